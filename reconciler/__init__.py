@@ -1,0 +1,24 @@
+"""
+udfs keeps the Python UDFs of a MaxCompute project in Git.
+
+The road a command takes, left to right; `validate` stops after *desired*, `drift` is *plan* read the other way,
+`destroy` is *apply* of an empty desired state::
+
+    udfs.yaml ─ manifest.load ─▶ Manifest ─ artifacts ─▶ Artifacts ─ desired ─▶ State ─┐
+                                                                                      ├ diff ▶ plan ▶ render | apply
+    MaxCompute project ─────────────── targets.maxcompute.read ────────────▶ State ───┘                      │
+            ▲──────────────────────── targets.maxcompute.write, one object a call ◀──────────────────────────┘
+
+Imports point down (``tests/test_architecture.py`` keeps it)::
+
+    cli › workflow › apply › targets, render › desired, diff, plan › state, manifest, artifacts › errors, names
+
+Where the world is touched: files of the project in ``manifest.load`` and ``artifacts``; the package index and the cache
+in ``artifacts``; MaxCompute in ``targets.maxcompute``; other processes in ``runner`` and ``artifacts.fetch``; terminal,
+clock, environment and exit codes in ``cli``. Everything else is a function of its arguments.
+
+``local`` is a MaxCompute of our own that speaks the real wire protocol; it shares no code with the client, so that it
+cannot agree with it about mistakes. ``runner`` executes a UDF in the CPython it was written for.
+"""
+
+__version__ = "0.1.0.dev0"
