@@ -1,0 +1,150 @@
+"""
+What a project holds, or should hold: frozen values, no behaviour of the world.
+
+`Resource` and `Function` have only what is compared. `Desired` adds where in the manifest the wish stands; `Live` adds
+who touched the object and when. A `Marker` is the line that udfs leaves in a resource's comment: the one free text
+that the service keeps and lists. Functions have no comment, so the marker of the resource that carries a function's
+code names the function too (see DECISIONS, "Who owns a function").
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from reconciler.names import Key, Reference, function_key, resource_key
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from reconciler.errors import Position
+
+_MARKER = re.compile(
+    r"(?P<text>.*?)\s*\[udfs/1 (?P<stack>[a-z][a-z0-9-]*)"
+    r"(?: sha256=(?P<sha256>[0-9a-f]{64}) md5=(?P<md5>[0-9a-f]{32}))?(?: for=(?P<functions>[0-9a-f,]+))?\]\Z",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Marker:
+    """Who manages a resource, and what was last put there."""
+
+    stack: str
+    sha256: str | None = None
+    """Of the content that udfs uploaded; None for a table."""
+
+    md5: str | None = None
+    """Of the same content. The service reports MD5, so a foreign edit shows as a difference from this."""
+
+    functions: frozenset[str] = frozenset()
+    """Fingerprints (`function_mark`) of the functions whose code this resource carries."""
+
+    def __str__(self) -> str:
+        content = f" sha256={self.sha256} md5={self.md5}" if self.sha256 else ""
+        functions = f" for={','.join(sorted(self.functions))}" if self.functions else ""
+        return f"[udfs/1 {self.stack}{content}{functions}]"
+
+
+def function_mark(name: str) -> str:
+    """Return the eight hex digits by which a marker names a function: comments are short, functions may be many."""
+    return hashlib.sha256(name.lower().encode()).hexdigest()[:8]
+
+
+def write_comment(text: str, marker: Marker) -> str:
+    """Return the comment that goes to the service: the user's text, then the marker."""
+    return f"{text} {marker}" if text else str(marker)
+
+
+def read_comment(comment: str) -> tuple[str, Marker | None]:
+    """Split a comment of the service into the user's text and the marker, if there is one."""
+    found = _MARKER.match(comment)
+    if found is None:
+        return comment, None
+    functions = frozenset(filter(None, (found["functions"] or "").split(",")))
+    return found["text"], Marker(found["stack"], found["sha256"], found["md5"], functions)
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A resource as far as it is compared."""
+
+    name: str
+    type: str
+    """Lower case, as on the wire: py, file, archive, jar, table, volumefile, volumearchive."""
+
+    md5: str | None = None
+    """Hex. None where there is no content (a table) or where it was not asked for (a foreign resource)."""
+
+    size: int = 0
+    """Bytes."""
+
+    comment: str = ""
+    """Without the marker."""
+
+    table: str | None = None
+    """The source of a table resource: ``project.table`` or ``project.table partition(…)``."""
+
+    @property
+    def key(self) -> Key:
+        return resource_key(self.name)
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function as far as it is compared."""
+
+    name: str
+    class_path: str
+    resources: tuple[Reference, ...] = ()
+
+    @property
+    def key(self) -> Key:
+        return function_key(self.name)
+
+
+Object: TypeAlias = Resource | Function
+
+
+@dataclass(frozen=True)
+class Desired:
+    """An object that should be there."""
+
+    object: Object
+    origin: Position
+    """Where the manifest asks for it."""
+
+    sha256: str | None = None
+    """Of a resource's content: the name under which `artifacts` finds the bytes."""
+
+    functions: frozenset[str] = frozenset()
+    """For a resource: marks of the functions whose code it carries."""
+
+    carrier: Key | None = None
+    """For a function: the resource whose marker names it."""
+
+
+@dataclass(frozen=True)
+class Live:
+    """An object that is there."""
+
+    object: Object
+    owner: str = ""
+    updater: str = ""
+    """Who wrote it last. Empty for functions: the service does not tell."""
+
+    created: datetime | None = None
+    modified: datetime | None = None
+    """None for functions: the service does not tell."""
+
+    marker: Marker | None = None
+    """For resources."""
+
+    schema: str | None = None
+
+
+DesiredState: TypeAlias = "Mapping[Key, Desired]"
+LiveState: TypeAlias = "Mapping[Key, Live]"
