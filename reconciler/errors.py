@@ -191,177 +191,413 @@ def _explain(code: str, title: str, text: str) -> None:
 
 
 # --- E1: reading YAML -------------------------------------------------------------------------------------------------
-_explain("E101", "the manifest cannot be read", """
+_explain(
+    "E101",
+    "the manifest cannot be read",
+    """
     The file is missing, is not a regular file, or may not be read. Name it with -f, or run `udfs init` to write a
-    starter.""")
-_explain("E102", "not UTF-8", """
+    starter.""",
+)
+_explain(
+    "E102",
+    "not UTF-8",
+    """
     A manifest is UTF-8 text without a byte order mark. UTF-16 and Latin-1 files are refused rather than guessed at,
-    because a wrong guess changes names.""")
-_explain("E103", "a control or bidirectional character", """
+    because a wrong guess changes names.""",
+)
+_explain(
+    "E103",
+    "a control or bidirectional character",
+    """
     Control characters and the Unicode marks that reorder text on screen let a reviewer see something else than the
-    tool reads. They are refused everywhere in a manifest, comments included.""")
-_explain("E104", "too large", """
-    A manifest holds at most 8 MB. Split what one team owns into stacks, one manifest each.""")
-_explain("E105", "nested too deep", """
-    More than 64 levels. The manifest itself needs six; deeper text is a mistake or an attack on the parser.""")
-_explain("E106", "anchors and aliases are not taken", """
+    tool reads. They are refused everywhere in a manifest, comments included.""",
+)
+_explain(
+    "E104",
+    "too large",
+    """
+    A manifest holds at most 8 MB. Split what one team owns into stacks, one manifest each.""",
+)
+_explain(
+    "E105",
+    "nested too deep",
+    """
+    More than 64 levels. The manifest itself needs six; deeper text is a mistake or an attack on the parser.""",
+)
+_explain(
+    "E106",
+    "anchors and aliases are not taken",
+    """
     `&name` and `*name` make one text mean another's, and a few hundred bytes of them expand to millions of values.
-    Write the value out, or use `${var:NAME}`.""")
-_explain("E107", "tags are not taken", """
-    `!tag` and `!!python/…` ask the parser to build objects. A manifest holds text, lists and mappings only.""")
-_explain("E108", "merge keys are not taken", """
-    `<<` copies one mapping into another, out of sight of the reader. Write the keys out.""")
-_explain("E109", "more than one document", """
-    A manifest is one YAML document; what follows `---` would be silently ignored by many tools.""")
-_explain("E110", "duplicate key", """
+    Write the value out, or use `${var:NAME}`.""",
+)
+_explain(
+    "E107",
+    "tags are not taken",
+    """
+    `!tag` and `!!python/…` ask the parser to build objects. A manifest holds text, lists and mappings only.""",
+)
+_explain(
+    "E108",
+    "merge keys are not taken",
+    """
+    `<<` copies one mapping into another, out of sight of the reader. Write the keys out.""",
+)
+_explain(
+    "E109",
+    "more than one document",
+    """
+    A manifest is one YAML document; what follows `---` would be silently ignored by many tools.""",
+)
+_explain(
+    "E110",
+    "duplicate key",
+    """
     YAML parsers usually keep the last of two equal keys, so half of the text would be ignored. Both places are
-    named; keep one.""")
-_explain("E111", "not YAML", """
+    named; keep one.""",
+)
+_explain(
+    "E111",
+    "not YAML",
+    """
     The text cannot be parsed. The place is where the parser gave up; the cause is often a line above: a tab, a
-    missing space after `:`, an open quote.""")
-_explain("E112", "empty", """
-    There is nothing in the manifest. `udfs init` writes a starter.""")
+    missing space after `:`, an open quote.""",
+)
+_explain(
+    "E112",
+    "empty",
+    """
+    There is nothing in the manifest. `udfs init` writes a starter.""",
+)
 
 # --- E2: the shape of the manifest --------------------------------------------------------------------------------------
-_explain("E201", "a required key is missing", """
-    `stack` and `functions` are always needed, a function needs `class`, and a resource needs `file` or `table`.""")
-_explain("E202", "the wrong kind of value", """
+_explain(
+    "E201",
+    "a required key is missing",
+    """
+    `stack` and `functions` are always needed, a function needs `class`, and a resource needs `file` or `table`.""",
+)
+_explain(
+    "E202",
+    "the wrong kind of value",
+    """
     A mapping, list or text stands where another is expected. Plain values stay text until the manifest's model types
-    them: `python: 3.10` is the text '3.10', `no` is the text 'no'; true and false are the only booleans.""")
-_explain("E203", "a value that is not taken", """
-    The value is outside the list or the form that this key takes. The hint names what is taken.""")
-_explain("E204", "keys that exclude each other", """
-    Two keys say the same thing in two ways, so one of them would be ignored. Keep one.""")
-_explain("E214", "unknown key", """
+    them: `python: 3.10` is the text '3.10', `no` is the text 'no'; true and false are the only booleans.""",
+)
+_explain(
+    "E203",
+    "a value that is not taken",
+    """
+    The value is outside the list or the form that this key takes. The hint names what is taken.""",
+)
+_explain(
+    "E204",
+    "keys that exclude each other",
+    """
+    Two keys say the same thing in two ways, so one of them would be ignored. Keep one.""",
+)
+_explain(
+    "E214",
+    "unknown key",
+    """
     Keys that the tool does not know are refused rather than ignored: a typo in a key would otherwise be a setting
-    that silently does nothing. The schema of the manifest: `udfs schema`.""")
+    that silently does nothing. The schema of the manifest: `udfs schema`.""",
+)
 
 # --- E3: names and references -------------------------------------------------------------------------------------------
-_explain("E301", "an undeclared package or resource", """
+_explain(
+    "E301",
+    "an undeclared package or resource",
+    """
     A function names a package that `packages:` does not declare, or a resource that `resources:` does not. Another
-    project's resource is named in full: project/resources/name.""")
-_explain("E302", "a name MaxCompute would not take", """
+    project's resource is named in full: project/resources/name.""",
+)
+_explain(
+    "E302",
+    "a name MaxCompute would not take",
+    """
     Function names hold letters, digits, `_` and `.`; resource names also `-` and `+`. The service publishes no rule
     for resource names: this is what its own documentation uses. `/` separates project from name, `.part.tmp.` is
-    what clients call the parts of an upload, and names that begin with `udfs.` are kept for the ledger.""")
-_explain("E303", "names that differ only in case", """
+    what clients call the parts of an upload, and names that begin with `udfs.` are kept for the ledger.""",
+)
+_explain(
+    "E303",
+    "names that differ only in case",
+    """
     MaxCompute looks names up without regard to case, so the two would be one object and each apply would overwrite
-    one with the other.""")
-_explain("E304", "a path outside the manifest's folder", """
+    one with the other.""",
+)
+_explain(
+    "E304",
+    "a path outside the manifest's folder",
+    """
     Paths are relative to the manifest and stay inside its folder, symbolic links resolved, so that a manifest means
-    the same in every checkout and cannot upload what is not in Git.""")
-_explain("E305", "a file that is not there", """
-    The path names nothing, or not a regular file.""")
-_explain("E306", "an undefined variable", """
+    the same in every checkout and cannot upload what is not in Git.""",
+)
+_explain(
+    "E305",
+    "a file that is not there",
+    """
+    The path names nothing, or not a regular file.""",
+)
+_explain(
+    "E306",
+    "an undefined variable",
+    """
     `${env:NAME}` is read from the environment, and only under `targets:`; `${var:NAME}` from `variables:` and the
-    target's own `variables:`. Write `$${` for the characters themselves.""")
-_explain("E307", "an unknown target", """
+    target's own `variables:`. Write `$${` for the characters themselves.""",
+)
+_explain(
+    "E307",
+    "an unknown target",
+    """
     `--target` names what `targets:` does not declare, or there are several and none was named. Without --target the
-    target called `local` is used, or the only one.""")
-_explain("E308", "a function without code of its own", """
+    target called `local` is used, or the only one.""",
+)
+_explain(
+    "E308",
+    "a function without code of its own",
+    """
     Functions of MaxCompute have no comment in which to mark who manages them, so the mark sits on a resource of the
     function: the module that holds its class, or else the first resource that this manifest manages. A function
-    with neither could not be told from a stranger's.""")
-_explain("E309", "two files for one name", """
-    Two sources, wheels or resources would be uploaded under one name. Rename one of the files.""")
-_explain("E310", "the class does not fit the source", """
+    with neither could not be told from a stranger's.""",
+)
+_explain(
+    "E309",
+    "two files for one name",
+    """
+    Two sources, wheels or resources would be uploaded under one name. Rename one of the files.""",
+)
+_explain(
+    "E310",
+    "the class does not fit the source",
+    """
     With `source: path/name.py` the class is `Class` or `name.Class`; the module is the file's stem, because that is
     what MaxCompute imports. Without a source, `class` is `module.Class` and `module.py` or a jar must be among the
-    function's resources.""")
-_explain("E311", "the type does not fit the name", """
+    function's resources.""",
+)
+_explain(
+    "E311",
+    "the type does not fit the name",
+    """
     MaxCompute chooses how to unpack an archive by the end of its name (.zip .tgz .tar.gz .tar .jar), imports a .py
-    by its stem, and does not know .whl: wheels go under `packages:` and are uploaded as .zip.""")
+    by its stem, and does not know .whl: wheels go under `packages:` and are uploaded as .zip.""",
+)
 
 # --- E4: packages and files -----------------------------------------------------------------------------------------------
-_explain("E401", "a wheel for another Python or platform", """
+_explain(
+    "E401",
+    "a wheel for another Python or platform",
+    """
     The wheel's tags name an interpreter, ABI or platform that the runtime does not load: MaxCompute runs cp27m (not
     cp27mu), cp37m and cp311 on glibc 2.17 or older, so musl, macOS, Windows and manylinux above 2.17 cannot
-    work.""")
-_explain("E402", "the bytes are not the ones that were pinned", """
+    work.""",
+)
+_explain(
+    "E402",
+    "the bytes are not the ones that were pinned",
+    """
     The sha256 differs from the one in the manifest. Either the pin is wrong or the file was changed; nothing is
-    uploaded until they agree.""")
-_explain("E403", "the wheel cannot be fetched", """
+    uploaded until they agree.""",
+)
+_explain(
+    "E403",
+    "the wheel cannot be fetched",
+    """
     The package index configured on this machine (pip's configuration and environment) did not give a wheel with this
-    version and sha256 for the runtime. What pip said is shown.""")
-_explain("E404", "not a pinned requirement", """
+    version and sha256 for the runtime. What pip said is shown.""",
+)
+_explain(
+    "E404",
+    "not a pinned requirement",
+    """
     A wheel is named by an exact version and the sha256 of its file, so that the same manifest always means the same
-    bytes: {requirement: numpy==1.19.2, sha256: …}.""")
-_explain("E405", "too large", """
-    MaxCompute takes resources of at most 2,048 MB, and one job may use at most 2,048 MB of them in all.""")
-_explain("E406", "not a wheel", """
-    The file is not a zip archive, or its name is not a wheel's: name-version-python-abi-platform.whl.""")
+    bytes: {requirement: numpy==1.19.2, sha256: …}.""",
+)
+_explain(
+    "E405",
+    "too large",
+    """
+    MaxCompute takes resources of at most 2,048 MB, and one job may use at most 2,048 MB of them in all.""",
+)
+_explain(
+    "E406",
+    "not a wheel",
+    """
+    The file is not a zip archive, or its name is not a wheel's: name-version-python-abi-platform.whl.""",
+)
 
 # --- E5: guards and ownership ---------------------------------------------------------------------------------------------
-_explain("E501", "the name belongs to something udfs does not manage", """
+_explain(
+    "E501",
+    "the name belongs to something udfs does not manage",
+    """
     An object of this name is in the project without this stack's mark. It is never changed or deleted. Rename yours
-    in the manifest, or remove the other one by hand if it is yours to remove.""")
-_explain("E502", "the name belongs to another stack", """
+    in the manifest, or remove the other one by hand if it is yours to remove.""",
+)
+_explain(
+    "E502",
+    "the name belongs to another stack",
+    """
     The object carries the mark of another stack. Two manifests that both claim it would overwrite each other for
-    ever; rename one of them.""")
-_explain("E503", "deletes are not allowed", """
+    ever; rename one of them.""",
+)
+_explain(
+    "E503",
+    "deletes are not allowed",
+    """
     apply deletes only as many objects as --allow-deletes N says. The plan shows what would go; a removed entry is
-    the commonest cause, a renamed one the most painful.""")
-_explain("E504", "an empty manifest", """
+    the commonest cause, a renamed one the most painful.""",
+)
+_explain(
+    "E504",
+    "an empty manifest",
+    """
     The manifest lists no function and no resource while the project holds objects of this stack. That is almost
-    always a broken checkout or a wrong file. `udfs destroy` removes a stack on purpose.""")
-_explain("E505", "somebody else's function needs it", """
+    always a broken checkout or a wrong file. `udfs destroy` removes a stack on purpose.""",
+)
+_explain(
+    "E505",
+    "somebody else's function needs it",
+    """
     A function that this stack does not manage lists the resource; deleting it would break that function at its next
-    run. Remove the reference first.""")
-_explain("E506", "the plan is stale", """
+    run. Remove the reference first.""",
+)
+_explain(
+    "E506",
+    "the plan is stale",
+    """
     Between reading the project and writing, somebody changed the object. Nothing more was written. Run the command
-    again and look at the new plan.""")
-_explain("E507", "confirmation is needed", """
-    Off a terminal nothing is asked: pass --yes to apply what the plan shows.""")
-_explain("E508", "the resource's type would change", """
+    again and look at the new plan.""",
+)
+_explain(
+    "E507",
+    "confirmation is needed",
+    """
+    Off a terminal nothing is asked: pass --yes to apply what the plan shows.""",
+)
+_explain(
+    "E508",
+    "the resource's type would change",
+    """
     Whether MaxCompute changes the type of a resource in place is not known, so it is not tried: give the resource
-    another name, or delete it first.""")
+    another name, or delete it first.""",
+)
 
 # --- E6: the service ------------------------------------------------------------------------------------------------------
-_explain("E601", "the service cannot be reached", """
-    No connection to the endpoint: name resolution, network, proxy or TLS. The endpoint ends in /api.""")
-_explain("E602", "the credentials are refused", """
+_explain(
+    "E601",
+    "the service cannot be reached",
+    """
+    No connection to the endpoint: name resolution, network, proxy or TLS. The endpoint ends in /api.""",
+)
+_explain(
+    "E602",
+    "the credentials are refused",
+    """
     The service does not accept the access key, token or signature. They come from ALIBABA_CLOUD_ACCESS_KEY_ID,
     ALIBABA_CLOUD_ACCESS_KEY_SECRET and ALIBABA_CLOUD_SECURITY_TOKEN, or from what PyODPS reads itself
     (ODPS_STS_ACCOUNT_FILE, ODPS_STS_TOKEN, ODPS_BEARER_TOKEN…); never from the manifest. A clock that is more than
-    15 minutes off is refused too.""")
-_explain("E603", "a permission is missing", """
+    15 minutes off is refused too.""",
+)
+_explain(
+    "E603",
+    "a permission is missing",
+    """
     The account may not do this in the project. Reading needs List; creating needs CreateResource and CreateFunction;
-    replacing and deleting need Write and Delete on the object.""")
-_explain("E604", "not an answer of MaxCompute", """
+    replacing and deleting need Write and Delete on the object.""",
+)
+_explain(
+    "E604",
+    "not an answer of MaxCompute",
+    """
     The endpoint answered with something that is not MaxCompute's XML: a proxy's page, a login page, a truncated
-    body. Check that the endpoint ends in /api.""")
-_explain("E605", "the service answered with an error", """
-    The service's own code and message are shown, with the request id that its support asks for.""")
-_explain("E606", "no such project", """
-    The endpoint knows no project of this name, or the account may not see it.""")
-_explain("E607", "no credentials", """
+    body. Check that the endpoint ends in /api.""",
+)
+_explain(
+    "E605",
+    "the service answered with an error",
+    """
+    The service's own code and message are shown, with the request id that its support asks for.""",
+)
+_explain(
+    "E606",
+    "no such project",
+    """
+    The endpoint knows no project of this name, or the account may not see it.""",
+)
+_explain(
+    "E607",
+    "no credentials",
+    """
     The target is not the local service and no credentials were found in the environment. Set
     ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, and ALIBABA_CLOUD_SECURITY_TOKEN for a
-    temporary account.""")
-_explain("E608", "partly applied", """
+    temporary account.""",
+)
+_explain(
+    "E608",
+    "partly applied",
+    """
     Some changes were made before one failed; the report says which. Nothing is undone. The same command carries on
-    from there, because a plan is always made against what is in the project.""")
-_explain("E609", "the uploaded bytes did not arrive intact", """
-    After an upload the service reports the MD5 of what it holds; it differs from what was sent.""")
+    from there, because a plan is always made against what is in the project.""",
+)
+_explain(
+    "E609",
+    "the uploaded bytes did not arrive intact",
+    """
+    After an upload the service reports the MD5 of what it holds; it differs from what was sent.""",
+)
 
 # --- E7: running a function -----------------------------------------------------------------------------------------------
-_explain("E701", "no CPython of this runtime", """
+_explain(
+    "E701",
+    "no CPython of this runtime",
+    """
     The function runs in a real CPython of its runtime and none was found. Every place that was looked at is listed.
-    `udfs doctor` shows what there is.""")
-_explain("E702", "the function failed", """
-    The function raised, or its process died. The traceback is the function's own.""")
-_explain("E703", "no such function in the project", """
-    `call` runs what is deployed. Run `udfs apply` first.""")
-_explain("E704", "the arguments do not fit", """
-    The number or the form of the arguments does not fit what the function takes.""")
-_explain("E705", "a resource cannot be laid out", """
+    `udfs doctor` shows what there is.""",
+)
+_explain(
+    "E702",
+    "the function failed",
+    """
+    The function raised, or its process died. The traceback is the function's own.""",
+)
+_explain(
+    "E703",
+    "no such function in the project",
+    """
+    `call` runs what is deployed. Run `udfs apply` first.""",
+)
+_explain(
+    "E704",
+    "the arguments do not fit",
+    """
+    The number or the form of the arguments does not fit what the function takes.""",
+)
+_explain(
+    "E705",
+    "a resource cannot be laid out",
+    """
     A resource of the function cannot be unpacked or read as MaxCompute would: an unsafe or damaged archive, or a
-    table, of which there is no data here.""")
+    table, of which there is no data here.""",
+)
 
 # --- E9: usage ------------------------------------------------------------------------------------------------------------
-_explain("E901", "usage", """
-    The command line cannot be understood. `udfs COMMAND --help` shows the options.""")
-_explain("E902", "no such code", """
-    `udfs explain` takes a code such as E214; without one it lists them all.""")
-_explain("E903", "the file is already there", """
-    `udfs init` writes no file over another. Choose another name with -f.""")
+_explain(
+    "E901",
+    "usage",
+    """
+    The command line cannot be understood. `udfs COMMAND --help` shows the options.""",
+)
+_explain(
+    "E902",
+    "no such code",
+    """
+    `udfs explain` takes a code such as E214; without one it lists them all.""",
+)
+_explain(
+    "E903",
+    "the file is already there",
+    """
+    `udfs init` writes no file over another. Choose another name with -f.""",
+)

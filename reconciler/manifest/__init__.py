@@ -1,0 +1,1 @@
+"""From ``udfs.yaml`` to values: `load` reads and checks, `model` is the shape, `reader` guards the YAML."""
