@@ -11,7 +11,7 @@ The road a command takes, left to right; `validate` stops after *desired*, `drif
 
 Imports point down (``tests/test_architecture.py`` keeps it)::
 
-    cli › workflow › apply › targets, render › desired, diff, plan › state, manifest, artifacts › errors, names
+    cli > workflow > apply > targets, render > desired, diff, plan > state, manifest, artifacts > errors, names
 
 Where the world is touched: files of the project in ``manifest.load`` and ``artifacts``; the package index and the cache
 in ``artifacts``; MaxCompute in ``targets.maxcompute``; other processes in ``runner`` and ``artifacts.fetch``; terminal,

@@ -174,6 +174,11 @@ def at(problem: Problem, position: Position | None, source: str | None = None) -
     return problem if problem.at else replace(problem, at=position, source=source)
 
 
+def count(number: int, noun: str) -> str:
+    """Return ``1 object`` or ``2 objects``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 @dataclass(frozen=True)
 class Explanation:
     """What ``udfs explain`` says about a code."""
@@ -268,6 +273,19 @@ _explain(
     "empty",
     """
     There is nothing in the manifest. `udfs init` writes a starter.""",
+)
+_explain(
+    "E113",
+    "directives are not taken",
+    """
+    `%YAML` and `%TAG` change what the text below them means. A manifest needs neither.""",
+)
+_explain(
+    "E114",
+    "a key that is not a text",
+    """
+    YAML lets lists and mappings be keys. In a manifest a key is a name; the cause is mostly an unquoted value that
+    begins with { or [.""",
 )
 
 # --- E2: the shape of the manifest --------------------------------------------------------------------------------------
@@ -382,6 +400,19 @@ _explain(
     """
     MaxCompute chooses how to unpack an archive by the end of its name (.zip .tgz .tar.gz .tar .jar), imports a .py
     by its stem, and does not know .whl: wheels go under `packages:` and are uploaded as .zip.""",
+)
+_explain(
+    "E312",
+    "declared and never used",
+    """
+    A warning: no function names the package, so nothing of it would be uploaded. Name it or remove it.""",
+)
+_explain(
+    "E313",
+    "listed twice",
+    """
+    A list names one thing two times. Order matters to what Python finds first, so which of the two counts should not
+    be left open. Keep one.""",
 )
 
 # --- E4: packages and files -----------------------------------------------------------------------------------------------

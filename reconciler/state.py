@@ -117,14 +117,8 @@ class Desired:
     origin: Position
     """Where the manifest asks for it."""
 
-    sha256: str | None = None
-    """Of a resource's content: the name under which `artifacts` finds the bytes."""
-
-    functions: frozenset[str] = frozenset()
-    """For a resource: marks of the functions whose code it carries."""
-
-    carrier: Key | None = None
-    """For a function: the resource whose marker names it."""
+    marker: Marker | None = None
+    """For a resource: what will be written into its comment. Its sha256 is the name of the bytes to upload."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,119 @@
+"""
+Make the changes of a plan, in its order, and say of each object what became of it.
+
+Before an object is replaced or deleted it is read once more: the service has no conditional writes, so this does not
+close the gap between reading and writing, it makes it as short as one round trip. A create needs no look, because the
+service refuses a name that is taken. The run stops at the first failure; nothing is undone, and the same command
+carries on, because a plan is always made against what is there.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from reconciler.diff import Action
+from reconciler.errors import StalePlan, UdfsError
+from reconciler.plan import observation
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from reconciler.diff import Change
+    from reconciler.plan import Plan
+    from reconciler.targets import Target
+
+
+class Outcome(enum.Enum):
+    """What became of one change."""
+
+    DONE = "done"
+    FAILED = "failed"
+    NOT_TRIED = "not tried"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an apply did."""
+
+    outcomes: tuple[tuple[Change, Outcome], ...]
+    """In the plan's order."""
+
+    error: UdfsError | None = None
+    interrupted: bool = False
+
+    @property
+    def done(self) -> tuple[Change, ...]:
+        return tuple(change for change, outcome in self.outcomes if outcome is Outcome.DONE)
+
+    @property
+    def complete(self) -> bool:
+        return all(outcome is Outcome.DONE for _, outcome in self.outcomes)
+
+
+class Progress(Protocol):
+    """What a terminal may want to show while changes are made."""
+
+    def started(self, change: Change) -> None: ...
+
+    def sent(self, change: Change, size: int) -> None: ...
+
+    def finished(self, change: Change) -> None: ...
+
+
+class Silent:
+    """A `Progress` that shows nothing."""
+
+    def started(self, change: Change) -> None:
+        """Show nothing."""
+
+    def sent(self, change: Change, size: int) -> None:
+        """Show nothing."""
+
+    def finished(self, change: Change) -> None:
+        """Show nothing."""
+
+
+def apply(plan: Plan, target: Target, contents: Mapping[str, Path], progress: Progress) -> Report:
+    """
+    Make the changes of `plan`. `contents` finds the bytes of a resource by their sha256.
+
+    Errors do not leave: they are in the report, beside what was done before them.
+    """
+    outcomes: list[tuple[Change, Outcome]] = []
+
+    def report(error: UdfsError | None = None, *, interrupted: bool = False) -> Report:
+        rest = plan.changes[len(outcomes) :]
+        failed = [(change, Outcome.FAILED) for change in rest[:1] if error or interrupted]
+        later = [(change, Outcome.NOT_TRIED) for change in rest[len(failed) :]]
+        return Report((*outcomes, *failed, *later), error, interrupted)
+
+    for change in plan.changes:
+        progress.started(change)
+        try:
+            require_unmoved(change, target)
+            target.write(change, contents, lambda size, change=change: progress.sent(change, size))  # type: ignore[misc]
+        except UdfsError as error:
+            return report(error)
+        except KeyboardInterrupt:
+            return report(interrupted=True)
+        progress.finished(change)
+        outcomes.append((change, Outcome.DONE))
+    return report()
+
+
+def require_unmoved(change: Change, target: Target) -> None:
+    """Raise `StalePlan` if an object that is about to be replaced or deleted is not the one that was planned against."""
+    if change.action is Action.CREATE:
+        return
+    found = target.read_one(change.key)
+    if observation(found) != observation(change.live):
+        who = f" by {found.updater}" if found and found.updater else ""
+        what = "is gone" if found is None else f"was changed{who}"
+        raise StalePlan(
+            "E506",
+            f"{change.key} {what} since the plan was made",
+            hint="run the command again and look at the new plan",
+        )

@@ -1,0 +1,146 @@
+"""
+Arguments, wiring, exit codes: the one place that catches, prints and exits.
+
+Commands are loaded when they are called, so that ``udfs --version`` and ``--help`` import nothing but click. A usage
+error exits with 3: every argument parser's own choice is 2, which here means "changes present", and a typo in a
+pipeline must not read as that.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from reconciler import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COMMANDS = {
+    "init": ("starting", "Write a commented starter manifest and a first function."),
+    "validate": ("starting", "Check the manifest and every file it names; no service is asked."),
+    "plan": ("reconciling", "Show what differs between the manifest and the project."),
+    "apply": ("reconciling", "Make the project match the manifest."),
+    "drift": ("reconciling", "Show what in the project is not as the manifest says, and who changed it."),
+    "destroy": ("reconciling", "Delete everything that this stack manages."),
+    "show": ("running", "Show the deployed functions, their resources, and the SET lines SQL needs."),
+    "call": ("running", "Run a deployed function here, in the CPython it was written for."),
+    "serve": ("running", "Run a MaxCompute of your own on loopback."),
+    "schema": ("starting", "Print the JSON Schema of the manifest or of plan.json."),
+    "explain": ("starting", "Explain an error code."),
+    "doctor": ("starting", "Tell what is on this machine, what is missing, and how to get it."),
+    "completion": ("starting", "Print the shell's completion script."),
+}
+"""Command → the module it lives in and what ``--help`` says of it."""
+
+EPILOG = """\b
+Exit codes:
+    0  done, or nothing to do          5  refused by a guard or ownership
+    1  service or unexpected error     6  the plan is stale
+    2  changes or drift present        8  partly applied
+    3  invalid manifest or usage     130  interrupted
+    4  authentication or permission
+"""
+
+
+class _Group(click.Group):
+    """Commands by name, imported on use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"reconciler.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            import difflib
+
+            close = difflib.get_close_matches(args[0], COMMANDS, 1)
+            hint = f", did you mean '{close[0]}'?" if close else ""
+            ctx.fail(f"no command '{args[0]}'{hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.command(cls=_Group, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="udfs", message="%(prog)s %(version)s")
+def group() -> None:
+    """Keep the Python UDFs of a MaxCompute project in Git.
+
+    udfs.yaml lists the functions; `udfs plan` shows what differs from the project, `udfs apply` makes it so, and
+    `udfs drift` tells what somebody changed behind Git's back.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command and exit."""
+    _be_interruptible()
+    code = run(sys.argv[1:] if arguments is None else arguments)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader (head, less) has gone; do not let the interpreter complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command and return its exit code."""
+    from reconciler.errors import UdfsError
+
+    try:
+        outcome = group.main(list(arguments), prog_name="udfs", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return 3
+    except click.UsageError as error:
+        return _usage(error)
+    except click.ClickException as error:
+        error.show()
+        return 3
+    except (click.Abort, KeyboardInterrupt):
+        print("interrupted", file=sys.stderr)
+        return 130
+    except UdfsError as error:
+        from reconciler.cli.output import print_error
+
+        print_error(error, as_json=_wants_json(arguments))
+        return error.exit_code
+    except BrokenPipeError:
+        return 1
+    return outcome if isinstance(outcome, int) else 0
+
+
+def _usage(error: click.UsageError) -> int:
+    command = error.ctx.command_path if error.ctx else "udfs"
+    print(f"error[E901]: {error.format_message()}", file=sys.stderr)
+    print(f"  help: {command} --help", file=sys.stderr)
+    return 3
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    """Say whether ``--format json`` is among the arguments: an error may come before they are parsed."""
+    given = list(arguments)
+    return "--format=json" in given or ("--format", "json") in zip(given, given[1:], strict=False)
+
+
+def _be_interruptible() -> None:
+    """Let a pipeline's SIGTERM end a run as Ctrl-C does: with a report of what was done."""
+
+    def interrupt(number: int, frame: Any) -> NoReturn:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)

@@ -1,0 +1,192 @@
+"""What the commands share: options, the manifest, and a connected target."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import secrets
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
+
+import click
+
+from reconciler import __version__
+from reconciler.errors import AccessError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from reconciler.artifacts.cache import Cache
+    from reconciler.manifest.load import Loaded
+    from reconciler.targets import Target
+    from reconciler.workflow import Prepared
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+STORE = ".udfs"
+"""Beside the manifest: the store of the service built in."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options that every command about a manifest takes."""
+
+    file: Path
+    target: str | None
+    format: Literal["text", "json"]
+
+    @property
+    def as_json(self) -> bool:
+        return self.format == "json"
+
+    def arguments(self) -> str:
+        """Return the options as they would be typed again."""
+        file = "" if self.file == Path("udfs.yaml") else f" -f {self.file}"
+        return file + (f" --target {self.target}" if self.target else "")
+
+
+def manifest_options(command: Callable[P, R]) -> Callable[..., R]:
+    """Add ``-f``, ``--target``, ``--format`` and ``-v`` to a command, which gets them as its first argument."""
+
+    @click.option(
+        "-f",
+        "--file",
+        type=click.Path(path_type=Path),
+        default=Path("udfs.yaml"),
+        show_default=True,
+        help="The manifest.",
+    )
+    @click.option("--target", metavar="NAME", help="A target of the manifest; 'local' or the only one when left out.")
+    @format_option
+    @click.option("-v", "--verbose", is_flag=True, help="Log every request to stderr.")
+    @functools.wraps(command)
+    def wrapper(
+        *args: P.args, file: Path, target: str | None, format: Literal["text", "json"], verbose: bool, **kwargs: P.kwargs
+    ) -> R:
+        log_requests(enabled=verbose)
+        return command(Options(file, target, format), *args, **kwargs)  # type: ignore[arg-type]
+
+    return wrapper
+
+
+def format_option(command: Callable[P, R]) -> Callable[P, R]:
+    """Add ``--format``."""
+    return click.option(
+        "--format",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="json: one document on stdout, errors included.",
+    )(command)
+
+
+def log_requests(*, enabled: bool) -> None:
+    """Let the program's own log through to stderr; it names requests, never headers."""
+    if enabled:
+        logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(name)s: %(message)s")
+        logging.getLogger("reconciler").setLevel(logging.DEBUG)
+
+
+def loaded(options: Options) -> Loaded:
+    """Read and check the manifest; its warnings go to stderr."""
+    from reconciler.cli.output import print_lines
+    from reconciler.manifest.load import load
+    from reconciler.render.text import problems
+
+    found = load(options.file, target=options.target, env=os.environ)
+    if found.warnings and not options.as_json:
+        print_lines(problems(found.warnings), sys.stderr)
+    return found
+
+
+def prepared(manifest: Loaded) -> Prepared:
+    """Read and fetch everything that the manifest names."""
+    from reconciler import workflow
+    from reconciler.cli.output import note
+
+    return workflow.prepare(
+        manifest, cache=cache(), env=os.environ, on_fetch=lambda name: note(f"fetching {name}")
+    )
+
+
+def cache() -> Cache:
+    """Return the cache: UDFS_CACHE_DIR, or ``udfs`` in the user's cache folder."""
+    from reconciler.artifacts.cache import Cache
+
+    return Cache(cache_folder())
+
+
+def cache_folder() -> Path:
+    """Return where wheels are kept between runs."""
+    if named := os.environ.get("UDFS_CACHE_DIR"):
+        return Path(named)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "udfs"
+
+
+@contextmanager
+def connected(manifest: Loaded) -> Iterator[Target]:
+    """Reach the manifest's target; ``endpoint: local`` starts the service built in for as long as the command runs."""
+    from reconciler.targets import TARGETS
+
+    with _endpoint(manifest) as (endpoint, credentials):
+        yield TARGETS["maxcompute"](
+            endpoint=endpoint,
+            project=manifest.target.project,
+            schema=manifest.target.schema_,
+            stack=manifest.manifest.stack,
+            credentials=credentials,
+            # The local service can be told to kill the client of a request, for tests of what a crash leaves behind.
+            user_agent=f"udfs/{__version__} udfs-pid/{os.getpid()}",
+            token=lambda: secrets.token_hex(3),
+        )
+
+
+@contextmanager
+def _endpoint(manifest: Loaded) -> Iterator[tuple[str, tuple[str, str, str | None] | None]]:
+    if manifest.target.endpoint != "local":
+        yield manifest.target.endpoint, _credentials()
+        return
+    from reconciler.local import Server
+
+    with Server(local_store(manifest.folder)) as server:
+        yield server.url, ("local", "local", None)
+
+
+def local_store(folder: Path) -> Path:
+    """Return the folder of the local service's store, and keep it out of Git."""
+    store = folder / STORE
+    store.mkdir(exist_ok=True)
+    ignore = store / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("# Made by udfs: the store of `endpoint: local`.\n*\n")
+    return store / "maxcompute"
+
+
+def _credentials() -> tuple[str, str, str | None] | None:
+    """Return the access key of the environment, or None for PyODPS to look for its own."""
+    access_id = os.environ.get("ALIBABA_CLOUD_ACCESS_KEY_ID")
+    secret = os.environ.get("ALIBABA_CLOUD_ACCESS_KEY_SECRET")
+    if access_id and secret:
+        return access_id, secret, os.environ.get("ALIBABA_CLOUD_SECURITY_TOKEN") or None
+    if access_id or secret:
+        missing = "ALIBABA_CLOUD_ACCESS_KEY_SECRET" if access_id else "ALIBABA_CLOUD_ACCESS_KEY_ID"
+        raise AccessError("E607", f"{missing} is not set, its other half is", hint="set both or neither")
+    return None
+
+
+def is_interactive() -> bool:
+    """Say whether a person can be asked."""
+    from reconciler.cli.output import is_lively
+
+    return sys.stdin.isatty() and is_lively(sys.stderr)
+
+
+def command(**settings: Any) -> Callable[[Callable[..., Any]], click.Command]:
+    """Declare a command; the same as click's, with ``-h``."""
+    return click.command(context_settings={"help_option_names": ["-h", "--help"], **settings.pop("context", {})}, **settings)

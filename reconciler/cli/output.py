@@ -1,0 +1,125 @@
+"""
+Where lines go: results to stdout, progress and errors to stderr; colour only on a terminal that wants it.
+
+`NO_COLOR` and `CI` are respected; rich is imported only when there is something to colour.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO
+
+from reconciler.render import text
+from reconciler.render.text import Line, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from pydantic import BaseModel
+    from rich.console import Console
+
+    from reconciler.apply import Progress
+    from reconciler.diff import Change
+    from reconciler.errors import UdfsError
+    from reconciler.plan import Plan
+
+
+def is_lively(stream: TextIO) -> bool:
+    """Say whether a stream is a terminal with a person before it: it may be coloured, redrawn and asked."""
+    return stream.isatty() and not os.environ.get("CI") and os.environ.get("TERM") != "dumb"
+
+
+def print_lines(lines: Iterable[Line], stream: TextIO | None = None) -> None:
+    """Print lines, in colour where that is wanted."""
+    out = stream or sys.stdout
+    if not is_lively(out) or os.environ.get("NO_COLOR"):
+        out.write(plain(lines))
+        return
+    from rich.console import Console
+
+    _print_styled(lines, Console(file=out, highlight=False))
+
+
+def _print_styled(lines: Iterable[Line], console: Console) -> None:
+    from rich.text import Text
+
+    for line in lines:
+        pieces = Text.assemble(*((piece, text.STYLES[style]) for style, piece in line))
+        console.print(pieces, soft_wrap=True)
+
+
+def print_document(document: BaseModel) -> None:
+    """Print one JSON document to stdout."""
+    from reconciler.render.document import dump
+
+    sys.stdout.write(dump(document))
+
+
+def print_error(error: UdfsError, *, as_json: bool) -> None:
+    """Print every problem of an error: to stderr for people, as one JSON document to stdout for programs."""
+    if as_json:
+        from reconciler.render import document
+
+        print_document(document.problems(error.problems))
+    else:
+        print_lines(text.problems(error.problems), sys.stderr)
+
+
+def note(message: str) -> None:
+    """Print a line of progress to stderr."""
+    print_lines([(("quiet", message),)], sys.stderr)
+
+
+class Lines:
+    """Progress off a terminal: a line an object, when it is done."""
+
+    def started(self, change: Change) -> None:
+        """Show nothing: the plan was shown already."""
+
+    def sent(self, change: Change, size: int) -> None:
+        """Show nothing."""
+
+    def finished(self, change: Change) -> None:
+        print_lines([text.finished(change)], sys.stderr)
+
+
+@contextmanager
+def progress(plan: Plan) -> Iterator[Progress]:
+    """Show an apply as it goes: a bar with bytes on a terminal, lines elsewhere."""
+    if not is_lively(sys.stderr):
+        yield Lines()
+        return
+    with _bar(plan) as bar:
+        yield bar
+
+
+@contextmanager
+def _bar(plan: Plan) -> Iterator[Progress]:
+    from rich import console as terminal
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    console = terminal.Console(file=sys.stderr, highlight=False)
+    columns = TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn()
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as shown:
+        total = shown.add_task("uploading", total=plan.upload_bytes or None)
+
+        class Bar(Lines):
+            def started(self, change: Change) -> None:
+                shown.update(total, description=f"{change.action.value} {change.key}"[:48])
+
+            def sent(self, change: Change, size: int) -> None:
+                shown.advance(total, size)
+
+            def finished(self, change: Change) -> None:
+                _print_styled([text.finished(change)], shown.console)
+
+        yield Bar()
+
+
+def confirmed(question: str, *, answer: Callable[[str], bool]) -> bool:
+    """Ask on the terminal; `answer` judges what was typed."""
+    sys.stderr.write(f"{question} ")
+    sys.stderr.flush()
+    return answer(sys.stdin.readline().strip())

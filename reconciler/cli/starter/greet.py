@@ -1,0 +1,10 @@
+from odps.udf import annotate
+
+
+@annotate("string->string")
+class Greet(object):
+    def evaluate(self, name):
+        # NULL arrives as None.
+        if name is None:
+            return None
+        return "Hello, " + name + "!"

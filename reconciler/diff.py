@@ -1,0 +1,258 @@
+"""
+What separates a project from its manifest, and why.
+
+`compare` is a function of two states. Equality of frozen values decides *whether* an object changes; `deepdiff` is
+asked only to put the difference of one changed list into words, so that an upgrade of a library can change words and
+never actions.
+
+Three sides are told apart without a state file: what the manifest wants, what is live, and what udfs put there last,
+of which a resource's marker keeps the digests. So a difference has a cause: the manifest moved, somebody changed the
+object behind its back, or both. Functions carry no marker, and the service tells neither updater nor time for them:
+their cause is known only where a marker names a function that is gone.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from reconciler.names import Key, resource_key
+from reconciler.state import Function, Resource, function_mark
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from reconciler.state import Desired, DesiredState, Live, LiveState, Marker
+
+
+class Action(enum.Enum):
+    """What is done to one object."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    KEEP = "keep"
+
+
+class Cause(enum.Enum):
+    """Why an object is not as it should be."""
+
+    NEW = "new"
+    """In the manifest, never seen in the project."""
+
+    MISSING = "missing"
+    """Something in the project says that it was there: deleted outside, or an apply was cut off."""
+
+    MANIFEST = "manifest"
+    """The project still holds what udfs put there; the manifest has moved on."""
+
+    OUTSIDE = "outside"
+    """The manifest still wants what udfs put there; somebody changed the project."""
+
+    BOTH = "both"
+    """Neither side is what udfs put there."""
+
+    UNKNOWN = "unknown"
+    """The two differ; who moved cannot be told."""
+
+    REMOVED = "removed"
+    """Managed by this stack, and no longer in the manifest."""
+
+    NONE = "none"
+    """Nothing differs."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One field of one object."""
+
+    field: str
+    """``content``, ``comment``, ``type``, ``table``, ``class``, ``resources`` or ``marker``."""
+
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is to be done to one object, and the two sides it was concluded from."""
+
+    action: Action
+    key: Key
+    desired: Desired | None
+    live: Live | None
+    cause: Cause = Cause.NONE
+    differences: tuple[Difference, ...] = ()
+
+
+@dataclass(frozen=True)
+class Clash:
+    """A name that the manifest wants and that is not this stack's to change."""
+
+    key: Key
+    desired: Desired
+    live: Live
+    stack: str | None
+    """The other stack that marked it, or None for an object that no udfs manages."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The outcome of `compare`."""
+
+    changes: tuple[Change, ...]
+    """One an object that is wanted or managed, KEEP included, sorted by key."""
+
+    clashes: tuple[Clash, ...]
+    foreign: int
+    """Objects in the project that this stack neither wants nor manages."""
+
+
+def compare(desired: DesiredState, live: LiveState, stack: str) -> Comparison:
+    """Return what separates `live` from `desired`, as far as it belongs to `stack`."""
+    changes, clashes, foreign = [], [], 0
+    missing = _evidence(live, stack)
+    alive = frozenset(function_mark(key.name) for key in live if key.kind == "function")
+    for key in sorted(desired.keys() | live.keys()):
+        want, have = desired.get(key), live.get(key)
+        holder = None if have is None else managed_by(have, live)
+        if want is None and holder != stack:
+            foreign += 1
+        elif want is not None and have is not None and holder != stack:
+            clashes.append(Clash(key, want, have, holder))
+        elif have is None:
+            cause = Cause.MISSING if missing(key) else Cause.NEW
+            changes.append(Change(Action.CREATE, key, want, None, cause))
+        elif want is None:
+            changes.append(Change(Action.DELETE, key, None, have, Cause.REMOVED))
+        else:
+            changes.append(_compared(key, want, have, alive))
+    return Comparison(tuple(changes), tuple(clashes), foreign)
+
+
+def managed_by(have: Live, live: LiveState) -> str | None:
+    """
+    Return the stack that manages an object, or None.
+
+    A function is managed by the stack whose marker, on a resource the function lists, names the function: a function
+    that somebody registers over a managed module is not named there, and stays theirs.
+    """
+    if isinstance(have.object, Resource):
+        return have.marker.stack if have.marker else None
+    mark = function_mark(have.object.name)
+    for marker in _markers(have.object, live):
+        if mark in marker.functions:
+            return marker.stack
+    return None
+
+
+def users_of(key: Key, live: LiveState) -> Iterator[Live]:
+    """Yield the live functions that list a resource."""
+    for have in live.values():
+        if isinstance(have.object, Function) and any(
+            ref.is_own and resource_key(ref.name) == key for ref in have.object.resources
+        ):
+            yield have
+
+
+def _markers(function: Function, live: LiveState) -> Iterator[Marker]:
+    for ref in function.resources:
+        carrier = live.get(resource_key(ref.name)) if ref.is_own else None
+        if carrier is not None and carrier.marker is not None:
+            yield carrier.marker
+
+
+def _evidence(live: LiveState, stack: str) -> Callable[[Key], bool]:
+    """Return a test that says whether something in the project still speaks of an object that is gone."""
+    marks = {
+        mark for have in live.values() if have.marker and have.marker.stack == stack for mark in have.marker.functions
+    }
+    listed = {
+        resource_key(ref.name)
+        for have in live.values()
+        if isinstance(have.object, Function) and managed_by(have, live) == stack
+        for ref in have.object.resources
+        if ref.is_own
+    }
+    return lambda key: key in listed if key.kind == "resource" else function_mark(key.name) in marks
+
+
+def _compared(key: Key, want: Desired, have: Live, alive: frozenset[str]) -> Change:
+    if isinstance(want.object, Resource) and isinstance(have.object, Resource):
+        differences = tuple(_resource_differences(want, have, want.object, have.object))
+        cause = _resource_cause(want, have, have.object)
+    else:
+        assert isinstance(want.object, Function)
+        assert isinstance(have.object, Function)
+        differences = tuple(_function_differences(want.object, have.object))
+        cause = Cause.UNKNOWN
+    if not differences:
+        return Change(Action.KEEP, key, want, have)
+    return Change(Action.UPDATE, key, _with_kept_marks(want, have, alive), have, cause, differences)
+
+
+def _resource_differences(want: Desired, have: Live, new: Resource, old: Resource) -> Iterator[Difference]:
+    if new.type != old.type:
+        yield Difference("type", old.type, new.type)
+    if new.md5 != old.md5:
+        yield Difference("content", _content(old.md5, old.size), _content(new.md5, new.size))
+    if fold_table(new.table) != fold_table(old.table):
+        yield Difference("table", old.table or "", new.table or "")
+    if new.comment != old.comment:
+        yield Difference("comment", old.comment, new.comment)
+    if want.marker and have.marker and not want.marker.functions <= have.marker.functions:
+        added = want.marker.functions - have.marker.functions
+        yield Difference("marker", "", f"names {len(added)} more function{'s' if len(added) > 1 else ''}")
+
+
+def _resource_cause(want: Desired, have: Live, old: Resource) -> Cause:
+    if want.marker is None or have.marker is None or want.marker.md5 is None or have.marker.md5 is None:
+        return Cause.UNKNOWN
+    outside = have.marker.md5 != old.md5
+    manifest = have.marker.md5 != want.marker.md5
+    if outside and manifest:
+        return Cause.BOTH
+    if outside:
+        return Cause.OUTSIDE
+    return Cause.MANIFEST if manifest else Cause.UNKNOWN
+
+
+def _function_differences(new: Function, old: Function) -> Iterator[Difference]:
+    # The class is case-sensitive [doc "Function operations"]; resources are looked up without regard to case, and
+    # their order is kept because nothing says that it does not matter.
+    if new.class_path != old.class_path:
+        yield Difference("class", old.class_path, new.class_path)
+    if [ref.folded for ref in new.resources] != [ref.folded for ref in old.resources]:
+        yield Difference("resources", ", ".join(map(str, old.resources)), ", ".join(map(str, new.resources)))
+
+
+def _with_kept_marks(want: Desired, have: Live, alive: frozenset[str]) -> Desired:
+    # A function that is about to be deleted stays named in the marker until it is gone: a run that is cut off between
+    # the two must still know it for its own.
+    if want.marker is None or have.marker is None:
+        return want
+    kept = have.marker.functions & alive
+    return replace(want, marker=replace(want.marker, functions=want.marker.functions | kept))
+
+
+def _content(md5: str | None, size: int) -> str:
+    return f"{size} bytes, md5 {md5 or 'unknown'}"
+
+
+def fold_table(source: str | None) -> str | None:
+    """Return a table's name in the form in which two are compared."""
+    return None if source is None else "".join(source.lower().replace("`", "").replace('"', "'").split())
+
+
+def explain_list(old: tuple[str, ...], new: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
+    """Return which elements were ``added`` and ``removed``; neither, when only the order differs."""
+    from deepdiff import DeepDiff
+
+    found = DeepDiff(list(old), list(new), ignore_order=True, report_repetition=False, verbose_level=2)
+    added = [str(item) for item in found.get("iterable_item_added", {}).values()]
+    removed = [str(item) for item in found.get("iterable_item_removed", {}).values()]
+    for changed in found.get("values_changed", {}).values():
+        removed.append(str(changed["old_value"]))
+        added.append(str(changed["new_value"]))
+    return {"added": tuple(sorted(added)), "removed": tuple(sorted(removed))}

@@ -1,0 +1,264 @@
+"""
+Order changes and decide whether they may be applied.
+
+A plan is made from two states and nothing else: no clock, no network. It carries the live side of each change, so
+that `apply` can see whether an object is still what the plan was made against. Its digest names exactly these
+operations on exactly these observations.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from graphlib import TopologicalSorter
+from typing import TYPE_CHECKING
+
+from reconciler.diff import Action, Change, Clash, compare, fold_table, users_of
+from reconciler.errors import Problem, Refused, count
+from reconciler.names import Key, resource_key
+from reconciler.state import Function, Live, Resource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from reconciler.state import DesiredState, LiveState, Object
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where a plan goes."""
+
+    target: str
+    """The name in the manifest."""
+
+    project: str
+    schema: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What `apply` will do, in this order, and what stands in its way."""
+
+    stack: str
+    destination: Destination
+    changes: tuple[Change, ...]
+    """Operations only, in an order in which each can be made on its own."""
+
+    unchanged: tuple[Change, ...] = ()
+    refusals: tuple[Problem, ...] = ()
+    """Why this plan can never be applied, whatever is allowed."""
+
+    foreign: int = 0
+    """Objects in the project that the stack has nothing to do with."""
+
+    empty_manifest: bool = False
+    digest: str = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "digest", _digest(self))
+
+    @property
+    def counts(self) -> Mapping[Action, int]:
+        return Counter(change.action for change in self.changes)
+
+    @property
+    def upload_bytes(self) -> int:
+        """Bytes of content that will be sent."""
+        return sum(uploaded(change) for change in self.changes)
+
+    @property
+    def deletes(self) -> int:
+        return self.counts.get(Action.DELETE, 0)
+
+    @property
+    def requests(self) -> int:
+        """A lower bound of the writes that an apply sends: one an object."""
+        return len(self.changes)
+
+
+def make(
+    desired: DesiredState, live: LiveState, *, stack: str, destination: Destination, destroying: bool = False
+) -> Plan:
+    """Plan how `live` becomes `desired` as far as it belongs to `stack`."""
+    found = compare(desired, live, stack)
+    operations = [change for change in found.changes if change.action is not Action.KEEP]
+    refusals = [
+        *map(_clash, found.clashes),
+        *(problem for change in operations if (problem := _retyped(change))),
+        *_needed_by_strangers(operations, live),
+    ]
+    return Plan(
+        stack=stack,
+        destination=destination,
+        changes=tuple(ordered(operations)),
+        unchanged=tuple(change for change in found.changes if change.action is Action.KEEP),
+        refusals=tuple(refusals),
+        foreign=found.foreign,
+        empty_manifest=not desired and not destroying,
+    )
+
+
+def require_allowed(plan: Plan, *, allow_deletes: int) -> None:
+    """Raise `Refused` with every reason why `plan` may not be applied."""
+    problems = [*plan.refusals, *guards(plan, allow_deletes=allow_deletes)]
+    if problems:
+        raise Refused.of(problems)
+
+
+def guards(plan: Plan, *, allow_deletes: int) -> Iterable[Problem]:
+    """Yield what a flag or a second look would lift."""
+    if plan.empty_manifest and plan.deletes:
+        yield Problem(
+            "E504",
+            f"the manifest is empty, while the project holds {count(plan.deletes, 'object')} of stack '{plan.stack}'",
+            hint="if the stack is to go, run: udfs destroy",
+        )
+    elif plan.deletes > allow_deletes:
+        names = ", ".join(str(c.key) for c in plan.changes if c.action is Action.DELETE)
+        allowed = f"only {allow_deletes} allowed" if allow_deletes else "none is allowed"
+        yield Problem(
+            "E503",
+            f"{count(plan.deletes, 'object')} would be deleted and {allowed}: {names}",
+            hint=f"if this is meant, apply with --allow-deletes {plan.deletes}",
+        )
+
+
+def ordered(changes: Iterable[Change]) -> list[Change]:
+    """
+    Put changes in an order in which each can be made on its own.
+
+    What an object needs is written before it and removed after it, and nothing is removed before everything is
+    written: a run that stops half way never leaves a function without its resources.
+    """
+    by_key = {change.key: change for change in changes}
+    upserts = {k: needs(c.desired.object) for k, c in by_key.items() if c.desired is not None}
+    deletes = {k: needs(c.live.object) for k, c in by_key.items() if c.desired is None and c.live is not None}
+    return [by_key[key] for key in [*_topological(upserts), *reversed(_topological(deletes))]]
+
+
+def needs(obj: Object) -> tuple[Key, ...]:
+    """Return the keys of the objects that must be there before `obj`."""
+    if isinstance(obj, Function):
+        return tuple(resource_key(ref.name) for ref in obj.resources if ref.is_own)
+    return ()
+
+
+def uploaded(change: Change) -> int:
+    """Return how many bytes of content a change sends; a resource is always replaced whole."""
+    if change.desired is None or not isinstance(change.desired.object, Resource):
+        return 0
+    return change.desired.object.size
+
+
+def observation(live: Live | None) -> tuple[object, ...] | None:
+    """
+    Return what must still be true of an object when it is written.
+
+    The comment is left out where the content stands for it: `?meta` and the listing show the same one, but a marker
+    rewritten by a concurrent run of the same manifest is not a reason to stop.
+    """
+    if live is None:
+        return None
+    if isinstance(live.object, Resource):
+        return ("resource", live.object.type, live.object.md5, live.object.size, fold_table(live.object.table))
+    return ("function", live.object.class_path, tuple(ref.folded for ref in live.object.resources))
+
+
+def _topological(graph: Mapping[Key, tuple[Key, ...]]) -> list[Key]:
+    """Sort keys so that needs come first; equal claims are settled by name."""
+    sorter = TopologicalSorter({key: [need for need in graph[key] if need in graph] for key in sorted(graph)})
+    sorter.prepare()
+    result: list[Key] = []
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready(), key=lambda key: (key.kind != "resource", key))
+        result += ready
+        sorter.done(*ready)
+    # Resources first, then functions: independent of one another, but a plan reads better in two blocks.
+    return sorted(result, key=lambda key: key.kind != "resource")
+
+
+def _clash(clash: Clash) -> Problem:
+    who = _who(clash.live)
+    if clash.stack is not None:
+        return Problem(
+            "E502",
+            f"{clash.key} belongs to stack '{clash.stack}'{who}",
+            at=clash.desired.origin,
+            hint="rename it in this manifest",
+        )
+    return Problem(
+        "E501",
+        f"{clash.key} is in the project and udfs does not manage it{who}",
+        at=clash.desired.origin,
+        hint="rename yours in the manifest; an object that udfs does not manage is never changed",
+    )
+
+
+def _retyped(change: Change) -> Problem | None:
+    if change.action is not Action.UPDATE or not any(d.field == "type" for d in change.differences):
+        return None
+    assert change.desired is not None
+    [kind] = [d for d in change.differences if d.field == "type"]
+    return Problem(
+        "E508",
+        f"{change.key} is of type {kind.old} and would become {kind.new}",
+        at=change.desired.origin,
+        hint="give the resource another name",
+    )
+
+
+def _needed_by_strangers(operations: Iterable[Change], live: LiveState) -> Iterable[Problem]:
+    deleted = {change.key for change in operations if change.action is Action.DELETE}
+    for key in sorted(deleted):
+        strangers = sorted(u.object.name for u in users_of(key, live) if u.object.key not in deleted)
+        strangers = [name for name in strangers if not _rewritten(name, key, operations)]
+        if key.kind == "resource" and strangers:
+            yield Problem(
+                "E505",
+                f"{key} would be deleted, and {_functions(strangers)} still {'lists' if len(strangers) == 1 else 'list'} it",
+                hint="take it out of those functions first, or keep the resource in the manifest",
+            )
+
+
+def _rewritten(name: str, key: Key, operations: Iterable[Change]) -> bool:
+    """Say whether this plan itself takes the resource out of the function."""
+    return any(
+        c.desired is not None and c.desired.object.name.lower() == name.lower() and key not in needs(c.desired.object)
+        for c in operations
+        if c.key.kind == "function"
+    )
+
+
+def _functions(names: list[str]) -> str:
+    shown = ", ".join(f"'{name}'" for name in names[:3])
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"function{'s' if len(names) > 1 else ''} {shown}{more}"
+
+
+def _who(live: Live) -> str:
+    """Return owner, updater and time, as far as the service tells."""
+    parts = [f"owner {live.owner}" if live.owner else "", f"last changed by {live.updater}" if live.updater else ""]
+    moment = live.modified or live.created
+    parts.append(f"{'on' if live.modified else 'created'} {moment:%Y-%m-%d %H:%MZ}" if moment else "")
+    told = ", ".join(part for part in parts if part)
+    return f" ({told})" if told else ""
+
+
+def _digest(plan: Plan) -> str:
+    body = {
+        "stack": plan.stack,
+        "destination": asdict(plan.destination),
+        "changes": [
+            [c.action.value, str(c.key), _identity(c), None if c.live is None else list(observation(c.live) or ())]
+            for c in plan.changes
+        ],
+    }
+    return hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _identity(change: Change) -> object:
+    if change.desired is None:
+        return None
+    return [asdict(change.desired.object), str(change.desired.marker or "")]

@@ -1,0 +1,245 @@
+"""
+What a program reads: versioned JSON documents, and their schema.
+
+The models here are the one source of both. A field is only ever added; anything else is a new version. Readers should
+ignore fields they do not know.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime  # noqa: TC003 - pydantic reads the annotation
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from reconciler.plan import uploaded
+from reconciler.state import Resource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from reconciler.apply import Report
+    from reconciler.diff import Change
+    from reconciler.errors import Problem
+    from reconciler.plan import Plan
+    from reconciler.state import Live, Object
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ProblemDocument(_Model):
+    """One finding."""
+
+    code: str
+    severity: Literal["error", "warning"]
+    message: str
+    file: str | None = None
+    line: int | None = Field(None, description="From 1.")
+    column: int | None = Field(None, description="From 1, in characters.")
+    hint: str | None = None
+
+
+class ProblemsDocument(_Model):
+    """What went wrong, or what `validate` found."""
+
+    format: Literal["udfs.problems/1"] = "udfs.problems/1"
+    problems: tuple[ProblemDocument, ...]
+
+
+class ObjectDocument(_Model):
+    """A resource or a function, as far as it is compared."""
+
+    name: str
+    type: str | None = Field(None, description="Of a resource: py, file, archive, jar, table.")
+    md5: str | None = None
+    size: int | None = Field(None, description="Bytes.")
+    comment: str | None = None
+    table: str | None = None
+    class_path: str | None = Field(None, description="Of a function: module.Class.")
+    resources: tuple[str, ...] | None = Field(None, description="Of a function, in order.")
+
+
+class LiveDocument(ObjectDocument):
+    """An object as it was seen in the project."""
+
+    owner: str | None = None
+    updater: str | None = None
+    created: datetime | None = None
+    modified: datetime | None = None
+    stack: str | None = Field(None, description="Of a resource: the stack that marked it.")
+
+
+class DifferenceDocument(_Model):
+    """One field that differs."""
+
+    field: str
+    old: str
+    new: str
+
+
+class ChangeDocument(_Model):
+    """One operation."""
+
+    action: Literal["create", "update", "delete"]
+    kind: Literal["function", "resource"]
+    name: str
+    cause: Literal["new", "missing", "manifest", "outside", "both", "unknown", "removed"]
+    file: str | None = None
+    line: int | None = None
+    column: int | None = None
+    upload_bytes: int = 0
+    differences: tuple[DifferenceDocument, ...] = ()
+    desired: ObjectDocument | None = None
+    live: LiveDocument | None = None
+
+
+class PlanDocument(_Model):
+    """What an apply would do, in this order."""
+
+    format: Literal["udfs.plan/1"] = "udfs.plan/1"
+    stack: str
+    target: str
+    project: str
+    schema_: str | None = Field(None, alias="schema")
+    changes: tuple[ChangeDocument, ...]
+    unchanged: int
+    foreign: int = Field(description="Objects in the project that the stack has nothing to do with.")
+    upload_bytes: int
+    refusals: tuple[ProblemDocument, ...] = Field((), description="Why the plan can never be applied.")
+    digest: str = Field(description="sha256 over the operations and the observations they rest on.")
+
+
+class OutcomeDocument(_Model):
+    """What became of one change."""
+
+    kind: Literal["function", "resource"]
+    name: str
+    action: Literal["create", "update", "delete"]
+    outcome: Literal["done", "failed", "not tried"]
+
+
+class ReportDocument(_Model):
+    """What an apply did."""
+
+    format: Literal["udfs.report/1"] = "udfs.report/1"
+    plan: PlanDocument
+    outcomes: tuple[OutcomeDocument, ...]
+    interrupted: bool = False
+    problems: tuple[ProblemDocument, ...] = ()
+
+
+class FunctionDocument(_Model):
+    """One function as `show` tells it."""
+
+    function: LiveDocument
+    resources: tuple[LiveDocument, ...]
+    settings: dict[str, str] = Field(description="SET lines that an SQL script needs before it calls the function.")
+    description: str | None = None
+
+
+class ShowDocument(_Model):
+    """What a stack has in a project."""
+
+    format: Literal["udfs.show/1"] = "udfs.show/1"
+    stack: str
+    target: str
+    project: str
+    functions: tuple[FunctionDocument, ...]
+
+
+def problem(found: Problem) -> ProblemDocument:
+    place = found.at
+    return ProblemDocument(
+        code=found.code,
+        severity=found.severity,
+        message=found.message,
+        file=place.file if place else None,
+        line=place.line if place else None,
+        column=place.column if place else None,
+        hint=found.hint,
+    )
+
+
+def problems(found: Iterable[Problem]) -> ProblemsDocument:
+    return ProblemsDocument(problems=tuple(map(problem, found)))
+
+
+def plan(made: Plan) -> PlanDocument:
+    return PlanDocument(
+        stack=made.stack,
+        target=made.destination.target,
+        project=made.destination.project,
+        schema=made.destination.schema,
+        changes=tuple(map(_change, made.changes)),
+        unchanged=len(made.unchanged),
+        foreign=made.foreign,
+        upload_bytes=made.upload_bytes,
+        refusals=tuple(map(problem, made.refusals)),
+        digest=f"sha256:{made.digest}",
+    )
+
+
+def report(made: Plan, done: Report) -> ReportDocument:
+    return ReportDocument(
+        plan=plan(made),
+        outcomes=tuple(
+            OutcomeDocument(kind=c.key.kind, name=c.key.name, action=c.action.value, outcome=outcome.value)
+            for c, outcome in done.outcomes
+        ),
+        interrupted=done.interrupted,
+        problems=tuple(map(problem, done.error.problems)) if done.error else (),
+    )
+
+
+def live(have: Live) -> LiveDocument:
+    return LiveDocument(
+        **_fields(have.object),
+        owner=have.owner or None,
+        updater=have.updater or None,
+        created=have.created,
+        modified=have.modified,
+        stack=have.marker.stack if have.marker else None,
+    )
+
+
+def dump(document: BaseModel) -> str:
+    """Return a document as indented JSON text, ended by a newline; the order of keys is the model's."""
+    return document.model_dump_json(indent=2, by_alias=True, exclude_none=True) + "\n"
+
+
+def schema(model: type[BaseModel] = PlanDocument) -> dict[str, Any]:
+    """Return the JSON Schema of a document."""
+    found = model.model_json_schema(by_alias=True, mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "urn:udfs:plan:1", **found}
+
+
+def _change(change: Change) -> ChangeDocument:
+    origin = change.desired.origin if change.desired else None
+    return ChangeDocument(
+        action=change.action.value,
+        kind=change.key.kind,
+        name=change.key.name,
+        cause=change.cause.value,
+        file=origin.file if origin else None,
+        line=origin.line if origin else None,
+        column=origin.column if origin else None,
+        upload_bytes=uploaded(change),
+        differences=tuple(DifferenceDocument(field=d.field, old=d.old, new=d.new) for d in change.differences),
+        desired=ObjectDocument(**_fields(change.desired.object)) if change.desired else None,
+        live=live(change.live) if change.live else None,
+    )
+
+
+def _fields(obj: Object) -> dict[str, Any]:
+    if isinstance(obj, Resource):
+        return {
+            "name": obj.name,
+            "type": obj.type,
+            "md5": obj.md5,
+            "size": obj.size,
+            "comment": obj.comment,
+            "table": obj.table,
+        }
+    return {"name": obj.name, "class_path": obj.class_path, "resources": tuple(map(str, obj.resources))}

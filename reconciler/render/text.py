@@ -1,0 +1,287 @@
+"""
+What a person reads: lines made of styled pieces.
+
+A line is a tuple of ``(style, text)``. Styles are words of `STYLES`; the terminal turns them into colours, everything
+else drops them. Every piece of text that came from the service goes through `safe`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from reconciler.apply import Outcome
+from reconciler.diff import Action, Cause, explain_list
+from reconciler.plan import uploaded
+from reconciler.errors import count
+from reconciler.render.words import moment, safe, size
+from reconciler.state import Function, Resource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from reconciler.apply import Report
+    from reconciler.diff import Change, Difference
+    from reconciler.errors import Problem
+    from reconciler.plan import Plan
+    from reconciler.state import Live
+
+Line: TypeAlias = tuple[tuple[str, str], ...]
+
+STYLES = {
+    "create": "green",
+    "update": "yellow",
+    "delete": "red",
+    "error": "bold red",
+    "warning": "bold yellow",
+    "help": "cyan",
+    "name": "bold",
+    "quiet": "dim",
+    "": "",
+}
+"""What a line's pieces may be, and the colour of each on a terminal."""
+
+_SIGNS = {Action.CREATE: "+", Action.UPDATE: "~", Action.DELETE: "-"}
+_PASSIVE = {Action.CREATE: "will be created", Action.UPDATE: "will be changed", Action.DELETE: "will be deleted"}
+_PAST = {Action.CREATE: "created", Action.UPDATE: "changed", Action.DELETE: "deleted"}
+
+
+def plain(lines: Iterable[Line]) -> str:
+    """Return lines without their styles, each ended by a newline."""
+    return "".join("".join(text for _, text in line).rstrip() + "\n" for line in lines)
+
+
+def problem(found: Problem) -> Iterator[Line]:
+    """Yield ``place: error[CODE]: message``, the source line with a caret, and the hint."""
+    place = f"{found.at}: " if found.at else ""
+    yield ("name", safe(place)), (found.severity, f"{found.severity}[{found.code}]: "), ("", safe(found.message))
+    if found.at and found.source:
+        number = str(found.at.line)
+        shown = safe(found.source)
+        # Characters that `safe` widens stand before the caret too.
+        indent = len(safe(found.source[: found.at.column - 1]))
+        yield ("quiet", f" {number} | "), ("", shown)
+        yield ("quiet", f" {' ' * len(number)} | "), (found.severity, " " * indent + "^" * max(1, found.width))
+    if found.hint:
+        yield ("help", "  help: "), ("", safe(found.hint))
+
+
+def problems(found: Iterable[Problem]) -> Iterator[Line]:
+    """Yield all problems and, for several, how many there are."""
+    errors = 0
+    for one in found:
+        yield from problem(one)
+        errors += one.severity == "error"
+    if errors > 1:
+        yield (("error", f"{errors} problems"),)
+
+
+def plan(made: Plan, *, command: str | None = None, refusals: bool = True) -> Iterator[Line]:
+    """
+    Yield a plan: where it goes, one sentence an object, the summary, and `command` as the next step.
+
+    Without `refusals` where they follow as an error.
+    """
+    yield (("", f"Stack {made.stack} → {_destination(made)}"),)
+    yield ()
+    for change in made.changes:
+        yield from _change(change)
+    if made.changes:
+        yield ()
+    for refusal in made.refusals if refusals else ():
+        yield from problem(refusal)
+        yield ()
+    yield (("name", summary(made)),)
+    if made.changes:
+        yield (("quiet", f"Digest: sha256:{made.digest[:16]}"),)
+    if command:
+        yield ("help", "Next: "), ("", command)
+
+
+def summary(made: Plan) -> str:
+    """Return the one line that counts."""
+    upload = f" · {size(made.upload_bytes)} to upload" if made.upload_bytes else ""
+    foreign = f" · {count(made.foreign, 'object')} of others left alone" if made.foreign else ""
+    if not made.changes:
+        refused = ", but the plan is refused" if made.refusals else ""
+        return f"Nothing to do: {count(len(made.unchanged), 'object')} as the manifest says{refused}{foreign}"
+    parts = [f"{made.counts.get(action, 0)} to {action.value}" for action in _SIGNS]
+    return f"Plan: {', '.join(parts)}, {len(made.unchanged)} unchanged{upload}{foreign}"
+
+
+def drift(made: Plan) -> Iterator[Line]:
+    """Yield a plan read the other way: what in the project is not as the manifest says, and who did it."""
+    yield (("", f"Stack {made.stack} in {_destination(made)}"),)
+    yield ()
+    for change in made.changes:
+        sign, style = _SIGNS[change.action], change.action.value
+        yield (style, f"  {sign} "), ("name", _name(change)), ("", f" {_drifted(change)}"), ("quiet", _origin(change))
+        yield from _differences(change, reverse=True)
+    for refusal in made.refusals:
+        yield from problem(refusal)
+    if made.changes or made.refusals:
+        yield ()
+    differing = len(made.changes) + len(made.refusals)
+    if differing:
+        yield (
+            ("name", f"Drift: {count(differing, 'object')} not as the manifest says, {len(made.unchanged)} as it says"),
+        )
+    else:
+        yield (("name", f"No drift: {count(len(made.unchanged), 'object')} as the manifest says"),)
+
+
+def report(done: Report) -> Iterator[Line]:
+    """Yield what an apply did; object by object when it did not get through."""
+    if done.complete:
+        yield (("name", _tally(done)),)
+        return
+    styles = {Outcome.DONE: "create", Outcome.FAILED: "error", Outcome.NOT_TRIED: "quiet"}
+    for change, outcome in done.outcomes:
+        word = _PAST[change.action] if outcome is Outcome.DONE else f"{outcome.value} ({change.action.value})"
+        yield (styles[outcome], f"  {word:<20}"), ("", safe(str(change.key)))
+    yield (("name", f"{'Interrupted' if done.interrupted else 'Stopped'}: {_tally(done)}"),)
+    yield ("help", "Next: "), ("", "run the same command again; it carries on from what is in the project")
+
+
+def finished(change: Change) -> Line:
+    """Return the line that says that one change is made."""
+    return (
+        (change.action.value, f"  {_PAST[change.action]} "),
+        ("", safe(str(change.key))),
+        ("quiet", f" ({size(sent)})" if (sent := uploaded(change)) else ""),
+    )
+
+
+def objects(live: Iterable[tuple[Live, tuple[Live, ...], tuple[tuple[str, str], ...], str]]) -> Iterator[Line]:
+    """Yield functions with their resources and the SET lines; each entry: function, resources, flags, description."""
+    for index, (have, resources, flags, description) in enumerate(live):
+        assert isinstance(have.object, Function)
+        if index:
+            yield ()
+        yield ("name", safe(have.object.name)), ("", f"  {safe(have.object.class_path)}"), ("quiet", _created(have))
+        if description:
+            yield (("", f"  {safe(description)}"),)
+        for resource in resources:
+            assert isinstance(resource.object, Resource)
+            yield (
+                ("", f"  {resource.object.type:<8} {safe(resource.object.name)}"),
+                ("quiet", f"  {size(resource.object.size)}{_touched(resource)}"),
+            )
+        for name, value in flags:
+            yield (("help", f"  SET {name}={value};"),)
+
+
+def _change(change: Change) -> Iterator[Line]:
+    style = change.action.value
+    yield (
+        (style, f"  {_SIGNS[change.action]} "),
+        ("name", _name(change)),
+        ("", f" {_PASSIVE[change.action]}: {_reason(change)}"),
+        ("quiet", _origin(change)),
+    )
+    yield from _differences(change)
+
+
+def _reason(change: Change) -> str:
+    sent = f"; {size(uploaded(change))} to upload" if uploaded(change) else ""
+    match change.cause:
+        case Cause.NEW:
+            return f"it is new{_what(change)}{sent}"
+        case Cause.MISSING:
+            return f"it was here and is gone{sent}"
+        case Cause.REMOVED:
+            return "it is no longer in the manifest"
+        case Cause.MANIFEST:
+            return f"the manifest changed{sent}"
+        case Cause.OUTSIDE:
+            return f"changed outside{_by(change)}, the manifest's version is restored{sent}"
+        case Cause.BOTH:
+            return f"the manifest changed, and so did the project{_by(change)}{sent}"
+        case _:
+            return f"it differs from the manifest{sent}"
+
+
+def _drifted(change: Change) -> str:
+    match change.cause:
+        case Cause.NEW:
+            return "is in the manifest and not in the project"
+        case Cause.MISSING:
+            return "was here and is gone: deleted outside, or an apply was cut off"
+        case Cause.REMOVED:
+            return "is in the project and no longer in the manifest"
+        case Cause.MANIFEST:
+            return "is what was last applied; the manifest has moved on"
+        case Cause.OUTSIDE:
+            return f"was changed outside{_by(change)}"
+        case Cause.BOTH:
+            return f"was changed outside{_by(change)}, and the manifest has moved on"
+        case _:
+            who = ": the service does not tell who changes functions" if change.key.kind == "function" else ""
+            return f"differs from the manifest{who}"
+
+
+def _what(change: Change) -> str:
+    if change.desired is None or not isinstance(change.desired.object, Function):
+        return ""
+    function = change.desired.object
+    return f", class {function.class_path} with {count(len(function.resources), 'resource')}"
+
+
+def _by(change: Change) -> str:
+    if change.live is None:
+        return ""
+    who = f" by {safe(change.live.updater)}" if change.live.updater else ""
+    when = f" on {moment(change.live.modified)}" if change.live.modified else ""
+    return who + when
+
+
+def _differences(change: Change, *, reverse: bool = False) -> Iterator[Line]:
+    for found in change.differences:
+        yield (("", f"      {found.field:<10} {_difference(change, found, reverse=reverse)}"),)
+
+
+def _difference(change: Change, found: Difference, *, reverse: bool) -> str:
+    old, new = (found.new, found.old) if reverse else (found.old, found.new)
+    if found.field == "resources":
+        words = explain_list(tuple(old.split(", ")) if old else (), tuple(new.split(", ")) if new else ())
+        moves = [*(f"- {name}" for name in words["removed"]), *(f"+ {name}" for name in words["added"])]
+        return safe(", ".join(moves)) if moves else f"in another order: {safe(new)}"
+    if found.field == "marker":
+        return found.new
+    if found.field == "comment":
+        return f"{safe(old)!r} → {safe(new)!r}"
+    return f"{safe(old) or '(none)'} → {safe(new) or '(none)'}"
+
+
+def _name(change: Change) -> str:
+    return f"{change.key.kind} {safe(change.key.name)}"
+
+
+def _origin(change: Change) -> str:
+    return f"  {safe(str(change.desired.origin))}" if change.desired else ""
+
+
+def _destination(made: Plan) -> str:
+    schema = f", schema {made.destination.schema}" if made.destination.schema else ""
+    return f"project {made.destination.project}{schema} (target {made.destination.target})"
+
+
+def _tally(done: Report) -> str:
+    counts = [
+        f"{sum(c.action is action for c in done.done)} {_PAST[action]}"
+        for action in _SIGNS
+        if any(c.action is action for c, _ in done.outcomes)
+    ]
+    left = len(done.outcomes) - len(done.done)
+    return ", ".join(counts) + (f", {left} not done" if left else "")
+
+
+def _created(have: Live) -> str:
+    owner = f" owner {safe(have.owner)}" if have.owner else ""
+    when = f" created {moment(have.created)}" if have.created else ""
+    return f" {owner}{when}"
+
+
+def _touched(have: Live) -> str:
+    if not have.modified:
+        return ""
+    return f", {moment(have.modified)}{f' by {safe(have.updater)}' if have.updater else ''}"

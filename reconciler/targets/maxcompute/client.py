@@ -1,0 +1,201 @@
+"""
+Requests to MaxCompute: signed and sent by PyODPS's `RestClient`, every failure an error of ours.
+
+The client is built without the ``ODPS`` entry object, whose constructor asks for ``/logview/host`` and whose calls ask
+for ``/tenants``; neither is needed for resources and functions [seen on the wire, PyODPS 0.13.2].
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import quote, urlsplit
+from xml.etree import ElementTree as ET
+
+import requests
+from odps import errors as odps_errors
+from odps.accounts import CloudAccount, StsAccount, from_environments
+from odps.rest import RestClient
+
+from reconciler.errors import AccessError, ServiceError, StalePlan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# PyODPS logs each request with its headers at DEBUG, Authorization included.
+logging.getLogger("odps").setLevel(logging.INFO)
+
+_MAX_ANSWER = 64 * 1024 * 1024
+"""Bytes of XML that are taken. A listing page holds about 1,000 entries of well under 2 KB each."""
+
+_BLOCK = 1024 * 1024
+_TIMEOUT = (10.0, 120.0)
+"""Seconds to connect, and between two pieces of an answer. A merge of parts answers only when it is done."""
+
+
+@dataclass(frozen=True, repr=False)
+class Credentials:
+    """An access key; never printed."""
+
+    access_id: str
+    secret: str
+    token: str | None = None
+
+    def __repr__(self) -> str:
+        return "Credentials(…)"
+
+
+class Client:
+    """One project, and a schema in it, at one endpoint."""
+
+    def __init__(
+        self, endpoint: str, project: str, schema: str | None, credentials: Credentials | None, user_agent: str
+    ) -> None:
+        """Without credentials, use what PyODPS finds in its own environment variables (E607 if nothing)."""
+        self.endpoint, self.project, self.schema = endpoint.rstrip("/"), project, schema
+        account = _account(credentials)
+        # A client that retries a streamed PUT would send what is left of the stream; writes are never retried here.
+        self._once = RestClient(account, self.endpoint, project, schema, user_agent=user_agent, retry_enabled=False)
+        self._again = self._once.with_retry_enabled(True)
+
+    def get(self, path: str, **params: str) -> Answer:
+        """Read; repeated by PyODPS when the connection fails or the answer is 502, 503 or 504."""
+        return self._send("get", path, params, again=True)
+
+    def send(
+        self, method: str, path: str, *, headers: dict[str, str], body: Iterable[bytes] | bytes = b"", **params: str
+    ) -> Answer:
+        """Write, once."""
+        return self._send(method, path, params, headers=headers, data=body)
+
+    def stream(self, path: str) -> Iterable[bytes]:
+        """Read a body of any size in pieces."""
+        answer = self._send("get", path, {}, again=True, stream=True)
+        try:
+            yield from answer.response.iter_content(_BLOCK)
+        except requests.RequestException as cause:
+            self._unreachable(cause)
+        finally:
+            answer.response.close()
+
+    def _send(self, method: str, path: str, params: dict[str, str], *, again: bool = False, **kwargs: Any) -> Answer:
+        rest = self._again if again else self._once
+        url = f"{self.endpoint}/projects/{quote(self.project, safe='')}{path}"
+        try:
+            return Answer(rest.request(url, method, params=params, timeout=_TIMEOUT, **kwargs))
+        except odps_errors.ODPSError as cause:
+            self._refused(cause)
+        except requests.RequestException as cause:
+            self._unreachable(cause)
+        except (ValueError, UnicodeError) as cause:
+            # PyODPS decodes an error's body without asking what it is.
+            raise _garbage(self.endpoint) from cause
+
+    def _refused(self, cause: odps_errors.ODPSError) -> NoReturn:
+        status, code = cause.status_code, cause.code or ""
+        told = " ".join(str(cause.args[0] if cause.args else cause).split())
+        reason = f"{told[:300]} (request {cause.request_id})" if cause.request_id else told[:300]
+        if status is None:
+            raise ServiceError("E601", f"{self._host} does not answer: {told[:300]}", hint=_REACH) from cause
+        if status == 401 or code in _BAD_CREDENTIALS:
+            raise AccessError("E602", f"{self._host} refuses the credentials: {reason}", hint=_KEYS, status=status)
+        if status == 403 or code in _NO_PERMISSION:
+            raise AccessError(
+                "E603", f"not permitted in project '{self.project}': {reason}", status=status, service_code=code
+            )
+        if code == "NoSuchProject" or "ODPS-0420111" in told:
+            raise ServiceError(
+                "E606",
+                f"{self._host} has no project '{self.project}'",
+                hint="check `project` of the target, and that the account is a member of it",
+                status=status,
+                service_code="NoSuchProject",
+            )
+        if code == str(status) or not code:
+            if status == 404:
+                raise ServiceError("E605", reason, status=status, service_code="NoSuchObject")
+            raise _garbage(self.endpoint, status, told) from cause
+        raise ServiceError("E605", f"the service answers {code}: {reason}", status=status, service_code=code)
+
+    def _unreachable(self, cause: Exception) -> NoReturn:
+        raise ServiceError("E601", f"{self._host} does not answer: {_plainly(cause)}", hint=_REACH) from cause
+
+    @property
+    def _host(self) -> str:
+        return urlsplit(self.endpoint).netloc.rpartition("@")[2]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back."""
+
+    response: requests.Response
+
+    def header(self, name: str, default: str = "") -> str:
+        return str(self.response.headers.get(name, default))
+
+    def xml(self, root: str) -> ET.Element:
+        """Return the body as an element named `root`; E604 for anything else, a DOCTYPE included."""
+        body = self.response.content
+        if len(body) > _MAX_ANSWER or b"<!DOCTYPE" in body:
+            raise _garbage(self.response.url)
+        try:
+            element = ET.fromstring(body)
+        except ET.ParseError as cause:
+            raise _garbage(self.response.url, text=body[:200].decode("utf-8", "replace")) from cause
+        if element.tag != root:
+            raise _garbage(self.response.url, text=f"<{element.tag}>")
+        return element
+
+
+_REACH = "check `endpoint` of the target (it ends in /api), the network and the proxy settings"
+_KEYS = "check ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET and ALIBABA_CLOUD_SECURITY_TOKEN"
+_BAD_CREDENTIALS = {"Unauthorized", "InvalidAuthorization", "MissingAuthorization", "SignatureNotMatch"}
+_NO_PERMISSION = {"NoPermission", "AccessDenied"}
+
+
+def gone_stale(key: object, told: str) -> StalePlan:
+    """Return the error for an object that moved between the reading and the writing."""
+    return StalePlan(
+        "E506", f"{key} {told} since the plan was made", hint="run the command again and look at the new plan"
+    )
+
+
+def _account(credentials: Credentials | None) -> Any:
+    if credentials is None:
+        found = from_environments()
+        if found is None:
+            raise AccessError(
+                "E607", "no credentials were found in the environment", hint=_KEYS.replace("check", "set")
+            )
+        return found
+    if credentials.token:
+        return StsAccount(credentials.access_id, credentials.secret, credentials.token)
+    return CloudAccount(credentials.access_id, credentials.secret)
+
+
+def _garbage(endpoint: str, status: int | None = None, text: str = "") -> ServiceError:
+    parts = urlsplit(endpoint)
+    shown = f": {' '.join(text.split())[:120]!r}" if text else ""
+    return ServiceError(
+        "E604",
+        f"{parts.netloc.rpartition('@')[2]} answered{f' {status}' if status else ''} with something that is not "
+        f"MaxCompute's{shown}",
+        hint="the endpoint ends in /api; a proxy or a login page may stand in between",
+        status=status,
+    )
+
+
+def _plainly(cause: Exception) -> str:
+    """Return the innermost reason of a chain of library errors, without addresses of objects."""
+    reason: BaseException = cause
+    while (inner := _inner(reason)) is not None:
+        reason = inner
+    text = str(reason) or type(reason).__name__
+    return text.rpartition(": ")[2] if ">: " in text else text
+
+
+def _inner(error: BaseException) -> BaseException | None:
+    nested = getattr(error, "reason", None) or (error.args[0] if error.args else None)
+    return nested if isinstance(nested, BaseException) else None

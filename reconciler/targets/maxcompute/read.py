@@ -1,0 +1,169 @@
+"""
+Read the live state: two listings, and one ``?meta`` for each file resource that the stack manages.
+
+The listing of functions is whole: class and resources included. The listing of resources has everything but the MD5 of
+the content [PyODPS models; recorded answers of the Ruby SDK], which therefore costs one request a managed resource;
+nothing is asked about the resources of others.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from reconciler.errors import ServiceError
+from reconciler.names import Key, reference
+from reconciler.state import Function, Live, Resource, read_comment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+    from pathlib import Path
+    from xml.etree.ElementTree import Element
+
+    from reconciler.state import LiveState
+    from reconciler.targets.maxcompute.client import Answer, Client
+
+_WORKERS = 8
+FUNCTIONS = "/registration/functions"
+RESOURCES = "/resources"
+_WITHOUT_CONTENT = {"table", "volumefile", "volumearchive"}
+
+
+def everything(client: Client, stack: str) -> LiveState:
+    """Return every function and resource of the project's schema, with MD5 for what `stack` manages."""
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        functions = pool.submit(lambda: list(_functions(client)))
+        resources = list(_resources(client))
+        managed = {
+            live.object.key: pool.submit(_with_md5, client, live)
+            for live in resources
+            if live.marker and live.marker.stack == stack and _has_content(live)
+        }
+        found = [managed[live.object.key].result() if live.object.key in managed else live for live in resources]
+        # A resource that went away between the listing and its meta is not there.
+        return {live.object.key: live for live in [*functions.result(), *filter(None, found)]}
+
+
+def one(client: Client, key: Key) -> Live | None:
+    """Return one object as it is now, or None."""
+    try:
+        if key.kind == "function":
+            return _function(client.get(f"{FUNCTIONS}/{quote(key.name, safe='')}").xml("Function"), client)
+        return _meta(client, key.name)
+    except ServiceError as error:
+        if error.service_code == "NoSuchObject":
+            return None
+        raise
+
+
+def content(client: Client, name: str, destination: Path) -> None:
+    """Write a resource's content to a file."""
+    with destination.open("wb") as file:
+        for piece in client.stream(f"{RESOURCES}/{quote(name, safe='')}"):
+            file.write(piece)
+
+
+def _has_content(live: Live) -> bool:
+    return isinstance(live.object, Resource) and live.object.type not in _WITHOUT_CONTENT
+
+
+def _with_md5(client: Client, live: Live) -> Live | None:
+    meta = one(client, live.object.key)
+    if meta is None:
+        return None
+    assert isinstance(meta.object, Resource)
+    assert isinstance(live.object, Resource)
+    return replace(live, object=replace(live.object, md5=meta.object.md5, size=meta.object.size))
+
+
+def _resources(client: Client) -> Iterator[Live]:
+    for element in _pages(client, RESOURCES, "Resources", "Resource"):
+        text, marker = read_comment(_text(element, "Comment"))
+        kind = _text(element, "ResourceType").lower()
+        yield Live(
+            Resource(
+                name=_text(element, "Name"),
+                type=kind,
+                size=int(_text(element, "ResourceSize") or 0),
+                comment=text,
+                table=_text(element, "TableName") or None if kind == "table" else None,
+            ),
+            owner=_text(element, "Owner"),
+            updater=_text(element, "LastUpdator"),
+            created=_moment(_text(element, "CreationTime")),
+            modified=_moment(_text(element, "LastModifiedTime")),
+            marker=marker,
+        )
+
+
+def _meta(client: Client, name: str) -> Live:
+    answer: Answer = client.get(f"{RESOURCES}/{quote(name, safe='')}", meta="")
+    text, marker = read_comment(answer.header("x-odps-comment"))
+    return Live(
+        Resource(
+            name=answer.header("x-odps-resource-name", name),
+            type=answer.header("x-odps-resource-type").lower(),
+            md5=answer.header("Content-MD5").lower() or None,
+            size=int(answer.header("x-odps-resource-size") or 0),
+            comment=text,
+            table=answer.header("x-odps-copy-table-source") or None,
+        ),
+        owner=answer.header("x-odps-owner"),
+        updater=answer.header("x-odps-updator"),
+        created=_moment(answer.header("x-odps-creation-time")),
+        modified=_moment(answer.header("Last-Modified")),
+        marker=marker,
+    )
+
+
+def _functions(client: Client) -> Iterator[Live]:
+    for element in _pages(client, FUNCTIONS, "Functions", "Function"):
+        yield _function(element, client)
+
+
+def _function(element: Element, client: Client) -> Live:
+    """
+    Read one function.
+
+    SQL functions and embedded code (IsSqlFunction, IsEmbeddedFunction) stand in the same list without class and
+    resources [PyODPS models/function.py]; they come back as what they are: objects that no marker can name.
+    """
+    names = [node.text or "" for node in element.findall("Resources/ResourceName")]
+    return Live(
+        Function(
+            name=_text(element, "Alias"),
+            class_path=_text(element, "ClassType"),
+            resources=tuple(reference(name.strip(), client.project, client.schema) for name in names),
+        ),
+        owner=_text(element, "Owner"),
+        created=_moment(_text(element, "CreationTime")),
+    )
+
+
+def _pages(client: Client, path: str, root: str, item: str) -> Iterator[Element]:
+    """Yield the items of a listing; the service ends it with an empty marker."""
+    marker, seen = "", set[str]()
+    while marker not in seen:
+        seen.add(marker)
+        page = client.get(path, expectmarker="true", **({"marker": marker} if marker else {})).xml(root)
+        yield from page.findall(item)
+        marker = _text(page, "Marker")
+        if not marker:
+            return
+    raise ServiceError("E604", f"the listing of {path.rpartition('/')[2]} never ends: marker {marker!r} came twice")
+
+
+def _text(element: Element, name: str) -> str:
+    return (element.findtext(name) or "").strip()
+
+
+def _moment(text: str) -> datetime | None:
+    """Read an RFC 1123 date; None for what is not one, because no decision hangs on it."""
+    try:
+        return parsedate_to_datetime(text) if text else None
+    except ValueError:
+        return None

@@ -1,0 +1,173 @@
+"""What separates a project from its manifest, and why."""
+
+from __future__ import annotations
+
+from reconciler.diff import Action, Cause, compare, explain_list, managed_by, users_of
+from reconciler.names import Reference, function_key, resource_key
+from reconciler.state import Function, Resource
+from tests.unit.core.states import STACK, function, live, marker, resource, state, there, wanted
+
+
+def only(comparison):  # type: ignore[no-untyped-def]
+    [change] = comparison.changes
+    return change
+
+
+def test_equal_states_need_nothing() -> None:
+    found = compare(state(wanted(resource("a.py"))), live(there(resource("a.py"), marker())), STACK)
+    assert [c.action for c in found.changes] == [Action.KEEP]
+    assert found.foreign == 0
+
+
+def test_names_are_compared_without_regard_to_case() -> None:
+    """MaxCompute keeps the first spelling, so `A.py` in the project is the manifest's `a.py`."""
+    found = compare(
+        state(wanted(resource("a.py"), "one", "f"), wanted(function("f", "a.py"))),
+        live(there(resource("A.py"), marker("one", "f")), there(function("F", "A.PY"))),
+        STACK,
+    )
+    assert {c.action for c in found.changes} == {Action.KEEP}
+
+
+def test_the_module_of_a_class_is_compared_with_regard_to_case() -> None:
+    change = compare(
+        state(wanted(resource("a.py"), "one", "f"), wanted(function("f", "a.py", class_path="a.f"))),
+        live(there(resource("a.py"), marker("one", "f")), there(function("f", "a.py", class_path="a.F"))),
+        STACK,
+    ).changes[0]
+    assert [(d.field, d.old, d.new) for d in change.differences] == [("class", "a.F", "a.f")]
+
+
+def test_content_that_the_manifest_changed_is_told_from_content_changed_outside() -> None:
+    def cause(*, desired: str, marked: str, found: str) -> Cause:
+        comparison = compare(
+            state(wanted(resource("a.py", desired), desired)),
+            live(there(resource("a.py", found), marker(marked))),
+            STACK,
+        )
+        return only(comparison).cause  # type: ignore[no-any-return]
+
+    assert cause(desired="new", marked="old", found="old") is Cause.MANIFEST
+    assert cause(desired="old", marked="old", found="hacked") is Cause.OUTSIDE
+    assert cause(desired="new", marked="old", found="hacked") is Cause.BOTH
+
+
+def test_a_difference_that_no_digest_explains_has_no_known_cause() -> None:
+    table = Resource("t", "table", table="demo.b")
+    assert (
+        only(
+            compare(
+                state(wanted(table, None)), live(there(Resource("t", "table", table="demo.a"), marker(None))), STACK
+            )
+        ).cause
+        is Cause.UNKNOWN
+    )
+    commented = resource("a.py", comment="new")
+    change = only(compare(state(wanted(commented)), live(there(resource("a.py"), marker())), STACK))
+    assert change.cause is Cause.UNKNOWN
+    assert [d.field for d in change.differences] == ["comment"]
+
+
+def test_a_table_is_the_same_however_it_is_quoted_and_spaced() -> None:
+    ours = Resource("t", "table", table="demo.iris partition(pt='1')")
+    theirs = Resource("t", "table", table='Demo.`iris`  PARTITION (pt = "1")')
+    assert only(compare(state(wanted(ours, None)), live(there(theirs, marker(None))), STACK)).action is Action.KEEP
+
+
+def test_another_type_is_a_difference_of_its_own() -> None:
+    change = only(
+        compare(
+            state(wanted(resource("a.zip", kind="archive"))),
+            live(there(resource("a.zip", kind="file"), marker())),
+            STACK,
+        )
+    )
+    assert [(d.field, d.old, d.new) for d in change.differences] == [("type", "file", "archive")]
+
+
+def test_an_unmarked_object_of_a_wanted_name_is_a_clash() -> None:
+    found = compare(state(wanted(resource("a.py"))), live(there(resource("a.py"))), STACK)
+    assert not found.changes
+    [clash] = found.clashes
+    assert clash.stack is None
+
+
+def test_an_object_of_another_stack_is_a_clash_that_names_the_stack() -> None:
+    found = compare(state(wanted(resource("a.py"))), live(there(resource("a.py"), marker(stack="geo"))), STACK)
+    assert [clash.stack for clash in found.clashes] == ["geo"]
+
+
+def test_what_nobody_wants_and_others_manage_is_only_counted() -> None:
+    found = compare(
+        {}, live(there(resource("a.py")), there(resource("b.py"), marker(stack="geo")), there(function("f"))), STACK
+    )
+    assert (found.changes, found.clashes, found.foreign) == ((), (), 3)
+
+
+def test_what_the_stack_marked_and_the_manifest_dropped_is_deleted() -> None:
+    found = compare({}, live(there(resource("a.py"), marker("one", "f")), there(function("f", "a.py"))), STACK)
+    assert [(c.action, c.cause) for c in found.changes] == [(Action.DELETE, Cause.REMOVED)] * 2
+
+
+def test_a_strangers_function_over_a_managed_module_stays_theirs() -> None:
+    project = live(there(resource("a.py"), marker("one", "f")), there(function("g", "a.py")))
+    assert managed_by(project[function_key("g")], project) is None
+
+
+def test_a_function_is_not_managed_through_another_projects_resource() -> None:
+    project = live(
+        there(resource("a.py"), marker("one", "f")), there(Function("f", "a.F", (Reference("a.py", "other"),)))
+    )
+    assert managed_by(project[function_key("f")], project) is None
+    assert list(users_of(resource_key("a.py"), project)) == []
+
+
+def test_a_function_whose_mark_is_left_was_deleted_outside() -> None:
+    wants = state(wanted(resource("a.py"), "one", "f"), wanted(function("f", "a.py")))
+    found = compare(wants, live(there(resource("a.py"), marker("one", "f"))), STACK)
+    assert [(c.action, c.cause) for c in found.changes if c.key.kind == "function"] == [(Action.CREATE, Cause.MISSING)]
+
+
+def test_a_resource_that_a_managed_function_still_lists_was_deleted_outside() -> None:
+    wants = state(
+        wanted(resource("a.py"), "one", "f"),
+        wanted(resource("b.csv", kind="file")),
+        wanted(function("f", "a.py", "b.csv")),
+    )
+    found = compare(
+        wants, live(there(resource("a.py"), marker("one", "f")), there(function("f", "a.py", "b.csv"))), STACK
+    )
+    assert [(str(c.key), c.cause) for c in found.changes if c.action is Action.CREATE] == [
+        ("resource b.csv", Cause.MISSING)
+    ]
+
+
+def test_a_new_function_of_an_old_module_is_added_to_its_marker_first() -> None:
+    wants = state(
+        wanted(resource("a.py"), "one", "f", "g"), wanted(function("f", "a.py")), wanted(function("g", "a.py"))
+    )
+    found = compare(wants, live(there(resource("a.py"), marker("one", "f")), there(function("f", "a.py"))), STACK)
+    change = next(c for c in found.changes if c.key.kind == "resource")
+    assert (change.action, [d.field for d in change.differences]) == (Action.UPDATE, ["marker"])
+
+
+def test_a_function_about_to_be_deleted_stays_in_its_marker_until_it_is_gone() -> None:
+    """A run that is cut off between the two must still know the function for its own."""
+    wants = state(wanted(resource("a.py", "two"), "two", "f"), wanted(function("f", "a.py")))
+    have = live(
+        there(resource("a.py"), marker("one", "f", "g")), there(function("f", "a.py")), there(function("g", "a.py"))
+    )
+    change = next(c for c in compare(wants, have, STACK).changes if c.key.kind == "resource")
+    assert change.desired is not None
+    assert change.desired.marker == marker("two", "f", "g")
+
+
+def test_a_mark_of_a_function_that_is_gone_is_dropped() -> None:
+    wants = state(wanted(resource("a.py", "two"), "two"))
+    change = only(compare(wants, live(there(resource("a.py"), marker("one", "gone"))), STACK))
+    assert change.desired.marker == marker("two")
+
+
+def test_a_list_is_explained_by_what_was_added_and_removed() -> None:
+    assert explain_list(("a", "b"), ("b", "c", "d")) == {"added": ("c", "d"), "removed": ("a",)}
+    assert explain_list(("a", "b"), ("b", "a")) == {"added": (), "removed": ()}

@@ -1,0 +1,191 @@
+"""Order, guards, and what a plan says of itself."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reconciler.diff import Action
+from reconciler.errors import Refused
+from reconciler.plan import Plan, guards, make, observation, require_allowed
+from reconciler.state import DesiredState, LiveState, Resource
+from tests.unit.core.states import HERE, STACK, function, live, marker, resource, state, there, wanted
+
+
+def planned(desired: DesiredState, have: LiveState, *, destroying: bool = False) -> Plan:
+    return make(desired, have, stack=STACK, destination=HERE, destroying=destroying)
+
+
+def steps(plan: Plan) -> list[str]:
+    return [f"{change.action.value} {change.key}" for change in plan.changes]
+
+
+DEPLOYED = live(
+    there(resource("a.py"), marker("one", "f")),
+    there(resource("data.csv", kind="file"), marker()),
+    there(function("f", "a.py", "data.csv")),
+)
+WANTED = state(
+    wanted(resource("a.py"), "one", "f"),
+    wanted(resource("data.csv", kind="file")),
+    wanted(function("f", "a.py", "data.csv")),
+)
+
+
+def test_what_a_function_needs_is_written_before_it() -> None:
+    assert steps(planned(WANTED, {})) == ["create resource a.py", "create resource data.csv", "create function f"]
+
+
+def test_what_a_function_needed_is_removed_after_it() -> None:
+    plan = planned({}, DEPLOYED, destroying=True)
+    assert steps(plan) == ["delete function f", "delete resource data.csv", "delete resource a.py"]
+
+
+def test_nothing_is_removed_before_everything_is_written() -> None:
+    wants = state(wanted(resource("b.py"), "one", "f"), wanted(function("f", "b.py")))
+    assert [s.split()[0] for s in steps(planned(wants, DEPLOYED))] == ["create", "update", "delete", "delete"]
+
+
+def test_deletes_are_refused_with_the_number_that_would_allow_them() -> None:
+    plan = planned(state(wanted(resource("a.py"), "one", "f"), wanted(function("f", "a.py"))), DEPLOYED)
+    with pytest.raises(Refused, match="1 object would be deleted and none is allowed") as refused:
+        require_allowed(plan, allow_deletes=0)
+    assert refused.value.problems[0].hint == "if this is meant, apply with --allow-deletes 1"
+    require_allowed(plan, allow_deletes=1)
+
+
+def test_an_allowance_that_is_too_small_is_named() -> None:
+    [problem] = guards(planned(state(wanted(resource("z.py"))), DEPLOYED), allow_deletes=2)
+    assert "3 objects would be deleted and only 2 allowed" in problem.message
+
+
+def test_an_empty_manifest_deletes_nothing_whatever_is_allowed() -> None:
+    [problem] = guards(planned({}, DEPLOYED), allow_deletes=99)
+    assert problem.code == "E504"
+
+
+def test_destroying_is_not_an_empty_manifest() -> None:
+    require_allowed(planned({}, DEPLOYED, destroying=True), allow_deletes=3)
+
+
+def test_an_empty_manifest_for_an_empty_project_is_fine() -> None:
+    require_allowed(planned({}, live(there(resource("foreign.py")))), allow_deletes=0)
+
+
+def test_every_refusal_is_told_at_once() -> None:
+    wants = state(
+        wanted(resource("a.py"), line=3), wanted(resource("b.py"), line=2), wanted(resource("c.zip", kind="archive"))
+    )
+    have = live(
+        there(resource("a.py")),
+        there(resource("b.py"), marker(stack="geo")),
+        there(resource("c.zip", kind="file"), marker()),
+    )
+    with pytest.raises(Refused) as refused:
+        require_allowed(planned(wants, have), allow_deletes=0)
+    assert [p.code for p in refused.value.problems] == ["E508", "E502", "E501"]
+    told = refused.value.problems[2].message
+    assert "owner ALIYUN$ann, last changed by ALIYUN$bob, on 2026-11-20 12:00Z" in told
+
+
+def test_who_is_left_out_where_the_service_tells_nothing() -> None:
+    from reconciler.state import Live
+
+    plan = planned(state(wanted(function("f", "a.py"))), live(Live(function("f", "a.py"))))
+    assert plan.refusals[0].message == "function f is in the project and udfs does not manage it"
+
+
+def test_a_resource_that_a_strangers_function_lists_is_not_deleted() -> None:
+    have = live(
+        there(resource("a.py"), marker("one", "f")), *(there(function(n, "a.py")) for n in ("g", "h", "i", "j"))
+    )
+    [refusal] = planned({}, have, destroying=True).refusals
+    assert refusal.code == "E505"
+    assert "functions 'g', 'h', 'i' and 1 more still list it" in refusal.message
+
+
+def test_a_resource_may_go_when_the_same_plan_takes_it_out_of_the_function() -> None:
+    wants = state(wanted(resource("a.py"), "one", "f"), wanted(function("f", "a.py")))
+    plan = planned(wants, DEPLOYED)
+    assert not plan.refusals
+    assert steps(plan) == ["update function f", "delete resource data.csv"]
+
+
+def test_only_bytes_that_change_are_counted_for_upload() -> None:
+    wants = state(
+        wanted(resource("a.py", "changed"), "changed", "f"),
+        wanted(resource("data.csv", kind="file")),
+        wanted(function("f", "a.py", "data.csv")),
+    )
+    plan = planned(wants, DEPLOYED)
+    assert plan.upload_bytes == len("changed")
+    assert plan.requests == 1
+    assert plan.counts[Action.UPDATE] == 1
+    assert len(plan.unchanged) == 2
+
+
+def test_the_digest_names_the_operations_and_what_they_rest_on() -> None:
+    same = planned(WANTED, {}).digest
+    assert same == planned(WANTED, {}).digest
+    assert same != planned(WANTED, DEPLOYED).digest
+    changed = state(wanted(resource("a.py", "two"), "two"))
+    moved = live(there(resource("a.py", "hacked"), marker()))
+    assert planned(changed, DEPLOYED).digest != planned(changed, moved).digest
+    assert planned({}, DEPLOYED, destroying=True).digest != same
+
+
+def test_an_absent_object_has_nothing_to_observe() -> None:
+    assert observation(None) is None
+
+
+names = st.sampled_from(["a.py", "b.py", "c.zip", "d.csv"])
+kinds = {"a.py": "py", "b.py": "py", "c.zip": "archive", "d.csv": "file"}
+contents = st.sampled_from(["one", "two"])
+
+
+@st.composite
+def projects(draw: st.DrawFn) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
+    """Draw contents by resource name, and lists of resources by function name; a list begins with its module."""
+    resources = draw(st.dictionaries(names, contents, max_size=4))
+    modules = [name for name in resources if name.endswith(".py")]
+    functions = {}
+    for name in draw(st.sets(st.sampled_from("wxyz"))) if modules else ():
+        rest = draw(st.lists(st.sampled_from(sorted(resources)), unique=True))
+        module = draw(st.sampled_from(modules))
+        functions[name] = (module, *(r for r in rest if r != module))
+    return resources, functions
+
+
+def as_desired(resources: dict[str, str], functions: dict[str, tuple[str, ...]]) -> DesiredState:
+    carried = {r: [f for f, used in functions.items() if used[0] == r] for r in resources}
+    return state(
+        *(wanted(resource(r, c, kind=kinds[r]), c, *carried[r]) for r, c in resources.items()),
+        *(wanted(function(f, *used, class_path=f"{used[0][0]}.F")) for f, used in functions.items()),
+    )
+
+
+@settings(max_examples=300, deadline=None)
+@given(projects(), projects())
+def test_any_deployed_state_becomes_any_other_without_a_broken_step(before, after) -> None:  # type: ignore[no-untyped-def]
+    """The dictionary fails the step that leaves a function without one of its resources."""
+    from reconciler.apply import Silent, apply
+    from tests.unit.core.states import Dictionary
+
+    target = Dictionary(dict(live(there(Resource("foreign.txt", "file")))))
+    for wish in (before, after):
+        plan = planned(as_desired(*wish), target.read(), destroying=True)
+        assert not plan.refusals
+        report = apply(plan, target, {}, Silent())
+        assert report.complete, report.error
+        assert not planned(as_desired(*wish), target.read()).changes
+    assert "foreign.txt" in {have.object.name for have in target.objects.values()}
+
+
+@settings(deadline=None)
+@given(projects(), st.randoms(use_true_random=False))
+def test_the_order_does_not_depend_on_the_order_of_what_was_read(wish, random) -> None:  # type: ignore[no-untyped-def]
+    desired = as_desired(*wish)
+    shuffled = list(desired.items())
+    random.shuffle(shuffled)
+    assert steps(planned(desired, {})) == steps(planned(dict(shuffled), {}))
