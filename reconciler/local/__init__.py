@@ -1,0 +1,19 @@
+"""
+A MaxCompute of our own: the part of the service that resources and functions need, over real HTTP.
+
+It is what ``endpoint: local`` starts, and what the tests talk to. A request takes this way::
+
+    server ─ a thread for each connection ─▶ connection ─ host, framing, fault, signature ─▶ routes
+        ─▶ projects | resources (uploads) | functions ─▶ store (rows in SQLite, blobs by SHA-256)
+
+It shares no code with the client side of udfs and knows nothing of PyODPS: a server that shared code with its client
+would agree with it about mistakes. Every handler says how what it does is known: documentation, the source of a
+public client, a measurement that somebody published, or a guess. What is not settled is a switch in `Settings`.
+"""
+
+from .faults import Fault
+from .log import Exchange
+from .server import Server
+from .settings import Settings, User
+
+__all__ = ["Exchange", "Fault", "Server", "Settings", "User"]

@@ -1,0 +1,399 @@
+"""One client's connection: framing, keep-alive, sending, and the order in which a request is looked at."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import os
+import re
+import secrets
+import signal
+import socket
+import struct
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import parse_qsl, unquote, unquote_plus
+
+from . import control, routes, signing
+from .body import Body, Disconnected
+from .exchange import Request, Response
+from .faults import Failed, Faults, Severed, Strike
+from .log import Exchange, Log
+from .wire import Refused, error_xml, http_date, invalid, legible
+
+if TYPE_CHECKING:
+    from socketserver import BaseServer
+
+    from .service import Service
+
+IDLE_SECONDS = 300
+_MAX_LINE = 65536
+_MAX_PARAMETERS = 100
+_PID = re.compile(r"(?:^|\s)udfs-pid/(\d{1,9})(?!\d)")
+_LOGGER = logging.getLogger("reconciler.local")
+
+
+@dataclass(frozen=True)
+class Site:
+    """What all connections of a server share."""
+
+    service: Service
+    names: frozenset[str] | None
+    """The names a Host header may give, None for any: see `Connection._require_own_host`."""
+    faults: Faults = field(default_factory=Faults)
+    log: Log = field(default_factory=Log)
+    closing: threading.Event = field(default_factory=threading.Event)
+    idle: set[socket.socket] = field(default_factory=set)
+    """Connections between two requests; they can be ended at any time."""
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+@dataclass
+class Turn:
+    """What is known of the request at hand, as it becomes known."""
+
+    n: int
+    method: str
+    path: str
+    query: str
+    body: Body
+    actor: str
+    pid: int | None
+    strike: Strike
+
+
+class Connection(BaseHTTPRequestHandler):
+    """Reads requests and sends answers until either side has had enough."""
+
+    protocol_version = "HTTP/1.1"
+    timeout = IDLE_SECONDS
+    disable_nagle_algorithm = True  # an answer is two writes at most, and must not wait for an acknowledgement
+
+    def __init__(self, connection: socket.socket, address: Any, site: Site) -> None:
+        self.site = site
+        self._severed: Severed | None = None
+        self._request_id = ""
+        super().__init__(connection, address, cast("BaseServer", site))
+
+    # Reading
+
+    def handle_one_request(self) -> None:
+        """Wait for a request and answer it."""
+        self.close_connection = True
+        self.requestline, self.command, self.request_version = "", "", self.protocol_version
+        self._request_id = secrets.token_hex(12).upper()
+        self.raw_requestline = self._first_line()
+        if not self.raw_requestline:
+            return
+        if len(self.raw_requestline) > _MAX_LINE:
+            self.send_error(414)
+        elif self.parse_request():
+            self._take_turn()
+            self.close_connection |= self.site.closing.is_set()
+
+    def _first_line(self) -> bytes:
+        """The next request's first line; nothing when the client left, went silent, or the server is closing."""
+        with self.site.lock:
+            if self.site.closing.is_set():
+                return b""
+            self.site.idle.add(self.connection)
+        try:
+            return self.rfile.readline(_MAX_LINE + 1)
+        except OSError:
+            return b""
+        finally:
+            with self.site.lock:
+                self.site.idle.discard(self.connection)
+
+    def handle_expect_100(self) -> bool:
+        """*100 Continue* is said when the body is wanted: see `Body`. Until then the request can still be refused."""
+        return True
+
+    def _framed(self) -> Body:
+        """The body as its headers frame it; an answer to contradicting headers ends the connection."""
+        lengths = set(self.headers.get_all("Content-Length", []))
+        coding = self.headers.get("Transfer-Encoding")
+        if coding is not None:
+            if lengths or coding.strip().lower() != "chunked":
+                raise self._unframed("Transfer-Encoding and Content-Length cannot be understood together")
+            return Body(self.rfile, None, self._say_continue)
+        if not lengths:
+            return Body(self.rfile, 0, self._say_continue)
+        length = lengths.pop().strip()
+        if lengths or not (length.isascii() and length.isdigit()) or len(length) > 18:
+            raise self._unframed("Content-Length is not a number")
+        return Body(self.rfile, int(length), self._say_continue)
+
+    def _unframed(self, why: str) -> Refused:
+        self.close_connection = True
+        return invalid(why)
+
+    def _say_continue(self) -> None:
+        if self.headers.get("Expect", "").lower() == "100-continue":
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    # Answering
+
+    def _take_turn(self) -> None:
+        """One exchange, from the parsed head to the last byte of the answer."""
+        turn = self._turn()
+        response: Response | None
+        try:
+            response = self._outcome(turn)
+        except Severed as severed:
+            response, self._severed = None, severed
+        except Disconnected:
+            response, self.close_connection = None, True
+        # Noted before it is sent: whoever has the answer finds it in the log.
+        self._note(turn, response)
+        if self._severed is not None:
+            self._sever(self._severed)
+        elif response is not None:
+            self._send(response, truncated=turn.strike.truncates)
+            self._read_to_end(turn.body)
+
+    def _turn(self) -> Turn:
+        path, _, query = self.path.partition("?")
+        pid = _PID.search(self.headers.get("User-Agent", ""))
+        return Turn(
+            n=self.site.log.number(),
+            method=self.command,
+            path=unquote(path),
+            query=unquote_plus(query),
+            body=Body(self.rfile, 0, self._say_continue),
+            actor=signing.actor(self.headers, self.site.service.settings),
+            pid=int(pid[1]) if pid else None,
+            strike=Strike(None, None),
+        )
+
+    def _outcome(self, turn: Turn) -> Response:
+        """The answer, whatever it is; `Severed` when there is none."""
+        try:
+            return self._answer(turn)
+        except Refused as refused:
+            return self._refusal(refused)
+        except Failed as failed:
+            return self._failure(failed)
+        except (Severed, Disconnected):
+            raise
+        except OSError as problem:
+            if isinstance(problem, ConnectionError | TimeoutError):
+                raise Disconnected from problem
+            return self._internal_error()
+        except Exception:  # noqa: BLE001 - whatever it is, a server answers
+            return self._internal_error()
+
+    def _answer(self, turn: Turn) -> Response:
+        """Look at a request in this order: is it for us, how long, where to, what goes wrong, who asks, what is asked."""
+        self._require_own_host()
+        turn.body = self._framed()
+        raw_path, question, raw_query = self.path.partition("?")
+        if self._is_control(raw_path):
+            return control.answer(self.site.log, self.site.faults, turn.method, raw_path, self.headers, turn.body)
+        raw_path, path = routes.split(raw_path)
+        turn.path = "/" + "/".join(path)
+        turn.strike = Strike(self.site.faults.pick(turn.method, turn.path, turn.query), turn.pid)
+        turn.strike.at("before")
+        turn.strike.watch(turn.body)
+        self._wait()
+        try:
+            response = self._handled(turn, path, raw_path + question + raw_query, raw_query)
+        except Refused as refused:
+            response = self._refusal(refused)
+        return self._after(turn, response)
+
+    def _after(self, turn: Turn, response: Response) -> Response:
+        try:
+            turn.strike.at("during")  # a request refused before its body was read does not escape
+            turn.strike.at("after")
+        except BaseException:
+            response.close()
+            raise
+        return response
+
+    def _handled(self, turn: Turn, path: tuple[str, ...], target: str, raw_query: str) -> Response:
+        service = self.site.service
+        if service.settings.signed:
+            signing.require_valid(turn.method, target, self.headers, service.settings)
+        handler = routes.handler(turn.method, path)
+        if turn.method in {"POST", "PUT"} and not {"content-length", "transfer-encoding"} & self._header_names():
+            raise Refused(411, "MissingContentLength", "ODPS-0420021: Missing Content-Length in HTTP request")
+        request = Request(
+            method=turn.method,
+            path=path,
+            query=_parameters(raw_query),
+            headers=self.headers,
+            body=turn.body,
+            actor=turn.actor,
+        )
+        return handler(service, request)
+
+    def _header_names(self) -> set[str]:
+        return {name.lower() for name in self.headers}
+
+    def _is_control(self, path: str) -> bool:
+        return self.site.service.settings.control and path.startswith(control.PREFIX)
+
+    def _wait(self) -> None:
+        if latency := self.site.service.settings.latency_ms:
+            time.sleep(latency / 1000)
+
+    def _require_own_host(self) -> None:
+        """
+        Refuse what a web page in the user's browser might send.
+
+        A page can make a name of its own point at 127.0.0.1, but then the Host header still has that name. And what it
+        sends to another site carries Origin, which no client of MaxCompute sends.
+        """
+        if "Origin" in self.headers:
+            raise Refused(403, "AccessDenied", "Requests of web pages are not served")
+        hosts = self.headers.get_all("Host", [])
+        if self.request_version == "HTTP/1.0" and not hosts:
+            return
+        if len(hosts) != 1:
+            raise invalid("exactly one Host header is needed")
+        if self.site.names is not None and not _is_own(hosts[0], self.site.names):
+            raise Refused(403, "AccessDenied", "The Host header names another host")
+
+    # What is answered when something is wrong
+
+    def _refusal(self, refused: Refused) -> Response:
+        content = error_xml(refused, request_id=self._request_id, host_id=self.site.service.host)
+        return Response(status=refused.status, headers=refused.headers, content=content, content_type="application/xml")
+
+    def _failure(self, failed: Failed) -> Response:
+        fault = failed.fault
+        retry = () if fault.retry_after is None else (("Retry-After", str(fault.retry_after)),)
+        refusal = self._refusal(Refused(fault.status, fault.code, fault.message, retry))
+        if fault.body is None:
+            return refusal
+        return Response(
+            status=fault.status, headers=retry, content=fault.body.encode(), content_type=fault.content_type
+        )
+
+    def _internal_error(self) -> Response:
+        """A mistake of ours: the client learns no more than of one of the service's, the log has the rest."""
+        _LOGGER.exception("request failed: %s %s", self.command, self.path)
+        return self._refusal(Refused(500, "InternalServerError", "ODPS-0010000:System internal error"))
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """What the standard library finds wrong with a head, in the form of all other errors."""
+        self.close_connection = True
+        known = {405: "MethodNotAllowed", 501: "MethodNotAllowed"}
+        why = legible(message or HTTPStatus(code).phrase)
+        self._send(self._refusal(Refused(int(code), known.get(code, "InvalidParameter"), why)), truncated=False)
+
+    # Sending
+
+    def _send(self, response: Response, *, truncated: bool) -> None:
+        self.close_connection |= truncated
+        head = self._head(response)
+        length = 0 if self.command == "HEAD" else response.length
+        limit = len(head) + length
+        if truncated:
+            limit = len(head) + length // 2 if length else len(head) // 2
+        try:
+            self._transmit(head, response, limit)
+        except OSError:
+            self.close_connection = True
+        finally:
+            response.close()
+
+    def _head(self, response: Response) -> bytes:
+        """Status line and headers. Values are sent as UTF-8: what came in as such goes out as it came."""
+        headers = [
+            ("Server", "udfs-local"),
+            ("Date", http_date(time.time())),
+            ("x-odps-request-id", self._request_id),
+            *response.headers,
+        ]
+        if response.status != HTTPStatus.NO_CONTENT:
+            headers += [("Content-Type", response.content_type), ("Content-Length", str(response.length))]
+        if self.close_connection:
+            headers.append(("Connection", "close"))
+        lines = [f"HTTP/1.1 {response.status} {_reason(response.status)}"]
+        lines += [f"{name}: {value}" for name, value in headers]
+        return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+    def _transmit(self, head: bytes, response: Response, limit: int) -> None:
+        """Send `limit` bytes of the answer: all of it, unless it is to be truncated."""
+        first = (head + response.content)[:limit]
+        self.connection.sendall(first)
+        limit -= len(first)
+        for span in response.spans:
+            if (count := min(span.count, limit)) > 0:
+                self.connection.sendfile(span.file, span.offset, count)
+                limit -= count
+
+    def _read_to_end(self, body: Body) -> None:
+        """Get past a body that nobody wanted. One that the client holds back until told cannot be got past."""
+        if body.finished or self.close_connection:
+            return
+        if not body.begun and "Expect" in self.headers:
+            self.close_connection = True
+            return
+        try:
+            self.close_connection |= not body.discard(self.site.service.settings.max_resource_bytes)
+        except (Disconnected, Refused, OSError):
+            self.close_connection = True
+
+    # Ending
+
+    def _note(self, turn: Turn, response: Response | None) -> None:
+        if self._is_control(turn.path):
+            return
+        self.site.log.add(
+            Exchange(
+                n=turn.n,
+                method=turn.method,
+                path=turn.path,
+                query=turn.query,
+                status=response.status if response else None,
+                pid=turn.pid,
+                request_bytes=turn.body.received,
+                response_bytes=response.length if response and turn.method != "HEAD" else 0,
+                actor=turn.actor,
+                fault=turn.strike.label,
+            )
+        )
+
+    def _sever(self, severed: Severed) -> None:
+        """End the client, if that is what was asked for, and the connection."""
+        self.close_connection = True
+        if severed.kill is not None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(severed.kill, signal.SIGKILL)
+        if severed.reset:
+            # Closed with linger on and no time to linger, TCP sends RST instead of FIN.
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def _parameters(query: str) -> dict[str, str]:
+    try:
+        return dict(parse_qsl(query, keep_blank_values=True, max_num_fields=_MAX_PARAMETERS, errors="strict"))
+    except ValueError:
+        raise invalid("the query cannot be read") from None
+
+
+def _reason(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"
+
+
+def _is_own(host: str, names: frozenset[str]) -> bool:
+    """Whether a Host header names this machine: a loopback address, ``localhost``, or what the server was bound to."""
+    name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
+    name = name.strip("[]").lower()
+    if name in names:
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,214 @@
+"""
+Functions: create, get, replace, list, delete.
+
+The requests are those of PyODPS and the Java SDK, the documents those of the Ruby SDK's recorded answers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from . import listing
+from .exchange import Request, Response, xml
+from .rows import Function, Place, Reference, Rows
+from .service import DEFAULT_SCHEMA, require_schema
+from .wire import (
+    MAX_XML_BYTES,
+    already_exists,
+    child_text,
+    document,
+    element,
+    http_date,
+    invalid,
+    invalid_xml,
+    missing_header,
+    not_found,
+    object_name,
+    parse_xml,
+    same_name,
+    text,
+)
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+    from .service import Service
+
+# What only SQL and embedded functions have (PyODPS, Java). Kept as sent: SQL that makes them is not part of this server.
+EXTRAS = ("IsSqlFunction", "SqlDefinitionText", "IsEmbeddedFunction", "ProgramLanguage", "Code", "FileName")
+
+
+def create(service: Service, request: Request) -> Response:
+    """
+    ``POST …/registration/functions``: a new function; 409 when its name is taken.
+
+    The service does not look for the module or the class (Java's tests register nonsense). The conflict's status is
+    taken to be that of resources; whether resources must exist is a switch in `Settings`.
+    """
+    place = service.place(request)
+    function = _described(service, request, place, None)
+    with service.store.writing() as rows:
+        require_schema(rows, place)
+        _require_resources(service, rows, function)
+        service.stale.remember("functions", place, lambda after: rows.functions(place, after))
+        if not rows.add_function(place, function):
+            raise already_exists("function", function.name)
+    location = f"/projects/{place.project}/registration/functions/{function.name}"
+    return Response(status=201, headers=(("Location", location),))
+
+
+def _described(service: Service, request: Request, place: Place, name: str | None) -> Function:
+    """
+    The function that the body describes, as if it were new.
+
+    A body whose ``Alias`` contradicts the path is refused: a guess, but it can only be a client's mistake.
+    """
+    body = parse_xml(request.body.whole(MAX_XML_BYTES), root="Function")
+    alias = child_text(body, "Alias") or name
+    if name is not None and same_name(alias or "") != same_name(name):
+        raise invalid(f"the function is named '{name}' in the path and '{alias}' in the body")
+    extras = tuple((tag, value) for tag in EXTRAS if (value := body.findtext(tag)) is not None)
+    class_type = child_text(body, "ClassType")
+    if class_type is None and not _is_inline(dict(extras)):
+        raise invalid_xml("<ClassType> is missing")
+    now = service.now()
+    return Function(
+        name=object_name(alias, "function"),
+        owner=request.actor,
+        class_type=class_type,
+        resources=tuple(_references(body, place)),
+        extras=extras,
+        created=now,
+        modified=now,
+    )
+
+
+def _is_inline(extras: dict[str, str]) -> bool:
+    return any(extras.get(tag, "").strip().lower() == "true" for tag in ("IsSqlFunction", "IsEmbeddedFunction"))
+
+
+def _references(body: Element, place: Place) -> list[Reference]:
+    """In the order given, which is the order in which the worker meets them."""
+    names = [(found.text or "").strip() for found in body.findall("Resources/ResourceName")]
+    return [_reference(name, place) for name in names]
+
+
+def _reference(name: str, place: Place) -> Reference:
+    """``res``, ``project/resources/res`` or ``project/schemas/schema/resources/res`` (PyODPS)."""
+    match name.split("/"):
+        case [resource]:
+            found = Reference(place.project, place.schema, resource)
+        case [project, "resources", resource]:
+            found = Reference(project, DEFAULT_SCHEMA, resource)
+        case [project, "schemas", schema, "resources", resource]:
+            found = Reference(project, schema, resource)
+        case _:
+            raise invalid(f"resource reference {name!r}")
+    for part in (found.project, found.schema, found.name):
+        object_name(part, "resource")
+    return found
+
+
+def _require_resources(service: Service, rows: Rows, function: Function) -> None:
+    """Not settled whether the service does this: see `Settings.functions_check_resources`."""
+    if not service.settings.functions_check_resources:
+        return
+    for reference in function.resources:
+        if rows.resource(reference.place, reference.name) is None:
+            raise not_found("resource", _qualified(reference))
+
+
+def _qualified(reference: Reference) -> str:
+    """How a function's resources come back: always with their project (recorded answers, PyODPS's tests)."""
+    if same_name(reference.schema) == DEFAULT_SCHEMA:
+        return f"{reference.project}/resources/{reference.name}"
+    return f"{reference.project}/schemas/{reference.schema}/resources/{reference.name}"
+
+
+def replace_or_hand_over(service: Service, request: Request) -> Response:
+    """``PUT …/registration/functions/<name>``: a new definition, or with ``?updateowner`` a new owner."""
+    if "updateowner" in request.query:
+        return _hand_over(service, request)
+    return _replace(service, request)
+
+
+def _replace(service: Service, request: Request) -> Response:
+    """
+    The whole definition anew: what the body leaves out is gone (there is no PATCH in any client).
+
+    The spelling, the owner and the time of creation stay; 404 for a function that does not exist is how odpscmd's
+    ``create function -f`` works. The status is a guess.
+    """
+    place, name = service.place(request), object_name(request.path[4], "function")
+    new = _described(service, request, place, name)
+    with service.store.writing() as rows:
+        old = _existing(rows, place, name)
+        _require_resources(service, rows, new)
+        service.stale.remember("functions", place, lambda after: rows.functions(place, after))
+        rows.replace_function(place, replace(new, name=old.name, owner=old.owner, created=old.created))
+    return Response(status=201)
+
+
+def _hand_over(service: Service, request: Request) -> Response:
+    """``PUT …?updateowner`` with ``x-odps-owner`` and no body (PyODPS, Java). Who may do so is not modelled."""
+    place, owner = service.place(request), request.header("x-odps-owner")
+    if not owner:
+        raise missing_header("x-odps-owner")
+    with service.store.writing() as rows:
+        old = _existing(rows, place, request.path[4])
+        service.stale.remember("functions", place, lambda after: rows.functions(place, after))
+        rows.replace_function(place, replace(old, owner=owner))
+    return Response(status=201)
+
+
+def _existing(rows: Rows, place: Place, name: str) -> Function:
+    require_schema(rows, place)
+    found = rows.function(place, name)
+    if found is None:
+        raise not_found("function", name)
+    return found
+
+
+def read(service: Service, request: Request) -> Response:
+    """``GET …/registration/functions/<name>``: the same element as in the list."""
+    place = service.place(request)
+    with service.store.reading() as rows:
+        found = _existing(rows, place, request.path[4])
+    return xml(document(_entry(service, place, found)))
+
+
+def list_all(service: Service, request: Request) -> Response:
+    """``GET …/registration/functions``: whole entries, class and resources included (recorded lists)."""
+    place = service.place(request)
+    asked = listing.Asked.of(request.query, service.settings)
+    with service.store.reading() as rows:
+        source = service.stale.or_now("functions", place, lambda after: rows.functions(place, after))
+        page = listing.page("Functions", source, lambda found: _entry(service, place, found), asked, service.settings)
+    return xml(page)
+
+
+def _entry(service: Service, place: Place, found: Function) -> str:
+    """There is no time of change and no updater: no client knows of one."""
+    resources = (text("ResourceName", _qualified(reference)) for reference in found.resources)
+    has_schema = service.settings.namespace_schema or same_name(place.schema) != DEFAULT_SCHEMA
+    return element(
+        "Function",
+        text("Alias", found.name),
+        text("Owner", found.owner),
+        text("ClassType", found.class_type),
+        text("CreationTime", http_date(found.created)),
+        element("Resources", *resources),
+        text("SchemaName", place.schema) if has_schema else "",
+        *(text(tag, value) for tag, value in found.extras),
+    )
+
+
+def delete(service: Service, request: Request) -> Response:
+    """``DELETE …/registration/functions/<name>``: 204, or 404."""
+    place = service.place(request)
+    with service.store.writing() as rows:
+        found = _existing(rows, place, request.path[4])
+        service.stale.remember("functions", place, lambda after: rows.functions(place, after))
+        rows.drop_function(place, found.name)
+    return Response(status=204)

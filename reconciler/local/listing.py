@@ -1,0 +1,112 @@
+"""Lists: filters, pages, and lists that lag behind."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from .wire import document, element, invalid, marker_after, marker_key, same_name, text
+
+if TYPE_CHECKING:
+    from .rows import Place
+    from .settings import Settings
+
+
+class Listed(Protocol):
+    """Whatever has a name and an owner."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def owner(self) -> str:
+        """Its owner."""
+
+
+T = TypeVar("T", bound=Listed)
+Source = Callable[[str], Iterator[tuple[str, T]]]
+"""Gives the entries behind a key, by key."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The parameters of a list: ``name``, ``owner``, ``marker``, ``maxitems``."""
+
+    name: str
+    owner: str
+    after: str
+    size: int
+
+    @classmethod
+    def of(cls, query: Mapping[str, str], settings: Settings) -> Asked:
+        """
+        Read them.
+
+        The service's page size is not documented; ours is also the most a client may ask for. Order and form of
+        markers are guesses: by name without case, and the name of the last entry.
+        """
+        marker = query.get("marker", "")
+        return cls(
+            name=same_name(query.get("name", "")),
+            owner=query.get("owner", ""),
+            after=marker_key(marker) if marker else "",
+            size=min(_positive(query.get("maxitems")) or settings.page_size, settings.page_size),
+        )
+
+    def wants(self, key: str, entry: Listed, settings: Settings) -> bool:
+        """Whether the filters let `entry` through."""
+        if self.owner and entry.owner != self.owner:
+            return False
+        return key.startswith(self.name) if settings.name_filter == "prefix" else self.name in key
+
+
+def _positive(value: str | None) -> int | None:
+    if not value:
+        return None
+    if not (value.isascii() and value.isdigit()) or int(value[:10]) == 0:
+        raise invalid("maxitems must be a positive number")
+    return int(value[:10])
+
+
+def page(root: str, source: Source[T], render: Callable[[T], str], asked: Asked, settings: Settings) -> bytes:
+    """One page, with the marker of the next or, at the end, an empty one: that is how clients know."""
+    wanted = ((key, entry) for key, entry in source(asked.after) if asked.wants(key, entry, settings))
+    found = list(itertools.islice(wanted, asked.size + 1))
+    shown = found[: asked.size]
+    marker = marker_after(shown[-1][0]) if len(found) > len(shown) else ""
+    entries = (render(entry) for _, entry in shown)
+    return document(element(root, text("Marker", marker), text("MaxItems", asked.size), *entries))
+
+
+class Stale:
+    """Lists that go on showing what was there before the last write, for a number of requests."""
+
+    def __init__(self, lag: int) -> None:
+        self._lag = lag
+        self._before: dict[tuple[str, tuple[str, str]], tuple[Sequence[tuple[str, Listed]], int]] = {}
+        self._lock = threading.Lock()
+
+    def remember(self, kind: str, place: Place, source: Source[T]) -> None:
+        """To be called in a write, before it changes anything."""
+        if self._lag:
+            with self._lock:
+                self._before[kind, place.keys] = (list(source("")), self._lag)
+
+    def or_now(self, kind: str, place: Place, source: Source[T]) -> Source[T]:
+        """What a list of `kind` is to be made from."""
+        if not self._lag:
+            return source
+        with self._lock:
+            entries, left = self._before.pop((kind, place.keys), ((), 0))
+            if left == 0:
+                return source
+            self._before[kind, place.keys] = (entries, left - 1)
+        return lambda after: _behind(entries, after)  # type: ignore[arg-type]
+
+
+def _behind(entries: Iterable[tuple[str, T]], after: str) -> Iterator[tuple[str, T]]:
+    return (item for item in entries if item[0] > after)

@@ -1,0 +1,171 @@
+"""Tenants, the Logview host, projects and schemas: what a client asks before it comes to the point."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from . import listing
+from .exchange import Request, Response, xml
+from .rows import Place, Project, Rows, Schema
+from .service import DEFAULT_SCHEMA, Service
+from .wire import (
+    MAX_XML_BYTES,
+    Refused,
+    already_exists,
+    child_text,
+    document,
+    element,
+    http_date,
+    invalid,
+    not_found,
+    object_name,
+    parse_xml,
+    same_name,
+    text,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def tenant(service: Service, request: Request) -> Response:
+    """``GET /tenants``: PyODPS asks before the first useful call. The elements are those it reads."""
+    parameters = {"odps.namespace.schema": "true" if service.settings.namespace_schema else "false"}
+    found = {
+        "Name": "local",
+        "OwnerId": "1",
+        "TenantId": "1",
+        "TenantState": "NORMAL",
+        "CreateTime": 1,
+        "UpdateTime": 1,
+        "TenantMeta": {},
+        "Parameters": parameters,
+    }
+    return Response(status=200, content=json.dumps({"Tenant": found}).encode(), content_type="application/json")
+
+
+def logview_host(service: Service, request: Request) -> Response:
+    """``GET /logview/host``: PyODPS asks in its constructor and takes the body as it is."""
+    return Response(status=200, content=f"http://{service.host}".encode())
+
+
+def list_projects(service: Service, request: Request) -> Response:
+    """``GET /projects``: in the form of the other lists (the Ruby SDK documents it so)."""
+    asked = listing.Asked.of(request.query, service.settings)
+    with service.store.reading() as rows:
+        page = listing.page("Projects", rows.projects, _project_xml, asked, service.settings)
+    return xml(page)
+
+
+def get_project(service: Service, request: Request) -> Response:
+    """``GET /projects/p``: owner and times are headers, the rest is the document (PyODPS)."""
+    project = service.project(request)
+    return xml(document(_project_xml(project)), _dated(project.owner, project.created))
+
+
+def _project_xml(project: Project) -> str:
+    return element(
+        "Project",
+        text("Name", project.name),
+        text("Comment", None),
+        text("State", "AVAILABLE"),
+        text("Owner", project.owner),
+        text("CreationTime", http_date(project.created)),
+        element("Properties"),
+    )
+
+
+def _dated(owner: str, created: float) -> tuple[tuple[str, str], ...]:
+    return (
+        ("x-odps-owner", owner),
+        ("x-odps-creation-time", http_date(created)),
+        ("Last-Modified", http_date(created)),
+    )
+
+
+def list_schemas(service: Service, request: Request) -> Response:
+    """``GET …/schemas``: as the other lists (PyODPS). That ``default`` is among them is documented."""
+    project = service.project(request)
+    asked = listing.Asked.of(request.query, service.settings)
+    with service.store.reading() as rows:
+
+        def source(after: str) -> Iterator[tuple[str, Schema]]:
+            return _schemas(rows, project, after)
+
+        page = listing.page("Schemas", source, _schema_xml, asked, service.settings)
+    return xml(page)
+
+
+def _schemas(rows: Rows, project: Project, after: str) -> Iterator[tuple[str, Schema]]:
+    """The stored schemas with the built-in one in its place."""
+    found = dict(rows.schemas(Place(project.name), after))
+    if after < DEFAULT_SCHEMA:
+        found[DEFAULT_SCHEMA] = _default(project)
+    yield from sorted(found.items())
+
+
+def _default(project: Project) -> Schema:
+    return Schema(name=DEFAULT_SCHEMA, owner=project.owner, description=None, created=project.created)
+
+
+def get_schema(service: Service, request: Request) -> Response:
+    """``GET …/schemas/s``: owner and times are headers too (PyODPS reads them there)."""
+    project = service.project(request)
+    name = request.path[3]
+    with service.store.reading() as rows:
+        found = rows.schema(Place(project.name, name))
+    if found is None and same_name(name) == DEFAULT_SCHEMA:
+        found = _default(project)
+    if found is None:
+        raise not_found("schema", name)
+    return xml(document(_schema_xml(found)), _dated(found.owner, found.created))
+
+
+def _schema_xml(schema: Schema) -> str:
+    return element(
+        "Schema",
+        text("Name", schema.name),
+        text("Owner", schema.owner),
+        text("Description", schema.description),
+        text("CreateTime", http_date(schema.created)),
+        text("ModifyTime", http_date(schema.created)),
+        text("Type", "MANAGED"),
+    )
+
+
+def create_schema(service: Service, request: Request) -> Response:
+    """``POST …/schemas`` with ``<Schema><Name/></Schema>`` (PyODPS). 409 for a name that is taken is a guess."""
+    project = service.project(request)
+    body = parse_xml(request.body.whole(MAX_XML_BYTES), root="Schema")
+    name = object_name(child_text(body, "Name"), "schema")
+    schema = Schema(name=name, owner=request.actor, description=child_text(body, "Description"), created=service.now())
+    with service.store.writing() as rows:
+        if same_name(name) == DEFAULT_SCHEMA or not rows.add_schema(project.name, schema):
+            raise already_exists("schema", name)
+    return Response(status=201, headers=(("Location", f"/projects/{project.name}/schemas/{name}"),))
+
+
+def delete_schema(service: Service, request: Request) -> Response:
+    """
+    ``DELETE …/schemas/s`` (PyODPS).
+
+    That ``default`` stays and that a schema must be empty are guesses; the second uses the documented 409 for objects
+    in use, so that a client cannot learn to rely on a cascade.
+    """
+    place = Place(service.project(request).name, request.path[3])
+    if same_name(place.schema) == DEFAULT_SCHEMA:
+        raise invalid("the default schema cannot be deleted")
+    with service.store.writing() as rows:
+        if not rows.is_empty(place):
+            raise Refused(409, "DeleteConflict", f"Cannot delete object which is using - schema {place.schema}")
+        if not rows.drop_schema(place):
+            raise not_found("schema", place.schema)
+    return Response(status=204)
+
+
+def list_tables(service: Service, request: Request) -> Response:
+    """``GET …/tables``: tables are not part of this server, so there are none. PyODPS lists them to look at a schema."""
+    service.place(request)
+    asked = listing.Asked.of(request.query, service.settings)
+    return xml(document(element("Tables", text("Marker", None), text("MaxItems", asked.size))))

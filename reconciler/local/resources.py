@@ -1,0 +1,376 @@
+"""
+Resources: create, replace, read, list, delete.
+
+The requests are those of PyODPS and of the Java and Go SDKs. Where a docstring says no more, what is answered is what
+those clients and their recorded fixtures need.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, BinaryIO
+
+from . import listing, uploads
+from .blobs import md5_of
+from .exchange import Request, Response, Span, xml
+from .rows import Resource
+from .service import DEFAULT_SCHEMA, require_schema
+from .wire import (
+    Refused,
+    already_exists,
+    element,
+    http_date,
+    invalid,
+    missing_header,
+    not_found,
+    object_name,
+    same_name,
+    text,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    from .blobs import Content, Segment
+    from .rows import Place, Rows
+    from .service import Service
+
+FILE_TYPES = frozenset({"file", "py", "jar", "archive"})
+VOLUME_TYPES = frozenset({"volumefile", "volumearchive"})
+_GO_SPELLINGS = {"volume_file": "volumefile", "volume_archive": "volumearchive"}
+_REOPENED = 5  # times a content may be replaced between looking it up and opening it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Described:
+    """What the headers of a write say; None stands for a header that was not sent."""
+
+    name: str
+    type: str | None
+    comment: str | None
+    temporary: bool | None
+    part: bool
+    source: str | None
+    """The table or the volume file that the resource points at."""
+
+    @classmethod
+    def by(cls, request: Request, name: str | None, *, type_before: str | None = None) -> Described:
+        """Read the headers. A PUT names the resource in its path, a POST only in ``x-odps-resource-name``."""
+        kind = _type(request)
+        temporary = request.header("x-odps-resource-istemp")
+        return cls(
+            name=object_name(name if name is not None else _required(request, "x-odps-resource-name"), "resource"),
+            type=kind,
+            comment=request.header("x-odps-comment"),
+            temporary=None if temporary is None else temporary.lower() == "true",
+            part=request.flag("rIsPart"),
+            source=_source(request, kind or type_before),
+        )
+
+
+def _required(request: Request, header: str) -> str:
+    value = request.header(header)
+    if not value:
+        raise missing_header(header)
+    return value
+
+
+def _type(request: Request) -> str | None:
+    value = request.header("x-odps-resource-type")
+    if value is None:
+        return None
+    kind = _GO_SPELLINGS.get(value.lower(), value.lower())
+    if kind not in FILE_TYPES | VOLUME_TYPES | {"table"}:
+        raise invalid(f"resource type {value!r}")
+    return kind
+
+
+def _source(request: Request, kind: str | None) -> str | None:
+    if kind == "table":
+        return _required(request, "x-odps-copy-table-source")
+    return _required(request, "x-odps-copy-file-source") if kind in VOLUME_TYPES else None
+
+
+def create(service: Service, request: Request) -> Response:
+    """
+    ``POST …/resources``: a new resource; 409 when its name is taken.
+
+    The conflict is measured for merges, where it comes before the parts are looked at, and taken to be the same for
+    other creates (documented: POST creates, PUT replaces). 201 on every write: the Go SDK accepts nothing else.
+    """
+    place = service.place(request)
+    described = Described.by(request, None)
+    if described.type is None:
+        raise missing_header("x-odps-resource-type")
+    if request.flag("rOpMerge"):
+        uploads.require_total(request)
+    _require_table(service, described)
+    with service.store.reading() as rows:  # before the body, so that nothing is uploaded in vain
+        _require_free(rows, place, described)
+    with _incoming(service, request, place, described.type) as incoming, service.store.writing() as rows:
+        _add(service, rows, place, request, described, incoming.content)
+        incoming.settle(rows)
+    return Response(status=201, headers=(("Location", f"/projects/{place.project}/resources/{described.name}"),))
+
+
+def _incoming(service: Service, request: Request, place: Place, kind: str) -> AbstractContextManager[uploads.Incoming]:
+    if kind not in FILE_TYPES:
+        return uploads.nothing(request)
+    if request.flag("rOpMerge"):
+        return uploads.merged(service, request, place)
+    return uploads.body(service, request, part=request.flag("rIsPart"))
+
+
+def _require_table(service: Service, described: Described) -> None:
+    """Measured: a table that does not exist is 404 and ODPS-0422111. Tables are not part of this server: see `Settings.tables`."""
+    if described.type != "table" or service.settings.tables is None or described.source is None:
+        return
+    table = described.source.split(" partition(")[0].replace("`", "").strip()
+    if same_name(table) not in map(same_name, service.settings.tables):
+        raise Refused(404, "NoSuchObject", f"ODPS-0422111: Table not found - {table}")
+
+
+def _require_free(rows: Rows, place: Place, described: Described) -> None:
+    """A part may be sent again under its name, as Java does when it retries; nothing else may."""
+    require_schema(rows, place)
+    old = rows.resource(place, described.name)
+    if old is not None and not (described.part and old.hidden):
+        raise already_exists("resource", described.name)
+
+
+def _add(service: Service, rows: Rows, place: Place, request: Request, described: Described, content: Content) -> None:
+    """Decided again here, in the write: of two creates of one name exactly one succeeds, whichever process serves it."""
+    _require_free(rows, place, described)
+    service.stale.remember("resources", place, lambda after: rows.resources(place, after))
+    if rows.resource(place, described.name) is not None:
+        rows.drop_resource(place, described.name)
+    rows.add_resource(place, _new(described, content, request.actor, service.now()), content)
+
+
+def _new(described: Described, content: Content, actor: str, now: float) -> Resource:
+    return Resource(
+        name=described.name,
+        owner=actor,
+        updator=actor,
+        type=described.type or "file",
+        comment=described.comment or None,
+        temporary=bool(described.temporary),
+        part=described.part,
+        size=content.size,
+        md5=content.md5,
+        source=described.source,
+        created=now,
+        modified=now,
+    )
+
+
+def replace_or_hand_over(service: Service, request: Request) -> Response:
+    """``PUT …/resources/<name>``: new content, or with ``?updateowner`` a new owner."""
+    if "updateowner" in request.query:
+        return _hand_over(service, request)
+    return _replace(service, request)
+
+
+def _replace(service: Service, request: Request) -> Response:
+    """
+    Everything anew but the spelling of the name, the owner and the time of creation.
+
+    Documented: the first spelling stays. That a resource must exist is how odpscmd's ``add -f`` works (PUT, and POST
+    after NoSuchObject). The status of a plain PUT, comments and types are switches in `Settings`.
+    """
+    place, name = service.place(request), object_name(request.path[3], "resource")
+    with service.store.reading() as rows:
+        old = _existing(rows, place, name)
+    described = Described.by(request, name, type_before=old.type)
+    merging = request.flag("rOpMerge")
+    if merging:
+        uploads.require_total(request)
+    _require_table(service, described)
+    with (
+        _incoming(service, request, place, described.type or old.type) as incoming,
+        service.store.writing() as rows,
+    ):
+        old = _existing(rows, place, name)
+        new = _over(old, described, incoming.content, service, request.actor)
+        service.stale.remember("resources", place, lambda after: rows.resources(place, after))
+        rows.replace_resource(place, new, incoming.content)
+        incoming.settle(rows)
+    return Response(status=201 if merging else service.settings.plain_put_status)
+
+
+def _existing(rows: Rows, place: Place, name: str) -> Resource:
+    require_schema(rows, place)
+    found = rows.resource(place, name)
+    if found is None:
+        raise not_found("resource", name)
+    return found
+
+
+def _over(old: Resource, described: Described, content: Content, service: Service, actor: str) -> Resource:
+    """`old` with what a PUT says about it."""
+    kind = described.type or old.type
+    if kind != old.type and not service.settings.allow_type_change_on_put:
+        raise invalid(f"resource '{old.name}' is of type {old.type}, not {kind}")
+    keep_comment = described.comment is None and service.settings.put_without_comment == "keep"
+    return replace(
+        old,
+        updator=actor,
+        type=kind,
+        comment=old.comment if keep_comment else described.comment or None,
+        temporary=old.temporary if described.temporary is None else described.temporary,
+        size=content.size,
+        md5=content.md5,
+        source=described.source,
+        modified=service.now(),
+    )
+
+
+def _hand_over(service: Service, request: Request) -> Response:
+    """``PUT …?updateowner`` with ``x-odps-owner`` and no body (Java). Who may do so is not modelled."""
+    place, owner = service.place(request), _required(request, "x-odps-owner")
+    with service.store.writing() as rows:
+        old = _existing(rows, place, request.path[3])
+        service.stale.remember("resources", place, lambda after: rows.resources(place, after))
+        rows.replace_resource(place, replace(old, owner=owner))
+    return Response(status=201)
+
+
+def read(service: Service, request: Request) -> Response:
+    """``GET …/resources/<name>``: the content; with ``?meta``, or by HEAD as old clients do, everything else."""
+    place, name = service.place(request), request.path[3]
+    if request.method == "HEAD" or "meta" in request.query:
+        return _meta(service, place, name)
+    return _content(service, request, place, name)
+
+
+def _meta(service: Service, place: Place, name: str) -> Response:
+    """All in headers (PyODPS, Java). ``Content-MD5`` is in hex; that the service always sends it is not certain."""
+    with service.store.reading() as rows:
+        found = _existing(rows, place, name)
+        segments = rows.segments(place, name)
+    optional = (
+        ("x-odps-comment", found.comment),
+        ("x-odps-copy-table-source", found.source if found.type == "table" else None),
+        ("x-odps-copy-file-source", found.source if found.type in VOLUME_TYPES else None),
+        ("Content-MD5", found.md5 or _late_md5(service, segments) if found.type in FILE_TYPES else None),
+        ("schema-name", place.schema if _shows_schema(service, place) else None),
+    )
+    always = (
+        ("x-odps-owner", found.owner),
+        ("x-odps-updator", found.updator),
+        ("x-odps-resource-type", found.type),
+        ("x-odps-resource-name", found.name),
+        ("x-odps-resource-size", str(found.size)),
+        ("x-odps-resource-istemp", "true" if found.temporary else "false"),
+        ("x-odps-creation-time", http_date(found.created)),
+        ("Last-Modified", http_date(found.modified)),
+    )
+    return Response(status=200, headers=always + tuple((name, value) for name, value in optional if value is not None))
+
+
+def _late_md5(service: Service, segments: tuple[Segment, ...]) -> str | None:
+    """A part is hashed when somebody asks after all."""
+    with ExitStack() as stack:
+        try:
+            files = [stack.enter_context(file) for file in service.store.blobs.open(segments)]
+        except FileNotFoundError:
+            return None
+        return md5_of(files)
+
+
+def _content(service: Service, request: Request, place: Place, name: str) -> Response:
+    """``?rOffset=&rSize=`` is a stretch of it; ``x-odps-resource-has-remaining`` says whether more follows (PyODPS)."""
+    found, segments, files = _opened(service, place, name)
+    start = min(request.number("rOffset") or 0, found.size)
+    asked = request.number("rSize")
+    end = found.size if asked is None else min(start + asked, found.size)
+    spans = tuple(_spans(segments, files, start, end))
+    for file in set(files) - {span.file for span in spans}:
+        file.close()
+    headers = (
+        ("x-odps-resource-has-remaining", "true" if end < found.size else "false"),
+        ("Content-Disposition", f"attachment;filename={found.name}"),
+        ("Last-Modified", http_date(found.modified)),
+    )
+    return Response(status=200, spans=spans, headers=headers, content_type="application/octet-stream")
+
+
+def _opened(service: Service, place: Place, name: str) -> tuple[Resource, tuple[Segment, ...], list[BinaryIO]]:
+    """Look it up and open it. A PUT in between takes the old content away; then look again."""
+    for _ in range(_REOPENED):
+        with service.store.reading() as rows:
+            found, segments = _existing(rows, place, name), rows.segments(place, name)
+        if found.type not in FILE_TYPES:
+            raise invalid(f"a {found.type} resource has no content of its own")
+        try:
+            return found, segments, service.store.blobs.open(segments)
+        except FileNotFoundError:
+            continue
+    raise Refused(500, "InternalServerError", f"ODPS-0010000: The content of resource {name} is missing")
+
+
+def _spans(segments: tuple[Segment, ...], files: list[BinaryIO], start: int, end: int) -> Iterator[Span]:
+    """The stretches of the segments between `start` and `end` of the whole."""
+    position = 0
+    for segment, file in zip(segments, files, strict=True):
+        first, last = max(start, position), min(end, position + segment.size)
+        if first < last:
+            yield Span(file, first - position, last - first)
+        position += segment.size
+
+
+def list_all(service: Service, request: Request) -> Response:
+    """``GET …/resources``: without temporary ones and parts (Java's tests), and without any MD5 (recorded lists)."""
+    place = service.place(request)
+    asked = listing.Asked.of(request.query, service.settings)
+    schema = place.schema if _shows_schema(service, place) else None
+    with service.store.reading() as rows:
+        source = service.stale.or_now("resources", place, lambda after: rows.resources(place, after))
+        page = listing.page("Resources", source, lambda found: _entry(found, schema), asked, service.settings)
+    return xml(page)
+
+
+def _shows_schema(service: Service, place: Place) -> bool:
+    """Java's model has the element; when the service fills it is a guess."""
+    return service.settings.namespace_schema or same_name(place.schema) != DEFAULT_SCHEMA
+
+
+def _entry(found: Resource, schema: str | None) -> str:
+    return element(
+        "Resource",
+        text("Name", found.name),
+        text("Owner", found.owner),
+        text("LastUpdator", found.updator),
+        text("Comment", found.comment),
+        text("ResourceType", found.type),
+        text("LocalPath", None),
+        text("CreationTime", http_date(found.created)),
+        text("LastModifiedTime", http_date(found.modified)),
+        text("ResourceSize", found.size),
+        text("TableName", found.source) if found.type == "table" else "",
+        text("SchemaName", schema) if schema else "",
+    )
+
+
+def delete(service: Service, request: Request) -> Response:
+    """``DELETE …/resources/<name>``: 204, or 404. Refusing it for a resource in use is a switch in `Settings`."""
+    place, name = service.place(request), request.path[3]
+    with service.store.writing() as rows:
+        _existing(rows, place, name)
+        if service.settings.refuse_delete_of_used_resource and _is_named(rows, place, name):
+            raise Refused(409, "DeleteConflict", f"Cannot delete object which is using - resource {name}")
+        service.stale.remember("resources", place, lambda after: rows.resources(place, after))
+        rows.drop_resource(place, name)
+    return Response(status=204)
+
+
+def _is_named(rows: Rows, place: Place, name: str) -> bool:
+    """Whether any function, of whatever project, names the resource."""
+    sought = (*place.keys, same_name(name))
+    return any(
+        (*reference.place.keys, same_name(reference.name)) == sought
+        for function in rows.every_function()
+        for reference in function.resources
+    )

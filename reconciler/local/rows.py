@@ -1,0 +1,366 @@
+"""What the server remembers, as values and as SQL; every method runs inside the transaction of its caller."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import astuple, dataclass
+from typing import TYPE_CHECKING, Any
+
+from .blobs import Content, Segment
+from .wire import same_name
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
+
+VERSION = 1
+
+TABLES = """
+CREATE TABLE projects (
+    key TEXT PRIMARY KEY, name TEXT NOT NULL, owner TEXT NOT NULL, created REAL NOT NULL
+);
+CREATE TABLE schemas (
+    project TEXT NOT NULL, key TEXT NOT NULL, name TEXT NOT NULL, owner TEXT NOT NULL, description TEXT,
+    created REAL NOT NULL, UNIQUE (project, key)
+);
+CREATE TABLE resources (
+    id INTEGER PRIMARY KEY, project TEXT NOT NULL, schema TEXT NOT NULL, key TEXT NOT NULL,
+    name TEXT NOT NULL, owner TEXT NOT NULL, updator TEXT NOT NULL, type TEXT NOT NULL, comment TEXT,
+    temporary INTEGER NOT NULL, part INTEGER NOT NULL, size INTEGER NOT NULL, md5 TEXT,
+    source TEXT, created REAL NOT NULL, modified REAL NOT NULL,
+    UNIQUE (project, schema, key)
+);
+CREATE TABLE segments (
+    resource INTEGER NOT NULL, position INTEGER NOT NULL, sha256 TEXT NOT NULL, size INTEGER NOT NULL,
+    PRIMARY KEY (resource, position)
+) WITHOUT ROWID;
+CREATE INDEX segments_by_blob ON segments (sha256);
+CREATE TABLE functions (
+    id INTEGER PRIMARY KEY, project TEXT NOT NULL, schema TEXT NOT NULL, key TEXT NOT NULL,
+    name TEXT NOT NULL, owner TEXT NOT NULL, class_type TEXT, resources TEXT NOT NULL, extras TEXT NOT NULL,
+    created REAL NOT NULL, modified REAL NOT NULL,
+    UNIQUE (project, schema, key)
+);
+"""
+
+# Columns in the order of the fields of `Resource` and `Function`.
+_RESOURCE = "name, owner, updator, type, comment, temporary, part, size, md5, source, created, modified"
+_FUNCTION = "name, owner, class_type, resources, extras, created, modified"
+_AT = "project = ? AND schema = ? AND key = ?"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where objects live. Both names compare without case; `schema` is ``default`` when no schema was named."""
+
+    project: str
+    schema: str = "default"
+
+    @property
+    def keys(self) -> tuple[str, str]:
+        """What two spellings of one place have in common."""
+        return same_name(self.project), same_name(self.schema)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """A project."""
+
+    name: str
+    owner: str
+    created: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schema:
+    """A schema of a project."""
+
+    name: str
+    owner: str
+    description: str | None
+    created: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """Everything about a resource but its bytes."""
+
+    name: str
+    owner: str
+    updator: str
+    type: str
+    comment: str | None
+    temporary: bool
+    part: bool
+    size: int
+    md5: str | None
+    source: str | None
+    """The table or volume file it points at."""
+    created: float
+    modified: float
+
+    @property
+    def hidden(self) -> bool:
+        """Temporary resources and parts are addressable but not listed."""
+        return self.temporary or self.part
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A resource that a function names."""
+
+    project: str
+    schema: str
+    name: str
+
+    @property
+    def place(self) -> Place:
+        """Where the resource should be."""
+        return Place(self.project, self.schema)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Function:
+    """A registered function."""
+
+    name: str
+    owner: str
+    class_type: str | None
+    resources: tuple[Reference, ...]
+    extras: tuple[tuple[str, str], ...]
+    """The elements only SQL and embedded functions have, as sent."""
+    created: float
+    modified: float
+
+
+class Rows:
+    """The SQL of one transaction."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self.unused: set[str] = set()
+        """Blobs that something stopped referring to."""
+
+    # Projects and schemas
+
+    def project(self, name: str) -> Project | None:
+        """The project, however it is spelled."""
+        row = self._one("SELECT name, owner, created FROM projects WHERE key = ?", same_name(name))
+        return Project(name=row[0], owner=row[1], created=row[2]) if row else None
+
+    def projects(self, after: str) -> Iterator[tuple[str, Project]]:
+        """Projects by key, those behind `after`."""
+        for key, name, owner, created in self._db.execute(
+            "SELECT key, name, owner, created FROM projects WHERE key > ? ORDER BY key", (after,)
+        ):
+            yield key, Project(name=name, owner=owner, created=created)
+
+    def add_project(self, project: Project) -> None:
+        """Add a project; one that is there already stays as it is."""
+        self._db.execute(
+            "INSERT OR IGNORE INTO projects VALUES (?, ?, ?, ?)",
+            (same_name(project.name), project.name, project.owner, project.created),
+        )
+
+    def schema(self, place: Place) -> Schema | None:
+        """The schema that `place` names."""
+        row = self._one(
+            "SELECT name, owner, description, created FROM schemas WHERE project = ? AND key = ?", *place.keys
+        )
+        return Schema(name=row[0], owner=row[1], description=row[2], created=row[3]) if row else None
+
+    def schemas(self, place: Place, after: str) -> Iterator[tuple[str, Schema]]:
+        """The schemas of the project by key, those behind `after`."""
+        for key, name, owner, description, created in self._db.execute(
+            "SELECT key, name, owner, description, created FROM schemas WHERE project = ? AND key > ? ORDER BY key",
+            (place.keys[0], after),
+        ):
+            yield key, Schema(name=name, owner=owner, description=description, created=created)
+
+    def add_schema(self, project: str, schema: Schema) -> bool:
+        """Add a schema; False when its name is taken."""
+        return self._inserted(
+            "INSERT INTO schemas VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            same_name(project),
+            same_name(schema.name),
+            schema.name,
+            schema.owner,
+            schema.description,
+            schema.created,
+        )
+
+    def drop_schema(self, place: Place) -> bool:
+        """Remove a schema; False when there is none."""
+        return self._inserted("DELETE FROM schemas WHERE project = ? AND key = ?", *place.keys)
+
+    def is_empty(self, place: Place) -> bool:
+        """Whether nothing lives at `place`."""
+        return not self._one(
+            "SELECT 1 FROM resources WHERE (project, schema) = (?, ?) UNION ALL "
+            "SELECT 1 FROM functions WHERE (project, schema) = (?, ?) LIMIT 1",
+            *place.keys,
+            *place.keys,
+        )
+
+    # Resources
+
+    def resource(self, place: Place, name: str) -> Resource | None:
+        """The resource, however it is spelled."""
+        row = self._one(f"SELECT {_RESOURCE} FROM resources WHERE {_AT}", *place.keys, same_name(name))
+        return _resource(row) if row else None
+
+    def resources(self, place: Place, after: str) -> Iterator[tuple[str, Resource]]:
+        """The resources a list shows, by key, those behind `after`."""
+        for row in self._db.execute(
+            f"SELECT {_RESOURCE}, key FROM resources WHERE project = ? AND schema = ? AND key > ?"
+            " AND NOT temporary AND NOT part ORDER BY key",
+            (*place.keys, after),
+        ):
+            yield row[-1], _resource(row)
+
+    def segments(self, place: Place, name: str) -> tuple[Segment, ...]:
+        """The content of a resource."""
+        found = self._db.execute(
+            "SELECT sha256, size FROM segments "
+            f"WHERE resource = (SELECT id FROM resources WHERE {_AT}) ORDER BY position",
+            (*place.keys, same_name(name)),
+        )
+        return tuple(Segment(sha256, size) for sha256, size in found)
+
+    def add_resource(self, place: Place, resource: Resource, content: Content) -> bool:
+        """Add a resource; False, and nothing changes, when its name is taken."""
+        added = self._inserted(
+            f"INSERT INTO resources (project, schema, key, {_RESOURCE})"
+            f" VALUES (?, ?, ?{', ?' * 12}) ON CONFLICT DO NOTHING",
+            *place.keys,
+            same_name(resource.name),
+            *astuple(resource),
+        )
+        if added:
+            self._add_segments(place, resource.name, content)
+        return added
+
+    def replace_resource(self, place: Place, resource: Resource, content: Content | None = None) -> None:
+        """Write over a resource that exists; its content stays when none is given."""
+        self._db.execute(
+            f"UPDATE resources SET ({_RESOURCE}) = (?{', ?' * 11}) WHERE {_AT}",
+            (*astuple(resource), *place.keys, same_name(resource.name)),
+        )
+        if content is not None:
+            self._drop_segments(place, resource.name)
+            self._add_segments(place, resource.name, content)
+
+    def drop_resource(self, place: Place, name: str) -> bool:
+        """Remove a resource; False when there is none."""
+        self._drop_segments(place, name)
+        return self._inserted(f"DELETE FROM resources WHERE {_AT}", *place.keys, same_name(name))
+
+    def is_used(self, sha256: str) -> bool:
+        """Whether any resource refers to the blob."""
+        return self._one("SELECT 1 FROM segments WHERE sha256 = ? LIMIT 1", sha256) is not None
+
+    def _add_segments(self, place: Place, name: str, content: Content) -> None:
+        (resource,) = self._one(f"SELECT id FROM resources WHERE {_AT}", *place.keys, same_name(name)) or (None,)
+        self._db.executemany(
+            "INSERT INTO segments VALUES (?, ?, ?, ?)",
+            [(resource, position, part.sha256, part.size) for position, part in enumerate(content.segments)],
+        )
+
+    def _drop_segments(self, place: Place, name: str) -> None:
+        self.unused.update(segment.sha256 for segment in self.segments(place, name))
+        self._db.execute(
+            f"DELETE FROM segments WHERE resource = (SELECT id FROM resources WHERE {_AT})",
+            (*place.keys, same_name(name)),
+        )
+
+    # Functions
+
+    def function(self, place: Place, name: str) -> Function | None:
+        """The function, however it is spelled."""
+        row = self._one(f"SELECT {_FUNCTION} FROM functions WHERE {_AT}", *place.keys, same_name(name))
+        return _function(row) if row else None
+
+    def functions(self, place: Place, after: str) -> Iterator[tuple[str, Function]]:
+        """The functions at `place` by key, those behind `after`."""
+        for row in self._db.execute(
+            f"SELECT {_FUNCTION}, key FROM functions WHERE project = ? AND schema = ? AND key > ? ORDER BY key",
+            (*place.keys, after),
+        ):
+            yield row[-1], _function(row)
+
+    def every_function(self) -> Iterator[Function]:
+        """The functions of all projects."""
+        for row in self._db.execute(f"SELECT {_FUNCTION} FROM functions"):
+            yield _function(row)
+
+    def add_function(self, place: Place, function: Function) -> bool:
+        """Add a function; False, and nothing changes, when its name is taken."""
+        return self._inserted(
+            f"INSERT INTO functions (project, schema, key, {_FUNCTION})"
+            f" VALUES (?, ?, ?{', ?' * 7}) ON CONFLICT DO NOTHING",
+            *place.keys,
+            same_name(function.name),
+            *_function_values(function),
+        )
+
+    def replace_function(self, place: Place, function: Function) -> None:
+        """Write over a function that exists."""
+        self._db.execute(
+            f"UPDATE functions SET ({_FUNCTION}) = (?{', ?' * 6}) WHERE {_AT}",
+            (*_function_values(function), *place.keys, same_name(function.name)),
+        )
+
+    def drop_function(self, place: Place, name: str) -> bool:
+        """Remove a function; False when there is none."""
+        return self._inserted(f"DELETE FROM functions WHERE {_AT}", *place.keys, same_name(name))
+
+    def _one(self, sql: str, *values: object) -> tuple[Any, ...] | None:
+        found: tuple[Any, ...] | None = self._db.execute(sql, values).fetchone()
+        return found
+
+    def _inserted(self, sql: str, *values: object) -> bool:
+        """Run `sql` and say whether it touched a row."""
+        return self._db.execute(sql, values).rowcount > 0
+
+
+def _resource(row: tuple[Any, ...]) -> Resource:
+    name, owner, updator, kind, comment, temporary, part, size, md5, source, created, modified, *_ = row
+    return Resource(
+        name=name,
+        owner=owner,
+        updator=updator,
+        type=kind,
+        comment=comment,
+        temporary=bool(temporary),
+        part=bool(part),
+        size=size,
+        md5=md5,
+        source=source,
+        created=created,
+        modified=modified,
+    )
+
+
+def _function(row: tuple[Any, ...]) -> Function:
+    name, owner, class_type, resources, extras, created, modified, *_ = row
+    return Function(
+        name=name,
+        owner=owner,
+        class_type=class_type,
+        resources=tuple(Reference(*parts) for parts in json.loads(resources)),
+        extras=tuple((tag, value) for tag, value in json.loads(extras)),
+        created=created,
+        modified=modified,
+    )
+
+
+def _function_values(function: Function) -> tuple[object, ...]:
+    return (
+        function.name,
+        function.owner,
+        function.class_type,
+        json.dumps([astuple(reference) for reference in function.resources]),
+        json.dumps(function.extras),
+        function.created,
+        function.modified,
+    )

@@ -1,0 +1,170 @@
+"""The server: a listening socket, a thread for each connection, and an end that leaves nothing half done."""
+
+from __future__ import annotations
+
+import ipaddress
+import selectors
+import socket
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, final
+
+from .connection import Connection, Site
+from .listing import Stale
+from .service import Service
+from .settings import Settings
+from .store import Store
+from .wire import same_name
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+    from .faults import Faults
+    from .log import Exchange
+
+_BACKLOG = 128
+_FINISH_SECONDS = 10
+
+
+@final
+class Server:
+    """
+    A MaxCompute of one's own, over a directory.
+
+    The socket is bound, and `url` known, once this is constructed; `start` or `serve_forever` begins to answer. Several
+    servers, also in different processes, may serve one directory.
+    """
+
+    def __init__(
+        self, directory: Path, settings: Settings | None = None, host: str = "127.0.0.1", port: int = 0
+    ) -> None:
+        settings = settings or Settings()
+        if settings.control and not _is_loopback(host):
+            raise ValueError("the control endpoints can end processes and are served on a loopback address only")
+        self._socket = _bound(host, port)
+        self._address = _authority(host, self._socket.getsockname()[1])
+        self._store = Store(directory, sync=settings.sync)
+        service = Service(settings, self._store, Stale(settings.stale_list), self._address)
+        names = frozenset({"localhost", same_name(host)}) if _is_loopback(host) else None
+        self._site = Site(service, names)
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._talks: dict[threading.Thread, socket.socket] = {}
+        self._serving: threading.Thread | None = None
+        self._closed = threading.Event()
+        for project in settings.projects or ():
+            service.create_project(project, settings.owner_of(settings.access_id))
+
+    @property
+    def url(self) -> str:
+        """The endpoint for clients."""
+        return f"http://{self._address}/api"
+
+    @property
+    def faults(self) -> Faults:
+        """What is made to go wrong."""
+        return self._site.faults
+
+    @property
+    def requests(self) -> list[Exchange]:
+        """What has been asked so far, in order."""
+        return self._site.log.listed()
+
+    def clear_requests(self) -> None:
+        """Forget what has been asked so far."""
+        self._site.log.clear()
+
+    def start(self) -> None:
+        """Answer from a thread of its own."""
+        self._serving = threading.Thread(target=self.serve_forever, name="udfs-local", daemon=True)
+        self._serving.start()
+
+    def __enter__(self) -> Server:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def serve_forever(self) -> None:
+        """Answer in this thread until `close`, which may be called from any thread and from a signal handler."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._socket, selectors.EVENT_READ)
+            selector.register(self._wake_reader, selectors.EVENT_READ)
+            while not self._site.closing.is_set():
+                ready = [key.fileobj for key, _ in selector.select()]
+                if self._socket in ready:
+                    self._accept()
+
+    def _accept(self) -> None:
+        try:
+            connection, address = self._socket.accept()
+        except OSError:  # the client has left already, or there are too many open files for now
+            return
+        thread = threading.Thread(target=self._talk, args=(connection, address), name="udfs-local-talk", daemon=True)
+        with self._site.lock:
+            self._talks[thread] = connection
+        thread.start()
+
+    def _talk(self, connection: socket.socket, address: Any) -> None:
+        try:
+            with connection, suppress(OSError):
+                Connection(connection, address, self._site)
+        finally:
+            with self._site.lock:
+                self._talks.pop(threading.current_thread(), None)
+
+    def close(self) -> None:
+        """Answer what is being asked, refuse what is not, and release everything. Closing twice is once."""
+        if self._closed.is_set():
+            return
+        self._closed.set()
+        self._site.closing.set()
+        self._wake_writer.send(b"x")
+        if self._serving is not None:
+            self._serving.join()
+        self._end_connections()
+        for own in (self._socket, self._wake_reader, self._wake_writer):
+            own.close()
+        self._store.close()
+
+    def _end_connections(self) -> None:
+        with self._site.lock:
+            for connection in self._site.idle:
+                _shut(connection, socket.SHUT_RD)
+            talks = dict(self._talks)
+        for thread in talks:
+            thread.join(_FINISH_SECONDS)
+        for thread, connection in talks.items():
+            if thread.is_alive():
+                _shut(connection, socket.SHUT_RDWR)
+                thread.join(_FINISH_SECONDS)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    bound.setblocking(False)  # a client may leave between being announced and being accepted
+    return bound
+
+
+def _authority(host: str, port: int) -> str:
+    """Host and port as a URL has them; ``0.0.0.0`` is no address that a client could use."""
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"[{shown}]:{port}" if ":" in shown else f"{shown}:{port}"
+
+
+def _is_loopback(host: str) -> bool:
+    if same_name(host) == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _shut(connection: socket.socket, how: int) -> None:
+    with suppress(OSError):
+        connection.shutdown(how)

@@ -1,0 +1,74 @@
+"""What every handler has at hand."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .rows import Place, Project, Rows
+from .wire import Refused, not_found, object_name, same_name
+
+if TYPE_CHECKING:
+    from .exchange import Request
+    from .listing import Stale
+    from .settings import Settings
+    from .store import Store
+
+DEFAULT_SCHEMA = "default"
+
+
+@dataclass(frozen=True)
+class Service:
+    """One server's switches and what it keeps."""
+
+    settings: Settings
+    store: Store
+    stale: Stale
+    host: str
+    """What errors call ``HostId``, and where clients are told Logview is."""
+
+    def now(self) -> float:
+        """The time new objects get; kept to the second, since every form of it on the wire is."""
+        return float(int(time.time()))
+
+    def place(self, request: Request) -> Place:
+        """
+        Where a request is about: the project of its path, the schema of ``curr_schema``.
+
+        Seen in what PyODPS sends, also across projects; ``curr_project`` is the session's project and not the target.
+        """
+        place = Place(self.project(request).name, request.query.get("curr_schema") or DEFAULT_SCHEMA)
+        if same_name(place.schema) != DEFAULT_SCHEMA:
+            with self.store.reading() as rows:
+                require_schema(rows, place)
+        return place
+
+    def project(self, request: Request) -> Project:
+        """
+        The project in the path.
+
+        Without a list of projects a name comes into being on first use, owned by whoever used it. With one, others are
+        answered 404 and ODPS-0420111, which is documented.
+        """
+        name = object_name(request.path[1], "project")
+        with self.store.reading() as rows:
+            found = rows.project(name)
+        if found is not None:
+            return found
+        if self.settings.projects is not None:
+            raise Refused(404, "NoSuchProject", f"ODPS-0420111: Project not found - '{name}'.")
+        return self.create_project(name, request.actor)
+
+    def create_project(self, name: str, owner: str) -> Project:
+        """Make sure that the project exists."""
+        project = Project(name=name, owner=owner, created=self.now())
+        with self.store.writing() as rows:
+            rows.add_project(project)
+            return rows.project(name) or project
+
+
+def require_schema(rows: Rows, place: Place) -> None:
+    """404 for a schema that does not exist. The status is a guess, ``default`` always exists by documentation."""
+    if same_name(place.schema) != DEFAULT_SCHEMA and rows.schema(place) is None:
+        raise not_found("schema", place.schema)
