@@ -13,7 +13,16 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    WithJsonSchema,
+)
 
 RuntimeTag = Literal["cp27", "cp37", "cp311"]
 ResourceType = Literal["file", "py", "archive", "jar", "table"]
@@ -25,7 +34,15 @@ class Plain(str):
     __slots__ = ()
 
 
+UNPRINTABLE = (
+    r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f"  # controls, but for tab and the two of a line's end
+    r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # marks that reorder text on screen
+    r"\u2028\u2029\ufeff\ufffe\uffff"  # line breaks that editors do not show, and what is no character
+)
+"""Characters by which a reviewer sees something else than the tool reads; the inside of a regular expression's [ ]."""
+
 _INTEGER = re.compile(r"[-+]?[0-9]+\Z")
+_BASED = re.compile(r"0(?:o[0-7]+|x[0-9a-fA-F]+)\Z")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
 _SPECIAL = {
     **dict.fromkeys(("null", "Null", "NULL", "~", ""), None),
@@ -43,6 +60,8 @@ def core_value(value: object) -> object:
             return _SPECIAL[value]
         if _INTEGER.match(value):
             return int(value)
+        if _BASED.match(value):
+            return int(value, 0)
         return float(value) if _FLOAT.match(value) else str(value)
     if isinstance(value, dict):
         return {str(key): core_value(item) for key, item in value.items()}
@@ -51,18 +70,41 @@ def core_value(value: object) -> object:
     return value
 
 
+def _is_null(value: object) -> bool:
+    return isinstance(value, Plain) and value in ("", "~", "null")
+
+
 def _null_as_empty(value: object) -> object:
     """Let ``resources:`` with nothing behind it mean no resources."""
-    return {} if isinstance(value, Plain) and value in ("", "~", "null") else value
+    return {} if _is_null(value) else value
+
+
+def _null_as_none(value: object) -> object:
+    """Let ``packages:`` of a function, with every item commented out, mean no packages."""
+    return [] if _is_null(value) else value
+
+
+def _wheel_kind(value: object) -> str:
+    return "path" if isinstance(value, str) else "pinned"
 
 
 Value: TypeAlias = Annotated[
     Any, BeforeValidator(core_value), WithJsonSchema({"description": "any YAML value; quote what should stay text"})
 ]
-Text = Annotated[str, StringConstraints(strict=True, min_length=1)]
-Sha256 = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9a-f]{64}$")]
-StackName = Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z][a-z0-9-]{0,39}$")]
-AsciiText = Annotated[str, StringConstraints(strict=True, pattern=r"^[\x20-\x7e]*$", max_length=512)]
+TEXT = rf"^[^{UNPRINTABLE}\r]*$"
+SHA256 = r"^[0-9a-f]{64}$"
+STACK = r"^[a-z][a-z0-9-]{0,39}$"
+ASCII = r"^[\x20-\x7e]*$"
+LABEL = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$"
+VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]{0,99}$"
+
+Text = Annotated[str, StringConstraints(strict=True, min_length=1, pattern=TEXT)]
+Sha256 = Annotated[str, StringConstraints(strict=True, pattern=SHA256)]
+StackName = Annotated[str, StringConstraints(strict=True, pattern=STACK)]
+AsciiText = Annotated[str, StringConstraints(strict=True, pattern=ASCII, max_length=512)]
+Label = Annotated[str, StringConstraints(strict=True, pattern=LABEL)]
+VariableName = Annotated[str, StringConstraints(strict=True, pattern=VARIABLE)]
+Names = Annotated[list[Text], BeforeValidator(_null_as_none)]
 
 
 class Section(BaseModel):
@@ -81,7 +123,7 @@ class Target(Section):
     )
     project: Text = Field(description="The MaxCompute project.")
     schema_: Text | None = Field(None, alias="schema", description="The schema, in projects that have schemas.")
-    variables: Annotated[dict[str, Text], BeforeValidator(_null_as_empty)] = Field(
+    variables: Annotated[dict[VariableName, Text], BeforeValidator(_null_as_empty)] = Field(
         default_factory=dict, description="Values of ${var:NAME} for this target; they win over the top level's."
     )
 
@@ -93,10 +135,16 @@ class PinnedWheel(Section):
     sha256: Sha256 = Field(description="Of the wheel file that fits the runtime.")
 
 
+WheelPath: TypeAlias = Annotated[Text, Field(description="Path of a wheel file, relative to the manifest.")]
+Wheel: TypeAlias = Annotated[
+    Annotated[WheelPath, Tag("path")] | Annotated[PinnedWheel, Tag("pinned")], Discriminator(_wheel_kind)
+]
+
+
 class Package(Section):
     """A group of wheels that functions name under `packages:`."""
 
-    wheels: Annotated[list[Text | PinnedWheel], Field(min_length=1)] = Field(
+    wheels: Annotated[list[Wheel], Field(min_length=1)] = Field(
         description="Paths of wheel files, or {requirement, sha256} for wheels of the package index."
     )
 
@@ -116,7 +164,9 @@ class Resource(Section):
 class Test(Section):
     """One call and what it must return."""
 
-    args: list[Value] = Field(default_factory=list, description="The arguments of one row.")
+    args: Annotated[list[Value], BeforeValidator(_null_as_none)] = Field(
+        default_factory=list, description="The arguments of one row."
+    )
     returns: Value = Field(None, description="The expected value.")
 
 
@@ -126,12 +176,14 @@ class Function(Section):
     class_: Text = Field(alias="class", description="Class, or module.Class.")
     source: Text | None = Field(None, description="Path of the Python file, relative to the manifest.")
     python: RuntimeTag | None = Field(None, description="When it differs from the manifest's `python`.")
-    packages: list[Text] = Field(default_factory=list, description="Names from `packages:`.")
-    resources: list[Text] = Field(
+    packages: Names = Field(default_factory=list, description="Names from `packages:`.")
+    resources: Names = Field(
         default_factory=list, description="Names from `resources:`, or project/resources/name for another project's."
     )
-    description: Text | None = None
-    tests: list[Test] = Field(default_factory=list)
+    description: Text | None = Field(None, description="What the function does, for people.")
+    tests: Annotated[list[Test], BeforeValidator(_null_as_none)] = Field(
+        default_factory=list, description="Calls and what they must return."
+    )
 
 
 class Manifest(Section):
@@ -139,12 +191,18 @@ class Manifest(Section):
 
     stack: StackName = Field(description="Names what belongs together; marks every object that is managed.")
     python: RuntimeTag = Field("cp37", description="The Python the functions run on.")
-    variables: Annotated[dict[str, Text], BeforeValidator(_null_as_empty)] = Field(
+    variables: Annotated[dict[VariableName, Text], BeforeValidator(_null_as_empty)] = Field(
         default_factory=dict, description="Values of ${var:NAME}."
     )
-    targets: Annotated[dict[str, Target], BeforeValidator(_null_as_empty)] = Field(default_factory=dict)
-    packages: Annotated[dict[str, Package], BeforeValidator(_null_as_empty)] = Field(default_factory=dict)
-    resources: Annotated[dict[str, Resource], BeforeValidator(_null_as_empty)] = Field(default_factory=dict)
+    targets: Annotated[dict[Label, Target], BeforeValidator(_null_as_empty)] = Field(
+        default_factory=dict, description="Where the manifest may be applied; `local` is the default."
+    )
+    packages: Annotated[dict[Label, Package], BeforeValidator(_null_as_empty)] = Field(
+        default_factory=dict, description="Groups of wheels."
+    )
+    resources: Annotated[dict[str, Resource], BeforeValidator(_null_as_empty)] = Field(
+        default_factory=dict, description="Resource name → file or table."
+    )
     functions: Annotated[dict[str, Function], BeforeValidator(_null_as_empty)] = Field(
         description="SQL name → function."
     )

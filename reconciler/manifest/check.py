@@ -1,0 +1,387 @@
+"""
+Judge the manifest as a whole: names, references, files, and what would be uploaded under which name.
+
+The model knows the shape of each part; here the parts meet. Everything that is found is reported at once. What the
+checks work out about a function on the way is kept as its `Code`, so that no later stage works it out again.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
+
+from reconciler.manifest.model import PinnedWheel
+from reconciler.manifest.paths import Folder, Refusal
+from reconciler.manifest.suggest import did_you_mean
+from reconciler.names import (
+    ARCHIVE_SUFFIXES,
+    is_qualified,
+    reference,
+    why_not_a_function_name,
+    why_not_a_resource_name,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from reconciler.manifest.model import Function, Manifest, Resource, ResourceType, RuntimeTag, Target
+    from reconciler.manifest.reader import Document
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_PROJECT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,127}\Z")
+_TABLE = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+){0,2}\Z")
+_PARTITION = re.compile(r"[A-Za-z_]\w*\s*=\s*('[^']*'|\"[^\"]*\"|\w+)\Z", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Code:
+    """Where a function's class comes from."""
+
+    class_path: str
+    """As MaxCompute takes it: ``module.Class``."""
+
+    entry: str | None
+    """The name of the Python resource that holds the class; None if a jar does."""
+
+    runtime: RuntimeTag
+    source: Path | None
+    """The file behind `entry` when the function names one: absolute, symbolic links resolved."""
+
+    carrier: str
+    """The name of the resource whose mark speaks for the function: `entry`, or the first one that the stack manages."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What the checks leave behind."""
+
+    code: dict[str, Code]
+    files: dict[str, Path]
+    """Every path of the manifest that is a file, as it is written → absolute, symbolic links resolved."""
+
+
+def resource_type(name: str, resource: Resource) -> ResourceType:
+    """Return the type under which MaxCompute will know a resource."""
+    if resource.type is not None:
+        return resource.type
+    if resource.table is not None:
+        return "table"
+    folded = name.lower()
+    if folded.endswith(".py"):
+        return "py"
+    if folded.endswith(".jar"):
+        return "jar"
+    return "archive" if folded.endswith(ARCHIVE_SUFFIXES) else "file"
+
+
+def wheel_archive(path: str) -> str:
+    """Return the name under which a wheel file is uploaded: MaxCompute unpacks .zip and does not know .whl."""
+    return path.rpartition("/")[2][: -len(".whl")] + ".zip"
+
+
+def is_identifier(text: str) -> bool:
+    """Say whether `text` can be a module or a class in every Python that MaxCompute runs."""
+    return _IDENTIFIER.match(text) is not None and not keyword.iskeyword(text)
+
+
+def check(document: Document, manifest: Manifest, target_name: str, target: Target, folder: Path) -> Checked:
+    """Note all that is wrong in `document.problems`, warnings too, and return what was worked out."""
+    checker = _Checker(document, manifest, target, Folder(folder))
+    checker.targets(target_name)
+    checker.resources()
+    checker.packages()
+    checker.functions()
+    return Checked(checker.code, checker.files)
+
+
+@dataclass
+class _Checker:
+    document: Document
+    manifest: Manifest
+    target: Target
+    folder: Folder
+    code: dict[str, Code] = field(default_factory=dict)
+    files: dict[str, Path] = field(default_factory=dict)
+    _uploads: dict[str, tuple[object, tuple[str | int, ...]]] = field(default_factory=dict)
+    """Folded name → what is uploaded under it, and where the manifest says so."""
+
+    def note(
+        self,
+        code: str,
+        message: str,
+        *path: str | int,
+        hint: str | None = None,
+        severity: Literal["error", "warning"] = "error",
+        at_key: bool = False,
+    ) -> None:
+        place = (self.document.find_key if at_key else self.document.find)(*path)
+        self.document.note(code, message, place, hint=hint, severity=severity)
+
+    # --- targets ------------------------------------------------------------------------------------------------------
+
+    def targets(self, chosen: str) -> None:
+        for name, target in self.manifest.targets.items():
+            for key, value in (("endpoint", target.endpoint), ("project", target.project), ("schema", target.schema_)):
+                # Variables are put in place for the chosen target alone; the others are judged as far as they are known.
+                if value is None or (name != chosen and "${" in value):
+                    continue
+                hint = _why_not_an_endpoint(value) if key == "endpoint" else _why_not_a_project(value)
+                if hint is not None:
+                    self.note(
+                        "E203", f"the {key} of the target '{name}' cannot be used", "targets", name, key, hint=hint
+                    )
+
+    # --- resources ----------------------------------------------------------------------------------------------------
+
+    def resources(self) -> None:
+        self._names("resources", self.manifest.resources, why_not_a_resource_name)
+        for name, resource in self.manifest.resources.items():
+            here = ("resources", name)
+            self._content(here, resource)
+            wrong = _why_not_this_type(name, resource)
+            if wrong is not None:
+                message, hint = wrong
+                self.note("E311", message, *here, *(("type",) if resource.type else ()), hint=hint)
+            what: object = ("table", resource.table)
+            if resource.file is not None:
+                what = (self._file((*here, "file"), resource.file), resource_type(name, resource))
+            self._upload(name, what, here)
+
+    def _content(self, here: tuple[str, str], resource: Resource) -> None:
+        name = here[1]
+        if resource.file is None and resource.table is None:
+            self.note("E201", f"the resource '{name}' needs the key 'file' or 'table'", *here)
+        if resource.file is not None and resource.table is not None:
+            self.note("E204", "'file' and 'table' exclude each other", *here, "table", hint="keep one", at_key=True)
+        if resource.partition is not None and resource.table is None:
+            self.note("E204", "'partition' goes with 'table' only", *here, "partition", at_key=True)
+        if resource.table is not None and not _TABLE.match(resource.table):
+            hint = "table, project.table or project.schema.table"
+            self.note("E203", "'table' is not a table's name", *here, "table", hint=hint)
+        if resource.partition is not None and not all(map(_PARTITION.match, _split_partition(resource.partition))):
+            self.note("E203", "'partition' is not a partition", *here, "partition", hint="pt='20260101'")
+
+    # --- packages -----------------------------------------------------------------------------------------------------
+
+    def packages(self) -> None:
+        used = {name for function in self.manifest.functions.values() for name in function.packages}
+        for name, package in self.manifest.packages.items():
+            seen: set[str] = set()
+            for index, wheel in enumerate(package.wheels):
+                here = ("packages", name, "wheels", index)
+                written = wheel.requirement if isinstance(wheel, PinnedWheel) else wheel
+                if written in seen:
+                    self.note("E313", f"'{written}' is listed twice", *here, hint="keep one")
+                seen.add(written)
+                if isinstance(wheel, PinnedWheel):
+                    self._pinned(here, wheel)
+                else:
+                    self._wheel(here, wheel)
+            if name not in used:
+                message, hint = f"no function uses the package '{name}'", "name it under a function's `packages:`"
+                self.note("E312", message, "packages", name, hint=hint, severity="warning")
+
+    def _pinned(self, here: tuple[str | int, ...], wheel: PinnedWheel) -> None:
+        if not is_pinned(wheel.requirement):
+            message = f"'{wheel.requirement}' does not name one version"
+            self.note("E404", message, *here, "requirement", hint="name==version, such as numpy==1.19.2")
+
+    def _wheel(self, here: tuple[str | int, ...], path: str) -> None:
+        if not path.endswith(".whl"):
+            message = f"'{path}' is not a wheel"
+            self.note("E406", message, *here, hint="a wheel's name ends in .whl; other files go under `resources:`")
+            return
+        found = self._file(here, path)
+        name = wheel_archive(path)
+        why_not = why_not_a_resource_name(name)
+        if why_not is not None:
+            self.note("E302", f"the wheel cannot be uploaded as '{name}'", *here, hint=why_not)
+        self._upload(name, (found, "archive"), here)
+
+    # --- functions ----------------------------------------------------------------------------------------------------
+
+    def functions(self) -> None:
+        self._names("functions", self.manifest.functions, why_not_a_function_name)
+        for name, function in self.manifest.functions.items():
+            here = ("functions", name)
+            self._listed(here, "packages", function.packages, self.manifest.packages)
+            all_known = self._listed(here, "resources", function.resources, self.manifest.resources)
+            code = None
+            if function.source is not None:
+                code = self._from_source(here, function, function.source)
+            elif all_known:
+                code = self._from_resources(here, function)
+            if code is not None:
+                self.code[name] = code
+
+    def _listed(
+        self, here: tuple[str, str], key: Literal["packages", "resources"], names: list[str], declared: Iterable[str]
+    ) -> bool:
+        """Judge a function's list of names, and say whether every name is known."""
+        seen: set[str] = set()
+        all_known = True
+        for index, name in enumerate(names):
+            plain = name in declared
+            folded = self._folded(name) if key == "resources" else name
+            if folded in seen:
+                self.note("E313", f"'{name}' is listed twice", *here, key, index, hint="keep one")
+            seen.add(folded)
+            if not plain and not (key == "resources" and is_qualified(name)):
+                all_known = False
+                message = f"the {key[:-1]} '{name}' is not declared under `{key}:`"
+                hint = did_you_mean(name, declared) or (
+                    "another project's is named project/resources/name" if "/" in name else f"declare it under `{key}:`"
+                )
+                self.note("E301", message, *here, key, index, hint=hint)
+        return all_known
+
+    def _folded(self, name: str) -> str:
+        return reference(name, self.target.project, self.target.schema_).folded
+
+    def _from_source(self, here: tuple[str, str], function: Function, source: str) -> Code | None:
+        found = self._file((*here, "source"), source)
+        entry = source.rpartition("/")[2]
+        stem = entry.removesuffix(".py")
+        if stem == entry or not is_identifier(stem):
+            hint = "letters, digits and _, then .py: MaxCompute imports the module by this name"
+            self.note("E310", f"'{entry}' is not the name of a Python module", *here, "source", hint=hint)
+            return None
+        why_not = why_not_a_resource_name(entry)
+        if why_not is not None:
+            self.note("E302", f"the source cannot be uploaded as '{entry}'", *here, "source", hint=why_not)
+        self._upload(entry, (found, "py"), (*here, "source"))
+        *modules, name = function.class_.split(".")
+        if modules not in ([], [stem]) or not is_identifier(name):
+            message = f"the class '{function.class_}' does not fit the source '{entry}'"
+            self.note("E310", message, *here, "class", hint=f"write the class alone, or {stem}.Class")
+            return None
+        path = found if not isinstance(found, str) else None
+        return Code(f"{stem}.{name}", entry, function.python or self.manifest.python, path, entry)
+
+    def _from_resources(self, here: tuple[str, str], function: Function) -> Code | None:
+        target = self.target
+        references = [reference(name, target.project, target.schema_) for name in function.resources]
+        own = [one.name for one in references if one.is_own and one.name in self.manifest.resources]
+        module = function.class_.rpartition(".")[0]
+        entry = next((one.name for one in references if one.name == f"{module}.py"), None)
+        has_jar = any(one.name.lower().endswith(".jar") for one in references)
+        if not all(map(is_identifier, function.class_.split("."))) or not module:
+            message = f"'{function.class_}' is not module.Class"
+            self.note("E310", message, *here, "class", hint="without `source`, the class is written with its module")
+        elif entry is None and not has_jar:
+            message = f"no resource of the function holds the module '{module}'"
+            self.note(
+                "E310", message, *here, "class", hint=f"add `source:`, or {module}.py to the function's resources"
+            )
+        elif not own:
+            hint = "give it a `source:`, or put one resource under `resources:` for it"
+            self.note("E308", f"the function '{here[1]}' has no resource that this manifest manages", *here, hint=hint)
+        else:
+            carrier = entry if entry in own else own[0]
+            return Code(function.class_, entry, function.python or self.manifest.python, None, carrier)
+        return None
+
+    # --- shared -------------------------------------------------------------------------------------------------------
+
+    def _names(
+        self, kind: Literal["functions", "resources"], names: Iterable[str], why_not: Callable[[str], str | None]
+    ) -> None:
+        first: dict[str, str] = {}
+        for name in names:
+            reason = why_not(name)
+            if reason is not None:
+                message = f"'{name[:80]}' cannot be the name of a {kind[:-1]}"
+                self.note("E302", message, kind, name, hint=reason, at_key=True)
+            twin = first.setdefault(name.lower(), name)
+            if twin != name:
+                where = self.document.position(self.document.find_key(kind, twin)[0])
+                message = f"the {kind} '{twin}' and '{name}' differ only in case"
+                hint = f"'{twin}' is at line {where.line}, column {where.column}; to MaxCompute they are one"
+                self.note("E303", message, kind, name, hint=hint, at_key=True)
+
+    def _file(self, here: tuple[str | int, ...], text: str) -> Path | str:
+        """Return the file that `text` names, or `text` itself after noting why it is not taken."""
+        known = self.files.get(text)
+        if known is not None:
+            return known
+        found = self.folder.find(text)
+        if isinstance(found, Refusal):
+            self.note(found.code, found.message, *here, hint=found.hint)
+            return text
+        self.files[text] = found
+        return found
+
+    def _upload(self, name: str, what: object, here: tuple[str | int, ...]) -> None:
+        """Note it if something else would be uploaded under the same name."""
+        first, there = self._uploads.setdefault(name.lower(), (what, here))
+        # Two resources that are twins in case are noted as such already.
+        if first != what and not (there[0] == here[0] == "resources"):
+            where = self.document.position(self.document.find(*there)[0])
+            message = f"two different files would be uploaded as '{name}'"
+            hint = f"the other is at line {where.line}, column {where.column}; rename one of the files"
+            self.note("E309", message, *here, hint=hint)
+
+
+def is_pinned(requirement: str) -> bool:
+    """Say whether a requirement is ``name==version`` and nothing else."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        parsed = Requirement(requirement)
+    except InvalidRequirement:
+        return False
+    specifiers = list(parsed.specifier)
+    if parsed.url or parsed.marker or parsed.extras or len(specifiers) != 1:
+        return False
+    return specifiers[0].operator == "==" and not specifiers[0].version.endswith(".*")
+
+
+def _why_not_a_project(name: str) -> str | None:
+    return None if _PROJECT.match(name) else "letters, digits, _ and -, 128 at most"
+
+
+def _why_not_an_endpoint(endpoint: str) -> str | None:
+    """Return what is wrong with an endpoint, never repeating it: it may hold a password."""
+    if endpoint == "local":
+        return None
+    if not endpoint.isprintable() or " " in endpoint:
+        return "an address holds no space or line break"
+    try:
+        parts = urlsplit(endpoint)
+        has_port = parts.port != 0
+    except ValueError:
+        return "the address cannot be understood"
+    if parts.scheme not in ("http", "https") or not parts.hostname or not has_port:
+        return "'local', or an address that begins with http:// or https:// and ends in /api"
+    if "@" in parts.netloc:
+        return "an address holds no user and password: credentials come from the environment"
+    if parts.query or parts.fragment:
+        return "an address ends with its path, which is /api"
+    return None
+
+
+def _split_partition(partition: str) -> list[str]:
+    return [part.strip() for part in re.split("[,/]", partition)]
+
+
+def _why_not_this_type(name: str, resource: Resource) -> tuple[str, str] | None:
+    folded = name.lower()
+    if folded.endswith(".whl"):
+        return f"'{name}' is a wheel, which MaxCompute does not unpack", "list it under `packages:`, in `wheels:`"
+    kind = resource_type(name, resource)
+    if (kind == "table") != (resource.table is not None):
+        return (
+            f"the type {kind} does not fit the resource '{name}'",
+            "type table goes with `table:`, the others with `file:`",
+        )
+    if kind == "py" and not (name.endswith(".py") and is_identifier(name[:-3])):
+        return f"'{name}' cannot be imported by Python", "letters, digits and _, then .py; or set `type: file`"
+    if kind == "archive" and not folded.endswith(ARCHIVE_SUFFIXES):
+        return f"MaxCompute would not unpack '{name}'", f"the name of an archive ends in {' '.join(ARCHIVE_SUFFIXES)}"
+    if kind == "jar" and not folded.endswith(".jar"):
+        return f"'{name}' is not the name of a jar", "it ends in .jar"
+    return None

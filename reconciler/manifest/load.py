@@ -1,0 +1,140 @@
+"""
+From ``udfs.yaml`` to checked values, or to every problem there is, each with its place.
+
+The steps: read the bytes, build values under guard (`reader`), choose the target, put variables in place
+(`variables`), type them (`shape`), judge the whole (`check`). The environment is a parameter, so the same file and the
+same environment give the same manifest.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from reconciler.errors import InvalidManifest, Position, Problem
+from reconciler.manifest.check import check
+from reconciler.manifest.model import Manifest, Target
+from reconciler.manifest.reader import MAX_BYTES, Document, Mapping, read
+from reconciler.manifest.shape import typed
+from reconciler.manifest.suggest import did_you_mean
+from reconciler.manifest.variables import expand
+
+if TYPE_CHECKING:
+    import collections.abc
+    from pathlib import Path
+
+    from reconciler.manifest.check import Code
+
+DEFAULT_TARGET = "local"
+IMPLICIT_TARGET = Target(endpoint="local", project="demo")
+"""Where a manifest without ``targets:`` is applied."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A manifest that may be relied upon: typed, cross-checked, variables in place."""
+
+    manifest: Manifest
+    folder: Path
+    """Absolute, symbolic links resolved; the paths in the manifest begin here."""
+
+    target_name: str
+    target: Target
+    code: collections.abc.Mapping[str, Code]
+    """For each function, where its class comes from."""
+
+    files: collections.abc.Mapping[str, Path]
+    """Every path of the manifest as it is written → the file, absolute and inside `folder`."""
+
+    warnings: tuple[Problem, ...]
+    _document: Document = field(repr=False, compare=False)
+
+    def at(self, *keys: str | int) -> Position:
+        """
+        Return the place of what `keys` lead to, such as ``at("functions", "my_psi", "class")``.
+
+        A text has the place of its value; a mapping or a list the place of its key. What is not in the file, a default
+        for instance, has the place of its nearest ancestor.
+        """
+        return self._document.position(self._document.find(*keys)[0])
+
+    def problem(
+        self,
+        code: str,
+        message: str,
+        *keys: str | int,
+        hint: str | None = None,
+        severity: Literal["error", "warning"] = "error",
+    ) -> Problem:
+        """Make a problem at the place of `keys`, with the line of the file and the width for its caret."""
+        mark, width = self._document.find(*keys)
+        return self._document.problem(code, message, mark, width=width, hint=hint, severity=severity)
+
+
+def load(
+    path: Path, *, target: str | None = None, env: collections.abc.Mapping[str, str], shown: str | None = None
+) -> Loaded:
+    """
+    Read and check a manifest, or raise `InvalidManifest` with all that is wrong.
+
+    `target` is the one named by the user, if any; `shown` is how problems call the file.
+    """
+    called = shown or str(path)
+    document = read(_content(path, called), called)
+    if not document.whole:
+        raise InvalidManifest.of(document.problems)
+    name = _choose(document, target)
+    expand(document, name, env)
+    manifest = typed(document)
+    if manifest is None:
+        raise InvalidManifest.of(document.problems)
+    chosen = manifest.targets.get(name, IMPLICIT_TARGET)
+    folder = path.parent.resolve()
+    checked = check(document, manifest, name, chosen, folder)
+    if any(problem.severity == "error" for problem in document.problems):
+        raise InvalidManifest.of(document.problems)
+    warnings = tuple(document.problems)
+    return Loaded(manifest, folder, name, chosen, checked.code, checked.files, warnings, document)
+
+
+def _content(path: Path, called: str) -> bytes:
+    try:
+        # Opening a named pipe would wait for a writer; without waiting it opens, and is refused below.
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    except FileNotFoundError:
+        hint = "name it with -f, or write a starter with `udfs init`"
+        raise InvalidManifest("E101", f"there is no manifest '{called}'", hint=hint) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InvalidManifest("E101", f"the manifest '{called}' cannot be read: {reason}") from None
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise InvalidManifest("E101", f"the manifest '{called}' is not a regular file")
+        return file.read(MAX_BYTES + 1)
+
+
+def _choose(document: Document, named: str | None) -> str:
+    """Return the name of the target that is meant."""
+    targets = document.value("targets")
+    declared: list[str] = [*targets] if isinstance(targets, Mapping) else []
+    if named is not None:
+        if named in declared or (not declared and named == DEFAULT_TARGET):
+            return named
+        message = f"there is no target '{named}'"
+        hint = did_you_mean(named, declared) or _declared(declared)
+    elif DEFAULT_TARGET in declared or not declared:
+        return DEFAULT_TARGET
+    elif len(declared) == 1:
+        return declared[0]
+    else:
+        message = "there are several targets and none of them is called 'local'"
+        hint = f"choose one with --target; {_declared(declared)}"
+    mark, width = document.find("targets")
+    problem = document.problem("E307", message, mark, width=width, hint=hint)
+    raise InvalidManifest.of([*document.problems, problem])
+
+
+def _declared(names: list[str]) -> str:
+    return f"declared: {', '.join(names)}" if names else "the manifest declares none, so only 'local' is there"

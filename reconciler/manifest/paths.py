@@ -1,0 +1,101 @@
+"""
+Paths that a manifest may name: relative, inside its folder, and regular files.
+
+A manifest must mean the same in every checkout and must not be able to upload what is not in Git, so nothing leads out
+of the folder: not ``..``, not a home directory, not a symbolic link.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_DRIVE = re.compile(r"[A-Za-z]:")
+_MAX_PART = 255
+_MAX_PATH = 4_000
+_KINDS = {
+    stat.S_IFDIR: "a directory",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+class Refusal(NamedTuple):
+    """Why a path is not taken."""
+
+    code: str
+    message: str
+    hint: str | None
+
+
+def why_not_a_path(text: str) -> Refusal | None:
+    """Say what is wrong with a path as it is written, whatever there is on the disk."""
+    if any(ord(character) < 32 for character in text):
+        return Refusal("E304", "a path holds no line break or other control character", None)
+    if "\\" in text or _DRIVE.match(text):
+        return Refusal("E304", f"'{text}' is a Windows path", "write it with /, relative to the manifest")
+    if text.startswith("/"):
+        return Refusal("E304", f"'{text}' is an absolute path", "write it relative to the manifest")
+    if text.startswith("~"):
+        return Refusal("E304", f"'{text}' begins with ~, which is not expanded", "write it relative to the manifest")
+    parts = text.split("/")
+    if ".." in parts:
+        return Refusal("E304", f"'{text}' holds '..'", "keep the file in the manifest's folder or below")
+    if len(text.encode()) > _MAX_PATH or any(len(part.encode()) > _MAX_PART for part in parts):
+        return Refusal("E304", f"the path '{text[:40]}…' is too long", "a name has at most 255 bytes")
+    return None
+
+
+@dataclass
+class Folder:
+    """A manifest's folder, and what was learnt about the folders below it."""
+
+    root: Path
+    """Absolute, symbolic links resolved."""
+
+    _real: dict[str, str] = field(default_factory=dict)
+
+    def find(self, text: str) -> Path | Refusal:
+        """Return the regular file that `text` names, symbolic links resolved."""
+        refusal = why_not_a_path(text)
+        if refusal is not None:
+            return refusal
+        try:
+            return self._find(text)
+        except OSError as error:
+            return _unreachable(text, error)
+
+    def _find(self, text: str) -> Path | Refusal:
+        # Many files share a folder: resolve each folder once, then ask for the file alone.
+        head, _, name = text.rpartition("/")
+        folder = self._real.get(head)
+        if folder is None:
+            folder = self._real[head] = os.path.realpath(self.root / head, strict=True)
+        path = f"{folder}/{name}"
+        mode = os.lstat(path).st_mode
+        if stat.S_ISLNK(mode):
+            path = os.path.realpath(path, strict=True)
+            mode = type(self.root)(path).stat().st_mode
+        if not f"{path}/".startswith(f"{str(self.root).rstrip('/')}/"):
+            return Refusal("E304", f"'{text}' leads out of the manifest's folder", "a symbolic link on the way does so")
+        if not stat.S_ISREG(mode):
+            kind = _KINDS.get(stat.S_IFMT(mode), "something else")
+            return Refusal("E305", f"'{text}' is {kind}, not a file", None)
+        return type(self.root)(path)
+
+
+def _unreachable(text: str, error: OSError) -> Refusal:
+    if error.errno == errno.ELOOP:
+        return Refusal("E305", f"'{text}' is a symbolic link that leads back to itself", None)
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        return Refusal("E305", f"there is no file '{text}'", "paths are relative to the manifest")
+    return Refusal("E305", f"'{text}' cannot be read: {error.strerror}", None)

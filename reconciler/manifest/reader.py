@@ -1,0 +1,451 @@
+"""
+Read YAML the strict way: text in, plain values with their places out.
+
+YAML is larger than a manifest needs, and what is surplus is dangerous or surprising: aliases that expand to millions of
+values, tags that build objects, a second document that nobody reads, a duplicate key that silently wins, ``no`` that
+becomes a boolean, a nesting deep enough to crash the C parser. So no YAML loader is used, only PyYAML's parser, whose
+events are taken one by one: each is either refused with its place or becomes a `Mapping`, a `Sequence` or a string.
+Composing nodes first would take several times as long, and would come too late for some of the guards.
+
+Places are kept as single integers, offsets into the text. A line and a column are worked out only for a problem.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import yaml
+from yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+    StreamEndEvent,
+)
+
+from reconciler.errors import Position, Problem
+from reconciler.manifest.model import UNPRINTABLE, Plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MAX_BYTES = 8_000_000
+MAX_DEPTH = 64
+MAX_EVENTS = 2_000_000
+MAX_PROBLEMS = 1_000
+MAX_SHOWN_LINE = 2_000
+"""A longer line is not repeated beside a problem: a manifest written by a program may be one line of megabytes."""
+
+# A carriage return alone, and U+0085, U+2028 and U+2029, are line breaks to YAML and not to most editors: a comment
+# could end, and a key begin, where a reviewer sees neither.
+_FORBIDDEN = re.compile(rf"[{UNPRINTABLE}]|\r(?!\n)")
+_CREDENTIALS = re.compile(
+    r"(?<=://)[^\s'\",{}\[\]]*(?=@)|(?:(?<=secret)|(?<=token)|(?<=password)|(?<=access_id)|(?<=access_key)|(?<=key_id))"
+    r"(?:['\"]?\s*:\s*)(?P<value>[^\s,}\]]+)",
+    re.IGNORECASE,
+)
+_QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"\\]|\\.)*\"", re.DOTALL)
+
+_ROOT, _KEY, _VALUE, _ITEM, _DONE = range(5)
+"""What the next event will be, seen from the collection that is open."""
+
+
+class Mapping(dict[str, Any]):
+    """A mapping of the file; `marks` has the offsets of each key and of its value."""
+
+    __slots__ = ("marks",)
+    marks: dict[str, tuple[int, int]]
+
+
+class Sequence(list[Any]):
+    """A list of the file; `marks` has the offset of each item."""
+
+    __slots__ = ("marks",)
+    marks: list[int]
+
+
+class _PureParser(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser):
+    """PyYAML's own parser, for a PyYAML that was built without libyaml."""
+
+    def __init__(self, stream: str) -> None:
+        yaml.reader.Reader.__init__(self, stream)
+        yaml.scanner.Scanner.__init__(self)
+        yaml.parser.Parser.__init__(self)
+
+
+def _parser() -> Callable[[str], Any]:
+    parser: Callable[[str], Any] = getattr(yaml.cyaml, "CParser", _PureParser) if yaml.__with_libyaml__ else _PureParser
+    return parser
+
+
+class Document:
+    """What was read, and where in the file it stands."""
+
+    def __init__(self, file: str, text: str) -> None:
+        self.file = file
+        self.text = text
+        self.root: Any = None
+        """A `Mapping`, a `Sequence` or a string; None if there is nothing."""
+        self.root_mark = 0
+        self.problems: list[Problem] = []
+        self.settled: set[int] = set()
+        """Offsets of values that have their complaint; what follows from the same mistake is not added to it."""
+        self.whole = True
+        """Whether `root` says what the text says. If not, judging it further would accuse the wrong thing."""
+
+    @cached_property
+    def _lines(self) -> list[int]:
+        return [0, *(found.end() for found in re.finditer("\n", self.text))]
+
+    @cached_property
+    def _end(self) -> int:
+        # A problem at the end of the file belongs to its last line that has text.
+        return len(self.text.rstrip())
+
+    def position(self, mark: int) -> Position:
+        """Return line and column of an offset."""
+        line, start = self._line(mark)
+        return Position(self.file, line + 1, min(mark, self._end) - start + 1)
+
+    def _line(self, mark: int) -> tuple[int, int]:
+        mark = min(mark, self._end)
+        line = bisect_right(self._lines, mark) - 1
+        return line, self._lines[line]
+
+    def source(self, mark: int) -> str | None:
+        """Return the line of text around an offset, fit to be shown: nothing invisible, no credentials."""
+        line, start = self._line(mark)
+        end = self._lines[line + 1] if line + 1 < len(self._lines) else len(self.text)
+        if end - start > MAX_SHOWN_LINE:
+            return None
+        shown = _FORBIDDEN.sub("\ufffd", self.text[start:end].rstrip("\r\n"))
+        return _CREDENTIALS.sub(_masked, shown)
+
+    def problem(
+        self,
+        code: str,
+        message: str,
+        mark: int,
+        *,
+        width: int = 1,
+        hint: str | None = None,
+        severity: Literal["error", "warning"] = "error",
+    ) -> Problem:
+        """Make a problem with its place and its line."""
+        return Problem(code, message, self.position(mark), hint, self.source(mark), max(width, 1), severity)
+
+    def note(
+        self,
+        code: str,
+        message: str,
+        place: tuple[int, int],
+        *,
+        hint: str | None = None,
+        severity: Literal["error", "warning"] = "error",
+    ) -> None:
+        """Add a problem at a place (offset and width), unless the value there is settled."""
+        mark, width = place
+        if mark not in self.settled and len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(self.problem(code, message, mark, width=width, hint=hint, severity=severity))
+
+    def find(self, *keys: str | int) -> tuple[int, int]:
+        """
+        Return offset and width of what `keys` lead to, or of its nearest ancestor that is there.
+
+        A text is shown where it stands; a mapping, a list or nothing at all where its key stands.
+        """
+        here, mark, width = self.root, self.root_mark, 1
+        for key in keys:
+            if isinstance(here, Mapping) and isinstance(key, str) and key in here:
+                key_mark, value_mark = here.marks[key]
+                here = here[key]
+                shows_key = here == "" or not isinstance(here, str)
+                mark = key_mark if shows_key else value_mark
+                width = self.width(mark, key if shows_key else here)
+            elif isinstance(here, Sequence) and isinstance(key, int) and key < len(here):
+                mark, here = here.marks[key], here[key]
+                width = self.width(mark, here if isinstance(here, str) else "")
+            else:
+                break
+        return mark, width
+
+    def find_key(self, *keys: str | int) -> tuple[int, int]:
+        """Return offset and width of the key that `keys` end in, or of its nearest ancestor that is there."""
+        parent = self.value(*keys[:-1])
+        key = keys[-1]
+        if isinstance(parent, Mapping) and isinstance(key, str) and key in parent:
+            mark = parent.marks[key][0]
+            return mark, self.width(mark, key)
+        return self.find(*keys)
+
+    def value(self, *keys: str | int) -> Any:
+        """Return what `keys` lead to, or None."""
+        here = self.root
+        for key in keys:
+            if isinstance(here, dict):
+                here = here.get(key)
+            elif isinstance(here, list) and isinstance(key, int) and key < len(here):
+                here = here[key]
+            else:
+                return None
+        return here
+
+    def width(self, mark: int, text: str) -> int:
+        """Return how many characters of its line a scalar takes."""
+        if self.text.startswith(text, mark):
+            return max(len(text), 1)
+        quoted = _QUOTED.match(self.text, mark)
+        line = self.text.find("\n", mark)
+        return min(quoted.end(), line if line >= 0 else quoted.end()) - mark if quoted else 1
+
+    def inside(self, mark: int, value: str, offset: int) -> int:
+        """Return where in the file the ``${`` stands that is at `offset` in a scalar's value."""
+        quoted = _QUOTED.match(self.text, mark)
+        end = quoted.end() if quoted else len(self.text)
+        found = mark - 1
+        for _ in range(value.count("${", 0, offset) + 1):
+            found = self.text.find("${", found + 1, end)
+            if found < 0:
+                # Written with escapes, as in "\x24{".
+                return mark
+        return found
+
+
+def _masked(found: re.Match[str]) -> str:
+    secret = found["value"] or found[0]
+    return found[0][: len(found[0]) - len(secret)] + "*" * len(secret)
+
+
+def read(content: bytes, file: str) -> Document:
+    """Read a manifest's bytes; what is wrong with them is in `Document.problems`."""
+    document = Document(file, "")
+    if len(content) > MAX_BYTES:
+        _stop(document, "E104", f"more than {MAX_BYTES // 1_000_000} MB", 0, hint="split it into stacks")
+        return document
+    if not _decode(content, document):
+        return document
+    _forbid(document)
+    if document.text.strip():
+        _parse(document)
+    if document.root is None and not document.problems:
+        _stop(document, "E112", "the manifest is empty", 0, hint="`udfs init` writes a starter")
+    return document
+
+
+def _decode(content: bytes, document: Document) -> bool:
+    bad = 0
+    what = "the file begins with a byte order mark"
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        document.text = "\ufffd"
+        what = "the file is UTF-16, not UTF-8"
+    else:
+        try:
+            document.text = content.decode("utf-8")
+        except UnicodeDecodeError as error:
+            document.text = content.decode("utf-8", "replace")
+            bad = len(content[: error.start].decode("utf-8"))
+            what = f"the byte 0x{content[error.start]:02x} is not UTF-8"
+        else:
+            if not document.text.startswith("\ufeff"):
+                return True
+    _stop(document, "E102", what, bad, hint="save the file as UTF-8 without a byte order mark")
+    return False
+
+
+def _stop(document: Document, code: str, message: str, mark: int, *, hint: str | None = None, width: int = 1) -> None:
+    """Note a problem after which the values are not to be judged."""
+    document.whole = False
+    document.problems.append(document.problem(code, message, mark, hint=hint, width=width))
+
+
+def _forbid(document: Document) -> None:
+    for found in _FORBIDDEN.finditer(document.text):
+        _stop(document, "E103", f"the character U+{ord(found[0]):04X} is not taken", found.start(), hint="remove it")
+        if len(document.problems) >= MAX_PROBLEMS:
+            return
+
+
+def _parse(document: Document) -> None:
+    # With forbidden characters replaced the rest can still be judged, unless the parser trips over the replacement.
+    was_clean = document.whole
+    text = document.text if was_clean else _FORBIDDEN.sub("\ufffd", document.text)
+    try:
+        _build(document, _parser()(text))
+    except yaml.MarkedYAMLError as error:
+        if was_clean:
+            _not_yaml(document, error)
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
+        # The pure parser lets some of Python's own errors through, such as chr() of too large an escape.
+        document.root = None
+        _stop(document, "E111", f"not YAML: {type(error).__name__}", 0)
+
+
+def _not_yaml(document: Document, error: yaml.MarkedYAMLError) -> None:
+    place = error.problem_mark or error.context_mark
+    mark = place.index if place else 0
+    line = document.source(mark) or ""
+    context = None
+    if error.context and error.context_mark:
+        where = document.position(error.context_mark.index)
+        context = f"{error.context}, which begins at line {where.line}, column {where.column}"
+    _stop(document, "E111", f"not YAML: {error.problem or error.context}", mark, hint=_advice(line) or context)
+
+
+def _advice(line: str) -> str | None:
+    """Say what is probably meant, for the slips that are made most."""
+    if "\t" in line[: len(line) - len(line.lstrip())]:
+        return "indent with spaces, not tabs"
+    if "${" in line:
+        return 'inside { } and [ ] put quotes around it: "${env:NAME}"'
+    if re.search(r":\s+[@`%|>]", line) or re.search(r":\s.*:\s", line):
+        return "put quotes around the value"
+    return None
+
+
+def _build(document: Document, parser: Any) -> None:
+    """
+    Turn events into values.
+
+    This loop runs once for every scalar and bracket of the file, and is most of the time that ``validate`` takes: hence
+    the local names, the tests on the type's identity, and one function for what a shorter style would make six.
+    """
+    next_event = parser.get_event
+    document_starts = 0
+    stack: list[tuple[Any, int]] = []
+    container: Any = None
+    marks: Any = None
+    expected = _ROOT
+    key, key_mark = "", 0
+    for _ in range(MAX_EVENTS):
+        event = next_event()
+        kind = type(event)
+        if kind is ScalarEvent:
+            value = event.value
+            mark = event.start_mark.index
+            if event.anchor is not None or event.tag is not None:
+                _decorated(document, event)
+            if expected is _KEY:
+                if value in container:
+                    _duplicate(document, value, mark, container.marks[value][0])
+                elif value == "<<" and not event.style:
+                    _stop(document, "E108", "merge keys are not taken", mark, hint="write the keys out", width=2)
+                key, key_mark, expected = value, mark, _VALUE
+                continue
+            if not event.style:
+                value = Plain(value)
+        elif kind is MappingStartEvent or kind is SequenceStartEvent:
+            mark = event.start_mark.index
+            if event.anchor is not None or event.tag is not None:
+                _decorated(document, event)
+            if len(stack) >= MAX_DEPTH:
+                _stop(document, "E105", f"nested more than {MAX_DEPTH} deep", mark)
+                return
+            value = Mapping() if kind is MappingStartEvent else Sequence()
+            if expected is _VALUE:
+                container[key] = value
+                marks[key] = (key_mark, mark)
+                stack.append((container, _KEY))
+            elif expected is _ITEM:
+                container.append(value)
+                marks.append(mark)
+                stack.append((container, _ITEM))
+            elif expected is _KEY:
+                _stop(
+                    document, "E114", "a key is a text, not a list or mapping", mark, hint=_complex_key(document, mark)
+                )
+                key, key_mark = "", mark
+                stack.append((container, _VALUE))
+            else:
+                document.root, document.root_mark = value, mark
+                stack.append((None, _DONE))
+            container = value
+            if kind is MappingStartEvent:
+                container.marks = marks = {}
+                expected = _KEY
+            else:
+                container.marks = marks = []
+                expected = _ITEM
+            continue
+        elif kind is MappingEndEvent or kind is SequenceEndEvent:
+            container, expected = stack.pop()
+            marks = None if container is None else container.marks
+            continue
+        elif kind is AliasEvent:
+            value = Plain("")
+            mark = event.start_mark.index
+            _alias(document, event)
+            if expected is _KEY:
+                key, key_mark, expected = "", mark, _VALUE
+                continue
+        elif kind is DocumentStartEvent:
+            document_starts += 1
+            if document_starts > 1:
+                _stop(document, "E109", "a second document begins here", event.start_mark.index, width=3)
+                return
+            if event.version or event.tags:
+                hint = "remove the lines that begin with %"
+                _stop(document, "E113", "directives are not taken", event.start_mark.index, hint=hint)
+            continue
+        elif kind is StreamEndEvent:
+            return
+        else:
+            continue
+
+        # Here with a scalar that is a value.
+        if expected is _VALUE:
+            container[key] = value
+            marks[key] = (key_mark, mark)
+            expected = _KEY
+        elif expected is _ITEM:
+            container.append(value)
+            marks.append(mark)
+        else:
+            document.root_mark = mark
+            document.root = value or None
+            expected = _DONE
+        if len(document.problems) >= MAX_PROBLEMS:
+            return
+    _stop(document, "E104", f"more than {MAX_EVENTS:,} values", 0, hint="split it into stacks")
+
+
+def _decorated(document: Document, event: Any) -> None:
+    mark = event.start_mark.index
+    if event.anchor is not None:
+        hint = "write the value out where it is needed, or use ${var:NAME}"
+        document.problems.append(
+            document.problem("E106", f"the anchor '&{event.anchor}' is not taken", mark, hint=hint)
+        )
+    if event.tag is not None:
+        hint = "remove it; put quotes around what should stay text"
+        document.problems.append(document.problem("E107", f"the tag '{event.tag}' is not taken", mark, hint=hint))
+
+
+def _alias(document: Document, event: Any) -> None:
+    hint = "write the value out, or use ${var:NAME}"
+    message = f"the alias '*{event.anchor}' is not taken"
+    _stop(document, "E106", message, event.start_mark.index, hint=hint, width=len(event.anchor) + 1)
+
+
+def _duplicate(document: Document, key: str, mark: int, first: int) -> None:
+    where = document.position(first)
+    document.problems.append(
+        document.problem(
+            "E110",
+            f"the key '{key}' is there twice",
+            mark,
+            width=document.width(mark, key),
+            hint=f"it is first at line {where.line}, column {where.column}; keep one",
+        )
+    )
+
+
+def _complex_key(document: Document, mark: int) -> str | None:
+    if document.text.startswith("{", mark):
+        return "put quotes around text that begins with {"
+    return None
