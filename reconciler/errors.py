@@ -428,15 +428,18 @@ _explain(
     "E402",
     "the bytes are not the ones that were pinned",
     """
-    The sha256 differs from the one in the manifest. Either the pin is wrong or the file was changed; nothing is
-    uploaded until they agree.""",
+    The sha256 differs from the one in the manifest, or is that of another package's wheel. Either the pin is wrong or
+    the file was changed; nothing is uploaded until they agree. A version has one wheel for each Python and platform, each
+    with a sha256 of its own, so a pin copied from the wrong line of a list is the commonest cause.""",
 )
 _explain(
     "E403",
     "the wheel cannot be fetched",
     """
     The package index configured on this machine (pip's configuration and environment) did not give a wheel with this
-    version and sha256 for the runtime. What pip said is shown.""",
+    version and sha256 for the runtime. What pip said is shown, without credentials. `pip config list` shows which index
+    is used; the same settings, proxies and certificates count here. Source archives are not taken: building one runs
+    its code. Relative paths in pip's settings are not found, because pip runs in a folder of its own.""",
 )
 _explain(
     "E404",
@@ -455,7 +458,15 @@ _explain(
     "E406",
     "not a wheel",
     """
-    The file is not a zip archive, or its name is not a wheel's: name-version-python-abi-platform.whl.""",
+    The file is not a zip archive, has no .dist-info/WHEEL, or its name is not a wheel's:
+    name-version-python-abi-platform.whl.""",
+)
+_explain(
+    "E407",
+    "the cache cannot be written",
+    """
+    Fetched wheels are kept in a folder of the user's cache, each under its sha256. The disk is full, or the folder
+    belongs to somebody else. Everything in it can be deleted; it is fetched again when it is needed.""",
 )
 
 # --- E5: guards and ownership ---------------------------------------------------------------------------------------------

@@ -1,0 +1,233 @@
+"""
+Get a pinned wheel from the package index that is configured on this machine.
+
+pip does it, in a process of its own: what people have set for it (``pip config``, ``PIP_*``, proxies, certificates,
+``.netrc``) then counts here too, and nothing of it must be said twice. pip is told the runtime's Python, ABI and platforms
+instead of this machine's, may take wheels only (a source archive would be built, that is, run), and checks the sha256
+itself.
+
+What pip says may hold the password of an index, so its words are shown only after `readable`.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import TYPE_CHECKING, Protocol
+
+from reconciler.errors import PackageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from reconciler.artifacts.runtime import Runtime
+
+_OURS = re.compile(
+    r"PIP_(ABI|BUILD_CONSTRAINT|CONSTRAINT|DEST|IMPLEMENTATION|LOG|PLATFORM|PYTHON|PYTHON_VERSION|QUIET|REQUIREMENT"
+    r"|VERBOSE)\Z"
+)
+"""Settings that pip would mix with the ones given here: which wheel is wanted is not the environment's to say."""
+
+_UNREACHABLE = re.compile(
+    r"connection broken|Failed to establish|Max retries exceeded|timed out|Could not fetch URL|ProxyError|SSLError",
+    re.IGNORECASE,
+)
+_MISMATCH = re.compile(r"Expected sha256 (?P<wanted>[0-9a-f]{64})\s+Got\s+(?P<found>[0-9a-f]{64})")
+_DECLARED = re.compile(r"#sha256=([0-9a-f]{64})")
+_NOISE = re.compile(r"\s*$|Looking in |\[notice\]|\s*Traceback|DEPRECATION")
+
+
+@dataclass(frozen=True)
+class Pin:
+    """One file of the package index: an exact version and the hash of one of its wheels."""
+
+    name: str
+    version: str
+    sha256: str
+
+    def __str__(self) -> str:
+        return f"{self.name}=={self.version}"
+
+    def is_named_by(self, filename: str) -> bool:
+        """Say whether a wheel of this name is of this distribution and version."""
+        from packaging.specifiers import SpecifierSet
+        from packaging.utils import canonicalize_name, parse_wheel_filename
+
+        name, version, _, _ = parse_wheel_filename(filename)
+        same = SpecifierSet(f"=={self.version}").contains(version, prereleases=True)
+        return name == canonicalize_name(self.name) and same
+
+
+def pin(requirement: str, sha256: str) -> Pin:
+    """Read a manifest's requirement, which must leave nothing open."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        read = Requirement(requirement)
+    except InvalidRequirement as error:
+        raise _not_pinned(requirement, "it is not a requirement") from error
+    exact = [one.version for one in read.specifier if one.operator == "==" and not one.version.endswith(".*")]
+    if len(exact) != 1 or len(read.specifier) != 1:
+        raise _not_pinned(requirement, "it does not name one version with '=='")
+    if read.extras or read.marker or read.url:
+        raise _not_pinned(requirement, "extras, markers and addresses say nothing about one file")
+    return Pin(read.name, exact[0], sha256)
+
+
+def _not_pinned(requirement: str, why: str) -> PackageError:
+    hint = "write the name and the exact version: numpy==1.19.2"
+    return PackageError("E404", f"'{requirement}' is not pinned: {why}", hint=hint)
+
+
+class Index(Protocol):
+    """Where pinned wheels come from."""
+
+    def fetch(self, pin: Pin, runtime: Runtime, folder: Path) -> Path:
+        """Put the wheel into `folder` and return its path. May be called from several threads."""
+        ...
+
+    def stop(self) -> None:
+        """End what is running; the user has lost patience."""
+        ...
+
+
+@dataclass
+class PipIndex:
+    """The index that pip uses."""
+
+    environment: Mapping[str, str]
+    """Of the command. pip gets all of it but a few settings of its own (`_OURS`)."""
+
+    python: str = sys.executable
+    """An interpreter that has pip."""
+
+    timeout: float = 900
+    """Seconds for one wheel. pip's own timeouts end a silent connection much earlier; this ends a dripping one."""
+
+    _running: set[subprocess.Popen[str]] = field(default_factory=set)
+    _lock: Lock = field(default_factory=Lock)
+    _stopped: bool = False
+
+    def fetch(self, pin: Pin, runtime: Runtime, folder: Path) -> Path:
+        wheels = folder / "wheels"
+        requirements = folder / "requirements.txt"
+        requirements.write_text(f"{pin} --hash=sha256:{pin.sha256}\n", encoding="utf-8")
+        code, said = self._run(self._command(runtime, requirements, wheels), folder, pin)
+        if code != 0:
+            raise failure(pin, runtime, said)
+        files = list(wheels.glob("*.whl"))
+        if len(files) != 1:
+            raise PackageError("E403", f"pip was asked for {pin} and left {len(files)} wheels")
+        return files[0]
+
+    def stop(self) -> None:
+        with self._lock:
+            self._stopped = True
+            for process in self._running:
+                process.kill()
+
+    def _command(self, runtime: Runtime, requirements: Path, wheels: Path) -> list[str]:
+        platforms = [part for platform in runtime.platforms for part in ("--platform", platform)]
+        return [
+            *(self.python, "-m", "pip", "download", "--quiet", "--no-input", "--no-color", "--progress-bar", "off"),
+            *("--disable-pip-version-check", "--no-deps", "--only-binary", ":all:", "--require-hashes"),
+            *("--implementation", "cp", "--python-version", runtime.full_version, "--abi", runtime.abi, *platforms),
+            *("--requirement", str(requirements), "--dest", str(wheels)),
+        ]
+
+    def _run(self, command: list[str], folder: Path, pin: Pin) -> tuple[int, str]:
+        # In a folder of our own: `python -m` imports from the working directory first, and a checkout must not be able
+        # to bring its own pip. Relative paths in pip's settings are therefore not found.
+        with self._lock:
+            if self._stopped:
+                raise PackageError("E403", f"fetching {pin} was stopped")
+            process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env=_environment(self.environment),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                encoding="utf-8",
+                errors="replace",
+            )
+            self._running.add(process)
+        try:
+            said, _ = process.communicate(timeout=self.timeout)
+        except subprocess.TimeoutExpired as error:
+            raise PackageError(
+                "E403",
+                f"{pin} did not arrive within {self.timeout:g} seconds",
+                hint="try again; 'pip config list' shows which index pip uses",
+            ) from error
+        finally:
+            process.kill()
+            process.communicate()
+            with self._lock:
+                self._running.discard(process)
+        return process.returncode, said
+
+
+def _environment(given: Mapping[str, str]) -> dict[str, str]:
+    kept = {name: value for name, value in given.items() if not _OURS.match(name)}
+    # "download" installs nothing, so a rule that pip only runs in virtual environments has no point here.
+    return {**kept, "PIP_REQUIRE_VIRTUALENV": "0", "PYTHONIOENCODING": "utf-8"}
+
+
+def failure(pin: Pin, runtime: Runtime, said: str) -> PackageError:
+    """Turn pip's words into ours."""
+    if mismatch := _MISMATCH.search(said):
+        return _mismatch(pin, runtime, mismatch["found"], said)
+    words = f"; pip says: {' | '.join(lines)}" if (lines := readable(said)) else ""
+    if "No module named pip" in said:
+        return PackageError(
+            "E403",
+            f"{pin} cannot be fetched: the Python that runs udfs has no pip",
+            hint="install pip into the environment of udfs: python -m ensurepip",
+        )
+    if _UNREACHABLE.search(said):
+        return PackageError(
+            "E403",
+            f"{pin} cannot be fetched: the package index is not reached{words}",
+            hint="check network and proxy; 'pip config list' shows which index pip uses",
+        )
+    return PackageError(
+        "E403",
+        f"{pin} cannot be fetched for {runtime.tag}{words}",
+        hint=f"check that the version exists and has a wheel for {runtime.name} ({runtime.abi}, glibc up to "
+        f"{runtime.glibc[0]}.{runtime.glibc[1]}); 'pip config list' shows which index pip uses",
+    )
+
+
+def _mismatch(pin: Pin, runtime: Runtime, found: str, said: str) -> PackageError:
+    declared = _DECLARED.search(said)
+    if declared and declared[1] != found:
+        return PackageError(
+            "E403",
+            f"{pin} arrived damaged: the index announces sha256 {declared[1]} and sent {found}",
+            hint="nothing was kept; try again",
+        )
+    return PackageError(
+        "E402",
+        f"the wheel of {pin} that the index has for {runtime.tag} has sha256 {found}, not {pin.sha256}",
+        hint="the pin is of another file (another Python or platform, perhaps), or the index has other bytes than it had; "
+        "correct the sha256 only if you trust the index",
+    )
+
+
+def readable(said: str) -> list[str]:
+    """Return the last lines of pip's output that tell something, without credentials and control characters."""
+    lines = [line for line in said.splitlines() if not _NOISE.match(line)]
+    return [_shown(line) for line in dict.fromkeys(lines)][-3:]
+
+
+def _shown(line: str) -> str:
+    # Greedy up to the last @ before the path: passwords may hold an @. Queries may be signatures.
+    line = re.sub(r"://[^/\s]*@", "://***@", line)
+    line = re.sub(r"(://[^\s?#]*)\?[^\s#]*", r"\1?***", line)
+    line = "".join(char if char.isprintable() else " " for char in line).strip()
+    return line if len(line) <= 300 else line[:300] + "…"

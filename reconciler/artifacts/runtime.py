@@ -1,0 +1,189 @@
+"""
+What a MaxCompute Python loads, as data.
+
+A wheel's file name ends in three tags, ``<python>-<abi>-<platform>``: which interpreter, which binary interface of it,
+which system. `RUNTIMES` says what each runtime has, `supported_tags` spells out every triple that loads there, and
+`why_not` tells in one sentence what is wrong with a wheel that has none of them.
+
+Sources. "UDF pages": the vendor's "Python 2 UDFs" and "Python 3 UDFs". "Pack table": the list of ABI and platform tags in
+PyODPS, docs/source/pyodps-pack.rst. "Images": "Built-in images" and "Custom images". What nobody publishes is marked as a
+guess.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from packaging.tags import Tag
+
+_MACHINE = "x86_64"
+_ALIASES = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
+"""Names of glibc 2.x levels from before PEP 600."""
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """One Python of MaxCompute."""
+
+    tag: str
+    """The value of ``odps.sql.python.version``, and the manifest's."""
+
+    python_version: tuple[int, int]
+    full_version: str
+    """With the patch level, against which a package's ``Requires-Python`` is judged: 3.7 would be read as 3.7.0, and
+    everything that says >=3.7.1 refused."""
+
+    abi: str
+    glibc: tuple[int, int] = (2, 17)
+    """
+    The newest glibc a wheel may ask for. The pack table ends at manylinux2014, and "Custom images" calls the workers
+    comparable to CentOS 7: both are 2.17. Its RHEL 5 clusters take manylinux1 (2.5) only; which kind a project has is not
+    to be asked of the service, so the newer one is assumed.
+    """
+
+    @property
+    def name(self) -> str:
+        """As people call it."""
+        return f"CPython {self.python_version[0]}.{self.python_version[1]}"
+
+    @property
+    def platforms(self) -> tuple[str, ...]:
+        """The platform tags up to `glibc`, newest first, each level under both its names."""
+        levels = range(self.glibc[1], 4, -1)  # there is no manylinux for x86_64 below 2.5
+        return tuple(
+            f"{name}_{_MACHINE}" for level in levels for name in (f"manylinux_2_{level}", _ALIASES.get(level)) if name
+        )
+
+
+RUNTIMES = {
+    runtime.tag: runtime
+    for runtime in (
+        # Narrow Unicode, cp27m [pack table]. "Python 2.7" [UDF pages]; the patch level is a guess, from a user's report
+        # of a DataWorks node.
+        Runtime("cp27", (2, 7), "2.7.10", "cp27m"),
+        # "CPython 3.7.3" [UDF pages]; cp37m [pack table].
+        Runtime("cp37", (3, 7), "3.7.3", "cp37m"),
+        # Named in "Images" and in PyODPS (utils.get_supported_python_tag); no table of tags. The platform is the one
+        # that pyodps-pack builds for; the patch level is a guess, the lowest, so that nothing too new is taken.
+        Runtime("cp311", (3, 11), "3.11.0", "cp311"),
+    )
+}
+"""By tag."""
+
+
+@cache
+def supported_tags(runtime: Runtime) -> tuple[Tag, ...]:
+    """Return every tag that loads, the most specific first."""
+    from packaging.tags import compatible_tags, cpython_tags
+
+    version, platforms = runtime.python_version, runtime.platforms
+    interpreter = f"cp{version[0]}{version[1]}"
+    return (
+        *cpython_tags(version, abis=[runtime.abi], platforms=platforms),
+        *compatible_tags(version, interpreter, platforms),
+    )
+
+
+def tags_of(filename: str) -> frozenset[Tag]:
+    """Return the tags in a wheel's file name; ValueError says that it is not a wheel's."""
+    from packaging.utils import parse_wheel_filename
+
+    return parse_wheel_filename(filename)[3]
+
+
+def is_native(resource: str) -> bool:
+    """Say whether a live archive's name is that of a wheel with compiled code: all that a listing tells of it."""
+    try:
+        return any(tag.platform != "any" for tag in tags_of(resource.removesuffix(".zip") + ".whl"))
+    except ValueError:
+        return False
+
+
+def why_not(filename: str, runtime: Runtime) -> str | None:
+    """
+    Return why a wheel does not load, or None.
+
+    A name may carry many tags. The sentence is about the one that comes nearest: a wheel for the right Python and the
+    wrong system is told about the system.
+    """
+    tags = tags_of(filename)
+    if not tags.isdisjoint(supported_tags(runtime)):
+        return None
+    return max((_obstacle(tag, runtime) for tag in sorted(tags, key=str)), key=lambda found: found[0])[1]
+
+
+def flags(runtime: Runtime, *, native: bool) -> tuple[tuple[str, str], ...]:
+    """
+    Return the SET lines that SQL needs before it calls a function of this runtime.
+
+    ``odps.sql.python.version`` holds for one session only; the function itself does not keep it, and without it a
+    project runs Python 2 [UDF pages]. Compiled code needs a container, ``odps.isolation.session.enable`` [pyodps-pack.rst,
+    "Use third-party packages"], and a Python that is not PyPy, ``odps.pypy.enabled`` [same page].
+    """
+    version = (("odps.sql.python.version", runtime.tag),)
+    return (*version, ("odps.isolation.session.enable", "true"), ("odps.pypy.enabled", "false")) if native else version
+
+
+def _obstacle(tag: Tag, runtime: Runtime) -> tuple[int, str]:
+    """Return how near a tag comes to the runtime (0 to 2), and what stops it."""
+    if reason := _interpreter_obstacle(tag, runtime):
+        return 0, reason
+    if reason := _abi_obstacle(tag, runtime):
+        return 1, reason
+    return 2, _platform_obstacle(tag.platform, runtime)
+
+
+def _interpreter_obstacle(tag: Tag, runtime: Runtime) -> str | None:
+    found = re.fullmatch(r"(cp|py)([0-9])([0-9]*)", tag.interpreter)
+    if found is None or (found[1] == "cp" and not found[3]):
+        return f"it is for the interpreter '{tag.interpreter}', and MaxCompute has {runtime.name}"
+    name = "CPython" if found[1] == "cp" else "Python"
+    wanted = f"{found[2]}.{found[3]}" if found[3] else found[2]
+    same_major, minor = int(found[2]) == runtime.python_version[0], int(found[3] or 0)
+    if same_major and minor == runtime.python_version[1]:
+        return None
+    or_newer = found[1] == "py" or tag.abi == "abi3"
+    if same_major and or_newer and minor < runtime.python_version[1]:
+        return None
+    return (
+        f"it is for {name} {wanted}{' or newer' if or_newer and same_major else ''}, and the runtime is {runtime.name}"
+    )
+
+
+def _abi_obstacle(tag: Tag, runtime: Runtime) -> str | None:
+    allowed = {"none"} if tag.interpreter.startswith("py") else {"none", runtime.abi}
+    if tag.interpreter.startswith("cp") and runtime.python_version >= (3, 2):
+        allowed.add("abi3")  # PEP 384: built for 3.x, loads in every later 3.y
+    if tag.interpreter.startswith("cp") and tag.interpreter != runtime.tag:
+        allowed = {"abi3"}
+    if tag.abi in allowed:
+        return None
+    if tag.abi == "cp27mu":
+        return "its ABI is cp27mu, Python 2.7 with wide Unicode, and MaxCompute's is cp27m, with narrow"
+    return f"its ABI is '{tag.abi}', and the runtime's is {runtime.abi}"
+
+
+def _platform_obstacle(platform: str, runtime: Runtime) -> str:
+    have = f"{_MACHINE} Linux with glibc {runtime.glibc[0]}.{runtime.glibc[1]}"
+    if platform.startswith("musllinux"):
+        return f"it is linked with musl, and MaxCompute is {have}"
+    if platform.startswith("macosx"):
+        return f"it is for macOS, and MaxCompute is {have}"
+    if platform.startswith("win"):
+        return f"it is for Windows, and MaxCompute is {have}"
+    if platform == f"linux_{_MACHINE}":
+        return (
+            "its platform, 'linux_x86_64', does not tell which glibc it needs; 'auditwheel repair' writes one that does"
+        )
+    if not platform.endswith(_MACHINE):
+        return f"its platform is '{platform}', and MaxCompute is {have}"
+    platform = next(
+        (f"manylinux_2_{level}_" for level, name in _ALIASES.items() if platform.startswith(name)), platform
+    )
+    if found := re.match(r"manylinux_(\d+)_(\d+)_", platform):
+        return f"it needs glibc {found[1]}.{found[2]}, and MaxCompute has {runtime.glibc[0]}.{runtime.glibc[1]}"
+    return f"its platform is '{platform}', and MaxCompute is {have}"
