@@ -35,6 +35,7 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _PROJECT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,127}\Z")
 _TABLE = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+){0,2}\Z")
 _PARTITION = re.compile(r"[A-Za-z_]\w*\s*=\s*('[^']*'|\"[^\"]*\"|\w+)\Z", re.ASCII)
+_MAX_GUESSES = 100
 
 
 @dataclass(frozen=True)
@@ -109,17 +110,9 @@ class _Checker:
     _uploads: dict[str, tuple[object, tuple[str | int, ...]]] = field(default_factory=dict)
     """Folded name → what is uploaded under it, and where the manifest says so."""
 
-    def note(
-        self,
-        code: str,
-        message: str,
-        *path: str | int,
-        hint: str | None = None,
-        severity: Literal["error", "warning"] = "error",
-        at_key: bool = False,
-    ) -> None:
+    def note(self, code: str, message: str, *path: str | int, hint: str | None = None, at_key: bool = False) -> None:
         place = (self.document.find_key if at_key else self.document.find)(*path)
-        self.document.note(code, message, place, hint=hint, severity=severity)
+        self.document.note(code, message, place, hint=hint)
 
     # --- targets ------------------------------------------------------------------------------------------------------
 
@@ -183,7 +176,7 @@ class _Checker:
                     self._wheel(here, wheel)
             if name not in used:
                 message, hint = f"no function uses the package '{name}'", "name it under a function's `packages:`"
-                self.note("E312", message, "packages", name, hint=hint, severity="warning")
+                self.document.warn("E312", message, self.document.find("packages", name), hint=hint)
 
     def _pinned(self, here: tuple[str | int, ...], wheel: PinnedWheel) -> None:
         if not is_pinned(wheel.requirement):
@@ -233,11 +226,15 @@ class _Checker:
             if not plain and not (key == "resources" and is_qualified(name)):
                 all_known = False
                 message = f"the {key[:-1]} '{name}' is not declared under `{key}:`"
-                hint = did_you_mean(name, declared) or (
-                    "another project's is named project/resources/name" if "/" in name else f"declare it under `{key}:`"
-                )
-                self.note("E301", message, *here, key, index, hint=hint)
+                self.note("E301", message, *here, key, index, hint=self._instead(name, key, declared))
         return all_known
+
+    def _instead(self, name: str, key: str, declared: Iterable[str]) -> str:
+        # A guess compares with every name there is, so a manifest full of mistakes gets only so many.
+        guess = did_you_mean(name, declared) if len(self.document.problems) < _MAX_GUESSES else None
+        if guess is not None:
+            return guess
+        return "another project's is named project/resources/name" if "/" in name else f"declare it under `{key}:`"
 
     def _folded(self, name: str) -> str:
         return reference(name, self.target.project, self.target.schema_).folded

@@ -93,10 +93,9 @@ def load(
     chosen = manifest.targets.get(name, IMPLICIT_TARGET)
     folder = path.parent.resolve()
     checked = check(document, manifest, name, chosen, folder)
-    if any(problem.severity == "error" for problem in document.problems):
-        raise InvalidManifest.of(document.problems)
-    warnings = tuple(document.problems)
-    return Loaded(manifest, folder, name, chosen, checked.code, checked.files, warnings, document)
+    if document.problems:
+        raise InvalidManifest.of([*document.problems, *document.warnings])
+    return Loaded(manifest, folder, name, chosen, checked.code, checked.files, tuple(document.warnings), document)
 
 
 def _content(path: Path, called: str) -> bytes:

@@ -94,6 +94,8 @@ class Document:
         """A `Mapping`, a `Sequence` or a string; None if there is nothing."""
         self.root_mark = 0
         self.problems: list[Problem] = []
+        """Errors, at most `MAX_PROBLEMS`: nobody reads more, and hostile text could make millions."""
+        self.warnings: list[Problem] = []
         self.settled: set[int] = set()
         """Offsets of values that have their complaint; what follows from the same mistake is not added to it."""
         self.whole = True
@@ -140,19 +142,15 @@ class Document:
         """Make a problem with its place and its line."""
         return Problem(code, message, self.position(mark), hint, self.source(mark), max(width, 1), severity)
 
-    def note(
-        self,
-        code: str,
-        message: str,
-        place: tuple[int, int],
-        *,
-        hint: str | None = None,
-        severity: Literal["error", "warning"] = "error",
-    ) -> None:
-        """Add a problem at a place (offset and width), unless the value there is settled."""
+    def note(self, code: str, message: str, place: tuple[int, int], *, hint: str | None = None) -> None:
+        """Add an error at a place (offset and width), unless the value there is settled."""
         mark, width = place
         if mark not in self.settled and len(self.problems) < MAX_PROBLEMS:
-            self.problems.append(self.problem(code, message, mark, width=width, hint=hint, severity=severity))
+            self.problems.append(self.problem(code, message, mark, width=width, hint=hint))
+
+    def warn(self, code: str, message: str, place: tuple[int, int], *, hint: str) -> None:
+        """Add a warning at a place."""
+        self.warnings.append(self.problem(code, message, place[0], width=place[1], hint=hint, severity="warning"))
 
     def find(self, *keys: str | int) -> tuple[int, int]:
         """

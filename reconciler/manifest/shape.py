@@ -27,6 +27,7 @@ from reconciler.manifest.model import (
     Target,
     Test,
 )
+from reconciler.manifest.reader import MAX_PROBLEMS
 from reconciler.manifest.suggest import closest
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def typed(document: Document) -> Manifest | None:
     try:
         return Manifest.model_validate(document.root)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False)
+        found = error.errors(include_url=False, include_input=False)[:MAX_PROBLEMS]
         # A misspelt key is one mistake: what it was meant to be is not missing as well.
         meant = {
             (*path[:-1], _meant(path)) for path in (_path(e["loc"]) for e in found if e["type"] == "extra_forbidden")
