@@ -1,0 +1,181 @@
+"""
+Run a MaxCompute Python UDF here, as a worker of the service would.
+
+    interpreter = locate("cp37", env)                       which CPython: interpreters.py
+    job = Job("import_numpy.TryImport", resources, "cp37")
+    with call(interpreter, job, rows) as results:           a fresh directory: layout.py
+        for value in results:                               a process in it: process.py, worker.py
+            ...                                             rows and values on the way: calls.py, wire.py
+
+`call` lays the resources out in a new directory, starts the interpreter there without this machine's packages and
+without the user's environment, loads the class, and streams rows through it. Nothing is shared with the process but
+three pipes: `worker.py` is standard library only, in the syntax that 2.7 and 3.x have in common, and knows nothing of
+this package.
+
+This package imports nothing else of ours and reads neither the environment nor the clock's date: what it is to know is
+passed in. It is also the only place that starts processes.
+
+It is no sandbox. The function runs with the rights of whoever calls; what is kept from it is what the service would
+not show it either.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reconciler.runner.calls import Call, Description, remove
+from reconciler.runner.errors import (
+    ArgumentsRejected,
+    Attempt,
+    FunctionError,
+    FunctionNotLoadable,
+    FunctionRaised,
+    InterpreterNotFound,
+    InterpreterUnsuitable,
+    ResourceUnusable,
+    RunnerError,
+    UnsafeArchive,
+    WorkerDied,
+    WorkerTimedOut,
+    WrongResult,
+)
+from reconciler.runner.interpreters import RUNTIMES, SERVICE_ABI, Interpreter, available, locate, variable
+from reconciler.runner.layout import ResourceFile, ResourceType, is_native, prepare
+from reconciler.runner.process import Worker, isolation
+from reconciler.runner.wire import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from reconciler.runner.layout import Layout
+
+__all__ = [
+    "RUNTIMES",
+    "ArgumentsRejected",
+    "Attempt",
+    "Call",
+    "Description",
+    "FunctionError",
+    "FunctionNotLoadable",
+    "FunctionRaised",
+    "Interpreter",
+    "InterpreterNotFound",
+    "InterpreterUnsuitable",
+    "Job",
+    "ResourceFile",
+    "ResourceType",
+    "ResourceUnusable",
+    "RunnerError",
+    "Text",
+    "UnsafeArchive",
+    "WorkerDied",
+    "WorkerTimedOut",
+    "WrongResult",
+    "available",
+    "call",
+    "is_native",
+    "locate",
+    "variable",
+]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to run: a function as it is registered, with the local files of its resources."""
+
+    class_path: str
+    """`module.Class`, where `module.py` is one of the PY resources."""
+    resources: tuple[ResourceFile, ...]
+    runtime: str
+    """`cp27`, `cp37` or `cp311`."""
+
+
+def call(
+    interpreter: Interpreter,
+    job: Job,
+    rows: Iterable[Sequence[object]],
+    *,
+    directory: Path | None = None,
+    timeout: float | None = None,
+    memory: int | None = None,
+) -> Call:
+    """
+    Load the class of `job` and return its results over `rows`, which are read as results are taken.
+
+    `directory` is where the worker's files go, new or empty, and kept; without it they go to a temporary directory that
+    is removed. `timeout` is how many seconds the worker may take to load the class, and then for each batch of rows;
+    `memory` how many bytes of address space it may have.
+    """
+    _check_runtime(interpreter, job)
+    _check_module(job)
+    temporary = None if directory is not None else Path(tempfile.mkdtemp(prefix="udfs-")).resolve()
+    root = temporary or Path(directory or "").resolve()
+    try:
+        layout = prepare(root, job.resources)
+        _check_native(interpreter, job, layout)
+        command = [str(interpreter.path), *isolation(interpreter.version)]
+        worker = Worker(command, layout.cwd, layout.tmp, root / "progress")
+        running = Call(worker, job.class_path, rows, timeout=timeout, temporary=temporary)
+    except BaseException:
+        if temporary is not None:
+            remove(temporary)
+        raise
+    try:
+        running.start(_description(job, memory))
+    except BaseException:
+        running.close()
+        raise
+    return running
+
+
+def _check_runtime(interpreter: Interpreter, job: Job) -> None:
+    if job.runtime not in (interpreter.runtime, interpreter.stands_in_for):
+        raise InterpreterUnsuitable(f"{interpreter.path} is a {interpreter.runtime}, and the job is for {job.runtime}")
+
+
+def _check_native(interpreter: Interpreter, job: Job, layout: Layout) -> None:
+    """An extension built for the service's ABI does not load elsewhere, or loads and then crashes."""
+    wanted = SERVICE_ABI[job.runtime]
+    if not layout.native or interpreter.abi == wanted:
+        return
+    reason = f"{layout.native[0]} is native code for {wanted}, and {interpreter.path} is {interpreter.abi}"
+    if interpreter.abi == "cp27mu":
+        reason += ": it has 4-byte unicode and lacks the PyUnicodeUCS2_* symbols"
+    raise InterpreterUnsuitable(
+        f"{job.class_path} cannot run here: {reason}",
+        hint="name a fitting interpreter: "
+        f"{variable(job.runtime)}=/path/to/python"
+        + ("; CPython 2.7 is cp27m when built with --enable-unicode=ucs2" if wanted == "cp27m" else ""),
+    )
+
+
+def _check_module(job: Job) -> None:
+    module, _, name = job.class_path.rpartition(".")
+    stems = [
+        resource.name[:-3] for resource in job.resources if resource.type == "py" and resource.name.endswith(".py")
+    ]
+    if not module or not name:
+        raise FunctionNotLoadable(f"{job.class_path!r} is not of the form module.Class")
+    if module.split(".")[0] not in stems:
+        there = ", ".join(f"{stem}.py" for stem in stems) or "none"
+        raise FunctionNotLoadable(
+            f"{job.class_path} cannot be loaded: no PY resource is called {module}.py",
+            hint=f"PY resources of the function: {there}; the spelling counts",
+        )
+
+
+def _description(job: Job, memory: int | None) -> dict[str, object]:
+    return {
+        "class": job.class_path,
+        "modules": [resource.name[:-3] for resource in job.resources if resource.type == "py"],
+        "resources": {resource.name: resource.type for resource in job.resources},
+        "tables": {
+            resource.name: None if resource.path is None else str(resource.path.resolve())
+            for resource in job.resources
+            if resource.type == "table"
+        },
+        "limits": {"memory": memory},
+    }

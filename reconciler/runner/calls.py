@@ -1,0 +1,287 @@
+"""
+Calling a function over many rows: batches out, batches in, memory that does not grow with their number.
+
+Some batches are always on their way, so that this process writes the next and reads the last while the worker is at
+work. A batch starts small, that the first result is there at once, and grows to a few thousand rows or a megabyte.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import weakref
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from reconciler.runner import wire
+from reconciler.runner.errors import (
+    ArgumentsRejected,
+    FunctionError,
+    FunctionNotLoadable,
+    FunctionRaised,
+    WorkerDied,
+    WorkerTimedOut,
+    WrongResult,
+)
+from reconciler.runner.process import Died, Frame, TimedOut, Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+FIRST_ROWS = 64
+MOST_ROWS = 4096
+BATCH_BYTES = 1 << 20
+IN_FLIGHT = 3
+
+_STAGES = {
+    0: "while its module was imported",
+    1: "while its class was constructed",
+    3: "after the last row",
+    4: "between two rows",
+}
+_IN_ROW = 2
+
+_FAILURES: dict[str, type[FunctionError]] = {
+    "load": FunctionNotLoadable,
+    "arguments": ArgumentsRejected,
+    "raised": FunctionRaised,
+    "result": WrongResult,
+}
+
+
+@dataclass(frozen=True)
+class Description:
+    """What the loaded class says of itself."""
+
+    kind: Literal["udf", "udtf", "udaf"]
+    signature: str | None
+    """As written in `@annotate`; None for a UDTF that has none."""
+    inputs: tuple[str, ...] | None
+    """The types of the arguments; None when any are taken."""
+    outputs: tuple[str, ...] | None
+    """The types of the results; None when `forward` decides."""
+
+
+@dataclass(frozen=True)
+class _Batch:
+    start: int
+    rows: list[Sequence[object]]
+
+
+class Call:
+    """
+    The results of one call, as they come.
+
+    Iterating gives one value a row for a UDF, one tuple a forwarded row for a UDTF, one value in all for a UDAF. The
+    results of the rows before a failing one come first, then its error. A `Call` is a context manager: leaving it
+    ends the process and removes its directory, as does reading to the end.
+    """
+
+    def __init__(
+        self,
+        worker: Worker,
+        class_path: str,
+        rows: Iterable[Sequence[object]],
+        *,
+        timeout: float | None,
+        temporary: Path | None,
+    ) -> None:
+        self._worker = worker
+        self._class_path = class_path
+        self._rows = iter(rows)
+        self._timeout = timeout
+        self._sent: deque[_Batch] = deque()
+        self._count = 0
+        self._size = FIRST_ROWS
+        self._refused: ArgumentsRejected | None = None
+        self.close = weakref.finalize(self, _clean_up, worker, temporary)
+        """End the process and remove its directory. Harmless twice."""
+        self.description: Description
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[Any]:
+        return itertools.chain.from_iterable(self.batches())
+
+    @property
+    def log(self) -> str:
+        """The end of what the function has written to stdout and stderr so far."""
+        return str(self._worker.log)
+
+    def start(self, job: dict[str, object]) -> None:
+        """Have the worker load the class."""
+        self._worker.send(wire.frame(job))
+        header = self._receive().header
+        inputs, outputs = header["inputs"], header["outputs"]
+        self.description = Description(
+            header["function"],
+            header["signature"],
+            None if inputs is None else tuple(inputs),
+            None if outputs is None else tuple(outputs),
+        )
+
+    def batches(self) -> Iterator[list[Any]]:
+        """Yield the results in lists, as they travel; to be called once."""
+        try:
+            while self._fill():
+                frame = self._receive()
+                yield self._results(frame)
+                if frame.header["last"]:
+                    self._sent.popleft()
+            if self._refused is not None:
+                raise self._refused
+            self._worker.send(wire.frame({"kind": "end"}))
+            while (frame := self._receive()).header["kind"] == "values":
+                yield self._results(frame)
+            self._worker.drain()
+        finally:
+            self.close()
+
+    def _fill(self) -> bool:
+        """Keep batches on their way; return whether answers are to come."""
+        while len(self._sent) < IN_FLIGHT and self._refused is None:
+            rows = list(itertools.islice(self._rows, self._size))
+            if not rows:
+                break
+            batch = _Batch(self._count, rows)
+            try:
+                frame = self._encode(batch)
+            except ArgumentsRejected as error:
+                # The rows already sent come first: whoever reads gets every result before the bad row's error.
+                self._refused = error
+                break
+            self._worker.send(frame)
+            self._sent.append(batch)
+            self._count += len(rows)
+            self._size = max(1, min(self._size * 4, MOST_ROWS, BATCH_BYTES * len(rows) // len(frame)))
+        return bool(self._sent)
+
+    def _encode(self, batch: _Batch) -> bytes:
+        """Return the frame of a batch; a row that does not fit is named."""
+        types = self.description.inputs
+        wanted = len(batch.rows[0]) if types is None else len(types)
+        if set(map(len, batch.rows)) != {wanted}:
+            index, row = next((index, row) for index, row in enumerate(batch.rows) if len(row) != wanted)
+            taken = f"{wanted} argument{'' if wanted == 1 else 's'}"
+            raise self._rejected(batch.start + index, f"{len(row)} given where {taken} are taken")
+        try:
+            return wire.rows_frame(list(zip(*batch.rows, strict=True)), len(batch.rows))
+        except ValueError:
+            index, reason = next(
+                (index, reason) for index, row in enumerate(batch.rows) if (reason := wire.unwritable(row))
+            )
+            raise self._rejected(batch.start + index, reason) from None
+
+    def _rejected(self, row: int, reason: str) -> ArgumentsRejected:
+        signature = f"; the signature is {self.description.signature}" if self.description.signature else ""
+        return ArgumentsRejected(f"{self._class_path} cannot take row {row + 1}: {reason}{signature}", row=row)
+
+    def _receive(self) -> Frame:
+        """Return the next answer; whatever else comes becomes the error it means."""
+        try:
+            frame = self._worker.receive(self._timeout)
+        except Died as died:
+            raise self._died(died) from None
+        except TimedOut:
+            raise self._timed_out() from None
+        except BaseException:
+            self.close()
+            raise
+        if frame.header["kind"] == "error":
+            raise self._failed(frame.header)
+        return frame
+
+    def _results(self, frame: Frame) -> list[Any]:
+        columns = wire.read_columns(frame.header["columns"], frame.body)
+        if self.description.kind == "udtf":
+            return list(zip(*columns, strict=True))
+        return columns[0]
+
+    def _failed(self, header: dict[str, Any]) -> FunctionError:
+        self._worker.drain()
+        what, message, row = header["what"], header["message"], header["row"]
+        where = "after the last row" if row is None else f"at row {row + 1}"
+        text = {
+            "load": f"{self._class_path} cannot be loaded: {message}",
+            "arguments": f"{self._class_path} cannot take row {0 if row is None else row + 1}: {message}",
+            "raised": f"{self._class_path} raised {message} {where}",
+            "result": f"{self._class_path}: {message}, {where}",
+        }[what]
+        return _FAILURES[what](
+            text,
+            hint=_hint(message),
+            row=row,
+            arguments=self._arguments(row),
+            traceback=header["traceback"],
+            log=self.log,
+        )
+
+    def _died(self, died: Died) -> WorkerDied:
+        row, where = self._where()
+        hints = {
+            "SIGKILL": "the system may have run out of memory",
+            "SIGSEGV": "native code failed; the log shows the Python stack on 3.x",
+        }
+        return WorkerDied(
+            f"the process of {self._class_path} {died.ending} {where}",
+            hint=hints.get(died.ending.signal, ""),
+            row=row,
+            arguments=self._arguments(row),
+            log=self.log,
+        )
+
+    def _timed_out(self) -> WorkerTimedOut:
+        row, where = self._where()
+        self._worker.close()
+        return WorkerTimedOut(
+            f"{self._class_path} did not answer in {self._timeout:g} s, {where}",
+            row=row,
+            arguments=self._arguments(row),
+            log=self.log,
+        )
+
+    def _where(self) -> tuple[int | None, str]:
+        row, stage = self._worker.where()
+        return (row, f"at row {row + 1}") if stage == _IN_ROW else (None, _STAGES[stage])
+
+    def _arguments(self, row: int | None) -> tuple[object, ...] | None:
+        for batch in self._sent if row is not None else ():
+            if row is not None and batch.start <= row < batch.start + len(batch.rows):
+                return tuple(batch.rows[row - batch.start])
+        return None
+
+
+def _hint(message: str) -> str:
+    if message.startswith(("ImportError: No module named", "ModuleNotFoundError")):
+        return (
+            "the worker sees the standard library and the function's own resources; "
+            "an archive is on sys.path only after sys.path.insert(0, 'work/<its name>')"
+        )
+    return ""
+
+
+def _clean_up(worker: Worker, temporary: Path | None) -> None:
+    worker.close()
+    if temporary is not None:
+        remove(temporary)
+
+
+def remove(directory: Path) -> None:
+    """Remove a directory, also where the function took away the right to."""
+    shutil.rmtree(directory, ignore_errors=True)
+    if directory.exists():
+        for parent, _, _ in os.walk(directory):
+            Path(parent).chmod(0o700)
+        shutil.rmtree(directory, ignore_errors=True)

@@ -1,0 +1,109 @@
+"""
+What can go wrong when a function is run here, each with a way out.
+
+`RunnerError` and its children are for what a person can act on; anything else that leaves this package is a bug
+and keeps its traceback. The command line maps the classes to exit codes; nothing here prints or exits.
+
+    RunnerError
+        InterpreterNotFound      no CPython of that runtime on this machine
+        InterpreterUnsuitable    there is one, but it cannot load what the job ships
+        ResourceUnusable         a resource is missing, misnamed or unreadable
+            UnsafeArchive        an archive holds a member no extraction should follow
+        FunctionError            the user's code, with `log`: what it printed before it failed
+            FunctionNotLoadable  importing the module, finding or constructing the class, reading the signature
+            ArgumentsRejected    a row does not fit the signature
+            FunctionRaised       an exception left the user's code
+            WrongResult          what was returned does not fit the signature
+            WorkerDied           a signal or an exit ended the process
+            WorkerTimedOut       no answer in the time allowed
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class RunnerError(Exception):
+    """Base of every error of this package that a person can act on."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One place where an interpreter was looked for, and what was there."""
+
+    place: str
+    verdict: str
+
+
+class InterpreterNotFound(RunnerError):
+    """No CPython of the runtime was found; `looked_at` says where and why not."""
+
+    def __init__(self, runtime: str, looked_at: tuple[Attempt, ...], *, hint: str) -> None:
+        super().__init__(f"no CPython for runtime {runtime} was found on this machine", hint=hint)
+        self.runtime = runtime
+        self.looked_at = looked_at
+
+
+class InterpreterUnsuitable(RunnerError):
+    """The interpreter is there but must not run this job."""
+
+
+class ResourceUnusable(RunnerError):
+    """A resource cannot be laid out as a MaxCompute worker would."""
+
+
+class UnsafeArchive(ResourceUnusable):
+    """An archive is refused because of one of its members; nothing outside the directory was written."""
+
+
+class FunctionError(RunnerError):
+    """Something about the user's function itself."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        row: int | None = None,
+        arguments: tuple[object, ...] | None = None,
+        traceback: str = "",
+        log: str = "",
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.row = row
+        """Index of the row being worked on, counted from 0; None when no row was."""
+        self.arguments = arguments
+        """What that row holds, as it was passed in; None when it is not known."""
+        self.traceback = traceback
+        """The user's own frames, as Python prints them; empty when there are none."""
+        self.log = log
+        """The end of what the function wrote to stdout and stderr."""
+
+
+class FunctionNotLoadable(FunctionError):
+    """The class could not be imported, found or constructed, or its signature not read."""
+
+
+class ArgumentsRejected(FunctionError):
+    """A row of arguments does not fit the signature."""
+
+
+class FunctionRaised(FunctionError):
+    """An exception left the user's code."""
+
+
+class WrongResult(FunctionError):
+    """A returned or forwarded value does not fit the signature."""
+
+
+class WorkerDied(FunctionError):
+    """The process ended before it answered: a signal, `os._exit`, memory."""
+
+
+class WorkerTimedOut(FunctionError):
+    """The process was ended because it did not answer in the time allowed."""

@@ -1,0 +1,157 @@
+"""
+What travels between this process and the worker, and how values are written.
+
+A *frame* is one message: the length of a JSON header, the length of a body (both 32 bits, big-endian), the header, the
+body. A batch of rows travels by columns, because a column of one type needs no word per value: integers and floats
+as the machine writes them (`i8`, `f8`; both ends are the same machine), everything else as a JSON list (`json`).
+The header says how many rows there are and how each column is written, the body is the columns one after another.
+
+JSON says null, true, numbers and strings. For the rest a cell is `[tag, what]`:
+
+    f  a float JSON has no word for: "nan", "inf", "-inf"      l  a list of cells (ARRAY)
+    b  bytes in base64 (BINARY)                                m  a list of [key, value] (MAP)
+    t  [y, m, d, h, min, s, microsecond] (DATETIME)            s  [names, cells] (STRUCT)
+    d  [y, m, d] (DATE)                                        x  text to be read by the signature's type
+    n  a decimal as text (DECIMAL)
+
+`worker.py` holds the same table for its end; it cannot import this module.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import json
+import math
+import struct
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+PREFIX = struct.Struct(">II")
+
+_PLAIN = frozenset({type(None), bool, int, str})
+
+
+@dataclass(frozen=True)
+class Text:
+    """
+    An argument as a person types it, to be read by the type in the function's signature.
+
+    `Text("1")` is 1 for BIGINT, 1.0 for DOUBLE, "1" for STRING; dates are written `2024-05-01`, times
+    `2024-05-01 12:30:00`, arrays, maps and structs as JSON.
+    """
+
+    text: str
+
+
+def frame(header: Mapping[str, object], body: bytes = b"") -> bytes:
+    """Return one message."""
+    head = json.dumps(header).encode("ascii")
+    return PREFIX.pack(len(head), len(body)) + head + body
+
+
+def rows_frame(columns: Sequence[Sequence[object]], count: int) -> bytes:
+    """Return the message that carries a batch of `count` rows; raises `ValueError` for a value with no place in it."""
+    written = [_write_column(column) for column in columns]
+    layout = [[codec, len(content)] for codec, content in written]
+    return frame({"kind": "rows", "count": count, "columns": layout}, b"".join(content for _, content in written))
+
+
+def unwritable(row: Sequence[object]) -> str:
+    """Return why a row cannot travel, empty when it can."""
+    try:
+        rows_frame([[value] for value in row], 1)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def read_columns(layout: Sequence[tuple[str, int]], body: memoryview) -> list[list[Any]]:
+    """Return the columns of a body."""
+    columns = []
+    start = 0
+    for codec, length in layout:
+        columns.append(_read_column(codec, body[start : start + length]))
+        start += length
+    return columns
+
+
+def _write_column(column: Sequence[Any]) -> tuple[str, bytes]:
+    types = set(map(type, column))
+    if types == {int}:
+        try:
+            return "i8", array("q", column).tobytes()
+        except OverflowError:
+            pass
+    elif types == {float}:
+        return "f8", array("d", column).tobytes()
+    cells = column if types <= _PLAIN else [_write_cell(value) for value in column]
+    return "json", json.dumps(cells, separators=(",", ":")).encode("ascii")
+
+
+def _read_column(codec: str, content: memoryview) -> list[Any]:
+    if codec == "json":
+        cells: list[Any] = json.loads(bytes(content))
+        # A cell that needs reading is a list; a column without one is done.
+        return [_read_cell(cell) for cell in cells] if list in set(map(type, cells)) else cells
+    numbers: array[Any] = array("q" if codec == "i8" else "d")
+    numbers.frombytes(content)
+    return numbers.tolist()
+
+
+def _write_cell(value: object) -> object:
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float():
+            return float(value) if math.isfinite(value) else ["f", repr(float(value))]
+        case bytes() | bytearray():
+            return ["b", base64.b64encode(value).decode("ascii")]
+        case dt.datetime():
+            if value.tzinfo is not None:
+                raise ValueError(f"{value!r} has a time zone; DATETIME has none")
+            parts = (value.year, value.month, value.day, value.hour, value.minute, value.second, value.microsecond)
+            return ["t", parts]
+        case dt.date():
+            return ["d", (value.year, value.month, value.day)]
+        case Decimal():
+            return ["n", str(value)]
+        case Text():
+            return ["x", value.text]
+        case tuple() if hasattr(value, "_fields"):
+            return ["s", [list(value._fields), [_write_cell(item) for item in value]]]
+        case list() | tuple():
+            return ["l", [_write_cell(item) for item in value]]
+        case Mapping():
+            return ["m", [[_write_cell(key), _write_cell(item)] for key, item in value.items()]]
+        case _:
+            raise ValueError(f"a {type(value).__name__} is no value of a MaxCompute type: {value!r:.80}")
+
+
+def _read_cell(cell: Any) -> Any:
+    if type(cell) is not list:
+        return cell
+    tag, what = cell
+    match tag:
+        case "f":
+            return float(what)
+        case "b":
+            return base64.b64decode(what)
+        case "t":
+            return dt.datetime(*what)  # noqa: DTZ001 -- DATETIME has no time zone
+        case "d":
+            return dt.date(*what)
+        case "n":
+            return Decimal(what)
+        case "l":
+            return [_read_cell(item) for item in what]
+        case "m":
+            return {_read_cell(key): _read_cell(item) for key, item in what}
+        case "s":
+            names, items = what
+            return dict(zip(names, map(_read_cell, items), strict=True))
+        case _:
+            raise ValueError(f"unknown tag {tag!r}")
