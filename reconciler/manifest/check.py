@@ -49,9 +49,6 @@ class Code:
     """The name of the Python resource that holds the class; None if a jar does."""
 
     runtime: RuntimeTag
-    source: Path | None
-    """The file behind `entry` when the function names one: absolute, symbolic links resolved."""
-
     carrier: str
     """The name of the resource whose mark speaks for the function: `entry`, or the first one that the stack manages."""
 
@@ -61,7 +58,7 @@ class Checked:
     """What the checks leave behind."""
 
     code: dict[str, Code]
-    files: dict[str, Path]
+    files: dict[str, str]
     """Every path of the manifest that is a file, as it is written → absolute, symbolic links resolved."""
 
 
@@ -106,7 +103,7 @@ class _Checker:
     target: Target
     folder: Folder
     code: dict[str, Code] = field(default_factory=dict)
-    files: dict[str, Path] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
     _uploads: dict[str, tuple[object, tuple[str | int, ...]]] = field(default_factory=dict)
     """Folded name → what is uploaded under it, and where the manifest says so."""
 
@@ -256,8 +253,7 @@ class _Checker:
             message = f"the class '{function.class_}' does not fit the source '{entry}'"
             self.note("E310", message, *here, "class", hint=f"write the class alone, or {stem}.Class")
             return None
-        path = found if not isinstance(found, str) else None
-        return Code(f"{stem}.{name}", entry, function.python or self.manifest.python, path, entry)
+        return Code(f"{stem}.{name}", entry, function.python or self.manifest.python, entry)
 
     def _from_resources(self, here: tuple[str, str], function: Function) -> Code | None:
         target = self.target
@@ -279,7 +275,7 @@ class _Checker:
             self.note("E308", f"the function '{here[1]}' has no resource that this manifest manages", *here, hint=hint)
         else:
             carrier = entry if entry in own else own[0]
-            return Code(function.class_, entry, function.python or self.manifest.python, None, carrier)
+            return Code(function.class_, entry, function.python or self.manifest.python, carrier)
         return None
 
     # --- shared -------------------------------------------------------------------------------------------------------
@@ -300,7 +296,7 @@ class _Checker:
                 hint = f"'{twin}' is at line {where.line}, column {where.column}; to MaxCompute they are one"
                 self.note("E303", message, kind, name, hint=hint, at_key=True)
 
-    def _file(self, here: tuple[str | int, ...], text: str) -> Path | str:
+    def _file(self, here: tuple[str | int, ...], text: str) -> str:
         """Return the file that `text` names, or `text` itself after noting why it is not taken."""
         known = self.files.get(text)
         if known is not None:

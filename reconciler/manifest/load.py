@@ -45,11 +45,13 @@ class Loaded:
     code: collections.abc.Mapping[str, Code]
     """For each function, where its class comes from."""
 
-    files: collections.abc.Mapping[str, Path]
-    """Every path of the manifest as it is written → the file, absolute and inside `folder`."""
-
     warnings: tuple[Problem, ...]
+    _files: collections.abc.Mapping[str, str] = field(repr=False)
     _document: Document = field(repr=False, compare=False)
+
+    def file(self, written: str) -> Path:
+        """Return the file that a path of the manifest names: absolute, inside `folder`, symbolic links resolved."""
+        return self.folder / self._files[written]
 
     def at(self, *keys: str | int) -> Position:
         """
@@ -95,7 +97,7 @@ def load(
     checked = check(document, manifest, name, chosen, folder)
     if document.problems:
         raise InvalidManifest.of([*document.problems, *document.warnings])
-    return Loaded(manifest, folder, name, chosen, checked.code, checked.files, tuple(document.warnings), document)
+    return Loaded(manifest, folder, name, chosen, checked.code, tuple(document.warnings), checked.files, document)
 
 
 def _content(path: Path, called: str) -> bytes:

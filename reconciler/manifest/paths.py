@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _DRIVE = re.compile(r"[A-Za-z]:")
+_ORDINARY = re.compile(r"\w[\w.-]*(?:/\w[\w.-]*)*\Z", re.ASCII)
+"""What nearly every path looks like, and nothing that needs a closer look."""
 _MAX_PART = 255
 _MAX_PATH = 4_000
 _KINDS = {
@@ -39,6 +41,8 @@ class Refusal(NamedTuple):
 
 def why_not_a_path(text: str) -> Refusal | None:
     """Say what is wrong with a path as it is written, whatever there is on the disk."""
+    if len(text) <= _MAX_PART and _ORDINARY.match(text):
+        return None
     if any(ord(character) < 32 for character in text):
         return Refusal("E304", "a path holds no line break or other control character", None)
     if "\\" in text or _DRIVE.match(text):
@@ -64,8 +68,11 @@ class Folder:
 
     _real: dict[str, str] = field(default_factory=dict)
 
-    def find(self, text: str) -> Path | Refusal:
-        """Return the regular file that `text` names, symbolic links resolved."""
+    def __post_init__(self) -> None:
+        self._inside = f"{str(self.root).rstrip('/')}/"
+
+    def find(self, text: str) -> str | Refusal:
+        """Return the regular file that `text` names: absolute, symbolic links resolved."""
         refusal = why_not_a_path(text)
         if refusal is not None:
             return refusal
@@ -74,23 +81,23 @@ class Folder:
         except OSError as error:
             return _unreachable(text, error)
 
-    def _find(self, text: str) -> Path | Refusal:
+    def _find(self, text: str) -> str | Refusal:
         # Many files share a folder: resolve each folder once, then ask for the file alone.
         head, _, name = text.rpartition("/")
         folder = self._real.get(head)
         if folder is None:
-            folder = self._real[head] = os.path.realpath(self.root / head, strict=True)
-        path = f"{folder}/{name}"
+            folder = self._real[head] = os.path.realpath(self.root / head, strict=True).rstrip("/") + "/"
+        path = folder + name
         mode = os.lstat(path).st_mode
         if stat.S_ISLNK(mode):
             path = os.path.realpath(path, strict=True)
             mode = type(self.root)(path).stat().st_mode
-        if not f"{path}/".startswith(f"{str(self.root).rstrip('/')}/"):
+        if not path.startswith(self._inside):
             return Refusal("E304", f"'{text}' leads out of the manifest's folder", "a symbolic link on the way does so")
         if not stat.S_ISREG(mode):
             kind = _KINDS.get(stat.S_IFMT(mode), "something else")
             return Refusal("E305", f"'{text}' is {kind}, not a file", None)
-        return type(self.root)(path)
+        return path
 
 
 def _unreachable(text: str, error: OSError) -> Refusal:

@@ -50,6 +50,7 @@ _CREDENTIALS = re.compile(
     r"(?:['\"]?\s*:\s*)(?P<value>[^\s,}\]]+)",
     re.IGNORECASE,
 )
+_USUAL = bytes([*b"\t\n", *range(0x20, 0x7F)])
 _QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"\\]|\\.)*\"", re.DOTALL)
 
 _ROOT, _KEY, _VALUE, _ITEM, _DONE = range(5)
@@ -228,7 +229,7 @@ def read(content: bytes, file: str) -> Document:
         return document
     if not _decode(content, document):
         return document
-    _forbid(document)
+    _forbid(document, content)
     if document.text.strip():
         _parse(document)
     if document.root is None and not document.problems:
@@ -262,7 +263,10 @@ def _stop(document: Document, code: str, message: str, mark: int, *, hint: str |
     document.problems.append(document.problem(code, message, mark, hint=hint, width=width))
 
 
-def _forbid(document: Document) -> None:
+def _forbid(document: Document, content: bytes) -> None:
+    # What is left without plain ASCII is short in most files, and searching it is all that most files need.
+    if not _FORBIDDEN.search(content.translate(None, _USUAL).decode()):
+        return
     for found in _FORBIDDEN.finditer(document.text):
         _stop(document, "E103", f"the character U+{ord(found[0]):04X} is not taken", found.start(), hint="remove it")
         if len(document.problems) >= MAX_PROBLEMS:
@@ -314,6 +318,7 @@ def _build(document: Document, parser: Any) -> None:
     the local names, the tests on the type's identity, and one function for what a shorter style would make six.
     """
     next_event = parser.get_event
+    decorated = "&" in document.text or "!" in document.text
     document_starts = 0
     stack: list[tuple[Any, int]] = []
     container: Any = None
@@ -326,7 +331,7 @@ def _build(document: Document, parser: Any) -> None:
         if kind is ScalarEvent:
             value = event.value
             mark = event.start_mark.index
-            if event.anchor is not None or event.tag is not None:
+            if decorated and (event.anchor is not None or event.tag is not None):
                 _decorated(document, event)
             if expected is _KEY:
                 if value in container:
@@ -339,7 +344,7 @@ def _build(document: Document, parser: Any) -> None:
                 value = Plain(value)
         elif kind is MappingStartEvent or kind is SequenceStartEvent:
             mark = event.start_mark.index
-            if event.anchor is not None or event.tag is not None:
+            if decorated and (event.anchor is not None or event.tag is not None):
                 _decorated(document, event)
             if len(stack) >= MAX_DEPTH:
                 _stop(document, "E105", f"nested more than {MAX_DEPTH} deep", mark)
@@ -373,6 +378,8 @@ def _build(document: Document, parser: Any) -> None:
         elif kind is MappingEndEvent or kind is SequenceEndEvent:
             container, expected = stack.pop()
             marks = None if container is None else container.marks
+            if len(document.problems) >= MAX_PROBLEMS:
+                return
             continue
         elif kind is AliasEvent:
             value = Plain("")
@@ -407,8 +414,6 @@ def _build(document: Document, parser: Any) -> None:
             document.root_mark = mark
             document.root = value or None
             expected = _DONE
-        if len(document.problems) >= MAX_PROBLEMS:
-            return
     _stop(document, "E104", f"more than {MAX_EVENTS:,} values", 0, hint="split it into stacks")
 
 
