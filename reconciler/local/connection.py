@@ -222,6 +222,7 @@ class Connection(BaseHTTPRequestHandler):
             signing.require_valid(turn.method, target, self.headers, service.settings)
         handler = routes.handler(turn.method, path)
         if turn.method in {"POST", "PUT"} and not {"content-length", "transfer-encoding"} & self._header_names():
+            self.close_connection = True  # there may be a body after all, and no telling where it ends
             raise Refused(411, "MissingContentLength", "ODPS-0420021: Missing Content-Length in HTTP request")
         request = Request(
             method=turn.method,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO
+from urllib.parse import quote
 
 from .wire import header_text, invalid
 
@@ -79,3 +80,8 @@ class Response:
 def xml(content: bytes, headers: tuple[tuple[str, str], ...] = ()) -> Response:
     """A successful answer with a document."""
     return Response(status=200, content=content, content_type="application/xml", headers=headers)
+
+
+def created(*path: str) -> Response:
+    """201 with the ``Location`` of the new object, as a log of the service shows it for other objects."""
+    return Response(status=201, headers=(("Location", "/" + "/".join(quote(part, safe="") for part in path)),))

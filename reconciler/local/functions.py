@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from . import listing
-from .exchange import Request, Response, xml
+from .exchange import Request, Response, created, xml
 from .rows import Function, Place, Reference, Rows
 from .service import DEFAULT_SCHEMA, require_schema
 from .wire import (
@@ -51,11 +51,11 @@ def create(service: Service, request: Request) -> Response:
     with service.store.writing() as rows:
         require_schema(rows, place)
         _require_resources(service, rows, function)
-        service.stale.remember("functions", place, lambda after: rows.functions(place, after))
-        if not rows.add_function(place, function):
+        if rows.function(place, function.name) is not None:
             raise already_exists("function", function.name)
-    location = f"/projects/{place.project}/registration/functions/{function.name}"
-    return Response(status=201, headers=(("Location", location),))
+        service.stale.remember("functions", place, lambda after: rows.functions(place, after))
+        rows.add_function(place, function)
+    return created("projects", place.project, "registration", "functions", function.name)
 
 
 def _described(service: Service, request: Request, place: Place, name: str | None) -> Function:

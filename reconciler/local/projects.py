@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from . import listing
-from .exchange import Request, Response, xml
+from .exchange import Request, Response, created, xml
 from .rows import Place, Project, Rows, Schema
 from .service import DEFAULT_SCHEMA, Service
 from .wire import (
@@ -143,7 +143,7 @@ def create_schema(service: Service, request: Request) -> Response:
     with service.store.writing() as rows:
         if same_name(name) == DEFAULT_SCHEMA or not rows.add_schema(project.name, schema):
             raise already_exists("schema", name)
-    return Response(status=201, headers=(("Location", f"/projects/{project.name}/schemas/{name}"),))
+    return created("projects", project.name, "schemas", name)
 
 
 def delete_schema(service: Service, request: Request) -> Response:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from . import listing, uploads
 from .blobs import md5_of
-from .exchange import Request, Response, Span, xml
+from .exchange import Request, Response, Span, created, xml
 from .rows import Resource
 from .service import DEFAULT_SCHEMA, require_schema
 from .wire import (
@@ -112,7 +112,7 @@ def create(service: Service, request: Request) -> Response:
     with _incoming(service, request, place, described.type) as incoming, service.store.writing() as rows:
         _add(service, rows, place, request, described, incoming.content)
         incoming.settle(rows)
-    return Response(status=201, headers=(("Location", f"/projects/{place.project}/resources/{described.name}"),))
+    return created("projects", place.project, "resources", described.name)
 
 
 def _incoming(service: Service, request: Request, place: Place, kind: str) -> AbstractContextManager[uploads.Incoming]:

@@ -55,7 +55,7 @@ def split(path: str) -> tuple[str, tuple[str, ...]]:
         raise Refused(404, "NoSuchObject", f"There is nothing at {legible(unquote(path))}")
     decoded = (_decoded(part) for part in raw[start:])
     flat = [part for found in decoded for part in (found.split("/") if _is_registration(found) else [found])]
-    return "/".join(raw[start:]), tuple(flat)
+    return "/" + "/".join(raw[start:]), tuple(flat)
 
 
 def _decoded(part: str) -> str:

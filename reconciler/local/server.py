@@ -42,16 +42,20 @@ class Server:
         settings = settings or Settings()
         if settings.control and not _is_loopback(host):
             raise ValueError("the control endpoints can end processes and are served on a loopback address only")
-        self._socket = _bound(host, port)
-        self._address = _authority(host, self._socket.getsockname()[1])
         self._store = Store(directory, sync=settings.sync)
+        try:
+            self._socket = _bound(host, port)
+        except BaseException:
+            self._store.close()
+            raise
+        self._address = _authority(host, self._socket.getsockname()[1])
         service = Service(settings, self._store, Stale(settings.stale_list), self._address)
         names = frozenset({"localhost", same_name(host)}) if _is_loopback(host) else None
         self._site = Site(service, names)
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._talks: dict[threading.Thread, socket.socket] = {}
         self._serving: threading.Thread | None = None
-        self._closed = threading.Event()
+        self._released = threading.Event()
         for project in settings.projects or ():
             service.create_project(project, settings.owner_of(settings.access_id))
 
@@ -76,7 +80,7 @@ class Server:
 
     def start(self) -> None:
         """Answer from a thread of its own."""
-        self._serving = threading.Thread(target=self.serve_forever, name="udfs-local", daemon=True)
+        self._serving = threading.Thread(target=self._serve, name="udfs-local", daemon=True)
         self._serving.start()
 
     def __enter__(self) -> Server:
@@ -89,7 +93,11 @@ class Server:
         self.close()
 
     def serve_forever(self) -> None:
-        """Answer in this thread until `close`, which may be called from any thread and from a signal handler."""
+        """Answer in this thread until `close`, which may be called from another thread or from a signal handler."""
+        self._serving = threading.current_thread()
+        self._serve()
+
+    def _serve(self) -> None:
         with selectors.DefaultSelector() as selector:
             selector.register(self._socket, selectors.EVENT_READ)
             selector.register(self._wake_reader, selectors.EVENT_READ)
@@ -97,6 +105,7 @@ class Server:
                 ready = [key.fileobj for key, _ in selector.select()]
                 if self._socket in ready:
                     self._accept()
+        self._release()
 
     def _accept(self) -> None:
         try:
@@ -117,18 +126,28 @@ class Server:
                 self._talks.pop(threading.current_thread(), None)
 
     def close(self) -> None:
-        """Answer what is being asked, refuse what is not, and release everything. Closing twice is once."""
-        if self._closed.is_set():
+        """
+        Answer what is being asked, refuse what is not, and release everything. Closing twice is once.
+
+        In a signal handler of the thread that serves, it only says so: that thread then does the rest.
+        """
+        if self._released.is_set():
             return
-        self._closed.set()
         self._site.closing.set()
-        self._wake_writer.send(b"x")
-        if self._serving is not None:
-            self._serving.join()
+        if self._serving is None:
+            self._release()
+            return
+        with suppress(OSError):
+            self._wake_writer.send(b"x")
+        if self._serving is not threading.current_thread():
+            self._released.wait()
+
+    def _release(self) -> None:
         self._end_connections()
         for own in (self._socket, self._wake_reader, self._wake_writer):
             own.close()
         self._store.close()
+        self._released.set()
 
     def _end_connections(self) -> None:
         with self._site.lock:
