@@ -9,13 +9,12 @@ carries on, because a plan is always made against what is there.
 
 from __future__ import annotations
 
-import enum
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from reconciler.diff import Action
 from reconciler.errors import StalePlan, UdfsError
 from reconciler.plan import observation
+from reconciler.report import Outcome, Report
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,33 +23,6 @@ if TYPE_CHECKING:
     from reconciler.diff import Change
     from reconciler.plan import Plan
     from reconciler.targets import Target
-
-
-class Outcome(enum.Enum):
-    """What became of one change."""
-
-    DONE = "done"
-    FAILED = "failed"
-    NOT_TRIED = "not tried"
-
-
-@dataclass(frozen=True)
-class Report:
-    """What an apply did."""
-
-    outcomes: tuple[tuple[Change, Outcome], ...]
-    """In the plan's order."""
-
-    error: UdfsError | None = None
-    interrupted: bool = False
-
-    @property
-    def done(self) -> tuple[Change, ...]:
-        return tuple(change for change, outcome in self.outcomes if outcome is Outcome.DONE)
-
-    @property
-    def complete(self) -> bool:
-        return all(outcome is Outcome.DONE for _, outcome in self.outcomes)
 
 
 class Progress(Protocol):

@@ -12,14 +12,18 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from reconciler.names import Key, Reference, is_qualified, reference, resource_key
+from reconciler.manifest.check import resource_type
+from reconciler.names import Key, reference, resource_key
 from reconciler.state import Desired, Function, Marker, Resource, function_mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reconciler.artifacts import Artifacts
+    from reconciler.artifacts.content import Content
+    from reconciler.errors import Position
     from reconciler.manifest.load import Loaded
+    from reconciler.manifest.model import Target
     from reconciler.state import DesiredState
 
 
@@ -27,66 +31,50 @@ def state(loaded: Loaded, artifacts: Artifacts) -> DesiredState:
     """Return every object that the manifest asks for, by key."""
     wanted: dict[Key, Desired] = {}
     for desired in _resources(loaded, artifacts):
-        # Two functions of one source share its module; two wheels of one name are the same file (E309 otherwise).
+        # Two functions of one source share its module; two files of one name were refused before (E309).
         wanted.setdefault(desired.object.key, desired)
     carried: dict[Key, set[str]] = defaultdict(set)
     for name in loaded.manifest.functions:
         function = _function(name, loaded, artifacts)
         wanted[function.object.key] = function
-        carried[_carrier(function.object, wanted)].add(function_mark(name))  # type: ignore[arg-type]
+        carried[resource_key(loaded.code[name].carrier)].add(function_mark(name))
     return {key: _marked(desired, carried.get(key)) for key, desired in wanted.items()}
 
 
 def _resources(loaded: Loaded, artifacts: Artifacts) -> Iterator[Desired]:
-    stack, project = loaded.manifest.stack, loaded.target.project
+    stack = loaded.manifest.stack
     for name, declared in loaded.manifest.resources.items():
-        origin = loaded.at("resources", name)
-        kind = loaded.resource_types[name]
-        if declared.table is not None:
-            source = _table(declared.table, declared.partition, project)
-            resource = Resource(name, "table", comment=declared.comment, table=source)
-            yield Desired(resource, origin, Marker(stack))
-        else:
-            assert declared.file is not None
-            content = artifacts.files[declared.file]
-            resource = Resource(name, kind, content.md5, content.size, declared.comment)
-            yield Desired(resource, origin, Marker(stack, content.sha256, content.md5))
+        origin, kind = loaded.at("resources", name), resource_type(name, declared)
+        if declared.file is not None:
+            yield _file(stack, name, kind, artifacts.files[declared.file], origin, declared.comment)
+        elif declared.table is not None:
+            source = _table(declared.table, declared.partition, loaded.target)
+            yield Desired(Resource(name, kind, comment=declared.comment, table=source), origin, Marker(stack))
     for name, function in loaded.manifest.functions.items():
-        derived = loaded.functions[name]
-        if function.source is not None and derived.entry is not None:
-            content = artifacts.files[function.source]
-            resource = Resource(derived.entry, "py", content.md5, content.size)
-            yield Desired(resource, loaded.at("functions", name, "source"), Marker(stack, content.sha256, content.md5))
+        code = loaded.code[name]
+        if function.source is not None and code.entry is not None:
+            origin = loaded.at("functions", name, "source")
+            yield _file(stack, code.entry, "py", artifacts.files[function.source], origin)
         for package in function.packages:
-            for wheel in artifacts.wheels[package, derived.runtime]:
-                content = wheel.content
-                resource = Resource(wheel.archive, "archive", content.md5, content.size)
-                yield Desired(resource, loaded.at("packages", package), Marker(stack, content.sha256, content.md5))
+            for wheel in artifacts.wheels[package, code.runtime]:
+                yield _file(stack, wheel.archive, "archive", wheel.content, loaded.at("packages", package))
+
+
+def _file(stack: str, name: str, kind: str, content: Content, origin: Position, comment: str = "") -> Desired:
+    resource = Resource(name, kind, content.md5, content.size, comment)
+    return Desired(resource, origin, Marker(stack, content.sha256, content.md5))
 
 
 def _function(name: str, loaded: Loaded, artifacts: Artifacts) -> Desired:
-    function, derived = loaded.manifest.functions[name], loaded.functions[name]
-    target = loaded.target
-    spelling = {key.lower(): key for key in loaded.manifest.resources}
+    function, code, target = loaded.manifest.functions[name], loaded.code[name], loaded.target
+    spelled = {declared.lower(): declared for declared in loaded.manifest.resources}
     listed = [
-        *([derived.entry] if derived.entry else []),
-        *(spelling.get(item.lower(), item) for item in function.resources),
-        *(wheel.archive for package in function.packages for wheel in artifacts.wheels[package, derived.runtime]),
+        *([code.entry] if function.source is not None and code.entry is not None else []),
+        *(spelled.get(item.lower(), item) for item in function.resources),
+        *(wheel.archive for package in function.packages for wheel in artifacts.wheels[package, code.runtime]),
     ]
-    unique = dict.fromkeys(listed)
-    references = tuple(
-        reference(item, target.project, target.schema_) if is_qualified(item) else Reference(item) for item in unique
-    )
-    return Desired(Function(name, derived.class_path, references), loaded.at("functions", name))
-
-
-def _carrier(function: object, wanted: dict[Key, Desired]) -> Key | None:
-    """Return the resource whose marker names a function: the module of its class, else the first that is managed."""
-    assert isinstance(function, Function)
-    module = resource_key(function.class_path.rpartition(".")[0] + ".py")
-    own = [resource_key(ref.name) for ref in function.resources if ref.is_own]
-    managed = [key for key in own if key in wanted]
-    return module if module in managed else next(iter(managed), None)
+    references = tuple(reference(item, target.project, target.schema_) for item in dict.fromkeys(listed))
+    return Desired(Function(name, code.class_path, references), loaded.at("functions", name))
 
 
 def _marked(desired: Desired, marks: set[str] | None) -> Desired:
@@ -95,7 +83,8 @@ def _marked(desired: Desired, marks: set[str] | None) -> Desired:
     return replace(desired, marker=replace(desired.marker, functions=frozenset(marks)))
 
 
-def _table(table: str, partition: str | None, project: str) -> str:
+def _table(table: str, partition: str | None, target: Target) -> str:
     """Return a table's source as the service writes it: with its project, and the partition behind it."""
-    full = table if "." in table else f"{project}.{table}"
+    schema = f"{target.schema_}." if target.schema_ else ""
+    full = table if "." in table else f"{target.project}.{schema}{table}"
     return f"{full} partition({partition})" if partition else full

@@ -17,6 +17,7 @@ import enum
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from reconciler.errors import count
 from reconciler.names import Key, resource_key
 from reconciler.state import Function, Resource, function_mark
 
@@ -58,6 +59,9 @@ class Cause(enum.Enum):
 
     REMOVED = "removed"
     """Managed by this stack, and no longer in the manifest."""
+
+    DESTROYED = "destroyed"
+    """The stack is being removed on purpose."""
 
     NONE = "none"
     """Nothing differs."""
@@ -203,7 +207,7 @@ def _resource_differences(want: Desired, have: Live, new: Resource, old: Resourc
         yield Difference("comment", old.comment, new.comment)
     if want.marker and have.marker and not want.marker.functions <= have.marker.functions:
         added = want.marker.functions - have.marker.functions
-        yield Difference("marker", "", f"names {len(added)} more function{'s' if len(added) > 1 else ''}")
+        yield Difference("marker", "", f"carries the code of {count(len(added), 'more function')}")
 
 
 def _resource_cause(want: Desired, have: Live, old: Resource) -> Cause:
@@ -237,7 +241,7 @@ def _with_kept_marks(want: Desired, have: Live, alive: frozenset[str]) -> Desire
 
 
 def _content(md5: str | None, size: int) -> str:
-    return f"{size} bytes, md5 {md5 or 'unknown'}"
+    return f"{count(size, 'byte')}, md5 {md5 or 'unknown'}"
 
 
 def fold_table(source: str | None) -> str | None:

@@ -11,12 +11,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
-from reconciler.diff import Action, Change, Clash, compare, fold_table, users_of
-from reconciler.errors import Problem, Refused, count
+from reconciler.diff import Action, Cause, Change, Clash, compare, fold_table, users_of
+from reconciler.errors import Position, Problem, Refused, count
 from reconciler.names import Key, resource_key
 from reconciler.state import Function, Live, Resource
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from reconciler.state import DesiredState, LiveState, Object
+
+
+_NOWHERE = Position("~", 0, 0)
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,8 @@ def make(
     """Plan how `live` becomes `desired` as far as it belongs to `stack`."""
     found = compare(desired, live, stack)
     operations = [change for change in found.changes if change.action is not Action.KEEP]
+    if destroying:
+        operations = [replace(change, cause=Cause.DESTROYED) for change in operations]
     refusals = [
         *map(_clash, found.clashes),
         *(problem for change in operations if (problem := _retyped(change))),
@@ -94,7 +99,7 @@ def make(
         destination=destination,
         changes=tuple(ordered(operations)),
         unchanged=tuple(change for change in found.changes if change.action is Action.KEEP),
-        refusals=tuple(refusals),
+        refusals=tuple(sorted(refusals, key=lambda p: (p.at or _NOWHERE, p.code))),
         foreign=found.foreign,
         empty_manifest=not desired and not destroying,
     )
@@ -218,7 +223,7 @@ def _needed_by_strangers(operations: Iterable[Change], live: LiveState) -> Itera
             yield Problem(
                 "E505",
                 f"{key} would be deleted, and {_functions(strangers)} still {'lists' if len(strangers) == 1 else 'list'} it",
-                hint="take it out of those functions first, or keep the resource in the manifest",
+                hint="take it out of there first, or keep the resource in the manifest",
             )
 
 
@@ -239,10 +244,12 @@ def _functions(names: list[str]) -> str:
 
 def _who(live: Live) -> str:
     """Return owner, updater and time, as far as the service tells."""
-    parts = [f"owner {live.owner}" if live.owner else "", f"last changed by {live.updater}" if live.updater else ""]
-    moment = live.modified or live.created
-    parts.append(f"{'on' if live.modified else 'created'} {moment:%Y-%m-%d %H:%MZ}" if moment else "")
-    told = ", ".join(part for part in parts if part)
+    owner = f"owner {live.owner}" if live.owner else ""
+    changed = f"last changed by {live.updater}" if live.updater else ""
+    if live.modified:
+        changed = f"{changed or 'last changed'} on {live.modified:%Y-%m-%d %H:%MZ}"
+    created = f"created {live.created:%Y-%m-%d %H:%MZ}" if live.created and not changed else ""
+    told = ", ".join(part for part in (owner, changed, created) if part)
     return f" ({told})" if told else ""
 
 

@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler import desired, plan
-from reconciler.artifacts import gather
-from reconciler.artifacts.runtime import RUNTIMES, flags, is_native
+from reconciler.artifacts.build import build
+from reconciler.artifacts.fetch import PipIndex
+from reconciler.artifacts.runtime import RUNTIMES, flags, tags_of
 from reconciler.diff import managed_by
-from reconciler.manifest import load
+from reconciler.errors import UsageError
 from reconciler.names import function_key, resource_key
-from reconciler.state import Function
+from reconciler.report import Deployed
+from reconciler.runner import Job, ResourceFile
+from reconciler.state import Function, Resource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
     from reconciler.artifacts.cache import Cache
     from reconciler.manifest.load import Loaded
+    from reconciler.names import Reference
     from reconciler.plan import Plan
     from reconciler.state import DesiredState, Live, LiveState
     from reconciler.targets import Target
@@ -39,24 +43,13 @@ class Prepared:
     """sha256 → the file that has it."""
 
 
-@dataclass(frozen=True)
-class Shown:
-    """One function as it is in the project."""
-
-    function: Live
-    resources: tuple[Live, ...]
-    settings: tuple[tuple[str, str], ...]
-    """What an SQL script has to SET before it calls the function."""
-
-    description: str
-
-
-def prepare(
-    loaded: Loaded, *, cache: Cache, env: Mapping[str, str], on_fetch: Callable[[str], None]
-) -> Prepared:
+def prepare(loaded: Loaded, *, cache: Cache, env: Mapping[str, str], on_fetch: Callable[[str], None]) -> Prepared:
     """Read and fetch what a manifest names, check it, and conclude the desired state."""
-    artifacts = gather.everything(loaded, cache=cache, env=env, on_fetch=on_fetch)
-    return Prepared(loaded, desired.state(loaded, artifacts), artifacts.paths())
+    artifacts = build(
+        loaded.manifest, folder=loaded.folder, cache=cache, index=PipIndex(env), at=loaded.at, on_fetch=on_fetch
+    )
+    contents = [*artifacts.files.values(), *(w.content for wheels in artifacts.wheels.values() for w in wheels)]
+    return Prepared(loaded, desired.state(loaded, artifacts), {content.sha256: content.path for content in contents})
 
 
 def make_plan(prepared: Prepared, target: Target) -> Plan:
@@ -79,7 +72,7 @@ def destination(loaded: Loaded) -> plan.Destination:
     return plan.Destination(loaded.target_name, loaded.target.project, loaded.target.schema_)
 
 
-def show(loaded: Loaded, target: Target, only: str | None = None) -> tuple[Shown, ...]:
+def show(loaded: Loaded, target: Target, only: str | None = None) -> tuple[Deployed, ...]:
     """Return the functions of the stack that are in the project, by name; all of them, or `only` one."""
     live = target.read()
     stack = loaded.manifest.stack
@@ -91,16 +84,68 @@ def show(loaded: Loaded, target: Target, only: str | None = None) -> tuple[Shown
     )
 
 
-def _shown(have: Live, live: LiveState, loaded: Loaded) -> Shown:
+def deployed_job(loaded: Loaded, target: Target, name: str, folder: Path) -> Job | None:
+    """
+    Return what runs a deployed function, its resources downloaded to `folder`; None if it is not deployed.
+
+    What is run is what the service holds, not what the manifest says: `call` after `apply` proves the road.
+    """
+    found = target.read_one(function_key(name))
+    if found is None:
+        return None
+    assert isinstance(found.object, Function)
+    files = tuple(_download(ref, target, folder) for ref in found.object.resources)
+    return Job(found.object.class_path, files, _runtime(name, loaded))
+
+
+def _download(ref: Reference, target: Target, folder: Path) -> ResourceFile:
+    if not ref.is_own:
+        raise UsageError(
+            "E705",
+            f"resource {ref} is in another project, and only this project's can be fetched",
+            hint="declare a copy of it under resources:",
+        )
+    live = target.read_one(resource_key(ref.name))
+    if live is None:
+        raise UsageError("E705", f"resource {ref.name} is not in the project", hint="udfs plan shows what is missing")
+    assert isinstance(live.object, Resource)
+    if live.object.type == "table":
+        return ResourceFile(live.object.name, "table", None)
+    if live.object.type not in {"py", "file", "archive", "jar"}:
+        raise UsageError("E705", f"resource {ref.name} is of type {live.object.type}, which cannot be laid out here")
+    path = folder / live.object.name
+    target.download(live.object.name, path)
+    return ResourceFile(live.object.name, live.object.type, path)  # type: ignore[arg-type]
+
+
+def _runtime(name: str, loaded: Loaded) -> str:
+    """Return the runtime of a function: the service does not keep it, so only the manifest knows."""
+    declared = _declared(name, loaded)
+    return loaded.code[declared].runtime if declared else loaded.manifest.python
+
+
+def _declared(name: str, loaded: Loaded) -> str | None:
+    """Return a function's name as the manifest spells it."""
+    return {known.lower(): known for known in loaded.manifest.functions}.get(name.lower())
+
+
+def _shown(have: Live, live: LiveState, loaded: Loaded) -> Deployed:
     assert isinstance(have.object, Function)
-    declared = {name.lower(): name for name in loaded.manifest.functions}.get(have.object.name.lower())
-    keys = [resource_key(ref.name) for ref in have.object.resources if ref.is_own]
-    resources = tuple(live[key] for key in keys if key in live)
-    # A function does not say which Python it was written for; only the manifest knows.
-    runtime = RUNTIMES[loaded.functions[declared].runtime if declared else loaded.manifest.python]
-    native = any(is_native(resource.object.name) for resource in resources)
+    declared = _declared(have.object.name, loaded)
+    found = {ref: live.get(resource_key(ref.name)) if ref.is_own else None for ref in have.object.resources}
+    resources = tuple(resource for resource in found.values() if resource)
+    absent = tuple(str(ref) for ref, resource in found.items() if not resource and ref.is_own)
+    runtime = RUNTIMES[_runtime(have.object.name, loaded)]
+    native = any(_is_native(resource.object.name) for resource in resources)
     description = (loaded.manifest.functions[declared].description or "") if declared else ""
-    return Shown(have, resources, tuple(flags(runtime, native=native)), description)
+    return Deployed(have, resources, absent, tuple(flags(runtime, native=native)), description)
 
 
-__all__ = ["Prepared", "Shown", "destination", "load", "make_destruction", "make_plan", "prepare", "show"]
+def _is_native(name: str) -> bool:
+    """Say whether a resource's name tells of compiled code: a library, or an archive named after a wheel that has some."""
+    if name.endswith(".so") or ".so." in name:
+        return True
+    try:
+        return any(tag.platform != "any" for tag in tags_of(name.removesuffix(".zip") + ".whl"))
+    except ValueError:
+        return False

@@ -50,7 +50,7 @@ class Options:
         return file + (f" --target {self.target}" if self.target else "")
 
 
-def manifest_options(command: Callable[P, R]) -> Callable[..., R]:
+def manifest_options(command: Callable[..., R]) -> Callable[..., R]:
     """Add ``-f``, ``--target``, ``--format`` and ``-v`` to a command, which gets them as its first argument."""
 
     @click.option(
@@ -65,11 +65,9 @@ def manifest_options(command: Callable[P, R]) -> Callable[..., R]:
     @format_option
     @click.option("-v", "--verbose", is_flag=True, help="Log every request to stderr.")
     @functools.wraps(command)
-    def wrapper(
-        *args: P.args, file: Path, target: str | None, format: Literal["text", "json"], verbose: bool, **kwargs: P.kwargs
-    ) -> R:
+    def wrapper(file: Path, target: str | None, format: Literal["text", "json"], verbose: bool, **given: Any) -> R:
         log_requests(enabled=verbose)
-        return command(Options(file, target, format), *args, **kwargs)  # type: ignore[arg-type]
+        return command(Options(file, target, format), **given)
 
     return wrapper
 
@@ -109,9 +107,7 @@ def prepared(manifest: Loaded) -> Prepared:
     from reconciler import workflow
     from reconciler.cli.output import note
 
-    return workflow.prepare(
-        manifest, cache=cache(), env=os.environ, on_fetch=lambda name: note(f"fetching {name}")
-    )
+    return workflow.prepare(manifest, cache=cache(), env=os.environ, on_fetch=lambda name: note(f"fetching {name}"))
 
 
 def cache() -> Cache:
@@ -189,4 +185,6 @@ def is_interactive() -> bool:
 
 def command(**settings: Any) -> Callable[[Callable[..., Any]], click.Command]:
     """Declare a command; the same as click's, with ``-h``."""
-    return click.command(context_settings={"help_option_names": ["-h", "--help"], **settings.pop("context", {})}, **settings)
+    return click.command(
+        context_settings={"help_option_names": ["-h", "--help"], **settings.pop("context", {})}, **settings
+    )

@@ -9,8 +9,8 @@ import click
 from reconciler import workflow
 from reconciler.apply import apply as make_changes
 from reconciler.cli.common import Options, command, connected, is_interactive, loaded, manifest_options, prepared
-from reconciler.cli.output import confirmed, print_document, print_error, print_lines, progress
-from reconciler.errors import PartlyApplied, Refused
+from reconciler.cli.output import confirmed, print_document, print_lines, progress
+from reconciler.errors import PartlyApplied, Problem, Refused, count
 from reconciler.plan import guards, require_allowed
 from reconciler.render import text
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from reconciler.apply import Report
     from reconciler.plan import Plan
+    from reconciler.report import Report
     from reconciler.targets import Target
 
 CHANGES_PRESENT = 2
@@ -98,7 +98,7 @@ def _carry_out(
     with progress(made) as shown:
         report = make_changes(made, target, contents, shown)
     _print_report(made, report, options)
-    return _exit_code(report)
+    return _outcome(report)
 
 
 def _ask(made: Plan, retype: str | None) -> None:
@@ -136,19 +136,24 @@ def _print_report(made: Plan, report: Report, options: Options) -> None:
         from reconciler.render import document
 
         print_document(document.report(made, report))
-        return
-    if made.changes:
+    elif made.changes:
         print_lines(text.report(report))
-    if report.error:
-        print_error(report.error, as_json=False)
 
 
-def _exit_code(report: Report) -> int:
+def _outcome(report: Report) -> int:
+    """Return the exit code of a report, or raise what went wrong."""
     if report.interrupted:
         return 130
     if report.error is None:
         return 0
-    return PartlyApplied.exit_code if report.done else report.error.exit_code
+    if not report.done:
+        raise report.error
+    partly = Problem(
+        "E608",
+        f"{count(len(report.done), 'change')} of {len(report.outcomes)} made before this",
+        hint="nothing is undone; run the same command again, it carries on from what is in the project",
+    )
+    raise PartlyApplied.of([*report.error.problems, partly])
 
 
 __all__ = ["apply", "destroy", "drift", "plan"]

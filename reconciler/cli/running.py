@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from reconciler import workflow
-from reconciler.cli.common import Options, command, connected, loaded, manifest_options
+from reconciler.cli.common import Options, command, connected, loaded, local_store, manifest_options
 from reconciler.cli.output import note, print_document, print_lines
-from reconciler.errors import FunctionFailed, InterpreterError, UsageError, count
-from reconciler.names import function_key, resource_key
+from reconciler.errors import FunctionFailed, InterpreterError, UdfsError, UsageError
+from reconciler.names import function_key
 from reconciler.render import text
-from reconciler.state import Function, Resource
+from reconciler.render.values import shown
 
 if TYPE_CHECKING:
     from reconciler.manifest.load import Loaded
-    from reconciler.runner import Interpreter, ResourceFile
-    from reconciler.targets import Target
+    from reconciler.runner import Interpreter, Job, RunnerError
 
 
 @command()
@@ -43,9 +40,9 @@ def show(options: Options, function: str | None) -> int:
 
         print_document(document.show(manifest.manifest.stack, workflow.destination(manifest), found))
     elif found:
-        print_lines(text.objects(found))
+        print_lines(text.functions(found))
     else:
-        where = f"project {manifest.target.project}"
+        where = f"project {manifest.target.project} (target {manifest.target_name})"
         print(f"Stack {manifest.manifest.stack} has no function in {where}. Next: udfs apply{options.arguments()}")
     return 0
 
@@ -53,20 +50,130 @@ def show(options: Options, function: str | None) -> int:
 @command(context={"ignore_unknown_options": True})
 @click.argument("function")
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Give up after so long.")
+@click.option("--python", type=click.Path(path_type=Path), metavar="PATH", help="The CPython to run it in.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Give up after so long."
+)
 @manifest_options
-def call(options: Options, function: str, args: tuple[str, ...], timeout: float | None) -> int:
+def call(options: Options, function: str, args: tuple[str, ...], python: Path | None, timeout: float | None) -> int:
     """Run a deployed FUNCTION here on one row, in the CPython it was written for, and print what it returns.
 
-    ARGS are read as YAML: 1 is a BIGINT, 1.5 a DOUBLE, true a BOOLEAN, null a NULL, everything else a STRING; write
-    '"1"' for the text 1.
+    ARGS are read by the types of the function's signature: 1 is a BIGINT, a DOUBLE or a STRING as it says; dates are
+    2026-05-01, arrays and maps JSON. NULL in capitals is SQL's NULL.
     """
     manifest = loaded(options)
     with connected(manifest) as target, tempfile.TemporaryDirectory(prefix="udfs-") as folder:
-        deployed = target.read_one(function_key(function))
-        if deployed is None or not isinstance(deployed.object, Function):
+        job = workflow.deployed_job(manifest, target, function, Path(folder))
+        if job is None:
             raise _not_deployed(function, manifest, options)
-        interpreter = _interpreter(manifest, deployed.object)
-        files = _download(deployed.object, target, Path(folder))
-    ...
+        return _run(job, args, python=python, timeout=timeout, as_json=options.as_json)
+
+
+def _run(job: Job, args: tuple[str, ...], *, python: Path | None, timeout: float | None, as_json: bool) -> int:
+    from reconciler.runner import RunnerError, Text
+    from reconciler.runner import call as run
+
+    row = [None if arg == "NULL" else Text(arg) for arg in args]
+    try:
+        interpreter = _interpreter(job, python)
+        with run(interpreter, job, [row], timeout=timeout) as results:
+            values = list(results)
+            printed = results.log
+    except RunnerError as error:
+        raise _told(error) from error
+    if printed:
+        sys.stderr.write(printed if printed.endswith("\n") else printed + "\n")
+    for value in values:
+        print(shown(value, as_json=as_json))
+    return 0
+
+
+def _interpreter(job: Job, explicit: Path | None) -> Interpreter:
+    """Find the function's CPython; for pure Python 3 code the one that runs this program may stand in."""
+    import os
+
+    from reconciler.runner import is_native, locate
+
+    pure = not any(resource.type in {"archive", "jar"} or is_native(resource.name) for resource in job.resources)
+    found = locate(job.runtime, os.environ, explicit, Path(sys.executable) if pure else None)
+    if found.stands_in_for:
+        note(
+            f"no CPython for {job.runtime} is on this machine; Python {'.'.join(map(str, found.version))} stands in "
+            "(see: udfs doctor)"
+        )
+    return found
+
+
+def _told(error: RunnerError) -> UdfsError:
+    """Turn an error of the runner into one of ours, with everything it knows."""
+    from reconciler import runner
+
+    match error:
+        case runner.InterpreterNotFound():
+            looked = "\n".join(f"  {one.place}: {one.verdict}" for one in error.looked_at)
+            return InterpreterError("E701", f"{error.message}; looked at:\n{looked}", hint=error.hint)
+        case runner.InterpreterUnsuitable():
+            return InterpreterError("E701", error.message, hint=error.hint)
+        case runner.ResourceUnusable():
+            return UsageError("E705", error.message, hint=error.hint or None)
+        case runner.ArgumentsRejected():
+            return UsageError("E704", error.message, hint=error.hint or None)
+        case runner.FunctionError():
+            told = "\n".join(part.rstrip() for part in (error.message, error.traceback, error.log) if part)
+            return FunctionFailed("E702", told, hint=error.hint or None)
+        case _:
+            return FunctionFailed("E702", error.message, hint=error.hint or None)
+
+
+def _not_deployed(function: str, manifest: Loaded, options: Options) -> UsageError:
+    import difflib
+
+    known = {name.lower(): name for name in manifest.manifest.functions}
+    project = f"project {manifest.target.project} (target {manifest.target_name})"
+    if function_key(function).folded in known:
+        return UsageError("E703", f"function '{function}' is not in {project}", hint=f"udfs apply{options.arguments()}")
+    close = difflib.get_close_matches(function.lower(), known, 1)
+    guess = f"did you mean '{known[close[0]]}'?" if close else "udfs show lists the deployed ones"
+    return UsageError("E703", f"there is no function '{function}' in {project} or in the manifest", hint=guess)
+
+
+@command()
+@click.option(
+    "--dir", "folder", type=click.Path(path_type=Path), help="The store; .udfs/maxcompute here when left out."
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port; any free one when left out.")
+@click.option("--project", "projects", multiple=True, metavar="NAME", help="Know only these projects; else any name.")
+@click.option("--access-id", metavar="ID", help="Check signatures against this key and UDFS_SERVE_ACCESS_KEY.")
+@click.option(
+    "--access-key", metavar="KEY", envvar="UDFS_SERVE_ACCESS_KEY", help="Better given as UDFS_SERVE_ACCESS_KEY."
+)
+@click.option(
+    "--page-size", type=click.IntRange(min=1), default=1000, show_default=True, help="Entries a listing page."
+)
+@click.option("--latency-ms", type=click.IntRange(min=0), default=0, show_default=True, help="Wait before each answer.")
+@click.option("--control", is_flag=True, help="Serve /_control: the request log and fault rules. For tests.")
+@click.option(
+    "--set", "switches", multiple=True, metavar="NAME=VALUE", help="Another switch; --list-switches names them."
+)
+@click.option("--list-switches", is_flag=True, help="List the switches for what is not settled about the service.")
+def serve(folder: Path | None, host: str, port: int, list_switches: bool, **given: object) -> int:
+    """Run a MaxCompute of your own on loopback: resources, functions and schemas over the real wire protocol.
+
+    Prints one line, `listening on http://127.0.0.1:PORT/api`, and runs until SIGTERM or Ctrl-C.
+    """
+    from reconciler.cli.switches import describe, settings
+    from reconciler.local import Server
+
+    if list_switches:
+        print(describe())
+        return 0
+    server = Server(folder or local_store(Path.cwd()), settings(given), host=host, port=port)
+    print(f"listening on {server.url}", flush=True)
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        server.close()
     return 0

@@ -43,9 +43,10 @@ def init(file: Path) -> int:
     goals = {name: file if goal == "udfs.yaml" else file.parent / goal for name, goal in STARTERS.items()}
     if there := [goal for goal in goals.values() if goal.exists()]:
         raise UsageError("E903", f"{there[0]} is already there; nothing was written", hint="name another with -f")
+    starter = resources.files("reconciler.cli") / "starter"
     for name, goal in goals.items():
         goal.parent.mkdir(parents=True, exist_ok=True)
-        goal.write_text(resources.files("reconciler.cli").joinpath("starter", name).read_text(encoding="utf-8"))
+        goal.write_text((starter / name).read_text(encoding="utf-8"))
         print(f"wrote {goal}")
     where = "" if file == Path("udfs.yaml") else f" -f {file}"
     print(f"Next: udfs apply{where}, then udfs call{where} greet World")
@@ -172,7 +173,7 @@ def _runtimes_of(options: Options) -> set[str]:
         manifest = loaded(options)
     except UdfsError:
         return set()
-    return {function.runtime for function in manifest.functions.values()}
+    return {code.runtime for code in manifest.code.values()}
 
 
 def _project(options: Options) -> Iterator[Finding]:

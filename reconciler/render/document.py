@@ -18,10 +18,10 @@ from reconciler.state import Resource
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from reconciler.apply import Report
     from reconciler.diff import Change
     from reconciler.errors import Problem
-    from reconciler.plan import Plan
+    from reconciler.plan import Destination, Plan
+    from reconciler.report import Deployed, Report
     from reconciler.state import Live, Object
 
 
@@ -85,7 +85,7 @@ class ChangeDocument(_Model):
     action: Literal["create", "update", "delete"]
     kind: Literal["function", "resource"]
     name: str
-    cause: Literal["new", "missing", "manifest", "outside", "both", "unknown", "removed"]
+    cause: Literal["new", "missing", "manifest", "outside", "both", "unknown", "removed", "destroyed"]
     file: str | None = None
     line: int | None = None
     column: int | None = None
@@ -135,6 +135,7 @@ class FunctionDocument(_Model):
 
     function: LiveDocument
     resources: tuple[LiveDocument, ...]
+    absent: tuple[str, ...] = Field((), description="Listed by the function and not in the project.")
     settings: dict[str, str] = Field(description="SET lines that an SQL script needs before it calls the function.")
     description: str | None = None
 
@@ -190,6 +191,24 @@ def report(made: Plan, done: Report) -> ReportDocument:
         ),
         interrupted=done.interrupted,
         problems=tuple(map(problem, done.error.problems)) if done.error else (),
+    )
+
+
+def show(stack: str, destination: Destination, found: Iterable[Deployed]) -> ShowDocument:
+    return ShowDocument(
+        stack=stack,
+        target=destination.target,
+        project=destination.project,
+        functions=tuple(
+            FunctionDocument(
+                function=live(one.function),
+                resources=tuple(map(live, one.resources)),
+                absent=one.absent,
+                settings=dict(one.settings),
+                description=one.description or None,
+            )
+            for one in found
+        ),
     )
 
 

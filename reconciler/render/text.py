@@ -9,20 +9,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from reconciler.apply import Outcome
 from reconciler.diff import Action, Cause, explain_list
-from reconciler.plan import uploaded
 from reconciler.errors import count
+from reconciler.plan import uploaded
 from reconciler.render.words import moment, safe, size
+from reconciler.report import Outcome
 from reconciler.state import Function, Resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from reconciler.apply import Report
     from reconciler.diff import Change, Difference
     from reconciler.errors import Problem
     from reconciler.plan import Plan
+    from reconciler.report import Deployed, Report
     from reconciler.state import Live
 
 Line: TypeAlias = tuple[tuple[str, str], ...]
@@ -41,6 +41,9 @@ STYLES = {
 """What a line's pieces may be, and the colour of each on a terminal."""
 
 _SIGNS = {Action.CREATE: "+", Action.UPDATE: "~", Action.DELETE: "-"}
+_DRIFTED = {Action.CREATE: ("-", "delete"), Action.UPDATE: ("~", "update"), Action.DELETE: ("+", "create")}
+"""Read the other way, what is to be created is what went away."""
+
 _PASSIVE = {Action.CREATE: "will be created", Action.UPDATE: "will be changed", Action.DELETE: "will be deleted"}
 _PAST = {Action.CREATE: "created", Action.UPDATE: "changed", Action.DELETE: "deleted"}
 
@@ -87,11 +90,11 @@ def plan(made: Plan, *, command: str | None = None, refusals: bool = True) -> It
         yield from _change(change)
     if made.changes:
         yield ()
-    for refusal in made.refusals if refusals else ():
-        yield from problem(refusal)
+    if refusals and made.refusals:
+        yield from problems(made.refusals)
         yield ()
     yield (("name", summary(made)),)
-    if made.changes:
+    if made.changes and not made.refusals:
         yield (("quiet", f"Digest: sha256:{made.digest[:16]}"),)
     if command:
         yield ("help", "Next: "), ("", command)
@@ -113,11 +116,10 @@ def drift(made: Plan) -> Iterator[Line]:
     yield (("", f"Stack {made.stack} in {_destination(made)}"),)
     yield ()
     for change in made.changes:
-        sign, style = _SIGNS[change.action], change.action.value
+        sign, style = _DRIFTED[change.action]
         yield (style, f"  {sign} "), ("name", _name(change)), ("", f" {_drifted(change)}"), ("quiet", _origin(change))
         yield from _differences(change, reverse=True)
-    for refusal in made.refusals:
-        yield from problem(refusal)
+    yield from problems(made.refusals)
     if made.changes or made.refusals:
         yield ()
     differing = len(made.changes) + len(made.refusals)
@@ -139,7 +141,6 @@ def report(done: Report) -> Iterator[Line]:
         word = _PAST[change.action] if outcome is Outcome.DONE else f"{outcome.value} ({change.action.value})"
         yield (styles[outcome], f"  {word:<20}"), ("", safe(str(change.key)))
     yield (("name", f"{'Interrupted' if done.interrupted else 'Stopped'}: {_tally(done)}"),)
-    yield ("help", "Next: "), ("", "run the same command again; it carries on from what is in the project")
 
 
 def finished(change: Change) -> Line:
@@ -151,22 +152,24 @@ def finished(change: Change) -> Line:
     )
 
 
-def objects(live: Iterable[tuple[Live, tuple[Live, ...], tuple[tuple[str, str], ...], str]]) -> Iterator[Line]:
-    """Yield functions with their resources and the SET lines; each entry: function, resources, flags, description."""
-    for index, (have, resources, flags, description) in enumerate(live):
-        assert isinstance(have.object, Function)
+def functions(found: Iterable[Deployed]) -> Iterator[Line]:
+    """Yield functions with their resources and the SET lines that SQL needs."""
+    for index, one in enumerate(found):
+        assert isinstance(one.function.object, Function)
         if index:
             yield ()
-        yield ("name", safe(have.object.name)), ("", f"  {safe(have.object.class_path)}"), ("quiet", _created(have))
-        if description:
-            yield (("", f"  {safe(description)}"),)
-        for resource in resources:
-            assert isinstance(resource.object, Resource)
-            yield (
-                ("", f"  {resource.object.type:<8} {safe(resource.object.name)}"),
-                ("quiet", f"  {size(resource.object.size)}{_touched(resource)}"),
-            )
-        for name, value in flags:
+        yield (
+            ("name", safe(one.function.object.name)),
+            ("", f"  class {safe(one.function.object.class_path)}"),
+            ("quiet", _created(one.function)),
+        )
+        if one.description:
+            yield (("", f"  {safe(one.description)}"),)
+        for resource in one.resources:
+            yield ("", f"  {_listed(resource)}"), ("quiet", _touched(resource))
+        for ref in one.absent:
+            yield (("warning", f"  missing  {safe(ref)}"),)
+        for name, value in one.settings:
             yield (("help", f"  SET {name}={value};"),)
 
 
@@ -190,12 +193,16 @@ def _reason(change: Change) -> str:
             return f"it was here and is gone{sent}"
         case Cause.REMOVED:
             return "it is no longer in the manifest"
+        case Cause.DESTROYED:
+            return "the stack is destroyed"
         case Cause.MANIFEST:
-            return f"the manifest changed{sent}"
+            return f"its file changed{sent}"
         case Cause.OUTSIDE:
-            return f"changed outside{_by(change)}, the manifest's version is restored{sent}"
+            return f"it was changed outside{_by(change)} and is restored{sent}"
         case Cause.BOTH:
-            return f"the manifest changed, and so did the project{_by(change)}{sent}"
+            return f"its file changed, and it was changed outside too{_by(change)}{sent}"
+        case _ if [found.field for found in change.differences] == ["marker"]:
+            return f"it {change.differences[0].new}{sent}"
         case _:
             return f"it differs from the manifest{sent}"
 
@@ -206,7 +213,7 @@ def _drifted(change: Change) -> str:
             return "is in the manifest and not in the project"
         case Cause.MISSING:
             return "was here and is gone: deleted outside, or an apply was cut off"
-        case Cause.REMOVED:
+        case Cause.REMOVED | Cause.DESTROYED:
             return "is in the project and no longer in the manifest"
         case Cause.MANIFEST:
             return "is what was last applied; the manifest has moved on"
@@ -236,17 +243,16 @@ def _by(change: Change) -> str:
 
 def _differences(change: Change, *, reverse: bool = False) -> Iterator[Line]:
     for found in change.differences:
-        yield (("", f"      {found.field:<10} {_difference(change, found, reverse=reverse)}"),)
+        if found.field != "marker":
+            yield (("", f"      {found.field:<10} {_difference(found, reverse=reverse)}"),)
 
 
-def _difference(change: Change, found: Difference, *, reverse: bool) -> str:
+def _difference(found: Difference, *, reverse: bool) -> str:
     old, new = (found.new, found.old) if reverse else (found.old, found.new)
     if found.field == "resources":
         words = explain_list(tuple(old.split(", ")) if old else (), tuple(new.split(", ")) if new else ())
         moves = [*(f"- {name}" for name in words["removed"]), *(f"+ {name}" for name in words["added"])]
         return safe(", ".join(moves)) if moves else f"in another order: {safe(new)}"
-    if found.field == "marker":
-        return found.new
     if found.field == "comment":
         return f"{safe(old)!r} → {safe(new)!r}"
     return f"{safe(old) or '(none)'} → {safe(new) or '(none)'}"
@@ -276,12 +282,16 @@ def _tally(done: Report) -> str:
 
 
 def _created(have: Live) -> str:
-    owner = f" owner {safe(have.owner)}" if have.owner else ""
-    when = f" created {moment(have.created)}" if have.created else ""
-    return f" {owner}{when}"
+    when = f", created {moment(have.created)}" if have.created else ""
+    return f"{when}{f' by {safe(have.owner)}' if have.owner else ''}"
+
+
+def _listed(have: Live) -> str:
+    assert isinstance(have.object, Resource)
+    what = safe(have.object.table) if have.object.table else size(have.object.size)
+    return f"{have.object.type:<8} {safe(have.object.name)}, {what}"
 
 
 def _touched(have: Live) -> str:
-    if not have.modified:
-        return ""
-    return f", {moment(have.modified)}{f' by {safe(have.updater)}' if have.updater else ''}"
+    when = f", {moment(have.modified)}" if have.modified else ""
+    return f"{when}{f' by {safe(have.updater)}' if have.updater else ''}"

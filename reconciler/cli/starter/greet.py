@@ -2,7 +2,7 @@ from odps.udf import annotate
 
 
 @annotate("string->string")
-class Greet(object):
+class Greet:
     def evaluate(self, name):
         # NULL arrives as None.
         if name is None:

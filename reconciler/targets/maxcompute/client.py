@@ -8,6 +8,7 @@ for ``/tenants``; neither is needed for resources and functions [seen on the wir
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote, urlsplit
@@ -188,12 +189,12 @@ def _garbage(endpoint: str, status: int | None = None, text: str = "") -> Servic
 
 
 def _plainly(cause: Exception) -> str:
-    """Return the innermost reason of a chain of library errors, without addresses of objects."""
+    """Return the innermost reason of a chain of library errors, without addresses, numbers and class names."""
     reason: BaseException = cause
     while (inner := _inner(reason)) is not None:
         reason = inner
     text = str(reason) or type(reason).__name__
-    return text.rpartition(": ")[2] if ">: " in text else text
+    return re.sub(r".*(?:>: |\): |\[Errno -?\d+\] |\[SSL: \w+\] )", "", text)
 
 
 def _inner(error: BaseException) -> BaseException | None:

@@ -86,7 +86,7 @@ def test_every_refusal_is_told_at_once() -> None:
         require_allowed(planned(wants, have), allow_deletes=0)
     assert [p.code for p in refused.value.problems] == ["E508", "E502", "E501"]
     told = refused.value.problems[2].message
-    assert "owner ALIYUN$ann, last changed by ALIYUN$bob, on 2026-11-20 12:00Z" in told
+    assert "owner ALIYUN$ann, last changed by ALIYUN$bob on 2026-11-20 12:00Z" in told
 
 
 def test_who_is_left_out_where_the_service_tells_nothing() -> None:

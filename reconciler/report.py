@@ -1,0 +1,54 @@
+"""What is told after looking or doing: values that `apply` and `workflow` make and `render` shows."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from reconciler.diff import Change
+    from reconciler.errors import UdfsError
+    from reconciler.state import Live
+
+
+class Outcome(enum.Enum):
+    """What became of one change."""
+
+    DONE = "done"
+    FAILED = "failed"
+    NOT_TRIED = "not tried"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an apply did."""
+
+    outcomes: tuple[tuple[Change, Outcome], ...]
+    """In the plan's order."""
+
+    error: UdfsError | None = None
+    interrupted: bool = False
+
+    @property
+    def done(self) -> tuple[Change, ...]:
+        return tuple(change for change, outcome in self.outcomes if outcome is Outcome.DONE)
+
+    @property
+    def complete(self) -> bool:
+        return all(outcome is Outcome.DONE for _, outcome in self.outcomes)
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """One function as it is in the project."""
+
+    function: Live
+    resources: tuple[Live, ...]
+    absent: tuple[str, ...]
+    """What the function lists and the project does not hold."""
+
+    settings: tuple[tuple[str, str], ...]
+    """What an SQL script has to SET before it calls the function."""
+
+    description: str

@@ -1,0 +1,186 @@
+"""
+Acceptance sessions: one readable file a case, with what is typed and what then appears.
+
+    $ udfs plan                      a command; its arguments are read as a shell would
+    | text                           lines that are handed to the command above (only `write` takes them)
+    Stack demo → project demo        what it printed to stdout
+    ! error[E301]: …                 what it printed to stderr
+    [exit 5]                         its exit code, when it is not 0
+
+Each case has its own folder, its own empty service and a target `local` that points at it. Besides ``udfs`` there are
+the hands of others: ``write``, ``rm``, ``cat``, ``requests``, ``hand`` (somebody with the console client), ``fault``.
+What differs from run to run (dates, digests, ports) is replaced before the comparison. ``pytest --update`` writes what
+happened into the file; the diff is then read like any other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import itertools
+import re
+import shlex
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import requests
+
+from reconciler.cli import run as udfs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import pytest
+
+    from reconciler.local import Server
+
+_REPLACED = (
+    (re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}Z"), "[TIME]"),
+    (re.compile(r'"\d{4}-\d{2}-\d{2}T[0-9:.+Z]+"'), '"[TIME]"'),
+    (re.compile(r"sha256:[0-9a-f]{16,64}"), "sha256:[DIGEST]"),
+    (re.compile(r"\b[0-9a-f]{64}\b"), "[SHA256]"),
+    (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:[PORT]"),
+    (re.compile(r"\(request [0-9A-Za-z-]+\)"), "(request [ID])"),
+)
+
+
+@dataclass
+class Step:
+    """One command of a session with what is handed to it."""
+
+    command: str
+    given: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Session:
+    """A folder, a service, and the commands that may be typed."""
+
+    folder: Path
+    server: Server
+    patch: pytest.MonkeyPatch
+
+    def __post_init__(self) -> None:
+        self.patch.chdir(self.folder)
+        self.patch.setenv("ENDPOINT", self.server.url)
+        self.patch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "ann")
+        self.patch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "canary-secret")
+        self.commands: dict[str, Callable[[list[str], list[str]], int]] = {
+            "udfs": lambda args, _: udfs(args),
+            "write": self._write,
+            "rm": lambda args, _: [Path(name).unlink() for name in args] and 0,
+            "cat": lambda args, _: print(Path(args[0]).read_text(), end="") or 0,
+            "requests": self._requests,
+            "hand": self._hand,
+            "fault": self._fault,
+            "env": lambda args, _: [self.patch.setenv(*arg.split("=", 1)) for arg in args] and 0,
+            "stop-server": lambda args, _: self.server.close() or 0,
+        }
+
+    def run(self, step: Step) -> Iterator[str]:
+        """Run one command and yield the lines of its part of the session."""
+        yield f"$ {step.command}"
+        yield from (f"| {line}".rstrip() for line in step.given)
+        name, *arguments = shlex.split(step.command)
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                code = self.commands[name](arguments, step.given)
+            except Exception:  # noqa: BLE001 - a traceback in a session is a finding, not the end of the test run
+                code = 1
+                traceback.print_exc()
+        yield from self._tidy(out.getvalue()).splitlines()
+        yield from (f"! {line}".rstrip() for line in self._tidy(err.getvalue()).splitlines())
+        if code:
+            yield f"[exit {code}]"
+
+    def _tidy(self, text: str) -> str:
+        text = text.replace(str(self.folder), "[FOLDER]")
+        for pattern, replacement in _REPLACED:
+            text = pattern.sub(replacement, text)
+        return text
+
+    def _write(self, args: list[str], given: list[str]) -> int:
+        path = Path(args[0])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n".join(given) + "\n")
+        return 0
+
+    def _requests(self, args: list[str], given: list[str]) -> int:
+        """Print what was asked of the service since the last time; with --writes only what changes something."""
+        reads = {"GET", "HEAD"}
+        for is_read, run in itertools.groupby(self.server.requests, lambda sent: sent.method in reads):
+            lines = [f"{sent.method} {sent.path} {sent.status}" for sent in run]
+            # Reads in a row are sent side by side, in no order.
+            if not is_read or "--writes" not in args:
+                print(*(sorted(lines) if is_read else lines), sep="\n")
+        self.server.clear_requests()
+        return 0
+
+    def _fault(self, args: list[str], given: list[str]) -> int:
+        """Add a fault rule from key=value arguments."""
+        numbers = {"nth", "times", "status", "after_bytes", "pid", "retry_after"}
+        rule = dict(arg.split("=", 1) for arg in args)
+        self.server.faults.add({key: int(value) if key in numbers else value for key, value in rule.items()})
+        return 0
+
+    def _hand(self, args: list[str], given: list[str]) -> int:
+        """Do what somebody with the console client does: put, create, drop, function."""
+        verb, name, *rest = args
+        base = f"{self.server.url}/projects/demo"
+        headers = {"Authorization": "ODPS bob:unsigned"}
+        if verb in {"put", "create"}:
+            headers |= {"x-odps-resource-type": "py", "x-odps-resource-name": name}
+            for comment in (arg.removeprefix("comment=") for arg in rest if arg.startswith("comment=")):
+                headers["x-odps-comment"] = comment
+            url = f"{base}/resources/{name}" if verb == "put" else f"{base}/resources"
+            send = requests.put if verb == "put" else requests.post
+            answer = send(url, data=Path(rest[0]).read_bytes(), headers=headers, timeout=10)
+        elif verb in {"function", "change-function"}:
+            listed = "".join(f"<ResourceName>{item}</ResourceName>" for item in rest[1].split(","))
+            body = f"<Function><Alias>{name}</Alias><ClassType>{rest[0]}</ClassType><Resources>{listed}</Resources></Function>"
+            headers["Content-Type"] = "application/xml"
+            url = f"{base}/registration/functions"
+            send, url = (requests.post, url) if verb == "function" else (requests.put, f"{url}/{name}")
+            answer = send(url, data=body, headers=headers, timeout=10)
+        else:
+            kind = {"drop": "resources", "drop-function": "registration/functions"}[verb]
+            answer = requests.delete(f"{base}/{kind}/{name}", headers=headers, timeout=10)
+        self.server.clear_requests()
+        if not answer.ok:
+            print(answer.text)
+        return 0 if answer.ok else 1
+
+
+def steps(text: str) -> Iterator[Step | str]:
+    """Yield a session's commands, and its comments and blank lines as they stand; what was printed is left out."""
+    step: Step | None = None
+    for line in text.splitlines():
+        if line.startswith("$ "):
+            if step:
+                yield step
+            step = Step(line[2:])
+        elif line.startswith("|") and step and step.command.startswith("write "):
+            step.given.append(line[2:])
+        elif line.startswith("#"):
+            if step:
+                yield step
+                step = None
+            yield line
+    if step:
+        yield step
+
+
+def replay(text: str, session: Session) -> str:
+    """Return the session as it really goes."""
+    lines: list[str] = []
+    for step in steps(text):
+        if isinstance(step, str):
+            if lines and not lines[-1].startswith("#"):
+                lines.append("")
+            lines.append(step)
+        else:
+            lines += session.run(step)
+    return "\n".join(lines) + "\n"

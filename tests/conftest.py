@@ -1,0 +1,34 @@
+"""What all tests share: no real home, no real credentials, nothing but loopback and the package index."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_FOREIGN = ("ALIBABA_CLOUD_", "ODPS_", "UDFS_", "MC_")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update", action="store_true", help="write what happened into the acceptance sessions")
+
+
+@pytest.fixture(scope="session")
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache of fetched wheels for the whole run."""
+    return tmp_path_factory.mktemp("udfs-cache")
+
+
+@pytest.fixture(autouse=True)
+def _own_world(monkeypatch: pytest.MonkeyPatch, shared_cache: Path) -> None:
+    """Keep the user's credentials and settings out of the tests, and the tests out of the user's cache."""
+    for name in list(os.environ):
+        if name.startswith(_FOREIGN):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("UDFS_CACHE_DIR", str(shared_cache))
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
