@@ -177,7 +177,7 @@ class Call:
             taken = f"{wanted} argument{'' if wanted == 1 else 's'}"
             raise self._rejected(batch.start + index, f"{len(row)} given where {taken} are taken")
         try:
-            return wire.rows_frame(list(zip(*batch.rows, strict=True)), len(batch.rows))
+            return wire.rows_frame(batch.rows, types)
         except ValueError:
             index, reason = next(
                 (index, reason) for index, row in enumerate(batch.rows) if (reason := wire.unwritable(row))

@@ -26,9 +26,11 @@ import math
 import struct
 from array import array
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from operator import itemgetter
+from typing import Any, SupportsIndex
 
 PREFIX = struct.Struct(">II")
 
@@ -53,17 +55,25 @@ def frame(header: Mapping[str, object], body: bytes = b"") -> bytes:
     return PREFIX.pack(len(head), len(body)) + head + body
 
 
-def rows_frame(columns: Sequence[Sequence[object]], count: int) -> bytes:
-    """Return the message that carries a batch of `count` rows; raises `ValueError` for a value with no place in it."""
-    written = [_write_column(column) for column in columns]
+def rows_frame(rows: Sequence[Sequence[object]], types: Sequence[str] | None) -> bytes:
+    """
+    Return the message that carries rows of one width; raises `ValueError` for a value with no place in it.
+
+    `types` are those of the signature, which spare looking at each value of a BIGINT column; None when it has none.
+    """
+    width = len(rows[0]) if rows else 0
+    known = types or [""] * width
+    # A column at a time: `zip(*rows)` would hold one iterator a row, and jumps through memory with every value.
+    written = [_write_column(list(map(itemgetter(number), rows)), known[number]) for number in range(width)]
     layout = [[codec, len(content)] for codec, content in written]
-    return frame({"kind": "rows", "count": count, "columns": layout}, b"".join(content for _, content in written))
+    header = {"kind": "rows", "count": len(rows), "columns": layout}
+    return frame(header, b"".join(content for _, content in written))
 
 
 def unwritable(row: Sequence[object]) -> str:
     """Return why a row cannot travel, empty when it can."""
     try:
-        rows_frame([[value] for value in row], 1)
+        rows_frame([row], None)
     except ValueError as error:
         return str(error)
     return ""
@@ -79,13 +89,14 @@ def read_columns(layout: Sequence[tuple[str, int]], body: memoryview) -> list[li
     return columns
 
 
-def _write_column(column: Sequence[Any]) -> tuple[str, bytes]:
+def _write_column(column: Sequence[Any], kind: str) -> tuple[str, bytes]:
+    if kind == "bigint":
+        with suppress(TypeError, OverflowError):
+            return "i8", array("q", column).tobytes()
     types = set(map(type, column))
     if types == {int}:
-        try:
+        with suppress(OverflowError):
             return "i8", array("q", column).tobytes()
-        except OverflowError:
-            pass
     elif types == {float}:
         return "f8", array("d", column).tobytes()
     cells = column if types <= _PLAIN else [_write_cell(value) for value in column]
@@ -127,6 +138,8 @@ def _write_cell(value: object) -> object:
             return ["l", [_write_cell(item) for item in value]]
         case Mapping():
             return ["m", [[_write_cell(key), _write_cell(item)] for key, item in value.items()]]
+        case SupportsIndex():
+            return value.__index__()
         case _:
             raise ValueError(f"a {type(value).__name__} is no value of a MaxCompute type: {value!r:.80}")
 

@@ -130,9 +130,10 @@ class Type(object):
         raise Refused("%s is no %s" % (shown(plain(cell)), self.text.upper()))
 
     def read_integer(self, cell):
-        if type(cell) not in integers:
+        # bool is an int to Python, and True is 1 in SQL as well.
+        if not isinstance(cell, integers):
             self.refuse(cell)
-        return check_range(self, cell)
+        return check_range(self, int(cell))
 
     def read_float(self, cell):
         if type(cell) is float or type(cell) in integers:
@@ -206,7 +207,6 @@ class Type(object):
         raise Refused("%s (%s), where the signature says %s" % (shown(value), type(value).__name__, self.text))
 
     def write_integer(self, value):
-        # bool is an int to Python, and True is 1 in SQL as well.
         if not isinstance(value, integers):
             self.wrong(value)
         return check_range(self, int(value))
