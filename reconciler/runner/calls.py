@@ -26,7 +26,7 @@ from reconciler.runner.errors import (
     WorkerTimedOut,
     WrongResult,
 )
-from reconciler.runner.process import Died, Frame, TimedOut, Worker
+from reconciler.runner.process import WORKER, Died, Frame, TimedOut, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -239,8 +239,13 @@ class Call:
             hint=hints.get(died.ending.signal, ""),
             row=row,
             arguments=self._arguments(row),
-            log=self.log,
+            log=self._users_part(self.log),
         )
+
+    def _users_part(self, log: str) -> str:
+        """Leave the worker's own frames out of the stack that Python prints when it crashes."""
+        lines = (line for line in log.splitlines(keepends=True) if f'"{WORKER}"' not in line)
+        return "".join(lines).replace(f"{self._worker.cwd}/", "")
 
     def _timed_out(self) -> WorkerTimedOut:
         row, where = self._where()

@@ -126,6 +126,7 @@ class Worker:
 
     def __init__(self, command: Sequence[str], cwd: Path, tmp: Path, progress: Path) -> None:
         self.log = Log()
+        self.cwd = cwd
         self._progress = progress
         self._outbox: deque[memoryview] = deque()
         self._inbox = bytearray()
