@@ -67,6 +67,8 @@ class Problem:
     """How many characters of `source` the caret underlines."""
 
     severity: Literal["error", "warning"] = "error"
+    detail: tuple[str, ...] = ()
+    """Lines that follow: a traceback, the places that were looked at."""
 
 
 class UdfsError(Exception):
@@ -75,10 +77,17 @@ class UdfsError(Exception):
     exit_code: ClassVar[int] = 1
 
     def __init__(
-        self, code: str, message: str, *, hint: str | None = None, at: Position | None = None, source: str | None = None
+        self,
+        code: str,
+        message: str,
+        *,
+        hint: str | None = None,
+        at: Position | None = None,
+        source: str | None = None,
+        detail: tuple[str, ...] = (),
     ) -> None:
         super().__init__(message)
-        self.problems: tuple[Problem, ...] = (Problem(code, message, at, hint, source),)
+        self.problems: tuple[Problem, ...] = (Problem(code, message, at, hint, source, detail=detail),)
 
     @classmethod
     def of(cls, problems: Iterable[Problem]) -> UdfsError:

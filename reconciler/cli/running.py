@@ -89,12 +89,17 @@ def _run(job: Job, args: tuple[str, ...], *, python: Path | None, timeout: float
 
 
 def _interpreter(job: Job, explicit: Path | None) -> Interpreter:
-    """Find the function's CPython; for pure Python 3 code the one that runs this program may stand in."""
+    """
+    Find the function's CPython.
+
+    For pure code of the newest runtime the Python that runs this program may stand in, and it is said: what the two
+    understand differs little. An older runtime is never replaced; finding out about its differences is the point.
+    """
     import os
 
     from reconciler.runner import is_native, locate
 
-    pure = not any(resource.type in {"archive", "jar"} or is_native(resource.name) for resource in job.resources)
+    pure = job.runtime == "cp311" and not any(resource.type in {"archive", "jar"} or is_native(resource.name) for resource in job.resources)
     found = locate(job.runtime, os.environ, explicit, Path(sys.executable) if pure else None)
     if found.stands_in_for:
         note(
@@ -110,8 +115,8 @@ def _told(error: RunnerError) -> UdfsError:
 
     match error:
         case runner.InterpreterNotFound():
-            looked = "\n".join(f"  {one.place}: {one.verdict}" for one in error.looked_at)
-            return InterpreterError("E701", f"{error.message}; looked at:\n{looked}", hint=error.hint)
+            looked = tuple(f"{one.place}: {one.verdict}" for one in error.looked_at)
+            return InterpreterError("E701", f"{error.message}; looked at", hint=error.hint, detail=looked)
         case runner.InterpreterUnsuitable():
             return InterpreterError("E701", error.message, hint=error.hint)
         case runner.ResourceUnusable():
@@ -119,8 +124,8 @@ def _told(error: RunnerError) -> UdfsError:
         case runner.ArgumentsRejected():
             return UsageError("E704", error.message, hint=error.hint or None)
         case runner.FunctionError():
-            told = "\n".join(part.rstrip() for part in (error.message, error.traceback, error.log) if part)
-            return FunctionFailed("E702", told, hint=error.hint or None)
+            detail = (*error.traceback.splitlines(), *error.log.splitlines())
+            return FunctionFailed("E702", error.message, hint=error.hint or None, detail=detail)
         case _:
             return FunctionFailed("E702", error.message, hint=error.hint or None)
 

@@ -39,6 +39,7 @@ class ProblemDocument(_Model):
     line: int | None = Field(None, description="From 1.")
     column: int | None = Field(None, description="From 1, in characters.")
     hint: str | None = None
+    detail: tuple[str, ...] = Field((), description="Lines that belong to the message: a traceback, places looked at.")
 
 
 class ProblemsDocument(_Model):
@@ -160,6 +161,7 @@ def problem(found: Problem) -> ProblemDocument:
         line=place.line if place else None,
         column=place.column if place else None,
         hint=found.hint,
+        detail=found.detail,
     )
 
 

@@ -64,8 +64,10 @@ def problem(found: Problem) -> Iterator[Line]:
         indent = len(safe(found.source[: found.at.column - 1]))
         yield ("quiet", f" {number} | "), ("", shown)
         yield ("quiet", f" {' ' * len(number)} | "), (found.severity, " " * indent + "^" * max(1, found.width))
-    if found.hint:
-        yield ("help", "  help: "), ("", safe(found.hint))
+    for line in found.detail:
+        yield (("", f"  {safe(line)}"),)
+    for index, line in enumerate(found.hint.splitlines() if found.hint else ()):
+        yield ("help", "        " if index else "  help: "), ("", safe(line))
 
 
 def problems(found: Iterable[Problem]) -> Iterator[Line]:
