@@ -32,13 +32,16 @@ _OURS = re.compile(
 )
 """Settings that pip would mix with the ones given here: which wheel is wanted is not the environment's to say."""
 
-_UNREACHABLE = re.compile(
-    r"connection broken|Failed to establish|Max retries exceeded|timed out|Could not fetch URL|ProxyError|SSLError",
+_SILENT = re.compile(
+    r"connection (broken|error)|Failed to establish|Max retries exceeded|timed out|ProxyError|SSLError|ssl certificate"
+    r"|: 5\d\d Server Error",
     re.IGNORECASE,
 )
 _MISMATCH = re.compile(r"Expected sha256 (?P<wanted>[0-9a-f]{64})\s+Got\s+(?P<found>[0-9a-f]{64})")
-_DECLARED = re.compile(r"#sha256=([0-9a-f]{64})")
-_NOISE = re.compile(r"\s*$|Looking in |\[notice\]|\s*Traceback|DEPRECATION")
+_LINK = re.compile(r"/(?P<file>[^/\s#]+\.whl)(#sha256=(?P<declared>[0-9a-f]{64}))?\S* \(from ")
+_TELLING = re.compile(
+    r"(?!ERROR: No matching distribution)(ERROR|WARNING|\w+(Error|Exception)): |Could not fetch URL|.*No module named"
+)
 
 
 @dataclass(frozen=True)
@@ -131,9 +134,10 @@ class PipIndex:
                 process.kill()
 
     def _command(self, runtime: Runtime, requirements: Path, wheels: Path) -> list[str]:
+        # Very verbose, because pip otherwise keeps to itself that an index does not answer.
         platforms = [part for platform in runtime.platforms for part in ("--platform", platform)]
         return [
-            *(self.python, "-m", "pip", "download", "--quiet", "--no-input", "--no-color", "--progress-bar", "off"),
+            *(self.python, "-m", "pip", "download", "-vv", "--no-input", "--no-color", "--progress-bar", "off"),
             *("--disable-pip-version-check", "--no-deps", "--only-binary", ":all:", "--require-hashes"),
             *("--implementation", "cp", "--python-version", runtime.full_version, "--abi", runtime.abi, *platforms),
             *("--requirement", str(requirements), "--dest", str(wheels)),
@@ -189,10 +193,10 @@ def failure(pin: Pin, runtime: Runtime, said: str) -> PackageError:
             f"{pin} cannot be fetched: the Python that runs udfs has no pip",
             hint="install pip into the environment of udfs: python -m ensurepip",
         )
-    if _UNREACHABLE.search(said):
+    if _SILENT.search(said):
         return PackageError(
             "E403",
-            f"{pin} cannot be fetched: the package index is not reached{words}",
+            f"{pin} cannot be fetched: the package index does not answer{words}",
             hint="check network and proxy; 'pip config list' shows which index pip uses",
         )
     return PackageError(
@@ -204,25 +208,27 @@ def failure(pin: Pin, runtime: Runtime, said: str) -> PackageError:
 
 
 def _mismatch(pin: Pin, runtime: Runtime, found: str, said: str) -> PackageError:
-    declared = _DECLARED.search(said)
-    if declared and declared[1] != found:
+    link = _LINK.search(said, said.find("DO NOT MATCH THE HASHES"))
+    declared = link and link["declared"]
+    if declared and declared != found:
         return PackageError(
             "E403",
-            f"{pin} arrived damaged: the index announces sha256 {declared[1]} and sent {found}",
+            f"{pin} arrived damaged: the index announces sha256 {declared} and sent {found}",
             hint="nothing was kept; try again",
         )
+    file = f"'{link['file']}'" if link else "the wheel"
     return PackageError(
         "E402",
-        f"the wheel of {pin} that the index has for {runtime.tag} has sha256 {found}, not {pin.sha256}",
+        f"no wheel of {pin} that the index has for {runtime.tag} has sha256 {pin.sha256}; {file} has {found}",
         hint="the pin is of another file (another Python or platform, perhaps), or the index has other bytes than it had; "
         "correct the sha256 only if you trust the index",
     )
 
 
 def readable(said: str) -> list[str]:
-    """Return the last lines of pip's output that tell something, without credentials and control characters."""
-    lines = [line for line in said.splitlines() if not _NOISE.match(line)]
-    return [_shown(line) for line in dict.fromkeys(lines)][-3:]
+    """Return the last lines of pip's output that tell what is wrong, without credentials and control characters."""
+    lines = [line.strip() for line in said.splitlines() if _TELLING.match(line.strip())]
+    return [_shown(line) for line in dict.fromkeys(lines)][-2:]
 
 
 def _shown(line: str) -> str:
@@ -230,4 +236,4 @@ def _shown(line: str) -> str:
     line = re.sub(r"://[^/\s]*@", "://***@", line)
     line = re.sub(r"(://[^\s?#]*)\?[^\s#]*", r"\1?***", line)
     line = "".join(char if char.isprintable() else " " for char in line).strip()
-    return line if len(line) <= 300 else line[:300] + "…"
+    return line if len(line) <= 300 else f"{line[:120]} … {line[-170:]}"  # the newest versions, the cause: at the end

@@ -1,0 +1,63 @@
+"""Small real things for tests: what a build tool or an index would have made, without either."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import TYPE_CHECKING
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+def wheel(
+    folder: Path,
+    name: str,
+    version: str = "1.0",
+    *,
+    tag: str = "py3-none-any",
+    files: Mapping[str, bytes | str] | None = None,
+    requires: tuple[str, ...] = (),
+    requires_python: str | None = None,
+) -> Path:
+    """
+    Write a wheel, metadata and RECORD included, and return its path; equal arguments give equal bytes.
+
+    `tag` may be compressed (``py2.py3-none-any``). Without `files` it holds one module that knows its version.
+    """
+    stem = f"{name.replace('-', '_')}-{version}"
+    info = f"{stem}.dist-info"
+    pure = str(tag.endswith("-any")).lower()
+    metadata = [f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"]
+    metadata += [f"Requires-Python: {requires_python}\n"] if requires_python else []
+    metadata += [f"Requires-Dist: {one}\n" for one in requires]
+    members: dict[str, bytes | str] = {
+        **(files if files is not None else {f"{name.replace('-', '_')}.py": f"VERSION = {version!r}\n"}),
+        f"{info}/METADATA": "".join(metadata),
+        f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: {pure}\n{_tag_lines(tag)}",
+    }
+    encoded = {path: text if isinstance(text, bytes) else text.encode() for path, text in members.items()}
+    record = "".join(f"{path},sha256={_digest(content)},{len(content)}\n" for path, content in encoded.items())
+    encoded[f"{info}/RECORD"] = f"{record}{info}/RECORD,,\n".encode()
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{stem}-{tag}.whl"
+    with ZipFile(path, "w", ZIP_DEFLATED) as archive:
+        for member, content in encoded.items():
+            archive.writestr(ZipInfo(member, (1980, 1, 1, 0, 0, 0)), content, ZIP_DEFLATED)
+    return path
+
+
+def sha256(path: Path) -> str:
+    """Return the hash by which a manifest pins a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _tag_lines(tag: str) -> str:
+    pythons, abis, platforms = (part.split(".") for part in tag.split("-"))
+    return "".join(f"Tag: {py}-{abi}-{plat}\n" for py in pythons for abi in abis for plat in platforms)
+
+
+def _digest(content: bytes) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()

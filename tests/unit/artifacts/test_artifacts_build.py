@@ -1,0 +1,311 @@
+"""From a manifest to artifacts: everything once, every problem told, nothing unfit let through."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from reconciler.artifacts import Artifacts, content
+from reconciler.artifacts.build import build
+from reconciler.artifacts.cache import Cache
+from reconciler.errors import PackageError, Position, Problem
+from reconciler.manifest.model import Manifest
+from tests.builders import sha256, wheel
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from reconciler.artifacts.fetch import Pin
+    from reconciler.artifacts.runtime import Runtime
+
+CP37 = "cp37-cp37m-manylinux1_x86_64"
+
+
+class ShelfIndex:
+    """An index of given files, found by their hash. It remembers who asked."""
+
+    def __init__(self, *wheels: Path) -> None:
+        self.wheels = {sha256(path): path for path in wheels}
+        self.asked: Counter[str] = Counter()
+        self.stopped = False
+
+    def fetch(self, pin: Pin, runtime: Runtime, folder: Path) -> Path:
+        self.asked[f"{pin} {runtime.tag}"] += 1
+        if pin.sha256 not in self.wheels:
+            raise PackageError("E403", f"{pin} cannot be fetched for {runtime.tag}")
+        shutil.copy(self.wheels[pin.sha256], folder)
+        return folder / self.wheels[pin.sha256].name
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+class World:
+    """A manifest's folder, a cache and an index."""
+
+    def __init__(self, root: Path) -> None:
+        self.folder, self.shelf, self.cache = root / "stack", root / "shelf", Cache(root / "cache")
+        self.folder.mkdir()
+        self.index = ShelfIndex()
+        self.fetched: list[str] = []
+
+    def on_shelf(self, *wheels: Path) -> None:
+        self.index = ShelfIndex(*wheels)
+
+    def build(self, **manifest: Any) -> Artifacts:
+        manifest.setdefault("functions", {"f": {"class": "m.F", "packages": [*manifest.get("packages", {})]}})
+        return build(
+            Manifest.model_validate({"stack": "s", **manifest}),
+            folder=self.folder,
+            cache=self.cache,
+            index=self.index,
+            at=lambda *path: Position("/".join(map(str, path))),
+            on_fetch=self.fetched.append,
+        )
+
+    def problems(self, **manifest: Any) -> list[Problem]:
+        with pytest.raises(PackageError) as caught:
+            self.build(**manifest)
+        return list(caught.value.problems)
+
+    def problem(self, **manifest: Any) -> Problem:
+        (problem,) = self.problems(**manifest)
+        return problem
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def _group(*wheels: Any) -> dict[str, Any]:
+    return {"wheels": list(wheels)}
+
+
+def _pin(requirement: str, path: Path) -> dict[str, str]:
+    return {"requirement": requirement, "sha256": sha256(path)}
+
+
+def test_sources_and_resource_files_are_read_under_the_path_of_the_manifest(world: World) -> None:
+    (world.folder / "f.py").write_bytes(b"code")
+    (world.folder / "data").mkdir()
+    (world.folder / "data" / "a.csv").write_bytes(b"a,b")
+    artifacts = world.build(
+        resources={"a.csv": {"file": "data/a.csv"}, "t": {"table": "x"}},
+        functions={"f": {"class": "F", "source": "f.py"}, "g": {"class": "G", "source": "f.py"}},
+    )
+    assert {name: found.size for name, found in artifacts.files.items()} == {"f.py": 4, "data/a.csv": 3}
+    assert artifacts.files["f.py"].path == world.folder / "f.py"
+
+
+def test_a_wheel_becomes_an_archive_with_zip_for_whl(world: World) -> None:
+    path = wheel(world.folder / "dist", "my-package", "1.2", tag="py2.py3-none-any")
+    artifacts = world.build(packages={"mine": _group(f"dist/{path.name}")})
+    (found,) = artifacts.wheels["mine", "cp37"]
+    assert (found.filename, found.archive) == (path.name, "my_package-1.2-py2.py3-none-any.zip")
+    assert (found.native, found.requirement, found.content.sha256) == (False, None, sha256(path))
+
+
+@pytest.mark.parametrize(
+    ("tag", "files", "native"),
+    [
+        ("py3-none-any", {"a.py": ""}, False),
+        ("py3-none-any", {"a/b.so": b""}, True),
+        ("py3-none-any", {"a/b.so.1.2": b""}, True),
+        ("py3-none-any", {"a/b.source": b""}, False),
+        ("py3-none-manylinux1_x86_64", {"a.py": ""}, True),
+        (CP37, {"a.py": ""}, True),
+    ],
+)
+def test_compiled_code_is_known_by_the_tag_or_by_what_is_inside(
+    world: World, tag: str, files: dict[str, bytes | str], native: bool
+) -> None:
+    path = wheel(world.folder, "a", tag=tag, files=files)
+    artifacts = world.build(packages={"p": _group(path.name)})
+    assert artifacts.wheels["p", "cp37"][0].native is native
+    assert artifacts.is_native(["p"], "cp37") is native
+    assert artifacts.is_native([], "cp37") is False
+
+
+def test_wheels_keep_the_order_of_the_manifest(world: World) -> None:
+    names = [wheel(world.folder, name).name for name in ("c", "a", "d", "b", "e", "f")]
+    artifacts = world.build(packages={"p": _group(*names)})
+    assert [found.filename for found in artifacts.wheels["p", "cp37"]] == names
+
+
+def test_a_pinned_wheel_is_fetched_once_however_many_functions_and_packages_name_it(world: World) -> None:
+    pure = wheel(world.shelf, "pure", "2.0")
+    world.on_shelf(pure)
+    functions = {
+        name: {"class": "m.F", "packages": ["p", "q"], "python": python}
+        for name, python in (("f", "cp37"), ("g", "cp37"), ("h", "cp311"))
+    }
+    packages = {"p": _group(_pin("pure==2.0", pure)), "q": _group(_pin("pure==2.0", pure))}
+    artifacts = world.build(packages=packages, functions=functions)
+    assert set(artifacts.wheels) == {("p", "cp37"), ("q", "cp37"), ("p", "cp311"), ("q", "cp311")}
+    assert {found for wheels in artifacts.wheels.values() for found in wheels} == {artifacts.wheels["p", "cp37"][0]}
+    assert artifacts.wheels["p", "cp37"][0].requirement == "pure==2.0"
+    assert world.index.asked == {"pure==2.0 cp37": 1}
+    assert world.fetched == ["pure==2.0"]
+
+
+def test_the_second_build_fetches_nothing(world: World) -> None:
+    pure = wheel(world.shelf, "pure")
+    world.on_shelf(pure)
+    packages = {"p": _group(_pin("pure==1.0", pure))}
+    first = world.build(packages=packages)
+    world.on_shelf()
+    assert world.build(packages=packages) == first
+    assert world.fetched == ["pure==1.0"]
+
+
+def test_a_package_that_no_function_uses_is_not_fetched(world: World) -> None:
+    pure = wheel(world.shelf, "pure")
+    assert world.build(packages={"p": _group(_pin("pure==1.0", pure))}, functions={"f": {"class": "m.F"}}).wheels == {}
+    assert world.index.asked == {}
+
+
+def test_a_pin_that_one_runtime_cannot_find_is_looked_for_with_the_others(world: World) -> None:
+    native = wheel(world.shelf, "native", tag=CP37)
+
+    class OnlyFor37(ShelfIndex):
+        def fetch(self, pin: Pin, runtime: Runtime, folder: Path) -> Path:
+            if runtime.tag != "cp37":
+                raise PackageError("E403", f"{pin} cannot be fetched for {runtime.tag}")
+            return super().fetch(pin, runtime, folder)
+
+    world.index = OnlyFor37(native)
+    functions = {
+        name: {"class": "m.F", "packages": ["p"], "python": python} for name, python in (("f", "cp311"), ("g", "cp37"))
+    }
+    problem = world.problem(packages={"p": _group(_pin("native==1.0", native))}, functions=functions)
+    assert problem.code == "E401"
+    assert "does not load in cp311" in problem.message
+
+
+def test_a_wheel_for_another_python_is_refused_where_the_manifest_names_it(world: World) -> None:
+    path = wheel(world.folder, "a", tag="cp38-cp38-manylinux1_x86_64")
+    good = wheel(world.folder, "good")
+    problem = world.problem(packages={"p": _group(good.name, path.name)})
+    assert problem.code == "E401"
+    assert (
+        problem.message == f"'{path.name}' does not load in cp37: it is for CPython 3.8, and the runtime is CPython 3.7"
+    )
+    assert str(problem.at) == "packages/p/wheels/1:1:1"
+    assert problem.hint is not None
+    assert "cp37-cp37m-manylinux2014_x86_64.whl" in problem.hint
+
+
+def test_every_problem_is_told_at_once_in_the_order_of_the_places(world: World) -> None:
+    wide = wheel(world.folder, "a", tag="cp27-cp27mu-manylinux1_x86_64")
+    (world.folder / "broken-1.0-py3-none-any.whl").write_bytes(b"PK")
+    absent = {"requirement": "absent==1.0", "sha256": "0" * 64}
+    problems = world.problems(
+        packages={
+            "one": _group(wide.name, {"requirement": "loose>=1", "sha256": "0" * 64}),
+            "two": _group("broken-1.0-py3-none-any.whl", absent, "gone-1.0-py3-none-any.whl"),
+        },
+        functions={"f": {"class": "F", "source": "gone.py", "packages": ["one", "two"]}},
+    )
+    assert [(str(problem.at), problem.code) for problem in problems] == [
+        ("functions/f/source:1:1", "E305"),
+        ("packages/one/wheels/0:1:1", "E401"),
+        ("packages/one/wheels/1:1:1", "E404"),
+        ("packages/two/wheels/0:1:1", "E406"),
+        ("packages/two/wheels/1:1:1", "E403"),
+        ("packages/two/wheels/2:1:1", "E305"),
+    ]
+
+
+def test_one_problem_of_a_wheel_is_told_once_for_all_functions(world: World) -> None:
+    (world.folder / "broken-1.0-py3-none-any.whl").write_bytes(b"PK")
+    functions = {
+        name: {"class": "m.F", "packages": ["p"], "python": python} for name, python in (("f", "cp311"), ("g", "cp37"))
+    }
+    problem = world.problem(packages={"p": _group("broken-1.0-py3-none-any.whl")}, functions=functions)
+    assert problem.code == "E406"
+
+
+@pytest.mark.parametrize("keep", [0, 1, 100, -1])
+def test_a_cut_off_wheel_is_not_a_wheel(world: World, keep: int) -> None:
+    path = wheel(world.folder, "a")
+    path.write_bytes(path.read_bytes()[:keep])
+    problem = world.problem(packages={"p": _group(path.name)})
+    assert problem.code == "E406"
+    assert path.name in problem.message
+
+
+@pytest.mark.parametrize("filename", ["a.whl", "a-1.0.whl", "a-one-py3-none-any.whl", "a-1.0-py3-none-any.WHL"])
+def test_a_wheel_with_another_name_is_not_a_wheel(world: World, filename: str) -> None:
+    wheel(world.folder, "a").rename(world.folder / filename)
+    problem = world.problem(packages={"p": _group(filename)})
+    assert problem.code == "E406"
+    assert f"'{filename}' is not the name of a wheel" in problem.message
+
+
+def test_a_zip_without_a_wheels_metadata_is_not_a_wheel(world: World) -> None:
+    shutil.make_archive(str(world.folder / "a"), "zip", world.folder)
+    (world.folder / "a.zip").rename(world.folder / "a-1.0-py3-none-any.whl")
+    assert "has no .dist-info/WHEEL" in world.problem(packages={"p": _group("a-1.0-py3-none-any.whl")}).message
+
+
+def test_a_local_version_can_be_a_resource_name_and_an_epoch_cannot(world: World) -> None:
+    local = wheel(world.folder, "a", "1.0+cpu.1")
+    assert (
+        world.build(packages={"p": _group(local.name)}).wheels["p", "cp37"][0].archive == "a-1.0+cpu.1-py3-none-any.zip"
+    )
+    epoch = wheel(world.folder, "a", "1!1.0")
+    problem = world.problem(packages={"p": _group(epoch.name)})
+    assert problem.code == "E302"
+    assert "'a-1!1.0-py3-none-any.zip' cannot be the name of a resource" in problem.message
+
+
+def test_what_is_larger_than_a_resource_may_be_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = wheel(world.folder, "a")
+    (world.folder / "big.csv").write_bytes(b"x" * 200)
+    monkeypatch.setattr(content, "MAX_RESOURCE", 100)
+    problems = world.problems(packages={"p": _group(path.name)}, resources={"big.csv": {"file": "big.csv"}})
+    assert [(problem.code, str(problem.at)) for problem in problems] == [
+        ("E405", "packages/p/wheels/0:1:1"),
+        ("E405", "resources/big.csv/file:1:1"),
+    ]
+
+
+def test_a_hash_that_belongs_to_another_package_is_refused_even_from_the_cache(world: World) -> None:
+    other = wheel(world.shelf, "other")
+    world.on_shelf(other)
+    world.build(packages={"p": _group(_pin("other==1.0", other))})
+    for requirement in ("pure==1.0", "other==1.1"):
+        problem = world.problem(packages={"p": _group(_pin(requirement, other))})
+        assert problem.code == "E402"
+        assert problem.message == f"the sha256 of {requirement} is that of '{other.name}'"
+
+
+def test_two_files_for_one_archive_name_are_refused_whatever_the_case(world: World) -> None:
+    first = wheel(world.folder / "a", "same")
+    second = wheel(world.folder / "b", "Same", files={"other.py": ""})
+    problem = world.problem(packages={"p": _group(f"a/{first.name}"), "q": _group(f"b/{second.name}")})
+    assert (problem.code, str(problem.at)) == ("E309", "packages/q/wheels/0:1:1")
+
+
+def test_the_same_bytes_under_one_name_are_one_archive(world: World) -> None:
+    first = wheel(world.folder / "a", "same")
+    second = wheel(world.folder / "b", "same")
+    artifacts = world.build(packages={"p": _group(f"a/{first.name}"), "q": _group(f"b/{second.name}")})
+    assert artifacts.wheels["p", "cp37"][0].archive == artifacts.wheels["q", "cp37"][0].archive
+
+
+def test_an_interruption_stops_the_index_and_is_passed_on(world: World) -> None:
+    class Interrupted(ShelfIndex):
+        def fetch(self, pin: Pin, runtime: Runtime, folder: Path) -> Path:
+            raise KeyboardInterrupt
+
+    index = world.index = Interrupted()
+    packages = {"p": _group({"requirement": "a==1.0", "sha256": "0" * 64})}
+    with pytest.raises(KeyboardInterrupt):
+        world.build(packages=packages)
+    assert index.stopped
+    assert list(world.cache.root.iterdir()) == []
