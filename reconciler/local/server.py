@@ -98,6 +98,14 @@ class Server:
         self._serve()
 
     def _serve(self) -> None:
+        try:
+            self._accept_until_closing()
+        except BaseException:  # what a signal handler raises, say; the release is then left to `close`
+            self._serving = None
+            raise
+        self._release()
+
+    def _accept_until_closing(self) -> None:
         with selectors.DefaultSelector() as selector:
             selector.register(self._socket, selectors.EVENT_READ)
             selector.register(self._wake_reader, selectors.EVENT_READ)
@@ -105,7 +113,6 @@ class Server:
                 ready = [key.fileobj for key, _ in selector.select()]
                 if self._socket in ready:
                     self._accept()
-        self._release()
 
     def _accept(self) -> None:
         try:
@@ -134,12 +141,13 @@ class Server:
         if self._released.is_set():
             return
         self._site.closing.set()
-        if self._serving is None:
+        serving = self._serving
+        if serving is None:
             self._release()
             return
         with suppress(OSError):
             self._wake_writer.send(b"x")
-        if self._serving is not threading.current_thread():
+        if serving is not threading.current_thread():
             self._released.wait()
 
     def _release(self) -> None:
