@@ -99,7 +99,9 @@ def _interpreter(job: Job, explicit: Path | None) -> Interpreter:
 
     from reconciler.runner import is_native, locate
 
-    pure = job.runtime == "cp311" and not any(resource.type in {"archive", "jar"} or is_native(resource.name) for resource in job.resources)
+    pure = job.runtime == "cp311" and not any(
+        resource.type in {"archive", "jar"} or is_native(resource.name) for resource in job.resources
+    )
     found = locate(job.runtime, os.environ, explicit, Path(sys.executable) if pure else None)
     if found.stands_in_for:
         note(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -9,7 +10,7 @@ from reconciler.errors import UsageError
 from reconciler.local import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 _OF_THEIR_OWN = {"access_id", "access_key", "users", "control", "latency_ms", "page_size", "projects", "tables"}
 
@@ -35,7 +36,7 @@ def describe() -> str:
 
 
 def _switches() -> dict[str, tuple[Any, object]]:
-    hints = get_type_hints(Settings)
+    hints = get_type_hints(Settings, localns={"Mapping": Mapping})
     return {one.name: (hints[one.name], one.default) for one in fields(Settings) if one.name not in _OF_THEIR_OWN}
 
 

@@ -1,0 +1,97 @@
+"""
+The bounds of an upload of 1 GiB to the local service.
+
+Memory: the client's peak at most 60 MiB over what it holds when it is connected and idle. Throughput: at least 0.8× of a
+plain streamed PUT of the same file by ``requests`` to the same server, in the same run. The server is a process of its
+own. A smaller file: ``python -m tests.benchmarks.bench_upload 256`` (MiB).
+
+    python -m tests.benchmarks.bench_upload
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROUNDS = 3
+MEMORY_BOUND, THROUGHPUT_BOUND = 60, 0.8
+
+CLIENT = """
+import json, resource, sys, time
+from pathlib import Path
+from reconciler.artifacts.content import read
+from reconciler.diff import Action, Change
+from reconciler.errors import Position
+from reconciler.names import resource_key
+from reconciler.state import Desired, Marker, Resource
+from reconciler.targets.maxcompute import Client, Credentials, MaxCompute
+
+url, file, name = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
+content = read(file)
+target = MaxCompute(Client(url, "demo", None, Credentials("ann", "key"), "bench"), "bench", lambda: "bench1")
+target.read()
+desired = Desired(Resource(name, "archive", content.md5, content.size), Position("-"), Marker("bench", content.sha256, content.md5))
+idle = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+begun = time.perf_counter()
+target.write(Change(Action.CREATE, resource_key(name), desired, None), {content.sha256: file}, lambda size: None)
+taken = time.perf_counter() - begun
+print(json.dumps([taken, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - idle]))
+"""
+
+PLAIN = """
+import json, sys, time
+import requests
+
+url, file, name = sys.argv[1:]
+headers = {"x-odps-resource-type": "archive", "x-odps-resource-name": name, "Authorization": "ODPS ann:key"}
+requests.post(f"{url}/projects/demo/resources", data=b"", headers=headers).raise_for_status()
+begun = time.perf_counter()
+with open(file, "rb") as stream:
+    requests.put(f"{url}/projects/demo/resources/{name}", data=stream, headers=headers).raise_for_status()
+print(json.dumps([time.perf_counter() - begun, 0]))
+"""
+
+
+def run(script: str, *arguments: str) -> tuple[float, int]:
+    """Run a client in a process of its own; return its seconds and KiB."""
+    done = subprocess.run([sys.executable, "-c", script, *arguments], stdout=subprocess.PIPE, check=True)
+    seconds, memory = json.loads(done.stdout)
+    return seconds, memory
+
+
+def main() -> None:
+    size = int(sys.argv[1]) if len(sys.argv) > 1 else 1024
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "big.zip"
+        with file.open("wb") as stream:
+            for _ in range(size):
+                stream.write(os.urandom(1 << 20))
+        command = [sys.executable, "-m", "reconciler", "serve", "--dir", f"{folder}/store"]
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        try:
+            assert server.stdout is not None
+            url = server.stdout.readline().split()[-1]
+            ratios, peaks = [], []
+            for number in range(ROUNDS):
+                plain, _ = run(PLAIN, url, str(file), f"plain{number}.zip")
+                ours, peak = run(CLIENT, url, str(file), f"ours{number}.zip")
+                ratios.append(plain / ours)
+                peaks.append(peak / 1024)
+        finally:
+            server.terminate()
+            server.wait(30)
+    print(
+        f"upload of {size} MiB: {statistics.median(ratios):.2f}× the throughput of requests (bound {THROUGHPUT_BOUND}×)"
+    )
+    print(f"peak over idle: {max(peaks):.1f} MiB (bound {MEMORY_BOUND} MiB)")
+    print("rounds: " + ", ".join(f"{ratio:.2f}×" for ratio in ratios))
+
+
+if __name__ == "__main__":
+    main()
