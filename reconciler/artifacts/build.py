@@ -92,16 +92,19 @@ def build(
 
 
 def _read_files(manifest: Manifest, folder: Path, at: Places, problems: list[Problem]) -> Iterator[tuple[str, Content]]:
-    places = {r.file: at("resources", name, "file") for name, r in manifest.resources.items() if r.file is not None}
+    places: dict[str, tuple[str, ...]] = {}
+    for name, resource in manifest.resources.items():
+        if resource.file is not None:
+            places.setdefault(resource.file, ("resources", name, "file"))
     for name, function in manifest.functions.items():
         if function.source is not None:
-            places.setdefault(function.source, at("functions", name, "source"))
+            places.setdefault(function.source, ("functions", name, "source"))
     outcomes = _gather({file: partial(_read, folder / file, file) for file in places})
     for file, outcome in outcomes.items():
         if isinstance(outcome, PackageError):
-            problems += _placed(outcome, places[file])
+            problems += _placed(outcome, at(*places[file]))
         elif reason := why_too_large(outcome.size):
-            problems.append(Problem("E405", f"'{file}' is too large: {reason}", places[file]))
+            problems.append(Problem("E405", f"'{file}' is too large: {reason}", at(*places[file])))
         else:
             yield file, outcome
 

@@ -102,8 +102,8 @@ class Index(Protocol):
 class PipIndex:
     """The index that pip uses."""
 
-    environment: Mapping[str, str]
-    """Of the command. pip gets all of it but a few settings of its own (`_OURS`)."""
+    environment: Mapping[str, str] = field(repr=False)
+    """Of the command; it may hold passwords. pip gets all of it but a few settings of its own (`_OURS`)."""
 
     python: str = sys.executable
     """An interpreter that has pip."""
@@ -111,9 +111,9 @@ class PipIndex:
     timeout: float = 900
     """Seconds for one wheel. pip's own timeouts end a silent connection much earlier; this ends a dripping one."""
 
-    _running: set[subprocess.Popen[str]] = field(default_factory=set)
-    _lock: Lock = field(default_factory=Lock)
-    _stopped: bool = False
+    _running: set[subprocess.Popen[str]] = field(default_factory=set, init=False, repr=False)
+    _lock: Lock = field(default_factory=Lock, init=False, repr=False)
+    _stopped: bool = field(default=False, init=False, repr=False)
 
     def fetch(self, pin: Pin, runtime: Runtime, folder: Path) -> Path:
         wheels = folder / "wheels"

@@ -69,6 +69,15 @@ def test_a_damaged_twin_does_not_hide_a_whole_one(cache: Cache) -> None:
     assert found.path == whole
 
 
+def test_a_file_that_cannot_be_read_is_as_good_as_absent(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(path: Path) -> None:
+        raise OSError(5, "Input/output error", str(path))
+
+    _put(cache)
+    monkeypatch.setattr("reconciler.artifacts.cache.read", fail)
+    assert cache.get(SHA256) is None
+
+
 def test_bytes_with_another_hash_are_not_kept(cache: Cache) -> None:
     with pytest.raises(PackageError) as caught:
         _put(cache, b"something else")

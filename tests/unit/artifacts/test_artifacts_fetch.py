@@ -43,6 +43,8 @@ class Simple:
     """Files are sent when it is set."""
 
     status: int = 200
+    """Of every answer, unless there is nothing of that name."""
+
     asked: Event = field(default_factory=Event)
     port: int = 0
 
@@ -253,8 +255,8 @@ def test_a_checkout_cannot_bring_its_own_pip(simple: Simple, tmp_path: Path, mon
 def test_a_download_that_never_ends_is_ended(simple: Simple, tmp_path: Path) -> None:
     wanted = simple.add(wheel(tmp_path / "shelf", "pure"))
     simple.hold.clear()
-    code, message, _ = _failure(PipIndex(_environment(simple.url), timeout=3), wanted, tmp_path)
-    assert (code, message) == ("E403", "pure==1.0 did not arrive within 3 seconds")
+    code, message, _ = _failure(PipIndex(_environment(simple.url), timeout=1), wanted, tmp_path)
+    assert (code, message) == ("E403", "pure==1.0 did not arrive within 1 seconds")
 
 
 def test_stop_ends_a_download_under_way_and_lets_no_other_begin(simple: Simple, tmp_path: Path) -> None:
@@ -276,6 +278,14 @@ def test_a_python_without_pip_is_said_to_have_none() -> None:
     (problem,) = failure(Pin("pure", "1.0", "0" * 64), CP37, said).problems
     assert problem.code == "E403"
     assert "has no pip" in problem.message
+
+
+def test_a_pip_that_leaves_no_wheel_is_not_believed(tmp_path: Path) -> None:
+    (tmp_path / "python").write_text("#!/bin/sh\nexit 0\n")
+    (tmp_path / "python").chmod(0o755)
+    index = PipIndex(_environment("http://127.0.0.1:9/simple"), python=str(tmp_path / "python"))
+    code, message, _ = _failure(index, Pin("pure", "1.0", "0" * 64), tmp_path)
+    assert (code, message) == ("E403", "pip was asked for pure==1.0 and left 0 wheels")
 
 
 def test_silence_is_reported_as_plainly_as_words() -> None:

@@ -59,6 +59,7 @@ REFUSED = [
     ("numpy-2.1.0-cp313-cp313t-manylinux2014_x86_64.whl", "cp311", "it is for CPython 3.13, and"),
     ("debug-1.0-cp37-cp37dm-manylinux1_x86_64.whl", "cp37", "its ABI is 'cp37dm', and the runtime's is cp37m"),
     ("odd-1.0-cp37-cp37m-any.whl", "cp37", "its platform is 'any', and MaxCompute is x86_64 Linux with glibc 2.17"),
+    ("odd-1.0-cp37-cp37m-freebsd_13_x86_64.whl", "cp37", "its platform is 'freebsd_13_x86_64', and MaxCompute is"),
     ("odd-1.0-cp3-none-any.whl", "cp37", "it is for the interpreter 'cp3'"),
 ]
 
