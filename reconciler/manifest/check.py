@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from reconciler.manifest.model import PinnedWheel
 from reconciler.manifest.paths import Folder, Refusal
-from reconciler.manifest.suggest import did_you_mean
+from reconciler.manifest.wording import did_you_mean, quoted
 from reconciler.names import (
     ARCHIVE_SUFFIXES,
     is_qualified,
@@ -122,7 +122,12 @@ class _Checker:
                 hint = _why_not_an_endpoint(value) if key == "endpoint" else _why_not_a_project(value)
                 if hint is not None:
                     self.note(
-                        "E203", f"the {key} of the target '{name}' cannot be used", "targets", name, key, hint=hint
+                        "E203",
+                        f"the {key} of the target {quoted(name)} cannot be used",
+                        "targets",
+                        name,
+                        key,
+                        hint=hint,
                     )
 
     # --- resources ----------------------------------------------------------------------------------------------------
@@ -144,7 +149,7 @@ class _Checker:
     def _content(self, here: tuple[str, str], resource: Resource) -> None:
         name = here[1]
         if resource.file is None and resource.table is None:
-            self.note("E201", f"the resource '{name}' needs the key 'file' or 'table'", *here)
+            self.note("E201", f"the resource {quoted(name)} needs the key 'file' or 'table'", *here)
         if resource.file is not None and resource.table is not None:
             self.note("E204", "'file' and 'table' exclude each other", *here, "table", hint="keep one", at_key=True)
         if resource.partition is not None and resource.table is None:
@@ -165,31 +170,31 @@ class _Checker:
                 here = ("packages", name, "wheels", index)
                 written = wheel.requirement if isinstance(wheel, PinnedWheel) else wheel
                 if written in seen:
-                    self.note("E313", f"'{written}' is listed twice", *here, hint="keep one")
+                    self.note("E313", f"{quoted(written)} is listed twice", *here, hint="keep one")
                 seen.add(written)
                 if isinstance(wheel, PinnedWheel):
                     self._pinned(here, wheel)
                 else:
                     self._wheel(here, wheel)
             if name not in used:
-                message, hint = f"no function uses the package '{name}'", "name it under a function's `packages:`"
+                message, hint = f"no function uses the package {quoted(name)}", "name it under a function's `packages:`"
                 self.document.warn("E312", message, self.document.find("packages", name), hint=hint)
 
     def _pinned(self, here: tuple[str | int, ...], wheel: PinnedWheel) -> None:
         if not is_pinned(wheel.requirement):
-            message = f"'{wheel.requirement}' does not name one version"
+            message = f"{quoted(wheel.requirement)} does not name one version"
             self.note("E404", message, *here, "requirement", hint="name==version, such as numpy==1.19.2")
 
     def _wheel(self, here: tuple[str | int, ...], path: str) -> None:
         if not path.endswith(".whl"):
-            message = f"'{path}' is not a wheel"
+            message = f"{quoted(path)} is not a wheel"
             self.note("E406", message, *here, hint="a wheel's name ends in .whl; other files go under `resources:`")
             return
         found = self._file(here, path)
         name = wheel_archive(path)
         why_not = why_not_a_resource_name(name)
         if why_not is not None:
-            self.note("E302", f"the wheel cannot be uploaded as '{name}'", *here, hint=why_not)
+            self.note("E302", f"the wheel cannot be uploaded as {quoted(name)}", *here, hint=why_not)
         self._upload(name, (found, "archive"), here)
 
     # --- functions ----------------------------------------------------------------------------------------------------
@@ -218,11 +223,11 @@ class _Checker:
             plain = name in declared
             folded = self._folded(name) if key == "resources" else name
             if folded in seen:
-                self.note("E313", f"'{name}' is listed twice", *here, key, index, hint="keep one")
+                self.note("E313", f"{quoted(name)} is listed twice", *here, key, index, hint="keep one")
             seen.add(folded)
             if not plain and not (key == "resources" and is_qualified(name)):
                 all_known = False
-                message = f"the {key[:-1]} '{name}' is not declared under `{key}:`"
+                message = f"the {key[:-1]} {quoted(name)} is not declared under `{key}:`"
                 self.note("E301", message, *here, key, index, hint=self._instead(name, key, declared))
         return all_known
 
@@ -242,15 +247,15 @@ class _Checker:
         stem = entry.removesuffix(".py")
         if stem == entry or not is_identifier(stem):
             hint = "letters, digits and _, then .py: MaxCompute imports the module by this name"
-            self.note("E310", f"'{entry}' is not the name of a Python module", *here, "source", hint=hint)
+            self.note("E310", f"{quoted(entry)} is not the name of a Python module", *here, "source", hint=hint)
             return None
         why_not = why_not_a_resource_name(entry)
         if why_not is not None:
-            self.note("E302", f"the source cannot be uploaded as '{entry}'", *here, "source", hint=why_not)
+            self.note("E302", f"the source cannot be uploaded as {quoted(entry)}", *here, "source", hint=why_not)
         self._upload(entry, (found, "py"), (*here, "source"))
         *modules, name = function.class_.split(".")
         if modules not in ([], [stem]) or not is_identifier(name):
-            message = f"the class '{function.class_}' does not fit the source '{entry}'"
+            message = f"the class {quoted(function.class_)} does not fit the source {quoted(entry)}"
             self.note("E310", message, *here, "class", hint=f"write the class alone, or {stem}.Class")
             return None
         return Code(f"{stem}.{name}", entry, function.python or self.manifest.python, entry)
@@ -263,16 +268,18 @@ class _Checker:
         entry = next((one.name for one in references if one.name == f"{module}.py"), None)
         has_jar = any(one.name.lower().endswith(".jar") for one in references)
         if not all(map(is_identifier, function.class_.split("."))) or not module:
-            message = f"'{function.class_}' is not module.Class"
+            message = f"{quoted(function.class_)} is not module.Class"
             self.note("E310", message, *here, "class", hint="without `source`, the class is written with its module")
         elif entry is None and not has_jar:
-            message = f"no resource of the function holds the module '{module}'"
+            message = f"no resource of the function holds the module {quoted(module)}"
             self.note(
                 "E310", message, *here, "class", hint=f"add `source:`, or {module}.py to the function's resources"
             )
         elif not own:
             hint = "give it a `source:`, or put one resource under `resources:` for it"
-            self.note("E308", f"the function '{here[1]}' has no resource that this manifest manages", *here, hint=hint)
+            self.note(
+                "E308", f"the function {quoted(here[1])} has no resource that this manifest manages", *here, hint=hint
+            )
         else:
             carrier = entry if entry in own else own[0]
             return Code(function.class_, entry, function.python or self.manifest.python, carrier)
@@ -287,13 +294,13 @@ class _Checker:
         for name in names:
             reason = why_not(name)
             if reason is not None:
-                message = f"'{name[:80]}' cannot be the name of a {kind[:-1]}"
+                message = f"{quoted(name)} cannot be the name of a {kind[:-1]}"
                 self.note("E302", message, kind, name, hint=reason, at_key=True)
             twin = first.setdefault(name.lower(), name)
             if twin != name:
                 where = self.document.position(self.document.find_key(kind, twin)[0])
-                message = f"the {kind} '{twin}' and '{name}' differ only in case"
-                hint = f"'{twin}' is at line {where.line}, column {where.column}; to MaxCompute they are one"
+                message = f"the {kind} {quoted(twin)} and {quoted(name)} differ only in case"
+                hint = f"{quoted(twin)} is at line {where.line}, column {where.column}; to MaxCompute they are one"
                 self.note("E303", message, kind, name, hint=hint, at_key=True)
 
     def _file(self, here: tuple[str | int, ...], text: str) -> str:
@@ -314,7 +321,7 @@ class _Checker:
         # Two resources that are twins in case are noted as such already.
         if first != what and not (there[0] == here[0] == "resources"):
             where = self.document.position(self.document.find(*there)[0])
-            message = f"two different files would be uploaded as '{name}'"
+            message = f"two different files would be uploaded as {quoted(name)}"
             hint = f"the other is at line {where.line}, column {where.column}; rename one of the files"
             self.note("E309", message, *here, hint=hint)
 
@@ -364,17 +371,20 @@ def _split_partition(partition: str) -> list[str]:
 def _why_not_this_type(name: str, resource: Resource) -> tuple[str, str] | None:
     folded = name.lower()
     if folded.endswith(".whl"):
-        return f"'{name}' is a wheel, which MaxCompute does not unpack", "list it under `packages:`, in `wheels:`"
+        return f"{quoted(name)} is a wheel, which MaxCompute does not unpack", "list it under `packages:`, in `wheels:`"
     kind = resource_type(name, resource)
     if (kind == "table") != (resource.table is not None):
         return (
-            f"the type {kind} does not fit the resource '{name}'",
+            f"the type {kind} does not fit the resource {quoted(name)}",
             "type table goes with `table:`, the others with `file:`",
         )
     if kind == "py" and not (name.endswith(".py") and is_identifier(name[:-3])):
-        return f"'{name}' cannot be imported by Python", "letters, digits and _, then .py; or set `type: file`"
+        return f"{quoted(name)} cannot be imported by Python", "letters, digits and _, then .py; or set `type: file`"
     if kind == "archive" and not folded.endswith(ARCHIVE_SUFFIXES):
-        return f"MaxCompute would not unpack '{name}'", f"the name of an archive ends in {' '.join(ARCHIVE_SUFFIXES)}"
+        return (
+            f"MaxCompute would not unpack {quoted(name)}",
+            f"the name of an archive ends in {' '.join(ARCHIVE_SUFFIXES)}",
+        )
     if kind == "jar" and not folded.endswith(".jar"):
-        return f"'{name}' is not the name of a jar", "it ends in .jar"
+        return f"{quoted(name)} is not the name of a jar", "it ends in .jar"
     return None

@@ -8,23 +8,25 @@ same environment give the same manifest.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from reconciler.errors import InvalidManifest, Position, Problem
+from reconciler.errors import InvalidManifest
 from reconciler.manifest.check import check
 from reconciler.manifest.model import Manifest, Target
-from reconciler.manifest.reader import MAX_BYTES, Document, Mapping, read
+from reconciler.manifest.reader import MAX_BYTES, Document, Mapping, TooManyProblems, read
 from reconciler.manifest.shape import typed
-from reconciler.manifest.suggest import did_you_mean
 from reconciler.manifest.variables import expand
+from reconciler.manifest.wording import did_you_mean, quoted
 
 if TYPE_CHECKING:
     import collections.abc
     from pathlib import Path
 
+    from reconciler.errors import Position, Problem
     from reconciler.manifest.check import Code
 
 DEFAULT_TARGET = "local"
@@ -84,19 +86,31 @@ def load(
     `target` is the one named by the user, if any; `shown` is how problems call the file.
     """
     called = shown or str(path)
-    document = read(_content(path, called), called)
-    if not document.whole:
-        raise InvalidManifest.of(document.problems)
-    name = _choose(document, target)
+    content = _content(path, called)
+    document = Document(called)
+    with contextlib.suppress(TooManyProblems):
+        loaded = _judge(document, content, path.parent.resolve(), target, env)
+        if loaded is not None:
+            return loaded
+    raise InvalidManifest.of([*document.problems, *document.warnings])
+
+
+def _judge(
+    document: Document, content: bytes, folder: Path, target: str | None, env: collections.abc.Mapping[str, str]
+) -> Loaded | None:
+    """Take the steps as far as they lead; what is in the way is in `document`."""
+    read(content, document)
+    name = _choose(document, target) if document.whole else None
+    if name is None:
+        return None
     expand(document, name, env)
     manifest = typed(document)
     if manifest is None:
-        raise InvalidManifest.of(document.problems)
+        return None
     chosen = manifest.targets.get(name, IMPLICIT_TARGET)
-    folder = path.parent.resolve()
     checked = check(document, manifest, name, chosen, folder)
     if document.problems:
-        raise InvalidManifest.of([*document.problems, *document.warnings])
+        return None
     return Loaded(manifest, folder, name, chosen, checked.code, tuple(document.warnings), checked.files, document)
 
 
@@ -116,14 +130,14 @@ def _content(path: Path, called: str) -> bytes:
         return file.read(MAX_BYTES + 1)
 
 
-def _choose(document: Document, named: str | None) -> str:
+def _choose(document: Document, named: str | None) -> str | None:
     """Return the name of the target that is meant."""
     targets = document.value("targets")
     declared: list[str] = [*targets] if isinstance(targets, Mapping) else []
     if named is not None:
         if named in declared or (not declared and named == DEFAULT_TARGET):
             return named
-        message = f"there is no target '{named}'"
+        message = f"there is no target {quoted(named)}"
         hint = did_you_mean(named, declared) or _declared(declared)
     elif DEFAULT_TARGET in declared or not declared:
         return DEFAULT_TARGET
@@ -132,9 +146,8 @@ def _choose(document: Document, named: str | None) -> str:
     else:
         message = "there are several targets and none of them is called 'local'"
         hint = f"choose one with --target; {_declared(declared)}"
-    mark, width = document.find("targets")
-    problem = document.problem("E307", message, mark, width=width, hint=hint)
-    raise InvalidManifest.of([*document.problems, problem])
+    document.note("E307", message, document.find("targets"), hint=hint)
+    return None
 
 
 def _declared(names: list[str]) -> str:

@@ -14,6 +14,8 @@ import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from reconciler.manifest.wording import quoted
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -46,16 +48,18 @@ def why_not_a_path(text: str) -> Refusal | None:
     if any(ord(character) < 32 for character in text):
         return Refusal("E304", "a path holds no line break or other control character", None)
     if "\\" in text or _DRIVE.match(text):
-        return Refusal("E304", f"'{text}' is a Windows path", "write it with /, relative to the manifest")
+        return Refusal("E304", f"{quoted(text)} is a Windows path", "write it with /, relative to the manifest")
     if text.startswith("/"):
-        return Refusal("E304", f"'{text}' is an absolute path", "write it relative to the manifest")
+        return Refusal("E304", f"{quoted(text)} is an absolute path", "write it relative to the manifest")
     if text.startswith("~"):
-        return Refusal("E304", f"'{text}' begins with ~, which is not expanded", "write it relative to the manifest")
+        return Refusal(
+            "E304", f"{quoted(text)} begins with ~, which is not expanded", "write it relative to the manifest"
+        )
     parts = text.split("/")
     if ".." in parts:
-        return Refusal("E304", f"'{text}' holds '..'", "keep the file in the manifest's folder or below")
+        return Refusal("E304", f"{quoted(text)} holds '..'", "keep the file in the manifest's folder or below")
     if len(text.encode()) > _MAX_PATH or any(len(part.encode()) > _MAX_PART for part in parts):
-        return Refusal("E304", f"the path '{text[:40]}…' is too long", "a name has at most 255 bytes")
+        return Refusal("E304", f"the path {quoted(text)} is too long", "a name has at most 255 bytes")
     return None
 
 
@@ -93,16 +97,18 @@ class Folder:
             path = os.path.realpath(path, strict=True)
             mode = type(self.root)(path).stat().st_mode
         if not path.startswith(self._inside):
-            return Refusal("E304", f"'{text}' leads out of the manifest's folder", "a symbolic link on the way does so")
+            return Refusal(
+                "E304", f"{quoted(text)} leads out of the manifest's folder", "a symbolic link on the way does so"
+            )
         if not stat.S_ISREG(mode):
             kind = _KINDS.get(stat.S_IFMT(mode), "something else")
-            return Refusal("E305", f"'{text}' is {kind}, not a file", None)
+            return Refusal("E305", f"{quoted(text)} is {kind}, not a file", None)
         return path
 
 
 def _unreachable(text: str, error: OSError) -> Refusal:
     if error.errno == errno.ELOOP:
-        return Refusal("E305", f"'{text}' is a symbolic link that leads back to itself", None)
+        return Refusal("E305", f"{quoted(text)} is a symbolic link that leads back to itself", None)
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
-        return Refusal("E305", f"there is no file '{text}'", "paths are relative to the manifest")
-    return Refusal("E305", f"'{text}' cannot be read: {error.strerror}", None)
+        return Refusal("E305", f"there is no file {quoted(text)}", "paths are relative to the manifest")
+    return Refusal("E305", f"{quoted(text)} cannot be read: {error.strerror}", None)

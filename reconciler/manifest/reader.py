@@ -13,6 +13,7 @@ Places are kept as single integers, offsets into the text. A line and a column a
 from __future__ import annotations
 
 import re
+from array import array
 from bisect import bisect_right
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -31,13 +32,14 @@ from yaml.events import (
 
 from reconciler.errors import Position, Problem
 from reconciler.manifest.model import UNPRINTABLE, Plain
+from reconciler.manifest.wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 MAX_BYTES = 8_000_000
 MAX_DEPTH = 64
-MAX_EVENTS = 2_000_000
+MAX_EVENTS = 1_000_000
 MAX_PROBLEMS = 1_000
 MAX_SHOWN_LINE = 2_000
 """A longer line is not repeated beside a problem: a manifest written by a program may be one line of megabytes."""
@@ -51,7 +53,7 @@ _CREDENTIALS = re.compile(
     re.IGNORECASE,
 )
 _USUAL = bytes([*b"\t\n", *range(0x20, 0x7F)])
-_QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"\\]|\\.)*\"", re.DOTALL)
+_QUOTED = re.compile(r"'[^']*(?:''[^']*)*'|\"[^\"\\]*(?:\\.[^\"\\]*)*\"", re.DOTALL)
 
 _ROOT, _KEY, _VALUE, _ITEM, _DONE = range(5)
 """What the next event will be, seen from the collection that is open."""
@@ -85,17 +87,20 @@ def _parser() -> Callable[[str], Any]:
     return parser
 
 
+class TooManyProblems(Exception):
+    """Nobody reads more than `MAX_PROBLEMS`, and hostile text could make millions: the search ends."""
+
+
 class Document:
     """What was read, and where in the file it stands."""
 
-    def __init__(self, file: str, text: str) -> None:
+    def __init__(self, file: str, text: str = "") -> None:
         self.file = file
         self.text = text
         self.root: Any = None
         """A `Mapping`, a `Sequence` or a string; None if there is nothing."""
         self.root_mark = 0
         self.problems: list[Problem] = []
-        """Errors, at most `MAX_PROBLEMS`: nobody reads more, and hostile text could make millions."""
         self.warnings: list[Problem] = []
         self.settled: set[int] = set()
         """Offsets of values that have their complaint; what follows from the same mistake is not added to it."""
@@ -103,8 +108,10 @@ class Document:
         """Whether `root` says what the text says. If not, judging it further would accuse the wrong thing."""
 
     @cached_property
-    def _lines(self) -> list[int]:
-        return [0, *(found.end() for found in re.finditer("\n", self.text))]
+    def _lines(self) -> array[int]:
+        starts = array("L", [0])
+        starts.extend(found.end() for found in re.finditer("\n", self.text))
+        return starts
 
     @cached_property
     def _end(self) -> int:
@@ -146,8 +153,11 @@ class Document:
     def note(self, code: str, message: str, place: tuple[int, int], *, hint: str | None = None) -> None:
         """Add an error at a place (offset and width), unless the value there is settled."""
         mark, width = place
-        if mark not in self.settled and len(self.problems) < MAX_PROBLEMS:
-            self.problems.append(self.problem(code, message, mark, width=width, hint=hint))
+        if mark in self.settled:
+            return
+        if len(self.problems) >= MAX_PROBLEMS:
+            raise TooManyProblems
+        self.problems.append(self.problem(code, message, mark, width=width, hint=hint))
 
     def warn(self, code: str, message: str, place: tuple[int, int], *, hint: str) -> None:
         """Add a warning at a place."""
@@ -199,21 +209,17 @@ class Document:
         """Return how many characters of its line a scalar takes."""
         if self.text.startswith(text, mark):
             return max(len(text), 1)
-        quoted = _QUOTED.match(self.text, mark)
         line = self.text.find("\n", mark)
-        return min(quoted.end(), line if line >= 0 else quoted.end()) - mark if quoted else 1
+        inside_quotes = _QUOTED.match(self.text, mark, line if line >= 0 else len(self.text))
+        return inside_quotes.end() - mark if inside_quotes else 1
 
-    def inside(self, mark: int, value: str, offset: int) -> int:
-        """Return where in the file the ``${`` stands that is at `offset` in a scalar's value."""
-        quoted = _QUOTED.match(self.text, mark)
-        end = quoted.end() if quoted else len(self.text)
-        found = mark - 1
-        for _ in range(value.count("${", 0, offset) + 1):
-            found = self.text.find("${", found + 1, end)
-            if found < 0:
-                # Written with escapes, as in "\x24{".
-                return mark
-        return found
+    def dollars(self, mark: int, value: str) -> list[int]:
+        """Return where in the file each ``${`` of a scalar stands."""
+        quotes = _QUOTED.match(self.text, mark)
+        places = [found.start() for found in re.finditer(r"\$\{", self.text[mark : quotes.end() if quotes else None])]
+        count = value.count("${")
+        # Fewer: some are written with escapes, as in "\x24{". More: a plain scalar's end is not known.
+        return [mark + place for place in places[:count]] if len(places) >= count else [mark] * count
 
 
 def _masked(found: re.Match[str]) -> str:
@@ -221,20 +227,16 @@ def _masked(found: re.Match[str]) -> str:
     return found[0][: len(found[0]) - len(secret)] + "*" * len(secret)
 
 
-def read(content: bytes, file: str) -> Document:
-    """Read a manifest's bytes; what is wrong with them is in `Document.problems`."""
-    document = Document(file, "")
+def read(content: bytes, document: Document) -> None:
+    """Fill `document` from a manifest's bytes; what is wrong with them is in its problems."""
     if len(content) > MAX_BYTES:
         _stop(document, "E104", f"more than {MAX_BYTES // 1_000_000} MB", 0, hint="split it into stacks")
-        return document
-    if not _decode(content, document):
-        return document
-    _forbid(document, content)
-    if document.text.strip():
-        _parse(document)
-    if document.root is None and not document.problems:
-        _stop(document, "E112", "the manifest is empty", 0, hint="`udfs init` writes a starter")
-    return document
+    elif _decode(content, document):
+        _forbid(document, content)
+        if document.text.strip():
+            _parse(document)
+        if document.root is None and not document.problems:
+            _stop(document, "E112", "the manifest is empty", 0, hint="`udfs init` writes a starter")
 
 
 def _decode(content: bytes, document: Document) -> bool:
@@ -260,7 +262,7 @@ def _decode(content: bytes, document: Document) -> bool:
 def _stop(document: Document, code: str, message: str, mark: int, *, hint: str | None = None, width: int = 1) -> None:
     """Note a problem after which the values are not to be judged."""
     document.whole = False
-    document.problems.append(document.problem(code, message, mark, hint=hint, width=width))
+    document.note(code, message, (mark, width), hint=hint)
 
 
 def _forbid(document: Document, content: bytes) -> None:
@@ -269,8 +271,6 @@ def _forbid(document: Document, content: bytes) -> None:
         return
     for found in _FORBIDDEN.finditer(document.text):
         _stop(document, "E103", f"the character U+{ord(found[0]):04X} is not taken", found.start(), hint="remove it")
-        if len(document.problems) >= MAX_PROBLEMS:
-            return
 
 
 def _parse(document: Document) -> None:
@@ -378,8 +378,6 @@ def _build(document: Document, parser: Any) -> None:
         elif kind is MappingEndEvent or kind is SequenceEndEvent:
             container, expected = stack.pop()
             marks = None if container is None else container.marks
-            if len(document.problems) >= MAX_PROBLEMS:
-                return
             continue
         elif kind is AliasEvent:
             value = Plain("")
@@ -420,32 +418,24 @@ def _build(document: Document, parser: Any) -> None:
 def _decorated(document: Document, event: Any) -> None:
     mark = event.start_mark.index
     if event.anchor is not None:
+        message = f"the anchor {quoted(f'&{event.anchor}')} is not taken"
         hint = "write the value out where it is needed, or use ${var:NAME}"
-        document.problems.append(
-            document.problem("E106", f"the anchor '&{event.anchor}' is not taken", mark, hint=hint)
-        )
+        document.note("E106", message, (mark, len(event.anchor) + 1), hint=hint)
     if event.tag is not None:
         hint = "remove it; put quotes around what should stay text"
-        document.problems.append(document.problem("E107", f"the tag '{event.tag}' is not taken", mark, hint=hint))
+        document.note("E107", f"the tag {quoted(event.tag)} is not taken", (mark, 1), hint=hint)
 
 
 def _alias(document: Document, event: Any) -> None:
     hint = "write the value out, or use ${var:NAME}"
-    message = f"the alias '*{event.anchor}' is not taken"
+    message = f"the alias {quoted(f'*{event.anchor}')} is not taken"
     _stop(document, "E106", message, event.start_mark.index, hint=hint, width=len(event.anchor) + 1)
 
 
 def _duplicate(document: Document, key: str, mark: int, first: int) -> None:
     where = document.position(first)
-    document.problems.append(
-        document.problem(
-            "E110",
-            f"the key '{key}' is there twice",
-            mark,
-            width=document.width(mark, key),
-            hint=f"it is first at line {where.line}, column {where.column}; keep one",
-        )
-    )
+    hint = f"it is first at line {where.line}, column {where.column}; keep one"
+    document.note("E110", f"the key {quoted(key)} is there twice", (mark, document.width(mark, key)), hint=hint)
 
 
 def _complex_key(document: Document, mark: int) -> str | None:

@@ -28,7 +28,7 @@ from reconciler.manifest.model import (
     Test,
 )
 from reconciler.manifest.reader import MAX_PROBLEMS
-from reconciler.manifest.suggest import closest
+from reconciler.manifest.wording import closest, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,6 +47,8 @@ _PATTERNS = {
     STACK: "a stack's name: lower-case letters, digits and -, beginning with a letter, 40 at most",
     SHA256: "64 lower-case hexadecimal digits, as `sha256sum` prints them",
     ASCII: "printable ASCII on one line, because the comment travels in an HTTP header",
+}
+_KEY_PATTERNS = {
     LABEL: "letters, digits, _ . and -, 100 at most, beginning with a letter, a digit or _",
     VARIABLE: "letters, digits and _, 100 at most, not beginning with a digit",
 }
@@ -79,21 +81,22 @@ def typed(document: Document) -> Manifest | None:
 
 def _note(document: Document, error: Mapping[str, Any]) -> None:
     kind: str = error["type"]
-    path = _path(error["loc"])
+    path, ctx = _path(error["loc"]), error.get("ctx", {})
+    if ctx.get("pattern") in _KEY_PATTERNS:
+        # pydantic says by a last part "[key]" that it is the key that does not fit.
+        path, kind = path[:-1], "key"
     if kind == "missing":
         place = document.find(*path[:-1])
-    elif kind == "extra_forbidden" or error["loc"][-1:] == ("[key]",):
+    elif kind in ("extra_forbidden", "key"):
         place = document.find_key(*path)
     else:
         place = document.find(*path)
-    code, message, hint = _finding(kind, path, error.get("ctx", {}), document)
+    code, message, hint = _finding(kind, path, ctx, document)
     document.note(code, message, place, hint=hint)
 
 
 def _path(loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
-    """Drop what pydantic adds to a place: the kind of wheel after its number, and that a key is meant."""
-    if loc[-1:] == ("[key]",):
-        loc = loc[:-1]
+    """Drop what pydantic adds to a place: after a wheel's number, its kind."""
     if len(loc) > 4 and loc[2] == "wheels":
         loc = loc[:4] + loc[5:]
     return loc
@@ -119,18 +122,29 @@ def _finding(kind: str, path: tuple[str | int, ...], ctx: Mapping[str, Any], doc
         case "too_short":
             return _Finding("E203", f"{what} is empty", "list at least one item")
         case "literal_error":
-            value = str(document.value(*path))[:60]
-            return _Finding(
-                "E203", f"'{value}' is not taken by {what}", f"one of {ctx['expected'].replace(chr(39), '')}"
-            )
+            return _Finding("E203", f"{_shown(document.value(*path))} is not taken by {what}", _choice(ctx["expected"]))
+        case "key":
+            message = f"{quoted(str(path[-1]))} is not a name that {_what(path[:-1])} takes"
+            return _Finding("E203", message, _KEY_PATTERNS[ctx["pattern"]])
         case "string_pattern_mismatch" if ctx["pattern"] == TEXT:
             return _Finding("E103", f"{what} holds a control or bidirectional character", "remove it")
         case "string_pattern_mismatch":
             return _Finding("E203", f"{what} does not have the form it needs", _PATTERNS.get(ctx["pattern"]))
         case "string_unicode":
             return _Finding("E103", f"{what} holds half of a character", "remove the \\u escape of a surrogate")
+        case "value_error":
+            return _Finding("E203", f"{what} is too large a number", "put quotes around what should stay text")
         case _:
-            return _Finding("E203", f"{what} is not a value that can be used", "a number has at most 4,300 digits")
+            return _Finding("E202", f"{what} is not a value that can be used")
+
+
+def _shown(value: object) -> str:
+    return quoted(value) if isinstance(value, str) else "a list or mapping"
+
+
+def _choice(expected: str) -> str:
+    """Return what pydantic says of the literals that are taken, without its quotes."""
+    return f"one of {expected.replace(chr(39), '')}"
 
 
 def _what(path: tuple[str | int, ...]) -> str:
@@ -141,8 +155,8 @@ def _what(path: tuple[str | int, ...]) -> str:
     if isinstance(last, int):
         return f"item {last + 1} of '{path[-2]}'"
     if len(path) == 2 and path[0] in _NAMED:
-        return f"the {str(path[0])[:-1]} '{last}'"
-    return f"'{last}'"
+        return f"the {str(path[0])[:-1]} {quoted(last)}"
+    return quoted(last)
 
 
 def _section(path: tuple[str | int, ...]) -> type[Section] | None:
@@ -185,7 +199,7 @@ def _unknown(path: tuple[str | int, ...]) -> _Finding:
     key = str(path[-1])
     section = _section(path[:-1]) or Manifest
     guess = _meant(path)
-    message = f"unknown key '{key[:60]}'" + (f", did you mean '{guess}'?" if guess else "")
+    message = f"unknown key {quoted(key)}" + (f", did you mean '{guess}'?" if guess else "")
     if section is Target and any(word in key.lower() for word in _CREDENTIALS):
         return _Finding(
             "E214",

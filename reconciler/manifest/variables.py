@@ -9,22 +9,37 @@ replaced, so a laptop needs no production variables. Keys are never replaced.
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconciler.manifest.reader import MAX_BYTES, Mapping, Sequence
-from reconciler.manifest.suggest import did_you_mean
+from reconciler.manifest.wording import did_you_mean, quoted
 
 if TYPE_CHECKING:
     import collections.abc
-    from collections.abc import Iterable
 
     from reconciler.manifest.reader import Document
 
 _REFERENCE = re.compile(r"\$(?P<escaped>\$\{)|\$\{(?:(?P<kind>env|var):(?P<name>[A-Za-z_][A-Za-z0-9_]*)\})?")
+
+
+class _Problem(NamedTuple):
+    message: str
+    hint: str
+
+
 _FORMS = "write ${var:NAME}, or $${ for the two characters themselves"
-_NO_ENV = "the environment is read under `targets:` only; set a variable of the target from it and use ${var:NAME} here"
+_NOT_HERE = {
+    "env": _Problem(
+        "the environment is not read here",
+        "it is read under `targets:` only: set a variable of the target from it and use ${var:NAME} here",
+    ),
+    "var": _Problem(
+        "a variable's value holds no other variable", "write the value out, or use both where they are needed"
+    ),
+}
 
 
 def expand(document: Document, target: str, env: collections.abc.Mapping[str, str]) -> None:
@@ -35,7 +50,9 @@ def expand(document: Document, target: str, env: collections.abc.Mapping[str, st
     complains about those again.
     """
     if "${" in document.text and isinstance(document.root, Mapping):
-        _Expansion(document, env).run(target)
+        expansion = _Expansion(document, env)
+        expansion.run(target)
+        document.settled |= expansion.settled
 
 
 @dataclass
@@ -43,6 +60,7 @@ class _Expansion:
     document: Document
     env: collections.abc.Mapping[str, str]
     variables: dict[str, str] = field(default_factory=dict)
+    settled: set[int] = field(default_factory=set)
     budget: int = MAX_BYTES
     """How many characters all replacements together may add: a long variable used often is a bomb too."""
 
@@ -83,11 +101,18 @@ class _Expansion:
             container[key] = self._replaced(value, mark, ("var",))
 
     def _replaced(self, text: str, mark: int, kinds: tuple[str, ...]) -> str:
+        places: list[int] = []
+        ordinals = itertools.count()
+
         def one(found: re.Match[str]) -> str:
+            ordinal = next(ordinals)
             if found["escaped"]:
                 return "${"
-            place = self.document.inside(mark, text, found.start())
-            value = self._value(found, kinds, mark, place)
+            value, problem = self._value(found, kinds)
+            if problem is not None:
+                # Each match is one `${` of the value, in order.
+                places.extend([] if places else self.document.dollars(mark, text))
+                self._note("E306", problem, mark, (places[ordinal], len(found[0])))
             self.budget -= len(value)
             return value
 
@@ -96,45 +121,35 @@ class _Expansion:
         # A plain text stays plain, so that a test's argument may be a number that comes from a variable.
         replaced = type(text)(_REFERENCE.sub(one, text))
         if self.budget < 0:
-            self._note("E104", f"variables add more than {MAX_BYTES // 1_000_000} MB", mark, mark, found=None)
+            problem = _Problem(f"variables add more than {MAX_BYTES // 1_000_000} MB", "use a shorter value")
+            self._note("E104", problem, mark, (mark, 1))
         return replaced
 
-    def _value(self, found: re.Match[str], kinds: tuple[str, ...], mark: int, place: int) -> str:
+    def _value(self, found: re.Match[str], kinds: tuple[str, ...]) -> tuple[str, _Problem | None]:
+        """Return what stands for a reference; the reference itself, and why, if nothing does."""
         kind, name = found["kind"], found["name"]
         if kind is None:
-            return self._note("E306", "'${' does not begin a variable here", mark, place, hint=_FORMS, found=found)
+            return found[0], _Problem("'${' does not begin a variable here", _FORMS)
         if kind not in kinds:
-            return self._misplaced(kind, kinds, mark, place, found)
-        values = self.env if kind == "env" else self.variables
-        value = values.get(name)
-        if value:
-            return value
+            return found[0], _NOT_HERE[kind]
         if kind == "env":
-            state = "is empty" if value == "" else "is not set"
-            message = f"the environment variable '{name}' {state}"
-            hint = did_you_mean(name, self.env) or "set it, or choose another target with --target"
-        else:
-            message = f"the variable '{name}' is not defined"
-            hint = did_you_mean(name, self.variables) or "define it under `variables:`, or under the target's"
-        return self._note("E306", message, mark, place, hint=hint, found=found)
+            value = self.env.get(name)
+            return (value, None) if value else (found[0], self._unset(name))
+        value = self.variables.get(name)
+        return (found[0], self._undefined(name)) if value is None else (value, None)
 
-    def _misplaced(self, kind: str, kinds: Iterable[str], mark: int, place: int, found: re.Match[str]) -> str:
-        if kind == "env":
-            message, hint = "the environment is not read here", _NO_ENV
-        else:
-            message, hint = (
-                "a variable's value holds no other variable",
-                "write the value out, or use both where needed",
-            )
-        return self._note("E306", message, mark, place, hint=hint, found=found)
+    def _unset(self, name: str) -> _Problem:
+        state = "is empty" if name in self.env else "is not set"
+        hint = did_you_mean(name, self.env) if name not in self.env else None
+        return _Problem(f"the environment variable {quoted(name)} {state}", hint or "set it, or choose another target")
 
-    def _note(
-        self, code: str, message: str, mark: int, place: int, *, found: re.Match[str] | None, hint: str | None = None
-    ) -> str:
-        shown = found[0] if found else ""
-        self.document.note(code, message, (place, len(shown)), hint=hint)
-        self.document.settled.add(mark)
-        return shown
+    def _undefined(self, name: str) -> _Problem:
+        hint = did_you_mean(name, self.variables) or "define it under `variables:`, or under the target's"
+        return _Problem(f"the variable {quoted(name)} is not defined", hint)
+
+    def _note(self, code: str, problem: _Problem, mark: int, place: tuple[int, int]) -> None:
+        self.document.note(code, problem.message, place, hint=problem.hint)
+        self.settled.add(mark)
 
 
 def _texts(mapping: Mapping) -> dict[str, str]:

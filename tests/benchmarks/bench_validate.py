@@ -1,5 +1,5 @@
 """
-The bound of ``validate``: a manifest of 5,000 functions in at most 1.5× what its two libraries take.
+The bound of ``validate``: a manifest of 5,000 functions in at most 1.5 times what its two libraries take.
 
 The libraries' share is PyYAML's C loader composing the same text plus pydantic validating the same values. Ours is all of
 `load`: reading, guards, places, variables, types, cross checks, and a look at each of the 5,000 source files.
@@ -14,13 +14,13 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import yaml
 
 from reconciler.manifest.load import load
 from reconciler.manifest.model import Manifest
-from reconciler.manifest.reader import read
+from reconciler.manifest.reader import Document, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +45,11 @@ def generate(folder: Path, functions: int) -> Path:
     lines.append("resources:")
     for index in range(resources):
         (folder / f"data/table_{index}.csv").touch()
-        lines += [f"  table_{index}.csv:", f"    file: ${{var:data}}/table_{index}.csv", f"    comment: table number {index}"]
+        lines += [
+            f"  table_{index}.csv:",
+            f"    file: ${{var:data}}/table_{index}.csv",
+            f"    comment: table number {index}",
+        ]
     lines.append("functions:")
     for index in range(functions):
         (folder / f"udfs/function_{index}.py").touch()
@@ -79,10 +83,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         manifest = generate(Path(name), FUNCTIONS)
         text = manifest.read_text(encoding="utf-8")
-        values: Any = read(text.encode(), "udfs.yaml").root
+        document = Document("udfs.yaml")
+        read(text.encode(), document)
         calls: dict[str, Callable[[], object]] = {
             "compose": lambda: yaml.CSafeLoader(text).get_single_node(),
-            "pydantic": lambda: Manifest.model_validate(values),
+            "pydantic": lambda: Manifest.model_validate(document.root),
             "load": lambda: load(manifest, env={}),
         }
         # Interleaved, so that a slow moment of the machine touches all three.

@@ -1,4 +1,4 @@
-"""Guess what a misspelt name was meant to be."""
+"""How problems put names: quoted, short, fit for a terminal, and with a guess at what was meant."""
 
 from __future__ import annotations
 
@@ -10,6 +10,14 @@ if TYPE_CHECKING:
 
 _ENOUGH = 2_000
 """Comparing with more names than this takes longer than a hint is worth: every name of a large manifest may be wrong."""
+_MAX_SHOWN = 80
+
+
+def quoted(text: str) -> str:
+    """Return `text` in quotes, however long or hostile it is."""
+    short = text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
+    # Escapes of a quoted scalar can hold what the file itself may not.
+    return f"'{short}'" if short.isprintable() else ascii(short)
 
 
 def closest(word: str, names: Iterable[str]) -> str | None:
@@ -28,4 +36,4 @@ def closest(word: str, names: Iterable[str]) -> str | None:
 def did_you_mean(word: str, names: Iterable[str]) -> str | None:
     """Return the question to put to the user, if there is one."""
     found = closest(word, names)
-    return f"did you mean '{found}'?" if found else None
+    return f"did you mean {quoted(found)}?" if found else None
