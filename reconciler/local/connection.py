@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 IDLE_SECONDS = 300
 _MAX_LINE = 65536
 _MAX_PARAMETERS = 100
+_SKIPPED = 64 << 20
 _PID = re.compile(r"(?:^|\s)udfs-pid/(\d{1,9})(?!\d)")
 _LOGGER = logging.getLogger("reconciler.local")
 
@@ -154,8 +155,9 @@ class Connection(BaseHTTPRequestHandler):
         if self._severed is not None:
             self._sever(self._severed)
         elif response is not None:
+            self.close_connection |= not self._can_be_skipped(turn.body)
             self._send(response, truncated=turn.strike.truncates)
-            self._read_to_end(turn.body)
+            self._skip(turn.body)
 
     def _turn(self) -> Turn:
         path, _, query = self.path.partition("?")
@@ -331,15 +333,32 @@ class Connection(BaseHTTPRequestHandler):
                 self.connection.sendfile(span.file, span.offset, count)
                 limit -= count
 
-    def _read_to_end(self, body: Body) -> None:
-        """Get past a body that nobody wanted. One that the client holds back until told cannot be got past."""
-        if body.finished or self.close_connection:
-            return
-        if not body.begun and "Expect" in self.headers:
-            self.close_connection = True
+    def _can_be_skipped(self, body: Body) -> bool:
+        """
+        Whether the next request can be found behind a body that nobody wanted.
+
+        Not when the client holds it back until told (it may then send it or not), nor when its end is far or unknown.
+        """
+        if body.finished:
+            return True
+        if body.length is None or (not body.begun and "Expect" in self.headers):
+            return False
+        return body.length - body.received <= self._most_skipped
+
+    @property
+    def _most_skipped(self) -> int:
+        return max(self.site.service.settings.max_resource_bytes, _SKIPPED)
+
+    def _skip(self, body: Body) -> None:
+        """
+        Read and forget what is left of a body.
+
+        Also when the connection then ends: were it closed with bytes unread, TCP would take back the answer as well.
+        """
+        if body.finished or (not body.begun and "Expect" in self.headers):
             return
         try:
-            self.close_connection |= not body.discard(self.site.service.settings.max_resource_bytes)
+            self.close_connection |= not body.discard(self._most_skipped)
         except (Disconnected, Refused, OSError):
             self.close_connection = True
 

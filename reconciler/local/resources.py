@@ -282,9 +282,9 @@ def _late_md5(service: Service, segments: tuple[Segment, ...]) -> str | None:
 
 def _content(service: Service, request: Request, place: Place, name: str) -> Response:
     """``?rOffset=&rSize=`` is a stretch of it; ``x-odps-resource-has-remaining`` says whether more follows (PyODPS)."""
+    offset, asked = request.number("rOffset") or 0, request.number("rSize")
     found, segments, files = _opened(service, place, name)
-    start = min(request.number("rOffset") or 0, found.size)
-    asked = request.number("rSize")
+    start = min(offset, found.size)
     end = found.size if asked is None else min(start + asked, found.size)
     spans = tuple(_spans(segments, files, start, end))
     for file in set(files) - {span.file for span in spans}:
