@@ -155,15 +155,17 @@ class Call:
             rows = list(itertools.islice(self._rows, self._size))
             if not rows:
                 break
-            batch = _Batch(self._count, rows)
             try:
-                frame = self._encode(batch)
+                frame = self._encode(_Batch(self._count, rows))
             except ArgumentsRejected as error:
-                # The rows already sent come first: whoever reads gets every result before the bad row's error.
+                # Whoever reads gets the result of every row before the bad one, then its error.
                 self._refused = error
-                break
+                rows = rows[: (error.row or 0) - self._count]
+                if not rows:
+                    break
+                frame = self._encode(_Batch(self._count, rows))
             self._worker.send(frame)
-            self._sent.append(batch)
+            self._sent.append(_Batch(self._count, rows))
             self._count += len(rows)
             self._size = max(1, min(self._size * 4, MOST_ROWS, BATCH_BYTES * len(rows) // len(frame)))
         return bool(self._sent)
@@ -186,7 +188,8 @@ class Call:
 
     def _rejected(self, row: int, reason: str) -> ArgumentsRejected:
         signature = f"; the signature is {self.description.signature}" if self.description.signature else ""
-        return ArgumentsRejected(f"{self._class_path} cannot take row {row + 1}: {reason}{signature}", row=row)
+        text = f"{self._class_path} cannot take its arguments at row {row + 1}: {reason}{signature}"
+        return ArgumentsRejected(text, row=row)
 
     def _receive(self) -> Frame:
         """Return the next answer; whatever else comes becomes the error it means."""
@@ -215,7 +218,7 @@ class Call:
         where = "after the last row" if row is None else f"at row {row + 1}"
         text = {
             "load": f"{self._class_path} cannot be loaded: {message}",
-            "arguments": f"{self._class_path} cannot take row {0 if row is None else row + 1}: {message}",
+            "arguments": f"{self._class_path} cannot take its arguments {where}: {message}",
             "raised": f"{self._class_path} raised {message} {where}",
             "result": f"{self._class_path}: {message}, {where}",
         }[what]

@@ -432,12 +432,14 @@ class SignatureReader(object):
         taken = self.next
         match = self.token.match(self.text, self.at)
         if match is None:
+            self.next = ""
             self.fail()
         self.at, self.next = match.end(), match.group(1)
         return taken
 
     def fail(self):
-        raise NotLoadable("the signature %r is not understood at %r" % (self.text, self.text[self.at - len(self.next) :]))
+        rest = self.text[self.at - len(self.next) :].lstrip()
+        raise NotLoadable("the signature %r is not understood at %r" % (self.text, rest))
 
     def expect(self, token):
         if self.next != token:
@@ -513,26 +515,35 @@ class SignatureReader(object):
 # ---------------------------------------------------------------------------------------------------------- columns
 
 
-def read_columns(layout, body, kinds):
-    """Return the columns of a batch as the values the function gets."""
+def read_columns(layout, body, kinds, limit=None):
+    """Return the columns of a batch as the values the function gets; of its first rows only, with a limit."""
     columns = []
     start = 0
     for number, (codec, length) in enumerate(layout):
         kind = kinds[number] if kinds is not None else ANY
-        columns.append(read_column(codec, body[start : start + length], kind, number))
+        columns.append(read_column(codec, body[start : start + length], kind, number, limit))
         start += length
     return columns
 
 
-def read_column(codec, content, kind, number):
+def read_good_rows(layout, body, kinds, error):
+    """Return (the columns up to the first row that does not fit, the Refused of that row)."""
+    while True:
+        try:
+            return read_columns(layout, body, kinds, error.row), error
+        except Refused as earlier:
+            error = earlier
+
+
+def read_column(codec, content, kind, number, limit):
     if codec == "json":
-        cells = json.loads(content.decode("ascii"))
+        cells = json.loads(content.decode("ascii"))[:limit]
         if not PY2 and KINDS.get(kind.name) == "string" and set(map(type, cells)) <= STRINGS:
             return cells
     else:
         numbers = array.array(INT64 if codec == "i8" else "d")
         (numbers.fromstring if PY2 else numbers.frombytes)(content)
-        cells = numbers.tolist()
+        cells = numbers.tolist()[:limit] if limit is not None else numbers.tolist()
         if kind.name in ("*", "bigint" if codec == "i8" else "double"):
             return cells
     values = []
@@ -777,6 +788,7 @@ class Function(object):
         self.channel = channel
         self.mark = mark
         self.rows = 0  # rows of all batches before this one
+        self.cut = False  # whether an error follows the rows of this batch
 
     def marked(self, column):
         """Yield a column, each time writing down which row it is that the function gets next."""
@@ -791,7 +803,7 @@ class Function(object):
     def send(self, columns, count, last):
         written = [write_column(values, kind) for values, kind in zip(columns, self.outputs or ())]
         layout = [[codec, len(content)] for codec, content in written]
-        header = {"kind": "values", "count": count, "columns": layout, "last": last}
+        header = {"kind": "values", "count": count, "columns": layout, "last": last and not self.cut}
         self.channel.send(header, b"".join([content for _, content in written]))
 
     def batch(self, columns, count):
@@ -1068,11 +1080,19 @@ def answer(function, header, body, mark):
         mark[1] = CLOSING
         function.finish()
         return False
-    columns = read_columns(header["columns"], body, function.inputs)
+    refused = None
+    count = header["count"]
+    try:
+        columns = read_columns(header["columns"], body, function.inputs)
+    except Refused as error:
+        columns, refused = read_good_rows(header["columns"], body, function.inputs, error)
+        count, function.cut = refused.row, True
     mark[0], mark[1] = function.rows, IN_ROW
-    function.batch(columns, header["count"])
-    function.rows += header["count"]
+    function.batch(columns, count)
     mark[1] = WAITING
+    if refused is not None:
+        raise refused
+    function.rows += count
     return True
 
 
@@ -1086,7 +1106,7 @@ def serve(function, channel, mark, cwd):
                 channel.send({"kind": "done"})
                 return
         except Refused as error:
-            send_error(channel, "arguments", error.text, function.rows + (error.row or 0))
+            send_error(channel, "arguments", error.text, function.rows + error.row)
             return
         except WrongResult as error:
             send_error(channel, "result", error.text, error.row, describe(cwd)[1])

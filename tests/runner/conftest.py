@@ -102,7 +102,7 @@ def runner2(tmp_path: Path) -> Runner:
 @pytest.fixture
 def some_runner(tmp_path: Path) -> Runner:
     """Any one runtime, for what does not depend on it."""
-    for runtime in reversed(RUNTIMES):
+    for runtime in reversed(list(RUNTIMES)):
         answer = interpreter_or_reason(runtime)
         if isinstance(answer, Interpreter):
             return Runner(answer, tmp_path)
