@@ -89,7 +89,7 @@ def _wheel_kind(value: object) -> str:
 
 
 Value: TypeAlias = Annotated[
-    Any, BeforeValidator(core_value), WithJsonSchema({"description": "any YAML value; quote what should stay text"})
+    Any, BeforeValidator(core_value), WithJsonSchema({"description": "Any YAML value; quote what should stay text."})
 ]
 TEXT = rf"^[^{UNPRINTABLE}\r]*$"
 SHA256 = r"^[0-9a-f]{64}$"
@@ -104,6 +104,9 @@ StackName = Annotated[str, StringConstraints(strict=True, pattern=STACK)]
 AsciiText = Annotated[str, StringConstraints(strict=True, pattern=ASCII, max_length=512)]
 Label = Annotated[str, StringConstraints(strict=True, pattern=LABEL)]
 VariableName = Annotated[str, StringConstraints(strict=True, pattern=VARIABLE)]
+VariableValue = Annotated[
+    Text, WithJsonSchema({"type": ["string", "number", "boolean"], "description": "Text, whatever it looks like."})
+]
 Names = Annotated[list[Text], BeforeValidator(_null_as_none)]
 
 
@@ -123,7 +126,7 @@ class Target(Section):
     )
     project: Text = Field(description="The MaxCompute project.")
     schema_: Text | None = Field(None, alias="schema", description="The schema, in projects that have schemas.")
-    variables: Annotated[dict[VariableName, Text], BeforeValidator(_null_as_empty)] = Field(
+    variables: Annotated[dict[VariableName, VariableValue], BeforeValidator(_null_as_empty)] = Field(
         default_factory=dict, description="Values of ${var:NAME} for this target; they win over the top level's."
     )
 
@@ -151,6 +154,13 @@ class Package(Section):
 
 class Resource(Section):
     """A file or table that functions read, under the name of its key."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [{"required": ["file"]}, {"required": ["table"]}],
+            "dependentRequired": {"partition": ["table"]},
+        }
+    )
 
     file: Text | None = Field(None, description="Path of the file, relative to the manifest.")
     table: Text | None = Field(None, description="A table: [project.][schema.]table")
@@ -191,7 +201,7 @@ class Manifest(Section):
 
     stack: StackName = Field(description="Names what belongs together; marks every object that is managed.")
     python: RuntimeTag = Field("cp37", description="The Python the functions run on.")
-    variables: Annotated[dict[VariableName, Text], BeforeValidator(_null_as_empty)] = Field(
+    variables: Annotated[dict[VariableName, VariableValue], BeforeValidator(_null_as_empty)] = Field(
         default_factory=dict, description="Values of ${var:NAME}."
     )
     targets: Annotated[dict[Label, Target], BeforeValidator(_null_as_empty)] = Field(
