@@ -191,9 +191,9 @@ class Connection(BaseHTTPRequestHandler):
             return self._internal_error()
 
     def _answer(self, turn: Turn) -> Response:
-        """Look at a request in this order: is it for us, how long, where to, what goes wrong, who asks, what is asked."""
+        """Look at a request in this order: how long, is it for us, where to, what goes wrong, who asks, what is asked."""
+        turn.body = self._framed()  # first: whoever asks, what belongs to this request must not be taken for the next
         self._require_own_host()
-        turn.body = self._framed()
         raw_path, question, raw_query = self.path.partition("?")
         if self._is_control(raw_path):
             return control.answer(self.site.log, self.site.faults, turn.method, raw_path, self.headers, turn.body)

@@ -78,6 +78,11 @@ class Server:
         """Forget what has been asked so far."""
         self._site.log.clear()
 
+    def provide(self, project: str, schema: str | None = None) -> None:
+        """Make sure that a project, and a schema in it, are there: an embedded service has nobody else to ask for them."""
+        owner = self._site.service.settings.owner_of(None)
+        self._site.service.create_schema(project, schema or DEFAULT_SCHEMA, owner)
+
     def start(self) -> None:
         """Answer from a thread of its own."""
         self._serving = threading.Thread(target=self._serve, name="udfs-local", daemon=True)

@@ -68,6 +68,14 @@ class Service:
             return rows.project(name) or project
 
 
+    def create_schema(self, project: str, name: str, owner: str) -> None:
+        """Make sure that the project has the schema; ``default`` always is there."""
+        found = self.create_project(project, owner)
+        if same_name(name) != DEFAULT_SCHEMA:
+            with self.store.writing() as rows:
+                rows.add_schema(found.name, Schema(name=name, owner=owner, description="", created=self.now()))
+
+
 def require_schema(rows: Rows, place: Place) -> None:
     """404 for a schema that does not exist. The status is a guess, ``default`` always exists by documentation."""
     if same_name(place.schema) != DEFAULT_SCHEMA and rows.schema(place) is None:
