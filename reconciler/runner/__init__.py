@@ -116,8 +116,7 @@ def call(
     try:
         layout = prepare(root, job.resources)
         _check_native(interpreter, job, layout)
-        command = [str(interpreter.path), *isolation(interpreter.version)]
-        worker = Worker(command, layout.cwd, layout.tmp, root / "progress")
+        worker = _start(interpreter, layout, root)
         running = Call(worker, job.class_path, rows, timeout=timeout, temporary=temporary)
     except BaseException:
         if temporary is not None:
@@ -129,6 +128,14 @@ def call(
         running.close()
         raise
     return running
+
+
+def _start(interpreter: Interpreter, layout: Layout, root: Path) -> Worker:
+    command = [str(interpreter.path), *isolation(interpreter.version)]
+    try:
+        return Worker(command, layout.cwd, layout.tmp, root / "progress")
+    except OSError as error:
+        raise InterpreterUnsuitable(f"{interpreter.path} cannot be started: {error.strerror}") from error
 
 
 def _check_runtime(interpreter: Interpreter, job: Job) -> None:

@@ -24,7 +24,6 @@ import shutil
 import stat
 import tarfile
 import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal
@@ -164,10 +163,13 @@ def extract(archive: Path, target: Path, *, name: str, limits: Limits | None = N
         else:
             unpacking.take(_tar_members(archive, name))
         unpacking.link()
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError, ValueError) as error:
-        raise ResourceUnusable(f"archive {name!r} cannot be read: {error}") from error
+    except UnsafeArchive:
+        raise
     except OSError as error:
         raise ResourceUnusable(f"archive {name!r} cannot be unpacked: {error.strerror or error}") from error
+    except Exception as error:
+        # Damaged archives make the libraries raise nearly anything: LZMAError, zlib.error, struct.error, TypeError, ...
+        raise ResourceUnusable(f"archive {name!r} cannot be read: {error}") from error
     return tuple(unpacking.made)
 
 

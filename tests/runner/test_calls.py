@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -138,8 +140,8 @@ def test_memory_does_not_grow_with_the_number_of_rows(some_runner: Runner) -> No
 
 
 def test_a_large_value_passes_both_ways(runner: Runner) -> None:
-    text = "ä" * 3_000_000
-    assert runner.results(udf("string->string", "return args[0]"), [(text,)] * 5) == [text] * 5
+    text = "ä" * 1_000_000
+    assert runner.results(udf("string->string", "return args[0]"), [(text,)] * 3) == [text] * 3
 
 
 def test_an_exception_shows_the_users_lines_and_nothing_of_ours(runner: Runner) -> None:
@@ -360,6 +362,38 @@ def test_an_error_of_whoever_makes_the_rows_ends_the_process(some_runner: Runner
 
     with pytest.raises(KeyboardInterrupt):
         some_runner.results(ADD, rows())
+
+
+def test_an_interrupt_ends_the_process_and_removes_its_directory(
+    some_runner: Runner, own_temporary_directory: Path
+) -> None:
+    body = """
+        import os, time
+        while args[0]:
+            time.sleep(1)
+        return os.getpid()
+    """
+    job = some_runner.job(udf("bigint->bigint", body))
+    program = """
+        import sys, tempfile
+        from pathlib import Path
+        from reconciler.runner import Interpreter, Job, ResourceFile, call
+        tempfile.tempdir = sys.argv[5]
+        interpreter = Interpreter(Path(sys.argv[1]), eval(sys.argv[2]), "", "")
+        job = Job("m.F", (ResourceFile("m.py", "py", Path(sys.argv[3])),), sys.argv[4])
+        for pid in call(interpreter, job, ((n // 64,) for n in range(100))):
+            print(pid, flush=True)
+    """
+    interpreter = some_runner.interpreter
+    arguments = [str(interpreter.path), str(interpreter.version), str(job.resources[0].path), some_runner.runtime]
+    command = [sys.executable, "-c", textwrap.dedent(program), *arguments, str(own_temporary_directory)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        pids = [int(running.stdout.readline()) for _ in range(64)]
+        running.send_signal(signal.SIGINT)
+        _, errors = running.communicate(timeout=60)
+    assert errors.endswith("KeyboardInterrupt\n")
+    assert wait_until_gone(pids[0])
 
 
 def test_a_call_nobody_holds_any_more_leaves_nothing_behind(some_runner: Runner) -> None:
@@ -604,6 +638,12 @@ def test_an_interpreter_of_another_runtime_is_refused(some_runner: Runner) -> No
     other = "cp27" if some_runner.runtime != "cp27" else "cp37"
     with pytest.raises(InterpreterUnsuitable, match=f"the job is for {other}"):
         call(some_runner.interpreter, Job("m.F", (), other), [])
+
+
+def test_an_interpreter_that_has_gone_is_reported(some_runner: Runner) -> None:
+    gone = replace(some_runner.interpreter, path=some_runner.directory / "gone")
+    with pytest.raises(InterpreterUnsuitable, match="gone cannot be started: No such file or directory"):
+        call(gone, some_runner.job(ADD), [])
 
 
 # ------------------------------------------------------------------------------------------------------ UDTF and UDAF

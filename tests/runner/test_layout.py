@@ -7,6 +7,8 @@ import os
 import stat
 import tarfile
 import zipfile
+from contextlib import suppress
+from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -306,6 +308,24 @@ def test_an_archive_cut_short_is_named(tmp_path: Path, name: str) -> None:
     packed.write_bytes(packed.read_bytes()[:50_000])
     with pytest.raises(ResourceUnusable, match="cannot be read"):
         extract(packed, tmp_path / "out", name=name)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_an_archive_damaged_anywhere_is_unpacked_or_refused(tmp_path: Path, seed: int) -> None:
+    random = Random(seed)
+    packed = tmp_path / "x"
+    with zipfile.ZipFile(packed, "w", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA][seed % 3]) as archive:
+        archive.writestr("a/b", "hello" * 50)
+    zipped_bytes = packed.read_bytes()
+    tarred(packed, ("a/b", b"hello" * 50), ("l", link(tarfile.SYMTYPE, "a/b")))
+    for name, whole in (("a.zip", zipped_bytes), ("a.tgz", packed.read_bytes())):
+        damaged = bytearray(whole)
+        for _ in range(3):
+            damaged[random.randrange(len(damaged))] = random.randrange(256)
+        packed.write_bytes(damaged[: random.choice([len(damaged), random.randrange(len(damaged))])])
+        with suppress(ResourceUnusable):
+            extract(packed, tmp_path / name / "out", name=name)
+        assert [path.name for path in (tmp_path / name).iterdir()] == ["out"]
 
 
 def test_the_right_to_execute_is_kept_and_nothing_more(tmp_path: Path) -> None:

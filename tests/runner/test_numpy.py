@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -61,20 +62,13 @@ def wheel(request: pytest.FixtureRequest, python37: Interpreter) -> Path:
     if not path.exists():
         target = ["--python-version", "37", "--implementation", "cp", "--abi", "cp37m"]
         target += ["--platform", "manylinux1_x86_64", "--only-binary", ":all:", "--no-deps"]
-        command = [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            "--quiet",
-            *target,
-            "--dest",
-            str(directory),
-            "numpy==1.19.2",
-        ]
-        answer = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, check=False)
-        if answer.returncode != 0:
-            pytest.skip(f"the package index does not give the wheel: {answer.stderr.strip().splitlines()[-1]}")
+        # Downloaded beside and put in place whole: another process of the run may be waiting for it too.
+        with tempfile.TemporaryDirectory(dir=directory) as beside:
+            command = [sys.executable, "-m", "pip", "download", "--quiet", *target, "--dest", beside, "numpy==1.19.2"]
+            answer = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, check=False)
+            if answer.returncode != 0:
+                pytest.skip(f"the package index does not give the wheel: {answer.stderr.strip().splitlines()[-1]}")
+            (Path(beside) / path.name).replace(path)
     assert hashlib.sha256(path.read_bytes()).hexdigest() == SHA256
     return path
 
