@@ -9,6 +9,7 @@ pipeline must not read as that.
 from __future__ import annotations
 
 import importlib
+import itertools
 import os
 import signal
 import sys
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from reconciler import __version__
+from reconciler.errors import UdfsError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,42 +103,39 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command and return its exit code."""
-    from reconciler.errors import UdfsError
-
     try:
         outcome = group.main(list(arguments), prog_name="udfs", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return 3
-    except click.UsageError as error:
-        return _usage(error)
     except click.ClickException as error:
-        error.show()
-        return 3
+        failure: UdfsError = _usage(error)
     except (click.Abort, KeyboardInterrupt):
         print("interrupted", file=sys.stderr)
         return 130
     except UdfsError as error:
-        from reconciler.cli.output import print_error
-
-        print_error(error, as_json=_wants_json(arguments))
-        return error.exit_code
+        failure = error
     except BrokenPipeError:
         return 1
-    return outcome if isinstance(outcome, int) else 0
+    else:
+        return outcome if isinstance(outcome, int) else 0
+    from reconciler.cli.output import print_error
+
+    print_error(failure, as_json=_wants_json(arguments))
+    return failure.exit_code
 
 
-def _usage(error: click.UsageError) -> int:
-    command = error.ctx.command_path if error.ctx else "udfs"
-    print(f"error[E901]: {error.format_message()}", file=sys.stderr)
-    print(f"  help: {command} --help", file=sys.stderr)
-    return 3
+def _usage(error: click.ClickException) -> UsageError:
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "udfs"
+    message = error.format_message().rstrip(".")
+    return UsageError("E901", message[:1].lower() + message[1:], hint=f"{command} --help")
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:
     """Say whether ``--format json`` is among the arguments: an error may come before they are parsed."""
     given = list(arguments)
-    return "--format=json" in given or ("--format", "json") in zip(given, given[1:], strict=False)
+    return "--format=json" in given or ("--format", "json") in itertools.pairwise(given)
 
 
 def _be_interruptible() -> None:

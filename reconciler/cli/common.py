@@ -86,8 +86,10 @@ def format_option(command: Callable[P, R]) -> Callable[P, R]:
 def log_requests(*, enabled: bool) -> None:
     """Let the program's own log through to stderr; it names requests, never headers."""
     if enabled:
-        logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(name)s: %(message)s")
-        logging.getLogger("reconciler").setLevel(logging.DEBUG)
+        log, out = logging.getLogger("reconciler"), logging.StreamHandler(sys.stderr)
+        out.setFormatter(logging.Formatter("%(message)s"))
+        log.addHandler(out)
+        log.setLevel(logging.DEBUG)
 
 
 def loaded(options: Options) -> Loaded:
@@ -151,6 +153,7 @@ def _endpoint(manifest: Loaded) -> Iterator[tuple[str, tuple[str, str, str | Non
     from reconciler.local import Server
 
     with Server(local_store(manifest.folder)) as server:
+        server.provide(manifest.target.project, manifest.target.schema_)
         yield server.url, ("local", "local", None)
 
 

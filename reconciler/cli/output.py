@@ -6,9 +6,11 @@ Where lines go: results to stdout, progress and errors to stderr; colour only on
 
 from __future__ import annotations
 
+import linecache
 import os
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
 from reconciler.render import text
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
     from reconciler.apply import Progress
     from reconciler.diff import Change
-    from reconciler.errors import UdfsError
+    from reconciler.errors import Problem, UdfsError
     from reconciler.plan import Plan
 
 
@@ -64,7 +66,18 @@ def print_error(error: UdfsError, *, as_json: bool) -> None:
 
         print_document(document.problems(error.problems))
     else:
-        print_lines(text.problems(error.problems), sys.stderr)
+        print_lines(text.problems(quoted(error.problems)), sys.stderr)
+
+
+def quoted(problems: Iterable[Problem]) -> Iterator[Problem]:
+    """Yield problems with the line of their file, for those that were found where the file was no longer at hand."""
+    for problem in problems:
+        if problem.at is not None and problem.source is None:
+            # linecache reads a file once and takes one that is gone or not text for empty.
+            line = linecache.getline(problem.at.file, problem.at.line).rstrip("\r\n")
+            yield replace(problem, source=line or None)
+        else:
+            yield problem
 
 
 def note(message: str) -> None:

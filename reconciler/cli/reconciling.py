@@ -9,7 +9,7 @@ import click
 from reconciler import workflow
 from reconciler.apply import apply as make_changes
 from reconciler.cli.common import Options, command, connected, is_interactive, loaded, manifest_options, prepared
-from reconciler.cli.output import confirmed, print_document, print_lines, progress
+from reconciler.cli.output import confirmed, print_document, print_lines, progress, quoted
 from reconciler.errors import PartlyApplied, Problem, Refused, count
 from reconciler.plan import guards, require_allowed
 from reconciler.render import text
@@ -75,7 +75,7 @@ def drift(options: Options) -> int:
     if options.as_json:
         _print_plan(made, options)
     else:
-        print_lines(text.drift(made))
+        print_lines(text.drift(made, refusals=quoted(made.refusals)))
     return CHANGES_PRESENT if made.changes or made.refusals else 0
 
 
@@ -91,7 +91,7 @@ def _carry_out(
 ) -> int:
     """Show a plan, see that it is allowed and wanted, make its changes, and report."""
     if not options.as_json:
-        print_lines(text.plan(made, refusals=False))
+        print_lines(text.plan(made))
     require_allowed(made, allow_deletes=allow_deletes)
     if made.changes and not yes:
         _ask(made, retype)
@@ -119,7 +119,7 @@ def _print_plan(made: Plan, options: Options, next_command: str | None = None) -
 
         print_document(document.plan(made))
     else:
-        print_lines(text.plan(made, command=next_command))
+        print_lines(text.plan(made, command=next_command, refusals=quoted(made.refusals)))
 
 
 def _next(made: Plan, options: Options) -> str | None:

@@ -175,7 +175,11 @@ def serve(folder: Path | None, host: str, port: int, list_switches: bool, **give
     if list_switches:
         print(describe())
         return 0
-    server = Server(folder or local_store(Path.cwd()), settings(given), host=host, port=port)
+    try:
+        server = Server(folder or local_store(Path.cwd()), settings(given), host=host, port=port)
+    except (OSError, ValueError) as error:
+        told = error.strerror if isinstance(error, OSError) else str(error)
+        raise UsageError("E901", f"cannot listen at {host}:{port}: {told or error}") from error
     print(f"listening on {server.url}", flush=True)
     try:
         server.serve_forever()

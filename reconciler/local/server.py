@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from .connection import Connection, Site
 from .listing import Stale
-from .service import Service
+from .service import DEFAULT_SCHEMA, Service
 from .settings import Settings
 from .store import Store
 from .wire import same_name

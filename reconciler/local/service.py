@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .rows import Place, Project, Rows
+from .rows import Place, Project, Rows, Schema
 from .wire import Refused, not_found, object_name, same_name
 
 if TYPE_CHECKING:
@@ -67,13 +67,12 @@ class Service:
             rows.add_project(project)
             return rows.project(name) or project
 
-
     def create_schema(self, project: str, name: str, owner: str) -> None:
         """Make sure that the project has the schema; ``default`` always is there."""
         found = self.create_project(project, owner)
         if same_name(name) != DEFAULT_SCHEMA:
             with self.store.writing() as rows:
-                rows.add_schema(found.name, Schema(name=name, owner=owner, description="", created=self.now()))
+                rows.add_schema(found.name, Schema(name=name, owner=owner, description=None, created=self.now()))
 
 
 def require_schema(rows: Rows, place: Place) -> None:

@@ -80,20 +80,16 @@ def problems(found: Iterable[Problem]) -> Iterator[Line]:
         yield (("error", f"{errors} problems"),)
 
 
-def plan(made: Plan, *, command: str | None = None, refusals: bool = True) -> Iterator[Line]:
-    """
-    Yield a plan: where it goes, one sentence an object, the summary, and `command` as the next step.
-
-    Without `refusals` where they follow as an error.
-    """
+def plan(made: Plan, *, command: str | None = None, refusals: Iterable[Problem] = ()) -> Iterator[Line]:
+    """Yield a plan: where it goes, one sentence an object, `refusals`, the summary, and `command` as the next step."""
     yield (("", f"Stack {made.stack} → {_destination(made)}"),)
     yield ()
     for change in made.changes:
         yield from _change(change)
     if made.changes:
         yield ()
-    if refusals and made.refusals:
-        yield from problems(made.refusals)
+    if told := list(problems(refusals)):
+        yield from told
         yield ()
     yield (("name", summary(made)),)
     if made.changes and not made.refusals:
@@ -113,15 +109,15 @@ def summary(made: Plan) -> str:
     return f"Plan: {', '.join(parts)}, {len(made.unchanged)} unchanged{upload}{foreign}"
 
 
-def drift(made: Plan) -> Iterator[Line]:
-    """Yield a plan read the other way: what in the project is not as the manifest says, and who did it."""
+def drift(made: Plan, *, refusals: Iterable[Problem] = ()) -> Iterator[Line]:
+    """Yield a plan read the other way: what in the project is not as the manifest says, `refusals`, and who did it."""
     yield (("", f"Stack {made.stack} in {_destination(made)}"),)
     yield ()
     for change in made.changes:
         sign, style = _DRIFTED[change.action]
         yield (style, f"  {sign} "), ("name", _name(change)), ("", f" {_drifted(change)}"), ("quiet", _origin(change))
         yield from _differences(change, reverse=True)
-    yield from problems(made.refusals)
+    yield from problems(refusals)
     if made.changes or made.refusals:
         yield ()
     differing = len(made.changes) + len(made.refusals)

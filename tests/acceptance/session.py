@@ -67,16 +67,16 @@ class Session:
         self.patch.setenv("ENDPOINT", self.server.url)
         self.patch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "ann")
         self.patch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "canary-secret")
-        self.commands: dict[str, Callable[[list[str], list[str]], int]] = {
+        self.commands: dict[str, Callable[[list[str], list[str]], int | None]] = {
             "udfs": lambda args, _: udfs(args),
             "write": self._write,
-            "rm": lambda args, _: [Path(name).unlink() for name in args] and 0,
-            "cat": lambda args, _: print(Path(args[0]).read_text(), end="") or 0,
+            "rm": lambda args, _: Path(args[0]).unlink(),
+            "cat": lambda args, _: print(Path(args[0]).read_text(), end=""),
             "requests": self._requests,
             "hand": self._hand,
             "fault": self._fault,
-            "env": lambda args, _: [self.patch.setenv(*arg.split("=", 1)) for arg in args] and 0,
-            "stop-server": lambda args, _: self.server.close() or 0,
+            "env": self._env,
+            "stop-server": lambda *_: self.server.close(),
         }
 
     def run(self, step: Step) -> Iterator[str]:
@@ -102,13 +102,17 @@ class Session:
             text = pattern.sub(replacement, text)
         return text
 
-    def _write(self, args: list[str], given: list[str]) -> int:
+    def _env(self, args: list[str], given: list[str]) -> None:
+        for arg in args:
+            name, _, value = arg.partition("=")
+            self.patch.setenv(name, value)
+
+    def _write(self, args: list[str], given: list[str]) -> None:
         path = Path(args[0])
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("\n".join(given) + "\n")
-        return 0
 
-    def _requests(self, args: list[str], given: list[str]) -> int:
+    def _requests(self, args: list[str], given: list[str]) -> None:
         """Print what was asked of the service since the last time; with --writes only what changes something."""
         reads = {"GET", "HEAD"}
         for is_read, run in itertools.groupby(self.server.requests, lambda sent: sent.method in reads):
@@ -117,14 +121,12 @@ class Session:
             if not is_read or "--writes" not in args:
                 print(*(sorted(lines) if is_read else lines), sep="\n")
         self.server.clear_requests()
-        return 0
 
-    def _fault(self, args: list[str], given: list[str]) -> int:
+    def _fault(self, args: list[str], given: list[str]) -> None:
         """Add a fault rule from key=value arguments."""
         numbers = {"nth", "times", "status", "after_bytes", "pid", "retry_after"}
         rule = dict(arg.split("=", 1) for arg in args)
         self.server.faults.add({key: int(value) if key in numbers else value for key, value in rule.items()})
-        return 0
 
     def _hand(self, args: list[str], given: list[str]) -> int:
         """Do what somebody with the console client does: put, create, drop, function."""

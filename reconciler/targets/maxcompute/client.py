@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 # PyODPS logs each request with its headers at DEBUG, Authorization included.
 logging.getLogger("odps").setLevel(logging.INFO)
 
+_log = logging.getLogger(__name__)
 _MAX_ANSWER = 64 * 1024 * 1024
 """Bytes of XML that are taken. A listing page holds about 1,000 entries of well under 2 KB each."""
 
@@ -82,9 +83,10 @@ class Client:
 
     def _send(self, method: str, path: str, params: dict[str, str], *, again: bool = False, **kwargs: Any) -> Answer:
         rest = self._again if again else self._once
-        url = f"{self.endpoint}/projects/{quote(self.project, safe='')}{path}"
+        place = f"/projects/{quote(self.project, safe='')}{path}"
+        _log.debug("%s %s%s", method.upper(), place, f"?{'&'.join(params)}" if params else "")
         try:
-            return Answer(rest.request(url, method, params=params, timeout=_TIMEOUT, **kwargs))
+            return Answer(rest.request(self.endpoint + place, method, params=params, timeout=_TIMEOUT, **kwargs))
         except odps_errors.ODPSError as cause:
             self._refused(cause)
         except requests.RequestException as cause:

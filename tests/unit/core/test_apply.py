@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.apply import Outcome, Silent, apply
+from reconciler.apply import Silent, apply
 from reconciler.errors import ServiceError, StalePlan
-from reconciler.plan import make
+from reconciler.plan import Plan, make
+from reconciler.report import Outcome
 from tests.unit.core.states import HERE, STACK, Dictionary, function, marker, resource, state, there, wanted
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def deployed() -> Dictionary:
     return Dictionary({entry.object.key: entry for entry in objects})
 
 
-def plan_for(target: Dictionary):  # type: ignore[no-untyped-def]
+def plan_for(target: Dictionary) -> Plan:
     return make(WANTED, target.read(), stack=STACK, destination=HERE)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from reconciler.diff import Action, Cause, compare, explain_list, managed_by, users_of
+from reconciler.diff import Action, Cause, Change, Comparison, compare, explain_list, managed_by, users_of
 from reconciler.names import Reference, function_key, resource_key
 from reconciler.state import Function, Resource
 from tests.unit.core.states import STACK, function, live, marker, resource, state, there, wanted
 
 
-def only(comparison):  # type: ignore[no-untyped-def]
+def only(comparison: Comparison) -> Change:
     [change] = comparison.changes
     return change
 
@@ -45,7 +45,7 @@ def test_content_that_the_manifest_changed_is_told_from_content_changed_outside(
             live(there(resource("a.py", found), marker(marked))),
             STACK,
         )
-        return only(comparison).cause  # type: ignore[no-any-return]
+        return only(comparison).cause
 
     assert cause(desired="new", marked="old", found="old") is Cause.MANIFEST
     assert cause(desired="old", marked="old", found="hacked") is Cause.OUTSIDE
@@ -165,6 +165,7 @@ def test_a_function_about_to_be_deleted_stays_in_its_marker_until_it_is_gone() -
 def test_a_mark_of_a_function_that_is_gone_is_dropped() -> None:
     wants = state(wanted(resource("a.py", "two"), "two"))
     change = only(compare(wants, live(there(resource("a.py"), marker("one", "gone"))), STACK))
+    assert change.desired is not None
     assert change.desired.marker == marker("two")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +13,9 @@ from reconciler.errors import Refused
 from reconciler.plan import Plan, guards, make, observation, require_allowed
 from reconciler.state import DesiredState, LiveState, Resource
 from tests.unit.core.states import HERE, STACK, function, live, marker, resource, state, there, wanted
+
+if TYPE_CHECKING:
+    from random import Random
 
 
 def planned(desired: DesiredState, have: LiveState, *, destroying: bool = False) -> Plan:
@@ -139,13 +144,14 @@ def test_an_absent_object_has_nothing_to_observe() -> None:
     assert observation(None) is None
 
 
+Wish = tuple[dict[str, str], dict[str, tuple[str, ...]]]
 names = st.sampled_from(["a.py", "b.py", "c.zip", "d.csv"])
 kinds = {"a.py": "py", "b.py": "py", "c.zip": "archive", "d.csv": "file"}
 contents = st.sampled_from(["one", "two"])
 
 
 @st.composite
-def projects(draw: st.DrawFn) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
+def projects(draw: st.DrawFn) -> Wish:
     """Draw contents by resource name, and lists of resources by function name; a list begins with its module."""
     resources = draw(st.dictionaries(names, contents, max_size=4))
     modules = [name for name in resources if name.endswith(".py")]
@@ -167,7 +173,7 @@ def as_desired(resources: dict[str, str], functions: dict[str, tuple[str, ...]])
 
 @settings(max_examples=300, deadline=None)
 @given(projects(), projects())
-def test_any_deployed_state_becomes_any_other_without_a_broken_step(before, after) -> None:  # type: ignore[no-untyped-def]
+def test_any_deployed_state_becomes_any_other_without_a_broken_step(before: Wish, after: Wish) -> None:
     """The dictionary fails the step that leaves a function without one of its resources."""
     from reconciler.apply import Silent, apply
     from tests.unit.core.states import Dictionary
@@ -184,7 +190,7 @@ def test_any_deployed_state_becomes_any_other_without_a_broken_step(before, afte
 
 @settings(deadline=None)
 @given(projects(), st.randoms(use_true_random=False))
-def test_the_order_does_not_depend_on_the_order_of_what_was_read(wish, random) -> None:  # type: ignore[no-untyped-def]
+def test_the_order_does_not_depend_on_the_order_of_what_was_read(wish: Wish, random: Random) -> None:
     desired = as_desired(*wish)
     shuffled = list(desired.items())
     random.shuffle(shuffled)

@@ -1,0 +1,56 @@
+"""Each folder of ``examples/`` applies to a fresh service, returns what its manifest says, plans nothing more, and goes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reconciler.cli import run
+from reconciler.manifest.load import load
+from reconciler.render.values import shown
+from reconciler.runner import InterpreterNotFound, locate
+
+if TYPE_CHECKING:
+    from reconciler.manifest.load import Loaded
+
+EXAMPLES = sorted(path.parent for path in (Path(__file__).parents[2] / "examples").glob("*/udfs.yaml"))
+
+
+@pytest.fixture
+def example(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Loaded:
+    folder = tmp_path / "example"
+    shutil.copytree(request.param, folder, ignore=shutil.ignore_patterns(".udfs"))
+    monkeypatch.chdir(folder)
+    loaded = load(Path("udfs.yaml"), env=os.environ)
+    for runtime in {code.runtime for code in loaded.code.values()} - {"cp311"}:
+        try:
+            locate(runtime, os.environ)
+        except InterpreterNotFound as missing:
+            pytest.skip(str(missing))
+    return loaded
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name, indirect=True)
+def test_example_goes_round(example: Loaded, capsys: pytest.CaptureFixture[str]) -> None:
+    applied = run(["apply", "--yes"])
+    told = capsys.readouterr()
+    if "E403" in told.err:
+        pytest.skip("the package index cannot be reached")
+    assert applied == 0, told.err
+    assert run(["plan", "--exit-code"]) == 0
+    assert run(["drift"]) == 0
+    capsys.readouterr()
+    tests = [(name, test) for name, function in example.manifest.functions.items() for test in function.tests]
+    assert tests, "an example shows what its functions return"
+    for name, test in tests:
+        arguments = ["NULL" if value is None else shown(value) for value in test.args]
+        code = run(["call", name, *arguments])
+        told = capsys.readouterr()
+        assert (code, told.out) == (0, shown(test.returns) + "\n"), told.err
+    assert run(["destroy", "--yes"]) == 0
+    assert run(["show"]) == 0
+    assert "has no function" in capsys.readouterr().out

@@ -1,0 +1,267 @@
+"""The command as a process of its own: terminals, signals, pipes."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from reconciler.local import Server, Settings
+
+UDFS = [sys.executable, "-m", "reconciler"]
+MANIFEST = """\
+stack: risk
+targets: {local: {endpoint: "${env:ENDPOINT}", project: demo}}
+functions:
+  f: {source: f.py, class: F}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "udfs.yaml").write_text(MANIFEST)
+    (tmp_path / "f.py").write_text("class F(object): pass\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "ann")
+    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "canary-secret")
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    return tmp_path
+
+
+@pytest.fixture
+def server(folder: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+    with Server(folder / "store", Settings(control=True)) as running:
+        monkeypatch.setenv("ENDPOINT", running.url)
+        yield running
+
+
+def on_a_terminal(*arguments: str, typed: str = "", until: str | None = None) -> tuple[int, str]:
+    """Run a command on a terminal, type when `until` appears, and return its exit code and what the screen got."""
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execv(sys.executable, [*UDFS, *arguments])
+    shown, answered, deadline = b"", not typed, time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if select.select([terminal], [], [], 0.2)[0]:
+            try:
+                piece = os.read(terminal, 65536)
+            except OSError:
+                break
+            if not piece:
+                break
+            shown += piece
+        if not answered and until and until.encode() in shown:
+            os.write(terminal, typed.encode() + b"\n")
+            answered = True
+    _, status = os.waitpid(child, 0)
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(status), shown.decode()
+
+
+def run(*arguments: str, **given: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*UDFS, *arguments], capture_output=True, text=True, timeout=60, check=False, **given)  # type: ignore[call-overload, no-any-return]
+
+
+def test_on_a_terminal_apply_asks_and_takes_only_yes(server: Server) -> None:
+    code, shown = on_a_terminal("apply", typed="y", until="Only 'yes' is taken")
+    assert code == 5
+    assert "not confirmed; nothing was changed" in shown
+    code, shown = on_a_terminal("apply", typed="yes", until="Only 'yes' is taken")
+    assert code == 0, shown
+    assert "2 created" in shown
+    assert "\x1b[" in shown, "a terminal gets colour"
+    assert "canary-secret" not in shown
+
+
+def test_destroy_wants_the_stacks_name(server: Server) -> None:
+    assert run("apply", "--yes").returncode == 0
+    code, _ = on_a_terminal("destroy", typed="yes", until="Type the stack's name (risk)")
+    assert code == 5
+    code, shown = on_a_terminal("destroy", typed="risk", until="Type the stack's name (risk)")
+    assert code == 0, shown
+    assert "2 deleted" in shown
+
+
+@pytest.mark.parametrize("setting", [{"NO_COLOR": "1"}, {"CI": "true"}, {"TERM": "dumb"}])
+def test_colour_is_left_out_where_it_is_not_wanted(
+    setting: dict[str, str], server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in setting.items():
+        monkeypatch.setenv(name, value)
+    _, shown = on_a_terminal("plan")
+    assert "\x1b[" not in shown
+    assert "will be created" in shown
+
+
+def test_off_a_terminal_nothing_is_asked(server: Server) -> None:
+    done = run("apply", stdin=subprocess.DEVNULL)
+    assert done.returncode == 5
+    assert "add --yes" in done.stderr
+    assert not [sent for sent in server.requests if sent.method != "GET"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_is_ended_says_what_it_did(number: signal.Signals, server: Server) -> None:
+    server.faults.add({"action": "stall", "seconds": 30.0, "method": "POST", "path": "functions"})
+    process = subprocess.Popen([*UDFS, "apply", "--yes"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not any("/resources/f.py" in sent.path for sent in server.requests) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "created" in out
+    assert "failed (create)" in out
+    assert "Interrupted" in out
+    assert "Traceback" not in err
+
+
+def test_a_reader_that_goes_away_is_not_a_crash(folder: Path) -> None:
+    done = subprocess.run(
+        f"{' '.join(UDFS)} explain | head -1", shell=True, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout.startswith("E101")
+    assert done.stderr == ""
+
+
+def test_serve_says_where_it_listens_and_ends_on_sigterm(folder: Path) -> None:
+    command = [*UDFS, "serve", "--dir", "served", "--set", "name-filter=contains", "--control"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line.startswith("listening on http://127.0.0.1:")
+    done = run("apply", "--yes", env={**os.environ, "ENDPOINT": line.split()[-1]})
+    assert done.returncode == 0, done.stderr
+    process.send_signal(signal.SIGTERM)
+    rest, err = process.communicate(timeout=60)
+    assert (process.returncode, rest, err) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--set", "bogus=1"], "there is no switch 'bogus'"),
+        (["--set", "page_size=1"], "there is no switch 'page_size'"),
+        (["--set", "name_filter=suffix"], "does not take 'suffix'"),
+        (["--set", "sync=maybe"], "it takes true or false"),
+        (["--set", "stale_list=x"], "it takes a number"),
+        (["--access-id", "ann"], "--access-id and --access-key are given together"),
+        (["--host", "0.0.0.0", "--control"], "loopback"),
+    ],
+)
+def test_serve_refuses_what_it_cannot_do(arguments: list[str], said: str, folder: Path) -> None:
+    done = run("serve", "--dir", "served", *arguments)
+    assert done.returncode == 3
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_serve_lists_its_switches(folder: Path) -> None:
+    assert "put_without_comment" in run("serve", "--list-switches").stdout
+
+
+def test_init_writes_a_manifest_that_applies_and_runs(folder: Path) -> None:
+    assert run("init", "-f", "new/udfs.yaml").returncode == 0
+    assert run("apply", "-f", "new/udfs.yaml", "--yes").returncode == 0
+    assert run("call", "-f", "new/udfs.yaml", "greet", "World").stdout == "Hello, World!\n"
+    assert (folder / "new/.udfs/.gitignore").read_text().endswith("*\n"), "the store stays out of Git"
+    again = run("init", "-f", "new/udfs.yaml")
+    assert again.returncode == 3
+    assert "E903" in again.stderr
+
+
+def test_doctor_tells_what_is_there_and_what_is_missing(folder: Path, server: Server) -> None:
+    done = run("doctor", "--format", "json")
+    found = {one["subject"]: one for one in json.loads(done.stdout)}
+    assert found["manifest"]["ok"] is True
+    assert found["target"]["ok"] is True
+    assert "canary-secret" not in done.stdout
+    server.close()
+    done = run("doctor")
+    assert done.returncode == 1
+    assert "E601" in done.stdout
+    without = {**os.environ, "HOME": "/nonexistent", "PATH": "/nonexistent", "PYENV_ROOT": "/nonexistent"}
+    done = run("doctor", env=without)
+    assert "no CPython of this runtime" in done.stdout
+
+
+def test_doctor_works_without_a_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("doctor").returncode == 0
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts_name_the_command(shell: str, folder: Path) -> None:
+    assert "_UDFS_COMPLETE" in run("completion", shell).stdout
+
+
+def test_the_shell_completes_commands(folder: Path) -> None:
+    asked = {**os.environ, "_UDFS_COMPLETE": "bash_complete", "COMP_WORDS": "udfs pl", "COMP_CWORD": "1"}
+    assert run(env=asked).stdout == "plain,plan\n"
+
+
+@pytest.mark.parametrize("document", ["udfs.yaml", "plan.json"])
+def test_schemas_are_the_published_ones(document: str, folder: Path) -> None:
+    published = (
+        Path(__file__).parents[2]
+        / "schemas"
+        / {"udfs.yaml": "udfs.schema.json", "plan.json": "plan.schema.json"}[document]
+    )
+    assert run("schema", document).stdout == published.read_text()
+
+
+def test_a_plan_is_what_its_schema_says(server: Server) -> None:
+    import jsonschema
+
+    schema = json.loads(run("schema", "plan.json").stdout)
+    jsonschema.validate(json.loads(run("plan", "--format", "json").stdout), schema)
+    run("apply", "--yes")
+    jsonschema.validate(json.loads(run("drift", "--format", "json").stdout), schema)
+
+
+def test_a_usage_error_is_one_document_too(folder: Path) -> None:
+    done = run("plan", "--bogus", "--format", "json")
+    assert done.returncode == 3
+    assert json.loads(done.stdout)["problems"][0]["code"] == "E901"
+
+
+def test_an_apply_in_json_is_one_document(server: Server) -> None:
+    done = run("apply", "--yes", "--format", "json")
+    document = json.loads(done.stdout)
+    assert document["format"] == "udfs.report/1"
+    assert [one["outcome"] for one in document["outcomes"]] == ["done", "done"]
+
+
+def test_verbose_names_requests_and_no_secret(server: Server) -> None:
+    done = run("plan", "-v")
+    assert "GET /projects/demo/resources" in done.stderr
+    assert "canary-secret" not in done.stderr
+    assert "ODPS ann:" not in done.stderr
+
+
+def test_the_local_service_needs_no_account_and_keeps_its_state(folder: Path) -> None:
+    (folder / "udfs.yaml").write_text(MANIFEST.replace("${env:ENDPOINT}", "local"))
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("ALIBABA_CLOUD")}
+    assert run("apply", "--yes", env=bare).returncode == 0
+    assert run("plan", "--exit-code", env=bare).returncode == 0
+
+
+def test_a_schema_of_the_local_service_comes_into_being(folder: Path) -> None:
+    (folder / "udfs.yaml").write_text(
+        MANIFEST.replace('"${env:ENDPOINT}", project: demo', "local, project: demo, schema: sales")
+    )
+    assert run("apply", "--yes").returncode == 0
+    done = run("plan", "--exit-code")
+    assert done.returncode == 0
+    assert "schema sales" in done.stdout
