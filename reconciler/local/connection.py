@@ -183,10 +183,8 @@ class Connection(BaseHTTPRequestHandler):
             return self._failure(failed)
         except (Severed, Disconnected):
             raise
-        except OSError as problem:
-            if isinstance(problem, ConnectionError | TimeoutError):
-                raise Disconnected from problem
-            return self._internal_error()
+        except (ConnectionError, TimeoutError) as problem:  # nothing else here talks to anybody but the client
+            raise Disconnected from problem
         except Exception:  # noqa: BLE001 - whatever it is, a server answers
             return self._internal_error()
 

@@ -179,7 +179,7 @@ class Rows:
 
     def add_schema(self, project: str, schema: Schema) -> bool:
         """Add a schema; False when its name is taken."""
-        return self._inserted(
+        return self._touched(
             "INSERT INTO schemas VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
             same_name(project),
             same_name(schema.name),
@@ -191,7 +191,7 @@ class Rows:
 
     def drop_schema(self, place: Place) -> bool:
         """Remove a schema; False when there is none."""
-        return self._inserted("DELETE FROM schemas WHERE project = ? AND key = ?", *place.keys)
+        return self._touched("DELETE FROM schemas WHERE project = ? AND key = ?", *place.keys)
 
     def is_empty(self, place: Place) -> bool:
         """Whether nothing lives at `place`."""
@@ -227,18 +227,13 @@ class Rows:
         )
         return tuple(Segment(sha256, size) for sha256, size in found)
 
-    def add_resource(self, place: Place, resource: Resource, content: Content) -> bool:
-        """Add a resource; False, and nothing changes, when its name is taken."""
-        added = self._inserted(
-            f"INSERT INTO resources (project, schema, key, {_RESOURCE})"
-            f" VALUES (?, ?, ?{', ?' * 12}) ON CONFLICT DO NOTHING",
-            *place.keys,
-            same_name(resource.name),
-            *astuple(resource),
+    def add_resource(self, place: Place, resource: Resource, content: Content) -> None:
+        """Add a resource under a name that is free."""
+        self._db.execute(
+            f"INSERT INTO resources (project, schema, key, {_RESOURCE}) VALUES (?, ?, ?{', ?' * 12})",
+            (*place.keys, same_name(resource.name), *astuple(resource)),
         )
-        if added:
-            self._add_segments(place, resource.name, content)
-        return added
+        self._add_segments(place, resource.name, content)
 
     def replace_resource(self, place: Place, resource: Resource, content: Content | None = None) -> None:
         """Write over a resource that exists; its content stays when none is given."""
@@ -250,10 +245,10 @@ class Rows:
             self._drop_segments(place, resource.name)
             self._add_segments(place, resource.name, content)
 
-    def drop_resource(self, place: Place, name: str) -> bool:
-        """Remove a resource; False when there is none."""
+    def drop_resource(self, place: Place, name: str) -> None:
+        """Remove a resource."""
         self._drop_segments(place, name)
-        return self._inserted(f"DELETE FROM resources WHERE {_AT}", *place.keys, same_name(name))
+        self._db.execute(f"DELETE FROM resources WHERE {_AT}", (*place.keys, same_name(name)))
 
     def is_used(self, sha256: str) -> bool:
         """Whether any resource refers to the blob."""
@@ -293,14 +288,11 @@ class Rows:
         for row in self._db.execute(f"SELECT {_FUNCTION} FROM functions"):
             yield _function(row)
 
-    def add_function(self, place: Place, function: Function) -> bool:
-        """Add a function; False, and nothing changes, when its name is taken."""
-        return self._inserted(
-            f"INSERT INTO functions (project, schema, key, {_FUNCTION})"
-            f" VALUES (?, ?, ?{', ?' * 7}) ON CONFLICT DO NOTHING",
-            *place.keys,
-            same_name(function.name),
-            *_function_values(function),
+    def add_function(self, place: Place, function: Function) -> None:
+        """Add a function under a name that is free."""
+        self._db.execute(
+            f"INSERT INTO functions (project, schema, key, {_FUNCTION}) VALUES (?, ?, ?{', ?' * 7})",
+            (*place.keys, same_name(function.name), *_function_values(function)),
         )
 
     def replace_function(self, place: Place, function: Function) -> None:
@@ -310,15 +302,15 @@ class Rows:
             (*_function_values(function), *place.keys, same_name(function.name)),
         )
 
-    def drop_function(self, place: Place, name: str) -> bool:
-        """Remove a function; False when there is none."""
-        return self._inserted(f"DELETE FROM functions WHERE {_AT}", *place.keys, same_name(name))
+    def drop_function(self, place: Place, name: str) -> None:
+        """Remove a function."""
+        self._db.execute(f"DELETE FROM functions WHERE {_AT}", (*place.keys, same_name(name)))
 
     def _one(self, sql: str, *values: object) -> tuple[Any, ...] | None:
         found: tuple[Any, ...] | None = self._db.execute(sql, values).fetchone()
         return found
 
-    def _inserted(self, sql: str, *values: object) -> bool:
+    def _touched(self, sql: str, *values: object) -> bool:
         """Run `sql` and say whether it touched a row."""
         return self._db.execute(sql, values).rowcount > 0
 

@@ -145,3 +145,11 @@ def test_who_changed_a_resource_last_is_told_from_who_owns_it(server: Server, co
     connect(access_id="bob").get_resource("res.txt").update(file_obj="y")
     found = connect().get_resource("res.txt")
     assert (found.owner, found.last_updator) == ("ALIYUN$alice", "ALIYUN$bob")
+
+
+def test_an_embedded_service_can_be_told_to_provide_a_place(server: Server, connect: Connect) -> None:
+    for _ in range(2):
+        server.provide("made", "s1")
+        server.provide("made")
+    assert connect("made").exist_schema("S1")
+    connect("made").create_resource("a.txt", "file", fileobj="x", schema="s1")
