@@ -47,7 +47,8 @@ def _resources(loaded: Loaded, artifacts: Artifacts) -> Iterator[Desired]:
         origin, kind = loaded.at("resources", name), resource_type(name, declared)
         if declared.file is not None:
             yield _file(stack, name, kind, artifacts.files[declared.file], origin, declared.comment)
-        elif declared.table is not None:
+        else:
+            assert declared.table is not None
             source = _table(declared.table, declared.partition, loaded.target)
             yield Desired(Resource(name, kind, comment=declared.comment, table=source), origin, Marker(stack))
     for name, function in loaded.manifest.functions.items():
@@ -67,10 +68,9 @@ def _file(stack: str, name: str, kind: str, content: Content, origin: Position, 
 
 def _function(name: str, loaded: Loaded, artifacts: Artifacts) -> Desired:
     function, code, target = loaded.manifest.functions[name], loaded.code[name], loaded.target
-    spelled = {declared.lower(): declared for declared in loaded.manifest.resources}
     listed = [
         *([code.entry] if function.source is not None and code.entry is not None else []),
-        *(spelled.get(item.lower(), item) for item in function.resources),
+        *function.resources,
         *(wheel.archive for package in function.packages for wheel in artifacts.wheels[package, code.runtime]),
     ]
     references = tuple(reference(item, target.project, target.schema_) for item in dict.fromkeys(listed))

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from datetime import datetime
-
-_UNPRINTABLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-"""Unicode categories that could move the cursor, hide text or turn its direction."""
 
 
 def size(number: int) -> str:
@@ -31,10 +27,6 @@ def moment(when: datetime) -> str:
 
 def safe(text: str) -> str:
     """Show characters that a terminal would obey as escapes: names and comments of a service are not ours."""
-    if text.isascii() and text.isprintable():
+    if text.isprintable():
         return text
-    return "".join(_escaped(c) if unicodedata.category(c) in _UNPRINTABLE else c for c in text)
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape", "backslashreplace").decode("ascii")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)

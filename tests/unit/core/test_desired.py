@@ -1,0 +1,98 @@
+"""From a manifest and its artifacts to the state that should be live."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reconciler import desired
+from reconciler.artifacts import Artifacts, Wheel
+from reconciler.artifacts.content import Content, read
+from reconciler.manifest.load import load
+from reconciler.names import Reference, function_key, resource_key
+from reconciler.state import Function, Resource, function_mark
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from reconciler.state import DesiredState
+
+WHEEL = Wheel("n-1-py3-none-any.whl", "n-1-py3-none-any.zip", Content(None, "5" * 64, "5" * 32, 7), native=False)  # type: ignore[arg-type]
+
+
+def state_of(folder: Path, text: str) -> DesiredState:
+    for name in ("f.py", "g.py", "a.csv", "lib.jar", "n-1-py3-none-any.whl"):
+        (folder / name).write_text(f"# {name}\n")
+    (folder / "udfs.yaml").write_text(text)
+    loaded = load(folder / "udfs.yaml", env={}, shown="udfs.yaml")
+    named = [function.source for function in loaded.manifest.functions.values() if function.source]
+    named += [resource.file for resource in loaded.manifest.resources.values() if resource.file]
+    files = {name: read(folder / name) for name in named}
+    wheels: dict[tuple[str, str], tuple[Wheel, ...]] = {
+        (package, code.runtime): (WHEEL,)
+        for name, code in loaded.code.items()
+        for package in loaded.manifest.functions[name].packages
+    }
+    return desired.state(loaded, Artifacts(files, wheels))
+
+
+def test_a_source_becomes_its_module_and_the_function(tmp_path: Path) -> None:
+    state = state_of(tmp_path, "stack: s\nfunctions:\n  Psi: {source: f.py, class: F}\n")
+    function, module = state[function_key("psi")], state[resource_key("f.py")]
+    assert function.object == Function("Psi", "f.F", (Reference("f.py"),))
+    assert str(function.origin) == "udfs.yaml:3:3"
+    assert (module.object.name, str(module.origin)) == ("f.py", "udfs.yaml:3:17")
+    assert module.marker is not None
+    assert module.marker.functions == {function_mark("psi")}
+
+
+def test_functions_of_one_source_share_its_module(tmp_path: Path) -> None:
+    state = state_of(tmp_path, "stack: s\nfunctions:\n  f: {source: f.py, class: F}\n  g: {source: f.py, class: G}\n")
+    assert len(state) == 3
+    module = state[resource_key("f.py")].marker
+    assert module is not None
+    assert module.functions == {function_mark("f"), function_mark("g")}
+
+
+def test_a_list_is_module_then_resources_then_archives_each_once(tmp_path: Path) -> None:
+    text = """\
+stack: s
+packages: {a: {wheels: [n-1-py3-none-any.whl]}, b: {wheels: [n-1-py3-none-any.whl]}}
+resources: {A.csv: {file: a.csv}, t: {table: iris, partition: "pt='1'"}}
+functions:
+  f: {source: f.py, class: F, packages: [a, b], resources: [A.csv, t, other/resources/x.csv, demo/resources/y.csv]}
+"""
+    state = state_of(tmp_path, text)
+    function = state[function_key("f")].object
+    assert isinstance(function, Function)
+    assert [str(ref) for ref in function.resources] == [
+        "f.py", "A.csv", "t", "other/resources/x.csv", "y.csv", "n-1-py3-none-any.zip"
+    ]  # fmt: skip
+    archive = state[resource_key("n-1-py3-none-any.zip")]
+    assert archive.object == Resource("n-1-py3-none-any.zip", "archive", "5" * 32, 7)
+    assert archive.origin.line == 2
+    assert state[resource_key("t")].object == Resource("t", "table", table="demo.iris partition(pt='1')")
+
+
+def test_a_table_is_completed_by_where_the_function_goes(tmp_path: Path) -> None:
+    text = """\
+stack: s
+targets: {local: {project: p, schema: q}}
+resources: {a: {table: iris}, b: {table: x.iris}, c: {table: x.y.iris}}
+functions: {f: {source: f.py, class: F}}
+"""
+    state = state_of(tmp_path, text)
+    tables = [state[resource_key(name)].object for name in "abc"]
+    assert [table.table for table in tables if isinstance(table, Resource)] == ["p.q.iris", "x.iris", "x.y.iris"]
+
+
+def test_an_existing_class_is_carried_by_the_resource_that_holds_it(tmp_path: Path) -> None:
+    text = """\
+stack: s
+resources: {a.csv: {file: a.csv}, g.py: {file: g.py}, lib.jar: {file: lib.jar}}
+functions:
+  g: {class: g.G, resources: [a.csv, g.py]}
+  j: {class: com.example.J, resources: [lib.jar]}
+"""
+    state = state_of(tmp_path, text)
+    marks = {key.name: entry.marker.functions for key, entry in state.items() if entry.marker}
+    assert marks == {"a.csv": frozenset(), "g.py": {function_mark("g")}, "lib.jar": {function_mark("j")}}
