@@ -124,9 +124,16 @@ def _content(path: Path, called: str) -> bytes:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InvalidManifest("E101", f"the manifest '{called}' cannot be read: {reason}") from None
-    with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise InvalidManifest("E101", f"the manifest '{called}' is not a regular file")
+        return _read(handle)
+    finally:
+        os.close(handle)
+
+
+def _read(handle: int) -> bytes:
+    with os.fdopen(handle, "rb", closefd=False) as file:
         return file.read(MAX_BYTES + 1)
 
 

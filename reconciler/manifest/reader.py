@@ -214,12 +214,12 @@ class Document:
         return inside_quotes.end() - mark if inside_quotes else 1
 
     def dollars(self, mark: int, value: str) -> list[int]:
-        """Return where in the file each ``${`` of a scalar stands."""
+        """Return where in the file each ``${`` of a scalar stands; nothing if that cannot be told."""
         quotes = _QUOTED.match(self.text, mark)
         places = [found.start() for found in re.finditer(r"\$\{", self.text[mark : quotes.end() if quotes else None])]
         count = value.count("${")
         # Fewer: some are written with escapes, as in "\x24{". More: a plain scalar's end is not known.
-        return [mark + place for place in places[:count]] if len(places) >= count else [mark] * count
+        return [mark + place for place in places[:count]] if len(places) >= count else []
 
 
 def _masked(found: re.Match[str]) -> str:

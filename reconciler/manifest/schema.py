@@ -31,7 +31,7 @@ def manifest_schema() -> dict[str, Any]:
 
 def schema_text() -> str:
     """Return the schema as it is kept in ``schemas/udfs.schema.json``."""
-    return json.dumps(manifest_schema(), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(manifest_schema(), indent=2) + "\n"
 
 
 def _for_editors(node: Any) -> Any:

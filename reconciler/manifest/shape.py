@@ -183,11 +183,9 @@ def _keys_hint(path: tuple[str | int, ...]) -> str | None:
 
 def _missing(path: tuple[str | int, ...]) -> _Finding:
     parent, key = path[:-1], str(path[-1])
-    section = _section(parent)
-    hint = None
-    if section is not None:
-        hint = next(field.description for name, field in section.model_fields.items() if key in (name, field.alias))
-    return _Finding("E201", f"{_what(parent)} needs the key '{key}'", f"{key}: {hint}" if hint else None)
+    fields = (_section(parent) or Manifest).model_fields.items()
+    meaning = next((field.description for name, field in fields if key in (name, field.alias)), None)
+    return _Finding("E201", f"{_what(parent)} needs the key '{key}'", f"{key}: {meaning}")
 
 
 def _meant(path: tuple[str | int, ...]) -> str | None:

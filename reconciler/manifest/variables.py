@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from reconciler.manifest.reader import Document
 
+MAX_ADDED = MAX_BYTES
+"""How many characters all replacements together may add: a long variable that is used often is a bomb too."""
+
 _REFERENCE = re.compile(r"\$(?P<escaped>\$\{)|\$\{(?:(?P<kind>env|var):(?P<name>[A-Za-z_][A-Za-z0-9_]*)\})?")
 
 
@@ -50,7 +53,7 @@ def expand(document: Document, target: str, env: collections.abc.Mapping[str, st
     complains about those again.
     """
     if "${" in document.text and isinstance(document.root, Mapping):
-        expansion = _Expansion(document, env)
+        expansion = _Expansion(document, env, MAX_ADDED)
         expansion.run(target)
         document.settled |= expansion.settled
 
@@ -59,10 +62,11 @@ def expand(document: Document, target: str, env: collections.abc.Mapping[str, st
 class _Expansion:
     document: Document
     env: collections.abc.Mapping[str, str]
+    budget: int
+    """How many characters all replacements together may still add."""
+
     variables: dict[str, str] = field(default_factory=dict)
     settled: set[int] = field(default_factory=set)
-    budget: int = MAX_BYTES
-    """How many characters all replacements together may add: a long variable used often is a bomb too."""
 
     def run(self, target: str) -> None:
         root = self.document.root
@@ -101,18 +105,21 @@ class _Expansion:
             container[key] = self._replaced(value, mark, ("var",))
 
     def _replaced(self, text: str, mark: int, kinds: tuple[str, ...]) -> str:
-        places: list[int] = []
         ordinals = itertools.count()
+        places: list[int] | None = None
 
         def one(found: re.Match[str]) -> str:
+            nonlocal places
             ordinal = next(ordinals)
             if found["escaped"]:
                 return "${"
             value, problem = self._value(found, kinds)
             if problem is not None:
+                if places is None:
+                    places = self.document.dollars(mark, text)
                 # Each match is one `${` of the value, in order.
-                places.extend([] if places else self.document.dollars(mark, text))
-                self._note("E306", problem, mark, (places[ordinal], len(found[0])))
+                place = (places[ordinal], len(found[0])) if places else (mark, self.document.width(mark, text))
+                self._note("E306", problem, mark, place)
             self.budget -= len(value)
             return value
 
@@ -121,7 +128,7 @@ class _Expansion:
         # A plain text stays plain, so that a test's argument may be a number that comes from a variable.
         replaced = type(text)(_REFERENCE.sub(one, text))
         if self.budget < 0:
-            problem = _Problem(f"variables add more than {MAX_BYTES // 1_000_000} MB", "use a shorter value")
+            problem = _Problem(f"variables add more than {MAX_ADDED // 1_000_000} MB", "use a shorter value")
             self._note("E104", problem, mark, (mark, 1))
         return replaced
 

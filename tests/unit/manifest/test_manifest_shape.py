@@ -1,0 +1,192 @@
+"""The shape of a manifest: every mismatch in our words, at its place, with what is taken as a hint."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reconciler.manifest.reader import Document
+from reconciler.manifest.shape import _finding
+from tests.unit.manifest.folder import underlined
+
+if TYPE_CHECKING:
+    from tests.unit.manifest.folder import Folder
+
+S = "stack: s\n"
+F = "functions: {}\n"
+PIN = "a" * 64
+
+SHAPES = {
+    "nothing that is needed": ("python: cp37\n", [
+        "1:1 E201 the manifest needs the key 'stack'",
+        "1:1 E201 the manifest needs the key 'functions'",
+    ]),
+    "a misspelt key": (S + F + "pakages: {}\n", ["3:1 E214 unknown key 'pakages', did you mean 'packages'?"]),
+    "an unknown key": (S + F + "zzz: {}\n", ["3:1 E214 unknown key 'zzz'"]),
+    "a misspelt key that is needed": (S + "function: {}\n", [
+        "2:1 E214 unknown key 'function', did you mean 'functions'?",
+    ]),
+    "keys of each section": (S + "targets: {t: {proj: p}}\npackages: {p: {wheel: [x]}}\n"
+        "resources: {r: {files: x}}\nfunctions: {f: {class: A, test: [{arg: []}]}, g: {class: A, tests: [{arg: []}]}}\n", [
+        "2:15 E214 unknown key 'proj', did you mean 'project'?",
+        "3:16 E214 unknown key 'wheel', did you mean 'wheels'?",
+        "4:17 E214 unknown key 'files', did you mean 'file'?",
+        "5:27 E214 unknown key 'test', did you mean 'tests'?",
+        "5:70 E214 unknown key 'arg', did you mean 'args'?",
+    ]),
+    "a function of nothing": (S + "functions:\n  f:\n", ["3:3 E202 the function 'f' takes a mapping"]),
+    "a text for a mapping": (S + "functions: f\n", ["2:12 E202 'functions' takes a mapping"]),
+    "a list for a mapping": (S + "functions: [f]\n", ["2:1 E202 'functions' takes a mapping"]),
+    "a text for a list": (S + "functions: {f: {class: A, packages: p}}\n", ["2:37 E202 'packages' takes a list"]),
+    "a mapping for a text": (S + "functions: {f: {class: {}}}\n", ["2:17 E202 'class' takes a text"]),
+    "a list in a list of texts": (S + "functions: {f: {class: A, packages: [[p]]}}\n", [
+        "2:38 E202 item 1 of 'packages' takes a text",
+    ]),
+    "an empty text": (S + "functions: {f: {class: }}\n", ["2:17 E203 'class' is empty"]),
+    "an empty list of wheels": (S + F + "packages: {p: {wheels: []}}\n", ["3:16 E203 'wheels' is empty"]),
+    "wheels of nothing": (S + F + "packages: {p: {wheels: }}\n", ["3:16 E202 'wheels' takes a list"]),
+    "a runtime that is none": (S + F + "python: cp39\n", ["3:9 E203 'cp39' is not taken by 'python'"]),
+    "a list for a runtime": (S + F + "python: [cp37]\n", ["3:1 E203 a list or mapping is not taken by 'python'"]),
+    "a type that is none": (S + F + "resources: {r: {file: x, type: zip}}\n", ["3:32 E203 'zip' is not taken by 'type'"]),
+    "a stack in capitals": ("stack: Risk\n" + F, ["1:8 E203 'stack' does not have the form it needs"]),
+    "a comment in Chinese": (S + F + "resources: {r: {file: x, comment: 表}}\n", [
+        "3:35 E203 'comment' does not have the form it needs",
+    ]),
+    "a long comment": (S + F + f"resources: {{r: {{file: x, comment: {'x' * 600}}}}}\n", [
+        "3:35 E203 'comment' is longer than 512 characters",
+    ]),
+    "a target's name": (S + F + "targets: {'a b': {project: p}}\n", [
+        "3:11 E203 'a b' is not a name that 'targets' takes",
+    ]),
+    "a package's name": (S + F + "packages: {'': {wheels: [x]}}\n", ["3:12 E203 '' is not a name that 'packages' takes"]),
+    "a variable's name": (S + F + "variables: {a-b: x}\n", ["3:13 E203 'a-b' is not a name that 'variables' takes"]),
+    "a target's variable's name": (S + F + "targets: {t: {project: p, variables: {a-b: x}}}\n", [
+        "3:39 E203 'a-b' is not a name that 'variables' takes",
+    ]),
+    "a wheel without its sum": (S + F + "packages: {p: {wheels: [{requirement: numpy==1}]}}\n", [
+        "3:25 E201 item 1 of 'wheels' needs the key 'sha256'",
+    ]),
+    "a wheel with another key": (S + F + f"packages: {{p: {{wheels: [{{requirement: a==1, sha256: {PIN}, url: x}}]}}}}\n", [
+        "3:119 E214 unknown key 'url'",
+    ]),
+    "a wheel with a short sum": (S + F + "packages: {p: {wheels: [{requirement: a==1, sha256: abc}]}}\n", [
+        "3:53 E203 'sha256' does not have the form it needs",
+    ]),
+    "a wheel that is a list": (S + F + "packages: {p: {wheels: [[]]}}\n", ["3:25 E202 item 1 of 'wheels' takes a mapping"]),
+    "a wheel that is empty": (S + F + "packages: {p: {wheels: ['']}}\n", ["3:25 E203 item 1 of 'wheels' is empty"]),
+    "a test that is a list": (S + "functions: {f: {class: A, tests: [[1]]}}\n", ["2:35 E202 item 1 of 'tests' takes a mapping"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "expected"), SHAPES.values(), ids=SHAPES)
+def test_a_shape_that_does_not_fit(folder: Folder, text: str, expected: list[str]) -> None:
+    assert folder.says(text, target="t" if "{t:" in text else None) == expected
+
+
+def test_every_mismatch_is_reported_at_once(folder: Folder) -> None:
+    text = """\
+        stak: s
+        python: cp38
+        functions:
+          f: {clas: A, packages: p}
+          g:
+        zzz: 1
+    """
+    assert [line.split()[1] for line in folder.says(text)] == ["E214", "E203", "E214", "E202", "E202", "E214"]
+
+
+def test_duplicate_keys_do_not_hide_what_else_is_wrong(folder: Folder) -> None:
+    assert folder.says("stack: s\nstack: T\nfunctions: {}\n") == [
+        "2:1 E110 the key 'stack' is there twice",
+        "2:8 E203 'stack' does not have the form it needs",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        (S, "functions: SQL name → function."),
+        (S + F + "zzz: 1\n", "keys taken here: stack, python, variables, targets, packages, resources, functions"),
+        (S + F + "python: cp39\n", "one of cp27, cp37 or cp311"),
+        ("stack: A\n" + F, "a stack's name: lower-case letters, digits and -, beginning with a letter, 40 at most"),
+        (
+            S + "functions: {f: x}\n",
+            "its keys: class, source, python, packages, resources, description, tests",
+        ),
+        (S + "functions: {f: {class: A, tests: x}}\n", "write one item a line, each after `- `"),
+        (S + "functions: []\n", None),
+        (
+            S + F + "packages: {p: {wheels: [[]]}}\n",
+            "a wheel is a path, or {requirement: name==version, sha256: …}",
+        ),
+        (
+            S + F + "targets: {local: {project: p, access_id: x}}\n",
+            "credentials are never in a manifest: set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET",
+        ),
+    ],
+)
+def test_the_hint_says_what_is_taken(folder: Folder, text: str, hint: str | None) -> None:
+    assert folder.problems(text)[0].hint == hint
+
+
+def test_a_secret_in_the_manifest_is_not_repeated(folder: Folder) -> None:
+    (problem,) = folder.problems(S + F + "targets: {local: {project: p, access_key_secret: hunter2}}\n")
+    assert underlined(problem) == "access_key_secret"
+    assert "hunter2" not in repr(problem)
+
+
+def test_pydantic_is_never_quoted(folder: Folder) -> None:
+    for text, _ in SHAPES.values():
+        for problem in folder.problems(text):
+            assert "Input should" not in repr(problem)
+            assert "constrained" not in repr(problem)
+
+
+def test_a_finding_of_a_later_pydantic_has_words_too() -> None:
+    assert _finding("new_kind", ("functions",), {}, Document("udfs.yaml")).message == (
+        "'functions' is not a value that can be used"
+    )
+
+
+def test_empty_sections_and_lists_are_empty(folder: Folder) -> None:
+    loaded = folder.files("a.py").load("""\
+        stack: s
+        variables:
+        targets: ~
+        packages: null
+        resources:
+        functions:
+          f:
+            source: a.py
+            class: A
+            packages:
+              # - science
+            resources:
+            tests:
+              - args:
+    """)
+    function = loaded.manifest.functions["f"]
+    assert (loaded.manifest.packages, function.packages, function.tests[0].args) == ({}, [], [])
+
+
+def test_test_values_are_typed_as_yaml_1_2_says(folder: Folder) -> None:
+    text = """\
+        stack: s
+        functions:
+          f:
+            source: a.py
+            class: A
+            tests:
+              - args: [1, -2, 0x1F, 0o17, 1.5, .5, 1e3, .inf, -.INF, true, False, null, ~, ]
+                returns: {no: no, "1": "1", d: 2026-01-01, t: 1:30, u: 1_000, v: 0b1, w: [yes]}
+              - {args: [.nan]}
+    """
+    first, second = folder.files("a.py").load(text).manifest.functions["f"].tests
+    inf = float("inf")
+    assert first.args == [1, -2, 31, 15, 1.5, 0.5, 1000.0, inf, -inf, True, False, None, None]
+    assert [type(one) for one in first.args[:7]] == [int, int, int, int, float, float, float]
+    assert first.returns == {
+        "no": "no", "1": "1", "d": "2026-01-01", "t": "1:30", "u": "1_000", "v": "0b1", "w": ["yes"],
+    }  # fmt: skip
+    assert second.args[0] != second.args[0]
