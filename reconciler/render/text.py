@@ -7,6 +7,7 @@ else drops them. Every piece of text that came from the service goes through `sa
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler.diff import Action, Cause, explain_list
@@ -188,7 +189,7 @@ def _reason(change: Change) -> str:
         case Cause.NEW:
             return f"it is new{_what(change)}{sent}"
         case Cause.MISSING:
-            return f"it was here and is gone{sent}"
+            return f"it was deleted outside, or its creation was cut off{sent}"
         case Cause.REMOVED:
             return "it is no longer in the manifest"
         case Cause.DESTROYED:
@@ -210,7 +211,7 @@ def _drifted(change: Change) -> str:
         case Cause.NEW:
             return "is in the manifest and not in the project"
         case Cause.MISSING:
-            return "was here and is gone: deleted outside, or an apply was cut off"
+            return "is gone: deleted outside, or its creation was cut off"
         case Cause.REMOVED | Cause.DESTROYED:
             return "is in the project and no longer in the manifest"
         case Cause.MANIFEST:
@@ -253,7 +254,12 @@ def _difference(found: Difference, *, reverse: bool) -> str:
         return safe(", ".join(moves)) if moves else f"in another order: {safe(new)}"
     if found.field == "comment":
         return f"{safe(old)!r} → {safe(new)!r}"
-    return f"{safe(old) or '(none)'} → {safe(new) or '(none)'}"
+    return f"{_short(safe(old)) or '(none)'} → {_short(safe(new)) or '(none)'}"
+
+
+def _short(told: str) -> str:
+    """Cut digests to the eight digits by which people tell them apart; documents keep them whole."""
+    return re.sub(r"\b([0-9a-f]{8})[0-9a-f]{24,}\b", r"\1…", told)
 
 
 def _name(change: Change) -> str:

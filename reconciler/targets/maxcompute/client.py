@@ -36,6 +36,10 @@ _TIMEOUT = (10.0, 120.0)
 """Seconds to connect, and between two pieces of an answer. A merge of parts answers only when it is done."""
 
 
+_REACH = "check `endpoint` of the target (it ends in /api), the network and the proxy settings"
+_UNKNOWN = "whether the change was made is not known; run the same command again, it looks first"
+
+
 @dataclass(frozen=True, repr=False)
 class Credentials:
     """An access key; never printed."""
@@ -90,7 +94,7 @@ class Client:
         except odps_errors.ODPSError as cause:
             self._refused(cause)
         except requests.RequestException as cause:
-            self._unreachable(cause)
+            self._unreachable(cause, hint=_REACH if again else _UNKNOWN)
         except (ValueError, UnicodeError) as cause:
             # PyODPS decodes an error's body without asking what it is.
             raise _garbage(self.endpoint) from cause
@@ -121,8 +125,8 @@ class Client:
             raise _garbage(self.endpoint, status, told) from cause
         raise ServiceError("E605", f"the service answers {code}: {reason}", status=status, service_code=code)
 
-    def _unreachable(self, cause: Exception) -> NoReturn:
-        raise ServiceError("E601", f"{self._host} does not answer: {_plainly(cause)}", hint=_REACH) from cause
+    def _unreachable(self, cause: Exception, hint: str = _REACH) -> NoReturn:
+        raise ServiceError("E601", f"{self._host} does not answer: {_plainly(cause)}", hint=hint) from cause
 
     @property
     def _host(self) -> str:
@@ -152,7 +156,6 @@ class Answer:
         return element
 
 
-_REACH = "check `endpoint` of the target (it ends in /api), the network and the proxy settings"
 _KEYS = "check ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET and ALIBABA_CLOUD_SECURITY_TOKEN"
 _BAD_CREDENTIALS = {"Unauthorized", "InvalidAuthorization", "MissingAuthorization", "SignatureNotMatch"}
 _NO_PERMISSION = {"NoPermission", "AccessDenied"}
@@ -200,5 +203,5 @@ def _plainly(cause: Exception) -> str:
 
 
 def _inner(error: BaseException) -> BaseException | None:
-    nested = getattr(error, "reason", None) or (error.args[0] if error.args else None)
-    return nested if isinstance(nested, BaseException) else None
+    nested = (getattr(error, "reason", None), *error.args)
+    return next((one for one in nested if isinstance(one, BaseException)), None)
