@@ -3,7 +3,7 @@ From manifest and artifacts to the state that should be live.
 
 Pure: files were read and wheels fetched before (`artifacts`). A function with a source becomes two objects, its entry
 module (a PY resource under the source file's name) and the function; a wheel becomes one ARCHIVE, shared by all
-functions that use it; what `resources:` lists becomes what it says.
+functions that use it; a native library becomes one FILE under its SONAME; what `resources:` lists becomes what it says.
 """
 
 from __future__ import annotations
@@ -59,6 +59,9 @@ def _resources(loaded: Loaded, artifacts: Artifacts) -> Iterator[Desired]:
         for package in function.packages:
             for wheel in artifacts.wheels[package, code.runtime]:
                 yield _file(stack, wheel.archive, "archive", wheel.content, loaded.at("packages", package))
+        for package, library in artifacts.libraries_of(function.packages):
+            origin = loaded.at("packages", package, "libraries", library.number)
+            yield _file(stack, library.name, "file", library.content, origin)
 
 
 def _file(stack: str, name: str, kind: str, content: Content, origin: Position, comment: str = "") -> Desired:
@@ -72,6 +75,7 @@ def _function(name: str, loaded: Loaded, artifacts: Artifacts) -> Desired:
         *([code.entry] if function.source is not None and code.entry is not None else []),
         *function.resources,
         *(wheel.archive for package in function.packages for wheel in artifacts.wheels[package, code.runtime]),
+        *(library.name for _, library in artifacts.libraries_of(function.packages)),
     ]
     references = tuple(reference(item, target.project, target.schema_) for item in dict.fromkeys(listed))
     return Desired(Function(name, code.class_path, references), loaded.at("functions", name))

@@ -6,7 +6,7 @@ subclass has one exit code, so that a pipeline can tell the causes apart. ``cli`
 prints. Anything that is not a `UdfsError` is a bug and keeps its traceback.
 
 Codes are grouped by where they arise: E1 reading YAML, E2 the shape of the manifest, E3 its names and references,
-E4 packages and files, E5 guards and ownership, E6 the service, E7 running a function, E9 usage. `EXPLANATIONS` holds
+E4 packages and files, E5 guards and ownership, E6 the service, E7 running a function, E8 sources, E9 usage. `EXPLANATIONS` holds
 what ``udfs explain CODE`` prints; a test keeps the table and the code in step.
 """
 
@@ -461,7 +461,7 @@ _explain(
     "E405",
     "too large",
     """
-    MaxCompute takes resources of at most 2,048 MB, and one job may use at most 2,048 MB of them in all.""",
+    MaxCompute takes resources of at most 2,048 MB, and one job may use at most 2,048 MB of them in all (E430).""",
 )
 _explain(
     "E406",
@@ -476,6 +476,116 @@ _explain(
     """
     Fetched wheels are kept in a folder of the user's cache, each under its sha256. The disk is full, or the folder
     belongs to somebody else. Everything in it can be deleted; it is fetched again when it is needed.""",
+)
+
+_explain(
+    "E410",
+    "a native file for another machine",
+    """
+    MaxCompute's workers are 64-bit x86 Linux. A file for another processor, or a 32-bit one, is refused by the dynamic
+    linker as "wrong ELF class" or not found at all. A wheel's tag may say otherwise; the file decides.""",
+)
+_explain(
+    "E411",
+    "a native file that cannot be read",
+    """
+    The file begins like a library and its headers lead nowhere, or it is listed under `libraries:` and is none. It was
+    cut off, changed by a tool (git's line ends, a mail gateway), or is a linker script that names the real library.""",
+)
+_explain(
+    "E412",
+    "a native file for a newer system",
+    """
+    Each symbol that a library takes from glibc or from GCC's runtime has a version, and a system older than that version
+    refuses to load it: "version `GLIBC_2.34' not found". The workers are comparable to CentOS 7 (glibc 2.17, GLIBCXX
+    3.4.19, CXXABI 1.3.7, GCC 4.8.0; inferred from that). What is built on a current distribution nearly always needs more.
+    Build in a manylinux2014 container or with a compiler that is told the glibc. `udfs libs FILE` shows every version.""",
+)
+_explain(
+    "E413",
+    "a native file linked with musl",
+    """
+    It was built on Alpine or another system with the musl C library, which cannot be loaded beside glibc.""",
+)
+_explain(
+    "E414",
+    "a native file for another Python's Unicode",
+    """
+    Python 2 was built with narrow (cp27m) or wide (cp27mu) Unicode, and the functions an extension takes from it are
+    called PyUnicodeUCS2_… or PyUnicodeUCS4_… accordingly. MaxCompute's Python 2 is narrow; Debian's and most others are
+    wide, and a wheel that was built there ends with "undefined symbol". Python 3 has neither.""",
+)
+_explain(
+    "E415",
+    "a native library is missing",
+    """
+    A native file needs a library that is not in the same archive, not under the `libraries:` of a package of the function,
+    not among its resources, and not in the base system. The name is the library's SONAME, which is what counts, and not
+    the name of its file. `udfs libs FILE…` shows for any set of files which needs are met by what.""",
+)
+_explain(
+    "E416",
+    "a native library that may be missing",
+    """
+    A warning: the library is in another archive of the function, where it is found only after that one was loaded; or it
+    is one that manylinux permits and a server may lack (X11, GL, glib); or it is libpython, which an extension should not
+    need; or another project's resource may bring it.""",
+)
+_explain(
+    "E420",
+    "a wheel that is not as its RECORD says",
+    """
+    A wheel lists its files with their hashes in .dist-info/RECORD. A file is missing, additional, or has other bytes: the
+    wheel was edited, merged or damaged after it was built. Tools that change wheels properly write RECORD anew.""",
+)
+_explain(
+    "E421",
+    "an archive with members that must not be unpacked",
+    """
+    Absolute paths, `..`, links, devices, names that come twice or differ only in case, encrypted members, unusual
+    compression: what a worker would do with them is not known, and some are attacks. Archives hold plain files and
+    folders.""",
+)
+_explain(
+    "E422",
+    "an archive that expands too far",
+    """
+    The archive unpacks to more than any real one would, in bytes, in files, or in proportion to its size. The limits are
+    udfs's own, far above what can be uploaded usefully.""",
+)
+_explain(
+    "E423",
+    "not an archive",
+    """
+    MaxCompute unpacks a resource by the end of its name: .zip and .jar as zip, .tar .tgz .tar.gz as tar. The bytes are not
+    of that form, so every function that lists it would fail to start.""",
+)
+_explain(
+    "E430",
+    "a function with too much to load",
+    """
+    One job may use at most 2,048 MB of resources, and a single function lists more than that. That MB means MiB is a guess.
+    `udfs deps FUNCTION` shows what is how large.""",
+)
+_explain(
+    "E431",
+    "a function with very many resources",
+    """
+    A warning: a MapReduce job takes at most 256 resources. Whether SQL has the same limit is not published.""",
+)
+_explain(
+    "E432",
+    "one import name from several archives",
+    """
+    A warning: two wheels of a function bring a module or package of one name, and which is imported depends on the order
+    of sys.path. Packages without __init__.py, and those that extend their path, are made to be shared and are not meant.""",
+)
+_explain(
+    "E433",
+    "one distribution in several versions",
+    """
+    The packages of a function bring the same distribution in two versions. Only the one that comes first on sys.path
+    would be imported, and its metadata may be the other's.""",
 )
 
 # --- E5: guards and ownership ---------------------------------------------------------------------------------------------
@@ -631,6 +741,154 @@ _explain(
     """
     A resource of the function cannot be unpacked or read as MaxCompute would: an unsafe or damaged archive, or a
     table, of which there is no data here.""",
+)
+
+# --- E8: sources ----------------------------------------------------------------------------------------------------------
+_explain(
+    "E801",
+    "not Python",
+    """
+    The file cannot be read by the Python of the function's runtime; MaxCompute would say so when SQL first calls the
+    function. Python 3 sources are judged by CPython's own parser. Python 2.7 sources are read through a table of what
+    differs; should it refuse what a real CPython 2.7 takes, `# udfs: ignore[E801]` on the line lets it pass.""",
+)
+_explain(
+    "E802",
+    "syntax newer than the runtime",
+    """
+    The statement is good Python, of a later version than the function runs on: cp27 is 2.7, cp37 is 3.7, cp311 is 3.11.
+    Write it in the older way, or choose a newer runtime with `python:` where the code allows it.""",
+)
+_explain(
+    "E803",
+    "the encoding of a source",
+    """
+    Python 3 reads UTF-8 unless a coding line in the first two lines says otherwise. Python 2.7 reads ASCII: one accent,
+    in a comment even, makes it refuse the file without the line `# -*- coding: utf-8 -*-`.""",
+)
+_explain(
+    "E804",
+    "no such class",
+    """
+    MaxCompute imports the module and takes the class by its exact name, capitals included. Registering the function
+    does not look; the first call fails with ODPS-0130071, "cannot be resolved".""",
+)
+_explain(
+    "E805",
+    "a class without evaluate",
+    """
+    A UDF is a class with a method evaluate. The class has none, and nothing marks it as a UDTF (base odps.udf.BaseUDTF,
+    method process) or a UDAF (base odps.udf.BaseUDAF).""",
+)
+_explain(
+    "E806",
+    "a UDTF or UDAF that is not whole",
+    """
+    A UDTF has the base odps.udf.BaseUDTF and a method process; a UDAF has the base odps.udf.BaseUDAF and the methods
+    new_buffer, iterate, merge and terminate.""",
+)
+_explain(
+    "E807",
+    "no signature",
+    """
+    A UDF or UDAF is decorated with @annotate("arguments->result") from odps.udf, or MaxCompute does not know its types.
+    A UDTF may leave it out; all its columns are STRING then.""",
+)
+_explain(
+    "E808",
+    "the signature cannot be read",
+    """
+    A signature is types with commas between them, an arrow, and the result: "bigint,string->double". No arguments is
+    "->double", any number of them "*->double". Types nest: array<bigint>, map<string,double>, struct<a:bigint,b:string>.
+    At query time: ODPS-0130081, "Invalid UDF reference".""",
+)
+_explain(
+    "E809",
+    "the signature does not fit the method",
+    """
+    evaluate, process and iterate are called with one argument for each type of the signature, iterate after the buffer.
+    new_buffer takes none, merge two buffers, terminate one. Defaults and *args count as Python counts them.""",
+)
+_explain(
+    "E810",
+    "the results do not fit the kind",
+    """
+    A UDF or UDAF gives one value, a UDTF one or more columns, one argument of self.forward for each. A UDTF that never
+    calls forward gives no row: that is a warning.""",
+)
+_explain(
+    "E811",
+    "a type that Python functions do not take",
+    """
+    Documented are BIGINT, STRING, DOUBLE, BOOLEAN, DATETIME, FLOAT, BINARY, DATE, DECIMAL, CHAR, VARCHAR, ARRAY, MAP and
+    STRUCT. JSON is not supported. TINYINT, SMALLINT, INT and TIMESTAMP are types of MaxCompute SQL that the list does
+    not have; whether they work is not published, so they are a warning.""",
+)
+_explain(
+    "E812",
+    "an archive that is not there",
+    """
+    Archives that a function lists are unpacked to work/<resource name>/, the ending included and in the spelling of the
+    resource. The path in the source names another. A wheel's resource ends in .zip.""",
+)
+_explain(
+    "E813",
+    "a resource the function does not list",
+    """
+    get_cache_file, get_cache_archive and get_cache_table find only what the function lists. Name it under the
+    function's `resources:`.""",
+)
+_explain(
+    "E814",
+    "a resource of another type",
+    """
+    get_cache_file reads FILE resources, get_cache_archive ARCHIVE ones and get_cache_table TABLE ones; a PY resource is
+    imported. `type:` of the resource says which it is, or the end of its name.""",
+)
+_explain(
+    "E815",
+    "a package imported too early",
+    """
+    Where MaxCompute first looks at a module, the archives of its function are not unpacked, so an import of a package at
+    module level fails. Import it inside the method that uses it, or in __init__. numpy is preinstalled for Python 2.7
+    and not for 3.7. For 3.11 this is not settled, and a warning.""",
+)
+_explain(
+    "E816",
+    "an import that nothing provides",
+    """
+    The name is in no wheel and no PY resource of the function, nor in the standard library of its runtime. It is a
+    warning where the function lists an archive or library that was not looked into. An import in
+    `try: … except ImportError:` is left alone.""",
+)
+_explain(
+    "E817",
+    "a relative import",
+    """
+    MaxCompute loads each PY resource as a module of its own, by its stem; there is no package that `.` could mean.""",
+)
+_explain(
+    "E818",
+    "something the sandbox forbids",
+    """
+    A warning: without odps.isolation.session.enable a function may not write files, start processes or threads, or open
+    sockets (ODPS-0140171, "Sandbox violation exception"), and the network is closed to functions until the project
+    opens it.""",
+)
+_explain(
+    "E819",
+    "no buffer for a UDAF",
+    """
+    new_buffer returns what iterate and merge change in place and marshal carries between workers: a list or dict of
+    numbers, text, lists and dicts. marshal refuses subclasses such as Counter and objects of classes with "ValueError:
+    unmarshallable object"; a number or tuple cannot be changed.""",
+)
+_explain(
+    "E820",
+    "an ignore that silences nothing",
+    """
+    A warning: `# udfs: ignore[E818]` silences the findings of that code on its own line, and there is none. Left in
+    place it would hide the next one.""",
 )
 
 # --- E9: usage ------------------------------------------------------------------------------------------------------------

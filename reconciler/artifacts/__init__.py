@@ -13,19 +13,25 @@ A wheel is a zip archive in the layout that ``sys.path`` wants, but MaxCompute d
 documentation renames it to ``.zip`` and uploads it as an ARCHIVE, which each worker unpacks to ``work/<name>.zip/``
 [doc "Resource operations", "Use third-party packages"]. `Wheel.archive` is that name; the bytes stay the vendor's.
 
-`build` is the way in. Values live here; effects are in `fetch` (the network), `cache` (its folder) and `content`
-(reading).
+`build` is the way in. What it found is read through once (`inspection`, over `members` and `elf`) and judged before
+anything is planned (`gate`, `closure`): what would not load is not uploaded.
+
+Values live here; effects are in `fetch` (the network), `cache` (its folder), `content` and `inspection` (reading).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from reconciler.artifacts.closure import Part, in_order
+from reconciler.artifacts.inspection import Facts
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from reconciler.artifacts.content import Content
+    from reconciler.errors import Problem
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,33 @@ class Wheel:
     requirement: str | None = None
     """The pin, for wheels of the package index."""
 
+    facts: Facts = field(default_factory=Facts)
+    """What is inside."""
+
+
+@dataclass(frozen=True)
+class Library:
+    """A native library that travels beside the wheels, as a FILE."""
+
+    name: str
+    """
+    The name of the resource: the SONAME, because that is the name by which everything that needs the library asks for it;
+    of a library that has none, the file's own.
+    """
+
+    path: str
+    """As the manifest has it."""
+
+    number: int
+    """Its place in the package's list."""
+
+    content: Content
+    facts: Facts
+
+    @property
+    def part(self) -> Part:
+        return Part(self.name, self.facts, "library")
+
 
 @dataclass(frozen=True)
 class Artifacts:
@@ -54,6 +87,28 @@ class Artifacts:
     wheels: Mapping[tuple[str, str], tuple[Wheel, ...]]
     """By package and runtime tag, for the pairs that functions use; in the manifest's order."""
 
-    def is_native(self, packages: tuple[str, ...] | list[str], runtime: str) -> bool:
+    libraries: Mapping[str, tuple[Library, ...]] = field(default_factory=dict)
+    """By package, for the packages that functions use; in the manifest's order."""
+
+    facts: Mapping[str, Facts] = field(default_factory=dict)
+    """What is inside the archives and native files of `resources:`, by the path that the manifest gives."""
+
+    warnings: tuple[Problem, ...] = ()
+    """What may go wrong and need not."""
+
+    def is_native(self, packages: Iterable[str], runtime: str) -> bool:
         """Say whether a function with these packages runs compiled code."""
-        return any(wheel.native for package in packages for wheel in self.wheels[package, runtime])
+        return any(self.libraries.get(one) or any(w.native for w in self.wheels[one, runtime]) for one in packages)
+
+    def libraries_of(self, packages: Iterable[str]) -> tuple[tuple[str, Library], ...]:
+        """
+        Return the libraries of packages, each with its package and after the libraries that it needs.
+
+        One that two packages list comes once.
+        """
+        found: dict[str, tuple[str, Library]] = {}
+        for package in packages:
+            for library in self.libraries.get(package, ()):
+                found.setdefault(library.name.lower(), (package, library))
+        by_name = {library.name: (package, library) for package, library in found.values()}
+        return tuple(by_name[part.name] for part in in_order([one.part for _, one in found.values()]))

@@ -7,18 +7,19 @@ so that the same manifest gives the same problems in the same order.
 
 from __future__ import annotations
 
-import re
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
-from zipfile import BadZipFile, ZipFile
 
 from reconciler import errors
-from reconciler.artifacts import Artifacts, Wheel
+from reconciler.artifacts import Artifacts, Library, Wheel, gate
+from reconciler.artifacts.closure import Part
 from reconciler.artifacts.content import Content, read, why_too_large
 from reconciler.artifacts.fetch import Index, Pin, pin
+from reconciler.artifacts.inspection import Facts, inspected
 from reconciler.artifacts.runtime import RUNTIMES, Runtime, tags_of, why_not
 from reconciler.errors import PackageError, Position, Problem
 from reconciler.names import why_not_a_resource_name
@@ -27,13 +28,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 
     from reconciler.artifacts.cache import Cache
-    from reconciler.manifest.model import Manifest
+    from reconciler.artifacts.members import Finding
+    from reconciler.manifest.model import Function, Manifest
 
 _Source: TypeAlias = Path | Pin
 _K = TypeVar("_K", bound="Hashable")
 _T = TypeVar("_T")
 _THREADS = 4
-_LIBRARY = re.compile(r"\.so(\.[0-9]+)*\Z")
+_ALWAYS = {"E421", "E422", "E423"}
+"""What is wrong with an archive of `resources:` even if nobody loads what is in it."""
 
 
 class Places(Protocol):
@@ -55,10 +58,10 @@ class _Wanted:
 
 @dataclass(frozen=True)
 class _Found:
-    """A file that is a zip archive, as a wheel is."""
+    """A wheel's file and what is inside."""
 
     content: Content
-    members: tuple[str, ...]
+    facts: Facts
 
 
 def build(
@@ -78,27 +81,48 @@ def build(
     """
     problems: list[Problem] = []
     files = dict(_read_files(manifest, folder, at, problems))
-    wheels = list(_find_wheels(manifest, folder, at, problems, partial(_fetch, cache, index, on_fetch), index.stop))
-    problems += _clashes(wheels)
-    if problems:
-        raise PackageError.of(dict.fromkeys(problems))
+    get = partial(_get, inspections(cache), partial(_fetch, cache, index, on_fetch))
+    wheels = list(_find_wheels(manifest, folder, at, problems, get, index.stop))
     pairs = _pairs(manifest)
-    return Artifacts(
-        files, {pair: tuple(w for one, w in wheels if (one.package, one.runtime.tag) == pair) for pair in pairs}
+    found = Artifacts(
+        files,
+        {pair: tuple(w for one, w in wheels if (one.package, one.runtime.tag) == pair) for pair in pairs},
+        dict(_find_libraries(manifest, files, at, problems, inspections(cache))),
+        _inspect_resources(manifest, files, inspections(cache)),
     )
+    problems += [*_clashes(wheels), *_library_clashes(manifest, found, at)]
+    problems += _resource_problems(manifest, found, at)
+    if not _errors(problems):  # what is not there cannot be missed, and would be
+        problems += _function_problems(manifest, found, at)
+    told = tuple(dict.fromkeys(problems))
+    if _errors(told):
+        raise PackageError.of(told)
+    return replace(found, warnings=told)
+
+
+def inspections(cache: Cache) -> Path:
+    """Return where what was found inside files is kept."""
+    return cache.root / "inspections"
+
+
+def _errors(problems: Iterable[Problem]) -> bool:
+    return any(problem.severity == "error" for problem in problems)
 
 
 # --- Files ----------------------------------------------------------------------------------------------------------------
 
 
 def _read_files(manifest: Manifest, folder: Path, at: Places, problems: list[Problem]) -> Iterator[tuple[str, Content]]:
-    places: dict[str, tuple[str, ...]] = {}
+    places: dict[str, tuple[str | int, ...]] = {}
     for name, resource in manifest.resources.items():
         if resource.file is not None:
             places.setdefault(resource.file, ("resources", name, "file"))
     for name, function in manifest.functions.items():
         if function.source is not None:
             places.setdefault(function.source, ("functions", name, "source"))
+    for name in _used(manifest):
+        for number, library in enumerate(manifest.packages[name].libraries):
+            places.setdefault(library, ("packages", name, "libraries", number))
     outcomes = _gather({file: partial(_read, folder / file, file) for file in places})
     for file, outcome in outcomes.items():
         if isinstance(outcome, PackageError):
@@ -125,6 +149,10 @@ def _pairs(manifest: Manifest) -> list[tuple[str, str]]:
     return list(dict.fromkeys((name, f.python or manifest.python) for f in functions for name in f.packages))
 
 
+def _used(manifest: Manifest) -> list[str]:
+    return list(dict.fromkeys(name for name, _ in _pairs(manifest)))
+
+
 def _wanted(manifest: Manifest, folder: Path, at: Places, problems: list[Problem]) -> Iterator[_Wanted]:
     for package, tag in _pairs(manifest):
         for number, wheel in enumerate(manifest.packages[package].wheels):
@@ -144,27 +172,30 @@ def _find_wheels(
     folder: Path,
     at: Places,
     problems: list[Problem],
-    fetch: Callable[[Pin, list[Runtime]], Content],
+    get: Callable[[_Source, list[Runtime]], _Found],
     stop: Callable[[], None],
 ) -> Iterator[tuple[_Wanted, Wheel]]:
     wanted = list(_wanted(manifest, folder, at, problems))
     runtimes: dict[_Source, list[Runtime]] = {}  # one file is got once, however many packages and runtimes name it
     for one in wanted:
         runtimes.setdefault(one.source, []).append(one.runtime)
-    outcomes = _gather({source: partial(_get, source, fitting, fetch) for source, fitting in runtimes.items()}, stop)
+    outcomes = _gather({source: partial(get, source, fitting) for source, fitting in runtimes.items()}, stop)
     for one in wanted:
         outcome = outcomes[one.source]
         if isinstance(outcome, PackageError):
             problems += _placed(outcome, one.at)
-        elif found := list(_wheel_problems(one, outcome.content)):
-            problems += found
         else:
-            yield one, _wheel(one, outcome)
+            found = list(_wheel_problems(one, outcome))
+            problems += found
+            if not _errors(found):
+                yield one, _wheel(one, outcome)
 
 
-def _get(source: _Source, runtimes: list[Runtime], fetch: Callable[[Pin, list[Runtime]], Content]) -> _Found:
+def _get(
+    known: Path, fetch: Callable[[Pin, list[Runtime]], Content], source: _Source, runtimes: list[Runtime]
+) -> _Found:
     content = _read(source, source.name) if isinstance(source, Path) else fetch(source, runtimes)
-    return _Found(content, _members(content.path))
+    return _Found(content, inspected(content.path, content.sha256, known))
 
 
 def _fetch(cache: Cache, index: Index, on_fetch: Callable[[str], None], pin: Pin, runtimes: list[Runtime]) -> Content:
@@ -185,27 +216,14 @@ def _fetch_for(runtime: Runtime, cache: Cache, index: Index, pin: Pin) -> Conten
         return cache.put(index.fetch(pin, runtime, folder), pin.sha256)
 
 
-def _members(path: Path) -> tuple[str, ...]:
-    """Return the names in a wheel, which is a zip archive with a file WHEEL in its metadata."""
-    hint = "build or download it again"
-    try:
-        with ZipFile(path) as archive:
-            names = tuple(archive.namelist())
-    except (BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise PackageError("E406", f"'{path.name}' is not a wheel: {error}", hint=hint) from error
-    if not any(name.endswith(".dist-info/WHEEL") for name in names):
-        raise PackageError("E406", f"'{path.name}' is not a wheel: it has no .dist-info/WHEEL", hint=hint)
-    return names
-
-
 # --- Wheels: do they fit --------------------------------------------------------------------------------------------------
 
 
 def _wheel(one: _Wanted, found: _Found) -> Wheel:
     name = found.content.path.name
     tagged = any(tag.platform != "any" for tag in tags_of(name))
-    native = tagged or any(_LIBRARY.search(member) for member in found.members)
-    return Wheel(name, archive_name(name), found.content, native, one.requirement)
+    native = tagged or found.facts.has_compiled_code
+    return Wheel(name, archive_name(name), found.content, native, one.requirement, found.facts)
 
 
 def archive_name(filename: str) -> str:
@@ -213,8 +231,9 @@ def archive_name(filename: str) -> str:
     return filename.removesuffix(".whl") + ".zip"
 
 
-def _wheel_problems(one: _Wanted, content: Content) -> Iterator[Problem]:
-    name = content.path.name
+def _wheel_problems(one: _Wanted, found: _Found) -> Iterator[Problem]:
+    content, name = found.content, found.content.path.name
+    yield from (_problem(name, fault, one.at) for fault in found.facts.faults)
     try:
         misfit = why_not(name, one.runtime)
     except ValueError:
@@ -223,6 +242,8 @@ def _wheel_problems(one: _Wanted, content: Content) -> Iterator[Problem]:
         return
     if misfit:
         yield Problem("E401", f"'{name}' does not load in {one.runtime.tag}: {misfit}", one.at, _fitting(one.runtime))
+    else:
+        yield from (_problem(name, finding, one.at) for finding in gate.misfits(found.facts, one.runtime))
     if isinstance(one.source, Pin) and not one.source.is_named_by(name):
         yield Problem("E402", f"the sha256 of {one.source} is that of '{name}'", one.at, "correct the one or the other")
     if reason := why_not_a_resource_name(archive_name(name)):
@@ -244,6 +265,153 @@ def _clashes(wheels: Iterable[tuple[_Wanted, Wheel]]) -> Iterator[Problem]:
         if other.content.sha256 != wheel.content.sha256:
             message = f"'{wheel.filename}' is named twice with different bytes, and both would be '{wheel.archive}'"
             yield Problem("E309", message, one.at, "keep one of the files")
+
+
+def _problem(name: str, finding: Finding, place: Position) -> Problem:
+    message = f"'{name}' {finding.message}"
+    return Problem(finding.code, message, place, finding.hint, severity=finding.severity, detail=finding.detail)
+
+
+# --- Libraries and resources ----------------------------------------------------------------------------------------------
+
+
+def _find_libraries(
+    manifest: Manifest, files: Mapping[str, Content], at: Places, problems: list[Problem], known: Path
+) -> Iterator[tuple[str, tuple[Library, ...]]]:
+    for package in _used(manifest):
+        found = []
+        for number, path in enumerate(manifest.packages[package].libraries):
+            if path in files:  # what cannot be read is told already
+                library = _library(path, number, files[path], known)
+                found.append(library)
+                problems += _library_problems(library, package, manifest, at("packages", package, "libraries", number))
+        yield package, tuple(found)
+
+
+def _library(path: str, number: int, content: Content, known: Path) -> Library:
+    file = path.rpartition("/")[2]
+    facts = inspected(content.path, content.sha256, known)
+    soname = next((native.elf.soname for native in facts.natives), None) if facts.kind == "library" else None
+    return Library(soname or file, path, number, content, facts)
+
+
+def _library_problems(library: Library, package: str, manifest: Manifest, place: Position) -> Iterator[Problem]:
+    if library.facts.kind != "library":
+        hint = "`libraries:` takes .so files; a GNU ld script of that name points to the real one"
+        yield Problem("E411", f"'{library.path}' is not a native library: it is no ELF file", place, hint)
+    yield from (_problem(library.path, fault, place) for fault in library.facts.faults)
+    for tag in dict.fromkeys(tag for name, tag in _pairs(manifest) if name == package):
+        yield from (_problem(library.path, one, place) for one in gate.misfits(library.facts, RUNTIMES[tag]))
+    if reason := why_not_a_resource_name(library.name):
+        message = f"'{library.path}' cannot be uploaded under its SONAME '{library.name}': {reason}"
+        yield Problem("E302", message, place, "link it with -Wl,-soname and a plain file name")
+
+
+def _library_clashes(manifest: Manifest, found: Artifacts, at: Places) -> Iterator[Problem]:
+    """Tell of libraries whose SONAME is the name of something else; only their bytes know it, so it is told here."""
+    first: dict[str, str | None] = {}
+    for name, resource in manifest.resources.items():
+        content = found.files.get(resource.file or "")
+        first[name.lower()] = content.sha256 if content else None
+    for wheels in found.wheels.values():
+        first.update({wheel.archive.lower(): wheel.content.sha256 for wheel in wheels})
+    for function in manifest.functions.values():
+        if function.source is not None:
+            first[function.source.rpartition("/")[2].lower()] = None
+    for package, libraries in found.libraries.items():
+        for one in libraries:
+            if first.setdefault(one.name.lower(), one.content.sha256) != one.content.sha256:
+                message = f"'{one.path}' would be uploaded as '{one.name}', its SONAME, and so would another file"
+                yield Problem(
+                    "E309", message, at("packages", package, "libraries", one.number), "keep one of the files"
+                )
+
+
+def _inspect_resources(manifest: Manifest, files: Mapping[str, Content], known: Path) -> dict[str, Facts]:
+    paths = dict.fromkeys(resource.file for resource in manifest.resources.values() if resource.file in files)
+    tasks = {path: partial(inspected, files[path].path, files[path].sha256, known) for path in paths if path}
+    return {path: facts for path, facts in _gather(tasks).items() if isinstance(facts, Facts) and facts.kind != "file"}
+
+
+def _resource_problems(manifest: Manifest, found: Artifacts, at: Places) -> Iterator[Problem]:
+    for name, resource in manifest.resources.items():
+        if (facts := found.facts.get(resource.file or "")) is None:
+            continue
+        place = at("resources", name, "file")
+        users = [f for f in manifest.functions.values() if name in f.resources]
+        runtimes = dict.fromkeys(f.python or manifest.python for f in users)
+        findings = [*facts.faults, *(one for tag in runtimes for one in gate.misfits(facts, RUNTIMES[tag]))]
+        yield from (_problem(resource.file or "", _weighed(one, facts), place) for one in findings)
+
+
+def _weighed(finding: Finding, facts: Facts) -> Finding:
+    """Archives of `resources:` may be data, so what would not load in them is a warning."""
+    is_harmless = facts.kind != "library" and finding.code not in _ALWAYS
+    return replace(finding, severity="warning") if is_harmless else finding
+
+
+# --- Functions ------------------------------------------------------------------------------------------------------------
+
+
+def _function_problems(manifest: Manifest, found: Artifacts, at: Places) -> Iterator[Problem]:
+    lacking: dict[tuple[str, Finding, Position], list[str]] = defaultdict(list)
+    ships: dict[Position, list[str]] = defaultdict(list)
+    for name, function in manifest.functions.items():
+        shipped = list(parts_of(manifest, found, function))
+        parts, runtime = [part for part, _ in shipped], RUNTIMES[function.python or manifest.python]
+        for part, keys in shipped:
+            ships[at(*keys)].append(name)
+            is_complete = all(resource in manifest.resources for resource in function.resources)
+            for _, finding in gate.missing(part, parts, runtime, is_complete=is_complete):
+                weighed = finding if keys[0] == "packages" else _weighed(finding, part.facts)
+                lacking[part.name, weighed, at(*keys)].append(name)
+        yield from (_problem(name, one, at("functions", name)) for one in _of_function(manifest, found, function))
+    for (part_name, finding, place), names in lacking.items():
+        partly = (f"in {', '.join(names)}",) if names != ships[place] else ()
+        yield _problem(part_name, replace(finding, detail=(*finding.detail, *partly)), place)
+
+
+def parts_of(manifest: Manifest, found: Artifacts, function: Function) -> Iterator[tuple[Part, tuple[str | int, ...]]]:
+    """Yield everything with an inside that a function ships, and where in the manifest it stands."""
+    runtime = function.python or manifest.python
+    for package in function.packages:
+        for wheel in found.wheels[package, runtime]:
+            yield Part(wheel.archive, wheel.facts), ("packages", package)
+    for package, library in found.libraries_of(function.packages):
+        yield library.part, ("packages", package, "libraries", library.number)
+    for name in function.resources:
+        resource = manifest.resources.get(name)
+        facts = found.facts.get(resource.file) if resource and resource.file else None
+        if facts is not None:
+            yield Part(name, facts, "library" if facts.kind == "library" else "archive"), ("resources", name, "file")
+
+
+def _of_function(manifest: Manifest, found: Artifacts, function: Function) -> Iterator[Finding]:
+    runtime = function.python or manifest.python
+    wheels = {wheel.archive: wheel for package in function.packages for wheel in found.wheels[package, runtime]}
+    sizes = sizes_of(manifest, found, function)
+    yield from gate.too_much(sizes, len({*function.resources} - {*sizes}))
+    imports = {archive: wheel.facts.imports for archive, wheel in wheels.items()}
+    yield from gate.twins(imports, {archive: _distribution(wheel.filename) for archive, wheel in wheels.items()})
+
+
+def sizes_of(manifest: Manifest, found: Artifacts, function: Function) -> dict[str, int]:
+    """Return the bytes of each resource of a function that is a file of this manifest, by name."""
+    runtime = function.python or manifest.python
+    own = {name: manifest.resources[name].file for name in function.resources if name in manifest.resources}
+    return {
+        **({function.source.rpartition("/")[2]: found.files[function.source].size} if function.source else {}),
+        **{name: found.files[file].size for name, file in own.items() if file},
+        **{wheel.archive: wheel.content.size for one in function.packages for wheel in found.wheels[one, runtime]},
+        **{library.name: library.content.size for _, library in found.libraries_of(function.packages)},
+    }
+
+
+def _distribution(filename: str) -> tuple[str, str]:
+    from packaging.utils import parse_wheel_filename
+
+    name, version, _, _ = parse_wheel_filename(filename)
+    return str(name), str(version)
 
 
 # --- Waiting --------------------------------------------------------------------------------------------------------------

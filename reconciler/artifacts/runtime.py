@@ -6,8 +6,12 @@ which system. `RUNTIMES` says what each runtime has, `supported_tags` spells out
 `why_not` tells in one sentence what is wrong with a wheel that has none of them.
 
 Sources. "UDF pages": the vendor's "Python 2 UDFs" and "Python 3 UDFs". "Pack table": the list of ABI and platform tags in
-PyODPS, docs/source/pyodps-pack.rst. "Images": "Built-in images" and "Custom images". What nobody publishes is marked as a
-guess.
+PyODPS, docs/source/pyodps-pack.rst. "Images": "Built-in images" and "Custom images". "manylinux policy": the data file of
+auditwheel (manylinux-policy.json, 6.8.2), the reference for what the manylinux levels promise. What nobody publishes is
+marked as a guess.
+
+A wheel's tags are what its builder claims; its ELF files (`elf`) are what is. `LEVELS` has the newest symbol version that
+each level of glibc brings, so that files without a tag, and tags that lie, can be judged too.
 """
 
 from __future__ import annotations
@@ -15,14 +19,62 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from packaging.tags import Tag
 
-_MACHINE = "x86_64"
+BITS = 64
+MACHINE = "x86_64"
 _ALIASES = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 """Names of glibc 2.x levels from before PEP 600."""
+
+
+Version: TypeAlias = tuple[int, ...]
+
+LEVELS: Mapping[int, Mapping[str, Version]] = {
+    5: {"GLIBC": (2, 5), "GLIBCXX": (3, 4, 8), "CXXABI": (1, 3, 1), "GCC": (4, 2, 0)},
+    12: {"GLIBC": (2, 12), "GLIBCXX": (3, 4, 13), "CXXABI": (1, 3, 3), "GCC": (4, 3, 0)},
+    17: {"GLIBC": (2, 17), "GLIBCXX": (3, 4, 19), "CXXABI": (1, 3, 7), "GCC": (4, 8, 0)},
+    24: {"GLIBC": (2, 24), "GLIBCXX": (3, 4, 22), "CXXABI": (1, 3, 10), "GCC": (4, 8, 0)},
+    27: {"GLIBC": (2, 27), "GLIBCXX": (3, 4, 24), "CXXABI": (1, 3, 11), "GCC": (7, 0, 0)},
+    28: {"GLIBC": (2, 28), "GLIBCXX": (3, 4, 24), "CXXABI": (1, 3, 11), "GCC": (7, 0, 0)},
+    31: {"GLIBC": (2, 31), "GLIBCXX": (3, 4, 28), "CXXABI": (1, 3, 12), "GCC": (7, 0, 0)},
+    34: {"GLIBC": (2, 34), "GLIBCXX": (3, 4, 29), "CXXABI": (1, 3, 13), "GCC": (7, 0, 0)},
+    35: {"GLIBC": (2, 35), "GLIBCXX": (3, 4, 30), "CXXABI": (1, 3, 13), "GCC": (12, 0, 0)},
+    39: {"GLIBC": (2, 39), "GLIBCXX": (3, 4, 33), "CXXABI": (1, 3, 15), "GCC": (14, 0, 0)},
+}
+"""
+glibc 2.x → the newest version of each family of symbols on the oldest system of that level [manylinux policy, x86_64].
+
+Level 17 is CentOS 7, with which "Custom images" compares the workers, and RHEL 5 of the pack table is level 5; that a
+worker has just these versions of the C++ library is inferred from that.
+"""
+
+NUMBERLESS = {"CXXABI_TM_1": 17, "CXXABI_FLOAT128": 24, "GLIBC_ABI_DT_RELR": 36}
+"""Versions that are words, and the level from which systems have them [manylinux policy]."""
+
+BASE = frozenset((
+    *("libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1", "libutil.so.1", "libresolv.so.2"),
+    *("libnsl.so.1", "libanl.so.1", "libcrypt.so.1", "ld-linux-x86-64.so.2", "linux-vdso.so.1"),
+    *("libgcc_s.so.1", "libstdc++.so.6", "libz.so.1"),
+))  # fmt: skip
+"""
+Libraries that every worker has: glibc's own and those of GCC's runtime, which manylinux2014 promises [manylinux policy],
+libcrypt, which is part of glibc on CentOS 7 (manylinux leaves it out because newer systems dropped it), and zlib, without
+which that system's own package manager would not start. That a worker has them is inferred from CentOS 7; nobody
+publishes a list.
+"""
+
+DESKTOP = frozenset((
+    *("libX11.so.6", "libXext.so.6", "libXrender.so.1", "libICE.so.6", "libSM.so.6", "libGL.so.1", "libexpat.so.1"),
+    *("libgobject-2.0.so.0", "libgthread-2.0.so.0", "libglib-2.0.so.0", "libatomic.so.1"),
+))  # fmt: skip
+"""Libraries that manylinux lets a wheel lean on and that a server may well be without; whether a worker is: unknown."""
+
+_LIBPYTHON = re.compile(r"libpython(?P<version>\d\.\d+)[a-z]*\.so")
 
 
 @dataclass(frozen=True)
@@ -51,11 +103,30 @@ class Runtime:
         return f"CPython {self.python_version[0]}.{self.python_version[1]}"
 
     @property
+    def ceilings(self) -> Mapping[str, Version]:
+        """The newest version of each family of symbols that the runtime's system has."""
+        level = max(level for level in LEVELS if level <= max(self.glibc[1], min(LEVELS)))
+        return {**LEVELS[level], "GLIBC": self.glibc}
+
+    def has_library(self, name: str) -> bool | None:
+        """
+        Say whether a worker has a library by itself; None where nobody knows.
+
+        The interpreter's own library is such a case. A wheel must not need it (PEP 513), because a Python may be built
+        without; builds with ``-lpython3.7m`` exist all the same, and nothing is published about the workers' Python.
+        """
+        if name in BASE:
+            return True
+        libpython = _LIBPYTHON.match(name)
+        own = libpython is not None and libpython["version"] == f"{self.python_version[0]}.{self.python_version[1]}"
+        return None if name in DESKTOP or own else False
+
+    @property
     def platforms(self) -> tuple[str, ...]:
         """The platform tags up to `glibc`, newest first, each level under both its names."""
         levels = range(self.glibc[1], 4, -1)  # there is no manylinux for x86_64 below 2.5
         return tuple(
-            f"{name}_{_MACHINE}" for level in levels for name in (f"manylinux_2_{level}", _ALIASES.get(level)) if name
+            f"{name}_{MACHINE}" for level in levels for name in (f"manylinux_2_{level}", _ALIASES.get(level)) if name
         )
 
 
@@ -73,6 +144,12 @@ RUNTIMES = {
     )
 }
 """By tag."""
+
+
+def level_name(minor: int) -> str:
+    """Return what people call the systems with glibc 2.`minor`: ``manylinux_2_17 (manylinux2014)``."""
+    alias = f" ({_ALIASES[minor]})" if minor in _ALIASES else ""
+    return f"manylinux_2_{minor}{alias}"
 
 
 @cache
@@ -108,10 +185,11 @@ def why_not(filename: str, runtime: Runtime) -> str | None:
     Return why a wheel does not load, or None.
 
     A name may carry many tags. The sentence is about the one that comes nearest: a wheel for the right Python and the
-    wrong system is told about the system.
+    wrong system is told about the system. The platform ``linux_x86_64`` promises nothing about the system, so the name
+    alone is no reason to refuse it: its ELF files tell (`inspection`).
     """
     tags = tags_of(filename)
-    if not tags.isdisjoint(supported_tags(runtime)):
+    if not tags.isdisjoint(supported_tags(runtime)) or any(_is_bare_and_fits(tag, runtime) for tag in tags):
         return None
     return max((_obstacle(tag, runtime) for tag in sorted(tags, key=str)), key=lambda found: found[0])[1]
 
@@ -126,6 +204,11 @@ def flags(runtime: Runtime, *, native: bool) -> tuple[tuple[str, str], ...]:
     """
     version = (("odps.sql.python.version", runtime.tag),)
     return (*version, ("odps.isolation.session.enable", "true"), ("odps.pypy.enabled", "false")) if native else version
+
+
+def _is_bare_and_fits(tag: Tag, runtime: Runtime) -> bool:
+    fits = not _interpreter_obstacle(tag, runtime) and not _abi_obstacle(tag, runtime)
+    return fits and tag.platform == f"linux_{MACHINE}"
 
 
 def _obstacle(tag: Tag, runtime: Runtime) -> tuple[int, str]:
@@ -168,18 +251,14 @@ def _abi_obstacle(tag: Tag, runtime: Runtime) -> str | None:
 
 
 def _platform_obstacle(platform: str, runtime: Runtime) -> str:
-    have = f"{_MACHINE} Linux with glibc {runtime.glibc[0]}.{runtime.glibc[1]}"
+    have = f"{MACHINE} Linux with glibc {runtime.glibc[0]}.{runtime.glibc[1]}"
     if platform.startswith("musllinux"):
         return f"it is linked with musl, and MaxCompute is {have}"
     if platform.startswith("macosx"):
         return f"it is for macOS, and MaxCompute is {have}"
     if platform.startswith("win"):
         return f"it is for Windows, and MaxCompute is {have}"
-    if platform == f"linux_{_MACHINE}":
-        return (
-            "its platform, 'linux_x86_64', does not tell which glibc it needs; 'auditwheel repair' writes one that does"
-        )
-    if not platform.endswith(_MACHINE):
+    if not platform.endswith(MACHINE):
         return f"its platform is '{platform}', and MaxCompute is {have}"
     platform = next(
         (f"manylinux_2_{level}_" for level, name in _ALIASES.items() if platform.startswith(name)), platform

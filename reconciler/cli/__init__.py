@@ -32,6 +32,8 @@ COMMANDS = {
     "destroy": ("reconciling", "Delete everything that this stack manages."),
     "show": ("running", "Show the deployed functions, their resources, and the SET lines SQL needs."),
     "call": ("running", "Run a deployed function here, in the CPython it was written for."),
+    "libs": ("inspecting", "Show what is native in wheels and libraries, what it needs, and where it loads."),
+    "deps": ("inspecting", "Show what each function ships: wheels, native libraries, sizes, and who shares them."),
     "serve": ("running", "Run a MaxCompute of your own on loopback."),
     "schema": ("starting", "Print the JSON Schema of the manifest or of plan.json."),
     "explain": ("starting", "Explain an error code."),

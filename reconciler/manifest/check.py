@@ -176,9 +176,16 @@ class _Checker:
                     self._pinned(here, wheel)
                 else:
                     self._wheel(here, wheel)
+            self._libraries(("packages", name, "libraries"), package.libraries)
             if name not in used:
                 message, hint = f"no function uses the package {quoted(name)}", "name it under a function's `packages:`"
                 self.document.warn("E312", message, self.document.find("packages", name), hint=hint)
+
+    def _libraries(self, here: tuple[str, ...], paths: list[str]) -> None:
+        for index, path in enumerate(paths):
+            if path in paths[:index]:
+                self.note("E313", f"{quoted(path)} is listed twice", *here, index, hint="keep one")
+            self._file((*here, index), path)
 
     def _pinned(self, here: tuple[str | int, ...], wheel: PinnedWheel) -> None:
         if not is_pinned(wheel.requirement):

@@ -155,6 +155,11 @@ class Package(Section):
     wheels: Annotated[list[Wheel], Field(min_length=1)] = Field(
         description="Paths of wheel files, or {requirement, sha256} for wheels of the package index."
     )
+    libraries: Names = Field(
+        default_factory=list,
+        description="Paths of .so files that the wheels need, relative to the manifest. Each is uploaded as a FILE under its "
+        "SONAME, and every function that uses the package lists it.",
+    )
 
 
 class Resource(Section):

@@ -12,17 +12,31 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from reconciler.artifacts.closure import Where
 from reconciler.plan import uploaded
 from reconciler.state import Resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from reconciler.artifacts.closure import Need
+    from reconciler.artifacts.members import Finding
+    from reconciler.artifacts.tree import Dependencies, Looked
     from reconciler.diff import Change
     from reconciler.errors import Problem
     from reconciler.plan import Destination, Plan
     from reconciler.report import Deployed, Report
     from reconciler.state import Live, Object
+
+
+_WHERE: dict[Where, Literal["base", "same", "library", "other", "unknown", "missing"]] = {
+    Where.BASE: "base",
+    Where.SAME: "same",
+    Where.LIBRARY: "library",
+    Where.OTHER: "other",
+    Where.UNKNOWN: "unknown",
+    Where.MISSING: "missing",
+}
 
 
 class _Model(BaseModel):
@@ -151,6 +165,92 @@ class ShowDocument(_Model):
     functions: tuple[FunctionDocument, ...]
 
 
+class FindingDocument(_Model):
+    """Something to say about a file."""
+
+    code: str
+    severity: Literal["error", "warning"]
+    message: str = Field(description="Continues a sentence that begins with the file's name.")
+    hint: str | None = None
+    detail: tuple[str, ...] = ()
+
+
+class NeedDocument(_Model):
+    """A library that is needed, and where it is."""
+
+    library: str
+    where: Literal["base", "same", "library", "other", "unknown", "missing"]
+    at: str | None = Field(None, description="A path in the same file, or the name of another.")
+
+
+class NativeDocument(_Model):
+    """One ELF file."""
+
+    path: str
+    machine: str
+    bits: int
+    soname: str | None = None
+    newest: tuple[str, ...] = Field(description="The newest version of each family of symbols it takes.")
+    needs: tuple[NeedDocument, ...]
+
+
+class VerdictDocument(_Model):
+    """Whether a file loads in one Python."""
+
+    python: str
+    loads: bool
+    findings: tuple[FindingDocument, ...] = ()
+
+
+class LookedDocument(_Model):
+    """One file, looked through."""
+
+    name: str
+    size: int = Field(description="Bytes.")
+    kind: Literal["wheel", "zip", "tar", "library", "file"]
+    level: str | None = Field(None, description="The lowest manylinux level that has every symbol version taken.")
+    natives: tuple[NativeDocument, ...]
+    verdicts: tuple[VerdictDocument, ...]
+
+
+class LibsDocument(_Model):
+    """What is native in files, what it needs, and where it loads."""
+
+    format: Literal["udfs.libs/1"] = "udfs.libs/1"
+    files: tuple[LookedDocument, ...]
+
+
+class ShippedDocument(_Model):
+    """One resource of a function."""
+
+    name: str
+    size: int = Field(description="Bytes; 0 for what is not a file of this manifest.")
+    package: str | None = None
+    natives: int = 0
+    level: str | None = None
+    brings: tuple[str, ...] = Field((), description="SONAMEs of the libraries in it.")
+    needs: tuple[NeedDocument, ...] = Field((), description="What is neither in it nor in the base system.")
+    also_in: tuple[str, ...] = Field((), description="Other functions that list it.")
+
+
+class DependenciesDocument(_Model):
+    """What one function ships."""
+
+    function: str
+    python: str
+    size: int = Field(description="Bytes in all.")
+    resources: tuple[ShippedDocument, ...]
+
+
+class DepsDocument(_Model):
+    """What the functions of a stack ship."""
+
+    format: Literal["udfs.deps/1"] = "udfs.deps/1"
+    stack: str
+    functions: tuple[DependenciesDocument, ...]
+    warnings: tuple[ProblemDocument, ...] = ()
+
+
 def problem(found: Problem) -> ProblemDocument:
     place = found.at
     return ProblemDocument(
@@ -214,6 +314,14 @@ def show(stack: str, destination: Destination, found: Iterable[Deployed]) -> Sho
     )
 
 
+def libs(found: Iterable[Looked]) -> LibsDocument:
+    return LibsDocument(files=tuple(map(_looked, found)))
+
+
+def deps(stack: str, found: Iterable[Dependencies], warnings: Iterable[Problem]) -> DepsDocument:
+    return DepsDocument(stack=stack, functions=tuple(map(_dependencies, found)), warnings=tuple(map(problem, warnings)))
+
+
 def live(have: Live) -> LiveDocument:
     return LiveDocument(
         **_fields(have.object),
@@ -264,3 +372,61 @@ def _fields(obj: Object) -> dict[str, Any]:
             "table": obj.table,
         }
     return {"name": obj.name, "class_path": obj.class_path, "resources": tuple(map(str, obj.resources))}
+
+
+def _looked(one: Looked) -> LookedDocument:
+    natives = (
+        NativeDocument(
+            path=found.native.path,
+            machine=found.native.elf.machine,
+            bits=found.native.elf.bits,
+            soname=found.native.elf.soname,
+            newest=found.newest,
+            needs=tuple(map(_need, found.needs)),
+        )
+        for found in one.natives
+    )
+    verdicts = (
+        VerdictDocument(python=found.runtime, loads=found.loads, findings=tuple(map(_finding, found.findings)))
+        for found in one.verdicts
+    )
+    return LookedDocument(
+        name=one.name,
+        size=one.size,
+        kind=one.kind,
+        level=_level(one.level),
+        natives=tuple(natives),
+        verdicts=tuple(verdicts),
+    )
+
+
+def _finding(found: Finding) -> FindingDocument:
+    return FindingDocument(
+        code=found.code, severity=found.severity, message=found.message, hint=found.hint, detail=found.detail
+    )
+
+
+def _need(found: Need) -> NeedDocument:
+    return NeedDocument(library=found.library, where=_WHERE[found.where], at=found.at)
+
+
+def _level(minor: int | None) -> str | None:
+    return None if minor is None else f"manylinux_2_{minor}"
+
+
+def _dependencies(one: Dependencies) -> DependenciesDocument:
+    resources = (
+        ShippedDocument(
+            name=found.name,
+            size=found.size,
+            package=group.package,
+            natives=found.native,
+            level=_level(found.level),
+            brings=found.brings,
+            needs=tuple(map(_need, found.leans_on)),
+            also_in=found.also_in,
+        )
+        for group in one.groups
+        for found in group.resources
+    )
+    return DependenciesDocument(function=one.function, python=one.runtime, size=one.size, resources=tuple(resources))

@@ -1,0 +1,196 @@
+"""
+What a native file asks of the system that loads it, read from its ELF headers.
+
+The dynamic linker looks at one table, PT_DYNAMIC: the file's own name (SONAME), the libraries it needs (NEEDED), the
+folders in which it looks for them first (RPATH, RUNPATH), and the version of each symbol it takes from which library
+(VERNEED) [System V ABI, gABI chapter 5; LSB, "Symbol Versioning"]. `read` returns that and nothing else; it judges
+nothing. pyelftools knows the structures; sections, which the linker ignores and ``strip`` removes, are not relied on.
+
+The bytes may be damaged or hostile. Every loop of a parser reads, so there is one bound for all of them: `_Allowance`
+counts reads and bytes, and ends the matter. Whatever goes wrong is `Damaged`.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass
+from itertools import islice
+from typing import IO, TYPE_CHECKING, BinaryIO, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from elftools.elf.dynamic import DynamicSegment
+    from elftools.elf.elffile import ELFFile
+
+MAGIC = b"\x7fELF"
+_MAX_READS = 100_000
+_MAX_BYTES = 96 << 20
+_MAX_STRINGS = 64 << 20
+_MAX_TAGS = 4_096
+_MAX_VERSIONS = 4_096
+_MAX_TEXT = 4_096
+_UNICODE = re.compile(rb"\0(PyUnicodeUCS[24]_\w{1,64})(?=\0)")
+
+
+class Damaged(ValueError):
+    """The bytes begin like an ELF file and are none."""
+
+
+@dataclass(frozen=True)
+class Elf:
+    """What one ELF file says of itself."""
+
+    bits: int
+    """Its class: 32 or 64."""
+
+    machine: str
+    """``x86_64``, ``aarch64``, ``i386``…, or a number that has no name."""
+
+    kind: str
+    """``dyn`` for a shared library, ``exec``, ``rel``, ``core``."""
+
+    soname: str | None = None
+    needed: tuple[str, ...] = ()
+    rpath: tuple[str, ...] = ()
+    """The folders of RUNPATH or, without one, of RPATH. ``$ORIGIN`` is the file's own."""
+
+    versions: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Library → the versions that symbols taken from it must have: ``("libc.so.6", ("GLIBC_2.14", …))``."""
+
+    unicode: tuple[str, ...] = ()
+    """
+    The functions of Python 2's Unicode it names, ``PyUnicodeUCS2_…`` or ``PyUnicodeUCS4_…``: which of the two is how a
+    narrow build (cp27m) differs from a wide one (cp27mu). Only libpython defines them, so to name one is to import it.
+    """
+
+
+def is_elf(start: bytes) -> bool:
+    """Say whether a file that begins like this is, or claims to be, an ELF file."""
+    return start.startswith(MAGIC)
+
+
+def read(stream: BinaryIO) -> Elf:
+    """Read the facts of an ELF file from a seekable stream; raises `Damaged`."""
+    from elftools.elf.elffile import ELFFile
+
+    try:
+        elf = ELFFile(cast("IO[bytes]", _Allowance(stream)))
+        dynamic = _dynamic(elf)
+        facts = _facts(elf, dynamic) if dynamic else {}
+        machine = str(elf["e_machine"]).removeprefix("EM_").lower()
+        kind = str(elf["e_type"]).removeprefix("ET_").lower()
+    except Damaged:
+        raise
+    except Exception as error:  # a parser that is fed garbage may raise anything, and all of it means the same
+        raise Damaged(f"its headers cannot be read ({type(error).__name__})") from error
+    return Elf(elf.elfclass, "i386" if machine == "386" else machine, kind, **facts)  # type: ignore[arg-type]
+
+
+def version_key(name: str) -> tuple[str, tuple[int, ...] | None]:
+    """Split a symbol version: ``GLIBC_2.14`` is ``("GLIBC", (2, 14))``; ``GLIBC_PRIVATE`` has no number."""
+    family, _, number = name.partition("_")
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9}){0,7}", number):
+        return family, None
+    return family, tuple(int(part) for part in number.split("."))
+
+
+def _dynamic(elf: ELFFile) -> DynamicSegment | None:
+    from elftools.elf.dynamic import DynamicSegment
+
+    return next((segment for segment in elf.iter_segments() if isinstance(segment, DynamicSegment)), None)
+
+
+def _facts(elf: ELFFile, dynamic: DynamicSegment) -> dict[str, object]:
+    tags = [(tag["d_tag"], tag["d_val"]) for tag in islice(dynamic.iter_tags(), _MAX_TAGS)]
+    last = dict(tags)
+    strings = _strings(elf, dynamic, last.get("DT_STRSZ", 0))
+    names = {tag: tuple(strings.text(value) for found, value in tags if found == tag) for tag in _NAMING}
+    folders = names["DT_RUNPATH"] or names["DT_RPATH"]
+    return {
+        "soname": next(iter(names["DT_SONAME"]), None),
+        "needed": names["DT_NEEDED"],
+        "rpath": tuple(folder for one in folders for folder in one.split(":") if folder),
+        "versions": tuple(_versions(elf, dynamic, last.get("DT_VERNEEDNUM", 0), strings)),
+        "unicode": strings.unicode(),
+    }
+
+
+_NAMING = ("DT_NEEDED", "DT_SONAME", "DT_RPATH", "DT_RUNPATH")
+
+
+def _strings(elf: ELFFile, dynamic: DynamicSegment, size: int) -> _Strings:
+    _, offset = dynamic.get_table_offset("DT_STRTAB")
+    if offset is None:
+        return _Strings(b"")
+    if size > _MAX_STRINGS:
+        raise Damaged(f"its table of strings claims {size:,} bytes")
+    elf.stream.seek(offset)
+    return _Strings(elf.stream.read(size))
+
+
+def _versions(
+    elf: ELFFile, dynamic: DynamicSegment, count: int, strings: _Strings
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Walk VERNEED: a chain of libraries, each with a chain of versions, linked by distances in bytes."""
+    from elftools.common.utils import struct_parse
+
+    _, place = dynamic.get_table_offset("DT_VERNEED")
+    left = _MAX_VERSIONS
+    for _ in range(count if place is not None else 0):
+        need = struct_parse(elf.structs.Elf_Verneed, elf.stream, place)
+        left -= 1 + need["vn_cnt"]
+        if left < 0:
+            raise Damaged(f"it claims to need more than {_MAX_VERSIONS:,} versions of symbols")
+        at, found = place + need["vn_aux"], []
+        for _ in range(need["vn_cnt"]):
+            version = struct_parse(elf.structs.Elf_Vernaux, elf.stream, at)
+            found.append(strings.text(version["vna_name"]))
+            at += version["vna_next"]
+        yield strings.text(need["vn_file"]), tuple(sorted(set(found)))
+        place += need["vn_next"]
+
+
+@dataclass(frozen=True)
+class _Strings:
+    """The table of strings into which everything else points."""
+
+    table: bytes
+
+    def text(self, offset: int) -> str:
+        end = self.table.find(b"\0", offset, offset + _MAX_TEXT)
+        if end < 0:
+            raise Damaged("a name in it lies outside its table of strings, or does not end")
+        return self.table[offset:end].decode("utf-8", "backslashreplace")
+
+    def unicode(self) -> tuple[str, ...]:
+        return tuple(sorted({name.decode() for name in _UNICODE.findall(self.table)}))
+
+
+class _Allowance(io.RawIOBase):
+    """A stream that may be read so many times and so much in all."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__()
+        self._stream, self._reads, self._bytes = stream, _MAX_READS, _MAX_BYTES
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+    def read(self, size: int = -1) -> bytes:
+        self._reads -= 1
+        if self._reads < 0 or size < 0 or size > self._bytes:
+            raise Damaged("its headers lead to more reading than any real file's")
+        found = self._stream.read(size)
+        self._bytes -= len(found)
+        if size and not found:
+            # pyelftools reads a text that has no end until there is nothing left, which is here.
+            raise Damaged("its headers lead beyond its end")
+        return found

@@ -1,0 +1,93 @@
+"""libs, deps."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from reconciler.artifacts import content
+from reconciler.artifacts.build import build, inspections
+from reconciler.artifacts.closure import Part
+from reconciler.artifacts.fetch import PipIndex
+from reconciler.artifacts.inspection import inspected
+from reconciler.artifacts.runtime import RUNTIMES
+from reconciler.artifacts.tree import look, of_function
+from reconciler.cli.common import Options, cache, command, format_option, loaded, manifest_options
+from reconciler.cli.output import note, print_document, print_lines
+from reconciler.errors import PackageError, UsageError
+from reconciler.render import document, text
+from reconciler.render import inspected as shown
+
+if TYPE_CHECKING:
+    from reconciler.manifest.load import Loaded
+
+DEFAULT_RUNTIME = "cp37"
+DOES_NOT_LOAD = PackageError.exit_code
+
+
+@command()
+@click.argument(
+    "files", nargs=-1, required=True, metavar="FILE…", type=click.Path(path_type=Path, exists=True, dir_okay=False)
+)
+@click.option(
+    "--python", type=click.Choice([*RUNTIMES]), help="Judge for this Python only, and exit with 3 if one does not load."
+)
+@format_option
+def libs(files: tuple[Path, ...], python: str | None, format: Literal["text", "json"]) -> int:
+    """Show what is native in wheels, archives and libraries, what it needs, and where it loads.
+
+    Several files are judged as if one function shipped them together.
+    """
+    runtimes = [RUNTIMES[python]] if python else [*RUNTIMES.values()]
+    found = look([_part(file) for file in files], runtimes, RUNTIMES[python or DEFAULT_RUNTIME])
+    if format == "json":
+        print_document(document.libs(found))
+    else:
+        print_lines(shown.libs(found))
+    all_load = all(verdict.loads for one in found for verdict in one.verdicts)
+    return 0 if all_load or python is None else DOES_NOT_LOAD
+
+
+@command()
+@manifest_options
+@click.argument("function", required=False)
+def deps(options: Options, function: str | None) -> None:
+    """Show what each function ships: packages, wheels, native libraries, sizes, and who shares them."""
+    manifest = loaded(options)
+    names = [_declared(manifest, function)] if function else [*manifest.manifest.functions]
+    artifacts = build(
+        manifest.manifest,
+        folder=manifest.folder,
+        cache=cache(),
+        index=PipIndex(os.environ),
+        at=manifest.at,
+        on_fetch=lambda name: note(f"fetching {name}"),
+    )
+    found = [of_function(name, manifest.manifest, artifacts) for name in names]
+    if options.as_json:
+        print_document(document.deps(manifest.manifest.stack, found, artifacts.warnings))
+        return
+    print_lines(text.problems(artifacts.warnings), sys.stderr)
+    print_lines(shown.deps(found))
+
+
+def _part(file: Path) -> tuple[Part, int]:
+    try:
+        found = content.read(file)
+        facts = inspected(file, found.sha256, inspections(cache()))
+    except OSError as error:
+        raise UsageError("E305", f"'{file}' cannot be read: {error.strerror or error}") from error
+    return Part(file.name, facts, "library" if facts.kind == "library" else "archive"), found.size
+
+
+def _declared(manifest: Loaded, name: str) -> str:
+    spelled = {known.lower(): known for known in manifest.manifest.functions}
+    if name.lower() not in spelled:
+        raise UsageError(
+            "E901", f"the manifest has no function '{name}'", hint=f"it has: {', '.join(spelled.values())}"
+        )
+    return spelled[name.lower()]
