@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from reconciler.manifest.check import Code
 
 DEFAULT_TARGET = "local"
+_MAX_LISTED = 20
 IMPLICIT_TARGET = Target(endpoint="local", project="demo")
 """Where a manifest without ``targets:`` is applied."""
 
@@ -158,4 +159,8 @@ def _choose(document: Document, named: str | None) -> str | None:
 
 
 def _declared(names: list[str]) -> str:
-    return f"declared: {', '.join(names)}" if names else "the manifest declares none, so only 'local' is there"
+    return (
+        f"declared: {', '.join(map(quoted, names[:_MAX_LISTED]))}"
+        if names
+        else "the manifest declares none, so only 'local' is there"
+    )

@@ -24,8 +24,8 @@ from pydantic import (
     WithJsonSchema,
 )
 
-RuntimeTag = Literal["cp27", "cp37", "cp311"]
-ResourceType = Literal["file", "py", "archive", "jar", "table"]
+RuntimeTag: TypeAlias = Literal["cp27", "cp37", "cp311"]
+ResourceType: TypeAlias = Literal["file", "py", "archive", "jar", "table"]
 
 
 class Plain(str):
@@ -82,6 +82,11 @@ def _null_as_empty(value: object) -> object:
 def _null_as_none(value: object) -> object:
     """Let ``packages:`` of a function, with every item commented out, mean no packages."""
     return [] if _is_null(value) else value
+
+
+def _exact(value: object) -> object:
+    """Make a plain scalar an exact `str`: pydantic before 2.10 compares literals with nothing else."""
+    return str(value) if isinstance(value, Plain) else value
 
 
 def _wheel_kind(value: object) -> str:
@@ -165,7 +170,9 @@ class Resource(Section):
     file: Text | None = Field(None, description="Path of the file, relative to the manifest.")
     table: Text | None = Field(None, description="A table: [project.][schema.]table")
     partition: Text | None = Field(None, description="With `table`: pt='20260101'")
-    type: ResourceType | None = Field(None, description="By the end of the name when left out.")
+    type: Annotated[ResourceType | None, BeforeValidator(_exact)] = Field(
+        None, description="By the end of the name when left out."
+    )
     comment: AsciiText = Field(
         "", description="Kept on the service beside udfs's own mark. ASCII: it travels in a header."
     )
@@ -185,7 +192,9 @@ class Function(Section):
 
     class_: Text = Field(alias="class", description="Class, or module.Class.")
     source: Text | None = Field(None, description="Path of the Python file, relative to the manifest.")
-    python: RuntimeTag | None = Field(None, description="When it differs from the manifest's `python`.")
+    python: Annotated[RuntimeTag | None, BeforeValidator(_exact)] = Field(
+        None, description="When it differs from the manifest's `python`."
+    )
     packages: Names = Field(default_factory=list, description="Names from `packages:`.")
     resources: Names = Field(
         default_factory=list, description="Names from `resources:`, or project/resources/name for another project's."
@@ -200,7 +209,9 @@ class Manifest(Section):
     """The Python UDFs of one stack."""
 
     stack: StackName = Field(description="Names what belongs together; marks every object that is managed.")
-    python: RuntimeTag = Field("cp37", description="The Python the functions run on.")
+    python: Annotated[RuntimeTag, BeforeValidator(_exact)] = Field(
+        "cp37", description="The Python the functions run on."
+    )
     variables: Annotated[dict[VariableName, VariableValue], BeforeValidator(_null_as_empty)] = Field(
         default_factory=dict, description="Values of ${var:NAME}."
     )

@@ -49,7 +49,7 @@ MAX_SHOWN_LINE = 2_000
 _FORBIDDEN = re.compile(rf"[{UNPRINTABLE}]|\r(?!\n)")
 _CREDENTIALS = re.compile(
     r"(?<=://)[^\s'\",{}\[\]]*(?=@)|(?:(?<=secret)|(?<=token)|(?<=password)|(?<=access_id)|(?<=access_key)|(?<=key_id))"
-    r"(?:['\"]?\s*:\s*)(?P<value>[^\s,}\]]+)",
+    r"(?:['\"]?\s*:\s*)(?P<value>\"[^\"]*\"?|'[^']*'?|[^\s,}\]]+)",
     re.IGNORECASE,
 )
 _USUAL = bytes([*b"\t\n", *range(0x20, 0x7F)])
@@ -116,7 +116,7 @@ class Document:
     @cached_property
     def _end(self) -> int:
         # A problem at the end of the file belongs to its last line that has text.
-        return len(self.text.rstrip())
+        return len(self.text.rstrip(" \t\r\n"))
 
     def position(self, mark: int) -> Position:
         """Return line and column of an offset."""

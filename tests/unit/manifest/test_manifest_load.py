@@ -134,10 +134,10 @@ def test_without_targets_there_is_the_local_one(folder: Folder) -> None:
             TWO,
             None,
             "2:1 E307 there are several targets and none of them is called 'local'",
-            "choose one with --target; declared: prod, test",
+            "choose one with --target; declared: 'prod', 'test'",
         ),
         (TWO, "prd", "2:1 E307 there is no target 'prd'", "did you mean 'prod'?"),
-        (TWO, "local", "2:1 E307 there is no target 'local'", "declared: prod, test"),
+        (TWO, "local", "2:1 E307 there is no target 'local'", "declared: 'prod', 'test'"),
         (NONE, "prod", "1:1 E307 there is no target 'prod'", "the manifest declares none, so only 'local' is there"),
     ],
 )
@@ -215,6 +215,7 @@ def outcome(content: bytes) -> None:
         line = lines[problem.at.line - 1]
         assert 1 <= problem.at.column <= len(line) + 1
         assert problem.message.isprintable()
+        assert (problem.hint or "").isprintable()
         if problem.source is not None:
             assert problem.source.replace("\t", "").isprintable() or not problem.source.isascii()
             assert problem.at.column <= len(problem.source) + 1

@@ -218,6 +218,8 @@ def test_the_source_line_of_a_very_long_line_is_left_out() -> None:
         ("a: &x http://me:hunter2@host/api", "a: &x http://**********@host/api"),
         ("a: &x {access_key_secret: abc, b: c}", "a: &x {access_key_secret: ***, b: c}"),
         ("a: &x {'token': abc}", "a: &x {'token': ***}"),
+        ("a: &x {PASSWORD: 'a b', b: c}", "a: &x {PASSWORD: *****, b: c}"),
+        ('a: &x {my_token: "a b', "a: &x {my_token: ****"),
         ("a: &x https://host/api?x=y@z", "a: &x https://************@z"),
     ],
 )
