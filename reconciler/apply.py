@@ -9,6 +9,7 @@ carries on, because a plan is always made against what is there.
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Protocol
 
 from reconciler.diff import Action
@@ -17,11 +18,13 @@ from reconciler.plan import observation
 from reconciler.report import Outcome, Report
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from reconciler.diff import Change
+    from reconciler.names import Key
     from reconciler.plan import Plan
+    from reconciler.state import Live
     from reconciler.targets import Target
 
 
@@ -48,29 +51,41 @@ class Silent:
         """Show nothing."""
 
 
-def apply(plan: Plan, target: Target, contents: Mapping[str, Path], progress: Progress) -> Report:
+def apply(
+    plan: Plan,
+    target: Target,
+    contents: Mapping[str, Path],
+    progress: Progress,
+    *,
+    require_lease: Callable[[], None] = lambda: None,
+) -> Report:
     """
     Make the changes of `plan`. `contents` finds the bytes of a resource by their sha256.
 
-    Errors do not leave: they are in the report, beside what was done before them.
+    `require_lease` is called before each change and raises when the lease is lost. Errors do not leave: they are in the
+    report, beside what was done before them.
     """
     outcomes: list[tuple[Change, Outcome]] = []
+    observed: dict[Key, Live] = {}
 
     def report(error: UdfsError | None = None, *, interrupted: bool = False) -> Report:
         rest = plan.changes[len(outcomes) :]
         failed = [(change, Outcome.FAILED) for change in rest[:1] if error or interrupted]
         later = [(change, Outcome.NOT_TRIED) for change in rest[len(failed) :]]
-        return Report((*outcomes, *failed, *later), error, interrupted)
+        return Report((*outcomes, *failed, *later), observed, error, interrupted)
 
     for change in plan.changes:
         progress.started(change)
         try:
+            require_lease()
             require_unmoved(change, target)
-            target.write(change, contents, lambda size, change=change: progress.sent(change, size))  # type: ignore[misc]
+            seen = target.write(change, contents, functools.partial(progress.sent, change))
         except UdfsError as error:
             return report(error)
         except KeyboardInterrupt:
             return report(interrupted=True)
+        if seen is not None:
+            observed[change.key] = seen
         progress.finished(change)
         outcomes.append((change, Outcome.DONE))
     return report()

@@ -24,6 +24,7 @@ from reconciler.state import Function, Resource, function_mark
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from reconciler.ledger import Applied, Entry
     from reconciler.state import Desired, DesiredState, Live, LiveState, Marker
 
 
@@ -113,14 +114,19 @@ class Comparison:
     """Objects in the project that this stack neither wants nor manages."""
 
 
-def compare(desired: DesiredState, live: LiveState, stack: str) -> Comparison:
-    """Return what separates `live` from `desired`, as far as it belongs to `stack`."""
+def compare(desired: DesiredState, live: LiveState, stack: str, last: Entry | None = None) -> Comparison:
+    """
+    Return what separates `live` from `desired`, as far as it belongs to `stack`.
+
+    `last` is the newest entry of the stack's ledger. Without it the marks in comments decide alone: less is known of
+    functions, and nothing foreign becomes ours.
+    """
     changes, clashes, foreign = [], [], 0
-    missing = _evidence(live, stack)
+    missing = _evidence(live, stack, last)
     alive = frozenset(function_mark(key.name) for key in live if key.kind == "function")
     for key in sorted(desired.keys() | live.keys()):
         want, have = desired.get(key), live.get(key)
-        holder = None if have is None else managed_by(have, live)
+        holder = None if have is None else managed_by(have, live, last)
         if want is None and holder != stack:
             foreign += 1
         elif want is not None and have is not None and holder != stack:
@@ -131,16 +137,17 @@ def compare(desired: DesiredState, live: LiveState, stack: str) -> Comparison:
         elif want is None:
             changes.append(Change(Action.DELETE, key, None, have, Cause.REMOVED))
         else:
-            changes.append(_compared(key, want, have, alive))
+            changes.append(_compared(key, want, have, alive, last.objects.get(key) if last else None))
     return Comparison(tuple(changes), tuple(clashes), foreign)
 
 
-def managed_by(have: Live, live: LiveState) -> str | None:
+def managed_by(have: Live, live: LiveState, last: Entry | None = None) -> str | None:
     """
     Return the stack that manages an object, or None.
 
     A function is managed by the stack whose marker, on a resource the function lists, names the function: a function
-    that somebody registers over a managed module is not named there, and stays theirs.
+    that somebody registers over a managed module is not named there, and stays theirs. It is also managed by the stack
+    whose ledger lists it, if it is not younger than the ledger's last word: then somebody else made it since.
     """
     if isinstance(have.object, Resource):
         return have.marker.stack if have.marker else None
@@ -148,6 +155,8 @@ def managed_by(have: Live, live: LiveState) -> str | None:
     for marker in _markers(have.object, live):
         if mark in marker.functions:
             return marker.stack
+    if last is not None and have.object.key in last.objects and have.created and have.created <= last.expires:
+        return last.stack
     return None
 
 
@@ -167,8 +176,8 @@ def _markers(function: Function, live: LiveState) -> Iterator[Marker]:
             yield carrier.marker
 
 
-def _evidence(live: LiveState, stack: str) -> Callable[[Key], bool]:
-    """Return a test that says whether something in the project still speaks of an object that is gone."""
+def _evidence(live: LiveState, stack: str, last: Entry | None) -> Callable[[Key], bool]:
+    """Return a test that says whether the ledger, or something in the project, still speaks of an object that is gone."""
     marks = {
         mark for have in live.values() if have.marker and have.marker.stack == stack for mark in have.marker.functions
     }
@@ -179,10 +188,13 @@ def _evidence(live: LiveState, stack: str) -> Callable[[Key], bool]:
         for ref in have.object.resources
         if ref.is_own
     }
-    return lambda key: key in listed if key.kind == "resource" else function_mark(key.name) in marks
+    remembered = last.objects if last else {}
+    return lambda key: (
+        key in remembered or (key in listed if key.kind == "resource" else function_mark(key.name) in marks)
+    )
 
 
-def _compared(key: Key, want: Desired, have: Live, alive: frozenset[str]) -> Change:
+def _compared(key: Key, want: Desired, have: Live, alive: frozenset[str], applied: Applied | None) -> Change:
     if isinstance(want.object, Resource) and isinstance(have.object, Resource):
         differences = tuple(_resource_differences(want, have, want.object, have.object))
         cause = _resource_cause(want, have, have.object)
@@ -190,7 +202,7 @@ def _compared(key: Key, want: Desired, have: Live, alive: frozenset[str]) -> Cha
         assert isinstance(want.object, Function)
         assert isinstance(have.object, Function)
         differences = tuple(_function_differences(want.object, have.object))
-        cause = Cause.UNKNOWN
+        cause = _function_cause(want.object, have.object, applied)
     if not differences:
         return Change(Action.KEEP, key, want, have)
     return Change(Action.UPDATE, key, _with_kept_marks(want, have, alive), have, cause, differences)
@@ -229,6 +241,16 @@ def _function_differences(new: Function, old: Function) -> Iterator[Difference]:
         yield Difference("class", old.class_path, new.class_path)
     if [ref.folded for ref in new.resources] != [ref.folded for ref in old.resources]:
         yield Difference("resources", ", ".join(map(str, old.resources)), ", ".join(map(str, new.resources)))
+
+
+def _function_cause(new: Function, old: Function, applied: Applied | None) -> Cause:
+    if applied is None or not isinstance(applied.object, Function):
+        return Cause.UNKNOWN
+    outside = any(_function_differences(applied.object, old))
+    manifest = any(_function_differences(new, applied.object))
+    if outside:
+        return Cause.BOTH if manifest else Cause.OUTSIDE
+    return Cause.MANIFEST if manifest else Cause.UNKNOWN
 
 
 def _with_kept_marks(want: Desired, have: Live, alive: frozenset[str]) -> Desired:

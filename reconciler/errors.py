@@ -31,7 +31,7 @@ EXIT_CODES = {
     9: "verification failed",
     130: "interrupted",
 }
-"""The contract with pipelines. Codes 7 and 9 are kept for the ledger's lease and for ``verify``."""
+"""The contract with pipelines. Code 9 is kept for ``verify``."""
 
 
 @dataclass(frozen=True, order=True)
@@ -164,6 +164,12 @@ class StalePlan(UdfsError):
     """An object is no longer what the plan was made against."""
 
     exit_code = 6
+
+
+class LeaseHeld(UdfsError):
+    """Somebody else is applying the same stack."""
+
+    exit_code = 7
 
 
 class PartlyApplied(UdfsError):
@@ -707,6 +713,40 @@ _explain(
     "the uploaded bytes did not arrive intact",
     """
     After an upload the service reports the MD5 of what it holds; it differs from what was sent.""",
+)
+_explain(
+    "E610",
+    "somebody else is applying this stack",
+    """
+    One apply of a stack runs at a time. The lease is an entry of the ledger in the project itself, and lives ten
+    minutes without being renewed, so a run that was killed blocks the next one at most so long. `udfs history` shows
+    who holds it; `udfs unlock --epoch N` ends it at once, after telling who would be robbed.""",
+)
+_explain(
+    "E611",
+    "the ledger cannot be read",
+    """
+    The newest entry of the ledger (a resource udfs.STACK.EPOCH.json) is not what udfs writes. Nothing is guessed: look
+    at it, and if it is damage, delete that resource. Without a ledger the marks in the comments decide.""",
+)
+_explain(
+    "E612",
+    "the ledger was written by a newer udfs",
+    """
+    An older program could undo what a newer one recorded, so it stops. Use the version that the other pipelines use.""",
+)
+_explain(
+    "E613",
+    "the lease was lost",
+    """
+    While this run was working, its entry of the ledger was ended by `udfs unlock`, or a later apply took over after the
+    lease ran out. Nothing more is written; what was done is in the report.""",
+)
+_explain(
+    "E614",
+    "no such run",
+    """
+    The ledger has no entry of this epoch: it was never made, or it is older than the twenty that are kept.""",
 )
 
 # --- E7: running a function -----------------------------------------------------------------------------------------------

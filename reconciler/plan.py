@@ -23,6 +23,7 @@ from reconciler.state import Function, Live, Resource
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from reconciler.ledger import Entry
     from reconciler.state import DesiredState, LiveState, Object
 
 
@@ -82,10 +83,16 @@ class Plan:
 
 
 def make(
-    desired: DesiredState, live: LiveState, *, stack: str, destination: Destination, destroying: bool = False
+    desired: DesiredState,
+    live: LiveState,
+    *,
+    stack: str,
+    destination: Destination,
+    last: Entry | None = None,
+    destroying: bool = False,
 ) -> Plan:
-    """Plan how `live` becomes `desired` as far as it belongs to `stack`."""
-    found = compare(desired, live, stack)
+    """Plan how `live` becomes `desired` as far as it belongs to `stack`; `last` is the newest entry of its ledger."""
+    found = compare(desired, live, stack, last)
     operations = [change for change in found.changes if change.action is not Action.KEEP]
     if destroying:
         operations = [replace(change, cause=Cause.DESTROYED) for change in operations]

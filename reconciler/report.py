@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from reconciler.diff import Change
     from reconciler.errors import UdfsError
+    from reconciler.names import Key
     from reconciler.state import Live
 
 
@@ -26,6 +29,9 @@ class Report:
 
     outcomes: tuple[tuple[Change, Outcome], ...]
     """In the plan's order."""
+
+    observed: Mapping[Key, Live] = field(default_factory=dict)
+    """What was seen of the objects after they were written."""
 
     error: UdfsError | None = None
     interrupted: bool = False

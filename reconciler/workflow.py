@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler import desired, plan
+from reconciler.apply import apply
 from reconciler.artifacts.build import build
 from reconciler.artifacts.fetch import PipIndex
 from reconciler.artifacts.runtime import RUNTIMES, flags, tags_of
 from reconciler.diff import managed_by
 from reconciler.errors import UsageError
+from reconciler.lease import Lease
+from reconciler.ledger import comment_of, dump, entry_name, finished, parse
 from reconciler.names import function_key, resource_key
 from reconciler.report import Deployed
 from reconciler.runner import Job, ResourceFile
@@ -25,10 +28,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from reconciler.apply import Progress
     from reconciler.artifacts.cache import Cache
+    from reconciler.ledger import Entry, Holder, Reading
     from reconciler.manifest.load import Loaded
     from reconciler.names import Reference
     from reconciler.plan import Plan
+    from reconciler.report import Report
     from reconciler.state import DesiredState, Live, LiveState
     from reconciler.targets import Target
 
@@ -52,19 +58,56 @@ def prepare(loaded: Loaded, *, cache: Cache, env: Mapping[str, str], on_fetch: C
     return Prepared(loaded, desired.state(loaded, artifacts), {content.sha256: content.path for content in contents})
 
 
-def make_plan(prepared: Prepared, target: Target) -> Plan:
-    """Read the project and plan how it becomes what the manifest says."""
+def make_plan(prepared: Prepared, reading: Reading) -> Plan:
+    """Plan how a project becomes what the manifest says."""
     return plan.make(
         prepared.desired,
-        target.read(),
+        reading.live,
         stack=prepared.loaded.manifest.stack,
         destination=destination(prepared.loaded),
+        last=reading.last,
     )
 
 
-def make_destruction(loaded: Loaded, target: Target) -> Plan:
+def make_destruction(loaded: Loaded, reading: Reading) -> Plan:
     """Plan the removal of everything that the stack manages: an apply of nothing."""
-    return plan.make({}, target.read(), stack=loaded.manifest.stack, destination=destination(loaded), destroying=True)
+    stack = loaded.manifest.stack
+    return plan.make({}, reading.live, stack=stack, destination=destination(loaded), last=reading.last, destroying=True)
+
+
+def carry_out(
+    made: Plan, reading: Reading, target: Target, contents: Mapping[str, Path], holder: Holder, progress: Progress
+) -> Report:
+    """Make the changes of a plan under the stack's lease; `LeaseHeld` if another apply runs, before anything is written."""
+    if not made.changes:
+        return apply(made, target, contents, progress)
+    with Lease(target.store, made, reading, holder) as lease:
+        report = apply(made, target, contents, progress, require_lease=lease.require)
+        lease.finish(made, report)
+    return report
+
+
+def history(loaded: Loaded, target: Target, newest: int) -> tuple[Entry, ...]:
+    """Return the newest entries of a stack's ledger, the newest first."""
+    reading = target.read()
+    return tuple(run(loaded, target, epoch) for epoch in reversed(reading.epochs[-newest:]))
+
+
+def run(loaded: Loaded, target: Target, epoch: int) -> Entry:
+    """Return one entry of the ledger."""
+    name = entry_name(loaded.manifest.stack, epoch)
+    content = target.store.fetch(name)
+    if content is None:
+        raise UsageError("E614", f"the ledger has no epoch {epoch}", hint="udfs history lists those there are")
+    return parse(content, name)
+
+
+def unlock(loaded: Loaded, target: Target, epoch: int) -> Entry:
+    """End the lease of an epoch and return its entry as it then stands."""
+    held = run(loaded, target, epoch)
+    ended = finished(held, "interrupted", held.steps, held.objects, target.store.now())
+    target.store.replace(ended.name, dump(ended), comment_of(ended))
+    return ended
 
 
 def destination(loaded: Loaded) -> plan.Destination:
@@ -74,13 +117,14 @@ def destination(loaded: Loaded) -> plan.Destination:
 
 def show(loaded: Loaded, target: Target, only: str | None = None) -> tuple[Deployed, ...]:
     """Return the functions of the stack that are in the project, by name; all of them, or `only` one."""
-    live = target.read()
-    stack = loaded.manifest.stack
+    reading = target.read()
+    live, stack = reading.live, loaded.manifest.stack
     wanted = function_key(only) if only else None
     return tuple(
         _shown(have, live, loaded)
         for key, have in sorted(live.items())
-        if isinstance(have.object, Function) and (key == wanted if wanted else managed_by(have, live) == stack)
+        if isinstance(have.object, Function)
+        and (key == wanted if wanted else managed_by(have, live, reading.last) == stack)
     )
 
 

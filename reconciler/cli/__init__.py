@@ -30,6 +30,9 @@ COMMANDS = {
     "apply": ("reconciling", "Make the project match the manifest."),
     "drift": ("reconciling", "Show what in the project is not as the manifest says, and who changed it."),
     "destroy": ("reconciling", "Delete everything that this stack manages."),
+    "history": ("recording", "Show the last applies: when, by whom, from which commit, with what outcome."),
+    "show-run": ("recording", "Show one apply of the history, step by step."),
+    "unlock": ("recording", "End the lease of a run that is dead."),
     "show": ("running", "Show the deployed functions, their resources, and the SET lines SQL needs."),
     "call": ("running", "Run a deployed function here, in the CPython it was written for."),
     "libs": ("inspecting", "Show what is native in wheels and libraries, what it needs, and where it loads."),
@@ -46,9 +49,9 @@ EPILOG = """\b
 Exit codes:
     0  done, or nothing to do          5  refused by a guard or ownership
     1  service or unexpected error     6  the plan is stale
-    2  changes or drift present        8  partly applied
-    3  invalid manifest or usage     130  interrupted
-    4  authentication or permission
+    2  changes or drift present        7  another apply holds the lease
+    3  invalid manifest or usage       8  partly applied
+    4  authentication or permission  130  interrupted
 """
 
 
@@ -62,7 +65,7 @@ class _Group(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"reconciler.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

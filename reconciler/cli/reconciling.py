@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler import workflow
-from reconciler.apply import apply as make_changes
+from reconciler.cli import identity
 from reconciler.cli.common import Options, command, connected, is_interactive, loaded, manifest_options, prepared
-from reconciler.cli.output import confirmed, print_document, print_lines, progress, quoted
+from reconciler.cli.output import confirmed, note, print_document, print_lines, progress, quoted
 from reconciler.errors import PartlyApplied, Problem, Refused, count
+from reconciler.ledger import require_free
 from reconciler.plan import guards, require_allowed
 from reconciler.render import text
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from reconciler.ledger import Reading
     from reconciler.plan import Plan
     from reconciler.report import Report
     from reconciler.targets import Target
@@ -25,14 +27,26 @@ if TYPE_CHECKING:
 CHANGES_PRESENT = 2
 
 
+refresh_option = click.option(
+    "--refresh",
+    type=click.Choice(["changed", "full"]),
+    default="changed",
+    show_default=True,
+    help="full: ask for the MD5 of every resource, also of those that look as the last apply left them.",
+)
+
+
 @command()
 @manifest_options
+@refresh_option
 @click.option("--exit-code", is_flag=True, help="Exit with 2 when there is something to do.")
-def plan(options: Options, exit_code: bool) -> int:
+def plan(options: Options, refresh: str, exit_code: bool) -> int:
     """Show what differs between the manifest and the project, and what apply would do. Changes nothing."""
     ready = prepared(loaded(options))
     with connected(ready.loaded) as target:
-        made = workflow.make_plan(ready, target)
+        reading = target.read(full=refresh == "full")
+        made = workflow.make_plan(ready, reading)
+        _mention_rival(reading, target, options)
     _print_plan(made, options, next_command=_next(made, options))
     if made.refusals:
         return Refused.exit_code
@@ -41,14 +55,16 @@ def plan(options: Options, exit_code: bool) -> int:
 
 @command()
 @manifest_options
+@refresh_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--allow-deletes", type=click.IntRange(min=0), default=0, metavar="N", help="Allow up to N deletes.")
-def apply(options: Options, yes: bool, allow_deletes: int) -> int:
+def apply(options: Options, refresh: str, yes: bool, allow_deletes: int) -> int:
     """Make the project match the manifest: show the plan, ask, and make the changes."""
     ready = prepared(loaded(options))
     with connected(ready.loaded) as target:
-        made = workflow.make_plan(ready, target)
-        return _carry_out(made, target, ready.contents, options, yes=yes, allow_deletes=allow_deletes)
+        reading = target.read(full=refresh == "full")
+        made = workflow.make_plan(ready, reading)
+        return _carry_out(made, reading, target, ready.contents, options, yes=yes, allow_deletes=allow_deletes)
 
 
 @command()
@@ -58,20 +74,22 @@ def destroy(options: Options, yes: bool) -> int:
     """Delete everything that this stack manages in the project; objects of others stay."""
     manifest = loaded(options)
     with connected(manifest) as target:
-        made = workflow.make_destruction(manifest, target)
-        return _carry_out(made, target, {}, options, yes=yes, allow_deletes=made.deletes, retype=made.stack)
+        reading = target.read()
+        made = workflow.make_destruction(manifest, reading)
+        return _carry_out(made, reading, target, {}, options, yes=yes, allow_deletes=made.deletes, retype=made.stack)
 
 
 @command()
 @manifest_options
-def drift(options: Options) -> int:
+@refresh_option
+def drift(options: Options, refresh: str) -> int:
     """Show what in the project is not as the manifest says, and as far as the service tells, who changed it.
 
     Exits with 2 when there is drift.
     """
     ready = prepared(loaded(options))
     with connected(ready.loaded) as target:
-        made = workflow.make_plan(ready, target)
+        made = workflow.make_plan(ready, target.read(full=refresh == "full"))
     if options.as_json:
         _print_plan(made, options)
     else:
@@ -81,6 +99,7 @@ def drift(options: Options) -> int:
 
 def _carry_out(
     made: Plan,
+    reading: Reading,
     target: Target,
     contents: Mapping[str, Path],
     options: Options,
@@ -94,11 +113,18 @@ def _carry_out(
         print_lines(text.plan(made))
     require_allowed(made, allow_deletes=allow_deletes)
     if made.changes and not yes:
+        require_free(reading.last, target.store.now())
         _ask(made, retype)
     with progress(made) as shown:
-        report = make_changes(made, target, contents, shown)
+        report = workflow.carry_out(made, reading, target, contents, identity.holder(options.file.parent), shown)
     _print_report(made, report, options)
     return _outcome(report)
+
+
+def _mention_rival(reading: Reading, target: Target, options: Options) -> None:
+    """Say so when somebody is applying: the plan may be outdated in a moment."""
+    if reading.last and reading.last.is_held(target.store.now()) and not options.as_json:
+        note(f"{reading.last.holder} is applying this stack right now (epoch {reading.last.epoch})")
 
 
 def _ask(made: Plan, retype: str | None) -> None:

@@ -181,7 +181,7 @@ def _project(options: Options) -> Iterator[Finding]:
         manifest = loaded(options)
         yield True, "manifest", f"{options.file}, stack {manifest.manifest.stack}", ""
         with connected(manifest) as target:
-            live = target.read()
+            live = target.read().live
     except UdfsError as error:
         first = error.problems[0]
         subject = "manifest" if first.code < "E6" else "target"

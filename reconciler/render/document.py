@@ -7,6 +7,7 @@ ignore fields they do not know.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime  # noqa: TC003 - pydantic reads the annotation
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from reconciler.artifacts.tree import Dependencies, Looked
     from reconciler.diff import Change
     from reconciler.errors import Problem
+    from reconciler.ledger import Entry
     from reconciler.plan import Destination, Plan
     from reconciler.report import Deployed, Report
     from reconciler.state import Live, Object
@@ -249,6 +251,48 @@ class DepsDocument(_Model):
     stack: str
     functions: tuple[DependenciesDocument, ...]
     warnings: tuple[ProblemDocument, ...] = ()
+
+
+class RunDocument(_Model):
+    """One apply, as the ledger keeps it."""
+
+    format: Literal["udfs.run/1"] = "udfs.run/1"
+    epoch: int
+    outcome: Literal["running", "committed", "failed", "interrupted"]
+    user: str
+    host: str
+    pipeline: str
+    commit: str
+    dirty: bool
+    started: datetime
+    expires: datetime = Field(description="When the lease ends, or when the run ended.")
+    digest: str
+    steps: tuple[OutcomeDocument, ...]
+    objects: tuple[ObjectDocument, ...] = Field((), description="What the stack managed afterwards; only of one run.")
+
+
+class HistoryDocument(_Model):
+    """The last applies of a stack, the newest first."""
+
+    format: Literal["udfs.history/1"] = "udfs.history/1"
+    runs: tuple[RunDocument, ...]
+
+
+def history(entries: Iterable[Entry]) -> HistoryDocument:
+    return HistoryDocument(runs=tuple(run(entry, objects=False) for entry in entries))
+
+
+def run(entry: Entry, *, objects: bool = True) -> RunDocument:
+    return RunDocument(
+        epoch=entry.epoch,
+        outcome=entry.outcome,
+        **asdict(entry.holder),
+        started=entry.started,
+        expires=entry.expires,
+        digest=f"sha256:{entry.digest}",
+        steps=tuple(OutcomeDocument.model_validate(asdict(step)) for step in entry.steps),
+        objects=tuple(ObjectDocument(**_fields(one.object)) for one in entry.objects.values()) if objects else (),
+    )
 
 
 def problem(found: Problem) -> ProblemDocument:

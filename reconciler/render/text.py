@@ -19,9 +19,11 @@ from reconciler.state import Function, Resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from datetime import datetime
 
     from reconciler.diff import Change, Difference
     from reconciler.errors import Problem
+    from reconciler.ledger import Entry
     from reconciler.plan import Plan
     from reconciler.report import Deployed, Report
     from reconciler.state import Live
@@ -172,6 +174,52 @@ def functions(found: Iterable[Deployed]) -> Iterator[Line]:
             yield (("help", f"  SET {name}={value};"),)
 
 
+def history(entries: Iterable[Entry], now: datetime) -> Iterator[Line]:
+    """Yield one line a run, the newest first."""
+    found = list(entries)
+    if not found:
+        yield (("", "The ledger is empty: this stack was never applied here"),)
+    for entry in found:
+        yield (
+            ("name", f"{entry.epoch:>5}  "),
+            ("", f"{moment(entry.started)}  "),
+            (_STANDINGS.get(standing(entry, now), "warning"), f"{standing(entry, now):<12}"),
+            ("", f"{_tallied(entry):<20}"),
+            ("quiet", safe(str(entry.holder))),
+        )
+
+
+def run(entry: Entry, now: datetime) -> Iterator[Line]:
+    """Yield one run: who, when, every step with its outcome, and how much was managed afterwards."""
+    yield ("name", f"Epoch {entry.epoch} of stack {entry.stack}: "), ("", standing(entry, now))
+    yield (("", f"  by      {safe(str(entry.holder))}"),)
+    yield (("", f"  from    {moment(entry.started)} to {moment(entry.expires)}"),)
+    yield (("", f"  digest  sha256:{entry.digest[:16]}"),)
+    yield ()
+    for step in entry.steps:
+        style = "create" if step.outcome == "done" else "error" if step.outcome == "failed" else "quiet"
+        yield (style, f"  {step.outcome:<10}"), ("", f"{step.action:<7} {step.kind} {safe(step.name)}")
+    yield (("name", f"{count(len(entry.objects), 'object')} managed"),)
+
+
+def standing(entry: Entry, now: datetime) -> str:
+    """Return what came of a run, in a word or two: a run whose lease ran out without a word was cut off."""
+    if entry.outcome == "running":
+        return "running" if entry.is_held(now) else "cut off"
+    return entry.outcome
+
+
+_STANDINGS = {"committed": "create", "running": "update", "failed": "error"}
+
+
+def _tallied(entry: Entry) -> str:
+    done = [step for step in entry.steps if step.outcome == "done"]
+    signs = (("+", "create"), ("~", "update"), ("-", "delete"))
+    told = " ".join(f"{sign}{n}" for sign, action in signs if (n := sum(step.action == action for step in done)))
+    left = len(entry.steps) - len(done)
+    return f"{told or '0'}{f', {left} not done' if left else ''}"
+
+
 def _change(change: Change) -> Iterator[Line]:
     style = change.action.value
     yield (
@@ -195,11 +243,12 @@ def _reason(change: Change) -> str:
         case Cause.DESTROYED:
             return "the stack is destroyed"
         case Cause.MANIFEST:
-            return f"its file changed{sent}"
+            return f"{'the manifest' if change.key.kind == 'function' else 'its file'} changed{sent}"
         case Cause.OUTSIDE:
             return f"it was changed outside{_by(change)} and is restored{sent}"
         case Cause.BOTH:
-            return f"its file changed, and it was changed outside too{_by(change)}{sent}"
+            what = "the manifest" if change.key.kind == "function" else "its file"
+            return f"{what} changed, and it was changed outside too{_by(change)}{sent}"
         case _ if [found.field for found in change.differences] == ["marker"]:
             return f"it {change.differences[0].new}{sent}"
         case _:
@@ -221,8 +270,7 @@ def _drifted(change: Change) -> str:
         case Cause.BOTH:
             return f"was changed outside{_by(change)}, and the manifest has moved on"
         case _:
-            who = ": the service does not tell who changes functions" if change.key.kind == "function" else ""
-            return f"differs from the manifest{who}"
+            return "differs from the manifest"
 
 
 def _what(change: Change) -> str:
@@ -235,6 +283,8 @@ def _what(change: Change) -> str:
 def _by(change: Change) -> str:
     if change.live is None:
         return ""
+    if change.key.kind == "function":
+        return " (the service does not tell who changes functions)"
     who = f" by {safe(change.live.updater)}" if change.live.updater else ""
     when = f" on {moment(change.live.modified)}" if change.live.modified else ""
     return who + when

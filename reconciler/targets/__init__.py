@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.diff import Change
+    from reconciler.ledger import Reading, Store
     from reconciler.names import Key
-    from reconciler.state import Live, LiveState
+    from reconciler.state import Live
 
     Progress = Callable[[int], None]
     """Called with the number of bytes just sent."""
@@ -24,14 +25,22 @@ if TYPE_CHECKING:
 class Target(Protocol):
     """What the rest of the program knows of a service."""
 
-    def read(self) -> LiveState:
-        """Return everything that is there. Sends reads only."""
+    def read(self, *, full: bool = False) -> Reading:
+        """Return everything that is there, and the ledger's last word. Sends reads only; `full` trusts no memory."""
 
     def read_one(self, key: Key) -> Live | None:
         """Return one object as it is now, or None."""
 
-    def write(self, change: Change, contents: Mapping[str, Path], progress: Progress) -> None:
-        """Make one change. `contents` finds the bytes of a resource by their sha256."""
+    def write(self, change: Change, contents: Mapping[str, Path], progress: Progress) -> Live | None:
+        """
+        Make one change, and return what is then there as far as it was looked at.
+
+        `contents` finds the bytes of a resource by their sha256.
+        """
+
+    @property
+    def store(self) -> Store:
+        """Where the ledger is kept."""
 
     def download(self, name: str, destination: Path) -> None:
         """Write the content of a resource to a file."""

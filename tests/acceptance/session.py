@@ -18,10 +18,13 @@ from __future__ import annotations
 import contextlib
 import io
 import itertools
+import json
 import re
 import shlex
+import socket
 import traceback
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +41,9 @@ if TYPE_CHECKING:
 
 _REPLACED = (
     (re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}Z"), "[TIME]"),
+    (re.compile(r"since \d{2}:\d{2}Z"), "since [TIME]"),
+    (re.compile(rf" on {re.escape(socket.gethostname())}\b"), " on [HOST]"),
+    (re.compile(rf'"host": "{re.escape(socket.gethostname())}"'), '"host": "[HOST]"'),
     (re.compile(r'"\d{4}-\d{2}-\d{2}T[0-9:.+Z]+"'), '"[TIME]"'),
     (re.compile(r"sha256:[0-9a-f]{16,64}"), "sha256:[DIGEST]"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "[SHA256]"),
@@ -76,6 +82,7 @@ class Session:
             "hand": self._hand,
             "fault": self._fault,
             "env": self._env,
+            "lease": self._lease,
             "stop-server": lambda *_: self.server.close(),
         }
 
@@ -127,6 +134,22 @@ class Session:
         numbers = {"nth", "times", "status", "after_bytes", "pid", "retry_after"}
         rule = dict(arg.split("=", 1) for arg in args)
         self.server.faults.add({key: int(value) if key in numbers else value for key, value in rule.items()})
+
+    def _lease(self, args: list[str], given: list[str]) -> None:
+        """Leave behind what a run of somebody leaves that was killed a minute ago."""
+        epoch, who = args
+        began = datetime.now(timezone.utc) - timedelta(minutes=1)
+        times = {
+            "started": f"{began:%Y-%m-%dT%H:%M:%SZ}",
+            "expires": f"{began + timedelta(minutes=10):%Y-%m-%dT%H:%M:%SZ}",
+        }
+        holder = {"user": who, "host": "ci", "pipeline": "", "commit": "", "dirty": False}
+        entry = {"format": "udfs.ledger/1", "stack": "risk", "epoch": int(epoch), "outcome": "running", "digest": ""}
+        url = f"{self.server.url}/projects/demo/resources"
+        headers = {"x-odps-resource-type": "file", "x-odps-resource-name": f"udfs.risk.{epoch}.json"}
+        newest = requests.get(f"{url}/udfs.risk.{int(epoch) - 1}.json", timeout=10).json()
+        content = json.dumps({**entry, **times, "holder": holder, "steps": [], "objects": newest["objects"]})
+        assert requests.post(url, data=content, headers=headers, timeout=10).ok
 
     def _hand(self, args: list[str], given: list[str]) -> int:
         """Do what somebody with the console client does: put, create, drop, function."""

@@ -69,7 +69,7 @@ def test_what_is_written_is_what_is_read(target: MaxCompute, tmp_path: Path) -> 
     change, contents = uploading(tmp_path, "a.csv", b"1,2\n")
     assert sum(put(target, change, contents)) == 4
     assert change.desired is not None
-    live = target.read()[resource_key("a.csv")]
+    live = target.read().live[resource_key("a.csv")]
     assert live.object == change.desired.object
     assert live.marker == change.desired.marker
     assert live.updater == "ALIYUN$ann"
@@ -87,7 +87,7 @@ def test_a_listing_of_several_pages_is_read_whole(server: Server, target: MaxCom
     for name in names:
         put(target, *uploading(tmp_path, name, name.encode()))
     server.clear_requests()
-    assert [key.name for key in target.read()] == names
+    assert [key.name for key in target.read().live] == names
     asked = [sent.path.rpartition("/")[2] for sent in server.requests]
     assert sorted(asked) == sorted(["functions", *["resources"] * 3, *names]), "pages, and one meta a managed file"
 
@@ -95,7 +95,7 @@ def test_a_listing_of_several_pages_is_read_whole(server: Server, target: MaxCom
 def test_nothing_is_asked_about_the_resources_of_others(server: Server, target: MaxCompute, tmp_path: Path) -> None:
     put(target, *uploading(tmp_path, "theirs.csv", b"1", stack="geo"))
     server.clear_requests()
-    assert target.read()[resource_key("theirs.csv")].object.name == "theirs.csv"
+    assert target.read().live[resource_key("theirs.csv")].object.name == "theirs.csv"
     assert len(server.requests) == 2
 
 
@@ -104,7 +104,7 @@ def test_a_resource_that_goes_away_while_it_is_read_is_not_there(
 ) -> None:
     put(target, *uploading(tmp_path, "a.csv", b"1"))
     server.faults.add({"action": "fail", "status": 404, "code": "NoSuchObject", "query": "meta"})
-    assert target.read() == {}
+    assert target.read().live == {}
 
 
 def test_a_large_file_goes_up_in_parts_that_nobody_sees(
@@ -115,7 +115,7 @@ def test_a_large_file_goes_up_in_parts_that_nobody_sees(
     change, contents = uploading(tmp_path, "big.zip", content, kind="archive")
     assert sum(put(target, change, contents)) == len(content)
     assert stored(server, target, "big.zip", tmp_path) == content
-    assert [key.name for key in target.read()] == ["big.zip"]
+    assert [key.name for key in target.read().live] == ["big.zip"]
     put(target, replacing(change), contents)
     assert [sent.method for sent in server.requests if "rOpMerge" in sent.query] == ["POST", "PUT"]
 
@@ -128,7 +128,7 @@ def test_parts_are_taken_back_when_one_of_them_fails(
     change, contents = uploading(tmp_path, "big.zip", b"x" * 2500, kind="archive")
     with pytest.raises(ServiceError, match="InternalServerError"):
         put(target, change, contents)
-    assert target.read() == {}
+    assert target.read().live == {}
     for index in range(3):
         assert target.read_one(resource_key(f"big.zip.part.tmp.abc123.{index:06d}")) is None
 
@@ -180,7 +180,7 @@ def test_a_function_keeps_its_class_and_its_list(target: MaxCompute, tmp_path: P
     function = Function("geo.f", "f.F", (Reference("f.py"), Reference("a.csv"), Reference("b.csv", "other")))
     change = Change(Action.CREATE, function_key("geo.f"), Desired(function, HERE), None)
     put(target, change)
-    assert target.read()[function_key("geo.f")].object == function
+    assert target.read().live[function_key("geo.f")].object == function
     changed = Function("GEO.F", "f.G", (Reference("f.py"),))
     put(target, Change(Action.UPDATE, change.key, Desired(changed, HERE), Live(function)))
     found = target.read_one(function_key("geo.f"))
@@ -193,7 +193,7 @@ def test_a_function_keeps_its_class_and_its_list(target: MaxCompute, tmp_path: P
 def test_a_table_resource_keeps_its_source(target: MaxCompute) -> None:
     table = Resource("iris", "table", table="demo.iris partition(pt='1')")
     put(target, Change(Action.CREATE, resource_key("iris"), Desired(table, HERE, Marker("risk")), None))
-    live = target.read()[resource_key("iris")].object
+    live = target.read().live[resource_key("iris")].object
     assert isinstance(live, Resource)
     assert (live.type, (live.table or "").replace(" ", "")) == ("table", "demo.irispartition(pt='1')")
 
@@ -205,8 +205,8 @@ def test_a_schema_is_a_place_of_its_own(server: Server, target: MaxCompute, tmp_
     put(in_schema, *uploading(tmp_path, "f.py", b"#", kind="py"))
     function = Function("f", "f.F", (Reference("f.py"),))
     put(in_schema, Change(Action.CREATE, function_key("f"), Desired(function, HERE), None))
-    assert in_schema.read()[function_key("f")].object == function
-    assert target.read() == {}
+    assert in_schema.read().live[function_key("f")].object == function
+    assert target.read().live == {}
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ def test_every_bad_answer_to_a_reading_is_told_as_what_it_is(
 
 def test_a_passing_failure_of_a_reading_is_tried_again(server: Server, target: MaxCompute) -> None:
     server.faults.add({"action": "fail", "status": 503, "times": 2})
-    assert target.read() == {}
+    assert target.read().live == {}
 
 
 def test_a_write_is_sent_once_whatever_happens(server: Server, target: MaxCompute, tmp_path: Path) -> None:
@@ -277,7 +277,7 @@ def test_signed_requests_are_taken_and_wrongly_signed_ones_refused(tmp_path: Pat
     with Server(tmp_path / "store", Settings(access_id="ann", access_key="right")) as server:
         good = MaxCompute(Client(server.url, "demo", None, Credentials("ann", "right", token), "t"), "risk", str)
         put(good, *uploading(tmp_path, "a+b_c.csv", b"1"))
-        assert [key.name for key in good.read()] == ["a+b_c.csv"]
+        assert [key.name for key in good.read().live] == ["a+b_c.csv"]
         bad = MaxCompute(Client(server.url, "demo", None, Credentials("ann", "wrong-canary", token), "t"), "risk", str)
         with pytest.raises(AccessError) as refused:
             bad.read()
@@ -298,4 +298,4 @@ def test_without_credentials_what_pyodps_finds_is_used(server: Server, monkeypat
     monkeypatch.setenv("ODPS_STS_TOKEN", "token")
     monkeypatch.setenv("ODPS_STS_ACCESS_KEY_ID", "bob")
     monkeypatch.setenv("ODPS_STS_ACCESS_KEY_SECRET", "key")
-    assert MaxCompute(make(), "risk", str).read() == {}
+    assert MaxCompute(make(), "risk", str).read().live == {}

@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING
 
 from reconciler.targets.maxcompute import read, write
 from reconciler.targets.maxcompute.client import Client, Credentials
+from reconciler.targets.maxcompute.entries import Entries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from reconciler.diff import Change
+    from reconciler.ledger import Reading, Store
     from reconciler.names import Key
-    from reconciler.state import Live, LiveState
+    from reconciler.state import Live
 
 __all__ = ["Client", "Credentials", "MaxCompute"]
 
@@ -34,14 +36,18 @@ class MaxCompute:
     token: Callable[[], str]
     """A source of short random names for the parts of an upload."""
 
-    def read(self) -> LiveState:
-        return read.everything(self.client, self.stack)
+    def read(self, *, full: bool = False) -> Reading:
+        return read.everything(self.client, self.stack, full=full)
 
     def read_one(self, key: Key) -> Live | None:
         return read.one(self.client, key)
 
-    def write(self, change: Change, contents: Mapping[str, Path], progress: Callable[[int], None]) -> None:
-        write.one(self.client, change, contents, progress, self.token)
+    def write(self, change: Change, contents: Mapping[str, Path], progress: Callable[[int], None]) -> Live | None:
+        return write.one(self.client, change, contents, progress, self.token)
+
+    @property
+    def store(self) -> Store:
+        return Entries(self.client)
 
     def download(self, name: str, destination: Path) -> None:
         read.content(self.client, name, destination)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote, urlsplit
 from xml.etree import ElementTree as ET
@@ -23,6 +24,7 @@ from reconciler.errors import AccessError, ServiceError, StalePlan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
 # PyODPS logs each request with its headers at DEBUG, Authorization included.
 logging.getLogger("odps").setLevel(logging.INFO)
@@ -64,6 +66,7 @@ class Client:
         # A client that retries a streamed PUT would send what is left of the stream; writes are never retried here.
         self._once = RestClient(account, self.endpoint, project, schema, user_agent=user_agent, retry_enabled=False)
         self._again = self._once.with_retry_enabled(True)
+        self._date = ""
 
     def get(self, path: str, **params: str) -> Answer:
         """Read; repeated by PyODPS when the connection fails or the answer is 502, 503 or 504."""
@@ -90,7 +93,7 @@ class Client:
         place = f"/projects/{quote(self.project, safe='')}{path}"
         _log.debug("%s %s%s", method.upper(), place, f"?{'&'.join(params)}" if params else "")
         try:
-            return Answer(rest.request(self.endpoint + place, method, params=params, timeout=_TIMEOUT, **kwargs))
+            answer = Answer(rest.request(self.endpoint + place, method, params=params, timeout=_TIMEOUT, **kwargs))
         except odps_errors.ODPSError as cause:
             self._refused(cause)
         except requests.RequestException as cause:
@@ -98,6 +101,19 @@ class Client:
         except (ValueError, UnicodeError) as cause:
             # PyODPS decodes an error's body without asking what it is.
             raise _garbage(self.endpoint) from cause
+        self._date = answer.header("Date") or self._date
+        return answer
+
+    def now(self) -> datetime:
+        """
+        Return the service's time, as its last answer told it.
+
+        Leases are compared by it, so that a machine with a wrong clock neither robs nor blocks anybody.
+        """
+        try:
+            return parsedate_to_datetime(self._date)
+        except (TypeError, ValueError) as cause:
+            raise ServiceError("E604", f"{self._host} does not tell the time: {self._date[:40]!r}") from cause
 
     def _refused(self, cause: odps_errors.ODPSError) -> NoReturn:
         status, code = cause.status_code, cause.code or ""

@@ -1,9 +1,10 @@
 """
-Read the live state: two listings, and one ``?meta`` for each file resource that the stack manages.
+Read the live state: two listings, the newest entry of the ledger, and a ``?meta`` for what the ledger does not know.
 
 The listing of functions is whole: class and resources included. The listing of resources has everything but the MD5 of
-the content [PyODPS models; recorded answers of the Ruby SDK], which therefore costs one request a managed resource;
-nothing is asked about the resources of others.
+the content [PyODPS models; recorded answers of the Ruby SDK], which therefore costs one request a managed resource,
+unless size and time are still those that the ledger saw after the last apply. Nothing is asked about the resources of
+others.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from reconciler.errors import ServiceError
+from reconciler.ledger import Entry, Reading, entry_name, epoch_of, is_entry, is_unmoved, parse
 from reconciler.names import Key, reference
 from reconciler.state import Function, Live, Resource, read_comment
 
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
     from xml.etree.ElementTree import Element
 
-    from reconciler.state import LiveState
     from reconciler.targets.maxcompute.client import Answer, Client
 
 _WORKERS = 8
@@ -33,19 +34,43 @@ RESOURCES = "/resources"
 _WITHOUT_CONTENT = {"table", "volumefile", "volumearchive"}
 
 
-def everything(client: Client, stack: str) -> LiveState:
-    """Return every function and resource of the project's schema, with MD5 for what `stack` manages."""
+def everything(client: Client, stack: str, *, full: bool = False) -> Reading:
+    """
+    Return every function and resource of the project's schema, with MD5 for what `stack` manages, and its ledger.
+
+    With `full`, every MD5 is asked for, whatever the ledger remembers.
+    """
     with ThreadPoolExecutor(_WORKERS) as pool:
         functions = pool.submit(lambda: list(_functions(client)))
-        resources = list(_resources(client))
+        listed = list(_resources(client))
+        entries = [live for live in listed if is_entry(live.object.name)]
+        epochs = tuple(sorted(e for live in entries if (e := epoch_of(live.object.name, stack)) is not None))
+        last = _entry(client, entry_name(stack, epochs[-1])) if epochs else None
+        resources = [live for live in listed if not is_entry(live.object.name)]
         managed = {
-            live.object.key: pool.submit(_with_md5, client, live)
+            live.object.key: pool.submit(_with_md5, client, live, None if full else last)
             for live in resources
             if live.marker and live.marker.stack == stack and _has_content(live)
         }
         found = [managed[live.object.key].result() if live.object.key in managed else live for live in resources]
         # A resource that went away between the listing and its meta is not there.
-        return {live.object.key: live for live in [*functions.result(), *filter(None, found)]}
+        state = {live.object.key: live for live in [*functions.result(), *filter(None, found)]}
+        return Reading(state, epochs, last)
+
+
+def _entry(client: Client, name: str) -> Entry | None:
+    found = fetch(client, name)
+    return None if found is None else parse(found, name)
+
+
+def fetch(client: Client, name: str) -> bytes | None:
+    """Return a resource's content whole, or None; for entries of the ledger, not for artifacts."""
+    try:
+        return b"".join(client.stream(f"{RESOURCES}/{quote(name, safe='')}"))
+    except ServiceError as error:
+        if error.service_code == "NoSuchObject":
+            return None
+        raise
 
 
 def one(client: Client, key: Key) -> Live | None:
@@ -71,7 +96,12 @@ def _has_content(live: Live) -> bool:
     return isinstance(live.object, Resource) and live.object.type not in _WITHOUT_CONTENT
 
 
-def _with_md5(client: Client, live: Live) -> Live | None:
+def _with_md5(client: Client, live: Live, last: Entry | None) -> Live | None:
+    applied = last.objects.get(live.object.key) if last else None
+    if applied is not None and is_unmoved(live, applied):
+        assert isinstance(applied.object, Resource)
+        assert isinstance(live.object, Resource)
+        return replace(live, object=replace(live.object, md5=applied.object.md5))
     meta = one(client, live.object.key)
     if meta is None:
         return None

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.diff import Change
-    from reconciler.state import Desired, Function
+    from reconciler.state import Desired, Function, Live
     from reconciler.targets.maxcompute.client import Client
 
 PART_BYTES = 64 * 1024 * 1024
@@ -44,13 +44,17 @@ def one(
     contents: Mapping[str, Path],
     progress: Callable[[int], None],
     token: Callable[[], str],
-) -> None:
-    """Create, replace or delete the object of `change`; StalePlan when somebody else was there first."""
+) -> Live | None:
+    """
+    Create, replace or delete the object of `change`; StalePlan when somebody else was there first.
+
+    Returns what is there afterwards, where it was looked at: a resource with content.
+    """
     try:
         if change.desired is None:
             _delete(client, change)
         elif isinstance(change.desired.object, Resource):
-            _resource(client, change, change.desired, contents, progress, token)
+            return _resource(client, change, change.desired, contents, progress, token)
         else:
             _function(client, change, change.desired.object)
     except ServiceError as error:
@@ -59,6 +63,7 @@ def one(
         if change.action is not Action.CREATE and error.service_code == "NoSuchObject":
             raise gone_stale(change.key, "was deleted by somebody else") from error
         raise
+    return None
 
 
 def _delete(client: Client, change: Change) -> None:
@@ -85,7 +90,7 @@ def _resource(
     contents: Mapping[str, Path],
     progress: Callable[[int], None],
     token: Callable[[], str],
-) -> None:
+) -> Live | None:
     resource = desired.object
     assert isinstance(resource, Resource)
     headers = _headers(_spelling(change), resource, desired)
@@ -93,7 +98,7 @@ def _resource(
     if resource.type == "table":
         headers |= {"Content-Type": "text/plain", "x-odps-copy-table-source": resource.table or ""}
         client.send(method, path, headers=headers)
-        return
+        return None
     assert desired.marker is not None
     assert desired.marker.sha256 is not None
     file = contents[desired.marker.sha256]
@@ -104,10 +109,10 @@ def _resource(
         client.send(method, path, headers=merge, body=body, rOpMerge="true")
     else:
         client.send(method, path, headers=headers, body=Slice(file, 0, resource.size, progress).body())
-    _require_intact(client, change, resource)
+    return _intact(client, change, resource)
 
 
-def _require_intact(client: Client, change: Change, resource: Resource) -> None:
+def _intact(client: Client, change: Change, resource: Resource) -> Live:
     """Compare what arrived with what was meant: the file may have changed on disk since it was read."""
     arrived = read.one(client, change.key)
     if arrived is None:
@@ -122,6 +127,7 @@ def _require_intact(client: Client, change: Change, resource: Resource) -> None:
             f"{resource.size} bytes with MD5 {resource.md5} were meant",
             hint="run apply again; if the file is being written by another program, wait for it",
         )
+    return arrived
 
 
 def _parts(

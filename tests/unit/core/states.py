@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from reconciler.errors import Position
+from reconciler.ledger import Reading, Store
 from reconciler.names import Key, Reference, resource_key
 from reconciler.plan import Destination, needs
 from reconciler.state import Desired, Function, Live, Marker, Object, Resource, function_mark
@@ -67,8 +68,12 @@ class Dictionary:
     written: list[str] = field(default_factory=list)
     before_write: Callable[[Change], None] = lambda change: None
 
-    def read(self) -> dict[Key, Live]:
-        return dict(self.objects)
+    def read(self, *, full: bool = False) -> Reading:
+        return Reading(dict(self.objects))
+
+    @property
+    def store(self) -> Store:
+        raise AssertionError("no ledger here")
 
     def read_one(self, key: Key) -> Live | None:
         return self.objects.get(key)

@@ -24,7 +24,7 @@ def deployed() -> Dictionary:
 
 
 def plan_for(target: Dictionary) -> Plan:
-    return make(WANTED, target.read(), stack=STACK, destination=HERE)
+    return make(WANTED, target.read().live, stack=STACK, destination=HERE)
 
 
 def test_an_object_that_moved_after_the_plan_is_left_alone() -> None:

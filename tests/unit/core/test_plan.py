@@ -180,11 +180,11 @@ def test_any_deployed_state_becomes_any_other_without_a_broken_step(before: Wish
 
     target = Dictionary(dict(live(there(Resource("foreign.txt", "file")))))
     for wish in (before, after):
-        plan = planned(as_desired(*wish), target.read(), destroying=True)
+        plan = planned(as_desired(*wish), target.read().live, destroying=True)
         assert not plan.refusals
         report = apply(plan, target, {}, Silent())
         assert report.complete, report.error
-        assert not planned(as_desired(*wish), target.read()).changes
+        assert not planned(as_desired(*wish), target.read().live).changes
     assert "foreign.txt" in {have.object.name for have in target.objects.values()}
 
 

@@ -1,0 +1,319 @@
+"""
+The ledger: lock, journal and history of a stack, kept in the project itself.
+
+One entry an apply, a FILE resource ``udfs.STACK.EPOCH.json``. Creating a resource that is there is refused, and that is
+the only compare-and-swap the service offers; so *creating the next epoch is taking the lease*. Whoever read epoch n as
+the newest and creates n+1 knows that no other apply began in between; whoever comes second is refused and writes
+nothing. An expired lease is taken over by creating the epoch after it, never by deleting it first: delete and create
+let two in (an exhaustive check over interleavings finds such states for two clients already, and none this way).
+
+The entry holds the whole plan before the first change, so a run that is killed anywhere leaves behind what it was about
+to do. When the run ends, the entry says what came of it, and what is now there. Times are the service's, not the
+machine's.
+
+A project without entries is a project that was never applied to, or whose ledger was lost: then the marks in the
+resources' comments decide, and nothing foreign becomes ours.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from reconciler.errors import LeaseHeld, ServiceError, count
+from reconciler.names import Key, Reference, reference
+from reconciler.state import Function, Resource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from reconciler.state import Live, LiveState
+
+FORMAT = "udfs.ledger/1"
+KEPT = 20
+"""Committed entries that stay: history, and what a rollback could go back to."""
+
+LEASE = timedelta(minutes=10)
+"""How long a lease lives without being renewed: a killed run blocks the next one at most so long."""
+
+_NAME = re.compile(r"udfs\.(?P<stack>[a-z][a-z0-9-]*)\.(?P<epoch>[0-9]{1,12})\.json\Z", re.IGNORECASE)
+
+Outcome = Literal["running", "committed", "failed", "interrupted"]
+
+
+class Store(Protocol):
+    """Where entries are kept. Each call is one request."""
+
+    def create(self, name: str, content: bytes, comment: str) -> bool:
+        """Create a FILE resource; False if the name is taken, and then nothing is changed."""
+
+    def replace(self, name: str, content: bytes, comment: str) -> None:
+        """Replace a FILE resource."""
+
+    def fetch(self, name: str) -> bytes | None:
+        """Return a resource's content, or None if it is not there."""
+
+    def remove(self, name: str) -> None:
+        """Delete a resource; one that is not there is fine."""
+
+    def now(self) -> datetime:
+        """Return the time of the service, as its last answer told it."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who applies."""
+
+    user: str = ""
+    host: str = ""
+    pipeline: str = ""
+    """The address of the pipeline's run, where there is one."""
+
+    commit: str = ""
+    dirty: bool = False
+    """Whether the work tree differed from `commit`."""
+
+    def __str__(self) -> str:
+        where = f"{self.user or 'somebody'}{f' on {self.host}' if self.host else ''}"
+        at = f" at {self.commit[:10]}{' with changes' if self.dirty else ''}" if self.commit else ""
+        return f"{where}{at}{f' ({self.pipeline})' if self.pipeline else ''}"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation of the plan, and what came of it."""
+
+    action: str
+    kind: str
+    name: str
+    outcome: str = "not tried"
+
+
+@dataclass(frozen=True)
+class Applied:
+    """An object as the last apply left it, or was about to."""
+
+    object: Resource | Function
+    modified: datetime | None = None
+    """Of a resource, as the service told it after the write; with the size it says whether somebody was there since."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One apply."""
+
+    stack: str
+    epoch: int
+    holder: Holder
+    started: datetime
+    expires: datetime
+    outcome: Outcome = "running"
+    digest: str = ""
+    """Of the plan."""
+
+    steps: tuple[Step, ...] = ()
+    objects: Mapping[Key, Applied] = field(default_factory=dict)
+    """Everything that the stack manages, once this entry's steps are made."""
+
+    @property
+    def name(self) -> str:
+        return entry_name(self.stack, self.epoch)
+
+    def is_held(self, now: datetime) -> bool:
+        """Say whether somebody is working under this entry."""
+        return self.outcome == "running" and now < self.expires
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one look at a project saw."""
+
+    live: LiveState
+    """Everything but the entries of ledgers."""
+
+    epochs: tuple[int, ...] = ()
+    """Of the stack's ledger, ascending."""
+
+    last: Entry | None = None
+    """The newest of them."""
+
+
+def entry_name(stack: str, epoch: int) -> str:
+    """Return the resource of an epoch."""
+    return f"udfs.{stack}.{epoch}.json"
+
+
+def epoch_of(name: str, stack: str) -> int | None:
+    """Return the epoch of a resource's name if it is an entry of `stack`."""
+    found = _NAME.match(name)
+    return int(found["epoch"]) if found and found["stack"].lower() == stack else None
+
+
+def is_entry(name: str) -> bool:
+    """Say whether a resource is an entry of any stack's ledger."""
+    return _NAME.match(name) is not None
+
+
+# --- Writing and reading ------------------------------------------------------------------------------------------------
+
+
+def dump(entry: Entry) -> bytes:
+    """Return an entry as its resource's content: JSON, an object a line, sorted."""
+    objects = {str(key): _written(applied) for key, applied in sorted(entry.objects.items())}
+    head = {
+        "format": FORMAT,
+        "stack": entry.stack,
+        "epoch": entry.epoch,
+        "outcome": entry.outcome,
+        "holder": asdict(entry.holder),
+        "started": _time(entry.started),
+        "expires": _time(entry.expires),
+        "digest": entry.digest,
+        "steps": [asdict(step) for step in entry.steps],
+        "objects": objects,
+    }
+    return (json.dumps(head, indent=1, sort_keys=True) + "\n").encode()
+
+
+def parse(content: bytes, name: str) -> Entry:
+    """
+    Read an entry; E611 for what cannot be read, E612 for a format that is newer than this program.
+
+    Nothing is guessed: an apply on top of an entry that is not understood could undo what it records.
+    """
+    try:
+        found = json.loads(content)
+        form = str(found["format"])
+        if form != FORMAT:
+            raise ServiceError("E612", f"the ledger's entry {name} has the format '{form}'", hint="use a newer udfs")
+        return Entry(
+            stack=str(found["stack"]),
+            epoch=int(found["epoch"]),
+            holder=Holder(**found["holder"]),
+            started=_moment(found["started"]),
+            expires=_moment(found["expires"]),
+            outcome=found["outcome"],
+            digest=str(found["digest"]),
+            steps=tuple(Step(**step) for step in found["steps"]),
+            objects={applied.object.key: applied for applied in map(_read, found["objects"].values())},
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as cause:
+        raise ServiceError(
+            "E611",
+            f"the ledger's entry {name} cannot be read",
+            hint="look at that resource; if it is damaged, delete it: the marks in the comments then decide",
+        ) from cause
+
+
+def _written(applied: Applied) -> dict[str, Any]:
+    obj = applied.object
+    if isinstance(obj, Function):
+        return {
+            "kind": "function",
+            "name": obj.name,
+            "class": obj.class_path,
+            "resources": list(map(str, obj.resources)),
+        }
+    told = {"kind": "resource", "name": obj.name, "type": obj.type, "size": obj.size}
+    optional = {"md5": obj.md5, "comment": obj.comment, "table": obj.table}
+    told |= {key: value for key, value in optional.items() if value}
+    return told | ({"modified": _time(applied.modified)} if applied.modified else {})
+
+
+def _read(found: dict[str, Any]) -> Applied:
+    if found["kind"] == "function":
+        refs = tuple(_reference(name) for name in found["resources"])
+        return Applied(Function(str(found["name"]), str(found["class"]), refs))
+    resource = Resource(
+        str(found["name"]), str(found["type"]), found.get("md5"), int(found["size"]), found.get("comment", ""),
+        found.get("table"),
+    )  # fmt: skip
+    return Applied(resource, _moment(found["modified"]) if "modified" in found else None)
+
+
+def _reference(text: str) -> Reference:
+    # What is written is already relative to the function's own place.
+    return reference(text, "", None)
+
+
+def _time(moment: datetime) -> str:
+    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _moment(text: str) -> datetime:
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+
+
+# --- The lease ----------------------------------------------------------------------------------------------------------
+
+
+def require_free(entry: Entry | None, now: datetime) -> None:
+    """Raise `LeaseHeld` if somebody else is applying."""
+    if entry is not None and entry.is_held(now):
+        raise held(entry, now)
+
+
+def held(entry: Entry, now: datetime) -> LeaseHeld:
+    """Return the error that says who is applying and until when."""
+    minutes = max(1, round((entry.expires - now).total_seconds() / 60))
+    return LeaseHeld(
+        "E610",
+        f"{entry.holder} is applying stack '{entry.stack}' (epoch {entry.epoch}, since {entry.started:%H:%MZ})",
+        hint=f"wait; if that run is dead, its lease ends in {count(minutes, 'minute')}, or: "
+        f"udfs unlock --epoch {entry.epoch}",
+    )
+
+
+def take(store: Store, entry: Entry) -> None:
+    """Create an entry, and with it take the lease; `LeaseHeld` if somebody else was first."""
+    if store.create(entry.name, dump(entry), comment_of(entry)):
+        return
+    rival = store.fetch(entry.name)
+    if rival is None:
+        raise LeaseHeld("E610", f"another apply of stack '{entry.stack}' came and went just now", hint="run it again")
+    other = parse(rival, entry.name)
+    if other.is_held(store.now()):
+        raise held(other, store.now())
+    raise LeaseHeld("E610", f"{other.holder} applied stack '{entry.stack}' just now", hint="look at a new plan")
+
+
+def renewed(entry: Entry, now: datetime) -> Entry:
+    """Return the entry with its lease's life begun anew."""
+    return replace(entry, expires=now + LEASE)
+
+
+def finished(
+    entry: Entry, outcome: Outcome, steps: tuple[Step, ...], objects: Mapping[Key, Applied], now: datetime
+) -> Entry:
+    """Return the entry as it stands when the run is over; `expires` then is the time at which it ended."""
+    return replace(entry, outcome=outcome, steps=steps, objects=dict(objects), expires=now)
+
+
+def comment_of(entry: Entry) -> str:
+    """Return the comment of an entry: people see it in the console."""
+    return f"udfs ledger of stack {entry.stack}, epoch {entry.epoch}: {entry.outcome}; do not edit"
+
+
+def collectable(epochs: Iterable[int], current: int) -> list[int]:
+    """Return the epochs that are too old to keep."""
+    return sorted(epoch for epoch in epochs if epoch <= current - KEPT)
+
+
+def is_unmoved(live: Live, applied: Applied) -> bool:
+    """
+    Say whether a listed resource is still the one that the ledger saw, so that its MD5 need not be asked for.
+
+    Size and time of the last change are in the listing; an edit of the same size within the same second would be
+    missed, which is what a full refresh is for.
+    """
+    if applied.modified is None:
+        return False
+    have, was = live.object, applied.object
+    return (
+        isinstance(have, Resource)
+        and isinstance(was, Resource)
+        and (have.type, have.size, live.modified) == (was.type, was.size, applied.modified)
+    )

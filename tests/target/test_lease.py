@@ -1,0 +1,349 @@
+"""The ledger and its lease over the real service: rivals, crashes, damage."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler import ledger, workflow
+from reconciler.apply import Silent
+from reconciler.diff import Cause
+from reconciler.errors import LeaseHeld, ServiceError
+from reconciler.ledger import Applied, Entry, Holder, Step, dump, epoch_of, is_entry, parse
+from reconciler.local import Server, Settings
+from reconciler.names import Reference, function_key, resource_key
+from reconciler.plan import make
+from reconciler.state import Function, Resource
+from reconciler.targets.maxcompute import Client, Credentials, MaxCompute
+from tests.unit.core.states import HERE, NOON, STACK, digests, function, resource, state, wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from reconciler.diff import Change
+    from reconciler.report import Report
+    from reconciler.state import DesiredState
+
+ANN, BOB = Holder("ann", "laptop", "", "a" * 40, dirty=True), Holder("bob", pipeline="https://ci.example/1")
+WANTED = state(wanted(resource("a.py"), "one", "f"), wanted(function("f", "a.py")))
+CHANGED = state(wanted(resource("a.py", "two"), "two", "f"), wanted(function("f", "a.py")))
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with Server(tmp_path / "store", Settings(control=True)) as running:
+        yield running
+
+
+@pytest.fixture
+def contents(tmp_path: Path) -> dict[str, Path]:
+    found = {}
+    for content in ("one", "two"):
+        (tmp_path / content).write_text(content)
+        found[digests(content)[0]] = tmp_path / content
+    return found
+
+
+def reach(server: Server, who: str = "ann") -> MaxCompute:
+    return MaxCompute(Client(server.url, "demo", None, Credentials(who, "key"), "test"), STACK, lambda: "t")
+
+
+def apply(
+    target: MaxCompute,
+    desired: DesiredState,
+    contents: dict[str, Path],
+    holder: Holder = ANN,
+    progress: Silent | None = None,
+) -> Report:
+    reading = target.read()
+    plan = make(desired, reading.live, stack=STACK, destination=HERE, last=reading.last, destroying=not desired)
+    return workflow.carry_out(plan, reading, target, contents, holder, progress or Silent())
+
+
+def test_an_apply_leaves_an_entry_that_says_who_what_and_how_it_ended(
+    server: Server, contents: dict[str, Path]
+) -> None:
+    target = reach(server)
+    apply(target, WANTED, contents)
+    reading = target.read()
+    entry = reading.last
+    assert entry is not None
+    assert (reading.epochs, entry.epoch, entry.outcome, entry.holder) == ((1,), 1, "committed", ANN)
+    assert [(step.action, step.name, step.outcome) for step in entry.steps] == [
+        ("create", "a.py", "done"),
+        ("create", "f", "done"),
+    ]
+    assert set(entry.objects) == set(WANTED)
+    assert not any(is_entry(key.name) for key in reading.live), "the ledger is not part of the state"
+    apply(target, {}, contents)
+    assert target.read().last == parse(target.store.fetch("udfs.risk.2.json") or b"", "")
+    assert (target.read().last or entry).objects == {}
+
+
+def test_a_plan_with_nothing_to_do_takes_no_lease(server: Server, contents: dict[str, Path]) -> None:
+    target = reach(server)
+    apply(target, WANTED, contents)
+    server.clear_requests()
+    apply(target, WANTED, contents)
+    assert not [sent for sent in server.requests if sent.method != "GET"]
+
+
+def test_what_the_ledger_saw_is_not_asked_for_again(server: Server, contents: dict[str, Path]) -> None:
+    target = reach(server)
+    apply(target, WANTED, contents)
+    server.clear_requests()
+    assert target.read().live[resource_key("a.py")].object == resource("a.py")
+    assert len(server.requests) == 3, "two listings and the newest entry"
+    server.clear_requests()
+    target.read(full=True)
+    assert [sent.query for sent in server.requests if "meta" in sent.query]
+
+
+def test_the_plan_is_written_down_before_the_first_change(server: Server, contents: dict[str, Path]) -> None:
+    target = reach(server)
+
+    class Looking(Silent):
+        def started(self, change: Change) -> None:
+            entry = reach(server, "eve").read().last
+            assert entry is not None
+            assert entry.outcome == "running"
+            assert set(entry.objects) == set(WANTED)
+
+    assert apply(target, WANTED, contents, progress=Looking()).complete
+
+
+def test_a_rival_is_told_who_applies_and_writes_nothing(server: Server, contents: dict[str, Path]) -> None:
+    class Rival(Silent):
+        refused: LeaseHeld | None = None
+
+        def started(self, change: Change) -> None:
+            server.clear_requests()
+            with pytest.raises(LeaseHeld) as held:
+                apply(reach(server, "bob"), CHANGED, contents, BOB)
+            self.refused = held.value
+            assert not [sent for sent in server.requests if sent.method != "GET"]
+
+    rival = Rival()
+    assert apply(reach(server), WANTED, contents, progress=rival).complete
+    assert rival.refused is not None
+    told = rival.refused.problems[0]
+    assert "ann on laptop at aaaaaaaaaa with changes is applying stack 'risk' (epoch 1" in told.message
+    assert "udfs unlock --epoch 1" in (told.hint or "")
+
+
+def test_of_two_that_read_the_same_epoch_one_gets_the_lease(server: Server, contents: dict[str, Path]) -> None:
+    first, second = reach(server), reach(server, "bob")
+    reading = second.read()
+    plan = make(WANTED, reading.live, stack=STACK, destination=HERE)
+    apply(first, WANTED, contents)
+    server.clear_requests()
+    with pytest.raises(LeaseHeld):
+        workflow.carry_out(plan, reading, second, contents, BOB, Silent())
+    assert [sent.status for sent in server.requests if sent.method != "GET"] == [409]
+
+
+def running(target: MaxCompute, *, ago: timedelta, objects: DesiredState = WANTED) -> Entry:
+    """Leave behind what a run leaves that was killed some time ago."""
+    target.read()
+    started = target.store.now() - ago
+    entry = Entry(
+        STACK, 1, BOB, started, started + ledger.LEASE, objects={k: Applied(d.object) for k, d in objects.items()}
+    )
+    assert target.store.create(entry.name, dump(entry), "")
+    return entry
+
+
+def test_a_dead_runs_lease_is_respected_until_it_ends_and_then_overtaken(
+    server: Server, contents: dict[str, Path]
+) -> None:
+    target = reach(server)
+    dead = running(target, ago=timedelta(minutes=9))
+    with pytest.raises(LeaseHeld):
+        apply(target, WANTED, contents)
+    target.store.replace(dead.name, dump(ledger.renewed(dead, target.store.now() - ledger.LEASE)), "")
+    assert apply(target, WANTED, contents).complete
+    reading = target.read()
+    assert reading.epochs == (1, 2)
+    assert (reading.last or dead).outcome == "committed"
+
+
+def test_a_function_that_a_dead_run_created_is_known_to_be_ours(server: Server, contents: dict[str, Path]) -> None:
+    """Its module went up, it was made, and then somebody lost the marks; the ledger still knows."""
+    target = reach(server)
+    apply(target, WANTED, contents)
+    marked = target.read().live[resource_key("a.py")]
+    target.client.send(
+        "put", "/resources/a.py", headers={"x-odps-resource-type": "py", "x-odps-comment": ""}, body=b"one"
+    )
+    reading = target.read()
+    assert marked.marker is not None
+    plan = make({}, reading.live, stack=STACK, destination=HERE, last=reading.last, destroying=True)
+    assert [str(change.key) for change in plan.changes] == ["function f"]
+    without = make({}, reading.live, stack=STACK, destination=HERE, destroying=True)
+    assert not without.changes, "a lost ledger makes nothing foreign ours"
+
+
+def test_a_function_that_is_younger_than_the_ledgers_last_word_is_somebody_elses(
+    server: Server, contents: dict[str, Path]
+) -> None:
+    target = reach(server)
+    apply(target, WANTED, contents)
+    reading = target.read()
+    entry = reading.last
+    assert entry is not None
+    old = ledger.finished(entry, "committed", entry.steps, entry.objects, entry.started - timedelta(hours=1))
+    live = {key: have for key, have in reading.live.items() if key.kind == "function"}
+    assert make({}, live, stack=STACK, destination=HERE, last=old, destroying=True).changes == ()
+
+
+def test_a_lease_that_is_ended_stops_the_run_before_its_next_write(
+    server: Server, contents: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "LEASE", timedelta(seconds=0.3))
+    target = reach(server)
+
+    class Robbed(Silent):
+        def started(self, change: Change) -> None:
+            if change.key.kind == "function":
+                other = reach(server, "eve")
+                entry = other.read().last
+                assert entry is not None
+                ended = ledger.finished(entry, "interrupted", entry.steps, entry.objects, other.store.now())
+                other.store.replace(ended.name, dump(ended), "")
+                lease_thread_looks_again()
+
+    def lease_thread_looks_again() -> None:
+        import time
+
+        before = len(server.requests)
+        for _ in range(100):
+            time.sleep(0.05)
+            if len(server.requests) > before + 1:
+                break
+        time.sleep(0.2)
+
+    report = apply(target, WANTED, contents, progress=Robbed())
+    assert isinstance(report.error, LeaseHeld)
+    assert report.error.problems[0].code == "E613"
+    assert [str(change.key) for change in report.done] == ["resource a.py"]
+
+
+def test_a_lease_is_renewed_while_the_run_works(
+    server: Server, contents: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "LEASE", timedelta(seconds=3))
+    expiries = []
+
+    class Slow(Silent):
+        def started(self, change: Change) -> None:
+            import time
+
+            for _ in range(30):
+                time.sleep(0.1)
+                entry = reach(server).read().last
+                assert entry is not None
+                expiries.append(entry.expires)
+                if len(set(expiries)) > 1:
+                    return
+
+    assert apply(reach(server), WANTED, contents, progress=Slow()).complete
+    assert len(set(expiries)) > 1
+
+
+def test_a_failed_run_says_so_and_keeps_what_it_may_have_made(server: Server, contents: dict[str, Path]) -> None:
+    target = reach(server)
+    server.faults.add(
+        {
+            "action": "fail",
+            "status": 500,
+            "code": "InternalServerError",
+            "method": "POST",
+            "path": "functions",
+            "when": "after",
+        }
+    )
+    assert not apply(target, WANTED, contents).complete
+    reading = target.read()
+    assert reading.last is not None
+    assert reading.last.outcome == "failed"
+    assert function_key("f") in reading.last.objects
+    assert apply(target, WANTED, contents).complete
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"", "E611"),
+        (b"[]", "E611"),
+        (b'{"format": "udfs.ledger/1"}', "E611"),
+        (b"\xff\xfe", "E611"),
+        (b'{"format": "udfs.ledger/2"}', "E612"),
+    ],
+)
+def test_an_entry_that_is_not_understood_stops_everything(
+    content: bytes, code: str, server: Server, contents: dict[str, Path]
+) -> None:
+    target = reach(server)
+    target.store.create("udfs.risk.7.json", content, "")
+    with pytest.raises(ServiceError) as refused:
+        apply(target, WANTED, contents)
+    assert refused.value.problems[0].code == code
+
+
+def test_a_lost_ledger_degrades_to_marks(server: Server, contents: dict[str, Path]) -> None:
+    target = reach(server)
+    apply(target, WANTED, contents)
+    target.store.remove("udfs.risk.1.json")
+    target.store.remove("udfs.risk.1.json")
+    reading = target.read()
+    assert reading.last is None
+    assert not make(WANTED, reading.live, stack=STACK, destination=HERE).changes
+    [change] = make(CHANGED, reading.live, stack=STACK, destination=HERE).changes
+    assert change.cause is Cause.MANIFEST
+    assert apply(target, CHANGED, contents).complete
+    assert target.read().epochs == (1,)
+
+
+def test_old_entries_are_collected_and_twenty_stay(server: Server, contents: dict[str, Path]) -> None:
+    target = reach(server)
+    for number in range(23):
+        apply(target, (WANTED, CHANGED)[number % 2], contents)
+    assert target.read().epochs == tuple(range(4, 24))
+
+
+def test_two_stacks_have_two_ledgers(server: Server, contents: dict[str, Path]) -> None:
+    target = reach(server)
+    target.store.create("udfs.geo.5.json", b"not ours to read", "")
+    assert apply(target, WANTED, contents).complete
+    assert target.read().epochs == (1,)
+
+
+def test_names_of_entries_are_told_from_others() -> None:
+    assert epoch_of("UDFS.Risk.12.json", "risk") == 12
+    assert epoch_of("udfs.risk.12.json", "ris") is None
+    assert not is_entry("udfs.risk.json")
+    assert not is_entry("a.udfs.risk.1.json")
+
+
+resources = st.builds(
+    Resource, st.from_regex(r"[a-z]{1,8}\.csv", fullmatch=True), st.just("file"), st.from_regex(r"[0-9a-f]{32}", fullmatch=True),
+    st.integers(0, 2**31), st.text(max_size=9),
+)  # fmt: skip
+functions = st.builds(
+    Function, st.from_regex(r"[a-z]{1,8}", fullmatch=True), st.just("a.F"),
+    st.lists(st.builds(Reference, st.just("x.py"), st.sampled_from([None, "other"])), max_size=3).map(tuple),
+)  # fmt: skip
+
+
+@given(st.lists(st.one_of(resources, functions)), st.sampled_from([None, NOON]))
+def test_an_entry_is_read_as_it_was_written(objects: list[Resource | Function], modified: object) -> None:
+    applied = {o.key: Applied(o, modified if isinstance(o, Resource) else None) for o in objects}  # type: ignore[arg-type]
+    entry = Entry(STACK, 3, ANN, NOON, NOON, "committed", "d" * 64, (Step("create", "function", "f", "done"),), applied)
+    assert parse(dump(entry), entry.name) == entry
+    assert json.loads(dump(entry))["format"] == "udfs.ledger/1"
