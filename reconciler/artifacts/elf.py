@@ -122,9 +122,7 @@ _NAMING = ("DT_NEEDED", "DT_SONAME", "DT_RPATH", "DT_RUNPATH")
 
 def _strings(elf: ELFFile, dynamic: DynamicSegment, size: int) -> _Strings:
     _, offset = dynamic.get_table_offset("DT_STRTAB")
-    if offset is None:
-        return _Strings(b"")
-    if size > _MAX_STRINGS:
+    if offset is None or size > _MAX_STRINGS:
         raise Damaged(f"its table of strings claims {size:,} bytes")
     elf.stream.seek(offset)
     return _Strings(elf.stream.read(size))

@@ -5,15 +5,17 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from typing import TYPE_CHECKING, Any
+from zipfile import ZipFile
 
 import pytest
 
-from reconciler.artifacts import Artifacts, content
+from reconciler.artifacts import Artifacts, content, inspection
 from reconciler.artifacts.build import build
 from reconciler.artifacts.cache import Cache
 from reconciler.errors import PackageError, Position, Problem
 from reconciler.manifest.model import Manifest
 from tests.builders import sha256, wheel
+from tests.natives import elf
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -309,3 +311,193 @@ def test_an_interruption_stops_the_index_and_is_passed_on(world: World) -> None:
         world.build(packages=packages)
     assert index.stopped
     assert list(world.cache.root.iterdir()) == []
+
+
+# --- The gate and libraries -----------------------------------------------------------------------------------------------
+
+
+def _library(world: World, path: str, **given: Any) -> str:
+    (world.folder / path).parent.mkdir(parents=True, exist_ok=True)
+    (world.folder / path).write_bytes(elf(**given))
+    return path
+
+
+def _binding(world: World, *needed: str, tag: str = CP37, **given: Any) -> str:
+    return wheel(world.folder, "binding", tag=tag, files={"binding/_b.so": elf(needed=needed, **given)}).name
+
+
+def test_a_library_is_named_by_its_soname_whatever_its_file_is_called(world: World) -> None:
+    path = _library(world, "build/libgeos-3.8.so", soname="libgeos_c.so.1")
+    artifacts = world.build(packages={"p": {**_group(_binding(world, "libgeos_c.so.1")), "libraries": [path]}})
+    (found,) = artifacts.libraries["p"]
+    assert (found.name, found.path, found.content.size) == ("libgeos_c.so.1", path, len(elf(soname="libgeos_c.so.1")))
+    assert artifacts.files[path] == found.content
+    assert artifacts.warnings == ()
+
+
+def test_a_library_without_a_soname_keeps_the_name_of_its_file(world: World) -> None:
+    path = _library(world, "build/libplain.so")
+    artifacts = world.build(packages={"p": {**_group(_binding(world, "libplain.so")), "libraries": [path]}})
+    assert artifacts.libraries["p"][0].name == "libplain.so"
+
+
+def test_libraries_are_given_after_those_they_need_and_once(world: World) -> None:
+    proj = _library(world, "proj.so", soname="libproj.so.15")
+    gdal = _library(world, "gdal.so", soname="libgdal.so.26", needed=("libproj.so.15",))
+    pure = _group(wheel(world.folder, "pure").name)
+    artifacts = world.build(packages={"p": {**pure, "libraries": [gdal, proj]}, "q": {**pure, "libraries": [proj]}})
+    found = artifacts.libraries_of(["p", "q"])
+    assert [(package, one.name) for package, one in found] == [("p", "libproj.so.15"), ("p", "libgdal.so.26")]
+    assert artifacts.is_native(["q"], "cp37")
+
+
+def test_libraries_of_packages_that_no_function_uses_are_not_read(world: World) -> None:
+    packages = {"p": {**_group("no.whl"), "libraries": ["no.so"]}}
+    assert world.build(packages=packages, functions={"f": {"class": "m.F"}}).libraries == {}
+
+
+def test_a_library_that_cannot_be_used_is_told_at_its_place_in_the_list(world: World) -> None:
+    (world.folder / "script.so").write_text("GROUP ( libreal.so.1 )")
+    (world.folder / "cut.so").write_bytes(elf()[:50])
+    libraries = [
+        "script.so",
+        "cut.so",
+        _library(world, "new.so", versions={"libc.so.6": ("GLIBC_2.34",)}),
+        _library(world, "odd.so", soname="/opt/lib/odd.so"),
+        "gone.so",
+    ]
+    found = world.problems(packages={"p": {**_group(wheel(world.folder, "pure").name), "libraries": libraries}})
+    assert [(str(one.at).partition(":")[0], one.code) for one in found] == [
+        ("packages/p/libraries/0", "E411"),
+        ("packages/p/libraries/1", "E411"),
+        ("packages/p/libraries/2", "E412"),
+        ("packages/p/libraries/3", "E302"),
+        ("packages/p/libraries/4", "E305"),
+    ]
+
+
+@pytest.mark.parametrize("taken", ["resource", "table", "source", "library", "wheel"])
+def test_a_soname_that_is_something_elses_name_is_a_clash(world: World, taken: str) -> None:
+    name = {"source": "f.py", "wheel": "pure-1.0-py3-none-any.zip"}.get(taken, "libx.so.1")
+    path = _library(world, "x.so", soname=name)
+    other = _library(world, "other/x.so", soname="libx.so.1", needed=("libc.so.6",))
+    (world.folder / "f.py").write_text("")
+    resources = {"resource": {"libx.so.1": {"file": other}}, "table": {"LIBX.so.1": {"table": "t"}}}.get(taken, {})
+    libraries = [path, *([other] if taken == "library" else [])]
+    found = world.problem(
+        packages={"p": {**_group(wheel(world.folder, "pure").name), "libraries": libraries}},
+        resources=resources,
+        functions={"f": {"class": "F", "packages": ["p"], "source": "f.py"}},
+    )
+    assert found.code == "E309"
+    assert f"would be uploaded as '{name}', its SONAME" in found.message
+
+
+def test_one_library_named_twice_with_the_same_bytes_is_no_clash(world: World) -> None:
+    path = _library(world, "x.so", soname="libx.so.1")
+    group = {**_group(wheel(world.folder, "pure").name), "libraries": [path]}
+    artifacts = world.build(packages={"p": group, "q": group}, resources={"libx.so.1": {"file": path}})
+    assert len(artifacts.libraries_of(["p", "q"])) == 1
+
+
+def test_a_wheel_that_would_not_load_is_refused_at_its_place(world: World) -> None:
+    found = world.problem(packages={"p": _group(_binding(world, versions={"libc.so.6": ("GLIBC_2.34",)}))})
+    assert (found.code, str(found.at)) == ("E412", "packages/p/wheels/0:1:1")
+    assert found.message.startswith(
+        "'binding-1.0-cp37-cp37m-manylinux1_x86_64.whl' needs a newer system than cp37 has: "
+    )
+
+
+def test_a_wheel_without_a_level_in_its_name_is_judged_by_what_is_inside(world: World) -> None:
+    fits = world.build(packages={"p": _group(_binding(world, "libc.so.6", tag="cp37-cp37m-linux_x86_64"))})
+    assert fits.wheels["p", "cp37"][0].archive == "binding-1.0-cp37-cp37m-linux_x86_64.zip"
+    tag = "cp37-cp37m-linux_x86_64"
+    name = _binding(world, tag=tag, versions={"libc.so.6": ("GLIBC_2.28",)})
+    assert world.problem(packages={"p": _group(name)}).code == "E412"
+
+
+def test_a_wheel_that_was_changed_is_refused(world: World) -> None:
+    path = wheel(world.folder, "a")
+    with ZipFile(path, "a") as archive:
+        archive.writestr("extra.py", "")
+    found = world.problem(packages={"p": _group(path.name)})
+    assert (found.code, found.detail) == ("E420", ("extra.py: in the wheel and not in RECORD",))
+
+
+def test_what_a_wheel_misses_is_told_where_the_package_stands(world: World) -> None:
+    found = world.problem(packages={"p": _group(_binding(world, "libgdal.so.26"))})
+    assert (found.code, str(found.at), found.detail) == ("E415", "packages/p:1:1", ())
+    assert "'libgdal.so.26'" in found.message
+
+
+def test_what_only_some_functions_miss_names_them(world: World) -> None:
+    path = _library(world, "g.so", soname="libgdal.so.26")
+    groups = {
+        "p": _group(_binding(world, "libgdal.so.26")),
+        "g": {**_group(wheel(world.folder, "u").name), "libraries": [path]},
+    }
+    functions = {"f": {"class": "m.F", "packages": ["p", "g"]}, "h": {"class": "m.H", "packages": ["p"]}}
+    assert world.problem(packages=groups, functions=functions).detail == ("in h",)
+
+
+@pytest.mark.parametrize("name", ["libgdal.so.26", "libgdal.so"])
+def test_the_vendors_pattern_of_a_library_as_a_resource_is_understood(world: World, name: str) -> None:
+    path = _library(world, "g.so", soname="libgdal.so.26")
+    functions = {"f": {"class": "m.F", "packages": ["p"], "resources": [name]}}
+    packages, resources = {"p": _group(_binding(world, "libgdal.so.26"))}, {name: {"file": path}}
+    assert world.build(packages=packages, resources=resources, functions=functions).warnings == ()
+
+
+def test_what_another_projects_resource_may_bring_is_a_warning(world: World) -> None:
+    functions = {"f": {"class": "m.F", "packages": ["p"], "resources": ["other/resources/libs.zip"]}}
+    artifacts = world.build(packages={"p": _group(_binding(world, "libgdal.so.26"))}, functions=functions)
+    assert [one.code for one in artifacts.warnings] == ["E416"]
+
+
+def test_a_native_resource_is_judged_for_the_runtimes_of_its_functions(world: World) -> None:
+    resources = {"x.so": {"file": _library(world, "x.so", names=("PyUnicodeUCS2_FromString",))}}
+    functions = {"f": {"class": "m.F", "python": "cp27", "resources": ["x.so"]}, "g": {"class": "m.G"}}
+    assert world.build(resources=resources, functions=functions).warnings == ()
+    functions["g"] = {"class": "m.G", "python": "cp37", "resources": ["x.so"]}
+    found = world.problem(resources=resources, functions=functions)
+    assert (found.code, str(found.at)) == ("E414", "resources/x.so/file:1:1")
+
+
+def test_archives_under_resources_may_be_data_so_what_would_not_load_is_a_warning(world: World) -> None:
+    with ZipFile(world.folder / "x.zip", "w") as archive:
+        archive.writestr("x.so", elf(versions={"libc.so.6": ("GLIBC_2.34",)}, needed=("libno.so",)))
+    artifacts = world.build(
+        resources={"x.zip": {"file": "x.zip"}}, functions={"f": {"class": "m.F", "resources": ["x.zip"]}}
+    )
+    assert sorted((one.code, one.severity) for one in artifacts.warnings) == [("E412", "warning"), ("E415", "warning")]
+    assert artifacts.facts["x.zip"].kind == "zip"
+
+
+def test_archives_under_resources_that_must_not_be_unpacked_are_refused(world: World) -> None:
+    with ZipFile(world.folder / "x.zip", "w") as archive:
+        archive.writestr("../x", b"")
+    (world.folder / "y.tgz").write_bytes(b"no archive")
+    found = world.problems(resources={"x.zip": {"file": "x.zip"}, "y.tgz": {"file": "y.tgz"}}, functions={})
+    assert [one.code for one in found] == ["E421", "E423"]
+
+
+def test_one_distribution_in_two_versions_is_refused_at_the_function(world: World) -> None:
+    names = [wheel(world.folder, "a", version).name for version in ("1.0", "2.0")]
+    found = world.problem(packages={"p": _group(*names)})
+    assert (found.code, str(found.at)) == ("E433", "functions/f:1:1")
+
+
+def test_warnings_are_left_with_the_artifacts(world: World) -> None:
+    files = {"tests/__init__.py": ""}
+    names = [wheel(world.folder, name, files=files).name for name in ("a", "b")]
+    artifacts = world.build(packages={"p": _group(*names)})
+    assert [(one.code, one.severity) for one in artifacts.warnings] == [("E432", "warning")]
+
+
+def test_a_wheel_is_looked_through_once_however_often_it_is_planned(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = wheel(world.folder, "a", files={"a.so": elf()})
+    world.build(packages={"p": _group(path.name)})
+    monkeypatch.setattr(inspection, "inspect", lambda path, kind: pytest.fail("it was looked through before"))
+    assert world.build(packages={"p": _group(path.name)}).wheels["p", "cp37"][0].facts.natives[0].path == "a.so"
