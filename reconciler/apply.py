@@ -1,31 +1,41 @@
 """
-Make the changes of a plan, in its order, and say of each object what became of it.
+Make the changes of a plan, several at a time, and say of each object what became of it.
 
-Before an object is replaced or deleted it is read once more: the service has no conditional writes, so this does not
-close the gap between reading and writing, it makes it as short as one round trip. A create needs no look, because the
-service refuses a name that is taken. The run stops at the first failure; nothing is undone, and the same command
-carries on, because a plan is always made against what is there.
+What a change needs is made before it, nothing is removed before everything is written, and within that independent
+changes do not wait for each other. A failure blocks what needs it; the rest goes on, unless the failure says that nobody
+should: a plan that turned out stale, a lost lease, refused credentials. Nothing is undone, and the same command carries
+on, because a plan is always made against what is there.
+
+One thread, the caller's, decides; the others write. Ctrl-C is taken by the deciding one: what is in flight is finished
+and recorded, nothing new is begun. A second Ctrl-C does not wait.
 """
 
 from __future__ import annotations
 
 import functools
+import queue
+import threading
+from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Protocol
 
+from reconciler.attempt import attempt
 from reconciler.diff import Action
-from reconciler.errors import StalePlan, UdfsError
-from reconciler.plan import observation
+from reconciler.errors import AccessError, LeaseHeld, StalePlan, UdfsError
+from reconciler.plan import needs
 from reconciler.report import Outcome, Report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
+    from reconciler.attempt import Patience
     from reconciler.diff import Change
     from reconciler.names import Key
     from reconciler.plan import Plan
     from reconciler.state import Live
     from reconciler.targets import Target
+
+_ENDS_THE_RUN = (StalePlan, LeaseHeld, AccessError)
 
 
 class Progress(Protocol):
@@ -33,7 +43,8 @@ class Progress(Protocol):
 
     def started(self, change: Change) -> None: ...
 
-    def sent(self, change: Change, size: int) -> None: ...
+    def sent(self, change: Change, size: int) -> None:
+        """Called from the thread that writes."""
 
     def finished(self, change: Change) -> None: ...
 
@@ -57,50 +68,142 @@ def apply(
     contents: Mapping[str, Path],
     progress: Progress,
     *,
+    patience: Patience,
     require_lease: Callable[[], None] = lambda: None,
+    writers: int = 8,
 ) -> Report:
     """
     Make the changes of `plan`. `contents` finds the bytes of a resource by their sha256.
 
-    `require_lease` is called before each change and raises when the lease is lost. Errors do not leave: they are in the
-    report, beside what was done before them.
+    `require_lease` is called before each write and raises when the lease is lost. Errors do not leave: they are in the
+    report, beside what was done.
     """
-    outcomes: list[tuple[Change, Outcome]] = []
-    observed: dict[Key, Live] = {}
+    write = functools.partial(_write, target, contents, progress, patience, require_lease)
+    run = _Run(plan, write, progress, patience.stop, max(1, min(writers, len(plan.changes))))
+    run.make(change for change in plan.changes if change.action is not Action.DELETE)
+    if run.is_complete_so_far:
+        run.make(change for change in plan.changes if change.action is Action.DELETE)
+    return run.report()
 
-    def report(error: UdfsError | None = None, *, interrupted: bool = False) -> Report:
-        rest = plan.changes[len(outcomes) :]
-        failed = [(change, Outcome.FAILED) for change in rest[:1] if error or interrupted]
-        later = [(change, Outcome.NOT_TRIED) for change in rest[len(failed) :]]
-        return Report((*outcomes, *failed, *later), observed, error, interrupted)
 
-    for change in plan.changes:
-        progress.started(change)
+def _write(
+    target: Target,
+    contents: Mapping[str, Path],
+    progress: Progress,
+    patience: Patience,
+    require_lease: Callable[[], None],
+    change: Change,
+) -> Live | None:
+    return attempt(change, target, contents, functools.partial(progress.sent, change), patience, require_lease)
+
+
+class _Run:
+    """One apply: what was begun, what ended how."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        write: Callable[[Change], Live | None],
+        progress: Progress,
+        stop: threading.Event,
+        writers: int,
+    ) -> None:
+        self._plan, self._write, self._progress, self._stop, self._writers = plan, write, progress, stop, writers
+        self._outcomes: dict[Key, Outcome] = {}
+        self._observed: dict[Key, Live] = {}
+        self._errors: list[UdfsError] = []
+        self._interrupted = False
+
+    @property
+    def is_complete_so_far(self) -> bool:
+        return not self._errors and not self._interrupted
+
+    def make(self, changes: Iterable[Change]) -> None:
+        """Make some of the plan's changes, each after those that it needs."""
+        by_key = {change.key: change for change in changes}
+        sorter = TopologicalSorter(_order(by_key))
+        sorter.prepare()
+        tasks: queue.SimpleQueue[Change | None] = queue.SimpleQueue()
+        results: queue.SimpleQueue[tuple[Change, Live | BaseException | None]] = queue.SimpleQueue()
+        for _ in range(self._writers):
+            threading.Thread(target=_work, args=(self._write, tasks, results), name="udfs-writer", daemon=True).start()
+        in_flight = 0
         try:
-            require_lease()
-            require_unmoved(change, target)
-            seen = target.write(change, contents, functools.partial(progress.sent, change))
-        except UdfsError as error:
-            return report(error)
+            while sorter.is_active():
+                if self._may_begin:
+                    for key in sorted(sorter.get_ready(), key=list(by_key).index):
+                        self._progress.started(by_key[key])
+                        tasks.put(by_key[key])
+                        in_flight += 1
+                if not in_flight:
+                    return
+                change, result = self._next(results)
+                in_flight -= 1
+                if self._record(change, result):
+                    sorter.done(change.key)
+        finally:
+            for _ in range(self._writers):
+                tasks.put(None)
+
+    @property
+    def _may_begin(self) -> bool:
+        return not self._interrupted and not any(isinstance(error, _ENDS_THE_RUN) for error in self._errors)
+
+    def _next(
+        self, results: queue.SimpleQueue[tuple[Change, Live | BaseException | None]]
+    ) -> tuple[Change, Live | BaseException | None]:
+        try:
+            return results.get()
         except KeyboardInterrupt:
-            return report(interrupted=True)
-        if seen is not None:
-            observed[change.key] = seen
-        progress.finished(change)
-        outcomes.append((change, Outcome.DONE))
-    return report()
+            self._interrupted = True
+            self._stop.set()
+            return results.get()
+
+    def _record(self, change: Change, result: Live | BaseException | None) -> bool:
+        """Note how a change ended and say whether what needs it may begin."""
+        if isinstance(result, UdfsError):
+            self._outcomes[change.key] = Outcome.FAILED
+            self._errors.append(result)
+            return False
+        if isinstance(result, BaseException):
+            raise result
+        self._outcomes[change.key] = Outcome.DONE
+        if result is not None:
+            self._observed[change.key] = result
+        self._progress.finished(change)
+        return True
+
+    def report(self) -> Report:
+        outcomes = tuple((c, self._outcomes.get(c.key, Outcome.NOT_TRIED)) for c in self._plan.changes)
+        error = self._errors[0] if self._errors else None
+        if error is not None and len(self._errors) > 1:
+            # Each failure is told; the first decides the exit code.
+            error.problems = tuple(dict.fromkeys(problem for one in self._errors for problem in one.problems))
+        return Report(outcomes, self._observed, error, self._interrupted)
 
 
-def require_unmoved(change: Change, target: Target) -> None:
-    """Raise `StalePlan` if an object that is about to be replaced or deleted is not the one that was planned against."""
-    if change.action is Action.CREATE:
-        return
-    found = target.read_one(change.key)
-    if observation(found) != observation(change.live):
-        who = f" by {found.updater}" if found and found.updater else ""
-        what = "is gone" if found is None else f"was changed{who}"
-        raise StalePlan(
-            "E506",
-            f"{change.key} {what} since the plan was made",
-            hint="run the command again and look at the new plan",
-        )
+def _work(
+    write: Callable[[Change], Live | None],
+    tasks: queue.SimpleQueue[Change | None],
+    results: queue.SimpleQueue[tuple[Change, Live | BaseException | None]],
+) -> None:
+    """Write what is put on `tasks` until None comes."""
+    while (change := tasks.get()) is not None:
+        try:
+            results.put((change, write(change)))
+        except BaseException as error:  # noqa: BLE001 - it is raised again in the thread that decides
+            results.put((change, error))
+
+
+def _order(changes: Mapping[Key, Change]) -> dict[Key, list[Key]]:
+    """Return what each change waits for: a function for its resources, a resource's end for its functions' ends."""
+    waits: dict[Key, list[Key]] = {key: [] for key in changes}
+    for key, change in changes.items():
+        side = change.live if change.action is Action.DELETE else change.desired
+        assert side is not None
+        for need in needs(side.object):
+            if need in changes and change.action is Action.DELETE:
+                waits[need].append(key)
+            elif need in changes:
+                waits[key].append(need)
+    return waits

@@ -6,8 +6,8 @@ subclass has one exit code, so that a pipeline can tell the causes apart. ``cli`
 prints. Anything that is not a `UdfsError` is a bug and keeps its traceback.
 
 Codes are grouped by where they arise: E1 reading YAML, E2 the shape of the manifest, E3 its names and references,
-E4 packages and files, E5 guards and ownership, E6 the service, E7 running a function, E8 sources, E9 usage. `EXPLANATIONS` holds
-what ``udfs explain CODE`` prints; a test keeps the table and the code in step.
+E4 packages and files, E5 guards and ownership, E6 the service, E7 running a function, E8 sources, E9 usage.
+`EXPLANATIONS` holds what ``udfs explain CODE`` prints; a test keeps the table and the code in step.
 """
 
 from __future__ import annotations
@@ -140,12 +140,18 @@ class ServiceError(UdfsError):
         source: str | None = None,
         status: int | None = None,
         service_code: str | None = None,
+        outcome: Literal["safe", "unknown", "final"] = "final",
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(code, message, hint=hint, at=at, source=source)
         self.status = status
         """The HTTP status, where there was an answer."""
         self.service_code = service_code
         """The service's own word for it, such as ``NoSuchObject``."""
+        self.outcome = outcome
+        """Of a write: *safe* if the service did not act, *unknown* if it may have, *final* if trying again is no use."""
+        self.retry_after = retry_after
+        """Seconds that the service asks to be left alone, if it said so."""
 
 
 class AccessError(ServiceError):

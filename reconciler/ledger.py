@@ -76,6 +76,9 @@ class Holder:
     dirty: bool = False
     """Whether the work tree differed from `commit`."""
 
+    run: str = ""
+    """A random name: by it a run knows its own entry when the answer to creating it was lost."""
+
     def __str__(self) -> str:
         where = f"{self.user or 'somebody'}{f' on {self.host}' if self.host else ''}"
         at = f" at {self.commit[:10]}{' with changes' if self.dirty else ''}" if self.commit else ""
@@ -269,7 +272,13 @@ def held(entry: Entry, now: datetime) -> LeaseHeld:
 
 def take(store: Store, entry: Entry) -> None:
     """Create an entry, and with it take the lease; `LeaseHeld` if somebody else was first."""
-    if store.create(entry.name, dump(entry), comment_of(entry)):
+    try:
+        if store.create(entry.name, dump(entry), comment_of(entry)):
+            return
+    except ServiceError as error:
+        # The entry may be there all the same. Left alone, it would keep everybody out, us included, until it ends.
+        if error.outcome == "final" or store.fetch(entry.name) != dump(entry):
+            raise
         return
     rival = store.fetch(entry.name)
     if rival is None:

@@ -7,7 +7,7 @@ comes in as arguments.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from reconciler import desired, plan
@@ -16,12 +16,13 @@ from reconciler.artifacts.build import build
 from reconciler.artifacts.fetch import PipIndex
 from reconciler.artifacts.runtime import RUNTIMES, flags, tags_of
 from reconciler.diff import managed_by
-from reconciler.errors import UsageError
+from reconciler.errors import InvalidManifest, UdfsError, UsageError
 from reconciler.lease import Lease
 from reconciler.ledger import comment_of, dump, entry_name, finished, parse
 from reconciler.names import function_key, resource_key
-from reconciler.report import Deployed
+from reconciler.report import Deployed, Report
 from reconciler.runner import Job, ResourceFile
+from reconciler.sources import project as sources
 from reconciler.state import Function, Resource
 
 if TYPE_CHECKING:
@@ -30,11 +31,12 @@ if TYPE_CHECKING:
 
     from reconciler.apply import Progress
     from reconciler.artifacts.cache import Cache
+    from reconciler.attempt import Patience
+    from reconciler.errors import Problem
     from reconciler.ledger import Entry, Holder, Reading
     from reconciler.manifest.load import Loaded
     from reconciler.names import Reference
     from reconciler.plan import Plan
-    from reconciler.report import Report
     from reconciler.state import DesiredState, Live, LiveState
     from reconciler.targets import Target
 
@@ -48,14 +50,20 @@ class Prepared:
     contents: Mapping[str, Path]
     """sha256 → the file that has it."""
 
+    warnings: tuple[Problem, ...] = ()
+    """What may go wrong and need not."""
+
 
 def prepare(loaded: Loaded, *, cache: Cache, env: Mapping[str, str], on_fetch: Callable[[str], None]) -> Prepared:
     """Read and fetch what a manifest names, check it, and conclude the desired state."""
     artifacts = build(
         loaded.manifest, folder=loaded.folder, cache=cache, index=PipIndex(env), at=loaded.at, on_fetch=on_fetch
     )
+    found = sources.problems(loaded, artifacts, cache.root)
+    if any(problem.severity == "error" for problem in found):
+        raise InvalidManifest.of(found)
     contents = [*artifacts.files.values(), *(w.content for wheels in artifacts.wheels.values() for w in wheels)]
-    return Prepared(loaded, desired.state(loaded, artifacts), {content.sha256: content.path for content in contents})
+    return Prepared(loaded, desired.state(loaded, artifacts), {content.sha256: content.path for content in contents}, found)
 
 
 def make_plan(prepared: Prepared, reading: Reading) -> Plan:
@@ -76,14 +84,28 @@ def make_destruction(loaded: Loaded, reading: Reading) -> Plan:
 
 
 def carry_out(
-    made: Plan, reading: Reading, target: Target, contents: Mapping[str, Path], holder: Holder, progress: Progress
+    made: Plan,
+    reading: Reading,
+    target: Target,
+    contents: Mapping[str, Path],
+    holder: Holder,
+    progress: Progress,
+    *,
+    patience: Patience,
+    writers: int = 8,
 ) -> Report:
     """Make the changes of a plan under the stack's lease; `LeaseHeld` if another apply runs, before anything is written."""
     if not made.changes:
-        return apply(made, target, contents, progress)
+        return Report(())
     with Lease(target.store, made, reading, holder) as lease:
-        report = apply(made, target, contents, progress, require_lease=lease.require)
-        lease.finish(made, report)
+        report = apply(
+            made, target, contents, progress, patience=patience, require_lease=lease.require, writers=writers
+        )
+        try:
+            lease.finish(made, report)
+        except UdfsError as error:
+            # What was done is done and must be told; the entry's lease then ends by itself.
+            return replace(report, error=report.error or error)
     return report
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import secrets
 import socket
 import subprocess
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ def holder(folder: Path) -> Holder:
         host=socket.gethostname(),
         pipeline=_pipeline(),
         commit=commit,
+        run=secrets.token_hex(4),
         dirty=bool(commit and _git(folder, "status", "--porcelain", "--", ".")),
     )
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import random
+import time
 from typing import TYPE_CHECKING
 
 import click
 
 from reconciler import workflow
+from reconciler.attempt import Patience
 from reconciler.cli import identity
 from reconciler.cli.common import Options, command, connected, is_interactive, loaded, manifest_options, prepared
 from reconciler.cli.output import confirmed, note, print_document, print_lines, progress, quoted
@@ -36,6 +39,16 @@ refresh_option = click.option(
 )
 
 
+writers_option = click.option(
+    "--writers",
+    type=click.IntRange(1, 32),
+    default=8,
+    show_default=True,
+    envvar="UDFS_WRITERS",
+    help="How many changes are made at a time.",
+)
+
+
 @command()
 @manifest_options
 @refresh_option
@@ -58,25 +71,31 @@ def plan(options: Options, refresh: str, exit_code: bool) -> int:
 @refresh_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--allow-deletes", type=click.IntRange(min=0), default=0, metavar="N", help="Allow up to N deletes.")
-def apply(options: Options, refresh: str, yes: bool, allow_deletes: int) -> int:
+@writers_option
+def apply(options: Options, refresh: str, yes: bool, allow_deletes: int, writers: int) -> int:
     """Make the project match the manifest: show the plan, ask, and make the changes."""
     ready = prepared(loaded(options))
     with connected(ready.loaded) as target:
         reading = target.read(full=refresh == "full")
         made = workflow.make_plan(ready, reading)
-        return _carry_out(made, reading, target, ready.contents, options, yes=yes, allow_deletes=allow_deletes)
+        return _carry_out(
+            made, reading, target, ready.contents, options, yes=yes, allow_deletes=allow_deletes, writers=writers
+        )
 
 
 @command()
 @manifest_options
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def destroy(options: Options, yes: bool) -> int:
+@writers_option
+def destroy(options: Options, yes: bool, writers: int) -> int:
     """Delete everything that this stack manages in the project; objects of others stay."""
     manifest = loaded(options)
     with connected(manifest) as target:
         reading = target.read()
         made = workflow.make_destruction(manifest, reading)
-        return _carry_out(made, reading, target, {}, options, yes=yes, allow_deletes=made.deletes, retype=made.stack)
+        return _carry_out(
+            made, reading, target, {}, options, yes=yes, allow_deletes=made.deletes, writers=writers, retype=made.stack
+        )
 
 
 @command()
@@ -106,6 +125,7 @@ def _carry_out(
     *,
     yes: bool,
     allow_deletes: int,
+    writers: int,
     retype: str | None = None,
 ) -> int:
     """Show a plan, see that it is allowed and wanted, make its changes, and report."""
@@ -116,7 +136,16 @@ def _carry_out(
         require_free(reading.last, target.store.now())
         _ask(made, retype)
     with progress(made) as shown:
-        report = workflow.carry_out(made, reading, target, contents, identity.holder(options.file.parent), shown)
+        report = workflow.carry_out(
+            made,
+            reading,
+            target,
+            contents,
+            identity.holder(options.file.parent),
+            shown,
+            patience=Patience(time.monotonic, jitter=lambda: random.uniform(0.5, 1.5)),
+            writers=writers,
+        )
     _print_report(made, report, options)
     return _outcome(report)
 

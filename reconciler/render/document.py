@@ -233,6 +233,9 @@ class ShippedDocument(_Model):
     brings: tuple[str, ...] = Field((), description="SONAMEs of the libraries in it.")
     needs: tuple[NeedDocument, ...] = Field((), description="What is neither in it nor in the base system.")
     also_in: tuple[str, ...] = Field((), description="Other functions that list it.")
+    file: str | None = Field(
+        None, description="Of a library that is uploaded under its SONAME: the file, if named otherwise."
+    )
 
 
 class DependenciesDocument(_Model):
@@ -264,6 +267,7 @@ class RunDocument(_Model):
     pipeline: str
     commit: str
     dirty: bool
+    run: str = Field("", description="A random name of the run.")
     started: datetime
     expires: datetime = Field(description="When the lease ends, or when the run ended.")
     digest: str
@@ -469,6 +473,7 @@ def _dependencies(one: Dependencies) -> DependenciesDocument:
             brings=found.brings,
             needs=tuple(map(_need, found.leans_on)),
             also_in=found.also_in,
+            file=found.file,
         )
         for group in one.groups
         for found in group.resources

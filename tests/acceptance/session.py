@@ -9,6 +9,7 @@ Acceptance sessions: one readable file a case, with what is typed and what then 
 
 Each case has its own folder, its own empty service and a target `local` that points at it. Besides ``udfs`` there are
 the hands of others: ``write``, ``rm``, ``cat``, ``requests``, ``hand`` (somebody with the console client), ``fault``.
+``native`` writes a library and ``wheel`` a wheel around one: needs=A,B soname=S versions=LIBRARY:VERSION,… machine=M.
 What differs from run to run (dates, digests, ports) is replaced before the comparison. ``pytest --update`` writes what
 happened into the file; the diff is then read like any other.
 """
@@ -19,6 +20,7 @@ import contextlib
 import io
 import itertools
 import json
+import linecache
 import re
 import shlex
 import socket
@@ -31,6 +33,7 @@ from typing import TYPE_CHECKING
 import requests
 
 from reconciler.cli import run as udfs
+from tests import builders, natives
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,6 +51,7 @@ _REPLACED = (
     (re.compile(r"sha256:[0-9a-f]{16,64}"), "sha256:[DIGEST]"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "[SHA256]"),
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:[PORT]"),
+    (re.compile(r'"run": "[0-9a-f]{8}"'), '"run": "[RUN]"'),
     (re.compile(r"\(request [0-9A-Za-z-]+\)"), "(request [ID])"),
 )
 
@@ -71,6 +75,8 @@ class Session:
     def __post_init__(self) -> None:
         self.patch.chdir(self.folder)
         self.patch.setenv("ENDPOINT", self.server.url)
+        # One after the other, so that a session is the same each time it is played.
+        self.patch.setenv("UDFS_WRITERS", "1")
         self.patch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "ann")
         self.patch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "canary-secret")
         self.commands: dict[str, Callable[[list[str], list[str]], int | None]] = {
@@ -82,6 +88,8 @@ class Session:
             "hand": self._hand,
             "fault": self._fault,
             "env": self._env,
+            "native": lambda args, _: self._native(Path(args[0]), args[1:]),
+            "wheel": self._wheel,
             "lease": self._lease,
             "stop-server": lambda *_: self.server.close(),
         }
@@ -91,6 +99,7 @@ class Session:
         yield f"$ {step.command}"
         yield from (f"| {line}".rstrip() for line in step.given)
         name, *arguments = shlex.split(step.command)
+        linecache.clearcache()  # what a person types is each a process of its own
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             try:
@@ -118,6 +127,28 @@ class Session:
         path = Path(args[0])
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("\n".join(given) + "\n")
+
+    def _native(self, path: Path, told: list[str]) -> None:
+        given = {key: value.split(",") for key, _, value in (arg.partition("=") for arg in told)}
+        versions: dict[str, tuple[str, ...]] = {}
+        for library, _, version in (one.partition(":") for one in given.get("versions", [])):
+            versions[library] = (*versions.get(library, ()), version)
+        content = natives.elf(
+            needed=tuple(given.get("needs", ())),
+            soname=given.get("soname", [None])[0],
+            versions=versions,
+            machine={"x86_64": natives.X86_64, "aarch64": natives.AARCH64}[given.get("machine", ["x86_64"])[0]],
+        )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+    def _wheel(self, args: list[str], given: list[str]) -> None:
+        """Write a wheel: name, tag, the path of the library in it, and what that is like."""
+        name, tag, member, *told = args
+        inside = Path("inside.so")
+        self._native(inside, told)
+        builders.wheel(Path("dist"), name, tag=tag, files={member: inside.read_bytes()})
+        inside.unlink()
 
     def _requests(self, args: list[str], given: list[str]) -> None:
         """Print what was asked of the service since the last time; with --writes only what changes something."""

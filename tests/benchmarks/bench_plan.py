@@ -18,6 +18,7 @@ import requests
 
 from reconciler import workflow
 from reconciler.apply import Silent
+from reconciler.attempt import Patience
 from reconciler.errors import Position
 from reconciler.ledger import Holder
 from reconciler.local import Server
@@ -54,7 +55,9 @@ def main() -> None:
         wanted, reading = desired(), target.read()
         first = make(wanted, reading.live, stack="bench", destination=HERE)  # type: ignore[arg-type]
         contents = {hashlib.sha256(b"#").hexdigest(): bytes_}
-        workflow.carry_out(first, reading, target, contents, Holder("bench"), Silent())
+        workflow.carry_out(
+            first, reading, target, contents, Holder("bench"), Silent(), patience=Patience(time.monotonic)
+        )
         pages = -(-FUNCTIONS // 1000) + -(-(RESOURCES + 1) // 1000)
         remembered, _ = no_change(server, target, wanted)
         print(

@@ -20,7 +20,7 @@ from reconciler.names import Reference, function_key, resource_key
 from reconciler.plan import make
 from reconciler.state import Function, Resource
 from reconciler.targets.maxcompute import Client, Credentials, MaxCompute
-from tests.unit.core.states import HERE, NOON, STACK, digests, function, resource, state, wanted
+from tests.unit.core.states import HASTE, HERE, NOON, STACK, digests, function, resource, state, wanted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +63,7 @@ def apply(
 ) -> Report:
     reading = target.read()
     plan = make(desired, reading.live, stack=STACK, destination=HERE, last=reading.last, destroying=not desired)
-    return workflow.carry_out(plan, reading, target, contents, holder, progress or Silent())
+    return workflow.carry_out(plan, reading, target, contents, holder, progress or Silent(), patience=HASTE)
 
 
 def test_an_apply_leaves_an_entry_that_says_who_what_and_how_it_ended(
@@ -144,7 +144,7 @@ def test_of_two_that_read_the_same_epoch_one_gets_the_lease(server: Server, cont
     apply(first, WANTED, contents)
     server.clear_requests()
     with pytest.raises(LeaseHeld):
-        workflow.carry_out(plan, reading, second, contents, BOB, Silent())
+        workflow.carry_out(plan, reading, second, contents, BOB, Silent(), patience=HASTE)
     assert [sent.status for sent in server.requests if sent.method != "GET"] == [409]
 
 
@@ -261,8 +261,8 @@ def test_a_failed_run_says_so_and_keeps_what_it_may_have_made(server: Server, co
     server.faults.add(
         {
             "action": "fail",
-            "status": 500,
-            "code": "InternalServerError",
+            "status": 400,
+            "code": "InvalidParameter",
             "method": "POST",
             "path": "functions",
             "when": "after",
@@ -329,6 +329,27 @@ def test_names_of_entries_are_told_from_others() -> None:
     assert epoch_of("udfs.risk.12.json", "ris") is None
     assert not is_entry("udfs.risk.json")
     assert not is_entry("a.udfs.risk.1.json")
+
+
+def test_a_lease_whose_answer_was_lost_is_known_by_its_run(server: Server, contents: dict[str, Path]) -> None:
+    """Taken for somebody else's it would keep everybody out until it ends."""
+    server.faults.add({"action": "reset", "when": "after", "method": "POST", "path": "/resources$"})
+    assert apply(reach(server), WANTED, contents).complete
+    assert reach(server).read().epochs == (1,)
+
+
+def test_a_lease_that_was_not_taken_is_not_believed_in(server: Server, contents: dict[str, Path]) -> None:
+    server.faults.add({"action": "reset", "when": "before", "method": "POST", "path": "/resources$"})
+    with pytest.raises(ServiceError):
+        apply(reach(server), WANTED, contents)
+    assert reach(server).read() == ledger.Reading({})
+
+
+def test_what_was_done_is_told_even_if_it_cannot_be_written_down(server: Server, contents: dict[str, Path]) -> None:
+    server.faults.add({"action": "fail", "status": 403, "code": "NoPermission", "method": "PUT", "path": "udfs.risk"})
+    report = apply(reach(server), WANTED, contents)
+    assert len(report.done) == 2
+    assert report.error is not None
 
 
 resources = st.builds(

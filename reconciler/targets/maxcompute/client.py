@@ -11,7 +11,7 @@ import logging
 import re
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from urllib.parse import quote, urlsplit
 from xml.etree import ElementTree as ET
 
@@ -19,6 +19,7 @@ import requests
 from odps import errors as odps_errors
 from odps.accounts import CloudAccount, StsAccount, from_environments
 from odps.rest import RestClient
+from urllib3.exceptions import NewConnectionError
 
 from reconciler.errors import AccessError, ServiceError, StalePlan
 
@@ -39,6 +40,15 @@ _TIMEOUT = (10.0, 120.0)
 
 
 _REACH = "check `endpoint` of the target (it ends in /api), the network and the proxy settings"
+_OUTCOMES: dict[int, Literal["safe", "unknown"]] = {
+    429: "safe",
+    500: "unknown",
+    502: "unknown",
+    503: "unknown",
+    504: "unknown",
+}
+"""429 says that nothing was done. Behind the others the service may have acted: nothing documents that it did not."""
+
 _UNKNOWN = "whether the change was made is not known; run the same command again, it looks first"
 
 
@@ -120,7 +130,9 @@ class Client:
         told = " ".join(str(cause.args[0] if cause.args else cause).split())
         reason = f"{told[:300]} (request {cause.request_id})" if cause.request_id else told[:300]
         if status is None:
-            raise ServiceError("E601", f"{self._host} does not answer: {told[:300]}", hint=_REACH) from cause
+            raise ServiceError(
+                "E601", f"{self._host} does not answer: {told[:300]}", hint=_REACH, outcome="safe"
+            ) from cause
         if status == 401 or code in _BAD_CREDENTIALS:
             raise AccessError("E602", f"{self._host} refuses the credentials: {reason}", hint=_KEYS, status=status)
         if status == 403 or code in _NO_PERMISSION:
@@ -139,10 +151,22 @@ class Client:
             if status == 404:
                 raise ServiceError("E605", reason, status=status, service_code="NoSuchObject")
             raise _garbage(self.endpoint, status, told) from cause
-        raise ServiceError("E605", f"the service answers {code}: {reason}", status=status, service_code=code)
+        raise ServiceError(
+            "E605",
+            f"the service answers {code}: {reason}",
+            status=status,
+            service_code=code,
+            outcome=_OUTCOMES.get(status, "final"),
+            retry_after=_seconds(cause),
+        )
 
     def _unreachable(self, cause: Exception, hint: str = _REACH) -> NoReturn:
-        raise ServiceError("E601", f"{self._host} does not answer: {_plainly(cause)}", hint=hint) from cause
+        raise ServiceError(
+            "E601",
+            f"{self._host} does not answer: {_plainly(cause)}",
+            hint=hint,
+            outcome="safe" if _never_sent(cause) else "unknown",
+        ) from cause
 
     @property
     def _host(self) -> str:
@@ -206,7 +230,24 @@ def _garbage(endpoint: str, status: int | None = None, text: str = "") -> Servic
         f"MaxCompute's{shown}",
         hint="the endpoint ends in /api; a proxy or a login page may stand in between",
         status=status,
+        # A gateway's page says nothing about what happened behind the gateway.
+        outcome="unknown" if status is None or status >= 500 else "final",
     )
+
+
+def _never_sent(cause: BaseException) -> bool:
+    """Say whether a connection failed before anything could be sent over it."""
+    if isinstance(cause, (requests.ConnectTimeout, NewConnectionError)):
+        return True
+    inner = _inner(cause)
+    return inner is not None and _never_sent(inner)
+
+
+def _seconds(cause: odps_errors.ODPSError) -> float | None:
+    """Return what Retry-After asks for, in seconds; its form as a date is not read."""
+    headers = getattr(cause, "response_headers", None) or {}
+    text = str(headers.get("Retry-After", ""))
+    return float(text) if text.isdigit() else None
 
 
 def _plainly(cause: Exception) -> str:

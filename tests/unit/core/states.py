@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from reconciler.attempt import Patience
 from reconciler.errors import Position
 from reconciler.ledger import Reading, Store
 from reconciler.names import Key, Reference, resource_key
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from reconciler.diff import Change
 
 STACK = "risk"
+HASTE = Patience(time.monotonic, first_wait=0.01)
+"""Tries again at once."""
+
 HERE = Destination("local", "demo")
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=timezone.utc)
 

@@ -12,7 +12,7 @@ from reconciler.diff import Action
 from reconciler.errors import Refused
 from reconciler.plan import Plan, guards, make, observation, require_allowed
 from reconciler.state import DesiredState, LiveState, Resource
-from tests.unit.core.states import HERE, STACK, function, live, marker, resource, state, there, wanted
+from tests.unit.core.states import HASTE, HERE, STACK, function, live, marker, resource, state, there, wanted
 
 if TYPE_CHECKING:
     from random import Random
@@ -182,7 +182,7 @@ def test_any_deployed_state_becomes_any_other_without_a_broken_step(before: Wish
     for wish in (before, after):
         plan = planned(as_desired(*wish), target.read().live, destroying=True)
         assert not plan.refusals
-        report = apply(plan, target, {}, Silent())
+        report = apply(plan, target, {}, Silent(), patience=HASTE)
         assert report.complete, report.error
         assert not planned(as_desired(*wish), target.read().live).changes
     assert "foreign.txt" in {have.object.name for have in target.objects.values()}

@@ -1,0 +1,133 @@
+"""
+Faults during an apply over real HTTP: what may be sent again is, what may have happened is looked at, the rest is told.
+
+Each fault strikes once, before or after the effect, at each kind of write; then the project must be as wanted, and no
+change may have been made twice.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from reconciler import workflow
+from reconciler.apply import Silent
+from reconciler.errors import StalePlan
+from reconciler.ledger import Holder
+from reconciler.local import Server, Settings
+from reconciler.names import resource_key
+from reconciler.plan import make
+from reconciler.targets.maxcompute import Client, Credentials, MaxCompute
+from tests.unit.core.states import HASTE, HERE, STACK, digests, function, resource, state, wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from reconciler.report import Report
+    from reconciler.state import DesiredState
+
+FIRST = state(
+    wanted(resource("a.py"), "one", "f"), wanted(resource("b.csv", kind="file")), wanted(function("f", "a.py", "b.csv"))
+)
+SECOND = state(wanted(resource("a.py", "two"), "two", "f"), wanted(function("f", "a.py", class_path="a.G")))
+
+FAULTS: list[dict[str, Any]] = [
+    {"action": "fail", "status": 429, "code": "Throttled", "retry_after": 0, "when": "before"},
+    *(
+        {"action": "fail", "status": status, "when": when}
+        for status in (500, 502, 503, 504)
+        for when in ("before", "after")
+    ),
+    *({"action": "reset", "when": when} for when in ("before", "during", "after")),
+    {"action": "truncate", "when": "after"},
+    {"action": "fail", "status": 502, "body": "<html>Bad Gateway</html>", "content_type": "text/html", "when": "after"},
+]
+WRITES = [
+    (FIRST, "POST", r"/resources$"),
+    (FIRST, "POST", r"/functions$"),
+    (SECOND, "PUT", r"/resources/a\.py"),
+    (SECOND, "PUT", r"/functions/f"),
+    (SECOND, "DELETE", r"/resources/b\.csv"),
+]
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with Server(tmp_path / "store", Settings(control=True)) as running:
+        yield running
+
+
+@pytest.fixture
+def contents(tmp_path: Path) -> dict[str, Path]:
+    found = {}
+    for content in ("one", "two"):
+        (tmp_path / content).write_text(content)
+        found[digests(content)[0]] = tmp_path / content
+    return found
+
+
+def apply(server: Server, desired: DesiredState, contents: dict[str, Path]) -> Report:
+    target = MaxCompute(Client(server.url, "demo", None, Credentials("ann", "key"), "test"), STACK, lambda: "t")
+    reading = target.read()
+    plan = make(desired, reading.live, stack=STACK, destination=HERE, last=reading.last)
+    return workflow.carry_out(plan, reading, target, contents, Holder("ann"), Silent(), patience=HASTE)
+
+
+def is_as(server: Server, desired: DesiredState) -> bool:
+    target = MaxCompute(Client(server.url, "demo", None, Credentials("ann", "key"), "test"), STACK, lambda: "t")
+    return not make(desired, target.read(full=True).live, stack=STACK, destination=HERE).changes
+
+
+@pytest.mark.parametrize(
+    "fault", FAULTS, ids=lambda f: " ".join(str(f[k]) for k in ("action", "status", "when") if k in f)
+)
+@pytest.mark.parametrize(
+    ("desired", "method", "path"), WRITES, ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_a_fault_that_passes_is_survived(
+    fault: dict[str, Any], desired: DesiredState, method: str, path: str, server: Server, contents: dict[str, Path]
+) -> None:
+    if desired is SECOND:
+        assert apply(server, FIRST, contents).complete
+    server.clear_requests()
+    # The first POST of a resource is the lease; the one after it is struck.
+    nth = 2 if (method, path) == ("POST", r"/resources$") else 1
+    server.faults.add({**fault, "method": method, "path": path, "nth": nth})
+    report = apply(server, desired, contents)
+    assert report.complete, report.error
+    assert is_as(server, desired)
+    took_effect = Counter(
+        (sent.method, sent.path) for sent in server.requests
+        if sent.method in {"PUT", "DELETE"} and "udfs." not in sent.path and (sent.fault is None or "after" in sent.fault)
+    )  # fmt: skip
+    assert set(took_effect.values()) <= {1}, "nothing is made twice"
+
+
+def test_a_rival_who_comes_between_two_attempts_is_noticed(server: Server, contents: dict[str, Path]) -> None:
+    assert apply(server, FIRST, contents).complete
+    server.faults.add({"action": "fail", "status": 500, "method": "PUT", "path": r"/resources/a\.py", "when": "before"})
+
+    class Rival(Silent):
+        def started(self, change: object) -> None:
+            pass
+
+        def sent(self, change: object, size: int) -> None:
+            other = Client(server.url, "demo", None, Credentials("eve", "key"), "test")
+            headers = {"x-odps-resource-type": "py", "x-odps-resource-name": "a.py"}
+            server.faults.clear()
+            other.send("put", "/resources/a.py", headers=headers, body=b"rival")
+            server.faults.add(
+                {"action": "fail", "status": 500, "method": "PUT", "path": r"/resources/a\.py", "when": "before"}
+            )
+
+    target = MaxCompute(Client(server.url, "demo", None, Credentials("ann", "key"), "test"), STACK, lambda: "t")
+    reading = target.read()
+    plan = make(SECOND, reading.live, stack=STACK, destination=HERE, last=reading.last)
+    report = workflow.carry_out(plan, reading, target, contents, Holder("ann"), Rival(), patience=HASTE)
+    assert isinstance(report.error, StalePlan)
+    assert "was changed by ALIYUN$eve" in str(report.error)
+    target.download(resource_key("a.py").name, contents[digests("one")[0]])
+    assert contents[digests("one")[0]].read_bytes() == b"rival"
