@@ -48,9 +48,15 @@ def misfits(facts: Facts, runtime: Runtime) -> Iterator[Finding]:
 
 
 def level(facts: Facts) -> int | None:
-    """Return the lowest glibc 2.x on whose systems every symbol version is found, of the levels that have names."""
+    """
+    Return the lowest glibc 2.x on whose systems every symbol version is found, of the levels that have names.
+
+    None where no level has them, for musl, and for other machines, whose levels differ.
+    """
+    if any(_needs_musl(native) or native.elf.machine != MACHINE for native in facts.natives):
+        return None
     fitting = (minor for minor, ceilings in LEVELS.items() if not list(_beyond(facts.natives, facts, ceilings, minor)))
-    return next(fitting, None) if not any(map(_needs_musl, facts.natives)) else None
+    return next(fitting, None)
 
 
 def newest(natives: Iterable[Native]) -> tuple[str, ...]:

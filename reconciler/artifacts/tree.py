@@ -7,13 +7,13 @@ Pure: built from facts that were read before. `look` judges a set of files as if
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from reconciler.artifacts import gate
 from reconciler.artifacts.build import parts_of, sizes_of
 from reconciler.artifacts.closure import Part, needs
-from reconciler.artifacts.inspection import Facts
+from reconciler.artifacts.inspection import Facts, is_library_name
 from reconciler.artifacts.members import Finding
 from reconciler.artifacts.runtime import RUNTIMES, why_not
 
@@ -82,6 +82,9 @@ class Shipped:
     also_in: tuple[str, ...]
     """The other functions of the manifest that list it."""
 
+    file: str | None = None
+    """Of a library whose file has another name than its SONAME, under which it is uploaded: the file."""
+
 
 @dataclass(frozen=True)
 class Group:
@@ -131,8 +134,14 @@ def of_function(name: str, manifest: Manifest, found: Artifacts) -> Dependencies
     parts = {part.name: part for part in _parts(name, manifest, found)}
 
     def shipped(resource: str) -> Shipped:
-        return _shipped(resource, parts[resource], [*parts.values()], sizes.get(resource, 0), users, name, runtime)
+        one = _shipped(resource, parts[resource], [*parts.values()], sizes.get(resource, 0), users, name, runtime)
+        return replace(one, file=renamed.get(resource))
 
+    renamed = {
+        library.name: library.path
+        for _, library in found.libraries_of(function.packages)
+        if library.path.rpartition("/")[2] != library.name
+    }
     by_package = {package: _of_package(package, runtime.tag, found) for package in function.packages}
     packaged = {one for resources in by_package.values() for one in resources}
     own = [resource for resource in parts if resource not in packaged]
@@ -143,6 +152,8 @@ def of_function(name: str, manifest: Manifest, found: Artifacts) -> Dependencies
 
 def _findings(part: Part, parts: Sequence[Part], runtime: Runtime) -> Iterator[Finding]:
     yield from part.facts.faults
+    if part.facts.kind == "file" and is_library_name(part.name):
+        yield Finding("E411", "is not a native library: it is no ELF file", "a GNU ld script names the real library")
     if part.facts.kind == "wheel":
         try:
             reason = why_not(part.name, runtime)

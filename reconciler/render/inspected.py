@@ -50,8 +50,8 @@ def deps(found: Iterable[Dependencies]) -> Iterator[Line]:
 def _natives(number: int, level: int | None) -> str:
     if not number:
         return "no native files"
-    system = level_name(level) if level is not None else "no manylinux system"
-    return f"{count(number, 'native file')} for {system}"
+    system = f"for {level_name(level)}" if level is not None else "of no manylinux level"
+    return f"{count(number, 'native file')} {system}"
 
 
 def _native(one: NativeFile) -> Iterator[Line]:
@@ -85,6 +85,8 @@ def _resource(one: Shipped, indent: str) -> Iterator[Line]:
     native = f", {_natives(one.native, one.level)}" if one.native else ""
     shared = f", also in {', '.join(map(safe, one.also_in))}" if one.also_in else ""
     yield ("", f"{indent}{safe(one.name)}  {size(one.size)}{native}"), ("quiet", shared)
+    if one.file:
+        yield (("quiet", f"{indent}  the SONAME of {safe(one.file)}, and so its name on the service"),)
     if one.brings:
         yield (("quiet", f"{indent}  brings {safe(' '.join(one.brings))}"),)
     for need in one.leans_on:

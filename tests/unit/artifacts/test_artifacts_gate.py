@@ -168,7 +168,8 @@ def test_the_level_is_the_oldest_system_with_every_version(
     assert gate.level(facts(native(versions=versions))) == level
 
 
-def test_musl_has_no_level() -> None:
+def test_musl_and_other_machines_have_no_level() -> None:
+    assert gate.level(facts(native(machine=AARCH64))) is None
     assert gate.level(facts(native(needed=("libc.musl-x86_64.so.1",)))) is None
 
 
