@@ -51,6 +51,7 @@ _REPLACED = (
     (re.compile(r"sha256:[0-9a-f]{16,64}"), "sha256:[DIGEST]"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "[SHA256]"),
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:[PORT]"),
+    (re.compile(r'"run": "[0-9a-f]{8}"'), '"run": "[RUN]"'),
     (re.compile(r"\(request [0-9A-Za-z-]+\)"), "(request [ID])"),
 )
 
@@ -74,6 +75,8 @@ class Session:
     def __post_init__(self) -> None:
         self.patch.chdir(self.folder)
         self.patch.setenv("ENDPOINT", self.server.url)
+        # One after the other, so that a session is the same each time it is played.
+        self.patch.setenv("UDFS_WRITERS", "1")
         self.patch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "ann")
         self.patch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "canary-secret")
         self.commands: dict[str, Callable[[list[str], list[str]], int | None]] = {
