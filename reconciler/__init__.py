@@ -11,10 +11,13 @@ The road a command takes, left to right; `validate` stops after *desired*, `drif
 
 Imports point down (``tests/test_architecture.py`` keeps it)::
 
-    cli > workflow > apply > targets, render > desired, diff, plan > state, manifest, artifacts > errors, names
+    cli > workflow > apply > targets, render > desired, diff, plan > state, manifest, artifacts, sources > errors, names
 
-Where the world is touched: files of the project in ``manifest.load`` and ``artifacts``; the package index and the cache
-in ``artifacts``; MaxCompute in ``targets.maxcompute``; other processes in ``runner`` and ``artifacts.fetch``; terminal,
+Between *artifacts* and *desired*, ``sources`` reads the functions' Python without running it: what MaxCompute would only
+tell at query time is told there.
+
+Where the world is touched: files of the project in ``manifest.load``, ``artifacts`` and ``sources.project``; the package
+index and the cache in ``artifacts`` and ``sources.memory``; MaxCompute in ``targets.maxcompute``; other processes in ``runner`` and ``artifacts.fetch``; terminal,
 clock, environment and exit codes in ``cli``. Everything else is a function of its arguments.
 
 ``local`` is a MaxCompute of our own that speaks the real wire protocol; it shares no code with the client, so that it

@@ -10,7 +10,7 @@ import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeAlias, TypeVar
 
 import click
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
+Format: TypeAlias = Literal["text", "json", "sarif", "github"]
 STORE = ".udfs"
 """Beside the manifest: the store of the service built in."""
 
@@ -38,7 +39,7 @@ class Options:
 
     file: Path
     target: str | None
-    format: Literal["text", "json"]
+    format: Format
 
     @property
     def as_json(self) -> bool:
@@ -52,7 +53,24 @@ class Options:
 
 def manifest_options(command: Callable[..., R]) -> Callable[..., R]:
     """Add ``-f``, ``--target``, ``--format`` and ``-v`` to a command, which gets them as its first argument."""
+    return _manifest_options(command, format_option)
 
+
+def report_options(command: Callable[..., R]) -> Callable[..., R]:
+    """As `manifest_options`, with the formats of those who collect reports."""
+    formats = click.option(
+        "--format",
+        type=click.Choice(["text", "json", "sarif", "github"]),
+        default="text",
+        show_default=True,
+        help="json and sarif: one document on stdout, errors included; github: workflow commands.",
+    )
+    return _manifest_options(command, formats)
+
+
+def _manifest_options(
+    command: Callable[..., R], formats: Callable[[Callable[..., R]], Callable[..., R]]
+) -> Callable[..., R]:
     @click.option(
         "-f",
         "--file",
@@ -62,10 +80,10 @@ def manifest_options(command: Callable[..., R]) -> Callable[..., R]:
         help="The manifest.",
     )
     @click.option("--target", metavar="NAME", help="A target of the manifest; 'local' or the only one when left out.")
-    @format_option
+    @formats
     @click.option("-v", "--verbose", is_flag=True, help="Log every request to stderr.")
     @functools.wraps(command)
-    def wrapper(file: Path, target: str | None, format: Literal["text", "json"], verbose: bool, **given: Any) -> R:
+    def wrapper(file: Path, target: str | None, format: Format, verbose: bool, **given: Any) -> R:
         log_requests(enabled=verbose)
         return command(Options(file, target, format), **given)
 
@@ -99,17 +117,21 @@ def loaded(options: Options) -> Loaded:
     from reconciler.render.text import problems
 
     found = load(options.file, target=options.target, env=os.environ)
-    if found.warnings and not options.as_json:
+    if found.warnings and options.format == "text":
         print_lines(problems(found.warnings), sys.stderr)
     return found
 
 
-def prepared(manifest: Loaded) -> Prepared:
-    """Read and fetch everything that the manifest names."""
+def prepared(manifest: Loaded, *, warn: bool = True) -> Prepared:
+    """Read, fetch and check everything that the manifest names; warnings go to stderr, unless the caller tells them."""
     from reconciler import workflow
-    from reconciler.cli.output import note
+    from reconciler.cli.output import note, print_lines
+    from reconciler.render.text import problems
 
-    return workflow.prepare(manifest, cache=cache(), env=os.environ, on_fetch=lambda name: note(f"fetching {name}"))
+    ready = workflow.prepare(manifest, cache=cache(), env=os.environ, on_fetch=lambda name: note(f"fetching {name}"))
+    if ready.warnings and warn:
+        print_lines(problems(ready.warnings), sys.stderr)
+    return ready
 
 
 def cache() -> Cache:

@@ -21,6 +21,7 @@ from reconciler.cli.common import (
     loaded,
     manifest_options,
     prepared,
+    report_options,
 )
 from reconciler.cli.output import print_lines
 from reconciler.errors import EXPLANATIONS, UdfsError, UsageError, count
@@ -28,6 +29,7 @@ from reconciler.errors import EXPLANATIONS, UdfsError, UsageError, count
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from reconciler.errors import Problem
     from reconciler.render.text import Line
 
 STARTERS = {"udfs.yaml": "udfs.yaml", "greet.py": "udfs/greet.py"}
@@ -54,20 +56,40 @@ def init(file: Path) -> int:
 
 
 @command()
-@manifest_options
+@report_options
 def validate(options: Options) -> int:
     """Check the manifest and every file it names. Pinned wheels are fetched and checked; no service is asked."""
-    ready = prepared(loaded(options))
-    if options.as_json:
-        from reconciler.cli.output import print_document
-        from reconciler.render import document
-
-        print_document(document.problems(ready.loaded.warnings))
+    try:
+        manifest = loaded(options)
+        ready = prepared(manifest, warn=options.format == "text")
+    except UdfsError as error:
+        if options.format in {"text", "json"}:
+            raise
+        _print_report(error.problems, options)
+        return error.exit_code
+    if options.format != "text":
+        _print_report((*manifest.warnings, *ready.warnings), options)
         return 0
-    functions = len(ready.loaded.manifest.functions)
+    functions = len(manifest.manifest.functions)
     objects = len(ready.desired) - functions
     print(f"{options.file}: valid, {count(functions, 'function')} and {count(objects, 'resource')}")
     return 0
+
+
+def _print_report(found: tuple[Problem, ...], options: Options) -> None:
+    if options.format == "sarif":
+        from reconciler.render.sarif import sarif
+
+        print(sarif(found), end="")
+    elif options.format == "github":
+        from reconciler.render.github import github
+
+        print(github(found), end="")
+    else:
+        from reconciler.cli.output import print_document
+        from reconciler.render import document
+
+        print_document(document.problems(found))
 
 
 @command()

@@ -24,11 +24,21 @@ functions:
   f: {source: f.py, class: F}
 """
 
+SOURCE = """\
+from odps.udf import annotate
+
+
+@annotate("->string")
+class F(object):
+    def evaluate(self):
+        return None
+"""
+
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "udfs.yaml").write_text(MANIFEST)
-    (tmp_path / "f.py").write_text("class F(object): pass\n")
+    (tmp_path / "f.py").write_text(SOURCE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "ann")
     monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "canary-secret")
@@ -110,21 +120,38 @@ def test_off_a_terminal_nothing_is_asked(server: Server) -> None:
     assert not [sent for sent in server.requests if sent.method != "GET"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_run_that_is_ended_says_what_it_did(number: signal.Signals, server: Server) -> None:
-    server.faults.add({"action": "stall", "seconds": 30.0, "method": "POST", "path": "functions"})
+def interrupted(server: Server, *signals: signal.Signals, seconds: float) -> tuple[int, str, str]:
+    """Apply, send signals while the module is being uploaded, and return exit code, stdout and stderr."""
+    # The first POST of a resource is the lease.
+    server.faults.add({"action": "stall", "seconds": seconds, "method": "POST", "path": "/resources$", "nth": 2})
     process = subprocess.Popen([*UDFS, "apply", "--yes"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
-    while not any("/resources/f.py" in sent.path for sent in server.requests) and time.monotonic() < deadline:
+    while not any(sent.method == "POST" for sent in server.requests) and time.monotonic() < deadline:
         time.sleep(0.05)
-    time.sleep(0.5)
-    process.send_signal(number)
+    for number in signals:
+        time.sleep(0.7)
+        process.send_signal(number)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
-    assert "created" in out
-    assert "failed (create)" in out
-    assert "Interrupted" in out
+    return process.returncode, out, err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_is_ended_finishes_what_is_in_flight_and_says_so(number: signal.Signals, server: Server) -> None:
+    code, out, err = interrupted(server, number, seconds=3.0)
+    assert code == 130, err
+    assert "created             resource f.py" in out
+    assert "not tried (create)  function f" in out
+    assert "Interrupted: 1 created, 1 not done" in out
     assert "Traceback" not in err
+    assert "interrupted" in run("history").stdout
+    assert run("apply", "--yes").returncode == 0, "the lease was given back"
+
+
+def test_a_second_ctrl_c_does_not_wait(server: Server) -> None:
+    code, _, err = interrupted(server, signal.SIGINT, signal.SIGINT, seconds=30.0)
+    assert code == 130, err
+    assert "Traceback" not in err
+    assert "interrupted" in run("history").stdout
 
 
 def test_a_reader_that_goes_away_is_not_a_crash(folder: Path) -> None:

@@ -1,0 +1,70 @@
+"""
+SARIF 2.1.0: what code scanning services read.
+
+One run of one tool; each code is a rule with the text of ``udfs explain``, each problem a result. Columns count Unicode
+characters, which the run says (`columnKind`), because the format's own choice is UTF-16 units. Paths are relative to where
+the command ran, as the user named the manifest; absolute ones become file URIs.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from reconciler import __version__
+from reconciler.errors import EXPLANATIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from reconciler.errors import Position, Problem
+
+_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+
+
+def sarif(found: Iterable[Problem]) -> str:
+    """Return the problems as one document."""
+    problems = list(found)
+    codes = sorted({problem.code for problem in problems})
+    driver = {"name": "udfs", "version": __version__, "rules": [_rule(code) for code in codes]}
+    run = {
+        "tool": {"driver": driver},
+        "columnKind": "unicodeCodePoints",
+        "results": [_result(problem, codes.index(problem.code)) for problem in problems],
+    }
+    return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
+
+
+def _rule(code: str) -> dict[str, Any]:
+    explained = EXPLANATIONS[code]
+    return {
+        "id": code,
+        "shortDescription": {"text": explained.title},
+        "fullDescription": {"text": explained.text},
+        "help": {"text": f"udfs explain {code}"},
+    }
+
+
+def _result(problem: Problem, index: int) -> dict[str, Any]:
+    parts = [problem.message, *problem.detail, *([f"help: {problem.hint}"] if problem.hint else [])]
+    result = {
+        "ruleId": problem.code,
+        "ruleIndex": index,
+        "level": problem.severity,
+        "message": {"text": "\n".join(parts)},
+    }
+    if problem.at:
+        result["locations"] = [{"physicalLocation": _location(problem.at, problem)}]
+    return result
+
+
+def _location(at: Position, problem: Problem) -> dict[str, Any]:
+    region = {"startLine": at.line, "startColumn": at.column, "endColumn": at.column + max(1, problem.width)}
+    return {"artifactLocation": {"uri": _uri(at.file)}, "region": region}
+
+
+def _uri(file: str) -> str:
+    path = PurePath(file)
+    return path.as_uri() if path.is_absolute() else quote(path.as_posix())

@@ -1,0 +1,68 @@
+"""
+Sources: what a function's Python tells without being run.
+
+MaxCompute stores a class path and looks at the module only when SQL calls the function; a class that is not there, a
+signature that does not fit or an archive that is not listed is found out at query time. Everything of that kind which the
+text itself tells is told here, on its line, before anything is sent. Nothing is imported or executed.
+
+The road of one file::
+
+    bytes ─ text.decode ─▶ text ─ parse ─▶ tree ─ facts.gather ─▶ Facts ─┬ newer      syntax younger than the runtime
+                                    │                                    ├ classes    kind, methods, signature, arity
+                             legacy (2.7)                                ├ imports    what provides what is imported
+                                                                         ├ references archives and files by name
+                                                                         └ sandbox    what needs isolation
+
+`check` takes that road; `ignores` lets the author have the last word; `memory` remembers results by the hash of all that
+they depend on; `project` finds the files of a manifest and is the way in. Values live here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+VERSION = 1
+"""Of the checks. A result is remembered under it, so a new rule makes every file be looked at again."""
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """One thing about one place of a file; the file's name is added by `project`."""
+
+    line: int
+    column: int
+    """From 1, in characters."""
+
+    code: str
+    message: str
+    hint: str | None = None
+    width: int = 1
+    source: str = ""
+    """The line of text, for the caret."""
+
+    severity: Literal["error", "warning"] = "error"
+
+
+@dataclass(frozen=True)
+class Use:
+    """How one function uses a file: all that a judgement depends on besides the text."""
+
+    runtime: str
+    class_name: str | None
+    """The class that MaxCompute loads; None for a module that others import."""
+
+    resources: tuple[tuple[str, str | None], ...]
+    """What the function lists: name and type. The type of another project's resource is not known, hence None."""
+
+    modules: tuple[str, ...] = ()
+    """Top-level names that its wheels hold, sorted."""
+
+    peers: tuple[str, ...] = ()
+    """Modules that its PY resources are."""
+
+    opaque: bool = False
+    """Whether it lists something that may hold modules and was not looked into: an archive, a library."""
+
+    isolated: bool = False
+    """Whether its SQL needs ``odps.isolation.session.enable`` anyway, as compiled code does."""

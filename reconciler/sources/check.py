@@ -1,0 +1,95 @@
+"""One file, for all functions that use it, from bytes to findings. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reconciler.sources import Finding, classes, imports, references, sandbox
+from reconciler.sources.facts import gather
+from reconciler.sources.ignores import settle
+from reconciler.sources.newer import newer
+from reconciler.sources.parse import parse
+from reconciler.sources.text import decode
+
+if TYPE_CHECKING:
+    import ast
+    from collections.abc import Iterable, Iterator
+
+    from reconciler.sources import Use
+    from reconciler.sources.facts import Def, Facts
+    from reconciler.sources.text import Page
+
+
+def check(raw: bytes, uses: Iterable[Use]) -> tuple[Finding, ...]:
+    """Return what is wrong with a module as these functions use it, in the order of the lines."""
+    by_runtime: dict[str, list[Use]] = {}
+    for use in uses:
+        by_runtime.setdefault(use.runtime, []).append(use)
+    found: dict[Finding, None] = {}
+    page = decode(raw, "cp37")[0]
+    for runtime, fitting in by_runtime.items():
+        found |= dict.fromkeys(_read(raw, runtime, fitting))
+    return tuple(sorted(settle(page, found), key=lambda one: (one.line, one.column, one.code, one.message)))
+
+
+def _read(raw: bytes, runtime: str, uses: list[Use]) -> Iterator[Finding]:
+    page, misread = decode(raw, runtime)
+    if misread is not None:
+        yield misread
+        if misread.message.startswith(("the file is not", "there is no")):
+            return
+    tree, refused = parse(page, runtime)
+    if tree is not None:
+        facts = gather(page, tree, runtime)
+        too_new = list(newer(page, facts, runtime))
+        yield from too_new
+        yield from _judged(page, facts, uses)
+        if any(one.code == "E802" for one in too_new):
+            return
+    if refused is not None:
+        yield refused
+
+
+def _judged(page: Page, facts: Facts, uses: list[Use]) -> Iterator[Finding]:
+    """
+    Judge a module for each function that uses it, and tell only what concerns one.
+
+    Functions that share a module list different things. What stands in the class of one does not concern the others; what
+    stands in a function of the module concerns those that call it, so it is wrong only if it is wrong for all.
+    """
+    served = {use.class_name for use in uses} & set(facts.classes)
+    seen: dict[tuple[int, int, str], list[Finding]] = {}
+    for use in uses:
+        own = _family(facts, use.class_name)
+        for one in _of_the_module(page, facts, use):
+            owner = _around(facts.classes.values(), one.line)
+            if not (owner in served and own and owner not in own):
+                seen.setdefault((one.line, one.column, one.code), []).append(one)
+        if use.class_name is not None:
+            yield from classes.judge(page, facts, use.class_name)
+    for (line, _, _), found in seen.items():
+        if len(found) == len(uses) or _around(facts.functions, line) is None or _around(facts.classes.values(), line):
+            yield from found
+
+
+def _of_the_module(page: Page, facts: Facts, use: Use) -> Iterator[Finding]:
+    yield from imports.judge(page, facts, use)
+    yield from references.judge(page, facts, use)
+    yield from sandbox.judge(page, facts, use)
+
+
+def _family(facts: Facts, name: str | None) -> set[str]:
+    """Return a class and its bases, as far as they are in the module."""
+    found: set[str] = set()
+    waiting = [name] if name else []
+    while waiting:
+        one = waiting.pop()
+        if one in facts.classes and one not in found:
+            found.add(one)
+            waiting += [facts.dotted(base) for base in facts.classes[one].bases]
+    return found
+
+
+def _around(definitions: Iterable[ast.ClassDef | Def], line: int) -> str | None:
+    """Return the name of the definition that a line is in."""
+    return next((one.name for one in definitions if one.lineno <= line <= (one.end_lineno or line)), None)

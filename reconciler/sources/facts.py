@@ -1,0 +1,321 @@
+"""
+What the checks need to know of a module, gathered in one walk over its tree.
+
+Checking must cost less than parsing, and parsing is C. So statements are all visited, but expressions only on lines that
+may hold something of interest, found by one regular expression over the text. It is allowed to be wrong in one direction: a
+line too many costs a microsecond.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from bisect import bisect_left
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from reconciler.sources.text import Page
+
+Def: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
+
+_OF_INTEREST = (
+    r"""work/|get_cache_|\w\.\w{1,5}['"]"""  # names of resources
+    r"""|\bopen\b|\bos\b"""  # what the sandbox minds
+    r"""|\b(?:return|yield|in)\b[^\n]*\*|\[[^\]\n]*\*|[fF][rR]?['"]|:="""  # syntax of some version
+)
+_INTERESTING = {
+    "cp37": re.compile(_OF_INTEREST),
+    "cp311": re.compile(_OF_INTEREST),
+    "cp27": re.compile(
+        _OF_INTEREST + r"""|[bB]['"]|\*|@|\b(?:yield|await|print|async|exec|lambda)\b|\d_|\.\.\.|[^\x00-\x7f]"""
+    ),
+}
+_FOR_OTHERS = re.compile(r"TYPE_CHECKING|version_info|\bPY[23]\b|platform|suppress")
+_CATCHES_IMPORTS = frozenset(("ImportError", "ModuleNotFoundError", "Exception", "BaseException"))
+
+
+class Text(NamedTuple):
+    """A literal and its value."""
+
+    node: ast.Constant
+    value: str
+
+
+class Import(NamedTuple):
+    """One name of an import statement."""
+
+    node: ast.Import | ast.ImportFrom
+    alias: ast.alias
+    module: str
+    """Dotted; empty in ``from . import x``."""
+
+    level: int
+    at_load: bool
+    """Whether it runs when the module is imported, not later in a function."""
+
+    guarded: bool
+    """Whether its failure is provided for, or it is meant for another interpreter."""
+
+
+@dataclass
+class Facts:
+    """A module as the checks see it."""
+
+    tree: ast.Module
+    imports: list[Import] = field(default_factory=list)
+    classes: dict[str, ast.ClassDef] = field(default_factory=dict)
+    """At module level, by name."""
+
+    all_classes: list[ast.ClassDef] = field(default_factory=list)
+    functions: list[Def] = field(default_factory=list)
+    """All of them, methods too."""
+
+    bound: set[str] = field(default_factory=set)
+    """Every name that module level binds."""
+
+    has_star: bool = False
+    """Whether ``from x import *`` may bind anything."""
+
+    constants: dict[str, Text] = field(default_factory=dict)
+    """Texts that module level gives a name."""
+
+    aliases: dict[str, str] = field(default_factory=dict)
+    """Imported name → what it stands for, dotted."""
+
+    rare: list[ast.stmt] = field(default_factory=list)
+    """Statements that some Python does not know."""
+
+    nodes: list[ast.AST] = field(default_factory=list)
+    """Expressions on lines of interest."""
+
+    misplaced: list[tuple[ast.stmt, str]] = field(default_factory=list)
+    """Statements that no Python takes where they are, and how CPython puts it."""
+
+    late: list[ast.stmt] = field(default_factory=list)
+    """``continue`` in a ``finally``, which 3.8 was the first to take."""
+
+    def dotted(self, node: ast.AST) -> str:
+        """Return ``a.b.c`` with the imported name spelled out, or nothing."""
+        parts: list[str] = []
+        while isinstance(node, ast.Attribute):
+            parts.append(node.attr)
+            node = node.value
+        if not isinstance(node, ast.Name):
+            return ""
+        return ".".join([self.aliases.get(node.id, node.id), *reversed(parts)])
+
+    def text(self, node: ast.AST | None) -> Text | None:
+        """Return the text that an expression is, or that the name it is stands for."""
+        if isinstance(node, ast.Name):
+            return self.constants.get(node.id)
+        return Text(node, node.value) if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+
+_RARE = (ast.AnnAssign, ast.AsyncFor, ast.With, ast.AsyncWith, ast.Nonlocal, ast.Raise, ast.Match)
+
+
+def gather(page: Page, tree: ast.Module, runtime: str) -> Facts:
+    """Walk a module once."""
+    lines = sorted({line for line, text in enumerate(page.parsed, 1) if _INTERESTING[runtime].search(text)})
+    walk = _Walk(Facts(tree), lines)
+    walk.block(tree.body, _Place())
+    return walk.facts
+
+
+class _Place(NamedTuple):
+    """Where a block is."""
+
+    at_load: bool = True
+    is_module: bool = True
+    in_function: bool = False
+    is_nested: bool = False
+    """Whether a function is anywhere around it, which is all that ``nonlocal`` asks."""
+
+    loop: int = 0
+    """1 in a loop, 2 in a ``finally`` of one."""
+
+    guarded: bool = False
+
+
+class _Walk:
+    def __init__(self, facts: Facts, lines: Sequence[int]) -> None:
+        self.facts = facts
+        self._lines = lines
+
+    def block(self, body: Sequence[ast.stmt], place: _Place) -> None:
+        for statement in body:
+            match statement:
+                case ast.Import() | ast.ImportFrom():
+                    self._import(statement, place)
+                case ast.FunctionDef() | ast.AsyncFunctionDef():
+                    self._function(statement, place)
+                case ast.ClassDef():
+                    self._class(statement, place)
+                case (
+                    ast.If() | ast.For() | ast.AsyncFor() | ast.While() | ast.Try() | ast.With() | ast.AsyncWith()
+                ) | ast.Match():
+                    self._compound(statement, place)
+                case _ if type(statement).__name__ == "TryStar":  # there is none before 3.11
+                    self.facts.rare.append(statement)
+                    self._compound(statement, place)
+                case _:
+                    self._simple(statement, place)
+
+    def _simple(self, statement: ast.stmt, place: _Place) -> None:
+        facts = self.facts
+        match statement:
+            case ast.Return() if not place.in_function:
+                facts.misplaced.append((statement, "'return' outside function"))
+            case ast.Break() if not place.loop:
+                facts.misplaced.append((statement, "'break' outside loop"))
+            case ast.Continue() if not place.loop:
+                facts.misplaced.append((statement, "'continue' not properly in loop"))
+            case ast.Continue() if place.loop == 2:
+                facts.late.append(statement)
+            case ast.Nonlocal() if not place.is_nested:
+                facts.misplaced.append((statement, "nonlocal declaration not allowed at module level"))
+            case ast.Assign() | ast.AnnAssign() | ast.AugAssign() if place.is_module:
+                self._bind(statement)
+            case ast.Expr(value=ast.Constant()):  # a docstring
+                return
+            case _:
+                pass
+        if isinstance(statement, _RARE) or type(statement).__name__ == "TypeAlias":
+            facts.rare.append(statement)
+        if self._is_interesting(statement.lineno, statement.end_lineno or statement.lineno):
+            facts.nodes += _nodes(statement)
+
+    def _bind(self, statement: ast.Assign | ast.AnnAssign | ast.AugAssign) -> None:
+        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+        for target in targets:
+            names = [node.id for node in ast.walk(target) if isinstance(node, ast.Name)]
+            self.facts.bound.update(names)
+            for name in names:
+                self.facts.constants.pop(name, None)
+            value = statement.value
+            if isinstance(target, ast.Name) and isinstance(value, ast.Constant) and isinstance(value.value, str):
+                self.facts.constants[target.id] = Text(value, value.value)
+
+    def _import(self, statement: ast.Import | ast.ImportFrom, place: _Place) -> None:
+        facts = self.facts
+        if isinstance(statement, ast.Import):
+            for alias in statement.names:
+                facts.imports.append(Import(statement, alias, alias.name, 0, place.at_load, place.guarded))
+                bound = alias.asname or alias.name.partition(".")[0]
+                facts.aliases[bound] = alias.name if alias.asname else bound
+                self._bound(bound, place)
+            return
+        module = statement.module or ""
+        for alias in statement.names:
+            facts.imports.append(Import(statement, alias, module, statement.level, place.at_load, place.guarded))
+            if alias.name == "*":
+                facts.has_star = True
+                continue
+            bound = alias.asname or alias.name
+            facts.aliases[bound] = f"{module}.{alias.name}"
+            self._bound(bound, place)
+
+    def _bound(self, name: str, place: _Place) -> None:
+        if place.is_module:
+            self.facts.bound.add(name)
+
+    def _function(self, statement: Def, place: _Place) -> None:
+        self._bound(statement.name, place)
+        self.facts.functions.append(statement)
+        self._header(statement, [*statement.decorator_list, statement.args], statement.body)
+        self.block(statement.body, _Place(at_load=False, is_module=False, in_function=True, is_nested=True))
+
+    def _class(self, statement: ast.ClassDef, place: _Place) -> None:
+        self.facts.all_classes.append(statement)
+        if place.is_module:
+            self.facts.bound.add(statement.name)
+            self.facts.classes[statement.name] = statement
+        header = [*statement.decorator_list, *statement.bases, *statement.keywords]
+        self._header(statement, header, statement.body)
+        inner = place._replace(is_module=False, in_function=False, loop=0)
+        self.block(statement.body, inner)
+
+    def _compound(self, statement: ast.stmt, place: _Place) -> None:
+        if isinstance(statement, _RARE):
+            self.facts.rare.append(statement)
+        header: list[ast.AST] = []
+        blocks: list[tuple[list[ast.stmt], _Place]] = []
+        match statement:
+            case ast.If(test=test, body=body, orelse=orelse):
+                header = [test]
+                # One branch is for this interpreter and the other not; which is which is not worked out.
+                inner = place._replace(guarded=place.guarded or bool(_FOR_OTHERS.search(ast.unparse(test))))
+                blocks = [(body, inner), (orelse, inner)]
+            case ast.While(test=test, body=body, orelse=orelse):
+                header = [test]
+                blocks = [(body, place._replace(loop=1)), (orelse, place)]
+            case (
+                ast.For(target=target, body=body, orelse=orelse) | ast.AsyncFor(target=target, body=body, orelse=orelse)
+            ):
+                header = [statement]
+                self._targets(target, place)
+                blocks = [(body, place._replace(loop=1)), (orelse, place)]
+            case ast.With(items=items, body=body) | ast.AsyncWith(items=items, body=body):
+                header = [*items]
+                for item in items:
+                    self._targets(item.optional_vars, place)
+                swallows = any(_FOR_OTHERS.search(ast.unparse(item.context_expr)) for item in items)
+                blocks = [(body, place._replace(guarded=place.guarded or swallows))]
+            case ast.Match(subject=subject, cases=cases):
+                header = [subject]
+                blocks = [(case.body, place) for case in cases]
+            case _:
+                blocks = list(_tries(statement, place))
+        if header:
+            self._header(statement, header, blocks[0][0])
+        for body, inner in blocks:
+            self.block(body, inner)
+
+    def _targets(self, target: ast.expr | None, place: _Place) -> None:
+        for node in ast.walk(target) if target is not None else ():
+            if isinstance(node, ast.Name):
+                self._bound(node.id, place)
+
+    def _header(self, statement: ast.stmt, header: Sequence[ast.AST], body: Sequence[ast.stmt]) -> None:
+        first = min([statement.lineno, *(node.lineno for node in header if isinstance(node, ast.expr))])
+        if self._is_interesting(first, body[0].lineno):
+            for node in header:
+                self.facts.nodes += _nodes(node)
+
+    def _is_interesting(self, first: int, last: int) -> bool:
+        index = bisect_left(self._lines, first)
+        return index < len(self._lines) and self._lines[index] <= last
+
+
+def _tries(statement: Any, place: _Place) -> Iterator[tuple[list[ast.stmt], _Place]]:
+    """Yield the blocks of a ``try``; an import that a handler waits for may fail, and so may what the handler tries."""
+    waits = any(_catches(handler) for handler in statement.handlers)
+    inner = place._replace(guarded=place.guarded or waits)
+    yield statement.body, inner
+    for handler in statement.handlers:
+        yield handler.body, inner
+    yield statement.orelse, inner
+    yield statement.finalbody, place._replace(loop=2 if place.loop else 0)
+
+
+def _catches(handler: ast.ExceptHandler) -> bool:
+    if handler.type is None:
+        return True
+    return any(isinstance(node, ast.Name) and node.id in _CATCHES_IMPORTS for node in ast.walk(handler.type))
+
+
+def _nodes(root: ast.AST) -> Iterator[ast.AST]:
+    """Yield the expressions under a node; of an f-string not its pieces of text, of a statement not its blocks."""
+    stack: list[ast.AST] = [root]
+    while stack:
+        node = stack.pop()
+        yield node
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.stmt):
+                continue
+            if isinstance(node, ast.JoinedStr) and isinstance(child, ast.Constant):
+                continue
+            stack.append(child)

@@ -1,0 +1,116 @@
+"""
+What provides what is imported, and whether it is there in time.
+
+A module can import from the standard library of its runtime, from what the service has installed, from the PY resources of
+its function, and from the wheels of its packages. The wheels are unpacked beside a running worker; the environment in which
+MaxCompute first looks at a module has none of them, and an import at module level "reports an error" there [docs "Use
+third-party packages" and pyodps-pack.rst: import inside the function]. For 3.11 that is not settled: a public tool of the
+vendor's, dbt-maxcompute, imports at module level there, so it is a warning.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+from reconciler.manifest.wording import closest
+from reconciler.sources.parse import named
+from reconciler.sources.stdlib import PREINSTALLED, STDLIB
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reconciler.sources import Finding, Use
+    from reconciler.sources.facts import Facts, Import
+    from reconciler.sources.text import Page
+
+_RENAMED = {
+    "ConfigParser": "configparser",
+    "Queue": "queue",
+    "SocketServer": "socketserver",
+    "StringIO": "io",
+    "__builtin__": "builtins",
+    "cPickle": "pickle",
+    "cStringIO": "io",
+    "commands": "subprocess",
+    "httplib": "http.client",
+    "urllib2": "urllib.request",
+    "urlparse": "urllib.parse",
+    "HTMLParser": "html.parser",
+    "Cookie": "http.cookies",
+    "md5": "hashlib",
+    "sha": "hashlib",
+    "sets": "set",
+    "thread": "_thread",
+}
+"""Of 2.7 → of 3."""
+
+_PROJECTS = {
+    "sklearn": "scikit-learn",
+    "cv2": "opencv-python",
+    "yaml": "PyYAML",
+    "PIL": "Pillow",
+    "dateutil": "python-dateutil",
+}
+"""Import name → the project to ask an index for, where the two differ."""
+
+
+def judge(page: Page, facts: Facts, use: Use) -> Iterator[Finding]:
+    """Yield every import that fails when the module is loaded or when it gets there."""
+    told: set[str] = set()
+    for one in facts.imports:
+        if one.level:
+            yield page.at(
+                one.node, "E817", _relative(one), f"import {one.alias.name if not one.module else one.module}"
+            )
+            continue
+        top = one.module.partition(".")[0]
+        if one.guarded or top in told or top in STDLIB[use.runtime] or top in PREINSTALLED[use.runtime]:
+            continue
+        if top in use.peers:
+            continue
+        told.add(top)
+        if top in use.modules:
+            if one.at_load:
+                told.discard(top)
+                yield _too_early(page, one, top, use)
+        else:
+            yield _nowhere(page, one, top, use)
+
+
+def _relative(one: Import) -> str:
+    return f"a relative import: MaxCompute loads each file as a module of its own, in no package ('{'.' * one.level}{one.module}')"
+
+
+def _too_early(page: Page, one: Import, top: str, use: Use) -> Finding:
+    hint = f"import {top} inside the method that uses it"
+    if use.runtime == "cp311":
+        message = f"'{top}' comes from a package, and may not be there when MaxCompute first looks at the module"
+        return page.at(one.node, "E815", message, hint, "warning")
+    message = f"'{top}' comes from a package, which is not there yet when MaxCompute looks at the module"
+    return page.at(one.node, "E815", message, hint)
+
+
+def _nowhere(page: Page, one: Import, top: str, use: Use) -> Finding:
+    if use.opaque:
+        message = f"'{top}' must come from an archive or library of the function, which was not looked into"
+        return page.at(one.node, "E816", message, "see that it is in there", "warning")
+    message = f"nothing provides '{top}': no package or resource of the function, nor {named(use.runtime)}"
+    return page.at(one.node, "E816", message, _instead(top, use))
+
+
+def _instead(top: str, use: Use) -> str:
+    if use.runtime != "cp27" and top in STDLIB["cp27"]:
+        return f"it is of Python 2; in Python 3: {_RENAMED[top]}" if top in _RENAMED else "it is of Python 2 only"
+    later = [runtime for runtime in STDLIB if top in STDLIB[runtime]]
+    if later:
+        return f"it is in the standard library of {' and '.join(named(runtime) for runtime in later)} only"
+    if guess := closest(top, {*use.modules, *use.peers}) or _typo_of(top, use.runtime):
+        return f"did you mean '{guess}'?"
+    return f"add a wheel of {_PROJECTS.get(top, top)} to the function's `packages:`, or {top}.py to its `resources:`"
+
+
+def _typo_of(top: str, runtime: str) -> str | None:
+    """Return the standard module that is one slip away: most names that are like one are another project's."""
+    public = [name for name in (*STDLIB[runtime], *PREINSTALLED[runtime]) if not name.startswith("_")]
+    return next(iter(difflib.get_close_matches(top, public, 1, 0.85)), None)

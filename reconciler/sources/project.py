@@ -1,0 +1,107 @@
+"""
+The Python files of a manifest, each with all functions that use it, and what is wrong with them.
+
+A function brings its source, or a PY resource that holds its class, and the PY resources that those import. What lies in
+another project, or is not Python, is not looked at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from reconciler.artifacts.importable import modules_in
+from reconciler.errors import Position, Problem
+from reconciler.manifest.check import resource_type
+from reconciler.names import reference
+from reconciler.sources import Use
+from reconciler.sources.check import check
+from reconciler.sources.memory import Memory, key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from reconciler.artifacts import Artifacts, Wheel
+    from reconciler.manifest.load import Loaded
+
+_MAY_HOLD_MODULES = (".so", ".zip", ".tar", ".gz", ".tgz", ".whl", ".egg", ".py", ".pyc")
+
+
+def problems(loaded: Loaded, artifacts: Artifacts, cache: Path) -> tuple[Problem, ...]:
+    """Return what the sources of a manifest's functions tell, errors and warnings, by file and line."""
+    memory = Memory(cache, str(loaded.folder))
+    shown = PurePath(loaded.at().file).parent
+    found: list[Problem] = []
+    for file, uses in _files(loaded, artifacts).items():
+        content = artifacts.files[file]
+        name = key(content.sha256, uses)
+        findings = memory.get(name)
+        if findings is None:
+            findings = check(content.path.read_bytes(), uses)
+            memory.put(name, findings)
+        for one in findings:
+            at = Position(str(shown / file), one.line, one.column)
+            found.append(Problem(one.code, one.message, at, one.hint, one.source, one.width, one.severity))
+    memory.save()
+    return tuple(sorted(found, key=lambda problem: (problem.at, problem.code)))
+
+
+def _files(loaded: Loaded, artifacts: Artifacts) -> dict[str, tuple[Use, ...]]:
+    uses: dict[str, dict[Use, None]] = {}
+    for name in loaded.manifest.functions:
+        for file, use in _uses(name, loaded, artifacts):
+            uses.setdefault(file, {})[use] = None
+    return {file: tuple(found) for file, found in uses.items()}
+
+
+def _uses(name: str, loaded: Loaded, artifacts: Artifacts) -> Iterator[tuple[str, Use]]:
+    """Yield the files of one function and how it uses them."""
+    function, code, target = loaded.manifest.functions[name], loaded.code[name], loaded.target
+    if code.entry is None:
+        return
+    spelled = {declared.lower(): declared for declared in loaded.manifest.resources}
+    listed: list[tuple[str, str | None]] = []
+    modules: list[tuple[str, str]] = []
+    if function.source is not None:
+        listed.append((code.entry, "py"))
+        modules.append((code.entry, function.source))
+    for item in function.resources:
+        ref = reference(item, target.project, target.schema_)
+        declared = spelled.get(ref.name.lower()) if ref.is_own else None
+        if declared is None:
+            listed.append((ref.name, None))
+            continue
+        resource = loaded.manifest.resources[declared]
+        kind = resource_type(declared, resource)
+        listed.append((declared, kind))
+        if kind == "py" and resource.file is not None:
+            modules.append((declared, resource.file))
+    wheels = [wheel for package in function.packages for wheel in artifacts.wheels[package, code.runtime]]
+    libraries = [library.name for _, library in artifacts.libraries_of(function.packages)]
+    use = _use(code.runtime, listed, wheels, libraries)
+    class_name = code.class_path.rpartition(".")[2]
+    for module, file in modules:
+        yield file, replace(use, class_name=class_name if module == code.entry else None)
+
+
+def _use(runtime: str, listed: list[tuple[str, str | None]], wheels: list[Wheel], libraries: list[str]) -> Use:
+    provided = sorted({name for wheel in wheels for name in modules_in(wheel.content.path)})
+    return Use(
+        runtime,
+        None,
+        (*listed, *((wheel.archive, "archive") for wheel in wheels), *((name, "file") for name in libraries)),
+        tuple(provided),
+        tuple(name[:-3] for name, kind in listed if kind == "py"),
+        any(_may_hold_modules(name, kind) for name, kind in listed),
+        bool(libraries) or any(wheel.native for wheel in wheels) or any(_is_library(name) for name, _ in listed),
+    )
+
+
+def _may_hold_modules(name: str, kind: str | None) -> bool:
+    return kind in {"archive", None} or (kind == "file" and (name.endswith(_MAY_HOLD_MODULES) or _is_library(name)))
+
+
+def _is_library(name: str) -> bool:
+    return name.endswith(".so") or ".so." in name
