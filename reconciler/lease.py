@@ -87,6 +87,16 @@ class Lease:
             with suppress(UdfsError):
                 self._store.remove(ledger.entry_name(entry.stack, epoch))
 
+    def abandon(self) -> None:
+        """
+        End the lease of a run that could not wait for its own end, as far as that is possible.
+
+        The entry keeps everything that may have been made; which of it was is for the next plan to see.
+        """
+        ended = ledger.finished(self.entry, "interrupted", self.entry.steps, self.entry.objects, self._store.now())
+        with suppress(UdfsError):
+            self._store.replace(ended.name, ledger.dump(ended), ledger.comment_of(ended))
+
     def _after(self, plan: Plan, report: Report) -> dict[Key, Applied]:
         objects = {**self._before, **_kept(plan)}
         for change, outcome in report.outcomes:

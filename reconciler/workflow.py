@@ -63,7 +63,9 @@ def prepare(loaded: Loaded, *, cache: Cache, env: Mapping[str, str], on_fetch: C
     if any(problem.severity == "error" for problem in found):
         raise InvalidManifest.of(found)
     contents = [*artifacts.files.values(), *(w.content for wheels in artifacts.wheels.values() for w in wheels)]
-    return Prepared(loaded, desired.state(loaded, artifacts), {content.sha256: content.path for content in contents}, found)
+    return Prepared(
+        loaded, desired.state(loaded, artifacts), {content.sha256: content.path for content in contents}, found
+    )
 
 
 def make_plan(prepared: Prepared, reading: Reading) -> Plan:
@@ -98,9 +100,13 @@ def carry_out(
     if not made.changes:
         return Report(())
     with Lease(target.store, made, reading, holder) as lease:
-        report = apply(
-            made, target, contents, progress, patience=patience, require_lease=lease.require, writers=writers
-        )
+        try:
+            report = apply(
+                made, target, contents, progress, patience=patience, require_lease=lease.require, writers=writers
+            )
+        except KeyboardInterrupt:
+            lease.abandon()
+            raise
         try:
             lease.finish(made, report)
         except UdfsError as error:
