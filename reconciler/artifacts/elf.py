@@ -173,9 +173,6 @@ class _Allowance(io.RawIOBase):
         super().__init__()
         self._stream, self._reads, self._bytes = stream, _MAX_READS, _MAX_BYTES
 
-    def seekable(self) -> bool:
-        return True
-
     def seek(self, offset: int, whence: int = 0) -> int:
         return self._stream.seek(offset, whence)
 

@@ -76,6 +76,8 @@ def deps(options: Options, function: str | None) -> None:
 
 
 def _part(file: Path) -> tuple[Part, int]:
+    if not file.is_file():  # reading a pipe would wait for somebody to write
+        raise UsageError("E305", f"'{file}' is not a regular file")
     try:
         found = content.read(file)
         facts = inspected(file, found.sha256, inspections(cache()))
