@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from reconciler.plan import Plan
 
 
+_HANGING = 6
+
+
 def is_lively(stream: TextIO) -> bool:
     """Say whether a stream is a terminal with a person before it: it may be coloured, redrawn and asked."""
     return stream.isatty() and not os.environ.get("CI") and os.environ.get("TERM") != "dumb"
@@ -49,7 +52,12 @@ def _print_styled(lines: Iterable[Line], console: Console) -> None:
 
     for line in lines:
         pieces = Text.assemble(*((piece, text.STYLES[style]) for style, piece in line))
-        console.print(pieces, soft_wrap=True)
+        if pieces.cell_len <= console.width:
+            console.print(pieces, soft_wrap=True)
+            continue
+        # A sentence too long for the terminal goes on below itself, broken between words.
+        for number, part in enumerate(pieces.wrap(console, max(20, console.width - _HANGING))):
+            console.print(Text(" " * _HANGING if number else "") + part, soft_wrap=True)
 
 
 def print_document(document: BaseModel) -> None:
