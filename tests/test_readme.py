@@ -1,0 +1,56 @@
+"""The README says what is so."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reconciler.cli import COMMANDS, EPILOG, run
+from reconciler.errors import EXIT_CODES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks() -> Iterator[str]:
+    yield from re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+
+
+def test_every_command_is_listed() -> None:
+    table = re.findall(r"`udfs ([a-z-]+)", README[README.index("## Commands") :])
+    assert set(COMMANDS) <= set(table)
+    assert set(table) <= set(COMMANDS)
+
+
+def test_exit_codes_are_told_alike_everywhere() -> None:
+    told = set(map(int, re.findall(r"\| (\d+) \| ", README)))
+    helped = set(map(int, re.findall(r"\b(\d+)  [a-z]", EPILOG)))
+    assert told == helped
+    assert told <= set(EXIT_CODES)
+
+
+def test_ci_runs_the_command_that_the_readme_gives_for_the_tests() -> None:
+    [command] = [block.strip() for block in blocks() if "pytest" in block]
+    assert command in (ROOT / ".ci/run").read_text(encoding="utf-8")
+
+
+def test_the_plan_shown_is_the_plan_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [shown] = [block for block in blocks() if block.startswith("$ udfs plan -f examples/numpy")]
+    shutil.copytree(ROOT / "examples/numpy", tmp_path / "examples/numpy", ignore=shutil.ignore_patterns(".udfs"))
+    monkeypatch.chdir(tmp_path)
+    code = run(["plan", "-f", "examples/numpy/udfs.yaml"])
+    told = capsys.readouterr()
+    if "E403" in told.err:
+        pytest.skip("the package index cannot be reached")
+    assert code == 0, told.err
+    lines = [line for line in shown.splitlines()[1:] if not line.startswith("fetching ")]
+    assert told.out == "\n".join(lines) + "\n"
