@@ -148,7 +148,7 @@ def _methods(page: Page, facts: Facts, kept: _Class) -> Iterator[Finding]:
     message = f"the class '{name}' is no {kind}: it has no {methods}"
     guess = closest(missing[0], kept.methods)
     other = _another(facts, name) if kind == "UDF" else None
-    yield page.spot(*place, code, message, f"did you mean '{guess}'?" if guess else other)
+    yield page.spot(*place, code, message, f"call '{guess}' '{missing[0]}'" if guess else other)
 
 
 def _another(facts: Facts, name: str) -> str | None:

@@ -24,7 +24,7 @@ Def: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 _OF_INTEREST = (
     r"""work/|get_cache_|\w\.\w{1,5}['"]"""  # names of resources
     r"""|\bopen\b|\bos\b"""  # what the sandbox minds
-    r"""|\b(?:return|yield|in)\b[^\n]*\*|\[[^\]\n]*\*|[fF][rR]?['"]|:="""  # syntax of some version
+    r"""|\b(?:return|in)\b[^\n]*\*|\byield\b|\[[^\]\n]*\*|[fF][rR]?['"]|:="""  # syntax of some version
 )
 _INTERESTING = {
     "cp37": re.compile(_OF_INTEREST),
@@ -93,6 +93,9 @@ class Facts:
 
     misplaced: list[tuple[ast.stmt, str]] = field(default_factory=list)
     """Statements that no Python takes where they are, and how CPython puts it."""
+
+    stars: list[ast.stmt] = field(default_factory=list)
+    """``import *`` elsewhere than at module level, which Python 3 refuses."""
 
     late: list[ast.stmt] = field(default_factory=list)
     """``continue`` in a ``finally``, which 3.8 was the first to take."""
@@ -179,14 +182,18 @@ class _Walk:
                 facts.misplaced.append((statement, "nonlocal declaration not allowed at module level"))
             case ast.Assign() | ast.AnnAssign() | ast.AugAssign() if place.is_module:
                 self._bind(statement)
-            case ast.Expr(value=ast.Constant()):  # a docstring
+            case ast.Expr(value=ast.Constant() | ast.Name()):  # a docstring, or the empty print of 2.7
                 return
             case _:
                 pass
         if isinstance(statement, _RARE) or type(statement).__name__ == "TypeAlias":
             facts.rare.append(statement)
         if self._is_interesting(statement.lineno, statement.end_lineno or statement.lineno):
-            facts.nodes += _nodes(statement)
+            nodes = list(_nodes(statement))
+            facts.nodes += nodes
+            kinds = {type(node) for node in nodes}
+            if not place.in_function and kinds & {ast.Yield, ast.YieldFrom} and ast.Lambda not in kinds:
+                facts.misplaced.append((statement, "'yield' outside function"))
 
     def _bind(self, statement: ast.Assign | ast.AnnAssign | ast.AugAssign) -> None:
         targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
@@ -213,6 +220,8 @@ class _Walk:
             facts.imports.append(Import(statement, alias, module, statement.level, place.at_load, place.guarded))
             if alias.name == "*":
                 facts.has_star = True
+                if not place.is_module:
+                    facts.stars.append(statement)
                 continue
             bound = alias.asname or alias.name
             facts.aliases[bound] = f"{module}.{alias.name}"

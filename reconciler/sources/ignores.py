@@ -28,17 +28,17 @@ def settle(page: Page, findings: Iterable[Finding]) -> list[Finding]:
     kept: list[Finding] = []
     used: set[tuple[int, str]] = set()
     for one in findings:
-        if one.code in wanted.get(one.line, ({}, 0))[0]:
+        if one.code in wanted.get(one.line, ({}, (0, 0)))[0]:
             used.add((one.line, one.code))
         else:
             kept.append(one)
-    for line, (codes, start) in wanted.items():
-        kept += _idle(page, line, codes, start, used)
+    for line, (codes, place) in wanted.items():
+        kept += _idle(page, line, codes, place, used)
     return kept
 
 
-def _wanted(page: Page) -> Iterator[tuple[int, tuple[dict[str, int], int]]]:
-    """Yield each line with an ignore: its codes with their columns, and where the comment begins."""
+def _wanted(page: Page) -> Iterator[tuple[int, tuple[dict[str, int], tuple[int, int]]]]:
+    """Yield each line with an ignore: its codes with their columns, and the place of the comment."""
     if "udfs:" not in page.text:
         return
     for number, line in enumerate(page.lines, 1):
@@ -48,13 +48,15 @@ def _wanted(page: Page) -> Iterator[tuple[int, tuple[dict[str, int], int]]]:
         codes = {}
         for word in re.finditer(r"[^\s,]+", found[1] or ""):
             codes[word.group()] = found.start(1) + word.start() + 1
-        yield number, (codes, found.start() + 1)
+        yield number, (codes, (found.start() + 1, len(found.group())))
 
 
-def _idle(page: Page, line: int, codes: dict[str, int], start: int, used: set[tuple[int, str]]) -> Iterator[Finding]:
+def _idle(
+    page: Page, line: int, codes: dict[str, int], place: tuple[int, int], used: set[tuple[int, str]]
+) -> Iterator[Finding]:
     if not codes:
         message = "an ignore without a code silences nothing"
-        yield page.spot(line, start, 12, "E820", message, "# udfs: ignore[E818]", "warning")
+        yield page.spot(line, *place, "E820", message, "# udfs: ignore[E818]", "warning")
     for code, column in codes.items():
         if (line, code) in used:
             continue

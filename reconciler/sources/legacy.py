@@ -121,7 +121,7 @@ class _Writer:
 
     def _name(self, index: int, token: _Token) -> None:
         before = self._tokens[index - 1].text if index else ""
-        if before == "." and token.text in {"True", "False"}:
+        if token.text in _RENAMED or (before == "." and token.text in {"True", "False"}):
             self._put(token.start, "_")
         if before in {".", "def"}:
             return
@@ -141,8 +141,8 @@ class _Writer:
                 self._parameters(index + 2, token.depth + 1, ")")
             case "lambda":
                 self._parameters(index, token.depth, ":")
-            case word if word in _RENAMED:
-                self._put(token.start, "_")
+            case _:
+                return
 
     def _is_statement(self, index: int) -> bool:
         """Say whether the keyword at `index` has operands that a call or a name could not have behind it."""

@@ -35,6 +35,8 @@ def newer(page: Page, facts: Facts, runtime: str) -> Iterator[Finding]:
     """Yield every place where the syntax is younger than the runtime, and statements that are nowhere at home."""
     for statement, message in facts.misplaced:
         yield page.at(statement, "E801", f"{named(runtime)} cannot read this: {message}")
+    for statement in facts.stars if VERSIONS[runtime] > (3, 0) else ():
+        yield page.at(statement, "E801", f"{named(runtime)} cannot read this: import * only allowed at module level")
     for function in facts.functions:
         yield from _twice(page, function, runtime)
     yield from _futures(page, facts, runtime)
@@ -229,12 +231,18 @@ def _after_2(page: Page, facts: Facts) -> Iterator[_Found]:
     for node in facts.nodes:
         yield from _expression(page, node, has_print=has_print)
         match node:
-            case ast.Name(id="print") if has_print and id(node) not in called:
+            case ast.Name(id="print") if has_print and id(node) not in called and not _is_first(page, node):
                 yield node, "print as a function", (3, 0)
             case ast.Constant(value=value) if value is ... and id(node) not in dots:
                 yield node, "'...' outside an index", (3, 0)
             case _:
                 continue
+
+
+def _is_first(page: Page, node: ast.AST) -> bool:
+    """Say whether a node begins a statement: ``print -1`` reads like a difference."""
+    line, column = page.place(node)
+    return page.lines[line - 1][: column - 1].rstrip()[-1:] in {"", ";", ":"}
 
 
 def _function(function: Def) -> Iterator[_Found]:

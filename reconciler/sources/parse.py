@@ -74,11 +74,11 @@ def _tree(text: str, version: tuple[int, int] | None) -> ast.Module:
 
 
 def _refused(page: Page, error: Exception, runtime: str) -> Finding:
+    if (nul := page.text.find("\0")) >= 0:
+        line = page.text.count("\n", 0, nul) + 1
+        column = nul - page.starts[line - 1] + 1
+        return page.spot(line, column, 1, "E801", f"{named(runtime)} cannot read this: a NUL character")
     if not isinstance(error, SyntaxError):
-        if isinstance(error, ValueError):
-            index = page.text.find("\0")
-            line = page.text.count("\n", 0, max(0, index)) + 1
-            return page.spot(line, 1, 1, "E801", f"Python cannot read the file: {error}")
         return page.spot(1, 1, 1, "E801", "the file is nested too deep to be read", "break the expression up")
     line, column = error.lineno or 1, error.offset or 1
     width = (error.end_offset or column) - column if error.end_lineno == error.lineno else 1

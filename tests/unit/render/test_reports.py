@@ -1,0 +1,78 @@
+"""Problems for code scanning and for GitHub's runs."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.errors import EXPLANATIONS, Position, Problem
+from reconciler.render.github import github
+from reconciler.render.sarif import sarif
+
+TEXT = st.text(max_size=30)
+PROBLEMS = st.builds(
+    Problem,
+    st.sampled_from(sorted(EXPLANATIONS)),
+    TEXT,
+    st.none() | st.builds(Position, TEXT, st.integers(1, 99), st.integers(1, 99)),
+    st.none() | TEXT,
+    st.none() | TEXT,
+    st.integers(0, 20),
+    st.sampled_from(["error", "warning"]),
+    st.lists(TEXT, max_size=2).map(tuple),
+)
+
+
+def _run(*problems: Problem) -> dict[str, Any]:
+    document = json.loads(sarif(problems))
+    assert document["version"] == "2.1.0"
+    (run,) = document["runs"]
+    assert isinstance(run, dict)
+    return run
+
+
+def test_sarif_names_the_rule_and_the_place() -> None:
+    found = Problem("E805", "no method", Position("udfs/a b.py", 3, 7), "add it", "class F", 1, "warning", ("more",))
+    run = _run(found)
+    (result,) = run["results"]
+    assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"] == "E805"
+    assert result["message"]["text"] == "no method\nmore\nhelp: add it"
+    assert result["level"] == "warning"
+    place = result["locations"][0]["physicalLocation"]
+    assert place["artifactLocation"]["uri"] == "udfs/a%20b.py"
+    assert place["region"] == {"startLine": 3, "startColumn": 7, "endColumn": 8}
+
+
+def test_sarif_makes_uris_of_absolute_paths_and_needs_no_place() -> None:
+    run = _run(Problem("E101", "m", Position("/tmp/u.yaml")), Problem("E101", "n"))
+    first, second = run["results"]
+    assert first["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "file:///tmp/u.yaml"
+    assert "locations" not in second
+    assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == ["E101"]
+
+
+@given(st.lists(PROBLEMS, max_size=4))
+def test_sarif_takes_any_problem(found: list[Problem]) -> None:
+    run = _run(*found)
+    rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+    assert [result["ruleId"] for result in run["results"]] == [problem.code for problem in found]
+    assert rules == sorted(set(rules))
+
+
+def test_github_escapes_what_would_end_a_command() -> None:
+    found = Problem("E805", "50% of\nit", Position("a,b:c.py", 3, 7), "one\ntwo", width=4)
+    expected = "::error file=a%2Cb%3Ac.py,line=3,endLine=3,col=7,endColumn=11,title=E805::50%25 of\\nit%0Ahelp: one%0Ahelp: two\n"
+    assert github([found]) == expected
+
+
+@given(st.lists(PROBLEMS, max_size=4))
+def test_github_prints_one_command_a_problem_whatever_is_in_it(found: list[Problem]) -> None:
+    lines = github(found).splitlines()
+    assert len(lines) == len(found)
+    for line, problem in zip(lines, found, strict=True):
+        assert re.fullmatch(r"::(error|warning) (\w+=[^,:]*,)*title=E\d{3}::.*", line)
+        assert not line.removeprefix(f"::{problem.severity} ").startswith("::")
