@@ -656,6 +656,69 @@ _explain(
     Whether MaxCompute changes the type of a resource in place is not known, so it is not tried: give the resource
     another name, or delete it first.""",
 )
+_explain(
+    "E515",
+    "somebody applied since the plan was made",
+    """
+    A saved plan is made against one epoch of the stack's ledger, and another apply has run since, perhaps an earlier try
+    of the same plan that was cut off. Nothing was written. Make a new plan: it begins from what is in the project.""",
+)
+_explain(
+    "E516",
+    "not a plan that can be performed",
+    """
+    `udfs apply FILE` takes what `udfs plan --out FILE` wrote, byte for byte. A checksum over the whole file and the
+    digest of the operations are recomputed, and fields that are not known are refused. The output of `plan --format
+    json` tells of a plan and lacks what performing it needs.""",
+)
+_explain(
+    "E517",
+    "a file in another format",
+    """
+    The file was written by another version of udfs, whose format this one does not know. Use the same version to write
+    and to read it.""",
+)
+_explain(
+    "E518",
+    "the files are not those of the plan",
+    """
+    A saved plan holds no content: what it uploads is found again by sha256 among the files that the manifest names. The
+    manifest or one of those files was changed since. Check out the commit that the plan was made from, or make a new
+    plan.""",
+)
+_explain(
+    "E519",
+    "not the plan that was approved",
+    """
+    --digest names the one plan that may be performed, and this is another: what is in the project, or what the manifest
+    asks for, has changed since the approval. Nothing was written.""",
+)
+_explain(
+    "E520",
+    "the plan is for another place",
+    """
+    A saved plan belongs to one stack, target, project and schema. The manifest, read with today's variables, or
+    --target leads to another one.""",
+)
+_explain(
+    "E521",
+    "a file cannot be read or written",
+    """
+    The file of a saved plan or of a dump. A plan is written whole or not at all.""",
+)
+_explain(
+    "E522",
+    "not a dump",
+    """
+    `udfs plan --against FILE` takes what `udfs dump --out FILE` wrote. The file is damaged, or something else.""",
+)
+_explain(
+    "E523",
+    "a dump of another project",
+    """
+    A dump knows the project of one stack, with the digests of that stack's resources only. The manifest's stack, or the
+    project or schema of its target, is another.""",
+)
 
 # --- E6: the service ------------------------------------------------------------------------------------------------------
 _explain(

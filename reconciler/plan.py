@@ -21,7 +21,7 @@ from reconciler.names import Key, resource_key
 from reconciler.state import Function, Live, Resource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from reconciler.ledger import Entry
     from reconciler.state import DesiredState, LiveState, Object
@@ -58,6 +58,9 @@ class Plan:
     """Objects in the project that the stack has nothing to do with."""
 
     empty_manifest: bool = False
+    from_dump: bool = False
+    """Whether the live side came from a dump: nobody has looked at the project itself."""
+
     digest: str = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -90,6 +93,7 @@ def make(
     destination: Destination,
     last: Entry | None = None,
     destroying: bool = False,
+    from_dump: bool = False,
 ) -> Plan:
     """Plan how `live` becomes `desired` as far as it belongs to `stack`; `last` is the newest entry of its ledger."""
     found = compare(desired, live, stack, last)
@@ -99,7 +103,7 @@ def make(
     refusals = [
         *map(_clash, found.clashes),
         *(problem for change in operations if (problem := _retyped(change))),
-        *_needed_by_strangers(operations, live),
+        *needed_by_strangers(operations, live),
     ]
     return Plan(
         stack=stack,
@@ -109,6 +113,7 @@ def make(
         refusals=tuple(sorted(refusals, key=lambda p: (p.at or _NOWHERE, p.code))),
         foreign=found.foreign,
         empty_manifest=not desired and not destroying,
+        from_dump=from_dump,
     )
 
 
@@ -117,6 +122,16 @@ def require_allowed(plan: Plan, *, allow_deletes: int) -> None:
     problems = [*plan.refusals, *guards(plan, allow_deletes=allow_deletes)]
     if problems:
         raise Refused.of(problems)
+
+
+def require_digest(plan: Plan, digest: str | None) -> None:
+    """Raise `Refused` if an approval quotes the digest of another plan."""
+    if digest is not None and digest != plan.digest:
+        raise Refused(
+            "E519",
+            f"sha256:{digest} was approved, and this plan is sha256:{plan.digest}",
+            hint="look at what differs, and have this plan approved",
+        )
 
 
 def guards(plan: Plan, *, allow_deletes: int) -> Iterable[Problem]:
@@ -221,7 +236,8 @@ def _retyped(change: Change) -> Problem | None:
     )
 
 
-def _needed_by_strangers(operations: Iterable[Change], live: LiveState) -> Iterable[Problem]:
+def needed_by_strangers(operations: Sequence[Change], live: LiveState) -> Iterable[Problem]:
+    """Yield a refusal for each resource that would be deleted under a function that stays."""
     deleted = {change.key for change in operations if change.action is Action.DELETE}
     for key in sorted(deleted):
         strangers = sorted(u.object.name for u in users_of(key, live) if u.object.key not in deleted)

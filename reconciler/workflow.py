@@ -68,14 +68,15 @@ def prepare(loaded: Loaded, *, cache: Cache, env: Mapping[str, str], on_fetch: C
     )
 
 
-def make_plan(prepared: Prepared, reading: Reading) -> Plan:
-    """Plan how a project becomes what the manifest says."""
+def make_plan(prepared: Prepared, reading: Reading, *, from_dump: bool = False) -> Plan:
+    """Plan how a project becomes what the manifest says; `from_dump` if it was not the project that was read."""
     return plan.make(
         prepared.desired,
         reading.live,
         stack=prepared.loaded.manifest.stack,
         destination=destination(prepared.loaded),
         last=reading.last,
+        from_dump=from_dump,
     )
 
 

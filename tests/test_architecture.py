@@ -21,6 +21,7 @@ LAYERS = (
     {"state", "manifest", "artifacts", "sources"},
     {"desired", "diff", "plan", "report", "ledger"},
     {"targets", "render"},
+    {"saved", "dumps"},
     {"apply", "attempt", "lease"},
     {"workflow"},
     {"cli"},

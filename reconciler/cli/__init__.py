@@ -30,6 +30,7 @@ COMMANDS = {
     "apply": ("reconciling", "Make the project match the manifest."),
     "drift": ("reconciling", "Show what in the project is not as the manifest says, and who changed it."),
     "destroy": ("reconciling", "Delete everything that this stack manages."),
+    "dump": ("saving", "Write down what the project holds, to plan against without credentials."),
     "history": ("recording", "Show the last applies: when, by whom, from which commit, with what outcome."),
     "show-run": ("recording", "Show one apply of the history, step by step."),
     "unlock": ("recording", "End the lease of a run that is dead."),

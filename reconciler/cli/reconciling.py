@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import random
 import time
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from reconciler import workflow
 from reconciler.attempt import Patience
-from reconciler.cli import identity
+from reconciler.cli import identity, saving
 from reconciler.cli.common import Options, command, connected, is_interactive, loaded, manifest_options, prepared
 from reconciler.cli.output import confirmed, note, print_document, print_lines, progress, quoted
+from reconciler.cli.saving import refresh_option
 from reconciler.errors import PartlyApplied, Problem, Refused, count
 from reconciler.ledger import require_free
-from reconciler.plan import guards, require_allowed
+from reconciler.plan import guards, require_allowed, require_digest
 from reconciler.render import text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Mapping
 
     from reconciler.ledger import Reading
+    from reconciler.manifest.load import Loaded
     from reconciler.plan import Plan
     from reconciler.report import Report
     from reconciler.targets import Target
@@ -30,13 +33,22 @@ if TYPE_CHECKING:
 CHANGES_PRESENT = 2
 
 
-refresh_option = click.option(
-    "--refresh",
-    type=click.Choice(["changed", "full"]),
-    default="changed",
-    show_default=True,
-    help="full: ask for the MD5 of every resource, also of those that look as the last apply left them.",
-)
+@dataclass(frozen=True)
+class _Consent:
+    """What the user has agreed to."""
+
+    yes: bool
+    """Without being asked."""
+
+    allow_deletes: int
+    digest: str | None = None
+    """Only the plan that has it."""
+
+    retype: str | None = None
+    """What has to be typed instead of 'yes'."""
+
+    again: str = "run the same command again, it carries on from what is in the project"
+    """What to do when it does not get through."""
 
 
 writers_option = click.option(
@@ -53,34 +65,98 @@ writers_option = click.option(
 @manifest_options
 @refresh_option
 @click.option("--exit-code", is_flag=True, help="Exit with 2 when there is something to do.")
-def plan(options: Options, refresh: str, exit_code: bool) -> int:
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the plan down too, for udfs apply FILE. A plan that is refused is not written.",
+)
+@click.option(
+    "--allow-deletes", type=click.IntRange(min=0), default=0, metavar="N", help="With --out: allow up to N deletes."
+)
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="DUMP",
+    help="Plan against what udfs dump wrote; the project is not asked.",
+)
+def plan(
+    options: Options, refresh: str, exit_code: bool, out: Path | None, allow_deletes: int, against: Path | None
+) -> int:
     """Show what differs between the manifest and the project, and what apply would do. Changes nothing."""
+    manifest_digest = saving.manifest_digest(options.file)
     ready = prepared(loaded(options))
-    with connected(ready.loaded) as target:
-        reading = target.read(full=refresh == "full")
-        made = workflow.make_plan(ready, reading)
-        _mention_rival(reading, target, options)
-    _print_plan(made, options, next_command=_next(made, options))
+    if against is not None:
+        reading = saving.dumped(against, ready.loaded)
+    else:
+        reading = _look(ready.loaded, options, full=refresh == "full")
+    made = workflow.make_plan(ready, reading, from_dump=against is not None)
+    hopeless = saving.hopeless(made) if out is not None else []
+    if out is not None and not hopeless:
+        saving.save(made, reading, out, manifest_digest, allow_deletes)
+    _print_plan(made, options, next_command=_next(made, options, out, allow_deletes))
     if made.refusals:
         return Refused.exit_code
+    if hopeless:
+        raise Refused.of(hopeless)
     return CHANGES_PRESENT if exit_code and made.changes else 0
 
 
 @command()
+@click.argument("planfile", required=False, type=click.Path(path_type=Path, dir_okay=False))
 @manifest_options
 @refresh_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--allow-deletes", type=click.IntRange(min=0), default=0, metavar="N", help="Allow up to N deletes.")
+@click.option(
+    "--digest", callback=saving.digest_of, metavar="sha256:…", help="Refuse any plan but the one with this digest."
+)
 @writers_option
-def apply(options: Options, refresh: str, yes: bool, allow_deletes: int, writers: int) -> int:
-    """Make the project match the manifest: show the plan, ask, and make the changes."""
+def apply(
+    options: Options,
+    planfile: Path | None,
+    refresh: str,
+    yes: bool,
+    allow_deletes: int,
+    digest: str | None,
+    writers: int,
+) -> int:
+    """Make the project match the manifest: show the plan, ask, and make the changes.
+
+    With PLANFILE, which udfs plan --out wrote, make exactly the changes of that plan, or none if anything has moved.
+    """
+    consent = _Consent(yes, allow_deletes, digest)
+    if planfile is not None:
+        return _apply_saved(planfile, options, refresh, consent, writers)
     ready = prepared(loaded(options))
     with connected(ready.loaded) as target:
         reading = target.read(full=refresh == "full")
         made = workflow.make_plan(ready, reading)
-        return _carry_out(
-            made, reading, target, ready.contents, options, yes=yes, allow_deletes=allow_deletes, writers=writers
-        )
+        return _carry_out(made, reading, target, ready.contents, options, consent, writers)
+
+
+def _apply_saved(planfile: Path, options: Options, refresh: str, consent: _Consent, writers: int) -> int:
+    """Perform a saved plan; everything that it stands on is looked at before anything is written."""
+    from reconciler import saved
+
+    found = saving.saved_plan(planfile)
+    options = saving.aimed(options, found)
+    if manifest := saving.manifest_digest(options.file):
+        saved.require_same_manifest(found, manifest, options.file)
+    ready = prepared(loaded(options))
+    saved.require_place(found, ready.loaded.manifest.stack, workflow.destination(ready.loaded))
+    saved.require_contents(found, ready.contents)
+    consent = replace(consent, allow_deletes=max(consent.allow_deletes, found.allow_deletes), again=saved.AGAIN)
+    with connected(ready.loaded) as target:
+
+        def look() -> Reading:
+            reading = target.read(full=refresh == "full")
+            saved.require_fresh(found, reading)
+            return reading
+
+        reading = look()
+        # From here on the plan stands on the project, whatever it was made against.
+        made = replace(found.plan, from_dump=False)
+        return _carry_out(made, reading, target, ready.contents, options, consent, writers, look_again=look)
 
 
 @command()
@@ -93,9 +169,8 @@ def destroy(options: Options, yes: bool, writers: int) -> int:
     with connected(manifest) as target:
         reading = target.read()
         made = workflow.make_destruction(manifest, reading)
-        return _carry_out(
-            made, reading, target, {}, options, yes=yes, allow_deletes=made.deletes, writers=writers, retype=made.stack
-        )
+        consent = _Consent(yes, made.deletes, retype=made.stack)
+        return _carry_out(made, reading, target, {}, options, consent, writers)
 
 
 @command()
@@ -122,19 +197,24 @@ def _carry_out(
     target: Target,
     contents: Mapping[str, Path],
     options: Options,
-    *,
-    yes: bool,
-    allow_deletes: int,
+    consent: _Consent,
     writers: int,
-    retype: str | None = None,
+    *,
+    look_again: Callable[[], Reading] | None = None,
 ) -> int:
-    """Show a plan, see that it is allowed and wanted, make its changes, and report."""
+    """
+    Show a plan, see that it is allowed and wanted, make its changes, and report.
+
+    A person takes their time to answer; `look_again` is asked afterwards whether all is as it was.
+    """
     if not options.as_json:
         print_lines(text.plan(made))
-    require_allowed(made, allow_deletes=allow_deletes)
-    if made.changes and not yes:
+    require_digest(made, consent.digest)
+    require_allowed(made, allow_deletes=consent.allow_deletes)
+    if made.changes and not consent.yes:
         require_free(reading.last, target.store.now())
-        _ask(made, retype)
+        _ask(made, consent.retype)
+        reading = look_again() if look_again else reading
     with progress(made) as shown:
         report = workflow.carry_out(
             made,
@@ -147,7 +227,15 @@ def _carry_out(
             writers=writers,
         )
     _print_report(made, report, options)
-    return _outcome(report)
+    return _outcome(report, consent.again)
+
+
+def _look(manifest: Loaded, options: Options, *, full: bool) -> Reading:
+    """Read the project, and say so if it is being changed meanwhile."""
+    with connected(manifest) as target:
+        reading = target.read(full=full)
+        _mention_rival(reading, target, options)
+    return reading
 
 
 def _mention_rival(reading: Reading, target: Target, options: Options) -> None:
@@ -177,11 +265,13 @@ def _print_plan(made: Plan, options: Options, next_command: str | None = None) -
         print_lines(text.plan(made, command=next_command, refusals=quoted(made.refusals)))
 
 
-def _next(made: Plan, options: Options) -> str | None:
+def _next(made: Plan, options: Options, out: Path | None = None, allow_deletes: int = 0) -> str | None:
     if not made.changes or made.refusals:
         return None
     if any(problem.code == "E504" for problem in guards(made, allow_deletes=made.deletes)):
         return f"udfs destroy{options.arguments()}"
+    if out is not None:
+        return saving.next_command(made, out, options, allow_deletes)
     deletes = f" --allow-deletes {made.deletes}" if made.deletes else ""
     return f"udfs apply{options.arguments()}{deletes}"
 
@@ -195,7 +285,7 @@ def _print_report(made: Plan, report: Report, options: Options) -> None:
         print_lines(text.report(report))
 
 
-def _outcome(report: Report) -> int:
+def _outcome(report: Report, again: str) -> int:
     """Return the exit code of a report, or raise what went wrong."""
     if report.interrupted:
         return 130
@@ -206,7 +296,7 @@ def _outcome(report: Report) -> int:
     partly = Problem(
         "E608",
         f"{count(len(report.done), 'change')} of {len(report.outcomes)} made before this",
-        hint="nothing is undone; run the same command again, it carries on from what is in the project",
+        hint=f"nothing is undone; {again}",
     )
     raise PartlyApplied.of([*report.error.problems, partly])
 

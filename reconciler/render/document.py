@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from reconciler.ledger import Entry
     from reconciler.plan import Destination, Plan
     from reconciler.report import Deployed, Report
-    from reconciler.state import Live, Object
+    from reconciler.state import Desired, Live, Object
 
 
 _WHERE: dict[Where, Literal["base", "same", "library", "other", "unknown", "missing"]] = {
@@ -78,6 +78,12 @@ class ObjectDocument(_Model):
     resources: tuple[str, ...] | None = Field(None, description="Of a function, in order.")
 
 
+class DesiredDocument(ObjectDocument):
+    """An object as it should be."""
+
+    marker: str | None = Field(None, description="Of a resource: what is written at the end of its comment.")
+
+
 class LiveDocument(ObjectDocument):
     """An object as it was seen in the project."""
 
@@ -86,6 +92,8 @@ class LiveDocument(ObjectDocument):
     created: datetime | None = None
     modified: datetime | None = None
     stack: str | None = Field(None, description="Of a resource: the stack that marked it.")
+    marker: str | None = Field(None, description="Of a resource: the mark itself, as it ends the comment.")
+    schema_: str | None = Field(None, alias="schema")
 
 
 class DifferenceDocument(_Model):
@@ -108,8 +116,33 @@ class ChangeDocument(_Model):
     column: int | None = None
     upload_bytes: int = 0
     differences: tuple[DifferenceDocument, ...] = ()
-    desired: ObjectDocument | None = None
+    desired: DesiredDocument | None = None
     live: LiveDocument | None = None
+
+
+class KeptDocument(_Model):
+    """An object that is as it should be."""
+
+    kind: Literal["function", "resource"]
+    name: str
+    file: str
+    line: int
+    column: int
+    desired: DesiredDocument
+    live: LiveDocument
+
+
+class SavedDocument(_Model):
+    """What performing a plan later needs beside its operations."""
+
+    epoch: int = Field(ge=0, description="The newest epoch of the stack's ledger; 0 when there was none.")
+    manifest: str = Field(description="sha256 of the manifest's bytes.")
+    allow_deletes: int = Field(ge=0, description="How many deletes are approved.")
+    empty_manifest: bool
+    kept: tuple[KeptDocument, ...] = Field(description="What needs no operation, as far as the plan relies on it.")
+    checksum: str = Field(
+        description="sha256 over the file without this field, as JSON with sorted keys and no spaces."
+    )
 
 
 class PlanDocument(_Model):
@@ -124,8 +157,12 @@ class PlanDocument(_Model):
     unchanged: int
     foreign: int = Field(description="Objects in the project that the stack has nothing to do with.")
     upload_bytes: int
+    from_dump: bool = Field(default=False, description="Made against a dump; nobody has looked at the project itself.")
     refusals: tuple[ProblemDocument, ...] = Field((), description="Why the plan can never be applied.")
     digest: str = Field(description="sha256 over the operations and the observations they rest on.")
+    saved: SavedDocument | None = Field(
+        None, description="Only in what `plan --out` writes, and `apply FILE` performs."
+    )
 
 
 class OutcomeDocument(_Model):
@@ -275,6 +312,26 @@ class RunDocument(_Model):
     objects: tuple[ObjectDocument, ...] = Field((), description="What the stack managed afterwards; only of one run.")
 
 
+class DumpedDocument(_Model):
+    """One object of a dump."""
+
+    kind: Literal["function", "resource"]
+    live: LiveDocument
+
+
+class DumpDocument(_Model):
+    """What a project holds, as far as planning a stack needs it."""
+
+    format: Literal["udfs.dump/1"] = "udfs.dump/1"
+    stack: str
+    project: str
+    schema_: str | None = Field(None, alias="schema")
+    taken: datetime = Field(description="When, by the service's clock.")
+    epochs: tuple[int, ...] = Field((), description="Of the stack's ledger.")
+    last: dict[str, Any] | None = Field(None, description="The newest entry of the ledger, as it is in the project.")
+    objects: tuple[DumpedDocument, ...]
+
+
 class HistoryDocument(_Model):
     """The last applies of a stack, the newest first."""
 
@@ -327,6 +384,7 @@ def plan(made: Plan) -> PlanDocument:
         unchanged=len(made.unchanged),
         foreign=made.foreign,
         upload_bytes=made.upload_bytes,
+        from_dump=made.from_dump,
         refusals=tuple(map(problem, made.refusals)),
         digest=f"sha256:{made.digest}",
     )
@@ -378,6 +436,24 @@ def live(have: Live) -> LiveDocument:
         created=have.created,
         modified=have.modified,
         stack=have.marker.stack if have.marker else None,
+        marker=str(have.marker) if have.marker else None,
+        schema=have.schema,
+    )
+
+
+def kept(change: Change) -> KeptDocument:
+    """Return an object that needs no operation; both of its sides are there."""
+    assert change.desired is not None
+    assert change.live is not None
+    origin = change.desired.origin
+    return KeptDocument(
+        kind=change.key.kind,
+        name=change.key.name,
+        file=origin.file,
+        line=origin.line,
+        column=origin.column,
+        desired=_desired(change.desired),
+        live=live(change.live),
     )
 
 
@@ -404,9 +480,13 @@ def _change(change: Change) -> ChangeDocument:
         column=origin.column if origin else None,
         upload_bytes=uploaded(change),
         differences=tuple(DifferenceDocument(field=d.field, old=d.old, new=d.new) for d in change.differences),
-        desired=ObjectDocument(**_fields(change.desired.object)) if change.desired else None,
+        desired=_desired(change.desired) if change.desired else None,
         live=live(change.live) if change.live else None,
     )
+
+
+def _desired(want: Desired) -> DesiredDocument:
+    return DesiredDocument(**_fields(want.object), marker=str(want.marker) if want.marker else None)
 
 
 def _fields(obj: Object) -> dict[str, Any]:

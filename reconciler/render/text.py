@@ -86,6 +86,8 @@ def problems(found: Iterable[Problem]) -> Iterator[Line]:
 def plan(made: Plan, *, command: str | None = None, refusals: Iterable[Problem] = ()) -> Iterator[Line]:
     """Yield a plan: where it goes, one sentence an object, `refusals`, the summary, and `command` as the next step."""
     yield (("", f"Stack {made.stack} → {_destination(made)}"),)
+    if made.from_dump:
+        yield (("warning", "Made against a dump: the project itself was not looked at"),)
     yield ()
     for change in made.changes:
         yield from _change(change)
@@ -96,7 +98,7 @@ def plan(made: Plan, *, command: str | None = None, refusals: Iterable[Problem] 
         yield ()
     yield (("name", summary(made)),)
     if made.changes and not made.refusals:
-        yield (("quiet", f"Digest: sha256:{made.digest[:16]}"),)
+        yield (("quiet", f"Digest: sha256:{made.digest}"),)
     if command:
         yield ("help", "Next: "), ("", command)
 

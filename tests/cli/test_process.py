@@ -292,3 +292,63 @@ def test_a_schema_of_the_local_service_comes_into_being(folder: Path) -> None:
     done = run("plan", "--exit-code")
     assert done.returncode == 0
     assert "schema sales" in done.stdout
+
+
+def test_a_saved_plan_is_what_its_schema_says(server: Server, folder: Path) -> None:
+    import jsonschema
+
+    schema = json.loads(run("schema", "plan.json").stdout)
+    run("apply", "--yes")
+    (folder / "f.py").write_text(SOURCE + "# changed\n")
+    assert run("plan", "--out", "plan.json").returncode == 0
+    document = json.loads((folder / "plan.json").read_text())
+    jsonschema.validate(document, schema)
+    assert [one["name"] for one in document["saved"]["kept"]] == ["f"]
+    assert sorted(path.name for path in folder.glob("*plan*")) == ["plan.json"]
+
+
+@pytest.mark.parametrize("seed", ["0", "1"])
+def test_the_same_plan_is_the_same_file(seed: str, server: Server, folder: Path) -> None:
+    assert run("plan", "--out", "one.json").returncode == 0
+    other = {**os.environ, "PYTHONHASHSEED": seed, "LC_ALL": "C", "TZ": "Asia/Shanghai"}
+    assert run("plan", "--out", "two.json", env=other).returncode == 0
+    assert (folder / "one.json").read_bytes() == (folder / "two.json").read_bytes()
+
+
+def test_a_direct_apply_can_be_held_to_an_approved_digest(server: Server) -> None:
+    digest = json.loads(run("plan", "--format", "json").stdout)["digest"]
+    assert f"Digest: {digest}\n" in run("plan").stdout, "what a person copies is the whole of it"
+    refused = run("apply", "--yes", "--digest", f"sha256:{'0' * 64}")
+    assert refused.returncode == 5
+    assert "E519" in refused.stderr
+    assert not [sent for sent in server.requests if sent.method != "GET"]
+    assert run("apply", "--yes", "--digest", digest).returncode == 0
+
+
+def test_an_apply_in_between_is_seen_though_the_plan_was_confirmed(server: Server) -> None:
+    """A person takes their time to answer; somebody else's apply in that time makes the plan stale."""
+    assert run("plan", "--out", "plan.json").returncode == 0
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execv(sys.executable, [*UDFS, "apply", "plan.json"])
+    shown, deadline = b"", time.monotonic() + 60
+    while b"Only 'yes' is taken" not in shown and time.monotonic() < deadline:
+        if select.select([terminal], [], [], 0.2)[0]:
+            shown += os.read(terminal, 65536)
+    assert run("apply", "--yes").returncode == 0
+    server.clear_requests()
+    os.write(terminal, b"yes\n")
+    _, status = os.waitpid(child, 0)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(status) == 6
+    assert not [sent for sent in server.requests if sent.method != "GET"]
+
+
+def test_planning_against_a_dump_needs_no_credentials_and_sends_nothing(server: Server) -> None:
+    run("apply", "--yes")
+    assert run("dump", "--out", "dump.json").returncode == 0
+    server.close()
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("ALIBABA_CLOUD")}
+    done = run("plan", "--against", "dump.json", "--exit-code", env=bare)
+    assert done.returncode == 0, done.stderr
+    assert "Made against a dump" in done.stdout

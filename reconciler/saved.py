@@ -1,0 +1,345 @@
+"""
+Plans that are written down to be performed later, by somebody else or after an approval.
+
+A saved plan is the plan's document with what performing it needs beside the operations: the epoch of the ledger it was
+made against, the sha256 of the manifest, the deletes that were allowed, and the objects it relies on without changing
+them. No content is in it: what is uploaded is found again among the manifest's artifacts by sha256.
+
+It is performed exactly as it was shown, or not at all. `require_fresh` holds the whole plan against a fresh look at the
+project before the lease is taken, and taking the lease creates the epoch after the one that was looked at, so that no
+apply can come in between. Each object is then looked at once more before it is written, as in every apply.
+
+Two digests guard the file. The plan's own names the operations and what they rest on; it is what an approval quotes. The
+checksum covers every byte that means something, so that a damaged or edited file is refused. Neither is a signature: who
+can write the file can write both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from reconciler.diff import Action, Cause, Change, Difference, managed_by
+from reconciler.errors import Position, Problem, Refused, StalePlan, UsageError
+from reconciler.names import function_key, reference, resource_key
+from reconciler.plan import Destination, Plan, needed_by_strangers, observation
+from reconciler.render import document
+from reconciler.render.document import LiveDocument, PlanDocument, SavedDocument
+from reconciler.state import Desired, Function, Live, Resource, read_comment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+    from reconciler.ledger import Reading
+    from reconciler.render.document import ChangeDocument, KeptDocument, ObjectDocument
+    from reconciler.state import Marker, Object
+
+FORMAT = "udfs.plan/1"
+AGAIN = "make a new plan and look at it"
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A plan and what it stands on."""
+
+    plan: Plan
+    epoch: int
+    """The newest of the stack's ledger when the plan was made; 0 for none."""
+
+    manifest: str
+    """sha256 of the manifest's bytes."""
+
+    allow_deletes: int = 0
+
+
+def save(plan: Plan, reading: Reading, manifest: str, *, allow_deletes: int = 0) -> Saved:
+    """Return what has to be written down of a plan that was just made; `Refused` if it could never be performed."""
+    if plan.refusals:
+        raise Refused.of(plan.refusals)
+    return Saved(plan, newest(reading), manifest, allow_deletes)
+
+
+def newest(reading: Reading) -> int:
+    """Return the newest epoch that was seen, 0 for none."""
+    return reading.epochs[-1] if reading.epochs else 0
+
+
+# --- Writing and reading ------------------------------------------------------------------------------------------------
+
+
+def write(saved: Saved) -> bytes:
+    """Return the file's content; equal plans give equal bytes."""
+    plan = saved.plan
+    beside = SavedDocument(
+        epoch=saved.epoch,
+        manifest=f"sha256:{saved.manifest}",
+        allow_deletes=saved.allow_deletes,
+        empty_manifest=plan.empty_manifest,
+        kept=tuple(map(document.kept, plan.unchanged)),
+        checksum="",
+    )
+    made = document.plan(plan).model_copy(update={"saved": beside})
+    checksum = _checksum(json.loads(document.dump(made)))
+    sealed = beside.model_copy(update={"checksum": checksum})
+    return document.dump(made.model_copy(update={"saved": sealed})).encode()
+
+
+def read(content: bytes, name: str) -> Saved:
+    """
+    Read a saved plan; E516 for a file that is not one or is not what was written, E517 for a newer one.
+
+    `name` is how the file is called in errors.
+    """
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError) as cause:
+        raise _unusable(name, "is not JSON") from cause
+    _require_whole(found, name)
+    try:
+        told = PlanDocument.model_validate_json(content)
+        saved = _saved(told)
+    except ValidationError as cause:
+        first = cause.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise _unusable(name, f"is not understood: {place}: {first['msg']}", "use the udfs that wrote it") from cause
+    except ValueError as cause:
+        raise _unusable(name, f"is not understood: {cause}") from cause
+    if told.digest != f"sha256:{saved.plan.digest}":
+        raise _unusable(name, "does not have the digest that it states")
+    return saved
+
+
+def _require_whole(found: Any, name: str) -> None:
+    """Raise for what is no saved plan, a newer one, or not as it was written; nothing in it is believed before that."""
+    form = found.get("format") if isinstance(found, dict) else None
+    if isinstance(form, str) and form.startswith("udfs.plan/") and form != FORMAT:
+        raise UsageError("E517", f"the plan '{name}' has the format '{form}'", hint="use the udfs that wrote it")
+    if form != FORMAT:
+        raise _unusable(name, "is not a plan")
+    beside = found.get("saved")
+    if not isinstance(beside, dict):
+        raise _unusable(name, "tells of a plan and cannot be performed", "write it with: udfs plan --out FILE")
+    if beside.get("checksum") != _checksum(found):
+        raise _unusable(name, "is not as it was written: its checksum differs")
+
+
+def _checksum(found: dict[str, Any]) -> str:
+    """Return the digest of everything in a file but the checksum, however it is indented."""
+    beside = {key: value for key, value in found["saved"].items() if key != "checksum"}
+    text = json.dumps({**found, "saved": beside}, sort_keys=True, separators=(",", ":"))
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _unusable(name: str, why: str, hint: str = AGAIN) -> UsageError:
+    return UsageError("E516", f"the plan '{name}' {why}", hint=hint)
+
+
+def _saved(told: PlanDocument) -> Saved:
+    assert told.saved is not None
+    return Saved(plan_of(told), told.saved.epoch, told.saved.manifest.removeprefix("sha256:"), told.saved.allow_deletes)
+
+
+def plan_of(told: PlanDocument) -> Plan:
+    """Return the plan that a saved document tells of; ValueError for what `write` does not write."""
+    if told.saved is None or told.refusals:
+        raise ValueError("a plan that is refused is not written")
+    return Plan(
+        stack=told.stack,
+        destination=Destination(told.target, told.project, told.schema_),
+        changes=tuple(map(_change, told.changes)),
+        unchanged=tuple(map(_kept, told.saved.kept)),
+        foreign=told.foreign,
+        empty_manifest=told.saved.empty_manifest,
+        from_dump=told.from_dump,
+    )
+
+
+def _change(told: ChangeDocument) -> Change:
+    if (told.desired is None) != (told.action == "delete") or (told.live is None) != (told.action == "create"):
+        raise ValueError(f"a {told.action} of {told.kind} {told.name} with the wrong sides")
+    return Change(
+        Action(told.action),
+        (function_key if told.kind == "function" else resource_key)(told.name),
+        _desired(told) if told.desired else None,
+        live_of(told.kind, told.live) if told.live else None,
+        Cause(told.cause),
+        tuple(Difference(found.field, found.old, found.new) for found in told.differences),
+    )
+
+
+def _kept(told: KeptDocument) -> Change:
+    key = (function_key if told.kind == "function" else resource_key)(told.name)
+    return Change(Action.KEEP, key, _desired(told), live_of(told.kind, told.live))
+
+
+def _desired(told: ChangeDocument | KeptDocument) -> Desired:
+    if told.desired is None or told.file is None or told.line is None or told.column is None:
+        raise ValueError(f"{told.kind} {told.name} has no place in the manifest")
+    made = _object(told.kind, told.desired)
+    if made.key.folded != told.name.lower():
+        raise ValueError(f"{told.kind} {told.name} is called {made.name}")
+    return Desired(made, Position(told.file, told.line, told.column), _marker(told.desired.marker))
+
+
+def live_of(kind: str, told: LiveDocument) -> Live:
+    """Return an object as a document says that it was seen; ValueError for what no document of ours says."""
+    return Live(
+        _object(kind, told),
+        owner=told.owner or "",
+        updater=told.updater or "",
+        created=told.created,
+        modified=told.modified,
+        marker=_marker(told.marker),
+        schema=told.schema_,
+    )
+
+
+def _object(kind: str, told: ObjectDocument) -> Object:
+    if kind == "function":
+        if told.class_path is None or told.resources is None:
+            raise ValueError(f"function {told.name} has no class or no resources")
+        # What is written is already relative to the function's own place.
+        return Function(told.name, told.class_path, tuple(reference(name, "", None) for name in told.resources))
+    if told.type is None or told.size is None:
+        raise ValueError(f"resource {told.name} has no type or no size")
+    return Resource(told.name, told.type, told.md5, told.size, told.comment or "", told.table)
+
+
+def _marker(text: str | None) -> Marker | None:
+    if text is None:
+        return None
+    before, marker = read_comment(text)
+    if before or marker is None:
+        raise ValueError("a mark that udfs does not write")
+    return marker
+
+
+# --- Staleness ------------------------------------------------------------------------------------------------------------
+
+
+def require_same_manifest(saved: Saved, manifest: str, file: Path) -> None:
+    """Raise `StalePlan` if the manifest's bytes are not those that the plan was made from."""
+    if saved.manifest != manifest:
+        raise StalePlan(
+            "E518",
+            f"the manifest '{file}' was changed since the plan was made",
+            hint=f"check out the commit that the plan is of, or {AGAIN}",
+        )
+
+
+def require_contents(saved: Saved, contents: Mapping[str, Path]) -> None:
+    """Raise `StalePlan` for every content to upload that the manifest's files no longer give."""
+    missing = [
+        Problem(
+            "E518",
+            f"the content of {change.key} is not what it was when the plan was made (sha256:{sha256[:16]})",
+            at=change.desired.origin,
+            hint=f"check out the commit that the plan is of, or {AGAIN}",
+        )
+        for change in saved.plan.changes
+        if change.desired is not None
+        and change.desired.marker is not None
+        and (sha256 := change.desired.marker.sha256) is not None
+        and sha256 not in contents
+    ]
+    if missing:
+        raise StalePlan.of(missing)
+
+
+def require_place(saved: Saved, stack: str, destination: Destination) -> None:
+    """Raise `StalePlan` if the manifest now leads elsewhere: its variables come from the environment."""
+    made_for = (saved.plan.stack, saved.plan.destination)
+    if made_for != (stack, destination):
+        raise StalePlan(
+            "E520",
+            f"the plan is for {_place(*made_for)}, and the manifest now says {_place(stack, destination)}",
+            hint=f"restore the variables of the manifest, or {AGAIN}",
+        )
+
+
+def require_fresh(saved: Saved, reading: Reading) -> None:
+    """
+    Raise `StalePlan`, with everything that moved and who moved it, unless the project is what the plan was made against.
+
+    What the plan leaves alone is looked at too: a function that is created relies on a resource that was there.
+    """
+    plan, live = saved.plan, reading.live
+    relied = sorted((*plan.changes, *plan.unchanged), key=lambda change: change.key)
+    moved = [
+        *_ledger_moved(saved, reading),
+        *(
+            Problem("E506", f"{change.key} {why} since the plan was made")
+            for change in relied
+            if (why := why_moved(change.live, live.get(change.key)))
+        ),
+    ]
+    if moved:
+        raise _stale(moved)
+    # The marks that make a function ours are on its resources, so this is asked when all of those are in their place.
+    lost = [
+        Problem("E506", f"{change.key} is no longer marked as this stack's")
+        for change in relied
+        if (found := live.get(change.key)) and managed_by(found, live, reading.last) != plan.stack
+    ]
+    if lost:
+        raise _stale(lost)
+    if strangers := list(needed_by_strangers(plan.changes, live)):
+        raise Refused.of(strangers)
+
+
+def _stale(moved: list[Problem]) -> StalePlan:
+    """Make one error that tells of the ledger first, and only once what to do."""
+    error = StalePlan(moved[0].code, moved[0].message)
+    error.problems = (*moved[:-1], replace(moved[-1], hint=AGAIN))
+    return error
+
+
+def why_moved(was: Live | None, now: Live | None) -> str | None:
+    """Return what happened to an object and who did it, as far as the service tells; None if nothing did."""
+    if was is None:
+        return f"was created{_by(now.owner)}{_on(now.created)}" if now else None
+    if now is None:
+        return "was deleted"
+    if was.created != now.created:
+        return f"was deleted, and created again{_by(now.owner)}{_on(now.created)}"
+    if _pin(was) == _pin(now):
+        return None
+    if isinstance(now.object, Function):
+        return "was changed (the service does not tell who changes functions)"
+    return f"was changed{_by(now.updater)}{_on(now.modified)}"
+
+
+def _pin(live: Live) -> tuple[object, ...]:
+    """Return all that must still be seen: what an apply looks at before a write, and who was there last and when."""
+    return (observation(live), live.owner, live.updater, live.modified)
+
+
+def _ledger_moved(saved: Saved, reading: Reading) -> Iterator[Problem]:
+    now, last = newest(reading), reading.last
+    if now == saved.epoch:
+        return
+    if now < saved.epoch or last is None:
+        told = f"the ledger's epoch {saved.epoch}, which the plan was made against, is gone"
+    else:
+        when = f"{last.started:%Y-%m-%d %H:%MZ}"
+        told = f"{last.holder} applied stack '{last.stack}' since the plan was made (epoch {now}, {when})"
+    yield Problem("E515", told)
+
+
+def _by(who: str) -> str:
+    return f" by {who}" if who else ""
+
+
+def _on(when: datetime | None) -> str:
+    return f" on {when:%Y-%m-%d %H:%MZ}" if when else ""
+
+
+def _place(stack: str, destination: Destination) -> str:
+    schema = f", schema {destination.schema}" if destination.schema else ""
+    return f"stack '{stack}' in project {destination.project}{schema} (target {destination.target})"
