@@ -33,7 +33,9 @@ _INTERESTING = {
         _OF_INTEREST + r"""|[bB]['"]|\*|@|\b(?:yield|await|print|async|exec|lambda)\b|\d_|\.\.\.|[^\x00-\x7f]"""
     ),
 }
-_FOR_OTHERS = re.compile(r"TYPE_CHECKING|version_info|\bPY[23]\b|platform|suppress")
+_FOR_OTHERS = frozenset(("TYPE_CHECKING", "version_info", "hexversion", "PY2", "PY3", "platform", "suppress"))
+"""Names in a condition that asks which interpreter runs, or in a ``with`` that lets imports fail."""
+
 _CATCHES_IMPORTS = frozenset(("ImportError", "ModuleNotFoundError", "Exception", "BaseException"))
 
 
@@ -253,11 +255,8 @@ class _Walk:
         header: list[ast.AST] = []
         blocks: list[tuple[list[ast.stmt], _Place]] = []
         match statement:
-            case ast.If(test=test, body=body, orelse=orelse):
-                header = [test]
-                # One branch is for this interpreter and the other not; which is which is not worked out.
-                inner = place._replace(guarded=place.guarded or bool(_FOR_OTHERS.search(ast.unparse(test))))
-                blocks = [(body, inner), (orelse, inner)]
+            case ast.If():
+                self._branches(statement, place)
             case ast.While(test=test, body=body, orelse=orelse):
                 header = [test]
                 blocks = [(body, place._replace(loop=1)), (orelse, place)]
@@ -271,7 +270,7 @@ class _Walk:
                 header = [*items]
                 for item in items:
                     self._targets(item.optional_vars, place)
-                swallows = any(_FOR_OTHERS.search(ast.unparse(item.context_expr)) for item in items)
+                swallows = any(_asks_who_runs(item.context_expr) for item in items)
                 blocks = [(body, place._replace(guarded=place.guarded or swallows))]
             case ast.Match(subject=subject, cases=cases):
                 header = [subject]
@@ -282,6 +281,22 @@ class _Walk:
             self._header(statement, header, blocks[0][0])
         for body, inner in blocks:
             self.block(body, inner)
+
+    def _branches(self, statement: ast.If, place: _Place) -> None:
+        """Walk an ``if`` with all its ``elif``, which a tree nests as deep as there are of them."""
+        asks = False
+        while True:
+            self._header(statement, [statement.test], statement.body)
+            # One branch is for this interpreter and the other not; which is which is not worked out.
+            asks = asks or _asks_who_runs(statement.test)
+            inner = place._replace(guarded=place.guarded or asks)
+            self.block(statement.body, inner)
+            match statement.orelse:
+                case [ast.If() as following]:
+                    statement = following
+                case rest:
+                    self.block(rest, inner)
+                    return
 
     def _targets(self, target: ast.expr | None, place: _Place) -> None:
         for node in ast.walk(target) if target is not None else ():
@@ -308,6 +323,11 @@ def _tries(statement: Any, place: _Place) -> Iterator[tuple[list[ast.stmt], _Pla
         yield handler.body, inner
     yield statement.orelse, inner
     yield statement.finalbody, place._replace(loop=2 if place.loop else 0)
+
+
+def _asks_who_runs(condition: ast.expr) -> bool:
+    names = (getattr(node, "id", None) or getattr(node, "attr", None) for node in ast.walk(condition))
+    return not _FOR_OTHERS.isdisjoint(names)
 
 
 def _catches(handler: ast.ExceptHandler) -> bool:

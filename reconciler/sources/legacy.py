@@ -15,6 +15,7 @@ differ can be replaced by others *of the same width* that parse alike: nothing h
 ``raise E, v``          ``raise E; v``
 ``except E, e:``        ``except E+ e:``         an expression; the name that is bound is of no interest
 ```x```                 ``(x)``
+``[x for x in 1, 2]``   ``[x for x in 1+ 2]``
 ``a <> b``              ``a != b``
 ``0777``, ``10L``       ``1777``, ``100``        some number
 ``ur'…'``, ``br'…'``    ``rf'…'``                raw text, its braces turned into parentheses
@@ -23,7 +24,7 @@ differ can be replaced by others *of the same width* that parse alike: nothing h
 ``async``, ``x.True``   ``_sync``, ``x._rue``    ordinary names then
 ======================  =======================  =====================================================
 
-Not known: a tuple without parentheses after ``in`` of a list comprehension, ``[x for x in 1, 2]``.
+Not known: a lambda in the tuple that a list comprehension goes over, ``[f() for f in lambda: 1, lambda: 2]``.
 """
 
 from __future__ import annotations
@@ -139,6 +140,8 @@ class _Writer:
                 self._comma(index, token, "+")
             case "def":
                 self._parameters(index + 2, token.depth + 1, ")")
+            case "for" if token.depth:
+                self._source_of_a_list(index, token)
             case "lambda":
                 self._parameters(index, token.depth, ":")
             case _:
@@ -162,6 +165,20 @@ class _Writer:
                 self._put(token.start, replacement)
             if token.text in {",", ";", ":", "\n"}:
                 return
+
+    def _source_of_a_list(self, index: int, keyword: _Token) -> None:
+        """Join the tuple that a list comprehension may go over without parentheses."""
+        opening = next(token for token in reversed(self._tokens[:index]) if token.depth == keyword.depth - 1)
+        if opening.text != "[":
+            return
+        is_source = False
+        for token in self._tokens[index + 1 :]:
+            if token.depth < keyword.depth or (token.depth == keyword.depth and token.text in {"for", "if"}):
+                return
+            if token.depth == keyword.depth:
+                is_source = is_source or token.text == "in"
+                if is_source and token.text == ",":
+                    self._put(token.start, "+")
 
     def _parameters(self, index: int, depth: int, end: str) -> None:
         """Make one name of every parameter that is a tuple."""

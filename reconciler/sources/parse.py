@@ -43,7 +43,9 @@ def parse(page: Page, runtime: str) -> tuple[ast.Module | None, Finding | None]:
     except SyntaxError as error:
         if _NEWER.match(error.msg):
             with suppress(*_FAILURES):
-                return _tree(page.text, None), _refused(page, error, runtime)
+                tree = _tree(page.text, None)
+                # Of `with` the parser says it too often: `with (a):` is as old as `with`. `newer` looks closer.
+                return tree, None if "context managers" in error.msg else _refused(page, error, runtime)
         if runtime == "cp27":
             return _second_reading(page)
         return None, _refused(page, error, runtime)
@@ -55,8 +57,6 @@ def _second_reading(page: Page) -> tuple[ast.Module | None, Finding | None]:
     text, shifts = legacy.modern(page.text)
     try:
         tree = _tree(text, (3, 7))
-    except SyntaxError as error:
-        return None, _refused(page, error, "cp27")
     except _FAILURES as error:
         return None, _refused(page, error, "cp27")
     page.parsed, page.shifts = text.split("\n"), shifts
@@ -79,6 +79,7 @@ def _refused(page: Page, error: Exception, runtime: str) -> Finding:
         column = nul - page.starts[line - 1] + 1
         return page.spot(line, column, 1, "E801", f"{named(runtime)} cannot read this: a NUL character")
     if not isinstance(error, SyntaxError):
+        # What is read is walked without recursion, or no deeper than the parser's own 100 blocks and 200 brackets.
         return page.spot(1, 1, 1, "E801", "the file is nested too deep to be read", "break the expression up")
     line, column = error.lineno or 1, error.offset or 1
     width = (error.end_offset or column) - column if error.end_lineno == error.lineno else 1

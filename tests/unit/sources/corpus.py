@@ -77,6 +77,35 @@ def _signature(sentence: str, signature: str, *found: tuple[str, str], takes: st
 
 
 CASES = [
+    _case(
+        "a method that some interpreters get and others not",
+        """
+        import sys
+        @annotate("bigint->bigint")
+        class F(object):
+            if sys.version_info[0] == 2:
+                def evaluate(self, number): return number
+            else:
+                def evaluate(self, number): return number
+        """,
+    ),
+    _case(
+        "another decorator may give the signature",
+        "import f\n@f.signed\nclass F(object):\n    def evaluate(self): pass\n",
+    ),
+    _case(
+        "a signature that is worked out",
+        "import f\n@annotate(f.SIGNATURE)\nclass F(object):\n    def evaluate(self): pass\n",
+    ),
+    _case(
+        "a UDAF whose buffer is made elsewhere",
+        UDAF.format("pass").replace("def new_buffer(self):\n            pass", "new_buffer = list"),
+    ),
+    _case("new_buffer may raise", UDAF.format("raise NotImplementedError")),
+    _case(
+        "forward with what cannot be counted",
+        "@annotate('->bigint,string')\nclass F(BaseUDTF):\n    def process(self, *row):\n        self.forward(*row)\n",
+    ),
     # --- good ---------------------------------------------------------------------------------------------------------
     _body("a plain UDF", "return 1"),
     _case(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from reconciler.errors import EXPLANATIONS
@@ -9,10 +11,13 @@ from reconciler.sources.check import check
 from tests.unit.sources.corpus import CASES, Case
 
 SINCE_311 = {"a star in an index"}
+"""Told as E801 by an older parser, which stops there."""
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.sentence)
 def test_source_tells(case: Case) -> None:
+    if sys.version_info < (3, 11) and case.sentence in SINCE_311:
+        pytest.skip("this Python's own parser does not know it")
     found = check(case.raw, case.uses)
     lines = case.source.replace("\r\n", "\n").split("\n")
     told = [(one.code, lines[one.line - 1][one.column - 1 : one.column - 1 + one.width]) for one in found]

@@ -55,6 +55,9 @@ PIECES = (
     "with a as b, c as d: pass\n",
     "x = {1, 2} | {a: b for a in c}\n",
     "print ('a'), 'b'\nprint ('a') % 1\n",
+    "print\nx = [a for a, b in 1, (2, 3) if c for d in 4, 5], (a for a in b), {a for a in b}\n",
+    "print 1\nx = [f(a for a in b) for c in d, e]\n",
+    "print 1\nx = (a for a in b, c)\n",
     "async = 1\nawait = async\n",
     "def f(a, a): pass\n",
     "x = (yield)\n",
@@ -72,6 +75,17 @@ PIECES = (
     "lambda *, a: 1\n",
     "def f(*, a):\n    def g(): nonlocal a\n",
     "for x in *a, b: pass\n",
+    "for x in (*a, b): pass\nfor x in 1, 2 * 3: pass\n",
+    "def f(): return (*a, b)\ndef g(): return 1, 2 * 3\n",
+    "x[(*a, b)]\nx[1, 2 * 3]\n",
+    "def f():\n    class C: pass\n",
+    "try: pass\nexcept: pass\nelse: pass\nfinally: pass\n",
+    "print",
+    "print 1\nraise E",
+    "print 1\n[x for x in 1, 2",
+    "x = a.exec\n",
+    "with (a): pass\n",
+    "async def f():\n    async for x in y: pass\n    async with (a as b, c): pass\n",
     "x = a if (b := c) else d\n",
     "return\n",
     "class C:\n    return\n",
@@ -133,6 +147,11 @@ TOKENS = st.sampled_from(
 @example("x = " + "9" * 5000, "cp37")
 @example("print '" + "(" * 300, "cp27")
 @example("x = 1\n\ufeff", "cp37")
+@example("x = 1" + " + 1" * 20_000, "cp37")
+@example("print x" + ".a" * 20_000, "cp27")
+@example("if a: pass\n" + "elif a: import b\n" * 2_000, "cp37")
+@example("if (x := 1): pass\ndef f(:", "cp37")
+@example("print x\nif (x := 1): pass\n", "cp27")
 @example("print '\\N{no}'; u'\\N{no}'", "cp27")
 def test_any_text_gives_problems_or_none_and_every_place_is_in_it(text: str, runtime: str) -> None:
     raw = text.encode("utf-8", "surrogatepass")
@@ -173,6 +192,12 @@ def test_encodings_are_python_s() -> None:
     assert check(b"#!/bin/sh\n# vim: set fileencoding=utf-8 :\n# \xc3\xa9\n", [Use("cp27", None, ())]) == ()
     (late,) = check(b"x = 1\n# coding: utf-8\n# \xc3\xa9\n", [Use("cp27", None, ())])
     assert (late.code, late.line) == ("E803", 3)
+
+
+def test_an_older_python_of_the_tool_says_so_and_refuses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(VERSIONS, "cp311", (3, 99))
+    (found,) = check(b"x = = 1\n", [Use("cp311", None, ())])
+    assert (found.code, found.severity) == ("E801", "warning")
 
 
 def test_columns_count_characters_behind_accents_and_tabs() -> None:
