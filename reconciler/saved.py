@@ -328,7 +328,8 @@ def _ledger_moved(saved: Saved, reading: Reading) -> Iterator[Problem]:
         told = f"the ledger's epoch {saved.epoch}, which the plan was made against, is gone"
     else:
         when = f"{last.started:%Y-%m-%d %H:%MZ}"
-        told = f"{last.holder} applied stack '{last.stack}' since the plan was made (epoch {now}, {when})"
+        what = "began to apply" if last.outcome == "running" else "applied"
+        told = f"{last.holder} {what} stack '{last.stack}' since the plan was made (epoch {now}, {when})"
     yield Problem("E515", told)
 
 

@@ -90,14 +90,11 @@ def plan(
     else:
         reading = _look(ready.loaded, options, full=refresh == "full")
     made = workflow.make_plan(ready, reading, from_dump=against is not None)
-    hopeless = saving.hopeless(made) if out is not None else []
-    if out is not None and not hopeless:
+    if out is not None:
         saving.save(made, reading, out, manifest_digest, allow_deletes)
     _print_plan(made, options, next_command=_next(made, options, out, allow_deletes))
-    if made.refusals:
+    if made.refusals or (out is not None and saving.hopeless(made)):
         return Refused.exit_code
-    if hopeless:
-        raise Refused.of(hopeless)
     return CHANGES_PRESENT if exit_code and made.changes else 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,9 +14,10 @@ import click
 
 from reconciler import workflow
 from reconciler.cli.common import Options, command, connected, loaded, manifest_options
-from reconciler.cli.output import note, print_document
+from reconciler.cli.output import note, print_document, print_lines
 from reconciler.errors import UsageError
 from reconciler.plan import guards
+from reconciler.render import text
 
 if TYPE_CHECKING:
     from reconciler.errors import Problem
@@ -43,7 +45,7 @@ refresh_option = click.option(
 def dump(options: Options, refresh: str, out: Path | None) -> int:
     """Write down what the project holds, for `udfs plan --against FILE` where there are no credentials."""
     from reconciler import dumps
-    from reconciler.render.document import dump as text_of
+    from reconciler.render.document import dump as as_json
 
     manifest = loaded(options)
     with connected(manifest) as target:
@@ -53,7 +55,7 @@ def dump(options: Options, refresh: str, out: Path | None) -> int:
     if out is None:
         print_document(made)
     else:
-        write_whole(out, text_of(made).encode())
+        write_whole(out, as_json(made).encode())
         note(f"wrote {out}")
     return 0
 
@@ -74,9 +76,14 @@ def hopeless(made: Plan) -> list[Problem]:
 
 
 def save(made: Plan, reading: Reading, out: Path, manifest: str, allow_deletes: int) -> None:
-    """Write a plan down."""
+    """Write a plan down, or say why not."""
     from reconciler import saved
 
+    if hopeless(made):
+        note(f"{out} is not written: the plan is refused")
+        # Refusals are part of the plan and told with it; an empty manifest is not.
+        print_lines(text.problems(guards(made, allow_deletes=made.deletes)), sys.stderr)
+        return
     write_whole(out, saved.write(saved.save(made, reading, manifest, allow_deletes=allow_deletes)))
     note(f"wrote {out}")
 

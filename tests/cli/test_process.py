@@ -352,3 +352,14 @@ def test_planning_against_a_dump_needs_no_credentials_and_sends_nothing(server: 
     done = run("plan", "--against", "dump.json", "--exit-code", env=bare)
     assert done.returncode == 0, done.stderr
     assert "Made against a dump" in done.stdout
+
+
+def test_a_plan_that_is_not_written_is_one_document_all_the_same(server: Server, folder: Path) -> None:
+    run("apply", "--yes")
+    (folder / "udfs.yaml").write_text(MANIFEST.replace("functions:\n  f: {source: f.py, class: F}", "functions: {}"))
+    done = run("plan", "--out", "plan.json", "--format", "json")
+    assert done.returncode == 5
+    assert json.loads(done.stdout)["format"] == "udfs.plan/1"
+    assert "plan.json is not written: the plan is refused" in done.stderr
+    assert "error[E504]" in done.stderr
+    assert not (folder / "plan.json").exists()

@@ -241,6 +241,12 @@ def test_an_apply_since_then_is_named_first() -> None:
     assert len(told) == 2
 
 
+def test_an_apply_that_has_not_ended_is_told_as_begun() -> None:
+    running = Reading(DEPLOYED, (1,), replace(entry(1), outcome="running"))
+    with pytest.raises(StalePlan, match="eve on ci began to apply stack 'risk' since the plan was made"):
+        saved.require_fresh(planned(), running)
+
+
 def test_a_lost_ledger_makes_a_plan_stale() -> None:
     [told] = stale(planned(epoch=2), DEPLOYED)
     assert told == "the ledger's epoch 2, which the plan was made against, is gone"
