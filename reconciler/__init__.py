@@ -11,10 +11,13 @@ The road a command takes, left to right; `validate` stops after *desired*, `drif
 
 Imports point down (``tests/test_architecture.py`` keeps it)::
 
-    cli > workflow > apply > targets, render > desired, diff, plan > state, manifest, artifacts, sources > errors, names
+    cli > workflow > apply > saved, dumps > targets, render > desired, diff, plan
+        > state, manifest, artifacts, sources > errors, names
 
 Between *artifacts* and *desired*, ``sources`` reads the functions' Python without running it: what MaxCompute would only
 tell at query time is told there.
+
+A plan may be written down between *plan* and *apply* (``saved``), and what was read may come from a file (``dumps``).
 
 Where the world is touched: files of the project in ``manifest.load``, ``artifacts`` and ``sources.project``; the package
 index and the cache in ``artifacts`` and ``sources.memory``; MaxCompute in ``targets.maxcompute``; other processes in ``runner`` and ``artifacts.fetch``; terminal,

@@ -640,8 +640,8 @@ _explain(
     "E506",
     "the plan is stale",
     """
-    Between reading the project and writing, somebody changed the object. Nothing more was written. Run the command
-    again and look at the new plan.""",
+    Between reading the project and writing, or since a saved plan was made, somebody changed the object. Nothing more
+    was written. Make the plan again and look at it.""",
 )
 _explain(
     "E507",

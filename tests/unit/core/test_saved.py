@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,7 +23,6 @@ from tests.unit.core.test_plan import DEPLOYED, as_desired, projects
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from reconciler.saved import Saved
     from reconciler.state import LiveState
@@ -326,3 +326,26 @@ def test_a_plan_against_a_dump_says_so_and_has_the_same_digest() -> None:
     dumped = make(WANTED, DEPLOYED, stack=STACK, destination=HERE, from_dump=True)
     assert dumped != seen
     assert dumped.digest == seen.digest
+
+
+WRITTEN = Path(__file__).parent / "written"
+"""Files of earlier versions. They are never written anew: what was saved stays readable."""
+
+
+def test_a_plan_that_was_written_long_ago_is_read() -> None:
+    found = saved.read((WRITTEN / "plan-1.json").read_bytes(), "plan-1.json")
+    assert found.plan.digest == "f2f3c7eb053ac0a94579fc9ca4ecddd622b536e7d274a480b31d4a7b67f61ebc"
+    assert [f"{change.action.value} {change.key}" for change in found.plan.changes] == [
+        "update resource a.py",
+        "create resource new.csv",
+        "update function f",
+        "delete function old",
+    ]
+    assert (len(found.plan.unchanged), found.epoch, found.allow_deletes) == (2, 3, 1)
+
+
+def test_a_plan_made_against_a_dump_of_long_ago_stands_on_it() -> None:
+    """Both files were written of one project: what one has seen is what the other holds."""
+    dumped = dumps.read((WRITTEN / "dump-1.json").read_bytes(), "dump-1.json")
+    seen = dumps.reading_of(dumped, STACK, Destination("prod", "risk_prod", "sales"), "dump-1.json")
+    saved.require_fresh(saved.read((WRITTEN / "plan-1.json").read_bytes(), "plan-1.json"), seen)
