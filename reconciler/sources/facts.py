@@ -29,7 +29,7 @@ _OF_INTEREST = (
 _STAR = re.compile(r"\*")
 _BEFORE_A_STAR = re.compile(r"return\b|\bin\b|\[")
 _OF_INTEREST_TO_27 = (
-    r"\*",
+    r"[(\[{,=*]\s*\*",
     "[bB]['\"]",
     "@",
     "await",
