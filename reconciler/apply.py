@@ -6,8 +6,8 @@ changes do not wait for each other. A failure blocks what needs it; the rest goe
 should: a plan that turned out stale, a lost lease, refused credentials. Nothing is undone, and the same command carries
 on, because a plan is always made against what is there.
 
-One thread, the caller's, decides; the others write. Ctrl-C is taken by the deciding one: what is in flight is finished
-and recorded, nothing new is begun. A second Ctrl-C does not wait.
+One thread, the caller's, decides; the others write. When the run is asked to end (`Patience.stop`), what is in flight is
+finished and recorded, and nothing new is begun.
 """
 
 from __future__ import annotations
@@ -112,11 +112,10 @@ class _Run:
         self._outcomes: dict[Key, Outcome] = {}
         self._observed: dict[Key, Live] = {}
         self._errors: list[UdfsError] = []
-        self._interrupted = False
 
     @property
     def is_complete_so_far(self) -> bool:
-        return not self._errors and not self._interrupted
+        return not self._errors and not self._stop.is_set()
 
     def make(self, changes: Iterable[Change]) -> None:
         """Make some of the plan's changes, each after those that it needs."""
@@ -137,7 +136,7 @@ class _Run:
                         in_flight += 1
                 if not in_flight:
                     return
-                change, result = self._next(results)
+                change, result = results.get()
                 in_flight -= 1
                 if self._record(change, result):
                     sorter.done(change.key)
@@ -147,17 +146,7 @@ class _Run:
 
     @property
     def _may_begin(self) -> bool:
-        return not self._interrupted and not any(isinstance(error, _ENDS_THE_RUN) for error in self._errors)
-
-    def _next(
-        self, results: queue.SimpleQueue[tuple[Change, Live | BaseException | None]]
-    ) -> tuple[Change, Live | BaseException | None]:
-        try:
-            return results.get()
-        except KeyboardInterrupt:
-            self._interrupted = True
-            self._stop.set()
-            return results.get()
+        return not self._stop.is_set() and not any(isinstance(error, _ENDS_THE_RUN) for error in self._errors)
 
     def _record(self, change: Change, result: Live | BaseException | None) -> bool:
         """Note how a change ended and say whether what needs it may begin."""
@@ -179,7 +168,8 @@ class _Run:
         if error is not None and len(self._errors) > 1:
             # Each failure is told; the first decides the exit code.
             error.problems = tuple(dict.fromkeys(problem for one in self._errors for problem in one.problems))
-        return Report(outcomes, self._observed, error, self._interrupted)
+        interrupted = self._stop.is_set() and any(outcome is not Outcome.DONE for _, outcome in outcomes)
+        return Report(outcomes, self._observed, error, interrupted)
 
 
 def _work(

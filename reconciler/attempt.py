@@ -97,8 +97,18 @@ def require_unmoved(change: Change, target: Target, found: Live | object | None 
         if change.action is Action.CREATE:
             return
         found = target.read_one(change.key)
-    if observation(found) != observation(change.live):  # type: ignore[arg-type]
+    if observation(found) != observation(change.live) or _unmarked(change.live, found):  # type: ignore[arg-type]
         raise moved(change, found)  # type: ignore[arg-type]
+
+
+def _unmarked(was: Live | None, found: Live | None) -> bool:
+    """Say whether a resource has lost its stack's mark since: then it is somebody else's, whatever is in it."""
+    return (
+        was is not None
+        and found is not None
+        and was.marker is not None
+        and (found.marker is None or found.marker.stack != was.marker.stack)
+    )
 
 
 def moved(change: Change, found: Live | None) -> StalePlan:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.manifest.check import resource_type
 from reconciler.names import Key, reference, resource_key
-from reconciler.state import Desired, Function, Marker, Resource, function_mark
+from reconciler.state import Desired, Function, Marker, Resource, name_mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,7 @@ def state(loaded: Loaded, artifacts: Artifacts) -> DesiredState:
     for name in loaded.manifest.functions:
         function = _function(name, loaded, artifacts)
         wanted[function.object.key] = function
-        carried[resource_key(loaded.code[name].carrier)].add(function_mark(name))
+        carried[resource_key(loaded.code[name].carrier)].add(name_mark(name))
     return {key: _marked(desired, carried.get(key)) for key, desired in wanted.items()}
 
 

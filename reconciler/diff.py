@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.errors import count
 from reconciler.names import Key, resource_key
-from reconciler.state import Function, Resource, function_mark
+from reconciler.state import Function, Resource, name_mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -123,7 +123,7 @@ def compare(desired: DesiredState, live: LiveState, stack: str, last: Entry | No
     """
     changes, clashes, foreign = [], [], 0
     missing = _evidence(live, stack, last)
-    alive = frozenset(function_mark(key.name) for key in live if key.kind == "function")
+    alive = frozenset(name_mark(key.name) for key in live if key.kind == "function")
     for key in sorted(desired.keys() | live.keys()):
         want, have = desired.get(key), live.get(key)
         holder = None if have is None else managed_by(have, live, last)
@@ -147,17 +147,16 @@ def managed_by(have: Live, live: LiveState, last: Entry | None = None) -> str | 
 
     A function is managed by the stack whose marker, on a resource the function lists, names the function: a function
     that somebody registers over a managed module is not named there, and stays theirs. It is also managed by the stack
-    whose ledger lists it, if it is not younger than the ledger's last word: then somebody else made it since.
+    whose ledger lists it, if it is still the one that was applied (`Applied.is_same_function`).
     """
     if isinstance(have.object, Resource):
         return have.marker.stack if have.marker else None
-    mark = function_mark(have.object.name)
+    mark = name_mark(have.object.name)
     for marker in _markers(have.object, live):
         if mark in marker.functions:
             return marker.stack
-    if last is not None and have.object.key in last.objects and have.created and have.created <= last.expires:
-        return last.stack
-    return None
+    applied = last.objects.get(have.object.key) if last else None
+    return last.stack if last and applied and applied.is_same_function(have) else None
 
 
 def users_of(key: Key, live: LiveState) -> Iterator[Live]:
@@ -189,9 +188,7 @@ def _evidence(live: LiveState, stack: str, last: Entry | None) -> Callable[[Key]
         if ref.is_own
     }
     remembered = last.objects if last else {}
-    return lambda key: (
-        key in remembered or (key in listed if key.kind == "resource" else function_mark(key.name) in marks)
-    )
+    return lambda key: key in remembered or (key in listed if key.kind == "resource" else name_mark(key.name) in marks)
 
 
 def _compared(key: Key, want: Desired, have: Live, alive: frozenset[str], applied: Applied | None) -> Change:

@@ -2,8 +2,9 @@
 Hold the lease of a stack while an apply runs: take it, keep it alive, and write down what came of it.
 
 The entry that takes the lease already holds the plan and every object that is managed before or after it, so whoever
-finds it after a crash knows what is ours. While the run works, a thread renews it; a lease that was ended by ``unlock``
-or overtaken by a later epoch stops the run before its next write.
+finds it after a crash knows what is ours. While the run works, a thread renews it; before a write the entry is looked at,
+at most every few seconds, and a lease that was ended by ``unlock``, overtaken by a later epoch, or has run out stops the
+run. A run that cannot go on for whatever reason gives its lease back.
 """
 
 from __future__ import annotations
@@ -14,14 +15,17 @@ from typing import TYPE_CHECKING
 
 from reconciler import ledger
 from reconciler.diff import Action
-from reconciler.errors import LeaseHeld, UdfsError
+from reconciler.errors import LeaseHeld, ServiceError, UdfsError
 from reconciler.ledger import Applied, Entry, Step
 from reconciler.report import Outcome
 from reconciler.state import Resource
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from types import TracebackType
 
+    from reconciler.attempt import Patience
+    from reconciler.diff import Change
     from reconciler.ledger import Holder, Reading, Store
     from reconciler.names import Key
     from reconciler.plan import Plan
@@ -30,12 +34,15 @@ if TYPE_CHECKING:
 RENEWALS = 3
 """How often a lease is renewed within its life: two renewals may fail before it is lost."""
 
+LOOK_SECONDS = 3.0
+"""A write may be made on a look at the entry that is at most so old."""
+
 
 class Lease:
     """The lease of one apply, as a context manager: entering takes it, `finish` says what came of the run."""
 
-    def __init__(self, store: Store, plan: Plan, reading: Reading, holder: Holder) -> None:
-        self._store, self._reading = store, reading
+    def __init__(self, store: Store, plan: Plan, reading: Reading, holder: Holder, patience: Patience) -> None:
+        self._store, self._reading, self._patience = store, reading, patience
         now = store.now()
         self._before = dict(reading.last.objects) if reading.last else {}
         self.entry = Entry(
@@ -49,13 +56,16 @@ class Lease:
             # What is about to be deleted is still ours until it is gone.
             objects={**self._before, **_kept(plan), **_wanted(plan)},
         )
-        self._stop, self._lost = threading.Event(), threading.Event()
+        self._looked = patience.clock()
+        self._finished = False
+        self._stop, self._entry_is_mine = threading.Event(), threading.RLock()
         self._renewing = threading.Thread(target=self._renew, name="udfs-lease", daemon=True)
 
     def __enter__(self) -> Lease:  # noqa: PYI034 - Self needs Python 3.11
         """Take the lease, or raise `LeaseHeld` before anything was written."""
         ledger.require_free(self._reading.last, self._store.now())
         ledger.take(self._store, self.entry)
+        self._looked = self._patience.clock()
         self._renewing.start()
         return self
 
@@ -64,15 +74,16 @@ class Lease:
     ) -> None:
         self._stop.set()
         self._renewing.join()
+        if error is not None and not self._finished:
+            self._abandon()
 
     def require(self) -> None:
-        """Raise `LeaseHeld` if somebody ended or overtook this lease."""
-        if self._lost.is_set():
-            raise LeaseHeld(
-                "E613",
-                f"the lease of epoch {self.entry.epoch} was ended or overtaken while this run was working",
-                hint="udfs history shows by whom; look at a new plan before you go on",
-            )
+        """Raise `LeaseHeld` if somebody ended or overtook this lease, or if it ran out."""
+        with self._entry_is_mine:
+            if self._patience.clock() - self._looked >= LOOK_SECONDS:
+                self._look()
+            if self._store.now() >= self.entry.expires:
+                raise self._lost("ran out")
 
     def finish(self, plan: Plan, report: Report) -> None:
         """Write down what came of the run, and remove entries that are too old."""
@@ -81,20 +92,36 @@ class Lease:
         outcome: ledger.Outcome = "interrupted" if report.interrupted else "failed" if report.error else "committed"
         steps = tuple(Step(c.action.value, c.key.kind, c.key.name, end.value) for c, end in report.outcomes)
         entry = ledger.finished(self.entry, outcome, steps, self._after(plan, report), self._store.now())
-        self._store.replace(entry.name, ledger.dump(entry), ledger.comment_of(entry))
+        self._write_down(entry)
+        self._finished = True
         for epoch in ledger.collectable(self._reading.epochs, entry.epoch):
             # An old entry that stays is removed by the next apply.
             with suppress(UdfsError):
                 self._store.remove(ledger.entry_name(entry.stack, epoch))
 
-    def abandon(self) -> None:
+    def _write_down(self, entry: Entry) -> None:
+        """Replace the entry, if it is still this run's; the same bytes may be sent any number of times."""
+        begun, number = self._patience.clock(), 1
+        while True:
+            try:
+                self._look()
+                self._store.replace(entry.name, ledger.dump(entry), ledger.comment_of(entry))
+            except ServiceError as error:
+                number += 1
+                if error.outcome == "final" or not self._patience.before_attempt(number, error, begun):
+                    raise
+            else:
+                return
+
+    def _abandon(self) -> None:
         """
-        End the lease of a run that could not wait for its own end, as far as that is possible.
+        End the lease of a run that cannot say what came of it, as far as that is possible.
 
         The entry keeps everything that may have been made; which of it was is for the next plan to see.
         """
-        ended = ledger.finished(self.entry, "interrupted", self.entry.steps, self.entry.objects, self._store.now())
         with suppress(UdfsError):
+            self._look()
+            ended = ledger.finished(self.entry, "interrupted", self.entry.steps, self.entry.objects, self._store.now())
             self._store.replace(ended.name, ledger.dump(ended), ledger.comment_of(ended))
 
     def _after(self, plan: Plan, report: Report) -> dict[Key, Applied]:
@@ -105,34 +132,55 @@ class Lease:
             elif change.desired is not None and outcome is not Outcome.NOT_TRIED:
                 # A write that failed may have taken effect: what was wanted is still ours.
                 seen = report.observed.get(change.key)
-                objects[change.key] = Applied(change.desired.object, seen.modified if seen else None)
+                objects[change.key] = Applied(change.desired.object, seen.modified if seen else None, _created(change))
         return objects
 
     def _renew(self) -> None:
         while not self._stop.wait(ledger.LEASE.total_seconds() / RENEWALS):
-            with suppress(UdfsError):
-                self._renew_once()
+            try:
+                with self._entry_is_mine:
+                    self._look()
+                    self.entry = ledger.renewed(self.entry, self._store.now())
+                    self._store.replace(self.entry.name, ledger.dump(self.entry), ledger.comment_of(self.entry))
+            except LeaseHeld:
+                return  # the next write looks too, and says so
+            except UdfsError:
+                continue  # there is time for two more
 
-    def _renew_once(self) -> None:
-        """Look before renewing: an entry that somebody ended must not come back to life."""
+    def _look(self) -> None:
+        """See whether the entry is still this run's: one that somebody ended must not come back to life."""
         found = self._store.fetch(self.entry.name)
-        overtaken = self._store.fetch(ledger.entry_name(self.entry.stack, self.entry.epoch + 1))
-        if found is None or overtaken is not None or ledger.parse(found, self.entry.name).outcome != "running":
-            self._lost.set()
-            self._stop.set()
-            return
-        self.entry = ledger.renewed(self.entry, self._store.now())
-        self._store.replace(self.entry.name, ledger.dump(self.entry), ledger.comment_of(self.entry))
+        if found is None or self._is_ended(found):
+            raise self._lost("was ended")
+        if self._store.fetch(ledger.entry_name(self.entry.stack, self.entry.epoch + 1)) is not None:
+            raise self._lost("was overtaken")
+        self._looked = self._patience.clock()
+
+    def _is_ended(self, content: bytes) -> bool:
+        found = ledger.parse(content, self.entry.name)
+        return found.outcome != "running" or found.holder != self.entry.holder
+
+    def _lost(self, how: str) -> LeaseHeld:
+        return LeaseHeld(
+            "E613",
+            f"the lease of epoch {self.entry.epoch} {how} while this run was working",
+            hint="udfs history shows by whom; look at a new plan before you go on",
+        )
 
 
 def _wanted(plan: Plan) -> dict[Key, Applied]:
-    return {c.key: Applied(c.desired.object) for c in plan.changes if c.desired is not None}
+    return {c.key: Applied(c.desired.object, created=_created(c)) for c in plan.changes if c.desired is not None}
 
 
 def _kept(plan: Plan) -> dict[Key, Applied]:
-    """Return what is as it should be, with the time at which it was seen: it was not written, and is known all the same."""
+    """Return what is as it should be, with the times that were seen: it was not written, and is known all the same."""
     return {
-        c.key: Applied(c.desired.object, c.live.modified if isinstance(c.live.object, Resource) else None)
+        c.key: Applied(c.desired.object, c.live.modified if isinstance(c.live.object, Resource) else None, _created(c))
         for c in plan.unchanged
         if c.desired is not None and c.live is not None
     }
+
+
+def _created(change: Change) -> datetime | None:
+    """Return when a function was created that was there before: replacing it does not create it anew."""
+    return change.live.created if change.key.kind == "function" and change.live else None

@@ -21,7 +21,7 @@ import json
 import re
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 from reconciler.errors import LeaseHeld, ServiceError, count
 from reconciler.names import Key, Reference, reference
@@ -39,7 +39,7 @@ KEPT = 20
 LEASE = timedelta(minutes=10)
 """How long a lease lives without being renewed: a killed run blocks the next one at most so long."""
 
-_NAME = re.compile(r"udfs\.(?P<stack>[a-z][a-z0-9-]*)\.(?P<epoch>[0-9]{1,12})\.json\Z", re.IGNORECASE)
+_NAME = re.compile(r"udfs\.(?P<stack>[a-z][a-z0-9-]*)\.(?P<epoch>[1-9][0-9]{0,11})\.json\Z", re.IGNORECASE)
 
 Outcome = Literal["running", "committed", "failed", "interrupted"]
 
@@ -102,6 +102,25 @@ class Applied:
     object: Resource | Function
     modified: datetime | None = None
     """Of a resource, as the service told it after the write; with the size it says whether somebody was there since."""
+
+    created: datetime | None = None
+    """Of a function, as a listing told it: by it the function is told from one of the same name that came after."""
+
+    def is_same_function(self, have: Live) -> bool:
+        """
+        Say whether a live function is the one that was applied.
+
+        A run does not learn when a function that it makes was created. Until a later run has seen that, it is the same
+        if it is what was wanted; anything else of its name was made by somebody else.
+        """
+        was, now = self.object, have.object
+        if not isinstance(was, Function) or not isinstance(now, Function):
+            return False
+        if self.created is not None:
+            return self.created == have.created
+        return was.class_path == now.class_path and [r.folded for r in was.resources] == [
+            r.folded for r in now.resources
+        ]
 
 
 @dataclass(frozen=True)
@@ -192,27 +211,46 @@ def parse(content: bytes, name: str) -> Entry:
         form = str(found["format"])
         if form != FORMAT:
             raise ServiceError("E612", f"the ledger's entry {name} has the format '{form}'", hint="use a newer udfs")
-        return Entry(
-            stack=str(found["stack"]),
-            epoch=int(found["epoch"]),
-            holder=Holder(**found["holder"]),
-            started=_moment(found["started"]),
-            expires=_moment(found["expires"]),
-            outcome=found["outcome"],
-            digest=str(found["digest"]),
-            steps=tuple(Step(**step) for step in found["steps"]),
-            objects={applied.object.key: applied for applied in map(_read, found["objects"].values())},
-        )
-    except (ValueError, KeyError, TypeError, AttributeError) as cause:
-        raise ServiceError(
-            "E611",
-            f"the ledger's entry {name} cannot be read",
-            hint="look at that resource; if it is damaged, delete it: the marks in the comments then decide",
-        ) from cause
+        entry = _entry(found)
+        if is_entry(name) and entry.name.lower() != name.lower():
+            raise ValueError("an entry of another name")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as cause:
+        raise unreadable(name) from cause
+    return entry
+
+
+def unreadable(name: str) -> ServiceError:
+    """Return the error for an entry that is listed and cannot be read; it is never taken for absent."""
+    return ServiceError(
+        "E611",
+        f"the ledger's entry {name} cannot be read",
+        hint="look at that resource; if it is damaged, delete it: what is left of the ledger and the marks then decide",
+    )
+
+
+def _entry(found: dict[str, Any]) -> Entry:
+    outcome = found["outcome"]
+    if outcome not in get_args(Outcome):
+        raise ValueError("an outcome that udfs does not write")
+    return Entry(
+        stack=str(found["stack"]),
+        epoch=int(found["epoch"]),
+        holder=Holder(**{key: type(getattr(Holder, key))(value) for key, value in found["holder"].items()}),
+        started=_moment(found["started"]),
+        expires=_moment(found["expires"]),
+        outcome=outcome,
+        digest=str(found["digest"]),
+        steps=tuple(Step(**{key: str(value) for key, value in step.items()}) for step in found["steps"]),
+        objects={applied.object.key: applied for applied in map(_read, found["objects"].values())},
+    )
 
 
 def _written(applied: Applied) -> dict[str, Any]:
-    obj = applied.object
+    times = {"modified": applied.modified, "created": applied.created}
+    return {**_described(applied.object), **{name: _time(when) for name, when in times.items() if when}}
+
+
+def _described(obj: Resource | Function) -> dict[str, Any]:
     if isinstance(obj, Function):
         return {
             "kind": "function",
@@ -223,18 +261,19 @@ def _written(applied: Applied) -> dict[str, Any]:
     told = {"kind": "resource", "name": obj.name, "type": obj.type, "size": obj.size}
     optional = {"md5": obj.md5, "comment": obj.comment, "table": obj.table}
     told |= {key: value for key, value in optional.items() if value}
-    return told | ({"modified": _time(applied.modified)} if applied.modified else {})
+    return told
 
 
 def _read(found: dict[str, Any]) -> Applied:
+    modified, created = (_moment(found[name]) if name in found else None for name in ("modified", "created"))
     if found["kind"] == "function":
         refs = tuple(_reference(name) for name in found["resources"])
-        return Applied(Function(str(found["name"]), str(found["class"]), refs))
+        return Applied(Function(str(found["name"]), str(found["class"]), refs), created=created)
     resource = Resource(
         str(found["name"]), str(found["type"]), found.get("md5"), int(found["size"]), found.get("comment", ""),
         found.get("table"),
     )  # fmt: skip
-    return Applied(resource, _moment(found["modified"]) if "modified" in found else None)
+    return Applied(resource, modified)
 
 
 def _reference(text: str) -> Reference:

@@ -291,4 +291,5 @@ def _digest(plan: Plan) -> str:
 def _identity(change: Change) -> object:
     if change.desired is None:
         return None
-    return [asdict(change.desired.object), str(change.desired.marker or "")]
+    marker = change.desired.marker
+    return [asdict(change.desired.object), marker.on(change.key.name) if marker else ""]

@@ -18,22 +18,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from reconciler.diff import Action, Cause, Change, Difference, managed_by
+from reconciler import fresh
+from reconciler.diff import Action, Cause, Change, Difference
 from reconciler.errors import Position, Problem, Refused, StalePlan, UsageError
+from reconciler.fresh import AGAIN
 from reconciler.names import function_key, reference, resource_key
-from reconciler.plan import Destination, Plan, needed_by_strangers, observation
+from reconciler.plan import Destination, Plan
 from reconciler.render import document
 from reconciler.render.document import LiveDocument, PlanDocument, SavedDocument
 from reconciler.state import Desired, Function, Live, Resource, read_comment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from datetime import datetime
     from pathlib import Path
 
     from reconciler.ledger import Reading
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from reconciler.state import Marker, Object
 
 FORMAT = "udfs.plan/1"
-AGAIN = "make a new plan and look at it"
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ def _desired(told: ChangeDocument | KeptDocument) -> Desired:
     made = _object(told.kind, told.desired)
     if made.key.folded != told.name.lower():
         raise ValueError(f"{told.kind} {told.name} is called {made.name}")
-    return Desired(made, Position(told.file, told.line, told.column), _marker(told.desired.marker))
+    return Desired(made, Position(told.file, told.line, told.column), _marker(told.desired.marker, made.name))
 
 
 def live_of(kind: str, told: LiveDocument) -> Live:
@@ -195,7 +195,7 @@ def live_of(kind: str, told: LiveDocument) -> Live:
         updater=told.updater or "",
         created=told.created,
         modified=told.modified,
-        marker=_marker(told.marker),
+        marker=_marker(told.marker, told.name),
         schema=told.schema_,
     )
 
@@ -211,10 +211,10 @@ def _object(kind: str, told: ObjectDocument) -> Object:
     return Resource(told.name, told.type, told.md5, told.size, told.comment or "", told.table)
 
 
-def _marker(text: str | None) -> Marker | None:
+def _marker(text: str | None, name: str) -> Marker | None:
     if text is None:
         return None
-    before, marker = read_comment(text)
+    before, marker = read_comment(text, name)
     if before or marker is None:
         raise ValueError("a mark that udfs does not write")
     return marker
@@ -266,58 +266,8 @@ def require_place(saved: Saved, stack: str, destination: Destination) -> None:
 def require_fresh(saved: Saved, reading: Reading) -> None:
     """
     Raise `StalePlan`, with everything that moved and who moved it, unless the project is what the plan was made against.
-
-    What the plan leaves alone is looked at too: a function that is created relies on a resource that was there.
     """
-    plan, live = saved.plan, reading.live
-    relied = sorted((*plan.changes, *plan.unchanged), key=lambda change: change.key)
-    moved = [
-        *_ledger_moved(saved, reading),
-        *(
-            Problem("E506", f"{change.key} {why} since the plan was made")
-            for change in relied
-            if (why := why_moved(change.live, live.get(change.key)))
-        ),
-    ]
-    if moved:
-        raise _stale(moved)
-    # The marks that make a function ours are on its resources, so this is asked when all of those are in their place.
-    lost = [
-        Problem("E506", f"{change.key} is no longer marked as this stack's")
-        for change in relied
-        if (found := live.get(change.key)) and managed_by(found, live, reading.last) != plan.stack
-    ]
-    if lost:
-        raise _stale(lost)
-    if strangers := list(needed_by_strangers(plan.changes, live)):
-        raise Refused.of(strangers)
-
-
-def _stale(moved: list[Problem]) -> StalePlan:
-    """Make one error that tells of the ledger first, and only once what to do."""
-    error = StalePlan(moved[0].code, moved[0].message)
-    error.problems = (*moved[:-1], replace(moved[-1], hint=AGAIN))
-    return error
-
-
-def why_moved(was: Live | None, now: Live | None) -> str | None:
-    """Return what happened to an object and who did it, as far as the service tells; None if nothing did."""
-    if was is None:
-        return f"was created{_by(now.owner)}{_on(now.created)}" if now else None
-    if now is None:
-        return "was deleted"
-    if was.created != now.created:
-        return f"was deleted, and created again{_by(now.owner)}{_on(now.created)}"
-    if _pin(was) == _pin(now):
-        return None
-    if isinstance(now.object, Function):
-        return "was changed (the service does not tell who changes functions)"
-    return f"was changed{_by(now.updater)}{_on(now.modified)}"
-
-
-def _pin(live: Live) -> tuple[object, ...]:
-    """Return all that must still be seen: what an apply looks at before a write, and who was there last and when."""
-    return (observation(live), live.owner, live.updater, live.modified)
+    fresh.require(saved.plan, reading.live, reading.last, first=tuple(_ledger_moved(saved, reading)))
 
 
 def _ledger_moved(saved: Saved, reading: Reading) -> Iterator[Problem]:
@@ -331,14 +281,6 @@ def _ledger_moved(saved: Saved, reading: Reading) -> Iterator[Problem]:
         what = "began to apply" if last.outcome == "running" else "applied"
         told = f"{last.holder} {what} stack '{last.stack}' since the plan was made (epoch {now}, {when})"
     yield Problem("E515", told)
-
-
-def _by(who: str) -> str:
-    return f" by {who}" if who else ""
-
-
-def _on(when: datetime | None) -> str:
-    return f" on {when:%Y-%m-%d %H:%MZ}" if when else ""
 
 
 def _place(stack: str, destination: Destination) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from reconciler.errors import Position
 
 _MARKER = re.compile(
-    r"(?P<text>.*?)\s*\[udfs/1 (?P<stack>[a-z][a-z0-9-]*)"
+    r"(?P<text>.*?)\s*\[udfs/1 (?P<stack>[a-z][a-z0-9-]*) on=(?P<name>[0-9a-f]{8})"
     r"(?: sha256=(?P<sha256>[0-9a-f]{64}) md5=(?P<md5>[0-9a-f]{32}))?(?: for=(?P<functions>[0-9a-f,]+))?\]\Z",
     re.DOTALL,
 )
@@ -41,28 +41,33 @@ class Marker:
     """Of the same content. The service reports MD5, so a foreign edit shows as a difference from this."""
 
     functions: frozenset[str] = frozenset()
-    """Fingerprints (`function_mark`) of the functions whose code this resource carries."""
+    """Fingerprints (`name_mark`) of the functions whose code this resource carries."""
 
-    def __str__(self) -> str:
+    def on(self, name: str) -> str:
+        """Return the marker as it stands in the comment of the resource `name`, which it names too."""
         content = f" sha256={self.sha256} md5={self.md5}" if self.sha256 else ""
         functions = f" for={','.join(sorted(self.functions))}" if self.functions else ""
-        return f"[udfs/1 {self.stack}{content}{functions}]"
+        return f"[udfs/1 {self.stack} on={name_mark(name)}{content}{functions}]"
 
 
-def function_mark(name: str) -> str:
-    """Return the eight hex digits by which a marker names a function: comments are short, functions may be many."""
+def name_mark(name: str) -> str:
+    """Return the eight hex digits by which a marker names an object: comments are short, functions may be many."""
     return hashlib.sha256(name.lower().encode()).hexdigest()[:8]
 
 
-def write_comment(text: str, marker: Marker) -> str:
-    """Return the comment that goes to the service: the user's text, then the marker."""
-    return f"{text} {marker}" if text else str(marker)
+def write_comment(text: str, marker: Marker, name: str) -> str:
+    """Return the comment that goes to the service for the resource `name`: the user's text, then the marker."""
+    return f"{text} {marker.on(name)}" if text else marker.on(name)
 
 
-def read_comment(comment: str) -> tuple[str, Marker | None]:
-    """Split a comment of the service into the user's text and the marker, if there is one."""
+def read_comment(comment: str, name: str) -> tuple[str, Marker | None]:
+    """
+    Split the comment of the resource `name` into the user's text and the marker, if there is one.
+
+    A marker that names another resource was copied there with its comment, and marks nothing.
+    """
     found = _MARKER.match(comment)
-    if found is None:
+    if found is None or found["name"] != name_mark(name):
         return comment, None
     functions = frozenset(filter(None, (found["functions"] or "").split(",")))
     return found["text"], Marker(found["stack"], found["sha256"], found["md5"], functions)

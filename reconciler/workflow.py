@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from reconciler import desired, plan
+from reconciler import desired, fresh, plan
 from reconciler.apply import apply
 from reconciler.artifacts.build import build
 from reconciler.artifacts.fetch import PipIndex
@@ -62,9 +62,10 @@ def prepare(loaded: Loaded, *, cache: Cache, env: Mapping[str, str], on_fetch: C
     found = sources.problems(loaded, artifacts, cache.root)
     if any(problem.severity == "error" for problem in found):
         raise InvalidManifest.of(found)
+    warnings = (*artifacts.warnings, *found)
     contents = [*artifacts.files.values(), *(w.content for wheels in artifacts.wheels.values() for w in wheels)]
     return Prepared(
-        loaded, desired.state(loaded, artifacts), {content.sha256: content.path for content in contents}, found
+        loaded, desired.state(loaded, artifacts), {content.sha256: content.path for content in contents}, warnings
     )
 
 
@@ -97,17 +98,20 @@ def carry_out(
     patience: Patience,
     writers: int = 8,
 ) -> Report:
-    """Make the changes of a plan under the stack's lease; `LeaseHeld` if another apply runs, before anything is written."""
+    """
+    Make the changes of a plan under the stack's lease.
+
+    Before anything is written: `LeaseHeld` if another apply runs, `StalePlan` or `Refused` if the project is no longer
+    what the plan was made against.
+    """
     if not made.changes:
         return Report(())
-    with Lease(target.store, made, reading, holder) as lease:
-        try:
-            report = apply(
-                made, target, contents, progress, patience=patience, require_lease=lease.require, writers=writers
-            )
-        except KeyboardInterrupt:
-            lease.abandon()
-            raise
+    with Lease(target.store, made, reading, holder, patience) as lease:
+        # Nobody else applies now; whoever works by hand may still have been here since the plan was made.
+        fresh.require(made, target.read().live, reading.last)
+        report = apply(
+            made, target, contents, progress, patience=patience, require_lease=lease.require, writers=writers
+        )
         try:
             lease.finish(made, report)
         except UdfsError as error:

@@ -19,7 +19,7 @@ PACKAGE = ROOT / "reconciler"
 LAYERS = (
     {"errors", "names"},
     {"state", "manifest", "artifacts", "sources"},
-    {"desired", "diff", "plan", "report", "ledger"},
+    {"desired", "diff", "plan", "report", "ledger", "fresh"},
     {"targets", "render"},
     {"saved", "dumps"},
     {"apply", "attempt", "lease"},

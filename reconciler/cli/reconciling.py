@@ -14,7 +14,8 @@ from reconciler import workflow
 from reconciler.attempt import Patience
 from reconciler.cli import identity, saving
 from reconciler.cli.common import Options, command, connected, is_interactive, loaded, manifest_options, prepared
-from reconciler.cli.output import confirmed, note, print_document, print_lines, progress, quoted
+from reconciler.cli.interrupts import first_asks
+from reconciler.cli.output import confirmed, note, print_document, print_error, print_lines, progress, quoted
 from reconciler.cli.saving import refresh_option
 from reconciler.errors import PartlyApplied, Problem, Refused, count
 from reconciler.ledger import require_free
@@ -133,7 +134,7 @@ def apply(
 
 def _apply_saved(planfile: Path, options: Options, refresh: str, consent: _Consent, writers: int) -> int:
     """Perform a saved plan; everything that it stands on is looked at before anything is written."""
-    from reconciler import saved
+    from reconciler import fresh, saved
 
     found = saving.saved_plan(planfile)
     options = saving.aimed(options, found)
@@ -142,7 +143,7 @@ def _apply_saved(planfile: Path, options: Options, refresh: str, consent: _Conse
     ready = prepared(loaded(options))
     saved.require_place(found, ready.loaded.manifest.stack, workflow.destination(ready.loaded))
     saved.require_contents(found, ready.contents)
-    consent = replace(consent, allow_deletes=max(consent.allow_deletes, found.allow_deletes), again=saved.AGAIN)
+    consent = replace(consent, allow_deletes=max(consent.allow_deletes, found.allow_deletes), again=fresh.AGAIN)
     with connected(ready.loaded) as target:
 
         def look() -> Reading:
@@ -210,21 +211,13 @@ def _carry_out(
     require_allowed(made, allow_deletes=consent.allow_deletes)
     if made.changes and not consent.yes:
         require_free(reading.last, target.store.now())
-        _ask(made, consent.retype)
+        _ask(made, options, consent.retype)
         reading = look_again() if look_again else reading
-    with progress(made) as shown:
-        report = workflow.carry_out(
-            made,
-            reading,
-            target,
-            contents,
-            identity.holder(options.file.parent),
-            shown,
-            patience=Patience(time.monotonic, jitter=lambda: random.uniform(0.5, 1.5)),
-            writers=writers,
-        )
-    _print_report(made, report, options)
-    return _outcome(report, consent.again)
+    patience = Patience(time.monotonic, jitter=lambda: random.uniform(0.5, 1.5))
+    holder = identity.holder(options.file.parent)
+    with progress(made) as shown, first_asks(patience.stop):
+        report = workflow.carry_out(made, reading, target, contents, holder, shown, patience=patience, writers=writers)
+    return _tell(made, _explained(report, consent.again), options)
 
 
 def _look(manifest: Loaded, options: Options, *, full: bool) -> Reading:
@@ -241,8 +234,10 @@ def _mention_rival(reading: Reading, target: Target, options: Options) -> None:
         note(f"{reading.last.holder} is applying this stack right now (epoch {reading.last.epoch})")
 
 
-def _ask(made: Plan, retype: str | None) -> None:
-    """Ask for consent; a stack is destroyed only by typing its name."""
+def _ask(made: Plan, options: Options, retype: str | None) -> None:
+    """Ask for consent to what was shown; a stack is destroyed only by typing its name."""
+    if options.as_json:
+        raise Refused("E507", "with --format json nothing is shown that could be agreed to", hint="add --yes")
     if not is_interactive():
         raise Refused("E507", "nobody can be asked here", hint="look at the plan, then add --yes")
     if retype:
@@ -273,29 +268,34 @@ def _next(made: Plan, options: Options, out: Path | None = None, allow_deletes: 
     return f"udfs apply{options.arguments()}{deletes}"
 
 
-def _print_report(made: Plan, report: Report, options: Options) -> None:
+def _tell(made: Plan, report: Report, options: Options) -> int:
+    """Print a report, as one document or as lines and errors, and return its exit code."""
     if options.as_json:
         from reconciler.render import document
 
         print_document(document.report(made, report))
-    elif made.changes:
-        print_lines(text.report(report))
-
-
-def _outcome(report: Report, again: str) -> int:
-    """Return the exit code of a report, or raise what went wrong."""
+    else:
+        if made.changes:
+            print_lines(text.report(report))
+        if report.error:
+            print_error(report.error, as_json=False)
     if report.interrupted:
         return 130
-    if report.error is None:
-        return 0
-    if not report.done:
-        raise report.error
+    return report.error.exit_code if report.error else 0
+
+
+def _explained(report: Report, again: str) -> Report:
+    """Return a report whose error says, if some changes were made, that they were and what to do."""
+    if report.error is None or not report.done:
+        return report
     partly = Problem(
         "E608",
         f"{count(len(report.done), 'change')} of {len(report.outcomes)} made before this",
         hint=f"nothing is undone; {again}",
     )
-    raise PartlyApplied.of([*report.error.problems, partly])
+    error = PartlyApplied(partly.code, partly.message)
+    error.problems = (*report.error.problems, partly)
+    return replace(report, error=error)
 
 
 __all__ = ["apply", "destroy", "drift", "plan"]

@@ -436,7 +436,7 @@ def live(have: Live) -> LiveDocument:
         created=have.created,
         modified=have.modified,
         stack=have.marker.stack if have.marker else None,
-        marker=str(have.marker) if have.marker else None,
+        marker=have.marker.on(have.object.name) if have.marker else None,
         schema=have.schema,
     )
 
@@ -486,7 +486,7 @@ def _change(change: Change) -> ChangeDocument:
 
 
 def _desired(want: Desired) -> DesiredDocument:
-    return DesiredDocument(**_fields(want.object), marker=str(want.marker) if want.marker else None)
+    return DesiredDocument(**_fields(want.object), marker=want.marker.on(want.object.name) if want.marker else None)
 
 
 def _fields(obj: Object) -> dict[str, Any]:

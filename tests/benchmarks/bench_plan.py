@@ -24,7 +24,7 @@ from reconciler.ledger import Holder
 from reconciler.local import Server
 from reconciler.names import Reference
 from reconciler.plan import Destination, make
-from reconciler.state import Desired, Function, Marker, Resource, function_mark
+from reconciler.state import Desired, Function, Marker, Resource, name_mark
 from reconciler.targets.maxcompute import Client, Credentials, MaxCompute
 
 FUNCTIONS, RESOURCES = 1_000, 2_000
@@ -38,7 +38,7 @@ def desired() -> dict[object, Desired]:
     found = []
     for number in range(FUNCTIONS):
         name = f"f{number:04}"
-        marker = Marker("bench", sha256, md5, frozenset({function_mark(name)}))
+        marker = Marker("bench", sha256, md5, frozenset({name_mark(name)}))
         found += [
             Desired(Resource(f"{name}.py", "py", md5, 1), here, marker),
             Desired(Resource(f"{name}.csv", "file", md5, 1), here, Marker("bench", sha256, md5)),

@@ -7,6 +7,8 @@ change may have been made twice.
 
 from __future__ import annotations
 
+import threading
+import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ import pytest
 
 from reconciler import workflow
 from reconciler.apply import Silent
+from reconciler.attempt import Patience
 from reconciler.errors import StalePlan
 from reconciler.ledger import Holder
 from reconciler.local import Server, Settings
@@ -110,23 +113,18 @@ def test_a_rival_who_comes_between_two_attempts_is_noticed(server: Server, conte
     assert apply(server, FIRST, contents).complete
     server.faults.add({"action": "fail", "status": 500, "method": "PUT", "path": r"/resources/a\.py", "when": "before"})
 
-    class Rival(Silent):
-        def started(self, change: object) -> None:
-            pass
-
-        def sent(self, change: object, size: int) -> None:
+    class Meanwhile(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
             other = Client(server.url, "demo", None, Credentials("eve", "key"), "test")
             headers = {"x-odps-resource-type": "py", "x-odps-resource-name": "a.py"}
-            server.faults.clear()
             other.send("put", "/resources/a.py", headers=headers, body=b"rival")
-            server.faults.add(
-                {"action": "fail", "status": 500, "method": "PUT", "path": r"/resources/a\.py", "when": "before"}
-            )
+            return False
 
     target = MaxCompute(Client(server.url, "demo", None, Credentials("ann", "key"), "test"), STACK, lambda: "t")
     reading = target.read()
     plan = make(SECOND, reading.live, stack=STACK, destination=HERE, last=reading.last)
-    report = workflow.carry_out(plan, reading, target, contents, Holder("ann"), Rival(), patience=HASTE)
+    patience = Patience(time.monotonic, Meanwhile())
+    report = workflow.carry_out(plan, reading, target, contents, Holder("ann"), Silent(), patience=patience)
     assert isinstance(report.error, StalePlan)
     assert "was changed by ALIYUN$eve" in str(report.error)
     target.download(resource_key("a.py").name, contents[digests("one")[0]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -10,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler import ledger, workflow
+from reconciler import lease, ledger, workflow
 from reconciler.apply import Silent
-from reconciler.diff import Cause
-from reconciler.errors import LeaseHeld, ServiceError
+from reconciler.diff import Cause, managed_by
+from reconciler.errors import LeaseHeld, Refused, ServiceError, StalePlan
 from reconciler.ledger import Applied, Entry, Holder, Step, dump, epoch_of, is_entry, parse
 from reconciler.local import Server, Settings
 from reconciler.names import Reference, function_key, resource_key
@@ -189,17 +190,139 @@ def test_a_function_that_a_dead_run_created_is_known_to_be_ours(server: Server, 
     assert not without.changes, "a lost ledger makes nothing foreign ours"
 
 
-def test_a_function_that_is_younger_than_the_ledgers_last_word_is_somebody_elses(
+def test_a_function_that_somebody_made_after_a_dead_run_is_theirs(server: Server, contents: dict[str, Path]) -> None:
+    """The dead run's entry lists the name; that alone does not make a stranger's function ours."""
+    target = reach(server)
+    running(target, ago=timedelta(minutes=1))
+    other = Client(server.url, "demo", None, Credentials("eve", "key"), "test")
+    other.send("post", "/resources", headers={"x-odps-resource-type": "py", "x-odps-resource-name": "e.py"}, body=b"#")
+    theirs = b"<Function><Alias>f</Alias><ClassType>e.E</ClassType><Resources><ResourceName>e.py</ResourceName></Resources></Function>"
+    other.send("post", "/registration/functions", headers={"Content-Type": "application/xml"}, body=theirs)
+    reading = target.read()
+    assert [p.code for p in make(WANTED, reading.live, stack=STACK, destination=HERE, last=reading.last).refusals] == [
+        "E501"
+    ]
+    assert not make({}, reading.live, stack=STACK, destination=HERE, last=reading.last, destroying=True).changes
+
+
+def test_a_function_that_was_made_anew_is_somebody_elses(server: Server, contents: dict[str, Path]) -> None:
+    target = reach(server)
+    apply(target, WANTED, contents)
+    apply(target, CHANGED, contents)
+    reading = target.read()
+    assert reading.last is not None
+    key = function_key("f")
+    have = reading.live[key]
+    assert reading.last.objects[key].created == have.created
+    anew = replace(have, created=NOON)
+    assert managed_by(have, {key: have}, reading.last) == STACK
+    assert managed_by(anew, {key: anew}, reading.last) is None
+
+
+def test_a_project_that_moved_while_the_plan_was_looked_at_is_left_alone(
     server: Server, contents: dict[str, Path]
 ) -> None:
+    """Somebody took over the very names; content and list are as they were, the function is not ours any more."""
     target = reach(server)
     apply(target, WANTED, contents)
     reading = target.read()
-    entry = reading.last
-    assert entry is not None
-    old = ledger.finished(entry, "committed", entry.steps, entry.objects, entry.started - timedelta(hours=1))
-    live = {key: have for key, have in reading.live.items() if key.kind == "function"}
-    assert make({}, live, stack=STACK, destination=HERE, last=old, destroying=True).changes == ()
+    plan = make({}, reading.live, stack=STACK, destination=HERE, last=reading.last, destroying=True)
+    other = Client(server.url, "demo", None, Credentials("eve", "key"), "test")
+    other.send("delete", "/resources/a.py", headers={})
+    other.send(
+        "post", "/resources", headers={"x-odps-resource-type": "py", "x-odps-resource-name": "a.py"}, body=b"one"
+    )
+    with pytest.raises(StalePlan, match=r"resource a\.py was (deleted, and created again|changed) by ALIYUN\$eve"):
+        workflow.carry_out(plan, reading, target, contents, ANN, Silent(), patience=HASTE)
+    assert set(target.read().live) == set(WANTED)
+    assert not (target.read().last or running(target, ago=timedelta())).is_held(target.store.now()), (
+        "the lease is given back"
+    )
+
+
+def test_a_resource_is_not_deleted_under_a_user_who_came_meanwhile(server: Server, contents: dict[str, Path]) -> None:
+    target = reach(server)
+    apply(target, WANTED, contents)
+    reading = target.read()
+    plan = make({}, reading.live, stack=STACK, destination=HERE, last=reading.last, destroying=True)
+    theirs = b"<Function><Alias>g</Alias><ClassType>a.F</ClassType><Resources><ResourceName>a.py</ResourceName></Resources></Function>"
+    other = Client(server.url, "demo", None, Credentials("eve", "key"), "test")
+    other.send("post", "/registration/functions", headers={"Content-Type": "application/xml"}, body=theirs)
+    with pytest.raises(Refused, match="function 'g' still lists it"):
+        workflow.carry_out(plan, reading, target, contents, ANN, Silent(), patience=HASTE)
+
+
+def test_a_comment_that_was_copied_makes_nothing_ours(server: Server, contents: dict[str, Path]) -> None:
+    target = reach(server)
+    apply(target, WANTED, contents)
+    marker = target.read().live[resource_key("a.py")].marker
+    assert marker is not None
+    headers = {
+        "x-odps-resource-type": "file",
+        "x-odps-resource-name": "precious.csv",
+        "x-odps-comment": marker.on("a.py"),
+    }
+    target.client.send("post", "/resources", headers=headers, body=b"1")
+    reading = target.read()
+    assert not make(WANTED, reading.live, stack=STACK, destination=HERE, last=reading.last).changes
+
+
+@pytest.mark.parametrize("name", ["udfs.risk.007.json", "udfs.risk.0.json"])
+def test_a_name_that_only_looks_like_an_entry_hides_no_lease(
+    name: str, server: Server, contents: dict[str, Path]
+) -> None:
+    target = reach(server)
+    running(target, ago=timedelta(minutes=1))
+    target.store.create(name, b"{}", "")
+    with pytest.raises(LeaseHeld):
+        apply(target, WANTED, contents)
+
+
+def test_an_entry_under_another_ones_name_is_not_believed(server: Server, contents: dict[str, Path]) -> None:
+    target = reach(server)
+    entry = running(target, ago=timedelta(minutes=1))
+    target.store.create("udfs.risk.9.json", dump(entry), "")
+    with pytest.raises(ServiceError, match="cannot be read"):
+        target.read()
+
+
+def test_a_run_whose_lease_was_ended_does_not_write_itself_back_to_life(
+    server: Server, contents: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "LOOK_SECONDS", 0.0)
+    target = reach(server)
+
+    class Robbed(Silent):
+        def sent(self, change: Change, size: int) -> None:
+            other = reach(server, "eve")
+            entry = other.read().last
+            assert entry is not None
+            if entry.outcome == "running":
+                ended = ledger.finished(entry, "interrupted", entry.steps, entry.objects, other.store.now())
+                other.store.replace(ended.name, dump(ended), "")
+
+    report = apply(target, WANTED, contents, progress=Robbed())
+    assert isinstance(report.error, LeaseHeld)
+    assert [str(change.key) for change in report.done] == ["resource a.py"], "what was in flight, and nothing after it"
+    assert (target.read().last or running(target, ago=timedelta())).outcome == "interrupted"
+
+
+def test_the_last_word_is_said_again_when_its_answer_is_lost(server: Server, contents: dict[str, Path]) -> None:
+    server.faults.add({"action": "fail", "status": 500, "method": "PUT", "path": "udfs.risk", "times": 2})
+    assert apply(reach(server), WANTED, contents).complete
+    last = reach(server).read().last
+    assert last is not None
+    assert last.outcome == "committed"
+
+
+def test_a_bug_in_the_middle_gives_the_lease_back(server: Server, contents: dict[str, Path]) -> None:
+    class Broken(Silent):
+        def started(self, change: Change) -> None:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        apply(reach(server), WANTED, contents, progress=Broken())
+    assert apply(reach(server), WANTED, contents).complete
 
 
 def test_a_lease_that_is_ended_stops_the_run_before_its_next_write(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from reconciler.errors import ServiceError
-from reconciler.ledger import Entry, Reading, entry_name, epoch_of, is_entry, is_unmoved, parse
+from reconciler.ledger import Entry, Reading, entry_name, epoch_of, is_entry, is_unmoved, parse, unreadable
 from reconciler.names import Key, reference
 from reconciler.state import Function, Live, Resource, read_comment
 
@@ -58,9 +58,12 @@ def everything(client: Client, stack: str, *, full: bool = False) -> Reading:
         return Reading(state, epochs, last)
 
 
-def _entry(client: Client, name: str) -> Entry | None:
+def _entry(client: Client, name: str) -> Entry:
     found = fetch(client, name)
-    return None if found is None else parse(found, name)
+    if found is None:
+        # It was listed a moment ago: gone or hidden, it is not a ledger without entries.
+        raise unreadable(name)
+    return parse(found, name)
 
 
 def fetch(client: Client, name: str) -> bytes | None:
@@ -112,7 +115,7 @@ def _with_md5(client: Client, live: Live, last: Entry | None) -> Live | None:
 
 def _resources(client: Client) -> Iterator[Live]:
     for element in _pages(client, RESOURCES, "Resources", "Resource"):
-        text, marker = read_comment(_text(element, "Comment"))
+        text, marker = read_comment(_text(element, "Comment"), _text(element, "Name"))
         kind = _text(element, "ResourceType").lower()
         yield Live(
             Resource(
@@ -132,7 +135,7 @@ def _resources(client: Client) -> Iterator[Live]:
 
 def _meta(client: Client, name: str) -> Live:
     answer: Answer = client.get(f"{RESOURCES}/{quote(name, safe='')}", meta="")
-    text, marker = read_comment(answer.header("x-odps-comment"))
+    text, marker = read_comment(answer.header("x-odps-comment"), name)
     return Live(
         Resource(
             name=answer.header("x-odps-resource-name", name),

@@ -170,7 +170,7 @@ def _headers(name: str, resource: Resource, desired: Desired) -> dict[str, str]:
         "Content-Disposition": f"attachment;filename={name}",
         "x-odps-resource-type": resource.type,
         "x-odps-resource-name": name,
-        "x-odps-comment": write_comment(resource.comment, desired.marker),
+        "x-odps-comment": write_comment(resource.comment, desired.marker, name),
     }
 
 

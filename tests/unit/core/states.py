@@ -13,7 +13,7 @@ from reconciler.errors import Position
 from reconciler.ledger import Reading, Store
 from reconciler.names import Key, Reference, resource_key
 from reconciler.plan import Destination, needs
-from reconciler.state import Desired, Function, Live, Marker, Object, Resource, function_mark
+from reconciler.state import Desired, Function, Live, Marker, Object, Resource, name_mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -44,7 +44,7 @@ def function(name: str, *resources: str, class_path: str = "a.F") -> Function:
 
 def marker(content: str | None = "one", *functions: str, stack: str = STACK) -> Marker:
     sha256, md5 = digests(content) if content is not None else (None, None)
-    return Marker(stack, sha256, md5, frozenset(map(function_mark, functions)))
+    return Marker(stack, sha256, md5, frozenset(map(name_mark, functions)))
 
 
 def wanted(obj: Object, content: str | None = "one", *functions: str, line: int = 1) -> Desired:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -119,17 +117,18 @@ def test_an_error_that_is_a_bug_keeps_its_traceback() -> None:
         )
 
 
-def test_ctrl_c_finishes_what_is_in_flight_and_begins_nothing_new() -> None:
+def test_a_run_that_is_asked_to_end_finishes_what_is_in_flight_and_begins_nothing_new() -> None:
+    patience = Patience(time.monotonic)
+
     def press(change: Change) -> None:
-        os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(0.3)
+        patience.stop.set()
 
     report = apply(
         make(WANTED, {}, stack=STACK, destination=HERE),
         Dictionary(before_write=press),
         {},
         Silent(),
-        patience=Patience(time.monotonic),
+        patience=patience,
     )
     assert outcomes(report) == {"a.py": "done", "f": "not tried"}
     assert report.interrupted
@@ -138,8 +137,12 @@ def test_ctrl_c_finishes_what_is_in_flight_and_begins_nothing_new() -> None:
 
 def test_a_run_that_is_to_end_waits_for_no_second_attempt() -> None:
     patience = Patience(time.monotonic, first_wait=60)
-    patience.stop.set()
-    target = stricken("a.py", ServiceError("E605", "busy", outcome="safe"))
+
+    def strike(change: Change) -> None:
+        patience.stop.set()
+        raise ServiceError("E605", "busy", outcome="safe")
+
+    target = Dictionary(before_write=strike)
     report = apply(make(WANTED, {}, stack=STACK, destination=HERE), target, {}, Silent(), patience=patience)
     assert outcomes(report)["a.py"] == "failed"
 

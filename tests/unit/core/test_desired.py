@@ -9,7 +9,7 @@ from reconciler.artifacts import Artifacts, Wheel
 from reconciler.artifacts.content import Content, read
 from reconciler.manifest.load import load
 from reconciler.names import Reference, function_key, resource_key
-from reconciler.state import Function, Resource, function_mark
+from reconciler.state import Function, Resource, name_mark
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +42,7 @@ def test_a_source_becomes_its_module_and_the_function(tmp_path: Path) -> None:
     assert str(function.origin) == "udfs.yaml:3:3"
     assert (module.object.name, str(module.origin)) == ("f.py", "udfs.yaml:3:17")
     assert module.marker is not None
-    assert module.marker.functions == {function_mark("psi")}
+    assert module.marker.functions == {name_mark("psi")}
 
 
 def test_functions_of_one_source_share_its_module(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_functions_of_one_source_share_its_module(tmp_path: Path) -> None:
     assert len(state) == 3
     module = state[resource_key("f.py")].marker
     assert module is not None
-    assert module.functions == {function_mark("f"), function_mark("g")}
+    assert module.functions == {name_mark("f"), name_mark("g")}
 
 
 def test_a_list_is_module_then_resources_then_archives_each_once(tmp_path: Path) -> None:
@@ -95,4 +95,4 @@ functions:
 """
     state = state_of(tmp_path, text)
     marks = {key.name: entry.marker.functions for key, entry in state.items() if entry.marker}
-    assert marks == {"a.csv": frozenset(), "g.py": {function_mark("g")}, "lib.jar": {function_mark("j")}}
+    assert marks == {"a.csv": frozenset(), "g.py": {name_mark("g")}, "lib.jar": {name_mark("j")}}

@@ -334,7 +334,7 @@ WRITTEN = Path(__file__).parent / "written"
 
 def test_a_plan_that_was_written_long_ago_is_read() -> None:
     found = saved.read((WRITTEN / "plan-1.json").read_bytes(), "plan-1.json")
-    assert found.plan.digest == "f2f3c7eb053ac0a94579fc9ca4ecddd622b536e7d274a480b31d4a7b67f61ebc"
+    assert found.plan.digest == "e37efa294fd5e8ab0074f7126b2273954b01393223c913de48b08d9d4a4fdc4e"
     assert [f"{change.action.value} {change.key}" for change in found.plan.changes] == [
         "update resource a.py",
         "create resource new.csv",

@@ -146,14 +146,16 @@ def test_comments_are_quoted_and_tables_named() -> None:
 )
 def test_a_comment_is_read_as_it_was_written(comment: str, functions: set[str]) -> None:
     mark = Marker("risk-2", "a" * 64, "b" * 32, frozenset(functions))
-    told, found = read_comment(write_comment(comment, mark))
+    told, found = read_comment(write_comment(comment, mark, "A.py"), "a.PY")
     assert found == mark
-    assert told == comment.rstrip() or read_comment(comment)[1] is not None
+    assert told == comment.rstrip() or read_comment(comment, "a.py")[1] is not None
 
 
 def test_a_comment_of_somebody_else_is_theirs() -> None:
     for comment in ("", "plain", "[udfs/2 risk]", "[udfs/1 Risk]", "[udfs/1 risk] and more", "dbt-maxcompute managed"):
-        assert read_comment(comment) == (comment, None)
+        assert read_comment(comment, "a.py") == (comment, None)
+    copied = write_comment("text", Marker("risk"), "a.py")
+    assert read_comment(copied, "b.py") == (copied, None), "a comment that was copied marks nothing"
 
 
 def test_references_are_brought_to_one_form() -> None:
