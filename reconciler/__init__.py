@@ -11,17 +11,20 @@ The road a command takes, left to right; `validate` stops after *desired*, `drif
 
 Imports point down (``tests/test_architecture.py`` keeps it)::
 
-    cli > workflow > apply > saved, dumps > targets, render > desired, diff, plan
+    cli > workflow > apply, lease > saved, dumps > targets, render, fresh > desired, diff, plan, ledger
         > state, manifest, artifacts, sources > errors, names
 
 Between *artifacts* and *desired*, ``sources`` reads the functions' Python without running it: what MaxCompute would only
-tell at query time is told there.
+tell at query time is told there. A plan may be written down between *plan* and *apply* (``saved``), and what was read may
+come from a file (``dumps``).
 
-A plan may be written down between *plan* and *apply* (``saved``), and what was read may come from a file (``dumps``).
+An apply holds the stack's ``lease``, an entry of the ``ledger`` in the project itself; under it the whole plan is held
+against the project once more (``fresh``), and each change is then an ``attempt``.
 
 Where the world is touched: files of the project in ``manifest.load``, ``artifacts`` and ``sources.project``; the package
-index and the cache in ``artifacts`` and ``sources.memory``; MaxCompute in ``targets.maxcompute``; other processes in ``runner`` and ``artifacts.fetch``; terminal,
-clock, environment and exit codes in ``cli``. Everything else is a function of its arguments.
+index and the cache in ``artifacts`` and ``sources.memory``; MaxCompute in ``targets.maxcompute``; other processes in
+``runner``, ``artifacts.fetch`` and ``cli.identity``; terminal, clock, environment and exit codes in ``cli``. Everything
+else is a function of its arguments.
 
 ``local`` is a MaxCompute of our own that speaks the real wire protocol; it shares no code with the client, so that it
 cannot agree with it about mistakes. ``runner`` executes a UDF in the CPython it was written for.
