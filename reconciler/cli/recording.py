@@ -9,6 +9,7 @@ from reconciler.cli.common import Options, command, connected, is_interactive, l
 from reconciler.cli.output import confirmed, print_document, print_lines
 from reconciler.errors import Refused
 from reconciler.render import text
+from reconciler.render.words import safe
 
 
 @command()
@@ -54,18 +55,24 @@ def show_run(options: Options, epoch: int) -> int:
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def unlock(options: Options, epoch: int, yes: bool) -> int:
-    """End the lease of a run that is dead. A run that is alive stops before its next write."""
+    """End the lease of a run that is dead. A run that is alive notices within seconds and stops."""
     manifest = loaded(options)
     with connected(manifest) as target:
         entry = workflow.run(manifest, target, epoch)
         now = target.store.now()
-        if not entry.is_held(now):
+        if not entry.is_held(now) and not options.as_json:
             print(f"epoch {epoch} holds no lease: it is {text.standing(entry, now)}")
             return 0
-        if not yes:
-            _ask(str(entry.holder))
-        workflow.unlock(manifest, target, epoch)
-    print(f"ended the lease of epoch {epoch}, held by {entry.holder}")
+        if entry.is_held(now):
+            if not yes:
+                _ask(safe(str(entry.holder)))
+            entry = workflow.unlock(manifest, target, epoch)
+    if options.as_json:
+        from reconciler.render import document
+
+        print_document(document.run(entry))
+    else:
+        print(safe(f"ended the lease of epoch {epoch}, held by {entry.holder}"))
     return 0
 
 

@@ -309,7 +309,9 @@ class RunDocument(_Model):
     expires: datetime = Field(description="When the lease ends, or when the run ended.")
     digest: str
     steps: tuple[OutcomeDocument, ...]
-    objects: tuple[ObjectDocument, ...] = Field((), description="What the stack managed afterwards; only of one run.")
+    objects: tuple[ObjectDocument, ...] | None = Field(
+        None, description="What the stack managed afterwards; of one run."
+    )
 
 
 class DumpedDocument(_Model):
@@ -352,7 +354,7 @@ def run(entry: Entry, *, objects: bool = True) -> RunDocument:
         expires=entry.expires,
         digest=f"sha256:{entry.digest}",
         steps=tuple(OutcomeDocument.model_validate(asdict(step)) for step in entry.steps),
-        objects=tuple(ObjectDocument(**_fields(one.object)) for one in entry.objects.values()) if objects else (),
+        objects=tuple(ObjectDocument(**_fields(one.object)) for one in entry.objects.values()) if objects else None,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
@@ -72,6 +73,7 @@ class Dictionary:
     objects: dict[Key, Live] = field(default_factory=dict)
     written: list[str] = field(default_factory=list)
     before_write: Callable[[Change], None] = lambda change: None
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def read(self, *, full: bool = False) -> Reading:
         return Reading(dict(self.objects))
@@ -85,6 +87,10 @@ class Dictionary:
 
     def write(self, change: Change, contents: Mapping[str, Path], progress: Callable[[int], None]) -> None:
         self.before_write(change)
+        with self.lock:
+            self._write(change)
+
+    def _write(self, change: Change) -> None:
         if change.desired is None:
             del self.objects[change.key]
         else:
