@@ -451,7 +451,8 @@ _explain(
     """
     The sha256 differs from the one in the manifest, or is that of another package's wheel. Either the pin is wrong or
     the file was changed; nothing is uploaded until they agree. A version has one wheel for each Python and platform, each
-    with a sha256 of its own, so a pin copied from the wrong line of a list is the commonest cause.""",
+    with a sha256 of its own, so a pin copied from the wrong line of a list is the commonest cause. The same is said of a
+    file that changed between the plan and its upload: what was shown is what is sent, or nothing.""",
 )
 _explain(
     "E403",

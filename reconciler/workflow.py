@@ -171,11 +171,12 @@ def deployed_job(loaded: Loaded, target: Target, name: str, folder: Path) -> Job
     if found is None:
         return None
     assert isinstance(found.object, Function)
-    files = tuple(_download(ref, target, folder) for ref in found.object.resources)
+    files = tuple(_download(ref, target, folder / str(index)) for index, ref in enumerate(found.object.resources))
     return Job(found.object.class_path, files, _runtime(name, loaded))
 
 
-def _download(ref: Reference, target: Target, folder: Path) -> ResourceFile:
+def _download(ref: Reference, target: Target, path: Path) -> ResourceFile:
+    """Fetch a resource to `path`, which is ours to choose: the names of a service never become paths of this machine."""
     if not ref.is_own:
         raise UsageError(
             "E705",
@@ -186,13 +187,19 @@ def _download(ref: Reference, target: Target, folder: Path) -> ResourceFile:
     if live is None:
         raise UsageError("E705", f"resource {ref.name} is not in the project", hint="udfs plan shows what is missing")
     assert isinstance(live.object, Resource)
+    if not _is_file_name(live.object.name):
+        raise UsageError("E705", f"the resource's name {live.object.name!r} is not one that a file here can have")
     if live.object.type == "table":
         return ResourceFile(live.object.name, "table", None)
     if live.object.type not in {"py", "file", "archive", "jar"}:
         raise UsageError("E705", f"resource {ref.name} is of type {live.object.type}, which cannot be laid out here")
-    path = folder / live.object.name
     target.download(live.object.name, path)
     return ResourceFile(live.object.name, live.object.type, path)  # type: ignore[arg-type]
+
+
+def _is_file_name(name: str) -> bool:
+    """Say whether a name from the service can name a file in the function's folder, and nothing outside it."""
+    return name.isprintable() and name.strip(".") != "" and not any(mark in name for mark in ("/", "\\", ".."))
 
 
 def _runtime(name: str, loaded: Loaded) -> str:

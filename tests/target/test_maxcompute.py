@@ -158,11 +158,14 @@ def test_what_is_gone_is_neither_replaced_nor_deleted(
 
 
 def test_a_file_that_changes_on_disk_while_it_is_sent_is_noticed(target: MaxCompute, tmp_path: Path) -> None:
-    change, contents = uploading(tmp_path, "a.csv", b"as read")
-    for file in contents.values():
-        file.write_bytes(b"changed")
+    change, contents = uploading(tmp_path, "a.csv", b"as read!" * (2 << 20))
+    [file] = contents.values()
+
+    def meddle(size: int) -> None:
+        file.write_bytes(b"changed!" * (2 << 20))
+
     with pytest.raises(ServiceError, match="did not arrive as it was sent") as failed:
-        put(target, change, contents)
+        target.write(change, contents, meddle)
     assert failed.value.problems[0].code == "E609"
 
 

@@ -7,10 +7,14 @@ for ``/tenants``; neither is needed for resources and functions [seen on the wir
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import re
 from dataclasses import dataclass
+from datetime import timezone
 from email.utils import parsedate_to_datetime
+from functools import partial
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from urllib.parse import quote, urlsplit
 from xml.etree import ElementTree as ET
@@ -27,14 +31,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-# PyODPS logs each request with its headers at DEBUG, Authorization included.
-logging.getLogger("odps").setLevel(logging.INFO)
+# PyODPS logs each request with its headers at DEBUG, Authorization included, and a token that it reloads at INFO.
+logging.getLogger("odps").setLevel(logging.WARNING)
 
 _log = logging.getLogger(__name__)
 _MAX_ANSWER = 64 * 1024 * 1024
-"""Bytes of XML that are taken. A listing page holds about 1,000 entries of well under 2 KB each."""
+"""Bytes of a listing or an entry that are taken. A listing page holds about 1,000 entries of well under 2 KB each."""
 
 _BLOCK = 1024 * 1024
+_SMALL_BLOCK = 16 * 1024
+"""What is read at once of an answer with a bound: 16 KiB of deflate hold at most 16 MiB."""
+
+_SIGNATURE = re.compile(r"\bODPS\s+[^\s:]+:[\w+/=-]{16,}")
+_SHORTEST_SECRET = 8
+"""Below this it is no secret but a word, such as the local service's, and may stand in a message."""
 _TIMEOUT = (10.0, 120.0)
 """Seconds to connect, and between two pieces of an answer. A merge of parts answers only when it is done."""
 
@@ -76,6 +86,7 @@ class Client:
         # A client that retries a streamed PUT would send what is left of the stream; writes are never retried here.
         self._once = RestClient(account, self.endpoint, project, schema, user_agent=user_agent, retry_enabled=False)
         self._again = self._once.with_retry_enabled(True)
+        self._account = account
         self._date = ""
 
     def get(self, path: str, **params: str) -> Answer:
@@ -102,17 +113,70 @@ class Client:
         rest = self._again if again else self._once
         place = f"/projects/{quote(self.project, safe='')}{path}"
         _log.debug("%s %s%s", method.upper(), place, f"?{'&'.join(params)}" if params else "")
+        self._tame(rest.session)
+        hooks = {"response": partial(self._bounded, streaming=kwargs.get("stream", False))}
         try:
-            answer = Answer(rest.request(self.endpoint + place, method, params=params, timeout=_TIMEOUT, **kwargs))
+            answer = Answer(
+                self,
+                rest.request(self.endpoint + place, method, params=params, timeout=_TIMEOUT, hooks=hooks, **kwargs),
+            )
         except odps_errors.ODPSError as cause:
             self._refused(cause)
         except requests.RequestException as cause:
             self._unreachable(cause, hint=_REACH if again else _UNKNOWN)
         except (ValueError, UnicodeError) as cause:
             # PyODPS decodes an error's body without asking what it is.
-            raise _garbage(self.endpoint) from cause
+            raise self.garbage() from cause
         self._date = answer.header("Date") or self._date
         return answer
+
+    def _tame(self, session: requests.Session) -> None:
+        """Keep a session, of which there is one a thread, from going where the endpoint did not say."""
+        session.max_redirects = 0
+        if _is_loopback(self.endpoint):
+            # A proxy's loopback is another machine, and what is signed for this one is none of its business.
+            session.trust_env = False
+
+    def _bounded(self, response: requests.Response, *, streaming: bool, **_: Any) -> requests.Response | None:
+        """
+        Look at an answer before anything else does: no redirect is followed, and no body is taken that never ends.
+
+        requests would forward the body and the security token to wherever the answer says.
+        """
+        if 300 <= response.status_code < 400:
+            response.close()
+            place = urlsplit(response.headers.get("Location", "")).netloc.rpartition("@")[2] or "another place"
+            raise self.garbage(f"redirects elsewhere, to {place}", response.status_code)
+        if streaming and response.ok:
+            return None
+        body = bytearray()
+        for piece in response.iter_content(_SMALL_BLOCK):
+            body += piece
+            if len(body) > _MAX_ANSWER:
+                response.close()
+                raise self.garbage(f"the answer has more than {_MAX_ANSWER >> 20} MiB")
+        if not response.ok and (b"\0" in body or b"<!ENTITY" in body):
+            # PyODPS parses an error's body without asking what is in it.
+            body.clear()
+        return _whole(response, bytes(body))
+
+    def redact(self, text: str) -> str:
+        """Take out what a service, or a library, may echo of the credentials."""
+        for secret in _secrets_of(self._account):
+            text = text.replace(secret, "…")
+        return _SIGNATURE.sub("ODPS …", text)
+
+    def garbage(self, text: str = "", status: int | None = None) -> ServiceError:
+        """Return the error for an answer that is not one; `text` is what there was instead."""
+        shown = f": {' '.join(self.redact(text).split())[:200]}" if text else ""
+        return ServiceError(
+            "E604",
+            f"{self._host} answered{f' {status}' if status else ''} with something that is not MaxCompute's{shown}",
+            hint="the endpoint ends in /api; a proxy or a login page may stand in between",
+            status=status,
+            # A gateway's page says nothing about what happened behind the gateway.
+            outcome="unknown" if status is None or status >= 500 else "final",
+        )
 
     def now(self) -> datetime:
         """
@@ -120,15 +184,16 @@ class Client:
 
         Leases are compared by it, so that a machine with a wrong clock neither robs nor blocks anybody.
         """
-        try:
-            return parsedate_to_datetime(self._date)
-        except (TypeError, ValueError) as cause:
-            raise ServiceError("E604", f"{self._host} does not tell the time: {self._date[:40]!r}") from cause
+        told = moment(self._date)
+        if told is None:
+            raise ServiceError("E604", f"{self._host} does not tell the time: {self.redact(self._date)[:40]!r}")
+        return told
 
     def _refused(self, cause: odps_errors.ODPSError) -> NoReturn:
-        status, code = cause.status_code, cause.code or ""
-        told = " ".join(str(cause.args[0] if cause.args else cause).split())
-        reason = f"{told[:300]} (request {cause.request_id})" if cause.request_id else told[:300]
+        status, code = cause.status_code, self.redact(str(cause.code or ""))[:100]
+        told = " ".join(self.redact(str(cause.args[0] if cause.args else cause)).split())
+        request = self.redact(str(cause.request_id or ""))[:100]
+        reason = f"{told[:300]} (request {request})" if request else told[:300]
         if status is None:
             raise ServiceError(
                 "E601", f"{self._host} does not answer: {told[:300]}", hint=_REACH, outcome="safe"
@@ -150,7 +215,7 @@ class Client:
         if code == str(status) or not code:
             if status == 404:
                 raise ServiceError("E605", reason, status=status, service_code="NoSuchObject")
-            raise _garbage(self.endpoint, status, told) from cause
+            raise self.garbage(repr(told), status) from cause
         raise ServiceError(
             "E605",
             f"the service answers {code}: {reason}",
@@ -161,9 +226,17 @@ class Client:
         )
 
     def _unreachable(self, cause: Exception, hint: str = _REACH) -> NoReturn:
+        reason = self.redact(_plainly(cause))
+        if isinstance(cause, requests.exceptions.ProxyError):
+            raise ServiceError(
+                "E601",
+                f"{self._host} is not reached: the proxy {_proxy_for(self.endpoint)} refuses or does not answer: {reason}",
+                hint="check HTTPS_PROXY, HTTP_PROXY and NO_PROXY",
+                outcome="safe",
+            ) from cause
         raise ServiceError(
             "E601",
-            f"{self._host} does not answer: {_plainly(cause)}",
+            f"{self._host} does not answer: {reason}",
             hint=hint,
             outcome="safe" if _never_sent(cause) else "unknown",
         ) from cause
@@ -177,22 +250,25 @@ class Client:
 class Answer:
     """What came back."""
 
+    client: Client
     response: requests.Response
 
     def header(self, name: str, default: str = "") -> str:
         return str(self.response.headers.get(name, default))
 
     def xml(self, root: str) -> ET.Element:
-        """Return the body as an element named `root`; E604 for anything else, a DOCTYPE included."""
+        """Return the body as an element named `root`; E604 for anything else, a DOCTYPE or another encoding included."""
         body = self.response.content
-        if len(body) > _MAX_ANSWER or b"<!DOCTYPE" in body:
-            raise _garbage(self.response.url)
         try:
-            element = ET.fromstring(body)
-        except ET.ParseError as cause:
-            raise _garbage(self.response.url, text=body[:200].decode("utf-8", "replace")) from cause
+            # Read as UTF-8 whatever the XML declares, so that what is looked for below cannot be spelled otherwise.
+            text = body.decode("utf-8-sig")
+            if "<!DOCTYPE" in text:
+                raise self.client.garbage("a DOCTYPE")
+            element = ET.fromstring(text)
+        except (UnicodeDecodeError, ET.ParseError) as cause:
+            raise self.client.garbage(repr(" ".join(body[:200].decode("utf-8", "replace").split()))) from cause
         if element.tag != root:
-            raise _garbage(self.response.url, text=f"<{element.tag}>")
+            raise self.client.garbage(repr(f"<{element.tag}>"))
         return element
 
 
@@ -221,18 +297,45 @@ def _account(credentials: Credentials | None) -> Any:
     return CloudAccount(credentials.access_id, credentials.secret)
 
 
-def _garbage(endpoint: str, status: int | None = None, text: str = "") -> ServiceError:
-    parts = urlsplit(endpoint)
-    shown = f": {' '.join(text.split())[:120]!r}" if text else ""
-    return ServiceError(
-        "E604",
-        f"{parts.netloc.rpartition('@')[2]} answered{f' {status}' if status else ''} with something that is not "
-        f"MaxCompute's{shown}",
-        hint="the endpoint ends in /api; a proxy or a login page may stand in between",
-        status=status,
-        # A gateway's page says nothing about what happened behind the gateway.
-        outcome="unknown" if status is None or status >= 500 else "final",
-    )
+def moment(text: str) -> datetime | None:
+    """Read an RFC 1123 date as UTC; None for what is not one, and for what cannot be compared with one."""
+    try:
+        told = parsedate_to_datetime(text)
+        # A zone of -0000 is read as no zone at all.
+        return told.astimezone(timezone.utc) if told.tzinfo else told.replace(tzinfo=timezone.utc)
+    except (TypeError, ValueError, IndexError, OverflowError):
+        return None
+
+
+def _whole(response: requests.Response, body: bytes) -> requests.Response:
+    """Return a response whose body has been read."""
+    read = requests.Response()
+    read.status_code, read.headers, read.reason = response.status_code, response.headers, response.reason
+    read.url, read.request, read.encoding = response.url, response.request, response.encoding
+    read.raw = BytesIO(body)
+    return read
+
+
+def _secrets_of(account: Any) -> tuple[str, ...]:
+    """Return what no message may hold, also as `repr` writes it, the longest first."""
+    names = ("secret_access_key", "sts_token", "token")
+    found = {value for name in names if isinstance(value := getattr(account, name, None), str)}
+    found |= {repr(value)[1:-1] for value in found}
+    return tuple(sorted((one for one in found if len(one) >= _SHORTEST_SECRET), key=len, reverse=True))
+
+
+def _is_loopback(endpoint: str) -> bool:
+    host = urlsplit(endpoint).hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _proxy_for(endpoint: str) -> str:
+    """Return the host of the proxy that requests takes for an endpoint, without its credentials."""
+    chosen = requests.utils.select_proxy(endpoint, requests.utils.get_environ_proxies(endpoint)) or ""
+    return urlsplit(chosen if "//" in chosen else f"//{chosen}").netloc.rpartition("@")[2]
 
 
 def _never_sent(cause: BaseException) -> bool:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -19,10 +18,10 @@ from reconciler.errors import ServiceError
 from reconciler.ledger import Entry, Reading, entry_name, epoch_of, is_entry, is_unmoved, parse, unreadable
 from reconciler.names import Key, reference
 from reconciler.state import Function, Live, Resource, read_comment
+from reconciler.targets.maxcompute.client import moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
     from pathlib import Path
     from xml.etree.ElementTree import Element
 
@@ -32,6 +31,10 @@ _WORKERS = 8
 FUNCTIONS = "/registration/functions"
 RESOURCES = "/resources"
 _WITHOUT_CONTENT = {"table", "volumefile", "volumearchive"}
+_MAX_PAGES = 10_000
+"""Of one listing: ten million objects at 1,000 a page."""
+
+_MAX_DIGITS = 18
 
 
 def everything(client: Client, stack: str, *, full: bool = False) -> Reading:
@@ -69,7 +72,7 @@ def _entry(client: Client, name: str) -> Entry:
 def fetch(client: Client, name: str) -> bytes | None:
     """Return a resource's content whole, or None; for entries of the ledger, not for artifacts."""
     try:
-        return b"".join(client.stream(f"{RESOURCES}/{quote(name, safe='')}"))
+        return client.get(f"{RESOURCES}/{quote(name, safe='')}").response.content
     except ServiceError as error:
         if error.service_code == "NoSuchObject":
             return None
@@ -121,14 +124,14 @@ def _resources(client: Client) -> Iterator[Live]:
             Resource(
                 name=_text(element, "Name"),
                 type=kind,
-                size=int(_text(element, "ResourceSize") or 0),
+                size=_size(client, _text(element, "ResourceSize")),
                 comment=text,
                 table=_text(element, "TableName") or None if kind == "table" else None,
             ),
             owner=_text(element, "Owner"),
             updater=_text(element, "LastUpdator"),
-            created=_moment(_text(element, "CreationTime")),
-            modified=_moment(_text(element, "LastModifiedTime")),
+            created=moment(_text(element, "CreationTime")),
+            modified=moment(_text(element, "LastModifiedTime")),
             marker=marker,
         )
 
@@ -136,19 +139,22 @@ def _resources(client: Client) -> Iterator[Live]:
 def _meta(client: Client, name: str) -> Live:
     answer: Answer = client.get(f"{RESOURCES}/{quote(name, safe='')}", meta="")
     text, marker = read_comment(answer.header("x-odps-comment"), name)
+    spelling = answer.header("x-odps-resource-name", name)
+    if spelling.lower() != name.lower():
+        raise client.garbage(f"asked for resource {name!r}, told of {spelling!r}")
     return Live(
         Resource(
-            name=answer.header("x-odps-resource-name", name),
+            name=spelling,
             type=answer.header("x-odps-resource-type").lower(),
             md5=answer.header("Content-MD5").lower() or None,
-            size=int(answer.header("x-odps-resource-size") or 0),
+            size=_size(client, answer.header("x-odps-resource-size")),
             comment=text,
             table=answer.header("x-odps-copy-table-source") or None,
         ),
         owner=answer.header("x-odps-owner"),
         updater=answer.header("x-odps-updator"),
-        created=_moment(answer.header("x-odps-creation-time")),
-        modified=_moment(answer.header("Last-Modified")),
+        created=moment(answer.header("x-odps-creation-time")),
+        modified=moment(answer.header("Last-Modified")),
         marker=marker,
     )
 
@@ -173,30 +179,32 @@ def _function(element: Element, client: Client) -> Live:
             resources=tuple(reference(name.strip(), client.project, client.schema) for name in names),
         ),
         owner=_text(element, "Owner"),
-        created=_moment(_text(element, "CreationTime")),
+        created=moment(_text(element, "CreationTime")),
     )
 
 
 def _pages(client: Client, path: str, root: str, item: str) -> Iterator[Element]:
     """Yield the items of a listing; the service ends it with an empty marker."""
     marker, seen = "", set[str]()
-    while marker not in seen:
+    while marker not in seen and len(seen) < _MAX_PAGES:
         seen.add(marker)
         page = client.get(path, expectmarker="true", **({"marker": marker} if marker else {})).xml(root)
         yield from page.findall(item)
         marker = _text(page, "Marker")
         if not marker:
             return
-    raise ServiceError("E604", f"the listing of {path.rpartition('/')[2]} never ends: marker {marker!r} came twice")
+    told = f"marker {marker!r} came twice" if marker in seen else f"{_MAX_PAGES:,} pages"
+    raise client.garbage(f"the listing of {path.rpartition('/')[2]} never ends: {told}")
 
 
 def _text(element: Element, name: str) -> str:
     return (element.findtext(name) or "").strip()
 
 
-def _moment(text: str) -> datetime | None:
-    """Read an RFC 1123 date; None for what is not one, because no decision hangs on it."""
-    try:
-        return parsedate_to_datetime(text) if text else None
-    except ValueError:
-        return None
+def _size(client: Client, text: str) -> int:
+    """Read a number of bytes; nothing for what has none, such as a table."""
+    if not text:
+        return 0
+    if not (text.isascii() and text.isdigit()) or len(text) > _MAX_DIGITS:
+        raise client.garbage(f"the size of a resource is {text!r}")
+    return int(text)

@@ -4,20 +4,27 @@ Make one change: one object, one call, except that a large file goes up in parts
 Creating is POST, which the service refuses when the name is taken (409), so that a create can never overwrite;
 replacing is PUT, always of the whole object. Files above 64 MiB are sent as temporary parts, several at a time, and
 merged by the service, which checks the MD5 of the whole before the resource appears [PyODPS and Go SDK sources;
-published measurements of the merge]. Nothing is read into memory whole.
+published measurements of the merge].
+
+Between the plan and the upload a file may change. Its bytes are therefore hashed once more before the first of them is
+sent: a small file is sent from the memory it was hashed in, a large one from the open file that was hashed.
 """
 
 from __future__ import annotations
 
+import errno
+import hashlib
+import os
+import stat
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
 from reconciler.diff import Action
-from reconciler.errors import ServiceError
+from reconciler.errors import PackageError, ServiceError
 from reconciler.state import Resource, write_comment
 from reconciler.targets.maxcompute import read
 from reconciler.targets.maxcompute.client import gone_stale
@@ -36,6 +43,8 @@ PART_BYTES = 64 * 1024 * 1024
 
 _PARTS_AT_ONCE = 4
 _BLOCK = 1024 * 1024
+_HELD_BYTES = 8 * 1024 * 1024
+"""Up to this a file is read into memory and sent from there."""
 
 
 def one(
@@ -101,19 +110,19 @@ def _resource(
         return None
     assert desired.marker is not None
     assert desired.marker.sha256 is not None
-    file = contents[desired.marker.sha256]
-    if resource.size > PART_BYTES:
-        parts = _parts(client, file, resource, progress, token())
-        merge = {**headers, "x-odps-resource-merge-total-bytes": str(resource.size)}
-        body = f"{resource.md5}|{','.join(parts)}".encode()
-        client.send(method, path, headers=merge, body=body, rOpMerge="true")
-    else:
-        client.send(method, path, headers=headers, body=Slice(file, 0, resource.size, progress).body())
+    with _planned(contents[desired.marker.sha256], change, desired) as source:
+        if resource.size > PART_BYTES:
+            parts = _parts(client, source, resource, progress, token())
+            merge = {**headers, "x-odps-resource-merge-total-bytes": str(resource.size)}
+            body = f"{resource.md5}|{','.join(parts)}".encode()
+            client.send(method, path, headers=merge, body=body, rOpMerge="true")
+        else:
+            client.send(method, path, headers=headers, body=Slice(source, 0, resource.size, progress).body())
     return _intact(client, change, resource)
 
 
 def _intact(client: Client, change: Change, resource: Resource) -> Live:
-    """Compare what arrived with what was meant: the file may have changed on disk since it was read."""
+    """Compare what arrived with what was meant: a large file may be written to while it is sent."""
     arrived = read.one(client, change.key)
     if arrived is None:
         raise gone_stale(change.key, "was deleted by somebody else")
@@ -130,15 +139,84 @@ def _intact(client: Client, change: Change, resource: Resource) -> Live:
     return arrived
 
 
+@contextmanager
+def _planned(path: Path, change: Change, desired: Desired) -> Iterator[Source]:
+    """
+    Open the file that was planned, and see that it still is: E402 if not, and then nothing is sent.
+
+    The path has no symbolic link at its end; one that is there now was put there since and is not followed.
+    """
+    resource = desired.object
+    assert isinstance(resource, Resource)
+    assert desired.marker is not None
+
+    def changed(how: str = "changed") -> PackageError:
+        told = f"the file of {change.key} {how} since the plan was made: {path}"
+        return PackageError("E402", told, hint="run the command again and look at the new plan", at=desired.origin)
+
+    try:
+        # A pipe is opened without waiting for its writer, and refused.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise changed("became a symbolic link") from error
+        told = f"the file of {change.key} cannot be read any more: {path}: {error.strerror}"
+        raise PackageError("E305", told, at=desired.origin) from error
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_size != resource.size:
+            raise changed()
+        source = _source(descriptor, resource.size, changed)
+        if source.sha256(resource.size) != desired.marker.sha256:
+            raise changed()
+        yield source
+    finally:
+        os.close(descriptor)
+
+
+def _source(descriptor: int, size: int, changed: Callable[[], PackageError]) -> Source:
+    """Return the bytes of an open file, held in memory if they are few."""
+    source = Source(lambda offset, length: os.pread(descriptor, length, offset), changed)
+    if size > _HELD_BYTES:
+        return source
+    held = b"".join(source.blocks(0, size))
+    return Source(lambda offset, length: held[offset : offset + length], changed)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Bytes to send, and the error for there being fewer of them than there were."""
+
+    read: Callable[[int, int], bytes]
+    """Return up to so many bytes from an offset; may be called from several threads."""
+
+    changed: Callable[[], PackageError]
+
+    def blocks(self, offset: int, length: int) -> Iterator[bytes]:
+        """Yield a stretch in pieces: all of it, or an error instead of a service that waits for the rest."""
+        while length:
+            block = self.read(offset, min(_BLOCK, length))
+            if not block:
+                raise self.changed()
+            offset, length = offset + len(block), length - len(block)
+            yield block
+
+    def sha256(self, size: int) -> str:
+        digest = hashlib.sha256()
+        for block in self.blocks(0, size):
+            digest.update(block)
+        return digest.hexdigest()
+
+
 def _parts(
-    client: Client, file: Path, resource: Resource, progress: Callable[[int], None], token: str
+    client: Client, source: Source, resource: Resource, progress: Callable[[int], None], token: str
 ) -> tuple[str, ...]:
     """Send a file in temporary parts and return their names; on failure take back what was sent."""
     offsets = range(0, resource.size, PART_BYTES)
     names = [f"{resource.name}.part.tmp.{token}.{index:06d}" for index in range(len(offsets))]
 
     def send(name: str, offset: int) -> None:
-        piece = Slice(file, offset, min(PART_BYTES, resource.size - offset), progress)
+        piece = Slice(source, offset, min(PART_BYTES, resource.size - offset), progress)
         headers = {
             "Content-Type": "application/octet-stream",
             "Content-Disposition": f"attachment;filename={name}",
@@ -189,9 +267,9 @@ def _verb(change: Change, folder: str) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Slice:
-    """A stretch of a file as the body of a request: its length is known, its bytes are read as they are sent."""
+    """A stretch of a source as the body of a request: its length is known, its bytes are read as they are sent."""
 
-    file: Path
+    source: Source
     offset: int
     length: int
     progress: Callable[[int], None]
@@ -200,13 +278,9 @@ class Slice:
         return self.length
 
     def __iter__(self) -> Iterator[bytes]:
-        left = self.length
-        with self.file.open("rb") as stream:
-            stream.seek(self.offset)
-            while left and (block := stream.read(min(_BLOCK, left))):
-                left -= len(block)
-                yield block
-                self.progress(len(block))
+        for block in self.source.blocks(self.offset, self.length):
+            yield block
+            self.progress(len(block))
 
     def body(self) -> Slice | bytes:
         """Return what to hand to requests, which sends an empty iterable chunked instead of with a length of 0."""
