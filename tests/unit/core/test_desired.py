@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciler import desired
-from reconciler.artifacts import Artifacts, Wheel
+from reconciler.artifacts import Artifacts, Library, Wheel
 from reconciler.artifacts.content import Content, read
+from reconciler.artifacts.inspection import Facts
 from reconciler.manifest.load import load
 from reconciler.names import Reference, function_key, resource_key
 from reconciler.state import Function, Resource, name_mark
@@ -20,7 +21,7 @@ WHEEL = Wheel("n-1-py3-none-any.whl", "n-1-py3-none-any.zip", Content(None, "5" 
 
 
 def state_of(folder: Path, text: str) -> DesiredState:
-    for name in ("f.py", "g.py", "a.csv", "lib.jar", "n-1-py3-none-any.whl"):
+    for name in ("f.py", "g.py", "a.csv", "lib.jar", "n-1-py3-none-any.whl", "libgeo.so.26"):
         (folder / name).write_text(f"# {name}\n")
     (folder / "udfs.yaml").write_text(text)
     loaded = load(folder / "udfs.yaml", env={}, shown="udfs.yaml")
@@ -32,7 +33,14 @@ def state_of(folder: Path, text: str) -> DesiredState:
         for name, code in loaded.code.items()
         for package in loaded.manifest.functions[name].packages
     }
-    return desired.state(loaded, Artifacts(files, wheels))
+    named_libraries = {
+        package: tuple(
+            Library(path.removesuffix(".26"), path, number, Content(folder / path, "6" * 64, "6" * 32, 9), Facts())
+            for number, path in enumerate(declared.libraries)
+        )
+        for package, declared in loaded.manifest.packages.items()
+    }
+    return desired.state(loaded, Artifacts(files, wheels, named_libraries))
 
 
 def test_a_source_becomes_its_module_and_the_function(tmp_path: Path) -> None:
@@ -96,3 +104,17 @@ functions:
     state = state_of(tmp_path, text)
     marks = {key.name: entry.marker.functions for key, entry in state.items() if entry.marker}
     assert marks == {"a.csv": frozenset(), "g.py": {name_mark("g")}, "lib.jar": {name_mark("j")}}
+
+
+def test_a_library_travels_as_a_file_under_its_soname_behind_the_archives(tmp_path: Path) -> None:
+    text = """\
+stack: s
+packages: {geo: {wheels: [n-1-py3-none-any.whl], libraries: [libgeo.so.26]}}
+functions: {f: {source: f.py, class: F, packages: [geo]}}
+"""
+    state = state_of(tmp_path, text)
+    assert state[resource_key("libgeo.so")].object == Resource("libgeo.so", "file", "6" * 32, 9)
+    assert state[resource_key("libgeo.so")].origin.line == 2
+    function = state[function_key("f")].object
+    assert isinstance(function, Function)
+    assert [ref.name for ref in function.resources] == ["f.py", "n-1-py3-none-any.zip", "libgeo.so"]

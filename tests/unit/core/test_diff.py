@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from reconciler.diff import Action, Cause, Change, Comparison, compare, explain_list, managed_by, users_of
+from reconciler.ledger import Applied, Entry, Holder
 from reconciler.names import Reference, function_key, resource_key
 from reconciler.state import Function, Resource
-from tests.unit.core.states import STACK, function, live, marker, resource, state, there, wanted
+from tests.unit.core.states import NOON, STACK, function, live, marker, resource, state, there, wanted
 
 
 def only(comparison: Comparison) -> Change:
@@ -172,3 +173,41 @@ def test_a_mark_of_a_function_that_is_gone_is_dropped() -> None:
 def test_a_list_is_explained_by_what_was_added_and_removed() -> None:
     assert explain_list(("a", "b"), ("b", "c", "d")) == {"added": ("c", "d"), "removed": ("a",)}
     assert explain_list(("a", "b"), ("b", "a")) == {"added": (), "removed": ()}
+
+
+def test_the_ledger_tells_who_moved_a_function() -> None:
+    """Functions carry no mark of what was applied; the newest entry remembers it."""
+
+    def cause(*, desired: str, applied: str | None, found: str) -> Cause:
+        remembered = {} if applied is None else {function_key("f"): Applied(function("f", "a.py", class_path=applied))}
+        last = Entry(STACK, 1, Holder(), NOON, NOON, "committed", objects=remembered)
+        changes = compare(
+            state(wanted(resource("a.py"), "one", "f"), wanted(function("f", "a.py", class_path=desired))),
+            live(there(resource("a.py"), marker("one", "f")), there(function("f", "a.py", class_path=found))),
+            STACK,
+            last,
+        ).changes
+        return next(change.cause for change in changes if change.key.kind == "function")
+
+    assert cause(desired="a.New", applied="a.Old", found="a.Old") is Cause.MANIFEST
+    assert cause(desired="a.Old", applied="a.Old", found="a.Hacked") is Cause.OUTSIDE
+    assert cause(desired="a.New", applied="a.Old", found="a.Hacked") is Cause.BOTH
+    assert cause(desired="a.New", applied=None, found="a.Old") is Cause.UNKNOWN
+    assert cause(desired="a.Same", applied="a.Same", found="a.Same") is Cause.NONE
+
+
+def test_an_entry_that_remembers_a_resource_under_a_functions_name_tells_nothing() -> None:
+    last = Entry(STACK, 1, Holder(), NOON, NOON, objects={function_key("f"): Applied(resource("f"))})
+    assert managed_by(there(function("f", "a.py")), {}, last) is None
+
+
+def test_one_name_in_the_place_of_another_is_one_removed_and_one_added() -> None:
+    assert explain_list(("a",), ("b",)) == {"added": ("b",), "removed": ("a",)}
+
+
+def test_ledger_memory_makes_a_vanished_resource_missing() -> None:
+    last = Entry(
+        STACK, 1, Holder(), NOON, NOON, objects={resource_key("a.csv"): Applied(resource("a.csv", kind="file"))}
+    )
+    [change] = compare(state(wanted(resource("a.csv", kind="file"))), {}, STACK, last).changes
+    assert change.cause is Cause.MISSING

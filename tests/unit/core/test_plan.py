@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from reconciler.diff import Action
 from reconciler.errors import Refused
-from reconciler.plan import Plan, guards, make, observation, require_allowed
+from reconciler.plan import Plan, guards, make, observation, require_allowed, require_digest
 from reconciler.state import DesiredState, LiveState, Resource
 from tests.unit.core.states import HASTE, HERE, STACK, function, live, marker, resource, state, there, wanted
 
@@ -138,6 +138,14 @@ def test_the_digest_names_the_operations_and_what_they_rest_on() -> None:
     moved = live(there(resource("a.py", "hacked"), marker()))
     assert planned(changed, DEPLOYED).digest != planned(changed, moved).digest
     assert planned({}, DEPLOYED, destroying=True).digest != same
+
+
+def test_an_approval_of_another_plan_is_no_approval() -> None:
+    plan = planned(WANTED, {})
+    require_digest(plan, None)
+    require_digest(plan, plan.digest)
+    with pytest.raises(Refused, match="was approved, and this plan is"):
+        require_digest(plan, "0" * 64)
 
 
 def test_an_absent_object_has_nothing_to_observe() -> None:

@@ -1,0 +1,42 @@
+"""Libraries of a package: paths like any other, each listed once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reconciler.errors import InvalidManifest
+from reconciler.manifest.load import load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MANIFEST = """\
+stack: s
+packages: {{geo: {{wheels: [n-1-py3-none-any.whl], libraries: [{libraries}]}}}}
+functions: {{f: {{source: f.py, class: F, packages: [geo]}}}}
+"""
+
+
+def written(folder: Path, libraries: str) -> Path:
+    for name in ("f.py", "n-1-py3-none-any.whl", "libgeo.so"):
+        (folder / name).touch()
+    (folder / "udfs.yaml").write_text(MANIFEST.format(libraries=libraries))
+    return folder / "udfs.yaml"
+
+
+def test_a_library_is_a_file_of_the_manifests_folder(tmp_path: Path) -> None:
+    assert load(written(tmp_path, "libgeo.so"), env={}).manifest.packages["geo"].libraries == ["libgeo.so"]
+
+
+@pytest.mark.parametrize(
+    ("libraries", "code"), [("libgeo.so, libgeo.so", "E313"), ("../libgeo.so", "E304"), ("libproj.so", "E305")]
+)
+def test_a_library_that_cannot_be_meant_is_refused_at_its_place(libraries: str, code: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidManifest) as refused:
+        load(written(tmp_path, libraries), env={})
+    [problem] = refused.value.problems
+    assert problem.code == code
+    assert problem.at is not None
+    assert problem.at.line == 2
