@@ -3,7 +3,7 @@ Every error a user can meet: what is said, where, what to do next, and the exit 
 
 A `Problem` is one finding with its place. A `UdfsError` carries one or many of them and ends the command; each
 subclass has one exit code, so that a pipeline can tell the causes apart. ``cli`` is the one place that catches and
-prints. Anything that is not a `UdfsError` is a bug and keeps its traceback.
+prints. Anything else is a bug (E999) and keeps its traceback, except what the system says of a file (E904).
 
 Codes are grouped by where they arise: E1 reading YAML, E2 the shape of the manifest, E3 its names and references,
 E4 packages and files, E5 guards and ownership, E6 the service, E7 running a function, E8 sources, E9 usage.
@@ -182,6 +182,12 @@ class PartlyApplied(UdfsError):
     """Some changes were made and then one failed."""
 
     exit_code = 8
+
+
+class MachineError(UdfsError):
+    """This machine's disk or streams do not do what is needed: no fault of the manifest, nor of the service."""
+
+    exit_code = 1
 
 
 class FunctionFailed(UdfsError):
@@ -1019,4 +1025,18 @@ _explain(
     "the file is already there",
     """
     `udfs init` writes no file over another. Choose another name with -f.""",
+)
+_explain(
+    "E904",
+    "a file or stream of this machine cannot be used",
+    """
+    A file cannot be read or written: a missing permission, a full disk, a file where a folder should be, a damaged store
+    of `endpoint: local`. The path and the system's own reason are shown.""",
+)
+_explain(
+    "E999",
+    "a bug in udfs",
+    """
+    Something happened that udfs was not written for. The traceback says where; please report it. After an apply, run
+    `udfs plan`: a plan is always made against what is in the project.""",
 )

@@ -13,12 +13,14 @@ import itertools
 import os
 import signal
 import sys
+import traceback
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from reconciler import __version__
-from reconciler.errors import UdfsError, UsageError
+from reconciler.errors import MachineError, UdfsError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,14 +99,24 @@ def group() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit."""
+    _have_streams()
     _be_interruptible()
     code = run(sys.argv[1:] if arguments is None else arguments)
+    sys.exit(_flushed(code))
+
+
+def _flushed(code: int) -> int:
+    """Write out what was printed, and return the exit code: that of the command, unless only the printing failed."""
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader (head, less) has gone; do not let the interpreter complain at exit.
+    except OSError as error:
+        # Do not let the interpreter complain at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(code)
+        if not isinstance(error, BrokenPipeError):
+            # A reader that has gone (head, less) is no failure; a full disk is.
+            _tell(_of_the_machine(error), as_json=False)
+            return code or MachineError.exit_code
+    return code
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -117,18 +129,37 @@ def run(arguments: Sequence[str]) -> int:
     except click.ClickException as error:
         failure: UdfsError = _usage(error)
     except (click.Abort, KeyboardInterrupt):
-        print("interrupted", file=sys.stderr)
+        with suppress(OSError, ValueError):
+            print("interrupted", file=sys.stderr)
         return 130
     except UdfsError as error:
         failure = error
     except BrokenPipeError:
         return 1
+    except OSError as error:
+        failure = _of_the_machine(error)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told and ends here
+        with suppress(OSError, ValueError):
+            traceback.print_exc()
+        failure = UdfsError("E999", f"this is a bug in udfs: {type(error).__name__}, see the traceback")
     else:
         return outcome if isinstance(outcome, int) else 0
+    _tell(failure, as_json=_wants_json(arguments))
+    return failure.exit_code
+
+
+def _tell(failure: UdfsError, *, as_json: bool) -> None:
+    """Print an error; where nothing can be printed any more, the exit code has to say it."""
     from reconciler.cli.output import print_error
 
-    print_error(failure, as_json=_wants_json(arguments))
-    return failure.exit_code
+    with suppress(OSError, ValueError):
+        print_error(failure, as_json=as_json)
+
+
+def _of_the_machine(error: OSError) -> MachineError:
+    reason = error.strerror or str(error) or type(error).__name__
+    named = error.filename.decode(errors="replace") if isinstance(error.filename, bytes) else error.filename
+    return MachineError("E904", f"{named}: {reason}" if named is not None else reason)
 
 
 def _usage(error: click.ClickException) -> UsageError:
@@ -145,9 +176,32 @@ def _wants_json(arguments: Sequence[str]) -> bool:
 
 
 def _be_interruptible() -> None:
-    """Let a pipeline's SIGTERM end a run as Ctrl-C does: with a report of what was done."""
+    """Let a pipeline's SIGTERM, and a terminal that goes away, end a run as Ctrl-C does: with a report of what was done."""
 
     def interrupt(number: int, frame: Any) -> NoReturn:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        # Under nohup it stays ignored.
+        signal.signal(signal.SIGHUP, interrupt)
+
+
+def _have_streams() -> None:
+    """
+    Make sure that there is something to print to, and that every character can be printed there.
+
+    Behind a closed descriptor the next file that is opened would get its number, and the output of others with it. What
+    the locale cannot write is shown as an escape: a name from a service must not end a command.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "w", encoding="utf-8", closefd=False))
+        getattr(sys, name).reconfigure(errors="backslashreplace")
+    if sys.stdin is None:
+        sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)

@@ -7,7 +7,7 @@ import logging
 import os
 import secrets
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeAlias, TypeVar
@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeAlias, TypeVar
 import click
 
 from reconciler import __version__
-from reconciler.errors import AccessError
+from reconciler.errors import AccessError, MachineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from reconciler.artifacts.cache import Cache
+    from reconciler.local import Server
     from reconciler.manifest.load import Loaded
     from reconciler.targets import Target
     from reconciler.workflow import Prepared
@@ -172,11 +173,30 @@ def _endpoint(manifest: Loaded) -> Iterator[tuple[str, tuple[str, str, str | Non
     if manifest.target.endpoint != "local":
         yield manifest.target.endpoint, _credentials()
         return
+    server = _local_server(manifest)
+    try:
+        yield server.url, ("local", "local", None)
+    finally:
+        server.close()
+
+
+def _local_server(manifest: Loaded) -> Server:
+    """Start the local service; a store that it cannot read is told as a damaged file, not as a bug."""
     from reconciler.local import Server
 
-    with Server(local_store(manifest.folder)) as server:
-        server.provide(manifest.target.project, manifest.target.schema_)
-        yield server.url, ("local", "local", None)
+    store = local_store(manifest.folder)
+    try:
+        with ExitStack() as undo:
+            server = undo.enter_context(Server(store))
+            server.provide(manifest.target.project, manifest.target.schema_)
+            undo.pop_all()
+    except OSError:
+        raise
+    except Exception as error:
+        raise MachineError(
+            "E904", f"{store}: the local service's store cannot be opened: {error}", hint="delete it to begin anew"
+        ) from error
+    return server
 
 
 def local_store(folder: Path) -> Path:
@@ -184,8 +204,9 @@ def local_store(folder: Path) -> Path:
     store = folder / STORE
     store.mkdir(exist_ok=True)
     ignore = store / ".gitignore"
-    if not ignore.exists():
-        ignore.write_text("# Made by udfs: the store of `endpoint: local`.\n*\n")
+    # Made anew or not at all: a link that leads somewhere is not written through.
+    with suppress(FileExistsError), ignore.open("x", encoding="utf-8") as file:
+        file.write("# Made by udfs: the store of `endpoint: local`.\n*\n")
     return store / "maxcompute"
 
 

@@ -8,6 +8,7 @@ import secrets
 import socket
 import subprocess
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
 
 from reconciler.ledger import Holder
 
@@ -27,7 +28,7 @@ def holder(folder: Path) -> Holder:
         pipeline=_pipeline(),
         commit=commit,
         run=secrets.token_hex(4),
-        dirty=bool(commit and _git(folder, "status", "--porcelain", "--", ".")),
+        dirty=bool(commit and _git(folder, "status", "--porcelain", "--ignore-submodules=all", "--", ".")),
     )
 
 
@@ -42,16 +43,36 @@ def _user() -> str:
 def _pipeline() -> str:
     server, repository, run = (os.environ.get(f"GITHUB_{name}") for name in ("SERVER_URL", "REPOSITORY", "RUN_ID"))
     if server and repository and run:
-        return f"{server}/{repository}/actions/runs/{run}"
-    return next((url for name in _PIPELINES if (url := os.environ.get(name))), "")
+        return _public(f"{server}/{repository}/actions/runs/{run}")
+    return next((_public(url) for name in _PIPELINES if (url := os.environ.get(name))), "")
+
+
+def _public(url: str) -> str:
+    """Return a URL without what may be a secret: user, password, query and fragment. The ledger is read by many."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    """Return what git says of a folder; nothing where there is no git or no repository."""
+    """
+    Return what git says of a folder; nothing where there is no git or no repository.
+
+    The configuration of a checkout can name programs that git runs even to tell its state: a monitor, hooks, filters.
+    None of them is run.
+    """
+    filters = _run_git(folder, "config", "--includes", "--local", "--name-only", "--get-regexp", r"^filter\.")
+    off = [f"{name}={'false' if name.endswith('.required') else ''}" for name in filters.splitlines()]
+    return _run_git(folder, *(word for setting in off for word in ("-c", setting)), *arguments)
+
+
+def _run_git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-C", str(folder), *arguments]
+    env = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
     try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True, env=env)
+    except (OSError, ValueError, subprocess.SubprocessError):
         return ""
     return done.stdout.strip()

@@ -9,12 +9,13 @@ from __future__ import annotations
 import linecache
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
 from reconciler.render import text
 from reconciler.render.text import Line, plain
+from reconciler.render.words import safe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 
 _HANGING = 6
+_GONE = (OSError, ValueError)
+"""What printing to a stream raises that is closed, full, or whose terminal went away."""
 
 
 def is_lively(stream: TextIO) -> bool:
@@ -91,11 +94,15 @@ def quoted(problems: Iterable[Problem]) -> Iterator[Problem]:
 
 def note(message: str) -> None:
     """Print a line of progress to stderr."""
-    print_lines([(("quiet", message),)], sys.stderr)
+    print_lines([(("quiet", safe(message)),)], sys.stderr)
 
 
 class Lines:
-    """Progress off a terminal: a line an object, when it is done."""
+    """
+    Progress off a terminal: a line an object, when it is done.
+
+    Progress that cannot be shown must not end an apply: what is shown is less than what is done.
+    """
 
     def started(self, change: Change) -> None:
         """Show nothing: the plan was shown already."""
@@ -104,7 +111,8 @@ class Lines:
         """Show nothing."""
 
     def finished(self, change: Change) -> None:
-        print_lines([text.finished(change)], sys.stderr)
+        with suppress(*_GONE):
+            print_lines([text.finished(change)], sys.stderr)
 
 
 @contextmanager
@@ -124,24 +132,33 @@ def _bar(plan: Plan) -> Iterator[Progress]:
 
     console = terminal.Console(file=sys.stderr, highlight=False)
     columns = TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn()
-    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as shown:
-        total = shown.add_task("uploading", total=plan.upload_bytes or None)
+    shown = Progress(*columns, TimeRemainingColumn(), console=console, transient=True)
+    total = shown.add_task("uploading", total=plan.upload_bytes or None)
 
-        class Bar(Lines):
-            def started(self, change: Change) -> None:
-                shown.update(total, description=f"{change.action.value} {change.key}"[:48])
+    class Bar(Lines):
+        def started(self, change: Change) -> None:
+            with suppress(*_GONE):
+                shown.update(total, description=safe(f"{change.action.value} {change.key}")[:48])
 
-            def sent(self, change: Change, size: int) -> None:
+        def sent(self, change: Change, size: int) -> None:
+            with suppress(*_GONE):
                 shown.advance(total, size)
 
-            def finished(self, change: Change) -> None:
+        def finished(self, change: Change) -> None:
+            with suppress(*_GONE):
                 _print_styled([text.finished(change)], shown.console)
 
+    with suppress(*_GONE):
+        shown.start()
+    try:
         yield Bar()
+    finally:
+        with suppress(*_GONE):
+            shown.stop()
 
 
 def confirmed(question: str, *, answer: Callable[[str], bool]) -> bool:
     """Ask on the terminal; `answer` judges what was typed."""
-    sys.stderr.write(f"{question} ")
+    sys.stderr.write(f"{safe(question)} ")
     sys.stderr.flush()
     return answer(sys.stdin.readline().strip())

@@ -16,6 +16,7 @@ from reconciler.errors import FunctionFailed, InterpreterError, UdfsError, Usage
 from reconciler.names import function_key
 from reconciler.render import text
 from reconciler.render.values import shown
+from reconciler.render.words import safe
 
 if TYPE_CHECKING:
     from reconciler.manifest.load import Loaded
@@ -43,7 +44,8 @@ def show(options: Options, function: str | None) -> int:
         print_lines(text.functions(found))
     else:
         where = f"project {manifest.target.project} (target {manifest.target_name})"
-        print(f"Stack {manifest.manifest.stack} has no function in {where}. Next: udfs apply{options.arguments()}")
+        told = f"Stack {manifest.manifest.stack} has no function in {where}. Next: udfs apply{options.arguments()}"
+        print(safe(told))
     return 0
 
 

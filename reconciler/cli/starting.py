@@ -25,6 +25,7 @@ from reconciler.cli.common import (
 )
 from reconciler.cli.output import print_lines
 from reconciler.errors import EXPLANATIONS, UdfsError, UsageError, count
+from reconciler.render.words import safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,10 +47,13 @@ def init(file: Path) -> int:
     if there := [goal for goal in goals.values() if goal.exists()]:
         raise UsageError("E903", f"{there[0]} is already there; nothing was written", hint="name another with -f")
     starter = resources.files("reconciler.cli") / "starter"
-    for name, goal in goals.items():
+    # All folders first: what cannot be written whole is not begun.
+    for goal in goals.values():
         goal.parent.mkdir(parents=True, exist_ok=True)
-        goal.write_text((starter / name).read_text(encoding="utf-8"))
-        print(f"wrote {goal}")
+    for name, goal in goals.items():
+        with goal.open("x", encoding="utf-8") as new:
+            new.write((starter / name).read_text(encoding="utf-8"))
+        print(safe(f"wrote {goal}"))
     where = "" if file == Path("udfs.yaml") else f" -f {file}"
     print(f"Next: udfs apply{where}, then udfs call{where} greet World")
     return 0
@@ -160,9 +164,9 @@ Finding = tuple["bool | None", str, str, str]
 
 def _finding(ok: bool | None, subject: str, found: str, hint: str) -> Iterator[Line]:
     sign, style = {True: ("ok", "create"), False: ("missing", "error"), None: ("-", "quiet")}[ok]
-    yield (style, f"{sign:<8}"), ("name", f"{subject:<16} "), ("", found)
+    yield (style, f"{sign:<8}"), ("name", f"{subject:<16} "), ("", safe(found))
     for line in hint.splitlines():
-        yield ("", " " * 25), ("help", line)
+        yield ("", " " * 25), ("help", safe(line))
 
 
 def _tool() -> Iterator[Finding]:

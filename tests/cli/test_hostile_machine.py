@@ -1,0 +1,257 @@
+"""Full disks, closed streams, narrow locales, a checkout that means harm: an error, never a traceback or a lost report."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import TextIO, cast
+
+import pytest
+
+from reconciler.cli import identity, output, run
+from reconciler.diff import Action, Change
+from reconciler.errors import EXPLANATIONS
+from reconciler.names import resource_key
+from reconciler.plan import Destination, Plan
+
+UDFS = [sys.executable, "-m", "reconciler"]
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Path:
+    monkeypatch.chdir(tmp_path)
+    assert run(["init"]) == 0
+    capsys.readouterr()
+    return tmp_path
+
+
+def shell(line: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run a line of shell in which $UDFS is the command."""
+    udfs = " ".join(UDFS)
+    root = str(Path(__file__).parents[2])
+    full = {**os.environ, "PYTHONPATH": root, **env}
+    return subprocess.run(
+        ["sh", "-c", line.replace("$UDFS", udfs)], capture_output=True, text=True, env=full, timeout=120, check=False
+    )
+
+
+# --- The disk -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_where_the_store_should_be(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / ".udfs").write_text("")
+    assert run(["plan"]) == 1
+    assert ".udfs: File exists" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_is_read_only(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    project.chmod(0o500)
+    try:
+        assert run(["plan"]) == 1
+        assert "E904" in capsys.readouterr().err
+    finally:
+        project.chmod(0o700)
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_damaged_store(form: str, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["plan"]) == 0
+    capsys.readouterr()
+    for file in (project / ".udfs" / "maxcompute").glob("maxcompute.db*"):
+        file.write_bytes(b"not a database, and longer than a header of one would be" * 100)
+    assert run(["plan", "--format", form]) == 1
+    told = capsys.readouterr()
+    if form == "json":
+        [problem] = json.loads(told.out)["problems"]
+        assert problem["code"] == "E904"
+    else:
+        assert "error[E904]" in told.err
+        assert "Traceback" not in told.err
+
+
+def test_init_writes_nothing_where_a_file_is_in_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "new").mkdir()
+    monkeypatch.chdir(tmp_path / "new")
+    (tmp_path / "new" / "udfs").write_text("")
+    assert run(["init"]) == 1
+    assert "error[E904]: udfs: File exists" in capsys.readouterr().err
+    assert not (tmp_path / "new" / "udfs.yaml").exists()
+
+
+@pytest.mark.parametrize("link", [".gitignore"])
+def test_a_link_in_the_store_is_not_written_through(link: str, project: Path) -> None:
+    (project / ".udfs").mkdir()
+    (project / ".udfs" / link).symlink_to(project / "victim")
+    assert run(["plan"]) == 0
+    assert not (project / "victim").exists()
+
+
+# --- Streams --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_full_disk_behind_stdout_is_an_error() -> None:
+    done = shell("$UDFS plan > /dev/full")
+    assert done.returncode == 1
+    assert "error[E904]: No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
+def test_a_closed_stream_stops_nothing(closed: str) -> None:
+    done = shell(f"$UDFS apply --yes {closed}")
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert shell("$UDFS plan --exit-code").returncode == 0
+
+
+def test_an_apply_whose_progress_cannot_be_shown_is_made() -> None:
+    assert shell("$UDFS apply --yes 2> /dev/full").returncode == 0
+    assert shell("$UDFS plan --exit-code").returncode == 0
+
+
+@pytest.mark.parametrize("env", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}])
+def test_a_locale_that_cannot_write_a_character_shows_it_as_an_escape(env: dict[str, str], project: Path) -> None:
+    manifest = project / "udfs.yaml"
+    manifest.write_text(manifest.read_text(encoding="utf-8") + '\n"käse": 1\n', encoding="utf-8")
+    done = shell("$UDFS validate --format json; $UDFS validate; $UDFS validate --format github", **env)
+    assert "Traceback" not in done.stderr
+    assert "E214" in done.stdout
+    assert "E214" in done.stderr
+
+
+class Closed:
+    """A stream that is a terminal which has gone away."""
+
+    def __init__(self, lively: bool) -> None:
+        self.lively = lively
+
+    def isatty(self) -> bool:
+        return self.lively
+
+    def write(self, text: str) -> int:
+        raise OSError(5, "Input/output error")
+
+    def flush(self) -> None:
+        raise ValueError("I/O operation on closed file")
+
+
+@pytest.mark.parametrize("lively", [True, False])
+def test_progress_never_raises_into_an_apply(lively: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    change = Change(Action.DELETE, resource_key("a\x1b[2J.py"), None, None)
+    plan = Plan("risk", Destination("local", "demo", None), (), (change,))
+    monkeypatch.setattr(sys, "stderr", cast("TextIO", Closed(lively)))
+    with output.progress(plan) as shown:
+        shown.started(change)
+        shown.sent(change, 1)
+        shown.finished(change)
+
+
+def test_what_a_service_says_is_not_obeyed_by_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    output.note("held by \x1b[2Jeve\nok")
+    assert capsys.readouterr().err == "held by \\x1b[2Jeve\\nok\n"
+
+
+# --- Bugs and signals -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("never thought of")
+
+    monkeypatch.setattr("reconciler.workflow.make_plan", fail)
+
+
+@pytest.mark.usefixtures("bug")
+def test_a_bug_says_that_it_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["plan"]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "never thought of" in told.err
+    assert told.err.splitlines()[-1].startswith("error[E999]: this is a bug in udfs")
+
+
+@pytest.mark.usefixtures("bug")
+def test_a_bug_is_one_document_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["plan", "--format", "json"]) == 1
+    told = capsys.readouterr()
+    [problem] = json.loads(told.out)["problems"]
+    assert problem["code"] == "E999"
+    assert "Traceback" in told.err
+
+
+def test_a_terminal_that_goes_away_ends_a_run_as_ctrl_c_does(project: Path) -> None:
+    udfs = subprocess.Popen(
+        [*UDFS, "serve", "--dir", "store"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    assert udfs.stdout is not None
+    with udfs.stdout:
+        assert udfs.stdout.readline().startswith("listening")
+        udfs.send_signal(signal.SIGHUP)
+        assert udfs.wait(30) == 0
+
+
+def test_the_codes_of_the_machine_are_explained() -> None:
+    assert {"E904", "E999"} <= set(EXPLANATIONS)
+
+
+# --- Who applies -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_pipelines_address_is_written_down_without_secrets(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID", "CI_PIPELINE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CI_PIPELINE_URL", "https://ann:canary@ci.example:8443/run/7?token=canary#canary")
+    assert identity.holder(project).pipeline == "https://ci.example:8443/run/7"
+    monkeypatch.setenv("CI_PIPELINE_URL", "https://[canary")
+    assert identity.holder(project).pipeline == ""
+
+
+def test_the_configuration_of_a_checkout_runs_nothing(project: Path) -> None:
+    def git(*arguments: str) -> None:
+        subprocess.run(["git", *arguments], check=True, capture_output=True)
+
+    git("init", "-q")
+    git("config", "user.email", "ann@example.com")
+    git("config", "user.name", "ann")
+    git("add", "udfs.yaml", "udfs")
+    git("commit", "-q", "-m", "first")
+    harm = project / "harm"
+    harm.write_text(f"#!/bin/sh\ntouch {project}/harmed\ncat\n")
+    harm.chmod(0o755)
+    hooks = project / "hooks"
+    hooks.mkdir()
+    (hooks / "post-index-change").symlink_to(harm)
+    git("config", "core.fsmonitor", str(harm))
+    git("config", "core.hooksPath", str(hooks))
+    git("config", "filter.x.clean", str(harm))
+    git("config", "filter.x.required", "true")
+    (project / ".gitattributes").write_text("*.py filter=x\n")
+    for file in (project / "udfs").iterdir():
+        file.write_text(file.read_text() + "\n")
+    found = identity.holder(project)
+    assert found.commit
+    assert found.dirty
+    assert not (project / "harmed").exists()
+
+
+def test_sqlite_is_what_the_store_is_made_of(project: Path) -> None:
+    """The damage above is damage only as long as this holds."""
+    assert run(["plan"]) == 0
+    with sqlite3.connect(project / ".udfs" / "maxcompute" / "maxcompute.db") as db:
+        assert db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] > 0
+    db.close()
