@@ -100,6 +100,11 @@ def _schema(name: str | None) -> str | None:
     return None if name is None or name.lower() == DEFAULT_SCHEMA else name.lower()
 
 
+def wheel_archive(path: str) -> str:
+    """Return the resource name of a wheel file: MaxCompute does not unpack .whl, and the documentation renames it."""
+    return path.rpartition("/")[2].removesuffix(".whl") + ".zip"
+
+
 def why_not_a_resource_name(name: str) -> str | None:
     """Return what is wrong with a resource's name, or None. The service publishes no rule; see E302."""
     if not _RESOURCE.match(name):

@@ -22,7 +22,7 @@ from reconciler.artifacts.fetch import Index, Pin, pin
 from reconciler.artifacts.inspection import Facts, inspected
 from reconciler.artifacts.runtime import RUNTIMES, Runtime, tags_of, why_not
 from reconciler.errors import PackageError, Position, Problem
-from reconciler.names import why_not_a_resource_name
+from reconciler.names import wheel_archive, why_not_a_resource_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
@@ -223,12 +223,7 @@ def _wheel(one: _Wanted, found: _Found) -> Wheel:
     name = found.content.path.name
     tagged = any(tag.platform != "any" for tag in tags_of(name))
     native = tagged or found.facts.has_compiled_code
-    return Wheel(name, archive_name(name), found.content, native, one.requirement, found.facts)
-
-
-def archive_name(filename: str) -> str:
-    """Return the resource name of a wheel: MaxCompute does not unpack .whl, and the documentation renames it."""
-    return filename.removesuffix(".whl") + ".zip"
+    return Wheel(name, wheel_archive(name), found.content, native, one.requirement, found.facts)
 
 
 def _wheel_problems(one: _Wanted, found: _Found) -> Iterator[Problem]:
@@ -246,8 +241,8 @@ def _wheel_problems(one: _Wanted, found: _Found) -> Iterator[Problem]:
         yield from (_problem(name, finding, one.at) for finding in gate.misfits(found.facts, one.runtime))
     if isinstance(one.source, Pin) and not one.source.is_named_by(name):
         yield Problem("E402", f"the sha256 of {one.source} is that of '{name}'", one.at, "correct the one or the other")
-    if reason := why_not_a_resource_name(archive_name(name)):
-        yield Problem("E302", f"'{archive_name(name)}' cannot be the name of a resource: {reason}", one.at)
+    if reason := why_not_a_resource_name(wheel_archive(name)):
+        yield Problem("E302", f"'{wheel_archive(name)}' cannot be the name of a resource: {reason}", one.at)
     if reason := why_too_large(content.size):
         yield Problem("E405", f"'{name}' is too large: {reason}", one.at)
 

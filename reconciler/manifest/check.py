@@ -20,6 +20,7 @@ from reconciler.names import (
     ARCHIVE_SUFFIXES,
     is_qualified,
     reference,
+    wheel_archive,
     why_not_a_function_name,
     why_not_a_resource_name,
 )
@@ -74,11 +75,6 @@ def resource_type(name: str, resource: Resource) -> ResourceType:
     if folded.endswith(".jar"):
         return "jar"
     return "archive" if folded.endswith(ARCHIVE_SUFFIXES) else "file"
-
-
-def wheel_archive(path: str) -> str:
-    """Return the name under which a wheel file is uploaded: MaxCompute unpacks .zip and does not know .whl."""
-    return path.rpartition("/")[2][: -len(".whl")] + ".zip"
 
 
 def is_identifier(text: str) -> bool:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.manifest.check import Code, is_pinned, resource_type, wheel_archive
+from reconciler.manifest.check import Code, is_pinned, resource_type
 from reconciler.manifest.model import Resource
+from reconciler.names import wheel_archive
 
 if TYPE_CHECKING:
     from tests.unit.manifest.folder import Folder
