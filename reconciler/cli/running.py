@@ -182,8 +182,9 @@ def serve(folder: Path | None, host: str, port: int, list_switches: bool, **give
     except (OSError, ValueError) as error:
         told = error.strerror if isinstance(error, OSError) else str(error)
         raise UsageError("E901", f"cannot listen at {host}:{port}: {told or error}") from error
-    print(f"listening on {server.url}", flush=True)
     try:
+        # Whoever reads this line may send a signal at once.
+        print(f"listening on {server.url}", flush=True)
         server.serve_forever()
     except KeyboardInterrupt:
         pass

@@ -33,20 +33,27 @@ class Store:
         self._synchronous = "FULL" if sync else "NORMAL"
         self._idle: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
         self._closed = False
-        with (directory / "opening.lock").open("wb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            self._create()
-            self.blobs = Blobs(directory, sync=sync)
-            self.blobs.sweep_incoming()
-        self._sweep_blobs()
+        try:
+            with (directory / "opening.lock").open("wb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                self._create()
+                self.blobs = Blobs(directory, sync=sync)
+                self.blobs.sweep_incoming()
+            self._sweep_blobs()
+        except BaseException:  # a damaged store, say
+            self._close_connections()
+            raise
 
     def close(self) -> None:
         """Close what is open; a connection still in use is closed when it is given back."""
+        self._close_connections()
+        self.blobs.close()
+
+    def _close_connections(self) -> None:
         self._closed = True
         with suppress(queue.Empty):
             while True:
                 self._idle.get_nowait().close()
-        self.blobs.close()
 
     @contextmanager
     def reading(self) -> Iterator[Rows]:
@@ -122,5 +129,9 @@ class Store:
 
     def _connect(self) -> sqlite3.Connection:
         db = sqlite3.connect(self._file, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-        db.execute(f"PRAGMA synchronous = {self._synchronous}")
+        try:
+            db.execute(f"PRAGMA synchronous = {self._synchronous}")
+        except BaseException:
+            db.close()
+            raise
         return db

@@ -192,17 +192,25 @@ def test_a_bug_is_one_document_for_programs(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_a_terminal_that_goes_away_ends_a_run_as_ctrl_c_does(project: Path) -> None:
-    udfs = subprocess.Popen(
-        [*UDFS, "serve", "--dir", "store"],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-    )
-    assert udfs.stdout is not None
-    with udfs.stdout:
+    # Under nohup, where tests may run, SIGHUP is ignored, and children inherit that.
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        udfs = subprocess.Popen(
+            [*UDFS, "serve", "--dir", "store"],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        )
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    with udfs:
+        assert udfs.stdout is not None
         assert udfs.stdout.readline().startswith("listening")
         udfs.send_signal(signal.SIGHUP)
-        assert udfs.wait(30) == 0
+        try:
+            assert udfs.wait(30) == 0
+        finally:
+            udfs.kill()
 
 
 def test_the_codes_of_the_machine_are_explained() -> None:

@@ -57,9 +57,11 @@ def server(folder: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-un
 
 def on_a_terminal(*arguments: str, typed: str = "", until: str | None = None) -> tuple[int, str]:
     """Run a command on a terminal, type when `until` appears, and return its exit code and what the screen got."""
-    child, terminal = pty.fork()
-    if child == 0:
-        os.execv(sys.executable, [*UDFS, *arguments])
+    terminal, its_side = pty.openpty()
+    child = subprocess.Popen(
+        [*UDFS, *arguments], stdin=its_side, stdout=its_side, stderr=its_side, start_new_session=True, close_fds=True
+    )
+    os.close(its_side)
     shown, answered, deadline = b"", not typed, time.monotonic() + 60
     while time.monotonic() < deadline:
         if select.select([terminal], [], [], 0.2)[0]:
@@ -73,9 +75,8 @@ def on_a_terminal(*arguments: str, typed: str = "", until: str | None = None) ->
         if not answered and until and until.encode() in shown:
             os.write(terminal, typed.encode() + b"\n")
             answered = True
-    _, status = os.waitpid(child, 0)
     os.close(terminal)
-    return os.waitstatus_to_exitcode(status), shown.decode()
+    return child.wait(60), shown.decode()
 
 
 def run(*arguments: str, **given: object) -> subprocess.CompletedProcess[str]:
