@@ -79,11 +79,6 @@ class Plan:
     def deletes(self) -> int:
         return self.counts.get(Action.DELETE, 0)
 
-    @property
-    def requests(self) -> int:
-        """A lower bound of the writes that an apply sends: one an object."""
-        return len(self.changes)
-
 
 def make(
     desired: DesiredState,

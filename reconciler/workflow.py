@@ -14,7 +14,8 @@ from reconciler import desired, fresh, plan
 from reconciler.apply import apply
 from reconciler.artifacts.build import build
 from reconciler.artifacts.fetch import PipIndex
-from reconciler.artifacts.runtime import RUNTIMES, flags, tags_of
+from reconciler.artifacts.inspection import is_library_name
+from reconciler.artifacts.runtime import RUNTIMES, flags, is_native
 from reconciler.diff import managed_by
 from reconciler.errors import InvalidManifest, UdfsError, UsageError
 from reconciler.lease import Lease
@@ -220,16 +221,6 @@ def _shown(have: Live, live: LiveState, loaded: Loaded) -> Deployed:
     resources = tuple(resource for resource in found.values() if resource)
     absent = tuple(str(ref) for ref, resource in found.items() if not resource and ref.is_own)
     runtime = RUNTIMES[_runtime(have.object.name, loaded)]
-    native = any(_is_native(resource.object.name) for resource in resources)
+    native = any(is_native(one.object.name) or is_library_name(one.object.name) for one in resources)
     description = (loaded.manifest.functions[declared].description or "") if declared else ""
     return Deployed(have, resources, absent, tuple(flags(runtime, native=native)), description)
-
-
-def _is_native(name: str) -> bool:
-    """Say whether a resource's name tells of compiled code: a library, or an archive named after a wheel that has some."""
-    if name.endswith(".so") or ".so." in name:
-        return True
-    try:
-        return any(tag.platform != "any" for tag in tags_of(name.removesuffix(".zip") + ".whl"))
-    except ValueError:
-        return False

@@ -19,16 +19,15 @@ from reconciler.apply import Silent
 from reconciler.attempt import Patience
 from reconciler.errors import StalePlan
 from reconciler.ledger import Holder
-from reconciler.local import Server, Settings
 from reconciler.names import resource_key
 from reconciler.plan import make
 from reconciler.targets.maxcompute import Client, Credentials, MaxCompute
 from tests.unit.core.states import HASTE, HERE, STACK, digests, function, resource, state, wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
+    from reconciler.local import Server
     from reconciler.report import Report
     from reconciler.state import DesiredState
 
@@ -55,21 +54,6 @@ WRITES = [
     (SECOND, "PUT", r"/functions/f"),
     (SECOND, "DELETE", r"/resources/b\.csv"),
 ]
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    with Server(tmp_path / "store", Settings(control=True)) as running:
-        yield running
-
-
-@pytest.fixture
-def contents(tmp_path: Path) -> dict[str, Path]:
-    found = {}
-    for content in ("one", "two"):
-        (tmp_path / content).write_text(content)
-        found[digests(content)[0]] = tmp_path / content
-    return found
 
 
 def apply(server: Server, desired: DesiredState, contents: dict[str, Path]) -> Report:

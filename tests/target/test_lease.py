@@ -16,39 +16,23 @@ from reconciler.apply import Silent
 from reconciler.diff import Cause, managed_by
 from reconciler.errors import LeaseHeld, Refused, ServiceError, StalePlan
 from reconciler.ledger import Applied, Entry, Holder, Step, dump, epoch_of, is_entry, parse
-from reconciler.local import Server, Settings
 from reconciler.names import Reference, function_key, resource_key
 from reconciler.plan import make
 from reconciler.state import Function, Resource
 from reconciler.targets.maxcompute import Client, Credentials, MaxCompute
-from tests.unit.core.states import HASTE, HERE, NOON, STACK, digests, function, resource, state, wanted
+from tests.unit.core.states import HASTE, HERE, NOON, STACK, function, resource, state, wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from reconciler.diff import Change
+    from reconciler.local import Server
     from reconciler.report import Report
     from reconciler.state import DesiredState
 
 ANN, BOB = Holder("ann", "laptop", "", "a" * 40, dirty=True), Holder("bob", pipeline="https://ci.example/1")
 WANTED = state(wanted(resource("a.py"), "one", "f"), wanted(function("f", "a.py")))
 CHANGED = state(wanted(resource("a.py", "two"), "two", "f"), wanted(function("f", "a.py")))
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    with Server(tmp_path / "store", Settings(control=True)) as running:
-        yield running
-
-
-@pytest.fixture
-def contents(tmp_path: Path) -> dict[str, Path]:
-    found = {}
-    for content in ("one", "two"):
-        (tmp_path / content).write_text(content)
-        found[digests(content)[0]] = tmp_path / content
-    return found
 
 
 def reach(server: Server, who: str = "ann") -> MaxCompute:

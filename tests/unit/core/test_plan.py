@@ -125,7 +125,7 @@ def test_only_bytes_that_change_are_counted_for_upload() -> None:
     )
     plan = planned(wants, DEPLOYED)
     assert plan.upload_bytes == len("changed")
-    assert plan.requests == 1
+    assert len(plan.changes) == 1
     assert plan.counts[Action.UPDATE] == 1
     assert len(plan.unchanged) == 2
 
