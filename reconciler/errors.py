@@ -449,7 +449,8 @@ _explain(
     """
     The wheel's tags name an interpreter, ABI or platform that the runtime does not load: MaxCompute runs cp27m (not
     cp27mu), cp37m and cp311 on glibc 2.17 or older, so musl, macOS, Windows and manylinux above 2.17 cannot
-    work.""",
+    work. What is assumed of the clusters can be set: `runtimes: {cp37: {platform: rhel5}}` for those that take manylinux1
+    only, `aarch64` for ARM64.""",
 )
 _explain(
     "E402",
@@ -501,7 +502,7 @@ _explain(
     "E410",
     "a native file for another machine",
     """
-    MaxCompute's workers are 64-bit x86 Linux. A file for another processor, or a 32-bit one, is refused by the dynamic
+    MaxCompute's workers are 64-bit Linux, x86 unless `runtimes:` says aarch64. A file for another processor, or a 32-bit one, is refused by the dynamic
     linker as "wrong ELF class" or not found at all. A wheel's tag may say otherwise; the file decides.""",
 )
 _explain(
@@ -605,6 +606,21 @@ _explain(
     """
     The packages of a function bring the same distribution in two versions. Only the one that comes first on sys.path
     would be imported, and its metadata may be the other's.""",
+)
+
+_explain(
+    "E460",
+    "a version that is not the runtime's",
+    """
+    `runtimes:` gives the full version of a runtime's Python, and it is one of another Python: cp311 is 3.11 with any patch
+    level. The patch level counts because packages are chosen by it: one that requires >=3.7.1 is refused for 3.7.0.""",
+)
+_explain(
+    "E461",
+    "a platform that is not documented for the runtime",
+    """
+    A warning: MaxCompute's list of what its clusters load has ARM64 with Python 3.7 only, and RHEL 5 with 2.7 and 3.7. What
+    is built for this runtime there may load, but nothing published says so.""",
 )
 
 # --- E5: guards and ownership ---------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from reconciler.apply import apply
 from reconciler.artifacts.build import build
 from reconciler.artifacts.fetch import PipIndex
 from reconciler.artifacts.inspection import is_library_name
-from reconciler.artifacts.runtime import RUNTIMES, flags, is_native
+from reconciler.artifacts.runtime import flags, is_native, runtimes_of
 from reconciler.diff import managed_by
 from reconciler.errors import InvalidManifest, UdfsError, UsageError
 from reconciler.lease import Lease
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from reconciler.apply import Progress
     from reconciler.artifacts.cache import Cache
+    from reconciler.artifacts.runtime import Runtime
     from reconciler.attempt import Patience
     from reconciler.errors import Problem
     from reconciler.ledger import Entry, Holder, Reading
@@ -173,7 +174,8 @@ def deployed_job(loaded: Loaded, target: Target, name: str, folder: Path) -> Job
         return None
     assert isinstance(found.object, Function)
     files = tuple(_download(ref, target, folder / str(index)) for index, ref in enumerate(found.object.resources))
-    return Job(found.object.class_path, files, _runtime(name, loaded))
+    runtime = _runtime(name, loaded)
+    return Job(found.object.class_path, files, runtime.tag, runtime.machine)
 
 
 def _download(ref: Reference, target: Target, path: Path) -> ResourceFile:
@@ -203,10 +205,10 @@ def _is_file_name(name: str) -> bool:
     return name.isprintable() and name.strip(".") != "" and not any(mark in name for mark in ("/", "\\", ".."))
 
 
-def _runtime(name: str, loaded: Loaded) -> str:
+def _runtime(name: str, loaded: Loaded) -> Runtime:
     """Return the runtime of a function: the service does not keep it, so only the manifest knows."""
     declared = _declared(name, loaded)
-    return loaded.code[declared].runtime if declared else loaded.manifest.python
+    return runtimes_of(loaded.manifest)[loaded.code[declared].runtime if declared else loaded.manifest.python]
 
 
 def _declared(name: str, loaded: Loaded) -> str | None:
@@ -220,7 +222,7 @@ def _shown(have: Live, live: LiveState, loaded: Loaded) -> Deployed:
     found = {ref: live.get(resource_key(ref.name)) if ref.is_own else None for ref in have.object.resources}
     resources = tuple(resource for resource in found.values() if resource)
     absent = tuple(str(ref) for ref, resource in found.items() if not resource and ref.is_own)
-    runtime = RUNTIMES[_runtime(have.object.name, loaded)]
+    runtime = _runtime(have.object.name, loaded)
     native = any(is_native(one.object.name) or is_library_name(one.object.name) for one in resources)
     description = (loaded.manifest.functions[declared].description or "") if declared else ""
     return Deployed(have, resources, absent, tuple(flags(runtime, native=native)), description)

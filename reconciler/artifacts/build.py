@@ -20,7 +20,7 @@ from reconciler.artifacts.closure import Part
 from reconciler.artifacts.content import Content, read, why_too_large
 from reconciler.artifacts.fetch import Index, Pin, pin
 from reconciler.artifacts.inspection import Facts, inspected
-from reconciler.artifacts.runtime import RUNTIMES, Runtime, tags_of, why_not
+from reconciler.artifacts.runtime import Runtime, runtime_of, runtimes_of, tags_of, why_not
 from reconciler.errors import PackageError, Position, Problem
 from reconciler.names import wheel_archive, why_not_a_resource_name
 
@@ -154,15 +154,16 @@ def _used(manifest: Manifest) -> list[str]:
 
 
 def _wanted(manifest: Manifest, folder: Path, at: Places, problems: list[Problem]) -> Iterator[_Wanted]:
+    runtimes = runtimes_of(manifest)
     for package, tag in _pairs(manifest):
         for number, wheel in enumerate(manifest.packages[package].wheels):
             place = at("packages", package, "wheels", number)
             try:
                 if isinstance(wheel, str):
-                    yield _Wanted(package, RUNTIMES[tag], folder / wheel, None, place)
+                    yield _Wanted(package, runtimes[tag], folder / wheel, None, place)
                 else:
                     source = pin(wheel.requirement, wheel.sha256)
-                    yield _Wanted(package, RUNTIMES[tag], source, wheel.requirement, place)
+                    yield _Wanted(package, runtimes[tag], source, wheel.requirement, place)
             except PackageError as error:
                 problems += _placed(error, place)
 
@@ -236,7 +237,7 @@ def _wheel_problems(one: _Wanted, found: _Found) -> Iterator[Problem]:
         yield Problem("E406", f"'{name}' is not the name of a wheel", one.at, hint)
         return
     if misfit:
-        yield Problem("E401", f"'{name}' does not load in {one.runtime.tag}: {misfit}", one.at, _fitting(one.runtime))
+        yield Problem("E401", f"'{name}' does not load in {one.runtime.label}: {misfit}", one.at, _fitting(one.runtime))
     else:
         yield from (_problem(name, finding, one.at) for finding in gate.misfits(found.facts, one.runtime))
     if isinstance(one.source, Pin) and not one.source.is_named_by(name):
@@ -248,9 +249,9 @@ def _wheel_problems(one: _Wanted, found: _Found) -> Iterator[Problem]:
 
 
 def _fitting(runtime: Runtime) -> str:
-    start, newest = f"{runtime.tag}-{runtime.abi}-", runtime.platforms[1]
-    pure = f"py{runtime.python_version[0]}-none-any.whl"
-    return f"what fits ends in {start}manylinux1_x86_64.whl, up to {start}{newest}.whl, or in {pure}"
+    start, newest, oldest = f"{runtime.tag}-{runtime.abi}-", runtime.platforms[1], runtime.platforms[-1]
+    up_to = f", up to {start}{newest}.whl," if newest != oldest else ""
+    return f"what fits ends in {start}{oldest}.whl{up_to} or in py{runtime.python_version[0]}-none-any.whl"
 
 
 def _clashes(wheels: Iterable[tuple[_Wanted, Wheel]]) -> Iterator[Problem]:
@@ -295,8 +296,9 @@ def _library_problems(library: Library, package: str, manifest: Manifest, place:
         hint = "`libraries:` takes .so files; a GNU ld script of that name points to the real one"
         yield Problem("E411", f"'{library.path}' is not a native library: it is no ELF file", place, hint)
     yield from (_problem(library.path, fault, place) for fault in library.facts.faults)
+    runtimes = runtimes_of(manifest)
     for tag in dict.fromkeys(tag for name, tag in _pairs(manifest) if name == package):
-        yield from (_problem(library.path, one, place) for one in gate.misfits(library.facts, RUNTIMES[tag]))
+        yield from (_problem(library.path, one, place) for one in gate.misfits(library.facts, runtimes[tag]))
     if reason := why_not_a_resource_name(library.name):
         message = f"'{library.path}' cannot be uploaded under its SONAME '{library.name}': {reason}"
         yield Problem("E302", message, place, "link it with -Wl,-soname and a plain file name")
@@ -334,8 +336,8 @@ def _resource_problems(manifest: Manifest, found: Artifacts, at: Places) -> Iter
             continue
         place = at("resources", name, "file")
         users = [f for f in manifest.functions.values() if name in f.resources]
-        runtimes = dict.fromkeys(f.python or manifest.python for f in users)
-        findings = [*facts.faults, *(one for tag in runtimes for one in gate.misfits(facts, RUNTIMES[tag]))]
+        runtimes = dict.fromkeys(runtime_of(manifest, function) for function in users)
+        findings = [*facts.faults, *(one for runtime in runtimes for one in gate.misfits(facts, runtime))]
         yield from (_problem(resource.file or "", _weighed(one, facts), place) for one in findings)
 
 
@@ -353,7 +355,7 @@ def _function_problems(manifest: Manifest, found: Artifacts, at: Places) -> Iter
     ships: dict[Position, list[str]] = defaultdict(list)
     for name, function in manifest.functions.items():
         shipped = list(parts_of(manifest, found, function))
-        parts, runtime = [part for part, _ in shipped], RUNTIMES[function.python or manifest.python]
+        parts, runtime = [part for part, _ in shipped], runtime_of(manifest, function)
         for part, keys in shipped:
             ships[at(*keys)].append(name)
             is_complete = all(resource in manifest.resources for resource in function.resources)

@@ -201,7 +201,7 @@ def failure(pin: Pin, runtime: Runtime, said: str) -> PackageError:
         )
     return PackageError(
         "E403",
-        f"{pin} cannot be fetched for {runtime.tag}{words}",
+        f"{pin} cannot be fetched for {runtime.label}{words}",
         hint=f"check that the version exists and has a wheel for {runtime.name} ({runtime.abi}, glibc up to "
         f"{runtime.glibc[0]}.{runtime.glibc[1]}); 'pip config list' shows which index pip uses",
     )
@@ -219,7 +219,7 @@ def _mismatch(pin: Pin, runtime: Runtime, found: str, said: str) -> PackageError
     file = f"'{link['file']}'" if link else "the wheel"
     return PackageError(
         "E402",
-        f"no wheel of {pin} that the index has for {runtime.tag} has sha256 {pin.sha256}; {file} has {found}",
+        f"no wheel of {pin} that the index has for {runtime.label} has sha256 {pin.sha256}; {file} has {found}",
         hint="the pin is of another file (another Python or platform, perhaps), or the index has other bytes than it had; "
         "correct the sha256 only if you trust the index",
     )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from reconciler.artifacts.closure import Where, needs
 from reconciler.artifacts.elf import version_key
 from reconciler.artifacts.members import Finding, listed
-from reconciler.artifacts.runtime import BITS, LEVELS, MACHINE, NUMBERLESS
+from reconciler.artifacts.runtime import ALIASES, BITS, FAMILIES, LEVELS, NUMBERLESS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 AT_HAND = (Where.SAME, Where.BASE)
 """Where a library is found whatever else is shipped."""
 
-_FAMILIES = frozenset(LEVELS[17])
 MAX_TOTAL = 2048 << 20
 """Bytes of all resources of one job [doc "Resource operations": 2,048 MB]. That MB means MiB is a guess."""
 
@@ -53,9 +52,11 @@ def level(facts: Facts) -> int | None:
 
     None where no level has them, for musl, and for other machines, whose levels differ.
     """
-    if any(_needs_musl(native) or native.elf.machine != MACHINE for native in facts.natives):
+    machines = {native.elf.machine for native in facts.natives}
+    levels = LEVELS.get(next(iter(machines)), {}) if len(machines) == 1 else {}
+    if any(_needs_musl(native) for native in facts.natives):
         return None
-    fitting = (minor for minor, ceilings in LEVELS.items() if not list(_beyond(facts.natives, facts, ceilings, minor)))
+    fitting = (minor for minor, ceilings in levels.items() if not list(_beyond(facts.natives, facts, ceilings, minor)))
     return next(fitting, None)
 
 
@@ -66,21 +67,21 @@ def newest(natives: Iterable[Native]) -> tuple[str, ...]:
         for _, names in native.elf.versions:
             for name in names:
                 family, number = version_key(name)
-                if family in _FAMILIES and number is not None:
+                if family in FAMILIES and number is not None:
                     found[family] = max(found.get(family, ((), "")), (number, name))
     return tuple(name for _, (_, name) in sorted(found.items()))
 
 
 def _machines(natives: Sequence[Native], facts: Facts, runtime: Runtime) -> Finding | None:
-    wrong = [n for n in natives if (n.elf.machine, n.elf.bits) != (MACHINE, BITS)]
+    wrong = [n for n in natives if (n.elf.machine, n.elf.bits) != (runtime.machine, BITS)]
     if not wrong:
         return None
     first = wrong[0].elf
     return Finding(
         "E410",
         f"is for another machine: {wrong[0].path} is for {first.machine} with {first.bits} bits, and MaxCompute has "
-        f"{MACHINE} with {BITS}",
-        f"take the file that was built for {MACHINE} Linux",
+        f"{runtime.machine} with {BITS}",
+        f"take the file that was built for {runtime.machine} Linux",
         _rest(f"{n.path}: {n.elf.machine}, {n.elf.bits} bits" for n in wrong),
     )
 
@@ -114,9 +115,9 @@ def _versions(natives: Sequence[Native], facts: Facts, runtime: Runtime) -> Find
     have = f"{family}_{'.'.join(map(str, runtime.ceilings[family]))}"
     return Finding(
         "E412",
-        f"needs a newer system than {runtime.tag} has: {path} takes {version} from {library}, and the newest there is {have}",
+        f"needs a newer system than {runtime.label} has: {path} takes {version} from {library}, and the newest there is {have}",
         f"take a version that has a wheel for manylinux_2_{runtime.glibc[1]} or older, or build it against glibc "
-        f"{runtime.glibc[0]}.{runtime.glibc[1]}: in a manylinux2014 container, or with 'zig cc'",
+        f"{runtime.glibc[0]}.{runtime.glibc[1]}: in a {ALIASES[runtime.glibc[1]]} container, or with 'zig cc'",
         _rest(f"{path}: {version} from {library}" for _, version, path, library in beyond),
     )
 
@@ -130,7 +131,7 @@ def _beyond(
         for library, names in native.elf.versions:
             for name in names if library not in own else ():
                 family, number = version_key(name)
-                if family not in _FAMILIES:
+                if family not in FAMILIES:
                     continue
                 if number is None:
                     if NUMBERLESS.get(name, 1 << 30) > minor:

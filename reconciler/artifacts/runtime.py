@@ -2,8 +2,9 @@
 What a MaxCompute Python loads, as data.
 
 A wheel's file name ends in three tags, ``<python>-<abi>-<platform>``: which interpreter, which binary interface of it,
-which system. `RUNTIMES` says what each runtime has, `supported_tags` spells out every triple that loads there, and
-`why_not` tells in one sentence what is wrong with a wheel that has none of them.
+which system. `RUNTIMES` says what each runtime has where nothing else is known, `runtime_of` what a function's has by its
+manifest's settings, `supported_tags` spells out every triple that loads there, and `why_not` tells in one sentence what is
+wrong with a wheel that has none of them.
 
 Sources. "UDF pages": the vendor's "Python 2 UDFs" and "Python 3 UDFs". "Pack table": the list of ABI and platform tags in
 PyODPS, docs/source/pyodps-pack.rst. "Images": "Built-in images" and "Custom images". "manylinux policy": the data file of
@@ -17,7 +18,7 @@ each level of glibc brings, so that files without a tag, and tags that lie, can 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -26,39 +27,58 @@ if TYPE_CHECKING:
 
     from packaging.tags import Tag
 
+    from reconciler.manifest.model import Function, Manifest
+
 BITS = 64
-MACHINE = "x86_64"
-_ALIASES = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
+"""Of every cluster there is."""
+
+ALIASES = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 """Names of glibc 2.x levels from before PEP 600."""
 
 
 Version: TypeAlias = tuple[int, ...]
 
-LEVELS: Mapping[int, Mapping[str, Version]] = {
-    5: {"GLIBC": (2, 5), "GLIBCXX": (3, 4, 8), "CXXABI": (1, 3, 1), "GCC": (4, 2, 0)},
-    12: {"GLIBC": (2, 12), "GLIBCXX": (3, 4, 13), "CXXABI": (1, 3, 3), "GCC": (4, 3, 0)},
-    17: {"GLIBC": (2, 17), "GLIBCXX": (3, 4, 19), "CXXABI": (1, 3, 7), "GCC": (4, 8, 0)},
-    24: {"GLIBC": (2, 24), "GLIBCXX": (3, 4, 22), "CXXABI": (1, 3, 10), "GCC": (4, 8, 0)},
-    27: {"GLIBC": (2, 27), "GLIBCXX": (3, 4, 24), "CXXABI": (1, 3, 11), "GCC": (7, 0, 0)},
-    28: {"GLIBC": (2, 28), "GLIBCXX": (3, 4, 24), "CXXABI": (1, 3, 11), "GCC": (7, 0, 0)},
-    31: {"GLIBC": (2, 31), "GLIBCXX": (3, 4, 28), "CXXABI": (1, 3, 12), "GCC": (7, 0, 0)},
-    34: {"GLIBC": (2, 34), "GLIBCXX": (3, 4, 29), "CXXABI": (1, 3, 13), "GCC": (7, 0, 0)},
-    35: {"GLIBC": (2, 35), "GLIBCXX": (3, 4, 30), "CXXABI": (1, 3, 13), "GCC": (12, 0, 0)},
-    39: {"GLIBC": (2, 39), "GLIBCXX": (3, 4, 33), "CXXABI": (1, 3, 15), "GCC": (14, 0, 0)},
+LEVELS: Mapping[str, Mapping[int, Mapping[str, Version]]] = {
+    "x86_64": {
+        5: {"GLIBC": (2, 5), "GLIBCXX": (3, 4, 8), "CXXABI": (1, 3, 1), "GCC": (4, 2, 0)},
+        12: {"GLIBC": (2, 12), "GLIBCXX": (3, 4, 13), "CXXABI": (1, 3, 3), "GCC": (4, 3, 0)},
+        17: {"GLIBC": (2, 17), "GLIBCXX": (3, 4, 19), "CXXABI": (1, 3, 7), "GCC": (4, 8, 0)},
+        24: {"GLIBC": (2, 24), "GLIBCXX": (3, 4, 22), "CXXABI": (1, 3, 10), "GCC": (4, 8, 0)},
+        27: {"GLIBC": (2, 27), "GLIBCXX": (3, 4, 24), "CXXABI": (1, 3, 11), "GCC": (7, 0, 0)},
+        28: {"GLIBC": (2, 28), "GLIBCXX": (3, 4, 24), "CXXABI": (1, 3, 11), "GCC": (7, 0, 0)},
+        31: {"GLIBC": (2, 31), "GLIBCXX": (3, 4, 28), "CXXABI": (1, 3, 12), "GCC": (7, 0, 0)},
+        34: {"GLIBC": (2, 34), "GLIBCXX": (3, 4, 29), "CXXABI": (1, 3, 13), "GCC": (7, 0, 0)},
+        35: {"GLIBC": (2, 35), "GLIBCXX": (3, 4, 30), "CXXABI": (1, 3, 13), "GCC": (12, 0, 0)},
+        39: {"GLIBC": (2, 39), "GLIBCXX": (3, 4, 33), "CXXABI": (1, 3, 15), "GCC": (14, 0, 0)},
+    },
+    # ARM64 Linux begins with glibc 2.17, and that of CentOS 7 has one symbol of 2.18 besides.
+    "aarch64": {
+        17: {"GLIBC": (2, 18), "GLIBCXX": (3, 4, 19), "CXXABI": (1, 3, 7), "GCC": (4, 7, 0)},
+        24: {"GLIBC": (2, 24), "GLIBCXX": (3, 4, 22), "CXXABI": (1, 3, 10), "GCC": (4, 7, 0)},
+        27: {"GLIBC": (2, 27), "GLIBCXX": (3, 4, 24), "CXXABI": (1, 3, 11), "GCC": (7, 0, 0)},
+        28: {"GLIBC": (2, 28), "GLIBCXX": (3, 4, 24), "CXXABI": (1, 3, 11), "GCC": (7, 0, 0)},
+        31: {"GLIBC": (2, 31), "GLIBCXX": (3, 4, 28), "CXXABI": (1, 3, 12), "GCC": (7, 0, 0)},
+        34: {"GLIBC": (2, 34), "GLIBCXX": (3, 4, 29), "CXXABI": (1, 3, 13), "GCC": (11, 0)},
+        35: {"GLIBC": (2, 35), "GLIBCXX": (3, 4, 30), "CXXABI": (1, 3, 13), "GCC": (11, 0)},
+        39: {"GLIBC": (2, 39), "GLIBCXX": (3, 4, 33), "CXXABI": (1, 3, 15), "GCC": (14, 0, 0)},
+    },
 }
 """
-glibc 2.x → the newest version of each family of symbols on the oldest system of that level [manylinux policy, x86_64].
+Machine → glibc 2.x → the newest version of each family of symbols on the oldest system of that level [manylinux policy].
 
 Level 17 is CentOS 7, with which "Custom images" compares the workers, and RHEL 5 of the pack table is level 5; that a
 worker has just these versions of the C++ library is inferred from that.
 """
+
+FAMILIES = frozenset(("GLIBC", "GLIBCXX", "CXXABI", "GCC"))
+"""The families of symbols that `LEVELS` is about."""
 
 NUMBERLESS = {"CXXABI_TM_1": 17, "CXXABI_FLOAT128": 24, "GLIBC_ABI_DT_RELR": 36}
 """Versions that are words, and the level from which systems have them [manylinux policy]."""
 
 BASE = frozenset((
     *("libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1", "libutil.so.1", "libresolv.so.2"),
-    *("libnsl.so.1", "libanl.so.1", "libcrypt.so.1", "ld-linux-x86-64.so.2", "linux-vdso.so.1"),
+    *("libnsl.so.1", "libanl.so.1", "libcrypt.so.1", "linux-vdso.so.1"),
     *("libgcc_s.so.1", "libstdc++.so.6", "libz.so.1"),
 ))  # fmt: skip
 """
@@ -68,6 +88,9 @@ which that system's own package manager would not start. That a worker has them 
 publishes a list.
 """
 
+LINKERS = {"x86_64": "ld-linux-x86-64.so.2", "aarch64": "ld-linux-aarch64.so.1"}
+"""Machine → its dynamic linker, which is the one library that every process has."""
+
 DESKTOP = frozenset((
     *("libX11.so.6", "libXext.so.6", "libXrender.so.1", "libICE.so.6", "libSM.so.6", "libGL.so.1", "libexpat.so.1"),
     *("libgobject-2.0.so.0", "libgthread-2.0.so.0", "libglib-2.0.so.0", "libatomic.so.1"),
@@ -75,6 +98,35 @@ DESKTOP = frozenset((
 """Libraries that manylinux lets a wheel lean on and that a server may well be without; whether a worker is: unknown."""
 
 _LIBPYTHON = re.compile(r"libpython(?P<version>\d\.\d+)[a-z]*\.so")
+
+
+@dataclass(frozen=True)
+class Platform:
+    """A kind of cluster: the system that a function finds on its worker."""
+
+    name: str
+    machine: str
+    glibc: tuple[int, int]
+    """The newest that a wheel may ask for."""
+
+    documented: frozenset[str]
+    """The runtimes for which the pack table has a row with it."""
+
+
+PLATFORMS = {
+    one.name: one
+    for one in (
+        # manylinux1 and no more.
+        Platform("rhel5", "x86_64", (2, 5), frozenset({"cp27", "cp37"})),
+        # The table ends at manylinux2014, and "Custom images" calls the workers comparable to CentOS 7: both are 2.17.
+        Platform("rhel7", "x86_64", (2, 17), frozenset({"cp27", "cp37"})),
+        # "RHEL 7", ARM64, manylinux2014_aarch64.
+        Platform("aarch64", "aarch64", (2, 17), frozenset({"cp37"})),
+    )
+}
+"""By name [pack table]. Which one a project has is not to be asked of the service, so the manifest may say it."""
+
+RHEL7 = PLATFORMS["rhel7"]
 
 
 @dataclass(frozen=True)
@@ -90,12 +142,8 @@ class Runtime:
     everything that says >=3.7.1 refused."""
 
     abi: str
-    glibc: tuple[int, int] = (2, 17)
-    """
-    The newest glibc a wheel may ask for. The pack table ends at manylinux2014, and "Custom images" calls the workers
-    comparable to CentOS 7: both are 2.17. Its RHEL 5 clusters take manylinux1 (2.5) only; which kind a project has is not
-    to be asked of the service, so the newer one is assumed.
-    """
+    platform: Platform = RHEL7
+    """Where it runs. The newer of the two x86 systems is assumed where the manifest says nothing."""
 
     @property
     def name(self) -> str:
@@ -103,10 +151,22 @@ class Runtime:
         return f"CPython {self.python_version[0]}.{self.python_version[1]}"
 
     @property
+    def label(self) -> str:
+        """The tag, with the platform where it is not the one that is assumed."""
+        return self.tag if self.platform == RHEL7 else f"{self.tag} on {self.platform.name}"
+
+    @property
+    def machine(self) -> str:
+        return self.platform.machine
+
+    @property
+    def glibc(self) -> tuple[int, int]:
+        return self.platform.glibc
+
+    @property
     def ceilings(self) -> Mapping[str, Version]:
         """The newest version of each family of symbols that the runtime's system has."""
-        level = max(level for level in LEVELS if level <= max(self.glibc[1], min(LEVELS)))
-        return {**LEVELS[level], "GLIBC": self.glibc}
+        return LEVELS[self.machine][self.glibc[1]]
 
     def has_library(self, name: str) -> bool | None:
         """
@@ -115,7 +175,7 @@ class Runtime:
         The interpreter's own library is such a case. A wheel must not need it (PEP 513), because a Python may be built
         without; builds with ``-lpython3.7m`` exist all the same, and nothing is published about the workers' Python.
         """
-        if name in BASE:
+        if name in BASE or name == LINKERS[self.machine]:
             return True
         libpython = _LIBPYTHON.match(name)
         own = libpython is not None and libpython["version"] == f"{self.python_version[0]}.{self.python_version[1]}"
@@ -124,9 +184,12 @@ class Runtime:
     @property
     def platforms(self) -> tuple[str, ...]:
         """The platform tags up to `glibc`, newest first, each level under both its names."""
-        levels = range(self.glibc[1], 4, -1)  # there is no manylinux for x86_64 below 2.5
+        levels = range(self.glibc[1], min(LEVELS[self.machine]) - 1, -1)  # below there is no manylinux
         return tuple(
-            f"{name}_{MACHINE}" for level in levels for name in (f"manylinux_2_{level}", _ALIASES.get(level)) if name
+            f"{name}_{self.machine}"
+            for level in levels
+            for name in (f"manylinux_2_{level}", ALIASES.get(level))
+            if name
         )
 
 
@@ -143,12 +206,28 @@ RUNTIMES = {
         Runtime("cp311", (3, 11), "3.11.0", "cp311"),
     )
 }
-"""By tag."""
+"""By tag: what is assumed where a manifest says nothing."""
+
+
+def runtimes_of(manifest: Manifest) -> dict[str, Runtime]:
+    """Return every runtime by its tag, with what the manifest says of it."""
+    return {tag: _as_set(tag, manifest) for tag in RUNTIMES}
+
+
+def runtime_of(manifest: Manifest, function: Function) -> Runtime:
+    """Return the runtime of a function, with what the manifest says of it."""
+    return _as_set(function.python or manifest.python, manifest)
+
+
+def _as_set(tag: str, manifest: Manifest) -> Runtime:
+    assumed, settings = RUNTIMES[tag], manifest.runtimes.of(tag)
+    full_version = settings.python or assumed.full_version
+    return replace(assumed, full_version=full_version, platform=PLATFORMS[settings.platform])
 
 
 def level_name(minor: int) -> str:
     """Return what people call the systems with glibc 2.`minor`: ``manylinux_2_17 (manylinux2014)``."""
-    alias = f" ({_ALIASES[minor]})" if minor in _ALIASES else ""
+    alias = f" ({ALIASES[minor]})" if minor in ALIASES else ""
     return f"manylinux_2_{minor}{alias}"
 
 
@@ -208,7 +287,7 @@ def flags(runtime: Runtime, *, native: bool) -> tuple[tuple[str, str], ...]:
 
 def _is_bare_and_fits(tag: Tag, runtime: Runtime) -> bool:
     fits = not _interpreter_obstacle(tag, runtime) and not _abi_obstacle(tag, runtime)
-    return fits and tag.platform == f"linux_{MACHINE}"
+    return fits and tag.platform == f"linux_{runtime.machine}"
 
 
 def _obstacle(tag: Tag, runtime: Runtime) -> tuple[int, str]:
@@ -251,18 +330,17 @@ def _abi_obstacle(tag: Tag, runtime: Runtime) -> str | None:
 
 
 def _platform_obstacle(platform: str, runtime: Runtime) -> str:
-    have = f"{MACHINE} Linux with glibc {runtime.glibc[0]}.{runtime.glibc[1]}"
+    have = f"{runtime.machine} Linux with glibc {runtime.glibc[0]}.{runtime.glibc[1]}"
     if platform.startswith("musllinux"):
         return f"it is linked with musl, and MaxCompute is {have}"
     if platform.startswith("macosx"):
         return f"it is for macOS, and MaxCompute is {have}"
     if platform.startswith("win"):
         return f"it is for Windows, and MaxCompute is {have}"
-    if not platform.endswith(MACHINE):
+    if not platform.endswith(f"_{runtime.machine}"):
         return f"its platform is '{platform}', and MaxCompute is {have}"
-    platform = next(
-        (f"manylinux_2_{level}_" for level, name in _ALIASES.items() if platform.startswith(name)), platform
-    )
-    if found := re.match(r"manylinux_(\d+)_(\d+)_", platform):
+    platform = next((f"manylinux_2_{level}_" for level, name in ALIASES.items() if platform.startswith(name)), platform)
+    found = re.match(r"manylinux_(\d+)_(\d+)_", platform)
+    if found and (int(found[1]), int(found[2])) > runtime.glibc:
         return f"it needs glibc {found[1]}.{found[2]}, and MaxCompute has {runtime.glibc[0]}.{runtime.glibc[1]}"
     return f"its platform is '{platform}', and MaxCompute is {have}"

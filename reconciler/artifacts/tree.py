@@ -15,7 +15,7 @@ from reconciler.artifacts.build import parts_of, sizes_of
 from reconciler.artifacts.closure import Part, needs
 from reconciler.artifacts.inspection import Facts, is_library_name
 from reconciler.artifacts.members import Finding
-from reconciler.artifacts.runtime import RUNTIMES, why_not
+from reconciler.artifacts.runtime import runtime_of, why_not
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -41,7 +41,7 @@ class NativeFile:
 class Verdict:
     """Whether a file loads in a runtime, and what there is to say about it."""
 
-    runtime: str
+    runtime: Runtime
     findings: tuple[Finding, ...]
 
     @property
@@ -99,7 +99,7 @@ class Dependencies:
     """Everything that one function ships."""
 
     function: str
-    runtime: str
+    runtime: Runtime
     size: int
     groups: tuple[Group, ...]
 
@@ -115,7 +115,7 @@ def look(files: Sequence[tuple[Part, int]], runtimes: Iterable[Runtime], shown: 
             part.facts.kind,
             level_of(part.facts),
             tuple(NativeFile(native, found, gate.newest([native])) for native, found in needs(part, parts, shown)),
-            tuple(Verdict(runtime.tag, tuple(_findings(part, parts, runtime))) for runtime in every),
+            tuple(Verdict(runtime, tuple(_findings(part, parts, runtime))) for runtime in every),
         )
         for part, size in files
     )
@@ -128,7 +128,8 @@ def level_of(facts: Facts) -> int | None:
 
 def of_function(name: str, manifest: Manifest, found: Artifacts) -> Dependencies:
     """Return what a function ships: what is its own first, then package by package."""
-    function, runtime = manifest.functions[name], _runtime(name, manifest)
+    function = manifest.functions[name]
+    runtime = runtime_of(manifest, function)
     users = _users(manifest, found)
     sizes = sizes_of(manifest, found, function)
     parts = {part.name: part for part in _parts(name, manifest, found)}
@@ -147,7 +148,7 @@ def of_function(name: str, manifest: Manifest, found: Artifacts) -> Dependencies
     own = [resource for resource in parts if resource not in packaged]
     groups = [Group(None, tuple(map(shipped, own)))] if own else []
     groups += [Group(package, tuple(map(shipped, resources))) for package, resources in by_package.items()]
-    return Dependencies(name, runtime.tag, sum(sizes.values()), tuple(groups))
+    return Dependencies(name, runtime, sum(sizes.values()), tuple(groups))
 
 
 def _findings(part: Part, parts: Sequence[Part], runtime: Runtime) -> Iterator[Finding]:
@@ -164,10 +165,6 @@ def _findings(part: Part, parts: Sequence[Part], runtime: Runtime) -> Iterator[F
             return
     yield from gate.misfits(part.facts, runtime)
     yield from (finding for _, finding in gate.missing(part, parts, runtime))
-
-
-def _runtime(name: str, manifest: Manifest) -> Runtime:
-    return RUNTIMES[manifest.functions[name].python or manifest.python]
 
 
 def _parts(name: str, manifest: Manifest, found: Artifacts) -> Iterator[Part]:

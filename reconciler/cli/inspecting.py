@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -14,7 +15,7 @@ from reconciler.artifacts.build import build, inspections
 from reconciler.artifacts.closure import Part
 from reconciler.artifacts.fetch import PipIndex
 from reconciler.artifacts.inspection import inspected
-from reconciler.artifacts.runtime import RUNTIMES
+from reconciler.artifacts.runtime import PLATFORMS, RHEL7, RUNTIMES
 from reconciler.artifacts.tree import look, of_function
 from reconciler.cli.common import Options, cache, command, format_option, loaded, manifest_options
 from reconciler.cli.output import note, print_document, print_lines
@@ -36,14 +37,18 @@ DOES_NOT_LOAD = PackageError.exit_code
 @click.option(
     "--python", type=click.Choice([*RUNTIMES]), help="Judge for this Python only, and exit with 3 if one does not load."
 )
+@click.option(
+    "--platform", type=click.Choice([*PLATFORMS]), default=RHEL7.name, show_default=True, help="The workers' system."
+)
 @format_option
-def libs(files: tuple[Path, ...], python: str | None, format: Literal["text", "json"]) -> int:
+def libs(files: tuple[Path, ...], python: str | None, platform: str, format: Literal["text", "json"]) -> int:
     """Show what is native in wheels, archives and libraries, what it needs, and where it loads.
 
     Several files are judged as if one function shipped them together.
     """
-    runtimes = [RUNTIMES[python]] if python else [*RUNTIMES.values()]
-    found = look([_part(file) for file in files], runtimes, RUNTIMES[python or DEFAULT_RUNTIME])
+    runtimes = {tag: replace(runtime, platform=PLATFORMS[platform]) for tag, runtime in RUNTIMES.items()}
+    judged = [runtimes[python]] if python else [*runtimes.values()]
+    found = look([_part(file) for file in files], judged, runtimes[python or DEFAULT_RUNTIME])
     if format == "json":
         print_document(document.libs(found))
     else:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
+from reconciler.artifacts.runtime import PLATFORMS, RUNTIMES
 from reconciler.manifest.model import PinnedWheel
 from reconciler.manifest.paths import Folder, Refusal
 from reconciler.manifest.wording import did_you_mean, quoted
@@ -86,6 +87,7 @@ def check(document: Document, manifest: Manifest, target_name: str, target: Targ
     """Note all that is wrong in `document.problems`, warnings too, and return what was worked out."""
     checker = _Checker(document, manifest, target, Folder(folder))
     checker.targets(target_name)
+    checker.runtimes()
     checker.resources()
     checker.packages()
     checker.functions()
@@ -125,6 +127,22 @@ class _Checker:
                         key,
                         hint=hint,
                     )
+
+    # --- runtimes -----------------------------------------------------------------------------------------------------
+
+    def runtimes(self) -> None:
+        for tag, runtime in RUNTIMES.items():
+            here, settings = ("runtimes", tag), self.manifest.runtimes.of(tag)
+            if settings.python is not None and not settings.python.startswith("{}.{}.".format(*runtime.python_version)):
+                message = f"{tag} is {runtime.name}, and {quoted(settings.python)} is not"
+                self.note(
+                    "E460", message, *here, "python", hint=f"write the whole version, such as {runtime.full_version}"
+                )
+            platform = PLATFORMS[settings.platform]
+            if platform != runtime.platform and tag not in platform.documented:
+                message = f"nothing is published about {tag} on {platform.name} clusters"
+                hint = f"documented there: {', '.join(sorted(platform.documented))}; ask the vendor, or try it"
+                self.document.warn("E461", message, self.document.find(*here, "platform"), hint=hint)
 
     # --- resources ----------------------------------------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ from pydantic import (
 )
 
 RuntimeTag: TypeAlias = Literal["cp27", "cp37", "cp311"]
+PlatformName: TypeAlias = Literal["rhel5", "rhel7", "aarch64"]
 ResourceType: TypeAlias = Literal["file", "py", "archive", "jar", "table"]
 
 
@@ -101,6 +102,7 @@ SHA256 = r"^[0-9a-f]{64}$"
 STACK = r"^[a-z][a-z0-9-]{0,39}$"
 ASCII = r"^[\x20-\x7e]*$"
 LABEL = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$"
+FULL_VERSION = r"^[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}$"
 VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]{0,99}$"
 
 Text = Annotated[str, StringConstraints(strict=True, min_length=1, pattern=TEXT)]
@@ -108,6 +110,7 @@ Sha256 = Annotated[str, StringConstraints(strict=True, pattern=SHA256)]
 StackName = Annotated[str, StringConstraints(strict=True, pattern=STACK)]
 AsciiText = Annotated[str, StringConstraints(strict=True, pattern=ASCII, max_length=512)]
 Label = Annotated[str, StringConstraints(strict=True, pattern=LABEL)]
+FullVersion = Annotated[str, StringConstraints(strict=True, pattern=FULL_VERSION)]
 VariableName = Annotated[str, StringConstraints(strict=True, pattern=VARIABLE)]
 VariableValue = Annotated[
     Text, WithJsonSchema({"type": ["string", "number", "boolean"], "description": "Text, whatever it looks like."})
@@ -119,6 +122,36 @@ class Section(BaseModel):
     """What all parts of a manifest share."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+
+
+class RuntimeSettings(Section):
+    """What is known of one Python on the project's clusters."""
+
+    platform: Annotated[PlatformName, BeforeValidator(_exact)] = Field(
+        "rhel7",
+        description="The workers' system: rhel5 loads manylinux1 (glibc 2.5) and no newer, rhel7 up to manylinux2014 "
+        "(glibc 2.17), aarch64 is ARM64 with glibc 2.17, documented for cp37.",
+    )
+    python: FullVersion | None = Field(
+        None,
+        description="The full version, such as 3.7.3, by which a package's Requires-Python and its markers are judged.",
+    )
+
+
+_Settings: TypeAlias = Annotated[RuntimeSettings, BeforeValidator(_null_as_empty)]
+
+
+class Runtimes(Section):
+    """Settings by runtime, for those that are not as udfs assumes."""
+
+    cp27: _Settings = Field(default_factory=RuntimeSettings, description="CPython 2.7; 2.7.10 is assumed.")
+    cp37: _Settings = Field(default_factory=RuntimeSettings, description="CPython 3.7; 3.7.3 is documented.")
+    cp311: _Settings = Field(default_factory=RuntimeSettings, description="CPython 3.11; 3.11.0 is assumed.")
+
+    def of(self, tag: str) -> RuntimeSettings:
+        """Return the settings of one runtime."""
+        found: RuntimeSettings = getattr(self, tag)
+        return found
 
 
 class Target(Section):
@@ -216,6 +249,9 @@ class Manifest(Section):
     stack: StackName = Field(description="Names what belongs together; marks every object that is managed.")
     python: Annotated[RuntimeTag, BeforeValidator(_exact)] = Field(
         "cp37", description="The Python the functions run on."
+    )
+    runtimes: Annotated[Runtimes, BeforeValidator(_null_as_empty)] = Field(
+        default_factory=Runtimes, description="What the project's clusters are, where udfs would assume something else."
     )
     variables: Annotated[dict[VariableName, VariableValue], BeforeValidator(_null_as_empty)] = Field(
         default_factory=dict, description="Values of ${var:NAME}."

@@ -57,6 +57,8 @@ def _field(field: dict[str, Any]) -> dict[str, Any]:
     for choice in field.get("anyOf", ()):
         if choice != {"type": "null"}:
             kept = {**choice, **kept}
+    if "$ref" in kept:
+        kept["anyOf"] = [{"$ref": kept.pop("$ref")}, {"type": "null"}]
     if kept.get("type") in ("object", "array") and "minItems" not in kept:
         # A section whose entries are all commented out is null to YAML, and empty to us.
         kept["type"] = [kept["type"], "null"]

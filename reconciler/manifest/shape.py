@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from reconciler.manifest.model import (
     ASCII,
+    FULL_VERSION,
     LABEL,
     SHA256,
     STACK,
@@ -23,6 +24,8 @@ from reconciler.manifest.model import (
     Package,
     PinnedWheel,
     Resource,
+    Runtimes,
+    RuntimeSettings,
     Section,
     Target,
     Test,
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from reconciler.manifest.reader import Document
 
 _NAMED: dict[str, type[Section]] = {
+    "runtimes": RuntimeSettings,
     "targets": Target,
     "packages": Package,
     "resources": Resource,
@@ -46,6 +50,7 @@ _LISTED: dict[str, type[Section]] = {"wheels": PinnedWheel, "tests": Test}
 _PATTERNS = {
     STACK: "a stack's name: lower-case letters, digits and -, beginning with a letter, 40 at most",
     SHA256: "64 lower-case hexadecimal digits, as `sha256sum` prints them",
+    FULL_VERSION: "the full version with its patch level, such as 3.7.3",
     ASCII: "printable ASCII on one line, because the comment travels in an HTTP header",
 }
 _KEY_PATTERNS = {
@@ -163,6 +168,8 @@ def _section(path: tuple[str | int, ...]) -> type[Section] | None:
     """Return the part of the model that lies at `path`."""
     if not path:
         return Manifest
+    if path == ("runtimes",):
+        return Runtimes
     if len(path) == 2:
         return _NAMED.get(str(path[0]))
     return _LISTED.get(str(path[2])) if len(path) == 4 else None

@@ -237,6 +237,7 @@ class VerdictDocument(_Model):
     """Whether a file loads in one Python."""
 
     python: str
+    platform: str
     loads: bool
     findings: tuple[FindingDocument, ...] = ()
 
@@ -280,6 +281,7 @@ class DependenciesDocument(_Model):
 
     function: str
     python: str
+    platform: str
     size: int = Field(description="Bytes in all.")
     resources: tuple[ShippedDocument, ...]
 
@@ -517,7 +519,12 @@ def _looked(one: Looked) -> LookedDocument:
         for found in one.natives
     )
     verdicts = (
-        VerdictDocument(python=found.runtime, loads=found.loads, findings=tuple(map(_finding, found.findings)))
+        VerdictDocument(
+            python=found.runtime.tag,
+            platform=found.runtime.platform.name,
+            loads=found.loads,
+            findings=tuple(map(_finding, found.findings)),
+        )
         for found in one.verdicts
     )
     return LookedDocument(
@@ -560,4 +567,10 @@ def _dependencies(one: Dependencies) -> DependenciesDocument:
         for group in one.groups
         for found in group.resources
     )
-    return DependenciesDocument(function=one.function, python=one.runtime, size=one.size, resources=tuple(resources))
+    return DependenciesDocument(
+        function=one.function,
+        python=one.runtime.tag,
+        platform=one.runtime.platform.name,
+        size=one.size,
+        resources=tuple(resources),
+    )

@@ -37,7 +37,7 @@ def deps(found: Iterable[Dependencies]) -> Iterator[Line]:
         if index:
             yield ()
         resources = [resource for group in one.groups for resource in group.resources]
-        what = f"  {one.runtime}, {count(len(resources), 'resource')}, {size(one.size)}"
+        what = f"  {one.runtime.label}, {count(len(resources), 'resource')}, {size(one.size)}"
         yield ("name", safe(one.function)), ("", what)
         for group in one.groups:
             if group.package is not None:
@@ -73,7 +73,7 @@ def _need(need: Need) -> Line:
 
 
 def _verdict(one: Verdict) -> Iterator[Line]:
-    yield (("create" if one.loads else "error", f"  {one.runtime}: {'loads' if one.loads else 'does not load'}"),)
+    yield (("create" if one.loads else "error", f"  {one.runtime.label}: {'loads' if one.loads else 'does not load'}"),)
     for finding in one.findings:
         yield (finding.severity, f"    {finding.severity}[{finding.code}]: "), ("", safe(finding.message))
         yield from ((("", f"      {safe(line)}"),) for line in finding.detail)

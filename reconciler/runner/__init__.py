@@ -91,6 +91,8 @@ class Job:
     resources: tuple[ResourceFile, ...]
     runtime: str
     """`cp27`, `cp37` or `cp311`."""
+    machine: str = "x86_64"
+    """Of the workers, as `uname -m` has it: what native code among the resources was built for."""
 
 
 def call(
@@ -146,7 +148,15 @@ def _check_runtime(interpreter: Interpreter, job: Job) -> None:
 def _check_native(interpreter: Interpreter, job: Job, layout: Layout) -> None:
     """An extension built for the service's ABI does not load elsewhere, or loads and then crashes."""
     wanted = SERVICE_ABI[job.runtime]
-    if not layout.native or interpreter.abi == wanted:
+    if not layout.native:
+        return
+    if interpreter.machine != job.machine:
+        raise InterpreterUnsuitable(
+            f"{job.class_path} cannot run here: {layout.native[0]} is native code for {job.machine} Linux, and "
+            f"{interpreter.path} runs on {interpreter.machine}",
+            hint="run it on a machine of that kind; pure Python runs on any",
+        )
+    if interpreter.abi == wanted:
         return
     reason = f"{layout.native[0]} is native code for {wanted}, and {interpreter.path} is {interpreter.abi}"
     if interpreter.abi == "cp27mu":

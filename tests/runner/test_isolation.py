@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,6 @@ import pytest
 from reconciler.runner import (
     FunctionNotLoadable,
     FunctionRaised,
-    Interpreter,
     InterpreterUnsuitable,
     Job,
     ResourceFile,
@@ -229,15 +229,12 @@ def test_a_table_gives_its_rows_as_tuples(runner: Runner) -> None:
 
 def native_job(runner: Runner, members: Sequence[str]) -> Job:
     packed = zipped(runner.directory / "n", dict.fromkeys(members, ""))
-    return runner.job(udf("->bigint", "return 1"), resources=[ResourceFile("n.zip", "archive", packed)])
-
-
-def with_abi(interpreter: Interpreter, abi: str) -> Interpreter:
-    return Interpreter(interpreter.path, interpreter.version, abi, interpreter.source)
+    job = runner.job(udf("->bigint", "return 1"), resources=[ResourceFile("n.zip", "archive", packed)])
+    return replace(job, machine=runner.interpreter.machine)
 
 
 def test_wide_2_7_runs_pure_python_and_refuses_native_code(runner2: Runner) -> None:
-    wide = with_abi(runner2.interpreter, "cp27mu")
+    wide = replace(runner2.interpreter, abi="cp27mu")
     with call(wide, native_job(runner2, ["pkg/a.py"]), [()]) as results:
         assert list(results) == [1]
     with pytest.raises(InterpreterUnsuitable) as caught:
@@ -256,11 +253,22 @@ def test_a_stand_in_runs_pure_python_and_refuses_native_code(tmp_path: Path) -> 
     stand_in = locate("cp37", {}, substitute=Path(sys.executable))
     runner = Runner(stand_in, tmp_path)
     job = native_job(runner, ["a.py"])
-    with call(stand_in, Job(job.class_path, job.resources, "cp37"), [()]) as results:
+    with call(stand_in, replace(job, runtime="cp37"), [()]) as results:
         assert list(results) == [1]
     job = native_job(runner, ["a.so"])
     with pytest.raises(InterpreterUnsuitable, match="native code for cp37m"):
-        call(stand_in, Job(job.class_path, job.resources, "cp37"), [()])
+        call(stand_in, replace(job, runtime="cp37"), [()])
+
+
+def test_native_code_for_another_machine_is_refused_and_pure_python_runs(some_runner: Runner) -> None:
+    interpreter = some_runner.interpreter
+    with call(interpreter, replace(native_job(some_runner, ["a.py"]), machine="s390x"), [()]) as results:
+        assert list(results) == [1]
+    with pytest.raises(InterpreterUnsuitable) as caught:
+        call(interpreter, replace(native_job(some_runner, ["a.so"]), machine="s390x"), [()])
+    assert f"n.zip/a.so is native code for s390x Linux, and {interpreter.path} runs on {interpreter.machine}" in str(
+        caught.value
+    )
 
 
 def test_the_environment_of_the_run_is_the_one_the_finder_gets() -> None:

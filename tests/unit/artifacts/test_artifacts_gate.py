@@ -14,7 +14,7 @@ from reconciler.artifacts import gate
 from reconciler.artifacts.closure import Part, Where, in_order, needs
 from reconciler.artifacts.elf import read
 from reconciler.artifacts.inspection import Facts, Native
-from reconciler.artifacts.runtime import BASE, DESKTOP, LEVELS, RUNTIMES, level_name
+from reconciler.artifacts.runtime import BASE, DESKTOP, FAMILIES, LEVELS, PLATFORMS, RUNTIMES, level_name
 from tests.natives import AARCH64, I386, compiled, elf
 
 if TYPE_CHECKING:
@@ -90,10 +90,25 @@ def test_a_library_that_is_shipped_along_is_not_the_systems() -> None:
 
 
 def test_a_cluster_with_an_older_glibc_takes_less() -> None:
-    old = replace(CP37, glibc=(2, 5))
-    assert [one.code for one in gate.misfits(facts(native(versions={"libc.so.6": ("GLIBC_2.14",)})), old)] == ["E412"]
-    ancient = replace(CP37, glibc=(2, 3))
-    assert ancient.ceilings == {**LEVELS[5], "GLIBC": (2, 3)}
+    old = replace(CP37, platform=PLATFORMS["rhel5"])
+    (found,) = gate.misfits(facts(native(versions={"libc.so.6": ("GLIBC_2.14",)})), old)
+    assert found.message == (
+        "needs a newer system than cp37 on rhel5 has: a/x.so takes GLIBC_2.14 from libc.so.6, and the newest there is "
+        "GLIBC_2.5"
+    )
+    assert "in a manylinux1 container" in (found.hint or "")
+
+
+def test_an_arm64_cluster_takes_what_was_built_for_it() -> None:
+    arm64 = replace(CP37, platform=PLATFORMS["aarch64"])
+    mine = native(machine=AARCH64, versions={"libgcc_s.so.1": ("GCC_4.7.0",)}, needed=("ld-linux-aarch64.so.1",))
+    assert list(gate.misfits(facts(mine), arm64)) == []
+    assert [code for code, _ in gate.missing(Part("a.zip", facts(mine)), [], arm64)] == []
+    assert arm64.has_library("ld-linux-x86-64.so.2") is False
+    (found,) = gate.misfits(facts(native()), arm64)
+    assert "a/x.so is for x86_64 with 64 bits, and MaxCompute has aarch64 with 64" in found.message
+    (found,) = gate.misfits(facts(native(machine=AARCH64, versions={"libgcc_s.so.1": ("GCC_4.8.0",)})), arm64)
+    assert "the newest there is GCC_4.7.0" in found.message
 
 
 def test_a_file_compiled_on_this_machine_is_refused_for_the_symbols_it_takes(tmp_path: Path) -> None:
@@ -168,17 +183,25 @@ def test_the_level_is_the_oldest_system_with_every_version(
     assert gate.level(facts(native(versions=versions))) == level
 
 
-def test_musl_and_other_machines_have_no_level() -> None:
-    assert gate.level(facts(native(machine=AARCH64))) is None
+def test_each_machine_has_levels_of_its_own() -> None:
+    assert gate.level(facts(native(machine=AARCH64))) == 17
+    assert gate.level(facts(native(machine=AARCH64, versions={"libgcc_s.so.1": ("GCC_4.8.0",)}))) == 27
+
+
+def test_musl_and_other_and_mixed_machines_have_no_level() -> None:
+    assert gate.level(facts(native(machine=I386, bits=32))) is None
+    assert gate.level(facts(native(machine=AARCH64), native())) is None
     assert gate.level(facts(native(needed=("libc.musl-x86_64.so.1",)))) is None
 
 
-@given(st.sampled_from(sorted(LEVELS)), st.sampled_from(sorted(LEVELS)), st.sampled_from(sorted(LEVELS[5])))
-def test_what_fits_a_level_fits_every_newer_one(first: int, second: int, family: str) -> None:
-    older, newer = sorted((first, second))
-    assert LEVELS[older][family] <= LEVELS[newer][family]
-    version = f"{family}_{'.'.join(map(str, LEVELS[older][family]))}"
-    found = gate.level(facts(native(versions={"libx.so": (version,)})))
+@given(st.sampled_from([("x86_64", 62), ("aarch64", AARCH64)]), st.sampled_from(sorted(FAMILIES)), st.data())
+def test_what_fits_a_level_fits_every_newer_one(machine: tuple[str, int], family: str, data: st.DataObject) -> None:
+    name, number = machine
+    levels = LEVELS[name]
+    older, newer = sorted(data.draw(st.tuples(*[st.sampled_from(sorted(levels))] * 2)))
+    assert levels[older][family] <= levels[newer][family]
+    version = f"{family}_{'.'.join(map(str, levels[older][family]))}"
+    found = gate.level(facts(native(machine=number, versions={"libx.so": (version,)})))
     assert found is not None
     assert found <= older
 

@@ -10,7 +10,18 @@ from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 from packaging.tags import Tag
 
-from reconciler.artifacts.runtime import RUNTIMES, flags, is_native, supported_tags, tags_of, why_not
+from reconciler.artifacts.runtime import (
+    PLATFORMS,
+    RUNTIMES,
+    flags,
+    is_native,
+    runtime_of,
+    runtimes_of,
+    supported_tags,
+    tags_of,
+    why_not,
+)
+from reconciler.manifest.model import Manifest
 
 FITTING = [
     ("numpy-1.16.6-cp27-cp27m-manylinux1_x86_64.whl", "cp27"),
@@ -150,7 +161,7 @@ def test_for_any_tags_there_is_a_reason_exactly_when_none_of_them_is_supported_o
 
 
 def test_a_cluster_with_an_older_glibc_takes_less() -> None:
-    old = replace(RUNTIMES["cp37"], glibc=(2, 5))
+    old = replace(RUNTIMES["cp37"], platform=PLATFORMS["rhel5"])
     assert why_not("numpy-1.19.2-cp37-cp37m-manylinux1_x86_64.whl", old) is None
     reason = why_not("numpy-1.19.2-cp37-cp37m-manylinux2010_x86_64.whl", old)
     assert reason == "it needs glibc 2.12, and MaxCompute has 2.5"
@@ -161,6 +172,37 @@ def test_platforms_begin_with_the_newest_and_end_with_manylinux1(tag: str) -> No
     platforms = RUNTIMES[tag].platforms
     assert platforms[:2] == ("manylinux_2_17_x86_64", "manylinux2014_x86_64")
     assert platforms[-2:] == ("manylinux_2_5_x86_64", "manylinux1_x86_64")
+
+
+def test_an_arm64_cluster_takes_wheels_built_for_it_and_no_others() -> None:
+    arm64 = replace(RUNTIMES["cp37"], platform=PLATFORMS["aarch64"])
+    assert arm64.platforms == ("manylinux_2_17_aarch64", "manylinux2014_aarch64")
+    for platform in ("manylinux2014_aarch64", "manylinux_2_17_aarch64", "linux_aarch64"):
+        assert why_not(f"numpy-1.21.6-cp37-cp37m-{platform}.whl", arm64) is None
+    assert why_not("six-1.16.0-py2.py3-none-any.whl", arm64) is None
+    for platform, reason in (
+        (
+            "manylinux2014_x86_64",
+            "its platform is 'manylinux2014_x86_64', and MaxCompute is aarch64 Linux with glibc 2.17",
+        ),
+        ("linux_x86_64", "its platform is 'linux_x86_64', and MaxCompute is aarch64 Linux with glibc 2.17"),
+        ("manylinux_2_28_aarch64", "it needs glibc 2.28, and MaxCompute has 2.17"),
+    ):
+        assert why_not(f"numpy-1.21.6-cp37-cp37m-{platform}.whl", arm64) == reason
+
+
+def test_the_manifest_sets_the_platform_and_the_full_version_of_a_runtime() -> None:
+    given = {"cp37": {"platform": "rhel5"}, "cp311": {"python": "3.11.4"}}
+    functions = {"f": {"class": "m.F"}, "g": {"class": "m.G", "python": "cp311"}}
+    manifest = Manifest.model_validate({"stack": "s", "runtimes": given, "functions": functions})
+    f, g = (runtime_of(manifest, manifest.functions[name]) for name in "fg")
+    assert (f.label, f.full_version, f.glibc, f.machine) == ("cp37 on rhel5", "3.7.3", (2, 5), "x86_64")
+    assert (g.label, g.full_version, g.glibc, g.machine) == ("cp311", "3.11.4", (2, 17), "x86_64")
+    assert runtimes_of(manifest) == {"cp27": RUNTIMES["cp27"], "cp37": f, "cp311": g}
+
+
+def test_a_manifest_that_says_nothing_has_the_runtimes_that_are_assumed() -> None:
+    assert runtimes_of(Manifest.model_validate({"stack": "s", "functions": {}})) == RUNTIMES
 
 
 def test_the_full_version_is_what_requires_python_is_judged_by() -> None:

@@ -51,6 +51,8 @@ def test_the_examples_are_valid_to_an_editor(path: Path) -> None:
     [
         MINIMAL,
         {**MINIMAL, "functions": None, "resources": None, "packages": None, "targets": None, "variables": None},
+        {**MINIMAL, "runtimes": None},
+        {**MINIMAL, "runtimes": {"cp37": None, "cp311": {"python": "3.11.4", "platform": "aarch64"}}},
         {**MINIMAL, "variables": {"n": 3, "b": True, "t": "x"}},
         {**MINIMAL, "functions": {"f": {"class": "A", "tests": None, "packages": None}}},
         {**MINIMAL, "functions": {"f": {"class": "A", "tests": [{"args": None, "returns": None}]}}},
@@ -102,4 +104,4 @@ def test_every_key_says_what_it_is_for() -> None:
 
 def test_no_part_takes_unknown_keys() -> None:
     schema = manifest_schema()
-    assert [part["additionalProperties"] for part in (schema, *schema["$defs"].values())] == [False] * 7
+    assert [part["additionalProperties"] for part in (schema, *schema["$defs"].values())] == [False] * 9
