@@ -97,18 +97,13 @@ def require_unmoved(change: Change, target: Target, found: Live | object | None 
         if change.action is Action.CREATE:
             return
         found = target.read_one(change.key)
-    if observation(found) != observation(change.live) or _unmarked(change.live, found):  # type: ignore[arg-type]
+    if observation(found) != observation(change.live) or _holder(change.live) != _holder(found):  # type: ignore[arg-type]
         raise moved(change, found)  # type: ignore[arg-type]
 
 
-def _unmarked(was: Live | None, found: Live | None) -> bool:
-    """Say whether a resource has lost its stack's mark since: then it is somebody else's, whatever is in it."""
-    return (
-        was is not None
-        and found is not None
-        and was.marker is not None
-        and (found.marker is None or found.marker.stack != was.marker.stack)
-    )
+def _holder(live: Live | None) -> str | None:
+    """Return the stack that marks a resource: where it has changed, the resource is somebody else's, whatever is in it."""
+    return live.marker.stack if live is not None and live.marker is not None else None
 
 
 def moved(change: Change, found: Live | None) -> StalePlan:
@@ -127,4 +122,4 @@ def is_made(change: Change, found: Live | None) -> bool:
     if change.desired is None or found is None:
         return change.desired is None and found is None
     wanted = Live(change.desired.object)
-    return observation(found) == observation(wanted) and found.marker == change.desired.marker
+    return observation(found) == observation(wanted) and found.marker == change.marker

@@ -36,6 +36,12 @@ class Action(enum.Enum):
     DELETE = "delete"
     KEEP = "keep"
 
+    ADOPT = "adopt"
+    """It comes under management as it is: a resource's comment gets the mark, a function's entry in the ledger is all."""
+
+    RELEASE = "release"
+    """It stays, and is no longer managed."""
+
 
 class Cause(enum.Enum):
     """Why an object is not as it should be."""
@@ -89,6 +95,11 @@ class Change:
     live: Live | None
     cause: Cause = Cause.NONE
     differences: tuple[Difference, ...] = ()
+
+    @property
+    def marker(self) -> Marker | None:
+        """What the comment of a resource will carry."""
+        return None if self.desired is None or self.action is Action.RELEASE else self.desired.marker
 
 
 @dataclass(frozen=True)
@@ -192,17 +203,25 @@ def _evidence(live: LiveState, stack: str, last: Entry | None) -> Callable[[Key]
 
 
 def _compared(key: Key, want: Desired, have: Live, alive: frozenset[str], applied: Applied | None) -> Change:
+    found = differences(want, have)
+    if not found:
+        return Change(Action.KEEP, key, want, have)
     if isinstance(want.object, Resource) and isinstance(have.object, Resource):
-        differences = tuple(_resource_differences(want, have, want.object, have.object))
         cause = _resource_cause(want, have, have.object)
     else:
         assert isinstance(want.object, Function)
         assert isinstance(have.object, Function)
-        differences = tuple(_function_differences(want.object, have.object))
         cause = _function_cause(want.object, have.object, applied)
-    if not differences:
-        return Change(Action.KEEP, key, want, have)
-    return Change(Action.UPDATE, key, _with_kept_marks(want, have, alive), have, cause, differences)
+    return Change(Action.UPDATE, key, _with_kept_marks(want, have, alive), have, cause, found)
+
+
+def differences(want: Desired, have: Live) -> tuple[Difference, ...]:
+    """Return what differs between an object as it should be and as it is."""
+    if isinstance(want.object, Resource) and isinstance(have.object, Resource):
+        return tuple(_resource_differences(want, have, want.object, have.object))
+    assert isinstance(want.object, Function)
+    assert isinstance(have.object, Function)
+    return tuple(_function_differences(want.object, have.object))
 
 
 def _resource_differences(want: Desired, have: Live, new: Resource, old: Resource) -> Iterator[Difference]:

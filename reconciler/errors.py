@@ -629,14 +629,15 @@ _explain(
     "the name belongs to something udfs does not manage",
     """
     An object of this name is in the project without this stack's mark. It is never changed or deleted. Rename yours
-    in the manifest, or remove the other one by hand if it is yours to remove.""",
+    in the manifest, or take it over with `udfs adopt NAME`, which shows first what it is and in what it differs.""",
 )
 _explain(
     "E502",
     "the name belongs to another stack",
     """
     The object carries the mark of another stack. Two manifests that both claim it would overwrite each other for
-    ever; rename one of them.""",
+    ever; rename one of them. To hand an object over, take it out of the other manifest, `udfs disown` it there, and
+    `udfs adopt` it here.""",
 )
 _explain(
     "E503",
@@ -678,6 +679,21 @@ _explain(
     """
     Whether MaxCompute changes the type of a resource in place is not known, so it is not tried: give the resource
     another name, or delete it first.""",
+)
+_explain(
+    "E509",
+    "nothing to adopt",
+    """
+    `udfs adopt NAME` takes over what the manifest lists and the project holds. Without an entry in the manifest the
+    next plan would delete what was adopted; without an object there is nothing to take over.""",
+)
+_explain(
+    "E510",
+    "cannot be disowned",
+    """
+    `udfs disown NAME` lets go of what this stack manages and the manifest no longer lists. What the manifest still lists
+    would clash with it in the next plan. The bytes and the definition stay as they are; only the mark and the ledger's
+    memory go.""",
 )
 _explain(
     "E515",

@@ -11,14 +11,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from reconciler.diff import managed_by
+from reconciler.diff import Action, managed_by
 from reconciler.errors import Problem, Refused, StalePlan
 from reconciler.plan import needed_by_strangers, observation
-from reconciler.state import Function
+from reconciler.state import Function, Resource
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from reconciler.diff import Change
     from reconciler.ledger import Entry
     from reconciler.plan import Plan
     from reconciler.state import Live, LiveState
@@ -47,9 +48,10 @@ def require(plan: Plan, live: LiveState, last: Entry | None, *, first: tuple[Pro
         raise _stale(moved)
     # The marks that make a function ours are on its resources, so this is asked when all of those are in their place.
     lost = [
-        Problem("E506", f"{change.key} is no longer marked as this stack's")
+        Problem("E506", f"{change.key} {_lost(change)}")
         for change in relied
-        if (found := live.get(change.key)) and managed_by(found, live, last) != plan.stack
+        if (found := live.get(change.key))
+        and managed_by(found, live, last) != (None if change.action is Action.ADOPT else plan.stack)
     ]
     if lost:
         raise _stale(lost)
@@ -64,6 +66,12 @@ def _stale(moved: list[Problem]) -> StalePlan:
     return error
 
 
+def _lost(change: Change) -> str:
+    if change.action is Action.ADOPT:
+        return "was taken by a stack since"
+    return "is no longer marked as this stack's"
+
+
 def why_moved(was: Live | None, now: Live | None) -> str | None:
     """Return what happened to an object and who did it, as far as the service tells; None if nothing did."""
     if was is None:
@@ -72,11 +80,18 @@ def why_moved(was: Live | None, now: Live | None) -> str | None:
         return "was deleted"
     if was.created != now.created:
         return f"was deleted, and created again{_by(now.owner)}{_on(now.created)}"
-    if _pin(was) == _pin(now):
+    if _pin(was) == _pin(now) or _pin(_as_listed(was)) == _pin(now):
         return None
     if isinstance(now.object, Function):
         return "was changed (the service does not tell who changes functions)"
     return f"was changed{_by(now.updater)}{_on(now.modified)}"
+
+
+def _as_listed(live: Live) -> Live:
+    """Return an object as a listing shows it that is not ours: without its MD5, which nobody asked for."""
+    if isinstance(live.object, Resource) and live.marker is None:
+        return replace(live, object=replace(live.object, md5=None))
+    return live
 
 
 def _pin(live: Live) -> tuple[object, ...]:

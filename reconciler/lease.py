@@ -127,7 +127,7 @@ class Lease:
     def _after(self, plan: Plan, report: Report) -> dict[Key, Applied]:
         objects = {**self._before, **_kept(plan)}
         for change, outcome in report.outcomes:
-            if outcome is Outcome.DONE and change.action is Action.DELETE:
+            if outcome is Outcome.DONE and change.action in {Action.DELETE, Action.RELEASE}:
                 objects.pop(change.key, None)
             elif change.desired is not None and outcome is not Outcome.NOT_TRIED:
                 # A write that failed may have taken effect: what was wanted is still ours.

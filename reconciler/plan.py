@@ -143,7 +143,8 @@ def guards(plan: Plan, *, allow_deletes: int) -> Iterable[Problem]:
         yield Problem(
             "E503",
             f"{count(plan.deletes, 'object')} would be deleted and {allowed}: {names}",
-            hint=f"if this is meant, apply with --allow-deletes {plan.deletes}",
+            hint=f"if this is meant, apply with --allow-deletes {plan.deletes}; to stop managing something and "
+            "leave it there: udfs disown NAME",
         )
 
 
@@ -202,19 +203,23 @@ def _topological(graph: Mapping[Key, tuple[Key, ...]]) -> list[Key]:
 
 
 def _clash(clash: Clash) -> Problem:
-    who = _who(clash.live)
     if clash.stack is not None:
-        return Problem(
-            "E502",
-            f"{clash.key} belongs to stack '{clash.stack}'{who}",
-            at=clash.desired.origin,
-            hint="rename it in this manifest",
-        )
+        return another_stacks(clash.key, clash.live, clash.stack, clash.desired.origin)
     return Problem(
         "E501",
-        f"{clash.key} is in the project and udfs does not manage it{who}",
+        f"{clash.key} is in the project and udfs does not manage it{_who(clash.live)}",
         at=clash.desired.origin,
-        hint="rename yours in the manifest; an object that udfs does not manage is never changed",
+        hint=f"rename yours in the manifest, or take it over: udfs adopt {clash.key.name}",
+    )
+
+
+def another_stacks(key: Key, live: Live, stack: str, at: Position) -> Problem:
+    """Return the refusal of an object that another stack manages."""
+    return Problem(
+        "E502",
+        f"{key} belongs to stack '{stack}'{_who(live)}",
+        at=at,
+        hint=f"rename yours in the manifest; only stack '{stack}' can let go of it, by disowning it",
     )
 
 

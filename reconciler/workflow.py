@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from reconciler import desired, fresh, plan
+from reconciler import desired, fresh, ownership, plan
 from reconciler.apply import apply
 from reconciler.artifacts.build import build
+from reconciler.artifacts.content import Content, read
 from reconciler.artifacts.fetch import PipIndex
 from reconciler.artifacts.inspection import is_library_name
 from reconciler.artifacts.runtime import flags, is_native, runtimes_of
@@ -27,7 +28,7 @@ from reconciler.sources import project as sources
 from reconciler.state import Function, Resource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from reconciler.apply import Progress
@@ -37,10 +38,14 @@ if TYPE_CHECKING:
     from reconciler.errors import Problem
     from reconciler.ledger import Entry, Holder, Reading
     from reconciler.manifest.load import Loaded
-    from reconciler.names import Reference
+    from reconciler.names import Key, Reference
     from reconciler.plan import Plan
     from reconciler.state import DesiredState, Live, LiveState
     from reconciler.targets import Target
+
+
+_WITH_CONTENT = {"py", "file", "archive", "jar"}
+"""The types of resource whose bytes can be fetched and sent."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +127,63 @@ def carry_out(
     return report
 
 
+def make_adoption(
+    prepared: Prepared, reading: Reading, target: Target, names: Sequence[str], folder: Path
+) -> tuple[Plan, Mapping[str, Path]]:
+    """
+    Plan how named objects of the manifest come under management; `folder` takes what has to be downloaded for that.
+
+    Returns the plan and where the bytes are that it sends.
+    """
+    side = _side(prepared.loaded, reading)
+    keys = ownership.to_adopt(names, prepared.desired, side)
+    side = replace(side, live={**side.live, **_looked_at(keys, target)})
+    held = _held(keys, side.live, prepared, target, folder)
+    return ownership.adoption(keys, prepared.desired, side, held), _paths(held)
+
+
+def make_release(
+    prepared: Prepared, reading: Reading, target: Target, names: Sequence[str], folder: Path
+) -> tuple[Plan, Mapping[str, Path]]:
+    """Plan how named objects stop being managed; as `make_adoption`."""
+    side = _side(prepared.loaded, reading)
+    keys = ownership.to_release(names, prepared.desired, side)
+    held = _held([*keys, *ownership.carriers(keys, side)], side.live, prepared, target, folder)
+    return ownership.release(keys, side, held, prepared.loaded.at("stack")), _paths(held)
+
+
+def _side(loaded: Loaded, reading: Reading) -> ownership.Side:
+    return ownership.Side(reading.live, loaded.manifest.stack, destination(loaded), reading.last)
+
+
+def _looked_at(keys: Iterable[Key], target: Target) -> LiveState:
+    """Return resources as they are when asked for one by one: a listing has no MD5 of what is not ours."""
+    return {key: found for key in keys if key.kind == "resource" and (found := target.read_one(key))}
+
+
+def _held(
+    keys: Iterable[Key], live: LiveState, prepared: Prepared, target: Target, folder: Path
+) -> Mapping[Key, Content]:
+    """Return the bytes that resources hold: the manifest's own file where it has the same, else downloaded."""
+    held = {}
+    for number, key in enumerate(keys):
+        have, want = live[key].object, prepared.desired.get(key)
+        if not isinstance(have, Resource) or have.type not in _WITH_CONTENT:
+            continue
+        marker = want.marker if want else None
+        if marker and marker.sha256 and marker.md5 and marker.md5 == have.md5:
+            held[key] = Content(prepared.contents[marker.sha256], marker.sha256, marker.md5, have.size)
+        else:
+            path = folder / str(number)
+            target.download(have.name, path)
+            held[key] = read(path)
+    return held
+
+
+def _paths(held: Mapping[Key, Content]) -> Mapping[str, Path]:
+    return {content.sha256: content.path for content in held.values()}
+
+
 def history(loaded: Loaded, target: Target, newest: int) -> tuple[Entry, ...]:
     """Return the newest entries of a stack's ledger, the newest first."""
     reading = target.read()
@@ -194,7 +256,7 @@ def _download(ref: Reference, target: Target, path: Path) -> ResourceFile:
         raise UsageError("E705", f"the resource's name {live.object.name!r} is not one that a file here can have")
     if live.object.type == "table":
         return ResourceFile(live.object.name, "table", None)
-    if live.object.type not in {"py", "file", "archive", "jar"}:
+    if live.object.type not in _WITH_CONTENT:
         raise UsageError("E705", f"resource {ref.name} is of type {live.object.type}, which cannot be laid out here")
     target.download(live.object.name, path)
     return ResourceFile(live.object.name, live.object.type, path)  # type: ignore[arg-type]

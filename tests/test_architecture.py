@@ -19,7 +19,7 @@ PACKAGE = ROOT / "reconciler"
 LAYERS = (
     {"errors", "names"},
     {"state", "manifest", "artifacts", "sources"},
-    {"desired", "diff", "plan", "report", "ledger", "fresh"},
+    {"desired", "diff", "plan", "report", "ledger", "fresh", "ownership"},
     {"targets", "render"},
     {"saved", "dumps"},
     {"apply", "attempt", "lease"},

@@ -32,6 +32,8 @@ COMMANDS = {
     "apply": ("reconciling", "Make the project match the manifest."),
     "drift": ("reconciling", "Show what in the project is not as the manifest says, and who changed it."),
     "destroy": ("reconciling", "Delete everything that this stack manages."),
+    "adopt": ("owning", "Take over objects of the manifest that are in the project and that nobody manages."),
+    "disown": ("owning", "Stop managing objects, and leave them in the project."),
     "dump": ("saving", "Write down what the project holds, to plan against without credentials."),
     "history": ("recording", "Show the last applies: when, by whom, from which commit, with what outcome."),
     "show-run": ("recording", "Show one apply of the history, step by step."),

@@ -5,22 +5,25 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import re
 import secrets
+import shlex
 import sys
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeAlias, TypeVar
 
 import click
 
 from reconciler import __version__
-from reconciler.errors import AccessError, MachineError
+from reconciler.errors import AccessError, MachineError, UdfsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from reconciler.artifacts.cache import Cache
+    from reconciler.errors import Problem
     from reconciler.local import Server
     from reconciler.manifest.load import Loaded
     from reconciler.targets import Target
@@ -32,6 +35,9 @@ R = TypeVar("R")
 Format: TypeAlias = Literal["text", "json", "sarif", "github"]
 STORE = ".udfs"
 """Beside the manifest: the store of the service built in."""
+
+_COMMAND = re.compile(r"\budfs (?:adopt|apply|destroy|disown|drift|dump|history|plan|show-run|unlock)\b(?! -f)")
+"""Commands about a manifest, where a hint names them."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +54,15 @@ class Options:
 
     def arguments(self) -> str:
         """Return the options as they would be typed again."""
-        file = "" if self.file == Path("udfs.yaml") else f" -f {self.file}"
-        return file + (f" --target {self.target}" if self.target else "")
+        file = "" if self.file == Path("udfs.yaml") else f" -f {shlex.quote(str(self.file))}"
+        return file + (f" --target {shlex.quote(self.target)}" if self.target else "")
+
+    def aimed(self, found: Iterable[Problem]) -> tuple[Problem, ...]:
+        """Return problems whose hints name commands as they have to be typed: with the options that were given."""
+        return tuple(
+            replace(one, hint=_COMMAND.sub(lambda named: named[0] + self.arguments(), one.hint)) if one.hint else one
+            for one in found
+        )
 
 
 def manifest_options(command: Callable[..., R]) -> Callable[..., R]:
@@ -86,7 +99,12 @@ def _manifest_options(
     @functools.wraps(command)
     def wrapper(file: Path, target: str | None, format: Format, verbose: bool, **given: Any) -> R:
         log_requests(enabled=verbose)
-        return command(Options(file, target, format), **given)
+        options = Options(file, target, format)
+        try:
+            return command(options, **given)
+        except UdfsError as error:
+            error.problems = options.aimed(error.problems)
+            raise
 
     return wrapper
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime  # noqa: TC003 - pydantic reads the annotation
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -39,6 +39,9 @@ _WHERE: dict[Where, Literal["base", "same", "library", "other", "unknown", "miss
     Where.UNKNOWN: "unknown",
     Where.MISSING: "missing",
 }
+
+
+Action: TypeAlias = Literal["create", "update", "delete", "adopt", "release"]
 
 
 class _Model(BaseModel):
@@ -107,10 +110,10 @@ class DifferenceDocument(_Model):
 class ChangeDocument(_Model):
     """One operation."""
 
-    action: Literal["create", "update", "delete"]
+    action: Action
     kind: Literal["function", "resource"]
     name: str
-    cause: Literal["new", "missing", "manifest", "outside", "both", "unknown", "removed", "destroyed"]
+    cause: Literal["new", "missing", "manifest", "outside", "both", "unknown", "removed", "destroyed", "none"]
     file: str | None = None
     line: int | None = None
     column: int | None = None
@@ -170,7 +173,7 @@ class OutcomeDocument(_Model):
 
     kind: Literal["function", "resource"]
     name: str
-    action: Literal["create", "update", "delete"]
+    action: Action
     outcome: Literal["done", "failed", "not tried"]
 
 

@@ -34,6 +34,8 @@ STYLES = {
     "create": "green",
     "update": "yellow",
     "delete": "red",
+    "adopt": "cyan",
+    "release": "cyan",
     "error": "bold red",
     "warning": "bold yellow",
     "help": "cyan",
@@ -43,12 +45,27 @@ STYLES = {
 }
 """What a line's pieces may be, and the colour of each on a terminal."""
 
-_SIGNS = {Action.CREATE: "+", Action.UPDATE: "~", Action.DELETE: "-"}
+_SIGNS = {Action.CREATE: "+", Action.UPDATE: "~", Action.DELETE: "-", Action.ADOPT: "=", Action.RELEASE: "="}
+_VERBS = {Action.ADOPT: "adopt", Action.RELEASE: "disown"}
+"""What only `udfs adopt` and `udfs disown` do."""
+
 _DRIFTED = {Action.CREATE: ("-", "delete"), Action.UPDATE: ("~", "update"), Action.DELETE: ("+", "create")}
 """Read the other way, what is to be created is what went away."""
 
-_PASSIVE = {Action.CREATE: "will be created", Action.UPDATE: "will be changed", Action.DELETE: "will be deleted"}
-_PAST = {Action.CREATE: "created", Action.UPDATE: "changed", Action.DELETE: "deleted"}
+_PASSIVE = {
+    Action.CREATE: "will be created",
+    Action.UPDATE: "will be changed",
+    Action.DELETE: "will be deleted",
+    Action.ADOPT: "will be adopted",
+    Action.RELEASE: "will be disowned",
+}
+_PAST = {
+    Action.CREATE: "created",
+    Action.UPDATE: "changed",
+    Action.DELETE: "deleted",
+    Action.ADOPT: "adopted",
+    Action.RELEASE: "disowned",
+}
 
 
 def plain(lines: Iterable[Line]) -> str:
@@ -110,7 +127,10 @@ def summary(made: Plan) -> str:
     if not made.changes:
         refused = ", but the plan is refused" if made.refusals else ""
         return f"Nothing to do: {count(len(made.unchanged), 'object')} as the manifest says{refused}{foreign}"
-    parts = [f"{made.counts.get(action, 0)} to {action.value}" for action in _SIGNS]
+    if made.counts.keys() & _VERBS.keys():
+        parts = [f"{n} to {_VERBS.get(action, action.value)}" for action in _SIGNS if (n := made.counts.get(action))]
+        return f"Plan: {', '.join(parts)}{upload}"
+    parts = [f"{made.counts.get(action, 0)} to {action.value}" for action in _SIGNS if action not in _VERBS]
     return f"Plan: {', '.join(parts)}, {len(made.unchanged)} unchanged{upload}{foreign}"
 
 
@@ -216,7 +236,7 @@ _STANDINGS = {"committed": "create", "running": "update", "failed": "error"}
 
 def _tallied(entry: Entry) -> str:
     done = [step for step in entry.steps if step.outcome == "done"]
-    signs = (("+", "create"), ("~", "update"), ("-", "delete"))
+    signs = [(sign, action.value) for action, sign in _SIGNS.items()]
     told = " ".join(f"{sign}{n}" for sign, action in signs if (n := sum(step.action == action for step in done)))
     left = len(entry.steps) - len(done)
     return f"{told or '0'}{f', {left} not done' if left else ''}"
@@ -230,11 +250,17 @@ def _change(change: Change) -> Iterator[Line]:
         ("", f" {_PASSIVE[change.action]}: {_reason(change)}"),
         ("quiet", _origin(change)),
     )
+    if change.action is Action.ADOPT and change.differences:
+        yield (("quiet", "      what differs from the manifest is left to the next plan:"),)
     yield from _differences(change)
 
 
 def _reason(change: Change) -> str:
     sent = f"; {size(uploaded(change))} to upload" if uploaded(change) else ""
+    if change.action is Action.ADOPT:
+        return f"it stays as it is{_whose(change)}{sent}"
+    if change.action is Action.RELEASE:
+        return f"it stays as it is{sent}"
     match change.cause:
         case Cause.NEW:
             return f"it is new{_what(change)}{sent}"
@@ -282,6 +308,15 @@ def _what(change: Change) -> str:
     return f", class {function.class_path} with {count(len(function.resources), 'resource')}"
 
 
+def _whose(change: Change) -> str:
+    """Return who has an object that is to be taken over, as far as the service tells."""
+    assert change.live is not None
+    owner = f", owner {safe(change.live.owner)}" if change.live.owner else ""
+    if change.key.kind == "function":
+        return owner + (f", created {moment(change.live.created)}" if change.live.created else "")
+    return owner + (f", last changed{_by(change)}" if change.live.updater or change.live.modified else "")
+
+
 def _by(change: Change) -> str:
     if change.live is None:
         return ""
@@ -319,7 +354,9 @@ def _name(change: Change) -> str:
 
 
 def _origin(change: Change) -> str:
-    return f"  {safe(str(change.desired.origin))}" if change.desired else ""
+    if change.desired is None or change.action is Action.RELEASE:
+        return ""  # what goes has no place in the manifest any more
+    return f"  {safe(str(change.desired.origin))}"
 
 
 def _destination(made: Plan) -> str:

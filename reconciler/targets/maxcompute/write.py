@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.diff import Change
-    from reconciler.state import Desired, Function, Live
+    from reconciler.state import Desired, Function, Live, Marker
     from reconciler.targets.maxcompute.client import Client
 
 PART_BYTES = 64 * 1024 * 1024
@@ -64,7 +64,8 @@ def one(
             _delete(client, change)
         elif isinstance(change.desired.object, Resource):
             return _resource(client, change, change.desired, contents, progress, token)
-        else:
+        elif change.action not in {Action.ADOPT, Action.RELEASE}:
+            # Whose a function is stands in the ledger; the function itself has no place for it.
             _function(client, change, change.desired.object)
     except ServiceError as error:
         if change.action is Action.CREATE and error.status == 409:
@@ -102,7 +103,7 @@ def _resource(
 ) -> Live | None:
     resource = desired.object
     assert isinstance(resource, Resource)
-    headers = _headers(_spelling(change), resource, desired)
+    headers = _headers(_spelling(change), resource, change.marker)
     method, path = _verb(change, RESOURCES)
     if resource.type == "table":
         headers |= {"Content-Type": "text/plain", "x-odps-copy-table-source": resource.table or ""}
@@ -241,14 +242,13 @@ def _parts(
     return tuple(names)
 
 
-def _headers(name: str, resource: Resource, desired: Desired) -> dict[str, str]:
-    assert desired.marker is not None
+def _headers(name: str, resource: Resource, marker: Marker | None) -> dict[str, str]:
     return {
         "Content-Type": "application/octet-stream",
         "Content-Disposition": f"attachment;filename={name}",
         "x-odps-resource-type": resource.type,
         "x-odps-resource-name": name,
-        "x-odps-comment": write_comment(resource.comment, desired.marker, name),
+        "x-odps-comment": write_comment(resource.comment, marker, name) if marker else resource.comment,
     }
 
 

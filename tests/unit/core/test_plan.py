@@ -56,7 +56,7 @@ def test_deletes_are_refused_with_the_number_that_would_allow_them() -> None:
     plan = planned(state(wanted(resource("a.py"), "one", "f"), wanted(function("f", "a.py"))), DEPLOYED)
     with pytest.raises(Refused, match="1 object would be deleted and none is allowed") as refused:
         require_allowed(plan, allow_deletes=0)
-    assert refused.value.problems[0].hint == "if this is meant, apply with --allow-deletes 1"
+    assert "apply with --allow-deletes 1;" in (refused.value.problems[0].hint or "")
     require_allowed(plan, allow_deletes=1)
 
 

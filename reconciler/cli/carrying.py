@@ -1,0 +1,133 @@
+"""See that a plan is allowed and wanted, make its changes, and tell what came of them."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler import workflow
+from reconciler.attempt import Patience
+from reconciler.cli import identity
+from reconciler.cli.common import Options, is_interactive
+from reconciler.cli.interrupts import first_asks
+from reconciler.cli.output import confirmed, print_document, print_error, print_lines, progress
+from reconciler.errors import PartlyApplied, Problem, Refused, count
+from reconciler.ledger import require_free
+from reconciler.plan import require_allowed, require_digest
+from reconciler.render import text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from reconciler.ledger import Reading
+    from reconciler.plan import Plan
+    from reconciler.report import Report
+    from reconciler.targets import Target
+
+
+@dataclass(frozen=True)
+class Consent:
+    """What the user has agreed to."""
+
+    yes: bool
+    """Without being asked."""
+
+    allow_deletes: int
+    digest: str | None = None
+    """Only the plan that has it."""
+
+    retype: str | None = None
+    """What has to be typed instead of 'yes'."""
+
+    again: str = "run the same command again, it carries on from what is in the project"
+    """What to do when it does not get through."""
+
+
+writers_option = click.option(
+    "--writers",
+    type=click.IntRange(1, 32),
+    default=8,
+    show_default=True,
+    envvar="UDFS_WRITERS",
+    help="How many changes are made at a time.",
+)
+
+
+def carry_out(
+    made: Plan,
+    reading: Reading,
+    target: Target,
+    contents: Mapping[str, Path],
+    options: Options,
+    consent: Consent,
+    writers: int,
+    *,
+    look_again: Callable[[], Reading] | None = None,
+) -> int:
+    """
+    Show a plan, see that it is allowed and wanted, make its changes, and report.
+
+    A person takes their time to answer; `look_again` is asked afterwards whether all is as it was.
+    """
+    if not options.as_json:
+        print_lines(text.plan(made))
+    require_digest(made, consent.digest)
+    require_allowed(made, allow_deletes=consent.allow_deletes)
+    if made.changes and not consent.yes:
+        require_free(reading.last, target.store.now())
+        _ask(made, options, consent.retype)
+        reading = look_again() if look_again else reading
+    patience = Patience(time.monotonic, jitter=lambda: random.uniform(0.5, 1.5))
+    holder = identity.holder(options.file.parent)
+    with progress(made) as shown, first_asks(patience.stop):
+        report = workflow.carry_out(made, reading, target, contents, holder, shown, patience=patience, writers=writers)
+    return _tell(made, _explained(report, consent.again), options)
+
+
+def _ask(made: Plan, options: Options, retype: str | None) -> None:
+    """Ask for consent to what was shown; a stack is destroyed only by typing its name."""
+    if options.as_json:
+        raise Refused("E507", "with --format json nothing is shown that could be agreed to", hint="add --yes")
+    if not is_interactive():
+        raise Refused("E507", "nobody can be asked here", hint="look at the plan, then add --yes")
+    if retype:
+        wanted, question = retype, f"Type the stack's name ({retype}) to delete {made.deletes} objects:"
+    else:
+        wanted, question = "yes", "Make these changes? Only 'yes' is taken:"
+    if not confirmed(question, answer=lambda typed: typed == wanted):
+        raise Refused("E507", "not confirmed; nothing was changed")
+
+
+def _tell(made: Plan, report: Report, options: Options) -> int:
+    """Print a report, as one document or as lines and errors, and return its exit code."""
+    if options.as_json:
+        from reconciler.render import document
+
+        print_document(document.report(made, report))
+    else:
+        if made.changes:
+            print_lines(text.report(report))
+        if report.error:
+            print_error(report.error, as_json=False)
+    if report.interrupted:
+        return 130
+    return report.error.exit_code if report.error else 0
+
+
+def _explained(report: Report, again: str) -> Report:
+    """Return a report whose error says, if some changes were made, that they were and what to do."""
+    if report.error is None or not report.done:
+        return report
+    partly = Problem(
+        "E608",
+        f"{count(len(report.done), 'change')} of {len(report.outcomes)} made before this",
+        hint=f"nothing is undone; {again}",
+    )
+    error = PartlyApplied(partly.code, partly.message)
+    error.problems = (*report.error.problems, partly)
+    return replace(report, error=error)

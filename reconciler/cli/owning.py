@@ -1,0 +1,59 @@
+"""adopt, disown: whose an object is."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler import workflow
+from reconciler.cli.carrying import Consent, carry_out
+from reconciler.cli.common import Options, command, connected, loaded, manifest_options, prepared
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from reconciler.ledger import Reading
+    from reconciler.plan import Plan
+    from reconciler.targets import Target
+    from reconciler.workflow import Prepared
+
+    Make = Callable[[Prepared, Reading, Target, tuple[str, ...], Path], tuple[Plan, Mapping[str, Path]]]
+
+_names = click.argument("names", nargs=-1, required=True, metavar="NAME...")
+_yes = click.option("--yes", is_flag=True, help="Do not ask.")
+
+
+@command()
+@_names
+@manifest_options
+@_yes
+def adopt(options: Options, names: tuple[str, ...], yes: bool) -> int:
+    """Take over functions and resources that the manifest lists and that are in the project without a mark.
+
+    Shows first what each is, whose, and in what it differs. Nothing changes but whose it is: what differs is changed by
+    the next apply. A name that is both a function's and a resource's means both.
+    """
+    return _own(options, names, yes, workflow.make_adoption)
+
+
+@command()
+@_names
+@manifest_options
+@_yes
+def disown(options: Options, names: tuple[str, ...], yes: bool) -> int:
+    """Stop managing functions and resources, and leave them in the project as they are.
+
+    Take them out of the manifest first; another stack may then adopt them.
+    """
+    return _own(options, names, yes, workflow.make_release)
+
+
+def _own(options: Options, names: tuple[str, ...], yes: bool, make: Make) -> int:
+    ready = prepared(loaded(options))
+    with connected(ready.loaded) as target, tempfile.TemporaryDirectory(prefix="udfs-") as folder:
+        reading = target.read()
+        made, contents = make(ready, reading, target, names, Path(folder))
+        return carry_out(made, reading, target, contents, options, Consent(yes, allow_deletes=0), writers=1)
