@@ -2,8 +2,8 @@
 From manifest and artifacts to the state that should be live.
 
 Pure: files were read and wheels fetched before (`artifacts`). A function with a source becomes two objects, its entry
-module (a PY resource under the source file's name) and the function; a wheel becomes one ARCHIVE, shared by all
-functions that use it; a native library becomes one FILE under its SONAME; what `resources:` lists becomes what it says.
+module (a PY resource under the source file's name) and the function; a wheel, or a package in one piece, becomes one
+ARCHIVE, shared by all functions that use it; a native library becomes one FILE under its SONAME; what `resources:` lists becomes what it says.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ def _resources(loaded: Loaded, artifacts: Artifacts) -> Iterator[Desired]:
             origin = loaded.at("functions", name, "source")
             yield _file(stack, code.entry, "py", artifacts.files[function.source], origin)
         for package in function.packages:
-            for wheel in artifacts.wheels[package, code.runtime]:
-                yield _file(stack, wheel.archive, "archive", wheel.content, loaded.at("packages", package))
+            for archive in artifacts.archives[package, code.runtime]:
+                yield _file(stack, archive.name, "archive", archive.content, loaded.at("packages", package))
         for package, library in artifacts.libraries_of(function.packages):
             origin = loaded.at("packages", package, "libraries", library.number)
             yield _file(stack, library.name, "file", library.content, origin)
@@ -74,7 +74,7 @@ def _function(name: str, loaded: Loaded, artifacts: Artifacts) -> Desired:
     listed = [
         *([code.entry] if function.source is not None and code.entry is not None else []),
         *function.resources,
-        *(wheel.archive for package in function.packages for wheel in artifacts.wheels[package, code.runtime]),
+        *(archive.name for package in function.packages for archive in artifacts.archives[package, code.runtime]),
         *(library.name for _, library in artifacts.libraries_of(function.packages)),
     ]
     references = tuple(reference(item, target.project, target.schema_) for item in dict.fromkeys(listed))

@@ -581,6 +581,24 @@ _explain(
     of that form, so every function that lists it would fail to start.""",
 )
 _explain(
+    "E424",
+    "wheels that cannot be one archive",
+    """
+    `bundle: single` puts the files of all wheels of a package into one archive, where each path can have one content. Two
+    wheels bring different files under one path, or paths that differ only in case, or one has a folder where the other has
+    a file; a `.data` part may also land on a file of its own wheel. The same file twice is fine, and so are the
+    __init__.py of a namespace package. Leave out `bundle`, or leave a file that nobody needs out with `exclude:`.""",
+)
+_explain(
+    "E425",
+    "a pattern that leaves nothing out",
+    """
+    A warning: no file of the package's wheels, or of the resource's folder, has a path that a pattern of `exclude:` names.
+    Patterns are read as in .gitignore, over paths in the archive: `tests/` is every folder of that name, `/bin/` only the
+    one at the top, `*.c` every file that ends so.""",
+)
+
+_explain(
     "E430",
     "a function with too much to load",
     """

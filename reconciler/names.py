@@ -105,6 +105,29 @@ def wheel_archive(path: str) -> str:
     return path.rpartition("/")[2].removesuffix(".whl") + ".zip"
 
 
+def bundle_archive(package: str, runtime: str, usual: str) -> str:
+    """
+    Return the resource name of a package that is one archive.
+
+    It is the package's, so that ``include_package_path('scipy.zip')`` of the vendor's pages works. A runtime other than
+    the manifest's `usual` one has other wheels, and so a name of its own, whatever the bytes turn out to be: a name that
+    code relies on must not change because another function comes along.
+    """
+    return f"{package}.zip" if runtime == usual else f"{package}-{runtime}.zip"
+
+
+def repacked_archive(filename: str, sha256: str) -> str:
+    """
+    Return the resource name of a wheel that is not uploaded as it is.
+
+    It is no longer the vendor's file, so the name says so with the beginning of the content's hash, in the place that
+    wheels have for "another build of the same version": ``numpy-1.19.2-0_3fa9c1d2-cp37-cp37m-manylinux1_x86_64.zip``.
+    """
+    name, version, *rest = filename.removesuffix(".whl").split("-")
+    build = rest.pop(0) if len(rest) > 3 else "0"
+    return f"{'-'.join([name, version, f'{build}_{sha256[:8]}', *rest])}.zip"
+
+
 def why_not_a_resource_name(name: str) -> str | None:
     """Return what is wrong with a resource's name, or None. The service publishes no rule; see E302."""
     if not _RESOURCE.match(name):

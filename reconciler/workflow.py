@@ -70,10 +70,8 @@ def prepare(loaded: Loaded, *, cache: Cache, env: Mapping[str, str], on_fetch: C
     if any(problem.severity == "error" for problem in found):
         raise InvalidManifest.of(found)
     warnings = (*artifacts.warnings, *found)
-    contents = [*artifacts.files.values(), *(w.content for wheels in artifacts.wheels.values() for w in wheels)]
-    return Prepared(
-        loaded, desired.state(loaded, artifacts), {content.sha256: content.path for content in contents}, warnings
-    )
+    contents = {content.sha256: content.path for content in artifacts.contents}
+    return Prepared(loaded, desired.state(loaded, artifacts), contents, warnings)
 
 
 def make_plan(prepared: Prepared, reading: Reading, *, from_dump: bool = False) -> Plan:
@@ -286,5 +284,10 @@ def _shown(have: Live, live: LiveState, loaded: Loaded) -> Deployed:
     absent = tuple(str(ref) for ref, resource in found.items() if not resource and ref.is_own)
     runtime = _runtime(have.object.name, loaded)
     native = any(is_native(one.object.name) or is_library_name(one.object.name) for one in resources)
-    description = (loaded.manifest.functions[declared].description or "") if declared else ""
+    description = ""
+    if declared:
+        function = loaded.manifest.functions[declared]
+        description = function.description or ""
+        # The name of a bundle does not tell what is in it. That the flags do no harm to pure code is a guess.
+        native = native or any(loaded.manifest.packages[one].bundle for one in function.packages)
     return Deployed(have, resources, absent, tuple(flags(runtime, native=native)), description)

@@ -11,7 +11,8 @@ A MaxCompute function is a class path and a list of resources. The bytes of thos
 
 A wheel is a zip archive in the layout that ``sys.path`` wants, but MaxCompute does not know the ending ``.whl``: the
 documentation renames it to ``.zip`` and uploads it as an ARCHIVE, which each worker unpacks to ``work/<name>.zip/``
-[doc "Resource operations", "Use third-party packages"]. `Wheel.archive` is that name; the bytes stay the vendor's.
+[doc "Resource operations", "Use third-party packages"]. An `Archive` is what is uploaded: mostly one wheel, byte for byte,
+under that name; where a package asks for less, or for all in one, it is packed here (`pack`, over `shape` and `zips`).
 
 `build` is the way in. What it found is read through once (`inspection`, over `members` and `elf`) and judged before
 anything is planned (`gate`, `closure`): what would not load is not uploaded.
@@ -28,9 +29,10 @@ from reconciler.artifacts.closure import Part, in_order
 from reconciler.artifacts.inspection import Facts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from reconciler.artifacts.content import Content
+    from reconciler.artifacts.shape import LeftOut
     from reconciler.errors import Problem
 
 
@@ -39,9 +41,6 @@ class Wheel:
     """A wheel that fits the runtime it is wanted for."""
 
     filename: str
-    archive: str
-    """The name of the resource: the file's, with ``.zip`` for ``.whl``."""
-
     content: Content
     native: bool
     """Whether it holds compiled code, which needs flags of its own in SQL (`runtime.flags`)."""
@@ -51,6 +50,30 @@ class Wheel:
 
     facts: Facts = field(default_factory=Facts)
     """What is inside."""
+
+
+@dataclass(frozen=True)
+class Archive:
+    """What is uploaded of a package's wheels: one of them, or several in one."""
+
+    name: str
+    """Of the resource."""
+
+    content: Content
+    wheels: tuple[Wheel, ...]
+    """What it is made of."""
+
+    facts: Facts
+    """What is inside. Of a wheel that is uploaded as it is: the wheel's."""
+
+    left_out: tuple[LeftOut, ...] = ()
+    is_packed: bool = False
+    """Whether it was packed here: else it is a wheel, byte for byte."""
+
+    @property
+    def native(self) -> bool:
+        """Whether it holds compiled code, which needs flags of its own in SQL (`runtime.flags`)."""
+        return any(wheel.native for wheel in self.wheels)
 
 
 @dataclass(frozen=True)
@@ -84,7 +107,7 @@ class Artifacts:
     files: Mapping[str, Content]
     """Sources and resource files, by the path that the manifest gives."""
 
-    wheels: Mapping[tuple[str, str], tuple[Wheel, ...]]
+    archives: Mapping[tuple[str, str], tuple[Archive, ...]]
     """By package and runtime tag, for the pairs that functions use; in the manifest's order."""
 
     libraries: Mapping[str, tuple[Library, ...]] = field(default_factory=dict)
@@ -98,7 +121,14 @@ class Artifacts:
 
     def is_native(self, packages: Iterable[str], runtime: str) -> bool:
         """Say whether a function with these packages runs compiled code."""
-        return any(self.libraries.get(one) or any(w.native for w in self.wheels[one, runtime]) for one in packages)
+        return any(self.libraries.get(one) or any(a.native for a in self.archives[one, runtime]) for one in packages)
+
+    @property
+    def contents(self) -> Iterator[Content]:
+        """Every file that may be uploaded."""
+        yield from self.files.values()
+        for archives in self.archives.values():
+            yield from (archive.content for archive in archives)
 
     def libraries_of(self, packages: Iterable[str]) -> tuple[tuple[str, Library], ...]:
         """

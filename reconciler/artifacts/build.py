@@ -15,17 +15,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 from reconciler import errors
-from reconciler.artifacts import Artifacts, Library, Wheel, gate
+from reconciler.artifacts import Archive, Artifacts, Library, Wheel, gate
 from reconciler.artifacts.closure import Part
 from reconciler.artifacts.content import Content, read, why_too_large
 from reconciler.artifacts.fetch import Index, Pin, pin
 from reconciler.artifacts.inspection import Facts, inspected
+from reconciler.artifacts.pack import Made, pack
 from reconciler.artifacts.runtime import Runtime, runtime_of, runtimes_of, tags_of, why_not
+from reconciler.artifacts.shape import Shape
 from reconciler.errors import PackageError, Position, Problem
-from reconciler.names import wheel_archive, why_not_a_resource_name
+from reconciler.names import bundle_archive, repacked_archive, wheel_archive, why_not_a_resource_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 
     from reconciler.artifacts.cache import Cache
     from reconciler.artifacts.members import Finding
@@ -83,14 +85,14 @@ def build(
     files = dict(_read_files(manifest, folder, at, problems))
     get = partial(_get, inspections(cache), partial(_fetch, cache, index, on_fetch))
     wheels = list(_find_wheels(manifest, folder, at, problems, get, index.stop))
-    pairs = _pairs(manifest)
+    archives = dict(_find_archives(manifest, wheels, cache, at, problems))
     found = Artifacts(
         files,
-        {pair: tuple(w for one, w in wheels if (one.package, one.runtime.tag) == pair) for pair in pairs},
+        archives,
         dict(_find_libraries(manifest, files, at, problems, inspections(cache))),
         _inspect_resources(manifest, files, inspections(cache)),
     )
-    problems += [*_clashes(wheels), *_library_clashes(manifest, found, at)]
+    problems += [*_clashes(wheels, found), *_library_clashes(manifest, found, at)]
     problems += _resource_problems(manifest, found, at)
     if not _errors(problems):  # what is not there cannot be missed, and would be
         problems += _function_problems(manifest, found, at)
@@ -224,7 +226,7 @@ def _wheel(one: _Wanted, found: _Found) -> Wheel:
     name = found.content.path.name
     tagged = any(tag.platform != "any" for tag in tags_of(name))
     native = tagged or found.facts.has_compiled_code
-    return Wheel(name, wheel_archive(name), found.content, native, one.requirement, found.facts)
+    return Wheel(name, found.content, native, one.requirement, found.facts)
 
 
 def _wheel_problems(one: _Wanted, found: _Found) -> Iterator[Problem]:
@@ -254,18 +256,79 @@ def _fitting(runtime: Runtime) -> str:
     return f"what fits ends in {start}{oldest}.whl{up_to} or in py{runtime.python_version[0]}-none-any.whl"
 
 
-def _clashes(wheels: Iterable[tuple[_Wanted, Wheel]]) -> Iterator[Problem]:
+def _clashes(wheels: Iterable[tuple[_Wanted, Wheel]], found: Artifacts) -> Iterator[Problem]:
+    """Tell of different wheels of one name. What is packed here is named otherwise."""
     first: dict[str, Wheel] = {}
+    uploaded = {archive.name for archives in found.archives.values() for archive in archives if not archive.is_packed}
     for one, wheel in wheels:
-        other = first.setdefault(wheel.archive.lower(), wheel)
-        if other.content.sha256 != wheel.content.sha256:
-            message = f"'{wheel.filename}' is named twice with different bytes, and both would be '{wheel.archive}'"
+        name = wheel_archive(wheel.filename)
+        other = first.setdefault(name.lower(), wheel)
+        if other.content.sha256 != wheel.content.sha256 and name in uploaded:
+            message = f"'{wheel.filename}' is named twice with different bytes, and both would be '{name}'"
             yield Problem("E309", message, one.at, "keep one of the files")
 
 
 def _problem(name: str, finding: Finding, place: Position) -> Problem:
     message = f"'{name}' {finding.message}"
     return Problem(finding.code, message, place, finding.hint, severity=finding.severity, detail=finding.detail)
+
+
+# --- Archives -------------------------------------------------------------------------------------------------------------
+
+
+def _find_archives(
+    manifest: Manifest, wheels: Sequence[tuple[_Wanted, Wheel]], cache: Cache, at: Places, problems: list[Problem]
+) -> Iterator[tuple[tuple[str, str], tuple[Archive, ...]]]:
+    """Yield what is uploaded of each package for each runtime that uses it."""
+    of = {pair: [w for one, w in wheels if (one.package, one.runtime.tag) == pair] for pair in _pairs(manifest)}
+    outcomes = _gather({pair: partial(_archives, manifest, *pair, found, cache) for pair, found in of.items()})
+    for (package, tag), outcome in outcomes.items():
+        if isinstance(outcome, PackageError):
+            problems += _placed(outcome, at("packages", package))
+            yield (package, tag), ()
+        else:
+            yield (package, tag), tuple(archive for archive, _ in outcome)
+            problems += _archive_problems(outcome, package, manifest.packages[package].exclude, at)
+
+
+def _archives(
+    manifest: Manifest, name: str, tag: str, wheels: Sequence[Wheel], cache: Cache
+) -> list[tuple[Archive, Made | None]]:
+    package = manifest.packages[name]
+    shape = Shape(package.slim, tuple(package.exclude), package.byte_compile)
+    if package.bundle and wheels:
+        bundle = bundle_archive(name, tag, manifest.python)
+        return [_packed(bundle, pack(bundle, wheels, shape, cache), wheels, cache)]
+    return [
+        _packed(None, pack(wheel_archive(wheel.filename), [wheel], shape, cache), [wheel], cache)
+        if _needs_packing(wheel, shape)
+        else (Archive(wheel_archive(wheel.filename), wheel.content, (wheel,), wheel.facts), None)
+        for wheel in wheels
+    ]
+
+
+def _needs_packing(wheel: Wheel, shape: Shape) -> bool:
+    """Say whether a wheel cannot be uploaded as it is: with modules in ``.data``, nothing would find them."""
+    return not shape.is_plain or not {"purelib", "platlib"}.isdisjoint(wheel.facts.data_parts)
+
+
+def _packed(name: str | None, made: Made, wheels: Sequence[Wheel], cache: Cache) -> tuple[Archive, Made]:
+    facts = inspected(made.content.path, made.content.sha256, inspections(cache))
+    called = name or repacked_archive(wheels[0].filename, made.content.sha256)
+    return Archive(called, made.content, tuple(wheels), facts, made.left_out, is_packed=True), made
+
+
+def _archive_problems(
+    found: Sequence[tuple[Archive, Made | None]], package: str, patterns: Sequence[str], at: Places
+) -> Iterator[Problem]:
+    for archive, made in found:
+        if made is not None and (reason := why_too_large(archive.content.size)):
+            yield Problem("E405", f"'{archive.name}' is too large: {reason}", at("packages", package))
+    idle = [made.idle for _, made in found if made is not None]
+    for number, pattern in enumerate(patterns):
+        if idle and all(pattern in unused for unused in idle):
+            message = f"the pattern '{pattern}' leaves nothing out"
+            yield Problem("E425", message, at("packages", package, "exclude", number), severity="warning")
 
 
 # --- Libraries and resources ----------------------------------------------------------------------------------------------
@@ -310,8 +373,8 @@ def _library_clashes(manifest: Manifest, found: Artifacts, at: Places) -> Iterat
     for name, resource in manifest.resources.items():
         content = found.files.get(resource.file or "")
         first[name.lower()] = content.sha256 if content else None
-    for wheels in found.wheels.values():
-        first.update({wheel.archive.lower(): wheel.content.sha256 for wheel in wheels})
+    for archives in found.archives.values():
+        first.update({archive.name.lower(): archive.content.sha256 for archive in archives})
     for function in manifest.functions.values():
         if function.source is not None:
             first[function.source.rpartition("/")[2].lower()] = None
@@ -372,8 +435,8 @@ def parts_of(manifest: Manifest, found: Artifacts, function: Function) -> Iterat
     """Yield everything with an inside that a function ships, and where in the manifest it stands."""
     runtime = function.python or manifest.python
     for package in function.packages:
-        for wheel in found.wheels[package, runtime]:
-            yield Part(wheel.archive, wheel.facts), ("packages", package)
+        for archive in found.archives[package, runtime]:
+            yield Part(archive.name, archive.facts), ("packages", package)
     for package, library in found.libraries_of(function.packages):
         yield library.part, ("packages", package, "libraries", library.number)
     for name in function.resources:
@@ -385,11 +448,11 @@ def parts_of(manifest: Manifest, found: Artifacts, function: Function) -> Iterat
 
 def _of_function(manifest: Manifest, found: Artifacts, function: Function) -> Iterator[Finding]:
     runtime = function.python or manifest.python
-    wheels = {wheel.archive: wheel for package in function.packages for wheel in found.wheels[package, runtime]}
+    archives = {one.name: one for package in function.packages for one in found.archives[package, runtime]}
     sizes = sizes_of(manifest, found, function)
     yield from gate.too_much(sizes, len({*function.resources} - {*sizes}))
-    imports = {archive: wheel.facts.imports for archive, wheel in wheels.items()}
-    yield from gate.twins(imports, {archive: _distribution(wheel.filename) for archive, wheel in wheels.items()})
+    imports = {name: archive.facts.imports for name, archive in archives.items()}
+    yield from gate.twins(imports, [brought for archive in archives.values() for brought in _distributions(archive)])
 
 
 def sizes_of(manifest: Manifest, found: Artifacts, function: Function) -> dict[str, int]:
@@ -399,16 +462,18 @@ def sizes_of(manifest: Manifest, found: Artifacts, function: Function) -> dict[s
     return {
         **({function.source.rpartition("/")[2]: found.files[function.source].size} if function.source else {}),
         **{name: found.files[file].size for name, file in own.items() if file},
-        **{wheel.archive: wheel.content.size for one in function.packages for wheel in found.wheels[one, runtime]},
+        **{archive.name: archive.content.size for one in function.packages for archive in found.archives[one, runtime]},
         **{library.name: library.content.size for _, library in found.libraries_of(function.packages)},
     }
 
 
-def _distribution(filename: str) -> tuple[str, str]:
+def _distributions(archive: Archive) -> Iterator[tuple[str, str, str]]:
+    """Yield what an archive brings: its own name, and the name and the version of a distribution."""
     from packaging.utils import parse_wheel_filename
 
-    name, version, _, _ = parse_wheel_filename(filename)
-    return str(name), str(version)
+    for wheel in archive.wheels:
+        name, version, _, _ = parse_wheel_filename(wheel.filename)
+        yield archive.name, str(name), str(version)
 
 
 # --- Waiting --------------------------------------------------------------------------------------------------------------

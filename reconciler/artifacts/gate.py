@@ -18,7 +18,7 @@ from reconciler.artifacts.members import Finding, listed
 from reconciler.artifacts.runtime import ALIASES, BITS, FAMILIES, LEVELS, NUMBERLESS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from reconciler.artifacts.closure import Part
     from reconciler.artifacts.inspection import Facts, Native
@@ -220,31 +220,31 @@ def too_much(sizes: Mapping[str, int], more: int) -> Iterator[Finding]:
         )
 
 
-def twins(imports: Mapping[str, Iterable[str]], distributions: Mapping[str, tuple[str, str]]) -> Iterator[Finding]:
+def twins(imports: Mapping[str, Iterable[str]], distributions: Sequence[tuple[str, str, str]]) -> Iterator[Finding]:
     """
     Yield what the archives of one function have twice.
 
-    `imports` are archive → the names it gives, `distributions` archive → name and version. Two versions of one
+    `imports` are archive → the names it gives; `distributions` are archive, name and version. Two versions of one
     distribution are an error: which one is imported depends on the order of paths. One name in two distributions is a
     warning, because many wheels bring a ``tests`` folder that nobody imports.
     """
-    versions = _by(distributions, lambda archive: [distributions[archive][0]])
-    for name, archives in versions.items():
-        if len(archives) > 1:
-            what = " and ".join(distributions[archive][1] for archive in archives)
-            yield Finding("E433", f"gets '{name}' in more than one version: {what}", "keep one", tuple(archives))
-    twice = {archive for archives in versions.values() for archive in archives[1:]}
-    for name, archives in _by(imports, lambda archive: imports[archive]).items():
+    brought: dict[str, dict[str, str]] = defaultdict(dict)
+    for archive, name, version in distributions:
+        brought[name][version] = archive
+    twice: set[str] = set()
+    for name, versions in brought.items():
+        if len(versions) > 1:
+            what = " and ".join(versions)
+            where = tuple(dict.fromkeys(versions.values()))
+            yield Finding("E433", f"gets '{name}' in more than one version: {what}", "keep one", where)
+            twice.update(where[1:])
+    given: dict[str, list[str]] = defaultdict(list)
+    for archive, names in imports.items():
+        for name in names:
+            given[name].append(archive)
+    for name, archives in given.items():
         distinct = [archive for archive in archives if archive not in twice]
         if len(distinct) > 1:
             message = f"can import '{name}' from {len(distinct)} archives"
             hint = "the one that comes first on sys.path is found; rename or leave out the other if it is needed"
             yield Finding("E432", message, hint, tuple(distinct), "warning")
-
-
-def _by(archives: Iterable[str], names: Callable[[str], Iterable[str]]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = defaultdict(list)
-    for archive in archives:
-        for name in names(archive):
-            found[name].append(archive)
-    return found

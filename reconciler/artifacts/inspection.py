@@ -28,7 +28,9 @@ from typing import IO, TYPE_CHECKING, BinaryIO, Literal, TypeAlias, cast
 from zipfile import BadZipFile
 
 from reconciler.artifacts.elf import MAGIC, Damaged, Elf, is_elf, read
+from reconciler.artifacts.importable import top_level
 from reconciler.artifacts.members import Finding, Member, TooMuch, listed, tar_members, zip_members
+from reconciler.artifacts.shape import data_part
 from reconciler.names import ARCHIVE_SUFFIXES
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 
 Kind: TypeAlias = Literal["wheel", "zip", "tar", "library", "file"]
 
-VERSION = 1
+VERSION = 2
 """Of what `inspect` finds out. Facts of another version are found out again."""
 
 _LIBRARY = re.compile(r"\.so(\.[0-9]+)*\Z")
@@ -84,6 +86,12 @@ class Facts:
     natives: tuple[Native, ...] = ()
     imports: tuple[str, ...] = ()
     """Top-level names that it alone should give; namespace packages are made to be shared and are not among them."""
+
+    modules: tuple[str, ...] = ()
+    """Every top-level name that ``import`` finds in it, once it is unpacked on ``sys.path``."""
+
+    data_parts: tuple[str, ...] = ()
+    """The parts of a wheel's ``.data`` folder that hold something: ``purelib``, ``scripts``, …"""
 
     unpacked: int = 0
     """Bytes."""
@@ -215,8 +223,16 @@ class _Inside:
         if kind == "wheel" and not self.unsafe and (found := _record_finding(self.record, self.names)):
             faults.append(found)
         compiled = bool(self.natives) or any(is_library_name(name) for name in self.names)
-        imports = tuple(sorted(_import_names(self.names) - self.shared)) if kind == "wheel" else ()
-        return Facts(kind, tuple(faults), tuple(self.natives), imports, self.unpacked, compiled)
+        return Facts(
+            kind,
+            tuple(faults),
+            tuple(self.natives),
+            imports=tuple(sorted(_import_names(self.names) - self.shared)),
+            modules=tuple(sorted(top_level(self.names))),
+            data_parts=tuple(sorted({part for name in self.names if (part := data_part(name))})),
+            unpacked=self.unpacked,
+            has_compiled_code=compiled,
+        )
 
 
 def _walk(path: Path, kind: Kind, inside: _Inside) -> None:

@@ -177,8 +177,8 @@ def _parts(name: str, manifest: Manifest, found: Artifacts) -> Iterator[Part]:
 
 
 def _of_package(package: str, runtime: str, found: Artifacts) -> list[str]:
-    wheels = [wheel.archive for wheel in found.wheels[package, runtime]]
-    return [*wheels, *(library.name for _, library in found.libraries_of([package]))]
+    archives = [archive.name for archive in found.archives[package, runtime]]
+    return [*archives, *(library.name for _, library in found.libraries_of([package]))]
 
 
 def _users(manifest: Manifest, found: Artifacts) -> dict[str, list[str]]:

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from reconciler.artifacts.runtime import PLATFORMS, RUNTIMES
+from reconciler.artifacts.shape import matcher
 from reconciler.manifest.model import PinnedWheel
 from reconciler.manifest.paths import Folder, Refusal
 from reconciler.manifest.wording import did_you_mean, quoted
 from reconciler.names import (
     ARCHIVE_SUFFIXES,
+    bundle_archive,
     is_qualified,
     reference,
     wheel_archive,
@@ -189,8 +191,11 @@ class _Checker:
                 if isinstance(wheel, PinnedWheel):
                     self._pinned(here, wheel)
                 else:
-                    self._wheel(here, wheel)
+                    self._wheel(here, wheel, is_alone=package.bundle is None)
             self._libraries(("packages", name, "libraries"), package.libraries)
+            self._patterns(("packages", name, "exclude"), package.exclude)
+            if package.bundle:
+                self._bundle(name)
             if name not in used:
                 message, hint = f"no function uses the package {quoted(name)}", "name it under a function's `packages:`"
                 self.document.warn("E312", message, self.document.find("packages", name), hint=hint)
@@ -201,17 +206,38 @@ class _Checker:
                 self.note("E313", f"{quoted(path)} is listed twice", *here, index, hint="keep one")
             self._file((*here, index), path)
 
+    def _patterns(self, here: tuple[str, ...], patterns: list[str]) -> None:
+        for index, pattern in enumerate(patterns):
+            if pattern in patterns[:index]:
+                self.note("E313", f"{quoted(pattern)} is listed twice", *here, index, hint="keep one")
+            try:
+                matcher([pattern])
+            except ValueError:
+                hint = "as in .gitignore: tests/, *.c, numpy/core/include/"
+                self.note("E203", f"{quoted(pattern)} is not a pattern for files", *here, index, hint=hint)
+
+    def _bundle(self, package: str) -> None:
+        functions = [f for f in self.manifest.functions.values() if package in f.packages]
+        for runtime in dict.fromkeys(f.python or self.manifest.python for f in functions):
+            name, here = bundle_archive(package, runtime, self.manifest.python), ("packages", package)
+            why_not = why_not_a_resource_name(name)
+            if why_not is not None:
+                self.note("E302", f"the package cannot be uploaded as {quoted(name)}", *here, hint=why_not, at_key=True)
+            self._upload(name, ("bundle", name), here)
+
     def _pinned(self, here: tuple[str | int, ...], wheel: PinnedWheel) -> None:
         if not is_pinned(wheel.requirement):
             message = f"{quoted(wheel.requirement)} does not name one version"
             self.note("E404", message, *here, "requirement", hint="name==version, such as numpy==1.19.2")
 
-    def _wheel(self, here: tuple[str | int, ...], path: str) -> None:
+    def _wheel(self, here: tuple[str | int, ...], path: str, *, is_alone: bool) -> None:
         if not path.endswith(".whl"):
             message = f"{quoted(path)} is not a wheel"
             self.note("E406", message, *here, hint="a wheel's name ends in .whl; other files go under `resources:`")
             return
         found = self._file(here, path)
+        if not is_alone:
+            return
         name = wheel_archive(path)
         why_not = why_not_a_resource_name(name)
         if why_not is not None:

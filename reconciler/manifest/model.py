@@ -193,6 +193,20 @@ class Package(Section):
         description="Paths of .so files that the wheels need, relative to the manifest. Each is uploaded as a FILE under its "
         "SONAME, and every function that uses the package lists it.",
     )
+    bundle: Annotated[Literal["single"] | None, BeforeValidator(_exact)] = Field(
+        None,
+        description="'single' puts all wheels into one archive called after the package: NAME.zip. Left out, each wheel is an "
+        "archive of its own, which packages and functions share.",
+    )
+    slim: Annotated[bool, BeforeValidator(core_value)] = Field(
+        False, description="Leave out tests, headers, type stubs and sources of compiled code."
+    )
+    exclude: Names = Field(
+        default_factory=list, description="Patterns as in .gitignore: files of the wheels that are left out."
+    )
+    byte_compile: Annotated[Literal["keep", "drop"], BeforeValidator(_exact)] = Field(
+        "keep", description="What becomes of .pyc files that wheels bring; most bring none."
+    )
 
 
 class Resource(Section):

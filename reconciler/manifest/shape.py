@@ -120,6 +120,8 @@ def _finding(kind: str, path: tuple[str | int, ...], ctx: Mapping[str, Any], doc
             return _Finding("E202", f"{what} takes a list", "write one item a line, each after `- `")
         case "string_type":
             return _Finding("E202", f"{what} takes a text")
+        case "bool_type":
+            return _Finding("E202", f"{what} takes true or false")
         case "string_too_short":
             return _Finding("E203", f"{what} is empty", "give it a value, or remove the key")
         case "string_too_long":

@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from reconciler.artifacts.importable import modules_in
 from reconciler.errors import Position, Problem
 from reconciler.manifest.check import resource_type
 from reconciler.names import reference
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from reconciler.artifacts import Artifacts, Wheel
+    from reconciler.artifacts import Archive, Artifacts
     from reconciler.manifest.load import Loaded
 
 _MAY_HOLD_MODULES = (".so", ".zip", ".tar", ".gz", ".tgz", ".whl", ".egg", ".py", ".pyc")
@@ -78,24 +77,24 @@ def _uses(name: str, loaded: Loaded, artifacts: Artifacts) -> Iterator[tuple[str
         listed.append((declared, kind))
         if kind == "py" and resource.file is not None:
             modules.append((declared, resource.file))
-    wheels = [wheel for package in function.packages for wheel in artifacts.wheels[package, code.runtime]]
+    archives = [archive for package in function.packages for archive in artifacts.archives[package, code.runtime]]
     libraries = [library.name for _, library in artifacts.libraries_of(function.packages)]
-    use = _use(code.runtime, listed, wheels, libraries)
+    use = _use(code.runtime, listed, archives, libraries)
     class_name = code.class_path.rpartition(".")[2]
     for module, file in modules:
         yield file, replace(use, class_name=class_name if module == code.entry else None)
 
 
-def _use(runtime: str, listed: list[tuple[str, str | None]], wheels: list[Wheel], libraries: list[str]) -> Use:
-    provided = sorted({name for wheel in wheels for name in modules_in(wheel.content.path)})
+def _use(runtime: str, listed: list[tuple[str, str | None]], archives: list[Archive], libraries: list[str]) -> Use:
+    provided = sorted({name for archive in archives for name in archive.facts.modules})
     return Use(
         runtime,
         None,
-        (*listed, *((wheel.archive, "archive") for wheel in wheels), *((name, "file") for name in libraries)),
+        (*listed, *((archive.name, "archive") for archive in archives), *((name, "file") for name in libraries)),
         tuple(provided),
         tuple(name[:-3] for name, kind in listed if kind == "py"),
         any(_may_hold_modules(name, kind) for name, kind in listed),
-        bool(libraries) or any(wheel.native for wheel in wheels) or any(_is_library(name) for name, _ in listed),
+        bool(libraries) or any(archive.native for archive in archives) or any(_is_library(name) for name, _ in listed),
     )
 
 

@@ -16,14 +16,14 @@ from reconciler.manifest.model import Manifest
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from reconciler.artifacts import Wheel
+    from reconciler.artifacts import Archive
 
 NUMPY = "62139af94728d22350a571b7c82795b9d59be77fc162414ada6c8b6a10ef5d02"
 NUMPY_27 = "d3c5377c6122de876e695937ef41ffee5d2831154c5e4856481b93406cdfeecb"
 SIX = "8abb2f1d86890a2dfb989f9a77cfcfd3e47c2a354b01111771326f8aa26e0254"
 
 
-def _wheel(cache: Path, folder: Path, python: str, requirement: str, sha256: str) -> Wheel:
+def _wheel(cache: Path, folder: Path, python: str, requirement: str, sha256: str) -> Archive:
     manifest = {
         "stack": "real",
         "python": python,
@@ -42,7 +42,7 @@ def _wheel(cache: Path, folder: Path, python: str, requirement: str, sha256: str
         if "does not answer" in str(error):
             pytest.skip(f"needs a package index: {error}")
         raise
-    return artifacts.wheels["p", python][0]
+    return artifacts.archives["p", python][0]
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_wheel_of_the_index_is_fetched_for_its_runtime(
     shared_cache: Path, tmp_path: Path, python: str, requirement: str, sha256: str, archive: str, native: bool
 ) -> None:
     found = _wheel(shared_cache, tmp_path, python, requirement, sha256)
-    assert (found.archive, found.content.sha256, found.native) == (archive, sha256, native)
+    assert (found.name, found.content.sha256, found.native) == (archive, sha256, native)
 
 
 def test_the_pin_of_another_pythons_wheel_is_answered_with_the_one_that_fits(tmp_path: Path) -> None:

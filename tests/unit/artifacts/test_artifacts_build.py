@@ -106,9 +106,11 @@ def test_sources_and_resource_files_are_read_under_the_path_of_the_manifest(worl
 def test_a_wheel_becomes_an_archive_with_zip_for_whl(world: World) -> None:
     path = wheel(world.folder / "dist", "my-package", "1.2", tag="py2.py3-none-any")
     artifacts = world.build(packages={"mine": _group(f"dist/{path.name}")})
-    (found,) = artifacts.wheels["mine", "cp37"]
-    assert (found.filename, found.archive) == (path.name, "my_package-1.2-py2.py3-none-any.zip")
-    assert (found.native, found.requirement, found.content.sha256) == (False, None, sha256(path))
+    (found,) = artifacts.archives["mine", "cp37"]
+    (made_of,) = found.wheels
+    assert (made_of.filename, found.name) == (path.name, "my_package-1.2-py2.py3-none-any.zip")
+    assert (found.native, made_of.requirement, found.content.sha256) == (False, None, sha256(path))
+    assert not found.is_packed
 
 
 @pytest.mark.parametrize(
@@ -127,7 +129,7 @@ def test_compiled_code_is_known_by_the_tag_or_by_what_is_inside(
 ) -> None:
     path = wheel(world.folder, "a", tag=tag, files=files)
     artifacts = world.build(packages={"p": _group(path.name)})
-    assert artifacts.wheels["p", "cp37"][0].native is native
+    assert artifacts.archives["p", "cp37"][0].native is native
     assert artifacts.is_native(["p"], "cp37") is native
     assert artifacts.is_native([], "cp37") is False
 
@@ -135,7 +137,7 @@ def test_compiled_code_is_known_by_the_tag_or_by_what_is_inside(
 def test_wheels_keep_the_order_of_the_manifest(world: World) -> None:
     names = [wheel(world.folder, name).name for name in ("c", "a", "d", "b", "e", "f")]
     artifacts = world.build(packages={"p": _group(*names)})
-    assert [found.filename for found in artifacts.wheels["p", "cp37"]] == names
+    assert [found.wheels[0].filename for found in artifacts.archives["p", "cp37"]] == names
 
 
 def test_a_pinned_wheel_is_fetched_once_however_many_functions_and_packages_name_it(world: World) -> None:
@@ -147,9 +149,11 @@ def test_a_pinned_wheel_is_fetched_once_however_many_functions_and_packages_name
     }
     packages = {"p": _group(_pin("pure==2.0", pure)), "q": _group(_pin("pure==2.0", pure))}
     artifacts = world.build(packages=packages, functions=functions)
-    assert set(artifacts.wheels) == {("p", "cp37"), ("q", "cp37"), ("p", "cp311"), ("q", "cp311")}
-    assert {found for wheels in artifacts.wheels.values() for found in wheels} == {artifacts.wheels["p", "cp37"][0]}
-    assert artifacts.wheels["p", "cp37"][0].requirement == "pure==2.0"
+    assert set(artifacts.archives) == {("p", "cp37"), ("q", "cp37"), ("p", "cp311"), ("q", "cp311")}
+    assert {found for archives in artifacts.archives.values() for found in archives} == {
+        artifacts.archives["p", "cp37"][0]
+    }
+    assert artifacts.archives["p", "cp37"][0].wheels[0].requirement == "pure==2.0"
     assert world.index.asked == {"pure==2.0 cp37": 1}
     assert world.fetched == ["pure==2.0"]
 
@@ -166,7 +170,9 @@ def test_the_second_build_fetches_nothing(world: World) -> None:
 
 def test_a_package_that_no_function_uses_is_not_fetched(world: World) -> None:
     pure = wheel(world.shelf, "pure")
-    assert world.build(packages={"p": _group(_pin("pure==1.0", pure))}, functions={"f": {"class": "m.F"}}).wheels == {}
+    assert (
+        world.build(packages={"p": _group(_pin("pure==1.0", pure))}, functions={"f": {"class": "m.F"}}).archives == {}
+    )
     assert world.index.asked == {}
 
 
@@ -257,7 +263,7 @@ def test_a_zip_without_a_wheels_metadata_is_not_a_wheel(world: World) -> None:
 def test_a_local_version_can_be_a_resource_name_and_an_epoch_cannot(world: World) -> None:
     local = wheel(world.folder, "a", "1.0+cpu.1")
     assert (
-        world.build(packages={"p": _group(local.name)}).wheels["p", "cp37"][0].archive == "a-1.0+cpu.1-py3-none-any.zip"
+        world.build(packages={"p": _group(local.name)}).archives["p", "cp37"][0].name == "a-1.0+cpu.1-py3-none-any.zip"
     )
     epoch = wheel(world.folder, "a", "1!1.0")
     problem = world.problem(packages={"p": _group(epoch.name)})
@@ -297,7 +303,7 @@ def test_the_same_bytes_under_one_name_are_one_archive(world: World) -> None:
     first = wheel(world.folder / "a", "same")
     second = wheel(world.folder / "b", "same")
     artifacts = world.build(packages={"p": _group(f"a/{first.name}"), "q": _group(f"b/{second.name}")})
-    assert artifacts.wheels["p", "cp37"][0].archive == artifacts.wheels["q", "cp37"][0].archive
+    assert artifacts.archives["p", "cp37"][0].name == artifacts.archives["q", "cp37"][0].name
 
 
 def test_an_interruption_stops_the_index_and_is_passed_on(world: World) -> None:
@@ -410,7 +416,7 @@ def test_a_wheel_that_would_not_load_is_refused_at_its_place(world: World) -> No
 
 def test_a_wheel_without_a_level_in_its_name_is_judged_by_what_is_inside(world: World) -> None:
     fits = world.build(packages={"p": _group(_binding(world, "libc.so.6", tag="cp37-cp37m-linux_x86_64"))})
-    assert fits.wheels["p", "cp37"][0].archive == "binding-1.0-cp37-cp37m-linux_x86_64.zip"
+    assert fits.archives["p", "cp37"][0].name == "binding-1.0-cp37-cp37m-linux_x86_64.zip"
     tag = "cp37-cp37m-linux_x86_64"
     name = _binding(world, tag=tag, versions={"libc.so.6": ("GLIBC_2.28",)})
     assert world.problem(packages={"p": _group(name)}).code == "E412"
@@ -500,4 +506,4 @@ def test_a_wheel_is_looked_through_once_however_often_it_is_planned(
     path = wheel(world.folder, "a", files={"a.so": elf()})
     world.build(packages={"p": _group(path.name)})
     monkeypatch.setattr(inspection, "inspect", lambda path, kind: pytest.fail("it was looked through before"))
-    assert world.build(packages={"p": _group(path.name)}).wheels["p", "cp37"][0].facts.natives[0].path == "a.so"
+    assert world.build(packages={"p": _group(path.name)}).archives["p", "cp37"][0].facts.natives[0].path == "a.so"

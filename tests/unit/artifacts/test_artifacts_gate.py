@@ -350,11 +350,11 @@ def test_more_than_256_resources_are_a_warning_because_sql_may_take_them() -> No
 
 
 def test_one_import_name_from_two_distributions_is_a_warning() -> None:
-    found = list(gate.twins({"a.zip": ["x", "tests"], "b.zip": ["tests"]}, {"a.zip": ("a", "1"), "b.zip": ("b", "1")}))
+    found = list(gate.twins({"a.zip": ["x", "tests"], "b.zip": ["tests"]}, [("a.zip", "a", "1"), ("b.zip", "b", "1")]))
     assert [(one.code, one.severity, one.detail) for one in found] == [("E432", "warning", ("a.zip", "b.zip"))]
 
 
 def test_two_versions_of_one_distribution_are_an_error_and_told_once() -> None:
-    found = list(gate.twins({"a1.zip": ["a"], "a2.zip": ["a"]}, {"a1.zip": ("a", "1"), "a2.zip": ("a", "2")}))
+    found = list(gate.twins({"a1.zip": ["a"], "a2.zip": ["a"]}, [("a1.zip", "a", "1"), ("a2.zip", "a", "2")]))
     assert [(one.code, one.severity) for one in found] == [("E433", "error")]
     assert found[0].message == "gets 'a' in more than one version: 1 and 2"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler import desired
-from reconciler.artifacts import Artifacts, Library, Wheel
+from reconciler.artifacts import Archive, Artifacts, Library
 from reconciler.artifacts.content import Content, read
 from reconciler.artifacts.inspection import Facts
 from reconciler.manifest.load import load
@@ -13,11 +14,9 @@ from reconciler.names import Reference, function_key, resource_key
 from reconciler.state import Function, Resource, name_mark
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from reconciler.state import DesiredState
 
-WHEEL = Wheel("n-1-py3-none-any.whl", "n-1-py3-none-any.zip", Content(None, "5" * 64, "5" * 32, 7), native=False)  # type: ignore[arg-type]
+WHEEL = Archive("n-1-py3-none-any.zip", Content(Path("n.whl"), "5" * 64, "5" * 32, 7), (), Facts())
 
 
 def state_of(folder: Path, text: str) -> DesiredState:
@@ -28,7 +27,7 @@ def state_of(folder: Path, text: str) -> DesiredState:
     named = [function.source for function in loaded.manifest.functions.values() if function.source]
     named += [resource.file for resource in loaded.manifest.resources.values() if resource.file]
     files = {name: read(folder / name) for name in named}
-    wheels: dict[tuple[str, str], tuple[Wheel, ...]] = {
+    wheels: dict[tuple[str, str], tuple[Archive, ...]] = {
         (package, code.runtime): (WHEEL,)
         for name, code in loaded.code.items()
         for package in loaded.manifest.functions[name].packages

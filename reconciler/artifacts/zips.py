@@ -1,0 +1,172 @@
+"""
+Zip archives that come out the same everywhere.
+
+What is compressed stays compressed: `write` copies each member's data as it lies in the archive that it comes from. That
+is thirty times faster than deflating anew, and the bytes do not depend on this machine's zlib. Everything that could
+differ is fixed: members in the order of their names, 1980 for the date (the first that zip knows), Unix as the system,
+permissions 0755 or 0644 as `pip` sets them, no extra fields but for what is too large without (zip64).
+
+``zipfile`` reads here and cannot write this way: it knows no member that is compressed already.
+"""
+
+from __future__ import annotations
+
+import stat
+import struct
+import zlib
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+_LOCAL = struct.Struct("<4s5H3L2H")
+_CENTRAL = struct.Struct("<4s4B4H3L5H2L")
+_END = struct.Struct("<4s4H2LH")
+_END_64 = struct.Struct("<4sQ2H2L4Q")
+_LOCATOR_64 = struct.Struct("<4sLQL")
+_UNIX, _ZIP_20, _ZIP_45, _UTF8 = 3, 20, 45, 0x800
+_DATE = (0 << 9) | (1 << 5) | 1
+"""1980-01-01, at midnight."""
+
+_FULL, _FULL_COUNT = 0xFFFFFFFF, 0xFFFF
+"""What stands where a number is too large and follows in a zip64 field."""
+
+_LARGE, _MANY = _FULL, _FULL_COUNT
+"""From here on a number is too large."""
+
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A member whose data are at hand, compressed or not."""
+
+    name: str
+    size: int
+    """Bytes, unpacked."""
+
+    packed: int
+    """Bytes, as they lie here."""
+
+    crc: int
+    method: int
+    executable: bool
+    source: Path | bytes
+    """The archive that it is in, or the data themselves."""
+
+    header: int = 0
+    """Where its local header begins in the archive."""
+
+    def read(self) -> bytes:
+        """Return the unpacked content."""
+        if isinstance(self.source, bytes):
+            return self.source
+        with self.source.open("rb") as archive:
+            data = b"".join(_data(self, archive))
+        return zlib.decompress(data, -zlib.MAX_WBITS) if self.method == ZIP_DEFLATED else data
+
+    def holds_the_same_as(self, other: Packed) -> bool:
+        """Compare contents, whatever they are packed as."""
+        return (self.size, self.crc) == (other.size, other.crc) and self.read() == other.read()
+
+
+def stored(name: str, content: bytes) -> Packed:
+    """Return a member made here. It is not compressed: what zlib would make of it is not the same on every machine."""
+    return Packed(name, len(content), len(content), zlib.crc32(content), ZIP_STORED, executable=False, source=content)
+
+
+def members(path: Path) -> Iterator[Packed]:
+    """Yield the files of a zip archive that `inspection` has found sound; folders are made from names when it is unpacked."""
+    with ZipFile(path) as archive:
+        for info in archive.infolist():
+            if not info.is_dir():
+                executable = bool((info.external_attr >> 16) & stat.S_IXUSR)
+                sizes = info.file_size, info.compress_size
+                yield Packed(info.filename, *sizes, info.CRC, info.compress_type, executable, path, info.header_offset)
+
+
+def write(out: BinaryIO, entries: Iterable[Packed]) -> None:
+    """Write an archive of these members, sorted by name, which must differ."""
+    directory: list[bytes] = []
+    with ExitStack() as opened:
+        sources: dict[Path, BinaryIO] = {}
+        for entry in sorted(entries, key=lambda one: one.name):
+            directory.append(_central(entry, out.tell()))
+            out.write(_local(entry))
+            if isinstance(entry.source, bytes):
+                out.write(entry.source)
+                continue
+            if entry.source not in sources:
+                sources[entry.source] = opened.enter_context(entry.source.open("rb"))
+            out.writelines(_data(entry, sources[entry.source]))
+    start = out.tell()
+    out.writelines(directory)
+    out.write(_end(len(directory), start, out.tell() - start))
+
+
+def _data(entry: Packed, archive: BinaryIO) -> Iterator[bytes]:
+    """Yield a member's data as they lie in an archive. The directory says how much; the local header only where."""
+    archive.seek(entry.header)
+    header = archive.read(_LOCAL.size)
+    if len(header) < _LOCAL.size or header[:4] != b"PK\3\4":
+        raise BadZipFile(f"the data of {entry.name} do not lie where its directory says")
+    *_, name, extra = _LOCAL.unpack(header)
+    archive.seek(name + extra, 1)
+    left = entry.packed
+    while left:
+        block = archive.read(min(left, _BLOCK))
+        if not block:
+            raise BadZipFile(f"the data of {entry.name} end before their time")
+        left -= len(block)
+        yield block
+
+
+def _local(entry: Packed) -> bytes:
+    name, flags = _encoded(entry.name)
+    sizes = (entry.packed, entry.size)
+    extra = b""
+    if max(sizes) >= _LARGE:  # a local header has both or none [APPNOTE 4.5.3]
+        extra = struct.pack("<2H2Q", 1, 16, entry.size, entry.packed)
+        sizes = (_FULL, _FULL)
+    version = _ZIP_45 if extra else _ZIP_20
+    fixed = (b"PK\3\4", version, flags, entry.method, 0, _DATE, entry.crc, *sizes, len(name), len(extra))
+    return _LOCAL.pack(*fixed) + name + extra
+
+
+def _central(entry: Packed, offset: int) -> bytes:
+    name, flags = _encoded(entry.name)
+    large = [number for number in (entry.size, entry.packed, offset) if number >= _LARGE]
+    extra = struct.pack(f"<2H{len(large)}Q", 1, 8 * len(large), *large) if large else b""
+    version = _ZIP_45 if large else _ZIP_20
+    mode = stat.S_IFREG | (0o755 if entry.executable else 0o644)
+    return (
+        _CENTRAL.pack(
+            *(b"PK\1\2", version, _UNIX, version, 0, flags, entry.method, 0, _DATE, entry.crc),
+            *(_short(entry.packed), _short(entry.size), len(name), len(extra), 0, 0, 0),
+            *(mode << 16, _short(offset)),
+        )
+        + name
+        + extra
+    )
+
+
+def _end(count: int, start: int, size: int) -> bytes:
+    short = count if count < _MANY else _FULL_COUNT
+    end = _END.pack(b"PK\5\6", 0, 0, short, short, _short(size), _short(start), 0)
+    if count < _MANY and max(start, size) < _LARGE:
+        return end
+    versions = (_UNIX << 8) | _ZIP_45, _ZIP_45
+    record = _END_64.pack(b"PK\6\6", _END_64.size - 12, *versions, 0, 0, count, count, size, start)
+    return record + _LOCATOR_64.pack(b"PK\6\7", 0, start + size, 1) + end
+
+
+def _short(number: int) -> int:
+    return number if number < _LARGE else _FULL
+
+
+def _encoded(name: str) -> tuple[bytes, int]:
+    return name.encode(), 0 if name.isascii() else _UTF8
