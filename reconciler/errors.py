@@ -31,7 +31,7 @@ EXIT_CODES = {
     9: "verification failed",
     130: "interrupted",
 }
-"""The contract with pipelines. Code 9 is kept for ``verify``."""
+"""The contract with pipelines."""
 
 
 @dataclass(frozen=True, order=True)
@@ -190,6 +190,12 @@ class MachineError(UdfsError):
     exit_code = 1
 
 
+class TestsFailed(UdfsError):
+    """A test of the manifest did not come out as it says."""
+
+    exit_code = 9
+
+
 class FunctionFailed(UdfsError):
     """The user's function raised, or its process died."""
 
@@ -320,7 +326,8 @@ _explain(
     "E201",
     "a required key is missing",
     """
-    `stack` and `functions` are always needed, a function needs `class`, and a resource needs `file` or `table`.""",
+    `stack` and `functions` are always needed, a function needs `class`, a resource needs `file` or `table`, and a test
+    `returns` or `raises`.""",
 )
 _explain(
     "E202",
@@ -1055,6 +1062,20 @@ _explain(
     """
     A warning: `# udfs: ignore[E818]` silences the findings of that code on its own line, and there is none. Left in
     place it would hide the next one.""",
+)
+
+_explain(
+    "E720",
+    "no such function in the manifest",
+    """
+    `udfs test` runs the functions of the manifest; nothing needs to be deployed. Upper and lower case do not matter.""",
+)
+_explain(
+    "E721",
+    "a test failed",
+    """
+    The function returned something else than the test says, or raised, or its process died. The place is that of the
+    test. Floats may be a part in 10⁹ apart; everything else is compared exactly.""",
 )
 
 # --- E9: usage ------------------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from reconciler.lease import Lease
 from reconciler.ledger import comment_of, dump, entry_name, finished, parse
 from reconciler.names import function_key, resource_key
 from reconciler.report import Deployed, Report
-from reconciler.runner import Job, ResourceFile
+from reconciler.runner import Job, ResourceFile, ResourceUnusable
 from reconciler.sources import project as sources
 from reconciler.state import Function, Resource
 
@@ -221,6 +221,31 @@ def show(loaded: Loaded, target: Target, only: str | None = None) -> tuple[Deplo
         if isinstance(have.object, Function)
         and (key == wanted if wanted else managed_by(have, live, reading.last) == stack)
     )
+
+
+def job(prepared: Prepared, name: str) -> Job:
+    """
+    Return what runs a function of the manifest: the bytes and names that an apply would upload, without any target.
+
+    Raises `ResourceUnusable` where that is not enough to run it here.
+    """
+    found = prepared.desired[function_key(name)].object
+    assert isinstance(found, Function)
+    files = tuple(_at_hand(ref, prepared) for ref in found.resources)
+    return Job(found.class_path, files, prepared.loaded.code[name].runtime)
+
+
+def _at_hand(ref: Reference, prepared: Prepared) -> ResourceFile:
+    want = prepared.desired.get(resource_key(ref.name)) if ref.is_own else None
+    if want is None:
+        raise ResourceUnusable(
+            f"resource {ref} is in another project, and only what the manifest declares can be laid out here",
+            hint="declare a copy of it under resources:",
+        )
+    assert isinstance(want.object, Resource)
+    sha256 = want.marker.sha256 if want.marker else None
+    path = prepared.contents[sha256] if sha256 else None
+    return ResourceFile(want.object.name, want.object.type, path)  # type: ignore[arg-type]
 
 
 def deployed_job(loaded: Loaded, target: Target, name: str, folder: Path) -> Job | None:

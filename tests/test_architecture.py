@@ -20,7 +20,7 @@ LAYERS = (
     {"errors", "names"},
     {"state", "manifest", "artifacts", "sources"},
     {"desired", "diff", "plan", "report", "ledger", "fresh", "ownership"},
-    {"targets", "render"},
+    {"targets", "render", "expected", "trials"},
     {"saved", "dumps"},
     {"apply", "attempt", "lease"},
     {"workflow"},
@@ -31,7 +31,7 @@ RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 
 # A server that shares code with its client agrees with it about mistakes.
 STANDS_ALONE = {"local": {"local", "runner"}, "runner": {"runner"}}
-USED_ONLY_BY = {"local": {"local", "cli"}, "runner": {"runner", "local", "workflow", "cli"}}
+USED_ONLY_BY = {"local": {"local", "cli"}, "runner": {"runner", "local", "trials", "workflow", "cli"}}
 
 ONE_DOOR = {
     "odps": ("reconciler.targets.maxcompute",),

@@ -40,6 +40,7 @@ COMMANDS = {
     "unlock": ("recording", "End the lease of a run that is dead."),
     "show": ("running", "Show the deployed functions, their resources, and the SET lines SQL needs."),
     "call": ("running", "Run a deployed function here, in the CPython it was written for."),
+    "test": ("testing", "Run the manifest's tests here; nothing is deployed and no service is asked."),
     "libs": ("inspecting", "Show what is native in wheels and libraries, what it needs, and where it loads."),
     "deps": ("inspecting", "Show what each function ships: wheels, native libraries, sizes, and who shares them."),
     "serve": ("running", "Run a MaxCompute of your own on loopback."),
@@ -56,7 +57,8 @@ Exit codes:
     1  service or unexpected error     6  the plan is stale
     2  changes or drift present        7  another apply holds the lease
     3  invalid manifest or usage       8  partly applied
-    4  authentication or permission  130  interrupted
+    4  authentication or permission    9  a test failed
+                                     130  interrupted
 """
 
 

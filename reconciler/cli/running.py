@@ -11,8 +11,9 @@ import click
 
 from reconciler import workflow
 from reconciler.cli.common import Options, command, connected, loaded, local_store, manifest_options
-from reconciler.cli.output import note, print_document, print_lines
-from reconciler.errors import FunctionFailed, InterpreterError, UdfsError, UsageError
+from reconciler.cli.launching import explained, interpreter_for
+from reconciler.cli.output import print_document, print_lines
+from reconciler.errors import UsageError
 from reconciler.names import function_key
 from reconciler.render import text
 from reconciler.render.values import shown
@@ -20,7 +21,7 @@ from reconciler.render.words import safe
 
 if TYPE_CHECKING:
     from reconciler.manifest.load import Loaded
-    from reconciler.runner import Interpreter, Job, RunnerError
+    from reconciler.runner import Job
 
 
 @command()
@@ -77,61 +78,17 @@ def _run(job: Job, args: tuple[str, ...], *, python: Path | None, timeout: float
 
     row = [None if arg == "NULL" else Text(arg) for arg in args]
     try:
-        interpreter = _interpreter(job, python)
+        interpreter = interpreter_for(job, python)
         with run(interpreter, job, [row], timeout=timeout) as results:
             values = list(results)
             printed = results.log
     except RunnerError as error:
-        raise _told(error) from error
+        raise explained(error) from error
     if printed:
         sys.stderr.write(printed if printed.endswith("\n") else printed + "\n")
     for value in values:
         print(shown(value, as_json=as_json))
     return 0
-
-
-def _interpreter(job: Job, explicit: Path | None) -> Interpreter:
-    """
-    Find the function's CPython.
-
-    For pure code of the newest runtime the Python that runs this program may stand in, and it is said: what the two
-    understand differs little. An older runtime is never replaced; finding out about its differences is the point.
-    """
-    import os
-
-    from reconciler.runner import is_native, locate
-
-    pure = job.runtime == "cp311" and not any(
-        resource.type in {"archive", "jar"} or is_native(resource.name) for resource in job.resources
-    )
-    found = locate(job.runtime, os.environ, explicit, Path(sys.executable) if pure else None)
-    if found.stands_in_for:
-        note(
-            f"no CPython for {job.runtime} is on this machine; Python {'.'.join(map(str, found.version))} stands in "
-            "(see: udfs doctor)"
-        )
-    return found
-
-
-def _told(error: RunnerError) -> UdfsError:
-    """Turn an error of the runner into one of ours, with everything it knows."""
-    from reconciler import runner
-
-    match error:
-        case runner.InterpreterNotFound():
-            looked = tuple(f"{one.place}: {one.verdict}" for one in error.looked_at)
-            return InterpreterError("E701", f"{error.message}; looked at", hint=error.hint, detail=looked)
-        case runner.InterpreterUnsuitable():
-            return InterpreterError("E701", error.message, hint=error.hint)
-        case runner.ResourceUnusable():
-            return UsageError("E705", error.message, hint=error.hint or None)
-        case runner.ArgumentsRejected():
-            return UsageError("E704", error.message, hint=error.hint or None)
-        case runner.FunctionError():
-            detail = (*error.traceback.splitlines(), *error.log.splitlines())
-            return FunctionFailed("E702", error.message, hint=error.hint or None, detail=detail)
-        case _:
-            return FunctionFailed("E702", error.message, hint=error.hint or None)
 
 
 def _not_deployed(function: str, manifest: Loaded, options: Options) -> UsageError:

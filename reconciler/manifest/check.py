@@ -252,6 +252,7 @@ class _Checker:
             here = ("functions", name)
             self._listed(here, "packages", function.packages, self.manifest.packages)
             all_known = self._listed(here, "resources", function.resources, self.manifest.resources)
+            self._tests(here, function)
             code = None
             if function.source is not None:
                 code = self._from_source(here, function, function.source)
@@ -259,6 +260,18 @@ class _Checker:
                 code = self._from_resources(here, function)
             if code is not None:
                 self.code[name] = code
+
+    def _tests(self, here: tuple[str, str], function: Function) -> None:
+        for index, test in enumerate(function.tests):
+            given, place = test.model_fields_set, (*here, "tests", index)
+            for one, other in (("args", "rows"), ("returns", "raises")):
+                if {one, other} <= given:
+                    self.note(
+                        "E204", f"'{one}' and '{other}' exclude each other", *place, other, hint="keep one", at_key=True
+                    )
+            if not given & {"returns", "raises"}:
+                hint = "returns: null if NULL is expected"
+                self.note("E201", f"item {index + 1} of 'tests' needs the key 'returns' or 'raises'", *place, hint=hint)
 
     def _listed(
         self, here: tuple[str, str], key: Literal["packages", "resources"], names: list[str], declared: Iterable[str]

@@ -231,12 +231,34 @@ class Resource(Section):
 
 
 class Test(Section):
-    """One call and what it must return."""
+    """One call and what must come of it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [{"required": ["returns"]}, {"required": ["raises"]}],
+            "not": {"required": ["args", "rows"]},
+        }
+    )
 
     args: Annotated[list[Value], BeforeValidator(_null_as_none)] = Field(
         default_factory=list, description="The arguments of one row."
     )
-    returns: Value = Field(None, description="The expected value.")
+    rows: Annotated[list[list[Value]] | None, BeforeValidator(_null_as_none)] = Field(
+        None, description="Instead of `args`: the arguments of several rows."
+    )
+    returns: Value = Field(
+        None,
+        description="The expected value: of an aggregate over all rows; of a table function the list of its rows; of another "
+        "function over `rows` the list of its values.",
+    )
+    raises: Text | None = Field(
+        None, description="Instead of `returns`: text that stands in the exception, such as ZeroDivisionError."
+    )
+
+    @property
+    def input(self) -> list[list[Any]]:
+        """The rows of the call."""
+        return [self.args] if self.rows is None else self.rows
 
 
 class Function(Section):

@@ -319,6 +319,35 @@ class RunDocument(_Model):
     )
 
 
+class TrialDocument(_Model):
+    """One test of a function."""
+
+    function: str
+    number: int = Field(description="Among the function's tests, from 1.")
+    title: str = Field(description="The call as a person reads it.")
+    verdict: Literal["passed", "failed", "not run"]
+    seconds: float
+    python: str = Field(description="The version of the CPython; empty if none was started.")
+    file: str
+    line: int
+    column: int
+    reason: str | None = Field(None, description="Why it did not pass.")
+    hint: str | None = None
+    traceback: tuple[str, ...] = ()
+    log: str = Field("", description="The end of what the function printed.")
+
+
+class TestDocument(_Model):
+    """What `udfs test --format json` prints."""
+
+    format: Literal["udfs.test/1"] = "udfs.test/1"
+    stack: str
+    passed: int
+    failed: int
+    not_run: int
+    tests: tuple[TrialDocument, ...]
+
+
 class DumpedDocument(_Model):
     """One object of a dump."""
 

@@ -30,6 +30,7 @@ from reconciler.runner.calls import Call, Description, remove
 from reconciler.runner.errors import (
     ArgumentsRejected,
     Attempt,
+    Cancelled,
     FunctionError,
     FunctionNotLoadable,
     FunctionRaised,
@@ -45,10 +46,10 @@ from reconciler.runner.errors import (
 from reconciler.runner.interpreters import RUNTIMES, SERVICE_ABI, Interpreter, available, locate, variable
 from reconciler.runner.layout import ResourceFile, ResourceType, is_native, prepare
 from reconciler.runner.process import Worker, isolation
-from reconciler.runner.wire import Text
+from reconciler.runner.wire import Json, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from reconciler.runner.layout import Layout
 
@@ -57,6 +58,7 @@ __all__ = [
     "ArgumentsRejected",
     "Attempt",
     "Call",
+    "Cancelled",
     "Description",
     "FunctionError",
     "FunctionNotLoadable",
@@ -65,6 +67,7 @@ __all__ = [
     "InterpreterNotFound",
     "InterpreterUnsuitable",
     "Job",
+    "Json",
     "ResourceFile",
     "ResourceType",
     "ResourceUnusable",
@@ -103,13 +106,15 @@ def call(
     directory: Path | None = None,
     timeout: float | None = None,
     memory: int | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> Call:
     """
     Load the class of `job` and return its results over `rows`, which are read as results are taken.
 
     `directory` is where the worker's files go, new or empty, and kept; without it they go to a temporary directory that
     is removed. `timeout` is how many seconds the worker may take to load the class, and then for each batch of rows;
-    `memory` how many bytes of address space it may have.
+    `memory` how many bytes of address space it may have. `cancelled` is asked while an answer is waited for, a few times
+    a second; where it says yes the call ends with `Cancelled`.
     """
     _check_runtime(interpreter, job)
     _check_module(job)
@@ -119,7 +124,7 @@ def call(
         layout = prepare(root, job.resources)
         _check_native(interpreter, job, layout)
         worker = _start(interpreter, layout, root)
-        running = Call(worker, job.class_path, rows, timeout=timeout, temporary=temporary)
+        running = Call(worker, job.class_path, rows, timeout=timeout, cancelled=cancelled, temporary=temporary)
     except BaseException:
         if temporary is not None:
             remove(temporary)

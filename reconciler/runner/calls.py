@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from reconciler.runner import wire
 from reconciler.runner.errors import (
     ArgumentsRejected,
+    Cancelled,
     FunctionError,
     FunctionNotLoadable,
     FunctionRaised,
@@ -26,10 +27,10 @@ from reconciler.runner.errors import (
     WorkerTimedOut,
     WrongResult,
 )
-from reconciler.runner.process import WORKER, Died, Frame, TimedOut, Worker
+from reconciler.runner.process import WORKER, Died, Frame, GivenUp, TimedOut, Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import TracebackType
 
     from typing_extensions import Self
@@ -90,12 +91,14 @@ class Call:
         rows: Iterable[Sequence[object]],
         *,
         timeout: float | None,
+        cancelled: Callable[[], bool],
         temporary: Path | None,
     ) -> None:
         self._worker = worker
         self._class_path = class_path
         self._rows = iter(rows)
         self._timeout = timeout
+        self._cancelled = cancelled
         self._sent: deque[_Batch] = deque()
         self._count = 0
         self._size = FIRST_ROWS
@@ -194,11 +197,14 @@ class Call:
     def _receive(self) -> Frame:
         """Return the next answer; whatever else comes becomes the error it means."""
         try:
-            frame = self._worker.receive(self._timeout)
+            frame = self._worker.receive(self._timeout, self._cancelled)
         except Died as died:
             raise self._died(died) from None
         except TimedOut:
             raise self._timed_out() from None
+        except GivenUp:
+            self.close()
+            raise Cancelled(f"the call of {self._class_path} was given up") from None
         except BaseException:
             self.close()
             raise
@@ -227,6 +233,7 @@ class Call:
             hint=_hint(message),
             row=row,
             arguments=self._arguments(row),
+            exception=message if what == "raised" else "",
             traceback=header["traceback"],
             log=self.log,
         )

@@ -9,6 +9,7 @@ and keeps its traceback. The command line maps the classes to exit codes; nothin
         InterpreterUnsuitable    there is one, but it cannot load what the job ships
         ResourceUnusable         a resource is missing, misnamed or unreadable
             UnsafeArchive        an archive holds a member no extraction should follow
+        Cancelled                the caller gave up
         FunctionError            the user's code, with `log`: what it printed before it failed
             FunctionNotLoadable  importing the module, finding or constructing the class, reading the signature
             ArgumentsRejected    a row does not fit the signature
@@ -57,6 +58,10 @@ class ResourceUnusable(RunnerError):
     """A resource cannot be laid out as a MaxCompute worker would."""
 
 
+class Cancelled(RunnerError):
+    """Whoever asked for the call does not want it any more."""
+
+
 class UnsafeArchive(ResourceUnusable):
     """An archive is refused because of one of its members; nothing outside the directory was written."""
 
@@ -71,6 +76,7 @@ class FunctionError(RunnerError):
         hint: str = "",
         row: int | None = None,
         arguments: tuple[object, ...] | None = None,
+        exception: str = "",
         traceback: str = "",
         log: str = "",
     ) -> None:
@@ -79,6 +85,8 @@ class FunctionError(RunnerError):
         """Index of the row being worked on, counted from 0; None when no row was."""
         self.arguments = arguments
         """What that row holds, as it was passed in; None when it is not known."""
+        self.exception = exception
+        """The line that Python prints of the exception, `KeyError: 'x'`; empty when none left the user's code."""
         self.traceback = traceback
         """The user's own frames, as Python prints them; empty when there are none."""
         self.log = log

@@ -75,6 +75,10 @@ class TimedOut(Exception):
     """No answer came in the time allowed."""
 
 
+class GivenUp(Exception):
+    """Nobody wants the answer any more."""
+
+
 class Log:
     """The end of what the function printed."""
 
@@ -170,8 +174,8 @@ class Worker:
             if self._outbox:
                 self._selector.register(self._requests, selectors.EVENT_WRITE)
 
-    def receive(self, timeout: float | None) -> Frame:
-        """Return the next answer; raises `Died` or `TimedOut`."""
+    def receive(self, timeout: float | None, cancelled: Callable[[], bool]) -> Frame:
+        """Return the next answer; raises `Died`, `TimedOut`, or `GivenUp` soon after `cancelled` says so."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             frame = self._take()
@@ -184,6 +188,8 @@ class Worker:
                 raise Died(self._ending())
             if deadline is not None and time.monotonic() >= deadline:
                 raise TimedOut
+            if cancelled():
+                raise GivenUp
 
     def drain(self) -> None:
         """Take the rest of the log from a process that has said its last word, then end it."""

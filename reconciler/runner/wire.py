@@ -12,7 +12,7 @@ JSON says null, true, numbers and strings. For the rest a cell is `[tag, what]`:
     b  bytes in base64 (BINARY)                                m  a list of [key, value] (MAP)
     t  [y, m, d, h, min, s, microsecond] (DATETIME)            s  [names, cells] (STRUCT)
     d  [y, m, d] (DATE)                                        x  text to be read by the signature's type
-    n  a decimal as text (DECIMAL)
+    n  a decimal as text (DECIMAL)                             j  JSON to be read by the signature's type
 
 `worker.py` holds the same table for its end; it cannot import this module.
 """
@@ -47,6 +47,18 @@ class Text:
     """
 
     text: str
+
+
+@dataclass(frozen=True)
+class Json:
+    """
+    An argument as JSON or YAML has it, to be read by the type in the function's signature.
+
+    Text is read as `Text` where the type is no text; a list is an ARRAY or a STRUCT, a mapping a MAP or a STRUCT. A number is
+    one for DECIMAL too, and never text.
+    """
+
+    value: object
 
 
 def frame(header: Mapping[str, object], body: bytes = b"") -> bytes:
@@ -132,6 +144,8 @@ def _write_cell(value: object) -> object:
             return ["n", str(value)]
         case Text():
             return ["x", value.text]
+        case Json():
+            return ["j", value.value]
         case tuple() if hasattr(value, "_fields"):
             return ["s", [list(value._fields), [_write_cell(item) for item in value]]]
         case list() | tuple():

@@ -120,11 +120,11 @@ class Type(object):
         """Return the Python value of a cell, or raise Refused."""
         if cell is None:
             return None
+        if type(cell) is list and cell[0] == "j":
+            cell = cell_of_json(self, cell[1])
         if type(cell) is list and cell[0] == "x":
             cell = cell_of_text(self, cell[1])
-            if cell is None:
-                return None
-        return self.read(cell)
+        return None if cell is None else self.read(cell)
 
     def refuse(self, cell):
         raise Refused("%s is no %s" % (shown(plain(cell)), self.text.upper()))
@@ -288,7 +288,7 @@ class AnyType(Type):
     def __init__(self):
         self.name = self.text = "*"
 
-    def read(self, cell):
+    def cell(self, cell):
         return plain(cell)
 
 
@@ -355,7 +355,18 @@ def plain(cell):
         return dict((plain(key), plain(item)) for key, item in what)
     if tag == "s":
         return collections.namedtuple("Struct", what[0], rename=True)(*[plain(item) for item in what[1]])
+    if tag == "j":
+        return plain_json(what)
     return what.encode("utf-8") if PY2 else what  # "x"
+
+
+def plain_json(value):
+    """Return a piece of JSON as it is, text in the STRING of this Python."""
+    if isinstance(value, list):
+        return [plain_json(item) for item in value]
+    if isinstance(value, dict):
+        return dict((plain(key), plain_json(item)) for key, item in value.items())
+    return plain(value)
 
 
 def shown(value):
@@ -1033,17 +1044,20 @@ def users_traceback(kind, value, trace):
 
 
 def describe(cwd):
-    """Return (last line, the user's traceback) of the exception being handled, paths from the working directory."""
+    """Return (the line that names it, the user's traceback) of the exception being handled, paths from the working directory."""
     kind, value, trace = sys.exc_info()
     try:
-        last = "".join(map(as_text, traceback.format_exception_only(kind, value))).strip().splitlines()[-1]
+        said = [as_text(piece) for piece in traceback.format_exception_only(kind, value)]
+        # A syntax error begins with its place, and any other ends with what its message or its notes go on to say.
+        said = said[-1] if issubclass(kind, SyntaxError) else said[0]
+        line = (said.strip().splitlines() or [as_text(kind.__name__)])[0]
         text = users_traceback(kind, value, trace)
     except Exception as error:  # an exception of the user's whose own __str__ fails
-        last, text = as_text(kind.__name__), "(its traceback cannot be printed: %s)" % type(error).__name__
+        line, text = as_text(kind.__name__), "(its traceback cannot be printed: %s)" % type(error).__name__
     text = text.replace(cwd + os.sep, "")
     if len(text) > TRACEBACK_LIMIT:
         text = text[: TRACEBACK_LIMIT // 2] + "\n  ...\n" + text[-TRACEBACK_LIMIT // 2 :]
-    return last[:2000], text
+    return line[:2000], text
 
 
 def send_error(channel, what, message, row=None, trace=""):
@@ -1113,8 +1127,8 @@ def serve(function, channel, mark, cwd):
             return
         except BaseException:
             row = mark[0] if mark[1] == IN_ROW else None
-            last, trace = describe(cwd)
-            send_error(channel, "raised", last, row, trace)
+            line, trace = describe(cwd)
+            send_error(channel, "raised", line, row, trace)
             return
 
 
@@ -1137,8 +1151,8 @@ def main(requests, answers, progress):
         send_error(channel, "load", error)
         return
     except BaseException:
-        last, trace = describe(cwd)
-        send_error(channel, "load", last, None, trace)
+        line, trace = describe(cwd)
+        send_error(channel, "load", line, None, trace)
         return
     mark[1] = WAITING
     channel.send(

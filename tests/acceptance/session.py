@@ -53,6 +53,8 @@ _REPLACED = (
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:[PORT]"),
     (re.compile(r'"run": "[0-9a-f]{8}"'), '"run": "[RUN]"'),
     (re.compile(r"\(request [0-9A-Za-z-]+\)"), "(request [ID])"),
+    (re.compile(r'"seconds": [0-9.]+'), '"seconds": "[SECONDS]"'),
+    (re.compile(r'"python": "3\.[0-9.]+"'), '"python": "[VERSION]"'),
 )
 
 

@@ -46,6 +46,8 @@ def test_example_goes_round(example: Loaded, capsys: pytest.CaptureFixture[str])
     capsys.readouterr()
     tests = [(name, test) for name, function in example.manifest.functions.items() for test in function.tests]
     assert tests, "an example shows what its functions return"
+    assert run(["test"]) == 0
+    assert capsys.readouterr().out.count("  ok  ") == len(tests)
     for name, test in tests:
         arguments = ["NULL" if value is None else shown(value) for value in test.args]
         code = run(["call", name, *arguments])

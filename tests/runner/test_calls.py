@@ -18,6 +18,7 @@ import pytest
 
 from reconciler.runner import (
     ArgumentsRejected,
+    Cancelled,
     FunctionNotLoadable,
     FunctionRaised,
     InterpreterUnsuitable,
@@ -203,6 +204,12 @@ class Bad(Exception):
         runner.results(udf("->string", "raise Bad()", before))
 
 
+def test_an_exception_is_named_by_its_first_line(runner: Runner) -> None:
+    with pytest.raises(FunctionRaised) as caught:
+        runner.results(udf("->bigint", "raise ValueError('first\\nsecond')"))
+    assert caught.value.exception == "ValueError: first"
+
+
 def test_endless_recursion_is_an_exception_like_others(runner: Runner) -> None:
     with pytest.raises(FunctionRaised, match="maximum recursion depth") as caught:
         runner.results(udf("->string", "return self.evaluate()"))
@@ -318,6 +325,13 @@ def test_a_time_limit_is_for_a_batch_and_not_for_the_whole_call(some_runner: Run
             yield (n,)
 
     assert len(some_runner.results(udf("bigint->bigint", "return 1"), rows(), timeout=1.5)) == 20_000
+
+
+def test_a_call_that_nobody_wants_any_more_ends(some_runner: Runner) -> None:
+    wanted = iter([False] * 3)
+    source = udf("->bigint", "while True: print('still here')")
+    with pytest.raises(Cancelled), some_runner.start(source, cancelled=lambda: next(wanted, True)) as running:
+        list(running)
 
 
 def test_what_the_function_started_ends_with_it(some_runner: Runner) -> None:

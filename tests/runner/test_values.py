@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reconciler.runner import ArgumentsRejected, Text, WrongResult
+from reconciler.runner import ArgumentsRejected, Json, Text, WrongResult
 
 if TYPE_CHECKING:
     from tests.runner.conftest import Runner
@@ -241,6 +241,41 @@ def test_what_a_person_mistypes_is_refused(runner: Runner, kind: str, text: str)
 
 def test_text_is_text_where_the_signature_is_open(runner: Runner) -> None:
     assert runner.results(echo("*").replace("->*", "->string"), [(Text("größe"),)]) == ["größe"]
+
+
+JSON = [
+    ("bigint", 1, 1),
+    ("bigint", "1", 1),
+    ("double", 1, 1.0),
+    ("string", "1", "1"),
+    ("decimal", 1.5, Decimal("1.5")),
+    ("decimal", "12345678901234567890.5", Decimal("12345678901234567890.5")),
+    ("date", "2024-05-01", dt.date(2024, 5, 1)),
+    ("array<date>", ["2024-05-01", None], [dt.date(2024, 5, 1), None]),
+    ("map<bigint,string>", {"1": "é"}, {1: "é"}),
+    ("struct<a:bigint,b:array<string>>", {"b": ["x"], "a": 1}, {"a": 1, "b": ["x"]}),
+    ("struct<a:bigint,b:string>", [1, "x"], {"a": 1, "b": "x"}),
+    ("bigint", None, None),
+]
+
+
+@pytest.mark.parametrize(("kind", "value", "result"), JSON, ids=[kind for kind, *_ in JSON])
+def test_json_is_read_by_the_signature(runner: Runner, kind: str, value: object, result: object) -> None:
+    assert runner.results(echo(kind), [(Json(value),)]) == [result]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [("bigint", 1.5), ("bigint", "x"), ("string", 1), ("string", ["a"]), ("boolean", 1), ("array<bigint>", {"a": 1})],
+)
+def test_json_of_another_type_is_refused(runner: Runner, kind: str, value: object) -> None:
+    with pytest.raises(ArgumentsRejected):
+        runner.results(echo(kind), [(Json(value),)])
+
+
+def test_json_is_as_it_is_where_the_signature_is_open(runner: Runner) -> None:
+    source = echo("*").replace("->*", "->string").replace("return value", "return repr(value)")
+    assert runner.results(source, [(Json([1, {"a": ["b"]}]),)]) == ["[1, {'a': ['b']}]"]
 
 
 @pytest.mark.parametrize(

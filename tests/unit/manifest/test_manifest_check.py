@@ -55,6 +55,14 @@ WRONG = {
         "2:31 E303 the resources 'x' and 'X' differ only in case",
         "3:42 E303 the functions 'f' and 'F' differ only in case",
     ]),
+    # tests
+    "a test that says too much, or nothing": (
+        function("source: a.py, class: A, tests: [{args: [], rows: [], returns: 1, raises: x}, {args: [1]}, {returns: ~}]"), [
+            "2:60 E204 'args' and 'rows' exclude each other",
+            "2:82 E204 'returns' and 'raises' exclude each other",
+            "2:94 E201 item 2 of 'tests' needs the key 'returns' or 'raises'",
+        ],
+    ),
     # references
     "an undeclared package": (function("source: a.py, class: A, packages: [q]"), [
         "2:52 E301 the package 'q' is not declared under `packages:`",

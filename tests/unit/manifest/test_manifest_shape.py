@@ -168,9 +168,13 @@ def test_empty_sections_and_lists_are_empty(folder: Folder) -> None:
             resources:
             tests:
               - args:
+                returns:
+              - rows:
+                raises: ValueError
     """)
     function = loaded.manifest.functions["f"]
     assert (loaded.manifest.packages, function.packages, function.tests[0].args) == ({}, [], [])
+    assert [test.input for test in function.tests] == [[[]], []]
 
 
 def test_test_values_are_typed_as_yaml_1_2_says(folder: Folder) -> None:
@@ -183,7 +187,7 @@ def test_test_values_are_typed_as_yaml_1_2_says(folder: Folder) -> None:
             tests:
               - args: [1, -2, 0x1F, 0o17, 1.5, .5, 1e3, .inf, -.INF, true, False, null, ~, ]
                 returns: {no: no, "1": "1", d: 2026-01-01, t: 1:30, u: 1_000, v: 0b1, w: [yes]}
-              - {args: [.nan]}
+              - {args: [.nan], returns: .nan}
     """
     first, second = folder.files("a.py").load(text).manifest.functions["f"].tests
     inf = float("inf")

@@ -53,6 +53,7 @@ def test_variables_go_into_any_text_but_not_into_keys(folder: Folder) -> None:
                   - ${var:n}
                   - "${var:n}"
                   - {a: ["${var:text}"]}
+                returns: ~
     """
     loaded = folder.load(text)
     function = loaded.manifest.functions["f"]

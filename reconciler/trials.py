@@ -1,0 +1,146 @@
+"""
+Running the manifest's `tests:` here, each in a process of its own, in the CPython of its function's runtime.
+
+A `Subject` is a function with the bytes that an apply would upload and the interpreter that runs it, or the reason why
+nothing can run it. Subjects are tried side by side, the tests of one after each other; results come in the manifest's order.
+"""
+
+from __future__ import annotations
+
+import enum
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from reconciler import runner
+from reconciler.expected import Mismatch, mismatch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from reconciler.errors import Position
+    from reconciler.manifest.model import Test
+    from reconciler.runner import Interpreter, Job, RunnerError
+
+
+class Verdict(enum.Enum):
+    """What became of one test."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_RUN = "not run"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One test of the manifest."""
+
+    function: str
+    number: int
+    """Among the function's tests, from 1."""
+    test: Test
+    at: Position
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A function to be tried."""
+
+    cases: tuple[Case, ...]
+    runs: tuple[Interpreter, Job] | RunnerError
+    """What runs it, or why nothing does."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A test that was run, or why it was not."""
+
+    case: Case
+    verdict: Verdict
+    seconds: float = 0.0
+    python: str = ""
+    """The version of the CPython."""
+    difference: Mismatch | None = None
+    """How the result is not what is expected; None if an error came instead, or all is well."""
+    error: RunnerError | None = None
+    """What came instead of a result; None also where that is what the test expects."""
+    exception: str = ""
+    """The line of the exception that left the function's code; empty if none did."""
+    row: int | None = None
+    """The row at which it did, from 0."""
+    traceback: str = ""
+    log: str = ""
+    """The end of what the function printed."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What one test may take."""
+
+    seconds: float | None
+    memory: int | None = None
+    """Bytes of address space."""
+
+
+def run(
+    subjects: Sequence[Subject], bounds: Bounds, *, threads: int, clock: Callable[[], float]
+) -> Iterator[tuple[Trial, ...]]:
+    """Yield the trials of each subject, in their order; whoever stops listening stops the work."""
+    stopped = threading.Event()
+    with ThreadPoolExecutor(threads) as pool:
+        waiting = [pool.submit(_all, one, bounds, stopped, clock) for one in subjects]
+        try:
+            for one in waiting:
+                yield one.result()
+        finally:
+            stopped.set()
+
+
+def _all(subject: Subject, bounds: Bounds, stopped: threading.Event, clock: Callable[[], float]) -> tuple[Trial, ...]:
+    if isinstance(subject.runs, runner.RunnerError):
+        return tuple(Trial(case, Verdict.NOT_RUN, error=subject.runs) for case in subject.cases)
+    interpreter, job = subject.runs
+    attempt = partial(_one, interpreter=interpreter, job=job, bounds=bounds, stopped=stopped, clock=clock)
+    return tuple(attempt(case) for case in subject.cases if not stopped.is_set())
+
+
+def _one(
+    case: Case,
+    *,
+    interpreter: Interpreter,
+    job: Job,
+    bounds: Bounds,
+    stopped: threading.Event,
+    clock: Callable[[], float],
+) -> Trial:
+    """Run one test and judge it."""
+    started = clock()
+    trial = Trial(case, Verdict.PASSED, python=".".join(map(str, interpreter.version)))
+    rows = [[runner.Json(value) for value in row] for row in case.test.input]
+    try:
+        with runner.call(
+            interpreter, job, rows, timeout=bounds.seconds, memory=bounds.memory, cancelled=stopped.is_set
+        ) as call:
+            given = list(call)
+            trial = replace(trial, log=call.log, difference=_judged(case.test, call.description.kind, given))
+    except runner.FunctionError as error:
+        told = replace(trial, exception=error.exception, row=error.row, traceback=error.traceback, log=error.log)
+        expected = case.test.raises is not None and error.exception and case.test.raises in error.exception
+        trial = told if expected else replace(told, verdict=Verdict.FAILED, error=error)
+    except runner.RunnerError as error:
+        trial = replace(trial, verdict=Verdict.NOT_RUN, error=error)
+    if trial.difference:
+        trial = replace(trial, verdict=Verdict.FAILED)
+    return replace(trial, seconds=clock() - started)
+
+
+def _judged(test: Test, kind: str, given: list[Any]) -> Mismatch | None:
+    """Compare what came of a test with what it says."""
+    result = given if kind == "udtf" or (kind == "udf" and test.rows is not None) else given[0]
+    if test.raises is not None:
+        return Mismatch("", None, result, f"{test.raises} is expected")
+    if kind == "udtf" and not (isinstance(test.returns, list) and all(isinstance(row, list) for row in test.returns)):
+        return Mismatch("", test.returns, result, "`returns` of a table function is a list of rows, each a list")
+    return mismatch(test.returns, result)

@@ -1,0 +1,82 @@
+"""``udfs test`` as a process: interrupted, bounded, reported to a file."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from reconciler.cli import run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+UDFS = [sys.executable, "-m", "reconciler"]
+
+SOURCE = """\
+from odps.udf import annotate
+
+
+@annotate("string->bigint")
+class Says(object):
+    def evaluate(self, path):
+        open(path, "w").close()
+        while True:
+            pass
+
+
+@annotate("bigint->bigint")
+class Eats(object):
+    def evaluate(self, size):
+        return len(bytearray(size))
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "f.py").write_text(SOURCE)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def manifest(folder: Path, *tests: str, name: str = "Says") -> None:
+    lines = ["stack: s", "python: cp311", "functions:", "  f:", "    source: f.py", f"    class: {name}", "    tests:"]
+    (folder / "udfs.yaml").write_text("\n".join([*lines, *(f"      - {one}" for one in tests)]) + "\n")
+
+
+def test_ctrl_c_ends_the_tests_that_run(folder: Path) -> None:
+    begun = folder / "begun"
+    manifest(folder, f"{{args: ['{begun}'], returns: 1}}")
+    process = subprocess.Popen([*UDFS, "test"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not begun.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+
+
+def test_a_test_has_only_so_much_time(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest(folder, f"{{args: ['{os.devnull}'], returns: 1}}")
+    assert run(["test", "--timeout", "1"]) == 9
+    assert "f.Says did not answer in 1 s, at row 1" in capsys.readouterr().out
+
+
+def test_a_test_has_only_so_much_memory_and_a_report_is_written(folder: Path) -> None:
+    manifest(folder, "{args: [1000], returns: 1000}", "{args: [100000000], raises: MemoryError}", name="Eats")
+    assert run(["test", "--memory", "64", "--junit", "report.xml"]) == 0
+    (suite,) = ET.parse(folder / "report.xml").getroot()
+    assert [one.get("name") for one in suite] == ["1: f(1000)", "2: f(100000000)"]
+
+
+def test_a_report_that_cannot_be_written_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest(folder, "{args: [1], returns: 1}", name="Eats")
+    assert run(["test", "--junit", "nowhere/report.xml"]) == 1
+    assert "nowhere/report.xml: No such file or directory" in capsys.readouterr().err

@@ -1,0 +1,51 @@
+"""Trials as JUnit's XML: whatever a function prints or raises, it is well-formed and counts right."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree as ET
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.errors import Position
+from reconciler.expected import mismatch
+from reconciler.manifest import model
+from reconciler.render import tried
+from reconciler.runner import FunctionRaised, RunnerError
+from reconciler.trials import Case, Trial, Verdict
+
+ANYTHING = st.text(st.characters(), max_size=30)
+
+
+def case(*args: object) -> Case:
+    return Case("f", 1, model.Test(args=list(args), returns=1), Position("udfs.yaml", 3, 5))
+
+
+def failed(text: str) -> Trial:
+    error = FunctionRaised(text, exception=text, traceback=text, log=text)
+    return Trial(case(text), Verdict.FAILED, 0.5, "3.7.17", error=error, exception=text, traceback=text, log=text)
+
+
+@given(ANYTHING)
+def test_a_report_is_well_formed_whatever_was_printed(text: str) -> None:
+    trials = [
+        Trial(case(1), Verdict.PASSED),
+        failed(text),
+        Trial(case(text), Verdict.FAILED, difference=mismatch(text, [text])),
+        Trial(case(text), Verdict.NOT_RUN, error=RunnerError(text)),
+    ]
+    (suite,) = ET.fromstring(tried.junit("s", trials).encode())
+    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("4", "2", "1")
+    assert [[child.tag for child in one if child.tag != "system-out"] for one in suite] == [
+        [], ["failure"], ["failure"], ["skipped"],
+    ]  # fmt: skip
+
+
+def test_what_is_printed_is_shown_by_its_end() -> None:
+    shown = tried.failure(failed("\n".join(map(str, range(100))))).detail
+    assert shown[-42:-39] == ("printed:", "  … 60 lines before", "  60")
+    assert shown[-1] == "  99"
+
+
+def test_a_long_value_is_cut() -> None:
+    assert len(tried.title(case("x" * 10_000))) < 120
