@@ -121,6 +121,9 @@ class Comparison:
     """One an object that is wanted or managed, KEEP included, sorted by key."""
 
     clashes: tuple[Clash, ...]
+    shared: tuple[Change, ...]
+    """Resources that are wanted, and that another stack manages with the very content: used, and left to that stack."""
+
     foreign: int
     """Objects in the project that this stack neither wants nor manages."""
 
@@ -132,7 +135,7 @@ def compare(desired: DesiredState, live: LiveState, stack: str, last: Entry | No
     `last` is the newest entry of the stack's ledger. Without it the marks in comments decide alone: less is known of
     functions, and nothing foreign becomes ours.
     """
-    changes, clashes, foreign = [], [], 0
+    changes, clashes, shared, foreign = [], [], [], 0
     missing = _evidence(live, stack, last)
     alive = frozenset(name_mark(key.name) for key in live if key.kind == "function")
     for key in sorted(desired.keys() | live.keys()):
@@ -140,6 +143,8 @@ def compare(desired: DesiredState, live: LiveState, stack: str, last: Entry | No
         holder = None if have is None else managed_by(have, live, last)
         if want is None and holder != stack:
             foreign += 1
+        elif want is not None and have is not None and holder not in {stack, None} and _is_same_content(want, have):
+            shared.append(Change(Action.KEEP, key, want, have))
         elif want is not None and have is not None and holder != stack:
             clashes.append(Clash(key, want, have, holder))
         elif have is None:
@@ -149,7 +154,7 @@ def compare(desired: DesiredState, live: LiveState, stack: str, last: Entry | No
             changes.append(Change(Action.DELETE, key, None, have, Cause.REMOVED))
         else:
             changes.append(_compared(key, want, have, alive, last.objects.get(key) if last else None))
-    return Comparison(tuple(changes), tuple(clashes), foreign)
+    return Comparison(tuple(changes), tuple(clashes), tuple(shared), foreign)
 
 
 def managed_by(have: Live, live: LiveState, last: Entry | None = None) -> str | None:
@@ -168,6 +173,20 @@ def managed_by(have: Live, live: LiveState, last: Entry | None = None) -> str | 
             return marker.stack
     applied = last.objects.get(have.object.key) if last else None
     return last.stack if last and applied and applied.is_same_function(have) else None
+
+
+def _is_same_content(want: Desired, have: Live) -> bool:
+    """
+    Say whether another stack's resource holds what is wanted here.
+
+    By its mark and its size: nobody asks for the MD5 of what others manage. If it was edited since, that stack's drift says so.
+    """
+    new, old = want.object, have.object
+    if not isinstance(new, Resource) or not isinstance(old, Resource) or new.type != old.type:
+        return False
+    if want.marker is None or have.marker is None or new.table is not None or old.table is not None:
+        return fold_table(new.table) == fold_table(old.table)
+    return (want.marker.sha256, new.size) == (have.marker.sha256, old.size)
 
 
 def users_of(key: Key, live: LiveState) -> Iterator[Live]:

@@ -35,7 +35,7 @@ def require(plan: Plan, live: LiveState, last: Entry | None, *, first: tuple[Pro
     plan leaves alone is looked at too: a function that is created relies on a resource that was there. Raises `Refused`
     if somebody else has come to need what would be deleted.
     """
-    relied = sorted((*plan.changes, *plan.unchanged), key=lambda change: change.key)
+    relied = sorted((*plan.changes, *plan.unchanged, *plan.shared), key=lambda change: change.key)
     moved = [
         *first,
         *(
@@ -48,10 +48,9 @@ def require(plan: Plan, live: LiveState, last: Entry | None, *, first: tuple[Pro
         raise _stale(moved)
     # The marks that make a function ours are on its resources, so this is asked when all of those are in their place.
     lost = [
-        Problem("E506", f"{change.key} {_lost(change)}")
+        Problem("E506", f"{change.key} {_lost(change, plan)}")
         for change in relied
-        if (found := live.get(change.key))
-        and managed_by(found, live, last) != (None if change.action is Action.ADOPT else plan.stack)
+        if (found := live.get(change.key)) and managed_by(found, live, last) != _holder(change, plan)
     ]
     if lost:
         raise _stale(lost)
@@ -66,10 +65,19 @@ def _stale(moved: list[Problem]) -> StalePlan:
     return error
 
 
-def _lost(change: Change) -> str:
+def _holder(change: Change, plan: Plan) -> str | None:
+    """Return the stack that must still manage an object."""
     if change.action is Action.ADOPT:
+        return None
+    marker = change.live.marker if change in plan.shared and change.live else None
+    return marker.stack if marker else plan.stack
+
+
+def _lost(change: Change, plan: Plan) -> str:
+    holder = _holder(change, plan)
+    if holder is None:
         return "was taken by a stack since"
-    return "is no longer marked as this stack's"
+    return f"is no longer marked as {'this stack' if holder == plan.stack else f'stack {holder}'}'s"
 
 
 def why_moved(was: Live | None, now: Live | None) -> str | None:

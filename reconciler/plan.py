@@ -51,6 +51,9 @@ class Plan:
     """Operations only, in an order in which each can be made on its own."""
 
     unchanged: tuple[Change, ...] = ()
+    shared: tuple[Change, ...] = ()
+    """Resources of other stacks that functions here use."""
+
     refusals: tuple[Problem, ...] = ()
     """Why this plan can never be applied, whatever is allowed."""
 
@@ -105,6 +108,7 @@ def make(
         destination=destination,
         changes=tuple(ordered(operations)),
         unchanged=tuple(change for change in found.changes if change.action is Action.KEEP),
+        shared=found.shared,
         refusals=tuple(sorted(refusals, key=lambda p: (p.at or _NOWHERE, p.code))),
         foreign=found.foreign,
         empty_manifest=not desired and not destroying,
@@ -204,7 +208,10 @@ def _topological(graph: Mapping[Key, tuple[Key, ...]]) -> list[Key]:
 
 def _clash(clash: Clash) -> Problem:
     if clash.stack is not None:
-        return another_stacks(clash.key, clash.live, clash.stack, clash.desired.origin)
+        found = another_stacks(clash.key, clash.live, clash.stack, clash.desired.origin)
+        if clash.key.kind == "resource":
+            return replace(found, message=f"{found.message}, with another content")
+        return found
     return Problem(
         "E501",
         f"{clash.key} is in the project and udfs does not manage it{_who(clash.live)}",
@@ -246,7 +253,8 @@ def needed_by_strangers(operations: Sequence[Change], live: LiveState) -> Iterab
             yield Problem(
                 "E505",
                 f"{key} would be deleted, and {_functions(strangers)} still {'lists' if len(strangers) == 1 else 'list'} it",
-                hint="take it out of there first, or keep the resource in the manifest",
+                hint="take it out of there first, or keep the resource in the manifest; "
+                f"to leave it to whoever uses it: udfs disown {key.name}",
             )
 
 

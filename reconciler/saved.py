@@ -82,6 +82,7 @@ def write(saved: Saved) -> bytes:
         allow_deletes=saved.allow_deletes,
         empty_manifest=plan.empty_manifest,
         kept=tuple(map(document.kept, plan.unchanged)),
+        shared=tuple(map(document.kept, plan.shared)),
         checksum="",
     )
     made = document.plan(plan).model_copy(update={"saved": beside})
@@ -154,6 +155,7 @@ def plan_of(told: PlanDocument) -> Plan:
         destination=Destination(told.target, told.project, told.schema_),
         changes=tuple(map(_change, told.changes)),
         unchanged=tuple(map(_kept, told.saved.kept)),
+        shared=tuple(map(_kept, told.saved.shared)),
         foreign=told.foreign,
         empty_manifest=told.saved.empty_manifest,
         from_dump=told.from_dump,

@@ -135,6 +135,13 @@ class KeptDocument(_Model):
     live: LiveDocument
 
 
+class SharedDocument(_Model):
+    """A resource of another stack that functions of this one use."""
+
+    name: str
+    stack: str
+
+
 class SavedDocument(_Model):
     """What performing a plan later needs beside its operations."""
 
@@ -143,6 +150,7 @@ class SavedDocument(_Model):
     allow_deletes: int = Field(ge=0, description="How many deletes are approved.")
     empty_manifest: bool
     kept: tuple[KeptDocument, ...] = Field(description="What needs no operation, as far as the plan relies on it.")
+    shared: tuple[KeptDocument, ...] = Field((), description="What another stack manages, and the plan relies on.")
     checksum: str = Field(
         description="sha256 over the file without this field, as JSON with sorted keys and no spaces."
     )
@@ -158,6 +166,7 @@ class PlanDocument(_Model):
     schema_: str | None = Field(None, alias="schema")
     changes: tuple[ChangeDocument, ...]
     unchanged: int
+    shared: tuple[SharedDocument, ...] = ()
     foreign: int = Field(description="Objects in the project that the stack has nothing to do with.")
     upload_bytes: int
     from_dump: bool = Field(default=False, description="Made against a dump; nobody has looked at the project itself.")
@@ -418,6 +427,11 @@ def plan(made: Plan) -> PlanDocument:
         schema=made.destination.schema,
         changes=tuple(map(_change, made.changes)),
         unchanged=len(made.unchanged),
+        shared=tuple(
+            SharedDocument(name=change.key.name, stack=change.live.marker.stack)
+            for change in made.shared
+            if change.live and change.live.marker
+        ),
         foreign=made.foreign,
         upload_bytes=made.upload_bytes,
         from_dump=made.from_dump,

@@ -108,7 +108,16 @@ def plan(made: Plan, *, command: str | None = None, refusals: Iterable[Problem] 
     yield ()
     for change in made.changes:
         yield from _change(change)
-    if made.changes:
+    for change in made.shared:
+        assert change.live is not None
+        holder = change.live.marker.stack if change.live.marker else "?"
+        yield (
+            ("quiet", "  . "),
+            ("name", _name(change)),
+            ("", f" is shared: stack {holder} manages it"),
+            ("quiet", _origin(change)),
+        )
+    if made.changes or made.shared:
         yield ()
     if told := list(problems(refusals)):
         yield from told

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from reconciler.diff import Action, Cause, Change, Comparison, compare, explain_list, managed_by, users_of
 from reconciler.ledger import Applied, Entry, Holder
 from reconciler.names import Reference, function_key, resource_key
@@ -94,7 +96,7 @@ def test_an_unmarked_object_of_a_wanted_name_is_a_clash() -> None:
 
 
 def test_an_object_of_another_stack_is_a_clash_that_names_the_stack() -> None:
-    found = compare(state(wanted(resource("a.py"))), live(there(resource("a.py"), marker(stack="geo"))), STACK)
+    found = compare(state(wanted(resource("a.py"))), live(there(resource("a.py"), marker("two", stack="geo"))), STACK)
     assert [clash.stack for clash in found.clashes] == ["geo"]
 
 
@@ -211,3 +213,26 @@ def test_ledger_memory_makes_a_vanished_resource_missing() -> None:
     )
     [change] = compare(state(wanted(resource("a.csv", kind="file"))), {}, STACK, last).changes
     assert change.cause is Cause.MISSING
+
+
+def test_what_another_stack_manages_with_the_same_content_is_shared_and_anything_else_is_a_clash() -> None:
+    def outcome(want: Resource | Function, have: Resource | Function, content: str | None = "one") -> str:
+        mark = marker(content, stack="geo") if isinstance(have, Resource) else None
+        others = [] if mark else [there(resource("a.py"), marker("one", have.name, stack="geo"))]
+        found = compare(state(wanted(want, "one")), live(there(have, mark), *others), STACK)
+        assert not found.changes
+        return "shared" if found.shared else f"clash with {found.clashes[0].stack}"
+
+    assert outcome(resource("a.py"), resource("A.py", comment="theirs")) == "shared"
+    assert outcome(resource("a.py"), resource("a.py", kind="file")) == "clash with geo"
+    assert outcome(resource("a.py"), resource("a.py", "two"), "two") == "clash with geo"
+    assert outcome(resource("a.py"), resource("a.py", "longer")) == "clash with geo", "its size says that it was edited"
+    assert outcome(function("f", "a.py"), function("f", "a.py")) == "clash with geo"
+    table, other = Resource("t", "table", table="demo.b"), Resource("t", "table", table="demo.c")
+    assert outcome(table, replace(table, table="DEMO.b"), None) == "shared"
+    assert outcome(table, other, None) == "clash with geo"
+
+
+def test_what_nobody_manages_is_never_shared() -> None:
+    found = compare(state(wanted(resource("a.py"))), live(there(resource("a.py"))), STACK)
+    assert (found.shared, len(found.clashes)) == ((), 1)

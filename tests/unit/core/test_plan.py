@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.diff import Action
-from reconciler.errors import Refused
+from reconciler.errors import Refused, StalePlan
+from reconciler.fresh import require
 from reconciler.plan import Plan, guards, make, observation, require_allowed, require_digest
 from reconciler.state import DesiredState, LiveState, Resource
 from tests.unit.core.states import HASTE, HERE, STACK, function, live, marker, resource, state, there, wanted
@@ -84,7 +85,7 @@ def test_every_refusal_is_told_at_once() -> None:
     )
     have = live(
         there(resource("a.py")),
-        there(resource("b.py"), marker(stack="geo")),
+        there(resource("b.py", "two"), marker("two", stack="geo")),
         there(resource("c.zip", kind="file"), marker()),
     )
     with pytest.raises(Refused) as refused:
@@ -203,3 +204,26 @@ def test_the_order_does_not_depend_on_the_order_of_what_was_read(wish: Wish, ran
     shuffled = list(desired.items())
     random.shuffle(shuffled)
     assert steps(planned(desired, {})) == steps(planned(dict(shuffled), {}))
+
+
+def test_what_is_shared_must_still_be_as_it_was_and_the_same_stacks() -> None:
+    def project(stack: str = "geo", content: str = "one") -> LiveState:
+        return live(there(resource("a.py", content), marker("one", stack=stack)))
+
+    plan = planned(WANTED, project())
+    assert [change.key.name for change in plan.shared] == ["a.py"]
+    require(plan, project(), None)
+    with pytest.raises(StalePlan, match=r"resource a\.py is no longer marked as stack geo's"):
+        require(plan, project("other"), None)
+    with pytest.raises(StalePlan, match=r"resource a\.py was changed by ALIYUN.bob"):
+        require(plan, project(content="three"), None)
+
+
+def test_another_stacks_function_and_another_content_of_its_resource_are_refused() -> None:
+    mark = marker("one", "f", stack="geo")
+    plan = planned(WANTED, live(there(resource("a.py", "three"), mark), there(function("f", "a.py"))))
+    assert [(p.code, p.message.partition(" (")[0]) for p in plan.refusals] == [
+        ("E502", "function f belongs to stack 'geo'"),
+        ("E502", "resource a.py belongs to stack 'geo'"),
+    ]
+    assert plan.refusals[1].message.endswith("with another content")
