@@ -648,6 +648,88 @@ _explain(
     is built for this runtime there may load, but nothing published says so.""",
 )
 
+_explain(
+    "E470",
+    "something that is not a requirement",
+    """
+    Requirements are written as pip takes them (PEP 508): a name, extras, versions, a marker. A path of a wheel, a source
+    archive or a project's folder begins with ./ and stays in the manifest's folder.""",
+)
+_explain(
+    "E471",
+    "a requirement with an address",
+    """
+    A lock names files by their hash and no machine, so that it holds for every mirror. Download what the address leads to
+    into the manifest's folder, and name its path.""",
+)
+_explain(
+    "E472",
+    "something in a requirements file that is not taken",
+    """
+    Requirements files may hold requirements with hashes, -r, -c, -e with a path, --pre and --prefer-binary. Which index is
+    asked is a matter of the machine, or of the package's `extra_index:`; other options have keys in the manifest.""",
+)
+_explain(
+    "E473",
+    "requirements that contradict each other",
+    """
+    No set of versions makes all requirements of the package true for the runtime: for its full Python version, its ABI, and
+    its glibc. The lines that take part are listed with their places, and then the resolver's reasoning.""",
+)
+_explain(
+    "E474",
+    "a resolver that is not installed",
+    """
+    `udfs lock` resolves with uv, and with pex where uv cannot go: Python 2.7, and systems older than manylinux2014. Both come
+    with `pip install 'udfs[lock]'`. Planning and applying need neither.""",
+)
+_explain(
+    "E475",
+    "a resolver that failed",
+    """
+    The resolver could not do its work: the package index does not answer, or a source archive whose metadata must be built
+    does not build. Its own words are shown. Nothing was written.""",
+)
+_explain(
+    "E476",
+    "no lock",
+    """
+    Requirements are never resolved while planning or applying, so that the same commit means the same files. Run
+    `udfs lock` and commit udfs.lock beside udfs.yaml.""",
+)
+_explain(
+    "E477",
+    "a stale lock",
+    """
+    The lock was made for other requirements, options or another runtime than the manifest has now; what changed is listed.
+    Run `udfs lock`: versions that still fit stay. `udfs lock --check` tells it in a pipeline.""",
+)
+_explain(
+    "E478",
+    "a lock that cannot be read",
+    """
+    udfs.lock is not in the format that this udfs writes: edited by hand, cut off, left with conflict marks by a merge, or
+    written by a newer udfs. `udfs lock` writes it anew; delete it first to resolve everything from the beginning.""",
+)
+_explain(
+    "E481",
+    "an index that is not set",
+    """
+    `extra_index:` names environment variables, so that addresses with passwords stay out of Git. One of them is not set here.""",
+)
+_explain(
+    "E482",
+    "a file whose hash is not vouched for",
+    """
+    A requirements file may say which hashes are allowed (--hash); the file that fits the runtime has another. Or the index
+    gives no sha256 of it, and without one a lock would promise nothing.""",
+)
+_explain(
+    "E483",
+    "nothing of that name to upgrade",
+    "`udfs lock --upgrade NAME` lets one distribution of the lock move. The lock has none of this name.",
+)
+
 # --- E5: guards and ownership ---------------------------------------------------------------------------------------------
 _explain(
     "E501",

@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING
 
 from reconciler import desired, fresh, ownership, plan
 from reconciler.apply import apply
-from reconciler.artifacts.build import build
 from reconciler.artifacts.content import Content, read
-from reconciler.artifacts.fetch import PipIndex
 from reconciler.artifacts.inspection import is_library_name
 from reconciler.artifacts.runtime import flags, is_native, runtimes_of
 from reconciler.diff import managed_by
@@ -26,6 +24,7 @@ from reconciler.report import Deployed, Report
 from reconciler.runner import Job, ResourceFile, ResourceUnusable
 from reconciler.sources import project as sources
 from reconciler.state import Function, Resource
+from reconciler.supply import artifacts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -61,11 +60,9 @@ class Prepared:
     """What may go wrong and need not."""
 
 
-def prepare(loaded: Loaded, *, cache: Cache, env: Mapping[str, str], on_fetch: Callable[[str], None]) -> Prepared:
+def prepare(loaded: Loaded, *, cache: Cache, env: Mapping[str, str], on_step: Callable[[str], None]) -> Prepared:
     """Read and fetch what a manifest names, check it, and conclude the desired state."""
-    artifacts = build(
-        loaded.manifest, folder=loaded.folder, cache=cache, index=PipIndex(env), at=loaded.at, on_fetch=on_fetch
-    )
+    artifacts = artifacts_of(loaded, cache=cache, env=env, on_step=on_step)
     found = sources.problems(loaded, artifacts, cache.root)
     if any(problem.severity == "error" for problem in found):
         raise InvalidManifest.of(found)

@@ -18,11 +18,12 @@ PACKAGE = ROOT / "reconciler"
 # Lower layers never import from higher ones; modules on one line may import each other.
 LAYERS = (
     {"errors", "names"},
-    {"state", "manifest", "artifacts", "sources"},
+    {"state", "manifest", "artifacts", "locking", "sources"},
     {"desired", "diff", "plan", "report", "ledger", "fresh", "ownership"},
     {"targets", "render", "expected", "trials"},
     {"saved", "dumps"},
     {"apply", "attempt", "lease"},
+    {"supply"},
     {"workflow"},
     {"cli"},
     {"__main__"},
@@ -31,7 +32,7 @@ RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 
 # A server that shares code with its client agrees with it about mistakes.
 STANDS_ALONE = {"local": {"local", "runner"}, "runner": {"runner"}}
-USED_ONLY_BY = {"local": {"local", "cli"}, "runner": {"runner", "local", "trials", "workflow", "cli"}}
+USED_ONLY_BY = {"local": {"local", "cli"}, "runner": {"runner", "local", "trials", "supply", "workflow", "cli"}}
 
 ONE_DOOR = {
     "odps": ("reconciler.targets.maxcompute",),
@@ -40,8 +41,13 @@ ONE_DOOR = {
     "deepdiff": ("reconciler.diff",),
     "click": ("reconciler.cli",),
     "yaml": ("reconciler.manifest",),
-    "subprocess": ("reconciler.runner", "reconciler.artifacts.fetch", "reconciler.cli.identity"),
-    "requests": ("reconciler.targets.maxcompute",),
+    "subprocess": (
+        "reconciler.runner",
+        "reconciler.artifacts.fetch",
+        "reconciler.locking.process",
+        "reconciler.cli.identity",
+    ),
+    "requests": ("reconciler.targets.maxcompute", "reconciler.locking.remote"),
     "http": ("reconciler.local",),
     "secrets": ("reconciler.cli", "reconciler.local"),
     "random": ("reconciler.cli",),

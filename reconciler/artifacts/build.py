@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
@@ -18,7 +18,7 @@ from reconciler import errors
 from reconciler.artifacts import Archive, Artifacts, Library, Wheel, gate
 from reconciler.artifacts.closure import Part
 from reconciler.artifacts.content import Content, read, why_too_large
-from reconciler.artifacts.fetch import Index, Pin, pin
+from reconciler.artifacts.fetch import Index, IndexSilent, Pin, pin
 from reconciler.artifacts.inspection import Facts, inspected
 from reconciler.artifacts.pack import Made, pack
 from reconciler.artifacts.runtime import Runtime, runtime_of, runtimes_of, tags_of, why_not
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from reconciler.artifacts.members import Finding
     from reconciler.manifest.model import Function, Manifest
 
-_Source: TypeAlias = Path | Pin
 _K = TypeVar("_K", bound="Hashable")
 _T = TypeVar("_T")
 _THREADS = 4
@@ -41,10 +40,51 @@ _ALWAYS = {"E421", "E422", "E423"}
 """What is wrong with an archive of `resources:` even if nobody loads what is in it."""
 
 
+class LockedWheel(Protocol):
+    """A wheel that the lock names (`locking.lockfile.Locked`)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def sha256(self) -> str: ...
+    @property
+    def path(self) -> str | None:
+        """Where it lies in the manifest's folder, if it does."""
+        ...
+
+    @property
+    def source(self) -> object | None:
+        """From what it was built, if it was."""
+        ...
+
+
+@dataclass(frozen=True)
+class Locks:
+    """What the lock has to say, and how a wheel that it says was built comes about again."""
+
+    wheels: Mapping[tuple[str, str], Sequence[LockedWheel]] = field(default_factory=dict)
+    """By package and runtime tag."""
+
+    rebuild: Callable[[LockedWheel], Content] | None = None
+
+
 class Places(Protocol):
     """Tells where in the manifest something stands: ``at("packages", "numpy", "wheels", 0)``."""
 
     def __call__(self, *path: str | int) -> Position: ...
+
+
+@dataclass(frozen=True)
+class _Built:
+    """A wheel that was built when the lock was made, and is built again where the cache lacks it."""
+
+    sha256: str
+    again: Callable[[], Content] = field(compare=False)
+
+
+_Source: TypeAlias = Path | Pin | _Built
 
 
 @dataclass(frozen=True)
@@ -73,18 +113,21 @@ def build(
     cache: Cache,
     index: Index,
     at: Places,
+    locks: Locks = Locks(),
     on_fetch: Callable[[str], None] = lambda requirement: None,
 ) -> Artifacts:
     """
     Read, fetch and check everything that the functions of `manifest` are made of.
 
-    `folder` is the manifest's. `on_fetch` is told the requirement of each wheel that is not in the cache, from the
+    `folder` is the manifest's; what `requirements:` want is what `locks` has. `on_fetch` is told the requirement of each wheel that is not in the cache, from the
     thread that fetches it. Raises one PackageError with all problems.
     """
     problems: list[Problem] = []
     files = dict(_read_files(manifest, folder, at, problems))
-    get = partial(_get, inspections(cache), partial(_fetch, cache, index, on_fetch))
-    wheels = list(_find_wheels(manifest, folder, at, problems, get, index.stop))
+    wanted = list(_wanted(manifest, folder, at, problems, locks))
+    come, failed = _prefetch(wanted, cache, index, on_fetch)
+    get = partial(_get, inspections(cache), partial(_fetch, cache, index, on_fetch, come, failed))
+    wheels = list(_find_wheels(wanted, problems, get, index.stop))
     archives = dict(_find_archives(manifest, wheels, cache, at, problems))
     found = Artifacts(
         files,
@@ -155,9 +198,13 @@ def _used(manifest: Manifest) -> list[str]:
     return list(dict.fromkeys(name for name, _ in _pairs(manifest)))
 
 
-def _wanted(manifest: Manifest, folder: Path, at: Places, problems: list[Problem]) -> Iterator[_Wanted]:
+def _wanted(manifest: Manifest, folder: Path, at: Places, problems: list[Problem], locks: Locks) -> Iterator[_Wanted]:
     runtimes = runtimes_of(manifest)
     for package, tag in _pairs(manifest):
+        declared = manifest.packages[package]
+        place = at("packages", package, "requirements" if declared.requirements else "requirements_file")
+        for one in locks.wheels.get((package, tag), ()):
+            yield _Wanted(package, runtimes[tag], _locked(one, folder, locks), f"{one.name}=={one.version}", place)
         for number, wheel in enumerate(manifest.packages[package].wheels):
             place = at("packages", package, "wheels", number)
             try:
@@ -170,15 +217,61 @@ def _wanted(manifest: Manifest, folder: Path, at: Places, problems: list[Problem
                 problems += _placed(error, place)
 
 
+def _locked(one: LockedWheel, folder: Path, locks: Locks) -> _Source:
+    if one.path is not None:
+        return folder / one.path
+    if one.source is not None and locks.rebuild is not None:
+        return _Built(one.sha256, partial(locks.rebuild, one))
+    return Pin(one.name, one.version, one.sha256)
+
+
+def _prefetch(
+    wanted: Iterable[_Wanted], cache: Cache, index: Index, on_fetch: Callable[[str], None]
+) -> tuple[dict[str, Content], dict[str, PackageError]]:
+    """
+    Fetch what the cache lacks, all wheels of a runtime in one go: starting pip takes longer than most downloads.
+
+    Returns what is here, and what need not be tried again because the index does not answer, both by sha256. Of a batch
+    that failed otherwise, each wheel is tried alone afterwards, so that the error is about one.
+    """
+    lacking: dict[str, dict[str, tuple[Pin, Runtime]]] = defaultdict(dict)
+    come: dict[str, Content] = {}
+    for source, runtime in ((one.source, one.runtime) for one in wanted):
+        if isinstance(source, Pin) and source.sha256 not in come:
+            if found := cache.get(source.sha256):
+                come[source.sha256] = found
+            elif not any(source.sha256 in others for others in lacking.values()):
+                lacking[runtime.tag][source.sha256] = (source, runtime)
+    failed: dict[str, PackageError] = {}
+    for batch in lacking.values():
+        if len(batch) < 2:
+            continue
+        pins = [source for source, _ in batch.values()]
+        for one in pins:
+            on_fetch(str(one))
+        try:
+            come.update(_fetch_batch(pins, next(iter(batch.values()))[1], cache, index))
+        except IndexSilent as error:
+            failed.update(dict.fromkeys(batch, error))
+        except PackageError:
+            pass
+    return come, failed
+
+
+def _fetch_batch(pins: Sequence[Pin], runtime: Runtime, cache: Cache, index: Index) -> Iterator[tuple[str, Content]]:
+    with cache.workspace() as folder:
+        for file in index.fetch_all(pins, runtime, folder):
+            sha256 = read(file).sha256  # pip has compared it with the pin's; here it tells which of the pins it is
+            if any(pin.sha256 == sha256 for pin in pins):
+                yield sha256, cache.put(file, sha256)
+
+
 def _find_wheels(
-    manifest: Manifest,
-    folder: Path,
-    at: Places,
+    wanted: Sequence[_Wanted],
     problems: list[Problem],
     get: Callable[[_Source, list[Runtime]], _Found],
     stop: Callable[[], None],
 ) -> Iterator[tuple[_Wanted, Wheel]]:
-    wanted = list(_wanted(manifest, folder, at, problems))
     runtimes: dict[_Source, list[Runtime]] = {}  # one file is got once, however many packages and runtimes name it
     for one in wanted:
         runtimes.setdefault(one.source, []).append(one.runtime)
@@ -197,13 +290,26 @@ def _find_wheels(
 def _get(
     known: Path, fetch: Callable[[Pin, list[Runtime]], Content], source: _Source, runtimes: list[Runtime]
 ) -> _Found:
-    content = _read(source, source.name) if isinstance(source, Path) else fetch(source, runtimes)
+    if isinstance(source, Path):
+        content = _read(source, source.name)
+    else:
+        content = source.again() if isinstance(source, _Built) else fetch(source, runtimes)
     return _Found(content, inspected(content.path, content.sha256, known))
 
 
-def _fetch(cache: Cache, index: Index, on_fetch: Callable[[str], None], pin: Pin, runtimes: list[Runtime]) -> Content:
-    if found := cache.get(pin.sha256):
-        return found
+def _fetch(
+    cache: Cache,
+    index: Index,
+    on_fetch: Callable[[str], None],
+    come: Mapping[str, Content],
+    failed: Mapping[str, PackageError],
+    pin: Pin,
+    runtimes: list[Runtime],
+) -> Content:
+    if pin.sha256 in come:
+        return come[pin.sha256]
+    if pin.sha256 in failed:
+        raise failed[pin.sha256]
     on_fetch(str(pin))
     failures = []
     for runtime in dict.fromkeys(runtimes):  # the hash names one file, and only some of the runtimes may fit it

@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
-from reconciler.errors import PackageError
+from reconciler.errors import PackageError, count
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from reconciler.artifacts.runtime import Runtime
@@ -86,11 +86,19 @@ def _not_pinned(requirement: str, why: str) -> PackageError:
     return PackageError("E404", f"'{requirement}' is not pinned: {why}", hint=hint)
 
 
+class IndexSilent(PackageError):
+    """The index does not answer: there is no use in asking it for the next wheel."""
+
+
 class Index(Protocol):
     """Where pinned wheels come from."""
 
     def fetch(self, pin: Pin, runtime: Runtime, folder: Path) -> Path:
         """Put the wheel into `folder` and return its path. May be called from several threads."""
+        ...
+
+    def fetch_all(self, pins: Sequence[Pin], runtime: Runtime, folder: Path) -> list[Path]:
+        """Put the wheels of all pins into `folder`, or none and raise: which one it is about, `fetch` tells."""
         ...
 
     def stop(self) -> None:
@@ -109,23 +117,27 @@ class PipIndex:
     """An interpreter that has pip."""
 
     timeout: float = 900
-    """Seconds for one wheel. pip's own timeouts end a silent connection much earlier; this ends a dripping one."""
+    """Seconds for one run of pip. pip's own timeouts end a silent connection much earlier; this ends a dripping one."""
 
     _running: set[subprocess.Popen[str]] = field(default_factory=set, init=False, repr=False)
     _lock: Lock = field(default_factory=Lock, init=False, repr=False)
     _stopped: bool = field(default=False, init=False, repr=False)
 
     def fetch(self, pin: Pin, runtime: Runtime, folder: Path) -> Path:
-        wheels = folder / "wheels"
-        requirements = folder / "requirements.txt"
-        requirements.write_text(f"{pin} --hash=sha256:{pin.sha256}\n", encoding="utf-8")
-        code, said = self._run(self._command(runtime, requirements, wheels), folder, pin)
+        return self.fetch_all([pin], runtime, folder)[0]
+
+    def fetch_all(self, pins: Sequence[Pin], runtime: Runtime, folder: Path) -> list[Path]:
+        wheels, requirements = folder / "wheels", folder / "requirements.txt"
+        lines = (f"{pin} --hash=sha256:{pin.sha256}\n" for pin in pins)
+        requirements.write_text("".join(lines), encoding="utf-8")
+        called = str(pins[0]) if len(pins) == 1 else f"{pins[0]} and {count(len(pins) - 1, 'other wheel')}"
+        code, said = self._run(self._command(runtime, requirements, wheels), folder, called)
         if code != 0:
-            raise failure(pin, runtime, said)
-        files = list(wheels.glob("*.whl"))
-        if len(files) != 1:
-            raise PackageError("E403", f"pip was asked for {pin} and left {len(files)} wheels")
-        return files[0]
+            raise failure(pins[0], runtime, said)
+        files = sorted(wheels.glob("*.whl"))
+        if len(files) != len(pins):
+            raise PackageError("E403", f"pip was asked for {called} and left {count(len(files), 'wheel')}")
+        return files
 
     def stop(self) -> None:
         with self._lock:
@@ -143,12 +155,12 @@ class PipIndex:
             *("--requirement", str(requirements), "--dest", str(wheels)),
         ]
 
-    def _run(self, command: list[str], folder: Path, pin: Pin) -> tuple[int, str]:
+    def _run(self, command: list[str], folder: Path, called: str) -> tuple[int, str]:
         # In a folder of our own: `python -m` imports from the working directory first, and a checkout must not be able
         # to bring its own pip. Relative paths in pip's settings are therefore not found.
         with self._lock:
             if self._stopped:
-                raise PackageError("E403", f"fetching {pin} was stopped")
+                raise PackageError("E403", f"fetching {called} was stopped")
             process = subprocess.Popen(
                 command,
                 cwd=folder,
@@ -165,7 +177,7 @@ class PipIndex:
         except subprocess.TimeoutExpired as error:
             raise PackageError(
                 "E403",
-                f"{pin} did not arrive within {self.timeout:g} seconds",
+                f"{called} did not arrive within {self.timeout:g} seconds",
                 hint="try again; 'pip config list' shows which index pip uses",
             ) from error
         finally:
@@ -194,7 +206,7 @@ def failure(pin: Pin, runtime: Runtime, said: str) -> PackageError:
             hint="install pip into the environment of udfs: python -m ensurepip",
         )
     if _SILENT.search(said):
-        return PackageError(
+        return IndexSilent(
             "E403",
             f"{pin} cannot be fetched: the package index does not answer{words}",
             hint="check network and proxy; 'pip config list' shows which index pip uses",
@@ -228,10 +240,11 @@ def _mismatch(pin: Pin, runtime: Runtime, found: str, said: str) -> PackageError
 def readable(said: str) -> list[str]:
     """Return the last lines of pip's output that tell what is wrong, without credentials and control characters."""
     lines = [line.strip() for line in said.splitlines() if _TELLING.match(line.strip())]
-    return [_shown(line) for line in dict.fromkeys(lines)][-2:]
+    return [masked(line) for line in dict.fromkeys(lines)][-2:]
 
 
-def _shown(line: str) -> str:
+def masked(line: str) -> str:
+    """Return a line of another program as it may be shown: no credentials, no control characters, not too long."""
     # Greedy up to the last @ before the path: passwords may hold an @. Queries may be signatures.
     line = re.sub(r"://[^/\s]*@", "://***@", line)
     line = re.sub(r"(://[^\s?#]*)\?[^\s#]*", r"\1?***", line)

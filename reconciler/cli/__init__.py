@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "init": ("starting", "Write a commented starter manifest and a first function."),
     "validate": ("starting", "Check the manifest and every file it names; no service is asked."),
+    "lock": ("locking", "Resolve the packages' requirements for their runtimes, and write udfs.lock."),
     "plan": ("reconciling", "Show what differs between the manifest and the project."),
     "apply": ("reconciling", "Make the project match the manifest."),
     "drift": ("reconciling", "Show what in the project is not as the manifest says, and who changed it."),

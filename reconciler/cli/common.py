@@ -147,7 +147,7 @@ def prepared(manifest: Loaded, *, warn: bool = True) -> Prepared:
     from reconciler.cli.output import note, print_lines
     from reconciler.render.text import problems
 
-    ready = workflow.prepare(manifest, cache=cache(), env=os.environ, on_fetch=lambda name: note(f"fetching {name}"))
+    ready = workflow.prepare(manifest, cache=cache(), env=os.environ, on_step=note)
     if ready.warnings and warn:
         print_lines(problems(ready.warnings), sys.stderr)
     return ready

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from reconciler import supply
 from reconciler.artifacts import content
-from reconciler.artifacts.build import build, inspections
+from reconciler.artifacts.build import inspections
 from reconciler.artifacts.closure import Part
-from reconciler.artifacts.fetch import PipIndex
 from reconciler.artifacts.inspection import inspected
 from reconciler.artifacts.runtime import PLATFORMS, RHEL7, RUNTIMES
 from reconciler.artifacts.tree import look, of_function
@@ -64,14 +64,7 @@ def deps(options: Options, function: str | None) -> None:
     """Show what each function ships: packages, wheels, native libraries, sizes, and who shares them."""
     manifest = loaded(options)
     names = [_declared(manifest, function)] if function else [*manifest.manifest.functions]
-    artifacts = build(
-        manifest.manifest,
-        folder=manifest.folder,
-        cache=cache(),
-        index=PipIndex(os.environ),
-        at=manifest.at,
-        on_fetch=lambda name: note(f"fetching {name}"),
-    )
+    artifacts = supply.artifacts_of(manifest, cache=cache(), env=os.environ, on_step=note)
     found = [of_function(name, manifest.manifest, artifacts) for name in names]
     if options.as_json:
         print_document(document.deps(manifest.manifest.stack, found, artifacts.warnings))

@@ -17,6 +17,7 @@ from reconciler.artifacts.runtime import PLATFORMS, RUNTIMES
 from reconciler.artifacts.shape import matcher
 from reconciler.manifest.model import PinnedWheel
 from reconciler.manifest.paths import Folder, Refusal
+from reconciler.manifest.requirement import Refused, wanted
 from reconciler.manifest.wording import did_you_mean, quoted
 from reconciler.names import (
     ARCHIVE_SUFFIXES,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from reconciler.manifest.model import Function, Manifest, Resource, ResourceType, RuntimeTag, Target
+    from reconciler.manifest.model import Function, Manifest, Package, Resource, ResourceType, RuntimeTag, Target
     from reconciler.manifest.reader import Document
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -40,6 +41,11 @@ _PROJECT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,127}\Z")
 _TABLE = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+){0,2}\Z")
 _PARTITION = re.compile(r"[A-Za-z_]\w*\s*=\s*('[^']*'|\"[^\"]*\"|\w+)\Z", re.ASCII)
 _MAX_GUESSES = 100
+_FOR_THE_LOCK = {
+    *("constraints", "constraints_file", "prefer_binary", "pre_release", "no_deps", "without", "extra_index"),
+    "find_links",
+}
+"""Keys of a package that say how requirements are resolved."""
 
 
 @dataclass(frozen=True)
@@ -192,6 +198,7 @@ class _Checker:
                     self._pinned(here, wheel)
                 else:
                     self._wheel(here, wheel, is_alone=package.bundle is None)
+            self._requirements(("packages", name), package)
             self._libraries(("packages", name, "libraries"), package.libraries)
             self._patterns(("packages", name, "exclude"), package.exclude)
             if package.bundle:
@@ -199,6 +206,45 @@ class _Checker:
             if name not in used:
                 message, hint = f"no function uses the package {quoted(name)}", "name it under a function's `packages:`"
                 self.document.warn("E312", message, self.document.find("packages", name), hint=hint)
+
+    def _requirements(self, here: tuple[str, str], package: Package) -> None:
+        if not (package.is_locked or package.wheels or package.libraries):
+            hint = "`requirements:`, `requirements_file:`, `wheels:` or `libraries:`"
+            self.note("E201", f"the package {quoted(here[1])} names nothing to ship", *here, hint=hint)
+        for key, texts in (("requirements", package.requirements), ("constraints", package.constraints)):
+            seen: set[str] = set()
+            for index, text in enumerate(texts):
+                self._requirement((*here, key, index), text, seen, constrains=key == "constraints")
+        for key, path in (
+            ("requirements_file", package.requirements_file),
+            ("constraints_file", package.constraints_file),
+        ):
+            if path is not None:
+                self._file((*here, key), path)
+        for index, path in enumerate(package.find_links):
+            self._folder((*here, "find_links", index), path)
+        if not package.is_locked:
+            for key in _FOR_THE_LOCK & package.model_fields_set:
+                message = f"{quoted(key)} goes with `requirements:` or `requirements_file:` only"
+                self.note("E204", message, *here, key, at_key=True)
+
+    def _requirement(self, here: tuple[str | int, ...], text: str, seen: set[str], *, constrains: bool) -> None:
+        read = wanted(text)
+        if isinstance(read, Refused):
+            self.note(read.code, read.message, *here, hint=read.hint)
+        elif read.text in seen:
+            self.note("E313", f"{quoted(text)} is listed twice", *here, hint="keep one")
+        elif read.path is not None and constrains:
+            self.note("E470", f"{quoted(text)} constrains nothing", *here, hint="as in 'numpy<1.20'")
+        elif read.path is not None:
+            self._folder(here, read.path)
+        seen.add(text if isinstance(read, Refused) else read.text)
+
+    def _folder(self, here: tuple[str | int, ...], text: str) -> None:
+        """Note why a path that may be a folder is not taken."""
+        found = self.folder.find(text, may_be_folder=True)
+        if isinstance(found, Refusal):
+            self.note(found.code, found.message, *here, hint=found.hint)
 
     def _libraries(self, here: tuple[str, ...], paths: list[str]) -> None:
         for index, path in enumerate(paths):

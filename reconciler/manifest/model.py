@@ -115,6 +115,7 @@ VariableName = Annotated[str, StringConstraints(strict=True, pattern=VARIABLE)]
 VariableValue = Annotated[
     Text, WithJsonSchema({"type": ["string", "number", "boolean"], "description": "Text, whatever it looks like."})
 ]
+Flag = Annotated[bool, BeforeValidator(core_value)]
 Names = Annotated[list[Text], BeforeValidator(_null_as_none)]
 
 
@@ -183,10 +184,45 @@ Wheel: TypeAlias = Annotated[
 
 
 class Package(Section):
-    """A group of wheels that functions name under `packages:`."""
+    """A group of distributions that functions name under `packages:`."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [{"required": [key]} for key in ("requirements", "requirements_file", "wheels", "libraries")]
+        }
+    )
+
+    requirements: Annotated[list[Text], BeforeValidator(_null_as_none)] = Field(
+        default_factory=list,
+        description="What is needed, as pip takes it: 'scipy', 'numpy==1.21.6', 'requests[socks]>=2; python_version < \"3.8\"', or "
+        "the path of a wheel, a source archive or a project's folder, beginning with './'. `udfs lock` resolves it.",
+    )
+    requirements_file: Text | None = Field(
+        None, description="Path of a requirements.txt, relative to the manifest; its own -r and -c files count too."
+    )
+    constraints: Annotated[list[Text], BeforeValidator(_null_as_none)] = Field(
+        default_factory=list, description="Versions that are allowed should they be needed: 'numpy<1.20'."
+    )
+    constraints_file: Text | None = Field(None, description="Path of a file of constraints, relative to the manifest.")
+    prefer_binary: Flag = Field(
+        False, description="Rather take an older version that has a wheel than build a newer one."
+    )
+    pre_release: Flag = Field(False, description="Take alpha, beta and release candidate versions too.")
+    no_deps: Flag = Field(False, description="Only what is listed; nothing that it needs.")
+    without: Names = Field(
+        default_factory=list, description="Distributions to leave out although something needs them."
+    )
+    extra_index: Annotated[list[VariableName], BeforeValidator(_null_as_none)] = Field(
+        default_factory=list,
+        description="Environment variables that hold addresses of further package indexes, so that no password is in Git.",
+    )
+    find_links: Names = Field(
+        default_factory=list, description="Folders with wheels and source archives, relative to the manifest."
+    )
     wheels: Annotated[list[Wheel], Field(min_length=1)] = Field(
-        description="Paths of wheel files, or {requirement, sha256} for wheels of the package index."
+        default_factory=list,
+        description="Paths of wheel files, or {requirement, sha256} for wheels of the package index; taken as they are, "
+        "without anything that they need.",
     )
     libraries: Names = Field(
         default_factory=list,
@@ -198,15 +234,18 @@ class Package(Section):
         description="'single' puts all wheels into one archive called after the package: NAME.zip. Left out, each wheel is an "
         "archive of its own, which packages and functions share.",
     )
-    slim: Annotated[bool, BeforeValidator(core_value)] = Field(
-        False, description="Leave out tests, headers, type stubs and sources of compiled code."
-    )
+    slim: Flag = Field(False, description="Leave out tests, headers, type stubs and sources of compiled code.")
     exclude: Names = Field(
         default_factory=list, description="Patterns as in .gitignore: files of the wheels that are left out."
     )
     byte_compile: Annotated[Literal["keep", "drop"], BeforeValidator(_exact)] = Field(
         "keep", description="What becomes of .pyc files that wheels bring; most bring none."
     )
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether something of it is to be resolved."""
+        return bool(self.requirements or self.requirements_file)
 
 
 class Resource(Section):

@@ -75,17 +75,17 @@ class Folder:
     def __post_init__(self) -> None:
         self._inside = f"{str(self.root).rstrip('/')}/"
 
-    def find(self, text: str) -> str | Refusal:
-        """Return the regular file that `text` names: absolute, symbolic links resolved."""
+    def find(self, text: str, *, may_be_folder: bool = False) -> str | Refusal:
+        """Return the regular file, or folder where one is taken, that `text` names: absolute, symbolic links resolved."""
         refusal = why_not_a_path(text)
         if refusal is not None:
             return refusal
         try:
-            return self._find(text)
+            return self._find(text, may_be_folder)
         except OSError as error:
             return _unreachable(text, error)
 
-    def _find(self, text: str) -> str | Refusal:
+    def _find(self, text: str, may_be_folder: bool) -> str | Refusal:
         # Many files share a folder: resolve each folder once, then ask for the file alone.
         head, _, name = text.rpartition("/")
         folder = self._real.get(head)
@@ -100,7 +100,7 @@ class Folder:
             return Refusal(
                 "E304", f"{quoted(text)} leads out of the manifest's folder", "a symbolic link on the way does so"
             )
-        if not stat.S_ISREG(mode):
+        if not stat.S_ISREG(mode) and not (may_be_folder and stat.S_ISDIR(mode)):
             kind = _KINDS.get(stat.S_IFMT(mode), "something else")
             return Refusal("E305", f"{quoted(text)} is {kind}, not a file", None)
         return path

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from reconciler.diff import Change
     from reconciler.errors import Problem
     from reconciler.ledger import Entry
+    from reconciler.locking.changes import Move
     from reconciler.plan import Destination, Plan
     from reconciler.report import Deployed, Report
     from reconciler.state import Desired, Live, Object
@@ -272,6 +273,29 @@ class LibsDocument(_Model):
     files: tuple[LookedDocument, ...]
 
 
+class LockMoveDocument(_Model):
+    """A distribution of a package group that is new, gone, or another file."""
+
+    package: str
+    runtime: str
+    name: str
+    before: str | None = Field(None, description="Its version in the lock as it was.")
+    after: str | None = Field(None, description="Its version in the lock as it is.")
+    file: str | None = None
+    sha256: str | None = None
+    size: int | None = Field(None, description="Bytes, if the index says so.")
+
+
+class LockDocument(_Model):
+    """What `udfs lock` did."""
+
+    format: Literal["udfs.lock-changes/1"] = "udfs.lock-changes/1"
+    stack: str
+    lock: str
+    written: bool
+    changes: tuple[LockMoveDocument, ...]
+
+
 class ShippedDocument(_Model):
     """One resource of a function."""
 
@@ -474,6 +498,10 @@ def libs(found: Iterable[Looked]) -> LibsDocument:
     return LibsDocument(files=tuple(map(_looked, found)))
 
 
+def lock(stack: str, place: str, moves: Iterable[Move], *, written: bool) -> LockDocument:
+    return LockDocument(stack=stack, lock=place, written=written, changes=tuple(map(_move, moves)))
+
+
 def deps(stack: str, found: Iterable[Dependencies], warnings: Iterable[Problem]) -> DepsDocument:
     return DepsDocument(stack=stack, functions=tuple(map(_dependencies, found)), warnings=tuple(map(problem, warnings)))
 
@@ -580,6 +608,20 @@ def _looked(one: Looked) -> LookedDocument:
         level=_level(one.level),
         natives=tuple(natives),
         verdicts=tuple(verdicts),
+    )
+
+
+def _move(one: Move) -> LockMoveDocument:
+    before, after = one.before, one.after
+    return LockMoveDocument(
+        package=one.package,
+        runtime=one.runtime,
+        name=one.name,
+        before=before.version if before else None,
+        after=after.version if after else None,
+        file=after.file if after else None,
+        sha256=after.sha256 if after else None,
+        size=after.size if after else None,
     )
 
 

@@ -18,6 +18,7 @@ from tests.builders import sha256, wheel
 from tests.natives import elf
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from reconciler.artifacts.fetch import Pin
@@ -40,6 +41,9 @@ class ShelfIndex:
             raise PackageError("E403", f"{pin} cannot be fetched for {runtime.tag}")
         shutil.copy(self.wheels[pin.sha256], folder)
         return folder / self.wheels[pin.sha256].name
+
+    def fetch_all(self, pins: Sequence[Pin], runtime: Runtime, folder: Path) -> list[Path]:
+        return [self.fetch(pin, runtime, folder) for pin in pins]
 
     def stop(self) -> None:
         self.stopped = True

@@ -40,6 +40,9 @@ class NoIndex:
     def fetch(self, *_: object) -> Path:
         raise AssertionError
 
+    def fetch_all(self, *_: object) -> list[Path]:
+        raise AssertionError
+
     def stop(self) -> None:
         raise AssertionError
 

@@ -1,0 +1,127 @@
+"""
+Which package indexes this machine uses, told to whichever tool asks one.
+
+People set an index once, for pip (``pip.conf``, ``PIP_*``) or for uv (``UV_*``), and mean both: a laptop inside a bank
+has a mirror and no way to anything else. uv does not read pip's settings, nor pip uv's, so the settings of the one are
+translated for the other where the other has none of its own. Addresses may hold passwords, so they travel in the
+environment of a process, never among its arguments.
+
+pip looks into all indexes and takes the best version; that is kept for settings that were made for pip.
+[pip documentation, "Configuration"; uv documentation, "Package indexes"]
+"""
+
+from __future__ import annotations
+
+from configparser import Error as ConfigError
+from configparser import RawConfigParser
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+_UV_SETS = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_CONFIG_FILE")
+_PIP_SETS = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_CONFIG_FILE")
+_SECTIONS = ("global", "download")
+
+
+@dataclass(frozen=True)
+class Indexes:
+    """Where packages come from."""
+
+    default: str | None = field(default=None, repr=False)
+    extra: tuple[str, ...] = field(default=(), repr=False)
+    find_links: tuple[str, ...] = ()
+    cert: str | None = None
+    """Path of a bundle of certificates."""
+
+    trusted: tuple[str, ...] = ()
+    """Hosts whose certificates are not looked at."""
+
+    no_index: bool = False
+
+
+def pip_settings(env: Mapping[str, str], prefix: Path) -> Indexes:
+    """Read what is set for pip; `prefix` is that of the Python whose pip it is."""
+    values: dict[str, str] = {}
+    for path in _files(env, prefix):
+        parser = RawConfigParser()
+        try:
+            parser.read(path, encoding="utf-8")
+        except (ConfigError, OSError, UnicodeDecodeError):
+            continue  # pip will say so where it matters
+        for section in _SECTIONS:
+            if parser.has_section(section):
+                values.update(parser.items(section))
+    values.update(
+        {name[4:].lower().replace("_", "-"): value for name, value in env.items() if name.startswith("PIP_") and value}
+    )
+    return Indexes(
+        values.get("index-url"),
+        tuple(values.get("extra-index-url", "").split()),
+        tuple(values.get("find-links", "").split()),
+        values.get("cert"),
+        tuple(values.get("trusted-host", "").split()),
+        values.get("no-index", "").lower() in ("1", "true", "yes", "on"),
+    )
+
+
+def for_uv(env: Mapping[str, str], pip: Indexes, more: Sequence[str]) -> dict[str, str]:
+    """Return the environment for uv: its own settings if it has any, else pip's; `more` are a package's own indexes."""
+    made = dict(env)
+    extra = [*more]
+    if not any(env.get(name) for name in _UV_SETS):
+        if pip.default:
+            made["UV_DEFAULT_INDEX"] = pip.default
+        extra += pip.extra
+        if pip.trusted and not env.get("UV_INSECURE_HOST"):
+            made["UV_INSECURE_HOST"] = " ".join(pip.trusted)
+        if pip.extra:
+            made.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")
+        if pip.no_index:
+            made["UV_NO_INDEX"] = "1"
+    if extra:
+        made["UV_INDEX"] = " ".join([*extra, *env.get("UV_INDEX", "").split()])
+    if pip.find_links and not env.get("UV_FIND_LINKS"):
+        made["UV_FIND_LINKS"] = ",".join(pip.find_links)
+    if pip.cert:
+        made.setdefault("SSL_CERT_FILE", pip.cert)
+    return made
+
+
+def for_pip(env: Mapping[str, str], more: Sequence[str], find_links: Sequence[str] = ()) -> dict[str, str]:
+    """Return the environment for pip: its own settings if it has any, else uv's; and a package's own."""
+    made = dict(env)
+    if not any(env.get(name) for name in _PIP_SETS):
+        if default := env.get("UV_DEFAULT_INDEX") or env.get("UV_INDEX_URL"):
+            made["PIP_INDEX_URL"] = default.rpartition("=")[2] if _is_named(default) else default
+        theirs = [*env.get("UV_INDEX", "").split(), *env.get("UV_EXTRA_INDEX_URL", "").split()]
+        more = [*more, *(one.partition("=")[2] if _is_named(one) else one for one in theirs)]
+    if more:
+        made["PIP_EXTRA_INDEX_URL"] = " ".join([*env.get("PIP_EXTRA_INDEX_URL", "").split(), *more])
+    if find_links:
+        made["PIP_FIND_LINKS"] = " ".join([*env.get("PIP_FIND_LINKS", "").split(), *find_links])
+    return made
+
+
+def _is_named(index: str) -> bool:
+    """uv takes ``name=address``."""
+    return index.partition("=")[0].replace("-", "").replace("_", "").replace(".", "").isalnum() and "=" in index
+
+
+def _files(env: Mapping[str, str], prefix: Path) -> Iterator[Path]:
+    """Yield pip's files, the weakest first."""
+    home = Path(env["HOME"]) if env.get("HOME") else None
+    own = env.get("PIP_CONFIG_FILE")
+    if own == "/dev/null":
+        return
+    for folder in reversed(env.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":")):
+        yield Path(folder, "pip", "pip.conf")
+    yield Path("/etc/pip.conf")
+    if home:
+        yield home / ".pip" / "pip.conf"
+        yield Path(env.get("XDG_CONFIG_HOME") or home / ".config") / "pip" / "pip.conf"
+    yield prefix / "pip.conf"
+    if own:
+        yield Path(own)
