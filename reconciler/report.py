@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from reconciler.artifacts import Archive
+    from reconciler.artifacts.content import Content
     from reconciler.diff import Change
     from reconciler.errors import UdfsError
     from reconciler.names import Key
@@ -21,6 +23,22 @@ class Outcome(enum.Enum):
     DONE = "done"
     FAILED = "failed"
     NOT_TRIED = "not tried"
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file as it would be uploaded."""
+
+    name: str
+    """Of the resource."""
+
+    type: str
+    content: Content
+    functions: tuple[str, ...]
+    """Those that list it."""
+
+    archive: Archive | None = None
+    """What it is made of, if it is of a package."""
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,13 @@ requirements, or a wheel has to be built.
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.artifacts.build import Locks, build
+from reconciler.artifacts.digests import Digests
 from reconciler.artifacts.fetch import PipIndex
 from reconciler.errors import PackageError
 
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 def artifacts_of(loaded: Loaded, *, cache: Cache, env: Mapping[str, str], on_step: Callable[[str], None]) -> Artifacts:
     """Read and fetch what a manifest and its lock name, and check it; `on_step` is told of everything that takes long."""
     packages = loaded.manifest.packages.values()
+    digests = Digests(cache.root, str(loaded.folder))
+    cache = replace(cache, read=digests.read)
     locks, found = Locks(), env
     if any(package.is_locked for package in packages):  # resolving and building are not loaded for nothing
         from reconciler.locking.indexes import for_pip
@@ -41,15 +45,18 @@ def artifacts_of(loaded: Loaded, *, cache: Cache, env: Mapping[str, str], on_ste
         locks = locks_of(loaded, partial(_rebuilt, loaded, cache, env, on_step))
         more = [env[name] for package in packages for name in package.extra_index if env.get(name)]
         found = for_pip(env, more, [str(loaded.folder / path) for package in packages for path in package.find_links])
-    return build(
-        loaded.manifest,
-        folder=loaded.folder,
-        cache=cache,
-        index=PipIndex(found),
-        at=loaded.at,
-        locks=locks,
-        on_fetch=lambda requirement: on_step(f"fetching {requirement}"),
-    )
+    try:
+        return build(
+            loaded.manifest,
+            folder=loaded.folder,
+            cache=cache,
+            index=PipIndex(found),
+            at=loaded.at,
+            locks=locks,
+            on_fetch=lambda requirement: on_step(f"fetching {requirement}"),
+        )
+    finally:
+        digests.save()
 
 
 def make_lock(

@@ -7,6 +7,7 @@ comes in as arguments.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from reconciler.errors import InvalidManifest, UdfsError, UsageError
 from reconciler.lease import Lease
 from reconciler.ledger import comment_of, dump, entry_name, finished, parse
 from reconciler.names import function_key, resource_key
-from reconciler.report import Deployed, Report
+from reconciler.report import Deployed, Report, Upload
 from reconciler.runner import Job, ResourceFile, ResourceUnusable
 from reconciler.sources import project as sources
 from reconciler.state import Function, Resource
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.apply import Progress
+    from reconciler.artifacts import Artifacts
     from reconciler.artifacts.cache import Cache
     from reconciler.artifacts.runtime import Runtime
     from reconciler.attempt import Patience
@@ -53,11 +55,14 @@ class Prepared:
 
     loaded: Loaded
     desired: DesiredState
-    contents: Mapping[str, Path]
-    """sha256 → the file that has it."""
-
+    artifacts: Artifacts
     warnings: tuple[Problem, ...] = ()
     """What may go wrong and need not."""
+
+    @property
+    def contents(self) -> Mapping[str, Path]:
+        """Return the files that may be uploaded, by their sha256."""
+        return {content.sha256: content.path for content in self.artifacts.contents}
 
 
 def prepare(loaded: Loaded, *, cache: Cache, env: Mapping[str, str], on_step: Callable[[str], None]) -> Prepared:
@@ -67,8 +72,30 @@ def prepare(loaded: Loaded, *, cache: Cache, env: Mapping[str, str], on_step: Ca
     if any(problem.severity == "error" for problem in found):
         raise InvalidManifest.of(found)
     warnings = (*artifacts.warnings, *found)
-    contents = {content.sha256: content.path for content in artifacts.contents}
-    return Prepared(loaded, desired.state(loaded, artifacts), contents, warnings)
+    return Prepared(loaded, desired.state(loaded, artifacts), artifacts, warnings)
+
+
+def uploads(prepared: Prepared, only: Iterable[str] = ()) -> tuple[Upload, ...]:
+    """Return every file that would be uploaded to a project that has none, by name; or what some functions need of it."""
+    wanted = {function_key(name) for name in only}
+    listing: dict[Key, list[str]] = defaultdict(list)
+    for key, one in prepared.desired.items():
+        if isinstance(one.object, Function) and (not wanted or key in wanted):
+            for ref in filter(lambda ref: ref.is_own, one.object.resources):
+                listing[resource_key(ref.name)].append(one.object.name)
+    contents = {content.sha256: content for content in prepared.artifacts.contents}
+    archives = {one.name: one for found in prepared.artifacts.archives.values() for one in found}
+    return tuple(
+        Upload(
+            one.object.name,
+            one.object.type,
+            contents[one.marker.sha256],
+            tuple(listing.get(key, ())),
+            archives.get(one.object.name),
+        )
+        for key, one in sorted(prepared.desired.items())
+        if isinstance(one.object, Resource) and one.marker and one.marker.sha256 and (key in listing or not wanted)
+    )
 
 
 def make_plan(prepared: Prepared, reading: Reading, *, from_dump: bool = False) -> Plan:

@@ -123,10 +123,10 @@ def build(
     thread that fetches it. Raises one PackageError with all problems.
     """
     problems: list[Problem] = []
-    files = dict(_read_files(manifest, folder, at, problems))
+    files = dict(_read_files(manifest, folder, cache, at, problems))
     wanted = list(_wanted(manifest, folder, at, problems, locks))
     come, failed = _prefetch(wanted, cache, index, on_fetch)
-    get = partial(_get, inspections(cache), partial(_fetch, cache, index, on_fetch, come, failed))
+    get = partial(_get, cache, partial(_fetch, cache, index, on_fetch, come, failed))
     wheels = list(_find_wheels(wanted, problems, get, index.stop))
     archives = dict(_find_archives(manifest, wheels, cache, at, problems))
     found = Artifacts(
@@ -157,7 +157,9 @@ def _errors(problems: Iterable[Problem]) -> bool:
 # --- Files ----------------------------------------------------------------------------------------------------------------
 
 
-def _read_files(manifest: Manifest, folder: Path, at: Places, problems: list[Problem]) -> Iterator[tuple[str, Content]]:
+def _read_files(
+    manifest: Manifest, folder: Path, cache: Cache, at: Places, problems: list[Problem]
+) -> Iterator[tuple[str, Content]]:
     places: dict[str, tuple[str | int, ...]] = {}
     for name, resource in manifest.resources.items():
         if resource.file is not None:
@@ -168,7 +170,7 @@ def _read_files(manifest: Manifest, folder: Path, at: Places, problems: list[Pro
     for name in _used(manifest):
         for number, library in enumerate(manifest.packages[name].libraries):
             places.setdefault(library, ("packages", name, "libraries", number))
-    outcomes = _gather({file: partial(_read, folder / file, file) for file in places})
+    outcomes = _gather({file: partial(_read, cache, folder / file, file) for file in places})
     for file, outcome in outcomes.items():
         if isinstance(outcome, PackageError):
             problems += _placed(outcome, at(*places[file]))
@@ -178,9 +180,9 @@ def _read_files(manifest: Manifest, folder: Path, at: Places, problems: list[Pro
             yield file, outcome
 
 
-def _read(path: Path, name: str) -> Content:
+def _read(cache: Cache, path: Path, name: str) -> Content:
     try:
-        return read(path)
+        return cache.read(path)
     except OSError as error:
         raise PackageError("E305", f"'{name}' cannot be read: {error.strerror or error}") from error
 
@@ -288,13 +290,13 @@ def _find_wheels(
 
 
 def _get(
-    known: Path, fetch: Callable[[Pin, list[Runtime]], Content], source: _Source, runtimes: list[Runtime]
+    cache: Cache, fetch: Callable[[Pin, list[Runtime]], Content], source: _Source, runtimes: list[Runtime]
 ) -> _Found:
     if isinstance(source, Path):
-        content = _read(source, source.name)
+        content = _read(cache, source, source.name)
     else:
         content = source.again() if isinstance(source, _Built) else fetch(source, runtimes)
-    return _Found(content, inspected(content.path, content.sha256, known))
+    return _Found(content, inspected(content.path, content.sha256, inspections(cache)))
 
 
 def _fetch(

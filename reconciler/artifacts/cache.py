@@ -3,9 +3,11 @@ A folder of files that are found by their sha256.
 
 Layout: ``sha256/ab/<hex>/<file name>``. The file keeps its name because a wheel's name carries its tags.
 
-Nothing in the folder is trusted: `Cache.get` hashes a file each time it hands it out, so a file that somebody changed, or
-that a full disk cut off, counts as absent and is fetched again. Reading is cheap beside fetching, and both hashes are
-needed anyway. A file appears under its name by one rename and is never opened for writing there, so any number of
+Nothing in the folder is taken at its name: `Cache.get` holds a file's hash against it each time it hands it out, so a file
+that somebody changed, or that a full disk cut off, counts as absent and is fetched again. The hash comes from `Cache.read`,
+which may remember it as long as the file system says that nobody has written to the file since (`digests`): to change a
+file is to change its ctime, and then it is read again. What the remembered hashes cannot withstand is somebody who writes
+to the user's own folder of caches *and* forges the list of hashes there. A file appears under its name by one rename and is never opened for writing there, so any number of
 processes may use one cache at the same time.
 """
 
@@ -21,7 +23,7 @@ from reconciler.artifacts.content import Content, read
 from reconciler.errors import PackageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 @dataclass(frozen=True)
@@ -29,12 +31,14 @@ class Cache:
     """The cache under `root`, which need not exist yet."""
 
     root: Path
+    read: Callable[[Path], Content] = read
+    """Hashes a file."""
 
     def get(self, sha256: str) -> Content | None:
         """Return the file with this hash if it is here and whole."""
         folder = self._folder(sha256)
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-            content = _read(path)
+            content = self._content(path)
             if content is not None and content.sha256 == sha256:
                 return content
         return None
@@ -64,15 +68,14 @@ class Cache:
             file.replace(place)
         return Content(place, found.sha256, found.md5, found.size)
 
+    def _content(self, path: Path) -> Content | None:
+        try:
+            return self.read(path) if path.is_file() else None
+        except OSError:  # unreadable is as good as absent
+            return None
+
     def _folder(self, sha256: str) -> Path:
         return self.root / "sha256" / sha256[:2] / sha256
-
-
-def _read(path: Path) -> Content | None:
-    try:
-        return read(path) if path.is_file() else None
-    except OSError:  # unreadable is as good as absent
-        return None
 
 
 @contextmanager

@@ -23,6 +23,7 @@ import tempfile
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, Literal, TypeAlias, cast
 from zipfile import BadZipFile
@@ -35,6 +36,8 @@ from reconciler.names import ARCHIVE_SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from pydantic import TypeAdapter
 
 Kind: TypeAlias = Literal["wheel", "zip", "tar", "library", "file"]
 
@@ -155,21 +158,24 @@ def inspected(path: Path, sha256: str, folder: Path | None) -> Facts:
     return known
 
 
-def _known(place: Path) -> Facts | None:
+@cache
+def _form() -> TypeAdapter[Facts]:
     from pydantic import TypeAdapter
 
+    return TypeAdapter(Facts)
+
+
+def _known(place: Path) -> Facts | None:
     try:
-        return TypeAdapter(Facts).validate_json(place.read_bytes())
+        return _form().validate_json(place.read_bytes())
     except (OSError, ValueError):
         return None
 
 
 def _keep(facts: Facts, place: Path) -> None:
-    from pydantic import TypeAdapter
-
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=place.parent, prefix=".facts-", delete=False) as stream:
-        stream.write(TypeAdapter(Facts).dump_json(facts))
+        stream.write(_form().dump_json(facts))
     Path(stream.name).replace(place)
 
 

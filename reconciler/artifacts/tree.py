@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from reconciler.artifacts.closure import Need
     from reconciler.artifacts.inspection import Kind, Native
     from reconciler.artifacts.runtime import Runtime
+    from reconciler.artifacts.shape import LeftOut
     from reconciler.manifest.model import Manifest
 
 
@@ -85,6 +86,11 @@ class Shipped:
     file: str | None = None
     """Of a library whose file has another name than its SONAME, under which it is uploaded: the file."""
 
+    wheels: tuple[str, ...] = ()
+    """Of an archive that was packed here: what it is made of."""
+
+    left_out: tuple[LeftOut, ...] = ()
+
 
 @dataclass(frozen=True)
 class Group:
@@ -136,8 +142,13 @@ def of_function(name: str, manifest: Manifest, found: Artifacts) -> Dependencies
 
     def shipped(resource: str) -> Shipped:
         one = _shipped(resource, parts[resource], [*parts.values()], sizes.get(resource, 0), users, name, runtime)
-        return replace(one, file=renamed.get(resource))
+        archive = packed.get(resource)
+        made_of = tuple(wheel.filename for wheel in archive.wheels) if archive else ()
+        return replace(one, file=renamed.get(resource), wheels=made_of, left_out=archive.left_out if archive else ())
 
+    packed = {
+        archive.name: archive for archives in found.archives.values() for archive in archives if archive.is_packed
+    }
     renamed = {
         library.name: library.path
         for _, library in found.libraries_of(function.packages)

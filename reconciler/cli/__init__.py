@@ -44,6 +44,7 @@ COMMANDS = {
     "test": ("testing", "Run the manifest's tests here; nothing is deployed and no service is asked."),
     "libs": ("inspecting", "Show what is native in wheels and libraries, what it needs, and where it loads."),
     "deps": ("inspecting", "Show what each function ships: wheels, native libraries, sizes, and who shares them."),
+    "build": ("building", "Make the bytes that would be uploaded, and list them with their sha256."),
     "serve": ("running", "Run a MaxCompute of your own on loopback."),
     "schema": ("starting", "Print the JSON Schema of the manifest or of plan.json."),
     "explain": ("starting", "Explain an error code."),

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeAlias, TypeVar
 import click
 
 from reconciler import __version__
-from reconciler.errors import AccessError, MachineError, UdfsError
+from reconciler.errors import AccessError, MachineError, UdfsError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -139,6 +139,16 @@ def loaded(options: Options) -> Loaded:
     if found.warnings and options.format == "text":
         print_lines(problems(found.warnings), sys.stderr)
     return found
+
+
+def declared_function(manifest: Loaded, name: str) -> str:
+    """Return a function's name as the manifest spells it."""
+    spelled = {known.lower(): known for known in manifest.manifest.functions}
+    if name.lower() not in spelled:
+        raise UsageError(
+            "E901", f"the manifest has no function '{name}'", hint=f"it has: {', '.join(spelled.values())}"
+        )
+    return spelled[name.lower()]
 
 
 def prepared(manifest: Loaded, *, warn: bool = True) -> Prepared:

@@ -6,7 +6,7 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import click
 
@@ -17,14 +17,11 @@ from reconciler.artifacts.closure import Part
 from reconciler.artifacts.inspection import inspected
 from reconciler.artifacts.runtime import PLATFORMS, RHEL7, RUNTIMES
 from reconciler.artifacts.tree import look, of_function
-from reconciler.cli.common import Options, cache, command, format_option, loaded, manifest_options
+from reconciler.cli.common import Options, cache, command, declared_function, format_option, loaded, manifest_options
 from reconciler.cli.output import note, print_document, print_lines
 from reconciler.errors import PackageError, UsageError
 from reconciler.render import document, text
 from reconciler.render import inspected as shown
-
-if TYPE_CHECKING:
-    from reconciler.manifest.load import Loaded
 
 DEFAULT_RUNTIME = "cp37"
 DOES_NOT_LOAD = PackageError.exit_code
@@ -63,7 +60,7 @@ def libs(files: tuple[Path, ...], python: str | None, platform: str, format: Lit
 def deps(options: Options, function: str | None) -> None:
     """Show what each function ships: packages, wheels, native libraries, sizes, and who shares them."""
     manifest = loaded(options)
-    names = [_declared(manifest, function)] if function else [*manifest.manifest.functions]
+    names = [declared_function(manifest, function)] if function else [*manifest.manifest.functions]
     artifacts = supply.artifacts_of(manifest, cache=cache(), env=os.environ, on_step=note)
     found = [of_function(name, manifest.manifest, artifacts) for name in names]
     if options.as_json:
@@ -82,12 +79,3 @@ def _part(file: Path) -> tuple[Part, int]:
     except OSError as error:
         raise UsageError("E305", f"'{file}' cannot be read: {error.strerror or error}") from error
     return Part(file.name, facts, "library" if facts.kind == "library" else "archive"), found.size
-
-
-def _declared(manifest: Loaded, name: str) -> str:
-    spelled = {known.lower(): known for known in manifest.manifest.functions}
-    if name.lower() not in spelled:
-        raise UsageError(
-            "E901", f"the manifest has no function '{name}'", hint=f"it has: {', '.join(spelled.values())}"
-        )
-    return spelled[name.lower()]

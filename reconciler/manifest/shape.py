@@ -151,7 +151,8 @@ def _shown(value: object) -> str:
 
 def _choice(expected: str) -> str:
     """Return what pydantic says of the literals that are taken, without its quotes."""
-    return f"one of {expected.replace(chr(39), '')}"
+    plain = expected.replace("'", "")
+    return f"one of {plain}" if " or " in plain else f"it takes {plain}, or is left out"
 
 
 def _what(path: tuple[str | int, ...]) -> str:

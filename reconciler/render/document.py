@@ -19,16 +19,18 @@ from reconciler.state import Resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from reconciler.artifacts.closure import Need
     from reconciler.artifacts.members import Finding
+    from reconciler.artifacts.shape import LeftOut
     from reconciler.artifacts.tree import Dependencies, Looked
     from reconciler.diff import Change
     from reconciler.errors import Problem
     from reconciler.ledger import Entry
     from reconciler.locking.changes import Move
     from reconciler.plan import Destination, Plan
-    from reconciler.report import Deployed, Report
+    from reconciler.report import Deployed, Report, Upload
     from reconciler.state import Desired, Live, Object
 
 
@@ -296,6 +298,16 @@ class LockDocument(_Model):
     changes: tuple[LockMoveDocument, ...]
 
 
+class LeftOutDocument(_Model):
+    """What a packed archive lacks by one reason."""
+
+    why: Literal["slim", "exclude", "byte_compile", "scripts", "headers"] = Field(
+        description="The option; or the part of a wheel's .data folder that no worker needs."
+    )
+    files: int
+    size: int = Field(description="Bytes that the upload is smaller by.")
+
+
 class ShippedDocument(_Model):
     """One resource of a function."""
 
@@ -307,6 +319,8 @@ class ShippedDocument(_Model):
     brings: tuple[str, ...] = Field((), description="SONAMEs of the libraries in it.")
     needs: tuple[NeedDocument, ...] = Field((), description="What is neither in it nor in the base system.")
     also_in: tuple[str, ...] = Field((), description="Other functions that list it.")
+    wheels: tuple[str, ...] = Field((), description="Of an archive that was packed here: what it is made of.")
+    left_out: tuple[LeftOutDocument, ...] = ()
     file: str | None = Field(
         None, description="Of a library that is uploaded under its SONAME: the file, if named otherwise."
     )
@@ -320,6 +334,30 @@ class DependenciesDocument(_Model):
     platform: str
     size: int = Field(description="Bytes in all.")
     resources: tuple[ShippedDocument, ...]
+
+
+class UploadDocument(_Model):
+    """One file as it would be uploaded."""
+
+    name: str = Field(description="Of the resource, and of the file in `out`.")
+    type: str
+    size: int = Field(description="Bytes.")
+    sha256: str
+    md5: str
+    functions: tuple[str, ...] = Field((), description="Those that list it.")
+    wheels: tuple[str, ...] = Field((), description="Of an archive of a package: what it is made of.")
+    packed: bool = Field(False, description="Whether it was packed here; else it is a file, byte for byte.")
+    left_out: tuple[LeftOutDocument, ...] = ()
+
+
+class BuildDocument(_Model):
+    """Every file that would be uploaded."""
+
+    format: Literal["udfs.build/1"] = "udfs.build/1"
+    stack: str
+    out: str | None = Field(None, description="The folder that they were written to.")
+    files: tuple[UploadDocument, ...]
+    warnings: tuple[ProblemDocument, ...] = ()
 
 
 class DepsDocument(_Model):
@@ -502,6 +540,34 @@ def lock(stack: str, place: str, moves: Iterable[Move], *, written: bool) -> Loc
     return LockDocument(stack=stack, lock=place, written=written, changes=tuple(map(_move, moves)))
 
 
+def build(stack: str, found: Iterable[Upload], out: Path | None, warnings: Iterable[Problem]) -> BuildDocument:
+    return BuildDocument(
+        stack=stack,
+        out=str(out) if out is not None else None,
+        files=tuple(map(_upload, found)),
+        warnings=tuple(map(problem, warnings)),
+    )
+
+
+def _upload(one: Upload) -> UploadDocument:
+    content, archive = one.content, one.archive
+    return UploadDocument(
+        name=one.name,
+        type=one.type,
+        size=content.size,
+        sha256=content.sha256,
+        md5=content.md5,
+        functions=one.functions,
+        wheels=tuple(wheel.filename for wheel in archive.wheels) if archive else (),
+        packed=archive.is_packed if archive else False,
+        left_out=_left_out(archive.left_out) if archive else (),
+    )
+
+
+def _left_out(found: Iterable[LeftOut]) -> tuple[LeftOutDocument, ...]:
+    return tuple(LeftOutDocument(why=one.why, files=one.files, size=one.size) for one in found)
+
+
 def deps(stack: str, found: Iterable[Dependencies], warnings: Iterable[Problem]) -> DepsDocument:
     return DepsDocument(stack=stack, functions=tuple(map(_dependencies, found)), warnings=tuple(map(problem, warnings)))
 
@@ -651,6 +717,8 @@ def _dependencies(one: Dependencies) -> DependenciesDocument:
             needs=tuple(map(_need, found.leans_on)),
             also_in=found.also_in,
             file=found.file,
+            wheels=found.wheels,
+            left_out=_left_out(found.left_out),
         )
         for group in one.groups
         for found in group.resources

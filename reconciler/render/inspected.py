@@ -10,11 +10,14 @@ from reconciler.errors import count
 from reconciler.render.words import safe, size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from reconciler.artifacts.closure import Need
+    from reconciler.artifacts.shape import LeftOut
     from reconciler.artifacts.tree import Dependencies, Looked, NativeFile, Shipped, Verdict
     from reconciler.render.text import Line
+    from reconciler.report import Upload
 
 _STYLES = {Where.MISSING: "error", Where.UNKNOWN: "warning", Where.OTHER: "warning"}
 
@@ -45,6 +48,34 @@ def deps(found: Iterable[Dependencies]) -> Iterator[Line]:
                 yield ("", "  package "), ("name", safe(group.package)), ("", f", {total}")
             for resource in group.resources:
                 yield from _resource(resource, "  " if group.package is None else "    ")
+
+
+def build(found: Iterable[Upload]) -> Iterator[Line]:
+    """Yield files as ``sha256sum`` lists them, for ``sha256sum --check``."""
+    for one in found:
+        yield (("", f"{one.content.sha256}  {one.name}"),)
+
+
+def packed(found: Iterable[Upload]) -> Iterator[Line]:
+    """Yield what was packed here: of which wheels, and without what."""
+    for one in found:
+        if one.archive and one.archive.is_packed:
+            yield ("name", safe(one.name)), ("", f"  {size(one.content.size)}")
+            yield from _made_of([wheel.filename for wheel in one.archive.wheels], one.archive.left_out, "  ")
+
+
+def built(found: Sequence[Upload], out: Path | None) -> Iterator[Line]:
+    """Yield what there is in all, and where it was written."""
+    total = f"{count(len(found), 'file')}, {size(sum(one.content.size for one in found))}"
+    yield (("", f"{total}, written to {safe(str(out))}" if out is not None else total),)
+
+
+def _made_of(wheels: Iterable[str], left_out: Iterable[LeftOut], indent: str) -> Iterator[Line]:
+    for wheel in wheels:
+        yield (("quiet", f"{indent}of {safe(wheel)}"),)
+    for one in left_out:
+        why = f".data/{one.why}" if one.why in {"scripts", "headers"} else one.why
+        yield (("quiet", f"{indent}{why}: without {count(one.files, 'file')}, {size(one.size)}"),)
 
 
 def _natives(number: int, level: int | None) -> str:
@@ -85,6 +116,7 @@ def _resource(one: Shipped, indent: str) -> Iterator[Line]:
     native = f", {_natives(one.native, one.level)}" if one.native else ""
     shared = f", also in {', '.join(map(safe, one.also_in))}" if one.also_in else ""
     yield ("", f"{indent}{safe(one.name)}  {size(one.size)}{native}"), ("quiet", shared)
+    yield from _made_of(one.wheels, one.left_out, f"{indent}  ")
     if one.file:
         yield (("quiet", f"{indent}  the SONAME of {safe(one.file)}, and so its name on the service"),)
     if one.brings:

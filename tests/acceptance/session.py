@@ -9,7 +9,8 @@ Acceptance sessions: one readable file a case, with what is typed and what then 
 
 Each case has its own folder, its own empty service and a target `local` that points at it. Besides ``udfs`` there are
 the hands of others: ``write``, ``rm``, ``cat``, ``requests``, ``hand`` (somebody with the console client), ``fault``.
-``native`` writes a library and ``wheel`` a wheel around one: needs=A,B soname=S versions=LIBRARY:VERSION,… machine=M.
+``native`` writes a library and ``wheel`` a wheel around one: needs=A,B soname=S versions=LIBRARY:VERSION,… machine=M;
+``pure`` writes a wheel of the files given: path=text …
 What differs from run to run (dates, digests, ports) is replaced before the comparison. ``pytest --update`` writes what
 happened into the file; the diff is then read like any other.
 """
@@ -51,6 +52,7 @@ _REPLACED = (
     (re.compile(r"sha256:[0-9a-f]{16,64}"), "sha256:[DIGEST]"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "[SHA256]"),
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:[PORT]"),
+    (re.compile(r"-0_[0-9a-f]{8}-"), "-0_[DIGEST]-"),
     (re.compile(r'"run": "[0-9a-f]{8}"'), '"run": "[RUN]"'),
     (re.compile(r"\(request [0-9A-Za-z-]+\)"), "(request [ID])"),
     (re.compile(r'"seconds": [0-9.]+'), '"seconds": "[SECONDS]"'),
@@ -92,6 +94,7 @@ class Session:
             "env": self._env,
             "native": lambda args, _: self._native(Path(args[0]), args[1:]),
             "wheel": self._wheel,
+            "pure": self._pure,
             "lease": self._lease,
             "stop-server": lambda *_: self.server.close(),
         }
@@ -151,6 +154,12 @@ class Session:
         self._native(inside, told)
         builders.wheel(Path("dist"), name, tag=tag, files={member: inside.read_bytes()})
         inside.unlink()
+
+    def _pure(self, args: list[str], given: list[str]) -> None:
+        """Write a wheel: name, and path=text of each file in it."""
+        name, *files = args
+        texts = {path: text for path, _, text in (one.partition("=") for one in files)}
+        builders.wheel(Path("dist"), name, tag="py2.py3-none-any", files={**texts})
 
     def _requests(self, args: list[str], given: list[str]) -> None:
         """Print what was asked of the service since the last time; with --writes only what changes something."""

@@ -15,6 +15,8 @@ from reconciler.errors import PackageError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from reconciler.artifacts.content import Content
+
 BYTES = b"a wheel, let us say" * 1000
 SHA256 = hashlib.sha256(BYTES).hexdigest()
 NAME = "a-1.0-py3-none-any.whl"
@@ -69,13 +71,12 @@ def test_a_damaged_twin_does_not_hide_a_whole_one(cache: Cache) -> None:
     assert found.path == whole
 
 
-def test_a_file_that_cannot_be_read_is_as_good_as_absent(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_as_good_as_absent(cache: Cache) -> None:
+    def fail(path: Path) -> Content:
         raise OSError(5, "Input/output error", str(path))
 
     _put(cache)
-    monkeypatch.setattr("reconciler.artifacts.cache.read", fail)
-    assert cache.get(SHA256) is None
+    assert Cache(cache.root, fail).get(SHA256) is None
 
 
 def test_bytes_with_another_hash_are_not_kept(cache: Cache) -> None:

@@ -1,0 +1,44 @@
+"""build."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from reconciler import workflow
+from reconciler.artifacts.export import export
+from reconciler.cli.common import Options, command, declared_function, loaded, manifest_options, prepared
+from reconciler.cli.output import print_document, print_lines
+from reconciler.render import document
+from reconciler.render import inspected as shown
+
+
+@command()
+@manifest_options
+@click.option(
+    "--out",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write the files into this folder, each under the name of its resource.",
+)
+@click.argument("functions", nargs=-1, metavar="[FUNCTION…]")
+def build(options: Options, out: Path | None, functions: tuple[str, ...]) -> None:
+    """Make the bytes that would be uploaded, and list them with their sha256.
+
+    The list is what sha256sum --check takes. With functions: only what those need. No service is asked.
+    """
+    manifest = loaded(options)
+    wanted = [declared_function(manifest, name) for name in functions]
+    ready = prepared(manifest, warn=not options.as_json)
+    found = workflow.uploads(ready, wanted)
+    if out is not None:
+        export([(one.name, one.content.path, one.content.sha256) for one in found], out)
+    if options.as_json:
+        print_document(document.build(manifest.manifest.stack, found, out, ready.warnings))
+        return
+    print_lines(shown.packed(found), sys.stderr)
+    print_lines(shown.build(found))
+    sys.stdout.flush()
+    print_lines(shown.built(found, out), sys.stderr)
