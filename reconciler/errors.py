@@ -997,6 +997,15 @@ _explain(
     A resource of the function cannot be unpacked or read as MaxCompute would: an unsafe or damaged archive, or a
     table, of which there is no data here.""",
 )
+_explain(
+    "E706",
+    "the CPython here cannot run this function",
+    """
+    The function ships compiled code, which is built for one ABI: cp27m, cp37m or cp311, as on MaxCompute. The CPython that
+    was found is another build. With Python 2.7 it is nearly always one with wide Unicode (cp27mu), which lacks the
+    PyUnicodeUCS2_* symbols that a compiled package asks for; functions in pure Python still run in it. The hint says how
+    to get a build that fits.""",
+)
 
 # --- E8: sources ----------------------------------------------------------------------------------------------------------
 _explain(

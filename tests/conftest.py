@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.interpreters import cp27m as narrow
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -21,6 +23,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache of fetched wheels for the whole run."""
     return tmp_path_factory.mktemp("udfs-cache")
+
+
+@pytest.fixture(scope="session")
+def cp27m() -> Path:
+    """The Python 2.7 that MaxCompute has. It takes minutes to build, so the tests only look for it."""
+    found = narrow.find(os.environ)
+    if found is None:
+        pytest.skip("needs a CPython 2.7 with narrow Unicode: python3 tests/interpreters/cp27m.py builds one")
+    return found
 
 
 @pytest.fixture(autouse=True)

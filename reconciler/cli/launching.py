@@ -44,7 +44,7 @@ def explained(error: RunnerError) -> UdfsError:
             looked = tuple(f"{one.place}: {one.verdict}" for one in error.looked_at)
             return InterpreterError("E701", f"{error.message}; looked at", hint=error.hint, detail=looked)
         case runner.InterpreterUnsuitable():
-            return InterpreterError("E701", error.message, hint=error.hint)
+            return InterpreterError("E706", error.message, hint=error.hint or None)
         case runner.ResourceUnusable():
             return UsageError("E705", error.message, hint=error.hint or None)
         case runner.ArgumentsRejected():

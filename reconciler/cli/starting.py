@@ -183,15 +183,20 @@ def _tool() -> Iterator[Finding]:
 
 def _interpreters(options: Options) -> Iterator[Finding]:
     from reconciler.artifacts.runtime import RUNTIMES
-    from reconciler.runner import InterpreterNotFound, locate
+    from reconciler.runner import SERVICE_ABI, InterpreterNotFound, how_to_get, locate
 
     needed = _runtimes_of(options)
     for tag in RUNTIMES:
         try:
             found = locate(tag, os.environ)
-            yield True, tag, f"CPython {'.'.join(map(str, found.version))} {found.abi}, {found.path}", ""
         except InterpreterNotFound as missing:
             yield (False if tag in needed else None), tag, "no CPython of this runtime", missing.hint or ""
+            continue
+        told = f"CPython {'.'.join(map(str, found.version))} {found.abi}, {found.path}"
+        if found.abi == SERVICE_ABI[tag]:
+            yield True, tag, told, ""
+        else:
+            yield None, tag, f"{told}; not {SERVICE_ABI[tag]}, so it runs pure Python only", how_to_get(tag)
 
 
 def _runtimes_of(options: Options) -> set[str]:

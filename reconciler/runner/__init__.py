@@ -43,7 +43,7 @@ from reconciler.runner.errors import (
     WorkerTimedOut,
     WrongResult,
 )
-from reconciler.runner.interpreters import RUNTIMES, SERVICE_ABI, Interpreter, available, locate, variable
+from reconciler.runner.interpreters import RUNTIMES, SERVICE_ABI, Interpreter, available, how_to_get, locate, variable
 from reconciler.runner.layout import ResourceFile, ResourceType, is_native, prepare
 from reconciler.runner.process import Worker, isolation
 from reconciler.runner.wire import Json, Text
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "RUNTIMES",
+    "SERVICE_ABI",
     "ArgumentsRejected",
     "Attempt",
     "Call",
@@ -79,6 +80,7 @@ __all__ = [
     "WrongResult",
     "available",
     "call",
+    "how_to_get",
     "is_native",
     "locate",
     "variable",
@@ -165,13 +167,8 @@ def _check_native(interpreter: Interpreter, job: Job, layout: Layout) -> None:
         return
     reason = f"{layout.native[0]} is native code for {wanted}, and {interpreter.path} is {interpreter.abi}"
     if interpreter.abi == "cp27mu":
-        reason += ": it has 4-byte unicode and lacks the PyUnicodeUCS2_* symbols"
-    raise InterpreterUnsuitable(
-        f"{job.class_path} cannot run here: {reason}",
-        hint="name a fitting interpreter: "
-        f"{variable(job.runtime)}=/path/to/python"
-        + ("; CPython 2.7 is cp27m when built with --enable-unicode=ucs2" if wanted == "cp27m" else ""),
-    )
+        reason += ": it was built with wide Unicode and lacks the PyUnicodeUCS2_* symbols"
+    raise InterpreterUnsuitable(f"{job.class_path} cannot run here: {reason}", hint=how_to_get(job.runtime))
 
 
 def _check_module(job: Job) -> None:

@@ -119,7 +119,7 @@ def locate(
         stand_in = _stand_in(runtime, substitute, looked_at)
         if stand_in is not None:
             return stand_in
-    raise InterpreterNotFound(runtime, tuple(looked_at), hint=_how_to_get(runtime))
+    raise InterpreterNotFound(runtime, tuple(looked_at), hint=how_to_get(runtime))
 
 
 def available(env: Mapping[str, str]) -> tuple[Interpreter, ...]:
@@ -271,9 +271,13 @@ def _dotted(version: tuple[int, int, int]) -> str:
     return ".".join(map(str, version))
 
 
-def _how_to_get(runtime: str) -> str:
+def how_to_get(runtime: str) -> str:
+    """Tell how to get an interpreter of `runtime` that has the service's ABI, a way a line."""
     release = {"cp27": "2.7.18", "cp37": "3.7.17", "cp311": "3.11"}[runtime]
     ways = [f"pyenv install {release}"]
+    if runtime == "cp27":
+        # Left to itself, pyenv builds 2.7 with wide Unicode, which loads no compiled package of the service's.
+        ways = [f"PYTHON_CONFIGURE_OPTS=--enable-unicode=ucs2 {ways[0]}"]
     if runtime == "cp311":
         ways.insert(0, "uv python install 3.11")
     major, minor = RUNTIMES[runtime]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,10 +25,16 @@ EXAMPLES = sorted(path.parent for path in (Path(__file__).parents[2] / "examples
 @pytest.fixture
 def example(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Loaded:
     folder = tmp_path / "example"
-    shutil.copytree(request.param, folder, ignore=shutil.ignore_patterns(".udfs"))
+    shutil.copytree(request.param, folder, ignore=shutil.ignore_patterns(".udfs", "build"))
     monkeypatch.chdir(folder)
+    if Path("build.py").exists():
+        built = subprocess.run([sys.executable, "build.py"], check=False, capture_output=True, text=True)
+        assert built.returncode == 0, built.stderr
     loaded = load(Path("udfs.yaml"), env=os.environ)
-    for runtime in {code.runtime for code in loaded.code.values()} - {"cp311"}:
+    runtimes = {code.runtime for code in loaded.code.values()}
+    if "cp27" in runtimes:
+        monkeypatch.setenv("UDFS_PYTHON_CP27", str(request.getfixturevalue("cp27m")))
+    for runtime in runtimes - {"cp311"}:
         try:
             locate(runtime, os.environ)
         except InterpreterNotFound as missing:
