@@ -1001,8 +1001,8 @@ _explain(
     "E706",
     "the CPython here cannot run this function",
     """
-    The function ships compiled code, which is built for one ABI: cp27m, cp37m or cp311, as on MaxCompute. The CPython that
-    was found is another build. With Python 2.7 it is nearly always one with wide Unicode (cp27mu), which lacks the
+    The function ships compiled code, which is built for one machine and one ABI: cp27m, cp37m or cp311, as on MaxCompute.
+    The CPython that was found is another build, or this is another machine. With Python 2.7 it is nearly always one with wide Unicode (cp27mu), which lacks the
     PyUnicodeUCS2_* symbols that a compiled package asks for; functions in pure Python still run in it. The hint says how
     to get a build that fits.""",
 )

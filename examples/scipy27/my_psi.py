@@ -17,8 +17,7 @@ def include_package_path(res_name):
 class MyPsi(object):
     def __init__(self):
         # Not at the top of the file: where MaxCompute first looks at the module, no archive is there yet.
-        include_package_path("scipy-1.2.3-cp27-cp27m-manylinux1_x86_64.zip")
-        include_package_path("numpy-1.16.6-cp27-cp27m-manylinux1_x86_64.zip")
+        include_package_path("scipy.zip")
 
     def evaluate(self, arg0):
         from scipy.special import psi

@@ -165,7 +165,9 @@ def _check_native(interpreter: Interpreter, job: Job, layout: Layout) -> None:
         )
     if interpreter.abi == wanted:
         return
-    reason = f"{layout.native[0]} is native code for {wanted}, and {interpreter.path} is {interpreter.abi}"
+    # An extension of Python makes the better example; what is called lib… is most often plain C.
+    example = next((name for name in layout.native if "/lib" not in name), layout.native[0])
+    reason = f"{example} is native code for {wanted}, and {interpreter.path} is {interpreter.abi}"
     if interpreter.abi == "cp27mu":
         reason += ": it was built with wide Unicode and lacks the PyUnicodeUCS2_* symbols"
     raise InterpreterUnsuitable(f"{job.class_path} cannot run here: {reason}", hint=how_to_get(job.runtime))
