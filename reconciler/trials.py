@@ -1,8 +1,9 @@
 """
-Running the manifest's `tests:` here, each in a process of its own, in the CPython of its function's runtime.
+Running the manifest's `tests:` here, in the CPython of each function's runtime.
 
 A `Subject` is a function with the bytes that an apply would upload and the interpreter that runs it, or the reason why
-nothing can run it. Subjects are tried side by side, the tests of one after each other; results come in the manifest's order.
+nothing can run it. Subjects are tried side by side, each in one process: its tests share the imported module, as
+rows do on the service, and get a new instance of the class each. After a crash the next test gets a new process.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import enum
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from reconciler import runner
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from reconciler.errors import Position
     from reconciler.manifest.model import Test
-    from reconciler.runner import Interpreter, Job, RunnerError
+    from reconciler.runner import FunctionError, Interpreter, Job, RunnerError, Session
 
 
 class Verdict(enum.Enum):
@@ -102,38 +102,49 @@ def _all(subject: Subject, bounds: Bounds, stopped: threading.Event, clock: Call
     if isinstance(subject.runs, runner.RunnerError):
         return tuple(Trial(case, Verdict.NOT_RUN, error=subject.runs) for case in subject.cases)
     interpreter, job = subject.runs
-    attempt = partial(_one, interpreter=interpreter, job=job, bounds=bounds, stopped=stopped, clock=clock)
-    return tuple(attempt(case) for case in subject.cases if not stopped.is_set())
-
-
-def _one(
-    case: Case,
-    *,
-    interpreter: Interpreter,
-    job: Job,
-    bounds: Bounds,
-    stopped: threading.Event,
-    clock: Callable[[], float],
-) -> Trial:
-    """Run one test and judge it."""
-    started = clock()
-    trial = Trial(case, Verdict.PASSED, python=".".join(map(str, interpreter.version)))
-    rows = [[runner.Json(value) for value in row] for row in case.test.input]
+    version = ".".join(map(str, interpreter.version))
+    found: list[Trial] = []
+    session: Session | None = None
     try:
-        with runner.call(
-            interpreter, job, rows, timeout=bounds.seconds, memory=bounds.memory, cancelled=stopped.is_set
-        ) as call:
-            given = list(call)
-            trial = replace(trial, log=call.log, difference=_judged(case.test, call.description.kind, given))
-    except runner.FunctionError as error:
-        told = replace(trial, exception=error.exception, row=error.row, traceback=error.traceback, log=error.log)
-        expected = case.test.raises is not None and error.exception and case.test.raises in error.exception
-        trial = told if expected else replace(told, verdict=Verdict.FAILED, error=error)
-    except runner.RunnerError as error:
-        trial = replace(trial, verdict=Verdict.NOT_RUN, error=error)
-    if trial.difference:
-        trial = replace(trial, verdict=Verdict.FAILED)
-    return replace(trial, seconds=clock() - started)
+        for case in subject.cases:
+            if stopped.is_set():
+                break
+            started = clock()
+            try:
+                if session is None or not session.alive:
+                    session = runner.session(
+                        interpreter, job, timeout=bounds.seconds, memory=bounds.memory, cancelled=stopped.is_set
+                    )
+                trial = _one(case, session)
+            except runner.FunctionError as error:
+                trial = _failed(case, error)
+            except runner.RunnerError as error:
+                trial = Trial(case, Verdict.NOT_RUN, error=error)
+            found.append(replace(trial, seconds=clock() - started, python=version))
+    finally:
+        if session is not None:
+            session.close()
+    return tuple(found)
+
+
+def _one(case: Case, session: Session) -> Trial:
+    call = session.call([[runner.Json(value) for value in row] for row in case.test.input])
+    difference = _judged(case.test, session.description.kind, list(call))
+    return Trial(case, Verdict.FAILED if difference else Verdict.PASSED, difference=difference, log=call.log)
+
+
+def _failed(case: Case, error: FunctionError) -> Trial:
+    """Return what an error means, which may be what the test expects."""
+    is_expected = case.test.raises is not None and error.exception != "" and case.test.raises in error.exception
+    return Trial(
+        case,
+        Verdict.PASSED if is_expected else Verdict.FAILED,
+        error=None if is_expected else error,
+        exception=error.exception,
+        row=error.row,
+        traceback=error.traceback,
+        log=error.log,
+    )
 
 
 def _judged(test: Test, kind: str, given: list[Any]) -> Mismatch | None:

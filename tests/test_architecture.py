@@ -25,14 +25,17 @@ LAYERS = (
     {"apply", "attempt", "lease"},
     {"supply"},
     {"workflow"},
-    {"cli"},
+    {"cli", "pytest_plugin"},
     {"__main__"},
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 
 # A server that shares code with its client agrees with it about mistakes.
 STANDS_ALONE = {"local": {"local", "runner"}, "runner": {"runner"}}
-USED_ONLY_BY = {"local": {"local", "cli"}, "runner": {"runner", "local", "trials", "supply", "workflow", "cli"}}
+USED_ONLY_BY = {
+    "local": {"local", "cli"},
+    "runner": {"runner", "local", "trials", "supply", "workflow", "cli", "pytest_plugin"},
+}
 
 ONE_DOOR = {
     "odps": ("reconciler.targets.maxcompute",),
@@ -119,12 +122,18 @@ def test_every_error_code_is_explained_and_every_explanation_is_used() -> None:
     assert used == set(EXPLANATIONS)
 
 
-@pytest.mark.parametrize("command", ["--version", "--help"])
-def test_nothing_heavy_is_imported_before_it_is_needed(command: str) -> None:
+@pytest.mark.parametrize(
+    "use",
+    [
+        "from reconciler.cli import run; run(['--version'])",
+        "from reconciler.cli import run; run(['--help'])",
+        "import reconciler.pytest_plugin; assert 'click' not in sys.modules",
+    ],
+)
+def test_nothing_heavy_is_imported_before_it_is_needed(use: str) -> None:
     script = (
         "import sys\n"
-        "from reconciler.cli import run\n"
-        f"run([{command!r}])\n"
+        f"{use}\n"
         "print(*sorted(set(sys.modules) & {'odps', 'pydantic', 'yaml', 'rich', 'deepdiff', 'requests', 'sqlite3'}), file=sys.stderr)"
     )
     # Measuring coverage in the child would import what is looked for.

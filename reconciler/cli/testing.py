@@ -48,7 +48,7 @@ SECONDS = 60.0
 def test(options: Options, functions: tuple[str, ...], timeout: float, memory: int | None, junit: Path | None) -> int:
     """Run the `tests:` of the manifest here: those of every FUNCTION, or of all.
 
-    Each runs in a fresh process of its function's CPython, over the very files that an apply would upload, laid out as
+    They run in the CPython of each function's runtime, over the very files that an apply would upload, laid out as
     MaxCompute lays them out. No service is asked. Exits with 9 if a test fails, and with 3 if one cannot be run.
     """
     manifest = loaded(options)

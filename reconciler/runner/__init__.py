@@ -7,6 +7,8 @@ Run a MaxCompute Python UDF here, as a worker of the service would.
         for value in results:                               a process in it: process.py, worker.py
             ...                                             rows and values on the way: calls.py, wire.py
 
+`session` instead of `call` keeps the process for more than one call.
+
 `call` lays the resources out in a new directory, starts the interpreter there without this machine's packages and
 without the user's environment, loads the class, and streams rows through it. Nothing is shared with the process but
 three pipes: `worker.py` is standard library only, in the syntax that 2.7 and 3.x have in common, and knows nothing of
@@ -24,9 +26,9 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from reconciler.runner.calls import Call, Description, remove
+from reconciler.runner.calls import Call, Description, Session, remove
 from reconciler.runner.errors import (
     ArgumentsRejected,
     Attempt,
@@ -73,6 +75,7 @@ __all__ = [
     "ResourceType",
     "ResourceUnusable",
     "RunnerError",
+    "Session",
     "Text",
     "UnsafeArchive",
     "WorkerDied",
@@ -83,6 +86,7 @@ __all__ = [
     "how_to_get",
     "is_native",
     "locate",
+    "session",
     "variable",
 ]
 
@@ -110,8 +114,22 @@ def call(
     memory: int | None = None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Call:
+    """Load the class of `job` and return its results over `rows`, which are read as results are taken."""
+    options: Any = {"directory": directory, "timeout": timeout, "memory": memory, "cancelled": cancelled}
+    return session(interpreter, job, **options).call(rows, last=True)
+
+
+def session(
+    interpreter: Interpreter,
+    job: Job,
+    *,
+    directory: Path | None = None,
+    timeout: float | None = None,
+    memory: int | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Session:
     """
-    Load the class of `job` and return its results over `rows`, which are read as results are taken.
+    Load the class of `job`, to be called as often as one likes.
 
     `directory` is where the worker's files go, new or empty, and kept; without it they go to a temporary directory that
     is removed. `timeout` is how many seconds the worker may take to load the class, and then for each batch of rows;
@@ -126,17 +144,17 @@ def call(
         layout = prepare(root, job.resources)
         _check_native(interpreter, job, layout)
         worker = _start(interpreter, layout, root)
-        running = Call(worker, job.class_path, rows, timeout=timeout, cancelled=cancelled, temporary=temporary)
+        made = Session(worker, job.class_path, timeout=timeout, cancelled=cancelled, temporary=temporary)
     except BaseException:
         if temporary is not None:
             remove(temporary)
         raise
     try:
-        running.start(_description(job, memory))
+        made.start(_description(job, memory))
     except BaseException:
-        running.close()
+        made.close()
         raise
-    return running
+    return made
 
 
 def _start(interpreter: Interpreter, layout: Layout, root: Path) -> Worker:

@@ -14,7 +14,7 @@ import weakref
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from reconciler.runner import wire
 from reconciler.runner.errors import (
@@ -27,7 +27,7 @@ from reconciler.runner.errors import (
     WorkerTimedOut,
     WrongResult,
 )
-from reconciler.runner.process import WORKER, Died, Frame, GivenUp, TimedOut, Worker
+from reconciler.runner.process import WORKER, Died, Frame, GivenUp, Log, TimedOut, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -39,6 +39,9 @@ FIRST_ROWS = 64
 MOST_ROWS = 4096
 BATCH_BYTES = 1 << 20
 IN_FLIGHT = 3
+
+Arguments: TypeAlias = "Callable[[int | None], tuple[object, ...] | None]"
+"""What the row of a number was given, as far as that is known."""
 
 _STAGES = {
     0: "while its module was imported",
@@ -75,37 +78,158 @@ class _Batch:
     rows: list[Sequence[object]]
 
 
-class Call:
+class Session:
     """
-    The results of one call, as they come.
+    A function that is loaded and answers one call after the other, each with a new instance of its class.
 
-    Iterating gives one value a row for a UDF, one tuple a forwarded row for a UDTF, one value in all for a UDAF. The
-    results of the rows before a failing one come first, then its error. A `Call` is a context manager: leaving it
-    ends the process and removes its directory, as does reading to the end.
+    The module stays imported between calls, as it does between the tasks of a worker on the service. A session ends with the
+    first call that runs out of time or kills the process, with `close`, or when nobody holds it any more.
     """
 
     def __init__(
         self,
         worker: Worker,
         class_path: str,
-        rows: Iterable[Sequence[object]],
         *,
         timeout: float | None,
         cancelled: Callable[[], bool],
         temporary: Path | None,
     ) -> None:
-        self._worker = worker
-        self._class_path = class_path
-        self._rows = iter(rows)
+        self.worker = worker
+        self.class_path = class_path
         self._timeout = timeout
         self._cancelled = cancelled
+        self._fresh = True
+        self.is_last = True
+        """Whether nothing comes after the call at hand; so it is for a class that cannot be loaded."""
+        self.close = weakref.finalize(self, _clean_up, worker, temporary)
+        """End the process and remove its directory. Harmless twice."""
+        self.description: Description
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be called."""
+        return self.close.alive
+
+    def start(self, job: dict[str, object]) -> None:
+        """Have the worker load the class."""
+        self.worker.send(wire.frame(job))
+        header = self.receive(_unknown).header
+        inputs, outputs = header["inputs"], header["outputs"]
+        self.description = Description(
+            header["function"],
+            header["signature"],
+            None if inputs is None else tuple(inputs),
+            None if outputs is None else tuple(outputs),
+        )
+
+    def call(self, rows: Iterable[Sequence[object]], *, last: bool = False) -> Call:
+        """Return the results over `rows`, to be read before the next call; after the `last` one the session ends."""
+        self.is_last = last
+        if self._fresh:
+            self._fresh = False  # the class was constructed when it was loaded
+        else:
+            self.worker.log = Log()
+            self.worker.send(wire.frame({"kind": "begin"}))
+        return Call(self, rows)
+
+    def settle(self) -> None:
+        """A call is over: take the rest of its log, and let the process end after the last."""
+        if self.is_last:
+            self.worker.dismiss(wire.frame({"kind": "bye"}))
+            self.close()
+        else:
+            self.worker.settle()
+
+    def receive(self, arguments: Arguments) -> Frame:
+        """Return the next answer; whatever else comes becomes the error it means, with what `arguments` a row had."""
+        try:
+            frame = self.worker.receive(self._timeout, self._cancelled)
+        except Died as died:
+            raise self._died(died, arguments) from None
+        except TimedOut:
+            raise self._timed_out(arguments) from None
+        except GivenUp:
+            self.close()
+            raise Cancelled(f"the call of {self.class_path} was given up") from None
+        except BaseException:
+            self.close()
+            raise
+        if frame.header["kind"] == "error":
+            raise self._failed(frame.header, arguments)
+        return frame
+
+    def _failed(self, header: dict[str, Any], arguments: Arguments) -> FunctionError:
+        self.settle()
+        what, message, row = header["what"], header["message"], header["row"]
+        where = "after the last row" if row is None else f"at row {row + 1}"
+        text = {
+            "load": f"{self.class_path} cannot be loaded: {message}",
+            "arguments": f"{self.class_path} cannot take its arguments {where}: {message}",
+            "raised": f"{self.class_path} raised {message} {where}",
+            "result": f"{self.class_path}: {message}, {where}",
+        }[what]
+        return _FAILURES[what](
+            text,
+            hint=_hint(message),
+            row=row,
+            arguments=arguments(row),
+            exception=message if what == "raised" else "",
+            traceback=header["traceback"],
+            log=str(self.worker.log),
+        )
+
+    def _died(self, died: Died, arguments: Arguments) -> WorkerDied:
+        row, where = self._where()
+        self.close()
+        hints = {
+            "SIGKILL": "the system may have run out of memory",
+            "SIGSEGV": "native code failed; the log shows the Python stack on 3.x",
+        }
+        return WorkerDied(
+            f"the process of {self.class_path} {died.ending} {where}",
+            hint=hints.get(died.ending.signal, ""),
+            row=row,
+            arguments=arguments(row),
+            log=self._users_part(str(self.worker.log)),
+        )
+
+    def _users_part(self, log: str) -> str:
+        """Leave the worker's own frames out of the stack that Python prints when it crashes."""
+        lines = (line for line in log.splitlines(keepends=True) if f'"{WORKER}"' not in line)
+        return "".join(lines).replace(f"{self.worker.cwd}/", "")
+
+    def _timed_out(self, arguments: Arguments) -> WorkerTimedOut:
+        row, where = self._where()
+        self.close()
+        return WorkerTimedOut(
+            f"{self.class_path} did not answer in {self._timeout:g} s, {where}",
+            row=row,
+            arguments=arguments(row),
+            log=str(self.worker.log),
+        )
+
+    def _where(self) -> tuple[int | None, str]:
+        row, stage = self.worker.where()
+        return (row, f"at row {row + 1}") if stage == _IN_ROW else (None, _STAGES[stage])
+
+
+class Call:
+    """
+    The results of one call, as they come.
+
+    Iterating gives one value a row for a UDF, one tuple a forwarded row for a UDTF, one value in all for a UDAF. The
+    results of the rows before a failing one come first, then its error. A `Call` is a context manager: leaving it ends
+    its session, whose process ends and whose directory is removed; so does reading the last call of a session to the end.
+    """
+
+    def __init__(self, session: Session, rows: Iterable[Sequence[object]]) -> None:
+        self._session = session
+        self._rows = iter(rows)
         self._sent: deque[_Batch] = deque()
         self._count = 0
         self._size = FIRST_ROWS
         self._refused: ArgumentsRejected | None = None
-        self.close = weakref.finalize(self, _clean_up, worker, temporary)
-        """End the process and remove its directory. Harmless twice."""
-        self.description: Description
 
     def __enter__(self) -> Self:
         return self
@@ -119,38 +243,42 @@ class Call:
         return itertools.chain.from_iterable(self.batches())
 
     @property
+    def description(self) -> Description:
+        """What the class says of itself."""
+        return self._session.description
+
+    @property
     def log(self) -> str:
         """The end of what the function has written to stdout and stderr so far."""
-        return str(self._worker.log)
+        return str(self._session.worker.log)
 
-    def start(self, job: dict[str, object]) -> None:
-        """Have the worker load the class."""
-        self._worker.send(wire.frame(job))
-        header = self._receive().header
-        inputs, outputs = header["inputs"], header["outputs"]
-        self.description = Description(
-            header["function"],
-            header["signature"],
-            None if inputs is None else tuple(inputs),
-            None if outputs is None else tuple(outputs),
-        )
+    def close(self) -> None:
+        """End the process and remove its directory. Harmless twice."""
+        self._session.close()
 
     def batches(self) -> Iterator[list[Any]]:
         """Yield the results in lists, as they travel; to be called once."""
+        session, done = self._session, False
         try:
             while self._fill():
-                frame = self._receive()
+                frame = session.receive(self._arguments)
                 yield self._results(frame)
                 if frame.header["last"]:
                     self._sent.popleft()
             if self._refused is not None:
                 raise self._refused
-            self._worker.send(wire.frame({"kind": "end"}))
-            while (frame := self._receive()).header["kind"] == "values":
+            session.worker.send(wire.frame({"kind": "end"}))
+            while (frame := session.receive(self._arguments)).header["kind"] == "values":
                 yield self._results(frame)
-            self._worker.drain()
+            session.settle()
+            done = True
+        except FunctionError:
+            done = True
+            raise
         finally:
-            self.close()
+            if session.is_last or not done:
+                # Of a call that was left half way, answers are still to come: nothing else can be asked any more.
+                self.close()
 
     def _fill(self) -> bool:
         """Keep batches on their way; return whether answers are to come."""
@@ -167,7 +295,7 @@ class Call:
                 if not rows:
                     break
                 frame = self._encode(_Batch(self._count, rows))
-            self._worker.send(frame)
+            self._session.worker.send(frame)
             self._sent.append(_Batch(self._count, rows))
             self._count += len(rows)
             self._size = max(1, min(self._size * 4, MOST_ROWS, BATCH_BYTES * len(rows) // len(frame)))
@@ -191,26 +319,8 @@ class Call:
 
     def _rejected(self, row: int, reason: str) -> ArgumentsRejected:
         signature = f"; the signature is {self.description.signature}" if self.description.signature else ""
-        text = f"{self._class_path} cannot take its arguments at row {row + 1}: {reason}{signature}"
+        text = f"{self._session.class_path} cannot take its arguments at row {row + 1}: {reason}{signature}"
         return ArgumentsRejected(text, row=row)
-
-    def _receive(self) -> Frame:
-        """Return the next answer; whatever else comes becomes the error it means."""
-        try:
-            frame = self._worker.receive(self._timeout, self._cancelled)
-        except Died as died:
-            raise self._died(died) from None
-        except TimedOut:
-            raise self._timed_out() from None
-        except GivenUp:
-            self.close()
-            raise Cancelled(f"the call of {self._class_path} was given up") from None
-        except BaseException:
-            self.close()
-            raise
-        if frame.header["kind"] == "error":
-            raise self._failed(frame.header)
-        return frame
 
     def _results(self, frame: Frame) -> list[Any]:
         columns = wire.read_columns(frame.header["columns"], frame.body)
@@ -218,64 +328,15 @@ class Call:
             return list(zip(*columns, strict=True))
         return columns[0]
 
-    def _failed(self, header: dict[str, Any]) -> FunctionError:
-        self._worker.drain()
-        what, message, row = header["what"], header["message"], header["row"]
-        where = "after the last row" if row is None else f"at row {row + 1}"
-        text = {
-            "load": f"{self._class_path} cannot be loaded: {message}",
-            "arguments": f"{self._class_path} cannot take its arguments {where}: {message}",
-            "raised": f"{self._class_path} raised {message} {where}",
-            "result": f"{self._class_path}: {message}, {where}",
-        }[what]
-        return _FAILURES[what](
-            text,
-            hint=_hint(message),
-            row=row,
-            arguments=self._arguments(row),
-            exception=message if what == "raised" else "",
-            traceback=header["traceback"],
-            log=self.log,
-        )
-
-    def _died(self, died: Died) -> WorkerDied:
-        row, where = self._where()
-        hints = {
-            "SIGKILL": "the system may have run out of memory",
-            "SIGSEGV": "native code failed; the log shows the Python stack on 3.x",
-        }
-        return WorkerDied(
-            f"the process of {self._class_path} {died.ending} {where}",
-            hint=hints.get(died.ending.signal, ""),
-            row=row,
-            arguments=self._arguments(row),
-            log=self._users_part(self.log),
-        )
-
-    def _users_part(self, log: str) -> str:
-        """Leave the worker's own frames out of the stack that Python prints when it crashes."""
-        lines = (line for line in log.splitlines(keepends=True) if f'"{WORKER}"' not in line)
-        return "".join(lines).replace(f"{self._worker.cwd}/", "")
-
-    def _timed_out(self) -> WorkerTimedOut:
-        row, where = self._where()
-        self._worker.close()
-        return WorkerTimedOut(
-            f"{self._class_path} did not answer in {self._timeout:g} s, {where}",
-            row=row,
-            arguments=self._arguments(row),
-            log=self.log,
-        )
-
-    def _where(self) -> tuple[int | None, str]:
-        row, stage = self._worker.where()
-        return (row, f"at row {row + 1}") if stage == _IN_ROW else (None, _STAGES[stage])
-
     def _arguments(self, row: int | None) -> tuple[object, ...] | None:
         for batch in self._sent if row is not None else ():
             if row is not None and batch.start <= row < batch.start + len(batch.rows):
                 return tuple(batch.rows[row - batch.start])
         return None
+
+
+def _unknown(row: int | None) -> None:
+    """Before there is any row, no row's arguments are known."""
 
 
 def _hint(message: str) -> str:

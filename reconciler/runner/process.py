@@ -191,8 +191,14 @@ class Worker:
             if cancelled():
                 raise GivenUp
 
-    def drain(self) -> None:
-        """Take the rest of the log from a process that has said its last word, then end it."""
+    def settle(self) -> None:
+        """Take what was printed before the last answer: it is in the pipe by then."""
+        while self._move(0):
+            pass
+
+    def dismiss(self, farewell: bytes) -> None:
+        """Let the process end by itself, so that libraries write out what they hold back, take the rest of the log, end it."""
+        self.send(farewell)
         self._wait_for_exit()
         self.close()
 

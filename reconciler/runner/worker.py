@@ -953,7 +953,7 @@ NEEDED = {
 
 
 def load(job, channel, mark):
-    """Import the module, construct the class, and return the Function around it."""
+    """Import the module, look at the class, and return what makes a Function around a new instance of it."""
     module_name, _, class_name = job["class"].rpartition(".")
     for stem in job["modules"]:
         sys.modules.pop(stem, None)  # a resource called json.py comes first on sys.path: it is the one to import
@@ -970,10 +970,14 @@ def load(job, channel, mark):
     if missing:
         raise NotLoadable("%s %s has no method %s" % (wrapper.kind.upper(), job["class"], ", ".join(missing)))
     signature, inputs, outputs = signature_of(cls, wrapper)
-    mark[1] = CONSTRUCTING
-    function = wrapper(cls(), inputs, outputs, channel, mark)
-    function.signature = signature
-    return function
+
+    def construct():
+        mark[1] = CONSTRUCTING
+        function = wrapper(cls(), inputs, outputs, channel, mark)
+        function.signature = signature
+        return function
+
+    return construct
 
 
 def signature_of(cls, wrapper):
@@ -1110,26 +1114,34 @@ def answer(function, header, body, mark):
     return True
 
 
-def serve(function, channel, mark, cwd):
+def serve(function, construct, channel, mark, cwd):
+    """Answer until the parent has gone. A call that has ended or failed answers no more; "begin" is the next one."""
     while True:
         message = channel.receive()
         if message is None:
             return
+        header, body = message
         try:
-            if not answer(function, message[0], message[1], mark):
-                channel.send({"kind": "done"})
+            if header["kind"] == "bye":
                 return
+            if header["kind"] == "begin":
+                function = construct()
+                mark[1] = WAITING
+            elif function is not None and not answer(function, header, body, mark):
+                channel.send({"kind": "done"})
+                function, mark[1] = None, WAITING
+            continue
         except Refused as error:
             send_error(channel, "arguments", error.text, function.rows + error.row)
-            return
         except WrongResult as error:
             send_error(channel, "result", error.text, error.row, describe(cwd)[1])
-            return
         except BaseException:
-            row = mark[0] if mark[1] == IN_ROW else None
             line, trace = describe(cwd)
-            send_error(channel, "raised", line, row, trace)
-            return
+            if mark[1] == CONSTRUCTING:
+                send_error(channel, "load", line, None, trace)
+            else:
+                send_error(channel, "raised", line, mark[0] if mark[1] == IN_ROW else None, trace)
+        function, mark[1] = None, WAITING
 
 
 def main(requests, answers, progress):
@@ -1146,7 +1158,8 @@ def main(requests, answers, progress):
         faulthandler.enable()  # the stack of a crash, in the log
     install_odps(Resources(job["resources"], job["tables"]))
     try:
-        function = load(job, channel, mark)
+        construct = load(job, channel, mark)
+        function = construct()
     except NotLoadable as error:
         send_error(channel, "load", error)
         return
@@ -1164,7 +1177,7 @@ def main(requests, answers, progress):
             "outputs": None if function.outputs is None else [kind.text for kind in function.outputs],
         }
     )
-    serve(function, channel, mark, cwd)
+    serve(function, construct, channel, mark, cwd)
 
 
 ANY = AnyType()

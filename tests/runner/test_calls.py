@@ -28,6 +28,7 @@ from reconciler.runner import (
     WorkerTimedOut,
     WrongResult,
     call,
+    session,
 )
 
 if TYPE_CHECKING:
@@ -208,6 +209,71 @@ def test_an_exception_is_named_by_its_first_line(runner: Runner) -> None:
     with pytest.raises(FunctionRaised) as caught:
         runner.results(udf("->bigint", "raise ValueError('first\\nsecond')"))
     assert caught.value.exception == "ValueError: first"
+
+
+COUNTER = """
+    from odps.udf import annotate
+    loads = []
+    print("imported")
+    @annotate("bigint->string")
+    class F(object):
+        def __init__(self):
+            self.calls = 0
+            loads.append(self)
+        def evaluate(self, number):
+            self.calls += 1
+            print("call %d" % self.calls)
+            if number < 0:
+                raise ValueError(number)
+            if number == 0:
+                import os
+                os._exit(3)
+            return "%d of %d" % (self.calls, len(loads))
+"""
+
+
+def test_a_session_imports_once_and_constructs_for_each_call(runner: Runner) -> None:
+    running = session(runner.interpreter, runner.job(COUNTER))
+    first = running.call([(1,), (1,)])
+    assert (list(first), first.log) == (["1 of 1", "2 of 1"], "imported\ncall 1\ncall 2\n")
+    with pytest.raises(FunctionRaised, match="at row 2") as caught:
+        list(running.call([(1,), (-1,), *[(1,)] * 10_000]))
+    assert caught.value.log == "call 1\ncall 2\n"
+    with pytest.raises(ArgumentsRejected):
+        list(running.call([(1,), ("x",)]))
+    assert list(running.call([(1,)])) == ["1 of 4"]
+    with pytest.raises(WorkerDied):
+        list(running.call([(0,)]))
+    assert not running.alive
+
+
+def test_a_session_ends_with_a_call_that_is_left_half_way(some_runner: Runner) -> None:
+    running = session(some_runner.interpreter, some_runner.job(COUNTER))
+    results = iter(running.call([(1,)] * 100_000))
+    next(results)
+    del results
+    assert not running.alive
+
+
+def test_a_session_whose_class_fails_the_second_time_says_so(some_runner: Runner) -> None:
+    source = """
+        from odps.udf import annotate
+        known = []
+        @annotate("->bigint")
+        class F(object):
+            def __init__(self):
+                known.append(1)
+                if len(known) == 2:
+                    raise IOError("only once")
+            def evaluate(self):
+                return len(known)
+    """
+    running = session(some_runner.interpreter, some_runner.job(source))
+    assert list(running.call([()])) == [1]
+    with pytest.raises(FunctionNotLoadable, match="only once"):
+        list(running.call([()]))
+    assert list(running.call([()])) == [3]
+    running.close()
 
 
 def test_endless_recursion_is_an_exception_like_others(runner: Runner) -> None:

@@ -1,0 +1,220 @@
+"""
+A pytest fixture that calls the functions of a manifest, each in its own CPython.
+
+    def test_psi(udf):
+        assert udf.my_psi(1.0) == pytest.approx(-0.5772156649015329)
+
+    def test_split(udf):
+        assert udf.split("to be") == [("to", 2), ("be", 2)]         # a table function gives a list of rows
+
+    def test_total(udf):
+        assert udf.total([1, 2, None]) == 3                         # an aggregate takes one
+
+Nothing is deployed: a function runs over the files that an apply would upload, as `udfs test` does. Its process lives until the
+run of pytest ends; each call gets a new instance of the class. What the function prints is captured like a test's own output.
+
+The manifest is the nearest ``udfs.yaml`` from the test's folder upwards, or what ``udfs_manifest`` of pytest's ini file names.
+
+pytest imports this module in every environment that has both, so it imports the rest of udfs only when the fixture is used.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from reconciler.errors import UdfsError
+    from reconciler.runner import FunctionError, Session
+    from reconciler.workflow import Prepared
+
+MANIFEST = "udfs.yaml"
+
+
+class UdfFailed(Exception):
+    """
+    A function raised, died, ran out of time, or gave what its signature does not allow.
+
+    The text has the reason, the function's own traceback, and what it printed.
+    """
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the settings of an ini file."""
+    parser.addini("udfs_manifest", f"The manifest of the fixture `udf`; the nearest {MANIFEST} when left out.")
+    parser.addini("udfs_timeout", "Seconds after which the fixture `udf` gives up a call.", default="60")
+
+
+@pytest.fixture(scope="session")
+def _udfs_by_manifest(pytestconfig: pytest.Config) -> Iterator[Callable[[Path], Udfs]]:
+    opened: dict[Path, Udfs] = {}
+    timeout = float(pytestconfig.getini("udfs_timeout"))
+
+    def open_(manifest: Path) -> Udfs:
+        if manifest not in opened:
+            opened[manifest] = Udfs(manifest, timeout)
+        return opened[manifest]
+
+    yield open_
+    for one in opened.values():
+        one._workshop.close()
+
+
+@pytest.fixture
+def udf(request: pytest.FixtureRequest, _udfs_by_manifest: Callable[[Path], Udfs]) -> Udfs:
+    """Call the functions of the manifest: ``udf.NAME(…)``, or ``udf["NAME"](…)``."""
+    config = request.config
+    named = config.getini("udfs_manifest")
+    if named:
+        return _udfs_by_manifest((config.inipath.parent if config.inipath else config.rootpath) / named)
+    here = request.path.parent
+    found = next((one / MANIFEST for one in (here, *here.parents) if (one / MANIFEST).is_file()), None)
+    if found is None:
+        pytest.fail(
+            f"no {MANIFEST} in {here} or above it; udfs_manifest in pytest's ini file names another", pytrace=False
+        )
+    return _udfs_by_manifest(found)
+
+
+class Udfs:
+    """The functions of one manifest, by name."""
+
+    def __init__(self, manifest: Path, timeout: float) -> None:
+        self._workshop = _Workshop(manifest, timeout)
+
+    def __getattr__(self, name: str) -> Udf:
+        __tracebackhide__ = True
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return self[name]
+
+    def __getitem__(self, name: str) -> Udf:
+        __tracebackhide__ = True
+        return Udf(self._workshop, self._workshop.spelled(name))
+
+    def __repr__(self) -> str:
+        return f"<udfs of {self._workshop.manifest}>"
+
+
+class Udf:
+    """One function, to be called."""
+
+    def __init__(self, workshop: _Workshop, name: str) -> None:
+        self._workshop = workshop
+        self._name = name
+
+    def __call__(self, *args: Any) -> Any:
+        """
+        Return what the function gives for one row: a value; of a table function the list of its rows.
+
+        An aggregate takes one argument, its rows; a row is a tuple, or the value itself where there is one column.
+        """
+        __tracebackhide__ = True
+        kind = self._workshop.session(self._name).description.kind
+        if kind == "udtf":
+            return self._run([args])
+        if kind == "udf":
+            return self._run([args])[0]
+        if len(args) != 1:
+            raise TypeError(f"{self._name} is an aggregate and takes one argument, the list of its rows")
+        return self.over(args[0])[0]
+
+    def over(self, rows: Iterable[Any]) -> list[Any]:
+        """Return the results over many rows, each a tuple or, where there is one column, the value itself."""
+        __tracebackhide__ = True
+        return self._run([row if isinstance(row, tuple) else (row,) for row in rows])
+
+    def _run(self, rows: Sequence[Sequence[Any]]) -> list[Any]:
+        __tracebackhide__ = True
+        from reconciler.runner import FunctionError
+
+        call = self._workshop.session(self._name).call(rows)
+        try:
+            results = list(call)
+        except FunctionError as error:
+            _fail(error)
+        sys.stdout.write(call.log)
+        return results
+
+    def __repr__(self) -> str:
+        return f"<udf {self._name}>"
+
+
+class _Workshop:
+    """What the functions of one manifest are made of, and the processes that run them."""
+
+    def __init__(self, manifest: Path, timeout: float) -> None:
+        self.manifest = os.path.relpath(manifest)
+        self._timeout = timeout
+        self._ready = _prepared(manifest, self.manifest)
+        self._sessions: dict[str, Session] = {}
+
+    def spelled(self, name: str) -> str:
+        """Return a function's name as the manifest writes it."""
+        __tracebackhide__ = True
+        known = {one.lower(): one for one in self._ready.loaded.manifest.functions}
+        if name.lower() not in known:
+            raise AttributeError(f"the manifest has no function {name!r}; it has: {', '.join(known.values())}")
+        return known[name.lower()]
+
+    def session(self, name: str) -> Session:
+        """Return the running function, started if it is not."""
+        __tracebackhide__ = True
+        session = self._sessions.get(name)
+        if session is None or not session.alive:
+            session = self._sessions[name] = self._start(name)
+        return session
+
+    def _start(self, name: str) -> Session:
+        __tracebackhide__ = True
+        from reconciler import runner, workflow
+        from reconciler.cli.launching import explained, interpreter_for
+
+        try:
+            job = workflow.job(self._ready, name)
+            return runner.session(interpreter_for(job), job, timeout=self._timeout)
+        except runner.FunctionError as error:
+            _fail(error)
+        except runner.RunnerError as error:
+            _stop(explained(error))
+
+    def close(self) -> None:
+        """End all processes."""
+        for session in self._sessions.values():
+            session.close()
+
+
+def _prepared(manifest: Path, shown: str) -> Prepared:
+    from reconciler.cli.common import prepared
+    from reconciler.errors import UdfsError
+    from reconciler.manifest.load import load
+
+    try:
+        return prepared(load(manifest, env=os.environ, shown=shown), warn=False)
+    except UdfsError as error:
+        _stop(error)
+
+
+def _stop(error: UdfsError) -> NoReturn:
+    """Fail for a reason that is not the function's."""
+    from reconciler.cli.output import quoted
+    from reconciler.render.text import plain, problems
+
+    raise pytest.fail.Exception(plain(problems(quoted(error.problems))).rstrip(), pytrace=False) from None
+
+
+def _fail(error: FunctionError) -> NoReturn:
+    """Raise what pytest shows: the function's own lines, and none of ours."""
+    __tracebackhide__ = True
+    parts = [error.message, error.traceback.rstrip()]
+    if error.log:
+        parts.append("printed:\n" + error.log.rstrip())
+    if error.hint:
+        parts.append(f"help: {error.hint}")
+    raise UdfFailed("\n".join(part for part in parts if part)) from None
