@@ -46,7 +46,9 @@ def _resources(loaded: Loaded, artifacts: Artifacts) -> Iterator[Desired]:
     for name, declared in loaded.manifest.resources.items():
         origin, kind = loaded.at("resources", name), resource_type(name, declared)
         if declared.file is not None:
-            yield _file(stack, name, kind, artifacts.files[declared.file], origin, declared.comment)
+            content = artifacts.resource(name, declared.file)
+            assert content is not None  # `build` has told what cannot be read
+            yield _file(stack, name, kind, content, origin, declared.comment)
         else:
             assert declared.table is not None
             source = _table(declared.table, declared.partition, loaded.target)

@@ -569,7 +569,7 @@ _explain(
     "E421",
     "an archive with members that must not be unpacked",
     """
-    Absolute paths, `..`, links, devices, names that come twice or differ only in case, encrypted members, unusual
+    Of an archive, or of a folder that would become one. Absolute paths, `..`, links, devices, names that come twice or differ only in case, encrypted members, unusual
     compression: what a worker would do with them is not known, and some are attacks. Archives hold plain files and
     folders.""",
 )
@@ -603,6 +603,14 @@ _explain(
     A warning: no file of the package's wheels, or of the resource's folder, has a path that a pattern of `exclude:` names.
     Patterns are read as in .gitignore, over paths in the archive: `tests/` is every folder of that name, `/bin/` only the
     one at the top, `*.c` every file that ends so.""",
+)
+
+_explain(
+    "E426",
+    "a folder without files",
+    """
+    A resource whose `file:` is a folder is packed into one archive, and nothing is left to pack: the folder is empty, holds
+    only __pycache__, or `exclude:` names everything in it. Git keeps no empty folders, so a fresh checkout may lack one.""",
 )
 
 _explain(

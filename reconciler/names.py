@@ -25,6 +25,10 @@ ARCHIVE_SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip", ".jar")
 """By these ends of a resource's name MaxCompute chooses how to unpack [doc "Resource operations"]."""
 
 
+FOLDER_SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz")
+"""By these ends of a resource's name a folder is packed."""
+
+
 @dataclass(frozen=True, order=True)
 class Key:
     """The identity of an object within one project and schema."""

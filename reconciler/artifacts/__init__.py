@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from reconciler.artifacts.content import Content
+    from reconciler.artifacts.pack import Made
     from reconciler.artifacts.shape import LeftOut
     from reconciler.errors import Problem
 
@@ -105,7 +106,7 @@ class Artifacts:
     """Everything that a manifest's functions are made of."""
 
     files: Mapping[str, Content]
-    """Sources and resource files, by the path that the manifest gives."""
+    """Sources, libraries and resource files, by the path that the manifest gives."""
 
     archives: Mapping[tuple[str, str], tuple[Archive, ...]]
     """By package and runtime tag, for the pairs that functions use; in the manifest's order."""
@@ -114,7 +115,10 @@ class Artifacts:
     """By package, for the packages that functions use; in the manifest's order."""
 
     facts: Mapping[str, Facts] = field(default_factory=dict)
-    """What is inside the archives and native files of `resources:`, by the path that the manifest gives."""
+    """What is inside the archives and native files of `resources:`, by the resource's name."""
+
+    folders: Mapping[str, Made] = field(default_factory=dict)
+    """The folders of `resources:`, packed, by the resource's name."""
 
     warnings: tuple[Problem, ...] = ()
     """What may go wrong and need not."""
@@ -123,10 +127,15 @@ class Artifacts:
         """Say whether a function with these packages runs compiled code."""
         return any(self.libraries.get(one) or any(a.native for a in self.archives[one, runtime]) for one in packages)
 
+    def resource(self, name: str, file: str) -> Content | None:
+        """Return what a resource is uploaded as, if it could be read."""
+        return self.folders[name].content if name in self.folders else self.files.get(file)
+
     @property
     def contents(self) -> Iterator[Content]:
         """Every file that may be uploaded."""
         yield from self.files.values()
+        yield from (folder.content for folder in self.folders.values())
         for archives in self.archives.values():
             yield from (archive.content for archive in archives)
 

@@ -19,6 +19,7 @@ from reconciler.artifacts import Archive, Artifacts, Library, Wheel, gate
 from reconciler.artifacts.closure import Part
 from reconciler.artifacts.content import Content, read, why_too_large
 from reconciler.artifacts.fetch import Index, IndexSilent, Pin, pin
+from reconciler.artifacts.folders import pack_folder
 from reconciler.artifacts.inspection import Facts, inspected
 from reconciler.artifacts.pack import Made, pack
 from reconciler.artifacts.runtime import Runtime, runtime_of, runtimes_of, tags_of, why_not
@@ -124,6 +125,7 @@ def build(
     """
     problems: list[Problem] = []
     files = dict(_read_files(manifest, folder, cache, at, problems))
+    folders = dict(_pack_folders(manifest, folder, cache, at, problems))
     wanted = list(_wanted(manifest, folder, at, problems, locks))
     come, failed = _prefetch(wanted, cache, index, on_fetch)
     get = partial(_get, cache, partial(_fetch, cache, index, on_fetch, come, failed))
@@ -133,8 +135,9 @@ def build(
         files,
         archives,
         dict(_find_libraries(manifest, files, at, problems, inspections(cache))),
-        _inspect_resources(manifest, files, inspections(cache)),
+        folders=folders,
     )
+    found = replace(found, facts=_inspect_resources(manifest, found, inspections(cache)))
     problems += [*_clashes(wheels, found), *_library_clashes(manifest, found, at)]
     problems += _resource_problems(manifest, found, at)
     if not _errors(problems):  # what is not there cannot be missed, and would be
@@ -162,7 +165,7 @@ def _read_files(
 ) -> Iterator[tuple[str, Content]]:
     places: dict[str, tuple[str | int, ...]] = {}
     for name, resource in manifest.resources.items():
-        if resource.file is not None:
+        if resource.file is not None and not (folder / resource.file).is_dir():
             places.setdefault(resource.file, ("resources", name, "file"))
     for name, function in manifest.functions.items():
         if function.source is not None:
@@ -185,6 +188,32 @@ def _read(cache: Cache, path: Path, name: str) -> Content:
         return cache.read(path)
     except OSError as error:
         raise PackageError("E305", f"'{name}' cannot be read: {error.strerror or error}") from error
+
+
+def _pack_folders(
+    manifest: Manifest, folder: Path, cache: Cache, at: Places, problems: list[Problem]
+) -> Iterator[tuple[str, Made]]:
+    declared = {name: resource.file for name, resource in manifest.resources.items() if resource.file is not None}
+    tasks = {
+        name: partial(_pack_folder, name, folder / file, file, manifest.resources[name].exclude, cache)
+        for name, file in declared.items()
+        if (folder / file).is_dir()
+    }
+    for name, outcome in _gather(tasks).items():
+        if isinstance(outcome, PackageError):
+            problems += _placed(outcome, at("resources", name, "file"))
+            continue
+        if reason := why_too_large(outcome.content.size):
+            problems.append(Problem("E405", f"'{name}' is too large: {reason}", at("resources", name, "file")))
+        problems += _idle([outcome], manifest.resources[name].exclude, ("resources", name), at)
+        yield name, outcome
+
+
+def _pack_folder(name: str, folder: Path, file: str, exclude: Sequence[str], cache: Cache) -> Made:
+    try:
+        return pack_folder(name, folder, file, exclude, cache)
+    except OSError as error:
+        raise PackageError("E305", f"'{file}' cannot be read: {error.strerror or error}") from error
 
 
 # --- Wheels: which, whence ------------------------------------------------------------------------------------------------
@@ -432,11 +461,15 @@ def _archive_problems(
     for archive, made in found:
         if made is not None and (reason := why_too_large(archive.content.size)):
             yield Problem("E405", f"'{archive.name}' is too large: {reason}", at("packages", package))
-    idle = [made.idle for _, made in found if made is not None]
+    yield from _idle([made for _, made in found if made is not None], patterns, ("packages", package), at)
+
+
+def _idle(packed: Sequence[Made], patterns: Sequence[str], here: tuple[str, str], at: Places) -> Iterator[Problem]:
+    """Tell of patterns that leave out nothing anywhere."""
     for number, pattern in enumerate(patterns):
-        if idle and all(pattern in unused for unused in idle):
+        if packed and all(pattern in made.idle for made in packed):
             message = f"the pattern '{pattern}' leaves nothing out"
-            yield Problem("E425", message, at("packages", package, "exclude", number), severity="warning")
+            yield Problem("E425", message, at(*here, "exclude", number), severity="warning")
 
 
 # --- Libraries and resources ----------------------------------------------------------------------------------------------
@@ -479,7 +512,7 @@ def _library_clashes(manifest: Manifest, found: Artifacts, at: Places) -> Iterat
     """Tell of libraries whose SONAME is the name of something else; only their bytes know it, so it is told here."""
     first: dict[str, str | None] = {}
     for name, resource in manifest.resources.items():
-        content = found.files.get(resource.file or "")
+        content = found.resource(name, resource.file or "")
         first[name.lower()] = content.sha256 if content else None
     for archives in found.archives.values():
         first.update({archive.name.lower(): archive.content.sha256 for archive in archives})
@@ -495,15 +528,15 @@ def _library_clashes(manifest: Manifest, found: Artifacts, at: Places) -> Iterat
                 )
 
 
-def _inspect_resources(manifest: Manifest, files: Mapping[str, Content], known: Path) -> dict[str, Facts]:
-    paths = dict.fromkeys(resource.file for resource in manifest.resources.values() if resource.file in files)
-    tasks = {path: partial(inspected, files[path].path, files[path].sha256, known) for path in paths if path}
-    return {path: facts for path, facts in _gather(tasks).items() if isinstance(facts, Facts) and facts.kind != "file"}
+def _inspect_resources(manifest: Manifest, found: Artifacts, known: Path) -> dict[str, Facts]:
+    contents = {name: found.resource(name, one.file) for name, one in manifest.resources.items() if one.file}
+    tasks = {name: partial(inspected, one.path, one.sha256, known) for name, one in contents.items() if one}
+    return {name: facts for name, facts in _gather(tasks).items() if isinstance(facts, Facts) and facts.kind != "file"}
 
 
 def _resource_problems(manifest: Manifest, found: Artifacts, at: Places) -> Iterator[Problem]:
     for name, resource in manifest.resources.items():
-        if (facts := found.facts.get(resource.file or "")) is None:
+        if (facts := found.facts.get(name)) is None:
             continue
         place = at("resources", name, "file")
         users = [f for f in manifest.functions.values() if name in f.resources]
@@ -548,8 +581,7 @@ def parts_of(manifest: Manifest, found: Artifacts, function: Function) -> Iterat
     for package, library in found.libraries_of(function.packages):
         yield library.part, ("packages", package, "libraries", library.number)
     for name in function.resources:
-        resource = manifest.resources.get(name)
-        facts = found.facts.get(resource.file) if resource and resource.file else None
+        facts = found.facts.get(name)
         if facts is not None:
             yield Part(name, facts, "library" if facts.kind == "library" else "archive"), ("resources", name, "file")
 
@@ -569,7 +601,7 @@ def sizes_of(manifest: Manifest, found: Artifacts, function: Function) -> dict[s
     own = {name: manifest.resources[name].file for name in function.resources if name in manifest.resources}
     return {
         **({function.source.rpartition("/")[2]: found.files[function.source].size} if function.source else {}),
-        **{name: found.files[file].size for name, file in own.items() if file},
+        **{name: one.size for name, file in own.items() if file and (one := found.resource(name, file))},
         **{archive.name: archive.content.size for one in function.packages for archive in found.archives[one, runtime]},
         **{library.name: library.content.size for _, library in found.libraries_of(function.packages)},
     }

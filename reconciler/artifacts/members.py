@@ -110,7 +110,7 @@ class _Names:
         self._unsafe, self._seen = unsafe, dict[str, str]()
 
     def takes(self, name: str, obstacle: str | None) -> bool:
-        reason = obstacle or _why_not_a_path(name) or self._twin(name)
+        reason = obstacle or why_not_a_member(name) or self._twin(name)
         if reason:
             self._unsafe.append(f"{name!r} {reason}")
         return reason is None
@@ -125,7 +125,8 @@ class _Names:
         return "comes twice" if other == name else f"differs from {other!r} only in case"
 
 
-def _why_not_a_path(name: str) -> str | None:
+def why_not_a_member(name: str) -> str | None:
+    """Return what is wrong with the path of a member, or None."""
     parts = name.removesuffix("/").split("/")
     if name.startswith("/") or _DRIVE.match(name):
         return "is an absolute path"

@@ -14,10 +14,10 @@ import tempfile
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from zipfile import BadZipFile
 
-from reconciler.artifacts.shape import SLIM, Clash, LeftOut, Merged, Shape, merge
+from reconciler.artifacts.shape import SLIM, Clash, LeftOut, Shape, merge
 from reconciler.artifacts.zips import members, write
 from reconciler.errors import PackageError
 
@@ -32,6 +32,7 @@ VERSION = 1
 """Of what packing makes of a recipe. With another number everything is packed again."""
 
 _SHOWN = 10
+_Done: TypeAlias = tuple[Path, tuple[LeftOut, ...], tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,10 @@ def pack(name: str, wheels: Sequence[Wheel], shape: Shape, cache: Cache) -> Made
     """Return one archive of these wheels, from the cache or made now; `name` is how its file is called there."""
     made_of = sorted((wheel.filename, wheel.content.sha256) for wheel in wheels)
     recipe = ["wheels", made_of, asdict(shape), SLIM if shape.slim else ()]
-    return _once(recipe, cache, lambda folder: _pack(folder / name, wheels, shape))
+    return once(recipe, cache, lambda folder: _pack(folder / name, wheels, shape))
 
 
-def _pack(file: Path, wheels: Sequence[Wheel], shape: Shape) -> tuple[Path, Merged]:
+def _pack(file: Path, wheels: Sequence[Wheel], shape: Shape) -> _Done:
     try:
         merged = merge([(wheel.filename, tuple(members(wheel.content.path))) for wheel in wheels], shape)
         if merged.clashes:
@@ -62,7 +63,7 @@ def _pack(file: Path, wheels: Sequence[Wheel], shape: Shape) -> tuple[Path, Merg
         raise PackageError(
             "E406", f"'{file.name}' cannot be packed: {error}", hint="download the wheels again"
         ) from error
-    return file, merged
+    return file, merged.left_out, merged.idle
 
 
 def _clash(clashes: Sequence[Clash]) -> PackageError:
@@ -76,14 +77,15 @@ def _clash(clashes: Sequence[Clash]) -> PackageError:
     )
 
 
-def _once(recipe: object, cache: Cache, make: Callable[[Path], tuple[Path, Merged]]) -> Made:
+def once(recipe: object, cache: Cache, make: Callable[[Path], _Done]) -> Made:
+    """Return what came of a recipe, which is all that the bytes depend on; `make` does the work in a folder it is given."""
     key = hashlib.sha256(json.dumps([VERSION, recipe]).encode()).hexdigest()
     place = cache.root / "packed" / key[:2] / f"{key}.json"
     if (known := _known(place, cache)) is not None:
         return known
     with cache.workspace() as folder:
-        file, merged = make(folder)
-        made = Made(cache.put(file), merged.left_out, merged.idle)
+        file, left_out, idle = make(folder)
+        made = Made(cache.put(file), left_out, idle)
     with suppress(OSError):
         _keep(made, place)
     return made

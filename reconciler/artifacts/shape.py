@@ -78,7 +78,7 @@ class LeftOut:
     why: Reason
     files: int
     size: int
-    """Bytes, compressed: what the upload saves."""
+    """Bytes: what the upload saves, as far as they are compressed already."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def merge(wheels: Sequence[tuple[str, Sequence[Packed]]], shape: Shape) -> Merge
     Several may bring a file of one path if it is the same one, or if it does nothing but declare a namespace package.
     The order of the wheels makes no difference.
     """
-    chooser = _Chooser(shape)
+    chooser = Chooser(shape)
     placed: dict[str, list[_Placed]] = defaultdict(list)  # by the path that systems without case would see
     for wheel, members in sorted(wheels, key=lambda one: one[0]):
         for member in _arranged(sorted(members, key=lambda one: one.name), chooser):
@@ -130,10 +130,11 @@ def data_part(path: str) -> str | None:
     return part if folder.endswith(".data") and inside and part in _PLACES else None
 
 
-class _Chooser:
+class Chooser:
     """Says of each file whether it is wanted, and remembers what was left out."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Shape, *, keeps_metadata: bool = True) -> None:
+        self._keeps_metadata = keeps_metadata
         self._is_slimmed = matcher(SLIM) if shape.slim else lambda path: False
         self._excluding = {pattern: matcher([pattern]) for pattern in shape.exclude if not pattern.startswith("!")}
         self._is_excluded = matcher(shape.exclude)
@@ -141,12 +142,12 @@ class _Chooser:
         self._out: dict[Reason, tuple[int, int]] = {}
         self._used: set[str] = set()
 
-    def takes(self, member: Packed, part: str | None = None) -> bool:
-        """Say whether a member is wanted; `part` is the one of a ``.data`` folder that it comes from."""
-        reason = self._why_not(member.name, part)
+    def takes(self, path: str, size: int, part: str | None = None) -> bool:
+        """Say whether a file is wanted; `part` is the one of a ``.data`` folder that it comes from."""
+        reason = self._why_not(path, part)
         if reason is not None:
-            files, size = self._out.get(reason, (0, 0))
-            self._out[reason] = files + 1, size + member.packed
+            files, total = self._out.get(reason, (0, 0))
+            self._out[reason] = files + 1, total + size
         return reason is None
 
     def left_out(self) -> tuple[LeftOut, ...]:
@@ -158,7 +159,7 @@ class _Chooser:
     def _why_not(self, path: str, part: str | None) -> Reason | None:
         if part is not None and (reason := _PLACES[part]) is not None:
             return reason
-        if _METADATA.match(path):
+        if self._keeps_metadata and _METADATA.match(path):
             return None
         if self._is_excluded(path):
             self._used |= {pattern for pattern, matches in self._excluding.items() if matches(path)}
@@ -175,7 +176,7 @@ def matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
     return GitIgnoreSpec.from_lines(patterns).match_file
 
 
-def _arranged(members: Sequence[Packed], chooser: _Chooser) -> Iterator[Packed]:
+def _arranged(members: Sequence[Packed], chooser: Chooser) -> Iterator[Packed]:
     """Yield the members of one wheel that are wanted, each where it belongs."""
     moved: dict[str, str | None] = {}
     record = None
@@ -186,7 +187,7 @@ def _arranged(members: Sequence[Packed], chooser: _Chooser) -> Iterator[Packed]:
         part = data_part(member.name)
         path = member.name if part is None else member.name.split("/", 2)[2]
         there = replace(member, name=path)
-        taken = chooser.takes(there, part)
+        taken = chooser.takes(path, member.packed, part)
         moved[member.name] = path if taken else None
         if taken:
             yield there

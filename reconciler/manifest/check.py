@@ -21,6 +21,7 @@ from reconciler.manifest.requirement import Refused, wanted
 from reconciler.manifest.wording import did_you_mean, quoted
 from reconciler.names import (
     ARCHIVE_SUFFIXES,
+    FOLDER_SUFFIXES,
     bundle_archive,
     is_qualified,
     reference,
@@ -165,8 +166,25 @@ class _Checker:
                 self.note("E311", message, *here, *(("type",) if resource.type else ()), hint=hint)
             what: object = ("table", resource.table)
             if resource.file is not None:
-                what = (self._file((*here, "file"), resource.file), resource_type(name, resource))
+                what = (
+                    self._content_file(here, resource, resource.file),
+                    resource_type(name, resource),
+                    *resource.exclude,
+                )
             self._upload(name, what, here)
+
+    def _content_file(self, here: tuple[str, str], resource: Resource, text: str) -> str:
+        found = self._file((*here, "file"), text, may_be_folder=True)
+        is_folder = found.endswith("/") and found != text
+        if is_folder and not here[1].lower().endswith(FOLDER_SUFFIXES):
+            message = f"{quoted(text)} is a folder, and would be packed for the resource {quoted(here[1])}"
+            hint = "end the resource's name in .zip, .tar, .tgz or .tar.gz"
+            self.note("E311", message, *here, hint=hint, at_key=True)
+        self._patterns((*here, "exclude"), resource.exclude)
+        if resource.exclude and not is_folder:
+            message = "'exclude' goes with a folder only"
+            self.note("E204", message, *here, "exclude", hint=f"{quoted(text)} is a file", at_key=True)
+        return found
 
     def _content(self, here: tuple[str, str], resource: Resource) -> None:
         name = here[1]
@@ -409,16 +427,21 @@ class _Checker:
                 hint = f"{quoted(twin)} is at line {where.line}, column {where.column}; to MaxCompute they are one"
                 self.note("E303", message, kind, name, hint=hint, at_key=True)
 
-    def _file(self, here: tuple[str | int, ...], text: str) -> str:
-        """Return the file that `text` names, or `text` itself after noting why it is not taken."""
+    def _file(self, here: tuple[str | int, ...], text: str, *, may_be_folder: bool = False) -> str:
+        """
+        Return the file that `text` names, or `text` itself after noting why it is not taken.
+
+        What is returned for a folder, where one is taken, ends in a slash.
+        """
         known = self.files.get(text)
         if known is not None:
             return known
-        found = self.folder.find(text)
+        found = self.folder.find(text, may_be_folder=may_be_folder)
         if isinstance(found, Refusal):
             self.note(found.code, found.message, *here, hint=found.hint)
             return text
-        self.files[text] = found
+        if not found.endswith("/"):
+            self.files[text] = found
         return found
 
     def _upload(self, name: str, what: object, here: tuple[str | int, ...]) -> None:

@@ -258,7 +258,14 @@ class Resource(Section):
         }
     )
 
-    file: Text | None = Field(None, description="Path of the file, relative to the manifest.")
+    file: Text | None = Field(
+        None,
+        description="Path of the file, relative to the manifest; or of a folder, which is packed if the resource's name ends in "
+        ".zip, .tar, .tgz or .tar.gz.",
+    )
+    exclude: Names = Field(
+        default_factory=list, description="With a folder: patterns as in .gitignore, files that are left out."
+    )
     table: Text | None = Field(None, description="A table: [project.][schema.]table")
     partition: Text | None = Field(None, description="With `table`: pt='20260101'")
     type: Annotated[ResourceType | None, BeforeValidator(_exact)] = Field(

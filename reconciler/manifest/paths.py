@@ -76,7 +76,11 @@ class Folder:
         self._inside = f"{str(self.root).rstrip('/')}/"
 
     def find(self, text: str, *, may_be_folder: bool = False) -> str | Refusal:
-        """Return the regular file, or folder where one is taken, that `text` names: absolute, symbolic links resolved."""
+        """
+        Return the regular file that `text` names: absolute, symbolic links resolved.
+
+        Where a folder is taken, it may be one; what is returned then ends in a slash.
+        """
         refusal = why_not_a_path(text)
         if refusal is not None:
             return refusal
@@ -100,7 +104,9 @@ class Folder:
             return Refusal(
                 "E304", f"{quoted(text)} leads out of the manifest's folder", "a symbolic link on the way does so"
             )
-        if not stat.S_ISREG(mode) and not (may_be_folder and stat.S_ISDIR(mode)):
+        if may_be_folder and stat.S_ISDIR(mode):
+            return f"{path.rstrip('/')}/"
+        if not stat.S_ISREG(mode):
             kind = _KINDS.get(stat.S_IFMT(mode), "something else")
             return Refusal("E305", f"{quoted(text)} is {kind}, not a file", None)
         return path

@@ -8,7 +8,7 @@ Acceptance sessions: one readable file a case, with what is typed and what then 
     [exit 5]                         its exit code, when it is not 0
 
 Each case has its own folder, its own empty service and a target `local` that points at it. Besides ``udfs`` there are
-the hands of others: ``write``, ``rm``, ``cat``, ``requests``, ``hand`` (somebody with the console client), ``fault``.
+the hands of others: ``write``, ``rm``, ``link``, ``cat``, ``requests``, ``hand`` (somebody with the console client), ``fault``.
 ``native`` writes a library and ``wheel`` a wheel around one: needs=A,B soname=S versions=LIBRARY:VERSION,… machine=M;
 ``pure`` writes a wheel of the files given: path=text …
 What differs from run to run (dates, digests, ports) is replaced before the comparison. ``pytest --update`` writes what
@@ -86,6 +86,7 @@ class Session:
         self.commands: dict[str, Callable[[list[str], list[str]], int | None]] = {
             "udfs": lambda args, _: udfs(args),
             "write": self._write,
+            "link": lambda args, _: Path(args[0]).symlink_to(args[1]),
             "rm": lambda args, _: Path(args[0]).unlink(),
             "cat": lambda args, _: print(Path(args[0]).read_text(), end=""),
             "requests": self._requests,
