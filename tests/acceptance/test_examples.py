@@ -44,6 +44,8 @@ def example(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name, indirect=True)
 def test_example_goes_round(example: Loaded, capsys: pytest.CaptureFixture[str]) -> None:
+    if Path("udfs.lock").exists():
+        assert run(["lock", "--check"]) == 0
     applied = run(["apply", "--yes"])
     told = capsys.readouterr()
     if "E403" in told.err:
