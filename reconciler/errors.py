@@ -457,7 +457,8 @@ _explain(
     The wheel's tags name an interpreter, ABI or platform that the runtime does not load: MaxCompute runs cp27m (not
     cp27mu), cp37m and cp311 on glibc 2.17 or older, so musl, macOS, Windows and manylinux above 2.17 cannot
     work. What is assumed of the clusters can be set: `runtimes: {cp37: {platform: rhel5}}` for those that take manylinux1
-    only, `aarch64` for ARM64.""",
+    only, `aarch64` for ARM64. Of a wheel that came from the package index, the newest version that has a fitting one is named;
+    the index is asked for it only now, a few seconds long.""",
 )
 _explain(
     "E402",

@@ -256,7 +256,8 @@ def job(prepared: Prepared, name: str) -> Job:
     found = prepared.desired[function_key(name)].object
     assert isinstance(found, Function)
     files = tuple(_at_hand(ref, prepared) for ref in found.resources)
-    return Job(found.class_path, files, prepared.loaded.code[name].runtime)
+    runtime = _runtime(name, prepared.loaded)
+    return Job(found.class_path, files, runtime.tag, runtime.machine)
 
 
 def _at_hand(ref: Reference, prepared: Prepared) -> ResourceFile:

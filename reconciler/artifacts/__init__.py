@@ -52,6 +52,9 @@ class Wheel:
     facts: Facts = field(default_factory=Facts)
     """What is inside."""
 
+    place: tuple[str | int, ...] = field(default=(), compare=False)
+    """Where the manifest names it: ``("packages", "numpy", "wheels", 0)``."""
+
 
 @dataclass(frozen=True)
 class Archive:
@@ -75,6 +78,11 @@ class Archive:
     def native(self) -> bool:
         """Whether it holds compiled code, which needs flags of its own in SQL (`runtime.flags`)."""
         return any(wheel.native for wheel in self.wheels)
+
+    @property
+    def place(self) -> tuple[str | int, ...]:
+        """Where the manifest names what it is made of, if that is one wheel."""
+        return self.wheels[0].place if len(self.wheels) == 1 else ()
 
 
 @dataclass(frozen=True)

@@ -96,6 +96,7 @@ class _Wanted:
     runtime: Runtime
     source: _Source
     requirement: str | None
+    place: tuple[str | int, ...]
     at: Position
 
 
@@ -129,7 +130,7 @@ def build(
     wanted = list(_wanted(manifest, folder, at, problems, locks))
     come, failed = _prefetch(wanted, cache, index, on_fetch)
     get = partial(_get, cache, partial(_fetch, cache, index, on_fetch, come, failed))
-    wheels = list(_find_wheels(wanted, problems, get, index.stop))
+    wheels = list(_find_wheels(wanted, problems, get, partial(_newest, cache, index), index.stop))
     archives = dict(_find_archives(manifest, wheels, cache, at, problems))
     found = Artifacts(
         files,
@@ -233,19 +234,21 @@ def _wanted(manifest: Manifest, folder: Path, at: Places, problems: list[Problem
     runtimes = runtimes_of(manifest)
     for package, tag in _pairs(manifest):
         declared = manifest.packages[package]
-        place = at("packages", package, "requirements" if declared.requirements else "requirements_file")
+        where = ("packages", package, "requirements" if declared.requirements else "requirements_file")
         for one in locks.wheels.get((package, tag), ()):
-            yield _Wanted(package, runtimes[tag], _locked(one, folder, locks), f"{one.name}=={one.version}", place)
+            yield _Wanted(
+                package, runtimes[tag], _locked(one, folder, locks), f"{one.name}=={one.version}", where, at(*where)
+            )
         for number, wheel in enumerate(manifest.packages[package].wheels):
-            place = at("packages", package, "wheels", number)
+            place = ("packages", package, "wheels", number)
             try:
                 if isinstance(wheel, str):
-                    yield _Wanted(package, runtimes[tag], folder / wheel, None, place)
+                    yield _Wanted(package, runtimes[tag], folder / wheel, None, place, at(*place))
                 else:
                     source = pin(wheel.requirement, wheel.sha256)
-                    yield _Wanted(package, runtimes[tag], source, wheel.requirement, place)
+                    yield _Wanted(package, runtimes[tag], source, wheel.requirement, place, at(*place))
             except PackageError as error:
-                problems += _placed(error, place)
+                problems += _placed(error, at(*place))
 
 
 def _locked(one: LockedWheel, folder: Path, locks: Locks) -> _Source:
@@ -301,18 +304,20 @@ def _find_wheels(
     wanted: Sequence[_Wanted],
     problems: list[Problem],
     get: Callable[[_Source, list[Runtime]], _Found],
+    newest: Callable[[str, Runtime], str | None],
     stop: Callable[[], None],
 ) -> Iterator[tuple[_Wanted, Wheel]]:
     runtimes: dict[_Source, list[Runtime]] = {}  # one file is got once, however many packages and runtimes name it
     for one in wanted:
         runtimes.setdefault(one.source, []).append(one.runtime)
     outcomes = _gather({source: partial(get, source, fitting) for source, fitting in runtimes.items()}, stop)
+    instead = _gather({pair: partial(newest, *pair) for pair in _refused(wanted, outcomes)}, stop)
     for one in wanted:
         outcome = outcomes[one.source]
         if isinstance(outcome, PackageError):
             problems += _placed(outcome, one.at)
         else:
-            found = list(_wheel_problems(one, outcome))
+            found = list(_wheel_problems(one, outcome, _advice(one, instead)))
             problems += found
             if not _errors(found):
                 yield one, _wheel(one, outcome)
@@ -356,6 +361,25 @@ def _fetch_for(runtime: Runtime, cache: Cache, index: Index, pin: Pin) -> Conten
         return cache.put(index.fetch(pin, runtime, folder), pin.sha256)
 
 
+def _refused(
+    wanted: Iterable[_Wanted], outcomes: Mapping[_Source, _Found | PackageError]
+) -> Iterator[tuple[str, Runtime]]:
+    """
+    Yield what the index may have something better for.
+
+    Only of what came from the index: the names of wheels that lie in the manifest's folder are nobody else's business.
+    """
+    for one in wanted:
+        found = outcomes[one.source]
+        if isinstance(one.source, Pin) and isinstance(found, _Found) and _misfit(one, found):
+            yield one.source.name, one.runtime
+
+
+def _newest(cache: Cache, index: Index, name: str, runtime: Runtime) -> str | None:
+    with cache.workspace() as folder:
+        return index.newest(name, runtime, folder)
+
+
 # --- Wheels: do they fit --------------------------------------------------------------------------------------------------
 
 
@@ -363,10 +387,18 @@ def _wheel(one: _Wanted, found: _Found) -> Wheel:
     name = found.content.path.name
     tagged = any(tag.platform != "any" for tag in tags_of(name))
     native = tagged or found.facts.has_compiled_code
-    return Wheel(name, found.content, native, one.requirement, found.facts)
+    return Wheel(name, found.content, native, one.requirement, found.facts, one.place)
 
 
-def _wheel_problems(one: _Wanted, found: _Found) -> Iterator[Problem]:
+def _misfit(one: _Wanted, found: _Found) -> str | None:
+    """Return why a wheel's name says that it does not load, if it is the name of a wheel and says so."""
+    try:
+        return why_not(found.content.path.name, one.runtime)
+    except ValueError:
+        return None
+
+
+def _wheel_problems(one: _Wanted, found: _Found, advice: str) -> Iterator[Problem]:
     content, name = found.content, found.content.path.name
     yield from (_problem(name, fault, one.at) for fault in found.facts.faults)
     try:
@@ -376,7 +408,9 @@ def _wheel_problems(one: _Wanted, found: _Found) -> Iterator[Problem]:
         yield Problem("E406", f"'{name}' is not the name of a wheel", one.at, hint)
         return
     if misfit:
-        yield Problem("E401", f"'{name}' does not load in {one.runtime.label}: {misfit}", one.at, _fitting(one.runtime))
+        yield Problem(
+            "E401", f"'{name}' does not load in {one.runtime.label}: {misfit}", one.at, advice + _fitting(one.runtime)
+        )
     else:
         yield from (_problem(name, finding, one.at) for finding in gate.misfits(found.facts, one.runtime))
     if isinstance(one.source, Pin) and not one.source.is_named_by(name):
@@ -385,6 +419,13 @@ def _wheel_problems(one: _Wanted, found: _Found) -> Iterator[Problem]:
         yield Problem("E302", f"'{wheel_archive(name)}' cannot be the name of a resource: {reason}", one.at)
     if reason := why_too_large(content.size):
         yield Problem("E405", f"'{name}' is too large: {reason}", one.at)
+
+
+def _advice(one: _Wanted, instead: Mapping[tuple[str, Runtime], str | PackageError | None]) -> str:
+    if not isinstance(one.source, Pin):
+        return ""
+    version, name = instead.get((one.source.name, one.runtime)), one.source.name
+    return f"{version} is the newest version of {name} that has a wheel for it; " if isinstance(version, str) else ""
 
 
 def _fitting(runtime: Runtime) -> str:
@@ -577,7 +618,7 @@ def parts_of(manifest: Manifest, found: Artifacts, function: Function) -> Iterat
     runtime = function.python or manifest.python
     for package in function.packages:
         for archive in found.archives[package, runtime]:
-            yield Part(archive.name, archive.facts), ("packages", package)
+            yield Part(archive.name, archive.facts), archive.place or ("packages", package)
     for package, library in found.libraries_of(function.packages):
         yield library.part, ("packages", package, "libraries", library.number)
     for name in function.resources:

@@ -39,6 +39,8 @@ _SILENT = re.compile(
 )
 _MISMATCH = re.compile(r"Expected sha256 (?P<wanted>[0-9a-f]{64})\s+Got\s+(?P<found>[0-9a-f]{64})")
 _LINK = re.compile(r"/(?P<file>[^/\s#]+\.whl)(#sha256=(?P<declared>[0-9a-f]{64}))?\S* \(from ")
+_OFFERED = re.compile(r"\(from versions: (?P<versions>[^()]+)\)")
+_NEWEST = re.compile(r"^\S+ \((?P<version>[0-9][^()\s]*)\)\s*$", re.MULTILINE)
 _TELLING = re.compile(
     r"(?!ERROR: No matching distribution)(ERROR|WARNING|\w+(Error|Exception)): |Could not fetch URL|.*No module named"
 )
@@ -101,6 +103,15 @@ class Index(Protocol):
         """Put the wheels of all pins into `folder`, or none and raise: which one it is about, `fetch` tells."""
         ...
 
+    def newest(self, name: str, runtime: Runtime, folder: Path) -> str | None:
+        """
+        Return the newest version of a distribution that has a wheel for the runtime, or None.
+
+        None is also said of an index that does not answer soon: this is asked for the sake of a hint, so it takes a few
+        seconds at most and fails silently.
+        """
+        ...
+
     def stop(self) -> None:
         """End what is running; the user has lost patience."""
         ...
@@ -119,6 +130,9 @@ class PipIndex:
     timeout: float = 900
     """Seconds for one run of pip. pip's own timeouts end a silent connection much earlier; this ends a dripping one."""
 
+    patience: float = 10
+    """Seconds for what is only nice to know."""
+
     _running: set[subprocess.Popen[str]] = field(default_factory=set, init=False, repr=False)
     _lock: Lock = field(default_factory=Lock, init=False, repr=False)
     _stopped: bool = field(default=False, init=False, repr=False)
@@ -131,13 +145,22 @@ class PipIndex:
         lines = (f"{pin} --hash=sha256:{pin.sha256}\n" for pin in pins)
         requirements.write_text("".join(lines), encoding="utf-8")
         called = str(pins[0]) if len(pins) == 1 else f"{pins[0]} and {count(len(pins) - 1, 'other wheel')}"
-        code, said = self._run(self._command(runtime, requirements, wheels), folder, called)
+        code, said = self._run(self._command(runtime, requirements, wheels), folder, called, self.timeout)
         if code != 0:
             raise failure(pins[0], runtime, said)
         files = sorted(wheels.glob("*.whl"))
         if len(files) != len(pins):
             raise PackageError("E403", f"pip was asked for {called} and left {count(len(files), 'wheel')}")
         return files
+
+    def newest(self, name: str, runtime: Runtime, folder: Path) -> str | None:
+        command = [self.python, "-m", "pip", "index", "versions", *_QUIETLY, *_target(runtime), "--retries", "0", name]
+        try:
+            code, said = self._run(command, folder, name, self.patience)
+        except PackageError:
+            return None
+        found = _NEWEST.search(said)
+        return found["version"] if code == 0 and found else None
 
     def stop(self) -> None:
         with self._lock:
@@ -147,15 +170,12 @@ class PipIndex:
 
     def _command(self, runtime: Runtime, requirements: Path, wheels: Path) -> list[str]:
         # Very verbose, because pip otherwise keeps to itself that an index does not answer.
-        platforms = [part for platform in runtime.platforms for part in ("--platform", platform)]
         return [
-            *(self.python, "-m", "pip", "download", "-vv", "--no-input", "--no-color", "--progress-bar", "off"),
-            *("--disable-pip-version-check", "--no-deps", "--only-binary", ":all:", "--require-hashes"),
-            *("--implementation", "cp", "--python-version", runtime.full_version, "--abi", runtime.abi, *platforms),
-            *("--requirement", str(requirements), "--dest", str(wheels)),
+            *(self.python, "-m", "pip", "download", "-vv", *_QUIETLY, "--progress-bar", "off", "--no-deps"),
+            *("--require-hashes", *_target(runtime), "--requirement", str(requirements), "--dest", str(wheels)),
         ]
 
-    def _run(self, command: list[str], folder: Path, called: str) -> tuple[int, str]:
+    def _run(self, command: list[str], folder: Path, called: str, timeout: float) -> tuple[int, str]:
         # In a folder of our own: `python -m` imports from the working directory first, and a checkout must not be able
         # to bring its own pip. Relative paths in pip's settings are therefore not found.
         with self._lock:
@@ -173,11 +193,11 @@ class PipIndex:
             )
             self._running.add(process)
         try:
-            said, _ = process.communicate(timeout=self.timeout)
+            said, _ = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired as error:
             raise PackageError(
                 "E403",
-                f"{called} did not arrive within {self.timeout:g} seconds",
+                f"{called} did not arrive within {timeout:g} seconds",
                 hint="try again; 'pip config list' shows which index pip uses",
             ) from error
         finally:
@@ -186,6 +206,16 @@ class PipIndex:
             with self._lock:
                 self._running.discard(process)
         return process.returncode, said
+
+
+_QUIETLY = ("--no-input", "--no-color", "--disable-pip-version-check")
+
+
+def _target(runtime: Runtime) -> list[str]:
+    """Return the options that tell pip for which Python, and that wheels alone will do."""
+    platforms = [part for platform in runtime.platforms for part in ("--platform", platform)]
+    python = ("--implementation", "cp", "--python-version", runtime.full_version, "--abi", runtime.abi)
+    return ["--only-binary", ":all:", *python, *platforms]
 
 
 def _environment(given: Mapping[str, str]) -> dict[str, str]:
@@ -214,9 +244,24 @@ def failure(pin: Pin, runtime: Runtime, said: str) -> PackageError:
     return PackageError(
         "E403",
         f"{pin} cannot be fetched for {runtime.label}{words}",
-        hint=f"check that the version exists and has a wheel for {runtime.name} ({runtime.abi}, glibc up to "
+        hint=f"{_instead(pin, said)} a wheel for {runtime.name} ({runtime.abi}, {runtime.machine}, glibc up to "
         f"{runtime.glibc[0]}.{runtime.glibc[1]}); 'pip config list' shows which index pip uses",
     )
+
+
+def _instead(pin: Pin, said: str) -> str:
+    """Begin the hint about a version that has no fitting wheel: with the newest one that has, if pip has listed them."""
+    from packaging.version import InvalidVersion, Version
+
+    offered = _OFFERED.search(said)
+    try:
+        versions = [Version(one) for one in (offered["versions"] if offered else "").split(",")]
+    except InvalidVersion:  # "none"
+        versions = []
+    released = [version for version in versions if not version.is_prerelease]
+    if not released:
+        return "check that the version exists and has"
+    return f"{max(released)} is the newest version of {pin.name} that has"
 
 
 def _mismatch(pin: Pin, runtime: Runtime, found: str, said: str) -> PackageError:

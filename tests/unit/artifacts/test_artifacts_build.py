@@ -33,6 +33,7 @@ class ShelfIndex:
     def __init__(self, *wheels: Path) -> None:
         self.wheels = {sha256(path): path for path in wheels}
         self.asked: Counter[str] = Counter()
+        self.versions: dict[str, str] = {}
         self.stopped = False
 
     def fetch(self, pin: Pin, runtime: Runtime, folder: Path) -> Path:
@@ -44,6 +45,10 @@ class ShelfIndex:
 
     def fetch_all(self, pins: Sequence[Pin], runtime: Runtime, folder: Path) -> list[Path]:
         return [self.fetch(pin, runtime, folder) for pin in pins]
+
+    def newest(self, name: str, runtime: Runtime, folder: Path) -> str | None:
+        self.asked[f"newest {name} {runtime.tag}"] += 1
+        return self.versions.get(name)
 
     def stop(self) -> None:
         self.stopped = True
@@ -196,6 +201,27 @@ def test_a_pin_that_one_runtime_cannot_find_is_looked_for_with_the_others(world:
     problem = world.problem(packages={"p": _group(_pin("native==1.0", native))}, functions=functions)
     assert problem.code == "E401"
     assert "does not load in cp311" in problem.message
+    assert (problem.hint or "").startswith("what fits ends in cp311-cp311-manylinux1_x86_64.whl, up to")
+
+
+def test_for_a_pin_that_does_not_load_the_newest_version_that_does_is_named(world: World) -> None:
+    native = wheel(world.shelf, "native", tag=CP37)
+    world.on_shelf(native)
+    world.index.versions["native"] = "2.1"
+    functions = {
+        name: {"class": "m.F", "packages": ["p", "q"], "python": python}
+        for name, python in (("f", "cp37"), ("g", "cp311"))
+    }
+    groups = {name: _group(_pin("native==1.0", native)) for name in "pq"}
+    for problem in world.problems(packages=groups, functions=functions):
+        assert (problem.hint or "").startswith("2.1 is the newest version of native that has a wheel for it; what fits")
+    assert world.index.asked["newest native cp311"] == 1
+    assert world.index.asked["newest native cp37"] == 0
+
+
+def test_the_index_is_not_told_the_names_of_wheels_that_lie_in_the_folder(world: World) -> None:
+    assert world.problem(packages={"p": _group(wheel(world.folder, "own", tag="cp38-cp38-any").name)}).code == "E401"
+    assert world.index.asked == {}
 
 
 def test_a_wheel_for_another_python_is_refused_where_the_manifest_names_it(world: World) -> None:
@@ -434,9 +460,9 @@ def test_a_wheel_that_was_changed_is_refused(world: World) -> None:
     assert (found.code, found.detail) == ("E420", ("extra.py: in the wheel and not in RECORD",))
 
 
-def test_what_a_wheel_misses_is_told_where_the_package_stands(world: World) -> None:
-    found = world.problem(packages={"p": _group(_binding(world, "libgdal.so.26"))})
-    assert (found.code, str(found.at), found.detail) == ("E415", "packages/p:1:1", ())
+def test_what_a_wheel_misses_is_told_where_the_wheel_stands(world: World) -> None:
+    found = world.problem(packages={"p": _group(wheel(world.folder, "u").name, _binding(world, "libgdal.so.26"))})
+    assert (found.code, str(found.at), found.detail) == ("E415", "packages/p/wheels/1:1:1", ())
     assert "'libgdal.so.26'" in found.message
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CP37 = RUNTIMES["cp37"]
+CP37_TAG = "cp37-cp37m-manylinux1_x86_64"
 
 
 @dataclass
@@ -200,7 +202,34 @@ def test_a_version_that_is_not_there_says_what_pip_says(simple: Simple, tmp_path
     code, message, hint = _failure(_index(simple), Pin("pure", "2.0", "0" * 64), tmp_path)
     assert code == "E403"
     assert "from versions: 1.0" in message
-    assert "CPython 3.7 (cp37m, glibc up to 2.17)" in hint
+    assert hint.startswith(
+        "1.0 is the newest version of pure that has a wheel for CPython 3.7 (cp37m, x86_64, glibc up to"
+    )
+
+
+def test_versions_without_a_fitting_wheel_and_previews_are_not_advised(simple: Simple, tmp_path: Path) -> None:
+    for version, tag in (
+        ("1.9", CP37_TAG),
+        ("1.10", CP37_TAG),
+        ("2.0rc1", CP37_TAG),
+        ("3.0", "cp38-cp38-manylinux1_x86_64"),
+    ):
+        simple.add(wheel(tmp_path / "shelf", "native", version, tag=tag))
+    index = _index(simple)
+    assert index.newest("native", CP37, tmp_path) == "1.10"
+    assert _failure(index, Pin("native", "3.0", "0" * 64), tmp_path)[2].startswith(
+        "1.10 is the newest version of native"
+    )
+    assert index.newest("native", RUNTIMES["cp27"], tmp_path) is None
+    hint = _failure(index, Pin("absent", "3.0", "0" * 64), tmp_path)[2]
+    assert hint.startswith("check that the version exists and has a wheel for CPython 3.7")
+
+
+def test_an_index_that_is_down_or_does_not_answer_advises_nothing(tmp_path: Path) -> None:
+    assert PipIndex(_environment("http://127.0.0.1:9/simple")).newest("pure", CP37, tmp_path) is None
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/simple"
+        assert PipIndex(_environment(url), patience=2).newest("pure", CP37, tmp_path) is None
 
 
 def test_a_source_archive_is_not_built(simple: Simple, tmp_path: Path) -> None:

@@ -43,6 +43,9 @@ class NoIndex:
     def fetch_all(self, *_: object) -> list[Path]:
         raise AssertionError
 
+    def newest(self, *_: object) -> str | None:
+        raise AssertionError
+
     def stop(self) -> None:
         raise AssertionError
 

@@ -63,6 +63,11 @@ WRONG = {
             "2:94 E201 item 2 of 'tests' needs the key 'returns' or 'raises'",
         ],
     ),
+    # runtimes
+    "a version of another Python": (S + "runtimes: {cp37: {python: 3.8.1}, cp311: {python: 3.1.14}}\nfunctions: {}\n", [
+        "2:27 E460 cp37 is CPython 3.7, and '3.8.1' is not",
+        "2:51 E460 cp311 is CPython 3.11, and '3.1.14' is not",
+    ]),
     # references
     "an undeclared package": (function("source: a.py, class: A, packages: [q]"), [
         "2:52 E301 the package 'q' is not declared under `packages:`",
@@ -370,3 +375,21 @@ def test_a_pinned_requirement_names_one_version(requirement: str) -> None:
 )  # fmt: skip
 def test_anything_else_does_not(requirement: str) -> None:
     assert not is_pinned(requirement)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "platform", "warned"),
+    [
+        ("cp27", "rhel5", False),
+        ("cp37", "aarch64", False),
+        ("cp311", "rhel7", False),
+        ("cp27", "aarch64", True),
+        ("cp311", "rhel5", True),
+    ],
+)
+def test_a_platform_about_which_nothing_is_published_is_a_warning(
+    project: Folder, runtime: str, platform: str, warned: bool
+) -> None:
+    found = project.load(f"{S}runtimes: {{{runtime}: {{platform: {platform}}}}}\nfunctions: {{}}\n").warnings
+    told = [f"E461 nothing is published about {runtime} on {platform} clusters"] if warned else []
+    assert [f"{one.code} {one.message}" for one in found] == told
