@@ -643,6 +643,83 @@ _explain(
 )
 
 _explain(
+    "E440",
+    "a source cannot be built",
+    """
+    There was no wheel, so one was to be made from source, and the project's own build ended with an error. Its last telling
+    lines are shown; the whole log is kept in the cache and named. Old projects often want an older setuptools: give one as
+    a constraint of the build. A requirement that has a wheel for the runtime needs no build.""",
+)
+_explain(
+    "E441",
+    "a source needs a compiler",
+    """
+    The source has parts in C or C++, and the compiler that udfs uses for them, Zig's clang from PyPI's ziglang, is not
+    installed (pip install 'udfs[build]'), or the machine is no x86-64 Linux, whose Python's headers it would need. Compilers
+    of the machine are not used: what they make asks for this machine's glibc. A container builds anywhere. A project that
+    makes a wheel without its optional extension is refused too, because another machine would make another.""",
+)
+_explain(
+    "E442",
+    "not a source that can be built",
+    """
+    A source is an sdist (.tar.gz, .zip) with one folder in it, or a folder with a pyproject.toml or a setup.py. Links to
+    folders outside a project are refused, because what they lead to is not part of what was named.""",
+)
+_explain(
+    "E443",
+    "what a build needs cannot be installed",
+    """
+    Build backends and their helpers (setuptools, Cython…) are installed by pip in the runtime's CPython, from the index this
+    machine is set up with, before anything is built. What pip said is shown, without credentials. A project may ask for a
+    version that does not exist for an old Python: give one that does as a constraint, or take an older release.""",
+)
+_explain(
+    "E444",
+    "a source needs a native library",
+    """
+    The source is compiled against a library that is not part of the runtime's system. This machine's own headers and libraries
+    are not looked at: they belong to its glibc. Name a folder with the headers, and the library itself, built for the
+    runtime's glibc; it is then linked against and travels under `libraries:`, or is put into the wheel.""",
+)
+_explain(
+    "E445",
+    "a source needs Fortran",
+    """
+    Zig compiles C and C++ and no Fortran, which NumPy's older and SciPy's releases are partly written in. Nearly all such
+    projects have wheels; the manylinux images have gfortran.""",
+)
+_explain(
+    "E446",
+    "a source needs the runtime's CPython",
+    """
+    An extension is compiled against the headers of the Python that loads it. Without that CPython on the machine, Python 3
+    projects are built by the Python that runs udfs, which is good for those in Python alone and for no others; Python 2
+    projects are not. `udfs doctor` tells what is there and how to get what is not.""",
+)
+_explain(
+    "E447",
+    "a build was stopped",
+    """
+    A step took longer than is allowed, or the command was interrupted. Everything that the build had started was ended with
+    it, and nothing was kept but the log.""",
+)
+_explain(
+    "E448",
+    "no container to build in",
+    """
+    `builder: container` runs the manylinux images by the program that DOCKER_PATH names, else docker or podman. It was not
+    found, or could not start the image; what it said is shown.""",
+)
+_explain(
+    "E449",
+    "libraries cannot be put into a wheel",
+    """
+    repairwheel copies the libraries that a wheel needs into it, under names that hold their hash. It needs Python 3.11 or
+    newer; pip install 'udfs[build]' brings it. Without it, libraries can travel beside the wheel, under `libraries:`.""",
+)
+
+_explain(
     "E460",
     "a version that is not the runtime's",
     """

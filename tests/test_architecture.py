@@ -18,7 +18,7 @@ PACKAGE = ROOT / "reconciler"
 # Lower layers never import from higher ones; modules on one line may import each other.
 LAYERS = (
     {"errors", "names"},
-    {"state", "manifest", "artifacts", "locking", "sources"},
+    {"state", "manifest", "artifacts", "building", "locking", "sources"},
     {"desired", "diff", "plan", "report", "ledger", "fresh", "ownership"},
     {"targets", "render", "expected", "trials"},
     {"saved", "dumps"},
@@ -47,6 +47,8 @@ ONE_DOOR = {
     "subprocess": (
         "reconciler.runner",
         "reconciler.artifacts.fetch",
+        "reconciler.building.process",
+        "reconciler.building.frontend",
         "reconciler.locking.process",
         "reconciler.cli.identity",
     ),

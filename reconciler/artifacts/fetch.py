@@ -290,8 +290,13 @@ def readable(said: str) -> list[str]:
 
 def masked(line: str) -> str:
     """Return a line of another program as it may be shown: no credentials, no control characters, not too long."""
+    line = without_secrets(line).strip()
+    return line if len(line) <= 300 else f"{line[:120]} … {line[-170:]}"  # the newest versions, the cause: at the end
+
+
+def without_secrets(line: str) -> str:
+    """Return such a line whole, as a log may keep it."""
     # Greedy up to the last @ before the path: passwords may hold an @. Queries may be signatures.
     line = re.sub(r"://[^/\s]*@", "://***@", line)
     line = re.sub(r"(://[^\s?#]*)\?[^\s#]*", r"\1?***", line)
-    line = "".join(char if char.isprintable() else " " for char in line).strip()
-    return line if len(line) <= 300 else f"{line[:120]} … {line[-170:]}"  # the newest versions, the cause: at the end
+    return "".join(char if char.isprintable() else " " for char in line)

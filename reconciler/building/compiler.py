@@ -1,0 +1,93 @@
+"""
+Stand in for gcc: say to Zig's clang what a build says to the compiler that CPython was built with.
+
+Run by the scripts that `zig` writes, as ``python -I -S compiler.py SETTINGS TOOL ARGUMENTS…``; imports nothing but the
+standard library, because it starts once for every file that is compiled.
+
+Python's sysconfig remembers the compiler, flags and folders of the machine on which that Python was built, and
+projects add what their authors' gcc likes. `translated` takes out what Zig refuses and what would tie the result to this
+machine: its folders of headers and libraries, its processor, its run paths.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+_MACHINES_OWN = re.compile(r"/(usr/(local/)?)?(lib|lib64|include)(/[a-z0-9_]+-linux-gnu)?/?\Z")
+"""Folders whose headers and libraries are this machine's, and newer than the runtime's."""
+
+_DROPPED = re.compile(
+    r"-flto(=.*)?|-fno-lto|-ffat-lto-objects|-fuse-linker-plugin|-fno-use-linker-plugin"  # gcc's link-time optimization
+    r"|-f(no-)?var-tracking(-assignments)?|-fprofile-\S+|-fauto-profile\S*"
+    r"|-fsanitize\S*|-m(arch|tune|cpu)=native|-B.*|-fuse-ld=.*|-specs=.*|-s"
+    r"|-lpython\d\S*"  # an extension takes Python's symbols from the interpreter that loads it (PEP 513)
+)
+_DROPPED_BY_LINKER = re.compile(
+    r"-Bsymbolic-functions|--icf=.*|--(no-)?sort-common.*|--push-state|--pop-state|--exclude-libs=.*"
+    r"|-Map=.*|--dynamic-list=.*|--build-id.*|-rpath(-link)?=/.*|-R/.*"
+)
+_NOT_LINKING = frozenset({"-c", "-E", "-S", "-M", "-MM", "-r", "--version", "-v"})
+_TAKE_A_VALUE = ("--exclude-libs", "-Map", "--dynamic-list")
+_PATHS = ("-rpath", "-rpath-link", "-R")
+
+
+def translated(arguments: list[str], settings: dict[str, list[str]]) -> list[str]:
+    """Return a compiler's arguments as Zig is to get them: `settings` names what is put before and after."""
+    kept: list[str] = []
+    rest = iter(arguments)
+    for one in rest:
+        if one in ("-I", "-L", "-isystem", "-idirafter"):
+            value = next(rest, "")
+            kept += [] if _MACHINES_OWN.match(value) else [one, value]
+        elif one == "-Xlinker":
+            kept += _for_linker([next(rest, "")])
+        elif one.startswith("-Wl,"):
+            kept += _for_linker(one.split(",")[1:])
+        elif one.startswith("-Wp,"):
+            kept += one.split(",")[1:]
+        elif not _DROPPED.fullmatch(one) and not (one[:2] in ("-I", "-L") and _MACHINES_OWN.match(one[2:])):
+            kept.append(one)
+    if "-shared" in kept:
+        kept = [one for one in kept if one not in ("-fPIE", "-fpie", "-pie")]
+    strip = [] if _NOT_LINKING.intersection(kept) else ["-s"]
+    return [*settings["before"], *kept, *settings["after"], *strip]
+
+
+def _for_linker(arguments: list[str]) -> list[str]:
+    kept: list[str] = []
+    rest = iter(arguments)
+    for one in rest:
+        if one in _TAKE_A_VALUE:
+            next(rest, None)
+        elif one in _PATHS:
+            path = next(rest, "")
+            kept += [] if path.startswith("/") else [one, path]
+        elif one == "-z":
+            word = next(rest, "")
+            kept += [] if word == "combreloc" else [one, word]
+        elif not _DROPPED_BY_LINKER.fullmatch(one):
+            kept.append(one)
+    return ["-Wl," + ",".join(kept)] if kept else []
+
+
+def main(arguments: list[str]) -> None:
+    place, tool, *rest = arguments
+    settings = json.loads(Path(place).read_text(encoding="utf-8"))
+    marks = Path(settings["marks"])
+    (marks / tool).touch()
+    if tool == "fortran":
+        sys.exit("udfs: there is no Fortran compiler here")
+    if settings["refusal"]:
+        sys.exit(f"udfs: {settings['refusal']}")
+    if tool in ("cc", "c++"):
+        rest = translated(rest, settings)
+    zig = settings["zig"]
+    os.execve(zig, [zig, tool, *rest], {**os.environ, **settings["environment"]})  # noqa: TID251, of the build
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
