@@ -798,6 +798,14 @@ _explain(
     written by a newer udfs. `udfs lock` writes it anew; delete it first to resolve everything from the beginning.""",
 )
 _explain(
+    "E479",
+    "a wheel that comes out different",
+    """
+    The lock names a wheel that was built when the lock was made. This machine's cache does not have it, so it was built
+    again, and other bytes came out: other tools, perhaps. What the lock was reviewed for is not what would be uploaded.
+    The lock says with what it was built.""",
+)
+_explain(
     "E481",
     "an index that is not set",
     """

@@ -8,7 +8,7 @@ requirements, or a wheel has to be built.
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from reconciler.artifacts.build import Locks, build
 from reconciler.artifacts.digests import Digests
 from reconciler.artifacts.fetch import PipIndex
-from reconciler.errors import PackageError
+from reconciler.building import Source
+from reconciler.errors import InterpreterError, PackageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from reconciler.artifacts.cache import Cache
     from reconciler.artifacts.content import Content
     from reconciler.artifacts.runtime import Runtime
+    from reconciler.building import Built
     from reconciler.locking.inputs import Request
     from reconciler.locking.lockfile import Lock
     from reconciler.locking.making import Made, Means, Upgrade
@@ -34,23 +36,20 @@ if TYPE_CHECKING:
 
 def artifacts_of(loaded: Loaded, *, cache: Cache, env: Mapping[str, str], on_step: Callable[[str], None]) -> Artifacts:
     """Read and fetch what a manifest and its lock name, and check it; `on_step` is told of everything that takes long."""
-    packages = loaded.manifest.packages.values()
     digests = Digests(cache.root, str(loaded.folder))
     cache = replace(cache, read=digests.read)
-    locks, found = Locks(), env
-    if any(package.is_locked for package in packages):  # resolving and building are not loaded for nothing
-        from reconciler.locking.indexes import for_pip
+    locks, pip = Locks(), env
+    if any(package.is_locked for package in loaded.manifest.packages.values()):  # not loaded for nothing
         from reconciler.locking.use import locks as locks_of
 
-        locks = locks_of(loaded, partial(_rebuilt, loaded, cache, env, on_step))
-        more = [env[name] for package in packages for name in package.extra_index if env.get(name)]
-        found = for_pip(env, more, [str(loaded.folder / path) for package in packages for path in package.find_links])
+        pip = _pip_environment(loaded, env)
+        locks = locks_of(loaded, _Workshop(loaded, cache, env, on_step).again)
     try:
         return build(
             loaded.manifest,
             folder=loaded.folder,
             cache=cache,
-            index=PipIndex(found),
+            index=PipIndex(pip),
             at=loaded.at,
             locks=locks,
             on_fetch=lambda requirement: on_step(f"fetching {requirement}"),
@@ -75,6 +74,16 @@ def make_lock(
     return make(requests(loaded), previous, _means(loaded, cache, env, on_step), upgrade)
 
 
+def _pip_environment(loaded: Loaded, env: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment for pip, with the indexes and folders that packages name: what is fetched is held to its sha256."""
+    from reconciler.locking.indexes import for_pip
+
+    packages = loaded.manifest.packages.values()
+    more = [env[name] for package in packages for name in package.extra_index if env.get(name)]
+    links = [str(loaded.folder / path) for package in packages for path in package.find_links]
+    return for_pip(env, list(dict.fromkeys(more)), list(dict.fromkeys(links)))
+
+
 def _means(loaded: Loaded, cache: Cache, env: Mapping[str, str], on_step: Callable[[str], None]) -> Means:
     from reconciler.locking.making import Means
 
@@ -83,7 +92,7 @@ def _means(loaded: Loaded, cache: Cache, env: Mapping[str, str], on_step: Callab
         env,
         Path(sys.prefix),
         cache,
-        partial(_built, cache, env),
+        _Workshop(loaded, cache, env, on_step),
         partial(_python, env),
         on_step,
     )
@@ -91,26 +100,102 @@ def _means(loaded: Loaded, cache: Cache, env: Mapping[str, str], on_step: Callab
 
 def _python(env: Mapping[str, str], runtime: Runtime) -> Path | None:
     """Return the CPython of a runtime on this machine, if there is one."""
+    try:
+        return _interpreter(env, runtime)
+    except InterpreterError:
+        return None
+
+
+def _interpreter(env: Mapping[str, str], runtime: Runtime) -> Path:
     from reconciler.runner import InterpreterNotFound, locate
 
     try:
         return locate(runtime.tag, env).path
-    except InterpreterNotFound:
-        return None
+    except InterpreterNotFound as error:
+        raise InterpreterError("E701", str(error)) from error
 
 
-def _built(cache: Cache, env: Mapping[str, str], source: Path, sha256: str, label: str, request: Request) -> Made:
-    """Build a wheel."""
-    raise PackageError("E474", f"{label} has no wheel for {request.runtime.tag}")
+@dataclass(frozen=True)
+class _Workshop:
+    """Makes wheels of what the manifest's packages need and the index has no wheel of."""
 
+    loaded: Loaded
+    cache: Cache
+    env: Mapping[str, str] = field(repr=False)
+    on_step: Callable[[str], None]
 
-def _rebuilt(
-    loaded: Loaded,
-    cache: Cache,
-    env: Mapping[str, str],
-    on_step: Callable[[str], None],
-    request: Request,
-    wheel: LockedWheel,
-) -> Content:
-    """Return a wheel that was built when the lock was made: from the cache, or built again to the very same bytes."""
-    raise PackageError("E474", f"{wheel.name} was built")
+    def __call__(self, source: Path, sha256: str, label: str, request: Request, /) -> Made:
+        """Build a wheel for a lock that is being made."""
+        from reconciler.locking.making import Made
+
+        built = self._build(Source(source, label, sha256), request, ())
+        return Made(built.content, built.how, built.requires)
+
+    def again(self, request: Request, wheel: LockedWheel) -> Content:
+        """Return a wheel that was built when the lock was made: from the cache, or built again to the very same bytes."""
+        if known := self.cache.get(wheel.sha256):
+            return known
+        source = wheel.source
+        assert source is not None  # it is asked for what was built
+        place = (
+            self.loaded.folder / source.file if source.file in request.inputs.local else self._archive(request, wheel)
+        )
+        label = f"{wheel.name} {wheel.version}"
+        built = self._build(Source(place, label, source.sha256), request, tuple(source.requires))
+        if built.content.sha256 != wheel.sha256:
+            raise PackageError(
+                "E479",
+                f"{label}, built again, is not what the lock says: it has sha256 {built.content.sha256}, not {wheel.sha256}",
+                hint=f"use the tools that the lock names ({source.built_with}), share the cache of the machine that made the "
+                f"lock, or run `udfs lock --upgrade {wheel.name}` here",
+                detail=(f"built here with {built.how}", f"log: {built.log}"),
+            )
+        return built.content
+
+    def _archive(self, request: Request, wheel: LockedWheel) -> Path:
+        """Fetch the source archive from whatever index this machine uses."""
+        from reconciler.locking import indexes
+        from reconciler.locking.remote import Downloads
+        from reconciler.locking.simple import find
+
+        source = wheel.source
+        assert source is not None
+        if known := self.cache.get(source.sha256):
+            return known.path
+        pip = indexes.pip_settings(self.env, Path(sys.prefix))
+        more = [self.env[name] for name in request.inputs.extra_index if self.env.get(name)]
+        addresses = [*more, *indexes.all_of(pip)]
+        downloads = Downloads(pip, tuple(addresses))
+        self.on_step(f"fetching {source.file}")
+        for folder in request.inputs.find_links:
+            if (file := self.loaded.folder / folder / source.file).is_file():
+                return file
+        with self.cache.workspace() as workspace:
+            remote = find(downloads, addresses, wheel.name, source.file, source.sha256)
+            return self.cache.put(downloads.fetch(remote, workspace), source.sha256).path
+
+    def _build(self, source: Source, request: Request, constraints: tuple[str, ...]) -> Built:
+        from reconciler.building import Options
+        from reconciler.building.build import Builder
+
+        declared = self.loaded.manifest.packages[request.package]
+        grafted, beside = declared.build.libraries, declared.libraries
+        pip = _pip_environment(self.loaded, self.env)
+        builder = Builder(self.cache, PipIndex(pip), partial(_interpreter, self.env), pip)
+        options = Options(
+            declared.build.builder,
+            tuple(declared.build.requires),
+            constraints,
+            tuple(declared.build.environment.items()),
+            tuple(self.loaded.folder / path for path in declared.build.headers),
+            tuple(self.loaded.folder / path for path in grafted or beside),
+            repair=bool(grafted),
+        )
+        try:
+            return builder.wheel(source, request.runtime, options, on_start=partial(self._started, request.runtime))
+        except BaseException:
+            builder.stop()
+            raise
+
+    def _started(self, runtime: Runtime, label: str) -> None:
+        self.on_step(f"building {label} for {runtime.tag}, which may take minutes")

@@ -41,6 +41,19 @@ _ALWAYS = {"E421", "E422", "E423"}
 """What is wrong with an archive of `resources:` even if nobody loads what is in it."""
 
 
+class BuiltFrom(Protocol):
+    """From what a locked wheel was built, and with what."""
+
+    @property
+    def file(self) -> str: ...
+    @property
+    def sha256(self) -> str: ...
+    @property
+    def built_with(self) -> str: ...
+    @property
+    def requires(self) -> Sequence[str]: ...
+
+
 class LockedWheel(Protocol):
     """A wheel that the lock names (`locking.lockfile.Locked`)."""
 
@@ -56,9 +69,7 @@ class LockedWheel(Protocol):
         ...
 
     @property
-    def source(self) -> object | None:
-        """From what it was built, if it was."""
-        ...
+    def source(self) -> BuiltFrom | None: ...
 
 
 @dataclass(frozen=True)

@@ -149,7 +149,7 @@ def doctor(options: Options) -> int:
 
     Exits with 1 when something that the manifest needs is missing.
     """
-    findings = [*_tool(), *_interpreters(options), *_project(options)]
+    findings = [*_tool(), *_packaging(), *_interpreters(options), *_project(options)]
     if options.as_json:
         keys = ("ok", "subject", "finding", "hint")
         print(json.dumps([dict(zip(keys, one, strict=True)) for one in findings], indent=2))
@@ -179,6 +179,18 @@ def _tool() -> Iterator[Finding]:
         if os.environ.get(name)
     ]
     yield None, "credentials", ", ".join(names) or "none in the environment; endpoint: local needs none", ""
+
+
+def _packaging() -> Iterator[Finding]:
+    for subject, name, what, extra in (
+        ("uv", "uv", "resolves requirements", "lock"),
+        ("pex", "pex", "resolves for Python 2.7 and for old systems", "lock"),
+        ("zig", "ziglang", "compiles what has no wheel", "build"),
+    ):
+        try:
+            yield True, subject, f"{metadata.version(name)}, {what}", ""
+        except metadata.PackageNotFoundError:
+            yield None, subject, f"not installed; it {what}", f"pip install 'udfs[{extra}]'"
 
 
 def _interpreters(options: Options) -> Iterator[Finding]:

@@ -67,14 +67,26 @@ def pip_settings(env: Mapping[str, str], prefix: Path) -> Indexes:
     )
 
 
+def all_of(pip: Indexes) -> tuple[str, ...]:
+    """Return every index that pip asks, its own first."""
+    if pip.default is not None:
+        return pip.default, *pip.extra
+    # Where pip looks unless it is told otherwise, is pip's to say.
+    from pip._internal.models.index import PyPI
+
+    return PyPI.simple_url, *pip.extra
+
+
 def for_uv(env: Mapping[str, str], pip: Indexes, more: Sequence[str]) -> dict[str, str]:
     """Return the environment for uv: its own settings if it has any, else pip's; `more` are a package's own indexes."""
     made = dict(env)
     extra = [*more]
     if not any(env.get(name) for name in _UV_SETS):
-        if pip.default:
-            made["UV_DEFAULT_INDEX"] = pip.default
-        extra += pip.extra
+        # The last is the default one, which uv asks last. Where two have the same version, uv takes the first one's files
+        # and no other's: pip's own index has the most.
+        *first, last = all_of(pip)
+        made["UV_DEFAULT_INDEX"] = last
+        extra += first
         if pip.trusted and not env.get("UV_INSECURE_HOST"):
             made["UV_INSECURE_HOST"] = " ".join(pip.trusted)
         if pip.extra:

@@ -13,15 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.artifacts import content
+from reconciler.building.sources import tree_digest
 from reconciler.errors import InvalidManifest, Position, Problem
 from reconciler.locking.lockfile import Inputs
-from reconciler.locking.tree import tree_digest
 from reconciler.manifest.paths import Folder, Refusal
 from reconciler.manifest.requirement import Include, Refused, Switch, Wanted, lines, wanted
 
 if TYPE_CHECKING:
     from reconciler.artifacts.runtime import Runtime
     from reconciler.manifest.load import Loaded
+    from reconciler.manifest.model import Build
 
 _MAX_FILES = 100
 _MAX_BYTES = 1 << 20
@@ -57,6 +58,7 @@ def request(loaded: Loaded, package: str, runtime: Runtime) -> Request:
     if declared.constraints_file:
         reader.file(declared.constraints_file, reader.constraints, loaded.at("packages", package, "constraints_file"))
     local = reader.local()
+    build = reader.build(declared.build)
     for index, name in enumerate(declared.extra_index):
         reader.places[f"extra_index {name}"] = loaded.at("packages", package, "extra_index", index)
     if reader.problems:
@@ -70,6 +72,7 @@ def request(loaded: Loaded, package: str, runtime: Runtime) -> Request:
         extra_index=list(declared.extra_index),
         find_links=list(declared.find_links),
         local=local,
+        build=build,
         prefer_binary=declared.prefer_binary or "--prefer-binary" in reader.switches,
         pre_release=declared.pre_release or "--pre" in reader.switches,
         no_deps=declared.no_deps,
@@ -144,13 +147,29 @@ class _Reader:
             if isinstance(found, Refusal):
                 self.problems.append(Problem(found.code, found.message, self.places[text], found.hint))
                 continue
-            path = self.root / found
-            try:
-                digests[one.path] = tree_digest(path) if path.is_dir() else content.read(path).sha256
-            except OSError as error:
-                message = f"'{one.path}' cannot be read: {error.strerror or error}"
-                self.problems.append(Problem("E305", message, self.places[text]))
+            if digest := self._digest(one.path):
+                digests[one.path] = digest
         return digests
+
+    def build(self, declared: Build) -> dict[str, str]:
+        """Return what decides how something is built, as far as the manifest says anything."""
+        files = [("headers", path) for path in declared.headers] + [("libraries", path) for path in declared.libraries]
+        return {
+            **({"builder": declared.builder} if declared.builder != "zig" else {}),
+            **({"requires": ", ".join(declared.requires)} if declared.requires else {}),
+            **{f"environment {name}": value for name, value in sorted(declared.environment.items())},
+            **{f"{key} {path}": digest for key, path in files if (digest := self._digest(path))},
+        }
+
+    def _digest(self, path: str) -> str | None:
+        """Return what a path of the manifest holds; None if it cannot be read, which the manifest's own checks tell."""
+        found = self.root / path
+        try:
+            return tree_digest(found) if found.is_dir() else content.read(found).sha256
+        except OSError as error:
+            message = f"'{path}' cannot be read: {error.strerror or error}"
+            self.problems.append(Problem("E305", message, Position(self._shown(path))))
+            return None
 
     def _shown(self, path: str) -> str:
         return str(self._beside / path)

@@ -89,6 +89,9 @@ class Source(Section):
     built_with: Text
     """The builder and the tools whose versions decide the bytes."""
 
+    requires: list[Text] = Field(default_factory=list)
+    """What the build environment held; the same again gives the same bytes."""
+
 
 class Locked(Section):
     """One wheel of a group."""

@@ -44,12 +44,14 @@ class Made:
     """In the cache."""
 
     built_with: str
+    requires: tuple[str, ...] = ()
+    """What the build environment held, as pins."""
 
 
 class Builder(Protocol):
     """Makes a wheel of a source archive or of a project's folder."""
 
-    def __call__(self, source: Path, sha256: str, label: str, request: Request) -> Made:
+    def __call__(self, source: Path, sha256: str, label: str, request: Request, /) -> Made:
         """Raise PackageError if it cannot be."""
         ...
 
@@ -130,7 +132,7 @@ def _group(before: Group | None, means: Means, upgrade: Upgrade, request: Reques
         except Unsolvable as error:
             raise _conflict(error, request) from error
         pip = indexes.pip_settings(means.environment, means.prefix)
-        addresses = tuple(one for one in (pip.default, *pip.extra, *more) if one)
+        addresses = (*indexes.all_of(pip), *more)
         maker = _Maker(means, request, Downloads(pip, addresses), workspace)
         known = {one.sha256: one.size for one in before.files if one.size is not None} if before else {}
         files = [maker.locked(answer) for answer in answers]
@@ -264,7 +266,6 @@ class _Maker:
         return self.means.cache.put(file, sdist.sha256 or content.read(file).sha256)
 
     def _built(self, source: Path, sha256: str, size: int | None, file: str, label: str) -> Locked:
-        self.means.on_step(f"building {label} for {self.request.runtime.tag}")
         made = self.means.build(source, sha256, label, self.request)
         name = made.content.path.name
         return Locked(
@@ -274,7 +275,9 @@ class _Maker:
             tag=_tag(name, self.request.runtime),
             sha256=made.content.sha256,
             size=made.content.size,
-            source=Source(file=file, sha256=sha256, size=size, built_with=made.built_with),
+            source=Source(
+                file=file, sha256=sha256, size=size, built_with=made.built_with, requires=sorted(made.requires)
+            ),
         )
 
 

@@ -30,6 +30,7 @@ _THREADS = 8
 _TIMEOUT = 15.0
 _BLOCK = 1 << 20
 _MAX_BYTES = 4 << 30
+_MAX_PAGE = 64 << 20
 _AS_IT_IS = {"Accept-Encoding": "identity"}
 
 
@@ -74,8 +75,24 @@ class Downloads:
             raise PackageError("E403", message, hint="nothing was kept; try again")
         return place
 
-    def _get(self, session: requests.Session, url: str) -> requests.Response:
-        answer = session.get(url, stream=True, timeout=self.timeout, auth=self._credentials(url), headers=_AS_IT_IS)
+    def page(self, url: str, accept: str) -> tuple[str, str, str]:
+        """Return a page's type, its text, and its address after redirects."""
+        try:
+            parts = urlsplit(url)
+            if parts.scheme == "file":
+                place = Path(unquote(parts.path)) / "index.html"
+                return "text/html", place.read_text(encoding="utf-8"), url
+            with self._session() as session, self._get(session, url, {"Accept": accept}) as answer:
+                content = answer.raw.read(_MAX_PAGE + 1, decode_content=True)
+                if len(content) > _MAX_PAGE:
+                    raise PackageError("E403", "the index answers with more than any real page")
+                return answer.headers.get("Content-Type", ""), content.decode("utf-8", "replace"), answer.url
+        except OSError as error:
+            raise PackageError("E403", f"the index cannot be read: {_words(error)}") from error
+
+    def _get(self, session: requests.Session, url: str, headers: Mapping[str, str] = _AS_IT_IS) -> requests.Response:
+        auth = self._credentials(url)
+        answer = session.get(url, stream=True, timeout=self.timeout, auth=auth, headers=dict(headers))
         answer.raise_for_status()
         return answer
 

@@ -44,7 +44,7 @@ _PARTITION = re.compile(r"[A-Za-z_]\w*\s*=\s*('[^']*'|\"[^\"]*\"|\w+)\Z", re.ASC
 _MAX_GUESSES = 100
 _FOR_THE_LOCK = {
     *("constraints", "constraints_file", "prefer_binary", "pre_release", "no_deps", "without", "extra_index"),
-    "find_links",
+    *("find_links", "build"),
 }
 """Keys of a package that say how requirements are resolved."""
 
@@ -239,8 +239,16 @@ class _Checker:
         ):
             if path is not None:
                 self._file((*here, key), path)
-        for index, path in enumerate(package.find_links):
-            self._folder((*here, "find_links", index), path)
+        for keys, paths in ((("find_links",), package.find_links), (("build", "headers"), package.build.headers)):
+            for index, path in enumerate(paths):
+                self._folder((*here, *keys, index), path)
+        self._libraries((*here, "build", "libraries"), package.build.libraries)
+        if package.build.libraries and package.libraries:
+            message, hint = (
+                "'build.libraries' and 'libraries' exclude each other",
+                "put them into the wheel, or beside it",
+            )
+            self.note("E204", message, *here, "build", "libraries", hint=hint, at_key=True)
         if not package.is_locked:
             for key in _FOR_THE_LOCK & package.model_fields_set:
                 message = f"{quoted(key)} goes with `requirements:` or `requirements_file:` only"

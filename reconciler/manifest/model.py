@@ -183,6 +183,30 @@ Wheel: TypeAlias = Annotated[
 ]
 
 
+class Build(Section):
+    """How a package's source archives and projects become wheels, where the index has none that loads."""
+
+    builder: Annotated[Literal["zig", "container"], BeforeValidator(_exact)] = Field(
+        "zig",
+        description="'zig' compiles here, against the runtime's glibc; 'container' in a manylinux image, with the container "
+        "engine of this machine.",
+    )
+    requires: Names = Field(
+        default_factory=list, description="Build requirements that a project forgot to name: 'setuptools<60', 'cython'."
+    )
+    environment: Annotated[dict[VariableName, VariableValue], BeforeValidator(_null_as_empty)] = Field(
+        default_factory=dict, description="Environment variables for the build."
+    )
+    headers: Names = Field(
+        default_factory=list, description="Folders with headers to compile against, relative to the manifest."
+    )
+    libraries: Names = Field(
+        default_factory=list,
+        description="Paths of .so files to link against that are put into the wheel; those of the package's own `libraries:` are "
+        "linked against as well, and travel beside it.",
+    )
+
+
 class Package(Section):
     """A group of distributions that functions name under `packages:`."""
 
@@ -219,6 +243,7 @@ class Package(Section):
     find_links: Names = Field(
         default_factory=list, description="Folders with wheels and source archives, relative to the manifest."
     )
+    build: Build = Field(default_factory=Build, description="How what has no wheel is built.")
     wheels: Annotated[list[Wheel], Field(min_length=1)] = Field(
         default_factory=list,
         description="Paths of wheel files, or {requirement, sha256} for wheels of the package index; taken as they are, "

@@ -87,6 +87,11 @@ def _parser() -> Callable[[str], Any]:
     return parser
 
 
+def presentable(line: str) -> str:
+    """Return a line as it may be repeated beside a problem: nothing invisible, no credentials."""
+    return _CREDENTIALS.sub(_masked, _FORBIDDEN.sub("\ufffd", line))
+
+
 class TooManyProblems(Exception):
     """Nobody reads more than `MAX_PROBLEMS`, and hostile text could make millions: the search ends."""
 
@@ -134,8 +139,7 @@ class Document:
         end = self._lines[line + 1] if line + 1 < len(self._lines) else len(self.text)
         if end - start > MAX_SHOWN_LINE:
             return None
-        shown = _FORBIDDEN.sub("\ufffd", self.text[start:end].rstrip("\r\n"))
-        return _CREDENTIALS.sub(_masked, shown)
+        return presentable(self.text[start:end].rstrip("\r\n"))
 
     def problem(
         self,
