@@ -14,17 +14,18 @@ Imports point down (``tests/test_architecture.py`` keeps it)::
     cli > workflow > apply, lease > saved, dumps > targets, render, fresh > desired, diff, plan, ledger
         > state, manifest, artifacts, building, sources > errors, names
 
-Between *artifacts* and *desired*, ``sources`` reads the functions' Python without running it: what MaxCompute would only
-tell at query time is told there. A plan may be written down between *plan* and *apply* (``saved``), and what was read may
-come from a file (``dumps``). Where an index has no wheel, ``building`` makes one from source. ``ownership`` makes the plans of `adopt` and `disown`.
+Between *artifacts* and *desired*, ``sources`` reads the functions' Python without running it: what MaxCompute would
+only tell at query time is told there. A plan may be written down between *plan* and *apply* (``saved``), and what was
+read may come from a file (``dumps``). Where an index has no wheel, ``building`` makes one from source. ``ownership``
+makes the plans of `adopt` and `disown`.
 
 An apply holds the stack's ``lease``, an entry of the ``ledger`` in the project itself; under it the whole plan is held
 against the project once more (``fresh``), and each change is then an ``attempt``.
 
-Where the world is touched: files of the project in ``manifest.load``, ``artifacts`` and ``sources.project``; the package
-index and the cache in ``artifacts`` and ``sources.memory``; MaxCompute in ``targets.maxcompute``; other processes in
-``runner``, ``building``, ``artifacts.fetch`` and ``cli.identity``; terminal, clock, environment and exit codes in ``cli``. Everything
-else is a function of its arguments.
+Where the world is touched: files of the project in ``manifest.load``, ``artifacts`` and ``sources.project``; the
+package index and the cache in ``artifacts`` and ``sources.memory``; MaxCompute in ``targets.maxcompute``; other
+processes in ``runner``, ``building``, ``artifacts.fetch`` and ``cli.identity``; terminal, clock, environment and exit
+codes in ``cli``. Everything else is a function of its arguments.
 
 ``local`` is a MaxCompute of our own that speaks the real wire protocol; it shares no code with the client, so that it
 cannot agree with it about mistakes. ``runner`` executes a UDF in the CPython it was written for.
