@@ -735,6 +735,13 @@ _explain(
 )
 
 _explain(
+    "E462",
+    "a library that is not installed",
+    """
+    `udfs sbom` writes CycloneDX with the library that the format's makers maintain, cyclonedx-python-lib. It comes with an
+    extra: pip install 'udfs[sbom]'.""",
+)
+_explain(
     "E470",
     "something that is not a requirement",
     """

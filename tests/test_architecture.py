@@ -19,7 +19,7 @@ PACKAGE = ROOT / "reconciler"
 LAYERS = (
     {"errors", "names"},
     {"state", "manifest", "artifacts", "building", "locking", "sources"},
-    {"desired", "diff", "plan", "report", "ledger", "fresh", "ownership"},
+    {"desired", "diff", "plan", "report", "ledger", "fresh", "ownership", "inventory"},
     {"targets", "render", "expected", "trials"},
     {"saved", "dumps"},
     {"apply", "attempt", "lease"},
@@ -55,6 +55,7 @@ ONE_DOOR = {
     "requests": ("reconciler.targets.maxcompute", "reconciler.locking.remote"),
     "http": ("reconciler.local",),
     "secrets": ("reconciler.cli", "reconciler.local"),
+    "cyclonedx": ("reconciler.render.sbom",),
     "random": ("reconciler.cli",),
 }
 """Which modules may import what touches the world."""

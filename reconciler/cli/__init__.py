@@ -45,6 +45,7 @@ COMMANDS = {
     "libs": ("inspecting", "Show what is native in wheels and libraries, what it needs, and where it loads."),
     "deps": ("inspecting", "Show what each function ships: wheels, native libraries, sizes, and who shares them."),
     "build": ("building", "Make the bytes that would be uploaded, and list them with their sha256."),
+    "sbom": ("exporting", "List what the functions ship that others made, as CycloneDX JSON."),
     "serve": ("running", "Run a MaxCompute of your own on loopback."),
     "schema": ("starting", "Print the JSON Schema of the manifest or of plan.json."),
     "explain": ("starting", "Explain an error code."),

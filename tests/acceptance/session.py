@@ -51,6 +51,7 @@ _REPLACED = (
     (re.compile(r'"\d{4}-\d{2}-\d{2}T[0-9:.+Z]+"'), '"[TIME]"'),
     (re.compile(r"sha256:[0-9a-f]{16,64}"), "sha256:[DIGEST]"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "[SHA256]"),
+    (re.compile(r"urn:uuid:[0-9a-f-]{36}"), "urn:uuid:[UUID]"),
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:[PORT]"),
     (re.compile(r"-0_[0-9a-f]{8}-"), "-0_[DIGEST]-"),
     (re.compile(r'"run": "[0-9a-f]{8}"'), '"run": "[RUN]"'),
