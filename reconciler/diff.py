@@ -153,7 +153,7 @@ def compare(desired: DesiredState, live: LiveState, stack: str, last: Entry | No
         elif want is None:
             changes.append(Change(Action.DELETE, key, None, have, Cause.REMOVED))
         else:
-            changes.append(_compared(key, want, have, alive, last.objects.get(key) if last else None))
+            changes.append(_compared(key, want, have, alive, last.known(key) if last else None))
     return Comparison(tuple(changes), tuple(clashes), tuple(shared), foreign)
 
 
@@ -226,7 +226,7 @@ def _compared(key: Key, want: Desired, have: Live, alive: frozenset[str], applie
     if not found:
         return Change(Action.KEEP, key, want, have)
     if isinstance(want.object, Resource) and isinstance(have.object, Resource):
-        cause = _resource_cause(want, have, have.object)
+        cause = _resource_cause(want, have, want.object, have.object, applied)
     else:
         assert isinstance(want.object, Function)
         assert isinstance(have.object, Function)
@@ -257,15 +257,24 @@ def _resource_differences(want: Desired, have: Live, new: Resource, old: Resourc
         yield Difference("marker", "", f"carries the code of {count(len(added), 'more function')}")
 
 
-def _resource_cause(want: Desired, have: Live, old: Resource) -> Cause:
-    if want.marker is None or have.marker is None or want.marker.md5 is None or have.marker.md5 is None:
-        return Cause.UNKNOWN
-    outside = have.marker.md5 != old.md5
-    manifest = have.marker.md5 != want.marker.md5
-    if outside and manifest:
-        return Cause.BOTH
+def _resource_cause(want: Desired, have: Live, new: Resource, old: Resource, applied: Applied | None) -> Cause:
+    outside = manifest = False
+    if want.marker and have.marker and want.marker.md5 and have.marker.md5:
+        outside, manifest = have.marker.md5 != old.md5, have.marker.md5 != want.marker.md5
+    if applied is not None and isinstance(applied.object, Resource):
+        # The mark has no memory of these; the ledger has.
+        was = _beside_content(applied.object)
+        outside, manifest = outside or was != _beside_content(old), manifest or was != _beside_content(new)
+    return _cause(outside=outside, manifest=manifest)
+
+
+def _beside_content(resource: Resource) -> tuple[str, str, str | None]:
+    return resource.type, resource.comment, fold_table(resource.table)
+
+
+def _cause(*, outside: bool, manifest: bool) -> Cause:
     if outside:
-        return Cause.OUTSIDE
+        return Cause.BOTH if manifest else Cause.OUTSIDE
     return Cause.MANIFEST if manifest else Cause.UNKNOWN
 
 
@@ -283,9 +292,7 @@ def _function_cause(new: Function, old: Function, applied: Applied | None) -> Ca
         return Cause.UNKNOWN
     outside = any(_function_differences(applied.object, old))
     manifest = any(_function_differences(new, applied.object))
-    if outside:
-        return Cause.BOTH if manifest else Cause.OUTSIDE
-    return Cause.MANIFEST if manifest else Cause.UNKNOWN
+    return _cause(outside=outside, manifest=manifest)
 
 
 def _with_kept_marks(want: Desired, have: Live, alive: frozenset[str]) -> Desired:

@@ -966,6 +966,48 @@ _explain(
     A dump knows the project of one stack, with the digests of that stack's resources only. The manifest's stack, or the
     project or schema of its target, is another.""",
 )
+_explain(
+    "E524",
+    "edited outside",
+    """
+    An object of this stack holds something else than what was last applied, and the manifest did not ask for it. The
+    service keeps who wrote a resource last, and when; of functions it keeps neither. `udfs apply --restore` brings back
+    what was there; if the edit is right, take it into the manifest.""",
+)
+_explain(
+    "E525",
+    "deleted outside",
+    """
+    An object that the last apply left in the project is gone. Of what is gone the service tells nothing.
+    `udfs apply --restore` creates it again.""",
+)
+_explain(
+    "E526",
+    "deleted and created again",
+    """
+    The function was created after the one that was applied: somebody dropped it and made another of the same name. Its
+    owner, and with that the rights that were granted on it, may be another's.""",
+)
+_explain(
+    "E527",
+    "made another type",
+    """
+    A resource of this stack is of another type than the one that was applied. Whether MaxCompute changes a type in place is
+    not known, so it is not tried (E508): delete the resource, and apply.""",
+)
+_explain(
+    "E528",
+    "lists other resources",
+    """
+    Somebody changed the list of resources of a function, and nothing else of it.""",
+)
+_explain(
+    "E529",
+    "the name was taken",
+    """
+    Under a name of the manifest stands something that this stack does not manage: another stack's, or somebody's who uses
+    no udfs, perhaps in the place of one that was deleted. See E501 and E502 for the ways out.""",
+)
 
 # --- E6: the service ------------------------------------------------------------------------------------------------------
 _explain(

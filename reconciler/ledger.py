@@ -17,6 +17,7 @@ resources' comments decide, and nothing foreign becomes ours.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from dataclasses import asdict, dataclass, field, replace
@@ -143,6 +144,18 @@ class Entry:
     @property
     def name(self) -> str:
         return entry_name(self.stack, self.epoch)
+
+    def known(self, key: Key) -> Applied | None:
+        """
+        Return what was applied of an object; None if it was not, or if that is not certain.
+
+        A run that was cut off, or a write that failed, leaves behind what was wanted, which may never have come about.
+        """
+        return None if (key.kind, key.folded) in self._uncertain else self.objects.get(key)
+
+    @functools.cached_property
+    def _uncertain(self) -> frozenset[tuple[str, str]]:
+        return frozenset((step.kind, step.name.lower()) for step in self.steps if step.outcome != "done")
 
     def is_held(self, now: datetime) -> bool:
         """Say whether somebody is working under this entry."""

@@ -11,13 +11,14 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from reconciler import desired, fresh, ownership, plan
+from reconciler import desired, drift, fresh, ownership, plan
 from reconciler.apply import apply
 from reconciler.artifacts.content import Content, read
 from reconciler.artifacts.inspection import is_library_name
 from reconciler.artifacts.runtime import flags, is_native, runtimes_of
 from reconciler.diff import managed_by
 from reconciler.errors import InvalidManifest, UdfsError, UsageError
+from reconciler.ignoring import ignoring
 from reconciler.lease import Lease
 from reconciler.ledger import comment_of, dump, entry_name, finished, parse
 from reconciler.names import function_key, resource_key
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from reconciler.artifacts.cache import Cache
     from reconciler.artifacts.runtime import Runtime
     from reconciler.attempt import Patience
+    from reconciler.drift import Drift
     from reconciler.errors import Problem
     from reconciler.ledger import Entry, Holder, Reading
     from reconciler.manifest.load import Loaded
@@ -98,16 +100,31 @@ def uploads(prepared: Prepared, only: Iterable[str] = ()) -> tuple[Upload, ...]:
     )
 
 
-def make_plan(prepared: Prepared, reading: Reading, *, from_dump: bool = False) -> Plan:
-    """Plan how a project becomes what the manifest says; `from_dump` if it was not the project that was read."""
-    return plan.make(
-        prepared.desired,
+def make_plan(prepared: Prepared, reading: Reading, *, from_dump: bool = False, restoring: bool = False) -> Plan:
+    """
+    Plan how a project becomes what the manifest says; `from_dump` if it was not the project that was read.
+
+    With `restoring`, only what was changed outside is brought back.
+    """
+    made = plan.make(
+        _wanted(prepared, reading),
         reading.live,
         stack=prepared.loaded.manifest.stack,
         destination=destination(prepared.loaded),
         last=reading.last,
         from_dump=from_dump,
     )
+    return drift.restoring(made, find_drift(prepared, reading)) if restoring else made
+
+
+def find_drift(prepared: Prepared, reading: Reading) -> Drift:
+    """Return what was changed in the project behind the manifest's back."""
+    return drift.find(_wanted(prepared, reading), reading.live, prepared.loaded.manifest.stack, reading.last)
+
+
+def _wanted(prepared: Prepared, reading: Reading) -> DesiredState:
+    """Return the desired state, with what the manifest ignores as it is."""
+    return ignoring(prepared.desired, reading.live, prepared.loaded.manifest.ignore)
 
 
 def make_destruction(loaded: Loaded, reading: Reading) -> Plan:

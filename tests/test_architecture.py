@@ -19,7 +19,7 @@ PACKAGE = ROOT / "reconciler"
 LAYERS = (
     {"errors", "names"},
     {"state", "manifest", "artifacts", "building", "locking", "sources"},
-    {"desired", "diff", "plan", "report", "ledger", "fresh", "ownership", "inventory"},
+    {"desired", "diff", "plan", "report", "ledger", "fresh", "ownership", "inventory", "drift", "ignoring"},
     {"targets", "render", "expected", "trials"},
     {"saved", "dumps"},
     {"apply", "attempt", "lease"},

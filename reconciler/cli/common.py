@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-Format: TypeAlias = Literal["text", "json", "sarif", "github"]
+Format: TypeAlias = Literal["text", "json", "markdown", "sarif", "github"]
 STORE = ".udfs"
 """Beside the manifest: the store of the service built in."""
 
@@ -71,15 +71,29 @@ def manifest_options(command: Callable[..., R]) -> Callable[..., R]:
 
 
 def report_options(command: Callable[..., R]) -> Callable[..., R]:
-    """As `manifest_options`, with the formats of those who collect reports."""
-    formats = click.option(
-        "--format",
-        type=click.Choice(["text", "json", "sarif", "github"]),
-        default="text",
-        show_default=True,
-        help="json and sarif: one document on stdout, errors included; github: workflow commands.",
-    )
-    return _manifest_options(command, formats)
+    """As `manifest_options`, with the formats of those who collect findings."""
+    return _manifest_options(command, _formats("text", "json", "sarif", "github"))
+
+
+def plan_options(command: Callable[..., R]) -> Callable[..., R]:
+    """As `manifest_options`, with the format of comments on a pull request."""
+    return _manifest_options(command, _formats("text", "json", "markdown"))
+
+
+def drift_options(command: Callable[..., R]) -> Callable[..., R]:
+    """As `manifest_options`, with every format there is."""
+    return _manifest_options(command, _formats("text", "json", "markdown", "sarif", "github"))
+
+
+def _formats(*names: Format) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    meanings = {
+        "json": "json: one document on stdout, errors included",
+        "markdown": "markdown: for a comment, cut to what GitHub takes",
+        "sarif": "sarif: one document on stdout",
+        "github": "github: workflow commands",
+    }
+    told = "; ".join(meanings[name] for name in names if name != "text")
+    return click.option("--format", type=click.Choice(names), default="text", show_default=True, help=f"{told}.")
 
 
 def _manifest_options(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,14 +12,25 @@ import click
 from reconciler import workflow
 from reconciler.cli import saving
 from reconciler.cli.carrying import Consent, carry_out, writers_option
-from reconciler.cli.common import Options, command, connected, loaded, manifest_options, prepared
+from reconciler.cli.common import (
+    Options,
+    command,
+    connected,
+    drift_options,
+    loaded,
+    manifest_options,
+    plan_options,
+    prepared,
+)
 from reconciler.cli.output import note, print_document, print_lines, quoted
 from reconciler.cli.saving import refresh_option
-from reconciler.errors import Refused
+from reconciler.drift import restoring
+from reconciler.errors import Refused, UsageError
 from reconciler.plan import guards
 from reconciler.render import text
 
 if TYPE_CHECKING:
+    from reconciler.drift import Drift
     from reconciler.ledger import Reading
     from reconciler.manifest.load import Loaded
     from reconciler.plan import Plan
@@ -27,9 +39,15 @@ if TYPE_CHECKING:
 CHANGES_PRESENT = 2
 
 
+restore_option = click.option(
+    "--restore", is_flag=True, help="Only bring back what was changed outside; nothing that the manifest changed."
+)
+
+
 @command()
-@manifest_options
+@plan_options
 @refresh_option
+@restore_option
 @click.option("--exit-code", is_flag=True, help="Exit with 2 when there is something to do.")
 @click.option(
     "--out",
@@ -46,7 +64,13 @@ CHANGES_PRESENT = 2
     help="Plan against what udfs dump wrote; the project is not asked.",
 )
 def plan(
-    options: Options, refresh: str, exit_code: bool, out: Path | None, allow_deletes: int, against: Path | None
+    options: Options,
+    refresh: str,
+    restore: bool,
+    exit_code: bool,
+    out: Path | None,
+    allow_deletes: int,
+    against: Path | None,
 ) -> int:
     """Show what differs between the manifest and the project, and what apply would do. Changes nothing."""
     manifest_digest = saving.manifest_digest(options.file)
@@ -55,10 +79,10 @@ def plan(
         reading = saving.dumped(against, ready.loaded)
     else:
         reading = _look(ready.loaded, options, full=refresh == "full")
-    made = workflow.make_plan(ready, reading, from_dump=against is not None)
+    made = workflow.make_plan(ready, reading, from_dump=against is not None, restoring=restore)
     if out is not None:
         saving.save(made, reading, out, manifest_digest, allow_deletes)
-    _print_plan(made, options, next_command=_next(made, options, out, allow_deletes))
+    _print_plan(made, options, next_command=_next(made, options, out, allow_deletes, restore=restore))
     if made.refusals or (out is not None and saving.hopeless(made)):
         return Refused.exit_code
     return CHANGES_PRESENT if exit_code and made.changes else 0
@@ -68,6 +92,7 @@ def plan(
 @click.argument("planfile", required=False, type=click.Path(path_type=Path, dir_okay=False))
 @manifest_options
 @refresh_option
+@restore_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--allow-deletes", type=click.IntRange(min=0), default=0, metavar="N", help="Allow up to N deletes.")
 @click.option(
@@ -78,6 +103,7 @@ def apply(
     options: Options,
     planfile: Path | None,
     refresh: str,
+    restore: bool,
     yes: bool,
     allow_deletes: int,
     digest: str | None,
@@ -88,12 +114,14 @@ def apply(
     With PLANFILE, which udfs plan --out wrote, make exactly the changes of that plan, or none if anything has moved.
     """
     consent = Consent(yes, allow_deletes, digest)
+    if planfile is not None and restore:
+        raise UsageError("E901", "--restore makes a plan, and a plan was given", hint="leave one of them out")
     if planfile is not None:
         return _apply_saved(planfile, options, refresh, consent, writers)
     ready = prepared(loaded(options))
     with connected(ready.loaded) as target:
         reading = target.read(full=refresh == "full")
-        made = workflow.make_plan(ready, reading)
+        made = workflow.make_plan(ready, reading, restoring=restore)
         return carry_out(made, reading, target, ready.contents, options, consent, writers)
 
 
@@ -137,21 +165,19 @@ def destroy(options: Options, yes: bool, writers: int) -> int:
 
 
 @command()
-@manifest_options
+@drift_options
 @refresh_option
 def drift(options: Options, refresh: str) -> int:
-    """Show what in the project is not as the manifest says, and as far as the service tells, who changed it.
+    """Show what was changed in the project behind the manifest's back, and as far as the service tells, by whom and when.
 
-    Exits with 2 when there is drift.
+    Exits with 2 when there is drift. What the manifest itself has changed since the last apply is none.
     """
     ready = prepared(loaded(options))
     with connected(ready.loaded) as target:
-        made = workflow.make_plan(ready, target.read(full=refresh == "full"))
-    if options.as_json:
-        _print_plan(made, options)
-    else:
-        print_lines(text.drift(made, refusals=quoted(options.aimed(made.refusals))))
-    return CHANGES_PRESENT if made.changes or made.refusals else 0
+        reading = target.read(full=refresh == "full")
+    made, found = workflow.make_plan(ready, reading), workflow.find_drift(ready, reading)
+    _print_drift(found, made, options)
+    return CHANGES_PRESENT if found.drifted else 0
 
 
 def _look(manifest: Loaded, options: Options, *, full: bool) -> Reading:
@@ -168,16 +194,40 @@ def _mention_rival(reading: Reading, target: Target, options: Options) -> None:
         note(f"{reading.last.holder} is applying this stack right now (epoch {reading.last.epoch})")
 
 
+def _print_drift(found: Drift, made: Plan, options: Options) -> None:
+    from reconciler.render import document, github, markdown, sarif
+
+    again = f"udfs apply{options.arguments()} --restore" if restoring(made, found).changes else None
+    problems = quoted(options.aimed(one.problem for one in found.drifted))
+    match options.format:
+        case "json":
+            print_document(document.drift(found, made))
+        case "markdown":
+            sys.stdout.write(markdown.drift(found, made, again))
+        case "sarif":
+            sys.stdout.write(sarif.sarif(problems))
+        case "github":
+            sys.stdout.write(github.github(problems))
+        case "text":
+            print_lines(text.drift(found, made, again))
+
+
 def _print_plan(made: Plan, options: Options, next_command: str | None = None) -> None:
-    if options.as_json:
+    if options.format == "json":
         from reconciler.render import document
 
         print_document(document.plan(made))
+    elif options.format == "markdown":
+        from reconciler.render import markdown
+
+        sys.stdout.write(markdown.plan(made, options.aimed(made.refusals), next_command))
     else:
         print_lines(text.plan(made, command=next_command, refusals=quoted(options.aimed(made.refusals))))
 
 
-def _next(made: Plan, options: Options, out: Path | None = None, allow_deletes: int = 0) -> str | None:
+def _next(
+    made: Plan, options: Options, out: Path | None = None, allow_deletes: int = 0, *, restore: bool = False
+) -> str | None:
     if not made.changes or made.refusals:
         return None
     if any(problem.code == "E504" for problem in guards(made, allow_deletes=made.deletes)):
@@ -185,7 +235,7 @@ def _next(made: Plan, options: Options, out: Path | None = None, allow_deletes: 
     if out is not None:
         return saving.next_command(made, out, options, allow_deletes)
     deletes = f" --allow-deletes {made.deletes}" if made.deletes else ""
-    return f"udfs apply{options.arguments()}{deletes}"
+    return f"udfs apply{options.arguments()}{deletes}{' --restore' if restore else ''}"
 
 
 __all__ = ["apply", "destroy", "drift", "plan"]

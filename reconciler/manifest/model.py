@@ -26,6 +26,7 @@ from pydantic import (
 
 RuntimeTag: TypeAlias = Literal["cp27", "cp37", "cp311"]
 PlatformName: TypeAlias = Literal["rhel5", "rhel7", "aarch64"]
+IgnoredField: TypeAlias = Literal["class", "comment", "resources"]
 ResourceType: TypeAlias = Literal["file", "py", "archive", "jar", "table"]
 
 
@@ -350,6 +351,15 @@ class Function(Section):
     )
 
 
+class Ignored(Section):
+    """What is left as somebody made it in the project."""
+
+    object: Text = Field(description="The name of a function or resource; * and ? stand for other characters.")
+    what: Annotated[list[Annotated[IgnoredField, BeforeValidator(_exact)]], Field(min_length=1)] = Field(
+        description="class and resources of functions, comment of resources."
+    )
+
+
 class Manifest(Section):
     """The Python UDFs of one stack."""
 
@@ -371,6 +381,9 @@ class Manifest(Section):
     )
     resources: Annotated[dict[str, Resource], BeforeValidator(_null_as_empty)] = Field(
         default_factory=dict, description="Resource name → file or table."
+    )
+    ignore: Annotated[list[Ignored], BeforeValidator(_null_as_none)] = Field(
+        default_factory=list, description="What plans and drift say nothing of."
     )
     functions: Annotated[dict[str, Function], BeforeValidator(_null_as_empty)] = Field(
         description="SQL name → function."

@@ -20,6 +20,7 @@ from reconciler.manifest.model import (
     TEXT,
     VARIABLE,
     Function,
+    Ignored,
     Manifest,
     Package,
     PinnedWheel,
@@ -44,6 +45,7 @@ _NAMED: dict[str, type[Section]] = {
     "packages": Package,
     "resources": Resource,
     "functions": Function,
+    "ignore": Ignored,
 }
 _LISTED: dict[str, type[Section]] = {"wheels": PinnedWheel, "tests": Test}
 

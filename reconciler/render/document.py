@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from reconciler.artifacts.members import Finding
     from reconciler.artifacts.shape import LeftOut
     from reconciler.artifacts.tree import Dependencies, Looked
-    from reconciler.diff import Change
+    from reconciler.diff import Change, Difference
+    from reconciler.drift import Drift
     from reconciler.errors import Problem
     from reconciler.ledger import Entry
     from reconciler.locking.changes import Move
@@ -178,6 +179,35 @@ class PlanDocument(_Model):
     saved: SavedDocument | None = Field(
         None, description="Only in what `plan --out` writes, and `apply FILE` performs."
     )
+
+
+class DriftedDocument(_Model):
+    """One object that was changed outside."""
+
+    kind: Literal["function", "resource"]
+    name: str
+    what: Literal["edited", "deleted", "recreated", "type changed", "list changed", "name taken"]
+    who: str | None = Field(None, description="As far as the service tells.")
+    when: datetime | None = None
+    file: str
+    line: int
+    column: int
+    differences: tuple[DifferenceDocument, ...] = Field((), description="`old` is what is there, `new` what is wanted.")
+    restorable: bool = Field(description="Whether `udfs apply --restore` brings it back.")
+    why_not: str | None = Field(None, description="Why it does not.")
+
+
+class DriftDocument(_Model):
+    """What was changed outside since the last apply."""
+
+    format: Literal["udfs.drift/1"] = "udfs.drift/1"
+    stack: str
+    target: str
+    project: str
+    schema_: str | None = Field(None, alias="schema")
+    drifted: tuple[DriftedDocument, ...]
+    waiting: int = Field(description="Objects that the manifest has changed since, and that no apply has brought yet.")
+    unchanged: int
 
 
 class OutcomeDocument(_Model):
@@ -502,6 +532,33 @@ def plan(made: Plan) -> PlanDocument:
     )
 
 
+def drift(found: Drift, made: Plan) -> DriftDocument:
+    return DriftDocument(
+        stack=made.stack,
+        target=made.destination.target,
+        project=made.destination.project,
+        schema=made.destination.schema,
+        drifted=tuple(
+            DriftedDocument(
+                kind=one.key.kind,
+                name=one.key.name,
+                what=one.kind.value,
+                who=one.who or None,
+                when=one.when,
+                file=one.origin.file,
+                line=one.origin.line,
+                column=one.origin.column,
+                differences=_differences(one.differences),
+                restorable=not one.left,
+                why_not=one.left or None,
+            )
+            for one in found.drifted
+        ),
+        waiting=found.waiting,
+        unchanged=found.unchanged,
+    )
+
+
 def report(made: Plan, done: Report) -> ReportDocument:
     return ReportDocument(
         plan=plan(made),
@@ -623,10 +680,14 @@ def _change(change: Change) -> ChangeDocument:
         line=origin.line if origin else None,
         column=origin.column if origin else None,
         upload_bytes=uploaded(change),
-        differences=tuple(DifferenceDocument(field=d.field, old=d.old, new=d.new) for d in change.differences),
+        differences=_differences(change.differences),
         desired=_desired(change.desired) if change.desired else None,
         live=live(change.live) if change.live else None,
     )
+
+
+def _differences(found: Iterable[Difference]) -> tuple[DifferenceDocument, ...]:
+    return tuple(DifferenceDocument(field=one.field, old=one.old, new=one.new) for one in found)
 
 
 def _desired(want: Desired) -> DesiredDocument:

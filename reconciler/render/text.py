@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler.diff import Action, Cause, explain_list
+from reconciler.drift import Kind
 from reconciler.errors import count
 from reconciler.plan import uploaded
 from reconciler.render.words import moment, safe, size
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reconciler.diff import Change, Difference
+    from reconciler.drift import Drift
     from reconciler.errors import Problem
     from reconciler.ledger import Entry
     from reconciler.plan import Plan
@@ -48,9 +50,6 @@ STYLES = {
 _SIGNS = {Action.CREATE: "+", Action.UPDATE: "~", Action.DELETE: "-", Action.ADOPT: "=", Action.RELEASE: "="}
 _VERBS = {Action.ADOPT: "adopt", Action.RELEASE: "disown"}
 """What only `udfs adopt` and `udfs disown` do."""
-
-_DRIFTED = {Action.CREATE: ("-", "delete"), Action.UPDATE: ("~", "update"), Action.DELETE: ("+", "create")}
-"""Read the other way, what is to be created is what went away."""
 
 _PASSIVE = {
     Action.CREATE: "will be created",
@@ -143,24 +142,33 @@ def summary(made: Plan) -> str:
     return f"Plan: {', '.join(parts)}, {len(made.unchanged)} unchanged{upload}{foreign}"
 
 
-def drift(made: Plan, *, refusals: Iterable[Problem] = ()) -> Iterator[Line]:
-    """Yield a plan read the other way: what in the project is not as the manifest says, `refusals`, and who did it."""
+def drift(found: Drift, made: Plan, command: str | None = None) -> Iterator[Line]:
+    """Yield what was changed outside, and who did it; `made` is the plan for the same reading, `command` the next step."""
     yield (("", f"Stack {made.stack} in {_destination(made)}"),)
     yield ()
-    for change in made.changes:
-        sign, style = _DRIFTED[change.action]
-        yield (style, f"  {sign} "), ("name", _name(change)), ("", f" {_drifted(change)}"), ("quiet", _origin(change))
-        yield from _differences(change, reverse=True)
-    yield from problems(refusals)
-    if made.changes or made.refusals:
-        yield ()
-    differing = len(made.changes) + len(made.refusals)
-    if differing:
+    for one in found.drifted:
+        sign, style = ("-", "delete") if one.kind is Kind.DELETED else ("~", "update")
         yield (
-            ("name", f"Drift: {count(differing, 'object')} not as the manifest says, {len(made.unchanged)} as it says"),
+            (style, f"  {sign} "),
+            ("name", f"{one.key.kind} {safe(one.key.name)}"),
+            ("", f" {safe(one.told)}"),
+            ("quiet", f"  {safe(str(one.origin))}"),
         )
-    else:
-        yield (("name", f"No drift: {count(len(made.unchanged), 'object')} as the manifest says"),)
+        yield from _differences(one.differences, reverse=True)
+    if found.drifted:
+        yield ()
+    yield (("name", drift_summary(found)),)
+    if command:
+        yield ("help", "Next: "), ("", command)
+
+
+def drift_summary(found: Drift) -> str:
+    """Return the one line that counts."""
+    waiting = f" · {count(found.waiting, 'change')} of the manifest not applied yet" if found.waiting else ""
+    if not found.drifted:
+        return f"No drift: {count(found.unchanged, 'object')} as the manifest says{waiting}"
+    drifted = count(len(found.drifted), "object")
+    return f"Drift: {drifted} changed outside, {found.unchanged} as the manifest says{waiting}"
 
 
 def report(done: Report) -> Iterator[Line]:
@@ -251,17 +259,27 @@ def _tallied(entry: Entry) -> str:
     return f"{told or '0'}{f', {left} not done' if left else ''}"
 
 
+def sign(change: Change) -> str:
+    """Return the one character that says what is done to an object."""
+    return _SIGNS[change.action]
+
+
+def sentence(change: Change) -> str:
+    """Return what is done to an object and why, as the rest of a sentence that begins with the object."""
+    return f"{_PASSIVE[change.action]}: {_reason(change)}"
+
+
 def _change(change: Change) -> Iterator[Line]:
     style = change.action.value
     yield (
-        (style, f"  {_SIGNS[change.action]} "),
+        (style, f"  {sign(change)} "),
         ("name", _name(change)),
-        ("", f" {_PASSIVE[change.action]}: {_reason(change)}"),
+        ("", f" {sentence(change)}"),
         ("quiet", _origin(change)),
     )
     if change.action is Action.ADOPT and change.differences:
         yield (("quiet", "      what differs from the manifest is left to the next plan:"),)
-    yield from _differences(change)
+    yield from _differences(change.differences)
 
 
 def _reason(change: Change) -> str:
@@ -280,34 +298,19 @@ def _reason(change: Change) -> str:
         case Cause.DESTROYED:
             return "the stack is destroyed"
         case Cause.MANIFEST:
-            return f"{'the manifest' if change.key.kind == 'function' else 'its file'} changed{sent}"
+            return f"{_moved(change)} changed{sent}"
         case Cause.OUTSIDE:
             return f"it was changed outside{_by(change)} and is restored{sent}"
         case Cause.BOTH:
-            what = "the manifest" if change.key.kind == "function" else "its file"
-            return f"{what} changed, and it was changed outside too{_by(change)}{sent}"
+            return f"{_moved(change)} changed, and it was changed outside too{_by(change)}{sent}"
         case _ if [found.field for found in change.differences] == ["marker"]:
             return f"it {change.differences[0].new}{sent}"
         case _:
             return f"it differs from the manifest{sent}"
 
 
-def _drifted(change: Change) -> str:
-    match change.cause:
-        case Cause.NEW:
-            return "is in the manifest and not in the project"
-        case Cause.MISSING:
-            return "is gone: deleted outside, or its creation was cut off"
-        case Cause.REMOVED | Cause.DESTROYED:
-            return "is in the project and no longer in the manifest"
-        case Cause.MANIFEST:
-            return "is what was last applied; the manifest has moved on"
-        case Cause.OUTSIDE:
-            return f"was changed outside{_by(change)}"
-        case Cause.BOTH:
-            return f"was changed outside{_by(change)}, and the manifest has moved on"
-        case _:
-            return "differs from the manifest"
+def _moved(change: Change) -> str:
+    return "its file" if any(found.field == "content" for found in change.differences) else "the manifest"
 
 
 def _what(change: Change) -> str:
@@ -336,8 +339,8 @@ def _by(change: Change) -> str:
     return who + when
 
 
-def _differences(change: Change, *, reverse: bool = False) -> Iterator[Line]:
-    for found in change.differences:
+def _differences(differences: Iterable[Difference], *, reverse: bool = False) -> Iterator[Line]:
+    for found in differences:
         if found.field != "marker":
             yield (("", f"      {found.field:<10} {_difference(found, reverse=reverse)}"),)
 

@@ -25,6 +25,7 @@ import linecache
 import re
 import shlex
 import socket
+import time
 import traceback
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -98,6 +99,8 @@ class Session:
             "wheel": self._wheel,
             "pure": self._pure,
             "lease": self._lease,
+            # The service's times are in whole seconds.
+            "next-second": lambda *_: time.sleep(1.05),
             "stop-server": lambda *_: self.server.close(),
         }
 
