@@ -8,7 +8,7 @@ MaxCompute. This builds one from the source in Debian's package `python2.7`, onc
     /home/you/.cache/udfs-tests/cp27m-2.7.18-1/bin/python2.7
 
 It needs apt with a Debian mirror, or the source as a file (`--source Python-2.7.18.tgz`), and gcc and make; root rights are
-not needed, and the system's apt is only read. The tests use what is there (`find`) and never start the build themselves.
+not needed, and the system's apt is only read. The tests use what is there (`find`); in a pipeline, where CI is set, they build it.
 """
 
 from __future__ import annotations
