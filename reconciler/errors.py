@@ -615,6 +615,24 @@ _explain(
 )
 
 _explain(
+    "E427",
+    "a package that cannot be imported any more",
+    """
+    `slim`, `exclude` or `byte_compile` left something out without which a top-level module of the package cannot be
+    imported, though it can with everything in it. Both were tried in the runtime's own CPython on this machine. Leave out
+    less: a pattern that begins with ! takes a file back, and slim can go.""",
+)
+_explain(
+    "E428",
+    "nobody tried whether something is missed",
+    """
+    A warning: something is left out of a package, and whether it can still be imported was not checked. Either no CPython of
+    the runtime is on this machine (`udfs doctor`), or a module cannot be imported even with everything in the package, most
+    often because it needs another package of the function. The check imports the top-level modules, once for the same bytes;
+    a file that is opened or imported later, deep inside, shows only when a function runs.""",
+)
+
+_explain(
     "E430",
     "a function with too much to load",
     """

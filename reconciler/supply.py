@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field, replace
+from functools import cache as cache_calls
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from reconciler.building import Source
 from reconciler.errors import InterpreterError, PackageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from reconciler.artifacts import Artifacts
     from reconciler.artifacts.build import LockedWheel
@@ -53,9 +54,28 @@ def artifacts_of(loaded: Loaded, *, cache: Cache, env: Mapping[str, str], on_ste
             at=loaded.at,
             locks=locks,
             on_fetch=lambda requirement: on_step(f"fetching {requirement}"),
+            importer=partial(_not_importable, env, cache_calls(on_step)),  # it is asked twice and told of once
         )
     finally:
         digests.save()
+
+
+def _not_importable(
+    env: Mapping[str, str],
+    on_step: Callable[[str], None],
+    runtime: Runtime,
+    archives: Sequence[tuple[str, Path]],
+    names: Sequence[str],
+) -> Mapping[str, str] | None:
+    """Return which modules cannot be imported from archives; None if no CPython of this machine can tell."""
+    from reconciler.runner import InterpreterNotFound, RunnerError, failures, locate
+
+    try:
+        interpreter = locate(runtime.tag, env)
+        on_step(f"importing packages that lack something, in {runtime.name}")
+        return failures(interpreter, archives, names)
+    except (InterpreterNotFound, RunnerError):
+        return None
 
 
 def make_lock(

@@ -21,6 +21,7 @@ from reconciler.artifacts.content import Content, read, why_too_large
 from reconciler.artifacts.fetch import Index, IndexSilent, Pin, pin
 from reconciler.artifacts.folders import pack_folder
 from reconciler.artifacts.inspection import Facts, inspected
+from reconciler.artifacts.missed import lacks_something, missed
 from reconciler.artifacts.pack import Made, pack
 from reconciler.artifacts.runtime import Runtime, runtime_of, runtimes_of, tags_of, why_not
 from reconciler.artifacts.shape import Shape
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from reconciler.artifacts.cache import Cache
     from reconciler.artifacts.members import Finding
+    from reconciler.artifacts.missed import Importer
     from reconciler.manifest.model import Function, Manifest
 
 _K = TypeVar("_K", bound="Hashable")
@@ -128,12 +130,14 @@ def build(
     at: Places,
     locks: Locks = Locks(),
     on_fetch: Callable[[str], None] = lambda requirement: None,
+    importer: Importer | None = None,
 ) -> Artifacts:
     """
     Read, fetch and check everything that the functions of `manifest` are made of.
 
-    `folder` is the manifest's; what `requirements:` want is what `locks` has. `on_fetch` is told the requirement of each wheel that is not in the cache, from the
-    thread that fetches it. Raises one PackageError with all problems.
+    `folder` is the manifest's; what `requirements:` want is what `locks` has. `on_fetch` is told the requirement of each
+    wheel that is not in the cache, from the thread that fetches it. `importer` tries whether a package can be imported without what it leaves out; nobody does
+    without one. Raises one PackageError with all problems.
     """
     problems: list[Problem] = []
     files = dict(_read_files(manifest, folder, cache, at, problems))
@@ -154,6 +158,7 @@ def build(
     problems += _resource_problems(manifest, found, at)
     if not _errors(problems):  # what is not there cannot be missed, and would be
         problems += _function_problems(manifest, found, at)
+        problems += _missed_problems(manifest, found, importer, cache, at) if importer else ()
     told = tuple(dict.fromkeys(problems))
     if _errors(told):
         raise PackageError.of(told)
@@ -514,6 +519,34 @@ def _archive_problems(
         if made is not None and (reason := why_too_large(archive.content.size)):
             yield Problem("E405", f"'{archive.name}' is too large: {reason}", at("packages", package))
     yield from _idle([made for _, made in found if made is not None], patterns, ("packages", package), at)
+
+
+def _missed_problems(
+    manifest: Manifest, found: Artifacts, importer: Importer, cache: Cache, at: Places
+) -> Iterator[Problem]:
+    """Yield what can no longer be imported from packages that lack something, or that nobody here can tell."""
+    runtimes = runtimes_of(manifest)
+    for (package, tag), archives in found.archives.items():
+        if not lacks_something(archives):
+            continue
+        place, result = at("packages", package), missed(runtimes[tag], archives, importer, cache)
+        if result is None:
+            message = f"whether '{package}' can be imported without what is left out was not checked"
+            hint = f"that takes a CPython for {tag}, which is not on this machine: `udfs doctor` tells how to get one"
+            yield Problem("E428", message, place, hint, severity="warning")
+            continue
+        if result.lost:
+            message = f"without what is left out, '{package}' cannot be imported in {tag}: {', '.join(result.lost)}"
+            hint = "leave `slim` out, or less with `exclude:`"
+            yield Problem("E427", message, place, hint, detail=tuple(f"{n}: {why}" for n, why in result.lost.items()))
+        if result.unjudged:
+            names = ", ".join(result.unjudged)
+            message = (
+                f"'{package}' cannot be imported in {tag} even with everything in it, so nobody tried more: {names}"
+            )
+            hint = "another package may bring what it needs; a wheel that needs it can be in the same package"
+            detail = tuple(f"{name}: {why}" for name, why in result.unjudged.items())
+            yield Problem("E428", message, place, hint, severity="warning", detail=detail)
 
 
 def _idle(packed: Sequence[Made], patterns: Sequence[str], here: tuple[str, str], at: Places) -> Iterator[Problem]:

@@ -45,6 +45,7 @@ from reconciler.runner.errors import (
     WorkerTimedOut,
     WrongResult,
 )
+from reconciler.runner.importing import failures
 from reconciler.runner.interpreters import RUNTIMES, SERVICE_ABI, Interpreter, available, how_to_get, locate, variable
 from reconciler.runner.layout import ResourceFile, ResourceType, is_native, prepare
 from reconciler.runner.process import Worker, isolation
@@ -83,6 +84,7 @@ __all__ = [
     "WrongResult",
     "available",
     "call",
+    "failures",
     "how_to_get",
     "is_native",
     "locate",
