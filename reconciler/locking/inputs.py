@@ -17,7 +17,17 @@ from reconciler.building.sources import tree_digest
 from reconciler.errors import InvalidManifest, Position, Problem
 from reconciler.locking.lockfile import Inputs
 from reconciler.manifest.paths import Folder, Refusal
-from reconciler.manifest.requirement import Include, Refused, Switch, Wanted, lines, wanted
+from reconciler.manifest.requirement import (
+    Include,
+    Refused,
+    Switch,
+    Wanted,
+    at_path,
+    joined,
+    lines,
+    wanted,
+    why_not_a_constraint,
+)
 
 if TYPE_CHECKING:
     from reconciler.artifacts.runtime import Runtime
@@ -102,14 +112,13 @@ class _Reader:
         self._seen: set[tuple[str, bool]] = set()
 
     def take(self, read: Wanted | Refused, found: dict[str, Wanted], place: Position, folder: str = "") -> None:
+        if isinstance(read, Wanted) and found is self.constraints:
+            read = why_not_a_constraint(read) or read
         if isinstance(read, Refused):
             self.problems.append(Problem(read.code, read.message, place, read.hint))
             return
         if read.path is not None:
-            if found is self.constraints:
-                self.problems.append(Problem("E470", f"'{read.text}' constrains nothing", place, "as in 'numpy<1.20'"))
-                return
-            read = _moved(read, folder)
+            read = at_path(joined(folder, read.path), read.extras, read.hashes)
         known = found.setdefault(read.text, read)
         if known.hashes != read.hashes:
             found[read.text] = Wanted(read.text, read.name, read.path, read.extras, (*known.hashes, *read.hashes))
@@ -131,7 +140,7 @@ class _Reader:
             here = Position(self._shown(path), line.number, 1)
             if isinstance(line.what, Include):
                 into = self.constraints if line.what.constrains or constrains else self.requirements
-                self.file(_joined(folder, line.what.path), into, here)
+                self.file(joined(folder, line.what.path), into, here)
             elif isinstance(line.what, Switch):
                 self.switches.add(line.what.name)
             else:
@@ -143,7 +152,7 @@ class _Reader:
         for text, one in self.requirements.items():
             if one.path is None:
                 continue
-            found = self.folder.find(one.path, may_be_folder=True)
+            found = self.folder.find(one.path, "either")
             if isinstance(found, Refusal):
                 self.problems.append(Problem(found.code, found.message, self.places[text], found.hint))
                 continue
@@ -199,22 +208,3 @@ def _with_hashes(one: Wanted) -> str:
         return one.text
     digest = hashlib.sha256(" ".join(sorted(one.hashes)).encode()).hexdigest()[:8]
     return f"{one.text} (hashes {digest})"
-
-
-def _moved(one: Wanted, folder: str) -> Wanted:
-    """Name a path from the manifest's folder that a file in another folder names from its own."""
-    assert one.path is not None
-    path = _joined(folder, one.path)
-    extras = f"[{','.join(one.extras)}]" if one.extras else ""
-    return Wanted(f"./{path}{extras}", one.name, path, one.extras, one.hashes)
-
-
-def _joined(folder: str, path: str) -> str:
-    """Join as text and take out ``..``, so that a path that stays inside the manifest's folder is taken."""
-    parts: list[str] = [part for part in folder.split("/") if part]
-    for part in path.removeprefix("./").split("/"):
-        if part == ".." and parts and parts[-1] != "..":
-            parts.pop()
-        elif part not in ("", "."):
-            parts.append(part)
-    return "/".join(parts) or "."

@@ -17,7 +17,7 @@ from reconciler.artifacts.runtime import PLATFORMS, RUNTIMES
 from reconciler.artifacts.shape import matcher
 from reconciler.manifest.model import PinnedWheel
 from reconciler.manifest.paths import Folder, Refusal
-from reconciler.manifest.requirement import Refused, wanted
+from reconciler.manifest.requirement import Refused, Wanted, wanted, why_not_a_constraint
 from reconciler.manifest.wording import did_you_mean, quoted
 from reconciler.names import (
     ARCHIVE_SUFFIXES,
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.manifest.model import Function, Manifest, Package, Resource, ResourceType, RuntimeTag, Target
+    from reconciler.manifest.paths import Kind
     from reconciler.manifest.reader import Document
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -174,7 +175,7 @@ class _Checker:
             self._upload(name, what, here)
 
     def _content_file(self, here: tuple[str, str], resource: Resource, text: str) -> str:
-        found = self._file((*here, "file"), text, may_be_folder=True)
+        found = self._file((*here, "file"), text, "either")
         is_folder = found.endswith("/") and found != text
         if is_folder and not here[1].lower().endswith(FOLDER_SUFFIXES):
             message = f"{quoted(text)} is a folder, and would be packed for the resource {quoted(here[1])}"
@@ -230,9 +231,8 @@ class _Checker:
             hint = "`requirements:`, `requirements_file:`, `wheels:` or `libraries:`"
             self.note("E201", f"the package {quoted(here[1])} names nothing to ship", *here, hint=hint)
         for key, texts in (("requirements", package.requirements), ("constraints", package.constraints)):
-            seen: set[str] = set()
-            for index, text in enumerate(texts):
-                self._requirement((*here, key, index), text, seen, constrains=key == "constraints")
+            self._each((*here, key), texts, "constraint" if key == "constraints" else "requirement")
+        self._each((*here, "without"), package.without, "name")
         for key, path in (
             ("requirements_file", package.requirements_file),
             ("constraints_file", package.constraints_file),
@@ -241,7 +241,11 @@ class _Checker:
                 self._file((*here, key), path)
         for keys, paths in ((("find_links",), package.find_links), (("build", "headers"), package.build.headers)):
             for index, path in enumerate(paths):
-                self._folder((*here, *keys, index), path)
+                self._once((*here, *keys), paths, index)
+                self._found((*here, *keys, index), path, "folder")
+        for index in range(len(package.extra_index)):
+            self._once((*here, "extra_index"), package.extra_index, index)
+        self._each((*here, "build", "requires"), package.build.requires, "build requirement")
         self._libraries((*here, "build", "libraries"), package.build.libraries)
         if package.build.libraries and package.libraries:
             message, hint = (
@@ -250,38 +254,52 @@ class _Checker:
             )
             self.note("E204", message, *here, "build", "libraries", hint=hint, at_key=True)
         if not package.is_locked:
-            for key in _FOR_THE_LOCK & package.model_fields_set:
+            for key in sorted(_FOR_THE_LOCK & package.model_fields_set):
                 message = f"{quoted(key)} goes with `requirements:` or `requirements_file:` only"
                 self.note("E204", message, *here, key, at_key=True)
 
-    def _requirement(self, here: tuple[str | int, ...], text: str, seen: set[str], *, constrains: bool) -> None:
-        read = wanted(text)
-        if isinstance(read, Refused):
-            self.note(read.code, read.message, *here, hint=read.hint)
-        elif read.text in seen:
-            self.note("E313", f"{quoted(text)} is listed twice", *here, hint="keep one")
-        elif read.path is not None and constrains:
-            self.note("E470", f"{quoted(text)} constrains nothing", *here, hint="as in 'numpy<1.20'")
-        elif read.path is not None:
-            self._folder(here, read.path)
-        seen.add(text if isinstance(read, Refused) else read.text)
+    def _each(
+        self,
+        here: tuple[str, ...],
+        texts: list[str],
+        kind: Literal["requirement", "constraint", "build requirement", "name"],
+    ) -> None:
+        seen: set[str] = set()
+        for index, text in enumerate(texts):
+            read = wanted(text)
+            if isinstance(read, Wanted) and kind == "constraint":
+                read = why_not_a_constraint(read) or read
+            if isinstance(read, Wanted) and kind == "build requirement" and read.path is not None:
+                read = Refused("E470", f"{quoted(text)} is a path", "a build is given distributions: 'setuptools<60'")
+            if kind == "name" and (isinstance(read, Refused) or read.text != read.name):
+                read = Refused("E470", f"{quoted(text)} is not the name of a distribution", "the name alone: numpy")
+            if isinstance(read, Refused):
+                self.note(read.code, read.message, *here, index, hint=read.hint)
+                continue
+            if read.text in seen:
+                self.note("E313", f"{quoted(text)} is listed twice", *here, index, hint="keep one")
+            elif read.path is not None:
+                self._found((*here, index), read.path, "either")
+            seen.add(read.text)
 
-    def _folder(self, here: tuple[str | int, ...], text: str) -> None:
+    def _once(self, here: tuple[str, ...], texts: list[str], index: int) -> None:
+        if texts[index] in texts[:index]:
+            self.note("E313", f"{quoted(texts[index])} is listed twice", *here, index, hint="keep one")
+
+    def _found(self, here: tuple[str | int, ...], text: str, kind: Kind) -> None:
         """Note why a path that may be a folder is not taken."""
-        found = self.folder.find(text, may_be_folder=True)
+        found = self.folder.find(text, kind)
         if isinstance(found, Refusal):
             self.note(found.code, found.message, *here, hint=found.hint)
 
     def _libraries(self, here: tuple[str, ...], paths: list[str]) -> None:
         for index, path in enumerate(paths):
-            if path in paths[:index]:
-                self.note("E313", f"{quoted(path)} is listed twice", *here, index, hint="keep one")
+            self._once(here, paths, index)
             self._file((*here, index), path)
 
     def _patterns(self, here: tuple[str, ...], patterns: list[str]) -> None:
         for index, pattern in enumerate(patterns):
-            if pattern in patterns[:index]:
-                self.note("E313", f"{quoted(pattern)} is listed twice", *here, index, hint="keep one")
+            self._once(here, patterns, index)
             try:
                 matcher([pattern])
             except ValueError:
@@ -435,7 +453,7 @@ class _Checker:
                 hint = f"{quoted(twin)} is at line {where.line}, column {where.column}; to MaxCompute they are one"
                 self.note("E303", message, kind, name, hint=hint, at_key=True)
 
-    def _file(self, here: tuple[str | int, ...], text: str, *, may_be_folder: bool = False) -> str:
+    def _file(self, here: tuple[str | int, ...], text: str, kind: Kind = "file") -> str:
         """
         Return the file that `text` names, or `text` itself after noting why it is not taken.
 
@@ -444,7 +462,7 @@ class _Checker:
         known = self.files.get(text)
         if known is not None:
             return known
-        found = self.folder.find(text, may_be_folder=may_be_folder)
+        found = self.folder.find(text, kind)
         if isinstance(found, Refusal):
             self.note(found.code, found.message, *here, hint=found.hint)
             return text
@@ -469,7 +487,7 @@ def is_pinned(requirement: str) -> bool:
 
     try:
         parsed = Requirement(requirement)
-    except InvalidRequirement:
+    except (InvalidRequirement, RecursionError):
         return False
     specifiers = list(parsed.specifier)
     if parsed.url or parsed.marker or parsed.extras or len(specifiers) != 1:

@@ -12,12 +12,14 @@ import os
 import re
 import stat
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from reconciler.manifest.wording import quoted
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+Kind: TypeAlias = Literal["file", "folder", "either"]
 
 _DRIVE = re.compile(r"[A-Za-z]:")
 _ORDINARY = re.compile(r"\w[\w.-]*(?:/\w[\w.-]*)*\Z", re.ASCII)
@@ -25,11 +27,17 @@ _ORDINARY = re.compile(r"\w[\w.-]*(?:/\w[\w.-]*)*\Z", re.ASCII)
 _MAX_PART = 255
 _MAX_PATH = 4_000
 _KINDS = {
+    stat.S_IFREG: "a file",
     stat.S_IFDIR: "a directory",
     stat.S_IFIFO: "a named pipe",
     stat.S_IFSOCK: "a socket",
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
+}
+_TAKEN: dict[Kind, tuple[int, ...]] = {
+    "file": (stat.S_IFREG,),
+    "folder": (stat.S_IFDIR,),
+    "either": (stat.S_IFREG, stat.S_IFDIR),
 }
 
 
@@ -75,7 +83,7 @@ class Folder:
     def __post_init__(self) -> None:
         self._inside = f"{str(self.root).rstrip('/')}/"
 
-    def find(self, text: str, *, may_be_folder: bool = False) -> str | Refusal:
+    def find(self, text: str, kind: Kind = "file") -> str | Refusal:
         """
         Return the regular file that `text` names: absolute, symbolic links resolved.
 
@@ -85,11 +93,11 @@ class Folder:
         if refusal is not None:
             return refusal
         try:
-            return self._find(text, may_be_folder)
+            return self._find(text, kind)
         except OSError as error:
-            return _unreachable(text, error)
+            return _unreachable(text, error, kind)
 
-    def _find(self, text: str, may_be_folder: bool) -> str | Refusal:
+    def _find(self, text: str, kind: Kind) -> str | Refusal:
         # Many files share a folder: resolve each folder once, then ask for the file alone.
         head, _, name = text.rpartition("/")
         folder = self._real.get(head)
@@ -100,21 +108,29 @@ class Folder:
         if stat.S_ISLNK(mode):
             path = os.path.realpath(path, strict=True)
             mode = type(self.root)(path).stat().st_mode
-        if not path.startswith(self._inside):
+        if not f"{path}/".startswith(self._inside):
             return Refusal(
                 "E304", f"{quoted(text)} leads out of the manifest's folder", "a symbolic link on the way does so"
             )
-        if may_be_folder and stat.S_ISDIR(mode):
+        if stat.S_IFMT(mode) not in _TAKEN[kind]:
+            found = _KINDS.get(stat.S_IFMT(mode), "something else")
+            return Refusal("E305", f"{quoted(text)} is {found}, not {_called(kind)}", None)
+        if stat.S_ISDIR(mode):
             return f"{path.rstrip('/')}/"
-        if not stat.S_ISREG(mode):
-            kind = _KINDS.get(stat.S_IFMT(mode), "something else")
-            return Refusal("E305", f"{quoted(text)} is {kind}, not a file", None)
         return path
 
 
-def _unreachable(text: str, error: OSError) -> Refusal:
+def _called(kind: Kind) -> str:
+    return "a folder" if kind == "folder" else "a file"
+
+
+def _unreachable(text: str, error: OSError, kind: Kind) -> Refusal:
     if error.errno == errno.ELOOP:
         return Refusal("E305", f"{quoted(text)} is a symbolic link that leads back to itself", None)
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
-        return Refusal("E305", f"there is no file {quoted(text)}", "paths are relative to the manifest")
+        return Refusal(
+            "E305",
+            f"there is no {kind if kind == 'folder' else 'file'} {quoted(text)}",
+            "paths are relative to the manifest",
+        )
     return Refusal("E305", f"{quoted(text)} cannot be read: {error.strerror}", None)

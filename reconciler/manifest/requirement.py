@@ -6,24 +6,33 @@ none, so that it holds for every mirror; what is behind one can be downloaded in
 
 Of a requirements file, pip's own format, everything is read that says *what* is wanted: requirements, hashes, ``-r``,
 ``-c``, ``-e`` of a path, ``--pre``, ``--prefer-binary``. Options that say where it comes from are refused with the key
-or the setting that says it here: silently dropped, they would change what is installed.
+or the setting that says it here: silently dropped, they would change what is installed. [pip, req_file.py]
 """
 
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reconciler.manifest.model import UNPRINTABLE
+from reconciler.manifest.paths import why_not_a_path
 from reconciler.manifest.wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _EXTRAS = re.compile(r"(?P<path>.*?)(?P<extras>\[[\w\s,.-]*\])?\Z", re.DOTALL)
-_HASH = re.compile(r"\s+--hash[=\s](?P<name>\w+):(?P<value>[0-9A-Fa-f]+)")
+_HASH = re.compile(r"\s--hash[=\s]\s*(?P<kind>\w+):(?P<value>\S*)")
+_SHA256 = re.compile(r"[0-9A-Fa-f]{64}\Z")
 _COMMENT = re.compile(r"(^|\s+)#.*$")
-_OPTION = re.compile(r"(?P<name>--?[A-Za-z][A-Za-z-]*)(?:[=\s]\s*(?P<value>.*))?\Z", re.DOTALL)
+_OPTION = re.compile(r"(?P<name>-[A-Za-z]|--[A-Za-z][A-Za-z-]*(?=[=\s]|\Z))[=\s]*(?P<value>.*)\Z", re.DOTALL)
+_LATER_OPTION = re.compile(r"\s(--[a-z][a-z-]*)")
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|(git|hg|svn|bzr)\+|file:", re.IGNORECASE)
+_UNSEEN = re.compile(f"[{UNPRINTABLE}\\r\\n]")
+_ARCHIVES = (".whl", ".tar.gz", ".tgz", ".zip")
+_MAX_LENGTH = 4_000
 _SOURCES = {
     **dict.fromkeys(
         ("-i", "--index-url", "--extra-index-url", "--trusted-host", "--no-index"),
@@ -66,37 +75,101 @@ class Refused:
 def wanted(text: str) -> Wanted | Refused:
     """Read one requirement."""
     text = text.strip()
-    hashes = tuple(found["value"].lower() for found in _HASH.finditer(text) if found["name"] == "sha256")
+    if _UNSEEN.search(text):
+        return Refused("E470", f"{quoted(text)} holds a character that nobody sees")
     plain = _HASH.sub("", text).strip()
-    if plain.startswith(("./", "../", "/", "~")) or plain == ".":
+    if _ADDRESS.match(plain):
+        return _address("a requirement")
+    given = [(found["kind"], found["value"].lower()) for found in _HASH.finditer(text)]
+    for kind, value in given:
+        if kind == "sha256" and not _SHA256.match(value):
+            return Refused("E472", f"{quoted(value)} is no sha256", "64 hexadecimal digits")
+    hashes = tuple(value for kind, value in given if kind == "sha256")
+    if given and not hashes:
+        return Refused("E472", f"{quoted(plain)} has no hash that is a sha256", "'pip hash FILE' prints it")
+    if plain.startswith((".", "/", "~")):
         return _path(plain, hashes)
     if plain.startswith("-"):
         return Refused("E472", f"{quoted(plain)} is an option, not a requirement")
+    if option := _LATER_OPTION.search(plain):
+        return Refused("E472", f"the option '{option[1]}' is not taken here", _SOURCES.get(option[1]))
+    return _distribution(plain, hashes)
+
+
+def _distribution(text: str, hashes: tuple[str, ...]) -> Wanted | Refused:
     from packaging.requirements import InvalidRequirement, Requirement
     from packaging.utils import canonicalize_name
 
+    if len(text) > _MAX_LENGTH:
+        return Refused("E470", f"{quoted(text)} is longer than any requirement")
     try:
-        read = Requirement(plain)
-    except InvalidRequirement as error:
-        reason = str(error).partition("\n")[0]
-        looks_like_path = "/" in plain or plain.endswith((".whl", ".tar.gz", ".zip"))
-        hint = "a path begins with './'" if looks_like_path else f"as in 'numpy==1.21.6': {reason}"
-        return Refused("E470", f"{quoted(plain)} is not a requirement", hint)
+        read = Requirement(text)
+    except (InvalidRequirement, RecursionError) as error:
+        is_path = "/" in text or text.endswith(_ARCHIVES)
+        reason = "too many parentheses" if isinstance(error, RecursionError) else str(error).partition("\n")[0]
+        hint = "a path begins with './'" if is_path else f"as in 'numpy==1.21.6': {reason}"
+        return Refused("E470", f"{quoted(text)} is not a requirement", hint)
     if read.url:
-        hint = "download it into the manifest's folder and name its path: './dist/name-1.0-py3-none-any.whl'"
-        return Refused("E471", f"the requirement of '{read.name}' names an address, and a lock names none", hint)
+        return _address(f"the requirement of '{read.name}'")
+    if text.endswith(_ARCHIVES):  # it could be a name, and nobody means that
+        return Refused("E470", f"{quoted(text)} is not a requirement", "a path begins with './'")
     name = canonicalize_name(read.name)
     read.name = name
     return Wanted(str(read), name, None, tuple(sorted(read.extras)), hashes)
 
 
+def _address(whose: str) -> Refused:
+    """Refuse an address without repeating it: it may hold a password."""
+    hint = "download it into the manifest's folder and name its path: './dist/name-1.0-py3-none-any.whl'"
+    return Refused("E471", f"{whose} names an address, and a lock names none", hint)
+
+
 def _path(text: str, hashes: tuple[str, ...]) -> Wanted | Refused:
+    if refused := _why_not_here(text):
+        return refused
     found = _EXTRAS.match(text)
     assert found is not None  # every part of the pattern may be empty
-    path = found["path"].strip().removeprefix("./").rstrip("/") or "."
-    extras = tuple(sorted(one.strip() for one in (found["extras"] or "[]")[1:-1].split(",") if one.strip()))
-    shown = f"./{path}" if path != "." else "."
+    path = joined("", found["path"])
+    if "[" in path or "]" in path:
+        return Refused(
+            "E470", f"{quoted(text)} has brackets in its path", "they can only mean extras: './project[extra]'"
+        )
+    extras = tuple(sorted({one.strip() for one in (found["extras"] or "[]")[1:-1].split(",") if one.strip()}))
+    return at_path(path, extras, hashes)
+
+
+def _why_not_here(path: str) -> Refused | None:
+    """Refuse what begins elsewhere than the file that names it; whether the rest leads out is known when it is joined."""
+    refusal = why_not_a_path(path) if path.startswith(("/", "~")) else None
+    return Refused(*refusal) if refusal else None
+
+
+def at_path(path: str, extras: tuple[str, ...] = (), hashes: tuple[str, ...] = ()) -> Wanted:
+    """Return the requirement of what lies at a path."""
+    shown = "." if path == "." else f"./{path}"
     return Wanted(f"{shown}[{','.join(extras)}]" if extras else shown, None, path, extras, hashes)
+
+
+def joined(folder: str, path: str) -> str:
+    """Join as text and take out ``..``, so that a path of a file in a folder can be named from the manifest's."""
+    parts: list[str] = []
+    for part in map(str.strip, f"{folder}/{path}".split("/")):
+        if part == ".." and parts and parts[-1] != "..":
+            parts.pop()
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/".join(parts) or "."
+
+
+def why_not_a_constraint(one: Wanted) -> Refused | None:
+    """Say why a requirement says nothing about the versions of something that others need."""
+    if one.path is not None:
+        return Refused("E470", f"{quoted(one.text)} constrains nothing", "as in 'numpy<1.20'")
+    if one.extras:
+        return Refused(
+            "E470", f"{quoted(one.text)} has extras, and a constraint asks for nothing", "as in 'numpy<1.20'"
+        )
+    return None
 
 
 @dataclass(frozen=True)
@@ -132,16 +205,17 @@ def lines(text: str) -> Iterator[Line]:
 
 
 def _joined(text: str) -> Iterator[tuple[int, str]]:
+    """Join what ends in a backslash to the next line, as pip does: a comment ends it, too."""
     pending, first = "", 0
     for number, raw in enumerate(text.splitlines(), 1):
         first = first if pending else number
-        if raw.endswith("\\") and not raw.lstrip().startswith("#"):
-            pending += raw[:-1] + " "
+        is_comment = raw.lstrip().startswith("#")
+        if raw.endswith("\\") and not is_comment:
+            pending += raw[:-1]
             continue
-        yield first, _COMMENT.sub("", pending + raw).strip()
+        yield first, _COMMENT.sub("", f"{pending} {raw}" if is_comment else pending + raw).strip()
         pending = ""
-    if pending:
-        yield first, _COMMENT.sub("", pending).strip()
+    yield first, _COMMENT.sub("", pending).strip()
 
 
 def _read(line: str) -> Wanted | Include | Switch | Refused:
@@ -149,21 +223,22 @@ def _read(line: str) -> Wanted | Include | Switch | Refused:
         hint = "requirements files are read without the environment, so that the same commit means the same packages"
         return Refused("E472", "a variable is not taken here", hint)
     option = _OPTION.match(line)
-    if option is None:
-        return wanted(line)
-    name, value = _spelled(option["name"], option["value"])
-    if name in ("-r", "--requirement", "-c", "--constraint") and value:
-        return Include(value, name in ("-c", "--constraint"))
-    if name in ("-e", "--editable") and value:
-        return wanted(value if value.startswith((".", "/", "~")) or "/" not in value else f"./{value}")
-    if name in ("--pre", "--prefer-binary") and not value:
-        return Switch(name)
-    return Refused("E472", f"the option '{name}' is not taken here", _SOURCES.get(name))
+    return _option(option["name"], option["value"]) if option else wanted(line)
 
 
-def _spelled(name: str, value: str | None) -> tuple[str, str]:
-    """Split ``-rbase.txt`` as pip does."""
-    glued = re.match(r"-([rce])(?=[^-])(.+)", name + (f" {value}" if value else ""))
-    if glued and not name.startswith("--") and len(name) > 2:
-        return f"-{glued[1]}", glued[2].strip()
-    return name, (value or "").strip()
+def _option(name: str, value: str) -> Wanted | Include | Switch | Refused:
+    if name in ("--pre", "--prefer-binary"):
+        return Refused("E472", f"'{name}' stands on a line of its own") if value else Switch(name)
+    if name not in ("-r", "--requirement", "-c", "--constraint", "-e", "--editable"):
+        return Refused("E472", f"the option '{name}' is not taken here", _SOURCES.get(name))
+    if _ADDRESS.match(value):
+        return _address(f"the option '{name}'")
+    try:
+        words = shlex.split(value)
+    except ValueError:
+        words = []
+    if len(words) != 1:
+        return Refused("E472", f"the option '{name}' takes one path, and stands on a line of its own")
+    if name in ("-e", "--editable"):
+        return wanted(words[0] if words[0].startswith((".", "/", "~")) else f"./{words[0]}")
+    return _why_not_here(words[0]) or Include(words[0], constrains=name in ("-c", "--constraint"))

@@ -109,6 +109,12 @@ WRONG = {
         "2:126 E311 the type table does not fit the resource 'd'",
         "2:154 E311 the type file does not fit the resource 'e'",
     ]),
+    "a folder that nobody would unpack": (resources("r: {file: udfs}, r.zip: {file: udfs, exclude: ['*.txt']}"), [
+        "2:13 E311 'udfs' is a folder, and would be packed for the resource 'r'",
+    ]),
+    "what is left out of a file": (resources("r.zip: {file: lib.zip, exclude: ['*.txt']}"), [
+        "2:36 E204 'exclude' goes with a folder only",
+    ]),
     # wheels
     "what is no wheel": (S + "packages: {p: {wheels: [lib.zip]}}\nfunctions: {f: {source: a.py, class: A, packages: [p]}}\n", [
         "2:25 E406 'lib.zip' is not a wheel",

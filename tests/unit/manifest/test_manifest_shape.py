@@ -47,6 +47,14 @@ SHAPES = {
     "an empty list of wheels": (S + F + "packages: {p: {wheels: []}}\n", ["3:16 E203 'wheels' is empty"]),
     "wheels of nothing": (S + F + "packages: {p: {wheels: }}\n", ["3:16 E202 'wheels' takes a list"]),
     "a runtime that is none": (S + F + "python: cp39\n", ["3:9 E203 'cp39' is not taken by 'python'"]),
+    "a word for a switch": (S + F + "packages: {p: {requirements: [a], pre_release: yes}}\n", [
+        "3:48 E202 'pre_release' takes true or false",
+    ]),
+    "a runtime's settings that are none": (S + F + "runtimes: {cp38: {}, cp37: {platfrm: rhel5, python: 3.7}}\n", [
+        "3:12 E214 unknown key 'cp38', did you mean 'cp37'?",
+        "3:29 E214 unknown key 'platfrm', did you mean 'platform'?",
+        "3:53 E203 'python' does not have the form it needs",
+    ]),
     "a list for a runtime": (S + F + "python: [cp37]\n", ["3:1 E203 a list or mapping is not taken by 'python'"]),
     "a type that is none": (S + F + "resources: {r: {file: x, type: zip}}\n", ["3:32 E203 'zip' is not taken by 'type'"]),
     "a stack in capitals": ("stack: Risk\n" + F, ["1:8 E203 'stack' does not have the form it needs"]),
