@@ -760,6 +760,14 @@ _explain(
     extra: pip install 'udfs[sbom]'.""",
 )
 _explain(
+    "E463",
+    "a package that a MaxFrame job cannot use so",
+    """
+    `udfs export maxframe` names archives that an apply uploads, so some function must use the package, with a Python that
+    MaxFrame has (3.7 or later). With --requirements MaxFrame's service fetches the versions itself, and cannot get what lies
+    in the manifest's folder.""",
+)
+_explain(
     "E470",
     "something that is not a requirement",
     """

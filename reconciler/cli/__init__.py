@@ -46,6 +46,7 @@ COMMANDS = {
     "deps": ("inspecting", "Show what each function ships: wheels, native libraries, sizes, and who shares them."),
     "build": ("building", "Make the bytes that would be uploaded, and list them with their sha256."),
     "sbom": ("exporting", "List what the functions ship that others made, as CycloneDX JSON."),
+    "export": ("exporting", "Print the Python code by which a MaxFrame job uses a package."),
     "serve": ("running", "Run a MaxCompute of your own on loopback."),
     "schema": ("starting", "Print the JSON Schema of the manifest or of plan.json."),
     "explain": ("starting", "Explain an error code."),

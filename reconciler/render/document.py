@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from reconciler.artifacts.closure import Where
 from reconciler.plan import uploaded
+from reconciler.render.maxframe import code
 from reconciler.state import Resource
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from reconciler.ledger import Entry
     from reconciler.locking.changes import Move
     from reconciler.plan import Destination, Plan
+    from reconciler.render.maxframe import Exported
     from reconciler.report import Deployed, Report, Upload
     from reconciler.state import Desired, Live, Object
 
@@ -390,6 +392,20 @@ class BuildDocument(_Model):
     warnings: tuple[ProblemDocument, ...] = ()
 
 
+class ExportDocument(_Model):
+    """What a MaxFrame job needs to use a package."""
+
+    format: Literal["udfs.export/1"] = "udfs.export/1"
+    stack: str
+    package: str
+    python: str
+    resources: tuple[str, ...]
+    requirements: tuple[str, ...]
+    prefer_binary: bool
+    pre_release: bool
+    code: str = Field(description="A Python module.")
+
+
 class DepsDocument(_Model):
     """What the functions of a stack ship."""
 
@@ -603,6 +619,19 @@ def build(stack: str, found: Iterable[Upload], out: Path | None, warnings: Itera
         out=str(out) if out is not None else None,
         files=tuple(map(_upload, found)),
         warnings=tuple(map(problem, warnings)),
+    )
+
+
+def export(one: Exported) -> ExportDocument:
+    return ExportDocument(
+        stack=one.stack,
+        package=one.package,
+        python=one.runtime.tag,
+        resources=one.resources,
+        requirements=one.requirements,
+        prefer_binary=one.prefer_binary,
+        pre_release=one.pre_release,
+        code=code(one),
     )
 
 

@@ -1,0 +1,61 @@
+"""
+A package as Python code for MaxFrame jobs: one decorator, which says what a job's functions are to find.
+
+MaxFrame has two ways [maxframe 2.9, udf.py]: ``with_resources`` names what lies in the project already, and
+``with_python_requirements`` has the service resolve, fetch and pack by itself ["Automated packaging service"]. Both come
+from the same lock here, so that a job computes with the versions that the SQL functions have.
+"""
+
+from __future__ import annotations
+
+import json
+import keyword
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from reconciler.artifacts.runtime import Runtime
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What a MaxFrame job needs to use a package."""
+
+    package: str
+    stack: str
+    runtime: Runtime
+    resources: tuple[str, ...] = ()
+    """With their project."""
+
+    requirements: tuple[str, ...] = ()
+    prefer_binary: bool = False
+    pre_release: bool = False
+
+    @property
+    def name(self) -> str:
+        """What the decorator is called: the package's name, as Python can spell it."""
+        name = re.sub(r"\W", "_", self.package, flags=re.ASCII)
+        return name if name.isidentifier() and not keyword.iskeyword(name) else f"_{name}"
+
+
+def code(one: Exported) -> str:
+    """Return a module that defines the decorator."""
+    function = "with_resources" if one.resources else "with_python_requirements"
+    options = [f"{key}=True" for key in ("prefer_binary", "pre_release") if getattr(one, key) and one.requirements]
+    arguments = [json.dumps(text, ensure_ascii=False) for text in (one.resources or one.requirements)]
+    return "".join((
+        f"# Package {one.package} of stack {one.stack}, as it is for {one.runtime.tag} ({one.runtime.name}).\n",
+        *([] if one.requirements else [_WHERE]),
+        f"from maxframe.udf import {function}\n\n",
+        f"{one.name} = {function}(\n",
+        *(f"    {argument},\n" for argument in (*arguments, *options)),
+        ")\n",
+        f'"""Decorates functions of a job: @{one.name}"""\n',
+    ))  # fmt: skip
+
+
+_WHERE = """\
+# Archives are unpacked below work/, each into a folder of its name; that MaxFrame puts these on sys.path is not
+# documented. If an import fails: sys.path.insert(0, "work/NAME.zip") inside the function.
+"""
