@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciler.manifest.check import resource_type
-from reconciler.names import Key, reference, resource_key
+from reconciler.names import Key, function_key, reference, resource_key
 from reconciler.state import Desired, Function, Marker, Resource, name_mark
 
 if TYPE_CHECKING:
@@ -38,7 +38,12 @@ def state(loaded: Loaded, artifacts: Artifacts) -> DesiredState:
         function = _function(name, loaded, artifacts)
         wanted[function.object.key] = function
         carried[resource_key(loaded.code[name].carrier)].add(name_mark(name))
-    return {key: _marked(desired, carried.get(key)) for key, desired in wanted.items()}
+    manifest = loaded.manifest
+    protected = {function_key(name) for name, function in manifest.functions.items() if function.protect}
+    protected |= {resource_key(name) for name, resource in manifest.resources.items() if resource.protect}
+    return {
+        key: replace(_marked(desired, carried.get(key)), protected=key in protected) for key, desired in wanted.items()
+    }
 
 
 def _resources(loaded: Loaded, artifacts: Artifacts) -> Iterator[Desired]:

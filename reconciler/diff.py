@@ -42,6 +42,9 @@ class Action(enum.Enum):
     RELEASE = "release"
     """It stays, and is no longer managed."""
 
+    RECORD = "record"
+    """Nothing is sent: only what the ledger remembers of it changes."""
+
 
 class Cause(enum.Enum):
     """Why an object is not as it should be."""
@@ -67,6 +70,9 @@ class Cause(enum.Enum):
     REMOVED = "removed"
     """Managed by this stack, and no longer in the manifest."""
 
+    MOVED = "moved"
+    """The manifest says that it has another name now: under the one it comes, under the other it goes."""
+
     DESTROYED = "destroyed"
     """The stack is being removed on purpose."""
 
@@ -79,7 +85,7 @@ class Difference:
     """One field of one object."""
 
     field: str
-    """``content``, ``comment``, ``type``, ``table``, ``class``, ``resources`` or ``marker``."""
+    """``content``, ``comment``, ``type``, ``table``, ``class``, ``resources``, ``marker``, ``protect`` or ``name``."""
 
     old: str
     new: str
@@ -223,6 +229,9 @@ def _evidence(live: LiveState, stack: str, last: Entry | None) -> Callable[[Key]
 
 def _compared(key: Key, want: Desired, have: Live, alive: frozenset[str], applied: Applied | None) -> Change:
     found = differences(want, have)
+    if not found and want.protected != (applied is not None and applied.protected):
+        told = Difference("protect", *(("no", "yes") if want.protected else ("yes", "no")))
+        return Change(Action.RECORD, key, want, have, Cause.MANIFEST, (told,))
     if not found:
         return Change(Action.KEEP, key, want, have)
     if isinstance(want.object, Resource) and isinstance(have.object, Resource):

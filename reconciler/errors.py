@@ -930,6 +930,20 @@ _explain(
     memory go.""",
 )
 _explain(
+    "E511",
+    "protected",
+    """
+    `protect: true` is remembered in the ledger, so that it holds when the entry is gone from the manifest, in `destroy` and
+    under `moved:` too. To let the object go: put the entry back without it, apply, and remove it then.""",
+)
+_explain(
+    "E512",
+    "a large part of the stack would go",
+    """
+    More than 30 % of ten or more managed objects would be deleted. That is meant now and then, and more often a wrong
+    branch or a broken generator. --allow-deletes then takes the exact number, not just one that is large enough.""",
+)
+_explain(
     "E515",
     "somebody applied since the plan was made",
     """
@@ -1033,6 +1047,13 @@ _explain(
     """
     Under a name of the manifest stands something that this stack does not manage: another stack's, or somebody's who uses
     no udfs, perhaps in the place of one that was deleted. See E501 and E502 for the ways out.""",
+)
+_explain(
+    "E530",
+    "a new name that leads nowhere",
+    """
+    Under `moved:` stands what is deployed under another name: `from` is the name in the project, which the manifest no
+    longer has, and `to` one of its functions or resources. Both are of the same kind.""",
 )
 
 # --- E6: the service ------------------------------------------------------------------------------------------------------

@@ -132,7 +132,12 @@ class Lease:
             elif change.desired is not None and outcome is not Outcome.NOT_TRIED:
                 # A write that failed may have taken effect: what was wanted is still ours.
                 seen = report.observed.get(change.key)
-                objects[change.key] = Applied(change.desired.object, seen.modified if seen else None, _created(change))
+                objects[change.key] = Applied(
+                    change.desired.object,
+                    seen.modified if seen else None,
+                    _created(change),
+                    change.desired.protected,
+                )
         return objects
 
     def _renew(self) -> None:
@@ -169,13 +174,22 @@ class Lease:
 
 
 def _wanted(plan: Plan) -> dict[Key, Applied]:
-    return {c.key: Applied(c.desired.object, created=_created(c)) for c in plan.changes if c.desired is not None}
+    return {
+        c.key: Applied(c.desired.object, None, _created(c), c.desired.protected)
+        for c in plan.changes
+        if c.desired is not None
+    }
 
 
 def _kept(plan: Plan) -> dict[Key, Applied]:
     """Return what is as it should be, with the times that were seen: it was not written, and is known all the same."""
     return {
-        c.key: Applied(c.desired.object, c.live.modified if isinstance(c.live.object, Resource) else None, _created(c))
+        c.key: Applied(
+            c.desired.object,
+            c.live.modified if isinstance(c.live.object, Resource) else None,
+            _created(c),
+            c.desired.protected,
+        )
         for c in plan.unchanged
         if c.desired is not None and c.live is not None
     }

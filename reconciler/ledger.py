@@ -107,6 +107,9 @@ class Applied:
     created: datetime | None = None
     """Of a function, as a listing told it: by it the function is told from one of the same name that came after."""
 
+    protected: bool = False
+    """Whether it must not be deleted: so a protection outlives its entry in the manifest."""
+
     def is_same_function(self, have: Live) -> bool:
         """
         Say whether a live function is the one that was applied.
@@ -260,7 +263,8 @@ def _entry(found: dict[str, Any]) -> Entry:
 
 def _written(applied: Applied) -> dict[str, Any]:
     times = {"modified": applied.modified, "created": applied.created}
-    return {**_described(applied.object), **{name: _time(when) for name, when in times.items() if when}}
+    told = {**_described(applied.object), **({"protected": True} if applied.protected else {})}
+    return {**told, **{name: _time(when) for name, when in times.items() if when}}
 
 
 def _described(obj: Resource | Function) -> dict[str, Any]:
@@ -279,14 +283,16 @@ def _described(obj: Resource | Function) -> dict[str, Any]:
 
 def _read(found: dict[str, Any]) -> Applied:
     modified, created = (_moment(found[name]) if name in found else None for name in ("modified", "created"))
+    protected = found.get("protected") is True
     if found["kind"] == "function":
         refs = tuple(_reference(name) for name in found["resources"])
-        return Applied(Function(str(found["name"]), str(found["class"]), refs), created=created)
+        function = Function(str(found["name"]), str(found["class"]), refs)
+        return Applied(function, created=created, protected=protected)
     resource = Resource(
         str(found["name"]), str(found["type"]), found.get("md5"), int(found["size"]), found.get("comment", ""),
         found.get("table"),
     )  # fmt: skip
-    return Applied(resource, modified)
+    return Applied(resource, modified, protected=protected)
 
 
 def _reference(text: str) -> Reference:

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
-from reconciler.diff import Action, Cause, Change, Clash, compare, fold_table, users_of
+from reconciler.diff import Action, Cause, Change, Clash, Difference, compare, fold_table, users_of
 from reconciler.errors import Position, Problem, Refused, count
 from reconciler.names import Key, resource_key
 from reconciler.state import Function, Live, Resource
@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 
 
 _NOWHERE = Position("~", 0, 0)
+
+LARGEST_SHARE = 0.3
+"""Of a stack's objects: more are deleted only when their exact number is named."""
+
+FEWEST = 10
+"""Below this a share says nothing."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,13 @@ class Plan:
 
     @property
     def deletes(self) -> int:
-        return self.counts.get(Action.DELETE, 0)
+        """How many objects go for good; what only goes under its old name is not among them."""
+        return sum(change.action is Action.DELETE and change.cause is not Cause.MOVED for change in self.changes)
+
+    @property
+    def managed(self) -> int:
+        """How many objects of the project the stack manages before the plan is made."""
+        return len(self.unchanged) + sum(change.live is not None for change in self.changes)
 
 
 def make(
@@ -90,18 +102,25 @@ def make(
     stack: str,
     destination: Destination,
     last: Entry | None = None,
+    moved: Mapping[Key, Key] | None = None,
     destroying: bool = False,
     from_dump: bool = False,
 ) -> Plan:
-    """Plan how `live` becomes `desired` as far as it belongs to `stack`; `last` is the newest entry of its ledger."""
+    """
+    Plan how `live` becomes `desired` as far as it belongs to `stack`; `last` is the newest entry of its ledger.
+
+    `moved` leads from old names to new ones.
+    """
     found = compare(desired, live, stack, last)
     operations = [change for change in found.changes if change.action is not Action.KEEP]
+    operations = _renamed(operations, desired, moved or {})
     if destroying:
         operations = [replace(change, cause=Cause.DESTROYED) for change in operations]
     refusals = [
         *map(_clash, found.clashes),
         *(problem for change in operations if (problem := _retyped(change))),
         *needed_by_strangers(operations, live),
+        *_protected(operations, last),
     ]
     return Plan(
         stack=stack,
@@ -142,13 +161,21 @@ def guards(plan: Plan, *, allow_deletes: int) -> Iterable[Problem]:
             hint="if the stack is to go, run: udfs destroy",
         )
     elif plan.deletes > allow_deletes:
-        names = ", ".join(str(c.key) for c in plan.changes if c.action is Action.DELETE)
+        gone = [c for c in plan.changes if c.action is Action.DELETE and c.cause is not Cause.MOVED]
+        names = ", ".join(str(c.key) for c in gone)
         allowed = f"only {allow_deletes} allowed" if allow_deletes else "none is allowed"
         yield Problem(
             "E503",
             f"{count(plan.deletes, 'object')} would be deleted and {allowed}: {names}",
-            hint=f"if this is meant, apply with --allow-deletes {plan.deletes}; to stop managing something and "
-            "leave it there: udfs disown NAME",
+            hint=f"if this is meant, apply with --allow-deletes {plan.deletes}; a new name belongs under `moved:`; "
+            "to leave something there, unmanaged: udfs disown NAME",
+        )
+    elif plan.managed >= FEWEST and plan.deletes > LARGEST_SHARE * plan.managed and plan.deletes != allow_deletes:
+        yield Problem(
+            "E512",
+            f"{plan.deletes} of {count(plan.managed, 'object')} would be deleted, "
+            f"more than {LARGEST_SHARE:.0%} of stack '{plan.stack}'",
+            hint=f"so many only with their exact number: --allow-deletes {plan.deletes}",
         )
 
 
@@ -174,7 +201,7 @@ def needs(obj: Object) -> tuple[Key, ...]:
 
 def uploaded(change: Change) -> int:
     """Return how many bytes of content a change sends; a resource is always replaced whole."""
-    if change.desired is None or not isinstance(change.desired.object, Resource):
+    if change.action is Action.RECORD or change.desired is None or not isinstance(change.desired.object, Resource):
         return 0
     return change.desired.object.size
 
@@ -241,6 +268,44 @@ def _retyped(change: Change) -> Problem | None:
         at=change.desired.origin,
         hint="give the resource another name",
     )
+
+
+def _renamed(operations: Sequence[Change], desired: DesiredState, moved: Mapping[Key, Key]) -> list[Change]:
+    """
+    Say of what goes under an old name, and of what comes under the new one, that it is the same.
+
+    The service has no renaming: the new one is made first, and the old one goes when everything is written. A run that
+    is cut off in between leaves both, both ours, and the next one goes on from there.
+    """
+    gone = {
+        change.key: moved[change.key] for change in operations if change.action is Action.DELETE and change.key in moved
+    }
+    pairs = {old: new for old, new in gone.items() if new in desired}
+    names = {new: old for old, new in pairs.items()}
+    told = []
+    for change in operations:
+        if change.key in pairs:
+            difference = Difference("name", change.key.name, pairs[change.key].name)
+            told.append(replace(change, cause=Cause.MOVED, differences=(difference,)))
+        elif change.key in names and change.action is Action.CREATE:
+            difference = Difference("name", names[change.key].name, change.key.name)
+            told.append(replace(change, cause=Cause.MOVED, differences=(difference,)))
+        else:
+            told.append(change)
+    return told
+
+
+def _protected(operations: Iterable[Change], last: Entry | None) -> Iterable[Problem]:
+    """Yield a refusal for each deletion of what the ledger remembers as protected."""
+    remembered = last.objects if last else {}
+    for change in operations:
+        applied = remembered.get(change.key)
+        if change.action is Action.DELETE and applied is not None and applied.protected:
+            yield Problem(
+                "E511",
+                f"{change.key} is protected, and would be deleted",
+                hint="put its entry back without `protect: true` and apply; then it can go",
+            )
 
 
 def needed_by_strangers(operations: Sequence[Change], live: LiveState) -> Iterable[Problem]:

@@ -186,7 +186,12 @@ def _desired(told: ChangeDocument | KeptDocument) -> Desired:
     made = _object(told.kind, told.desired)
     if made.key.folded != told.name.lower():
         raise ValueError(f"{told.kind} {told.name} is called {made.name}")
-    return Desired(made, Position(told.file, told.line, told.column), _marker(told.desired.marker, made.name))
+    return Desired(
+        made,
+        Position(told.file, told.line, told.column),
+        _marker(told.desired.marker, made.name),
+        told.desired.protected is True,
+    )
 
 
 def live_of(kind: str, told: LiveDocument) -> Live:

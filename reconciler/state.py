@@ -125,6 +125,9 @@ class Desired:
     marker: Marker | None = None
     """For a resource: what will be written into its comment. Its sha256 is the name of the bytes to upload."""
 
+    protected: bool = False
+    """Whether it must not be deleted, even when the manifest no longer lists it."""
+
 
 @dataclass(frozen=True)
 class Live:

@@ -112,6 +112,7 @@ def make_plan(prepared: Prepared, reading: Reading, *, from_dump: bool = False, 
         stack=prepared.loaded.manifest.stack,
         destination=destination(prepared.loaded),
         last=reading.last,
+        moved=_moved(prepared.loaded),
         from_dump=from_dump,
     )
     return drift.restoring(made, find_drift(prepared, reading)) if restoring else made
@@ -125,6 +126,14 @@ def find_drift(prepared: Prepared, reading: Reading) -> Drift:
 def _wanted(prepared: Prepared, reading: Reading) -> DesiredState:
     """Return the desired state, with what the manifest ignores as it is."""
     return ignoring(prepared.desired, reading.live, prepared.loaded.manifest.ignore)
+
+
+def _moved(loaded: Loaded) -> Mapping[Key, Key]:
+    """Return the keys of old names, each with that of the new one."""
+    functions = {name.lower() for name in loaded.manifest.functions}
+    moves = loaded.manifest.moved
+    kinds = [function_key if move.to.lower() in functions else resource_key for move in moves]
+    return {key(move.from_): key(move.to) for key, move in zip(kinds, moves, strict=True)}
 
 
 def make_destruction(loaded: Loaded, reading: Reading) -> Plan:

@@ -101,6 +101,7 @@ def check(document: Document, manifest: Manifest, target_name: str, target: Targ
     checker.resources()
     checker.packages()
     checker.functions()
+    checker.moved()
     return Checked(checker.code, checker.files)
 
 
@@ -118,6 +119,29 @@ class _Checker:
     def note(self, code: str, message: str, *path: str | int, hint: str | None = None, at_key: bool = False) -> None:
         place = (self.document.find_key if at_key else self.document.find)(*path)
         self.document.note(code, message, place, hint=hint)
+
+    # --- moved --------------------------------------------------------------------------------------------------------
+
+    def moved(self) -> None:
+        """An old name leads to one that is declared, and is not declared itself."""
+        declared = {name.lower() for name in (*self.manifest.functions, *self.manifest.resources)}
+        seen = set[str]()
+        for number, move in enumerate(self.manifest.moved):
+            if move.to.lower() not in declared:
+                hint = did_you_mean(move.to, declared) or "it takes a name under `functions:` or `resources:`"
+                self.note(
+                    "E530",
+                    f"there is no {quoted(move.to)} that anything could be called now",
+                    "moved",
+                    number,
+                    "to",
+                    hint=hint,
+                )
+            if move.from_.lower() in declared or move.from_.lower() in seen:
+                why = "is still in the manifest" if move.from_.lower() in declared else "has another new name already"
+                hint = "the old name is one that the manifest no longer has"
+                self.note("E530", f"{quoted(move.from_)} {why}", "moved", number, "from", hint=hint)
+            seen.add(move.from_.lower())
 
     # --- targets ------------------------------------------------------------------------------------------------------
 

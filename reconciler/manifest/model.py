@@ -300,6 +300,7 @@ class Resource(Section):
     comment: AsciiText = Field(
         "", description="Kept on the service beside udfs's own mark. ASCII: it travels in a header."
     )
+    protect: Flag = Field(default=False, description="true: never deleted, even when this entry is gone.")
 
 
 class Test(Section):
@@ -346,9 +347,17 @@ class Function(Section):
         default_factory=list, description="Names from `resources:`, or project/resources/name for another project's."
     )
     description: Text | None = Field(None, description="What the function does, for people.")
+    protect: Flag = Field(default=False, description="true: never deleted, even when this entry is gone.")
     tests: Annotated[list[Test], BeforeValidator(_null_as_none)] = Field(
         default_factory=list, description="Calls and what they must return."
     )
+
+
+class Moved(Section):
+    """A new name for something that is deployed."""
+
+    from_: Text = Field(alias="from", description="The name it has in the project.")
+    to: Text = Field(description="The name it has in this manifest, under `functions:` or `resources:`.")
 
 
 class Ignored(Section):
@@ -384,6 +393,10 @@ class Manifest(Section):
     )
     ignore: Annotated[list[Ignored], BeforeValidator(_null_as_none)] = Field(
         default_factory=list, description="What plans and drift say nothing of."
+    )
+    moved: Annotated[list[Moved], BeforeValidator(_null_as_none)] = Field(
+        default_factory=list,
+        description="New names: what is deployed under the old one goes when the new one is there.",
     )
     functions: Annotated[dict[str, Function], BeforeValidator(_null_as_empty)] = Field(
         description="SQL name → function."

@@ -22,6 +22,7 @@ from reconciler.manifest.model import (
     Function,
     Ignored,
     Manifest,
+    Moved,
     Package,
     PinnedWheel,
     Resource,
@@ -46,6 +47,7 @@ _NAMED: dict[str, type[Section]] = {
     "resources": Resource,
     "functions": Function,
     "ignore": Ignored,
+    "moved": Moved,
 }
 _LISTED: dict[str, type[Section]] = {"wheels": PinnedWheel, "tests": Test}
 

@@ -47,7 +47,7 @@ _WHERE: dict[Where, Literal["base", "same", "library", "other", "unknown", "miss
 }
 
 
-Action: TypeAlias = Literal["create", "update", "delete", "adopt", "release"]
+Action: TypeAlias = Literal["create", "update", "delete", "adopt", "release", "record"]
 
 
 class _Model(BaseModel):
@@ -91,6 +91,7 @@ class DesiredDocument(ObjectDocument):
     """An object as it should be."""
 
     marker: str | None = Field(None, description="Of a resource: what is written at the end of its comment.")
+    protected: bool | None = Field(None, description="true for what must not be deleted.")
 
 
 class LiveDocument(ObjectDocument):
@@ -119,7 +120,7 @@ class ChangeDocument(_Model):
     action: Action
     kind: Literal["function", "resource"]
     name: str
-    cause: Literal["new", "missing", "manifest", "outside", "both", "unknown", "removed", "destroyed", "none"]
+    cause: Literal["new", "missing", "manifest", "outside", "both", "unknown", "removed", "moved", "destroyed", "none"]
     file: str | None = None
     line: int | None = None
     column: int | None = None
@@ -720,7 +721,8 @@ def _differences(found: Iterable[Difference]) -> tuple[DifferenceDocument, ...]:
 
 
 def _desired(want: Desired) -> DesiredDocument:
-    return DesiredDocument(**_fields(want.object), marker=want.marker.on(want.object.name) if want.marker else None)
+    marker = want.marker.on(want.object.name) if want.marker else None
+    return DesiredDocument(**_fields(want.object), marker=marker, protected=want.protected or None)
 
 
 def _fields(obj: Object) -> dict[str, Any]:

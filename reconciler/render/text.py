@@ -38,6 +38,7 @@ STYLES = {
     "delete": "red",
     "adopt": "cyan",
     "release": "cyan",
+    "record": "cyan",
     "error": "bold red",
     "warning": "bold yellow",
     "help": "cyan",
@@ -47,7 +48,14 @@ STYLES = {
 }
 """What a line's pieces may be, and the colour of each on a terminal."""
 
-_SIGNS = {Action.CREATE: "+", Action.UPDATE: "~", Action.DELETE: "-", Action.ADOPT: "=", Action.RELEASE: "="}
+_SIGNS = {
+    Action.CREATE: "+",
+    Action.UPDATE: "~",
+    Action.DELETE: "-",
+    Action.ADOPT: "=",
+    Action.RELEASE: "=",
+    Action.RECORD: "=",
+}
 _VERBS = {Action.ADOPT: "adopt", Action.RELEASE: "disown"}
 """What only `udfs adopt` and `udfs disown` do."""
 
@@ -57,6 +65,7 @@ _PASSIVE = {
     Action.DELETE: "will be deleted",
     Action.ADOPT: "will be adopted",
     Action.RELEASE: "will be disowned",
+    Action.RECORD: "will be noted",
 }
 _PAST = {
     Action.CREATE: "created",
@@ -64,6 +73,7 @@ _PAST = {
     Action.DELETE: "deleted",
     Action.ADOPT: "adopted",
     Action.RELEASE: "disowned",
+    Action.RECORD: "noted",
 }
 
 
@@ -138,7 +148,11 @@ def summary(made: Plan) -> str:
     if made.counts.keys() & _VERBS.keys():
         parts = [f"{n} to {_VERBS.get(action, action.value)}" for action in _SIGNS if (n := made.counts.get(action))]
         return f"Plan: {', '.join(parts)}{upload}"
-    parts = [f"{made.counts.get(action, 0)} to {action.value}" for action in _SIGNS if action not in _VERBS]
+    parts = [
+        f"{made.counts.get(action, 0)} to {action.value}" for action in (Action.CREATE, Action.UPDATE, Action.DELETE)
+    ]
+    if noted := made.counts.get(Action.RECORD):
+        parts.append(f"{noted} to note")
     return f"Plan: {', '.join(parts)}, {len(made.unchanged)} unchanged{upload}{foreign}"
 
 
@@ -288,6 +302,8 @@ def _reason(change: Change) -> str:
         return f"it stays as it is{_whose(change)}{sent}"
     if change.action is Action.RELEASE:
         return f"it stays as it is{sent}"
+    if change.action is Action.RECORD:
+        return "it is protected from now on" if change.differences[0].new == "yes" else "it is no longer protected"
     match change.cause:
         case Cause.NEW:
             return f"it is new{_what(change)}{sent}"
@@ -295,6 +311,10 @@ def _reason(change: Change) -> str:
             return f"it was deleted outside, or its creation was cut off{sent}"
         case Cause.REMOVED:
             return "it is no longer in the manifest"
+        case Cause.MOVED if change.action is Action.DELETE:
+            return f"it is called {safe(change.differences[0].new)} now"
+        case Cause.MOVED:
+            return f"it was called {safe(change.differences[0].old)}{sent}"
         case Cause.DESTROYED:
             return "the stack is destroyed"
         case Cause.MANIFEST:
@@ -341,7 +361,7 @@ def _by(change: Change) -> str:
 
 def _differences(differences: Iterable[Difference], *, reverse: bool = False) -> Iterator[Line]:
     for found in differences:
-        if found.field != "marker":
+        if found.field not in {"marker", "name", "protect"}:
             yield (("", f"      {found.field:<10} {_difference(found, reverse=reverse)}"),)
 
 

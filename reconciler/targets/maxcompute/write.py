@@ -59,6 +59,8 @@ def one(
 
     Returns what is there afterwards, where it was looked at: a resource with content.
     """
+    if change.action is Action.RECORD:
+        return change.live
     try:
         if change.desired is None:
             _delete(client, change)

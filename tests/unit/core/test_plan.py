@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.diff import Action
+from reconciler.diff import Action, Cause, Difference
 from reconciler.errors import Refused, StalePlan
 from reconciler.fresh import require
+from reconciler.ledger import Applied, Entry, Holder
+from reconciler.names import function_key
 from reconciler.plan import Plan, guards, make, observation, require_allowed, require_digest
 from reconciler.state import DesiredState, LiveState, Resource
-from tests.unit.core.states import HASTE, HERE, STACK, function, live, marker, resource, state, there, wanted
+from tests.unit.core.states import HASTE, HERE, NOON, STACK, function, live, marker, resource, state, there, wanted
 
 if TYPE_CHECKING:
     from random import Random
@@ -227,3 +230,70 @@ def test_another_stacks_function_and_another_content_of_its_resource_are_refused
         ("E502", "resource a.py belongs to stack 'geo'"),
     ]
     assert plan.refusals[1].message.endswith("with another content")
+
+
+def test_a_new_name_is_made_first_and_its_old_one_goes_without_being_counted_as_a_deletion() -> None:
+    wants = state(
+        wanted(resource("a.py"), "one", "g"),
+        wanted(resource("data.csv", kind="file")),
+        wanted(function("g", "a.py", "data.csv")),
+    )
+    moved = {function_key("f"): function_key("g"), function_key("never"): function_key("g")}
+    plan = make(wants, DEPLOYED, stack=STACK, destination=HERE, moved=moved)
+    assert steps(plan) == ["update resource a.py", "create function g", "delete function f"]
+    assert [(c.cause, c.differences) for c in plan.changes[1:]] == [(Cause.MOVED, (Difference("name", "f", "g"),))] * 2
+    assert plan.deletes == 0
+    require_allowed(plan, allow_deletes=0)
+
+
+def test_a_rename_that_was_cut_off_goes_on_and_one_that_leads_nowhere_is_a_deletion() -> None:
+    both = {
+        **DEPLOYED,
+        **live(there(function("g", "a.py", "data.csv")), there(resource("a.py"), marker("one", "f", "g"))),
+    }
+    wants = {key: want for key, want in WANTED.items() if key.name != "f"}
+    wants |= state(wanted(function("g", "a.py", "data.csv")), wanted(resource("a.py"), "one", "g"))
+    plan = make(wants, both, stack=STACK, destination=HERE, moved={function_key("f"): function_key("g")})
+    assert (steps(plan), plan.deletes) == (["delete function f"], 0)
+    nowhere = make(wants, both, stack=STACK, destination=HERE, moved={function_key("f"): function_key("h")})
+    assert (steps(nowhere), nowhere.deletes) == (["delete function f"], 1)
+
+
+def remembering(*protected: str) -> Entry:
+    objects = {key: Applied(have.object, NOON, protected=key.name in protected) for key, have in DEPLOYED.items()}
+    return Entry(STACK, 1, Holder(), NOON, NOON, "committed", objects=objects)
+
+
+def test_protection_outlives_the_entry_and_is_lifted_only_by_an_entry_without_it() -> None:
+    last = remembering("f", "data.csv")
+    for plan in (
+        make({}, DEPLOYED, stack=STACK, destination=HERE, last=last, destroying=True),
+        make({}, DEPLOYED, stack=STACK, destination=HERE, last=last),
+    ):
+        assert [(p.code, p.message.split(" is ")[0]) for p in plan.refusals] == [
+            ("E511", "function f"),
+            ("E511", "resource data.csv"),
+        ]
+    lifted = make(WANTED, DEPLOYED, stack=STACK, destination=HERE, last=last)
+    assert steps(lifted) == ["record resource data.csv", "record function f"]
+    assert (lifted.upload_bytes, lifted.refusals) == (0, ())
+    unprotected = make({}, DEPLOYED, stack=STACK, destination=HERE, last=remembering(), destroying=True)
+    assert unprotected.refusals == ()
+
+
+def test_what_is_protected_already_needs_no_note() -> None:
+    wants = {key: replace(want, protected=key.name == "f") for key, want in WANTED.items()}
+    assert steps(make(wants, DEPLOYED, stack=STACK, destination=HERE, last=remembering())) == ["record function f"]
+    assert steps(make(wants, DEPLOYED, stack=STACK, destination=HERE, last=remembering("f"))) == []
+    assert steps(make(wants, DEPLOYED, stack=STACK, destination=HERE)) == ["record function f"]
+
+
+@pytest.mark.parametrize(
+    ("there_are", "go", "codes"), [(9, 8, []), (10, 3, []), (10, 4, ["E512"]), (100, 31, ["E512"])]
+)
+def test_a_large_share_of_a_stack_goes_only_by_its_exact_number(there_are: int, go: int, codes: list[str]) -> None:
+    names = [f"r{number}.csv" for number in range(there_are)]
+    have = live(*(there(resource(name, kind="file"), marker()) for name in names))
+    plan = planned(state(*(wanted(resource(name, kind="file")) for name in names[go:])), have)
+    assert [p.code for p in guards(plan, allow_deletes=go + 1)] == codes
+    assert [*guards(plan, allow_deletes=go)] == []

@@ -55,6 +55,12 @@ WRONG = {
         "2:31 E303 the resources 'x' and 'X' differ only in case",
         "3:42 E303 the functions 'f' and 'F' differ only in case",
     ]),
+    # moved
+    "old and new names": (S + "moved: [{from: a, to: F}, {from: f, to: f}, {from: A, to: g}]\nfunctions: {f: {source: a.py, class: A}}\n", [
+        "2:34 E530 'f' is still in the manifest",
+        "2:52 E530 'A' has another new name already",
+        "2:59 E530 there is no 'g' that anything could be called now",
+    ]),
     # tests
     "a test that says too much, or nothing": (
         function("source: a.py, class: A, tests: [{args: [], rows: [], returns: 1, raises: x}, {args: [1]}, {returns: ~}]"), [

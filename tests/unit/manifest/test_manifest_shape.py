@@ -117,13 +117,13 @@ def test_duplicate_keys_do_not_hide_what_else_is_wrong(folder: Folder) -> None:
         (S, "functions: SQL name → function."),
         (
             S + F + "zzz: 1\n",
-            "keys taken here: stack, python, runtimes, variables, targets, packages, resources, ignore, functions",
+            "keys taken here: stack, python, runtimes, variables, targets, packages, resources, ignore, moved, functions",
         ),
         (S + F + "python: cp39\n", "one of cp27, cp37 or cp311"),
         ("stack: A\n" + F, "a stack's name: lower-case letters, digits and -, beginning with a letter, 40 at most"),
         (
             S + "functions: {f: x}\n",
-            "its keys: class, source, python, packages, resources, description, tests",
+            "its keys: class, source, python, packages, resources, description, protect, tests",
         ),
         (S + "functions: {f: {class: A, tests: x}}\n", "write one item a line, each after `- `"),
         (S + "functions: []\n", None),
