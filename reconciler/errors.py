@@ -647,10 +647,10 @@ _explain(
 )
 _explain(
     "E432",
-    "one import name from several archives",
+    "one import name from several resources",
     """
-    A warning: two wheels of a function bring a module or package of one name, and which is imported depends on the order
-    of sys.path. Packages without __init__.py, and those that extend their path, are made to be shared and are not meant.""",
+    A warning: two wheels of a function bring a module or package of one name, or a Python resource is called like one, and
+    which is imported depends on the order of sys.path. Packages without __init__.py, and those that extend their path, are made to be shared and are not meant.""",
 )
 _explain(
     "E433",

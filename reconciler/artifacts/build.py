@@ -26,6 +26,7 @@ from reconciler.artifacts.pack import Made, pack
 from reconciler.artifacts.runtime import Runtime, runtime_of, runtimes_of, tags_of, why_not
 from reconciler.artifacts.shape import Shape
 from reconciler.errors import PackageError, Position, Problem
+from reconciler.manifest.check import resource_type
 from reconciler.names import bundle_archive, repacked_archive, wheel_archive, why_not_a_resource_name
 
 if TYPE_CHECKING:
@@ -676,8 +677,12 @@ def _of_function(manifest: Manifest, found: Artifacts, function: Function) -> It
     archives = {one.name: one for package in function.packages for one in found.archives[package, runtime]}
     sizes = sizes_of(manifest, found, function)
     yield from gate.too_much(sizes, len({*function.resources} - {*sizes}))
+    own = {name: manifest.resources[name] for name in function.resources if name in manifest.resources}
+    modules = {name: (name[:-3],) for name, one in own.items() if resource_type(name, one) == "py"}
     imports = {name: archive.facts.imports for name, archive in archives.items()}
-    yield from gate.twins(imports, [brought for archive in archives.values() for brought in _distributions(archive)])
+    yield from gate.twins(
+        imports | modules, [brought for archive in archives.values() for brought in _distributions(archive)]
+    )
 
 
 def sizes_of(manifest: Manifest, found: Artifacts, function: Function) -> dict[str, int]:

@@ -222,9 +222,9 @@ def too_much(sizes: Mapping[str, int], more: int) -> Iterator[Finding]:
 
 def twins(imports: Mapping[str, Iterable[str]], distributions: Sequence[tuple[str, str, str]]) -> Iterator[Finding]:
     """
-    Yield what the archives of one function have twice.
+    Yield what the resources of one function have twice.
 
-    `imports` are archive → the names it gives; `distributions` are archive, name and version. Two versions of one
+    `imports` are resource → the names it gives; `distributions` are archive, name and version. Two versions of one
     distribution are an error: which one is imported depends on the order of paths. One name in two distributions is a
     warning, because many wheels bring a ``tests`` folder that nobody imports.
     """
@@ -239,12 +239,12 @@ def twins(imports: Mapping[str, Iterable[str]], distributions: Sequence[tuple[st
             yield Finding("E433", f"gets '{name}' in more than one version: {what}", "keep one", where)
             twice.update(where[1:])
     given: dict[str, list[str]] = defaultdict(list)
-    for archive, names in imports.items():
+    for resource, names in imports.items():
         for name in names:
-            given[name].append(archive)
-    for name, archives in given.items():
-        distinct = [archive for archive in archives if archive not in twice]
+            given[name].append(resource)
+    for name, resources in given.items():
+        distinct = [resource for resource in resources if resource not in twice]
         if len(distinct) > 1:
-            message = f"can import '{name}' from {len(distinct)} archives"
+            message = f"can import '{name}' from {len(distinct)} resources"
             hint = "the one that comes first on sys.path is found; rename or leave out the other if it is needed"
             yield Finding("E432", message, hint, tuple(distinct), "warning")

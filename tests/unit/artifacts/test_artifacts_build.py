@@ -523,6 +523,17 @@ def test_one_distribution_in_two_versions_is_refused_at_the_function(world: Worl
     assert (found.code, str(found.at)) == ("E433", "functions/f:1:1")
 
 
+def test_a_python_resource_that_is_called_like_a_package_is_a_warning(world: World) -> None:
+    (world.folder / "a.py").write_text("")
+    functions = {"f": {"class": "m.F", "packages": ["p"], "resources": ["a.py", "data"]}}
+    resources = {"a.py": {"file": "a.py"}, "data": {"file": "a.py"}}
+    artifacts = world.build(
+        packages={"p": _group(wheel(world.folder, "a").name)}, resources=resources, functions=functions
+    )
+    (warning,) = artifacts.warnings
+    assert (warning.code, warning.detail) == ("E432", ("a-1.0-py3-none-any.zip", "a.py"))
+
+
 def test_warnings_are_left_with_the_artifacts(world: World) -> None:
     files = {"tests/__init__.py": ""}
     names = [wheel(world.folder, name, files=files).name for name in ("a", "b")]
