@@ -116,7 +116,9 @@ class Container:
             # By name alone: the engine takes the value from its own environment, and no process list shows it.
             *(part for name in sorted(inherited) for part in ("--env", name)),
             *(part for name in sorted(given) for part in ("--env", f"{name}={given[name]}")),
-            *("--workdir", str(cwd), self.image, *command),
+            *("--workdir", str(cwd), self.image),
+            # The image knows where its compilers are; programs of what was installed for the build come before them.
+            *("/bin/sh", "-c", 'PATH="$0:$PATH" exec "$@"', str(self.workspace / "packages" / "bin"), *command),
         ]
         return started, dict(self.environment)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import textwrap
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ import pytest
 from reconciler.artifacts.cache import Cache
 from reconciler.artifacts.content import read
 from reconciler.artifacts.fetch import PipIndex
-from reconciler.artifacts.runtime import RUNTIMES
+from reconciler.artifacts.runtime import PLATFORMS, RUNTIMES
 from reconciler.building import Options, Source, zig
 from reconciler.building.build import Builder
 from reconciler.building.sources import tree_digest
@@ -36,7 +36,7 @@ import io, os, subprocess, sys, sysconfig, zipfile
 def compiled(source):
     name = os.path.splitext(source)[0]
     suffix = sysconfig.get_config_var("EXT_SUFFIX") or sysconfig.get_config_var("SO")
-    tool = os.environ["CXX" if source.endswith(".cpp") else "CC"]
+    tool = os.environ.get("CXX" if source.endswith(".cpp") else "CC", "gcc")
     flags = ["-shared", "-fPIC", "-O2", "-g", "-I" + sysconfig.get_path("include"), os.path.abspath(source)]
     subprocess.check_call([tool] + flags + ["-o", name + suffix] + os.environ.get("LIBS", "").split())
     return name + suffix
@@ -136,11 +136,20 @@ class Workbench:
             place.write_bytes(content if isinstance(content, bytes) else textwrap.dedent(content).encode())
         return folder
 
-    def build(self, path: Path, runtime: str = "cp37", options: Options | None = None, *, fresh: bool = False) -> Built:
+    def build(
+        self,
+        path: Path,
+        runtime: str = "cp37",
+        options: Options | None = None,
+        *,
+        platform: str = "rhel7",
+        fresh: bool = False,
+    ) -> Built:
         if self.has_interpreters:
             interpreter(runtime)
         source = Source(path, path.name, digest_of(path))
-        return self.builder.wheel(source, RUNTIMES[runtime], options, fresh=fresh, on_start=self.started.append)
+        wanted = replace(RUNTIMES[runtime], platform=PLATFORMS[platform])
+        return self.builder.wheel(source, wanted, options, fresh=fresh, on_start=self.started.append)
 
     def _find(self, runtime: Runtime) -> Path:
         if not self.has_interpreters:
@@ -150,8 +159,9 @@ class Workbench:
 
 @pytest.fixture(scope="session")
 def cache_of_builds(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One cache a run: Zig compiles its parts of glibc into it once."""
-    return tmp_path_factory.mktemp("builds")
+    """One cache a run, whatever the number of workers: Zig compiles its parts of glibc and of C++ into it once."""
+    top = tmp_path_factory.getbasetemp()
+    return (top.parent if "PYTEST_XDIST_WORKER" in os.environ else top) / "builds"
 
 
 @pytest.fixture

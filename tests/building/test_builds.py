@@ -19,7 +19,7 @@ import pytest
 from reconciler.artifacts import gate
 from reconciler.artifacts.elf import version_key
 from reconciler.artifacts.inspection import inspect
-from reconciler.artifacts.runtime import RUNTIMES
+from reconciler.artifacts.runtime import PLATFORMS, RUNTIMES
 from reconciler.building import Options, Source, zig
 from reconciler.errors import EXPLANATIONS, InterpreterError, PackageError
 from tests.building.conftest import EXTENSION, digest_of, interpreter, needs_zig
@@ -72,25 +72,26 @@ def sdist(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 
 @pytest.mark.parametrize(
-    ("requirement", "runtime", "expression", "value"),
+    ("requirement", "runtime", "platform", "expression", "value"),
     [
-        ("regex==2022.10.31", "cp37", r"regex.findall('(?:a|b)+', 'xabby')", ["abb"]),
-        ("ujson==1.35", "cp311", "ujson.loads('[1, 2.5]')", [1, 2.5]),
+        ("regex==2022.10.31", "cp37", "rhel5", r"regex.findall('(?:a|b)+', 'xabby')", ["abb"]),
+        ("ujson==1.35", "cp311", "rhel7", "ujson.loads('[1, 2.5]')", [1, 2.5]),
     ],
 )
-def test_an_extension_of_the_index_is_compiled_for_the_runtimes_glibc_and_loads(
+def test_an_extension_of_the_index_is_compiled_for_the_clusters_glibc_and_loads(
     bench: Workbench,
     sdist: Callable[[str], Path],
     tmp_path: Path,
     requirement: str,
     runtime: str,
+    platform: str,
     expression: str,
     value: object,
 ) -> None:
     needs_zig()
-    built = bench.build(sdist(requirement), runtime)
+    built = bench.build(sdist(requirement), runtime, platform=platform)
     assert re.search(r"-manylinux_2_(5|12|17)_x86_64\.whl\Z", built.content.path.name)
-    assert newest_glibc(built) <= RUNTIMES[runtime].glibc
+    assert newest_glibc(built) <= PLATFORMS[platform].glibc
     assert any(one.startswith("setuptools==") for one in built.requires)
     assert imported(built, runtime, expression, tmp_path / "work") == value
 
