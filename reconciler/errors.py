@@ -857,6 +857,14 @@ _explain(
     "`udfs lock --upgrade NAME` lets one distribution of the lock move. The lock has none of this name.",
 )
 
+_explain(
+    "E484",
+    "a build that makes another distribution",
+    """
+    What was built has another name or version than what was resolved. The usual case: a project with nothing but a
+    pyproject.toml, built for Python 2.7, whose setuptools reads no [project] table and calls everything UNKNOWN 0.0.0.""",
+)
+
 # --- E5: guards and ownership ---------------------------------------------------------------------------------------------
 _explain(
     "E501",

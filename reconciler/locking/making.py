@@ -120,7 +120,8 @@ def _outcome(previous: Lock, means: Means, upgrade: Upgrade, request: Request) -
     try:
         return _group(previous.group(request.package, request.runtime.tag), means, upgrade, request)
     except UdfsError as error:
-        return error
+        place = next(iter(request.places.values()), None)
+        return PackageError.of(replace(problem, at=problem.at or place) for problem in error.problems)
 
 
 def _group(before: Group | None, means: Means, upgrade: Upgrade, request: Request) -> Group:
@@ -222,7 +223,8 @@ class _Maker:
             return self._remote(answer, answer.wheel)
         assert answer.sdist is not None
         file = self._fetched(answer.sdist)
-        return self._built(file.path, file.sha256, file.size, answer.sdist.file, f"{answer.name} {answer.version}")
+        label = f"{answer.name} {answer.version}"
+        return self._built(answer, file.path, file.sha256, file.size, answer.sdist.file, label)
 
     def _remote(self, answer: Answer, wheel: Remote) -> Locked:
         assert answer.version is not None
@@ -244,7 +246,7 @@ class _Maker:
         assert sha256 is not None  # every path of a requirement was hashed
         if not path.endswith(".whl"):
             size = place.stat().st_size if place.is_file() else None
-            return self._built(place, sha256, size, path, path)
+            return self._built(answer, place, sha256, size, path, path)
         if reason := why_not(place.name, self.request.runtime):
             raise PackageError("E401", f"'{place.name}' does not load in {self.request.runtime.tag}: {reason}")
         found = content.read(place)
@@ -265,9 +267,17 @@ class _Maker:
         file = self.downloads.fetch(sdist, self.workspace)
         return self.means.cache.put(file, sdist.sha256 or content.read(file).sha256)
 
-    def _built(self, source: Path, sha256: str, size: int | None, file: str, label: str) -> Locked:
+    def _built(self, answer: Answer, source: Path, sha256: str, size: int | None, file: str, label: str) -> Locked:
         made = self.means.build(source, sha256, label, self.request)
         name = made.content.path.name
+        if (_name(name), answer.version or _version(name)) != (answer.name, _version(name)):
+            raise PackageError(
+                "E484",
+                f"{label} was built as {_name(name)} {_version(name)}, and is {answer.name} {answer.version or ''}".rstrip(),
+                hint="the setuptools that Python 2.7 has read no [project] table: give name and version in setup.cfg or setup.py"
+                if self.request.runtime.python_version < (3,)
+                else "name and version that its metadata tells and those of its build differ",
+            )
         return Locked(
             name=_name(name),
             version=_version(name),

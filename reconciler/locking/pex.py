@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from reconciler.artifacts.runtime import Runtime
     from reconciler.locking.question import Question
 
+_UNREADABLE = re.compile(r"[^\w./+-]")
 _UNSOLVABLE = re.compile(
     r"ResolutionImpossible|conflicting dependencies|No matching distribution found|Could not find a version that satisfies"
 )
@@ -56,6 +57,8 @@ class Pex:
 
     seconds: float = 900
 
+    _copies: dict[Path, Path] = field(default_factory=dict, init=False, repr=False)
+
     def resolve(self, question: Question) -> tuple[Answer, ...]:
         output, platform = self.workspace / "lock.json", self.workspace / "platform.json"
         platform.write_text(json.dumps(complete_platform(question.runtime)), encoding="utf-8")
@@ -67,13 +70,31 @@ class Pex:
         )
         if ended.code != 0:
             raise _failure(ended.err)
-        return tuple(_answers(json.loads(output.read_bytes()), question))
+        return tuple(_answers(json.loads(output.read_bytes()), question, self._copies))
+
+    def _lines(self, question: Question) -> Iterator[str]:
+        for number, one in enumerate(question.requirements):
+            extras = f"[{','.join(one.extras)}]" if one.extras else ""
+            yield one.text if one.path is None else f"{self._spelled(question.folder / one.path, number)}{extras}"
+
+    def _spelled(self, path: Path, number: int) -> Path:
+        """Return a path that pex can read: it knows no way to write one with a space, so it gets a copy."""
+        if not _UNREADABLE.search(str(path)):
+            return path
+        copy = self.workspace / f"local{number}" / _UNREADABLE.sub("_", path.name)
+        copy.parent.mkdir()
+        if path.is_dir():
+            shutil.copytree(path, copy, symlinks=True, ignore=shutil.ignore_patterns(".git", ".venv"))
+        else:
+            shutil.copyfile(path, copy)
+        self._copies[copy] = path
+        return copy
 
     def _arguments(self, question: Question, platform: Path, output: Path) -> Iterator[str]:
         yield from ("lock", "create", "--style", "strict", "--complete-platform", str(platform))
         yield from ("--use-pip-config", "--resolver-version", "pip-2020-resolver", "--output", str(output))
         requirements = self.workspace / "requirements.in"
-        requirements.write_text("".join(f"{line}\n" for line in _lines(question)), encoding="utf-8")
+        requirements.write_text("".join(f"{line}\n" for line in self._lines(question)), encoding="utf-8")
         yield from ("--requirement", str(requirements))
         kept = {name: version for name, version in question.preferred.items() if name not in question.upgrade}
         if question.constraints or kept:
@@ -115,13 +136,7 @@ def complete_platform(runtime: Runtime) -> dict[str, Any]:
     return {"marker_environment": markers(runtime), "compatible_tags": [str(tag) for tag in supported_tags(runtime)]}
 
 
-def _lines(question: Question) -> Iterator[str]:
-    for one in question.requirements:
-        extras = f"[{','.join(one.extras)}]" if one.extras else ""
-        yield one.text if one.path is None else f"{question.folder / one.path}{extras}"
-
-
-def _answers(lock: Mapping[str, Any], question: Question) -> Iterator[Answer]:
+def _answers(lock: Mapping[str, Any], question: Question, copies: Mapping[Path, Path]) -> Iterator[Answer]:
     from packaging.utils import canonicalize_name
 
     (resolved,) = lock["locked_resolves"]
@@ -130,7 +145,7 @@ def _answers(lock: Mapping[str, Any], question: Question) -> Iterator[Answer]:
     for name, one in found.items():
         needed_by = tuple(sorted(needed[name] - {name}))
         artifact = one["artifacts"][0]  # strict: the one file that pip took for the runtime
-        path = _local(artifact["url"], question.folder)
+        path = _local(artifact["url"], question.folder, copies)
         if path is not None:
             yield Answer(name, one["version"], path=path, needed_by=needed_by)
             continue
@@ -163,11 +178,12 @@ def _remote(artifact: Mapping[str, Any]) -> Remote:
     return Remote(unquote(urlsplit(artifact["url"]).path.rpartition("/")[2]), artifact["url"], sha256)
 
 
-def _local(url: str, folder: Path) -> str | None:
+def _local(url: str, folder: Path, copies: Mapping[Path, Path]) -> str | None:
     parts = urlsplit(url)
     if parts.scheme != "file":
         return None
     path = Path(unquote(parts.path))
+    path = copies.get(path, path)
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else None
 
 

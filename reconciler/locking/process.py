@@ -24,6 +24,15 @@ class Ended:
     err: str
 
 
+_SECRET = ("ALIBABA_CLOUD_", "ODPS_", "MC_")
+"""What begins the names of the service's credentials."""
+
+
+def _without_our_secrets(env: Mapping[str, str]) -> dict[str, str]:
+    """Resolving may run the build scripts of source archives, and these have no business with the service."""
+    return {name: value for name, value in env.items() if not name.startswith(_SECRET)}
+
+
 def run(command: Sequence[str], *, folder: Path, env: Mapping[str, str], seconds: float) -> Ended:
     """
     Run `command` in `folder`, a folder of our own: tools read settings of the project that they find themselves in.
@@ -34,7 +43,7 @@ def run(command: Sequence[str], *, folder: Path, env: Mapping[str, str], seconds
         process = subprocess.Popen(
             [*command],
             cwd=folder,
-            env={**env, "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"},
+            env={**_without_our_secrets(env), "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

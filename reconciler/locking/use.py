@@ -12,6 +12,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
 from reconciler.artifacts.build import Locks
 from reconciler.artifacts.runtime import runtimes_of
 from reconciler.errors import InvalidManifest, MachineError, PackageError, Position, Problem
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from reconciler.artifacts.build import LockedWheel
     from reconciler.artifacts.content import Content
     from reconciler.locking.inputs import Request
-    from reconciler.locking.lockfile import Lock
+    from reconciler.locking.lockfile import Lock, Locked
     from reconciler.manifest.load import Loaded
 
 _MAX_BYTES = 8_000_000
@@ -121,6 +123,29 @@ def unused(loaded: Loaded, lock: Lock | None, asked: Sequence[Request]) -> Itera
                 yield Problem("E477", message, Position(shown(loaded)), "run `udfs lock`, and commit udfs.lock")
 
 
+def _why_not_ours(one: Locked, request: Request) -> str | None:
+    """
+    Return what in an entry `udfs lock` cannot have written, or None.
+
+    A reviewer looks at versions and hashes; a path in a lock must not be able to upload what the manifest does not name.
+    """
+    local = request.inputs.local
+    try:
+        name, version, _, _ = parse_wheel_filename(one.file)
+    except InvalidWheelFilename:
+        return f"has the file '{one.file}', which is not the name of a wheel"
+    if (str(name), str(version)) != (one.name, one.version):
+        return f"has the file '{one.file}', which is of {name} {version}"
+    if one.path is not None and local.get(one.path) != one.sha256:
+        return f"lies at '{one.path}', which no requirement names with these bytes"
+    source = one.source
+    if source is not None and local.get(source.file, source.sha256) != source.sha256:
+        return f"was built from '{source.file}' with other bytes than that has"
+    if source is not None and source.file not in local and "/" in source.file:
+        return f"was built from '{source.file}', which no requirement names"
+    return None
+
+
 def locks(loaded: Loaded, rebuild: Callable[[Request, LockedWheel], Content]) -> Locks:
     """
     Return what the lock has for each package and runtime, after comparing it with the manifest.
@@ -135,6 +160,11 @@ def locks(loaded: Loaded, rebuild: Callable[[Request, LockedWheel], Content]) ->
         return Locks()
     by_pair = {(one.package, one.runtime.tag): one for one in asked}
     groups = {pair: group for pair in by_pair if (group := lock.group(*pair)) is not None}
+    for pair, group in groups.items():
+        for file in group.files:
+            if reason := _why_not_ours(file, by_pair[pair]):
+                message = f"the lock was edited: '{file.name}' of '{pair[0]}' for {pair[1]} {reason}"
+                raise PackageError("E478", message, at=Position(shown(loaded)), hint="run `udfs lock` to write it anew")
     built = {file.sha256: by_pair[pair] for pair, group in groups.items() for file in group.files if file.source}
     return Locks(
         {pair: group.files for pair, group in groups.items()}, lambda wheel: rebuild(built[wheel.sha256], wheel)
