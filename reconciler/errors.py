@@ -1367,6 +1367,21 @@ _explain(
     test. Floats may be a part in 10⁹ apart; everything else is compared exactly.""",
 )
 
+_explain(
+    "E722",
+    "rows that cannot be read",
+    """
+    A file of rows ends in .csv, .jsonl or .parquet. CSV is UTF-8 with commas, \\N for NULL; a line of JSON Lines is one
+    array. The place is the line of the row that does not fit.""",
+)
+_explain(
+    "E723",
+    "pyarrow is not installed",
+    """
+    Parquet files are read and written by pyarrow, which is not installed unless it is asked for: `pip install
+    'udfs[parquet]'`. CSV and JSON Lines need nothing.""",
+)
+
 # --- E9: usage ------------------------------------------------------------------------------------------------------------
 _explain(
     "E901",

@@ -175,6 +175,7 @@ class _Workshop:
         __tracebackhide__ = True
         from reconciler import runner, workflow
         from reconciler.cli.launching import explained, interpreter_for
+        from reconciler.errors import UdfsError
 
         try:
             job = workflow.job(self._ready, name)
@@ -183,6 +184,8 @@ class _Workshop:
             _fail(error)
         except runner.RunnerError as error:
             _stop(explained(error))
+        except UdfsError as error:
+            _stop(error)
 
     def close(self) -> None:
         """End all processes."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from reconciler import desired, drift, fresh, ownership, plan
@@ -23,7 +24,8 @@ from reconciler.lease import Lease
 from reconciler.ledger import comment_of, dump, entry_name, finished, parse
 from reconciler.names import function_key, resource_key
 from reconciler.report import Deployed, Report, Upload
-from reconciler.runner import Job, ResourceFile, ResourceUnusable
+from reconciler.rows import Rows
+from reconciler.runner import Job, Json, ResourceFile, ResourceUnusable, Table
 from reconciler.sources import project as sources
 from reconciler.state import Function, Resource
 from reconciler.supply import artifacts_of
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from reconciler.drift import Drift
     from reconciler.errors import Problem
     from reconciler.ledger import Entry, Holder, Reading
+    from reconciler.manifest import model
     from reconciler.manifest.load import Loaded
     from reconciler.names import Key, Reference
     from reconciler.plan import Plan
@@ -294,6 +297,8 @@ def _at_hand(ref: Reference, prepared: Prepared) -> ResourceFile:
             hint="declare a copy of it under resources:",
         )
     assert isinstance(want.object, Resource)
+    if want.object.type == "table":
+        return _table(want.object.name, prepared.loaded)
     sha256 = want.marker.sha256 if want.marker else None
     path = prepared.contents[sha256] if sha256 else None
     return ResourceFile(want.object.name, want.object.type, path)  # type: ignore[arg-type]
@@ -309,12 +314,14 @@ def deployed_job(loaded: Loaded, target: Target, name: str, folder: Path) -> Job
     if found is None:
         return None
     assert isinstance(found.object, Function)
-    files = tuple(_download(ref, target, folder / str(index)) for index, ref in enumerate(found.object.resources))
+    files = tuple(
+        _download(ref, loaded, target, folder / str(index)) for index, ref in enumerate(found.object.resources)
+    )
     runtime = _runtime(name, loaded)
     return Job(found.object.class_path, files, runtime.tag, runtime.machine)
 
 
-def _download(ref: Reference, target: Target, path: Path) -> ResourceFile:
+def _download(ref: Reference, loaded: Loaded, target: Target, path: Path) -> ResourceFile:
     """Fetch a resource to `path`, which is ours to choose: the names of a service never become paths of this machine."""
     if not ref.is_own:
         raise UsageError(
@@ -329,11 +336,29 @@ def _download(ref: Reference, target: Target, path: Path) -> ResourceFile:
     if not _is_file_name(live.object.name):
         raise UsageError("E705", f"the resource's name {live.object.name!r} is not one that a file here can have")
     if live.object.type == "table":
-        return ResourceFile(live.object.name, "table", None)
+        return _table(live.object.name, loaded)
     if live.object.type not in _WITH_CONTENT:
         raise UsageError("E705", f"resource {ref.name} is of type {live.object.type}, which cannot be laid out here")
     target.download(live.object.name, path)
     return ResourceFile(live.object.name, live.object.type, path)  # type: ignore[arg-type]
+
+
+def _table(name: str, loaded: Loaded) -> ResourceFile:
+    """Return a table resource with the rows of its fixture, if the manifest has one; the service is not asked for rows."""
+    declared = {known.lower(): one for known, one in loaded.manifest.resources.items()}.get(name.lower())
+    source = (declared.table or "").lower() if declared else ""
+    fixtures = {known.lower(): one for known, one in loaded.manifest.tables.items()}
+    fixture = fixtures.get(source) or fixtures.get(source.rpartition(".")[2])
+    return ResourceFile(name, "table", None, _rows(fixture, loaded) if fixture else None)
+
+
+def _rows(fixture: model.Table, loaded: Loaded) -> Table:
+    types, names, rows = tuple(fixture.columns.values()), tuple(fixture.columns), fixture.rows
+    if fixture.file is not None:
+        shown = str(PurePath(loaded.at().file).parent / fixture.file)
+        file = Rows(loaded.file(fixture.file), shown, header=True)
+        return Table(types, lambda: file.read(types, names))
+    return Table(types, lambda: ([Json(cell) for cell in row] for row in rows or ()))
 
 
 def _is_file_name(name: str) -> bool:

@@ -20,7 +20,7 @@ LAYERS = (
     {"errors", "names"},
     {"state", "manifest", "artifacts", "building", "locking", "sources"},
     {"desired", "diff", "plan", "report", "ledger", "fresh", "ownership", "inventory", "drift", "ignoring"},
-    {"targets", "render", "expected", "trials"},
+    {"targets", "render", "expected", "trials", "rows"},
     {"saved", "dumps"},
     {"apply", "attempt", "lease"},
     {"supply"},
@@ -34,7 +34,7 @@ RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 STANDS_ALONE = {"local": {"local", "runner"}, "runner": {"runner"}}
 USED_ONLY_BY = {
     "local": {"local", "cli"},
-    "runner": {"runner", "local", "trials", "supply", "workflow", "cli", "pytest_plugin"},
+    "runner": {"runner", "local", "trials", "rows", "supply", "workflow", "cli", "pytest_plugin"},
 }
 
 ONE_DOOR = {
@@ -52,6 +52,7 @@ ONE_DOOR = {
         "reconciler.locking.process",
         "reconciler.cli.identity",
     ),
+    "pyarrow": ("reconciler.rows",),
     "requests": ("reconciler.targets.maxcompute", "reconciler.locking.remote"),
     "http": ("reconciler.local",),
     "secrets": ("reconciler.cli", "reconciler.local"),

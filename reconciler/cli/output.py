@@ -159,6 +159,22 @@ def _bar(plan: Plan) -> Iterator[Progress]:
             shown.stop()
 
 
+@contextmanager
+def counting(wanted: bool) -> Iterator[Callable[[int], None]]:
+    """Count rows on a terminal, with their speed; elsewhere count in silence."""
+    if not wanted or not is_lively(sys.stderr):
+        yield lambda number: None
+        return
+    from rich import console as terminal
+    from rich.progress import Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    columns = SpinnerColumn(), TextColumn("{task.completed:,.0f} results"), TaskProgressColumn(show_speed=True)
+    shown = Progress(*columns, TimeElapsedColumn(), console=terminal.Console(file=sys.stderr), transient=True)
+    task = shown.add_task("", total=None)
+    with shown:
+        yield lambda number: shown.advance(task, number)
+
+
 def confirmed(question: str, *, answer: Callable[[str], bool]) -> bool:
     """Ask on the terminal; `answer` judges what was typed."""
     sys.stderr.write(f"{safe(question)} ")

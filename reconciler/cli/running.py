@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,16 +13,19 @@ import click
 from reconciler import workflow
 from reconciler.cli.common import Options, command, connected, loaded, local_store, manifest_options
 from reconciler.cli.launching import explained, interpreter_for
-from reconciler.cli.output import print_document, print_lines
-from reconciler.errors import UsageError
+from reconciler.cli.output import counting, print_document, print_lines
+from reconciler.errors import UdfsError, UsageError
 from reconciler.names import function_key
 from reconciler.render import text
 from reconciler.render.values import shown
 from reconciler.render.words import safe
+from reconciler.rows import Output, Rows
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from reconciler.manifest.load import Loaded
-    from reconciler.runner import Job
+    from reconciler.runner import Call, FunctionError, Job
 
 
 @command()
@@ -53,42 +57,99 @@ def show(options: Options, function: str | None) -> int:
 @command(context={"ignore_unknown_options": True})
 @click.argument("function")
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
+@click.option(
+    "--input",
+    "rows",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Take rows from a .csv, .jsonl or .parquet.",
+)
+@click.option("--header", is_flag=True, help="With --input: the first line of the CSV names the columns.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write results to a .csv, .jsonl or .parquet instead of printing them.",
+)
 @click.option("--python", type=click.Path(path_type=Path), metavar="PATH", help="The CPython to run it in.")
 @click.option(
     "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Give up after so long."
 )
 @manifest_options
-def call(options: Options, function: str, args: tuple[str, ...], python: Path | None, timeout: float | None) -> int:
-    """Run a deployed FUNCTION here on one row, in the CPython it was written for, and print what it returns.
+def call(
+    options: Options,
+    function: str,
+    args: tuple[str, ...],
+    rows: Path | None,
+    header: bool,
+    output: Path | None,
+    python: Path | None,
+    timeout: float | None,
+) -> int:
+    """Run a deployed FUNCTION here on one row, or on those of a file, in the CPython it was written for.
 
     ARGS are read by the types of the function's signature: 1 is a BIGINT, a DOUBLE or a STRING as it says; dates are
-    2026-05-01, arrays and maps JSON. NULL in capitals is SQL's NULL.
+    2026-05-01, arrays and maps JSON. NULL in capitals is SQL's NULL. In CSV it is \\N, or an empty cell that is no text.
     """
+    if rows and args:
+        raise UsageError("E901", "ARGS and --input exclude each other", hint="udfs call --help")
     manifest = loaded(options)
+    given = Rows(rows, str(rows), header=header) if rows else None
     with connected(manifest) as target, tempfile.TemporaryDirectory(prefix="udfs-") as folder:
         job = workflow.deployed_job(manifest, target, function, Path(folder))
         if job is None:
             raise _not_deployed(function, manifest, options)
-        return _run(job, args, python=python, timeout=timeout, as_json=options.as_json)
+        return _run(job, given, args, output, python=python, timeout=timeout, as_json=options.as_json)
 
 
-def _run(job: Job, args: tuple[str, ...], *, python: Path | None, timeout: float | None, as_json: bool) -> int:
-    from reconciler.runner import RunnerError, Text
-    from reconciler.runner import call as run
+def _run(
+    job: Job,
+    given: Rows | None,
+    args: tuple[str, ...],
+    output: Path | None,
+    *,
+    python: Path | None,
+    timeout: float | None,
+    as_json: bool,
+) -> int:
+    from reconciler import runner
 
-    row = [None if arg == "NULL" else Text(arg) for arg in args]
     try:
-        interpreter = interpreter_for(job, python)
-        with run(interpreter, job, [row], timeout=timeout) as results:
-            values = list(results)
-            printed = results.log
-    except RunnerError as error:
+        session = runner.session(interpreter_for(job, python), job, timeout=timeout)
+        types = session.description.inputs
+        rows = given.read(types) if given else iter([[None if arg == "NULL" else runner.Text(arg) for arg in args]])
+        with session.call(rows, last=True) as call, counting(given is not None) as counted:
+            _deliver(call, output, counted, as_json=as_json)
+    except runner.FunctionError as error:
+        raise _placed(explained(error), error, given) from error
+    except runner.RunnerError as error:
         raise explained(error) from error
-    if printed:
-        sys.stderr.write(printed if printed.endswith("\n") else printed + "\n")
-    for value in values:
-        print(shown(value, as_json=as_json))
+    if call.log:
+        sys.stderr.write(call.log if call.log.endswith("\n") else call.log + "\n")
     return 0
+
+
+def _deliver(call: Call, output: Path | None, counted: Callable[[int], None], *, as_json: bool) -> None:
+    """Print the results, or write them to a file."""
+    description = call.description
+    if output is None:
+        for batch in call.batches():
+            sys.stdout.writelines(f"{shown(value, as_json=as_json)}\n" for value in batch)
+            counted(len(batch))
+        return
+    with Output(output, str(output), description.outputs) as file:
+        for batch in call.batches():
+            file.take(batch if description.kind == "udtf" else ((value,) for value in batch))
+            counted(len(batch))
+
+
+def _placed(told: UdfsError, error: FunctionError, given: Rows | None) -> UdfsError:
+    """Add the place of the row in its file."""
+    if given is not None and error.row is not None and (place := given.place(error.row)):
+        may_be_header = given.path.suffix.lower() == ".csv" and error.row == 0 and not given.header
+        hint = "--header says that the first line names the columns" if may_be_header and not error.hint else error.hint
+        told.problems = tuple(replace(one, at=place, hint=hint or None) for one in told.problems)
+    return told
 
 
 def _not_deployed(function: str, manifest: Loaded, options: Options) -> UsageError:

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 from reconciler.artifacts.runtime import PLATFORMS, RUNTIMES
 from reconciler.artifacts.shape import matcher
-from reconciler.manifest.model import PinnedWheel
+from reconciler.errors import count
+from reconciler.manifest.model import ROW_FILES, PinnedWheel
 from reconciler.manifest.paths import Folder, Refusal
 from reconciler.manifest.requirement import Refused, Wanted, wanted, why_not_a_constraint
 from reconciler.manifest.wording import did_you_mean, quoted
@@ -29,6 +30,7 @@ from reconciler.names import (
     why_not_a_function_name,
     why_not_a_resource_name,
 )
+from reconciler.sources.signature import NotASignature, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -100,6 +102,7 @@ def check(document: Document, manifest: Manifest, target_name: str, target: Targ
     checker.targets(target_name)
     checker.runtimes()
     checker.resources()
+    checker.tables()
     checker.packages()
     checker.functions()
     checker.moved()
@@ -225,6 +228,32 @@ class _Checker:
             self.note("E203", "'table' is not a table's name", *here, "table", hint=hint)
         if resource.partition is not None and not all(map(_PARTITION.match, _split_partition(resource.partition))):
             self.note("E203", "'partition' is not a partition", *here, "partition", hint="pt='20260101'")
+
+    # --- tables -------------------------------------------------------------------------------------------------------
+
+    def tables(self) -> None:
+        for name, table in self.manifest.tables.items():
+            here = ("tables", name)
+            if not _TABLE.match(name):
+                hint = "table, project.table or project.schema.table"
+                self.note("E203", f"{quoted(name)} is not a table's name", *here, hint=hint, at_key=True)
+            for column, kind in table.columns.items():
+                if (why_not := _why_not_a_type(kind)) is not None:
+                    message = f"{quoted(kind)} cannot be the type of a column"
+                    self.note("E203", message, *here, "columns", column, hint=why_not)
+            if table.file is None and table.rows is None:
+                self.note("E201", f"the table {quoted(name)} needs the key 'file' or 'rows'", *here)
+            if table.file is not None and table.rows is not None:
+                self.note("E204", "'file' and 'rows' exclude each other", *here, "rows", hint="keep one", at_key=True)
+            if table.file is not None:
+                self._file((*here, "file"), table.file)
+                if not table.file.lower().endswith(ROW_FILES):
+                    hint = f"the name of a file of rows ends in {' '.join(ROW_FILES)}"
+                    self.note("E203", f"{quoted(table.file)} cannot be read as rows", *here, "file", hint=hint)
+            for index, row in enumerate(table.rows or ()):
+                if len(row) != len(table.columns):
+                    message = f"a row of {len(row)} where there are {count(len(table.columns), 'column')}"
+                    self.note("E203", message, *here, "rows", index)
 
     # --- packages -----------------------------------------------------------------------------------------------------
 
@@ -514,6 +543,14 @@ class _Checker:
             message = f"two different files would be uploaded as {quoted(name)}"
             hint = f"the other is at line {where.line}, column {where.column}; rename one of the files"
             self.note("E309", message, *here, hint=hint)
+
+
+def _why_not_a_type(kind: str) -> str | None:
+    try:
+        found = read(f"->{kind}").outputs
+    except NotASignature as reason:
+        return reason.hint or reason.message
+    return "one type" if len(found) != 1 else None
 
 
 def is_pinned(requirement: str) -> bool:

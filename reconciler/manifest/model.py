@@ -98,6 +98,7 @@ def _wheel_kind(value: object) -> str:
 Value: TypeAlias = Annotated[
     Any, BeforeValidator(core_value), WithJsonSchema({"description": "Any YAML value; quote what should stay text."})
 ]
+ROW_FILES = (".csv", ".jsonl", ".parquet")
 TEXT = rf"^[^{UNPRINTABLE}\r]*$"
 SHA256 = r"^[0-9a-f]{64}$"
 STACK = r"^[a-z][a-z0-9-]{0,39}$"
@@ -303,6 +304,21 @@ class Resource(Section):
     protect: Flag = Field(default=False, description="true: never deleted, even when this entry is gone.")
 
 
+class Table(Section):
+    """What a table holds when functions run here; the service is never asked for it, nor told."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["file"]}, {"required": ["rows"]}]})
+
+    columns: Annotated[dict[Label, Text], Field(min_length=1)] = Field(
+        description="Column → type, in the spelling of a signature: bigint, string, decimal(10,2), array<string>."
+    )
+    file: Text | None = Field(
+        None,
+        description="Path of a .csv (the first line names the columns), .jsonl or .parquet, relative to the manifest.",
+    )
+    rows: list[list[Value]] | None = Field(None, description="Instead of `file`: the rows.")
+
+
 class Test(Section):
     """One call and what must come of it."""
 
@@ -397,6 +413,10 @@ class Manifest(Section):
     moved: Annotated[list[Moved], BeforeValidator(_null_as_none)] = Field(
         default_factory=list,
         description="New names: what is deployed under the old one goes when the new one is there.",
+    )
+    tables: Annotated[dict[Text, Table], BeforeValidator(_null_as_empty)] = Field(
+        default_factory=dict,
+        description="Table, as a resource's `table` names it → the rows it has when functions run here.",
     )
     functions: Annotated[dict[str, Function], BeforeValidator(_null_as_empty)] = Field(
         description="SQL name → function."

@@ -29,6 +29,7 @@ from reconciler.manifest.model import (
     Runtimes,
     RuntimeSettings,
     Section,
+    Table,
     Target,
     Test,
 )
@@ -45,6 +46,7 @@ _NAMED: dict[str, type[Section]] = {
     "targets": Target,
     "packages": Package,
     "resources": Resource,
+    "tables": Table,
     "functions": Function,
     "ignore": Ignored,
     "moved": Moved,

@@ -47,7 +47,7 @@ from reconciler.runner.errors import (
 )
 from reconciler.runner.importing import failures
 from reconciler.runner.interpreters import RUNTIMES, SERVICE_ABI, Interpreter, available, how_to_get, locate, variable
-from reconciler.runner.layout import ResourceFile, ResourceType, is_native, prepare
+from reconciler.runner.layout import ResourceFile, ResourceType, Table, is_native, prepare
 from reconciler.runner.process import Worker, isolation
 from reconciler.runner.wire import Json, Text
 
@@ -77,6 +77,7 @@ __all__ = [
     "ResourceUnusable",
     "RunnerError",
     "Session",
+    "Table",
     "Text",
     "UnsafeArchive",
     "WorkerDied",
@@ -152,7 +153,7 @@ def session(
             remove(temporary)
         raise
     try:
-        made.start(_description(job, memory))
+        made.start(_description(job, layout, memory))
     except BaseException:
         made.close()
         raise
@@ -208,15 +209,11 @@ def _check_module(job: Job) -> None:
         )
 
 
-def _description(job: Job, memory: int | None) -> dict[str, object]:
+def _description(job: Job, layout: Layout, memory: int | None) -> dict[str, object]:
     return {
         "class": job.class_path,
         "modules": [resource.name[:-3] for resource in job.resources if resource.type == "py"],
         "resources": {resource.name: resource.type for resource in job.resources},
-        "tables": {
-            resource.name: None if resource.path is None else str(resource.path.resolve())
-            for resource in job.resources
-            if resource.type == "table"
-        },
+        "tables": {name: str(path) for name, path in layout.tables.items()},
         "limits": {"memory": memory},
     }

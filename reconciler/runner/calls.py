@@ -307,8 +307,8 @@ class Call:
         wanted = len(batch.rows[0]) if types is None else len(types)
         if set(map(len, batch.rows)) != {wanted}:
             index, row = next((index, row) for index, row in enumerate(batch.rows) if len(row) != wanted)
-            taken = f"{wanted} argument{'' if wanted == 1 else 's'}"
-            raise self._rejected(batch.start + index, f"{len(row)} given where {taken} are taken")
+            taken = "1 argument is" if wanted == 1 else f"{wanted} arguments are"
+            raise self._rejected(batch.start + index, f"{len(row)} given where {taken} taken")
         try:
             return wire.rows_frame(batch.rows, types)
         except ValueError:

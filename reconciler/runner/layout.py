@@ -6,8 +6,7 @@ What the service does with the resources of a function (documentation: "Resource
 * PY and FILE resources lie in the working directory under their resource name; a PY resource is importable by its stem.
 * An ARCHIVE is unpacked to `work/<resource name>/`, the name with its extension. Which kind of archive it is, is told
   by the end of the *name*: `.zip`, `.jar`, `.tar`, `.tgz`, `.tar.gz`.
-* A TABLE is not a file. Here its rows come from a file of JSON Lines, one array a row, kept outside the working
-  directory.
+* A TABLE is not a file. Its rows, if there are any to give, are kept outside the working directory.
 
 That a JAR lies in the working directory as it is, and that an archive itself does not, are guesses.
 
@@ -18,6 +17,7 @@ that points out of it, a device, an encrypted member, or more bytes than any hon
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -28,14 +28,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal
 
+from reconciler.runner import wire
 from reconciler.runner.errors import ResourceUnusable, UnsafeArchive
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 ResourceType = Literal["py", "file", "archive", "jar", "table"]
 
 ARCHIVE_SUFFIXES = (".zip", ".jar", ".tar", ".tgz", ".tar.gz")
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows that `get_cache_table` gives."""
+
+    types: tuple[str, ...]
+    """Of its columns, in the spelling of a signature."""
+    rows: Callable[[], Iterable[Sequence[object]]]
+    """Called each time the rows are laid out."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +57,9 @@ class ResourceFile:
     """The resource name on the service; `/` is a separator there and cannot be in it."""
     type: ResourceType
     path: Path | None
-    """Only ever read. For a table: its rows as JSON Lines, or None when there are none to give."""
+    """Only ever read; None for a table."""
+    table: Table | None = None
+    """What a table holds; None when there is nothing to give."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +83,8 @@ class Layout:
     """The working directory of the worker."""
     tmp: Path
     """For temporary files, empty."""
+    tables: Mapping[str, Path]
+    """Of each table with rows, the file that holds them."""
     native: tuple[str, ...]
     """Shared objects that came with the resources, as `resource` or `archive/member`."""
 
@@ -85,8 +100,12 @@ def prepare(root: Path, resources: Iterable[ResourceFile], limits: Limits | None
     cwd.mkdir()
     tmp.mkdir()
     native: list[str] = []
-    for resource in resources:
+    tables: dict[str, Path] = {}
+    for number, resource in enumerate(resources):
         if resource.type == "table":
+            if resource.table is not None:
+                tables[resource.name] = root / f"table {number}"
+                _write_table(resource.table, tables[resource.name])
             continue
         source = _source(resource)
         if resource.type == "archive":
@@ -95,7 +114,15 @@ def prepare(root: Path, resources: Iterable[ResourceFile], limits: Limits | None
         else:
             _copy(resource, source, cwd / resource.name)
             native += [resource.name] if is_native(resource.name) else []
-    return Layout(cwd, tmp, tuple(native))
+    return Layout(cwd, tmp, tables, tuple(native))
+
+
+def _write_table(table: Table, path: Path) -> None:
+    """Write the types and then the rows, one line each, in the cells of `wire`."""
+    with path.open("w", encoding="ascii") as file:
+        file.write(json.dumps(table.types) + "\n")
+        for row in table.rows():
+            file.write(json.dumps(wire.cells(row)) + "\n")
 
 
 def is_native(name: str) -> bool:

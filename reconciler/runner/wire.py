@@ -82,6 +82,11 @@ def rows_frame(rows: Sequence[Sequence[object]], types: Sequence[str] | None) ->
     return frame(header, b"".join(content for _, content in written))
 
 
+def cells(row: Sequence[object]) -> list[object]:
+    """Return a row in a form that JSON can say; raises `ValueError` for a value with no place in it."""
+    return [_write_cell(value) for value in row]
+
+
 def unwritable(row: Sequence[object]) -> str:
     """Return why a row cannot travel, empty when it can."""
     try:
@@ -103,14 +108,14 @@ def read_columns(layout: Sequence[tuple[str, int]], body: memoryview) -> list[li
 
 def _write_column(column: Sequence[Any], kind: str) -> tuple[str, bytes]:
     if kind == "bigint":
-        with suppress(TypeError, OverflowError):
-            return "i8", array("q", column).tobytes()
+        with suppress(struct.error):
+            return "i8", struct.pack(f"{len(column)}q", *column)
     types = set(map(type, column))
     if types == {int}:
-        with suppress(OverflowError):
-            return "i8", array("q", column).tobytes()
+        with suppress(struct.error):
+            return "i8", struct.pack(f"{len(column)}q", *column)
     elif types == {float}:
-        return "f8", array("d", column).tobytes()
+        return "f8", struct.pack(f"{len(column)}d", *column)
     cells = column if types <= _PLAIN else [_write_cell(value) for value in column]
     return "json", json.dumps(cells, separators=(",", ":")).encode("ascii")
 

@@ -67,6 +67,12 @@ def own_temporary_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert list(directory.iterdir()) == []
 
 
+@pytest.mark.parametrize("width", [1, 200, 201, 300])
+def test_a_row_may_be_wide(runner: Runner, width: int) -> None:
+    source = udf(",".join(["bigint"] * width) + "->bigint", "return sum(args)")
+    assert runner.results(source, [[n] * width for n in range(3)]) == [0, width, 2 * width]
+
+
 def test_each_row_gives_one_value(runner: Runner) -> None:
     assert runner.results(ADD, [(1, 2), (3, 4)]) == [3, 7]
 

@@ -16,6 +16,8 @@ from reconciler.runner import (
     InterpreterUnsuitable,
     Job,
     ResourceFile,
+    Table,
+    Text,
     call,
     locate,
 )
@@ -214,14 +216,25 @@ def test_the_documented_include_package_path_works(runner: Runner) -> None:
 
 
 def test_a_table_gives_its_rows_as_tuples(runner: Runner) -> None:
-    table = runner.file("t", '[1, "größe", null]\n\n[2, "b", 0.5]\n', "table")
+    rows = [(1, "größe", None, Text("2026-05-01")), (2, "b", 0.5, None)]
+    types = ("bigint", "string", "double", "date")
+    table = ResourceFile("t", "table", None, Table(types, lambda: rows))
     body = """
         from odps.distcache import get_cache_table
         rows = list(get_cache_table("t"))
         assert all(type(row) is tuple for row in rows)
-        return [type(rows[0][1]).__name__, rows[0][1], repr(rows[0][2]), repr(rows[1][2])]
+        return [type(rows[0][1]).__name__, rows[0][1], repr(rows[0][2]), repr(rows[1][2]), str(rows[0][3])]
     """
-    assert runner.results(udf("->array<string>", body), resources=[table]) == [["str", "größe", "None", "0.5"]]
+    for _ in range(2):
+        given = runner.results(udf("->array<string>", body), resources=[table])
+        assert given == [["str", "größe", "None", "0.5", "2026-05-01"]]
+
+
+def test_a_row_of_a_table_that_does_not_fit_is_named(runner: Runner) -> None:
+    table = ResourceFile("t", "table", None, Table(("bigint",), lambda: [(1,), (Text("x"),)]))
+    body = "from odps.distcache import get_cache_table; return len(list(get_cache_table('t')))"
+    with pytest.raises(FunctionRaised, match="row 2 of table resource 't': 'x' is no BIGINT"):
+        runner.results(udf("->bigint", body), resources=[table])
 
 
 # ---------------------------------------------------------------------------------------------------- native files

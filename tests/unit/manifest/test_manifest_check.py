@@ -74,6 +74,19 @@ WRONG = {
         "2:27 E460 cp37 is CPython 3.7, and '3.8.1' is not",
         "2:51 E460 cp311 is CPython 3.11, and '3.1.14' is not",
     ]),
+    # tables
+    "tables": (
+        S + "tables: {a-b: {columns: {c: strin}, rows: []}, t: {columns: {c: 'bigint,bigint'}}, u: {columns: {c: string, d: date}, "
+        "file: x.csv, rows: [[1], [1, 2]]}, v: {columns: {c: string}, file: lib.zip}}\nfunctions: {}\n", [
+            "2:10 E203 'a-b' is not a table's name",
+            "2:29 E203 'strin' cannot be the type of a column",
+            "2:48 E201 the table 't' needs the key 'file' or 'rows'",
+            "2:65 E203 'bigint,bigint' cannot be the type of a column",
+            "2:132 E204 'file' and 'rows' exclude each other",
+            "2:139 E203 a row of 1 where there are 2 columns",
+            "2:186 E203 'lib.zip' cannot be read as rows",
+        ],
+    ),
     # references
     "an undeclared package": (function("source: a.py, class: A, packages: [q]"), [
         "2:52 E301 the package 'q' is not declared under `packages:`",

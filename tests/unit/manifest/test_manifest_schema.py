@@ -104,4 +104,4 @@ def test_every_key_says_what_it_is_for() -> None:
 
 def test_no_part_takes_unknown_keys() -> None:
     schema = manifest_schema()
-    assert [part["additionalProperties"] for part in (schema, *schema["$defs"].values())] == [False] * 12
+    assert {part["additionalProperties"] for part in (schema, *schema["$defs"].values())} == {False}
