@@ -44,7 +44,6 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _PROJECT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,127}\Z")
 _TABLE = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+){0,2}\Z")
 _PARTITION = re.compile(r"[A-Za-z_]\w*\s*=\s*('[^']*'|\"[^\"]*\"|\w+)\Z", re.ASCII)
-_DISTRIBUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\Z")
 _MAX_GUESSES = 100
 _FOR_THE_LOCK = {
     *("constraints", "constraints_file", "prefer_binary", "pre_release", "no_deps", "without", "extra_index"),
@@ -293,16 +292,6 @@ class _Checker:
         ):
             if path is not None:
                 self._file((*here, key), path)
-        for index, name in enumerate(package.without):
-            if not _DISTRIBUTION.match(name):
-                self.note(
-                    "E470",
-                    f"{quoted(name)} is not a distribution's name",
-                    *here,
-                    "without",
-                    index,
-                    hint="such as 'numpy'",
-                )
         for keys, paths in ((("find_links",), package.find_links), (("build", "headers"), package.build.headers)):
             for index, path in enumerate(paths):
                 self._once((*here, *keys), paths, index)
