@@ -681,7 +681,7 @@ def _of_function(manifest: Manifest, found: Artifacts, function: Function) -> It
     modules = {name: (name[:-3],) for name, one in own.items() if resource_type(name, one) == "py"}
     imports = {name: archive.facts.imports for name, archive in archives.items()}
     yield from gate.twins(
-        imports | modules, [brought for archive in archives.values() for brought in _distributions(archive)]
+        {**imports, **modules}, [brought for archive in archives.values() for brought in _distributions(archive)]
     )
 
 
