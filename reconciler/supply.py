@@ -199,7 +199,6 @@ class _Workshop:
         from reconciler.building.build import Builder
 
         declared = self.loaded.manifest.packages[request.package]
-        grafted, beside = declared.build.libraries, declared.libraries
         pip = _pip_environment(self.loaded, self.env)
         builder = Builder(self.cache, PipIndex(pip), partial(_interpreter, self.env), pip)
         options = Options(
@@ -208,8 +207,8 @@ class _Workshop:
             constraints,
             tuple(declared.build.environment.items()),
             tuple(self.loaded.folder / path for path in declared.build.headers),
-            tuple(self.loaded.folder / path for path in grafted or beside),
-            repair=bool(grafted),
+            tuple(self.loaded.folder / path for path in declared.libraries),
+            tuple(self.loaded.folder / path for path in declared.build.libraries),
         )
         try:
             return builder.wheel(source, request.runtime, options, on_start=partial(self._started, request.runtime))

@@ -66,10 +66,10 @@ class Options:
     """Folders with headers of libraries that are compiled against."""
 
     libraries: tuple[Path, ...] = ()
-    """Shared libraries to link against. They stay outside the wheel, to travel as FILE resources…"""
+    """Shared libraries to link against. They stay outside the wheel, to travel as FILE resources."""
 
-    repair: bool = False
-    """…unless they are grafted into it."""
+    grafted: tuple[Path, ...] = ()
+    """Shared libraries to link against that are put into the wheel."""
 
 
 @dataclass(frozen=True)

@@ -171,7 +171,7 @@ class _Build:
             "environment": sorted(options.environment),
             "headers": [tree_digest(folder) for folder in options.headers],
             "libraries": [read(path).sha256 for path in options.libraries],
-            "repair": options.repair,
+            "grafted": [read(path).sha256 for path in options.grafted],
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -189,7 +189,7 @@ class _Build:
             self._refuse_if(refusal)
             raise failure(self.source.label, self.runtime, error.why, error.said, self.log.path) from error
         self._refuse_if(refusal, wheel)
-        if self.options.repair:
+        if self.options.grafted:
             wheel = self._repaired(wheel)
         wheel = normalized(wheel, self.workspace / "normal")
         self._judge(wheel)
@@ -198,12 +198,8 @@ class _Build:
 
     def _link_libraries(self) -> None:
         """Put each library under its SONAME, which the linker writes down, and under the name that ``-l`` means."""
-        for path in self.options.libraries:
-            try:
-                with path.open("rb") as stream:
-                    soname = read_elf(stream).soname or path.name
-            except (OSError, Damaged) as error:
-                raise PackageError("E411", f"'{path}' is not a native library: {error}") from error
+        for path in (*self.options.libraries, *self.options.grafted):
+            soname = _soname(path)
             shutil.copyfile(path, self.workspace / "lib" / soname)
             link = self.workspace / "lib" / f"{soname.partition('.so')[0]}.so"
             if not link.exists():
@@ -317,8 +313,9 @@ class _Build:
             )
         place = self.workspace / "repaired"
         command = [sys.executable, "-m", "repairwheel", "-o", str(place), "-l", str(self.workspace / "lib")]
+        outside = [part for path in self.options.libraries for part in ("-e", _soname(path))]
         engine = Here(sys.executable, {})
-        code, said = self._run([*command, "--no-sys-paths", str(wheel)], self._made({}), engine=engine)
+        code, said = self._run([*command, *outside, "--no-sys-paths", str(wheel)], self._made({}), engine=engine)
         found = list(place.glob("*.whl"))
         if code != 0 or len(found) != 1:
             raise PackageError(
@@ -426,6 +423,15 @@ class _Build:
     def _clean_up(self, engine: Engine, variables: Mapping[str, str]) -> None:
         if command := engine.abandoned():
             Processes(30).run(command, cwd=self.workspace, environment=variables, log=self.log, label=self.source.label)
+
+
+def _soname(path: Path) -> str:
+    """Return the name by which what is linked against a library will ask for it."""
+    try:
+        with path.open("rb") as stream:
+            return read_elf(stream).soname or path.name
+    except (OSError, Damaged) as error:
+        raise PackageError("E411", f"'{path}' is not a native library: {error}") from error
 
 
 # --- What was built before ------------------------------------------------------------------------------------------------

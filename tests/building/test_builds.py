@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import ZipFile
@@ -321,22 +322,27 @@ def test_a_library_outside_is_linked_by_its_soname_and_grafted_where_that_is_wan
     bench: Workbench, tmp_path: Path
 ) -> None:
     needs_zig()
-    library = compiled(tmp_path / "lib", "vendor.bin", "int answer(void) { return 42; }", "-Wl,-soname,libanswer.so.26")
-    (tmp_path / "headers").mkdir()
-    (tmp_path / "headers" / "answer.h").write_text("int answer(void);\n")
+    vendor = tmp_path / "vendor"
+    answer = compiled(vendor, "answer.bin", "int answer(void) { return 42; }", "-Wl,-soname,libanswer.so.26")
+    other = compiled(vendor, "libother.so", "int other(void) { return 1; }")
+    (vendor / "answer.h").write_text("int answer(void);\nint other(void);\n")
     text = EXTENSION.replace("#include <string.h>", "#include <string.h>\n#include <answer.h>")
-    project = bench.project(
-        {"greeting.c": text.replace("char text[64];", "char text[64]; if (answer() != 42) return NULL;")}
-    )
-    options = Options(
-        libraries=(library,), headers=(tmp_path / "headers",), environment=(("LIBS", "-lanswer"),)
-    )  # fmt: skip
-    outside = bench.build(project, options=options)
+    text = text.replace("char text[64];", "char text[64]; if (answer() + other() != 43) return NULL;")
+    project = bench.project({"greeting.c": text})
+    flags = (("LIBS", "-lanswer -lother"),)
+
+    outside = bench.build(project, options=Options(libraries=(answer, other), headers=(vendor,), environment=flags))
     (native,) = inspect(outside.content.path, "wheel").natives
-    assert "libanswer.so.26" in native.elf.needed
+    assert {"libanswer.so.26", "libother.so"} <= set(native.elf.needed)
 
     pytest.importorskip("repairwheel", reason="needs repairwheel")
-    inside = bench.build(project, options=Options(**{**vars(options), "repair": True}))
-    names = {native.name for native in inspect(inside.content.path, "wheel").natives}
-    assert any(re.fullmatch(r"libanswer-\w+\.so\.26", name) for name in names)
-    assert imported(inside, "cp37", "greeting.greet('you')[0]", tmp_path / "work") == "hello you"
+    options = Options(libraries=(other,), grafted=(answer,), headers=(vendor,), environment=flags)
+    inside = bench.build(project, options=options)
+    natives = inspect(inside.content.path, "wheel").natives
+    assert [native.name for native in natives if re.fullmatch(r"libanswer-\w+\.so\.26", native.name)]
+    assert not [native.name for native in natives if "other" in native.name]
+    assert bench.build(project, options=options, fresh=True).content == inside.content
+
+    options = replace(options, libraries=(), grafted=(answer, other))
+    both = bench.build(project, options=options)
+    assert imported(both, "cp37", "greeting.greet('you')[0]", tmp_path / "work") == "hello you"
