@@ -2,8 +2,12 @@
 From manifest and artifacts to the state that should be live.
 
 Pure: files were read and wheels fetched before (`artifacts`). A function with a source becomes two objects, its entry
-module (a PY resource under the source file's name) and the function; a wheel, or a package in one piece, becomes one
-ARCHIVE, shared by all functions that use it; a native library becomes one FILE under its SONAME; what `resources:` lists becomes what it says.
+module (a PY resource) and the function; a wheel, or a package in one piece, becomes one ARCHIVE, shared by all functions
+that use it; a native library becomes one FILE under its SONAME; what `resources:` lists becomes what it says.
+
+An entry module is named by its content (``my_psi__3fa9c1d2.py``), unless the manifest wants names to stay. A new content
+is then a new resource beside the old one, and the function moves from the one to the other in the single request that
+replaces its definition: no query sees half of an update.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciler.manifest.check import resource_type
-from reconciler.names import Key, function_key, reference, resource_key
+from reconciler.names import Key, function_key, reference, resource_key, versioned
 from reconciler.state import Desired, Function, Marker, Resource, name_mark
 
 if TYPE_CHECKING:
@@ -37,7 +41,8 @@ def state(loaded: Loaded, artifacts: Artifacts) -> DesiredState:
     for name in loaded.manifest.functions:
         function = _function(name, loaded, artifacts)
         wanted[function.object.key] = function
-        carried[resource_key(loaded.code[name].carrier)].add(name_mark(name))
+        carrier = _entry(name, loaded, artifacts) or loaded.code[name].carrier
+        carried[resource_key(carrier)].add(name_mark(name))
     manifest = loaded.manifest
     protected = {function_key(name) for name, function in manifest.functions.items() if function.protect}
     protected |= {resource_key(name) for name, resource in manifest.resources.items() if resource.protect}
@@ -60,15 +65,24 @@ def _resources(loaded: Loaded, artifacts: Artifacts) -> Iterator[Desired]:
             yield Desired(Resource(name, kind, comment=declared.comment, table=source), origin, Marker(stack))
     for name, function in loaded.manifest.functions.items():
         code = loaded.code[name]
-        if function.source is not None and code.entry is not None:
+        entry = _entry(name, loaded, artifacts)
+        if function.source is not None and entry is not None:
             origin = loaded.at("functions", name, "source")
-            yield _file(stack, code.entry, "py", artifacts.files[function.source], origin)
+            yield _file(stack, entry, "py", artifacts.files[function.source], origin)
         for package in function.packages:
             for archive in artifacts.archives[package, code.runtime]:
                 yield _file(stack, archive.name, "archive", archive.content, loaded.at("packages", package))
         for package, library in artifacts.libraries_of(function.packages):
             origin = loaded.at("packages", package, "libraries", library.number)
             yield _file(stack, library.name, "file", library.content, origin)
+
+
+def _entry(name: str, loaded: Loaded, artifacts: Artifacts) -> str | None:
+    """Return the resource that a function's source becomes, or None if it has no source."""
+    source, code = loaded.manifest.functions[name].source, loaded.code[name]
+    if source is None or code.entry is None:
+        return None
+    return versioned(code.entry, artifacts.files[source].sha256) if code.versioned else code.entry
 
 
 def _file(stack: str, name: str, kind: str, content: Content, origin: Position, comment: str = "") -> Desired:
@@ -78,14 +92,17 @@ def _file(stack: str, name: str, kind: str, content: Content, origin: Position, 
 
 def _function(name: str, loaded: Loaded, artifacts: Artifacts) -> Desired:
     function, code, target = loaded.manifest.functions[name], loaded.code[name], loaded.target
+    entry, class_path = _entry(name, loaded, artifacts), code.class_path
+    if entry is not None:
+        class_path = f"{entry.removesuffix('.py')}.{class_path.rpartition('.')[2]}"
     listed = [
-        *([code.entry] if function.source is not None and code.entry is not None else []),
+        *([entry] if entry else []),
         *function.resources,
         *(archive.name for package in function.packages for archive in artifacts.archives[package, code.runtime]),
         *(library.name for _, library in artifacts.libraries_of(function.packages)),
     ]
     references = tuple(reference(item, target.project, target.schema_) for item in dict.fromkeys(listed))
-    return Desired(Function(name, code.class_path, references), loaded.at("functions", name))
+    return Desired(Function(name, class_path, references), loaded.at("functions", name))
 
 
 def _marked(desired: Desired, marks: set[str] | None) -> Desired:

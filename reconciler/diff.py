@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.errors import count
 from reconciler.names import Key, resource_key
-from reconciler.state import Function, Resource, name_mark
+from reconciler.state import Function, Resource, name_mark, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -50,7 +50,7 @@ class Cause(enum.Enum):
     """Why an object is not as it should be."""
 
     NEW = "new"
-    """In the manifest, never seen in the project."""
+    """In the manifest, never seen in the project, not even with another content."""
 
     MISSING = "missing"
     """Something in the project says that it was there: deleted outside, or an apply was cut off."""
@@ -75,6 +75,12 @@ class Cause(enum.Enum):
 
     DESTROYED = "destroyed"
     """The stack is being removed on purpose."""
+
+    ROLLED_BACK = "rolled back"
+    """An earlier apply left it otherwise, and that is wanted again."""
+
+    SUPERSEDED = "superseded"
+    """A version that no function lists any more, and whose grace is over."""
 
     NONE = "none"
     """Nothing differs."""
@@ -133,16 +139,24 @@ class Comparison:
     foreign: int
     """Objects in the project that this stack neither wants nor manages."""
 
+    superseded: tuple[Live, ...] = ()
+    """Versions of this stack that are not wanted, and stay for who still runs them and for a way back."""
 
-def compare(desired: DesiredState, live: LiveState, stack: str, last: Entry | None = None) -> Comparison:
+
+def compare(
+    desired: DesiredState, live: LiveState, stack: str, last: Entry | None = None, *, retire: bool = True
+) -> Comparison:
     """
     Return what separates `live` from `desired`, as far as it belongs to `stack`.
 
     `last` is the newest entry of the stack's ledger. Without it the marks in comments decide alone: less is known of
-    functions, and nothing foreign becomes ours.
+    functions, and nothing foreign becomes ours. Versions that are not wanted stay, unless `retire` says otherwise.
     """
-    changes, clashes, shared, foreign = [], [], [], 0
-    missing = _evidence(live, stack, last)
+    changes, clashes, shared, superseded, foreign = [], [], [], [], 0
+    versions = frozenset(
+        plain for have in live.values() if have.marker and have.marker.stack == stack and (plain := version_of(have))
+    )
+    missing = _evidence(desired, live, stack, last)
     alive = frozenset(name_mark(key.name) for key in live if key.kind == "function")
     for key in sorted(desired.keys() | live.keys()):
         want, have = desired.get(key), live.get(key)
@@ -154,13 +168,16 @@ def compare(desired: DesiredState, live: LiveState, stack: str, last: Entry | No
         elif want is not None and have is not None and holder != stack:
             clashes.append(Clash(key, want, have, holder))
         elif have is None:
-            cause = Cause.MISSING if missing(key) else Cause.NEW
+            is_next = want is not None and version_of(want) in versions
+            cause = Cause.MISSING if missing(key) else Cause.MANIFEST if is_next else Cause.NEW
             changes.append(Change(Action.CREATE, key, want, None, cause))
+        elif want is None and retire and version_of(have):
+            superseded.append(have)
         elif want is None:
             changes.append(Change(Action.DELETE, key, None, have, Cause.REMOVED))
         else:
             changes.append(_compared(key, want, have, alive, last.known(key) if last else None))
-    return Comparison(tuple(changes), tuple(clashes), tuple(shared), foreign)
+    return Comparison(tuple(changes), tuple(clashes), tuple(shared), foreign, tuple(superseded))
 
 
 def managed_by(have: Live, live: LiveState, last: Entry | None = None) -> str | None:
@@ -211,10 +228,14 @@ def _markers(function: Function, live: LiveState) -> Iterator[Marker]:
             yield carrier.marker
 
 
-def _evidence(live: LiveState, stack: str, last: Entry | None) -> Callable[[Key], bool]:
+def _evidence(desired: DesiredState, live: LiveState, stack: str, last: Entry | None) -> Callable[[Key], bool]:
     """Return a test that says whether the ledger, or something in the project, still speaks of an object that is gone."""
     marks = {
-        mark for have in live.values() if have.marker and have.marker.stack == stack for mark in have.marker.functions
+        mark
+        for key, have in live.items()
+        # A superseded version names functions that may have been deleted on purpose since.
+        if have.marker and have.marker.stack == stack and (key in desired or not version_of(have))
+        for mark in have.marker.functions
     }
     listed = {
         resource_key(ref.name)

@@ -1063,6 +1063,15 @@ _explain(
     Under `moved:` stands what is deployed under another name: `from` is the name in the project, which the manifest no
     longer has, and `to` one of its functions or resources. Both are of the same kind.""",
 )
+_explain(
+    "E550",
+    "a module is imported by a name it does not have",
+    """
+    A function's source is uploaded under a name with its content's digest (my_psi__3fa9c1d2.py), so that a new version never
+    takes the place of one that a query runs. Python then knows the module by that name, and an import of the plain one
+    fails. Declare the file under `resources:` as well, and it keeps its name and is replaced in place; or write
+    `rollout: in_place`, and all do.""",
+)
 
 # --- E6: the service ------------------------------------------------------------------------------------------------------
 _explain(

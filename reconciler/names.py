@@ -24,6 +24,8 @@ DEFAULT_SCHEMA = "default"
 ARCHIVE_SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip", ".jar")
 """By these ends of a resource's name MaxCompute chooses how to unpack [doc "Resource operations"]."""
 
+_ENDS = (".py", *ARCHIVE_SUFFIXES)
+
 
 FOLDER_SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz")
 """By these ends of a resource's name a folder is packed."""
@@ -130,6 +132,23 @@ def repacked_archive(filename: str, sha256: str) -> str:
     name, version, *rest = filename.removesuffix(".whl").split("-")
     build = rest.pop(0) if len(rest) > 3 else "0"
     return f"{'-'.join([name, version, f'{build}_{sha256[:8]}', *rest])}.zip"
+
+
+def versioned(name: str, sha256: str) -> str:
+    """Return the name under which one content of `name` is uploaded: a new content is a new resource."""
+    end = next((end for end in _ENDS if name.lower().endswith(end)), "")
+    stem = name[: len(name) - len(end)]
+    return f"{stem}__{sha256[:8]}{name[len(stem) :]}"
+
+
+def unversioned(name: str, sha256: str) -> str | None:
+    """
+    Return a name without the digest that `versioned` or `repacked_archive` put there for this content, or None.
+
+    All versions of one thing have this in common.
+    """
+    plain = re.sub(rf"__?{sha256[:8]}(?![0-9a-f])", "", name, count=1)
+    return None if plain == name else plain
 
 
 def why_not_a_resource_name(name: str) -> str | None:

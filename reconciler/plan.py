@@ -66,6 +66,9 @@ class Plan:
     foreign: int = 0
     """Objects in the project that the stack has nothing to do with."""
 
+    superseded: int = 0
+    """Versions of this stack that are no longer wanted, and stay until they are collected."""
+
     empty_manifest: bool = False
     from_dump: bool = False
     """Whether the live side came from a dump: nobody has looked at the project itself."""
@@ -103,19 +106,19 @@ def make(
     destination: Destination,
     last: Entry | None = None,
     moved: Mapping[Key, Key] | None = None,
-    destroying: bool = False,
+    cause: Cause | None = None,
     from_dump: bool = False,
 ) -> Plan:
     """
     Plan how `live` becomes `desired` as far as it belongs to `stack`; `last` is the newest entry of its ledger.
 
-    `moved` leads from old names to new ones.
+    `moved` leads from old names to new ones; `cause` is why, where it is not the manifest that wants it so.
     """
-    found = compare(desired, live, stack, last)
+    found = compare(desired, live, stack, last, retire=cause not in {Cause.DESTROYED, Cause.SUPERSEDED})
     operations = [change for change in found.changes if change.action is not Action.KEEP]
     operations = _renamed(operations, desired, moved or {})
-    if destroying:
-        operations = [replace(change, cause=Cause.DESTROYED) for change in operations]
+    if cause is not None:
+        operations = [replace(change, cause=cause) for change in operations]
     refusals = [
         *map(_clash, found.clashes),
         *(problem for change in operations if (problem := _retyped(change))),
@@ -130,7 +133,8 @@ def make(
         shared=found.shared,
         refusals=tuple(sorted(refusals, key=lambda p: (p.at or _NOWHERE, p.code))),
         foreign=found.foreign,
-        empty_manifest=not desired and not destroying,
+        superseded=len(found.superseded),
+        empty_manifest=not desired and cause is None,
         from_dump=from_dump,
     )
 

@@ -157,6 +157,7 @@ def plan_of(told: PlanDocument) -> Plan:
         unchanged=tuple(map(_kept, told.saved.kept)),
         shared=tuple(map(_kept, told.saved.shared)),
         foreign=told.foreign,
+        superseded=told.superseded,
         empty_manifest=told.saved.empty_manifest,
         from_dump=told.from_dump,
     )

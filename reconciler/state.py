@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from reconciler.names import Key, Reference, function_key, resource_key
+from reconciler.names import Key, Reference, function_key, resource_key, unversioned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -146,6 +146,17 @@ class Live:
     """For resources."""
 
     schema: str | None = None
+
+
+def version_of(side: Desired | Live) -> str | None:
+    """
+    Return the plain name of a resource that is one version of a content, or None.
+
+    The digest in its name must be that of its mark: a name that somebody chose may look alike.
+    """
+    if side.marker is None or side.marker.sha256 is None:
+        return None
+    return unversioned(side.object.name, side.marker.sha256)
 
 
 DesiredState: TypeAlias = "Mapping[Key, Desired]"

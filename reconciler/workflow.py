@@ -17,7 +17,7 @@ from reconciler.apply import apply
 from reconciler.artifacts.content import Content, read
 from reconciler.artifacts.inspection import is_library_name
 from reconciler.artifacts.runtime import flags, is_native, runtimes_of
-from reconciler.diff import managed_by
+from reconciler.diff import Cause, managed_by
 from reconciler.errors import InvalidManifest, UdfsError, UsageError
 from reconciler.ignoring import ignoring
 from reconciler.lease import Lease
@@ -142,7 +142,9 @@ def _moved(loaded: Loaded) -> Mapping[Key, Key]:
 def make_destruction(loaded: Loaded, reading: Reading) -> Plan:
     """Plan the removal of everything that the stack manages: an apply of nothing."""
     stack = loaded.manifest.stack
-    return plan.make({}, reading.live, stack=stack, destination=destination(loaded), last=reading.last, destroying=True)
+    return plan.make(
+        {}, reading.live, stack=stack, destination=destination(loaded), last=reading.last, cause=Cause.DESTROYED
+    )
 
 
 def carry_out(

@@ -26,6 +26,7 @@ from reconciler.names import (
     bundle_archive,
     is_qualified,
     reference,
+    versioned,
     wheel_archive,
     why_not_a_function_name,
     why_not_a_resource_name,
@@ -65,6 +66,9 @@ class Code:
     runtime: RuntimeTag
     carrier: str
     """The name of the resource whose mark speaks for the function: `entry`, or the first one that the stack manages."""
+
+    versioned: bool = False
+    """Whether `entry`, which then is the carrier too, is uploaded under a name with its content's digest."""
 
 
 @dataclass(frozen=True)
@@ -452,7 +456,10 @@ class _Checker:
             hint = "letters, digits and _, then .py: MaxCompute imports the module by this name"
             self.note("E310", f"{quoted(entry)} is not the name of a Python module", *here, "source", hint=hint)
             return None
-        why_not = why_not_a_resource_name(entry)
+        # A name that is declared under `resources:` is one that other modules may import, and stays.
+        is_versioned = self.manifest.rollout == "versioned" and entry not in self.manifest.resources
+        # Any digest is as long as another.
+        why_not = why_not_a_resource_name(versioned(entry, "0" * 64) if is_versioned else entry)
         if why_not is not None:
             self.note("E302", f"the source cannot be uploaded as {quoted(entry)}", *here, "source", hint=why_not)
         self._upload(entry, (found, "py"), (*here, "source"))
@@ -461,7 +468,7 @@ class _Checker:
             message = f"the class {quoted(function.class_)} does not fit the source {quoted(entry)}"
             self.note("E310", message, *here, "class", hint=f"write the class alone, or {stem}.Class")
             return None
-        return Code(f"{stem}.{name}", entry, function.python or self.manifest.python, entry)
+        return Code(f"{stem}.{name}", entry, function.python or self.manifest.python, entry, is_versioned)
 
     def _from_resources(self, here: tuple[str, str], function: Function) -> Code | None:
         target = self.target

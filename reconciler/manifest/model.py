@@ -392,6 +392,11 @@ class Manifest(Section):
     python: Annotated[RuntimeTag, BeforeValidator(_exact)] = Field(
         "cp37", description="The Python the functions run on."
     )
+    rollout: Annotated[Literal["versioned", "in_place"], BeforeValidator(_exact)] = Field(
+        "versioned",
+        description="versioned: a source is uploaded under a name with its digest, and a function switches to it in one "
+        "request; in_place: it is replaced under its own name.",
+    )
     runtimes: Annotated[Runtimes, BeforeValidator(_null_as_empty)] = Field(
         default_factory=Runtimes, description="What the project's clusters are, where udfs would assume something else."
     )

@@ -120,7 +120,20 @@ class ChangeDocument(_Model):
     action: Action
     kind: Literal["function", "resource"]
     name: str
-    cause: Literal["new", "missing", "manifest", "outside", "both", "unknown", "removed", "moved", "destroyed", "none"]
+    cause: Literal[
+        "new",
+        "missing",
+        "manifest",
+        "outside",
+        "both",
+        "unknown",
+        "removed",
+        "moved",
+        "destroyed",
+        "rolled back",
+        "superseded",
+        "none",
+    ]
     file: str | None = None
     line: int | None = None
     column: int | None = None
@@ -175,6 +188,7 @@ class PlanDocument(_Model):
     unchanged: int
     shared: tuple[SharedDocument, ...] = ()
     foreign: int = Field(description="Objects in the project that the stack has nothing to do with.")
+    superseded: int = Field(default=0, description="Versions no longer wanted, which stay until they are collected.")
     upload_bytes: int
     from_dump: bool = Field(default=False, description="Made against a dump; nobody has looked at the project itself.")
     refusals: tuple[ProblemDocument, ...] = Field((), description="Why the plan can never be applied.")
@@ -542,6 +556,7 @@ def plan(made: Plan) -> PlanDocument:
             if change.live and change.live.marker
         ),
         foreign=made.foreign,
+        superseded=made.superseded,
         upload_bytes=made.upload_bytes,
         from_dump=made.from_dump,
         refusals=tuple(map(problem, made.refusals)),

@@ -19,7 +19,7 @@ from reconciler.report import Outcome
 from reconciler.state import Function, Resource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from reconciler.diff import Change, Difference
@@ -59,6 +59,7 @@ _SIGNS = {
 _VERBS = {Action.ADOPT: "adopt", Action.RELEASE: "disown"}
 """What only `udfs adopt` and `udfs disown` do."""
 
+_VERSION = re.compile(r"__([0-9a-f]{8})(?=\.)")
 _PASSIVE = {
     Action.CREATE: "will be created",
     Action.UPDATE: "will be changed",
@@ -141,10 +142,11 @@ def plan(made: Plan, *, command: str | None = None, refusals: Iterable[Problem] 
 def summary(made: Plan) -> str:
     """Return the one line that counts."""
     upload = f" · {size(made.upload_bytes)} to upload" if made.upload_bytes else ""
+    old = f" · {count(made.superseded, 'old version')} kept" if made.superseded else ""
     foreign = f" · {count(made.foreign, 'object')} of others left alone" if made.foreign else ""
     if not made.changes:
         refused = ", but the plan is refused" if made.refusals else ""
-        return f"Nothing to do: {count(len(made.unchanged), 'object')} as the manifest says{refused}{foreign}"
+        return f"Nothing to do: {count(len(made.unchanged), 'object')} as the manifest says{refused}{old}{foreign}"
     if made.counts.keys() & _VERBS.keys():
         parts = [f"{n} to {_VERBS.get(action, action.value)}" for action in _SIGNS if (n := made.counts.get(action))]
         return f"Plan: {', '.join(parts)}{upload}"
@@ -153,7 +155,7 @@ def summary(made: Plan) -> str:
     ]
     if noted := made.counts.get(Action.RECORD):
         parts.append(f"{noted} to note")
-    return f"Plan: {', '.join(parts)}, {len(made.unchanged)} unchanged{upload}{foreign}"
+    return f"Plan: {', '.join(parts)}, {len(made.unchanged)} unchanged{upload}{old}{foreign}"
 
 
 def drift(found: Drift, made: Plan, command: str | None = None) -> Iterator[Line]:
@@ -317,6 +319,12 @@ def _reason(change: Change) -> str:
             return f"it was called {safe(change.differences[0].old)}{sent}"
         case Cause.DESTROYED:
             return "the stack is destroyed"
+        case Cause.ROLLED_BACK:
+            return "it goes back to what it was"
+        case Cause.SUPERSEDED:
+            return "no function lists it any more"
+        case Cause.MANIFEST if _switch(change.differences):
+            return "its source changed"
         case Cause.MANIFEST:
             return f"{_moved(change)} changed{sent}"
         case Cause.OUTSIDE:
@@ -330,7 +338,8 @@ def _reason(change: Change) -> str:
 
 
 def _moved(change: Change) -> str:
-    return "its file" if any(found.field == "content" for found in change.differences) else "the manifest"
+    is_next = change.action is Action.CREATE
+    return "its file" if is_next or any(one.field == "content" for one in change.differences) else "the manifest"
 
 
 def _what(change: Change) -> str:
@@ -359,10 +368,23 @@ def _by(change: Change) -> str:
     return who + when
 
 
-def _differences(differences: Iterable[Difference], *, reverse: bool = False) -> Iterator[Line]:
+def _differences(differences: Sequence[Difference], *, reverse: bool = False) -> Iterator[Line]:
+    if switch := _switch(differences):
+        old, new = reversed(switch) if reverse else switch
+        yield (("", f"      {'version':<10} {old} → {new}"),)
+        return
     for found in differences:
         if found.field not in {"marker", "name", "protect"}:
             yield (("", f"      {found.field:<10} {_difference(found, reverse=reverse)}"),)
+
+
+def _switch(differences: Sequence[Difference]) -> tuple[str, str] | None:
+    """Return the digests of two versions if a function moves from the one to the other, and is else as it was."""
+    plain = [(_VERSION.sub("", one.old), _VERSION.sub("", one.new)) for one in differences]
+    if [one.field for one in differences] != ["class", "resources"] or any(old != new for old, new in plain):
+        return None
+    old, new = _VERSION.search(differences[0].old), _VERSION.search(differences[0].new)
+    return (old[1], new[1]) if old and new else None
 
 
 def _difference(found: Difference, *, reverse: bool) -> str:

@@ -22,7 +22,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-VERSION = 1
+VERSION = 2
 """Of the checks. A result is remembered under it, so a new rule makes every file be looked at again."""
 
 
@@ -66,3 +66,6 @@ class Use:
 
     isolated: bool = False
     """Whether its SQL needs ``odps.isolation.session.enable`` anyway, as compiled code does."""
+
+    renamed: tuple[str, ...] = ()
+    """Modules that are uploaded under a name with a digest, and cannot be imported by their own."""

@@ -60,8 +60,11 @@ def _idle(
     for code, column in codes.items():
         if (line, code) in used:
             continue
-        if code in EXPLANATIONS and code.startswith("E8"):
+        if code in EXPLANATIONS and code.startswith(("E8", "E550")):
             message, hint = f"nothing is found here that ignore[{code}] would silence", "remove it"
         else:
-            message, hint = f"'{code}' is not a code of the source checks", "they are E801 to E820: udfs explain"
+            message, hint = (
+                f"'{code}' is not a code of the source checks",
+                "they are E801 to E820 and E550: udfs explain",
+            )
         yield page.spot(line, column, len(code), "E820", message, hint, "warning")

@@ -70,12 +70,19 @@ def judge(page: Page, facts: Facts, use: Use) -> Iterator[Finding]:
         if top in use.peers:
             continue
         told.add(top)
-        if top in use.modules:
+        if top in use.renamed:
+            yield _renamed(page, one, top)
+        elif top in use.modules:
             if one.at_load:
                 told.discard(top)
                 yield _too_early(page, one, top, use)
         else:
             yield _nowhere(page, one, top, use)
+
+
+def _renamed(page: Page, one: Import, top: str) -> Finding:
+    message = f"'{top}' cannot be imported by this name: {top}.py is uploaded with its content's digest in its name"
+    return page.at(one.node, "E550", message, f"declare {top}.py under `resources:` too, and it keeps its name")
 
 
 def _relative(one: Import) -> str:

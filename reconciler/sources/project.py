@@ -80,6 +80,9 @@ def _uses(name: str, loaded: Loaded, artifacts: Artifacts) -> Iterator[tuple[str
     archives = [archive for package in function.packages for archive in artifacts.archives[package, code.runtime]]
     libraries = [library.name for _, library in artifacts.libraries_of(function.packages)]
     use = _use(code.runtime, listed, archives, libraries)
+    if code.versioned:
+        stem = code.entry.removesuffix(".py")
+        use = replace(use, peers=tuple(one for one in use.peers if one != stem), renamed=(stem,))
     class_name = code.class_path.rpartition(".")[2]
     for module, file in modules:
         yield file, replace(use, class_name=class_name if module == code.entry else None)

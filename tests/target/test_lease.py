@@ -47,7 +47,14 @@ def apply(
     progress: Silent | None = None,
 ) -> Report:
     reading = target.read()
-    plan = make(desired, reading.live, stack=STACK, destination=HERE, last=reading.last, destroying=not desired)
+    plan = make(
+        desired,
+        reading.live,
+        stack=STACK,
+        destination=HERE,
+        last=reading.last,
+        cause=None if desired else Cause.DESTROYED,
+    )
     return workflow.carry_out(plan, reading, target, contents, holder, progress or Silent(), patience=HASTE)
 
 
@@ -168,9 +175,9 @@ def test_a_function_that_a_dead_run_created_is_known_to_be_ours(server: Server, 
     )
     reading = target.read()
     assert marked.marker is not None
-    plan = make({}, reading.live, stack=STACK, destination=HERE, last=reading.last, destroying=True)
+    plan = make({}, reading.live, stack=STACK, destination=HERE, last=reading.last, cause=Cause.DESTROYED)
     assert [str(change.key) for change in plan.changes] == ["function f"]
-    without = make({}, reading.live, stack=STACK, destination=HERE, destroying=True)
+    without = make({}, reading.live, stack=STACK, destination=HERE, cause=Cause.DESTROYED)
     assert not without.changes, "a lost ledger makes nothing foreign ours"
 
 
@@ -186,7 +193,7 @@ def test_a_function_that_somebody_made_after_a_dead_run_is_theirs(server: Server
     assert [p.code for p in make(WANTED, reading.live, stack=STACK, destination=HERE, last=reading.last).refusals] == [
         "E501"
     ]
-    assert not make({}, reading.live, stack=STACK, destination=HERE, last=reading.last, destroying=True).changes
+    assert not make({}, reading.live, stack=STACK, destination=HERE, last=reading.last, cause=Cause.DESTROYED).changes
 
 
 def test_a_function_that_was_made_anew_is_somebody_elses(server: Server, contents: dict[str, Path]) -> None:
@@ -210,7 +217,7 @@ def test_a_project_that_moved_while_the_plan_was_looked_at_is_left_alone(
     target = reach(server)
     apply(target, WANTED, contents)
     reading = target.read()
-    plan = make({}, reading.live, stack=STACK, destination=HERE, last=reading.last, destroying=True)
+    plan = make({}, reading.live, stack=STACK, destination=HERE, last=reading.last, cause=Cause.DESTROYED)
     other = Client(server.url, "demo", None, Credentials("eve", "key"), "test")
     other.send("delete", "/resources/a.py", headers={})
     other.send(
@@ -228,7 +235,7 @@ def test_a_resource_is_not_deleted_under_a_user_who_came_meanwhile(server: Serve
     target = reach(server)
     apply(target, WANTED, contents)
     reading = target.read()
-    plan = make({}, reading.live, stack=STACK, destination=HERE, last=reading.last, destroying=True)
+    plan = make({}, reading.live, stack=STACK, destination=HERE, last=reading.last, cause=Cause.DESTROYED)
     theirs = b"<Function><Alias>g</Alias><ClassType>a.F</ClassType><Resources><ResourceName>a.py</ResourceName></Resources></Function>"
     other = Client(server.url, "demo", None, Credentials("eve", "key"), "test")
     other.send("post", "/registration/functions", headers={"Content-Type": "application/xml"}, body=theirs)

@@ -27,6 +27,7 @@ class {name}(object):
 """
 BEFORE = """\
 stack: risk
+rollout: in_place
 targets: {local: {endpoint: "${env:ENDPOINT}", project: demo}}
 resources:
   data.csv: {file: data.csv}

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reconciler import desired
 from reconciler.artifacts import Archive, Artifacts, Library
 from reconciler.artifacts.content import Content, read
 from reconciler.artifacts.inspection import Facts
 from reconciler.manifest.load import load
-from reconciler.names import Reference, function_key, resource_key
-from reconciler.state import Function, Resource, name_mark
+from reconciler.names import Reference, function_key, resource_key, unversioned, versioned
+from reconciler.state import Function, Resource, name_mark, version_of
 
 if TYPE_CHECKING:
     from reconciler.state import DesiredState
@@ -42,20 +47,52 @@ def state_of(folder: Path, text: str) -> DesiredState:
     return desired.state(loaded, Artifacts(files, wheels, named_libraries))
 
 
-def test_a_source_becomes_its_module_and_the_function(tmp_path: Path) -> None:
+F_PY = versioned("f.py", hashlib.sha256(b"# f.py\n").hexdigest())
+"""What f.py is uploaded as."""
+
+
+def test_a_source_becomes_its_module_named_by_its_content_and_the_function(tmp_path: Path) -> None:
     state = state_of(tmp_path, "stack: s\nfunctions:\n  Psi: {source: f.py, class: F}\n")
-    function, module = state[function_key("psi")], state[resource_key("f.py")]
-    assert function.object == Function("Psi", "f.F", (Reference("f.py"),))
+    function, module = state[function_key("psi")], state[resource_key(F_PY)]
+    assert function.object == Function("Psi", f"{F_PY[:-3]}.F", (Reference(F_PY),))
     assert str(function.origin) == "udfs.yaml:3:3"
-    assert (module.object.name, str(module.origin)) == ("f.py", "udfs.yaml:3:17")
+    assert (module.object.name, str(module.origin)) == (F_PY, "udfs.yaml:3:17")
     assert module.marker is not None
     assert module.marker.functions == {name_mark("psi")}
+    assert version_of(module) == "f.py"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "stack: s\nrollout: in_place\nfunctions:\n  f: {source: f.py, class: F}\n",
+        "stack: s\nresources: {f.py: {file: f.py}}\nfunctions:\n  f: {source: f.py, class: F}\n",
+    ],
+    ids=["all names stay", "a name declared under resources stays"],
+)
+def test_a_source_keeps_its_name_where_the_manifest_says_so(text: str, tmp_path: Path) -> None:
+    state = state_of(tmp_path, text)
+    assert {key.name for key in state} == {"f", "f.py"}
+    assert state[function_key("f")].object == Function("f", "f.F", (Reference("f.py"),))
+    assert version_of(state[resource_key("f.py")]) is None
+
+
+@given(st.sampled_from(["f.py", "a__b.py", "x.tar.gz", "x-1.2.zip", "plain", "a__00000000.py"]), st.binary(max_size=2))
+def test_a_version_is_known_by_its_name_and_its_content_together(name: str, content: bytes) -> None:
+    sha256 = hashlib.sha256(content).hexdigest()
+    made = versioned(name, sha256)
+    assert made != name
+    assert made.startswith(name.split(".")[0])
+    if "." in name:
+        assert unversioned(made, sha256) == name
+        assert unversioned(made, hashlib.sha256(content + b"!").hexdigest()) is None
+    assert unversioned(name, sha256) is None
 
 
 def test_functions_of_one_source_share_its_module(tmp_path: Path) -> None:
     state = state_of(tmp_path, "stack: s\nfunctions:\n  f: {source: f.py, class: F}\n  g: {source: f.py, class: G}\n")
     assert len(state) == 3
-    module = state[resource_key("f.py")].marker
+    module = state[resource_key(F_PY)].marker
     assert module is not None
     assert module.functions == {name_mark("f"), name_mark("g")}
 
@@ -72,7 +109,7 @@ functions:
     function = state[function_key("f")].object
     assert isinstance(function, Function)
     assert [str(ref) for ref in function.resources] == [
-        "f.py", "A.csv", "t", "other/resources/x.csv", "y.csv", "n-1-py3-none-any.zip"
+        F_PY, "A.csv", "t", "other/resources/x.csv", "y.csv", "n-1-py3-none-any.zip"
     ]  # fmt: skip
     archive = state[resource_key("n-1-py3-none-any.zip")]
     assert archive.object == Resource("n-1-py3-none-any.zip", "archive", "5" * 32, 7)
@@ -116,4 +153,4 @@ functions: {f: {source: f.py, class: F, packages: [geo]}}
     assert state[resource_key("libgeo.so")].origin.line == 2
     function = state[function_key("f")].object
     assert isinstance(function, Function)
-    assert [ref.name for ref in function.resources] == ["f.py", "n-1-py3-none-any.zip", "libgeo.so"]
+    assert [ref.name for ref in function.resources] == [F_PY, "n-1-py3-none-any.zip", "libgeo.so"]

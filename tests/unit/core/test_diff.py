@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from reconciler.diff import Action, Cause, Change, Comparison, compare, explain_list, managed_by, users_of
 from reconciler.ledger import Applied, Entry, Holder
-from reconciler.names import Reference, function_key, resource_key
-from reconciler.state import Function, Resource
-from tests.unit.core.states import NOON, STACK, function, live, marker, resource, state, there, wanted
+from reconciler.names import Reference, function_key, resource_key, versioned
+from reconciler.state import Function, Live, Resource
+from tests.unit.core.states import NOON, STACK, digests, function, live, marker, resource, state, there, wanted
 
 
 def only(comparison: Comparison) -> Change:
@@ -236,3 +236,50 @@ def test_what_another_stack_manages_with_the_same_content_is_shared_and_anything
 def test_what_nobody_manages_is_never_shared() -> None:
     found = compare(state(wanted(resource("a.py"))), live(there(resource("a.py"))), STACK)
     assert (found.shared, len(found.clashes)) == ((), 1)
+
+
+def version(content: str, plain: str = "a.py") -> Resource:
+    """Return the resource that one content of a source is uploaded as."""
+    return resource(versioned(plain, digests(content)[0]), content)
+
+
+def test_a_version_that_is_no_longer_wanted_stays() -> None:
+    new, old = version("two"), version("one")
+    have = live(there(old, marker("one", "f")), there(function("f", old.name, class_path="x.F")))
+    wants = state(wanted(new, "two", "f"), wanted(function("f", new.name, class_path="y.F")))
+    found = compare(wants, have, STACK)
+    assert [(c.action, c.key.name) for c in found.changes] == [(Action.UPDATE, "f"), (Action.CREATE, new.name)]
+    assert [kept.object.name for kept in found.superseded] == [old.name]
+    assert found.foreign == 0
+    assert [c.action for c in compare(wants, have, STACK, retire=False).changes].count(Action.DELETE) == 1
+
+
+def test_the_next_version_is_the_manifests_doing_and_the_first_is_new() -> None:
+    def cause(*others: Live) -> Cause:
+        return only(compare(state(wanted(version("two"), "two")), live(*others), STACK)).cause
+
+    assert cause() is Cause.NEW
+    assert cause(there(version("one"), marker("one"))) is Cause.MANIFEST
+    assert cause(there(version("one", "b.py"), marker("one"))) is Cause.NEW
+    assert cause(there(version("one"), marker("one", stack="other"))) is Cause.NEW
+    assert cause(there(version("one"))) is Cause.NEW
+
+
+def test_a_name_that_only_looks_like_a_version_is_deleted_as_any_other() -> None:
+    lookalike = resource("a__00000000.py")
+    assert only(compare({}, live(there(lookalike, marker())), STACK)).action is Action.DELETE
+
+
+def test_a_version_that_is_wanted_again_is_there_already() -> None:
+    found = compare(state(wanted(version("one"))), live(there(version("one"), marker())), STACK)
+    assert only(found).action is Action.KEEP
+    assert not found.superseded
+
+
+def test_a_function_that_only_a_superseded_version_names_was_deleted_on_purpose() -> None:
+    found = compare(
+        state(wanted(version("two"), "two", "f"), wanted(function("f", version("two").name))),
+        live(there(version("one"), marker("one", "f"))),
+        STACK,
+    )
+    assert [c.cause for c in found.changes if c.key.kind == "function"] == [Cause.NEW]

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from random import Random
 
 
-def planned(desired: DesiredState, have: LiveState, *, destroying: bool = False) -> Plan:
-    return make(desired, have, stack=STACK, destination=HERE, destroying=destroying)
+def planned(desired: DesiredState, have: LiveState, *, cause: Cause | None = None) -> Plan:
+    return make(desired, have, stack=STACK, destination=HERE, cause=cause)
 
 
 def steps(plan: Plan) -> list[str]:
@@ -47,7 +47,7 @@ def test_what_a_function_needs_is_written_before_it() -> None:
 
 
 def test_what_a_function_needed_is_removed_after_it() -> None:
-    plan = planned({}, DEPLOYED, destroying=True)
+    plan = planned({}, DEPLOYED, cause=Cause.DESTROYED)
     assert steps(plan) == ["delete function f", "delete resource data.csv", "delete resource a.py"]
 
 
@@ -75,7 +75,7 @@ def test_an_empty_manifest_deletes_nothing_whatever_is_allowed() -> None:
 
 
 def test_destroying_is_not_an_empty_manifest() -> None:
-    require_allowed(planned({}, DEPLOYED, destroying=True), allow_deletes=3)
+    require_allowed(planned({}, DEPLOYED, cause=Cause.DESTROYED), allow_deletes=3)
 
 
 def test_an_empty_manifest_for_an_empty_project_is_fine() -> None:
@@ -109,7 +109,7 @@ def test_a_resource_that_a_strangers_function_lists_is_not_deleted() -> None:
     have = live(
         there(resource("a.py"), marker("one", "f")), *(there(function(n, "a.py")) for n in ("g", "h", "i", "j"))
     )
-    [refusal] = planned({}, have, destroying=True).refusals
+    [refusal] = planned({}, have, cause=Cause.DESTROYED).refusals
     assert refusal.code == "E505"
     assert "functions 'g', 'h', 'i' and 1 more still list it" in refusal.message
 
@@ -141,7 +141,7 @@ def test_the_digest_names_the_operations_and_what_they_rest_on() -> None:
     changed = state(wanted(resource("a.py", "two"), "two"))
     moved = live(there(resource("a.py", "hacked"), marker()))
     assert planned(changed, DEPLOYED).digest != planned(changed, moved).digest
-    assert planned({}, DEPLOYED, destroying=True).digest != same
+    assert planned({}, DEPLOYED, cause=Cause.DESTROYED).digest != same
 
 
 def test_an_approval_of_another_plan_is_no_approval() -> None:
@@ -192,7 +192,7 @@ def test_any_deployed_state_becomes_any_other_without_a_broken_step(before: Wish
 
     target = Dictionary(dict(live(there(Resource("foreign.txt", "file")))))
     for wish in (before, after):
-        plan = planned(as_desired(*wish), target.read().live, destroying=True)
+        plan = planned(as_desired(*wish), target.read().live, cause=Cause.DESTROYED)
         assert not plan.refusals
         report = apply(plan, target, {}, Silent(), patience=HASTE)
         assert report.complete, report.error
@@ -267,7 +267,7 @@ def remembering(*protected: str) -> Entry:
 def test_protection_outlives_the_entry_and_is_lifted_only_by_an_entry_without_it() -> None:
     last = remembering("f", "data.csv")
     for plan in (
-        make({}, DEPLOYED, stack=STACK, destination=HERE, last=last, destroying=True),
+        make({}, DEPLOYED, stack=STACK, destination=HERE, last=last, cause=Cause.DESTROYED),
         make({}, DEPLOYED, stack=STACK, destination=HERE, last=last),
     ):
         assert [(p.code, p.message.split(" is ")[0]) for p in plan.refusals] == [
@@ -277,7 +277,7 @@ def test_protection_outlives_the_entry_and_is_lifted_only_by_an_entry_without_it
     lifted = make(WANTED, DEPLOYED, stack=STACK, destination=HERE, last=last)
     assert steps(lifted) == ["record resource data.csv", "record function f"]
     assert (lifted.upload_bytes, lifted.refusals) == (0, ())
-    unprotected = make({}, DEPLOYED, stack=STACK, destination=HERE, last=remembering(), destroying=True)
+    unprotected = make({}, DEPLOYED, stack=STACK, destination=HERE, last=remembering(), cause=Cause.DESTROYED)
     assert unprotected.refusals == ()
 
 

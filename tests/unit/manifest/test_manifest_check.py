@@ -313,8 +313,11 @@ def test_warnings_come_with_the_errors(project: Folder) -> None:
 
 
 CODE = {
-    "a class of the source": ("{source: udfs/a.py, class: A}", Code("a.A", "a.py", "cp37", "a.py")),
-    "with its module": ("{source: a.py, class: a.A, python: cp27}", Code("a.A", "a.py", "cp27", "a.py")),
+    "a class of the source": ("{source: udfs/a.py, class: A}", Code("a.A", "a.py", "cp37", "a.py", versioned=True)),
+    "with its module": (
+        "{source: a.py, class: a.A, python: cp27}",
+        Code("a.A", "a.py", "cp27", "a.py", versioned=True),
+    ),
     "a module among the resources": (
         "{class: b.B, resources: [x.csv, b.py]}",
         Code("b.B", "b.py", "cp37", "b.py"),
