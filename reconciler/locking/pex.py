@@ -196,4 +196,5 @@ def _failure(said: str) -> Exception:
     if _UNSOLVABLE.search(said):
         return Unsolvable(lines)
     told = lines or tuple(masked(line) for line in said.splitlines()[-10:])
-    return PackageError("E475", "pex failed to resolve the requirements", detail=told[:40])
+    hint = "a version without a wheel is built to learn what it needs; `prefer_binary: true` takes one that has a wheel"
+    return PackageError("E475", "pex failed to resolve the requirements", hint=hint, detail=told[:40])

@@ -45,8 +45,9 @@ def code(one: Exported) -> str:
     options = [f"{key}=True" for key in ("prefer_binary", "pre_release") if getattr(one, key) and one.requirements]
     arguments = [json.dumps(text, ensure_ascii=False) for text in (one.resources or one.requirements)]
     return "".join((
-        f"# Package {one.package} of stack {one.stack}, as it is for {one.runtime.tag} ({one.runtime.name}).\n",
+        f'"""\nPackage {one.package} of stack {one.stack}, as it is for {one.runtime.tag} ({one.runtime.name}).\n',
         *([] if one.requirements else [_WHERE]),
+        '"""\n\n',
         f"from maxframe.udf import {function}\n\n",
         f"{one.name} = {function}(\n",
         *(f"    {argument},\n" for argument in (*arguments, *options)),
@@ -55,7 +56,7 @@ def code(one: Exported) -> str:
     ))  # fmt: skip
 
 
-_WHERE = """\
-# Archives are unpacked below work/, each into a folder of its name; that MaxFrame puts these on sys.path is not
-# documented. If an import fails: sys.path.insert(0, "work/NAME.zip") inside the function.
+_WHERE = """
+Archives are unpacked below work/, each into a folder of its name; that MaxFrame puts these on sys.path is not
+documented. If an import fails: sys.path.insert(0, "work/NAME.zip") inside the function.
 """
