@@ -1064,6 +1064,53 @@ _explain(
     longer has, and `to` one of its functions or resources. Both are of the same kind.""",
 )
 _explain(
+    "E531",
+    "a policy that cannot be used",
+    """
+    The file under `policy:` is read like the manifest, and nothing is planned while it is not understood.
+    `udfs schema policy.yaml` prints what it takes.""",
+)
+_explain(
+    "E532",
+    "a name that the policy does not allow",
+    """
+    `names:` of the policy lists patterns for functions and for what stands under `resources:`. Names that udfs makes up
+    itself, of modules and archives, are not judged.""",
+)
+_explain(
+    "E533",
+    "an owner that the policy does not allow",
+    """
+    `owners:` of the policy lists patterns for the accounts that may own what a stack manages. The service makes whoever
+    creates an object its owner, and keeps the owner when it is changed.""",
+)
+_explain(
+    "E534",
+    "larger than the policy allows",
+    """
+    `max_size:` of the policy is for each resource that would be uploaded.""",
+)
+_explain(
+    "E535",
+    "a package that the policy forbids",
+    """
+    `forbid_packages:` of the policy names distributions, with versions or without. What counts is the wheels in the
+    archives, also those that came along because another needs them.""",
+)
+_explain(
+    "E536",
+    "the policy wants tests",
+    """
+    With `require_tests: true` in the policy, each function of the manifest has `tests:`.""",
+)
+_explain(
+    "E537",
+    "a time of rest",
+    """
+    `frozen:` of the policy names days and hours, by the clock on the wall of a time zone, in which apply and destroy are
+    refused. What time it is, the service says. plan goes on, and says that an apply would be refused.""",
+)
+_explain(
     "E550",
     "a module is imported by a name it does not have",
     """

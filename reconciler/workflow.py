@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from reconciler import desired, drift, fresh, ownership, plan
+from reconciler import desired, drift, fresh, ownership, plan, policy
 from reconciler.apply import apply
 from reconciler.artifacts.content import Content, read
 from reconciler.artifacts.inspection import is_library_name
@@ -118,7 +118,18 @@ def make_plan(prepared: Prepared, reading: Reading, *, from_dump: bool = False, 
         moved=_moved(prepared.loaded),
         from_dump=from_dump,
     )
-    return drift.restoring(made, find_drift(prepared, reading)) if restoring else made
+    made = drift.restoring(made, find_drift(prepared, reading)) if restoring else made
+    return allowed(made, prepared.loaded, breaches(prepared))
+
+
+def breaches(prepared: Prepared) -> list[Problem]:
+    """Return what the manifest asks for and the policy does not allow."""
+    return policy.of_manifest(prepared.loaded, prepared.desired, prepared.artifacts)
+
+
+def allowed(made: Plan, loaded: Loaded, found: Iterable[Problem]) -> Plan:
+    """Return a plan that is refused for what was `found`, and for what the policy does not allow in it."""
+    return replace(made, refusals=(*made.refusals, *found, *policy.of_plan(loaded.policy, made)))
 
 
 def find_drift(prepared: Prepared, reading: Reading) -> Drift:

@@ -19,7 +19,7 @@ PACKAGE = ROOT / "reconciler"
 LAYERS = (
     {"errors", "names"},
     {"state", "manifest", "artifacts", "building", "locking", "sources"},
-    {"desired", "diff", "plan", "report", "ledger", "fresh", "ownership", "inventory", "drift", "ignoring"},
+    {"desired", "diff", "plan", "report", "ledger", "fresh", "ownership", "inventory", "drift", "ignoring", "policy"},
     {"targets", "render", "expected", "trials", "rows"},
     {"saved", "dumps"},
     {"apply", "attempt", "lease"},

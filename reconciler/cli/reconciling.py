@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ from reconciler.cli.saving import refresh_option
 from reconciler.drift import restoring
 from reconciler.errors import Refused, UsageError
 from reconciler.plan import guards
+from reconciler.policy import of_time
 from reconciler.render import text
 
 if TYPE_CHECKING:
@@ -82,6 +84,8 @@ def plan(
     made = workflow.make_plan(ready, reading, from_dump=against is not None, restoring=restore)
     if out is not None:
         saving.save(made, reading, out, manifest_digest, allow_deletes)
+    if rest := of_time(ready.loaded.policy, datetime.now(timezone.utc)):
+        note(f"apply would be refused: {rest[0].message} ({rest[0].hint})")
     _print_plan(made, options, next_command=_next(made, options, out, allow_deletes, restore=restore))
     if made.refusals or (out is not None and saving.hopeless(made)):
         return Refused.exit_code
@@ -122,6 +126,7 @@ def apply(
     with connected(ready.loaded) as target:
         reading = target.read(full=refresh == "full")
         made = workflow.make_plan(ready, reading, restoring=restore)
+        made = _in_time(made, ready.loaded, target)
         return carry_out(made, reading, target, ready.contents, options, consent, writers)
 
 
@@ -146,7 +151,8 @@ def _apply_saved(planfile: Path, options: Options, refresh: str, consent: Consen
 
         reading = look()
         # From here on the plan stands on the project, whatever it was made against.
-        made = replace(found.plan, from_dump=False)
+        made = workflow.allowed(replace(found.plan, from_dump=False), ready.loaded, workflow.breaches(ready))
+        made = _in_time(made, ready.loaded, target)
         return carry_out(made, reading, target, ready.contents, options, consent, writers, look_again=look)
 
 
@@ -159,7 +165,7 @@ def destroy(options: Options, yes: bool, writers: int) -> int:
     manifest = loaded(options)
     with connected(manifest) as target:
         reading = target.read()
-        made = workflow.make_destruction(manifest, reading)
+        made = _in_time(workflow.make_destruction(manifest, reading), manifest, target)
         consent = Consent(yes, made.deletes, retype=made.stack)
         return carry_out(made, reading, target, {}, options, consent, writers)
 
@@ -178,6 +184,12 @@ def drift(options: Options, refresh: str) -> int:
     made, found = workflow.make_plan(ready, reading), workflow.find_drift(ready, reading)
     _print_drift(found, made, options)
     return CHANGES_PRESENT if found.drifted else 0
+
+
+def _in_time(made: Plan, manifest: Loaded, target: Target) -> Plan:
+    """Return a plan that is refused if the policy wants rest now, by the clock of the service."""
+    rest = of_time(manifest.policy, target.store.now())
+    return replace(made, refusals=(*made.refusals, *rest)) if made.changes else made
 
 
 def _look(manifest: Loaded, options: Options, *, full: bool) -> Reading:

@@ -24,7 +24,7 @@ from reconciler.cli.common import (
     report_options,
 )
 from reconciler.cli.output import print_lines
-from reconciler.errors import EXPLANATIONS, UdfsError, UsageError, count
+from reconciler.errors import EXPLANATIONS, Refused, UdfsError, UsageError, count
 from reconciler.render.words import safe
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ def init(file: Path) -> int:
 @report_options
 def validate(options: Options) -> int:
     """Check the manifest and every file it names. Pinned wheels are fetched and checked; no service is asked."""
+    from reconciler import workflow
+
     try:
         manifest = loaded(options)
         ready = prepared(manifest, warn=options.format == "text")
@@ -71,6 +73,11 @@ def validate(options: Options) -> int:
             raise
         _print_report(error.problems, options)
         return error.exit_code
+    if breaches := workflow.breaches(ready):
+        if options.format in {"text", "json"}:
+            raise Refused.of(breaches)
+        _print_report(tuple(breaches), options)
+        return Refused.exit_code
     if options.format != "text":
         _print_report((*manifest.warnings, *ready.warnings), options)
         return 0
@@ -97,11 +104,13 @@ def _print_report(found: tuple[Problem, ...], options: Options) -> None:
 
 
 @command()
-@click.argument("document", type=click.Choice(["udfs.yaml", "plan.json"]), default="udfs.yaml")
-def schema(document: Literal["udfs.yaml", "plan.json"]) -> int:
-    """Print the JSON Schema of the manifest (for editors) or of plan.json (for programs)."""
+@click.argument("document", type=click.Choice(["udfs.yaml", "policy.yaml", "plan.json"]), default="udfs.yaml")
+def schema(document: Literal["udfs.yaml", "policy.yaml", "plan.json"]) -> int:
+    """Print the JSON Schema of the manifest or the policy (for editors), or of plan.json (for programs)."""
     if document == "udfs.yaml":
         from reconciler.manifest.schema import manifest_schema as made
+    elif document == "policy.yaml":
+        from reconciler.manifest.policy import policy_schema as made
     else:
         from reconciler.render.document import schema as made
     print(json.dumps(made(), indent=2))

@@ -109,6 +109,7 @@ def check(document: Document, manifest: Manifest, target_name: str, target: Targ
     checker.packages()
     checker.functions()
     checker.moved()
+    checker.policy()
     return Checked(checker.code, checker.files)
 
 
@@ -149,6 +150,10 @@ class _Checker:
                 hint = "the old name is one that the manifest no longer has"
                 self.note("E530", f"{quoted(move.from_)} {why}", "moved", number, "from", hint=hint)
             seen.add(move.from_.lower())
+
+    def policy(self) -> None:
+        if self.manifest.policy is not None:
+            self._file(("policy",), self.manifest.policy)
 
     # --- targets ------------------------------------------------------------------------------------------------------
 

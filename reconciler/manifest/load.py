@@ -12,11 +12,13 @@ import contextlib
 import os
 import stat
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal
 
 from reconciler.errors import InvalidManifest
 from reconciler.manifest.check import check
 from reconciler.manifest.model import Manifest, Target
+from reconciler.manifest.policy import Rules, load_policy
 from reconciler.manifest.reader import MAX_BYTES, Document, Mapping, TooManyProblems, read
 from reconciler.manifest.shape import typed
 from reconciler.manifest.variables import expand
@@ -49,6 +51,7 @@ class Loaded:
     """For each function, where its class comes from."""
 
     warnings: tuple[Problem, ...]
+    policy: Rules | None
     _files: collections.abc.Mapping[str, str] = field(repr=False)
     _document: Document = field(repr=False, compare=False)
 
@@ -110,9 +113,21 @@ def _judge(
         return None
     chosen = manifest.targets.get(name, IMPLICIT_TARGET)
     checked = check(document, manifest, name, chosen, folder)
+    rules = _rules(document, manifest.policy, folder, checked.files) if manifest.policy else None
     if document.problems:
         return None
-    return Loaded(manifest, folder, name, chosen, checked.code, tuple(document.warnings), checked.files, document)
+    warnings = tuple(document.warnings)
+    return Loaded(manifest, folder, name, chosen, checked.code, warnings, rules, checked.files, document)
+
+
+def _rules(document: Document, written: str, folder: Path, files: collections.abc.Mapping[str, str]) -> Rules | None:
+    """Read the policy, if there is such a file; what is wrong with it stands beside what is wrong with the manifest."""
+    if written not in files:
+        return None
+    called = str(PurePath(document.file).parent / written)
+    rules, found = load_policy(_content(folder / files[written], called), called)
+    document.problems += found
+    return rules
 
 
 def _content(path: Path, called: str) -> bytes:

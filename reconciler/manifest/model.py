@@ -415,6 +415,9 @@ class Manifest(Section):
     ignore: Annotated[list[Ignored], BeforeValidator(_null_as_none)] = Field(
         default_factory=list, description="What plans and drift say nothing of."
     )
+    policy: Text | None = Field(
+        None, description="Path of a policy file, relative to the manifest: what is allowed here."
+    )
     moved: Annotated[list[Moved], BeforeValidator(_null_as_none)] = Field(
         default_factory=list,
         description="New names: what is deployed under the old one goes when the new one is there.",

@@ -20,7 +20,7 @@ SCHEMA_ID = "urn:udfs:manifest:1"
 
 def manifest_schema() -> dict[str, Any]:
     """Return the schema, JSON Schema draft 2020-12."""
-    made = _for_editors(Manifest.model_json_schema(by_alias=True))
+    made = for_editors(Manifest.model_json_schema(by_alias=True))
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": SCHEMA_ID,
@@ -34,13 +34,13 @@ def schema_text() -> str:
     return json.dumps(manifest_schema(), indent=2) + "\n"
 
 
-def _for_editors(node: Any) -> Any:
+def for_editors(node: Any) -> Any:
     """Drop what pydantic adds for programs, and let be what our reader lets be."""
     if isinstance(node, list):
-        return [_for_editors(item) for item in node]
+        return [for_editors(item) for item in node]
     if not isinstance(node, dict):
         return node
-    shown = {key: _for_editors(value) for key, value in node.items() if key != "default" or value is not None}
+    shown = {key: for_editors(value) for key, value in node.items() if key != "default" or value is not None}
     if shown.get("pattern") == TEXT:
         # Control characters need no more than the reader's refusal, and the pattern would fill the page.
         del shown["pattern"]

@@ -54,6 +54,7 @@ _REPLACED = (
     (re.compile(r"\b[0-9a-f]{64}\b"), "[SHA256]"),
     (re.compile(r"urn:uuid:[0-9a-f-]{36}"), "urn:uuid:[UUID]"),
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:[PORT]"),
+    (re.compile(r"it is \w{3} \d{4}-\d{2}-\d{2} \d{2}:\d{2} in"), "it is [TIME] in"),
     (re.compile(r"-0_[0-9a-f]{8}-"), "-0_[DIGEST]-"),
     (re.compile(r'"run": "[0-9a-f]{8}"'), '"run": "[RUN]"'),
     (re.compile(r"\(request [0-9A-Za-z-]+\)"), "(request [ID])"),
