@@ -140,7 +140,10 @@ def install(
         *("--prefer-binary", "--no-compile"),
     ]
     # Settings that a file of pip's may hold and that contradict --target are overruled.
-    code, said = run(command, {"PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0", "PYTHONNOUSERSITE": "1"})
+    code, said = run(
+        command,
+        {"PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0", "PIP_ROOT_USER_ACTION": "ignore", "PYTHONNOUSERSITE": "1"},
+    )
     if code != 0:
         words = f"; pip says: {' | '.join(lines)}" if (lines := readable(said)) else ""
         hint = f"the whole log is in {log}; 'pip config list' shows which index pip uses"

@@ -118,6 +118,9 @@ class Workbench:
     environment: dict[str, str]
     has_interpreters: bool = True
     timeout: float = 900
+    interpreters: dict[str, Path] = field(default_factory=dict)
+    """Those to be used instead of the ones that are found."""
+
     started: list[str] = field(default_factory=list)
 
     @property
@@ -145,7 +148,7 @@ class Workbench:
         platform: str = "rhel7",
         fresh: bool = False,
     ) -> Built:
-        if self.has_interpreters:
+        if self.has_interpreters and runtime not in self.interpreters:
             interpreter(runtime)
         source = Source(path, path.name, digest_of(path))
         wanted = replace(RUNTIMES[runtime], platform=PLATFORMS[platform])
@@ -154,6 +157,8 @@ class Workbench:
     def _find(self, runtime: Runtime) -> Path:
         if not self.has_interpreters:
             raise InterpreterError("E701", f"no {runtime.name}")
+        if runtime.tag in self.interpreters:
+            return self.interpreters[runtime.tag]
         return interpreter(runtime.tag).path
 
 
