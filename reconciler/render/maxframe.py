@@ -9,7 +9,6 @@ from the same lock here, so that a job computes with the versions that the SQL f
 from __future__ import annotations
 
 import json
-import keyword
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -34,9 +33,8 @@ class Exported:
 
     @property
     def name(self) -> str:
-        """What the decorator is called: the package's name, as Python can spell it."""
-        name = re.sub(r"\W", "_", self.package, flags=re.ASCII)
-        return name if name.isidentifier() and not keyword.iskeyword(name) else f"_{name}"
+        """What the decorator is called: not as the package, which a job may import by that name."""
+        return "with_" + re.sub(r"\W", "_", self.package, flags=re.ASCII)
 
 
 def code(one: Exported) -> str:

@@ -89,7 +89,7 @@ def test_a_job_gets_the_archives_of_an_apply_or_the_versions_of_the_lock(
         pytest.skip(f"the package index does not answer: {capsys.readouterr().err.splitlines()[0]}")
     capsys.readouterr()
     assert run(["export", "maxframe", "own"]) == 0
-    assert told(maxframe, project, "own", capsys.readouterr().out) == {
+    assert told(maxframe, project, "with_own", capsys.readouterr().out) == {
         "resources": [
             "risk/schemas/s1/resources/own-1.0-py3-none-any.zip",
             "risk/schemas/s1/resources/other-2.0-py3-none-any.zip",
@@ -98,7 +98,7 @@ def test_a_job_gets_the_archives_of_an_apply_or_the_versions_of_the_lock(
         "works": 1,
     }
     assert run(["export", "maxframe", "six", "--requirements"]) == 0
-    found = told(maxframe, project, "six", capsys.readouterr().out)
+    found = told(maxframe, project, "with_six", capsys.readouterr().out)
     assert found == {"resources": [], "packs": [[["six==1.16.0"], True, False]], "works": 1}
 
 
