@@ -20,11 +20,13 @@ __all__ = ["server"]
 
 EMPTY = """\
 stack: risk
+rollout: in_place
 targets: {local: {endpoint: "${env:ENDPOINT}", project: demo}}
 functions: {}
 """
 FULL = """\
 stack: risk
+rollout: in_place
 targets: {local: {endpoint: "${env:ENDPOINT}", project: demo}}
 resources: {a.csv: {file: a.csv}}
 functions:
