@@ -77,7 +77,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Bounds:
-    """What one test may take."""
+    """What a function that is run here may take."""
 
     seconds: float | None
     memory: int | None = None

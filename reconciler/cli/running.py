@@ -20,6 +20,7 @@ from reconciler.render import text
 from reconciler.render.values import shown
 from reconciler.render.words import safe
 from reconciler.rows import Output, Rows
+from reconciler.trials import Bounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,6 +76,7 @@ def show(options: Options, function: str | None) -> int:
 @click.option(
     "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Give up after so long."
 )
+@click.option("--memory", type=click.IntRange(min=64), metavar="MB", help="Allow so much address space and no more.")
 @manifest_options
 def call(
     options: Options,
@@ -85,6 +87,7 @@ def call(
     output: Path | None,
     python: Path | None,
     timeout: float | None,
+    memory: int | None,
 ) -> int:
     """Run a deployed FUNCTION here on one row, or on those of a file, in the CPython it was written for.
 
@@ -99,7 +102,8 @@ def call(
         job = workflow.deployed_job(manifest, target, function, Path(folder))
         if job is None:
             raise _not_deployed(function, manifest, options)
-        return _run(job, given, args, output, python=python, timeout=timeout, as_json=options.as_json)
+        bounds = Bounds(timeout, memory * 1_000_000 if memory else None)
+        return _run(job, given, args, output, bounds, python=python, as_json=options.as_json)
 
 
 def _run(
@@ -107,15 +111,16 @@ def _run(
     given: Rows | None,
     args: tuple[str, ...],
     output: Path | None,
+    bounds: Bounds,
     *,
     python: Path | None,
-    timeout: float | None,
     as_json: bool,
 ) -> int:
     from reconciler import runner
 
     try:
-        session = runner.session(interpreter_for(job, python), job, timeout=timeout)
+        interpreter = interpreter_for(job, python)
+        session = runner.session(interpreter, job, timeout=bounds.seconds, memory=bounds.memory)
         types = session.description.inputs
         rows = given.read(types) if given else iter([[None if arg == "NULL" else runner.Text(arg) for arg in args]])
         with session.call(rows, last=True) as call, counting(given is not None) as counted:

@@ -5,6 +5,8 @@ Both sides call the same `evaluate` of `bigint,bigint->bigint` over the same mil
 loop is timed inside its process, without the start; `call` is timed whole: laying out, starting, loading, the rows
 there, the results back.
 
+The second ratio is against what a process a row would take: as many starts, extrapolated from a call over one row.
+
     python -m tests.benchmarks.bench_runner [ROWS]
 """
 
@@ -20,6 +22,7 @@ from pathlib import Path
 from reconciler.runner import RUNTIMES, Interpreter, InterpreterNotFound, Job, ResourceFile, call, locate
 
 AT_LEAST = 0.3
+AT_LEAST_OF_STARTS = 20
 ROUNDS = 5
 
 SOURCE = """\
@@ -83,10 +86,13 @@ def main() -> int:
             times = [(bare_loop(interpreter, rows), through_call(interpreter, job, rows)) for _ in range(ROUNDS)]
             bare, called = (min(column) for column in zip(*times, strict=True))
             ratio = bare / called
-            short = short or ratio < AT_LEAST
+            start = min(through_call(interpreter, job, 1) for _ in range(ROUNDS))
+            of_starts = start * rows / called
+            short = short or ratio < AT_LEAST or of_starts < AT_LEAST_OF_STARTS
             print(
                 f"{runtime}: call runs at {ratio:.2f}x of a bare loop over {rows:,} rows (at least {AT_LEAST}); "
-                f"{1e9 * called / rows:.0f} ns against {1e9 * bare / rows:.0f} ns a row"
+                f"{1e9 * called / rows:.0f} ns against {1e9 * bare / rows:.0f} ns a row; "
+                f"{of_starts:,.0f}x of a process a row (at least {AT_LEAST_OF_STARTS})"
             )
     return 1 if short else 0
 
