@@ -14,9 +14,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reconciler.artifacts.build import Locks, build
+from reconciler.artifacts.build import build
 from reconciler.artifacts.digests import Digests
 from reconciler.artifacts.fetch import PipIndex
+from reconciler.artifacts.wheels import Locks
 from reconciler.building import Source
 from reconciler.errors import InterpreterError, PackageError
 
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from reconciler.artifacts import Artifacts
-    from reconciler.artifacts.build import LockedWheel
     from reconciler.artifacts.cache import Cache
     from reconciler.artifacts.content import Content
     from reconciler.artifacts.runtime import Runtime
+    from reconciler.artifacts.wheels import LockedWheel
     from reconciler.building import Built
     from reconciler.locking.inputs import Request
     from reconciler.locking.lockfile import Lock

@@ -74,6 +74,11 @@ class Cache:
         except OSError:  # unreadable is as good as absent
             return None
 
+    @property
+    def inspections(self) -> Path:
+        """Where what was found inside files is kept."""
+        return self.root / "inspections"
+
     def _folder(self, sha256: str) -> Path:
         return self.root / "sha256" / sha256[:2] / sha256
 

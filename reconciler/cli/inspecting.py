@@ -12,7 +12,6 @@ import click
 
 from reconciler import supply
 from reconciler.artifacts import content
-from reconciler.artifacts.build import inspections
 from reconciler.artifacts.closure import Part
 from reconciler.artifacts.inspection import inspected
 from reconciler.artifacts.runtime import PLATFORMS, RHEL7, RUNTIMES
@@ -75,7 +74,7 @@ def _part(file: Path) -> tuple[Part, int]:
         raise UsageError("E305", f"'{file}' is not a regular file")
     try:
         found = content.read(file)
-        facts = inspected(file, found.sha256, inspections(cache()))
+        facts = inspected(file, found.sha256, cache().inspections)
     except OSError as error:
         raise UsageError("E305", f"'{file}' cannot be read: {error.strerror or error}") from error
     return Part(file.name, facts, "library" if facts.kind == "library" else "archive"), found.size

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from reconciler.artifacts.build import Locks
 from reconciler.artifacts.runtime import runtimes_of
+from reconciler.artifacts.wheels import Locks
 from reconciler.errors import InvalidManifest, MachineError, PackageError, Position, Problem
 from reconciler.locking import lockfile
 from reconciler.locking.inputs import request
@@ -24,8 +24,8 @@ from reconciler.locking.making import why_stale
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from reconciler.artifacts.build import LockedWheel
     from reconciler.artifacts.content import Content
+    from reconciler.artifacts.wheels import LockedWheel
     from reconciler.locking.inputs import Request
     from reconciler.locking.lockfile import Lock, Locked
     from reconciler.manifest.load import Loaded
