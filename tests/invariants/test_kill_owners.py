@@ -93,3 +93,30 @@ def test_a_release_and_an_adoption_that_are_killed_are_finished_by_the_next(
     assert "1 changed" in said
     (tmp_path / "udfs.yaml").write_text(EMPTY)
     assert managed() == [*NAMES]
+
+
+def test_a_rename_that_is_killed_before_the_old_name_goes_needs_no_leave_to_delete_it_later(
+    server: Server, tmp_path: Path
+) -> None:
+    (tmp_path / "udfs.yaml").write_text(FULL)
+    assert here("apply", "--yes")[0] == 0
+    (tmp_path / "udfs.yaml").write_text(FULL.replace("  f:", "  g:") + "moved: [{from: f, to: g}]\n")
+    server.faults.add({"action": "kill", "when": "before", "method": "DELETE"})
+    assert udfs("apply", "--yes").returncode == -signal.SIGKILL
+    server.faults.clear()
+    assert {"f", "g"} <= contents(server).keys()
+    assert here("unlock", "--epoch", "2", "--yes")[0] == 0
+    code, said = here("apply", "--yes")
+    assert code == 0, said
+    assert "function f will be deleted: it is called g now" in said
+    assert "f" not in contents(server)
+
+
+def test_protection_holds_from_the_moment_that_the_lease_is_taken(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "udfs.yaml").write_text(FULL)
+    assert here("apply", "--yes")[0] == 0
+    (tmp_path / "udfs.yaml").write_text(FULL.replace("{file: a.csv}", "{file: a.csv, protect: true}"))
+    killed(server, "POST", 1, "apply", "--yes")
+    code, said = here("destroy", "--yes")
+    assert code == 5, said
+    assert "error[E511]: resource a.csv is protected" in said
