@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
+from importlib import resources
 from typing import TYPE_CHECKING
 
 import pytest
 
 from reconciler.artifacts import gate
 from reconciler.artifacts.closure import Part
+from reconciler.artifacts.elf import version_key
 from reconciler.artifacts.inspection import Facts, inspect, kind_of
-from reconciler.artifacts.runtime import RUNTIMES
+from reconciler.artifacts.runtime import LEVELS, RUNTIMES
 from reconciler.artifacts.tree import look
+from tests import builders
 from tests.natives import compiled
 
 if TYPE_CHECKING:
@@ -116,39 +120,85 @@ def test_libraries_grafted_into_a_wheel_are_found_on_the_rpath(fetch: Callable[[
 def test_the_level_is_the_one_that_auditwheel_finds(
     fetch: Callable[[str, str, str, str], Path], wanted: tuple[str, str, str, str]
 ) -> None:
-    pytest.importorskip("auditwheel", reason="needs auditwheel, the judge of this test")
     path = fetch(*wanted)
-    done = subprocess.run(
-        [sys.executable, "-m", "auditwheel", "show", str(path)],
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=path.parent,
-    )
-    if done.returncode != 0:
-        pytest.skip(f"auditwheel does not judge here: {done.stderr.strip()[-200:]}")
+    assert gate.level(_looked(path)) == _audited(path)
+
+
+def _audited(wheel: Path) -> int:
+    """Return the glibc 2.x whose systems a wheel loads on, as auditwheel says."""
+    command = [sys.executable, "-m", "auditwheel", "show", wheel.name]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=wheel.parent)
+    if sys.platform != "linux":
+        pytest.skip("auditwheel judges on Linux only")
+    assert done.returncode == 0, done.stderr
     said = re.search(r"constrains the platform\s+tag to\s+\"manylinux_2_(\d+)_", done.stdout) or re.search(
         r"manylinux_2_(\d+)_x86_64", done.stdout
     )
     assert said is not None, done.stdout
-    assert gate.level(_looked(path)) == int(said[1])
+    return int(said[1])
 
 
-def test_zig_compiles_for_the_clusters_glibc_what_this_machines_compiler_does_not(tmp_path: Path) -> None:
-    pytest.importorskip("ziglang", reason="needs ziglang, which is large and not among the test dependencies")
-    source = "#include <pthread.h>\nint f(void) { pthread_t t; return pthread_create(&t, 0, 0, 0); }"
-    (tmp_path / "x.c").write_text(source)
-    command = [
-        sys.executable,
-        "-m",
-        "ziglang",
-        "cc",
-        "-target",
-        "x86_64-linux-gnu.2.17",
-        "-shared",
-        "-fPIC",
-        "-lpthread",
-    ]
+def test_the_table_of_levels_is_that_of_the_manylinux_policy() -> None:
+    policy = json.loads((resources.files("auditwheel.policy") / "manylinux-policy.json").read_text())
+    named = {int(one["name"].removeprefix("manylinux_2_")): one for one in policy if one["priority"]}
+    for machine, levels in LEVELS.items():
+        promised = {
+            minor: one["symbol_versions"][machine] for minor, one in named.items() if machine in one["symbol_versions"]
+        }
+        assert set(levels) == {minor for minor in promised if minor <= max(levels)}
+        for minor, families in levels.items():
+            said = {family: _newest(versions) for family, versions in promised[minor].items()}
+            assert said == {**said, **families, **({"ZLIB": None} if minor == 5 else {})}
+
+
+def _newest(versions: list[str]) -> tuple[int, ...] | None:
+    numbers = [version_key(f"_{version}")[1] for version in versions]
+    return max((number for number in numbers if number), default=None)
+
+
+# Functions of glibc by the version from which it has them in this form [glibc's NEWS], and what takes them.
+_TAKES = {
+    "strlen": "#include <string.h>\nsize_t f(const char *a) { return strlen(a); }",  # 2.2.5, the first on x86_64
+    "pipe2": "#define _GNU_SOURCE\n#include <unistd.h>\nint f(int *a) { return pipe2(a, 0); }",  # 2.9
+    "memcpy": "#include <string.h>\nvoid *f(void *a, void *b, size_t n) { return memcpy(a, b, n); }",  # 2.14
+    "secure_getenv": '#define _GNU_SOURCE\n#include <stdlib.h>\nchar *f(void) { return secure_getenv("A"); }',  # 2.17
+    "getrandom": "#include <sys/random.h>\nssize_t f(void *a) { return getrandom(a, 1, 0); }",  # 2.25
+    "pthread_create": "#include <pthread.h>\nint f(pthread_t *t) { return pthread_create(t, 0, 0, 0); }",  # 2.34 or 2.2.5
+}
+
+
+@pytest.mark.parametrize("name", _TAKES)
+def test_what_is_compiled_here_is_judged_as_auditwheel_judges_it(tmp_path: Path, name: str) -> None:
+    library = compiled(tmp_path / "made", "_x.abi3.so", _TAKES[name], "-O2")
+    tag = "cp37-abi3-linux_x86_64"
+    path = builders.wheel(tmp_path, "compiled", tag=tag, files={"_x.abi3.so": library.read_bytes()})
+    assert gate.level(_looked(path)) == _audited(path)
+
+
+@pytest.mark.parametrize(("name", "version"), [("getrandom", "GLIBC_2.25"), ("pthread_create", "GLIBC_2.34")])
+def test_what_takes_a_symbol_newer_than_the_clusters_is_refused_and_the_symbol_named(
+    tmp_path: Path, name: str, version: str
+) -> None:
+    library = compiled(tmp_path, "x.so", _TAKES[name])
+    if version not in [one for _, versions in _looked(library).natives[0].elf.versions for one in versions]:
+        pytest.skip(f"the glibc of this machine has no {name} of {version}")
+    (finding,) = gate.misfits(_looked(library), RUNTIMES["cp37"])
+    assert (finding.code, finding.severity) == ("E412", "error")
+    assert f"x.so takes {name} of {version} from libc.so.6, and the newest there is GLIBC_2.17" in finding.message
+
+
+@pytest.mark.parametrize(("glibc", "name"), [("2.17", "pthread_create"), ("2.17", "secure_getenv"), ("2.5", "memcpy")])
+def test_zig_compiles_for_the_clusters_glibc_what_this_machines_compiler_does_not(
+    tmp_path: Path, glibc: str, name: str
+) -> None:
+    pytest.importorskip("ziglang", reason="needs ziglang")
+    (tmp_path / "x.c").write_text(_TAKES[name])
+    command = [sys.executable, "-m", "ziglang", "cc", "-target", f"x86_64-linux-gnu.{glibc}", "-O2", "-shared", "-fPIC"]
     subprocess.run([*command, "x.c", "-o", "x.so"], check=True, cwd=tmp_path, capture_output=True)
-    assert list(gate.misfits(_looked(tmp_path / "x.so"), RUNTIMES["cp37"])) == []
-    assert list(gate.misfits(_looked(compiled(tmp_path, "y.so", source)), RUNTIMES["cp37"]))
+    facts = _looked(tmp_path / "x.so")
+    assert list(gate.misfits(facts, RUNTIMES["cp37"])) == []
+    assert (gate.level(facts) or 0) <= int(glibc.removeprefix("2."))
+    path = builders.wheel(
+        tmp_path, "compiled", tag="cp37-abi3-linux_x86_64", files={"_x.abi3.so": (tmp_path / "x.so").read_bytes()}
+    )
+    assert _audited(path) == gate.level(facts)
