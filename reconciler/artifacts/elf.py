@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import io
 import re
+import struct
 from dataclasses import dataclass
 from itertools import islice
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from elftools.elf.dynamic import DynamicSegment
     from elftools.elf.elffile import ELFFile
@@ -31,6 +32,7 @@ _MAX_STRINGS = 64 << 20
 _MAX_TAGS = 4_096
 _MAX_VERSIONS = 4_096
 _MAX_TEXT = 4_096
+_MAX_SYMBOLS = 1_000_000
 _UNICODE = re.compile(rb"\0(PyUnicodeUCS[24]_\w{1,64})(?=\0)")
 
 
@@ -58,6 +60,12 @@ class Elf:
 
     versions: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Library → the versions that symbols taken from it must have: ``("libc.so.6", ("GLIBC_2.14", …))``."""
+
+    takes: tuple[tuple[str, str, str], ...] = ()
+    """
+    Library, version, and one symbol that is taken with it: ``("libc.so.6", "GLIBC_2.14", "memcpy")``. For people: a version
+    is looked up with nothing but a symbol's, and a file may name one that no symbol has.
+    """
 
     unicode: tuple[str, ...] = ()
     """
@@ -108,11 +116,13 @@ def _facts(elf: ELFFile, dynamic: DynamicSegment) -> dict[str, object]:
     strings = _strings(elf, dynamic, last.get("DT_STRSZ", 0))
     names = {tag: tuple(strings.text(value) for found, value in tags if found == tag) for tag in _NAMING}
     folders = names["DT_RUNPATH"] or names["DT_RPATH"]
+    needs = list(_versions(elf, dynamic, last.get("DT_VERNEEDNUM", 0), strings))
     return {
         "soname": next(iter(names["DT_SONAME"]), None),
         "needed": names["DT_NEEDED"],
         "rpath": tuple(folder for one in folders for folder in one.split(":") if folder),
-        "versions": tuple(_versions(elf, dynamic, last.get("DT_VERNEEDNUM", 0), strings)),
+        "versions": tuple((library, tuple(sorted({name for _, name in found}))) for library, found in needs),
+        "takes": tuple(sorted(_takes(elf, dynamic, needs, strings))),
         "unicode": strings.unicode(),
     }
 
@@ -130,8 +140,12 @@ def _strings(elf: ELFFile, dynamic: DynamicSegment, size: int) -> _Strings:
 
 def _versions(
     elf: ELFFile, dynamic: DynamicSegment, count: int, strings: _Strings
-) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Walk VERNEED: a chain of libraries, each with a chain of versions, linked by distances in bytes."""
+) -> Iterator[tuple[str, list[tuple[int, str]]]]:
+    """
+    Walk VERNEED: a chain of libraries, each with a chain of versions, linked by distances in bytes.
+
+    Yields each library with its versions, each with the number by which symbols refer to it.
+    """
     from elftools.common.utils import struct_parse
 
     _, place = dynamic.get_table_offset("DT_VERNEED")
@@ -144,10 +158,43 @@ def _versions(
         at, found = place + need["vn_aux"], []
         for _ in range(need["vn_cnt"]):
             version = struct_parse(elf.structs.Elf_Vernaux, elf.stream, at)
-            found.append(strings.text(version["vna_name"]))
+            found.append((version["vna_other"], strings.text(version["vna_name"])))
             at += version["vna_next"]
-        yield strings.text(need["vn_file"]), tuple(sorted(set(found)))
+        yield strings.text(need["vn_file"]), found
         place += need["vn_next"]
+
+
+def _takes(
+    elf: ELFFile, dynamic: DynamicSegment, needs: Iterable[tuple[str, Iterable[tuple[int, str]]]], strings: _Strings
+) -> Iterator[tuple[str, str, str]]:
+    """
+    Yield each version with the first symbol that is taken with it.
+
+    VERSYM has the number of a version for each symbol of SYMTAB. How many symbols there are, only the hash tables tell: DT_HASH
+    counts all, DT_GNU_HASH those before the first that can be looked up, and what is taken from elsewhere cannot.
+    """
+    places = {tag: dynamic.get_table_offset(tag)[1] for tag in ("DT_SYMTAB", "DT_VERSYM", "DT_HASH", "DT_GNU_HASH")}
+    table = places["DT_HASH"] or places["DT_GNU_HASH"]
+    if table is None or not (places["DT_SYMTAB"] and places["DT_VERSYM"]):
+        return
+    order = "<" if elf.little_endian else ">"
+    (count,) = struct.unpack(f"{order}I", _bytes(elf, table + 4, 4))
+    count = min(count, _MAX_SYMBOLS)
+    form = f"{order}I20x" if elf.elfclass == 64 else f"{order}I12x"
+    symbols = struct.iter_unpack(form, _bytes(elf, places["DT_SYMTAB"], count * struct.calcsize(form)))
+    numbers = struct.iter_unpack(f"{order}H", _bytes(elf, places["DT_VERSYM"], count * 2))
+    wanted = {number: (library, version) for library, versions in needs for number, version in versions}
+    for (name,), (number,) in zip(symbols, numbers, strict=True):
+        if taken := wanted.pop(number & 0x7FFF, None):
+            yield *taken, strings.text(name)
+
+
+def _bytes(elf: ELFFile, place: int, size: int) -> bytes:
+    elf.stream.seek(place)
+    found: bytes = elf.stream.read(size)
+    if len(found) != size:
+        raise Damaged("its table of symbols leads beyond its end")
+    return found
 
 
 @dataclass(frozen=True)

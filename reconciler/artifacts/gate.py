@@ -113,12 +113,18 @@ def _versions(natives: Sequence[Native], facts: Facts, runtime: Runtime) -> Find
     (_, _), version, path, library = beyond[0]
     family = version_key(version)[0]
     have = f"{family}_{'.'.join(map(str, runtime.ceilings[family]))}"
+    symbols = {(n.path, *taken): f"{symbol} of " for n in natives for *taken, symbol in n.elf.takes}
+
+    def what(version: str, path: str, library: str) -> str:
+        return f"{symbols.get((path, library, version), '')}{version} from {library}"
+
     return Finding(
         "E412",
-        f"needs a newer system than {runtime.label} has: {path} takes {version} from {library}, and the newest there is {have}",
+        f"needs a newer system than {runtime.label} has: {path} takes {what(version, path, library)}, and the newest there "
+        f"is {have}",
         f"take a version that has a wheel for manylinux_2_{runtime.glibc[1]} or older, or build it against glibc "
         f"{runtime.glibc[0]}.{runtime.glibc[1]}: in a {ALIASES[runtime.glibc[1]]} container, or with 'zig cc'",
-        _rest(f"{path}: {version} from {library}" for _, version, path, library in beyond),
+        _rest(f"{path}: {what(version, path, library)}" for _, version, path, library in beyond),
     )
 
 

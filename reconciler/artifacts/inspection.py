@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 Kind: TypeAlias = Literal["wheel", "zip", "tar", "library", "file"]
 
-VERSION = 2
+VERSION = 3
 """Of what `inspect` finds out. Facts of another version are found out again."""
 
 _LIBRARY = re.compile(r"\.so(\.[0-9]+)*\Z")
