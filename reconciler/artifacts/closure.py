@@ -4,7 +4,7 @@ Where each library that a native file needs would come from.
 The dynamic linker looks in the folders of RPATH, then among what the process has loaded already, then in the system's own
 folders [ld.so(8)]. What is shipped to a worker can therefore help in two ways: lying where RPATH points, which is how
 repaired wheels carry their libraries, or being loaded before it is needed, which is what functions do with the files of
-`libraries:`. `where` looks in that order through what one function ships together: its `Part` list.
+`libraries:`. `needs` looks in that order through what one function ships together: its `Part` list.
 """
 
 from __future__ import annotations
@@ -54,10 +54,11 @@ class Need:
     """The file that has it: a path in the same archive, or the name of another part."""
 
 
-def where(library: str, native: Native, part: Part, parts: Iterable[Part], runtime: Runtime) -> Need:
-    """Say where `native`, which is in `part`, gets a library from when `parts` are shipped together."""
-    same = [other for other in part.facts.natives if other is not native and library in other.answers_to]
-    if same:
+def _where(
+    library: str, native: Native, answering: Sequence[Native], part: Part, parts: Iterable[Part], runtime: Runtime
+) -> Need:
+    """Say where `native`, which is in `part`, gets a library from; `answering` are the files there that have its name."""
+    if same := [other for other in answering if other is not native]:
         return Need(library, Where.SAME, _nearest(same, native).path)
     if runtime.has_library(library):
         return Need(library, Where.BASE)
@@ -69,8 +70,18 @@ def where(library: str, native: Native, part: Part, parts: Iterable[Part], runti
 
 def needs(part: Part, parts: Sequence[Part], runtime: Runtime) -> Iterator[tuple[Native, tuple[Need, ...]]]:
     """Yield each native file of a part with what it needs."""
+    answering: dict[str, list[Native]] = {}
     for native in part.facts.natives:
-        yield native, tuple(where(library, native, part, parts, runtime) for library in native.elf.needed)
+        for name in native.answers_to:
+            answering.setdefault(name, []).append(native)
+    for native in part.facts.natives:
+        yield (
+            native,
+            tuple(
+                _where(library, native, answering.get(library, ()), part, parts, runtime)
+                for library in native.elf.needed
+            ),
+        )
 
 
 def in_order(libraries: Sequence[Part]) -> tuple[Part, ...]:
