@@ -10,7 +10,7 @@ import sys
 import tempfile
 import zlib
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -86,6 +86,8 @@ class Builder:
         is really built. Raises PackageError, with E401 and E410 to E423 where the gate refuses what came out.
         """
         options = options or Options()
+        # Commands run in other folders than this process.
+        options = replace(options, headers=tuple(folder.absolute() for folder in options.headers))
         with self.cache.workspace() as workspace:
             build = _Build(self, source, runtime, options, workspace.resolve())
             build.prepare()
@@ -125,6 +127,12 @@ class _Build:
 
     def prepare(self) -> None:
         """Choose the tools, and name what they make of this source."""
+        if len(str(self.workspace).split()) > 1:
+            raise PackageError(
+                "E407",
+                f"nothing can be built under '{self.workspace.parent}': builds take a path with a space for two",
+                hint="choose another folder for the cache: UDFS_CACHE_DIR",
+            )
         for name in ("home", "tmp", "lib"):
             (self.workspace / name).mkdir()
         self.log = Log(self.workspace / "log")
@@ -138,11 +146,15 @@ class _Build:
             self.python = environment.ask(self._checked, self.engine.python)
             self.ziglang = zig.find()
         self.key = self._key()
-        self.log = Log(self.builder.cache.root / "logs" / f"build-{_slug(self.source.label)}-{self.key[:12]}.log")
+        self.log = Log(
+            self.builder.cache.root.absolute() / "logs" / f"build-{_slug(self.source.label)}-{self.key[:12]}.log"
+        )
 
     def _here(self) -> Here:
         try:
-            return Here(str(self.builder.interpreter(self.runtime)), environment.for_pip(self.builder.environment))
+            return Here(
+                str(self.builder.interpreter(self.runtime).absolute()), environment.for_pip(self.builder.environment)
+            )
         except InterpreterError:
             if self.runtime.python_version < (
                 3,
@@ -217,7 +229,7 @@ class _Build:
             python=self.python,
             headers=self.options.headers,
             libraries=self.workspace / "lib",
-            cache=self.builder.cache.root / "zig",
+            cache=self.builder.cache.root.absolute() / "zig",
             refusal=str(refusal) if refusal else None,
         )
         return refusal

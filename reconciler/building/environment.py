@@ -53,6 +53,7 @@ sys.path[:] = [p for p in sys.path if not any(p == one or p.startswith(one + "/"
 site.addsitedir(%r)
 """
 
+_UNMET = re.compile(r"(?m)^ERROR: No matching distribution found for (?P<what>.*?)(?= \(from |$)")
 _QUESTION = """
 import json, sys, sysconfig
 json.dump({"version": "%d.%d.%d" % sys.version_info[:3], "include": sysconfig.get_path("include"),
@@ -145,6 +146,13 @@ def install(
         {"PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0", "PIP_ROOT_USER_ACTION": "ignore", "PYTHONNOUSERSITE": "1"},
     )
     if code != 0:
+        unmet = _UNMET.search(said)
+        if unmet and "Retrying" not in said:  # the index did answer
+            raise PackageError(
+                "E443",
+                f"{label} needs {unmet['what']} to be built, and the index has none for its Python",
+                hint=f"take a release that was made for this Python; the whole log is in {log}",
+            )
         words = f"; pip says: {' | '.join(lines)}" if (lines := readable(said)) else ""
         hint = f"the whole log is in {log}; 'pip config list' shows which index pip uses"
         if "ssl module" in said:

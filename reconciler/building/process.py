@@ -4,8 +4,8 @@ Run the tools of a build, each in a process group of its own, with everything th
 A build starts compilers, which start others; ending one of them leaves the rest. What is ended here is the group: at the
 end of the time allowed, at Ctrl-C, and by `Processes.stop` from another thread.
 
-The log is kept, so no credentials may get into it: tools write into the workspace, which goes, and what is copied from
-there is masked.
+The log is kept, so no credentials may get into it: tools write into a file without a name, and what is copied from there is
+masked.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Lock
@@ -75,18 +76,17 @@ class Processes:
 
         `on_abandon` is called when the command was ended before it was done.
         """
-        said = cwd / f".said-{os.getpid()}-{id(command)}"
         log.add(f"$ {' '.join(command)}")
         code: int | None = None
-        try:
-            with said.open("wb") as stream:
-                code = self._wait(command, cwd, environment, stream.fileno(), label, log)
-        finally:
-            text = _read(said)
-            said.unlink(missing_ok=True)
-            log.add(text)
-            if code is None:
-                on_abandon()
+        with tempfile.TemporaryFile(dir=log.path.parent) as said:  # the working directory is the project's
+            try:
+                code = self._wait(command, cwd, environment, said.fileno(), label, log)
+            finally:
+                said.seek(0)
+                text = said.read(_MAX_READ).decode("utf-8", "replace")
+                log.add(text)
+                if code is None:
+                    on_abandon()
         return code, text
 
     def stop(self) -> None:
@@ -143,8 +143,3 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def _signal(process: subprocess.Popen[bytes], number: int) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, number)
-
-
-def _read(path: Path) -> str:
-    with path.open("rb") as stream:
-        return stream.read(_MAX_READ).decode("utf-8", "replace")

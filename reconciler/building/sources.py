@@ -11,6 +11,7 @@ import hashlib
 import os
 import shutil
 import tarfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import BadZipFile, ZipFile
 
@@ -19,7 +20,6 @@ from reconciler.errors import PackageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from reconciler.building import Source
 
@@ -75,7 +75,7 @@ def _unusable(source: Source, why: str) -> PackageError:
 
 def _files(top: Path) -> Iterator[tuple[str, Path]]:
     for folder, folders, files in os.walk(top):
-        here = top.joinpath(folder)
+        here = Path(folder)
         folders[:] = [name for name in folders if _counts(top, here / name)]
         links = [name for name in folders if (here / name).is_symlink()]
         for name in (*files, *links):

@@ -99,7 +99,7 @@ def test_an_extension_of_the_index_is_compiled_for_the_clusters_glibc_and_loads(
 
 
 def test_the_same_project_gives_the_same_bytes_in_any_folder_under_any_umask_and_locale(
-    bench: Workbench, cache_of_builds: Path, tmp_path: Path
+    bench: Workbench, cache_of_builds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     needs_zig()
     first = bench.build(bench.project({"greeting.c": EXTENSION, "own.py": "", "sub/data": "no code"}))
@@ -110,10 +110,12 @@ def test_the_same_project_gives_the_same_bytes_in_any_folder_under_any_umask_and
     bench.root = tmp_path / "another" / "cache"
     bench.root.mkdir(parents=True)
     (bench.root / "zig").symlink_to(cache_of_builds / "zig")  # compiling it anew would change nothing
+    monkeypatch.chdir(tmp_path)  # and all paths relative
+    bench.root = bench.root.relative_to(tmp_path)
     bench.environment |= {"LC_ALL": "tr_TR.UTF-8", "TZ": "Asia/Tokyo", "CFLAGS": "-DOTHER", "PYTHONHASHSEED": "7"}
     umask = os.umask(0o077)
     try:
-        second = bench.build(tmp_path / "else" / "where")
+        second = bench.build(Path("else/where"))
     finally:
         os.umask(umask)
     assert second.content.path != first.content.path
@@ -302,6 +304,21 @@ def test_what_this_machines_compiler_made_is_refused_by_the_gate(bench: Workbenc
     assert code_of(error) == ["E412"]
 
 
+def test_what_a_build_needs_and_the_index_has_not_is_named(bench: Workbench) -> None:
+    own = '[build-system]\nrequires = ["setuptools>=9999"]\nbuild-backend = "setuptools.build_meta"\n'
+    with pytest.raises(PackageError) as error:
+        bench.build(bench.project({"pyproject.toml": own}))
+    assert code_of(error) == ["E443"]
+    assert str(error.value) == "project needs setuptools>=9999 to be built, and the index has none for its Python"
+
+
+def test_a_cache_in_which_no_compiler_can_be_called_is_refused_by_its_path(bench: Workbench) -> None:
+    bench.root = bench.folder / "my cache"
+    with pytest.raises(PackageError) as error:
+        bench.build(bench.project({"own.py": ""}))
+    assert code_of(error) == ["E407"]
+
+
 @pytest.mark.parametrize("kind", ["changed", "two folders", "a way out", "no archive", "no project"])
 def test_a_source_that_is_not_what_it_should_be_is_refused_before_anything_runs(bench: Workbench, kind: str) -> None:
     project = bench.project({"backend.py": "raise SystemExit('it ran')"})
@@ -326,10 +343,11 @@ def test_a_source_that_is_not_what_it_should_be_is_refused_before_anything_runs(
 
 
 def test_a_library_outside_is_linked_by_its_soname_and_grafted_where_that_is_wanted(
-    bench: Workbench, tmp_path: Path
+    bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     needs_zig()
-    vendor = tmp_path / "vendor"
+    monkeypatch.chdir(tmp_path)
+    vendor = Path("vendor")
     answer = compiled(vendor, "answer.bin", "int answer(void) { return 42; }", "-Wl,-soname,libanswer.so.26")
     other = compiled(vendor, "libother.so", "int other(void) { return 1; }")
     (vendor / "answer.h").write_text("int answer(void);\nint other(void);\n")
