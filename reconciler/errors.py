@@ -1119,6 +1119,21 @@ _explain(
     fails. Declare the file under `resources:` as well, and it keeps its name and is replaced in place; or write
     `rollout: in_place`, and all do.""",
 )
+_explain(
+    "E551",
+    "no state to go back to",
+    """
+    `udfs rollback` goes to an apply that got through (*committed* in `udfs history`) and left other functions than there
+    are now. The ledger keeps the last 20; of a run that failed or was cut off it is not known what it left.""",
+)
+_explain(
+    "E552",
+    "a rollback lacks a resource",
+    """
+    A function that would be brought back listed a resource that is gone since, collected or deleted, or that holds
+    something else: names under `resources:`, and all with `rollout: in_place`, are replaced in place. Half of an earlier
+    state is no state that was ever tested. Check out the commit of that apply, which `udfs show-run` names, and apply it.""",
+)
 
 # --- E6: the service ------------------------------------------------------------------------------------------------------
 _explain(

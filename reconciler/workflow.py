@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from reconciler import desired, drift, fresh, ownership, plan, policy
+from reconciler import desired, drift, fresh, ownership, plan, policy, versions
 from reconciler.apply import apply
 from reconciler.artifacts.content import Content, read
 from reconciler.artifacts.inspection import is_library_name
@@ -21,7 +21,7 @@ from reconciler.diff import Cause, managed_by
 from reconciler.errors import InvalidManifest, UdfsError, UsageError
 from reconciler.ignoring import ignoring
 from reconciler.lease import Lease
-from reconciler.ledger import comment_of, dump, entry_name, finished, parse
+from reconciler.ledger import KEPT, comment_of, dump, entry_name, finished, parse
 from reconciler.names import function_key, resource_key
 from reconciler.report import Deployed, Report, Upload
 from reconciler.rows import Rows
@@ -158,6 +158,35 @@ def make_destruction(loaded: Loaded, reading: Reading) -> Plan:
     )
 
 
+def make_rollback(loaded: Loaded, target: Target, epoch: int | None) -> tuple[Reading, Plan]:
+    """Plan how the functions become what an earlier apply left; returns what that was read from, too."""
+    reading = target.read(full=True)
+    entry = versions.earlier(_entries(loaded, target, reading), epoch)
+    made = versions.back(entry, reading, loaded.manifest.stack, destination(loaded))
+    return reading, _at_rest(made, loaded, target)
+
+
+def make_collection(loaded: Loaded, target: Target, keep: int) -> tuple[Reading, Plan]:
+    """Plan the removal of versions that are past their grace; returns what that was read from, too."""
+    reading = target.read()
+    made = versions.collection(
+        _entries(loaded, target, reading),
+        reading,
+        loaded.manifest.stack,
+        destination(loaded),
+        now=target.store.now(),
+        grace=versions.duration(loaded.manifest.grace),
+        keep=keep,
+    )
+    return reading, _at_rest(made, loaded, target)
+
+
+def _at_rest(made: Plan, loaded: Loaded, target: Target) -> Plan:
+    """Return a plan that is refused if the policy wants rest now: going back is a change like any other."""
+    rest = policy.of_time(loaded.policy, target.store.now())
+    return replace(made, refusals=(*made.refusals, *rest)) if made.changes else made
+
+
 def carry_out(
     made: Plan,
     reading: Reading,
@@ -250,7 +279,10 @@ def _paths(held: Mapping[Key, Content]) -> Mapping[str, Path]:
 
 def history(loaded: Loaded, target: Target, newest: int) -> tuple[Entry, ...]:
     """Return the newest entries of a stack's ledger, the newest first."""
-    reading = target.read()
+    return _entries(loaded, target, target.read(), newest)
+
+
+def _entries(loaded: Loaded, target: Target, reading: Reading, newest: int = KEPT) -> tuple[Entry, ...]:
     return tuple(run(loaded, target, epoch) for epoch in reversed(reading.epochs[-newest:]))
 
 

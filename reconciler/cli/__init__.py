@@ -33,6 +33,8 @@ COMMANDS = {
     "apply": ("reconciling", "Make the project match the manifest."),
     "drift": ("reconciling", "Show what in the project is not as the manifest says, and who changed it."),
     "destroy": ("reconciling", "Delete everything that this stack manages."),
+    "rollback": ("returning", "Bring the functions back to what an earlier apply left."),
+    "gc": ("returning", "Delete versions that no function lists any more and whose grace is over."),
     "adopt": ("owning", "Take over objects of the manifest that are in the project and that nobody manages."),
     "disown": ("owning", "Stop managing objects, and leave them in the project."),
     "dump": ("saving", "Write down what the project holds, to plan against without credentials."),

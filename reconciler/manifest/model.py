@@ -103,6 +103,7 @@ TEXT = rf"^[^{UNPRINTABLE}\r]*$"
 SHA256 = r"^[0-9a-f]{64}$"
 STACK = r"^[a-z][a-z0-9-]{0,39}$"
 ASCII = r"^[\x20-\x7e]*$"
+DURATION = r"^[0-9]{1,4}[mhd]$"
 LABEL = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$"
 FULL_VERSION = r"^[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}$"
 VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]{0,99}$"
@@ -396,6 +397,9 @@ class Manifest(Section):
         "versioned",
         description="versioned: a source is uploaded under a name with its digest, and a function switches to it in one "
         "request; in_place: it is replaced under its own name.",
+    )
+    grace: Annotated[str, StringConstraints(strict=True, pattern=DURATION)] = Field(
+        "24h", description="How long `udfs gc` leaves versions that no function lists any more: 30m, 24h, 7d."
     )
     runtimes: Annotated[Runtimes, BeforeValidator(_null_as_empty)] = Field(
         default_factory=Runtimes, description="What the project's clusters are, where udfs would assume something else."

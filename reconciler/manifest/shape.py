@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from reconciler.manifest.model import (
     ASCII,
+    DURATION,
     FULL_VERSION,
     LABEL,
     SHA256,
@@ -55,6 +56,7 @@ _LISTED: dict[str, type[Section]] = {"wheels": PinnedWheel, "tests": Test}
 
 _PATTERNS = {
     STACK: "a stack's name: lower-case letters, digits and -, beginning with a letter, 40 at most",
+    DURATION: "a number and m, h or d, such as 24h",
     SHA256: "64 lower-case hexadecimal digits, as `sha256sum` prints them",
     FULL_VERSION: "the full version with its patch level, such as 3.7.3",
     ASCII: "printable ASCII on one line, because the comment travels in an HTTP header",

@@ -117,7 +117,7 @@ def test_duplicate_keys_do_not_hide_what_else_is_wrong(folder: Folder) -> None:
         (S, "functions: SQL name → function."),
         (
             S + F + "zzz: 1\n",
-            "keys taken here: stack, python, rollout, runtimes, variables, targets, packages, resources, ignore, policy, moved, tables, functions",
+            "keys taken here: stack, python, rollout, grace, runtimes, variables, targets, packages, resources, ignore, policy, moved, tables, functions",
         ),
         (S + F + "python: cp39\n", "one of cp27, cp37 or cp311"),
         ("stack: A\n" + F, "a stack's name: lower-case letters, digits and -, beginning with a letter, 40 at most"),
