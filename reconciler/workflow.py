@@ -163,7 +163,7 @@ def make_rollback(loaded: Loaded, target: Target, epoch: int | None) -> tuple[Re
     reading = target.read(full=True)
     entry = versions.earlier(_entries(loaded, target, reading), epoch)
     made = versions.back(entry, reading, loaded.manifest.stack, destination(loaded))
-    return reading, _at_rest(made, loaded, target)
+    return reading, in_time(made, loaded, target)
 
 
 def make_collection(loaded: Loaded, target: Target, keep: int) -> tuple[Reading, Plan]:
@@ -178,11 +178,11 @@ def make_collection(loaded: Loaded, target: Target, keep: int) -> tuple[Reading,
         grace=versions.duration(loaded.manifest.grace),
         keep=keep,
     )
-    return reading, _at_rest(made, loaded, target)
+    return reading, in_time(made, loaded, target)
 
 
-def _at_rest(made: Plan, loaded: Loaded, target: Target) -> Plan:
-    """Return a plan that is refused if the policy wants rest now: going back is a change like any other."""
+def in_time(made: Plan, loaded: Loaded, target: Target) -> Plan:
+    """Return a plan that is refused if the policy wants rest now, by the clock of the service."""
     rest = policy.of_time(loaded.policy, target.store.now())
     return replace(made, refusals=(*made.refusals, *rest)) if made.changes else made
 

@@ -126,7 +126,7 @@ def apply(
     with connected(ready.loaded) as target:
         reading = target.read(full=refresh == "full")
         made = workflow.make_plan(ready, reading, restoring=restore)
-        made = _in_time(made, ready.loaded, target)
+        made = workflow.in_time(made, ready.loaded, target)
         return carry_out(made, reading, target, ready.contents, options, consent, writers)
 
 
@@ -152,7 +152,7 @@ def _apply_saved(planfile: Path, options: Options, refresh: str, consent: Consen
         reading = look()
         # From here on the plan stands on the project, whatever it was made against.
         made = workflow.allowed(replace(found.plan, from_dump=False), ready.loaded, workflow.breaches(ready))
-        made = _in_time(made, ready.loaded, target)
+        made = workflow.in_time(made, ready.loaded, target)
         return carry_out(made, reading, target, ready.contents, options, consent, writers, look_again=look)
 
 
@@ -165,7 +165,7 @@ def destroy(options: Options, yes: bool, writers: int) -> int:
     manifest = loaded(options)
     with connected(manifest) as target:
         reading = target.read()
-        made = _in_time(workflow.make_destruction(manifest, reading), manifest, target)
+        made = workflow.in_time(workflow.make_destruction(manifest, reading), manifest, target)
         consent = Consent(yes, made.deletes, retype=made.stack)
         return carry_out(made, reading, target, {}, options, consent, writers)
 
@@ -184,12 +184,6 @@ def drift(options: Options, refresh: str) -> int:
     made, found = workflow.make_plan(ready, reading), workflow.find_drift(ready, reading)
     _print_drift(found, made, options)
     return CHANGES_PRESENT if found.drifted else 0
-
-
-def _in_time(made: Plan, manifest: Loaded, target: Target) -> Plan:
-    """Return a plan that is refused if the policy wants rest now, by the clock of the service."""
-    rest = of_time(manifest.policy, target.store.now())
-    return replace(made, refusals=(*made.refusals, *rest)) if made.changes else made
 
 
 def _look(manifest: Loaded, options: Options, *, full: bool) -> Reading:
