@@ -3,7 +3,8 @@ Artifacts: the bytes that a manifest names, found, checked and measured before a
 
 A MaxCompute function is a class path and a list of resources. The bytes of those resources come from three places:
 
-* files in the manifest's folder (sources, ``resources:``), which are only read and hashed;
+* files in the manifest's folder (sources, ``resources:``), which are only read and hashed (`digests` remembers the
+  hashes), and folders, which are packed (`folders`);
 * wheels in the manifest's folder, checked against the runtime first: a wheel says in its file name which Python, ABI
   and platform it was built for, and MaxCompute loads few of them (`runtime`);
 * wheels of the package index, each pinned by version and sha256, so that the name means the same bytes everywhere.
@@ -17,7 +18,10 @@ under that name; where a package asks for less, or for all in one, it is packed 
 `build` is the way in. What it found is read through once (`inspection`, over `members` and `elf`) and judged before
 anything is planned (`gate`, `closure`): what would not load is not uploaded.
 
-Values live here; effects are in `fetch` (the network), `cache` (its folder), `content` and `inspection` (reading).
+`missed` has the runtime's CPython try whether something is missed that a package leaves out.
+
+Values live here; effects are in `fetch` (the network), `cache`, `digests` and `pack` (the cache's folder), `content`,
+`inspection` and `folders` (reading), `export` (a folder of the user's).
 """
 
 from __future__ import annotations
