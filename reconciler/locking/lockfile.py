@@ -19,15 +19,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError
 
-from reconciler.errors import PackageError
+from reconciler.errors import PackageError, Position
 from reconciler.manifest.model import Flag, Label, RuntimeTag, Section, Sha256, Text, core_value
 from reconciler.manifest.reader import Document, TooManyProblems, read
+from reconciler.manifest.wording import quoted
 
 NAME = "udfs.lock"
 FORMAT: Literal["udfs.lock/1"] = "udfs.lock/1"
 _HEAD = "# Written by `udfs lock`. Commit it; to change it, change udfs.yaml and run `udfs lock` again.\n"
 _PLAIN = re.compile(r"[A-Za-z0-9./][A-Za-z0-9_./+@<>=!~;()-]*(?: [A-Za-z0-9_./+@<>=!~;()-]+)*\Z")
-_NUMERIC = re.compile(r"[-+0-9._eExXoO]+\Z")
+_NUMERIC = re.compile(r"[-+.0-9][-+.0-9_eE]*\Z|0[xXoObB]\w+\Z|\.(inf|nan)\Z", re.IGNORECASE)
+"""What some reader of YAML, 1.1 or 1.2, takes for a number or a date."""
+
+_CONFLICT = re.compile(rb"^(<{7}|={7}|>{7})", re.MULTILINE)
 _WORDS = frozenset(("null", "true", "false", "yes", "no", "on", "off", "y", "n"))
 
 Size = Annotated[int, BeforeValidator(core_value), Field(ge=0)]
@@ -67,13 +71,16 @@ class Inputs(Section):
             before, after = getattr(self, key), getattr(now, key)
             if before == after:
                 continue
-            if isinstance(before, list):
+            if isinstance(before, (list, dict)):
                 yield from (f"{key}: '{one}' was added" for one in after if one not in before)
                 yield from (f"{key}: '{one}' is gone" for one in before if one not in after)
-            elif isinstance(before, dict):
+            if isinstance(before, dict):
                 yield from (
-                    f"{key}: '{one}' has changed" for one in sorted({*before, *after}) if _differ(before, after, one)
+                    f"{key}: '{one}' has changed" for one in before if one in after and before[one] != after[one]
                 )
+            elif isinstance(before, list):
+                if sorted(before) == sorted(after):
+                    yield f"{key} are in another order"
             else:
                 yield f"{key} was {_shown(before)} and is {_shown(after)}"
 
@@ -141,6 +148,10 @@ class Lock(Section):
 
 def parse(content: bytes, shown: str = NAME) -> Lock:
     """Read a lock, or raise E478 with the place of the first thing that is wrong."""
+    if conflict := _CONFLICT.search(content):
+        line = content.count(b"\n", 0, conflict.start()) + 1
+        hint = "take either side, and run `udfs lock`: it changes only what the merged manifest wants otherwise"
+        raise PackageError("E478", "the lock has marks of a merge in conflict", at=Position(shown, line, 1), hint=hint)
     document = Document(shown)
     with suppress(TooManyProblems):
         read(content, document)
@@ -149,10 +160,9 @@ def parse(content: bytes, shown: str = NAME) -> Lock:
         raise PackageError("E478", f"the lock cannot be read: {first.message}", at=first.at, hint=_AGAIN)
     found = document.value("format")
     if found != FORMAT:
+        message = f"its format is {quoted(str(found))}, and this udfs reads {FORMAT}" if found else "it names no format"
         hint = "a newer udfs wrote it, perhaps: update udfs, or " + _AGAIN
-        raise PackageError(
-            "E478", f"its format is '{found}', and this udfs reads {FORMAT}", at=document.position(0), hint=hint
-        )
+        raise PackageError("E478", message, at=document.position(document.find("format")[0]), hint=hint)
     try:
         return Lock.model_validate(document.root)
     except ValidationError as error:
@@ -169,8 +179,9 @@ def dump(lock: Lock) -> str:
     """Return the text of a lock: the same lock gives the same text."""
     lines = [_HEAD, f"format: {lock.format}\n", "packages:\n" if lock.packages else "packages: {}\n"]
     for package in sorted(lock.packages):
-        lines.append(f"  {_scalar(package)}:\n")
-        for runtime, group in sorted(lock.packages[package].items()):
+        groups = sorted(lock.packages[package].items())
+        lines.append(f"  {_scalar(package)}:\n" if groups else f"  {_scalar(package)}: {{}}\n")
+        for runtime, group in groups:
             lines.append(f"    {runtime}:\n      inputs:\n")
             lines += _entries(group.inputs.model_dump(exclude_defaults=True), "        ")
             lines.append("      files:\n" if group.files else "      files: []\n")
@@ -184,7 +195,7 @@ def _entries(values: Mapping[str, Any], indent: str) -> Iterator[str]:
     for key, value in values.items():
         if isinstance(value, Mapping):
             yield f"{indent}{_scalar(key)}:\n"
-            yield from _entries(dict(sorted(value.items())) if key == "local" else value, indent + "  ")
+            yield from _entries(value if key == "source" else dict(sorted(value.items())), indent + "  ")
         elif isinstance(value, Sequence) and not isinstance(value, str):
             items = [_scalar(item) for item in value]
             yield (
@@ -200,12 +211,8 @@ def _scalar(value: object) -> str:
     """Write a value such that YAML reads back the same; quoted as JSON wherever there could be a doubt."""
     if isinstance(value, str):
         is_plain = _PLAIN.match(value) and not _NUMERIC.match(value) and value.lower() not in _WORDS
-        return value if is_plain else json.dumps(value)
+        return value if is_plain else json.dumps(value, ensure_ascii=False)  # YAML has no surrogate pairs
     return json.dumps(value)
-
-
-def _differ(before: Mapping[str, str], after: Mapping[str, str], key: str) -> bool:
-    return before.get(key) != after.get(key)
 
 
 def _shown(value: object) -> str:

@@ -145,7 +145,7 @@ def _answers(lock: Mapping[str, Any], question: Question, copies: Mapping[Path, 
     for name, one in found.items():
         needed_by = tuple(sorted(needed[name] - {name}))
         artifact = one["artifacts"][0]  # strict: the one file that pip took for the runtime
-        path = _local(artifact["url"], question.folder, copies)
+        path = _local(artifact["url"], question, copies)
         if path is not None:
             yield Answer(name, one["version"], path=path, needed_by=needed_by)
             continue
@@ -178,13 +178,14 @@ def _remote(artifact: Mapping[str, Any]) -> Remote:
     return Remote(unquote(urlsplit(artifact["url"]).path.rpartition("/")[2]), artifact["url"], sha256)
 
 
-def _local(url: str, folder: Path, copies: Mapping[Path, Path]) -> str | None:
+def _local(url: str, question: Question, copies: Mapping[Path, Path]) -> str | None:
+    """Return the path if a requirement names it; files of `find_links` are found by name, like those of an index."""
     parts = urlsplit(url)
     if parts.scheme != "file":
         return None
     path = Path(unquote(parts.path))
     path = copies.get(path, path)
-    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else None
+    return next((one.path for one in question.requirements if one.path and path == question.folder / one.path), None)
 
 
 def _failure(said: str) -> Exception:

@@ -49,6 +49,7 @@ _EDGE = re.compile(
 _SILENT = re.compile(
     r"Request failed|error sending request|Could not connect|timed out|Failed to fetch|dns error", re.IGNORECASE
 )
+_DENIED = re.compile(r"lack of valid authentication credentials|40[137] (Unauthorized|Forbidden|Proxy)", re.IGNORECASE)
 _NO_SUCH = re.compile(r"not found in the package registry", re.IGNORECASE)
 _HINTS = re.compile(r"\n\s*hint: .*", re.DOTALL)
 
@@ -119,6 +120,10 @@ class Uv:
             yield from ("--constraints", self._write("constraints.txt", question.constraints))
         if question.exclude:
             yield from ("--excludes", self._write("excludes.txt", question.exclude))
+        if self.environment.get(
+            "UV_NO_INDEX"
+        ):  # what `indexes.for_uv` makes of pip's; uv itself reads no such variable
+            yield "--no-index"
         for folder in question.find_links:
             yield from ("--find-links", str(folder))
         if question.pre_release:
@@ -253,6 +258,10 @@ def _failure(said: str) -> Exception:
     told = "\n".join(
         line for line in said.splitlines() if not line.startswith(("DEBUG ", "TRACE ", "INFO ", "warning: "))
     )
+    if _DENIED.search(told):  # what uv then says, that there is no such distribution, would mislead
+        hint = "check user, password and rights; 'pip config list' shows which index is used, unless UV_DEFAULT_INDEX is set"
+        lines = tuple(masked(line.strip()) for line in told.splitlines() if _DENIED.search(line))
+        return PackageError("E475", "the package index refuses the credentials", hint=hint, detail=lines[:10])
     if "No solution found" in told:
         if _SILENT.search(told):
             return _index(told)

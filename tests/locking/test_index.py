@@ -1,0 +1,138 @@
+"""An index on loopback that fails in every way: it is told, nothing is left half-written, and no password is repeated."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from reconciler.artifacts.fetch import PipIndex
+from reconciler.errors import PackageError, UdfsError
+from tests.builders import sha256, wheel
+from tests.locking.index import serving
+from tests.locking.project import Project, files, names, told
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.locking.index import Index
+
+CANARY = "hunter2-canary"
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[Index]:
+    wheel(tmp_path / "served", "base", tag="py2.py3-none-any")
+    wheel(tmp_path / "served", "tool", tag="py2.py3-none-any", requires=("base",))
+    with serving(tmp_path / "served", password=CANARY) as found:
+        yield found
+
+
+@pytest.fixture
+def asking(project: Project, index: Index) -> Project:
+    """A project that asks the index, by pip's setting, and gives up soon."""
+    del project.env["PIP_NO_INDEX"]
+    quick = {"PIP_RETRIES": "0", "PIP_TIMEOUT": "2", "UV_HTTP_RETRIES": "0", "UV_HTTP_TIMEOUT": "2"}
+    project.env |= {"PIP_INDEX_URL": index.url, **quick}
+    return project
+
+
+def kept(project: Project) -> list[str]:
+    """Return the wheels in the cache."""
+    return sorted(path.name for path in project.cache.root.rglob("*.whl"))
+
+
+def test_a_lock_holds_for_any_mirror_and_none(asking: Project, index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = asking.load("requirements: [tool]", "cp37", links=False)
+    lock = asking.make(loaded)
+    assert names(lock) == ["base 1.0", "tool 1.0"]
+    assert [(one.sha256, one.size) for one in files(lock)] == [
+        (sha256(path), path.stat().st_size) for path in sorted(index.folder.iterdir())
+    ]
+    text = (asking.folder / "udfs.lock").read_text()
+    assert "127.0.0.1" not in text
+    assert CANARY not in text
+
+    runs: list[list[str]] = []
+    run = PipIndex._run
+
+    def counted(self: PipIndex, command: list[str], *rest: Any) -> Any:
+        runs.append(command)
+        return run(self, command, *rest)
+
+    monkeypatch.setattr(PipIndex, "_run", counted)
+    with serving(index.folder) as mirror:
+        asking.env["PIP_INDEX_URL"] = mirror.url
+        asking.plan(loaded)
+    assert len(runs) == 1, "all wheels come in one run of pip"
+    assert kept(asking) == ["base-1.0-py2.py3-none-any.whl", "tool-1.0-py2.py3-none-any.whl"]
+
+    asking.plan(loaded)  # the mirror is gone, and nobody asks for it
+    assert len(runs) == 1
+    [damaged] = asking.cache.root.rglob("base-*.whl")
+    damaged.chmod(0o644)
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    with pytest.raises(PackageError, match="does not answer"):
+        asking.plan(loaded)
+    asking.env["PIP_INDEX_URL"] = index.url
+    asking.plan(loaded)
+    assert sha256(next(asking.cache.root.rglob("base-*.whl"))) == files(lock)[0].sha256
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("cut", "base==1.0"),
+        ("other", "arrived damaged"),
+        ("404", "base==1.0"),
+        ("500", "does not answer"),
+    ],
+)
+def test_a_file_that_does_not_come_is_told_and_not_kept(asking: Project, index: Index, fault: str, words: str) -> None:
+    loaded = asking.load("requirements: [base]", "cp37", links=False)
+    asking.make(loaded)
+    index.fault = fault
+    with pytest.raises(PackageError) as error:
+        asking.plan(loaded)
+    assert words in told(error.value)
+    assert CANARY not in told(error.value)
+    assert kept(asking) == []
+    index.fault = ""
+    asking.plan(loaded)
+    assert kept(asking) == ["base-1.0-py2.py3-none-any.whl"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "python"), [("all 500", "cp37"), ("refused", "cp37"), ("down", "cp37"), ("down", "cp27")]
+)
+def test_an_index_that_fails_while_locking_leaves_the_lock_as_it_was(
+    asking: Project, index: Index, fault: str, python: str
+) -> None:
+    before = asking.folder / "udfs.lock"
+    before.write_text("format: udfs.lock/1\npackages: {}\n")
+    loaded = asking.load("requirements: [tool]", python, links=False)
+    if fault == "down":
+        asking.env["PIP_INDEX_URL"] = f"http://ann:{CANARY}@127.0.0.1:1/simple/"
+    elif fault == "refused":
+        index.password = "changed"
+    else:
+        index.fault = fault
+    with pytest.raises(UdfsError) as error:
+        asking.make(loaded)
+    assert CANARY not in told(error.value)
+    assert {problem.code for problem in error.value.problems} == {"E475"}, told(error.value)
+    assert before.read_text() == "format: udfs.lock/1\npackages: {}\n"
+
+
+def test_an_index_of_the_package_is_named_by_a_variable(asking: Project, index: Index) -> None:
+    del asking.env["PIP_INDEX_URL"]
+    asking.env |= {"PIP_NO_INDEX": "", "PIP_INDEX_URL": "http://127.0.0.1:1/simple/"}
+    loaded = asking.load("requirements: [tool], extra_index: [TEAM_INDEX]", "cp37", links=False)
+    with pytest.raises(PackageError) as error:
+        asking.make(loaded)
+    assert "the environment variable TEAM_INDEX of `extra_index:` is not set" in told(error.value)
+    with serving(index.folder) as main:
+        asking.env |= {"TEAM_INDEX": index.url, "PIP_INDEX_URL": main.url}
+        assert names(asking.make(loaded)) == ["base 1.0", "tool 1.0"]
+    assert CANARY not in (asking.folder / "udfs.lock").read_text()
