@@ -18,7 +18,8 @@ Between *artifacts* and *desired*, ``sources`` reads the functions' Python witho
 only tell at query time is told there. A plan may be written down between *plan* and *apply* (``saved``), and what was
 read may come from a file (``dumps``). Where an index has no wheel, ``building`` makes one from source. ``ownership``
 makes the plans of `adopt` and `disown`, ``drift`` tells what others did, ``ignoring`` and ``policy`` what a team leaves
-alone and what it allows; ``inventory`` lists what is shipped, for `sbom`.
+alone and what it allows; ``versions`` makes the plans of `rollback` and `gc`; ``inventory`` lists what is shipped, for
+`sbom`.
 
 An apply holds the stack's ``lease``, an entry of the ``ledger`` in the project itself; under it the whole plan is held
 against the project once more (``fresh``), and each change is then an ``attempt``.
