@@ -16,13 +16,11 @@ import io
 import re
 import struct
 from dataclasses import dataclass
-from itertools import islice
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from elftools.elf.dynamic import DynamicSegment
     from elftools.elf.elffile import ELFFile
 
 MAGIC = b"\x7fELF"
@@ -86,7 +84,7 @@ def read(stream: BinaryIO) -> Elf:
     try:
         elf = ELFFile(cast("IO[bytes]", _Allowance(stream)))
         dynamic = _dynamic(elf)
-        facts = _facts(elf, dynamic) if dynamic else {}
+        facts = _facts(elf, dynamic) if dynamic.tags else {}
         machine = str(elf["e_machine"]).removeprefix("EM_").lower()
         kind = str(elf["e_type"]).removeprefix("ET_").lower()
     except Damaged:
@@ -104,17 +102,47 @@ def version_key(name: str) -> tuple[str, tuple[int, ...] | None]:
     return family, tuple(int(part) for part in number.split("."))
 
 
-def _dynamic(elf: ELFFile) -> DynamicSegment | None:
-    from elftools.elf.dynamic import DynamicSegment
+@dataclass(frozen=True)
+class _Dynamic:
+    """The table that the linker looks at, and where in the file lies what it points to."""
 
-    return next((segment for segment in elf.iter_segments() if isinstance(segment, DynamicSegment)), None)
+    tags: tuple[tuple[str, int], ...] = ()
+    loads: tuple[tuple[int, int, int], ...] = ()
+    """Address in memory, bytes, and place in the file of each PT_LOAD."""
+
+    def place(self, tag: str) -> int | None:
+        """Return the place in the file of the table that a tag points to."""
+        address = dict(self.tags).get(tag)
+        if address is None:
+            return None
+        return next((place + address - start for start, size, place in self.loads if 0 <= address - start < size), None)
 
 
-def _facts(elf: ELFFile, dynamic: DynamicSegment) -> dict[str, object]:
-    tags = [(tag["d_tag"], tag["d_val"]) for tag in islice(dynamic.iter_tags(), _MAX_TAGS)]
-    last = dict(tags)
+def _dynamic(elf: ELFFile) -> _Dynamic:
+    """Read PT_DYNAMIC. pyelftools' own segments read all sections as well, which takes several times as long."""
+    from elftools.common.utils import struct_parse
+
+    headers = [
+        struct_parse(elf.structs.Elf_Phdr, elf.stream, elf["e_phoff"] + number * elf["e_phentsize"])
+        for number in range(elf["e_phnum"])
+    ]
+    loads = tuple((one["p_vaddr"], one["p_filesz"], one["p_offset"]) for one in headers if one["p_type"] == "PT_LOAD")
+    table = next((one for one in headers if one["p_type"] == "PT_DYNAMIC"), None)
+    tags: list[tuple[str, int]] = []
+    if table is not None:
+        size = elf.structs.Elf_Dyn.sizeof()
+        for number in range(min(_MAX_TAGS, table["p_filesz"] // size)):
+            tag = struct_parse(elf.structs.Elf_Dyn, elf.stream, table["p_offset"] + number * size)
+            tags.append((str(tag["d_tag"]), tag["d_val"]))
+            if tag["d_tag"] == "DT_NULL":
+                break
+    return _Dynamic(tuple(tags), loads)
+
+
+def _facts(elf: ELFFile, dynamic: _Dynamic) -> dict[str, object]:
+    last = dict(dynamic.tags)
     strings = _strings(elf, dynamic, last.get("DT_STRSZ", 0))
-    names = {tag: tuple(strings.text(value) for found, value in tags if found == tag) for tag in _NAMING}
+    names = {tag: tuple(strings.text(value) for found, value in dynamic.tags if found == tag) for tag in _NAMING}
     folders = names["DT_RUNPATH"] or names["DT_RPATH"]
     needs = list(_versions(elf, dynamic, last.get("DT_VERNEEDNUM", 0), strings))
     return {
@@ -130,8 +158,8 @@ def _facts(elf: ELFFile, dynamic: DynamicSegment) -> dict[str, object]:
 _NAMING = ("DT_NEEDED", "DT_SONAME", "DT_RPATH", "DT_RUNPATH")
 
 
-def _strings(elf: ELFFile, dynamic: DynamicSegment, size: int) -> _Strings:
-    _, offset = dynamic.get_table_offset("DT_STRTAB")
+def _strings(elf: ELFFile, dynamic: _Dynamic, size: int) -> _Strings:
+    offset = dynamic.place("DT_STRTAB")
     if offset is None or size > _MAX_STRINGS:
         raise Damaged(f"its table of strings claims {size:,} bytes")
     elf.stream.seek(offset)
@@ -139,7 +167,7 @@ def _strings(elf: ELFFile, dynamic: DynamicSegment, size: int) -> _Strings:
 
 
 def _versions(
-    elf: ELFFile, dynamic: DynamicSegment, count: int, strings: _Strings
+    elf: ELFFile, dynamic: _Dynamic, count: int, strings: _Strings
 ) -> Iterator[tuple[str, list[tuple[int, str]]]]:
     """
     Walk VERNEED: a chain of libraries, each with a chain of versions, linked by distances in bytes.
@@ -148,9 +176,10 @@ def _versions(
     """
     from elftools.common.utils import struct_parse
 
-    _, place = dynamic.get_table_offset("DT_VERNEED")
+    place = dynamic.place("DT_VERNEED")
     left = _MAX_VERSIONS
     for _ in range(count if place is not None else 0):
+        assert place is not None
         need = struct_parse(elf.structs.Elf_Verneed, elf.stream, place)
         left -= 1 + need["vn_cnt"]
         if left < 0:
@@ -165,7 +194,7 @@ def _versions(
 
 
 def _takes(
-    elf: ELFFile, dynamic: DynamicSegment, needs: Iterable[tuple[str, Iterable[tuple[int, str]]]], strings: _Strings
+    elf: ELFFile, dynamic: _Dynamic, needs: Iterable[tuple[str, Iterable[tuple[int, str]]]], strings: _Strings
 ) -> Iterator[tuple[str, str, str]]:
     """
     Yield each version with the first symbol that is taken with it.
@@ -173,7 +202,7 @@ def _takes(
     VERSYM has the number of a version for each symbol of SYMTAB. How many symbols there are, only the hash tables tell: DT_HASH
     counts all, DT_GNU_HASH those before the first that can be looked up, and what is taken from elsewhere cannot.
     """
-    places = {tag: dynamic.get_table_offset(tag)[1] for tag in ("DT_SYMTAB", "DT_VERSYM", "DT_HASH", "DT_GNU_HASH")}
+    places = {tag: dynamic.place(tag) for tag in ("DT_SYMTAB", "DT_VERSYM", "DT_HASH", "DT_GNU_HASH")}
     table = places["DT_HASH"] or places["DT_GNU_HASH"]
     if table is None or not (places["DT_SYMTAB"] and places["DT_VERSYM"]):
         return
