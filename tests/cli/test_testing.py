@@ -54,11 +54,11 @@ def test_ctrl_c_ends_the_tests_that_run(folder: Path) -> None:
     begun = folder / "begun"
     manifest(folder, f"{{args: ['{begun}'], returns: 1}}")
     process = subprocess.Popen([*UDFS, "test"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not begun.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
     assert "Traceback" not in err
 
@@ -66,7 +66,7 @@ def test_ctrl_c_ends_the_tests_that_run(folder: Path) -> None:
 def test_a_test_has_only_so_much_time(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     manifest(folder, f"{{args: ['{os.devnull}'], returns: 1}}")
     assert run(["test", "--timeout", "1"]) == 9
-    assert "f.Says did not answer in 1 s, at row 1" in capsys.readouterr().out
+    assert "Says did not answer in 1 s, at row 1" in capsys.readouterr().out
 
 
 def test_a_test_has_only_so_much_memory_and_a_report_is_written(folder: Path) -> None:
