@@ -24,13 +24,15 @@ alone and what it allows; ``versions`` makes the plans of `rollback` and `gc`; `
 An apply holds the stack's ``lease``, an entry of the ``ledger`` in the project itself; under it the whole plan is held
 against the project once more (``fresh``), and each change is then an ``attempt``.
 
-Where the world is touched: files of the project in ``manifest.load``, ``artifacts`` and ``sources.project``; the
+Where the world is touched: files of the project in ``manifest.load``, ``artifacts``, ``sources.project`` and ``rows``; the
 package index and the cache in ``artifacts`` and ``sources.memory``; MaxCompute in ``targets.maxcompute``; other
 processes in ``runner``, ``building``, ``artifacts.fetch`` and ``cli.identity``; terminal, clock, environment and exit
 codes in ``cli``. Everything else is a function of its arguments.
 
 ``local`` is a MaxCompute of our own that speaks the real wire protocol; it shares no code with the client, so that it
-cannot agree with it about mistakes. ``runner`` executes a UDF in the CPython it was written for.
+cannot agree with it about mistakes. ``runner`` executes a UDF in the CPython it was written for. ``trials`` runs a
+manifest's tests through it and ``expected`` judges them; ``pytest_plugin`` lets users' own tests call functions; ``rows``
+reads and writes files of rows.
 """
 
 __version__ = "0.1.0.dev0"
