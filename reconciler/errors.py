@@ -827,8 +827,9 @@ _explain(
     "E478",
     "a lock that cannot be read",
     """
-    udfs.lock is not in the format that this udfs writes: edited by hand, cut off, left with conflict marks by a merge, or
-    written by a newer udfs. `udfs lock` writes it anew; delete it first to resolve everything from the beginning.""",
+    udfs.lock is not what this udfs writes: edited by hand, cut off, left with conflict marks by a merge, or written by a
+    newer udfs. Where entries alone are wrong, `udfs lock` writes them anew. One that cannot be read tells no versions to keep:
+    restore it from Git, or delete it to resolve everything from the beginning.""",
 )
 _explain(
     "E479",

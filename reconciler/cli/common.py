@@ -185,11 +185,11 @@ def cache() -> Cache:
 
 
 def cache_folder() -> Path:
-    """Return where wheels are kept between runs."""
+    """Return where wheels are kept between runs; absolute, because pip and uv run in folders of their own."""
     if named := os.environ.get("UDFS_CACHE_DIR"):
-        return Path(named)
+        return Path(named).absolute()
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "udfs"
+    return ((Path(base) if base else Path.home() / ".cache") / "udfs").absolute()
 
 
 @contextmanager

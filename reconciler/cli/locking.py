@@ -58,7 +58,8 @@ def lock(options: Options, names: tuple[str, ...], upgrade: bool, check: bool) -
 
 def _check(manifest: Loaded, options: Options, previous: Lock | None) -> int:
     asked = use.requests(manifest)
-    problems = [*use.stale(manifest, previous, asked), *use.unused(manifest, previous, asked)]
+    found = (use.stale, use.unused, use.edited)
+    problems = [problem for judge in found for problem in judge(manifest, previous, asked)]
     if problems:
         raise InvalidManifest.of(problems)
     if options.as_json:

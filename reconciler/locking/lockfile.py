@@ -161,7 +161,7 @@ def parse(content: bytes, shown: str = NAME) -> Lock:
     found = document.value("format")
     if found != FORMAT:
         message = f"its format is {quoted(str(found))}, and this udfs reads {FORMAT}" if found else "it names no format"
-        hint = "a newer udfs wrote it, perhaps: update udfs, or " + _AGAIN
+        hint = f"a newer udfs wrote it, perhaps: update udfs, or {_AGAIN}"
         raise PackageError("E478", message, at=document.position(document.find("format")[0]), hint=hint)
     try:
         return Lock.model_validate(document.root)
@@ -172,7 +172,15 @@ def parse(content: bytes, shown: str = NAME) -> Lock:
         raise PackageError("E478", message, at=document.position(mark), hint=_AGAIN) from error
 
 
-_AGAIN = "run `udfs lock` to write it anew"
+_AGAIN = "restore it from Git, or delete it and run `udfs lock`, which then takes the newest versions that fit"
+
+
+def place(content: bytes, shown: str, package: str, runtime: str, index: int) -> Position:
+    """Return where a lock that was read has its `index`-th file of a group."""
+    document = Document(shown)
+    with suppress(TooManyProblems):
+        read(content, document)
+    return document.position(document.find("packages", package, runtime, "files", index)[0])
 
 
 def dump(lock: Lock) -> str:

@@ -69,6 +69,11 @@ def shown(loaded: Loaded) -> str:
 
 def read(loaded: Loaded) -> Lock | None:
     """Return the manifest's lock, or None if there is none."""
+    content = _content(loaded)
+    return None if content is None else lockfile.parse(content, shown(loaded))
+
+
+def _content(loaded: Loaded) -> bytes | None:
     try:
         with path_of(loaded).open("rb") as file:
             content = file.read(_MAX_BYTES + 1)
@@ -78,7 +83,7 @@ def read(loaded: Loaded) -> Lock | None:
         raise PackageError("E478", f"{shown(loaded)} cannot be read: {error.strerror or error}") from error
     if len(content) > _MAX_BYTES:
         raise PackageError("E478", f"{shown(loaded)} is larger than any real lock")
-    return lockfile.parse(content, shown(loaded))
+    return content
 
 
 def write(loaded: Loaded, lock: Lock) -> bool:
@@ -123,6 +128,20 @@ def unused(loaded: Loaded, lock: Lock | None, asked: Sequence[Request]) -> Itera
                 yield Problem("E477", message, Position(shown(loaded)), "run `udfs lock`, and commit udfs.lock")
 
 
+def edited(loaded: Loaded, lock: Lock | None, asked: Sequence[Request]) -> Iterator[Problem]:
+    """Yield the files that `udfs lock` cannot have written down for what is asked, each at its place in the lock."""
+    for one in asked:
+        pair = one.package, one.runtime.tag
+        group = lock.group(*pair) if lock else None
+        if group is None or group.inputs != one.inputs:
+            continue  # stale, and told as that
+        for index, file in enumerate(group.files):
+            if reason := _why_not_ours(file, one):
+                message = f"the lock was edited: '{file.name}' of '{pair[0]}' for {pair[1]} {reason}"
+                place = lockfile.place(_content(loaded) or b"", shown(loaded), *pair, index)
+                yield Problem("E478", message, place, "run `udfs lock` to write it anew")
+
+
 def _why_not_ours(one: Locked, request: Request) -> str | None:
     """
     Return what in an entry `udfs lock` cannot have written, or None.
@@ -154,17 +173,12 @@ def locks(loaded: Loaded, rebuild: Callable[[Request, LockedWheel], Content]) ->
     """
     asked = requests(loaded)
     lock = read(loaded) if asked else None
-    if problems := stale(loaded, lock, asked):
+    if problems := [*stale(loaded, lock, asked), *edited(loaded, lock, asked)]:
         raise InvalidManifest.of(problems)
     if lock is None:
         return Locks()
     by_pair = {(one.package, one.runtime.tag): one for one in asked}
     groups = {pair: group for pair in by_pair if (group := lock.group(*pair)) is not None}
-    for pair, group in groups.items():
-        for file in group.files:
-            if reason := _why_not_ours(file, by_pair[pair]):
-                message = f"the lock was edited: '{file.name}' of '{pair[0]}' for {pair[1]} {reason}"
-                raise PackageError("E478", message, at=Position(shown(loaded)), hint="run `udfs lock` to write it anew")
     built = {file.sha256: by_pair[pair] for pair, group in groups.items() for file in group.files if file.source}
     return Locks(
         {pair: group.files for pair, group in groups.items()}, lambda wheel: rebuild(built[wheel.sha256], wheel)

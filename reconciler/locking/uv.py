@@ -76,15 +76,17 @@ class Uv:
 
     def resolve(self, question: Question) -> tuple[Answer, ...]:
         program = executable(self.environment)
+        # Looking for the runtime's interpreter takes longer than most answers, and few need one. Told of none, uv would ask
+        # every Python on the PATH for its version, each time.
+        ours = ("--python", sys.executable)
         if question.prefer_binary:
             try:
-                return self._resolve(program, question, ("--only-binary", ":all:"))
+                return self._resolve(program, question, (*ours, "--only-binary", ":all:"))
             except Unsolvable:
                 pass  # something has no wheel at all
-        # Looking for an interpreter takes longer than most answers, and few need one.
         failure: PackageError | None = None
         try:
-            answers = self._resolve(program, question, ())
+            answers = self._resolve(program, question, ours)
         except PackageError as error:
             failure, answers = error, ()
         if failure is None and not any(one.sdist or _is_built(one.path) for one in answers):

@@ -8,9 +8,9 @@ Acceptance sessions: one readable file a case, with what is typed and what then 
     [exit 5]                         its exit code, when it is not 0
 
 Each case has its own folder, its own empty service and a target `local` that points at it. Besides ``udfs`` there are
-the hands of others: ``write``, ``rm``, ``link``, ``cat``, ``requests``, ``hand`` (somebody with the console client), ``fault``.
+the hands of others: ``write``, ``edit``, ``rm``, ``link``, ``cat``, ``requests``, ``hand`` (somebody with the console client), ``fault``.
 ``native`` writes a library and ``wheel`` a wheel around one: needs=A,B soname=S versions=LIBRARY:VERSION,… machine=M;
-``pure`` writes a wheel of the files given: path=text …
+``pure`` writes a wheel of the files given: path=text … ``release`` writes one of a version and what it needs.
 What differs from run to run (dates, digests, ports) is replaced before the comparison. ``pytest --update`` writes what
 happened into the file; the diff is then read like any other.
 """
@@ -55,6 +55,7 @@ _REPLACED = (
     (re.compile(r"urn:uuid:[0-9a-f-]{36}"), "urn:uuid:[UUID]"),
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:[PORT]"),
     (re.compile(r"it is \w{3} \d{4}-\d{2}-\d{2} \d{2}:\d{2} in"), "it is [TIME] in"),
+    (re.compile(r"Because .+ unsatisfiable\."), "[the words of the resolver]"),
     (re.compile(r"-0_[0-9a-f]{8}-"), "-0_[DIGEST]-"),
     (re.compile(r'"run": "[0-9a-f]{8}"'), '"run": "[RUN]"'),
     (re.compile(r"\(request [0-9A-Za-z-]+\)"), "(request [ID])"),
@@ -99,6 +100,8 @@ class Session:
             "native": lambda args, _: self._native(Path(args[0]), args[1:]),
             "wheel": self._wheel,
             "pure": self._pure,
+            "release": self._release,
+            "edit": self._edit,
             "lease": self._lease,
             # The service's times are in whole seconds.
             "next-second": lambda *_: time.sleep(1.05),
@@ -166,6 +169,18 @@ class Session:
         name, *files = args
         texts = {path: text for path, _, text in (one.partition("=") for one in files)}
         builders.wheel(Path("dist"), name, tag="py2.py3-none-any", files={**texts})
+
+    def _release(self, args: list[str], given: list[str]) -> None:
+        """Write a wheel that a folder of `find_links` offers: name, version, and the requirements it has."""
+        name, version, *requires = args
+        builders.wheel(Path("dist"), name, version, tag="py2.py3-none-any", requires=(*requires,))
+
+    def _edit(self, args: list[str], given: list[str]) -> None:
+        """Put one text in the place of another, which must be there; in the new one \\n begins a line."""
+        path, old, new = args[0], args[1], args[2].replace("\\n", "\n")
+        text = Path(path).read_text()
+        assert old in text, f"{path} has no {old!r}"
+        Path(path).write_text(text.replace(old, new))
 
     def _requests(self, args: list[str], given: list[str]) -> None:
         """Print what was asked of the service since the last time; with --writes only what changes something."""
