@@ -145,7 +145,9 @@ class PipIndex:
         lines = (f"{pin} --hash=sha256:{pin.sha256}\n" for pin in pins)
         requirements.write_text("".join(lines), encoding="utf-8")
         called = str(pins[0]) if len(pins) == 1 else f"{pins[0]} and {count(len(pins) - 1, 'other wheel')}"
-        code, said = self._run(self._command(runtime, requirements, wheels), folder, called, self.timeout)
+        code, said = self._run(
+            self._command(runtime, requirements, wheels, explain=len(pins) == 1), folder, called, self.timeout
+        )
         if code != 0:
             raise failure(pins[0], runtime, said)
         files = sorted(wheels.glob("*.whl"))
@@ -168,10 +170,21 @@ class PipIndex:
             for process in self._running:
                 process.kill()
 
-    def _command(self, runtime: Runtime, requirements: Path, wheels: Path) -> list[str]:
-        # Very verbose, because pip otherwise keeps to itself that an index does not answer.
+    def _command(self, runtime: Runtime, requirements: Path, wheels: Path, *, explain: bool) -> list[str]:
+        # Very verbose, because pip otherwise keeps to itself that an index does not answer. Of many wheels it would tell so
+        # much that it takes twice as long; should they not come, one of them is asked for alone, and explained.
         return [
-            *(self.python, "-m", "pip", "download", "-vv", *_QUIETLY, "--progress-bar", "off", "--no-deps"),
+            *(
+                self.python,
+                "-m",
+                "pip",
+                "download",
+                "-vv" if explain else "-q",
+                *_QUIETLY,
+                "--progress-bar",
+                "off",
+                "--no-deps",
+            ),
             *("--require-hashes", *_target(runtime), "--requirement", str(requirements), "--dest", str(wheels)),
         ]
 

@@ -9,6 +9,7 @@ manifest's order, so that the same manifest gives the same problems in the same 
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -187,8 +188,12 @@ def _prefetch(
         pins = [source for source, _ in batch.values()]
         for one in pins:
             on_fetch(str(one))
-        try:
-            come.update(_fetch_batch(pins, next(iter(batch.values()))[1], cache, index))
+        runtime = next(iter(batch.values()))[1]
+        with suppress(PackageError):
+            come.update(_fetch_batch(pins, runtime, cache, index))
+            continue
+        try:  # one alone is explained; if it is the index that does not answer, the others need not try
+            come.update(_fetch_batch(pins[:1], runtime, cache, index))
         except IndexSilent as error:
             failed.update(dict.fromkeys(batch, error))
         except PackageError:

@@ -1,0 +1,157 @@
+"""
+Locking, fetching and packing, against the tools that people use for it today.
+
+    python -m tests.benchmarks.bench_lock [ROUNDS]
+
+Everything runs in turns in one go, with the package index of this machine, so only the ratios mean something:
+
+* `udfs lock` against `uv pip compile` alone on the same input and the same indexes, cold and warm;
+* `udfs build --out` with an empty cache against `uv pip install --target` with an empty cache;
+* `udfs build --out` with a warm cache against `pyodps-pack` with a warm cache, where there is a CPython 3.7 that can install it.
+
+The gate, which reads every byte of every wheel and every native file's headers before anything is uploaded, is part of what
+`udfs build` does with an empty cache. Neither of the others looks.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reconciler.locking.indexes import for_uv, pip_settings
+from reconciler.locking.uv import executable
+from reconciler.runner import InterpreterNotFound, locate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+REQUIREMENTS = ("pandas<1.2", "scikit-learn", "scipy")
+MANIFEST = """\
+stack: bench
+packages:
+  science: {requirements: ["pandas<1.2", scikit-learn, scipy], bundle: single}
+functions:
+  f: {source: f.py, class: F, packages: [science]}
+"""
+SOURCE = """\
+from odps.udf import annotate
+
+@annotate("double->double")
+class F(object):
+    def evaluate(self, x):
+        return x
+"""
+TARGET = ("--python-version", "3.7.3", "--python-platform", "x86_64-manylinux_2_17")
+
+
+def seconds(command: list[str], folder: Path, env: Mapping[str, str]) -> float:
+    start = time.perf_counter()
+    done = subprocess.run(command, cwd=folder, env={**os.environ, **env}, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise SystemExit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
+    return time.perf_counter() - start
+
+
+def show(what: str, ours: list[float], theirs: list[float], bound: str) -> None:
+    each = sorted(mine / other for mine, other in zip(ours, theirs, strict=True))
+    rounds = ", ".join(f"{ratio:.2f}" for ratio in each)
+    print(f"{what}: {statistics.median(each):.2f}× (rounds {rounds}); bound {bound}", flush=True)
+
+
+def main() -> None:
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
+    with tempfile.TemporaryDirectory(prefix="udfs-bench-") as name:
+        base = Path(name)
+        (base / "udfs.yaml").write_text(MANIFEST, encoding="utf-8")
+        (base / "f.py").write_text(SOURCE, encoding="utf-8")
+        (base / "requirements.in").write_text("\n".join(REQUIREMENTS), encoding="utf-8")
+        locks(base, rounds)
+        builds(base, rounds)
+        packs(base, rounds)
+
+
+def udfs(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "reconciler", *arguments]
+
+
+def locks(base: Path, rounds: int) -> None:
+    indexes = for_uv(os.environ, pip_settings(os.environ, Path(sys.prefix)), ())
+    compile_ = [executable(os.environ), "pip", "compile", "-q", "requirements.in", *TARGET, "--format", "pylock.toml"]
+
+    def uv(cache: Path) -> float:
+        (base / "pylock.bench.toml").unlink(missing_ok=True)
+        return seconds([*compile_, "-o", "pylock.bench.toml", "--cache-dir", str(cache)], base, indexes)
+
+    def ours(cache: Path) -> float:
+        (base / "udfs.lock").unlink(missing_ok=True)
+        env = {"UV_CACHE_DIR": str(cache), "UDFS_CACHE_DIR": str(cache / "udfs")}
+        return seconds(udfs("lock"), base, env)
+
+    compare(f"udfs lock, cold, against uv pip compile, {rounds} rounds", ours, uv, base, rounds, "1.3×")
+    warm = base / "warm"
+    uv(warm), ours(warm)
+    compare("udfs lock, warm", lambda _: ours(warm), lambda _: uv(warm), base, rounds, "1.3×")
+
+
+def builds(base: Path, rounds: int) -> None:
+    indexes = for_uv(os.environ, pip_settings(os.environ, Path(sys.prefix)), ())
+    install = [executable(os.environ), "pip", "install", "-q", "--only-binary", ":all:", *TARGET, *REQUIREMENTS]
+
+    def uv(cache: Path) -> float:
+        return seconds([*install, "--target", str(cache / "tree"), "--cache-dir", str(cache / "uv")], base, indexes)
+
+    def ours(cache: Path) -> float:
+        env = {"UDFS_CACHE_DIR": str(cache / "udfs"), "PIP_CACHE_DIR": str(cache / "pip")}
+        return seconds(udfs("build", "--out", str(cache / "out")), base, env)
+
+    what = "fetch, gate and pack with an empty cache, against uv pip install --target"
+    compare(what, ours, uv, base, rounds, "1.3× for fetch and pack")
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    print(f"largest process of all that ran so far, uv included: {usage:.0f} MiB; bound 150 MiB", flush=True)
+
+
+def packs(base: Path, rounds: int) -> None:
+    try:
+        python = locate("cp37", os.environ).path
+    except InterpreterNotFound:
+        print("pyodps-pack: not measured, there is no CPython 3.7")
+        return
+    venv = base / "pyodps"
+    subprocess.run([python, "-m", "venv", venv], check=True, capture_output=True)
+    subprocess.run([venv / "bin" / "pip", "install", "-q", "pyodps"], check=True, capture_output=True)
+    pack = [str(venv / "bin" / "pyodps-pack"), "--no-docker", "--use-default-image-tag", *REQUIREMENTS]
+
+    def theirs(_: Path) -> float:
+        return seconds([*pack, "-o", "packages.tar.gz"], base, {})
+
+    cache = base / "ours"
+
+    def ours(_: Path) -> float:
+        shutil.rmtree(cache / "packed", ignore_errors=True)
+        return seconds(udfs("build", "--out", str(cache / "out")), base, {"UDFS_CACHE_DIR": str(cache)})
+
+    ours(base), theirs(base)
+    compare("pyodps-pack, warm, against fetch and pack, warm", theirs, ours, base, min(rounds, 2), "at least 10×")
+
+
+def compare(
+    what: str, ours: Callable[[Path], float], theirs: Callable[[Path], float], base: Path, rounds: int, bound: str
+) -> None:
+    mine, others = [], []
+    for number in range(rounds):
+        for times, run in [(mine, ours), (others, theirs)][:: 1 if number % 2 else -1]:
+            with tempfile.TemporaryDirectory(dir=base) as cache:
+                times.append(run(Path(cache)))
+    show(what, mine, others, bound)
+
+
+if __name__ == "__main__":
+    main()
