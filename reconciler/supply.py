@@ -8,6 +8,7 @@ requirements, or a wheel has to be built.
 from __future__ import annotations
 
 import sys
+import threading
 from dataclasses import dataclass, field, replace
 from functools import cache as cache_calls
 from functools import partial
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from reconciler.artifacts.runtime import Runtime
     from reconciler.artifacts.wheels import LockedWheel
     from reconciler.building import Built
+    from reconciler.building.build import Builder
     from reconciler.locking.inputs import Request
     from reconciler.locking.lockfile import Lock
     from reconciler.locking.making import Made, Means, Upgrade
@@ -45,7 +47,8 @@ def artifacts_of(loaded: Loaded, *, cache: Cache, env: Mapping[str, str], on_ste
         from reconciler.locking.use import locks as locks_of
 
         pip = _pip_environment(loaded, env)
-        locks = locks_of(loaded, _Workshop(loaded, cache, env, on_step).again)
+        workshop = _Workshop(loaded, cache, env, on_step)
+        locks = replace(locks_of(loaded, workshop.again), stop=workshop.stop)
     try:
         return build(
             loaded.manifest,
@@ -108,15 +111,9 @@ def _pip_environment(loaded: Loaded, env: Mapping[str, str]) -> dict[str, str]:
 def _means(loaded: Loaded, cache: Cache, env: Mapping[str, str], on_step: Callable[[str], None]) -> Means:
     from reconciler.locking.making import Means
 
-    return Means(
-        loaded.folder,
-        env,
-        Path(sys.prefix),
-        cache,
-        _Workshop(loaded, cache, env, on_step),
-        partial(_python, env),
-        on_step,
-    )
+    workshop = _Workshop(loaded, cache, env, on_step)
+    pythons = partial(_python, env)
+    return Means(loaded.folder, env, Path(sys.prefix), cache, workshop, pythons, on_step, workshop.stop)
 
 
 def _python(env: Mapping[str, str], runtime: Runtime) -> Path | None:
@@ -136,7 +133,7 @@ def _interpreter(env: Mapping[str, str], runtime: Runtime) -> Path:
         raise InterpreterError("E701", str(error)) from error
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Workshop:
     """Makes wheels of what the manifest's packages need and the index has no wheel of."""
 
@@ -144,6 +141,8 @@ class _Workshop:
     cache: Cache
     env: Mapping[str, str] = field(repr=False)
     on_step: Callable[[str], None]
+    _made: Builder | None = field(default=None, init=False, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def __call__(self, source: Path, sha256: str, label: str, request: Request, /) -> Made:
         """Build a wheel for a lock that is being made."""
@@ -197,11 +196,8 @@ class _Workshop:
 
     def _build(self, source: Source, request: Request, constraints: tuple[str, ...]) -> Built:
         from reconciler.building import Options
-        from reconciler.building.build import Builder
 
         declared = self.loaded.manifest.packages[request.package]
-        pip = _pip_environment(self.loaded, self.env)
-        builder = Builder(self.cache, PipIndex(pip), partial(_interpreter, self.env), pip)
         options = Options(
             declared.build.builder,
             tuple(declared.build.requires),
@@ -211,11 +207,22 @@ class _Workshop:
             tuple(self.loaded.folder / path for path in declared.libraries),
             tuple(self.loaded.folder / path for path in declared.build.libraries),
         )
-        try:
-            return builder.wheel(source, request.runtime, options, on_start=partial(self._started, request.runtime))
-        except BaseException:
-            builder.stop()
-            raise
+        return self._builder.wheel(source, request.runtime, options, on_start=partial(self._started, request.runtime))
+
+    @property
+    def _builder(self) -> Builder:
+        """One for all builds, of whatever thread, so that all of them can be ended; loaded when something is built."""
+        from reconciler.building.build import Builder
+
+        with self._lock:
+            if self._made is None:
+                pip = _pip_environment(self.loaded, self.env)
+                self._made = Builder(self.cache, PipIndex(pip), partial(_interpreter, self.env), pip)
+            return self._made
+
+    def stop(self) -> None:
+        """End the builds that run; the user has lost patience."""
+        self._builder.stop()
 
     def _started(self, runtime: Runtime, label: str) -> None:
         self.on_step(f"building {label} for {runtime.tag}, which may take minutes")

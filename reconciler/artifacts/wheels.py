@@ -71,6 +71,8 @@ class Locks:
     """By package and runtime tag."""
 
     rebuild: Callable[[LockedWheel], Content] | None = None
+    stop: Callable[[], None] = lambda: None
+    """Ends what `rebuild` does; the user has lost patience."""
 
 
 NO_LOCKS = Locks()
@@ -122,7 +124,12 @@ def find_wheels(
     wanted = list(_wanted(manifest, folder, at, problems, locks))
     come, failed = _prefetch(wanted, cache, index, on_fetch)
     get = partial(_get, cache, partial(_fetch, cache, index, on_fetch, come, failed))
-    return list(_fitting_wheels(wanted, problems, get, partial(_newest, cache, index), index.stop))
+
+    def stop() -> None:
+        index.stop()
+        locks.stop()
+
+    return list(_fitting_wheels(wanted, problems, get, partial(_newest, cache, index), stop))
 
 
 def pairs(manifest: Manifest) -> list[tuple[str, str]]:

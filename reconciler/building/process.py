@@ -130,12 +130,11 @@ class Processes:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the group if its first process still runs: kindly first, because a container's client passes that on."""
-    if process.poll() is not None:
-        return
-    _signal(process, signal.SIGTERM)
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(_GRACE)
+    """End the group, what a build left running in it too: kindly first, because a container's client passes that on."""
+    if process.poll() is None:
+        _signal(process, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE)
     _signal(process, signal.SIGKILL)
     process.wait()
 

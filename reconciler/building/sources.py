@@ -27,8 +27,8 @@ _ANYWHERE = frozenset({
     *(".git", ".hg", ".svn", ".bzr", "__pycache__", ".venv", ".tox", ".nox", ".eggs", ".idea", ".vscode", "node_modules"),
     *(".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", ".DS_Store"),
 })  # fmt: skip
-_AT_THE_TOP = frozenset({"build", "dist"})
-"""Further down, these are names of packages."""
+_AT_THE_TOP = frozenset({"build", "dist", ".udfs", "udfs.lock"})
+"""Further down, these are names of packages. A lock that counted itself would be stale for ever."""
 
 _SUFFIXES = (".egg-info", ".pyc", ".pyo", "~")
 

@@ -13,13 +13,13 @@ from reconciler.cli.output import note, print_document, print_lines
 from reconciler.errors import InvalidManifest, UsageError
 from reconciler.locking import use
 from reconciler.locking.changes import between
-from reconciler.locking.lockfile import Lock
 from reconciler.locking.making import Upgrade, upgraded
 from reconciler.render import document
 from reconciler.render import locked as shown
 from reconciler.render.words import safe
 
 if TYPE_CHECKING:
+    from reconciler.locking.lockfile import Lock
     from reconciler.manifest.load import Loaded
 
 
@@ -42,12 +42,12 @@ def lock(options: Options, names: tuple[str, ...], upgrade: bool, check: bool) -
     if check and upgrade:
         raise UsageError("E901", "--check and --upgrade exclude each other")
     manifest = loaded(options)
-    previous = use.read(manifest)
     if check:
-        return _check(manifest, options, previous)
-    wish = upgraded(names, previous or Lock()) if upgrade else Upgrade()
-    made = supply.make_lock(manifest, previous or Lock(), wish, cache=cache(), env=os.environ, on_step=note)
-    changes = between(previous or Lock(), made)
+        return _check(manifest, options, use.read(manifest))
+    previous = use.salvaged(manifest, note)
+    wish = upgraded(names, previous) if upgrade else Upgrade()
+    made = supply.make_lock(manifest, previous, wish, cache=cache(), env=os.environ, on_step=note)
+    changes = between(previous, made)
     written = use.write(manifest, made)
     if options.as_json:
         print_document(document.lock(manifest.manifest.stack, use.shown(manifest), changes, written=written))
@@ -65,5 +65,6 @@ def _check(manifest: Loaded, options: Options, previous: Lock | None) -> int:
     if options.as_json:
         print_document(document.lock(manifest.manifest.stack, use.shown(manifest), (), written=False))
     else:
-        print_lines([(("", f"{safe(use.shown(manifest))} is what {safe(str(options.file))} wants."),)])
+        what = use.shown(manifest) if previous else "No lock"
+        print_lines([(("", f"{safe(what)} is what {safe(str(options.file))} wants."),)])
     return 0

@@ -84,12 +84,12 @@ def quoted(problems: Iterable[Problem]) -> Iterator[Problem]:
     """Yield problems with the line of their file, for those that were found where the file was no longer at hand."""
     for problem in problems:
         if problem.at is not None and problem.source is None:
-            from reconciler.manifest.reader import presentable
+            from reconciler.manifest.reader import MAX_SHOWN_LINE, presentable
 
             # linecache reads a file once unless it has changed, and takes one that is gone or not text for empty.
             linecache.checkcache(problem.at.file)
             line = linecache.getline(problem.at.file, problem.at.line).rstrip("\r\n")
-            yield replace(problem, source=presentable(line) or None)
+            yield replace(problem, source=presentable(line) or None if len(line) <= MAX_SHOWN_LINE else None)
         else:
             yield problem
 

@@ -30,11 +30,16 @@ from reconciler.manifest.requirement import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from reconciler.artifacts.runtime import Runtime
     from reconciler.manifest.load import Loaded
     from reconciler.manifest.model import Build
 
 _MAX_FILES = 100
+_MAX_PROBLEMS = 100
+"""Nobody reads more."""
+
 _MAX_BYTES = 1 << 20
 
 
@@ -68,7 +73,7 @@ def request(loaded: Loaded, package: str, runtime: Runtime) -> Request:
     if declared.constraints_file:
         reader.file(declared.constraints_file, reader.constraints, loaded.at("packages", package, "constraints_file"))
     local = reader.local()
-    build = reader.build(declared.build)
+    build = reader.build(declared.build, declared.libraries)
     for index, name in enumerate(declared.extra_index):
         reader.places[f"extra_index {name}"] = loaded.at("packages", package, "extra_index", index)
     if reader.problems:
@@ -77,7 +82,7 @@ def request(loaded: Loaded, package: str, runtime: Runtime) -> Request:
         python=runtime.full_version,
         platform=runtime.platforms[0],
         requirements=sorted(map(_with_hashes, reader.requirements.values())),
-        constraints=sorted(reader.constraints),
+        constraints=sorted(map(_with_hashes, reader.constraints.values())),
         without=sorted(declared.without),
         extra_index=list(declared.extra_index),
         find_links=list(declared.find_links),
@@ -137,6 +142,8 @@ class _Reader:
             return
         folder = path.rpartition("/")[0]
         for line in lines(text):
+            if len(self.problems) >= _MAX_PROBLEMS:
+                return
             here = Position(self._shown(path), line.number, 1)
             if isinstance(line.what, Include):
                 into = self.constraints if line.what.constrains or constrains else self.requirements
@@ -160,9 +167,16 @@ class _Reader:
                 digests[one.path] = digest
         return digests
 
-    def build(self, declared: Build) -> dict[str, str]:
-        """Return what decides how something is built, as far as the manifest says anything."""
-        files = [("headers", path) for path in declared.headers] + [("libraries", path) for path in declared.libraries]
+    def build(self, declared: Build, beside: Sequence[str]) -> dict[str, str]:
+        """
+        Return what decides how something is built, as far as the manifest says anything.
+
+        `beside` are the package's own libraries: what is built is linked against them, too.
+        """
+        files = [
+            *(("headers", path) for path in declared.headers),
+            *(("libraries", path) for path in (*declared.libraries, *beside)),
+        ]
         return {
             **({"builder": declared.builder} if declared.builder != "zig" else {}),
             **({"requires": ", ".join(declared.requires)} if declared.requires else {}),

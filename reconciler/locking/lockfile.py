@@ -11,9 +11,10 @@ Everything here is pure: text in, values out, and back.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Annotated, Any, Literal
 
@@ -32,6 +33,8 @@ _NUMERIC = re.compile(r"[-+.0-9][-+.0-9_eE]*\Z|0[xXoObB]\w+\Z|\.(inf|nan)\Z", re
 """What some reader of YAML, 1.1 or 1.2, takes for a number or a date."""
 
 _CONFLICT = re.compile(rb"^(<{7}|={7}|>{7})", re.MULTILINE)
+_MARK = re.compile(rb"^<{7}(?: .*)?\r?\n", re.MULTILINE)
+_OTHER_SIDE = re.compile(rb"^(?:\|{7}|={7}).*?^>{7}(?: [^\n]*)?(?:\n|\Z)", re.MULTILINE | re.DOTALL)
 _WORDS = frozenset(("null", "true", "false", "yes", "no", "on", "off", "y", "n"))
 
 Size = Annotated[int, BeforeValidator(core_value), Field(ge=0)]
@@ -131,6 +134,9 @@ class Locked(Section):
 class Group(Section):
     """A package of the manifest for one runtime."""
 
+    checksum: Text | None = None
+    """Of the group's text, in the file: what a merge put together, or a hand changed, is no lock that was made."""
+
     inputs: Inputs
     files: list[Locked]
 
@@ -150,21 +156,59 @@ def parse(content: bytes, shown: str = NAME) -> Lock:
     """Read a lock, or raise E478 with the place of the first thing that is wrong."""
     if conflict := _CONFLICT.search(content):
         line = content.count(b"\n", 0, conflict.start()) + 1
-        hint = "take either side, and run `udfs lock`: it changes only what the merged manifest wants otherwise"
+        hint = "settle udfs.yaml, and run `udfs lock`: it settles the lock, and keeps what still fits"
         raise PackageError("E478", "the lock has marks of a merge in conflict", at=Position(shown, line, 1), hint=hint)
+    lock, document = _read(content, shown)
+    for package, groups in lock.packages.items():
+        for runtime, group in groups.items():
+            if group.checksum != checksum(group):
+                message = f"'{package}' for {runtime} is not as `udfs lock` wrote it: a merge or a hand changed it"
+                place = document.position(document.find("packages", package, runtime)[0])
+                hint = "run `udfs lock`: it settles the lock, and keeps what still fits"
+                raise PackageError("E478", message, at=place, hint=hint)
+    return _mapped(lock, lambda group: group.model_copy(update={"checksum": None}))
+
+
+def salvage(content: bytes, shown: str = NAME) -> Lock:
+    """
+    Return what can be learnt from a lock that is to be written anew: versions to keep, and nothing that must be true.
+
+    Of two sides in conflict the first counts. Raises E478 where nothing can be read, or a newer udfs wrote it.
+    """
+    lock, _ = _read(_OTHER_SIDE.sub(b"", _MARK.sub(b"", content)).removeprefix(b"\xef\xbb\xbf"), shown)
+    return _mapped(
+        lock,
+        lambda group: group.model_copy(
+            update={"checksum": None, "files": [one.model_copy(update={"size": None}) for one in group.files]}
+        ),
+    )
+
+
+class NewerFormat(PackageError):
+    """Another udfs wrote the lock, in a format that this one does not know."""
+
+
+def checksum(group: Group) -> str:
+    """Return the checksum of a group's text; it tells accidents, and is no signature."""
+    return hashlib.sha256("".join(_body(group)).encode()).hexdigest()[:16]
+
+
+def _read(content: bytes, shown: str) -> tuple[Lock, Document]:
     document = Document(shown)
     with suppress(TooManyProblems):
         read(content, document)
     if document.problems:
         first = document.problems[0]
-        raise PackageError("E478", f"the lock cannot be read: {first.message}", at=first.at, hint=_AGAIN)
+        what = "it is empty" if not content.strip() else first.message
+        raise PackageError("E478", f"the lock cannot be read: {what}", at=first.at, hint=_AGAIN)
     found = document.value("format")
     if found != FORMAT:
         message = f"its format is {quoted(str(found))}, and this udfs reads {FORMAT}" if found else "it names no format"
-        hint = f"a newer udfs wrote it, perhaps: update udfs, or {_AGAIN}"
-        raise PackageError("E478", message, at=document.position(document.find("format")[0]), hint=hint)
+        error = NewerFormat if found else PackageError
+        hint = "a newer udfs wrote it, perhaps: update udfs" if found else _AGAIN
+        raise error("E478", message, at=document.position(document.find("format")[0]), hint=hint)
     try:
-        return Lock.model_validate(document.root)
+        return Lock.model_validate(document.root), document
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_input=False)[0]
         mark, _ = document.find(*wrong["loc"])
@@ -172,7 +216,12 @@ def parse(content: bytes, shown: str = NAME) -> Lock:
         raise PackageError("E478", message, at=document.position(mark), hint=_AGAIN) from error
 
 
-_AGAIN = "restore it from Git, or delete it and run `udfs lock`, which then takes the newest versions that fit"
+def _mapped(lock: Lock, change: Callable[[Group], Group]) -> Lock:
+    packages = {name: {tag: change(group) for tag, group in groups.items()} for name, groups in lock.packages.items()}
+    return lock.model_copy(update={"packages": packages})
+
+
+_AGAIN = "run `udfs lock`: it writes the lock anew, and keeps the versions that it can still read"
 
 
 def place(content: bytes, shown: str, package: str, runtime: str, index: int) -> Position:
@@ -190,13 +239,18 @@ def dump(lock: Lock) -> str:
         groups = sorted(lock.packages[package].items())
         lines.append(f"  {_scalar(package)}:\n" if groups else f"  {_scalar(package)}: {{}}\n")
         for runtime, group in groups:
-            lines.append(f"    {runtime}:\n      inputs:\n")
-            lines += _entries(group.inputs.model_dump(exclude_defaults=True), "        ")
-            lines.append("      files:\n" if group.files else "      files: []\n")
-            for one in sorted(group.files, key=lambda locked: (locked.name, locked.file)):
-                text = "".join(_entries(one.model_dump(exclude_none=True, exclude_defaults=True), " " * 10))
-                lines.append(f"        - {text.lstrip()}")
+            lines.append(f"    {runtime}:\n      checksum: {_scalar(checksum(group))}\n")
+            lines += _body(group)
     return "".join(lines)
+
+
+def _body(group: Group) -> Iterator[str]:
+    yield "      inputs:\n"
+    yield from _entries(group.inputs.model_dump(exclude_defaults=True), "        ")
+    yield "      files:\n" if group.files else "      files: []\n"
+    for one in sorted(group.files, key=lambda locked: (locked.name, locked.file)):
+        text = "".join(_entries(one.model_dump(exclude_none=True, exclude_defaults=True), " " * 10))
+        yield f"        - {text.lstrip()}"
 
 
 def _entries(values: Mapping[str, Any], indent: str) -> Iterator[str]:

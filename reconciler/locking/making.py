@@ -7,6 +7,7 @@ Nothing is written here; who calls puts the finished lock into its place, whole 
 from __future__ import annotations
 
 import re
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -14,11 +15,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from reconciler.artifacts import content
 from reconciler.artifacts.runtime import supported_tags, tags_of, why_not
+from reconciler.building import Source as Origin
+from reconciler.building.sources import bring
 from reconciler.errors import InvalidManifest, PackageError, Problem, UdfsError
 from reconciler.locking import indexes
 from reconciler.locking.lockfile import Group, Lock, Locked, Source
 from reconciler.locking.pex import Pex
-from reconciler.locking.question import Question, Unsolvable
+from reconciler.locking.process import Resolvers
+from reconciler.locking.question import FILE_NAME, Question, Unsolvable
 from reconciler.locking.remote import Downloads
 from reconciler.locking.uv import Uv, can_answer
 
@@ -75,6 +79,14 @@ class Means:
     on_step: Callable[[str], None]
     """Is told what happens now, from any thread."""
 
+    stop_building: Callable[[], None] = lambda: None
+    resolvers: Resolvers = field(default_factory=Resolvers)
+
+    def stop(self) -> None:
+        """End all that runs; the user has lost patience."""
+        self.resolvers.stop()
+        self.stop_building()
+
 
 @dataclass(frozen=True)
 class Upgrade:
@@ -91,8 +103,15 @@ def make(requests: Sequence[Request], previous: Lock, means: Means, upgrade: Upg
     Raises one error with the problems of all groups. Versions of `previous` are kept where they still fit, so that a lock
     changes only where something asks for it.
     """
-    with ThreadPoolExecutor(_THREADS) as pool:
+    pool = ThreadPoolExecutor(_THREADS)
+    try:
         groups = list(pool.map(partial(_outcome, previous, means, upgrade), requests))
+    except BaseException:  # Ctrl-C above all: what runs is ended before anybody waits for it
+        pool.shutdown(wait=False, cancel_futures=True)
+        means.stop()
+        raise
+    finally:
+        pool.shutdown()
     problems = [problem for one in groups if isinstance(one, UdfsError) for problem in one.problems]
     if problems:
         raise PackageError.of(dict.fromkeys(problems))
@@ -127,9 +146,11 @@ def _outcome(previous: Lock, means: Means, upgrade: Upgrade, request: Request) -
 def _group(before: Group | None, means: Means, upgrade: Upgrade, request: Request) -> Group:
     means.on_step(f"resolving {request.package} for {request.runtime.tag}")
     more = _own_indexes(means, request)
-    with means.cache.workspace() as workspace:
+    with means.cache.workspace() as folder:
+        workspace = folder.resolve()
+        question = _question(means, request, before, upgrade, _copied(means, request, workspace))
         try:
-            answers = _engine(means, request, workspace, more).resolve(_question(means, request, before, upgrade))
+            answers = _engine(means, request, workspace, more).resolve(question)
         except Unsolvable as error:
             raise _conflict(error, request) from error
         pip = indexes.pip_settings(means.environment, means.prefix)
@@ -165,17 +186,43 @@ def _own_indexes(means: Means, request: Request) -> list[str]:
 def _engine(means: Means, request: Request, workspace: Path, more: Sequence[str]) -> Engine:
     if can_answer(request.runtime):
         pip = indexes.pip_settings(means.environment, means.prefix)
-        return Uv(indexes.for_uv(means.environment, pip, more), workspace, partial(means.pythons, request.runtime))
-    return Pex(indexes.for_pip(means.environment, more), workspace, means.cache.root / "pex")
+        return Uv(
+            indexes.for_uv(means.environment, pip, more),
+            workspace,
+            partial(means.pythons, request.runtime),
+            resolvers=means.resolvers,
+        )
+    return Pex(indexes.for_pip(means.environment, more), workspace, means.cache.root / "pex", resolvers=means.resolvers)
 
 
-def _question(means: Means, request: Request, before: Group | None, upgrade: Upgrade) -> Question:
+def _copied(means: Means, request: Request, workspace: Path) -> dict[str, Path]:
+    """Copy what requirements name by their paths: builds of metadata write into a project, and pex reads no path with a space."""
+    places: dict[str, Path] = {}
+    for number, path in enumerate(sorted(request.inputs.local)):
+        source, folder = means.folder / path, workspace / f"local{number}"
+        folder.mkdir()
+        if source.is_dir():
+            places[path] = bring(Origin(source, path, request.inputs.local[path]), folder / "project")
+        else:
+            # An index could not name it otherwise, and resolvers take signs in a name for something else.
+            places[path] = folder / (source.name if FILE_NAME.match(source.name) else f"source{_ending(source.name)}")
+            shutil.copyfile(source, places[path])
+    return places
+
+
+def _ending(name: str) -> str:
+    return next((end for end in (".whl", ".tar.gz", ".tgz", ".zip") if name.endswith(end)), "")
+
+
+def _question(
+    means: Means, request: Request, before: Group | None, upgrade: Upgrade, places: Mapping[str, Path]
+) -> Question:
     inputs = request.inputs
     keep = {one.name: one.version for one in before.files if one.path is None} if before else {}
     return Question(
         request.runtime,
         request.requirements,
-        means.folder,
+        places,
         tuple(one.text for one in request.constraints),
         tuple(inputs.without),
         tuple(means.folder / path for path in inputs.find_links),
@@ -200,7 +247,8 @@ class _Maker:
         asked = [one for one in self.request.requirements if (one.path or one.name) == (answer.path or answer.name)]
         try:
             found = self._file(answer)
-            allowed = {sha256 for one in asked for sha256 in one.hashes}
+            limits = [one for one in self.request.constraints if one.name == answer.name]
+            allowed = {sha256 for one in (*asked, *limits) for sha256 in one.hashes}
             if allowed and (found.source.sha256 if found.source else found.sha256) not in allowed:
                 hint = "the hashes are of other files: of another Python or platform, perhaps"
                 raise PackageError(

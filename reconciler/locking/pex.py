@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 from reconciler.artifacts.fetch import masked
 from reconciler.artifacts.runtime import supported_tags
 from reconciler.errors import PackageError
-from reconciler.locking.process import run
+from reconciler.locking.process import Resolvers
 from reconciler.locking.question import Answer, Remote, Unsolvable
 from reconciler.locking.uv import markers
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from reconciler.artifacts.runtime import Runtime
     from reconciler.locking.question import Question
 
-_UNREADABLE = re.compile(r"[^\w./+-]")
 _UNSOLVABLE = re.compile(
     r"ResolutionImpossible|conflicting dependencies|No matching distribution found|Could not find a version that satisfies"
 )
@@ -56,13 +55,12 @@ class Pex:
     """Where pex keeps what it downloads."""
 
     seconds: float = 900
-
-    _copies: dict[Path, Path] = field(default_factory=dict, init=False, repr=False)
+    resolvers: Resolvers = field(default_factory=Resolvers)
 
     def resolve(self, question: Question) -> tuple[Answer, ...]:
         output, platform = self.workspace / "lock.json", self.workspace / "platform.json"
         platform.write_text(json.dumps(complete_platform(question.runtime)), encoding="utf-8")
-        ended = run(
+        ended = self.resolvers.run(
             [*command(self.environment), *self._arguments(question, platform, output)],
             folder=self.workspace,
             env={**self.environment, "PEX_ROOT": str(self.root), "PIP_REQUIRE_VIRTUALENV": "0"},
@@ -70,31 +68,13 @@ class Pex:
         )
         if ended.code != 0:
             raise _failure(ended.err)
-        return tuple(_answers(json.loads(output.read_bytes()), question, self._copies))
-
-    def _lines(self, question: Question) -> Iterator[str]:
-        for number, one in enumerate(question.requirements):
-            extras = f"[{','.join(one.extras)}]" if one.extras else ""
-            yield one.text if one.path is None else f"{self._spelled(question.folder / one.path, number)}{extras}"
-
-    def _spelled(self, path: Path, number: int) -> Path:
-        """Return a path that pex can read: it knows no way to write one with a space, so it gets a copy."""
-        if not _UNREADABLE.search(str(path)):
-            return path
-        copy = self.workspace / f"local{number}" / _UNREADABLE.sub("_", path.name)
-        copy.parent.mkdir()
-        if path.is_dir():
-            shutil.copytree(path, copy, symlinks=True, ignore=shutil.ignore_patterns(".git", ".venv"))
-        else:
-            shutil.copyfile(path, copy)
-        self._copies[copy] = path
-        return copy
+        return tuple(_answers(json.loads(output.read_bytes()), question))
 
     def _arguments(self, question: Question, platform: Path, output: Path) -> Iterator[str]:
         yield from ("lock", "create", "--style", "strict", "--complete-platform", str(platform))
         yield from ("--use-pip-config", "--resolver-version", "pip-2020-resolver", "--output", str(output))
         requirements = self.workspace / "requirements.in"
-        requirements.write_text("".join(f"{line}\n" for line in self._lines(question)), encoding="utf-8")
+        requirements.write_text("".join(f"{line}\n" for line in question.lines), encoding="utf-8")
         yield from ("--requirement", str(requirements))
         kept = {name: version for name, version in question.preferred.items() if name not in question.upgrade}
         if question.constraints or kept:
@@ -136,7 +116,7 @@ def complete_platform(runtime: Runtime) -> dict[str, Any]:
     return {"marker_environment": markers(runtime), "compatible_tags": [str(tag) for tag in supported_tags(runtime)]}
 
 
-def _answers(lock: Mapping[str, Any], question: Question, copies: Mapping[Path, Path]) -> Iterator[Answer]:
+def _answers(lock: Mapping[str, Any], question: Question) -> Iterator[Answer]:
     from packaging.utils import canonicalize_name
 
     (resolved,) = lock["locked_resolves"]
@@ -145,7 +125,7 @@ def _answers(lock: Mapping[str, Any], question: Question, copies: Mapping[Path, 
     for name, one in found.items():
         needed_by = tuple(sorted(needed[name] - {name}))
         artifact = one["artifacts"][0]  # strict: the one file that pip took for the runtime
-        path = _local(artifact["url"], question, copies)
+        path = _local(artifact["url"], question)
         if path is not None:
             yield Answer(name, one["version"], path=path, needed_by=needed_by)
             continue
@@ -178,14 +158,12 @@ def _remote(artifact: Mapping[str, Any]) -> Remote:
     return Remote(unquote(urlsplit(artifact["url"]).path.rpartition("/")[2]), artifact["url"], sha256)
 
 
-def _local(url: str, question: Question, copies: Mapping[Path, Path]) -> str | None:
+def _local(url: str, question: Question) -> str | None:
     """Return the path if a requirement names it; files of `find_links` are found by name, like those of an index."""
     parts = urlsplit(url)
     if parts.scheme != "file":
         return None
-    path = Path(unquote(parts.path))
-    path = copies.get(path, path)
-    return next((one.path for one in question.requirements if one.path and path == question.folder / one.path), None)
+    return question.path_of(Path(unquote(parts.path)))
 
 
 def _failure(said: str) -> Exception:

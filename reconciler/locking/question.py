@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
+
+from reconciler.errors import PackageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,14 +16,17 @@ if TYPE_CHECKING:
     from reconciler.manifest.requirement import Wanted
 
 
+FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+!-]{0,250}\Z")
+
+
 @dataclass(frozen=True)
 class Question:
     """Which distributions, in which versions, make these requirements true in this runtime?"""
 
     runtime: Runtime
     requirements: tuple[Wanted, ...]
-    folder: Path
-    """Where the paths of requirements begin."""
+    places: Mapping[str, Path] = field(default_factory=dict)
+    """Path of a requirement → a copy of what is there, for the resolver alone: it may leave things in a project."""
 
     constraints: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
@@ -33,6 +39,21 @@ class Question:
 
     upgrade: frozenset[str] = frozenset()
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The requirements as a resolver reads them."""
+        return tuple(map(self._line, self.requirements))
+
+    def path_of(self, place: Path) -> str | None:
+        """Return the path by which a requirement names what lies at a place."""
+        return next((path for path, copy in self.places.items() if copy == place), None)
+
+    def _line(self, one: Wanted) -> str:
+        if one.path is None:
+            return one.text
+        extras = f"[{','.join(one.extras)}]" if one.extras else ""
+        return f"{self.places[one.path]}{extras}"
+
 
 @dataclass(frozen=True)
 class Remote:
@@ -44,6 +65,13 @@ class Remote:
 
     sha256: str | None
     size: int | None = None
+
+    def __post_init__(self) -> None:
+        # The name comes from an index, and becomes a file's here.
+        if not FILE_NAME.match(self.file):
+            raise PackageError(
+                "E475", f"the index names a file {self.file!r}, which no wheel or source archive is called"
+            )
 
 
 @dataclass(frozen=True)

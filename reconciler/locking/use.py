@@ -73,6 +73,23 @@ def read(loaded: Loaded) -> Lock | None:
     return None if content is None else lockfile.parse(content, shown(loaded))
 
 
+def salvaged(loaded: Loaded, on_loss: Callable[[str], None]) -> Lock:
+    """Return what the lock that is to be written anew tells of versions to keep; `on_loss` is told why that is less."""
+    content = _content(loaded)
+    if content is None:
+        return lockfile.Lock()
+    try:
+        return lockfile.parse(content, shown(loaded))
+    except lockfile.NewerFormat:
+        raise
+    except PackageError as error:
+        on_loss(f"{shown(loaded)} is written anew: {error.problems[0].message}")
+    try:
+        return lockfile.salvage(content, shown(loaded))
+    except PackageError:
+        return lockfile.Lock()
+
+
 def _content(loaded: Loaded) -> bytes | None:
     try:
         with path_of(loaded).open("rb") as file:

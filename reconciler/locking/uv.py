@@ -21,7 +21,7 @@ from urllib.parse import unquote, urlsplit
 from reconciler.artifacts.fetch import masked
 from reconciler.artifacts.runtime import supported_tags
 from reconciler.errors import PackageError
-from reconciler.locking.process import run
+from reconciler.locking.process import Resolvers
 from reconciler.locking.question import Answer, Remote, Unsolvable
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ class Uv:
     """Finds the runtime's CPython: the metadata of some source archives depends on the Python that makes it."""
 
     seconds: float = 600
+    resolvers: Resolvers = field(default_factory=Resolvers)
 
     def resolve(self, question: Question) -> tuple[Answer, ...]:
         program = executable(self.environment)
@@ -103,7 +104,7 @@ class Uv:
         output.unlink(missing_ok=True)
         if kept := _preferences(question):
             output.write_text(kept, encoding="utf-8")
-        ended = run(
+        ended = self.resolvers.run(
             [program, *self._arguments(question), *extra, "--output-file", str(output)],
             folder=self.workspace,
             env=self._environment(),
@@ -115,7 +116,7 @@ class Uv:
 
     def _arguments(self, question: Question) -> Iterator[str]:
         runtime = question.runtime
-        yield from ("pip", "compile", self._write("requirements.in", _lines(question)), "--quiet")
+        yield from ("pip", "compile", self._write("requirements.in", question.lines), "--quiet")
         yield from ("--format", "pylock.toml", "--no-header", "--no-progress", "--no-annotate")
         yield from ("--python-version", runtime.full_version, "--python-platform", _platform(runtime))
         if question.constraints:
@@ -165,16 +166,6 @@ def _platform(runtime: Runtime) -> str:
     return f"{runtime.machine}-manylinux_2_{runtime.glibc[1]}"
 
 
-def _lines(question: Question) -> tuple[str, ...]:
-    return tuple(
-        one.text if one.path is None else _local(question.folder, one.path, one.extras) for one in question.requirements
-    )
-
-
-def _local(folder: Path, path: str, extras: tuple[str, ...]) -> str:
-    return f"{folder / path}[{','.join(extras)}]" if extras else str(folder / path)
-
-
 def _preferences(question: Question) -> str | None:
     """uv keeps the versions that it finds in the file it is to write."""
     kept = {name: version for name, version in sorted(question.preferred.items()) if name not in question.upgrade}
@@ -210,7 +201,12 @@ def _answers(
         needed_by = tuple(sorted(needed[package.name] - {package.name}))
         stated = str(package.version) if package.version is not None else None
         if isinstance(file, (PackageArchive, PackageDirectory)):
-            yield Answer(package.name, stated, path=_inside(file.path, workspace, question.folder), needed_by=needed_by)
+            yield Answer(
+                package.name,
+                stated,
+                path=question.path_of((workspace / (file.path or "")).resolve()),
+                needed_by=needed_by,
+            )
         elif isinstance(file, PackageVcs):
             raise PackageError("E471", f"'{package.name}' comes from a repository, whose address a lock would need")
         elif isinstance(file, PackageWheel):
@@ -222,10 +218,6 @@ def _answers(
 def _remote(file: PackageWheel | PackageSdist, workspace: Path) -> Remote:
     url = file.url or (workspace / (file.path or "")).resolve().as_uri()
     return Remote(unquote(urlsplit(url).path.rpartition("/")[2]), url, file.hashes.get("sha256"), file.size)
-
-
-def _inside(path: str | None, workspace: Path, folder: Path) -> str:
-    return (workspace / (path or "")).resolve().relative_to(folder).as_posix()
 
 
 def _toml(content: bytes) -> dict[str, Any]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _EXTRAS = re.compile(r"(?P<path>.*?)(?P<extras>\[[\w\s,.-]*\])?\Z", re.DOTALL)
 _HASH = re.compile(r"\s--hash[=\s]\s*(?P<kind>\w+):(?P<value>\S*)")
 _SHA256 = re.compile(r"[0-9A-Fa-f]{64}\Z")
-_COMMENT = re.compile(r"(^|\s+)#.*$")
+_COMMENT = re.compile(r"(?:^|(?<=\s))#.*$")
 _OPTION = re.compile(r"(?P<name>-[A-Za-z]|--[A-Za-z][A-Za-z-]*(?=[=\s]|\Z))[=\s]*(?P<value>.*)\Z", re.DOTALL)
 _LATER_OPTION = re.compile(r"\s(--[a-z][a-z-]*)")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|(git|hg|svn|bzr)\+|file:", re.IGNORECASE)

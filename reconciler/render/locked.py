@@ -26,7 +26,7 @@ def lines(place: str, lock: Lock, moves: Sequence[Move], *, written: bool) -> It
     files = {(one.sha256, one.size) for groups in lock.packages.values() for g in groups.values() for one in g.files}
     total = sum(size or 0 for _, size in files)
     if not files:
-        yield (("", f"Nothing to lock: no package has requirements. {'Wrote' if written else 'Left'} {safe(place)}."),)
+        yield (("", f"Nothing to lock: nothing is required. {'Wrote' if written else 'Left'} {safe(place)}."),)
     else:
         verb = "Wrote" if written else "Nothing changes in"
         yield (("", f"{verb} {safe(place)}: {count(len(files), 'file')}, {size(total)}."),)

@@ -145,7 +145,8 @@ def packs(base: Path, rounds: int) -> None:
 def compare(
     what: str, ours: Callable[[Path], float], theirs: Callable[[Path], float], base: Path, rounds: int, bound: str
 ) -> None:
-    mine, others = [], []
+    mine: list[float] = []
+    others: list[float] = []
     for number in range(rounds):
         for times, run in [(mine, ours), (others, theirs)][:: 1 if number % 2 else -1]:
             with tempfile.TemporaryDirectory(dir=base) as cache:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.errors import PackageError
-from reconciler.locking.lockfile import Group, Inputs, Lock, Locked, Source, dump, parse
+from reconciler.locking.lockfile import Group, Inputs, Lock, Locked, NewerFormat, Source, checksum, dump, parse, salvage
 from reconciler.manifest.model import UNPRINTABLE
 
 A, B = "a" * 64, "b" * 64
@@ -96,7 +96,11 @@ def _texts(value: Any) -> Any:
 @given(LOCKS)
 @settings(deadline=None)
 def test_every_other_reader_of_yaml_sees_the_same(lock: Lock) -> None:
-    assert _texts(yaml.safe_load(dump(lock))) == _texts(ordered(lock))
+    seen = yaml.safe_load(dump(lock))
+    for runtimes in seen["packages"].values():
+        for group in runtimes.values():
+            assert len(group.pop("checksum")) == 16
+    assert _texts(seen) == _texts(ordered(lock))
 
 
 @given(st.permutations(["a", "b", "c"]))
@@ -108,28 +112,21 @@ def test_the_order_in_which_things_were_found_leaves_no_trace(order: list[str]) 
     assert re.findall(r"^  (\w):", dump(lock), re.MULTILINE) == ["a", "b", "c"]
 
 
-TEXT = dump(
-    Lock(
-        packages={
-            "ml": {
-                "cp37": Group(
-                    inputs=Inputs(python="3.7.3", platform="manylinux2014_x86_64", requirements=["scipy>=1.7"]),
-                    files=[
-                        Locked(
-                            name="scipy",
-                            version="1.7.3",
-                            file="scipy-1.7.3-cp37-cp37m-manylinux_2_12_x86_64.manylinux2010_x86_64.whl",
-                            tag="cp37-cp37m-manylinux2010_x86_64",
-                            sha256=A,
-                            size=38_126_432,
-                            requirements=["scipy>=1.7"],
-                        )
-                    ],
-                )
-            }
-        }
-    )
+GROUP = Group(
+    inputs=Inputs(python="3.7.3", platform="manylinux2014_x86_64", requirements=["scipy>=1.7"]),
+    files=[
+        Locked(
+            name="scipy",
+            version="1.7.3",
+            file="scipy-1.7.3-cp37-cp37m-manylinux_2_12_x86_64.manylinux2010_x86_64.whl",
+            tag="cp37-cp37m-manylinux2010_x86_64",
+            sha256=A,
+            size=38_126_432,
+            requirements=["scipy>=1.7"],
+        )
+    ],
 )
+TEXT = dump(Lock(packages={"ml": {"cp37": GROUP}}))
 
 
 def test_a_lock_reads_like_a_list_of_what_is_installed() -> None:
@@ -139,6 +136,7 @@ format: udfs.lock/1
 packages:
   ml:
     cp37:
+      checksum: {checksum(GROUP)}
       inputs:
         python: "3.7.3"
         platform: manylinux2014_x86_64
@@ -162,7 +160,7 @@ def refused(content: bytes) -> str:
     [problem] = error.value.problems
     assert problem.code == "E478"
     assert problem.hint is not None
-    assert "udfs lock" in problem.hint
+    assert "udfs" in problem.hint
     return f"{problem.at}: {problem.message}"
 
 
@@ -171,27 +169,68 @@ BROKEN = {
     "not a mapping": (b"- a\n", "here/udfs.lock:1:1: "),
     "not UTF-8": (TEXT.encode().replace(b"  ml", b"  \xff"), "here/udfs.lock:4:3: "),
     "a merge in conflict": (
-        TEXT.replace("          version", "<<<<<<< ours\n          version").encode(), "here/udfs.lock:12:1: the lock has marks of a merge in conflict",
+        TEXT.replace("          version", "<<<<<<< ours\n          version").encode(), "here/udfs.lock:13:1: the lock has marks of a merge in conflict",
     ),
     "another format": (TEXT.replace("lock/1", "lock/2").encode(), "here/udfs.lock:2:"),
     "no format": (TEXT.replace("format: udfs.lock/1\n", "").encode(), "here/udfs.lock:2:1: it names no format"),
     "a format that is none": (TEXT.replace("udfs.lock/1", "[1, 2]").encode(), "here/udfs.lock:2:"),
     "cut off": (TEXT[:-200].encode(), "here/udfs.lock:"),
-    "a hash cut off": (TEXT.replace(A, "a" * 63).encode(), "here/udfs.lock:15:19: "),
-    "a size that is none": (TEXT.replace("38126432", "38 MB").encode(), "here/udfs.lock:16:17: "),
-    "a negative size": (TEXT.replace("38126432", "-1").encode(), "here/udfs.lock:16:17: "),
-    "a key twice": (TEXT.replace("          size", "          tag: x\n          size").encode(), "here/udfs.lock:16:11: "),
-    "an unknown key": (TEXT.replace("size", "url").encode(), "here/udfs.lock:16:"),
+    "a hash cut off": (TEXT.replace(A, "a" * 63).encode(), "here/udfs.lock:16:19: "),
+    "a size that is none": (TEXT.replace("38126432", "38 MB").encode(), "here/udfs.lock:17:17: "),
+    "a negative size": (TEXT.replace("38126432", "-1").encode(), "here/udfs.lock:17:17: "),
+    "a key twice": (TEXT.replace("          size", "          tag: x\n          size").encode(), "here/udfs.lock:17:11: "),
+    "an unknown key": (TEXT.replace("size", "url").encode(), "here/udfs.lock:17:"),
     "an unknown runtime": (TEXT.replace("cp37:", "cp38:").encode(), "here/udfs.lock:5:"),
     "a package that is none": (TEXT.replace("ml:", "'m l':").encode(), "here/udfs.lock:4:"),
     "a list for packages": (b"format: udfs.lock/1\npackages: [a]\n", "here/udfs.lock:2:"),
-    "an anchor": (TEXT.replace("scipy-1", "&a scipy-1").encode(), "here/udfs.lock:13:"),
+    "an anchor": (TEXT.replace("scipy-1", "&a scipy-1").encode(), "here/udfs.lock:14:"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("content", "begin"), BROKEN.values(), ids=BROKEN)
 def test_what_is_no_lock_is_refused_at_its_place(content: bytes, begin: str) -> None:
     assert refused(content).startswith(begin)
+
+
+TWO = GROUP.model_copy(
+    update={
+        "files": [
+            *GROUP.files,
+            GROUP.files[0].model_copy(update={"name": "idna", "version": "3.7", "needed_by": ["scipy"]}),
+        ]
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("was", "became"),
+    [
+        ("size: 38126432", "size: 1"),
+        ('version: "1.7.3"', 'version: "1.7.4"'),
+        ("requirements: [scipy>=1.7]\n      files", "requirements: []\n      files"),
+    ],
+)
+def test_what_a_hand_or_a_merge_changed_is_no_lock_that_was_made(was: str, became: str) -> None:
+    assert was in TEXT
+    said = refused(TEXT.replace(was, became).encode())
+    assert said == "here/udfs.lock:5:5: 'ml' for cp37 is not as `udfs lock` wrote it: a merge or a hand changed it"
+
+
+def test_an_entry_that_a_merge_lost_is_missed() -> None:
+    text = dump(Lock(packages={"ml": {"cp37": TWO}}))
+    start, end = text.index("        - name: idna"), text.index("        - name: scipy")
+    assert "is not as `udfs lock` wrote it" in refused((text[:start] + text[end:]).encode())
+
+
+def test_of_a_merge_in_conflict_the_versions_of_the_first_side_are_kept() -> None:
+    conflict = '<<<<<<< HEAD\n          version: "1.7.2"\n=======\n          version: "1.7.3"\n>>>>>>> theirs\n'
+    [kept] = salvage(TEXT.replace('          version: "1.7.3"\n', conflict).encode()).packages["ml"]["cp37"].files
+    assert (kept.name, kept.version, kept.size) == ("scipy", "1.7.2", None)
+
+
+def test_what_a_newer_udfs_wrote_is_not_written_over() -> None:
+    with pytest.raises(NewerFormat):
+        salvage(TEXT.replace("lock/1", "lock/2").encode())
 
 
 @given(st.integers(0, len(TEXT)), st.integers(0, 30), st.text("ab01:[]{}\"'\n -#&*!|<>=", max_size=6))
