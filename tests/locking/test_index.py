@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -136,3 +138,38 @@ def test_an_index_of_the_package_is_named_by_a_variable(asking: Project, index: 
         asking.env |= {"TEAM_INDEX": index.url, "PIP_INDEX_URL": main.url}
         assert names(asking.make(loaded)) == ["base 1.0", "tool 1.0"]
     assert CANARY not in (asking.folder / "udfs.lock").read_text()
+
+
+@pytest.mark.parametrize("python", ["cp37", "cp27"])
+def test_no_password_is_an_argument_of_a_process(
+    asking: Project, index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, python: str
+) -> None:
+    """Everybody on a machine sees arguments. The engines are the real ones, and what they start writes itself down, too."""
+    seen, hook = tmp_path / "seen", tmp_path / "hook"
+    hook.mkdir()
+    (hook / "sitecustomize.py").write_text(
+        "import json, sys\n"
+        "def note(event, args):\n"
+        "    if event in ('subprocess.Popen', 'os.exec', 'os.posix_spawn'):\n"
+        f"        with open({str(seen)!r}, 'a') as file:\n"
+        "            file.write(json.dumps([str(one) for one in args[:2]]) + '\\n')\n"
+        "sys.addaudithook(note)\n"
+    )
+    started: list[str] = []
+
+    class Recorded(subprocess.Popen[str]):
+        def __init__(self, command: list[str], **options: Any) -> None:
+            started.append(" ".join(map(str, command)))
+            super().__init__(command, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", Recorded)
+    asking.env |= {"TEAM": index.url, "PYTHONPATH": str(hook)}
+    loaded = asking.load("requirements: [tool], extra_index: [TEAM]", python, links=False)
+    asking.make(loaded)
+    asking.plan(loaded)
+    said = [json.loads(line) for line in seen.read_text().splitlines()] if seen.exists() else []
+    assert any("pip download" in line for line in started)
+    assert any(("pip compile" if python == "cp37" else "lock create") in line for line in started)
+    if python == "cp27":
+        assert any("download" in arguments for _, arguments in said), "pex starts pip"
+    assert CANARY not in repr(started) + repr(said)
