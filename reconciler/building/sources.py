@@ -54,7 +54,10 @@ def bring(source: Source, place: Path) -> Path:
                 hint="nothing was built; it was changed since, or the pin is of another file",
             )
         if is_folder:
+            inside = source.path.resolve()
             for name, path in _files(source.path):
+                if path.is_symlink() and not path.resolve().is_relative_to(inside):
+                    raise OSError(f"'{name}' leads out of the project, to {path.readlink()}")
                 _copy(path, place / name)
             return place
         _unpack(source.path, place)
