@@ -3,6 +3,9 @@ Ask pex: for Python 2.7, and for systems older than manylinux2014, of which uv k
 
 A *complete platform* file describes the runtime: its markers, and every tag that loads, so pip, which pex drives, takes no
 wheel beyond them. ``--style strict`` answers with one file a distribution. [pex 2.105; measured]
+
+pip passes over a page of an index that does not come, and then knows of no versions; only its log tells. What an index
+withholds must not look like a conflict of requirements, so the log is read when there is no answer.
 """
 
 from __future__ import annotations
@@ -39,6 +42,12 @@ _TELLING = re.compile(
 _SILENT = re.compile(
     r"Max retries exceeded|Connection refused|timed out|Failed to establish|SSLError|Temporary failure", re.IGNORECASE
 )
+_UNREAD = re.compile(r"Could not fetch URL \S+: (?!404 |410 ).* - skipping$", re.MULTILINE)
+"""404 and 410 are how an index says that it has no such distribution."""
+
+_DENIED = re.compile(r": 40[137] Client Error")
+_PATIENCE = (("--retries", ("PIP_RETRIES",)), ("--timeout", ("PIP_TIMEOUT", "PIP_DEFAULT_TIMEOUT")))
+"""pex tells pip its own numbers, whatever the environment says."""
 
 
 @dataclass(frozen=True)
@@ -67,12 +76,21 @@ class Pex:
             seconds=self.seconds,
         )
         if ended.code != 0:
-            raise _failure(ended.err)
+            log = self._log.read_text(encoding="utf-8", errors="replace") if self._log.exists() else ""
+            raise _failure(ended.err, tuple(found[0] for found in _UNREAD.finditer(log)))
         return tuple(_answers(json.loads(output.read_bytes()), question))
+
+    @property
+    def _log(self) -> Path:
+        return self.workspace / "pip.log"
 
     def _arguments(self, question: Question, platform: Path, output: Path) -> Iterator[str]:
         yield from ("lock", "create", "--style", "strict", "--complete-platform", str(platform))
         yield from ("--use-pip-config", "--resolver-version", "pip-2020-resolver", "--output", str(output))
+        yield from ("--pip-log", str(self._log))
+        for option, names in _PATIENCE:
+            if number := next((value for name in names if (value := self.environment.get(name, "")).isdecimal()), ""):
+                yield from (option, number)
         requirements = self.workspace / "requirements.in"
         requirements.write_text("".join(f"{line}\n" for line in question.lines), encoding="utf-8")
         yield from ("--requirement", str(requirements))
@@ -166,12 +184,16 @@ def _local(url: str, question: Question) -> str | None:
     return question.path_of(Path(unquote(parts.path)))
 
 
-def _failure(said: str) -> Exception:
+def _failure(said: str, unread: tuple[str, ...]) -> Exception:
     found = (_TELLING.match(line.strip()) for line in said.splitlines())
     lines = tuple(dict.fromkeys(masked(one[2]) for one in found if one))
-    if _SILENT.search(said):
+    pages = tuple(dict.fromkeys(map(masked, unread)))
+    if any(map(_DENIED.search, unread)):
+        hint = "check user, password and rights; 'pip config list' shows which index is used"
+        return PackageError("E475", "the package index refuses the credentials", hint=hint, detail=pages[:10])
+    if pages or _SILENT.search(said):
         hint = "check network and proxy; 'pip config list' shows which index is used"
-        return PackageError("E475", "the package index does not answer", hint=hint, detail=lines[:10])
+        return PackageError("E475", "the package index does not answer", hint=hint, detail=(pages or lines)[:10])
     if _UNSOLVABLE.search(said):
         return Unsolvable(lines)
     told = lines or tuple(masked(line) for line in said.splitlines()[-10:])

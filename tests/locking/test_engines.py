@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from reconciler.errors import InvalidManifest, PackageError, UdfsError
+from reconciler.locking import use
+from reconciler.locking.lockfile import Source
 from reconciler.locking.making import upgraded
 from tests.builders import sha256, wheel
 from tests.locking.project import files, names, told
@@ -178,3 +180,35 @@ def test_hashes_of_a_requirements_file_are_kept_to(project: Project) -> None:
         project.lock("requirements_file: requirements.txt")
     [problem] = error.value.problems
     assert (problem.code, str(problem.at)) == ("E482", "requirements.txt:2:1")
+
+
+FORGED = {
+    "a path out of the folder": ({"path": "../own-1.0-py3-none-any.whl"}, "lies at '../own-1.0-py3-none-any.whl', which no requirement"),
+    "another version's file": ({"file": "a-2.0-py2.py3-none-any.whl"}, "which is of a 2.0"),
+    "a path for a name": ({"file": "../a-1.0-py2.py3-none-any.whl"}, "which is not the name of a wheel"),
+    "a source that nobody named": (
+        {"source": Source(file="../setup.tar.gz", sha256="1" * 64, built_with="sh")},
+        "was built from '../setup.tar.gz', which no requirement names",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("forged", "words"), FORGED.values(), ids=FORGED)
+def test_a_lock_that_names_what_the_manifest_does_not_is_refused_however_well_it_is_made(
+    project: Project, forged: dict[str, Any], words: str
+) -> None:
+    """Whoever can edit a lock can compute its digests again."""
+    wheel(project.folder / "dist", "a", tag=PURE)
+    loaded = project.load("requirements: [a]")
+    lock = project.make(loaded)
+    group = lock.packages["p"]["cp37"]
+    group.files[0] = group.files[0].model_copy(update=forged)
+    use.write(loaded, lock)
+    with pytest.raises(InvalidManifest) as error:
+        project.plan(loaded)
+    [problem] = error.value.problems
+    assert problem.code == "E478"
+    assert words in problem.message
+    line = (project.folder / "udfs.lock").read_text().splitlines()[problem.at.line - 1 if problem.at else 0]
+    assert line.strip() == "- name: a"
+    assert list(use.edited(loaded, use.read(loaded), use.requests(loaded))) == [problem]

@@ -105,9 +105,8 @@ def test_a_file_that_does_not_come_is_told_and_not_kept(asking: Project, index: 
     assert kept(asking) == ["base-1.0-py2.py3-none-any.whl"]
 
 
-@pytest.mark.parametrize(
-    ("fault", "python"), [("all 500", "cp37"), ("refused", "cp37"), ("down", "cp37"), ("down", "cp27")]
-)
+@pytest.mark.parametrize("python", ["cp37", "cp27"])
+@pytest.mark.parametrize("fault", ["all 500", "refused", "down"])
 def test_an_index_that_fails_while_locking_leaves_the_lock_as_it_was(
     asking: Project, index: Index, fault: str, python: str
 ) -> None:
@@ -124,7 +123,15 @@ def test_an_index_that_fails_while_locking_leaves_the_lock_as_it_was(
         asking.make(loaded)
     assert CANARY not in told(error.value)
     assert {problem.code for problem in error.value.problems} == {"E475"}, told(error.value)
+    assert ("refuses the credentials" in told(error.value)) == (fault == "refused")
     assert before.read_text() == "format: udfs.lock/1\npackages: {}\n"
+
+
+@pytest.mark.parametrize("python", ["cp37", "cp27"])
+def test_what_an_index_does_not_have_is_no_failure_of_the_index(asking: Project, python: str) -> None:
+    with pytest.raises(UdfsError) as error:
+        asking.make(asking.load("requirements: [tool, nowhere]", python, links=False))
+    assert {problem.code for problem in error.value.problems} == {"E473"}, told(error.value)
 
 
 def test_an_index_of_the_package_is_named_by_a_variable(asking: Project, index: Index) -> None:
