@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -28,6 +28,8 @@ class Index:
 
     password: str = ""
     asked: list[str] = field(default_factory=list)
+    on_request: Callable[[], None] = lambda: None
+    """Is called while whoever asks still runs."""
 
     @property
     def url(self) -> str:
@@ -64,6 +66,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         index, path = self.index, unquote(self.path)
+        index.on_request()
         wanted = "Basic " + base64.b64encode(f"ann:{index.password}".encode()).decode()
         if index.password and self.headers.get("Authorization") != wanted:
             return self._send(401, b"who are you?", {"WWW-Authenticate": 'Basic realm="index"'})
