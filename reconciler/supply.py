@@ -54,7 +54,7 @@ def artifacts_of(loaded: Loaded, *, cache: Cache, env: Mapping[str, str], on_ste
             loaded.manifest,
             folder=loaded.folder,
             cache=cache,
-            index=PipIndex(pip),
+            index=PipIndex(pip, on_wait=lambda called: on_step(f"still waiting for the package index: {called}")),
             at=loaded.at,
             locks=locks,
             on_fetch=lambda requirement: on_step(f"fetching {requirement}"),

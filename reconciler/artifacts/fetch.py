@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Protocol
 from reconciler.errors import PackageError, count
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from reconciler.artifacts.runtime import Runtime
@@ -130,6 +130,10 @@ class PipIndex:
     timeout: float = 900
     """Seconds for one run of pip. pip's own timeouts end a silent connection much earlier; this ends a dripping one."""
 
+    on_wait: Callable[[str], None] = lambda called: None
+    """Is told what a run of pip still waits for, once, when that takes longer than `quiet` seconds."""
+
+    quiet: float = 30
     patience: float = 10
     """Seconds for what is only nice to know."""
 
@@ -206,7 +210,13 @@ class PipIndex:
             )
             self._running.add(process)
         try:
-            said, _ = process.communicate(timeout=timeout)
+            try:
+                said, _ = process.communicate(timeout=min(self.quiet, timeout))
+            except subprocess.TimeoutExpired:
+                if timeout <= self.quiet:
+                    raise
+                self.on_wait(called)
+                said, _ = process.communicate(timeout=timeout - self.quiet)
         except subprocess.TimeoutExpired as error:
             raise PackageError(
                 "E403",

@@ -284,8 +284,11 @@ def test_a_checkout_cannot_bring_its_own_pip(simple: Simple, tmp_path: Path, mon
 def test_a_download_that_never_ends_is_ended(simple: Simple, tmp_path: Path) -> None:
     wanted = simple.add(wheel(tmp_path / "shelf", "pure"))
     simple.hold.clear()
-    code, message, _ = _failure(PipIndex(_environment(simple.url), timeout=1), wanted, tmp_path)
+    told: list[str] = []
+    index = PipIndex(_environment(simple.url), timeout=1, on_wait=told.append, quiet=0.1)
+    code, message, _ = _failure(index, wanted, tmp_path)
     assert (code, message) == ("E403", "pure==1.0 did not arrive within 1 seconds")
+    assert told == ["pure==1.0"]
 
 
 def test_stop_ends_a_download_under_way_and_lets_no_other_begin(simple: Simple, tmp_path: Path) -> None:
