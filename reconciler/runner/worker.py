@@ -374,6 +374,8 @@ def shown(value):
         text = repr(value)
     except Exception:
         text = "<%s>" % type(value).__name__
+    if text[:2] in ("u'", 'u"'):  # 2.7's way to write what is a text like any other
+        text = text[1:]
     return text if len(text) <= 80 else text[:77] + "..."
 
 
