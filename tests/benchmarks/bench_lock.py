@@ -88,11 +88,11 @@ def locks(base: Path, rounds: int) -> None:
 
     def uv(cache: Path) -> float:
         (base / "pylock.bench.toml").unlink(missing_ok=True)
-        return seconds([*compile_, "-o", "pylock.bench.toml", "--cache-dir", str(cache)], base, indexes)
+        return seconds([*compile_, "-o", "pylock.bench.toml", "--cache-dir", str(cache / "uv")], base, indexes)
 
     def ours(cache: Path) -> float:
         (base / "udfs.lock").unlink(missing_ok=True)
-        env = {"UV_CACHE_DIR": str(cache), "UDFS_CACHE_DIR": str(cache / "udfs")}
+        env = {"UV_CACHE_DIR": str(cache / "uv"), "UDFS_CACHE_DIR": str(cache / "udfs")}
         return seconds(udfs("lock"), base, env)
 
     compare(f"udfs lock, cold, against uv pip compile, {rounds} rounds", ours, uv, base, rounds, "1.3×")
