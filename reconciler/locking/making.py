@@ -145,15 +145,14 @@ def _outcome(previous: Lock, means: Means, upgrade: Upgrade, request: Request) -
 
 def _group(before: Group | None, means: Means, upgrade: Upgrade, request: Request) -> Group:
     means.on_step(f"resolving {request.package} for {request.runtime.tag}")
-    more = _own_indexes(means, request)
+    more, pip = _own_indexes(means, request), indexes.pip_settings(means.environment, means.prefix)
     with means.cache.workspace() as folder:
         workspace = folder.resolve()
         question = _question(means, request, before, upgrade, _copied(means, request, workspace))
         try:
-            answers = _engine(means, request, workspace, more).resolve(question)
+            answers = _engine(means, request, workspace, pip, more).resolve(question)
         except Unsolvable as error:
             raise _conflict(error, request) from error
-        pip = indexes.pip_settings(means.environment, means.prefix)
         addresses = (*indexes.all_of(pip), *more)
         maker = _Maker(means, request, Downloads(pip, addresses), workspace)
         known = {one.sha256: one.size for one in before.files if one.size is not None} if before else {}
@@ -183,9 +182,8 @@ def _own_indexes(means: Means, request: Request) -> list[str]:
     return found
 
 
-def _engine(means: Means, request: Request, workspace: Path, more: Sequence[str]) -> Engine:
+def _engine(means: Means, request: Request, workspace: Path, pip: indexes.Indexes, more: Sequence[str]) -> Engine:
     if can_answer(request.runtime):
-        pip = indexes.pip_settings(means.environment, means.prefix)
         return Uv(
             indexes.for_uv(means.environment, pip, more),
             workspace,
