@@ -4,27 +4,25 @@ What a native file asks of the system that loads it, read from its ELF headers.
 The dynamic linker looks at one table, PT_DYNAMIC: the file's own name (SONAME), the libraries it needs (NEEDED), the
 folders in which it looks for them first (RPATH, RUNPATH), and the version of each symbol it takes from which library
 (VERNEED) [System V ABI, gABI chapter 5; LSB, "Symbol Versioning"]. `read` returns that and nothing else; it judges
-nothing. pyelftools knows the structures; sections, which the linker ignores and ``strip`` removes, are not relied on.
+nothing. Sections, which the linker ignores and ``strip`` removes, are not looked at.
 
-The bytes may be damaged or hostile. Every loop of a parser reads, so there is one bound for all of them: `_Allowance`
-counts reads and bytes, and ends the matter. Whatever goes wrong is `Damaged`.
+Parsers of whole ELF files build an object for each structure, which took a quarter of the time of a first plan; what is
+wanted here are six structures of a few numbers.
+
+The bytes may be damaged or hostile: every read is bounded, and so is every loop. Whatever goes wrong is `Damaged`.
 """
 
 from __future__ import annotations
 
-import io
 import re
 import struct
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from elftools.elf.elffile import ELFFile
-
 MAGIC = b"\x7fELF"
-_MAX_READS = 100_000
 _MAX_BYTES = 96 << 20
 _MAX_STRINGS = 64 << 20
 _MAX_TAGS = 4_096
@@ -32,6 +30,14 @@ _MAX_VERSIONS = 4_096
 _MAX_TEXT = 4_096
 _MAX_SYMBOLS = 1_000_000
 _UNICODE = re.compile(rb"\0(PyUnicodeUCS[24]_\w{1,64})(?=\0)")
+
+_KINDS = {0: "none", 1: "rel", 2: "exec", 3: "dyn", 4: "core"}
+_MACHINES = {
+    3: "i386", 8: "mips", 20: "ppc", 21: "ppc64", 22: "s390", 40: "arm", 62: "x86_64", 183: "aarch64", 243: "riscv", 258: "loongarch"
+}  # fmt: skip
+_PT_LOAD, _PT_DYNAMIC = 1, 2
+_NEEDED, _HASH, _STRTAB, _SYMTAB, _STRSZ, _SONAME, _RPATH, _RUNPATH = 1, 4, 5, 6, 10, 14, 15, 29
+_GNU_HASH, _VERSYM, _VERNEED, _VERNEEDNUM = 0x6FFFFEF5, 0x6FFFFFF0, 0x6FFFFFFE, 0x6FFFFFFF
 
 
 class Damaged(ValueError):
@@ -79,19 +85,11 @@ def is_elf(start: bytes) -> bool:
 
 def read(stream: BinaryIO) -> Elf:
     """Read the facts of an ELF file from a seekable stream; raises `Damaged`."""
-    from elftools.elf.elffile import ELFFile
-
-    try:
-        elf = ELFFile(cast("IO[bytes]", _Allowance(stream)))
-        dynamic = _dynamic(elf)
-        facts = _facts(elf, dynamic) if dynamic.tags else {}
-        machine = str(elf["e_machine"]).removeprefix("EM_").lower()
-        kind = str(elf["e_type"]).removeprefix("ET_").lower()
-    except Damaged:
-        raise
-    except Exception as error:  # a parser that is fed garbage may raise anything, and all of it means the same
-        raise Damaged(f"its headers cannot be read ({type(error).__name__})") from error
-    return Elf(elf.elfclass, "i386" if machine == "386" else machine, kind, **facts)  # type: ignore[arg-type]
+    elf = _File(stream)
+    dynamic = _dynamic(elf)
+    facts = _facts(elf, dynamic) if dynamic.tags else {}
+    machine = _MACHINES.get(elf.machine, str(elf.machine))
+    return Elf(elf.bits, machine, _KINDS.get(elf.kind, str(elf.kind)), **facts)  # type: ignore[arg-type]
 
 
 def version_key(name: str) -> tuple[str, tuple[int, ...] | None]:
@@ -102,15 +100,54 @@ def version_key(name: str) -> tuple[str, tuple[int, ...] | None]:
     return family, tuple(int(part) for part in number.split("."))
 
 
+class _File:
+    """A file of which so much may be read in all, and its first header."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self._left = stream, _MAX_BYTES
+        start = self.bytes(0, 16)
+        if not is_elf(start) or start[4] not in (1, 2) or start[5] not in (1, 2):
+            raise Damaged("its first header is none")
+        self.bits = 64 if start[4] == 2 else 32
+        self._order = "<" if start[5] == 1 else ">"
+        number = self.wide = "Q" if self.bits == 64 else "I"
+        self.kind, self.machine, _, _, headers, _, _, _, size, count, *_ = self.numbers(16, f"HHI{number * 3}I6H")
+        self.headers = headers, size, count
+
+    def bytes(self, place: int, size: int) -> bytes:
+        """Return so many bytes from there."""
+        self._left -= size
+        if self._left < 0 or place < 0:
+            raise Damaged("its headers lead to more reading than any real file's")
+        try:
+            self._stream.seek(place)
+            found = self._stream.read(size)
+        except (OSError, OverflowError) as error:  # a place that no file has
+            raise Damaged("its headers lead beyond its end") from error
+        if len(found) != size:
+            raise Damaged("its headers lead beyond its end")
+        return found
+
+    def numbers(self, place: int, form: str) -> tuple[int, ...]:
+        """Return the numbers of one structure."""
+        made = struct.Struct(self._order + form)
+        return made.unpack(self.bytes(place, made.size))
+
+    def table(self, place: int, form: str, count: int) -> Iterator[tuple[int, ...]]:
+        """Yield the structures of a table, which is read at once."""
+        made = struct.Struct(self._order + form)
+        return made.iter_unpack(self.bytes(place, made.size * count))
+
+
 @dataclass(frozen=True)
 class _Dynamic:
     """The table that the linker looks at, and where in the file lies what it points to."""
 
-    tags: tuple[tuple[str, int], ...] = ()
+    tags: tuple[tuple[int, int], ...] = ()
     loads: tuple[tuple[int, int, int], ...] = ()
     """Address in memory, bytes, and place in the file of each PT_LOAD."""
 
-    def place(self, tag: str) -> int | None:
+    def place(self, tag: int) -> int | None:
         """Return the place in the file of the table that a tag points to."""
         address = dict(self.tags).get(tag)
         if address is None:
@@ -118,36 +155,40 @@ class _Dynamic:
         return next((place + address - start for start, size, place in self.loads if 0 <= address - start < size), None)
 
 
-def _dynamic(elf: ELFFile) -> _Dynamic:
-    """Read PT_DYNAMIC. pyelftools' own segments read all sections as well, which takes several times as long."""
-    from elftools.common.utils import struct_parse
-
-    headers = [
-        struct_parse(elf.structs.Elf_Phdr, elf.stream, elf["e_phoff"] + number * elf["e_phentsize"])
-        for number in range(elf["e_phnum"])
-    ]
-    loads = tuple((one["p_vaddr"], one["p_filesz"], one["p_offset"]) for one in headers if one["p_type"] == "PT_LOAD")
-    table = next((one for one in headers if one["p_type"] == "PT_DYNAMIC"), None)
-    tags: list[tuple[str, int]] = []
-    if table is not None:
-        size = elf.structs.Elf_Dyn.sizeof()
-        for number in range(min(_MAX_TAGS, table["p_filesz"] // size)):
-            tag = struct_parse(elf.structs.Elf_Dyn, elf.stream, table["p_offset"] + number * size)
-            tags.append((str(tag["d_tag"]), tag["d_val"]))
-            if tag["d_tag"] == "DT_NULL":
-                break
+def _dynamic(elf: _File) -> _Dynamic:
+    form = "I4xQQ8xQ16x" if elf.bits == 64 else "IIIII12x"
+    at, size, count = elf.headers
+    if count and size != struct.calcsize(f"<{form}"):
+        raise Damaged("its program headers have a size that none have")
+    headers: list[tuple[int, int, int, int]] = []
+    for kind, *rest in elf.table(at, form, count):
+        place, address, length = rest if elf.bits == 64 else (rest[0], rest[1], rest[3])
+        headers.append((kind, address, length, place))
+    loads = tuple((address, length, place) for kind, address, length, place in headers if kind == _PT_LOAD)
+    found = next(((place, length) for kind, _, length, place in headers if kind == _PT_DYNAMIC), None)
+    if found is None:
+        return _Dynamic((), loads)
+    form = "qQ" if elf.bits == 64 else "iI"
+    tags: list[tuple[int, int]] = []
+    for tag, value in elf.table(found[0], form, min(_MAX_TAGS, found[1] // struct.calcsize(f"<{form}"))):
+        tags.append((tag, value))
+        if tag == 0:
+            break
     return _Dynamic(tuple(tags), loads)
 
 
-def _facts(elf: ELFFile, dynamic: _Dynamic) -> dict[str, object]:
+def _facts(elf: _File, dynamic: _Dynamic) -> dict[str, object]:
     last = dict(dynamic.tags)
-    strings = _strings(elf, dynamic, last.get("DT_STRSZ", 0))
-    names = {tag: tuple(strings.text(value) for found, value in dynamic.tags if found == tag) for tag in _NAMING}
-    folders = names["DT_RUNPATH"] or names["DT_RPATH"]
-    needs = list(_versions(elf, dynamic, last.get("DT_VERNEEDNUM", 0), strings))
+    strings = _strings(elf, dynamic, last.get(_STRSZ, 0))
+    names = {
+        tag: tuple(strings.text(value) for found, value in dynamic.tags if found == tag)
+        for tag in (_NEEDED, _SONAME, _RPATH, _RUNPATH)
+    }
+    folders = names[_RUNPATH] or names[_RPATH]
+    needs = list(_versions(elf, dynamic, last.get(_VERNEEDNUM, 0), strings))
     return {
-        "soname": next(iter(names["DT_SONAME"]), None),
-        "needed": names["DT_NEEDED"],
+        "soname": next(iter(names[_SONAME]), None),
+        "needed": names[_NEEDED],
         "rpath": tuple(folder for one in folders for folder in one.split(":") if folder),
         "versions": tuple((library, tuple(sorted({name for _, name in found}))) for library, found in needs),
         "takes": tuple(sorted(_takes(elf, dynamic, needs, strings))),
@@ -155,46 +196,40 @@ def _facts(elf: ELFFile, dynamic: _Dynamic) -> dict[str, object]:
     }
 
 
-_NAMING = ("DT_NEEDED", "DT_SONAME", "DT_RPATH", "DT_RUNPATH")
-
-
-def _strings(elf: ELFFile, dynamic: _Dynamic, size: int) -> _Strings:
-    offset = dynamic.place("DT_STRTAB")
+def _strings(elf: _File, dynamic: _Dynamic, size: int) -> _Strings:
+    offset = dynamic.place(_STRTAB)
     if offset is None or size > _MAX_STRINGS:
         raise Damaged(f"its table of strings claims {size:,} bytes")
-    elf.stream.seek(offset)
-    return _Strings(elf.stream.read(size))
+    return _Strings(elf.bytes(offset, size))
 
 
 def _versions(
-    elf: ELFFile, dynamic: _Dynamic, count: int, strings: _Strings
+    elf: _File, dynamic: _Dynamic, count: int, strings: _Strings
 ) -> Iterator[tuple[str, list[tuple[int, str]]]]:
     """
     Walk VERNEED: a chain of libraries, each with a chain of versions, linked by distances in bytes.
 
     Yields each library with its versions, each with the number by which symbols refer to it.
     """
-    from elftools.common.utils import struct_parse
-
-    place = dynamic.place("DT_VERNEED")
+    place = dynamic.place(_VERNEED)
     left = _MAX_VERSIONS
     for _ in range(count if place is not None else 0):
         assert place is not None
-        need = struct_parse(elf.structs.Elf_Verneed, elf.stream, place)
-        left -= 1 + need["vn_cnt"]
+        _, versions, file, first, following = elf.numbers(place, "HHIII")
+        left -= 1 + versions
         if left < 0:
             raise Damaged(f"it claims to need more than {_MAX_VERSIONS:,} versions of symbols")
-        at, found = place + need["vn_aux"], []
-        for _ in range(need["vn_cnt"]):
-            version = struct_parse(elf.structs.Elf_Vernaux, elf.stream, at)
-            found.append((version["vna_other"], strings.text(version["vna_name"])))
-            at += version["vna_next"]
-        yield strings.text(need["vn_file"]), found
-        place += need["vn_next"]
+        at, found = place + first, []
+        for _ in range(versions):
+            _, _, number, name, distance = elf.numbers(at, "IHHII")
+            found.append((number, strings.text(name)))
+            at += distance
+        yield strings.text(file), found
+        place += following
 
 
 def _takes(
-    elf: ELFFile, dynamic: _Dynamic, needs: Iterable[tuple[str, Iterable[tuple[int, str]]]], strings: _Strings
+    elf: _File, dynamic: _Dynamic, needs: Iterable[tuple[str, Iterable[tuple[int, str]]]], strings: _Strings
 ) -> Iterator[tuple[str, str, str]]:
     """
     Yield each version with the first symbol that is taken with it.
@@ -202,28 +237,23 @@ def _takes(
     VERSYM has the number of a version for each symbol of SYMTAB. How many symbols there are, only the hash tables tell: DT_HASH
     counts all, DT_GNU_HASH those before the first that can be looked up, and what is taken from elsewhere cannot.
     """
-    places = {tag: dynamic.place(tag) for tag in ("DT_SYMTAB", "DT_VERSYM", "DT_HASH", "DT_GNU_HASH")}
-    table = places["DT_HASH"] or places["DT_GNU_HASH"]
-    if table is None or not (places["DT_SYMTAB"] and places["DT_VERSYM"]):
+    table, symtab, versym = (
+        dynamic.place(_HASH) or dynamic.place(_GNU_HASH),
+        dynamic.place(_SYMTAB),
+        dynamic.place(_VERSYM),
+    )
+    if table is None or not (symtab and versym):
         return
-    order = "<" if elf.little_endian else ">"
-    (count,) = struct.unpack(f"{order}I", _bytes(elf, table + 4, 4))
+    (count,) = elf.numbers(table + 4, "I")
     count = min(count, _MAX_SYMBOLS)
-    form = f"{order}I20x" if elf.elfclass == 64 else f"{order}I12x"
-    symbols = struct.iter_unpack(form, _bytes(elf, places["DT_SYMTAB"], count * struct.calcsize(form)))
-    numbers = struct.iter_unpack(f"{order}H", _bytes(elf, places["DT_VERSYM"], count * 2))
+    symbols = elf.table(symtab, "I20x" if elf.bits == 64 else "I12x", count)
+    numbers = elf.table(versym, "H", count)
     wanted = {number: (library, version) for library, versions in needs for number, version in versions}
     for (name,), (number,) in zip(symbols, numbers, strict=True):
         if taken := wanted.pop(number & 0x7FFF, None):
             yield *taken, strings.text(name)
-
-
-def _bytes(elf: ELFFile, place: int, size: int) -> bytes:
-    elf.stream.seek(place)
-    found: bytes = elf.stream.read(size)
-    if len(found) != size:
-        raise Damaged("its table of symbols leads beyond its end")
-    return found
+            if not wanted:
+                return
 
 
 @dataclass(frozen=True)
@@ -240,28 +270,3 @@ class _Strings:
 
     def unicode(self) -> tuple[str, ...]:
         return tuple(sorted({name.decode() for name in _UNICODE.findall(self.table)}))
-
-
-class _Allowance(io.RawIOBase):
-    """A stream that may be read so many times and so much in all."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        super().__init__()
-        self._stream, self._reads, self._bytes = stream, _MAX_READS, _MAX_BYTES
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._stream.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._stream.tell()
-
-    def read(self, size: int = -1) -> bytes:
-        self._reads -= 1
-        if self._reads < 0 or size < 0 or size > self._bytes:
-            raise Damaged("its headers lead to more reading than any real file's")
-        found = self._stream.read(size)
-        self._bytes -= len(found)
-        if size and not found:
-            # pyelftools reads a text that has no end until there is nothing left, which is here.
-            raise Damaged("its headers lead beyond its end")
-        return found

@@ -118,7 +118,7 @@ def test_claims_beyond_any_real_file_are_damage(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_reading_ends_when_the_allowance_is_used_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_MAX_READS", 20)
+    monkeypatch.setattr(module, "_MAX_BYTES", 200)
     with pytest.raises(Damaged, match="its headers"):
         facts(FULL)
 
