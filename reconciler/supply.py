@@ -22,16 +22,21 @@ from reconciler.artifacts.wheels import Locks
 from reconciler.building import Source
 from reconciler.errors import InterpreterError, PackageError
 
+_HURRY = 5.0
+"""Seconds without a byte after which pip, which knows this machine's settings and has more patience, is asked instead."""
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from reconciler.artifacts import Artifacts
     from reconciler.artifacts.cache import Cache
     from reconciler.artifacts.content import Content
+    from reconciler.artifacts.fetch import Pin
     from reconciler.artifacts.runtime import Runtime
     from reconciler.artifacts.wheels import LockedWheel
     from reconciler.building import Built
     from reconciler.building.build import Builder
+    from reconciler.locking.direct import Direct
     from reconciler.locking.inputs import Request
     from reconciler.locking.lockfile import Lock
     from reconciler.locking.making import Made, Means, Upgrade
@@ -49,18 +54,24 @@ def artifacts_of(loaded: Loaded, *, cache: Cache, env: Mapping[str, str], on_ste
         pip = _pip_environment(loaded, env)
         workshop = _Workshop(loaded, cache, env, on_step)
         locks = replace(locks_of(loaded, workshop.again), stop=workshop.stop)
+    shortcut = _Shortcut(pip)
     try:
         return build(
             loaded.manifest,
             folder=loaded.folder,
             cache=cache,
-            index=PipIndex(pip, on_wait=lambda called: on_step(f"still waiting for the package index: {called}")),
+            index=PipIndex(
+                pip,
+                shortcut=_Shortcut(pip),
+                on_wait=lambda called: on_step(f"still waiting for the package index: {called}"),
+            ),
             at=loaded.at,
             locks=locks,
             on_fetch=lambda requirement: on_step(f"fetching {requirement}"),
             importer=partial(_not_importable, env, cache_calls(on_step)),  # it is asked twice and told of once
         )
     finally:
+        shortcut.close()
         digests.save()
 
 
@@ -106,6 +117,39 @@ def _pip_environment(loaded: Loaded, env: Mapping[str, str]) -> dict[str, str]:
     more = [env[name] for package in packages for name in package.extra_index if env.get(name)]
     links = [str(loaded.folder / path) for package in packages for path in package.find_links]
     return for_pip(env, list(dict.fromkeys(more)), list(dict.fromkeys(links)))
+
+
+@dataclass
+class _Shortcut:
+    """Wheels straight from the index; what it takes is loaded when the first one is missing."""
+
+    pip: Mapping[str, str] = field(repr=False)
+    _made: Direct | None = field(default=None, init=False, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+
+    def __call__(self, pin: Pin, folder: Path, /) -> Path | None:
+        return self._direct(pin, folder)
+
+    def stop(self) -> None:
+        if self._made is not None:
+            self._made.downloads.stop()
+
+    def close(self) -> None:
+        if self._made is not None:
+            self._made.downloads.close()
+
+    @property
+    def _direct(self) -> Direct:
+        from reconciler.locking import indexes
+        from reconciler.locking.direct import Direct
+        from reconciler.locking.remote import Downloads
+
+        with self._lock:
+            if self._made is None:
+                pip = indexes.pip_settings(self.pip, Path(sys.prefix))
+                addresses = () if pip.no_index else indexes.all_of(pip)
+                self._made = Direct(Downloads(pip, addresses, timeout=_HURRY), addresses)
+            return self._made
 
 
 def _means(loaded: Loaded, cache: Cache, env: Mapping[str, str], on_step: Callable[[str], None]) -> Means:
@@ -185,12 +229,11 @@ class _Workshop:
         pip = indexes.pip_settings(self.env, Path(sys.prefix))
         more = [self.env[name] for name in request.inputs.extra_index if self.env.get(name)]
         addresses = [*more, *indexes.all_of(pip)]
-        downloads = Downloads(pip, tuple(addresses))
         self.on_step(f"fetching {source.file}")
         for folder in request.inputs.find_links:
             if (file := self.loaded.folder / folder / source.file).is_file():
                 return file
-        with self.cache.workspace() as workspace:
+        with self.cache.workspace() as workspace, Downloads(pip, tuple(addresses)) as downloads:
             remote = find(downloads, addresses, wheel.name, source.file, source.sha256)
             return self.cache.put(downloads.fetch(remote, workspace), source.sha256).path
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from reconciler.artifacts import Archive, Artifacts, Wheel
 from reconciler.artifacts.content import why_too_large
-from reconciler.artifacts.inspection import inspected
+from reconciler.artifacts.inspection import inspected, repacked
 from reconciler.artifacts.missed import lacks_something, missed
 from reconciler.artifacts.pack import Made, pack
 from reconciler.artifacts.problems import Places, placed
 from reconciler.artifacts.runtime import runtimes_of
-from reconciler.artifacts.shape import Shape
+from reconciler.artifacts.shape import Shape, place_of
 from reconciler.artifacts.tasks import gather
 from reconciler.artifacts.wheels import Wanted, pairs
 from reconciler.errors import PackageError, Problem
@@ -63,7 +64,10 @@ def _needs_packing(wheel: Wheel, shape: Shape) -> bool:
 
 
 def _packed(name: str | None, made: Made, wheels: Sequence[Wheel], cache: Cache) -> tuple[Archive, Made]:
-    facts = inspected(made.content.path, made.content.sha256, cache.inspections)
+    natives = [replace(one, path=place_of(one.path)) for wheel in wheels for one in wheel.facts.natives]
+    facts = inspected(
+        made.content.path, made.content.sha256, cache.inspections, lambda file, _: repacked(file, natives)
+    )
     called = name or repacked_archive(wheels[0].filename, made.content.sha256)
     return Archive(called, made.content, tuple(wheels), facts, made.left_out, is_packed=True), made
 

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
+class OtherBytes(PackageError):
+    """A file is not the one that its hash was given for."""
+
+
 @dataclass(frozen=True)
 class Cache:
     """The cache under `root`, which need not exist yet."""
@@ -57,7 +61,7 @@ class Cache:
         with _writing(self.root):
             found = read(file)
             if sha256 is not None and found.sha256 != sha256:
-                raise PackageError(
+                raise OtherBytes(
                     "E402",
                     f"'{file.name}' has sha256 {found.sha256}, not {sha256}",
                     hint="nothing was kept; correct the sha256 in the manifest if the file is the one you mean",

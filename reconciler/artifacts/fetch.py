@@ -53,6 +53,8 @@ class Pin:
     name: str
     version: str
     sha256: str
+    size: int = field(default=0, compare=False)
+    """Bytes, if they are known: the largest had best come first."""
 
     def __str__(self) -> str:
         return f"{self.name}=={self.version}"
@@ -95,6 +97,10 @@ class IndexSilent(PackageError):
 class Index(Protocol):
     """Where pinned wheels come from."""
 
+    def direct(self, pin: Pin, folder: Path) -> Path | None:
+        """Put the wheel into `folder` if that is easily done, and return its path. May be called from several threads."""
+        ...
+
     def fetch(self, pin: Pin, runtime: Runtime, folder: Path) -> Path:
         """Put the wheel into `folder` and return its path. May be called from several threads."""
         ...
@@ -117,6 +123,14 @@ class Index(Protocol):
         ...
 
 
+class Shortcut(Protocol):
+    """A way to a wheel that may know of none."""
+
+    def __call__(self, pin: Pin, folder: Path, /) -> Path | None: ...
+
+    def stop(self) -> None: ...
+
+
 @dataclass
 class PipIndex:
     """The index that pip uses."""
@@ -130,6 +144,9 @@ class PipIndex:
     timeout: float = 900
     """Seconds for one run of pip. pip's own timeouts end a silent connection much earlier; this ends a dripping one."""
 
+    shortcut: Shortcut | None = None
+    """A way to most wheels that is faster than pip."""
+
     on_wait: Callable[[str], None] = lambda called: None
     """Is told what a run of pip still waits for, once, when that takes longer than `quiet` seconds."""
 
@@ -140,6 +157,9 @@ class PipIndex:
     _running: set[subprocess.Popen[str]] = field(default_factory=set, init=False, repr=False)
     _lock: Lock = field(default_factory=Lock, init=False, repr=False)
     _stopped: bool = field(default=False, init=False, repr=False)
+
+    def direct(self, pin: Pin, folder: Path) -> Path | None:
+        return self.shortcut(pin, folder) if self.shortcut is not None and not self._stopped else None
 
     def fetch(self, pin: Pin, runtime: Runtime, folder: Path) -> Path:
         return self.fetch_all([pin], runtime, folder)[0]
@@ -173,6 +193,8 @@ class PipIndex:
             self._stopped = True
             for process in self._running:
                 process.kill()
+        if self.shortcut is not None:
+            self.shortcut.stop()
 
     def _command(self, runtime: Runtime, requirements: Path, wheels: Path, *, explain: bool) -> list[str]:
         # Very verbose, because pip otherwise keeps to itself that an index does not answer. Of many wheels it would tell so

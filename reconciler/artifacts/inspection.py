@@ -35,7 +35,7 @@ from reconciler.artifacts.shape import data_part
 from reconciler.names import ARCHIVE_SUFFIXES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from pydantic import TypeAdapter
 
@@ -139,20 +139,33 @@ def inspect(path: Path, kind: Kind) -> Facts:
     return inside.facts(kind)
 
 
-def inspected(path: Path, sha256: str, folder: Path | None) -> Facts:
+def repacked(path: Path, natives: Iterable[Native]) -> Facts:
+    """Return the facts of a zip archive made of members of wheels that were inspected, with their native files as they lie now."""
+    inside, known = _Inside(), {native.path: native for native in natives}
+    for member in zip_members(path, inside.unsafe):
+        inside.add(member)
+        if member.name in known:
+            inside.natives.append(known[member.name])
+        if _is_top_package(member.name):
+            with member.open() as stream:
+                inside.note_sharing(member.name, stream.read(_BLOCK))
+    return inside.facts("zip")
+
+
+def inspected(path: Path, sha256: str, folder: Path | None, look: Callable[[Path, Kind], Facts] | None = None) -> Facts:
     """
     Return the facts of the file, which has this hash, from `folder` if they are there and put them there if not.
 
-    Anything in the folder that cannot be read counts as absent. A folder that cannot be written costs time and nothing
+    `look` finds them out, if `inspect` need not. Anything in the folder that cannot be read counts as absent. A folder that cannot be written costs time and nothing
     else, so it is no error.
     """
-    kind = kind_of(path)
+    kind, look = kind_of(path), look or inspect
     if folder is None or kind == "file":
-        return inspect(path, kind)
+        return look(path, kind)
     place = folder / f"v{VERSION}" / sha256[:2] / f"{sha256}-{kind}.json"
     known = _known(place)
     if known is None:
-        known = inspect(path, kind)
+        known = look(path, kind)
         with suppress(OSError):
             _keep(known, place)
     return known
@@ -212,10 +225,18 @@ class _Inside:
     damaged: list[Finding] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     shared: set[str] = field(default_factory=set)
-    """Top-level packages that say themselves that others may add to them."""
 
     unpacked: int = 0
     record: _Record | None = None
+
+    def add(self, member: Member) -> None:
+        self.names.append(member.name)
+        self.unpacked += member.size
+
+    def note_sharing(self, name: str, content: bytes) -> None:
+        """Take down a top-level package that says itself that others may add to it."""
+        if _is_top_package(name) and _EXTENDS_PATH.search(content):
+            self.shared.add(name.partition("/")[0])
 
     @property
     def is_wheel(self) -> bool:
@@ -246,16 +267,14 @@ def _walk(path: Path, kind: Kind, inside: _Inside) -> None:
         inside.record = _read_record(path)
     members = tar_members if kind == "tar" else zip_members
     for member in members(path, inside.unsafe):
-        inside.names.append(member.name)
-        inside.unpacked += member.size
+        inside.add(member)
         with member.open() as stream:
             _look_at(member, stream, inside)
 
 
 def _look_at(member: Member, stream: IO[bytes], inside: _Inside) -> None:
     first = stream.read(_BLOCK)
-    if member.name.count("/") == 1 and member.name.endswith("/__init__.py") and _EXTENDS_PATH.search(first):
-        inside.shared.add(member.name.partition("/")[0])
+    inside.note_sharing(member.name, first)
     native = is_elf(first)
     # The hash needs every byte and so do the headers, which may lie anywhere; other files of plain archives need none.
     if inside.record is None and not native:
@@ -283,6 +302,10 @@ def _look_at_native(name: str, copy: BinaryIO, inside: _Inside) -> None:
         inside.natives.append(Native(name, read(copy)))
     except Damaged as error:
         inside.damaged.append(_damaged(name, error))
+
+
+def _is_top_package(name: str) -> bool:
+    return name.count("/") == 1 and name.endswith("/__init__.py")
 
 
 def _import_names(names: list[str]) -> set[str]:

@@ -130,6 +130,11 @@ def data_part(path: str) -> str | None:
     return part if folder.endswith(".data") and inside and part in _PLACES else None
 
 
+def place_of(path: str) -> str:
+    """Return where a wheel's member lies once it is packed: what is in ``.data`` goes to the top."""
+    return path if data_part(path) is None else path.split("/", 2)[2]
+
+
 class Chooser:
     """Says of each file whether it is wanted, and remembers what was left out."""
 
@@ -184,8 +189,7 @@ def _arranged(members: Sequence[Packed], chooser: Chooser) -> Iterator[Packed]:
         if _is_record(member.name):
             record = member
             continue
-        part = data_part(member.name)
-        path = member.name if part is None else member.name.split("/", 2)[2]
+        part, path = data_part(member.name), place_of(member.name)
         there = replace(member, name=path)
         taken = chooser.takes(path, member.packed, part)
         moved[member.name] = path if taken else None

@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache as once_each
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from reconciler.artifacts import Artifacts, Wheel, gate
+from reconciler.artifacts.cache import OtherBytes
 from reconciler.artifacts.content import Content, read, why_too_large
 from reconciler.artifacts.fetch import Index, IndexSilent, Pin, pin
 from reconciler.artifacts.inspection import Facts, inspected
@@ -54,6 +56,11 @@ class LockedWheel(Protocol):
     def version(self) -> str: ...
     @property
     def sha256(self) -> str: ...
+    @property
+    def size(self) -> int | None:
+        """Bytes, if the index told."""
+        ...
+
     @property
     def path(self) -> str | None:
         """Where it lies in the manifest's folder, if it does."""
@@ -122,6 +129,7 @@ def find_wheels(
 ) -> list[tuple[Wanted, Wheel]]:
     """Return every wheel that fits the runtime it is wanted for; what is wrong with the others is added to `problems`."""
     wanted = list(_wanted(manifest, folder, at, problems, locks))
+    on_fetch = once_each(on_fetch)  # what does not come in one way is tried in the next
     come, failed = _prefetch(wanted, cache, index, on_fetch)
     get = partial(_get, cache, partial(_fetch, cache, index, on_fetch, come, failed))
 
@@ -168,14 +176,14 @@ def _locked(one: LockedWheel, folder: Path, locks: Locks) -> _Source:
         return folder / one.path
     if one.source is not None and locks.rebuild is not None:
         return Built(one.sha256, partial(locks.rebuild, one))
-    return Pin(one.name, one.version, one.sha256)
+    return Pin(one.name, one.version, one.sha256, one.size or 0)
 
 
 def _prefetch(
     wanted: Iterable[Wanted], cache: Cache, index: Index, on_fetch: Callable[[str], None]
 ) -> tuple[dict[str, Content], dict[str, PackageError]]:
     """
-    Fetch what the cache lacks, all wheels of a runtime in one go: starting pip takes longer than most downloads.
+    Fetch what the cache lacks: directly what comes that way, and the rest of each runtime in one go by pip.
 
     Returns what is here, and what need not be tried again because the index does not answer, both by sha256. Of a batch
     that failed otherwise, each wheel is tried alone afterwards, so that the error is about one.
@@ -188,24 +196,41 @@ def _prefetch(
                 come[source.sha256] = found
             elif not any(source.sha256 in others for others in lacking.values()):
                 lacking[runtime.tag][source.sha256] = (source, runtime)
+    missing = sorted((one for batch in lacking.values() for one, _ in batch.values()), key=lambda one: -one.size)
+    for one in missing:
+        on_fetch(str(one))
+    outcomes = gather({one.sha256: partial(_directly, cache, index, one) for one in missing}, index.stop)
+    come.update((sha256, content) for sha256, content in outcomes.items() if isinstance(content, Content))
     failed: dict[str, PackageError] = {}
     for batch in lacking.values():
-        if len(batch) < 2:
+        rest = [pin for pin, _ in batch.values() if pin.sha256 not in come]
+        if len(rest) < 2:
             continue
-        pins = [source for source, _ in batch.values()]
-        for one in pins:
-            on_fetch(str(one))
         runtime = next(iter(batch.values()))[1]
         with suppress(PackageError):
-            come.update(_fetch_batch(pins, runtime, cache, index))
+            come.update(_fetch_batch(rest, runtime, cache, index))
             continue
         try:  # one alone is explained; if it is the index that does not answer, the others need not try
-            come.update(_fetch_batch(pins[:1], runtime, cache, index))
+            come.update(_fetch_batch(rest[:1], runtime, cache, index))
         except IndexSilent as error:
-            failed.update(dict.fromkeys(batch, error))
+            failed.update(dict.fromkeys((pin.sha256 for pin in rest), error))
         except PackageError:
             pass
     return come, failed
+
+
+def _directly(cache: Cache, index: Index, pin: Pin) -> Content | None:
+    """Fetch a wheel and look into it, while others arrive; what is found is kept in the cache, as if nobody had hurried."""
+    with cache.workspace() as folder:
+        file = index.direct(pin, folder)
+        if file is None:
+            return None
+        try:
+            content = cache.put(file, pin.sha256)
+        except OtherBytes:  # pip tells who announced what
+            return None
+    inspected(content.path, content.sha256, cache.inspections)
+    return content
 
 
 def _fetch_batch(pins: Sequence[Pin], runtime: Runtime, cache: Cache, index: Index) -> Iterator[tuple[str, Content]]:

@@ -36,6 +36,7 @@ class Indexes:
     cert: str | None = None
     """Path of a bundle of certificates."""
 
+    proxy: str | None = field(default=None, repr=False)
     trusted: tuple[str, ...] = ()
     """Hosts whose certificates are not looked at."""
 
@@ -62,6 +63,7 @@ def pip_settings(env: Mapping[str, str], prefix: Path) -> Indexes:
         tuple(values.get("extra-index-url", "").split()),
         tuple(values.get("find-links", "").split()),
         values.get("cert"),
+        values.get("proxy"),
         tuple(values.get("trusted-host", "").split()),
         values.get("no-index", "").lower() in ("1", "true", "yes", "on"),
     )

@@ -154,12 +154,12 @@ def _group(before: Group | None, means: Means, upgrade: Upgrade, request: Reques
         except Unsolvable as error:
             raise _conflict(error, request) from error
         addresses = (*indexes.all_of(pip), *more)
-        maker = _Maker(means, request, Downloads(pip, addresses), workspace)
         known = {one.sha256: one.size for one in before.files if one.size is not None} if before else {}
-        files = [maker.locked(answer) for answer in answers]
-        sizes = maker.downloads.sizes(
-            answer.wheel for answer in answers if answer.wheel and answer.wheel.sha256 not in known
-        )
+        with Downloads(pip, addresses) as downloads:
+            files = [_Maker(means, request, downloads, workspace).locked(answer) for answer in answers]
+            sizes = downloads.sizes(
+                answer.wheel for answer in answers if answer.wheel and answer.wheel.sha256 not in known
+            )
     remotes = [answer.wheel for answer in answers if answer.wheel]
     by_hash = {**known, **{one.sha256 or "": sizes[one.url] for one in remotes if one.url in sizes}}
     complete = [

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import threading
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,7 +25,9 @@ class Index:
     folder: Path
     port: int = 0
     fault: str = ""
-    """What files suffer: ``cut``, ``other``, ``404``, ``500``; ``all 500`` is for all pages."""
+    """What files suffer: ``cut``, ``drip``, ``other``, ``404``, ``500``; ``all 500`` is for all pages."""
+
+    lists_hashes: bool = True
 
     password: str = ""
     asked: list[str] = field(default_factory=list)
@@ -79,7 +82,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not files:
             return self._send(404, b"not here")
         links = "".join(
-            f'<a href="/files/{one.name}#sha256={hashlib.sha256(one.read_bytes()).hexdigest()}">{one.name}</a>\n'
+            f'<a href="/files/{one.name}{_fragment(one) if index.lists_hashes else ""}">{one.name}</a>\n'
             for one in files
         )
         return self._send(
@@ -92,7 +95,18 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(int(fault), b"sorry")
         if fault == "other":
             content = content[:-1] + bytes([content[-1] ^ 1])
+        if fault == "drip":
+            return self._drip(content)
         return self._send(200, content, cut=fault == "cut")
+
+    def _drip(self, content: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        with suppress(OSError):  # whoever waited has gone
+            for byte in content:
+                self.wfile.write(bytes([byte]))
+                time.sleep(0.05)
 
     def _send(self, code: int, content: bytes, headers: dict[str, str] | None = None, *, cut: bool = False) -> None:
         self.send_response(code)
@@ -103,3 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self.wfile.write(content[: len(content) // 2] if cut else content)
         self.close_connection = True
+
+
+def _fragment(file: Path) -> str:
+    return f"#sha256={hashlib.sha256(file.read_bytes()).hexdigest()}"

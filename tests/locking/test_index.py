@@ -5,11 +5,15 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin
 
 import pytest
 
 from reconciler.artifacts.fetch import PipIndex
 from reconciler.errors import PackageError, UdfsError
+from reconciler.locking import remote
+from reconciler.locking.indexes import Indexes
+from reconciler.locking.question import Remote
 from tests.builders import sha256, wheel
 from tests.locking.index import serving
 from tests.locking.project import Project, files, names, told
@@ -44,7 +48,10 @@ def kept(project: Project) -> list[str]:
     return sorted(path.name for path in project.cache.root.rglob("*.whl"))
 
 
-def test_a_lock_holds_for_any_mirror_and_none(asking: Project, index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("lists_hashes", [True, False])
+def test_a_lock_holds_for_any_mirror_and_none(
+    asking: Project, index: Index, monkeypatch: pytest.MonkeyPatch, lists_hashes: bool
+) -> None:
     loaded = asking.load("requirements: [tool]", "cp37", links=False)
     lock = asking.make(loaded)
     assert names(lock) == ["base 1.0", "tool 1.0"]
@@ -64,13 +71,15 @@ def test_a_lock_holds_for_any_mirror_and_none(asking: Project, index: Index, mon
 
     monkeypatch.setattr(PipIndex, "_run", counted)
     with serving(index.folder) as mirror:
+        mirror.lists_hashes = lists_hashes
         asking.env["PIP_INDEX_URL"] = mirror.url
         asking.plan(loaded)
-    assert len(runs) == 1, "all wheels come in one run of pip"
+    assert len(runs) == (0 if lists_hashes else 1), "what has no hash comes in one run of pip, the rest without"
+    runs.clear()
     assert kept(asking) == ["base-1.0-py2.py3-none-any.whl", "tool-1.0-py2.py3-none-any.whl"]
 
     asking.plan(loaded)  # the mirror is gone, and nobody asks for it
-    assert len(runs) == 1
+    assert not runs
     [damaged] = asking.cache.root.rglob("base-*.whl")
     damaged.chmod(0o644)
     damaged.write_bytes(damaged.read_bytes()[:-1])
@@ -102,6 +111,16 @@ def test_a_file_that_does_not_come_is_told_and_not_kept(asking: Project, index: 
     index.fault = ""
     asking.plan(loaded)
     assert kept(asking) == ["base-1.0-py2.py3-none-any.whl"]
+
+
+def test_who_waits_for_an_index_that_drips_gives_up(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.fault, index.password = "drip", ""
+    monkeypatch.setattr(remote, "_PATIENCE", 0.2)
+    file = next(index.folder.glob("base-*"))
+    with remote.Downloads(Indexes(index.url)) as downloads, pytest.raises(PackageError, match="too slowly"):
+        downloads.fetch(Remote(file.name, urljoin(index.url, f"/files/{file.name}"), sha256(file)), tmp_path)
 
 
 @pytest.mark.parametrize("python", ["cp37", "cp27"])
@@ -161,6 +180,7 @@ def test_no_password_is_an_argument_of_a_process(asking: Project, index: Index, 
     asking.env["TEAM"] = index.url
     loaded = asking.load("requirements: [tool], extra_index: [TEAM]", python, links=False)
     asking.make(loaded)
+    index.lists_hashes = False  # or pip would not be needed
     asking.plan(loaded)
     for engine in (b"uv\0pip\0compile",) if python == "cp37" else (b"pex.cli\0lock\0create", b"pex\0"):
         assert any(engine in arguments for arguments in seen)

@@ -12,6 +12,7 @@ import pytest
 from reconciler.artifacts.build import build
 from reconciler.artifacts.cache import Cache
 from reconciler.artifacts.fetch import PipIndex
+from reconciler.artifacts.inspection import inspect, kind_of
 from reconciler.errors import Position
 from reconciler.manifest.model import Manifest
 from reconciler.runner import InterpreterNotFound, failures, locate
@@ -51,6 +52,8 @@ def _archives(folder: Path, python: str, *wheels: Path, **options: Any) -> tuple
         index=PipIndex({}),
         at=lambda *path: Position("udfs.yaml"),
     )
+    for archive in found.archives["pack", python]:  # what is known of the wheels was not found out again
+        assert inspect(archive.content.path, kind_of(archive.content.path)) == archive.facts
     return found.archives["pack", python]
 
 

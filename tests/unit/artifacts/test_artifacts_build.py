@@ -43,6 +43,9 @@ class ShelfIndex:
         shutil.copy(self.wheels[pin.sha256], folder)
         return folder / self.wheels[pin.sha256].name
 
+    def direct(self, *_: object) -> None:
+        return None
+
     def fetch_all(self, pins: Sequence[Pin], runtime: Runtime, folder: Path) -> list[Path]:
         return [self.fetch(pin, runtime, folder) for pin in pins]
 

@@ -40,6 +40,9 @@ class NoIndex:
     def fetch(self, *_: object) -> Path:
         raise AssertionError
 
+    def direct(self, *_: object) -> None:
+        return None
+
     def fetch_all(self, *_: object) -> list[Path]:
         raise AssertionError
 

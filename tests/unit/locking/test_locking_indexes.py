@@ -41,7 +41,7 @@ def test_pips_files_count_in_pips_order(home: dict[str, str], tmp_path: Path) ->
         path.write_text(text)
     found = settings({**home, "PIP_CONFIG_FILE": str(tmp_path / "own.conf")}, tmp_path)
     assert found == Indexes(
-        "https://venv.test", (ONE, TEAM), ("/wheels", "/more"), "/all.pem", ("one.test", "two.test"), True
+        "https://venv.test", (ONE, TEAM), ("/wheels", "/more"), "/all.pem", None, ("one.test", "two.test"), True
     )
     assert settings({**home, "PIP_INDEX_URL": TWO}, tmp_path).default == TWO
     assert settings({**home, "PIP_CONFIG_FILE": "/dev/null"}, tmp_path) == Indexes()
