@@ -77,7 +77,7 @@ def zip_members(path: Path, unsafe: list[str]) -> Iterator[Member]:
     """Yield the files of a zip archive; what must not be unpacked is added to `unsafe` instead."""
     with ZipFile(path) as archive:
         infos = archive.infolist()
-        _bound(len(infos), sum(info.file_size for info in infos), path.stat().st_size)
+        bound(len(infos), sum(info.file_size for info in infos), path.stat().st_size)
         names = _Names(unsafe)
         wanted = [info for info in infos if names.takes(info.filename, _why_not_zip(info)) and not info.is_dir()]
         for info in wanted if not unsafe else ():
@@ -90,13 +90,14 @@ def tar_members(path: Path, unsafe: list[str]) -> Iterator[Member]:
         names, total, packed = _Names(unsafe), 0, path.stat().st_size
         for count, info in enumerate(iter(archive.next, None), 1):
             total += max(info.size, 0)
-            _bound(count, total, packed)
+            bound(count, total, packed)
             archive.members.clear()  # type: ignore[attr-defined] # a list of all it has seen, which nothing here needs
             if names.takes(info.name, _why_not_tar(info)) and info.isfile():
                 yield Member(info.name, info.size, lambda info=info: _extracted(archive, info))  # type: ignore[misc]
 
 
-def _bound(count: int, unpacked: int, packed: int) -> None:
+def bound(count: int, unpacked: int, packed: int) -> None:
+    """Raise `TooMuch` over so many files with so many bytes, from an archive of `packed` bytes."""
     if count > MAX_MEMBERS:
         raise TooMuch(f"it holds more than {MAX_MEMBERS:,} files")
     if unpacked > MAX_UNPACKED or (unpacked > _HARMLESS and unpacked > _MAX_RATIO * packed):

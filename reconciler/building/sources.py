@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from zipfile import BadZipFile, ZipFile
 
 from reconciler.artifacts.content import read
+from reconciler.artifacts.members import TooMuch, bound
 from reconciler.errors import PackageError
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ def bring(source: Source, place: Path) -> Path:
                 _copy(path, place / name)
             return place
         _unpack(source.path, place)
+    except TooMuch as error:
+        raise _unusable(source, f"it expands too far: {error}") from error
     except (tarfile.TarError, BadZipFile, EOFError, NotImplementedError) as error:
         raise _unusable(source, f"it is not an sdist: {error}") from error
     except OSError as error:
@@ -116,9 +119,19 @@ def _unpack(path: Path, place: Path) -> None:
     place.mkdir(parents=True)
     if path.name.lower().endswith(".zip"):
         with ZipFile(path) as archive:
+            infos = archive.infolist()
+            bound(len(infos), sum(info.file_size for info in infos), path.stat().st_size)
             archive.extractall(place)
     elif not hasattr(tarfile, "data_filter"):
         raise OSError("this Python is too old to unpack archives safely (it needs 3.10.12, or 3.11.4)")
     else:
+        count = total = 0
+
+        def counted(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
+            nonlocal count, total
+            count, total = count + 1, total + member.size
+            bound(count, total, path.stat().st_size)
+            return tarfile.data_filter(member, folder)
+
         with tarfile.open(path) as packed:
-            packed.extractall(place, filter="data")
+            packed.extractall(place, filter=counted)

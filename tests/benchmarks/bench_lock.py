@@ -1,7 +1,7 @@
 """
 Locking, fetching and packing, against the tools that people use for it today.
 
-    python -m tests.benchmarks.bench_lock [ROUNDS]
+    python -m tests.benchmarks.bench_lock [ROUNDS [locks|builds|packs]]
 
 Everything runs in turns in one go, with the package index of this machine, so only the ratios mean something:
 
@@ -68,14 +68,17 @@ def show(what: str, ours: list[float], theirs: list[float], bound: str) -> None:
 
 def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
-    with tempfile.TemporaryDirectory(prefix="udfs-bench-") as name:
-        base = Path(name)
+    with tempfile.TemporaryDirectory(prefix="udfs-bench-") as folder:
+        base = Path(folder)
         (base / "udfs.yaml").write_text(MANIFEST, encoding="utf-8")
         (base / "f.py").write_text(SOURCE, encoding="utf-8")
         (base / "requirements.in").write_text("\n".join(REQUIREMENTS), encoding="utf-8")
-        locks(base, rounds)
-        builds(base, rounds)
-        packs(base, rounds)
+        parts = {"locks": locks, "builds": builds, "packs": packs}
+        wanted = sys.argv[2:] or list(parts)
+        if "locks" not in wanted:
+            seconds(udfs("lock"), base, {"UDFS_CACHE_DIR": str(base / "first")})
+        for name in wanted:
+            parts[name](base, rounds)
 
 
 def udfs(*arguments: str) -> list[str]:

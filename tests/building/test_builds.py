@@ -319,7 +319,7 @@ def test_a_cache_in_which_no_compiler_can_be_called_is_refused_by_its_path(bench
     assert code_of(error) == ["E407"]
 
 
-@pytest.mark.parametrize("kind", ["changed", "two folders", "a way out", "no archive", "no project"])
+@pytest.mark.parametrize("kind", ["changed", "two folders", "a way out", "no archive", "no project", "a bomb"])
 def test_a_source_that_is_not_what_it_should_be_is_refused_before_anything_runs(bench: Workbench, kind: str) -> None:
     project = bench.project({"backend.py": "raise SystemExit('it ran')"})
     path = bench.folder / "own-1.0.tar.gz"
@@ -327,6 +327,11 @@ def test_a_source_that_is_not_what_it_should_be_is_refused_before_anything_runs(
         archive.add(project, "../out" if kind == "a way out" else "own-1.0")
         if kind == "two folders":
             archive.add(project, "other")
+        if kind == "a bomb":
+            zeros = tarfile.TarInfo("own-1.0/zeros")
+            zeros.size = 300 << 20
+            with Path("/dev/zero").open("rb") as endless:
+                archive.addfile(zeros, endless)
     if kind == "no archive":
         path.write_bytes(b"<html>not found</html>")
     if kind == "no project":
