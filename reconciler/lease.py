@@ -135,7 +135,7 @@ class Lease:
                 objects[change.key] = Applied(
                     change.desired.object,
                     seen.modified if seen else None,
-                    _created(change),
+                    _created(change) or (seen.created if seen and change.key.kind == "function" else None),
                     change.desired.protected,
                 )
         return objects

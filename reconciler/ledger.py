@@ -105,7 +105,7 @@ class Applied:
     """Of a resource, as the service told it after the write; with the size it says whether somebody was there since."""
 
     created: datetime | None = None
-    """Of a function, as a listing told it: by it the function is told from one of the same name that came after."""
+    """Of a function, as the service told it: by it the function is told from one of the same name that came after."""
 
     protected: bool = False
     """Whether it must not be deleted: so a protection outlives its entry in the manifest."""
@@ -114,8 +114,8 @@ class Applied:
         """
         Say whether a live function is the one that was applied.
 
-        A run does not learn when a function that it makes was created. Until a later run has seen that, it is the same
-        if it is what was wanted; anything else of its name was made by somebody else.
+        A run that was cut off did not learn when a function that it made was created. Until a later run has seen that,
+        it is the same if it is what was wanted; anything else of its name was made by somebody else.
         """
         was, now = self.object, have.object
         if not isinstance(was, Function) or not isinstance(now, Function):

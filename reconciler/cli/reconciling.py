@@ -118,6 +118,9 @@ def apply(
     With PLANFILE, which udfs plan --out wrote, make exactly the changes of that plan, or none if anything has moved.
     """
     consent = Consent(yes, allow_deletes, digest)
+    if restore:
+        # What a run was cut off from is no drift any more, so --restore would not carry on.
+        consent = replace(consent, again="what is left is in the next plan: udfs apply")
     if planfile is not None and restore:
         raise UsageError("E901", "--restore makes a plan, and a plan was given", hint="leave one of them out")
     if planfile is not None:

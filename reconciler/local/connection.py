@@ -13,7 +13,7 @@ import struct
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any, cast
@@ -272,9 +272,13 @@ class Connection(BaseHTTPRequestHandler):
         retry = () if fault.retry_after is None else (("Retry-After", str(fault.retry_after)),)
         refusal = self._refusal(Refused(fault.status, fault.code, fault.message, retry))
         if fault.body is None:
-            return refusal
+            return replace(refusal, own=not fault.in_between)
         return Response(
-            status=fault.status, headers=retry, content=fault.body.encode(), content_type=fault.content_type
+            status=fault.status,
+            headers=retry,
+            content=fault.body.encode(),
+            content_type=fault.content_type,
+            own=not fault.in_between,
         )
 
     def _internal_error(self) -> Response:
@@ -309,8 +313,8 @@ class Connection(BaseHTTPRequestHandler):
         """Status line and headers. Values are sent as UTF-8: what came in as such goes out as it came."""
         headers = [
             ("Server", "udfs-local"),
-            ("Date", http_date(time.time())),
-            ("x-odps-request-id", self._request_id),
+            ("Date", http_date(self.site.service.clock())),
+            *((("x-odps-request-id", self._request_id),) if response.own else ()),
             *response.headers,
         ]
         if response.status != HTTPStatus.NO_CONTENT:

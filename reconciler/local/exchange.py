@@ -65,6 +65,8 @@ class Response:
     content: bytes = b""
     content_type: str = "text/plain;charset=utf-8"
     spans: tuple[Span, ...] = field(default=())
+    own: bool = True
+    """Whether the service itself answers; what stands in between does not know its request ids."""
 
     @property
     def length(self) -> int:

@@ -54,6 +54,8 @@ class Fault:
     body: str | None = None
     """Sent instead of the error document: garbage, HTML, a cut-off document."""
     content_type: str = "application/xml"
+    in_between: bool = False
+    """Answered by something on the way, such as a proxy, which does not know the service's request ids."""
     seconds: float = 0.0
     after_bytes: int | None = None
     """For *during*. None: half of the body, or its first byte when its length is not announced."""
@@ -223,7 +225,7 @@ def _fits(value: object, name: str, hint: Any) -> bool:
     """Whether a JSON value is of the field's type; words are checked with the rest of the rule."""
     if name in {"action", "when"}:
         return isinstance(value, str)
-    if isinstance(value, bool):
-        return False
+    if isinstance(value, bool) or hint is bool:
+        return isinstance(value, bool) and hint is bool
     allowed = get_args(hint) or (hint,)
     return isinstance(value, allowed) or (float in allowed and isinstance(value, int))

@@ -6,6 +6,7 @@ import ipaddress
 import selectors
 import socket
 import threading
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, final
 
@@ -17,6 +18,7 @@ from .store import Store
 from .wire import same_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
     from types import TracebackType
 
@@ -37,7 +39,12 @@ class Server:
     """
 
     def __init__(
-        self, directory: Path, settings: Settings | None = None, host: str = "127.0.0.1", port: int = 0
+        self,
+        directory: Path,
+        settings: Settings | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         settings = settings or Settings()
         if settings.control and not _is_loopback(host):
@@ -49,7 +56,7 @@ class Server:
             self._store.close()
             raise
         self._address = _authority(host, self._socket.getsockname()[1])
-        service = Service(settings, self._store, Stale(settings.stale_list), self._address)
+        service = Service(settings, self._store, Stale(settings.stale_list), self._address, clock)
         names = frozenset({"localhost", same_name(host)}) if _is_loopback(host) else None
         self._site = Site(service, names)
         self._wake_reader, self._wake_writer = socket.socketpair()

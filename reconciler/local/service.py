@@ -10,6 +10,8 @@ from .rows import Place, Project, Rows, Schema
 from .wire import Refused, not_found, object_name, same_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .exchange import Request
     from .listing import Stale
     from .settings import Settings
@@ -28,9 +30,12 @@ class Service:
     host: str
     """What errors call ``HostId``, and where clients are told Logview is."""
 
+    clock: Callable[[], float] = time.time
+    """Seconds since 1970: what objects are dated with, and what every answer tells."""
+
     def now(self) -> float:
         """The time new objects get; kept to the second, since every form of it on the wire is."""
-        return float(int(time.time()))
+        return float(int(self.clock()))
 
     def place(self, request: Request) -> Place:
         """

@@ -46,7 +46,8 @@ def speaking(answer: Callable[[BaseHTTPRequestHandler], Answering]) -> Iterator[
             self.rfile.read(length)
             status, headers, body = answer(self)
             self.send_response(status)
-            for name, value in {"Content-Length": str(len(body)), **headers}.items():
+            usual = {"Content-Length": str(len(body)), "x-odps-request-id": "1"}
+            for name, value in {**usual, **headers}.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
@@ -344,3 +345,11 @@ def test_a_file_that_grows_shorter_while_it_is_sent_ends_the_request(tmp_path: P
         with pytest.raises(PackageError, match="changed since the plan was made"):
             target.write(change, contents, lambda _: os.truncate(file, 5 << 20))
         assert target.read_one(resource_key("a.csv")) is None
+
+
+@pytest.mark.parametrize("method", ["post", "put", "delete"])
+def test_a_page_with_a_200_that_somebody_in_between_shows_makes_no_write_done(method: str) -> None:
+    page = (200, {"x-odps-request-id": ""}, b"<html>Please log in</html>")
+    with speaking(lambda _: page) as endpoint, pytest.raises(ServiceError, match="Please log in") as refused:
+        reach(endpoint).client.send(method, "/registration/functions/f", headers={}, body=b"")
+    assert (refused.value.problems[0].code, refused.value.outcome) == ("E604", "unknown")

@@ -196,6 +196,19 @@ def test_a_function_that_somebody_made_after_a_dead_run_is_theirs(server: Server
     assert not make({}, reading.live, stack=STACK, destination=HERE, last=reading.last, cause=Cause.DESTROYED).changes
 
 
+def test_a_function_that_is_edited_after_the_apply_that_made_it_is_still_known(
+    server: Server, contents: dict[str, Path]
+) -> None:
+    """Class and list replaced from outside, carrier included: the time of its creation tells that it is the one."""
+    target = reach(server)
+    apply(target, WANTED, contents)
+    edited = b"<Function><Alias>f</Alias><ClassType>x.X</ClassType><Resources></Resources></Function>"
+    other = Client(server.url, "demo", None, Credentials("eve", "key"), "test")
+    other.send("put", "/registration/functions/f", headers={"Content-Type": "application/xml"}, body=edited)
+    assert apply(target, WANTED, contents).complete
+    assert target.read().live[function_key("f")].object == WANTED[function_key("f")].object
+
+
 def test_a_function_that_was_made_anew_is_somebody_elses(server: Server, contents: dict[str, Path]) -> None:
     target = reach(server)
     apply(target, WANTED, contents)

@@ -147,7 +147,10 @@ class Client:
             response.close()
             place = urlsplit(response.headers.get("Location", "")).netloc.rpartition("@")[2] or "another place"
             raise self.garbage(f"redirects elsewhere, to {place}", response.status_code)
-        if streaming and response.ok:
+        # The service names every request that it answers. What has a 200 and no such name is a page that somebody in
+        # between shows, and would make a write look done.
+        foreign = response.ok and not response.headers.get("x-odps-request-id")
+        if streaming and response.ok and not foreign:
             return None
         body = bytearray()
         for piece in response.iter_content(_SMALL_BLOCK):
@@ -155,6 +158,8 @@ class Client:
             if len(body) > _MAX_ANSWER:
                 response.close()
                 raise self.garbage(f"the answer has more than {_MAX_ANSWER >> 20} MiB")
+        if foreign:
+            raise self.garbage(repr(" ".join(body[:200].decode("utf-8", "replace").split())))
         if not response.ok and (b"\0" in body or b"<!ENTITY" in body):
             # PyODPS parses an error's body without asking what is in it.
             body.clear()

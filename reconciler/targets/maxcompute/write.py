@@ -25,7 +25,8 @@ from xml.sax.saxutils import escape
 
 from reconciler.diff import Action
 from reconciler.errors import PackageError, ServiceError
-from reconciler.state import Resource, write_comment
+from reconciler.plan import observation
+from reconciler.state import Live, Resource, write_comment
 from reconciler.targets.maxcompute import read
 from reconciler.targets.maxcompute.client import gone_stale
 from reconciler.targets.maxcompute.read import FUNCTIONS, RESOURCES
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.diff import Change
-    from reconciler.state import Desired, Function, Live, Marker
+    from reconciler.state import Desired, Function, Marker
     from reconciler.targets.maxcompute.client import Client
 
 PART_BYTES = 64 * 1024 * 1024
@@ -57,7 +58,7 @@ def one(
     """
     Create, replace or delete the object of `change`; StalePlan when somebody else was there first.
 
-    Returns what is there afterwards, where it was looked at: a resource with content.
+    Returns what is there afterwards, where it was looked at: a function, and a resource with content.
     """
     if change.action is Action.RECORD:
         return change.live
@@ -68,7 +69,7 @@ def one(
             return _resource(client, change, change.desired, contents, progress, token)
         elif change.action not in {Action.ADOPT, Action.RELEASE}:
             # Whose a function is stands in the ledger; the function itself has no place for it.
-            _function(client, change, change.desired.object)
+            return _function(client, change, change.desired.object)
     except ServiceError as error:
         if change.action is Action.CREATE and error.status == 409:
             raise gone_stale(change.key, "was created by somebody else") from error
@@ -83,7 +84,7 @@ def _delete(client: Client, change: Change) -> None:
     client.send("delete", f"{folder}/{quote(change.key.name, safe='')}", headers={"Content-Length": "0"})
 
 
-def _function(client: Client, change: Change, function: Function) -> None:
+def _function(client: Client, change: Change, function: Function) -> Live:
     # PUT replaces the whole definition: a resource left out is dropped [PyODPS models/function.py].
     names = "".join(f"<ResourceName>{escape(str(ref))}</ResourceName>" for ref in function.resources)
     body = (
@@ -93,6 +94,13 @@ def _function(client: Client, change: Change, function: Function) -> None:
     ).encode()
     method, path = _verb(change, FUNCTIONS)
     client.send(method, path, headers={"Content-Type": "application/xml"}, body=body)
+    # Looked at, because what was created is known from then on by the time of its creation, which no answer tells.
+    registered = read.one(client, change.key)
+    if registered is None:
+        raise gone_stale(change.key, "was deleted by somebody else")
+    if observation(registered) != observation(Live(function)):
+        raise gone_stale(change.key, "was changed by somebody else")
+    return registered
 
 
 def _resource(
