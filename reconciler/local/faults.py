@@ -7,9 +7,12 @@ stored.
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import threading
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_type_hints
 
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
 
     from .body import Body
 
-Action = Literal["fail", "stall", "reset", "truncate", "kill"]
+Action = Literal["fail", "stall", "reset", "truncate", "kill", "signal"]
 When = Literal["before", "during", "after"]
 
 
@@ -35,7 +38,7 @@ class Fault:
     action: Action
     """
     fail: answer `status`. stall: wait `seconds`, then go on. reset: cut the connection with a TCP RST. truncate: send
-    half of the answer, then close. kill: SIGKILL the client, then close.
+    half of the answer, then close. kill: SIGKILL the client, then close. signal: send it `number`, then go on.
     """
     when: When = "before"
     """
@@ -60,7 +63,9 @@ class Fault:
     after_bytes: int | None = None
     """For *during*. None: half of the body, or its first byte when its length is not announced."""
     pid: int | None = None
-    """For *kill*. None: the number in ``udfs-pid/<number>`` of the client's User-Agent."""
+    """For *kill* and *signal*. None: the number in ``udfs-pid/<number>`` of the client's User-Agent."""
+    number: int = signal.SIGTERM
+    """For *signal*."""
 
     def __post_init__(self) -> None:
         _require(self.action in get_args(Action), f"action {self.action!r}")
@@ -70,6 +75,7 @@ class Fault:
         _require(100 < self.status < 600, f"status {self.status}")
         _require(self.seconds >= 0, "seconds is not negative")
         _require(self.pid is None or self.pid > 1, f"pid {self.pid}")
+        _require(self.number in {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}, f"signal {self.number}")
         for pattern in (self.path, self.query):
             _require(pattern is None or _compiles(pattern), f"pattern {pattern!r}")
 
@@ -206,6 +212,10 @@ class Strike:
                 raise Severed(reset=False, kill=self._fault.pid or self._client)
             case "truncate":
                 self.truncates = True
+            case "signal":
+                if pid := self._fault.pid or self._client:
+                    with suppress(ProcessLookupError, PermissionError):
+                        os.kill(pid, self._fault.number)
 
 
 def _require(condition: bool, what: str) -> None:

@@ -21,7 +21,7 @@ import odps.rest
 import pytest
 
 from reconciler.attempt import Patience
-from reconciler.cli import carrying
+from reconciler.cli import carrying, identity
 from reconciler.ledger import Holder
 from reconciler.local import Settings
 from reconciler.local.store import Store
@@ -85,7 +85,7 @@ def way(monkeypatch: pytest.MonkeyPatch) -> Way:
     monkeypatch.setattr(write, "PART_BYTES", PART)
     monkeypatch.setattr(write, "_PARTS_AT_ONCE", 1)
     # Not asked of Git again and again.
-    monkeypatch.setattr(carrying.identity, "holder", lambda folder: Holder("ann", run=f"{time.monotonic_ns()}"))
+    monkeypatch.setattr(identity, "holder", lambda folder: Holder("ann", run=f"{time.monotonic_ns()}"))
     monkeypatch.setattr(carrying, "Patience", functools.partial(Patience, first_wait=0.0))
     made = Way()
     made.patch(monkeypatch)
@@ -205,7 +205,9 @@ def require_true(said: Said, before: Mapping[str, Row], after: Mapping[str, Row]
             assert before.get(key) == after.get(key), f"{key} is called not tried: {said}"
         elif one["outcome"] == "done":
             assert is_as_wanted(wanted[key], after.get(key)), f"{key} is called done: {said}"
-    if said.code == 0:
+    if said.code == 130:
+        assert found["interrupted"], said
+    elif said.code == 0:
         assert set(outcomes) <= {"done"}, said
         assert not found["problems"], said
     else:

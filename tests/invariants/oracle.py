@@ -1,0 +1,189 @@
+"""
+Watches every write of the model, and knows by itself what is allowed.
+
+Whose an object is, it knows from who made it and from the marks, read here by a regular expression of its own. It shares
+no code with what it judges but the reading of ledger entries.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING
+
+from reconciler import ledger
+from tests.invariants.model import File, Registered
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from reconciler.names import Key
+    from tests.invariants.history import Run
+    from tests.invariants.model import Service, Thing
+
+_MARK = re.compile(r"\[udfs/1 ([a-z-]+) on=([0-9a-f]{8})(?: sha256=\w+ md5=\w+)?(?: for=([0-9a-f,]+))?\]\Z")
+_VERSION = re.compile(r"__([0-9a-f]{8})\.py\Z")
+
+
+def named(name: str) -> str:
+    """Return how a mark names an object."""
+    return hashlib.sha256(name.lower().encode()).hexdigest()[:8]
+
+
+def dangling(things: Mapping[Key, Thing]) -> set[tuple[str, str]]:
+    """Return functions and what they list that is not there."""
+    there = {key.folded for key in things if key.kind == "resource"}
+    return {
+        (key.folded, one)
+        for key, thing in things.items()
+        if isinstance(thing, Registered)
+        for one in thing.resources
+        if one.lower() not in there
+    }
+
+
+class Oracle:
+    """Judges each write of each run."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.run: Run | None = None
+        self.made: dict[Key, str] = {}
+        """Functions that a stack made or took over."""
+
+        self.objects_written = 0
+        self.late = 0
+        self._broken: set[tuple[str, str]] = set()
+        service.witness = self.see
+
+    def watch(self, run: Run | None) -> None:
+        """Hear that a run begins, goes on, or is over."""
+        if run is not None and not run.command.endswith("late"):
+            self.objects_written = self.late = 0
+        self.run = run
+
+    def mark(self, thing: Thing | None) -> tuple[str, frozenset[str]] | None:
+        """Return the stack that marks a resource and the functions that the mark names."""
+        found = _MARK.search(thing.comment) if isinstance(thing, File) else None
+        if found is None or thing is None or found[2] != named(thing.name):
+            return None
+        return found[1], frozenset(filter(None, (found[3] or "").split(",")))
+
+    def owner(self, key: Key, thing: Thing) -> str | None:
+        """Return the stack that an object belongs to."""
+        if isinstance(thing, File):
+            mark = self.mark(thing)
+            return mark[0] if mark else None
+        for one in thing.resources:
+            carrier = next((t for k, t in self.service.things.items() if k.folded == one.lower()), None)
+            mark = self.mark(carrier)
+            if mark and named(thing.name) in mark[1]:
+                return mark[0]
+        return self.made.get(key)
+
+    def see(self, who: str, key: Key, before: Thing | None, after: Thing | None) -> None:
+        """Judge a write that has just happened."""
+        if self.run is None:
+            if before is None or after is None:
+                self.made.pop(key, None)
+            self._broken |= dangling(self.service.things)
+        elif ledger.is_entry(key.name):
+            self._entry(self.run, key, before, after)
+        else:
+            self._object(self.run, key, before, after)
+
+    def _entries(self, stack: str, *, but: Key | None = None) -> dict[int, ledger.Entry]:
+        return {
+            epoch: ledger.parse(thing.content, thing.name)
+            for key, thing in self.service.things.items()
+            if key != but and isinstance(thing, File) and (epoch := ledger.epoch_of(thing.name, stack))
+        }
+
+    def _entry(self, run: Run, key: Key, before: Thing | None, after: Thing | None) -> None:
+        epoch = ledger.epoch_of(key.name, run.stack)
+        assert epoch is not None, f"{run} writes {key}, which is another stack's"
+        others = self._entries(run.stack, but=key)
+        newest = max(others, default=0)
+        if after is None:
+            assert epoch <= newest - ledger.KEPT, f"{run} removes {key} too early"
+            return
+        assert isinstance(after, File)
+        now = ledger.parse(after.content, after.name)
+        if before is None:
+            assert epoch == newest + 1, f"{run} takes {key} after {newest}"
+            if newest:
+                assert not others[newest].is_held(self._now), f"{run} takes {key} while {others[newest].holder} works"
+            if run.command == "adopt":
+                self.made.update(
+                    (k, run.stack) for k in self.service.things if k.kind == "function" and k.folded in run.named
+                )
+            return
+        assert isinstance(before, File)
+        was = ledger.parse(before.content, before.name)
+        assert was.holder == now.holder
+        if run.command != "unlock":
+            assert was.holder.run == run.who, f"{run} writes {was.holder}'s entry"
+            # One that was ended does not come back to life, but by a write that was on its way.
+            assert was.outcome == "running" or self._is_late(run), f"{run} revives {key}"
+        # A run remembers the functions that it found marked.
+        marked = [
+            k for k in now.objects if k in self.service.things and self.owner(k, self.service.things[k]) == run.stack
+        ]
+        self.made.update((k, run.stack) for k in marked if k.kind == "function")
+        if run.command.startswith("disown") and now.outcome != "running":
+            for k in [k for k in self.made if k not in now.objects and k.folded in run.named]:
+                del self.made[k]
+
+    def _object(self, run: Run, key: Key, before: Thing | None, after: Thing | None) -> None:
+        self.objects_written += 1
+        if not self._holds_lease(run):
+            assert self._is_late(run), f"{run} writes {key} without the lease"
+            self._note(run, key, after)
+            self._broken |= dangling(self.service.things)
+            return
+        things, command = self.service.things, run.command.removesuffix(", late")
+        if before is not None:
+            # Asked of the project as it was: what is judged is already done.
+            self.service.things = {**things, key: before}
+            holder = self.owner(key, before)
+            self.service.things = things
+            if command == "adopt":
+                assert holder in {None, run.stack}, f"{run} takes {key} from {holder}"
+                assert key.folded in run.named, f"{run} writes {key}, which was not named"
+            else:
+                assert holder == run.stack, f"{run} writes {key}, which is {holder}'s"
+        if after is None:
+            assert run.may_delete, f"{run} deletes {key}"
+        if command in {"adopt", "disown"}:
+            assert before is not None
+            assert after is not None
+            assert not isinstance(after, File) or (isinstance(before, File) and after.content == before.content)
+        version = _VERSION.search(key.folded)
+        if version and isinstance(after, File) and command not in {"adopt", "disown"}:
+            assert hashlib.sha256(after.content).hexdigest().startswith(version[1]), f"{key} holds another version"
+        self._note(run, key, after)
+        new = dangling(things) - self._broken
+        assert not new, f"{run} leaves {new} without what they list"
+
+    def _note(self, run: Run, key: Key, after: Thing | None) -> None:
+        if key.kind == "function":
+            if after is None:
+                self.made.pop(key, None)
+            else:
+                self.made[key] = run.stack
+
+    def _is_late(self, run: Run) -> bool:
+        """Say whether a run that lost its lease may have had this write on its way: there is one at most."""
+        self.late += 1
+        return run.command.endswith("late") and self.late <= 1
+
+    def _holds_lease(self, run: Run) -> bool:
+        entries = self._entries(run.stack)
+        newest = entries.get(max(entries, default=0))
+        return newest is not None and newest.holder.run == run.who and newest.is_held(self._now)
+
+    @property
+    def _now(self):  # type: ignore[no-untyped-def]
+        from datetime import datetime, timezone
+
+        return datetime.fromtimestamp(int(self.service.clock()), timezone.utc)

@@ -1,0 +1,344 @@
+"""
+Whatever happens to a project, in whatever order, the invariants hold after every step.
+
+One machine makes histories on the model, where each single write is judged by an oracle. The other makes them on the model
+and on the real service side by side: every command has to end alike, and what is stored has to be the same, byte for byte,
+ledger included. So what is proved of the model is true of what goes over the wire.
+
+A history ends by tidying up: leases run out, what is foreign goes, and one plain apply has to reach what the manifest says.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+
+from reconciler.names import function_key, resource_key
+from reconciler.report import Outcome
+from reconciler.state import Function
+from tests.invariants.backends import InMemory, Real
+from tests.invariants.history import (
+    CLASSES,
+    ELEVEN_MINUTES,
+    FILES,
+    FUNCTIONS,
+    SOURCES,
+    STACKS,
+    TROUBLES,
+    VALUES,
+    Meanwhile,
+    Met,
+    Shop,
+    Wish,
+    World,
+)
+from tests.invariants.model import Clock, File, Registered, Service
+from tests.invariants.oracle import Oracle, dangling
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.invariants.history import End
+
+EXAMPLES = {"": (200, 200), "quick": (20, 10), "whole": (20_000, 20_000)}[os.environ.get("UDFS_PROOF", "")]
+"""Histories on the model alone, and on both."""
+
+STEPS = 25, 12
+
+functions = st.dictionaries(
+    st.sampled_from(FUNCTIONS),
+    st.tuples(
+        st.sampled_from(SOURCES), st.sampled_from(CLASSES), st.lists(st.sampled_from(FILES), unique=True).map(tuple)
+    ),
+).map(lambda found: tuple(sorted((name, *rest) for name, rest in found.items())))
+wishes = st.builds(
+    Wish,
+    functions=functions,
+    values=st.tuples(*[st.integers(0, VALUES - 1)] * 2),
+    files=st.tuples(*[st.integers(0, VALUES - 1)] * 2),
+    protected=st.sampled_from([frozenset(), frozenset(), frozenset({"x.csv"})]),
+    in_place=st.sampled_from([False, False, True]),
+    moved=st.none() | st.permutations(FUNCTIONS).map(lambda names: (names[0], names[1])),
+)
+keys = st.sampled_from([*(f"function {name}" for name in FUNCTIONS), *(f"resource {name}" for name in FILES)])
+stacks = st.sampled_from([STACKS[0], STACKS[0], STACKS[0], STACKS[1]])
+meanwhile = st.one_of(
+    st.builds(Meanwhile, step=st.sampled_from(["edit", "delete"]), thing=keys, value=st.integers(0, 1)),
+    st.builds(Meanwhile, step=st.sampled_from(["rival", "rival takes over"]), wish=wishes),
+    st.builds(Meanwhile, step=st.sampled_from(["unlock", "eleven minutes"])),
+)
+mets = st.none() | st.builds(Met, number=st.integers(1, 9), what=st.sampled_from(TROUBLES) | meanwhile)
+
+KNOWN = {"done", "nothing", "killed", "refused"}
+
+
+class Histories(RuleBasedStateMachine):
+    """Steps in any order. What a world is made on is said by the subclasses."""
+
+    shop: Shop
+
+    def __init__(self) -> None:
+        super().__init__()
+        service = Service(Clock())
+        self.oracle = Oracle(service)
+        self.service = service
+        self.world = World(InMemory(service), self.shop, watch=self.oracle.watch)
+        self.others: list[World] = []
+        self.sound = True
+        """Whether no step has failed: there is no tidying up after one that has."""
+
+    # The same step in every world
+
+    def step(self, do: Callable[[World], End | str | None]) -> End:
+        """Let something happen in every world, and see that it ends alike."""
+        for world in self.worlds:
+            world.tick()
+        end, *others = [do(world) for world in self.worlds]
+        for other in others:
+            assert other == end, "the real service and the model disagree"
+        first, *rest = [world.backend.contents() for world in self.worlds]
+        for one in rest:
+            assert one == first, "the real service and the model hold different things"
+        return end if isinstance(end, tuple) else ("nothing", ())
+
+    @property
+    def worlds(self) -> list[World]:
+        return [self.world, *self.others]
+
+    def command(self, do: Callable[[World], End], met: Met | None = None) -> End:
+        """Run a command, and hold what it says against what it did."""
+        self.sound = False
+        end = self._command(do, met)
+        self.sound = True
+        return end
+
+    def _command(self, do: Callable[[World], End], met: Met | None) -> End:
+        before = dict(self.service.things)
+        end = self.step(do)
+        code, _ = end
+        assert code in KNOWN or (code[0] == "E" and code != "E999"), end
+        report = self.world.report
+        if report is None:
+            if code != "killed" and (met is None or isinstance(met.what, str)):
+                assert not self.oracle.objects_written, f"{code}, and something was written"
+            return end
+        assert (code in {"done", "nothing"}) == (report.complete and report.error is None)
+        if met is None or isinstance(met.what, str):
+            for change, outcome in report.outcomes:
+                now, was = self.service.things.get(change.key), before.get(change.key)
+                if outcome is Outcome.NOT_TRIED:
+                    assert now == was, f"{change.key} is called not tried"
+                elif outcome is Outcome.DONE and change.desired is None:
+                    assert now is None, f"{change.key} is called deleted"
+                elif outcome is Outcome.DONE and change.desired is not None:
+                    assert is_as(change.desired.object, now), f"{change.key} is called done"
+        return end
+
+    # Rules
+
+    @rule(stack=stacks, wish=wishes)
+    def edit_manifest(self, stack: str, wish: Wish) -> None:
+        for world in self.worlds:
+            world.wishes[stack] = wish
+
+    @rule(stack=stacks, deletes=st.sampled_from([0, 2, 99, 99, 99]), met=mets)
+    def apply(self, stack: str, deletes: int, met: Met | None) -> None:
+        end, _ = self.command(lambda world: world.apply(stack, deletes=deletes, met=met), met)
+        if end in {"done", "nothing"} and met is None:
+            self.require_met(stack)
+
+    @rule(stack=stacks, wish=wishes)
+    def change_and_apply(self, stack: str, wish: Wish) -> None:
+        self.edit_manifest(stack, wish)
+        self.apply(stack, 99, None)
+
+    @rule(stack=stacks)
+    def save(self, stack: str) -> None:
+        self.step(lambda world: world.save(stack))
+
+    @precondition(lambda self: self.world.saved)
+    @rule(met=mets, data=st.data())
+    def apply_saved(self, met: Met | None, data: st.DataObject) -> None:
+        stack = data.draw(st.sampled_from(sorted(self.world.saved)))
+        end, _ = self.command(lambda world: world.apply_saved(stack, met), met)
+        if end == "done" and met is None:
+            again, _ = self.command(lambda world: world.apply_saved(stack))
+            assert again in {"E506", "E515"}, "a plan is performed once"
+
+    @rule(stack=stacks, met=mets)
+    def restore(self, stack: str, met: Met | None) -> None:
+        self.command(lambda world: world.apply(stack, met=met, restoring=True), met)
+
+    @rule(stack=stacks, met=mets)
+    def rollback(self, stack: str, met: Met | None) -> None:
+        self.command(lambda world: world.rollback(stack, met), met)
+
+    @rule(stack=stacks, met=mets)
+    def collect(self, stack: str, met: Met | None) -> None:
+        self.command(lambda world: world.collect(stack, met), met)
+
+    @rule(stack=stacks, met=mets)
+    def destroy(self, stack: str, met: Met | None) -> None:
+        self.command(lambda world: world.destroy(stack, met), met)
+
+    @rule(stack=stacks, names=st.lists(keys, min_size=1, max_size=3, unique=True), met=mets)
+    def adopt(self, stack: str, names: list[str], met: Met | None) -> None:
+        told = tuple(name.split(" ")[1] for name in names)
+        self.command(lambda world: world.own("adopt", stack, told, met), met)
+
+    @rule(stack=stacks, names=st.lists(keys, min_size=1, max_size=2, unique=True), met=mets)
+    def disown(self, stack: str, names: list[str], met: Met | None) -> None:
+        told = tuple(name.split(" ")[1] for name in names)
+        self.command(lambda world: world.own("disown", stack, told, met), met)
+
+    @rule(stack=stacks)
+    def unlock(self, stack: str) -> None:
+        self.step(lambda world: world.unlock(stack))
+
+    @rule(key=keys, value=st.integers(0, 1))
+    def eve_writes(self, key: str, value: int) -> None:
+        self.step(lambda world: world.edit(key, value))
+
+    @rule(data=st.data())
+    def eve_deletes(self, data: st.DataObject) -> None:
+        there = sorted(key for key in self.world.backend.contents() if "udfs." not in key)
+        if there:
+            key = data.draw(st.sampled_from(there))
+            self.step(lambda world: world.backend.delete(key))
+
+    @rule(key=keys, value=st.integers(0, 1))
+    def eve_makes_anew(self, key: str, value: int) -> None:
+        self.step(lambda world: world.backend.delete(key))
+        self.step(lambda world: world.edit(key, value))
+
+    @rule(names=st.permutations(FILES))
+    def eve_copies_a_comment(self, names: list[str]) -> None:
+        self.step(lambda world: world.copy_comment(f"resource {names[0]}", f"resource {names[1]}"))
+
+    @rule(name=st.sampled_from(FILES))
+    def eve_strips_a_mark(self, name: str) -> None:
+        self.step(lambda world: world.strip(f"resource {name}"))
+
+    @rule()
+    def ledgers_are_lost(self) -> None:
+        self.step(lambda world: world.lose_ledger())
+        self.oracle.made.clear()  # only marks are left
+
+    @rule(hours=st.sampled_from([0.2, 2.0]))
+    def time_passes(self, hours: float) -> None:
+        for world in self.worlds:
+            world.tick(hours * 3600)
+
+    # What must be so
+
+    def require_met(self, stack: str) -> None:
+        """After an apply that got through: there is nothing left to do, and doing it again writes nothing."""
+        end, _ = self.command(lambda world: world.apply(stack))
+        assert end == "nothing", f"the plan after an apply: {self.world.plan and self.world.plan.changes}"
+        assert not any(world.writes for world in self.worlds)
+
+    def teardown(self) -> None:
+        """Tidy up, and see that the manifest can be met."""
+        if not self.sound:
+            return
+        stack = STACKS[0]
+        for world in self.worlds:
+            world.tick(ELEVEN_MINUTES)
+        for key in sorted(self.world.backend.contents()):
+            if self.is_in_the_way(key, stack):
+                self.step(lambda world, key=key: world.backend.delete(key))  # type: ignore[misc]
+        wish = self.world.wishes[stack]
+        if wish.functions or wish.protected:
+            end, outcomes = self.command(lambda world: world.apply(stack))
+            assert end in {"done", "nothing"}, (end, outcomes, self.world.plan and self.world.plan.refusals)
+            self.require_met(stack)
+            self.require_wish(stack)
+
+    def is_in_the_way(self, key: str, stack: str) -> bool:
+        """Say whether something is not the stack's own, or must not go by its own hand."""
+        kind, name = key.split(" ")
+        found = function_key(name) if kind == "function" else resource_key(name)
+        if name.startswith("udfs."):
+            return not name.startswith(f"udfs.{stack}.")
+        return self.oracle.owner(found, self.service.things[found]) != stack or name in FILES
+
+    def require_wish(self, stack: str) -> None:
+        """What the manifest says is there, in each function's one version."""
+        things = self.service.things
+        wish = self.world.wishes[stack]
+        there = {key.name for key in things if key.kind == "function"}
+        assert there == {name for name, *_ in wish.functions}
+        for key, wanted in self.world.prepared(stack).desired.items():
+            assert is_as(wanted.object, things.get(key)), key
+        assert not dangling(things)
+
+
+def is_as(wanted: object, thing: File | Registered | None) -> bool:
+    """Say whether an object of the service is what a manifest wants."""
+    if isinstance(wanted, Function):
+        listed = tuple(str(ref).lower() for ref in wanted.resources)
+        return isinstance(thing, Registered) and (thing.of, tuple(map(str.lower, thing.resources))) == (
+            wanted.class_path, listed,
+        )  # fmt: skip
+    return isinstance(thing, File) and thing.md5 == getattr(wanted, "md5", None)
+
+
+class OnBoth(Histories):
+    """The same on the real service, over HTTP."""
+
+    folder: Path
+    numbers: Iterator[int] = itertools.count()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at = self.folder / str(next(self.numbers))
+        self.others = [World(Real(self.at), self.shop)]
+
+    def teardown(self) -> None:
+        try:
+            super().teardown()
+        finally:
+            for world in self.others:
+                world.backend.close()  # type: ignore[attr-defined]
+            shutil.rmtree(self.at)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    return Shop(tmp_path_factory.mktemp("shop"))
+
+
+def made(machine: type[Histories], examples: int, steps: int) -> None:
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            report_multiple_bugs=False,
+            print_blob=True,
+            derandomize=os.environ.get("UDFS_PROOF") != "whole",
+            suppress_health_check=list(HealthCheck),
+            phases=[Phase.explicit, Phase.generate, Phase.shrink],
+        ),
+    )
+
+
+def test_on_the_model(shop: Shop, tally: Callable[[str, int], None]) -> None:
+    made(type("OnTheModel", (Histories,), {"shop": shop}), EXAMPLES[0], STEPS[0])
+    tally("histories on the model", EXAMPLES[0])
+
+
+def test_on_the_model_and_the_real_service_alike(shop: Shop, tally: Callable[[str, int], None]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        made(type("OnBoth", (OnBoth,), {"shop": shop, "folder": Path(folder)}), EXAMPLES[1], STEPS[1])
+    tally("histories on the model and the real service", EXAMPLES[1])
