@@ -68,7 +68,7 @@ def _resources(loaded: Loaded, artifacts: Artifacts) -> Iterator[Desired]:
         entry = _entry(name, loaded, artifacts)
         if function.source is not None and entry is not None:
             origin = loaded.at("functions", name, "source")
-            yield _file(stack, entry, "py", artifacts.files[function.source], origin)
+            yield _file(stack, entry, "py", artifacts.entry(function.source), origin)
         for package in function.packages:
             for archive in artifacts.archives[package, code.runtime]:
                 yield _file(stack, archive.name, "archive", archive.content, loaded.at("packages", package))
@@ -82,7 +82,7 @@ def _entry(name: str, loaded: Loaded, artifacts: Artifacts) -> str | None:
     source, code = loaded.manifest.functions[name].source, loaded.code[name]
     if source is None or code.entry is None:
         return None
-    return versioned(code.entry, artifacts.files[source].sha256) if code.versioned else code.entry
+    return versioned(code.entry, artifacts.entry(source).sha256) if code.versioned else code.entry
 
 
 def _file(stack: str, name: str, kind: str, content: Content, origin: Position, comment: str = "") -> Desired:

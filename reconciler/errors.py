@@ -448,6 +448,20 @@ _explain(
     A list names one thing two times. Order matters to what Python finds first, so which of the two counts should not
     be left open. Keep one.""",
 )
+_explain(
+    "E370",
+    "one source, wired and not wired",
+    """
+    Where a function has packages, a few lines are added behind its source that put them on sys.path; `wire: false` leaves
+    them out. Functions of one source share the module that is uploaded, so it can only be the one or the other.""",
+)
+_explain(
+    "E371",
+    "one class, two sets of libraries",
+    """
+    The lines that are added behind a source load the native libraries of a class before its first object is made. They
+    go by the class: two functions of one class that list different libraries cannot be told apart.""",
+)
 
 # --- E4: packages and files -----------------------------------------------------------------------------------------------
 _explain(
@@ -1384,8 +1398,9 @@ _explain(
     "a package imported too early",
     """
     Where MaxCompute first looks at a module, the archives of its function are not unpacked, so an import of a package at
-    module level fails. Import it inside the method that uses it, or in __init__. numpy is preinstalled for Python 2.7
-    and not for 3.7. For 3.11 this is not settled, and a warning.""",
+    module level fails, whoever finds the archive. Import it inside the method that uses it, or in __init__: by then the
+    lines that udfs adds behind a source have found it (`udfs build --source NAME`). numpy is preinstalled for Python 2.7 and
+    not for 3.7. For 3.11 this is not settled, and a warning.""",
 )
 _explain(
     "E816",

@@ -40,6 +40,9 @@ class Upload:
     archive: Archive | None = None
     """What it is made of, if it is of a package."""
 
+    source: tuple[str, int] | None = None
+    """Of a module that something was added to: the path of its source, and how many lines were added."""
+
 
 @dataclass(frozen=True)
 class Report:

@@ -90,6 +90,7 @@ def uploads(prepared: Prepared, only: Iterable[str] = ()) -> tuple[Upload, ...]:
                 listing[resource_key(ref.name)].append(one.object.name)
     contents = {content.sha256: content for content in prepared.artifacts.contents}
     archives = {one.name: one for found in prepared.artifacts.archives.values() for one in found}
+    sources = {one.content.sha256: (path, one.added.count("\n")) for path, one in prepared.artifacts.entries.items()}
     return tuple(
         Upload(
             one.object.name,
@@ -97,10 +98,20 @@ def uploads(prepared: Prepared, only: Iterable[str] = ()) -> tuple[Upload, ...]:
             contents[one.marker.sha256],
             tuple(listing.get(key, ())),
             archives.get(one.object.name),
+            sources.get(one.marker.sha256),
         )
         for key, one in sorted(prepared.desired.items())
         if isinstance(one.object, Resource) and one.marker and one.marker.sha256 and (key in listing or not wanted)
     )
+
+
+def module(prepared: Prepared, name: str) -> Path:
+    """Return the module that a function's source is uploaded as."""
+    source = prepared.loaded.manifest.functions[name].source
+    if source is None:
+        hint = "its class is in a resource, which is uploaded as it is"
+        raise UsageError("E901", f"the function '{name}' has no source", hint=hint)
+    return prepared.artifacts.entry(source).path
 
 
 def make_plan(prepared: Prepared, reading: Reading, *, from_dump: bool = False, restoring: bool = False) -> Plan:

@@ -1,13 +1,9 @@
-import sys
-
 from odps.udf import annotate
 
 
 @annotate("string->string")
 class Crc64:
     def __init__(self):
-        # MaxCompute unpacks an archive to work/<resource name>/, and a wheel's archive is called like the wheel.
-        sys.path.insert(0, "work/crcmod-1.7-cp37-cp37m-manylinux_2_5_x86_64.zip")
         self.crc = None
 
     def evaluate(self, text):

@@ -18,6 +18,8 @@ under that name; where a package asks for less, or for all in one, it is packed 
 `build` is the way in. What it found is read through once (`inspection`, over `members` and `elf`) and judged before
 anything is planned (`gate`, `closure`): what would not load is not uploaded.
 
+What a function needs to find its packages is added behind its source (`wiring`).
+
 `missed` has the runtime's CPython try whether something is missed that a package leaves out.
 
 Values live here; effects are in `fetch` (the network), `cache`, `digests` and `pack` (the cache's folder), `content`,
@@ -114,6 +116,14 @@ class Library:
 
 
 @dataclass(frozen=True)
+class Entry:
+    """A module that is a source with something behind it (`wiring`)."""
+
+    content: Content
+    added: str
+
+
+@dataclass(frozen=True)
 class Artifacts:
     """Everything that a manifest's functions are made of."""
 
@@ -129,6 +139,9 @@ class Artifacts:
     facts: Mapping[str, Facts] = field(default_factory=dict)
     """What is inside the archives and native files of `resources:`, by the resource's name."""
 
+    entries: Mapping[str, Entry] = field(default_factory=dict)
+    """The modules that sources are uploaded as, by the source's path, where something is added to them."""
+
     folders: Mapping[str, Made] = field(default_factory=dict)
     """The folders of `resources:`, packed, by the resource's name."""
 
@@ -139,14 +152,23 @@ class Artifacts:
         """Say whether a function with these packages runs compiled code."""
         return any(self.libraries.get(one) or any(a.native for a in self.archives[one, runtime]) for one in packages)
 
+    def entry(self, source: str) -> Content:
+        """Return the module that a function's source is uploaded as."""
+        return self.entries[source].content if source in self.entries else self.files[source]
+
     def resource(self, name: str, file: str) -> Content | None:
         """Return what a resource is uploaded as, if it could be read."""
-        return self.folders[name].content if name in self.folders else self.files.get(file)
+        if name in self.folders:
+            return self.folders[name].content
+        # A source that is declared as a resource too is one module, and keeps its name.
+        is_entry = file in self.entries and file.rpartition("/")[2] == name
+        return self.entries[file].content if is_entry else self.files.get(file)
 
     @property
     def contents(self) -> Iterator[Content]:
         """Every file that may be uploaded."""
         yield from self.files.values()
+        yield from (entry.content for entry in self.entries.values())
         yield from (folder.content for folder in self.folders.values())
         for archives in self.archives.values():
             yield from (archive.content for archive in archives)

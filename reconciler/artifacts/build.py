@@ -28,6 +28,7 @@ from reconciler.artifacts.problems import Places, is_wrong, placed, problem
 from reconciler.artifacts.runtime import runtime_of
 from reconciler.artifacts.tasks import gather
 from reconciler.artifacts.wheels import NO_LOCKS, Locks, clashes, find_wheels, read_file, used
+from reconciler.artifacts.wiring import wire, wiring
 from reconciler.errors import PackageError, Position, Problem
 from reconciler.manifest.check import resource_type
 
@@ -81,7 +82,8 @@ def build(
     told = tuple(dict.fromkeys(problems))
     if is_wrong(told):
         raise PackageError.of(told)
-    return replace(found, warnings=told)
+    entries = {source: wire(source, files[source], added, cache) for source, added in wiring(manifest, found).items()}
+    return replace(found, entries=entries, warnings=told)
 
 
 # --- Files ----------------------------------------------------------------------------------------------------------------
@@ -189,7 +191,7 @@ def sizes_of(manifest: Manifest, found: Artifacts, function: Function) -> dict[s
     runtime = function.python or manifest.python
     own = {name: manifest.resources[name].file for name in function.resources if name in manifest.resources}
     return {
-        **({function.source.rpartition("/")[2]: found.files[function.source].size} if function.source else {}),
+        **({function.source.rpartition("/")[2]: found.entry(function.source).size} if function.source else {}),
         **{name: one.size for name, file in own.items() if file and (one := found.resource(name, file))},
         **{archive.name: archive.content.size for one in function.packages for archive in found.archives[one, runtime]},
         **{library.name: library.content.size for _, library in found.libraries_of(function.packages)},

@@ -70,6 +70,16 @@ def print_document(document: BaseModel) -> None:
     sys.stdout.write(dump(document))
 
 
+def print_bytes(content: bytes) -> None:
+    """Print a file as it is, whatever its encoding."""
+    binary = getattr(sys.stdout, "buffer", None)
+    if binary is None:  # a stream of text only
+        sys.stdout.write(content.decode("utf-8", "backslashreplace"))
+        return
+    sys.stdout.flush()
+    binary.write(content)
+
+
 def print_error(error: UdfsError, *, as_json: bool) -> None:
     """Print every problem of an error: to stderr for people, as one JSON document to stdout for programs."""
     if as_json:

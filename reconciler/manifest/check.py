@@ -108,6 +108,7 @@ def check(document: Document, manifest: Manifest, target_name: str, target: Targ
     checker.tables()
     checker.packages()
     checker.functions()
+    checker.wiring()
     checker.moved()
     checker.policy()
     return Checked(checker.code, checker.files)
@@ -499,6 +500,28 @@ class _Checker:
             carrier = entry if entry in own else own[0]
             return Code(function.class_, entry, function.python or self.manifest.python, carrier)
         return None
+
+    # --- wiring -------------------------------------------------------------------------------------------------------
+
+    def wiring(self) -> None:
+        """Functions of one source share one module, and so what is added to it."""
+        first: dict[str, str] = {}
+        native: dict[tuple[str, str], tuple[str, set[str]]] = {}
+        for name, function in self.manifest.functions.items():
+            if function.source is None:
+                continue
+            other = first.setdefault(function.source, name)
+            if self.manifest.functions[other].wire != function.wire:
+                message = f"{quoted(other)} and {quoted(name)} share a source, and only one of them says 'wire: false'"
+                hint = "they share the module that is uploaded, too: say it of both, or give each a source of its own"
+                self.note("E370", message, "functions", name, "wire", hint=hint)
+            libraries = {one for one in function.packages if (p := self.manifest.packages.get(one)) and p.libraries}
+            key = function.source, function.class_.rpartition(".")[2]
+            twin, theirs = native.setdefault(key, (name, libraries))
+            if function.wire and theirs != libraries:
+                message = f"{quoted(twin)} and {quoted(name)} share a class, and not the native libraries that it loads"
+                hint = "a class of its own for each, 'class …(…): pass' will do; or 'wire: false', and load them there"
+                self.note("E371", message, "functions", name, "packages", hint=hint)
 
     # --- shared -------------------------------------------------------------------------------------------------------
 

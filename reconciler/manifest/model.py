@@ -363,6 +363,11 @@ class Function(Section):
     resources: Names = Field(
         default_factory=list, description="Names from `resources:`, or project/resources/name for another project's."
     )
+    wire: Flag = Field(
+        True,
+        description="false: the source is uploaded byte for byte, and puts its packages on sys.path itself. Else a few lines are "
+        "added behind it, where it has packages (`udfs build --source`).",
+    )
     description: Text | None = Field(None, description="What the function does, for people.")
     protect: Flag = Field(default=False, description="true: never deleted, even when this entry is gone.")
     tests: Annotated[list[Test], BeforeValidator(_null_as_none)] = Field(

@@ -395,6 +395,8 @@ class UploadDocument(_Model):
     wheels: tuple[str, ...] = Field((), description="Of an archive of a package: what it is made of.")
     packed: bool = Field(False, description="Whether it was packed here; else it is a file, byte for byte.")
     left_out: tuple[LeftOutDocument, ...] = ()
+    source: str | None = Field(None, description="Of a module that is a source with lines added behind it: the source.")
+    added: int = Field(0, description="How many lines.")
 
 
 class BuildDocument(_Model):
@@ -663,6 +665,8 @@ def _upload(one: Upload) -> UploadDocument:
         wheels=tuple(wheel.filename for wheel in archive.wheels) if archive else (),
         packed=archive.is_packed if archive else False,
         left_out=_left_out(archive.left_out) if archive else (),
+        source=one.source[0] if one.source else None,
+        added=one.source[1] if one.source else 0,
     )
 
 

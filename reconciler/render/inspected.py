@@ -57,8 +57,13 @@ def build(found: Iterable[Upload]) -> Iterator[Line]:
 
 
 def packed(found: Iterable[Upload]) -> Iterator[Line]:
-    """Yield what was packed here: of which wheels, and without what."""
+    """Yield what was made here: of which wheels and without what, or of which source and with what."""
     for one in found:
+        if one.source:
+            path, lines = one.source
+            yield ("name", safe(one.name)), ("", f"  {size(one.content.size)}")
+            told = f"  of {safe(path)}, and {count(lines, 'line')} behind it that find the packages of its functions"
+            yield (("quiet", told),)
         if one.archive and one.archive.is_packed:
             yield ("name", safe(one.name)), ("", f"  {size(one.content.size)}")
             yield from _made_of([wheel.filename for wheel in one.archive.wheels], one.archive.left_out, "  ")

@@ -324,7 +324,7 @@ def _reason(change: Change) -> str:
         case Cause.SUPERSEDED:
             return "no function lists it any more"
         case Cause.MANIFEST if _switch(change.differences):
-            return "its source changed"
+            return "its code changed"
         case Cause.MANIFEST:
             return f"{_moved(change)} changed{sent}"
         case Cause.OUTSIDE:
@@ -338,8 +338,9 @@ def _reason(change: Change) -> str:
 
 
 def _moved(change: Change) -> str:
+    # Not "its file": of a module, what is added behind the file may be all that changed.
     is_next = change.action is Action.CREATE
-    return "its file" if is_next or any(one.field == "content" for one in change.differences) else "the manifest"
+    return "its content" if is_next or any(one.field == "content" for one in change.differences) else "the manifest"
 
 
 def _what(change: Change) -> str:

@@ -343,7 +343,8 @@ def _hint(message: str) -> str:
     if message.startswith(("ImportError: No module named", "ModuleNotFoundError")):
         return (
             "the worker sees the standard library and the function's own resources; "
-            "an archive is on sys.path only after sys.path.insert(0, 'work/<its name>')"
+            "an archive is on sys.path only after sys.path.insert(0, 'work/<its name>'), which udfs adds for `packages:` and not for "
+            "`resources:`"
         )
     return ""
 

@@ -90,7 +90,7 @@ def _relative(one: Import) -> str:
 
 
 def _too_early(page: Page, one: Import, top: str, use: Use) -> Finding:
-    hint = f"import {top} inside the method that uses it"
+    hint = f"import {top} inside the method that uses it, or in __init__"
     if use.runtime == "cp311":
         message = f"'{top}' comes from a package, and may not be there when MaxCompute first looks at the module"
         return page.at(one.node, "E815", message, hint, "warning")
