@@ -69,6 +69,8 @@ def _resources(loaded: Loaded, artifacts: Artifacts) -> Iterator[Desired]:
         if function.source is not None and entry is not None:
             origin = loaded.at("functions", name, "source")
             yield _file(stack, entry, "py", artifacts.entry(function.source), origin)
+        for module, kind, content, number in artifacts.modules(function):
+            yield _file(stack, module, kind, content, loaded.at("functions", name, "modules", number))
         for package in function.packages:
             for archive in artifacts.archives[package, code.runtime]:
                 yield _file(stack, archive.name, "archive", archive.content, loaded.at("packages", package))
@@ -98,6 +100,7 @@ def _function(name: str, loaded: Loaded, artifacts: Artifacts) -> Desired:
     listed = [
         *([entry] if entry else []),
         *function.resources,
+        *(module for module, *_ in artifacts.modules(function)),
         *(archive.name for package in function.packages for archive in artifacts.archives[package, code.runtime]),
         *(library.name for _, library in artifacts.libraries_of(function.packages)),
     ]

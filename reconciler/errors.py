@@ -462,6 +462,26 @@ _explain(
     The lines that are added behind a source load the native libraries of a class before its first object is made. They
     go by the class: two functions of one class that list different libraries cannot be told apart.""",
 )
+_explain(
+    "E372",
+    "a module that cannot be imported by its name",
+    """
+    `modules:` takes .py files and folders, and they are imported by the last part of their path, without .py: letters,
+    digits and _, and no word that Python keeps for itself. A package of a Python 2.7 function has an __init__.py.""",
+)
+_explain(
+    "E373",
+    "a package that nobody finds",
+    """
+    A folder of `modules:` is uploaded as an archive, which the lines behind a source put on sys.path. Without a source, or
+    with `wire: false`, there are no such lines. Single files are PY resources, and can be imported without.""",
+)
+_explain(
+    "E374",
+    "two modules of one name",
+    """
+    Modules are imported by their plain names, so that of two in one list only one could be.""",
+)
 
 # --- E4: packages and files -----------------------------------------------------------------------------------------------
 _explain(
@@ -1414,7 +1434,8 @@ _explain(
     "E817",
     "a relative import",
     """
-    MaxCompute loads each PY resource as a module of its own, by its stem; there is no package that `.` could mean.""",
+    MaxCompute loads each PY resource as a module of its own, by its stem; there is no package that `.` could mean. In a
+    folder of `modules:`, which is a package, `.` means what it does everywhere, as far as its top.""",
 )
 _explain(
     "E818",

@@ -134,6 +134,16 @@ def repacked_archive(filename: str, sha256: str) -> str:
     return f"{'-'.join([name, version, f'{build}_{sha256[:8]}', *rest])}.zip"
 
 
+def module_name(path: str) -> str:
+    """Return the name by which a module or package of `modules:` is imported."""
+    return path.rstrip("/").rpartition("/")[2].removesuffix(".py")
+
+
+def is_package(path: str) -> bool:
+    """Say whether a path of `modules:` is that of a package, which is a folder, and not of a file."""
+    return not path.endswith(".py")
+
+
 def versioned(name: str, sha256: str) -> str:
     """Return the name under which one content of `name` is uploaded: a new content is a new resource."""
     end = next((end for end in _ENDS if name.lower().endswith(end)), "")

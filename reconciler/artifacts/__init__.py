@@ -18,7 +18,7 @@ under that name; where a package asks for less, or for all in one, it is packed 
 `build` is the way in. What it found is read through once (`inspection`, over `members` and `elf`) and judged before
 anything is planned (`gate`, `closure`): what would not load is not uploaded.
 
-What a function needs to find its packages is added behind its source (`wiring`).
+A package of the user's own is packed (`own`). What a function needs to find its packages is added behind its source (`wiring`).
 
 `missed` has the runtime's CPython try whether something is missed that a package leaves out.
 
@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.artifacts.closure import Part, in_order
 from reconciler.artifacts.inspection import Facts
+from reconciler.names import module_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from reconciler.artifacts.pack import Made
     from reconciler.artifacts.shape import LeftOut
     from reconciler.errors import Problem
+    from reconciler.manifest.model import Function, ResourceType
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,18 @@ class Library:
 
 
 @dataclass(frozen=True)
+class OwnPackage:
+    """A package of the user's own, packed."""
+
+    name: str
+    """Of the resource."""
+
+    content: Content
+    sources: Mapping[str, Content]
+    """The Python files in it, by their paths in it: ``common/text.py``."""
+
+
+@dataclass(frozen=True)
 class Entry:
     """A module that is a source with something behind it (`wiring`)."""
 
@@ -139,6 +153,9 @@ class Artifacts:
     facts: Mapping[str, Facts] = field(default_factory=dict)
     """What is inside the archives and native files of `resources:`, by the resource's name."""
 
+    packages: Mapping[str, OwnPackage] = field(default_factory=dict)
+    """Packages of `modules:`, by the path that the manifest gives."""
+
     entries: Mapping[str, Entry] = field(default_factory=dict)
     """The modules that sources are uploaded as, by the source's path, where something is added to them."""
 
@@ -156,6 +173,15 @@ class Artifacts:
         """Return the module that a function's source is uploaded as."""
         return self.entries[source].content if source in self.entries else self.files[source]
 
+    def modules(self, function: Function) -> Iterator[tuple[str, ResourceType, Content, int]]:
+        """Yield the resources that a function's `modules:` become: name, type, content, and place in the list."""
+        for number, path in enumerate(function.modules):
+            package = self.packages.get(path)
+            if package is not None:
+                yield package.name, "archive", package.content, number
+            elif (content := self.resource(f"{module_name(path)}.py", path)) is not None:
+                yield f"{module_name(path)}.py", "py", content, number
+
     def resource(self, name: str, file: str) -> Content | None:
         """Return what a resource is uploaded as, if it could be read."""
         if name in self.folders:
@@ -168,6 +194,7 @@ class Artifacts:
     def contents(self) -> Iterator[Content]:
         """Every file that may be uploaded."""
         yield from self.files.values()
+        yield from (package.content for package in self.packages.values())
         yield from (entry.content for entry in self.entries.values())
         yield from (folder.content for folder in self.folders.values())
         for archives in self.archives.values():

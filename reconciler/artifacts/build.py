@@ -12,11 +12,11 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from reconciler.artifacts import Archive, Artifacts, gate
+from reconciler.artifacts import Archive, Artifacts, OwnPackage, gate
 from reconciler.artifacts.archives import find_archives, idle, missed_problems
 from reconciler.artifacts.closure import Part
 from reconciler.artifacts.content import Content, why_too_large
-from reconciler.artifacts.folders import pack_folder
+from reconciler.artifacts.folders import pack_folder, pack_package
 from reconciler.artifacts.libraries import (
     find_libraries,
     inspect_resources,
@@ -31,6 +31,7 @@ from reconciler.artifacts.wheels import NO_LOCKS, Locks, clashes, find_wheels, r
 from reconciler.artifacts.wiring import wire, wiring
 from reconciler.errors import PackageError, Position, Problem
 from reconciler.manifest.check import resource_type
+from reconciler.names import is_package, module_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -65,6 +66,7 @@ def build(
     problems: list[Problem] = []
     files = dict(_read_files(manifest, folder, cache, at, problems))
     folders = dict(_pack_folders(manifest, folder, cache, at, problems))
+    packages = dict(_pack_packages(manifest, folder, cache, at, problems))
     wheels = find_wheels(manifest, folder, cache, index, at, locks, on_fetch, problems)
     archives = dict(find_archives(manifest, wheels, cache, at, problems))
     found = Artifacts(
@@ -72,6 +74,7 @@ def build(
         archives,
         dict(find_libraries(manifest, files, at, problems, cache.inspections)),
         folders=folders,
+        packages=packages,
     )
     found = replace(found, facts=inspect_resources(manifest, found, cache.inspections))
     problems += [*clashes(wheels, found), *library_clashes(manifest, found, at)]
@@ -99,6 +102,9 @@ def _read_files(
     for name, function in manifest.functions.items():
         if function.source is not None:
             places.setdefault(function.source, ("functions", name, "source"))
+        for number, module in enumerate(function.modules):
+            if not is_package(module):
+                places.setdefault(module, ("functions", name, "modules", number))
     for name in used(manifest):
         for number, library in enumerate(manifest.packages[name].libraries):
             places.setdefault(library, ("packages", name, "libraries", number))
@@ -129,6 +135,31 @@ def _pack_folders(
             problems.append(Problem("E405", f"'{name}' is too large: {reason}", at("resources", name, "file")))
         problems += idle([outcome], manifest.resources[name].exclude, ("resources", name), at)
         yield name, outcome
+
+
+def _pack_packages(
+    manifest: Manifest, folder: Path, cache: Cache, at: Places, problems: list[Problem]
+) -> Iterator[tuple[str, OwnPackage]]:
+    used: dict[str, tuple[str, int]] = {}
+    old: dict[str, tuple[str, int]] = {}
+    for name, function in manifest.functions.items():
+        for number, path in enumerate(function.modules):
+            if is_package(path):
+                used.setdefault(path, (name, number))
+                if (function.python or manifest.python) == "cp27":
+                    old.setdefault(path, (name, number))
+    is_versioned = manifest.rollout == "versioned"
+    for path, outcome in gather(
+        {one: partial(pack_package, folder / one, one, cache, is_versioned) for one in used}
+    ).items():
+        name, number = old.get(path, used[path])
+        if isinstance(outcome, PackageError):
+            problems += placed(outcome, at("functions", name, "modules", number))
+            continue
+        if path in old and f"{module_name(path)}/__init__.py" not in outcome.sources:
+            message, hint = f"'{path}' has no __init__.py, and is no package to Python 2.7", "an empty file will do"
+            problems.append(Problem("E372", message, at("functions", name, "modules", number), hint))
+        yield path, outcome
 
 
 def _pack_folder(name: str, folder: Path, file: str, exclude: Sequence[str], cache: Cache) -> Made:
@@ -193,6 +224,7 @@ def sizes_of(manifest: Manifest, found: Artifacts, function: Function) -> dict[s
     return {
         **({function.source.rpartition("/")[2]: found.entry(function.source).size} if function.source else {}),
         **{name: one.size for name, file in own.items() if file and (one := found.resource(name, file))},
+        **{name: content.size for name, _, content, _ in found.modules(function)},
         **{archive.name: archive.content.size for one in function.packages for archive in found.archives[one, runtime]},
         **{library.name: library.content.size for _, library in found.libraries_of(function.packages)},
     }

@@ -22,13 +22,16 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
+from reconciler.artifacts import OwnPackage
 from reconciler.artifacts.members import MAX_MEMBERS, listed, why_not_a_member
 from reconciler.artifacts.pack import Made, once
 from reconciler.artifacts.shape import Chooser, Shape
+from reconciler.artifacts.zips import stored, write
 from reconciler.errors import PackageError
+from reconciler.names import module_name, versioned
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from reconciler.artifacts.cache import Cache
 
@@ -79,6 +82,44 @@ def pack_folder(resource: str, folder: Path, shown: str, exclude: Sequence[str],
 
     made = once(recipe, cache, lambda workspace: (make(workspace), (), ()))
     return Made(made.content, chooser.left_out(), chooser.idle())
+
+
+def pack_package(folder: Path, shown: str, cache: Cache, is_versioned: bool) -> OwnPackage:
+    """
+    Return a package of the user's own as an archive that has the folder at its top.
+
+    What Python and editors leave beside sources is not of the package. Nothing is compressed, so the bytes are the same
+    whatever this machine's zlib is; sources are small.
+    """
+    name = module_name(shown)
+    chooser = Chooser(Shape(exclude=("*.py[co]", ".*")), keeps_metadata=False)
+    unsafe: list[str] = []
+    try:
+        found = sorted(_walk(folder, chooser, unsafe))
+        if unsafe:
+            hint = "a package holds plain files and folders; put a copy in its place"
+            raise PackageError("E421", f"'{shown}' holds what must not be packed", hint=hint, detail=listed(unsafe))
+        files = {f"{name}/{inside}": _file(f"{name}/{inside}", path, cache) for inside, path in found}
+        sources = {inside: one for inside, one in files.items() if inside.endswith(".py")}
+        if not sources:
+            raise PackageError("E426", f"there is no Python file in '{shown}'", hint="name a package, or a .py file")
+        recipe = ["package", [(one.name, one.sha256) for one in files.values()]]
+        made = once(recipe, cache, lambda workspace: (_stored(workspace / f"{name}.zip", files.values()), (), ()))
+        contents = {inside: cache.read(one.path) for inside, one in sources.items()}
+    except OSError as error:
+        raise PackageError("E305", f"'{shown}' cannot be read: {error.strerror or error}") from error
+    archive = versioned(f"{name}.zip", made.content.sha256) if is_versioned else f"{name}.zip"
+    return OwnPackage(archive, made.content, contents)
+
+
+def _stored(place: Path, files: Iterable[_File]) -> Path:
+    members = []
+    for one in files:
+        with _checked(one) as read:
+            members.append(stored(one.name, b"".join(iter(lambda read=read: read(_BLOCK), b""))))  # type: ignore[misc]
+    with place.open("xb") as out:
+        write(out, members)
+    return place
 
 
 def _walk(folder: Path, chooser: Chooser, unsafe: list[str]) -> Iterator[tuple[str, Path]]:

@@ -183,7 +183,8 @@ def _parts(name: str, manifest: Manifest, found: Artifacts) -> Iterator[Part]:
     function = manifest.functions[name]
     known = {part.name: part for part, _ in parts_of(manifest, found, function)}
     source = [function.source.rpartition("/")[2]] if function.source else []
-    for resource in dict.fromkeys([*source, *function.resources, *known]):
+    modules = [module for module, *_ in found.modules(function)]
+    for resource in dict.fromkeys([*source, *function.resources, *modules, *known]):
         yield known.get(resource, Part(resource, Facts()))
 
 

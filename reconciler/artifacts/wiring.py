@@ -134,12 +134,13 @@ def wiring(manifest: Manifest, found: Artifacts) -> dict[str, str]:
         if function.source is None or not function.wire:
             continue
         runtime = function.python or manifest.python
+        own = [name for name, kind, _, _ in found.modules(function) if kind == "archive"]
         archives = [archive.name for package in function.packages for archive in found.archives[package, runtime]]
         libraries = [library.name for _, library in found.libraries_of(function.packages)]
-        if archives or libraries:
+        if own or archives or libraries:
             classes = needs.setdefault(function.source, {})
             name = function.class_.rpartition(".")[2]
-            classes[name] = classes.get(name, Wires()) | Wires(tuple(archives), tuple(libraries))
+            classes[name] = classes.get(name, Wires()) | Wires((*own, *archives), tuple(libraries))
     return {source: tail(classes) for source, classes in needs.items()}
 
 

@@ -24,7 +24,9 @@ from reconciler.names import (
     ARCHIVE_SUFFIXES,
     FOLDER_SUFFIXES,
     bundle_archive,
+    is_package,
     is_qualified,
+    module_name,
     reference,
     versioned,
     wheel_archive,
@@ -406,6 +408,7 @@ class _Checker:
             self._listed(here, "packages", function.packages, self.manifest.packages)
             all_known = self._listed(here, "resources", function.resources, self.manifest.resources)
             self._tests(here, function)
+            self._modules(here, function)
             code = None
             if function.source is not None:
                 code = self._from_source(here, function, function.source)
@@ -413,6 +416,33 @@ class _Checker:
                 code = self._from_resources(here, function)
             if code is not None:
                 self.code[name] = code
+
+    def _modules(self, here: tuple[str, str], function: Function) -> None:
+        imported = {item[:-3]: item for item in function.resources if item.endswith(".py")}
+        for index, path in enumerate(function.modules):
+            place, name = (*here, "modules", index), module_name(path)
+            self._once((*here, "modules"), function.modules, index)
+            if not is_identifier(name):
+                hint = "letters, digits and _, because it is imported by this name"
+                self.note("E372", f"{quoted(path)} is not the name of a Python module", *place, hint=hint)
+                continue
+            twin = imported.setdefault(name, path)
+            if twin != path:
+                self.note("E374", f"{quoted(twin)} and {quoted(path)} are both imported as {quoted(name)}", *place)
+            if not is_package(path):
+                self._upload(f"{name}.py", (self._file(place, path), "py"), place)
+                continue
+            found = self.folder.find(path, "folder")
+            if isinstance(found, Refusal):
+                is_module = not isinstance(self.folder.find(f"{path}.py"), Refusal)
+                self.note(found.code, found.message, *place, hint=f"'{path}.py' is there" if is_module else found.hint)
+                continue
+            self._upload(f"{name}.zip", (found, "package"), place)
+            if function.source is None or not function.wire:
+                why = "has no source" if function.source is None else "says 'wire: false'"
+                message = f"nothing would put the package {quoted(name)} on sys.path: {quoted(here[1])} {why}"
+                hint = "list its files one by one, as .py, or pack it under `resources:` and put that on sys.path"
+                self.note("E373", message, *place, hint=hint)
 
     def _tests(self, here: tuple[str, str], function: Function) -> None:
         for index, test in enumerate(function.tests):

@@ -363,6 +363,11 @@ class Function(Section):
     resources: Names = Field(
         default_factory=list, description="Names from `resources:`, or project/resources/name for another project's."
     )
+    modules: Names = Field(
+        default_factory=list,
+        description="Modules of your own that the source imports: the path of a .py file, or of a folder that is a package, both by "
+        "their last name. A file can be imported anywhere; a package, like `packages:`, inside methods.",
+    )
     wire: Flag = Field(
         True,
         description="false: the source is uploaded byte for byte, and puts its packages on sys.path itself. Else a few lines are "

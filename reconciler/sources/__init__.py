@@ -22,7 +22,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-VERSION = 2
+VERSION = 3
 """Of the checks. A result is remembered under it, so a new rule makes every file be looked at again."""
 
 
@@ -69,3 +69,9 @@ class Use:
 
     renamed: tuple[str, ...] = ()
     """Modules that are uploaded under a name with a digest, and cannot be imported by their own."""
+
+    own: tuple[str, ...] = ()
+    """Packages of `modules:`, which are archives like wheels."""
+
+    package: str | None = None
+    """Of a module in one of those: the package it is in, dotted."""

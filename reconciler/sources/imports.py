@@ -59,10 +59,11 @@ def judge(page: Page, facts: Facts, use: Use) -> Iterator[Finding]:
     """Yield every import that fails when the module is loaded or when it gets there."""
     told: set[str] = set()
     for one in facts.imports:
+        if one.level and use.package is not None and one.level <= use.package.count(".") + 1:
+            continue
         if one.level:
-            yield page.at(
-                one.node, "E817", _relative(one), f"import {one.alias.name if not one.module else one.module}"
-            )
+            hint = f"import {one.alias.name if not one.module else one.module}"
+            yield page.at(one.node, "E817", _relative(one, use.package), hint)
             continue
         top = one.module.partition(".")[0]
         if one.guarded or top in told or top in STDLIB[use.runtime] or top in PREINSTALLED[use.runtime]:
@@ -72,8 +73,8 @@ def judge(page: Page, facts: Facts, use: Use) -> Iterator[Finding]:
         told.add(top)
         if top in use.renamed:
             yield _renamed(page, one, top)
-        elif top in use.modules:
-            if one.at_load:
+        elif top in use.modules or top in use.own:
+            if one.at_load and use.package is None:  # a package of one's own is an archive, and comes with the others
                 told.discard(top)
                 yield _too_early(page, one, top, use)
         else:
@@ -85,12 +86,16 @@ def _renamed(page: Page, one: Import, top: str) -> Finding:
     return page.at(one.node, "E550", message, f"declare {top}.py under `resources:` too, and it keeps its name")
 
 
-def _relative(one: Import) -> str:
+def _relative(one: Import, package: str | None) -> str:
+    if package is not None:
+        return f"a relative import that leads out of the package '{package.partition('.')[0]}'"
     return f"a relative import: MaxCompute loads each file as a module of its own, in no package ('{'.' * one.level}{one.module}')"
 
 
 def _too_early(page: Page, one: Import, top: str, use: Use) -> Finding:
     hint = f"import {top} inside the method that uses it, or in __init__"
+    if top in use.own:
+        hint += "; or list its files one by one, as .py, which can be imported anywhere"
     if use.runtime == "cp311":
         message = f"'{top}' comes from a package, and may not be there when MaxCompute first looks at the module"
         return page.at(one.node, "E815", message, hint, "warning")
@@ -112,9 +117,9 @@ def _instead(top: str, use: Use) -> str:
     later = [runtime for runtime in STDLIB if top in STDLIB[runtime]]
     if later:
         return f"it is in the standard library of {' and '.join(named(runtime) for runtime in later)} only"
-    if guess := closest(top, {*use.modules, *use.peers}) or _typo_of(top, use.runtime):
+    if guess := closest(top, {*use.modules, *use.peers, *use.own}) or _typo_of(top, use.runtime):
         return f"did you mean '{guess}'?"
-    return f"add a wheel of {_PROJECTS.get(top, top)} to the function's `packages:`, or {top}.py to its `resources:`"
+    return f"add a wheel of {_PROJECTS.get(top, top)} to the function's `packages:`, or {top}.py to its `modules:`"
 
 
 def _typo_of(top: str, runtime: str) -> str | None:

@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING
 
 from reconciler.errors import Position, Problem
 from reconciler.manifest.check import resource_type
-from reconciler.names import reference
+from reconciler.names import module_name, reference
 from reconciler.sources import Use
 from reconciler.sources.check import check
 from reconciler.sources.memory import Memory, key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from reconciler.artifacts import Archive, Artifacts
+    from reconciler.artifacts.content import Content
     from reconciler.manifest.load import Loaded
 
 _MAY_HOLD_MODULES = (".so", ".zip", ".tar", ".gz", ".tgz", ".whl", ".egg", ".py", ".pyc")
@@ -33,8 +34,9 @@ def problems(loaded: Loaded, artifacts: Artifacts, cache: Path) -> tuple[Problem
     memory = Memory(cache, str(loaded.folder))
     shown = PurePath(loaded.at().file).parent
     found: list[Problem] = []
+    contents = {**artifacts.files, **dict(_of_packages(artifacts))}
     for file, uses in _files(loaded, artifacts).items():
-        content = artifacts.files[file]
+        content = contents[file]
         name = key(content.sha256, uses)
         findings = memory.get(name)
         if findings is None:
@@ -45,6 +47,18 @@ def problems(loaded: Loaded, artifacts: Artifacts, cache: Path) -> tuple[Problem
             found.append(Problem(one.code, one.message, at, one.hint, one.source, one.width, one.severity))
     memory.save()
     return tuple(sorted(found, key=lambda problem: (problem.at, problem.code)))
+
+
+def _of_packages(artifacts: Artifacts) -> Iterator[tuple[str, Content]]:
+    """Yield the Python files of the user's own packages, each by its path from the manifest."""
+    for path, package in artifacts.packages.items():
+        for inside, content in package.sources.items():
+            yield _beside(path, inside), content
+
+
+def _beside(path: str, inside: str) -> str:
+    """Return the path from the manifest of a file that is called `inside` in the archive of a package."""
+    return f"{path.rstrip('/')}/{inside.partition('/')[2]}"
 
 
 def _files(loaded: Loaded, artifacts: Artifacts) -> dict[str, tuple[Use, ...]]:
@@ -77,15 +91,34 @@ def _uses(name: str, loaded: Loaded, artifacts: Artifacts) -> Iterator[tuple[str
         listed.append((declared, kind))
         if kind == "py" and resource.file is not None:
             modules.append((declared, resource.file))
+    own = [path for path in function.modules if path in artifacts.packages]
+    packed: list[tuple[str, str | None]] = []
+    for module, kind, _, number in artifacts.modules(function):
+        if kind == "py":
+            modules.append((module, function.modules[number]))
+        (listed if kind == "py" else packed).append((module, kind))
     archives = [archive for package in function.packages for archive in artifacts.archives[package, code.runtime]]
     libraries = [library.name for _, library in artifacts.libraries_of(function.packages)]
     use = _use(code.runtime, listed, archives, libraries)
+    use = replace(use, own=tuple(map(module_name, own)), resources=(*use.resources, *packed))
     if code.versioned:
         stem = code.entry.removesuffix(".py")
         use = replace(use, peers=tuple(one for one in use.peers if one != stem), renamed=(stem,))
     class_name = code.class_path.rpartition(".")[2]
     for module, file in modules:
         yield file, replace(use, class_name=class_name if module == code.entry else None)
+    for path in own:
+        for inside in artifacts.packages[path].sources:
+            yield _beside(path, inside), _inside(use, inside, artifacts.packages[path].sources)
+
+
+def _inside(use: Use, inside: str, sources: Iterable[str]) -> Use:
+    """Return how a function uses a module of a package; Python 2.7 finds its neighbours by their plain names, too."""
+    folder = inside.rpartition("/")[0]
+    start = len(folder) + 1
+    beside = {one[start:].partition("/")[0].removesuffix(".py") for one in sources if one.startswith(f"{folder}/")}
+    peers = (*use.peers, *sorted(beside)) if use.runtime == "cp27" else use.peers
+    return replace(use, peers=peers, package=folder.replace("/", "."))
 
 
 def _use(runtime: str, listed: list[tuple[str, str | None]], archives: list[Archive], libraries: list[str]) -> Use:

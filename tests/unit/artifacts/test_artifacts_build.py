@@ -551,3 +551,43 @@ def test_a_wheel_is_looked_through_once_however_often_it_is_planned(
     world.build(packages={"p": _group(path.name)})
     monkeypatch.setattr(inspection, "inspect", lambda path, kind: pytest.fail("it was looked through before"))
     assert world.build(packages={"p": _group(path.name)}).archives["p", "cp37"][0].facts.natives[0].path == "a.so"
+
+
+def test_a_package_of_ones_own_has_the_same_bytes_whatever_lies_beside_its_files(world: World) -> None:
+    package = world.folder / "udfs" / "common"
+    (package / "deep").mkdir(parents=True)
+    for name, text in (("__init__.py", ""), ("deep/x.py", "X = 1\n"), ("words.txt", "a\n")):
+        (package / name).write_text(text)
+    functions = {"f": {"class": "F", "source": "f.py", "modules": ["udfs/common"]}}
+    (world.folder / "f.py").write_text("class F: pass\n")
+    first = world.build(functions=functions).packages["udfs/common"]
+    with ZipFile(first.content.path) as archive:
+        assert archive.namelist() == ["common/__init__.py", "common/deep/x.py", "common/words.txt"]
+        assert {one.compress_type for one in archive.infolist()} == {0}
+    (package / "__pycache__").mkdir()
+    for name in ("__pycache__/x.pyc", "deep/x.pyc", ".DS_Store"):
+        (package / name).write_text("junk")
+    assert world.build(functions=functions).packages["udfs/common"] == first
+    assert first.name == f"common__{first.content.sha256[:8]}.zip"
+    in_place = world.build(functions=functions, rollout="in_place").packages["udfs/common"]
+    assert (in_place.name, in_place.content) == ("common.zip", first.content)
+    (package / "link.py").symlink_to("words.txt")
+    assert world.problem(functions=functions).code == "E421"
+
+
+def test_what_is_added_to_a_source_goes_where_the_source_goes(world: World) -> None:
+    """A source that is declared under `resources:`, too, is one module; under another name it is a file of its own."""
+    path = wheel(world.folder / "dist", "geo", tag="py2.py3-none-any")
+    (world.folder / "f.py").write_bytes(b"class F: pass")
+    (world.folder / "g.py").write_bytes(b"class G: pass")
+    artifacts = world.build(
+        packages={"geo": _group(f"dist/{path.name}")},
+        resources={"f.py": {"file": "f.py"}, "copy.py": {"file": "f.py"}},
+        functions={"f": {"class": "F", "source": "f.py", "packages": ["geo"]}, "g": {"class": "G", "source": "g.py"}},
+    )
+    assert artifacts.entry("g.py") == artifacts.files["g.py"]
+    wired = artifacts.entry("f.py")
+    assert wired.path.read_bytes().startswith(b"class F: pass\n\n\n#")
+    assert artifacts.resource("f.py", "f.py") == wired
+    assert artifacts.resource("copy.py", "f.py") == artifacts.files["f.py"]
+    assert {wired.sha256, artifacts.files["f.py"].sha256} <= {one.sha256 for one in artifacts.contents}
