@@ -482,6 +482,13 @@ _explain(
     """
     Modules are imported by their plain names, so that of two in one list only one could be.""",
 )
+_explain(
+    "E375",
+    "an image that may not do",
+    """
+    A warning: a built-in image has Python 3.7 and 3.11 and no other, or the name is nearly that of one. What an image of your own
+    has is not known to udfs, and whatever a function imports may be in it.""",
+)
 
 # --- E4: packages and files -----------------------------------------------------------------------------------------------
 _explain(
@@ -1459,6 +1466,15 @@ _explain(
     """
     A warning: `# udfs: ignore[E818]` silences the findings of that code on its own line, and there is none. Left in
     place it would hide the next one.""",
+)
+
+_explain(
+    "E821",
+    "the installed one is imported instead",
+    """
+    A warning: the runtime or the image has the package installed, and the function brings another. An import at module
+    level comes before the function's own is found, and takes the installed one; nothing imports it again after that.
+    Import it inside a method, or leave it out of the package with `without:`.""",
 )
 
 _explain(

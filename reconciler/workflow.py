@@ -441,10 +441,10 @@ def _shown(have: Live, live: LiveState, loaded: Loaded) -> Deployed:
     absent = tuple(str(ref) for ref, resource in found.items() if not resource and ref.is_own)
     runtime = _runtime(have.object.name, loaded)
     native = any(is_native(one.object.name) or is_library_name(one.object.name) for one in resources)
-    description = ""
+    description, image = "", None
     if declared:
         function = loaded.manifest.functions[declared]
-        description = function.description or ""
+        description, image = function.description or "", function.image
         # The name of a bundle does not tell what is in it. That the flags do no harm to pure code is a guess.
         native = native or any(loaded.manifest.packages[one].bundle for one in function.packages)
-    return Deployed(have, resources, absent, tuple(flags(runtime, native=native)), description)
+    return Deployed(have, resources, absent, tuple(flags(runtime, native=native, image=image)), description)

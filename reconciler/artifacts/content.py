@@ -11,12 +11,14 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reconciler.artifacts.service import LIMITS
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 _BLOCK = 1 << 20
-MAX_RESOURCE = 2048 << 20
-"""Bytes of one resource [doc "Resource operations": 2,048 MB]. That MB means MiB is a guess, and the kinder one."""
+MAX_RESOURCE = LIMITS["resource"]
+"""Bytes."""
 
 
 @dataclass(frozen=True)

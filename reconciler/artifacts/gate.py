@@ -16,6 +16,7 @@ from reconciler.artifacts.closure import Where, needs
 from reconciler.artifacts.elf import version_key
 from reconciler.artifacts.members import Finding, listed
 from reconciler.artifacts.runtime import ALIASES, BITS, FAMILIES, LEVELS, NUMBERLESS
+from reconciler.artifacts.service import LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 AT_HAND = (Where.SAME, Where.BASE)
 """Where a library is found whatever else is shipped."""
 
-MAX_TOTAL = 2048 << 20
-"""Bytes of all resources of one job [doc "Resource operations": 2,048 MB]. That MB means MiB is a guess."""
+MAX_TOTAL = LIMITS["job"]
+"""Bytes of all resources of one job."""
 
 MAX_COUNT = 256
 """Resources of one MapReduce job [doc "MapReduce limits"]. That SQL has the same limit is not known."""

@@ -11,6 +11,8 @@ PyODPS, docs/source/pyodps-pack.rst. "Images": "Built-in images" and "Custom ima
 auditwheel (manylinux-policy.json, 6.8.2), the reference for what the manylinux levels promise. What nobody publishes is
 marked as a guess.
 
+What is installed beside the standard library, the images, the flags' names and the limits are in `service`.
+
 A wheel's tags are what its builder claims; its ELF files (`elf`) are what is. `LEVELS` has the newest symbol version that
 each level of glibc brings, so that files without a tag, and tags that lie, can be judged too.
 """
@@ -21,6 +23,8 @@ import re
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
+
+from reconciler.artifacts.service import FLAGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -286,16 +290,20 @@ def why_not(filename: str, runtime: Runtime) -> str | None:
     return max((_obstacle(tag, runtime) for tag in sorted(tags, key=str)), key=lambda found: found[0])[1]
 
 
-def flags(runtime: Runtime, *, native: bool) -> tuple[tuple[str, str], ...]:
+def flags(runtime: Runtime, *, native: bool, image: str | None = None) -> tuple[tuple[str, str], ...]:
     """
     Return the SET lines that SQL needs before it calls a function of this runtime.
 
     ``odps.sql.python.version`` holds for one session only; the function itself does not keep it, and without it a
     project runs Python 2 [UDF pages]. Compiled code needs a container, ``odps.isolation.session.enable`` [pyodps-pack.rst,
-    "Use third-party packages"], and a Python that is not PyPy, ``odps.pypy.enabled`` [same page].
+    "Use third-party packages"], and a Python that is not PyPy, ``odps.pypy.enabled`` [same page]. An image is asked for by
+    ``odps.session.image``, one a session ["Built-in images"].
     """
-    version = (("odps.sql.python.version", runtime.tag),)
-    return (*version, ("odps.isolation.session.enable", "true"), ("odps.pypy.enabled", "false")) if native else version
+    return (
+        (FLAGS["python"], runtime.tag),
+        *(((FLAGS["image"], image),) if image else ()),
+        *(((FLAGS["isolation"], "true"), (FLAGS["pypy"], "false")) if native else ()),
+    )
 
 
 def _is_bare_and_fits(tag: Tag, runtime: Runtime) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.artifacts import content
+from reconciler.artifacts.service import distributions
 from reconciler.building.sources import tree_digest
 from reconciler.errors import InvalidManifest, Position, Problem
 from reconciler.locking.lockfile import Inputs
@@ -30,11 +31,11 @@ from reconciler.manifest.requirement import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from reconciler.artifacts.runtime import Runtime
     from reconciler.manifest.load import Loaded
-    from reconciler.manifest.model import Build
+    from reconciler.manifest.model import Build, Function
 
 _MAX_FILES = 100
 _MAX_PROBLEMS = 100
@@ -72,6 +73,13 @@ def request(loaded: Loaded, package: str, runtime: Runtime) -> Request:
         )
     if declared.constraints_file:
         reader.file(declared.constraints_file, reader.constraints, loaded.at("packages", package, "constraints_file"))
+    images = {function.image for function in _users(loaded, package, runtime)}
+    provided = distributions(runtime.tag, images.pop()) if len(images) == 1 else {}
+    asked = {one.name for one in reader.requirements.values()}
+    provided = {name: version for name, version in provided.items() if version and name not in asked}
+    place = loaded.at("packages", package)
+    for name, version in provided.items():  # what the image has, at the version that it has
+        reader.take(wanted(f"{name}=={version}"), reader.constraints, place)
     local = reader.local()
     build = reader.build(declared.build, declared.libraries)
     for index, name in enumerate(declared.extra_index):
@@ -83,7 +91,7 @@ def request(loaded: Loaded, package: str, runtime: Runtime) -> Request:
         platform=runtime.platforms[0],
         requirements=sorted(map(_with_hashes, reader.requirements.values())),
         constraints=sorted(map(_with_hashes, reader.constraints.values())),
-        without=sorted(declared.without),
+        without=sorted({*declared.without, *provided}),
         extra_index=list(declared.extra_index),
         find_links=list(declared.find_links),
         local=local,
@@ -100,6 +108,13 @@ def request(loaded: Loaded, package: str, runtime: Runtime) -> Request:
         tuple(reader.constraints.values()),
         reader.places,
     )
+
+
+def _users(loaded: Loaded, package: str, runtime: Runtime) -> Iterator[Function]:
+    """Yield the functions that use a package in a runtime."""
+    for function in loaded.manifest.functions.values():
+        if package in function.packages and (function.python or loaded.manifest.python) == runtime.tag:
+            yield function
 
 
 class _Reader:

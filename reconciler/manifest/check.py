@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from reconciler.artifacts.runtime import PLATFORMS, RUNTIMES
+from reconciler.artifacts.service import IMAGES
 from reconciler.artifacts.shape import matcher
 from reconciler.errors import count
 from reconciler.manifest.model import ROW_FILES, PinnedWheel
@@ -408,6 +409,7 @@ class _Checker:
             self._listed(here, "packages", function.packages, self.manifest.packages)
             all_known = self._listed(here, "resources", function.resources, self.manifest.resources)
             self._tests(here, function)
+            self._image(here, function)
             self._modules(here, function)
             code = None
             if function.source is not None:
@@ -416,6 +418,15 @@ class _Checker:
                 code = self._from_resources(here, function)
             if code is not None:
                 self.code[name] = code
+
+    def _image(self, here: tuple[str, str], function: Function) -> None:
+        image, place = function.image, self.document.find(*here, "image")
+        tag = function.python or self.manifest.python
+        if image in IMAGES and tag not in IMAGES[image]:
+            message, hint = f"the image {quoted(image)} has no {tag}", f"it has {' and '.join(IMAGES[image])}"
+            self.document.warn("E375", message, place, hint=hint)
+        elif image is not None and image not in IMAGES and (guess := did_you_mean(image, IMAGES)):
+            self.document.warn("E375", f"{quoted(image)} is no image that MaxCompute brings", place, hint=guess)
 
     def _modules(self, here: tuple[str, str], function: Function) -> None:
         imported = {item[:-3]: item for item in function.resources if item.endswith(".py")}

@@ -359,6 +359,11 @@ class Function(Section):
     python: Annotated[RuntimeTag | None, BeforeValidator(_exact)] = Field(
         None, description="When it differs from the manifest's `python`."
     )
+    image: Label | None = Field(
+        None,
+        description="The image that SQL sets for the session (odps.session.image): common, scipy, sklearn, …, or one of your own. What a "
+        "built-in image has installed counts as there.",
+    )
     packages: Names = Field(default_factory=list, description="Names from `packages:`.")
     resources: Names = Field(
         default_factory=list, description="Names from `resources:`, or project/resources/name for another project's."

@@ -70,6 +70,12 @@ class Use:
     renamed: tuple[str, ...] = ()
     """Modules that are uploaded under a name with a digest, and cannot be imported by their own."""
 
+    installed: tuple[str, ...] = ("odps",)
+    """Modules that the service has beside the standard library."""
+
+    image: str | None = None
+    """The image of its session, which may hold more than is published."""
+
     own: tuple[str, ...] = ()
     """Packages of `modules:`, which are archives like wheels."""
 

@@ -65,6 +65,6 @@ def _idle(
         else:
             message, hint = (
                 f"'{code}' is not a code of the source checks",
-                "they are E801 to E820 and E550: udfs explain",
+                "they are E801 to E821 and E550: udfs explain",
             )
         yield page.spot(line, column, len(code), "E820", message, hint, "warning")

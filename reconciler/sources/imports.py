@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.manifest.wording import closest
 from reconciler.sources.parse import named
-from reconciler.sources.stdlib import PREINSTALLED, STDLIB
+from reconciler.sources.stdlib import STDLIB
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +66,11 @@ def judge(page: Page, facts: Facts, use: Use) -> Iterator[Finding]:
             yield page.at(one.node, "E817", _relative(one, use.package), hint)
             continue
         top = one.module.partition(".")[0]
-        if one.guarded or top in told or top in STDLIB[use.runtime] or top in PREINSTALLED[use.runtime]:
+        if one.guarded or top in told or top in STDLIB[use.runtime]:
+            continue
+        if top in use.installed:
+            if top in use.modules and one.at_load and use.package is None:
+                yield _instead_of_its_own(page, one, top, use)
             continue
         if top in use.peers:
             continue
@@ -103,9 +107,19 @@ def _too_early(page: Page, one: Import, top: str, use: Use) -> Finding:
     return page.at(one.node, "E815", message, hint)
 
 
+def _instead_of_its_own(page: Page, one: Import, top: str, use: Use) -> Finding:
+    whose = f"the image '{use.image}'" if use.image else named(use.runtime)
+    message = f"'{top}' is taken from {whose} here, before the function's own is found"
+    hint = f"import {top} inside the method that uses it, or leave it out of the package with `without:`"
+    return page.at(one.node, "E821", message, hint, "warning")
+
+
 def _nowhere(page: Page, one: Import, top: str, use: Use) -> Finding:
     if use.opaque:
         message = f"'{top}' must come from an archive or library of the function, which was not looked into"
+        return page.at(one.node, "E816", message, "see that it is in there", "warning")
+    if use.image:
+        message = f"nothing is known to provide '{top}' but perhaps the image '{use.image}'"
         return page.at(one.node, "E816", message, "see that it is in there", "warning")
     message = f"nothing provides '{top}': no package or resource of the function, nor {named(use.runtime)}"
     return page.at(one.node, "E816", message, _instead(top, use))
@@ -117,12 +131,12 @@ def _instead(top: str, use: Use) -> str:
     later = [runtime for runtime in STDLIB if top in STDLIB[runtime]]
     if later:
         return f"it is in the standard library of {' and '.join(named(runtime) for runtime in later)} only"
-    if guess := closest(top, {*use.modules, *use.peers, *use.own}) or _typo_of(top, use.runtime):
+    if guess := closest(top, {*use.modules, *use.peers, *use.own}) or _typo_of(top, use.runtime, use.installed):
         return f"did you mean '{guess}'?"
     return f"add a wheel of {_PROJECTS.get(top, top)} to the function's `packages:`, or {top}.py to its `modules:`"
 
 
-def _typo_of(top: str, runtime: str) -> str | None:
+def _typo_of(top: str, runtime: str, installed: tuple[str, ...]) -> str | None:
     """Return the standard module that is one slip away: most names that are like one are another project's."""
-    public = [name for name in (*STDLIB[runtime], *PREINSTALLED[runtime]) if not name.startswith("_")]
+    public = [name for name in (*STDLIB[runtime], *installed) if not name.startswith("_")]
     return next(iter(difflib.get_close_matches(top, public, 1, 0.85)), None)

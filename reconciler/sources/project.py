@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from reconciler.artifacts.service import modules as installed
 from reconciler.errors import Position, Problem
 from reconciler.manifest.check import resource_type
 from reconciler.names import module_name, reference
@@ -100,7 +101,13 @@ def _uses(name: str, loaded: Loaded, artifacts: Artifacts) -> Iterator[tuple[str
     archives = [archive for package in function.packages for archive in artifacts.archives[package, code.runtime]]
     libraries = [library.name for _, library in artifacts.libraries_of(function.packages)]
     use = _use(code.runtime, listed, archives, libraries)
-    use = replace(use, own=tuple(map(module_name, own)), resources=(*use.resources, *packed))
+    use = replace(
+        use,
+        own=tuple(map(module_name, own)),
+        resources=(*use.resources, *packed),
+        installed=installed(code.runtime, function.image),
+        image=function.image,
+    )
     if code.versioned:
         stem = code.entry.removesuffix(".py")
         use = replace(use, peers=tuple(one for one in use.peers if one != stem), renamed=(stem,))

@@ -74,13 +74,3 @@ STDLIB = {
     "cp311": frozenset((_PYTHON_3 + _ONLY_311).split()),
 }
 """By runtime."""
-
-PREINSTALLED = {
-    # numpy [doc "Python 2 UDFs"]
-    "cp27": frozenset(("numpy", "odps")),
-    # "numpy is not there, upload a wheel" [doc "Python 3 UDFs"]
-    "cp37": frozenset(("odps",)),
-    # Nothing is published for a session without an image; that it is as bare as 3.7 is a guess.
-    "cp311": frozenset(("odps",)),
-}
-"""What is there besides: ``odps.udf`` and ``odps.distcache`` always."""

@@ -204,3 +204,15 @@ def test_another_list_of_hashes_is_another_wish(wishes: Wishes) -> None:
     added, gone = before.differences(wishes.read("requirements_file: all.txt").inputs)
     assert added.startswith("requirements: 'a==1 (hashes ")
     assert gone.endswith("is gone")
+
+
+def test_what_the_image_has_is_left_out_at_the_version_that_it_has(wishes: Wishes) -> None:
+    """Unless a function without the image uses the package too, or the package asks for it by name."""
+    text = MANIFEST.format("requirements: [scikit-learn, pandas]").replace("[p]}", "[p], image: scipy}")
+    loaded = wishes.folder.load(text)
+    asked = request(loaded, "p", runtimes_of(loaded.manifest)["cp37"])
+    assert asked.inputs.without == ["cloudpickle", "numpy", "requests", "scipy", "setuptools"]
+    assert {"numpy==1.21.6", "scipy==1.7.3"} < set(asked.inputs.constraints)
+    assert not any(one.startswith("pandas") for one in asked.inputs.constraints)
+    both = wishes.folder.load(text + "  g: {source: f.py, class: F, packages: [p]}\n")
+    assert request(both, "p", runtimes_of(both.manifest)["cp37"]).inputs.without == []

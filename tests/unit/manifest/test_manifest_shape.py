@@ -123,7 +123,7 @@ def test_duplicate_keys_do_not_hide_what_else_is_wrong(folder: Folder) -> None:
         ("stack: A\n" + F, "a stack's name: lower-case letters, digits and -, beginning with a letter, 40 at most"),
         (
             S + "functions: {f: x}\n",
-            "its keys: class, source, python, packages, resources, wire, description, protect, tests",
+            "its keys: class, source, python, image, packages, resources, modules, wire, description, protect, tests",
         ),
         (S + "functions: {f: {class: A, tests: x}}\n", "write one item a line, each after `- `"),
         (S + "functions: []\n", None),

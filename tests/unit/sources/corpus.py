@@ -6,6 +6,7 @@ import textwrap
 from dataclasses import dataclass, field
 from typing import Any
 
+from reconciler.artifacts.service import modules as installed
 from reconciler.sources import Use
 
 HEAD = "from odps.udf import annotate, BaseUDTF, BaseUDAF\n"
@@ -45,6 +46,7 @@ def use(
     **given: Any,
 ) -> Use:
     """Make a use of a module `f`."""
+    given = {"installed": installed(runtime, given.get("image")), **given}
     return Use(runtime, class_name, (("f.py", "py"), *resources), peers=("f",), **given)
 
 
@@ -105,6 +107,30 @@ CASES = [
     _case(
         "forward with what cannot be counted",
         "@annotate('->bigint,string')\nclass F(BaseUDTF):\n    def process(self, *row):\n        self.forward(*row)\n",
+    ),
+    # --- images ---------------------------------------------------------------------------------------------------------
+    Case(
+        "what an image has is there when MaxCompute looks at the module",
+        "import pandas, sklearn\n" + udf("return 1"),
+        settings={"image": "sklearn"},
+    ),
+    Case(
+        "what is not published of an image may be in it",
+        "import pytz\n" + udf("import torch"),
+        (("E816", "import pytz"), ("E816", "import torch")),
+        {"image": "my-own"},
+    ),
+    Case(
+        "an import at module level takes what the image has, not what the function brings",
+        "import numpy\n" + udf("import pandas"),
+        (("E821", "import numpy"),),
+        {"image": "common", "modules": ("numpy", "pandas")},
+    ),
+    Case(
+        "2.7 has a NumPy of its own",
+        "import numpy\n" + udf("import numpy"),
+        (("E821", "import numpy"),),
+        {"runtime": "cp27", "modules": ("numpy",)},
     ),
     # --- good ---------------------------------------------------------------------------------------------------------
     _body("a plain UDF", "return 1"),
