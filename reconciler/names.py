@@ -106,27 +106,31 @@ def _schema(name: str | None) -> str | None:
     return None if name is None or name.lower() == DEFAULT_SCHEMA else name.lower()
 
 
+SINGLE = "single"
+"""Of `bundle:`: one archive, whose name is not the user's."""
+
+
 def wheel_archive(path: str) -> str:
     """Return the resource name of a wheel file: MaxCompute does not unpack .whl, and the documentation renames it."""
     return path.rpartition("/")[2].removesuffix(".whl") + ".zip"
 
 
-def bundle_archive(package: str, runtime: str, usual: str) -> str:
+def bundle_archive(package: str, bundle: str, runtime: str, usual: str) -> str:
     """
-    Return the resource name of a package that is one archive.
+    Return the resource name of a package that is one archive: the package's, or the one that the user chose as `bundle`.
 
-    It is the package's, so that ``include_package_path('scipy.zip')`` of the vendor's pages works. A runtime other than
-    the manifest's `usual` one has other wheels, and so a name of its own, whatever the bytes turn out to be: a name that
-    code relies on must not change because another function comes along.
+    A runtime other than the manifest's `usual` one has other wheels, and so a name of its own, whatever the bytes turn out to
+    be: a name that code relies on must not change because another function comes along.
     """
-    return f"{package}.zip" if runtime == usual else f"{package}-{runtime}.zip"
+    stem = package if bundle == SINGLE else bundle.removesuffix(".zip")
+    return f"{stem}.zip" if runtime == usual else f"{stem}-{runtime}.zip"
 
 
 def repacked_archive(filename: str, sha256: str) -> str:
     """
-    Return the resource name of a wheel that is not uploaded as it is.
+    Return the resource name of a wheel that is not uploaded as it is, or was built here.
 
-    It is no longer the vendor's file, so the name says so with the beginning of the content's hash, in the place that
+    It is not the vendor's file, so the name says so with the beginning of the content's hash, in the place that
     wheels have for "another build of the same version": ``numpy-1.19.2-0_3fa9c1d2-cp37-cp37m-manylinux1_x86_64.zip``.
     """
     name, version, *rest = filename.removesuffix(".whl").split("-")

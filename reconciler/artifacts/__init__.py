@@ -57,6 +57,9 @@ class Wheel:
     requirement: str | None = None
     """The pin, for wheels of the package index."""
 
+    is_built: bool = False
+    """Whether it was made from source, here or where the lock was made."""
+
     facts: Facts = field(default_factory=Facts)
     """What is inside."""
 

@@ -17,7 +17,7 @@ from reconciler.artifacts.shape import Shape, place_of
 from reconciler.artifacts.tasks import gather
 from reconciler.artifacts.wheels import Wanted, pairs
 from reconciler.errors import PackageError, Problem
-from reconciler.names import bundle_archive, repacked_archive, wheel_archive
+from reconciler.names import SINGLE, bundle_archive, repacked_archive, versioned, wheel_archive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,15 +47,23 @@ def _archives(
 ) -> list[tuple[Archive, Made | None]]:
     package = manifest.packages[name]
     shape = Shape(package.slim, tuple(package.exclude), package.byte_compile)
+    is_versioned = manifest.rollout == "versioned"
     if package.bundle and wheels:
-        bundle = bundle_archive(name, tag, manifest.python)
-        return [_packed(bundle, pack(bundle, wheels, shape, cache), wheels, cache)]
-    return [
-        _packed(None, pack(wheel_archive(wheel.filename), [wheel], shape, cache), [wheel], cache)
-        if _needs_packing(wheel, shape)
-        else (Archive(wheel_archive(wheel.filename), wheel.content, (wheel,), wheel.facts), None)
-        for wheel in wheels
-    ]
+        bundle = bundle_archive(name, package.bundle, tag, manifest.python)
+        made = pack(bundle, wheels, shape, cache)
+        called = versioned(bundle, made.content.sha256) if is_versioned and package.bundle == SINGLE else bundle
+        return [_packed(called, made, wheels, cache)]
+    return [_archive(wheel, shape, cache, is_versioned=is_versioned) for wheel in wheels]
+
+
+def _archive(wheel: Wheel, shape: Shape, cache: Cache, *, is_versioned: bool) -> tuple[Archive, Made | None]:
+    if _needs_packing(wheel, shape):
+        made = pack(wheel_archive(wheel.filename), [wheel], shape, cache)
+        return _packed(repacked_archive(wheel.filename, made.content.sha256), made, [wheel], cache)
+    # Of one version, an index has one file of a name for good; what is built here may be built from anything.
+    rebuilt = wheel.is_built and is_versioned
+    name = repacked_archive(wheel.filename, wheel.content.sha256) if rebuilt else wheel_archive(wheel.filename)
+    return Archive(name, wheel.content, (wheel,), wheel.facts), None
 
 
 def _needs_packing(wheel: Wheel, shape: Shape) -> bool:
@@ -63,13 +71,12 @@ def _needs_packing(wheel: Wheel, shape: Shape) -> bool:
     return not shape.is_plain or not {"purelib", "platlib"}.isdisjoint(wheel.facts.data_parts)
 
 
-def _packed(name: str | None, made: Made, wheels: Sequence[Wheel], cache: Cache) -> tuple[Archive, Made]:
+def _packed(name: str, made: Made, wheels: Sequence[Wheel], cache: Cache) -> tuple[Archive, Made]:
     natives = [replace(one, path=place_of(one.path)) for wheel in wheels for one in wheel.facts.natives]
     facts = inspected(
         made.content.path, made.content.sha256, cache.inspections, lambda file, _: repacked(file, natives)
     )
-    called = name or repacked_archive(wheels[0].filename, made.content.sha256)
-    return Archive(called, made.content, tuple(wheels), facts, made.left_out, is_packed=True), made
+    return Archive(name, made.content, tuple(wheels), facts, made.left_out, is_packed=True), made
 
 
 def _archive_problems(

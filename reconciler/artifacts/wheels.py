@@ -326,7 +326,8 @@ def _wheel(one: Wanted, found: Found) -> Wheel:
     name = found.content.path.name
     tagged = any(tag.platform != "any" for tag in tags_of(name))
     native = tagged or found.facts.has_compiled_code
-    return Wheel(name, found.content, native, one.requirement, found.facts, one.place)
+    is_built = isinstance(one.source, Built)
+    return Wheel(name, found.content, native, one.requirement, is_built, found.facts, one.place)
 
 
 def _misfit(one: Wanted, found: Found) -> str | None:

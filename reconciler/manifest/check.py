@@ -24,6 +24,7 @@ from reconciler.manifest.wording import did_you_mean, quoted
 from reconciler.names import (
     ARCHIVE_SUFFIXES,
     FOLDER_SUFFIXES,
+    SINGLE,
     bundle_archive,
     is_package,
     is_qualified,
@@ -287,7 +288,7 @@ class _Checker:
             self._libraries(("packages", name, "libraries"), package.libraries)
             self._patterns(("packages", name, "exclude"), package.exclude)
             if package.bundle:
-                self._bundle(name)
+                self._bundle(name, package.bundle)
             if name not in used:
                 message, hint = f"no function uses the package {quoted(name)}", "name it under a function's `packages:`"
                 self.document.warn("E312", message, self.document.find("packages", name), hint=hint)
@@ -372,14 +373,16 @@ class _Checker:
                 hint = "as in .gitignore: tests/, *.c, numpy/core/include/"
                 self.note("E203", f"{quoted(pattern)} is not a pattern for files", *here, index, hint=hint)
 
-    def _bundle(self, package: str) -> None:
+    def _bundle(self, package: str, bundle: str) -> None:
         functions = [f for f in self.manifest.functions.values() if package in f.packages]
         for runtime in dict.fromkeys(f.python or self.manifest.python for f in functions):
-            name, here = bundle_archive(package, runtime, self.manifest.python), ("packages", package)
-            why_not = why_not_a_resource_name(name)
+            name, here = bundle_archive(package, bundle, runtime, self.manifest.python), ("packages", package)
+            is_versioned = bundle == SINGLE and self.manifest.rollout == "versioned"
+            why_not = why_not_a_resource_name(versioned(name, "0" * 64) if is_versioned else name)
             if why_not is not None:
                 self.note("E302", f"the package cannot be uploaded as {quoted(name)}", *here, hint=why_not, at_key=True)
-            self._upload(name, ("bundle", name), here)
+            if not is_versioned:
+                self._upload(name, ("bundle", package, name), here)
 
     def _pinned(self, here: tuple[str | int, ...], wheel: PinnedWheel) -> None:
         if not is_pinned(wheel.requirement):

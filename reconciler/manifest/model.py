@@ -105,6 +105,7 @@ STACK = r"^[a-z][a-z0-9-]{0,39}$"
 ASCII = r"^[\x20-\x7e]*$"
 DURATION = r"^[0-9]{1,4}[mhd]$"
 LABEL = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$"
+BUNDLE = r"^(single|.{1,200}\.zip)$"
 FULL_VERSION = r"^[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}$"
 VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]{0,99}$"
 
@@ -257,10 +258,11 @@ class Package(Section):
         description="Paths of .so files that the wheels need, relative to the manifest. Each is uploaded as a FILE under its "
         "SONAME, and every function that uses the package lists it.",
     )
-    bundle: Annotated[Literal["single"] | None, BeforeValidator(_exact)] = Field(
+    bundle: Annotated[str, StringConstraints(strict=True, pattern=BUNDLE)] | None = Field(
         None,
-        description="'single' puts all wheels into one archive called after the package: NAME.zip. Left out, each wheel is an "
-        "archive of its own, which packages and functions share.",
+        description="'single' puts all wheels into one archive, called after the package and its content. A name, such as "
+        "scipy.zip, does so too and stays the same, for code that relies on it. Left out, each wheel is an archive of its "
+        "own, which packages and functions share.",
     )
     slim: Flag = Field(False, description="Leave out tests, headers, type stubs and sources of compiled code.")
     exclude: Names = Field(

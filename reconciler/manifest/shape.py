@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from reconciler.manifest.model import (
     ASCII,
+    BUNDLE,
     DURATION,
     FULL_VERSION,
     LABEL,
@@ -55,6 +56,7 @@ _NAMED: dict[str, type[Section]] = {
 _LISTED: dict[str, type[Section]] = {"wheels": PinnedWheel, "tests": Test}
 
 _PATTERNS = {
+    BUNDLE: "single, or the name of the archive: scipy.zip",
     STACK: "a stack's name: lower-case letters, digits and -, beginning with a letter, 40 at most",
     DURATION: "a number and m, h or d, such as 24h",
     SHA256: "64 lower-case hexadecimal digits, as `sha256sum` prints them",
@@ -143,6 +145,8 @@ def _finding(kind: str, path: tuple[str | int, ...], ctx: Mapping[str, Any], doc
             return _Finding("E203", message, _KEY_PATTERNS[ctx["pattern"]])
         case "string_pattern_mismatch" if ctx["pattern"] == TEXT:
             return _Finding("E103", f"{what} holds a control or bidirectional character", "remove it")
+        case "string_pattern_mismatch" if ctx["pattern"] == BUNDLE:
+            return _Finding("E203", f"{_shown(document.value(*path))} is not taken by {what}", _PATTERNS[BUNDLE])
         case "string_pattern_mismatch":
             return _Finding("E203", f"{what} does not have the form it needs", _PATTERNS.get(ctx["pattern"]))
         case "string_unicode":

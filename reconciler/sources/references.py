@@ -16,13 +16,14 @@ from reconciler.manifest.wording import closest
 from reconciler.names import ARCHIVE_SUFFIXES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from reconciler.sources import Finding, Use
     from reconciler.sources.facts import Facts
     from reconciler.sources.text import Page
 
 _WORK = re.compile(r"(?:\./|.*[\s=:'\"])?work/([^/\s'\"*?<>|%{}]+)")
+_DIGEST = re.compile(r"__[0-9a-f]{8}(?=\.)")
 _READERS = {"get_cache_file": "file", "get_cache_archive": "archive", "get_cache_table": "table"}
 _TYPES = {"file": "a FILE", "archive": "an ARCHIVE", "table": "a TABLE", "py": "a PY", "jar": "a JAR"}
 _LIKE_AN_ARCHIVE = (*ARCHIVE_SUFFIXES, ".whl", ".egg")
@@ -86,11 +87,18 @@ def _path(page: Page, node: ast.Constant, text: str, use: Use) -> Iterator[Findi
     if name.endswith(".whl") and name[:-4] + ".zip" in archives:
         yield page.at(node, "E812", message, f"wheels are uploaded as .zip: work/{name[:-4]}.zip")
         return
-    if guess is not None:
-        yield page.at(node, "E812", message, f"did you mean 'work/{guess}'?")
+    if (hint := _changing(name, archives)) or guess is not None:
+        yield page.at(node, "E812", message, hint or f"did you mean 'work/{guess}'?")
         return
     known = f"archives of the function: {', '.join(archives)}" if archives else "add its package or resource"
     yield page.at(node, "E812", message, known)
+
+
+def _changing(name: str, listed: Sequence[str]) -> str | None:
+    """Return what to do about a name that is now called after its content as well."""
+    if not any(_DIGEST.sub("", one, count=1) == name for one in listed):
+        return None
+    return f"its name changes with its content, and import finds it without a path; `bundle: {name}` gives it one name for good"
 
 
 def _read(page: Page, node: ast.expr, name: str, reader: str, use: Use) -> Iterator[Finding]:
@@ -100,7 +108,7 @@ def _read(page: Page, node: ast.expr, name: str, reader: str, use: Use) -> Itera
         message = f"the function lists no resource '{name}'"
         guess = closest(name, [listed for listed, kind in use.resources if kind in {wanted, None}])
         hint = f"did you mean '{guess}'?" if guess else "name it under the function's `resources:`"
-        yield page.at(node, "E813", message, hint)
+        yield page.at(node, "E813", message, _changing(name, [listed for listed, _ in use.resources]) or hint)
         return
     listed, kind = folded[name.lower()]
     if kind in {wanted, None}:

@@ -94,11 +94,13 @@ def _is_as_its_records_say(archive: Archive, folder: Path) -> bool:
     return inspect(path, "wheel").faults == ()
 
 
-def test_a_bundle_is_one_archive_of_all_wheels_called_after_the_package(tmp_path: Path) -> None:
+def test_a_bundle_is_one_archive_of_all_wheels_called_after_the_package_and_its_content(tmp_path: Path) -> None:
     a = wheel(tmp_path, "a", files={"a/__init__.py": "A", "a/data.bin": b"\0" * 10_000})
     b = wheel(tmp_path, "b", files={"b.py": "B"})
     archive = _archive(tmp_path, a, b, bundle="single")
-    assert (archive.name, [one.filename for one in archive.wheels]) == ("pack.zip", [a.name, b.name])
+    assert archive.name == f"pack__{archive.content.sha256[:8]}.zip"
+    assert [one.filename for one in archive.wheels] == [a.name, b.name]
+    assert _archive(tmp_path, a, b, bundle="science.zip").name == "science.zip", "a name that somebody chose stays"
     assert _contents(archive).keys() == {
         *("a/__init__.py", "a/data.bin", "b.py"),
         *(f"{name}-1.0.dist-info/{file}" for name in "ab" for file in ("METADATA", "WHEEL", "RECORD")),
@@ -106,11 +108,15 @@ def test_a_bundle_is_one_archive_of_all_wheels_called_after_the_package(tmp_path
     assert archive.facts.modules == ("a", "b")
 
 
-def test_another_runtime_of_the_same_package_gets_a_bundle_of_another_name(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("bundle", "rollout"), [("single", "in_place"), ("pack.zip", "versioned")])
+def test_another_runtime_of_the_same_package_gets_a_bundle_of_another_name(
+    tmp_path: Path, bundle: str, rollout: str
+) -> None:
     path = wheel(tmp_path, "a", tag="py2.py3-none-any")
     manifest = {
         "stack": "s",
-        "packages": {"pack": {"wheels": [path.name], "bundle": "single"}},
+        "rollout": rollout,
+        "packages": {"pack": {"wheels": [path.name], "bundle": bundle}},
         "functions": {
             "f": {"class": "m.F", "packages": ["pack"]},
             "g": {"class": "m.F", "packages": ["pack"], "python": "cp27"},
@@ -137,7 +143,7 @@ def test_the_gate_sees_into_a_bundle(tmp_path: Path) -> None:
     together = _build(tmp_path, lib, user, bundle="single")
     assert together.warnings == ()
     assert together.is_native(["pack"], "cp37")
-    (alone,) = _problems(tmp_path, user, bundle="single")
+    (alone,) = _problems(tmp_path, user, bundle="pack.zip")
     assert (alone.code, alone.message.partition(" ")[0]) == ("E415", "'pack.zip'")
 
 

@@ -350,6 +350,8 @@ def test_one_archive_for_all_wheels_is_an_upload_like_any_other(project: Folder)
     reserved = manifest(package).replace("{p:", "{udfs.p:").replace("[p]", "[udfs.p]")
     assert project.says(reserved) == ["2:12 E302 the package cannot be uploaded as 'udfs.p.zip'"]
     clash = "resources: {p.zip: {file: limits.txt}}\n"
+    assert project.says(manifest(package) + clash) == [], "the digest in its name keeps it apart"
+    package = package.replace("single", "p.zip")
     assert project.says(manifest(package) + clash) == ["2:12 E309 two different files would be uploaded as 'p.zip'"]
 
 
