@@ -11,14 +11,15 @@ The road a command takes, left to right; `validate` stops after *desired*, `drif
 
 Imports point down (``tests/test_architecture.py`` keeps it)::
 
-    cli > workflow > apply, lease > saved, dumps > targets, render, fresh > desired, diff, plan, ledger
+    cli > importing > workflow > apply, lease > saved, dumps > targets, render, fresh > desired, diff, plan, ledger
         > state, manifest, artifacts, building, sources > errors, names
 
 Between *artifacts* and *desired*, ``sources`` reads the functions' Python without running it: what MaxCompute would
 only tell at query time is told there. A plan may be written down between *plan* and *apply* (``saved``), and what was
 read may come from a file (``dumps``). Where an index has no wheel, ``building`` makes one from source. ``ownership``
 makes the plans of `adopt` and `disown`, ``drift`` tells what others did, ``ignoring`` and ``policy`` what a team leaves
-alone and what it allows; ``versions`` makes the plans of `rollback` and `gc`; ``inventory`` lists what is shipped, for
+alone and what it allows; ``versions`` makes the plans of `rollback` and `gc`; ``selection`` and ``importing`` go the road
+backwards, from a project to a manifest and its files; ``inventory`` lists what is shipped, for
 `sbom`.
 
 An apply holds the stack's ``lease``, an entry of the ``ledger`` in the project itself; under it the whole plan is held

@@ -1177,6 +1177,44 @@ _explain(
     state is no state that was ever tested. Check out the commit of that apply, which `udfs show-run` names, and apply it.""",
 )
 
+_explain(
+    "E560",
+    "nothing that a pattern fits",
+    """
+    `udfs import PATTERN` takes names of functions, and `--resource PATTERN` those of resources, with * and ? for other
+    characters. What is meant is in the project, not in the manifest; `udfs dump` lists it.""",
+)
+_explain(
+    "E561",
+    "a local file is in the way",
+    """
+    An import writes modules to udfs/ and other files to resources/, under the names they have in the project. A file that is
+    there with the same content is kept; one that holds something else is never replaced without --overwrite, and nothing is
+    written through a symbolic link. Nothing was written.""",
+)
+_explain(
+    "E562",
+    "a file came otherwise than the service says",
+    """
+    Size and MD5 of what was fetched are compared with what the service tells of the resource. They differ when a connection
+    breaks, or when somebody is just changing it. Nothing was written; run the import again.""",
+)
+_explain(
+    "E563",
+    "where to import from, and where to",
+    """
+    An import goes into the manifest that is there, from the target that it names. Where there is none, --project and
+    --endpoint say what a new one begins with. Beside another manifest a new one has a stack of its own: what two manifests of
+    one stack do not both list, each would delete.""",
+)
+_explain(
+    "E565",
+    "no place in the manifest",
+    """
+    An import adds lines and leaves all others as they are, comments included. Unusual YAML, such as keys that begin with ?,
+    leaves no place where that can be done for certain.""",
+)
+
 # --- E6: the service ------------------------------------------------------------------------------------------------------
 _explain(
     "E601",

@@ -10,6 +10,7 @@ back. The objects of another stack are never taken: that stack has to let them g
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from reconciler.diff import Action, Change, Difference, differences, managed_by
@@ -49,9 +50,19 @@ class Side:
 
 
 def to_adopt(names: Iterable[str], desired: DesiredState, side: Side) -> tuple[Key, ...]:
-    """Return the keys of what is to be adopted; raises for names that the manifest or the project does not have."""
+    """
+    Return the keys of what is to be adopted; raises for names that the manifest or the project does not have.
+
+    A name with * or ? stands for all that it fits and nobody manages.
+    """
     problems, found = [], []
     for name in names:
+        if any(mark in name for mark in "*?"):
+            fits = [key for key in desired if fnmatchcase(key.folded, name.lower())]
+            found += [key for key in fits if key in side.live and side.holder(key) is None]
+            if not fits:
+                problems.append(Problem("E509", f"the manifest has no function or resource that '{name}' fits"))
+            continue
         wanted = [key for key in desired if key.folded == name.lower()]
         there = [key for key in wanted if key in side.live]
         if not wanted:

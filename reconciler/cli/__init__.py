@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import keyword
 import os
 import signal
 import sys
@@ -35,6 +36,10 @@ COMMANDS = {
     "destroy": ("reconciling", "Delete everything that this stack manages."),
     "rollback": ("returning", "Bring the functions back to what an earlier apply left."),
     "gc": ("returning", "Delete versions that no function lists any more and whose grace is over."),
+    "import": (
+        "importing",
+        "Write functions of the project, and what they list, into a manifest, and fetch their files.",
+    ),
     "adopt": ("owning", "Take over objects of the manifest that are in the project and that nobody manages."),
     "disown": ("owning", "Stop managing objects, and leave them in the project."),
     "dump": ("saving", "Write down what the project holds, to plan against without credentials."),
@@ -78,7 +83,8 @@ class _Group(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"reconciler.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(module, f"{name}_" if keyword.iskeyword(name) else name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

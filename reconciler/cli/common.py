@@ -36,7 +36,9 @@ Format: TypeAlias = Literal["text", "json", "markdown", "sarif", "github"]
 STORE = ".udfs"
 """Beside the manifest: the store of the service built in."""
 
-_COMMAND = re.compile(r"\budfs (?:adopt|apply|destroy|disown|drift|dump|history|lock|plan|show-run|unlock)\b(?! -f)")
+_COMMAND = re.compile(
+    r"\budfs (?:adopt|apply|destroy|disown|drift|dump|history|import|lock|plan|show-run|unlock)\b(?! -f)"
+)
 """Commands about a manifest, where a hint names them."""
 
 

@@ -34,7 +34,8 @@ def adopt(options: Options, names: tuple[str, ...], yes: bool) -> int:
     """Take over functions and resources that the manifest lists and that are in the project without a mark.
 
     Shows first what each is, whose, and in what it differs. Nothing changes but whose it is: what differs is changed by
-    the next apply. A name that is both a function's and a resource's means both.
+    the next apply. A name that is both a function's and a resource's means both; '*' and '?' stand for other characters,
+    and '*' for everything that nobody manages.
     """
     return _own(options, names, yes, workflow.make_adoption)
 

@@ -90,10 +90,16 @@ def load(
     `target` is the one named by the user, if any; `shown` is how problems call the file.
     """
     called = shown or str(path)
-    content = _content(path, called)
+    return understand(_content(path, called), called, path.parent.resolve(), target=target, env=env)
+
+
+def understand(
+    content: bytes, called: str, folder: Path, *, target: str | None, env: collections.abc.Mapping[str, str]
+) -> Loaded:
+    """As `load`, for bytes that may not be a file yet; `folder` is absolute, its symbolic links resolved."""
     document = Document(called)
     with contextlib.suppress(TooManyProblems):
-        loaded = _judge(document, content, path.parent.resolve(), target, env)
+        loaded = _judge(document, content, folder, target, env)
         if loaded is not None:
             return loaded
     raise InvalidManifest.of([*document.problems, *document.warnings])

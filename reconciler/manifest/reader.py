@@ -82,7 +82,7 @@ class _PureParser(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser):
         yaml.parser.Parser.__init__(self)
 
 
-def _parser() -> Callable[[str], Any]:
+def parser() -> Callable[[str], Any]:
     parser: Callable[[str], Any] = getattr(yaml.cyaml, "CParser", _PureParser) if yaml.__with_libyaml__ else _PureParser
     return parser
 
@@ -282,7 +282,7 @@ def _parse(document: Document) -> None:
     was_clean = document.whole
     text = document.text if was_clean else _FORBIDDEN.sub("\ufffd", document.text)
     try:
-        _build(document, _parser()(text))
+        _build(document, parser()(text))
     except yaml.MarkedYAMLError as error:
         if was_clean:
             _not_yaml(document, error)

@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from reconciler.artifacts.closure import Where
 from reconciler.plan import uploaded
 from reconciler.render.maxframe import code
-from reconciler.state import Resource
+from reconciler.selection import is_file, path_of
+from reconciler.state import Function, Resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from reconciler.plan import Destination, Plan
     from reconciler.render.maxframe import Exported
     from reconciler.report import Deployed, Report, Upload
+    from reconciler.selection import Imported
     from reconciler.state import Desired, Live, Object
 
 
@@ -502,11 +504,82 @@ class DumpDocument(_Model):
     objects: tuple[DumpedDocument, ...]
 
 
+class ImportedFunctionDocument(_Model):
+    """A function as it was written into the manifest."""
+
+    name: str
+    class_path: str
+    python: str = Field(description="A guess from its source: the service does not keep it.")
+    resources: tuple[str, ...]
+
+
+class ImportedResourceDocument(_Model):
+    """A resource as it was written into the manifest."""
+
+    name: str
+    type: str
+    file: str | None = Field(None, description="Relative to the manifest; a table has none.")
+    size: int
+    md5: str | None = None
+
+
+class NotImportedDocument(_Model):
+    """What was asked for and is not in the manifest."""
+
+    kind: Literal["function", "resource"]
+    name: str
+    reason: str
+
+
+class ImportDocument(_Model):
+    """What `udfs import` wrote."""
+
+    format: Literal["udfs.import/1"] = "udfs.import/1"
+    manifest: str
+    functions: tuple[ImportedFunctionDocument, ...]
+    resources: tuple[ImportedResourceDocument, ...]
+    left_out: tuple[NotImportedDocument, ...]
+    present: tuple[str, ...] = Field(description="Functions and resources that the manifest had already.")
+
+
 class HistoryDocument(_Model):
     """The last applies of a stack, the newest first."""
 
     format: Literal["udfs.history/1"] = "udfs.history/1"
     runs: tuple[RunDocument, ...]
+
+
+def imported(done: Imported) -> ImportDocument:
+    functions = (
+        ImportedFunctionDocument(
+            name=live.object.name,
+            class_path=live.object.class_path,
+            python=python,
+            resources=tuple(map(str, live.object.resources)),
+        )
+        for live, python in done.functions
+        if isinstance(live.object, Function)
+    )
+    resources = (
+        ImportedResourceDocument(
+            name=one.name,
+            type=one.type,
+            file=path_of(one) if is_file(live) else None,
+            size=one.size,
+            md5=one.md5,
+        )
+        for live in done.resources
+        if isinstance(one := live.object, Resource)
+    )
+    return ImportDocument(
+        manifest=done.manifest,
+        functions=tuple(functions),
+        resources=tuple(resources),
+        left_out=tuple(
+            NotImportedDocument(kind=one.key.kind, name=one.key.name, reason=one.reason) for one in done.left_out
+        ),
+        present=tuple(map(str, done.present)),
+    )
 
 
 def history(entries: Iterable[Entry]) -> HistoryDocument:

@@ -18,6 +18,7 @@ from reconciler.names import module_name, reference
 from reconciler.sources import Use
 from reconciler.sources.check import check
 from reconciler.sources.memory import Memory, key
+from reconciler.sources.parse import VERSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from reconciler.artifacts import Archive, Artifacts
     from reconciler.artifacts.content import Content
     from reconciler.manifest.load import Loaded
+    from reconciler.sources import Finding
 
 _MAY_HOLD_MODULES = (".so", ".zip", ".tar", ".gz", ".tgz", ".whl", ".egg", ".py", ".pyc")
 
@@ -60,6 +62,13 @@ def _of_packages(artifacts: Artifacts) -> Iterator[tuple[str, Content]]:
 def _beside(path: str, inside: str) -> str:
     """Return the path from the manifest of a file that is called `inside` in the archive of a package."""
     return f"{path.rstrip('/')}/{inside.partition('/')[2]}"
+
+
+def fitting(name: str, loaded: Loaded, artifacts: Artifacts) -> dict[str, tuple[Finding, ...]]:
+    """Return for each runtime what the files of one function tell, were it to run there; the worst first."""
+    read = [(artifacts.files[file].path.read_bytes(), use) for file, use in _uses(name, loaded, artifacts)]
+    found = {tag: [one for raw, use in read for one in check(raw, [replace(use, runtime=tag)])] for tag in VERSIONS}
+    return {tag: tuple(sorted(these, key=lambda one: one.severity)) for tag, these in found.items()}
 
 
 def _files(loaded: Loaded, artifacts: Artifacts) -> dict[str, tuple[Use, ...]]:

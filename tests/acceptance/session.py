@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 _REPLACED = (
     (re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}Z"), "[TIME]"),
+    (re.compile(r"(?<=, )\d{4}-\d{2}-\d{2}$|(?<=, created )\d{4}-\d{2}-\d{2}$", re.MULTILINE), "[DAY]"),
     (re.compile(r"since \d{2}:\d{2}Z"), "since [TIME]"),
     (re.compile(rf" on {re.escape(socket.gethostname())}\b"), " on [HOST]"),
     (re.compile(rf'"host": "{re.escape(socket.gethostname())}"'), '"host": "[HOST]"'),
@@ -121,7 +122,8 @@ class Session:
             except Exception:  # noqa: BLE001 - a traceback in a session is a finding, not the end of the test run
                 code = 1
                 traceback.print_exc()
-        yield from self._tidy(out.getvalue()).splitlines()
+        # What begins like a line of the case itself is set off.
+        yield from (f" {line}" if line.startswith("#") else line for line in self._tidy(out.getvalue()).splitlines())
         yield from (f"! {line}".rstrip() for line in self._tidy(err.getvalue()).splitlines())
         if code:
             yield f"[exit {code}]"
@@ -220,12 +222,13 @@ class Session:
         base = f"{self.server.url}/projects/demo"
         headers = {"Authorization": "ODPS bob:unsigned"}
         if verb in {"put", "create"}:
-            headers |= {"x-odps-resource-type": "py", "x-odps-resource-name": name}
-            for comment in (arg.removeprefix("comment=") for arg in rest if arg.startswith("comment=")):
-                headers["x-odps-comment"] = comment
+            told = dict(arg.split("=", 1) for arg in rest[1:])
+            headers |= {"x-odps-resource-type": told.get("type", "py"), "x-odps-resource-name": name}
+            headers |= {"x-odps-comment": told["comment"]} if "comment" in told else {}
+            headers |= {"x-odps-copy-table-source": told["table"]} if "table" in told else {}
             url = f"{base}/resources/{name}" if verb == "put" else f"{base}/resources"
             send = requests.put if verb == "put" else requests.post
-            answer = send(url, data=Path(rest[0]).read_bytes(), headers=headers, timeout=10)
+            answer = send(url, data=Path(rest[0]).read_bytes() if rest[0] else b"", headers=headers, timeout=10)
         elif verb in {"function", "change-function"}:
             listed = "".join(f"<ResourceName>{item}</ResourceName>" for item in rest[1].split(","))
             body = f"<Function><Alias>{name}</Alias><ClassType>{rest[0]}</ClassType><Resources>{listed}</Resources></Function>"

@@ -182,7 +182,7 @@ def test_an_error_of_the_parser_without_a_place_is_at_the_beginning(monkeypatch:
         def get_event(self) -> Any:
             raise yaml.MarkedYAMLError(problem="odd")
 
-    monkeypatch.setattr(reader, "_parser", lambda: Odd)
+    monkeypatch.setattr(reader, "parser", lambda: Odd)
     assert says("a: 1") == ["1:1 E111 not YAML: odd"]
 
 

@@ -1,0 +1,233 @@
+"""
+Add entries to a manifest's text, and change nothing else of it.
+
+A YAML library that reads and writes keeps comments, and yet puts its own quotes, folds and indents into lines that nobody
+touched. Here lines are only inserted. Where they belong is found with the parser's places; that they mean what they should,
+and everything else what it did, is seen by reading the result before anybody gets it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import yaml
+from yaml.events import (
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+    StreamEndEvent,
+)
+
+from reconciler.errors import InvalidManifest
+from reconciler.manifest.reader import Document, Mapping, parser, read
+
+if TYPE_CHECKING:
+    import collections.abc
+    from collections.abc import Iterator
+
+Value: TypeAlias = "str | list[str]"
+"""What stands behind a key of an entry: as it is written, see `literally`."""
+
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*\Z")
+_WORDS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
+"""What some reader of YAML takes for something else than text."""
+
+_LONG = 100
+"""Characters of a list on one line; a longer one gets a line an item."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One function or resource, as it will stand in a manifest."""
+
+    name: str
+    fields: collections.abc.Mapping[str, Value]
+    note: str = ""
+    """A comment beside it; one line, printable."""
+
+    is_short: bool = False
+    """Whether it stands on one line."""
+
+
+def scalar(text: str) -> str:
+    """Return `text` as YAML that every reader takes for this text."""
+    if _PLAIN.match(text) and text.lower() not in _WORDS:
+        return text
+    return '"' + "".join(_ESCAPED.get(c) or (c if c.isprintable() else _numbered(c)) for c in text) + '"'
+
+
+_ESCAPED = {'"': '\\"', "\\": "\\\\"}
+
+
+def _numbered(character: str) -> str:
+    return f"\\U{ord(character):08x}"
+
+
+def literally(text: str) -> str:
+    """Return how `text` is written where a manifest takes variables, so that it means no variable."""
+    return text.replace("${", "$${")
+
+
+def add(text: str, section: str, entries: collections.abc.Sequence[Entry]) -> str:
+    """
+    Return a manifest's text with entries behind those that a section of it has.
+
+    `text` is that of a manifest without problems. Raises E565 where no place for them is found.
+    """
+    if not entries:
+        return text
+    before = _values(text)
+    wanted = {**before, section: {**_section(before, section), **{one.name: dict(one.fields) for one in entries}}}
+    for candidate in _candidates(text, section, entries):
+        if _values(candidate) == wanted:
+            return candidate
+    raise InvalidManifest(
+        "E565",
+        f"no place is found in the manifest where entries could be added under '{section}:'",
+        hint="import into an empty folder with --out, and copy from there",
+    )
+
+
+def lines(one: Entry, indent: str = "  ") -> Iterator[str]:
+    """Yield the lines of an entry."""
+    note = f"  # {one.note}" if one.note else ""
+    if one.is_short:
+        yield f"{indent}{scalar(one.name)}: {_flow(one.fields)}{note}"
+        return
+    yield f"{indent}{scalar(one.name)}:{note}"
+    for key, value in one.fields.items():
+        shown = _flow(value)
+        if isinstance(value, list) and len(shown) > _LONG:
+            yield f"{indent}  {key}:"
+            yield from (f"{indent}    - {scalar(item)}" for item in value)
+        else:
+            yield f"{indent}  {key}: {shown}"
+
+
+def _flow(value: Value | collections.abc.Mapping[str, Value]) -> str:
+    if isinstance(value, str):
+        return scalar(value)
+    if isinstance(value, list):
+        return f"[{', '.join(map(scalar, value))}]"
+    return f"{{{', '.join(f'{key}: {_flow(item)}' for key, item in value.items())}}}"
+
+
+@dataclass
+class _Place:
+    """Where a key of the root stands, and its value; offsets."""
+
+    key: int
+    begin: int
+    end: int
+    """Right behind a value in one piece or in braces; of a block it says nothing."""
+
+    is_block: bool = False
+    indent: int | None = None
+    """Of a block's keys."""
+
+
+def _candidates(text: str, section: str, entries: collections.abc.Sequence[Entry]) -> Iterator[str]:
+    """Yield texts with the entries in them, the likeliest first; some say something else, or nothing."""
+    newline = "\r\n" if "\r\n" in text else "\n"
+    if not text.endswith("\n"):
+        text += newline
+    places, root = _places(text)
+    in_braces = ", ".join(f"{scalar(one.name)}: {_flow(one.fields)}" for one in entries)
+    here = places.get(section)
+    if root.is_block and (here is None or here.is_block or not _has(text, here)):
+        indent = " " * ((here and here.indent) or 2)
+        block = "".join(f"{line}{newline}" for one in entries for line in lines(one, indent))
+        if here is None:
+            yield from _as_new_section(text, places, f"{section}:{newline}{block}", newline)
+        elif here.is_block:
+            follower = min((place.key for place in places.values() if place.key > here.key), default=len(text))
+            yield from (text[:at] + block + text[at:] for at in _ends(text, here.begin, follower))
+        else:
+            # Nothing, `null` or {} behind the key: it goes, and what comes instead begins on the next line.
+            bare = text[: here.begin].rstrip(" ") + text[here.end :]
+            line = bare.find("\n", here.key) + 1
+            yield bare[:line] + block + bare[line:]
+    elif here is not None and _has(text, here):
+        yield from (text[: here.end - 1] + glue + in_braces + text[here.end - 1 :] for glue in (", ", " "))
+    elif here is not None:
+        yield f"{text[: here.begin]}{{{in_braces}}}{text[here.end :]}"
+    else:
+        yield from (
+            f"{text[: root.end - 1]}{glue}{section}: {{{in_braces}}}{text[root.end - 1 :]}" for glue in (", ", " ")
+        )
+
+
+def _as_new_section(text: str, places: dict[str, _Place], block: str, newline: str) -> Iterator[str]:
+    """Put a section before `functions:` and the comment above it, or at the end."""
+    if "functions" in places:
+        at = places["functions"].key
+        while at and text[text.rfind("\n", 0, at - 1) + 1 : at].startswith("#"):
+            at = text.rfind("\n", 0, at - 1) + 1
+        yield f"{text[:at]}{block}{newline}{text[at:]}"
+    yield text + newline + block
+
+
+def _ends(text: str, begin: int, follower: int) -> Iterator[int]:
+    """Yield where a block may end: before the blank lines and the comment above what follows, or behind them."""
+    at = follower
+    while at > begin and text[(line := text.rfind("\n", 0, at - 1) + 1) : at].strip()[:1] in ("", "#"):
+        if text[line:at].strip() and text[line] == " ":
+            break
+        at = line
+    yield at
+    yield follower
+    if (ended := re.compile(r"^(?:\.\.\.|---)", re.MULTILINE).search(text, begin)) is not None:
+        yield ended.start()
+
+
+def _has(text: str, place: _Place) -> bool:
+    """Say whether there is something in the braces of a value."""
+    return text.startswith("{", place.begin) and bool(_values(text[place.begin : place.end]))
+
+
+def _places(text: str) -> tuple[dict[str, _Place], _Place]:
+    """Return the places of the root's keys, and of the root itself."""
+    found: dict[str, _Place] = {}
+    root, depth, key, here = _Place(0, 0, 0), 0, None, None
+    events = parser()(text)
+    while type(event := events.get_event()) is not StreamEndEvent:
+        begin, end = event.start_mark.index, event.end_mark.index
+        if isinstance(event, (MappingEndEvent, SequenceEndEvent)):
+            depth -= 1
+            if depth == 1 and here is not None:
+                here.end, key, here = end, None, None
+            elif depth == 0:
+                root.end = end
+            continue
+        opens = isinstance(event, (MappingStartEvent, SequenceStartEvent))
+        if depth == 0 and opens:
+            root = _Place(begin, begin, end, is_block=not event.flow_style)
+        elif depth == 1 and key is None and isinstance(event, ScalarEvent):
+            key = (event.value, begin)
+        elif depth == 1 and key is not None:
+            here = found[key[0]] = _Place(key[1], begin, end, is_block=opens and not event.flow_style)
+            if not opens:
+                key, here = None, None
+        elif depth == 2 and here is not None and here.is_block and here.indent is None:
+            here.indent = event.start_mark.column
+        depth += opens
+    return found, root
+
+
+def _values(text: str) -> dict[str, Any]:
+    """Return what a text says, or nothing if it is not fit to be read."""
+    document = Document("")
+    try:
+        read(text.encode(), document)
+    except yaml.YAMLError:  # pragma: no cover - `read` notes it as a problem
+        return {}
+    return document.root if isinstance(document.root, Mapping) and not document.problems else {}
+
+
+def _section(values: dict[str, Any], name: str) -> dict[str, Any]:
+    found = values.get(name)
+    return found if isinstance(found, Mapping) else {}
