@@ -120,6 +120,7 @@ class _Run:
     def make(self, changes: Iterable[Change]) -> None:
         """Make some of the plan's changes, each after those that it needs."""
         by_key = {change.key: change for change in changes}
+        place = {key: number for number, key in enumerate(by_key)}
         sorter = TopologicalSorter(_order(by_key))
         sorter.prepare()
         tasks: queue.SimpleQueue[Change | None] = queue.SimpleQueue()
@@ -130,7 +131,7 @@ class _Run:
         try:
             while sorter.is_active():
                 if self._may_begin:
-                    for key in sorted(sorter.get_ready(), key=list(by_key).index):
+                    for key in sorted(sorter.get_ready(), key=place.__getitem__):
                         self._progress.started(by_key[key])
                         tasks.put(by_key[key])
                         in_flight += 1

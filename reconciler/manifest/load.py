@@ -12,6 +12,7 @@ import contextlib
 import os
 import stat
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal
 
@@ -54,6 +55,11 @@ class Loaded:
     policy: Rules | None
     _files: collections.abc.Mapping[str, str] = field(repr=False)
     _document: Document = field(repr=False, compare=False)
+
+    @cached_property
+    def spelled(self) -> collections.abc.Mapping[str, str]:
+        """Names of resources in lower case → as the manifest spells them."""
+        return {name.lower(): name for name in self.manifest.resources}
 
     def file(self, written: str) -> Path:
         """Return the file that a path of the manifest names: absolute, inside `folder`, symbolic links resolved."""

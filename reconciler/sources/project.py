@@ -84,7 +84,7 @@ def _uses(name: str, loaded: Loaded, artifacts: Artifacts) -> Iterator[tuple[str
     function, code, target = loaded.manifest.functions[name], loaded.code[name], loaded.target
     if code.entry is None:
         return
-    spelled = {declared.lower(): declared for declared in loaded.manifest.resources}
+    spelled = loaded.spelled
     listed: list[tuple[str, str | None]] = []
     modules: list[tuple[str, str]] = []
     if function.source is not None:

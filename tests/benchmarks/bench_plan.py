@@ -1,89 +1,123 @@
 """
-The bound of a plan that finds nothing to do, 1,000 functions and 2,000 resources, counted in the server's request log.
+The bound of a plan that finds nothing to do: 5,000 functions and 10,000 resources, on a service that answers after 30 ms.
 
-Without a ledger: list pages, and one ``?meta`` for each managed file resource; beside it the time against the same number
-of bare GET requests, one after the other. With the ledger of an apply: list pages and one entry.
+Against a bare client that fetches the two listings side by side, and then the newest entry of the ledger, and looks at
+nothing: at most 1.5×, for reading and planning, and for the whole command against the whole process of the bare client. Beside
+it, the same done naively with PyODPS's objects, on a tenth of the size. Each is a process of its own; rounds take turns.
 
-    python -m tests.benchmarks.bench_plan
+    python -m tests.benchmarks.bench_plan [FUNCTIONS]
 """
 
 from __future__ import annotations
 
-import hashlib
+import json
+import os
+import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
 
+from tests.benchmarks.stack import is_page, python, service, udfs, write
+
+ROUNDS, LATENCY_MS, BOUND = 5, 30, 1.5
+
+BARE = """
+import re, sys, time
+from concurrent.futures import ThreadPoolExecutor
 import requests
 
+base, ledger = f"{sys.argv[1]}/projects/{sys.argv[2]}", sys.argv[3]
+
+def pages(path):
+    session, marker = requests.Session(), ""
+    while True:
+        found = session.get(base + path, params={"expectmarker": "true", **({"marker": marker} if marker else {})})
+        marker = re.search(rb"<Marker>([^<]*)</Marker>|<Marker ?/>", found.content)[1]
+        if not marker:
+            return
+        marker = marker.decode()
+
+begun = time.perf_counter()
+with ThreadPoolExecutor(2) as pool:
+    list(pool.map(pages, ("/registration/functions", "/resources")))
+requests.get(f"{base}/resources/{ledger}").content
+print(time.perf_counter() - begun)
+"""
+
+OURS = """
+import os, sys, time
+from pathlib import Path
 from reconciler import workflow
-from reconciler.apply import Silent
-from reconciler.attempt import Patience
-from reconciler.errors import Position
-from reconciler.ledger import Holder
-from reconciler.local import Server
-from reconciler.names import Reference
-from reconciler.plan import Destination, make
-from reconciler.state import Desired, Function, Marker, Resource, name_mark
+from reconciler.artifacts.cache import Cache
+from reconciler.manifest.load import load
 from reconciler.targets.maxcompute import Client, Credentials, MaxCompute
 
-FUNCTIONS, RESOURCES = 1_000, 2_000
-HERE = Destination("local", "demo")
+ready = workflow.prepare(load(Path("udfs.yaml"), env=os.environ), cache=Cache(Path(sys.argv[1])), env=os.environ, on_step=print)
+begun = time.perf_counter()
+target = MaxCompute(Client(os.environ["ENDPOINT"], os.environ["PROJECT"], None, Credentials("a", "b"), "bench"), "bench", str)
+made = workflow.make_plan(ready, target.read())
+print(time.perf_counter() - begun)
+assert not made.changes
+"""
 
+NAIVE = """
+import sys, time
+from odps import ODPS
 
-def desired() -> dict[object, Desired]:
-    """Return 1,000 functions, each with a module and a file."""
-    here = Position("udfs.yaml")
-    md5, sha256 = hashlib.md5(b"#").hexdigest(), hashlib.sha256(b"#").hexdigest()
-    found = []
-    for number in range(FUNCTIONS):
-        name = f"f{number:04}"
-        marker = Marker("bench", sha256, md5, frozenset({name_mark(name)}))
-        found += [
-            Desired(Resource(f"{name}.py", "py", md5, 1), here, marker),
-            Desired(Resource(f"{name}.csv", "file", md5, 1), here, Marker("bench", sha256, md5)),
-            Desired(Function(name, f"{name}.F", (Reference(f"{name}.py"), Reference(f"{name}.csv"))), here),
-        ]
-    return {one.object.key: one for one in found}
+begun = time.perf_counter()
+project = ODPS("ann", "key", sys.argv[2], endpoint=sys.argv[1])
+for function in project.list_functions():
+    function.class_type, [resource.name for resource in function.resources]
+for resource in project.list_resources():
+    if hasattr(resource, "content_md5"):
+        resource.name, resource.content_md5
+print(time.perf_counter() - begun)
+"""
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder, Server(Path(folder) / "store") as server:
-        bytes_ = Path(folder) / "one"
-        bytes_.write_bytes(b"#")
-        target = MaxCompute(Client(server.url, "demo", None, Credentials("a", "b"), "bench"), "bench", lambda: "x")
-        wanted, reading = desired(), target.read()
-        first = make(wanted, reading.live, stack="bench", destination=HERE)  # type: ignore[arg-type]
-        contents = {hashlib.sha256(b"#").hexdigest(): bytes_}
-        workflow.carry_out(
-            first, reading, target, contents, Holder("bench"), Silent(), patience=Patience(time.monotonic)
-        )
-        pages = -(-FUNCTIONS // 1000) + -(-(RESOURCES + 1) // 1000)
-        remembered, _ = no_change(server, target, wanted)
-        print(
-            f"with the ledger: {remembered} requests, bound {pages} list pages + 1 entry: {remembered / (pages + 1):.3f}× of it"
-        )
-        target.store.remove("udfs.bench.1.json")
-        pages = -(-FUNCTIONS // 1000) + -(-RESOURCES // 1000)
-        asked, taken = no_change(server, target, wanted)
-        bound = pages + RESOURCES
-        print(f"without it: {asked} requests, bound {pages} list pages + {RESOURCES} meta: {asked / bound:.3f}× of it")
-        session = requests.Session()
-        begun = time.perf_counter()
-        for number in range(500):
-            session.get(f"{server.url}/projects/demo/resources/f{number:04}.py?meta", timeout=10)
-        bare = (time.perf_counter() - begun) / 500 * asked
-    print(f"without it: {taken / bare:.2f}× the time of the same number of bare GETs one after the other")
-
-
-def no_change(server: Server, target: MaxCompute, wanted: dict[object, Desired]) -> tuple[int, float]:
-    """Plan again; return how many requests were sent and how long it took."""
-    server.clear_requests()
-    begun = time.perf_counter()
-    reading = target.read()
-    plan = make(wanted, reading.live, stack="bench", destination=HERE, last=reading.last)  # type: ignore[arg-type]
-    assert not plan.changes
-    return len(server.requests), time.perf_counter() - begun
+    functions = int(sys.argv[1]) if len(sys.argv) > 1 else 5_000
+    with tempfile.TemporaryDirectory() as place:
+        folder, store, cache = Path(place) / "whole", Path(place) / "store", f"{place}/cache"
+        os.environ["UDFS_CACHE_DIR"] = cache
+        write(folder, functions)
+        write(Path(place) / "tenth", functions // 10)
+        with service(store) as quick:
+            udfs(folder, quick.env(), "apply", "--yes", "--writers", "32")
+            udfs(Path(place) / "tenth", quick.env("tenth"), "apply", "--yes", "--writers", "32")
+        with service(store, LATENCY_MS) as slow:
+            env = slow.env()
+            bare, ours, whole_bare, whole = [], [], [], []
+            os.chdir(folder)
+            for _ in range(ROUNDS):
+                begun = time.perf_counter()
+                bare.append(float(python(BARE, slow.url, "demo", "udfs.bench.1.json")))
+                whole_bare.append(time.perf_counter() - begun)
+                ours.append(float(python(OURS, cache, env=env)))
+                begun = time.perf_counter()
+                slow.forget()
+                udfs(folder, env, "plan")
+                whole.append(time.perf_counter() - begun)
+            sent = slow.log()
+            naive = float(python(NAIVE, slow.url, "tenth"))
+    pages = sum(map(is_page, sent))
+    ratios = [one / other for one, other in zip(ours, bare, strict=True)]
+    print(f"no-change plan of {functions:,} functions and {2 * functions:,} resources: {len(sent)} requests,")
+    print(f"  {pages} pages and {len(sent) - pages} entry of the ledger")
+    print(
+        f"reading and planning: {statistics.median(ours):.2f} s, bare client {statistics.median(bare):.2f} s: "
+        f"{statistics.median(ratios):.2f}× (bound {BOUND}×; rounds {', '.join(f'{one:.2f}' for one in ratios)})"
+    )
+    ratios = [one / other for one, other in zip(whole, whole_bare, strict=True)]
+    print(
+        f"the whole command: {statistics.median(whole):.2f} s, bare process {statistics.median(whole_bare):.2f} s: "
+        f"{statistics.median(ratios):.2f}× (rounds {', '.join(f'{one:.2f}' for one in ratios)})"
+    )
+    per = naive / (functions // 10) / (statistics.median(ours) / functions)
+    print(f"naively with PyODPS, a tenth of it: {naive:.1f} s, {per:.0f}× as long for each function")
+    print(json.dumps({"bare": bare, "ours": ours, "naive": naive}), file=sys.stderr)
+    assert len(sent) == pages + 1
 
 
 if __name__ == "__main__":

@@ -9,13 +9,13 @@ others.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from reconciler.errors import ServiceError
-from reconciler.ledger import Entry, Reading, entry_name, epoch_of, is_entry, is_unmoved, parse, unreadable
+from reconciler.ledger import Applied, Entry, Reading, entry_name, epoch_of, is_entry, is_unmoved, parse, unreadable
 from reconciler.names import Key, reference
 from reconciler.state import Function, Live, Resource, read_comment
 from reconciler.targets.maxcompute.client import moment
@@ -50,14 +50,18 @@ def everything(client: Client, stack: str, *, full: bool = False) -> Reading:
         epochs = tuple(sorted(e for live in entries if (e := epoch_of(live.object.name, stack)) is not None))
         last = _entry(client, entry_name(stack, epochs[-1])) if epochs else None
         resources = [live for live in listed if not is_entry(live.object.name)]
-        managed = {
-            live.object.key: pool.submit(_with_md5, client, live, None if full else last)
-            for live in resources
-            if live.marker and live.marker.stack == stack and _has_content(live)
-        }
-        found = [managed[live.object.key].result() if live.object.key in managed else live for live in resources]
+        remembered = {} if full or last is None else last.objects
+        found: list[Live | Future[Live | None]] = []
+        for live in resources:
+            if live.marker is None or live.marker.stack != stack or not _has_content(live):
+                found.append(live)
+            elif (applied := remembered.get(live.object.key)) is not None and is_unmoved(live, applied):
+                found.append(_as_applied(live, applied))
+            else:
+                found.append(pool.submit(_with_md5, client, live))
         # A resource that went away between the listing and its meta is not there.
-        state = {live.object.key: live for live in [*functions.result(), *filter(None, found)]}
+        there = (one.result() if isinstance(one, Future) else one for one in found)
+        state = {live.object.key: live for live in [*functions.result(), *filter(None, there)]}
         return Reading(state, epochs, last)
 
 
@@ -102,12 +106,14 @@ def _has_content(live: Live) -> bool:
     return isinstance(live.object, Resource) and live.object.type not in _WITHOUT_CONTENT
 
 
-def _with_md5(client: Client, live: Live, last: Entry | None) -> Live | None:
-    applied = last.objects.get(live.object.key) if last else None
-    if applied is not None and is_unmoved(live, applied):
-        assert isinstance(applied.object, Resource)
-        assert isinstance(live.object, Resource)
-        return replace(live, object=replace(live.object, md5=applied.object.md5))
+def _as_applied(live: Live, applied: Applied) -> Live:
+    """Return a resource that looks as the ledger saw it, with the MD5 that it then had."""
+    assert isinstance(applied.object, Resource)
+    assert isinstance(live.object, Resource)
+    return replace(live, object=replace(live.object, md5=applied.object.md5))
+
+
+def _with_md5(client: Client, live: Live) -> Live | None:
     meta = one(client, live.object.key)
     if meta is None:
         return None
