@@ -1208,6 +1208,13 @@ _explain(
     one stack do not both list, each would delete.""",
 )
 _explain(
+    "E564",
+    "several targets where there can be one",
+    """
+    validate, plan, drift and apply take several targets (--target a,b or --all-targets). A saved plan, a dump and a digest are
+    about one: name each target by itself there.""",
+)
+_explain(
     "E565",
     "no place in the manifest",
     """

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "init": ("starting", "Write a commented starter manifest and a first function."),
     "validate": ("starting", "Check the manifest and every file it names; no service is asked."),
+    "targets": ("comparing", "Show what each target comes to, and the line that each value comes from."),
     "lock": ("locking", "Resolve the packages' requirements for their runtimes, and write udfs.lock."),
     "plan": ("reconciling", "Show what differs between the manifest and the project."),
     "apply": ("reconciling", "Make the project match the manifest."),

@@ -68,37 +68,38 @@ def carry_out(
     writers: int,
     *,
     look_again: Callable[[], Reading] | None = None,
+    shown: bool = False,
 ) -> int:
     """
-    Show a plan, see that it is allowed and wanted, make its changes, and report.
+    Show a plan, unless it was `shown`, see that it is allowed and wanted, make its changes, and report.
 
     A person takes their time to answer; `look_again` is asked afterwards whether all is as it was.
     """
-    if not options.as_json:
+    if not options.as_json and not shown:
         print_lines(text.plan(made))
     require_digest(made, consent.digest)
     require_allowed(made, allow_deletes=consent.allow_deletes)
     if made.changes and not consent.yes:
         require_free(reading.last, target.store.now())
-        _ask(made, options, consent.retype)
+        if consent.retype:
+            what = f"Type the stack's name ({consent.retype}) to delete {made.deletes} objects:"
+            ask(options, what, consent.retype)
+        else:
+            ask(options, "Make these changes? Only 'yes' is taken:")
         reading = look_again() if look_again else reading
     patience = Patience(time.monotonic, jitter=lambda: random.uniform(0.5, 1.5))
     holder = identity.holder(options.file.parent)
-    with progress(made) as shown, first_asks(patience.stop):
-        report = workflow.carry_out(made, reading, target, contents, holder, shown, patience=patience, writers=writers)
+    with progress(made) as bar, first_asks(patience.stop):
+        report = workflow.carry_out(made, reading, target, contents, holder, bar, patience=patience, writers=writers)
     return _tell(made, _explained(report, consent.again), options)
 
 
-def _ask(made: Plan, options: Options, retype: str | None) -> None:
-    """Ask for consent to what was shown; a stack is destroyed only by typing its name."""
+def ask(options: Options, question: str, wanted: str = "yes") -> None:
+    """Ask for consent to what was shown; anything but `wanted` is none."""
     if options.as_json:
         raise Refused("E507", "with --format json nothing is shown that could be agreed to", hint="add --yes")
     if not is_interactive():
         raise Refused("E507", "nobody can be asked here", hint="look at the plan, then add --yes")
-    if retype:
-        wanted, question = retype, f"Type the stack's name ({retype}) to delete {made.deletes} objects:"
-    else:
-        wanted, question = "yes", "Make these changes? Only 'yes' is taken:"
     if not confirmed(question, answer=lambda typed: typed == wanted):
         raise Refused("E507", "not confirmed; nothing was changed")
 
@@ -114,6 +115,9 @@ def _tell(made: Plan, report: Report, options: Options) -> int:
             print_lines(text.report(report))
         if report.error:
             print_error(report.error, as_json=False)
+    options.told.append(text.tally(report) if made.changes else text.summary(made))
+    if report.error and not report.interrupted:
+        options.told.append(f"{report.error.problems[0].code}: {report.error.problems[0].message}")
     if report.interrupted:
         return 130
     return report.error.exit_code if report.error else 0

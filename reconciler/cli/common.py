@@ -10,7 +10,7 @@ import secrets
 import shlex
 import sys
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeAlias, TypeVar
 
@@ -50,6 +50,12 @@ class Options:
     target: str | None
     format: Format
 
+    targets: tuple[str, ...] = ()
+    """Several, in the order in which they were named; `target` is then not given."""
+
+    told: list[str] = field(default_factory=list, compare=False)
+    """What a command has to say in one line; for a report on several targets."""
+
     @property
     def as_json(self) -> bool:
         return self.format == "json"
@@ -57,7 +63,8 @@ class Options:
     def arguments(self) -> str:
         """Return the options as they would be typed again."""
         file = "" if self.file == Path("udfs.yaml") else f" -f {shlex.quote(str(self.file))}"
-        return file + (f" --target {shlex.quote(self.target)}" if self.target else "")
+        named = ",".join(self.targets) or self.target
+        return file + (f" --target {shlex.quote(named)}" if named else "")
 
     def aimed(self, found: Iterable[Problem]) -> tuple[Problem, ...]:
         """Return problems whose hints name commands as they have to be typed: with the options that were given."""
@@ -72,19 +79,43 @@ def manifest_options(command: Callable[..., R]) -> Callable[..., R]:
     return _manifest_options(command, format_option)
 
 
-def report_options(command: Callable[..., R]) -> Callable[..., R]:
-    """As `manifest_options`, with the formats of those who collect findings."""
-    return _manifest_options(command, _formats("text", "json", "sarif", "github"))
+def several_options(command: Callable[..., R]) -> Callable[..., R]:
+    """As `manifest_options`, for a command that takes several targets and sees to them itself."""
+    return _manifest_options(command, format_option, several=True)
 
 
-def plan_options(command: Callable[..., R]) -> Callable[..., R]:
-    """As `manifest_options`, with the format of comments on a pull request."""
-    return _manifest_options(command, _formats("text", "json", "markdown"))
+def report_options(command: Callable[..., int]) -> Callable[..., int]:
+    """As `manifest_options`, with the formats of those who collect findings, and for each of several targets."""
+    return _manifest_options(for_each(command), _formats("text", "json", "sarif", "github"), several=True)
 
 
-def drift_options(command: Callable[..., R]) -> Callable[..., R]:
-    """As `manifest_options`, with every format there is."""
-    return _manifest_options(command, _formats("text", "json", "markdown", "sarif", "github"))
+def plan_options(command: Callable[..., int]) -> Callable[..., int]:
+    """As `manifest_options`, with the format of comments on a pull request, and for each of several targets."""
+    return _manifest_options(for_each(command), _formats("text", "json", "markdown"), several=True)
+
+
+def drift_options(command: Callable[..., int]) -> Callable[..., int]:
+    """As `manifest_options`, with every format there is, and for each of several targets."""
+    formats = _formats("text", "json", "markdown", "sarif", "github")
+    return _manifest_options(for_each(command), formats, several=True)
+
+
+def for_each(command: Callable[..., int]) -> Callable[..., int]:
+    """Let a command about one target be called for several; what comes of each is told together."""
+
+    @functools.wraps(command)
+    def wrapper(options: Options, **given: Any) -> int:
+        if not options.targets:
+            return command(options, **given)
+        from reconciler.cli import fanout
+
+        for name in ("out", "against"):
+            if given.get(name) is not None:
+                message = f"--{name} is about one target, and {len(options.targets)} were named"
+                raise UsageError("E564", message, hint=f"once for each: --target {options.targets[0]}")
+        return fanout.tell(fanout.run(options, lambda one: command(one, **given)), options)
+
+    return wrapper
 
 
 def _formats(*names: Format) -> Callable[[Callable[..., R]], Callable[..., R]]:
@@ -98,8 +129,23 @@ def _formats(*names: Format) -> Callable[[Callable[..., R]], Callable[..., R]]:
     return click.option("--format", type=click.Choice(names), default="text", show_default=True, help=f"{told}.")
 
 
+def _target_options(command: Callable[..., R], *, several: bool) -> Callable[..., R]:
+    if not several:
+        return click.option(
+            "--target", metavar="NAME", help="A target of the manifest; 'local' or the only one when left out."
+        )(command)
+    everywhere = click.option("--all-targets", is_flag=True, help="Each target of the manifest, in its order.")
+    named = click.option(
+        "--target",
+        multiple=True,
+        metavar="NAME[,NAME]",
+        help="A target of the manifest, or several, in this order; 'local' or the only one when left out.",
+    )
+    return named(everywhere(command))
+
+
 def _manifest_options(
-    command: Callable[..., R], formats: Callable[[Callable[..., R]], Callable[..., R]]
+    command: Callable[..., R], formats: Callable[[Callable[..., R]], Callable[..., R]], *, several: bool = False
 ) -> Callable[..., R]:
     @click.option(
         "-f",
@@ -109,13 +155,23 @@ def _manifest_options(
         show_default=True,
         help="The manifest.",
     )
-    @click.option("--target", metavar="NAME", help="A target of the manifest; 'local' or the only one when left out.")
+    @functools.partial(_target_options, several=several)
     @formats
     @click.option("-v", "--verbose", is_flag=True, help="Log every request to stderr.")
     @functools.wraps(command)
-    def wrapper(file: Path, target: str | None, format: Format, verbose: bool, **given: Any) -> R:
+    def wrapper(
+        file: Path,
+        target: str | tuple[str, ...] | None,
+        format: Format,
+        verbose: bool,
+        all_targets: bool = False,
+        **given: Any,
+    ) -> R:
         log_requests(enabled=verbose)
-        options = Options(file, target, format)
+        given_targets = (target,) if isinstance(target, str) else target or ()
+        names = _named(file, given_targets, all_targets=all_targets) if several else given_targets
+        one = names[0] if len(names) == 1 else None
+        options = Options(file, one, format, names if len(names) > 1 else ())
         try:
             return command(options, **given)
         except UdfsError as error:
@@ -123,6 +179,17 @@ def _manifest_options(
             raise
 
     return wrapper
+
+
+def _named(file: Path, given: tuple[str, ...], *, all_targets: bool) -> tuple[str, ...]:
+    """Return the targets that are meant, each once."""
+    if all_targets:
+        from reconciler.manifest.targets import names
+
+        if given:
+            raise UsageError("E564", "--all-targets and --target exclude each other", hint="leave one of them out")
+        return names(file)
+    return tuple(dict.fromkeys(name for one in given for name in one.split(",") if name))
 
 
 def format_option(command: Callable[P, R]) -> Callable[P, R]:

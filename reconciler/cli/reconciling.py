@@ -12,7 +12,7 @@ import click
 
 from reconciler import workflow
 from reconciler.cli import saving
-from reconciler.cli.carrying import Consent, carry_out, writers_option
+from reconciler.cli.carrying import Consent, ask, carry_out, writers_option
 from reconciler.cli.common import (
     Options,
     command,
@@ -22,21 +22,26 @@ from reconciler.cli.common import (
     manifest_options,
     plan_options,
     prepared,
+    several_options,
 )
 from reconciler.cli.output import note, print_document, print_lines, quoted
 from reconciler.cli.saving import refresh_option
 from reconciler.drift import restoring
-from reconciler.errors import Refused, UsageError
-from reconciler.plan import guards
+from reconciler.errors import Refused, UsageError, count
+from reconciler.ledger import require_free
+from reconciler.plan import guards, require_allowed
 from reconciler.policy import of_time
 from reconciler.render import text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from reconciler.drift import Drift
     from reconciler.ledger import Reading
     from reconciler.manifest.load import Loaded
     from reconciler.plan import Plan
     from reconciler.targets import Target
+    from reconciler.workflow import Prepared
 
 CHANGES_PRESENT = 2
 
@@ -74,7 +79,10 @@ def plan(
     allow_deletes: int,
     against: Path | None,
 ) -> int:
-    """Show what differs between the manifest and the project, and what apply would do. Changes nothing."""
+    """Show what differs between the manifest and the project, and what apply would do. Changes nothing.
+
+    For several targets there is one plan each; the exit code is the worst.
+    """
     manifest_digest = saving.manifest_digest(options.file)
     ready = prepared(loaded(options))
     if against is not None:
@@ -86,6 +94,7 @@ def plan(
         saving.save(made, reading, out, manifest_digest, allow_deletes)
     if rest := of_time(ready.loaded.policy, datetime.now(timezone.utc)):
         note(f"apply would be refused: {rest[0].message} ({rest[0].hint})")
+    options.told.append(text.summary(made))
     _print_plan(made, options, next_command=_next(made, options, out, allow_deletes, restore=restore))
     if made.refusals or (out is not None and saving.hopeless(made)):
         return Refused.exit_code
@@ -94,7 +103,7 @@ def plan(
 
 @command()
 @click.argument("planfile", required=False, type=click.Path(path_type=Path, dir_okay=False))
-@manifest_options
+@several_options
 @refresh_option
 @restore_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -102,6 +111,7 @@ def plan(
 @click.option(
     "--digest", callback=saving.digest_of, metavar="sha256:…", help="Refuse any plan but the one with this digest."
 )
+@click.option("--keep-going", is_flag=True, help="Of several targets: go on with the next when one fails.")
 @writers_option
 def apply(
     options: Options,
@@ -111,16 +121,22 @@ def apply(
     yes: bool,
     allow_deletes: int,
     digest: str | None,
+    keep_going: bool,
     writers: int,
 ) -> int:
     """Make the project match the manifest: show the plan, ask, and make the changes.
 
     With PLANFILE, which udfs plan --out wrote, make exactly the changes of that plan, or none if anything has moved.
+    For several targets all plans are shown before one question, and nothing is changed anywhere unless each can be made;
+    then one target is applied after the other, as far as the first that fails.
     """
     consent = Consent(yes, allow_deletes, digest)
     if restore:
         # What a run was cut off from is no drift any more, so --restore would not carry on.
         consent = replace(consent, again="what is left is in the next plan: udfs apply")
+    if options.targets:
+        _require_one(options, {"PLANFILE": planfile, "--digest": digest})
+        return _apply_several(options, refresh, consent, writers, restore=restore, keep_going=keep_going)
     if planfile is not None and restore:
         raise UsageError("E901", "--restore makes a plan, and a plan was given", hint="leave one of them out")
     if planfile is not None:
@@ -131,6 +147,57 @@ def apply(
         made = workflow.make_plan(ready, reading, restoring=restore)
         made = workflow.in_time(made, ready.loaded, target)
         return carry_out(made, reading, target, ready.contents, options, consent, writers)
+
+
+def _require_one(options: Options, given: Mapping[str, object]) -> None:
+    """Refuse what can only mean one target."""
+    for name, value in given.items():
+        if value is not None:
+            hint = f"once for each: --target {options.targets[0]}"
+            raise UsageError("E564", f"{name} is about one target, and {len(options.targets)} were named", hint=hint)
+
+
+def _apply_several(
+    options: Options, refresh: str, consent: Consent, writers: int, *, restore: bool, keep_going: bool
+) -> int:
+    """Show the plans of all targets, ask once, and apply them in turn: each plan only as it was shown."""
+    from reconciler.cli import fanout
+
+    planned: dict[str, tuple[Prepared, Plan]] = {}
+
+    def look(ready: Prepared, target: Target) -> tuple[Reading, Plan]:
+        reading = target.read(full=refresh == "full")
+        made = workflow.make_plan(ready, reading, restoring=restore)
+        return reading, workflow.in_time(made, ready.loaded, target)
+
+    def show(one: Options) -> int:
+        ready = prepared(loaded(one))
+        with connected(ready.loaded) as target:
+            reading, made = look(ready, target)
+            _print_plan(made, one)
+            one.told.append(text.summary(made))
+            require_allowed(made, allow_deletes=consent.allow_deletes)
+            if made.changes:
+                require_free(reading.last, target.store.now())
+        planned[ready.loaded.target_name] = ready, made
+        return 0
+
+    def perform(one: Options) -> int:
+        ready, shown = planned[one.target or ""]
+        with connected(ready.loaded) as target:
+            reading, made = look(ready, target)
+            agreed = replace(consent, yes=True, digest=shown.digest)
+            return carry_out(made, reading, target, ready.contents, one, agreed, writers, shown=True)
+
+    results = fanout.run(options, show)
+    if fanout.worst(results):
+        code = fanout.tell(results, options)
+        note("nothing was changed in any target")
+        return code
+    changes = sum(len(made.changes) for _, made in planned.values())
+    if changes and not consent.yes:
+        ask(options, f"Make these {count(changes, 'change')} in {len(planned)} targets? Only 'yes' is taken:")
+    return fanout.tell(fanout.run(options, perform, stop=not keep_going, named=True), options)
 
 
 def _apply_saved(planfile: Path, options: Options, refresh: str, consent: Consent, writers: int) -> int:
@@ -185,6 +252,7 @@ def drift(options: Options, refresh: str) -> int:
     with connected(ready.loaded) as target:
         reading = target.read(full=refresh == "full")
     made, found = workflow.make_plan(ready, reading), workflow.find_drift(ready, reading)
+    options.told.append(text.drift_summary(found))
     _print_drift(found, made, options)
     return CHANGES_PRESENT if found.drifted else 0
 

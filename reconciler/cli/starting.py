@@ -79,11 +79,14 @@ def validate(options: Options) -> int:
         _print_report(tuple(breaches), options)
         return Refused.exit_code
     if options.format != "text":
+        options.told.append("valid")
         _print_report((*manifest.warnings, *ready.warnings), options)
         return 0
     functions = len(manifest.manifest.functions)
     objects = len(ready.desired) - functions
-    print(f"{options.file}: valid, {count(functions, 'function')} and {count(objects, 'resource')}")
+    told = f"valid, {count(functions, 'function')} and {count(objects, 'resource')}"
+    options.told.append(told)
+    print(f"{options.file}: {told}")
     return 0
 
 

@@ -96,7 +96,7 @@ def load(
     `target` is the one named by the user, if any; `shown` is how problems call the file.
     """
     called = shown or str(path)
-    return understand(_content(path, called), called, path.parent.resolve(), target=target, env=env)
+    return understand(content_of(path, called), called, path.parent.resolve(), target=target, env=env)
 
 
 def understand(
@@ -137,12 +137,13 @@ def _rules(document: Document, written: str, folder: Path, files: collections.ab
     if written not in files:
         return None
     called = str(PurePath(document.file).parent / written)
-    rules, found = load_policy(_content(folder / files[written], called), called)
+    rules, found = load_policy(content_of(folder / files[written], called), called)
     document.problems += found
     return rules
 
 
-def _content(path: Path, called: str) -> bytes:
+def content_of(path: Path, called: str) -> bytes:
+    """Return a manifest's bytes, or one too many; raises if it is not a regular file, or not there."""
     try:
         # Opening a named pipe would wait for a writer; without waiting it opens, and is refused below.
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))

@@ -20,7 +20,7 @@ from reconciler.selection import is_file, path_of
 from reconciler.state import Function, Resource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from reconciler.artifacts.closure import Need
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from reconciler.errors import Problem
     from reconciler.ledger import Entry
     from reconciler.locking.changes import Move
+    from reconciler.manifest.targets import Value
     from reconciler.plan import Destination, Plan
     from reconciler.render.maxframe import Exported
     from reconciler.report import Deployed, Report, Upload
@@ -542,6 +543,50 @@ class ImportDocument(_Model):
     present: tuple[str, ...] = Field(description="Functions and resources that the manifest had already.")
 
 
+class TargetDocument(_Model):
+    """What came of a command for one of several targets."""
+
+    target: str
+    exit_code: int | None = Field(None, description="Absent: it was not begun, because a target before it failed.")
+    summary: str
+    document: dict[str, Any] | None = Field(None, description="What the command prints for this target alone.")
+
+
+class TargetsDocument(_Model):
+    """What came of a command for several targets, in the order given."""
+
+    format: Literal["udfs.targets/1"] = "udfs.targets/1"
+    exit_code: int = Field(description="The worst of them.")
+    targets: tuple[TargetDocument, ...]
+
+
+class ValueDocument(_Model):
+    """One value as a target has it."""
+
+    key: str
+    value: str | None = Field(
+        None, description="Absent for what the environment does not set, and for variables from it."
+    )
+    written: str | None = None
+    at: str | None = Field(None, description="file:line:column; absent for a default.")
+    instead_of: str | None = Field(None, description="Where the top level has another value of this variable.")
+
+
+class EffectiveDocument(_Model):
+    """What one target comes to."""
+
+    target: str
+    values: tuple[ValueDocument, ...]
+    variables: tuple[ValueDocument, ...]
+
+
+class EffectiveTargetsDocument(_Model):
+    """What each target of a manifest comes to."""
+
+    format: Literal["udfs.effective/1"] = "udfs.effective/1"
+    targets: tuple[EffectiveDocument, ...]
+
+
 class HistoryDocument(_Model):
     """The last applies of a stack, the newest first."""
 
@@ -579,6 +624,39 @@ def imported(done: Imported) -> ImportDocument:
             NotImportedDocument(kind=one.key.kind, name=one.key.name, reason=one.reason) for one in done.left_out
         ),
         present=tuple(map(str, done.present)),
+    )
+
+
+def targets(code: int, told: Iterable[tuple[str, int | None, str, dict[str, Any] | None]]) -> TargetsDocument:
+    return TargetsDocument(
+        exit_code=code,
+        targets=tuple(
+            TargetDocument(target=name, exit_code=ended, summary=summary, document=found)
+            for name, ended, summary, found in told
+        ),
+    )
+
+
+def effective(found: Mapping[str, Iterable[Value]]) -> EffectiveTargetsDocument:
+    return EffectiveTargetsDocument(
+        targets=tuple(
+            EffectiveDocument(
+                target=name,
+                values=tuple(_value(one) for one in values if not one.is_variable),
+                variables=tuple(_value(one) for one in values if one.is_variable),
+            )
+            for name, values in ((name, tuple(values)) for name, values in found.items())
+        )
+    )
+
+
+def _value(one: Value) -> ValueDocument:
+    return ValueDocument(
+        key=one.key,
+        value=one.shown,
+        written=one.written,
+        at=str(one.at) if one.at else None,
+        instead_of=str(one.instead_of[1]) if one.instead_of else None,
     )
 
 

@@ -60,6 +60,26 @@ def drift(found: Drift, made: Plan, command: str | None) -> str:
     return _document([f"**{text.drift_summary(found)}**", _place(made)], "| | object | what | where |", rows, below)
 
 
+def targets(parts: Sequence[tuple[str, str, str]]) -> str:
+    """
+    Return what was told of several targets: a line each, then their documents.
+
+    `parts` has name, document and summary; a document that does not fit any more is cut between its rows.
+    """
+    head = "\n".join(f"- target {_code(name)}: {_plain(told)}" for name, _, told in parts)[: _MOST // 2]
+    documents = [document.rstrip("\n") for _, document, _ in parts if document]
+    share = (_MOST - len(head)) // max(1, len(documents)) - _TABLE_HEAD
+    return "\n\n".join([head, *(_cut(one, share) for one in documents)]) + "\n"
+
+
+def _cut(document: str, room: int) -> str:
+    if len(document) <= room:
+        return document
+    kept = document[: document.rfind("\n", 0, room)]
+    rest = document[len(kept) :].count("\n| ")
+    return f"{kept}\n\n… and {count(rest, 'more object')}"
+
+
 def _document(head: Sequence[str], columns: str, rows: Sequence[str], below: Sequence[str]) -> str:
     frame = "\n\n".join([*head, *below])
     room, shown = _MOST - len(frame) - _TABLE_HEAD, []

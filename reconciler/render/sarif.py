@@ -37,6 +37,23 @@ def sarif(found: Iterable[Problem]) -> str:
     return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
 
 
+def merged(documents: Iterable[dict[str, Any]]) -> str:
+    """
+    Return several documents as one with one run, each result once.
+
+    GitHub refuses several runs of one tool in a file.
+    """
+    results: dict[str, dict[str, Any]] = {}
+    for document in documents:
+        for run in document["runs"]:
+            results |= {json.dumps({**one, "ruleIndex": 0}): one for one in run["results"]}
+    codes = sorted({one["ruleId"] for one in results.values()})
+    driver = {"name": "udfs", "version": __version__, "rules": [_rule(code) for code in codes]}
+    told = [{**one, "ruleIndex": codes.index(one["ruleId"])} for one in results.values()]
+    run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": told}
+    return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
+
+
 def _rule(code: str) -> dict[str, Any]:
     explained = EXPLANATIONS[code]
     return {

@@ -190,13 +190,13 @@ def drift_summary(found: Drift) -> str:
 def report(done: Report) -> Iterator[Line]:
     """Yield what an apply did; object by object when it did not get through."""
     if done.complete:
-        yield (("name", _tally(done)),)
+        yield (("name", tally(done)),)
         return
     styles = {Outcome.DONE: "create", Outcome.FAILED: "error", Outcome.NOT_TRIED: "quiet"}
     for change, outcome in done.outcomes:
         word = _PAST[change.action] if outcome is Outcome.DONE else f"{outcome.value} ({change.action.value})"
         yield (styles[outcome], f"  {word:<20}"), ("", safe(str(change.key)))
-    yield (("name", f"{'Interrupted' if done.interrupted else 'Stopped'}: {_tally(done)}"),)
+    yield (("name", f"{'Interrupted' if done.interrupted else 'Stopped'}: {tally(done)}"),)
 
 
 def finished(change: Change) -> Line:
@@ -419,7 +419,7 @@ def _destination(made: Plan) -> str:
     return f"project {made.destination.project}{schema} (target {made.destination.target})"
 
 
-def _tally(done: Report) -> str:
+def tally(done: Report) -> str:
     counts = [
         f"{sum(c.action is action for c in done.done)} {_PAST[action]}"
         for action in _SIGNS

@@ -1,0 +1,79 @@
+"""Several targets in one command: each for itself, and told together."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from reconciler.cli import fanout, run
+from reconciler.errors import EXIT_CODES
+from reconciler.render import markdown
+
+SOURCE = 'from odps.udf import annotate\n@annotate("->bigint")\nclass F(object):\n    def evaluate(self):\n        return {}\n'
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two targets that are both in the local service."""
+    monkeypatch.chdir(tmp_path)
+    Path("f.py").write_text(SOURCE.format(1))
+    targets = "{a: {endpoint: local, project: one}, b: {endpoint: local, project: two}}"
+    Path("udfs.yaml").write_text(f"stack: s\ntargets: {targets}\nfunctions:\n  f: {{source: f.py, class: F}}\n")
+    return tmp_path
+
+
+def test_all_local_targets_are_applied_in_turn(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["plan", "--all-targets", "--exit-code"]) == 2
+    assert run(["apply", "--target", "b", "--yes"]) == 0
+    assert run(["apply", "--target", "b,a", "--yes"]) == 0
+    assert run(["plan", "--all-targets", "--exit-code"]) == 0
+    capsys.readouterr()
+    assert run(["apply", "--target", "b", "--target", "a", "--yes", "--format", "json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [(one["target"], one["document"]["plan"]["project"]) for one in told["targets"]] == [
+        ("b", "two"),
+        ("a", "one"),
+    ]
+    assert run(["history", "--target", "a"]) == run(["history", "--target", "b"]) == 0
+
+
+def test_one_target_that_fails_hides_no_other(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["plan", "--target", "a,nobody,b", "--format", "json"]) == 3
+    told = json.loads(capsys.readouterr().out)
+    assert [one["exit_code"] for one in told["targets"]] == [0, 3, 0]
+    assert [one["document"]["format"] for one in told["targets"]] == ["udfs.plan/1", "udfs.problems/1", "udfs.plan/1"]
+    assert run(["apply", "--target", "a,nobody,b", "--yes"]) == 3
+    assert run(["plan", "--target", "a,b", "--exit-code"]) == 2, "nothing was changed"
+
+
+def test_findings_of_all_targets_are_one_sarif_run(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("f.py").write_text("class G: pass\n")
+    assert run(["validate", "--all-targets", "--format", "sarif"]) == 3
+    [only] = json.loads(capsys.readouterr().out)["runs"]
+    assert [(one["ruleId"], one["ruleIndex"]) for one in only["results"]] == [("E804", 0)], "both say the same"
+
+
+def test_what_is_about_one_target_is_refused_for_several(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (
+        ["plan", "--out", "x.json"],
+        ["plan", "--against", "x"],
+        ["apply", "x"],
+        ["apply", "--digest", f"sha256:{'0' * 64}"],
+    ):
+        assert run([*command, "--all-targets"]) == 3
+        assert "E564" in capsys.readouterr().err
+
+
+def test_every_exit_code_has_its_place_among_the_worst() -> None:
+    assert set(fanout.SEVERITY) == set(EXIT_CODES)
+    assert fanout.worst([]) == 0
+    assert fanout.worst([fanout.Result("a", 2, ""), fanout.Result("b", 8, ""), fanout.Result("c", 1, "")]) == 8
+
+
+def test_a_comment_on_many_targets_fits_into_one() -> None:
+    document = "**Plan**\n\n| | object | what | where |\n|---|---|---|---|\n" + "| + | x | y | z |\n" * 5_000
+    found = markdown.targets([(f"t{number}", document, "Plan: 5,000 to create") for number in range(20)])
+    assert len(found) <= 65_536
+    assert found.count("more object") == 20
