@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import re
 import shlex
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +17,7 @@ import click
 from reconciler import workflow
 from reconciler.cli.common import Options, command, connected, loaded, manifest_options
 from reconciler.cli.output import note, print_document, print_lines
-from reconciler.errors import UsageError
+from reconciler.errors import MachineError, UsageError
 from reconciler.plan import guards
 from reconciler.render import text
 
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from reconciler.manifest.load import Loaded
     from reconciler.plan import Plan
     from reconciler.saved import Saved
+
+_WRONG_NAME = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
+"""Why a file cannot be written that somebody else could write neither; a full or read-only disk is the machine's."""
 
 _DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{64})\Z")
 
@@ -146,6 +151,11 @@ def write_whole(file: Path, content: bytes) -> None:
         part.write_bytes(content)
         part.replace(file)
     except OSError as error:
-        raise UsageError("E521", f"'{file}' cannot be written: {error.strerror or error}") from None
+        told = f"'{file}' cannot be written: {error.strerror or error}"
+        if error.errno in _WRONG_NAME:
+            raise UsageError("E521", told) from None
+        raise MachineError("E904", told) from None
     finally:
-        part.unlink(missing_ok=True)
+        # Where nothing can be written, nothing was, and there may be no looking either.
+        with suppress(OSError):
+            part.unlink()

@@ -15,6 +15,7 @@ from reconciler.cli.common import Options, command, loaded, manifest_options, pr
 from reconciler.cli.launching import explained, interpreter_for, is_pure
 from reconciler.cli.output import print_document, print_lines
 from reconciler.cli.output import quoted as as_quoted
+from reconciler.cli.saving import write_whole
 from reconciler.errors import InterpreterError, Problem, TestsFailed, UsageError
 from reconciler.manifest.wording import did_you_mean, quoted
 from reconciler.names import function_key
@@ -63,7 +64,7 @@ def test(options: Options, functions: tuple[str, ...], timeout: float, memory: i
             print_lines(map(tried.trial, done))
             sys.stdout.flush()
     if junit:
-        junit.write_text(tried.junit(manifest.manifest.stack, trials), encoding="utf-8")
+        write_whole(junit, tried.junit(manifest.manifest.stack, trials).encode())
     _tell(options, manifest, trials)
     verdicts = {one.verdict for one in trials}
     if Verdict.FAILED in verdicts:

@@ -114,9 +114,9 @@ class Oracle:
             if newest:
                 assert not others[newest].is_held(self._now), f"{run} takes {key} while {others[newest].holder} works"
             if run.command == "adopt":
-                self.made.update(
-                    (k, run.stack) for k in self.service.things if k.kind == "function" and k.folded in run.named
-                )
+                # What was marked already is not taken over.
+                taken = [k for k in now.objects if k.kind == "function" and k.folded in run.named]
+                self.made.update((k, run.stack) for k in taken if k in self.service.things)
             return
         assert isinstance(before, File)
         was = ledger.parse(before.content, before.name)

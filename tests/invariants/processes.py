@@ -7,6 +7,7 @@ of it: a process of its own all the same, with its own signals, limits and death
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import resource
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-NOBODY = 65534
+_CAPABILITIES = 0x20080522
+"""The version of what `capset` takes (linux/capability.h)."""
+
 _forks = multiprocessing.get_context("forkserver")
 _forks.set_forkserver_preload([
     "tests.invariants.processes", "reconciler.cli.reconciling", "reconciler.cli.returning", "reconciler.cli.owning",
@@ -39,8 +42,8 @@ class Limits:
     file_bytes: int | None = None
     """No file grows beyond this: what a full disk does to a write."""
 
-    nobody: bool = False
-    """It is not root, for whom nothing is read-only."""
+    powerless: bool = False
+    """What is read-only is so for it, even if it is root's."""
 
 
 class Process:
@@ -78,11 +81,17 @@ def _command(folder: str, out: str, arguments: tuple[str, ...], env: Mapping[str
     if limits.part_bytes:
         write.PART_BYTES = limits.part_bytes
         write._PARTS_AT_ONCE = 1  # one after the other, so that requests can be counted
-    if limits.nobody and os.geteuid() == 0:
-        os.setgid(NOBODY)
-        os.setuid(NOBODY)
+    if limits.powerless and os.geteuid() == 0:
+        _lay_down_powers()
     if limits.file_bytes is not None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (limits.file_bytes, limits.file_bytes))
     sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
     main(arguments)
+
+
+def _lay_down_powers() -> None:
+    """Be root by name only: without capabilities, the bits of files count for root too."""
+    header, none = (ctypes.c_uint32 * 2)(_CAPABILITIES, 0), (ctypes.c_uint32 * 6)()
+    if ctypes.CDLL(None, use_errno=True).capset(header, none) != 0:
+        raise OSError(ctypes.get_errno(), "capset")
