@@ -7,6 +7,7 @@ Each has its source there. Images are those that the service brings; what a cust
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ def distributions(runtime: str, image: str | None = None) -> dict[str, str | Non
     return installed
 
 
+@cache
 def modules(runtime: str, image: str | None = None) -> tuple[str, ...]:
     """Return the modules of what is installed, sorted; ``odps.udf`` and ``odps.distcache`` are everywhere."""
     found = {"odps"}

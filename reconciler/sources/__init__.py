@@ -22,7 +22,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-VERSION = 3
+VERSION = 4
 """Of the checks. A result is remembered under it, so a new rule makes every file be looked at again."""
 
 
@@ -78,6 +78,9 @@ class Use:
 
     own: tuple[str, ...] = ()
     """Packages of `modules:`, which are archives like wheels."""
+
+    helpers: tuple[tuple[str, str], ...] = ()
+    """The function's other modules, in which the class may have bases: name, dotted in packages, and sha256."""
 
     package: str | None = None
     """Of a module in one of those: the package it is in, dotted."""

@@ -13,26 +13,50 @@ from reconciler.sources.text import decode
 
 if TYPE_CHECKING:
     import ast
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from reconciler.sources import Use
     from reconciler.sources.facts import Def, Facts
     from reconciler.sources.text import Page
 
 
-def check(raw: bytes, uses: Iterable[Use]) -> tuple[Finding, ...]:
-    """Return what is wrong with a module as these functions use it, in the order of the lines."""
+def check(raw: bytes, uses: Iterable[Use], read: Callable[[str], bytes] = lambda sha256: b"") -> tuple[Finding, ...]:
+    """
+    Return what is wrong with a module as these functions use it, in the order of the lines.
+
+    `read` returns the bytes of another module of theirs by its sha256, should the class have something from there.
+    """
     by_runtime: dict[str, list[Use]] = {}
     for use in uses:
         by_runtime.setdefault(use.runtime, []).append(use)
     found: dict[Finding, None] = {}
     page = decode(raw, "cp37")[0]
     for runtime, fitting in by_runtime.items():
-        found |= dict.fromkeys(_read(raw, runtime, fitting))
+        found |= dict.fromkeys(_read(raw, runtime, fitting, _Others(runtime, fitting, read)))
     return tuple(sorted(settle(page, found), key=lambda one: (one.line, one.column, one.code, one.message)))
 
 
-def _read(raw: bytes, runtime: str, uses: list[Use]) -> Iterator[Finding]:
+class _Others:
+    """The other modules of functions, read when they are asked for."""
+
+    def __init__(self, runtime: str, uses: list[Use], read: Callable[[str], bytes]) -> None:
+        self._runtime, self._read = runtime, read
+        self._named = {name: sha256 for use in uses for name, sha256 in use.helpers}
+        self._known: dict[str, Facts | None] = {}
+
+    def __call__(self, module: str) -> Facts | None:
+        """Return what a module holds; None if there is none of this name, or it cannot be read."""
+        if module not in self._known:
+            self._known[module] = self._gathered(self._named[module]) if module in self._named else None
+        return self._known[module]
+
+    def _gathered(self, sha256: str) -> Facts | None:
+        page, _ = decode(self._read(sha256), self._runtime)
+        tree, _ = parse(page, self._runtime)
+        return None if tree is None else gather(page, tree, self._runtime)
+
+
+def _read(raw: bytes, runtime: str, uses: list[Use], others: _Others) -> Iterator[Finding]:
     page, misread = decode(raw, runtime)
     if misread is not None:
         yield misread
@@ -43,14 +67,14 @@ def _read(raw: bytes, runtime: str, uses: list[Use]) -> Iterator[Finding]:
         facts = gather(page, tree, runtime)
         too_new = list(newer(page, facts, runtime))
         yield from too_new
-        yield from _judged(page, facts, uses)
+        yield from _judged(page, facts, uses, others)
         if any(one.code == "E802" for one in too_new):
             return
     if refused is not None:
         yield refused
 
 
-def _judged(page: Page, facts: Facts, uses: list[Use]) -> Iterator[Finding]:
+def _judged(page: Page, facts: Facts, uses: list[Use], others: _Others) -> Iterator[Finding]:
     """
     Judge a module for each function that uses it, and tell only what concerns one.
 
@@ -66,7 +90,7 @@ def _judged(page: Page, facts: Facts, uses: list[Use]) -> Iterator[Finding]:
             if not (owner in served and own and owner not in own):
                 seen.setdefault((one.line, one.column, one.code), []).append(one)
         if use.class_name is not None:
-            yield from classes.judge(page, facts, use.class_name)
+            yield from classes.judge(page, facts, use.class_name, others)
     for (line, _, _), found in seen.items():
         if len(found) == len(uses) or _around(facts.functions, line) is None or _around(facts.classes.values(), line):
             yield from found

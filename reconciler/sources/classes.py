@@ -9,8 +9,9 @@ UDTF   odps.udf.BaseUDTF  ``process(self, …)``, which calls ``self.forward(…
 UDAF   odps.udf.BaseUDAF  ``new_buffer``, ``iterate``, ``merge``, ``terminate``
 =====  =================  ==========================================================
 
-[doc "Python 3 UDFs", "Python 3 UDTFs", "Python 3 UDAFs"]. What a base from another module brings is not known, and then
-nothing is said about what seems to be missing.
+[doc "Python 3 UDFs", "Python 3 UDTFs", "Python 3 UDAFs"]. Bases are followed into the other modules of the function, and a class
+that comes from one is judged where it is imported. What a base from a package brings is not known, and then nothing is said
+about what seems to be missing.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from reconciler.sources import buffers
 from reconciler.sources.signature import PLAIN, REFUSED, UNLISTED, NotASignature, Signature, read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from reconciler.sources import Finding
     from reconciler.sources.facts import Def, Facts
@@ -39,6 +40,10 @@ _NEEDED: dict[Kind, dict[str, int]] = {
 """Kind → method → how many arguments come before those of the signature."""
 
 _TAKES_ROWS: dict[Kind, str] = {"UDF": "evaluate", "UDTF": "process", "UDAF": "iterate"}
+_SIGN = '@annotate("bigint,string->double") above the class, from odps.udf import annotate'
+_DEEPEST = 20
+"""Imports of one class from module to module that are followed."""
+
 _BASES: dict[str, Kind] = {"BaseUDTF": "UDTF", "BaseUDAF": "UDAF"}
 
 
@@ -55,20 +60,27 @@ class _Class:
     is_whole: bool = True
     """Whether every base is known."""
 
+    is_split: bool = False
+    """Whether something of it is in another module, and not in `methods`."""
+
     has_base: bool = False
 
     def has(self, method: str) -> bool:
         return method in self.methods or method in self.assigned
 
 
-def judge(page: Page, facts: Facts, name: str) -> Iterator[Finding]:
-    """Yield what is wrong with the class that MaxCompute is to load."""
+def judge(
+    page: Page, facts: Facts, name: str, others: Callable[[str], Facts | None] = lambda module: None
+) -> Iterator[Finding]:
+    """Yield what is wrong with the class that MaxCompute is to load; `others` knows the function's other modules."""
     if name not in facts.classes:
-        if found := _absent(page, facts, name):
+        if name in facts.aliases and name in facts.bound and not facts.has_star:
+            yield from _imported(page, facts, name, others)
+        elif found := _absent(page, facts, name):
             yield found
         return
-    kept = _collect(facts, facts.classes[name])
-    problems = list(_methods(page, facts, kept))
+    kept = _collect(facts, facts.classes[name], others)
+    problems = list(_methods(page, facts, kept, page.keyword(kept.node)))
     yield from problems
     if not problems:
         yield from _annotated(page, facts, kept)
@@ -77,8 +89,8 @@ def judge(page: Page, facts: Facts, name: str) -> Iterator[Finding]:
 
 
 def _absent(page: Page, facts: Facts, name: str) -> Finding | None:
-    if facts.has_star or (name in facts.bound and name in facts.aliases):
-        return None  # it comes from another module
+    if facts.has_star:
+        return None  # it may come from another module
     functions = {one.name: one for one in facts.functions}
     if name in facts.bound:
         if name not in functions:
@@ -93,29 +105,73 @@ def _absent(page: Page, facts: Facts, name: str) -> Finding | None:
     return page.spot(*page.keyword(facts.classes[guess]), "E804", message, f"did you mean '{guess}'?")
 
 
-def _collect(facts: Facts, node: ast.ClassDef) -> _Class:
+def _imported(page: Page, facts: Facts, name: str, others: Callable[[str], Facts | None]) -> Iterator[Finding]:
+    """Yield what is wrong with a class that another module of the function has, at the line that imports it."""
+    module, _, original = facts.aliases[name].rpartition(".")
+    there, found = others(module), _elsewhere(facts.aliases[name], others)
+    node = next(one.node for one in facts.imports if name in {one.alias.asname, one.alias.name.partition(".")[0]})
+    place = (*page.place(node), page.width(node))
+    if found is not None:
+        kept = _collect(*found, others)
+        yield from (missing := list(_methods(page, found[0], kept, place)))
+        if not missing and kept.kind != "UDTF" and not kept.node.decorator_list:
+            yield page.spot(*place, "E807", f"the class '{original}' of '{module}' has no signature", _SIGN)
+    elif there is not None and original not in there.bound and not there.has_star:
+        guess = closest(original, there.classes)
+        hint = f"did you mean '{guess}'?" if guess else f"classes there: {', '.join(there.classes) or 'none'}"
+        yield page.spot(*place, "E804", f"the module '{module}' has no class '{original}'", hint)
+
+
+def _elsewhere(dotted: str, others: Callable[[str], Facts | None], depth: int = 0) -> tuple[Facts, ast.ClassDef] | None:
+    """Return a class of another module, by its full name, and what that module holds; through imports there, too."""
+    module, _, name = dotted.rpartition(".")
+    facts = others(module)
+    if facts is None or depth > _DEEPEST:
+        return None
+    if name in facts.classes:
+        return facts, facts.classes[name]
+    return _elsewhere(facts.aliases[name], others, depth + 1) if name in facts.aliases else None
+
+
+def _collect(facts: Facts, node: ast.ClassDef, others: Callable[[str], Facts | None]) -> _Class:
     """Put a class together with its bases, nearest first."""
     kept = _Class(node, "UDF")
-    seen: set[str] = set()
-    waiting = [node]
+    seen: set[int] = set()
+    waiting = [(facts, node)]
     while waiting:
-        one = waiting.pop(0)
-        seen.add(one.name)
-        for statement in one.body:
-            _member(kept, statement)
+        where, one = waiting.pop(0)
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        if where is facts:
+            for statement in one.body:
+                _member(kept, statement)
+        else:
+            _take_names(kept, one)
         for base in one.bases:
-            dotted = facts.dotted(base)
+            dotted = where.dotted(base)
             last = dotted.rpartition(".")[2]
             if last in _BASES:
                 kept.kind, kept.has_base = _BASES[last], True
-            elif dotted in facts.classes and dotted not in seen:
-                waiting.append(facts.classes[dotted])
-            elif dotted not in {"object", *seen}:
+            elif dotted in where.classes:
+                waiting.append((where, where.classes[dotted]))
+            elif found := _elsewhere(dotted, others):
+                waiting.append(found)
+            elif dotted != "object":
                 kept.is_whole = False
     if not kept.has_base and not kept.has("evaluate"):
         # Its methods tell what it is meant to be.
         kept.kind = "UDTF" if kept.has("process") else "UDAF" if kept.has("iterate") else "UDF"
     return kept
+
+
+def _take_names(kept: _Class, base: ast.ClassDef) -> None:
+    """Note what a base of another module has; its lines are not on this page."""
+    kept.is_split = True
+    inside = _Class(base, "UDF")
+    for statement in base.body:
+        _member(inside, statement)
+    kept.assigned |= {*inside.methods, *inside.assigned} - kept.methods.keys()
 
 
 def _member(kept: _Class, statement: ast.stmt) -> None:
@@ -131,8 +187,8 @@ def _member(kept: _Class, statement: ast.stmt) -> None:
             return
 
 
-def _methods(page: Page, facts: Facts, kept: _Class) -> Iterator[Finding]:
-    place, name, kind = page.keyword(kept.node), kept.node.name, kept.kind
+def _methods(page: Page, facts: Facts, kept: _Class, place: tuple[int, int, int]) -> Iterator[Finding]:
+    name, kind = kept.node.name, kept.kind
     if not kept.is_whole:
         return
     if kind != "UDF" and not kept.has_base:
@@ -169,9 +225,8 @@ def _annotated(page: Page, facts: Facts, kept: _Class) -> Iterator[Finding]:
     if found is None:
         # A UDTF may leave it out, and then gives STRINGs [doc "Python 3 UDTFs"].
         if kept.kind != "UDTF" and not kept.node.decorator_list:
-            hint = '@annotate("bigint,string->double") above the class, from odps.udf import annotate'
             message = f"the class '{kept.node.name}' has no signature"
-            yield page.spot(*page.keyword(kept.node), "E807", message, hint)
+            yield page.spot(*page.keyword(kept.node), "E807", message, _SIGN)
         yield from _arity(page, kept, None, None)
         return
     root = found.func
@@ -339,7 +394,7 @@ def _shape(name: str, before: int) -> str:
 def _forwards(page: Page, kept: _Class, signature: Signature | None) -> Iterator[Finding]:
     calls = [call for method in kept.methods.values() for call in _calls_of_forward(method)]
     process = kept.methods.get("process")
-    if process is not None and kept.is_whole and not calls and not _hands_self_on(kept):
+    if process is not None and kept.is_whole and not kept.is_split and not calls and not _hands_self_on(kept):
         message = f"the UDTF '{kept.node.name}' never calls self.forward, so it gives no row"
         yield page.spot(*page.keyword(process), "E810", message, "self.forward(…) once a row", "warning")
     for call in calls if signature else ():

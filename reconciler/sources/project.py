@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from reconciler.artifacts import Archive, Artifacts
+    from reconciler.artifacts import Artifacts
     from reconciler.artifacts.content import Content
     from reconciler.manifest.load import Loaded
     from reconciler.sources import Finding
@@ -38,18 +38,31 @@ def problems(loaded: Loaded, artifacts: Artifacts, cache: Path) -> tuple[Problem
     shown = PurePath(loaded.at().file).parent
     found: list[Problem] = []
     contents = {**artifacts.files, **dict(_of_packages(artifacts))}
+    texts = _Texts(contents.values())
     for file, uses in _files(loaded, artifacts).items():
         content = contents[file]
         name = key(content.sha256, uses)
         findings = memory.get(name)
         if findings is None:
-            findings = check(content.path.read_bytes(), uses)
+            findings = check(content.path.read_bytes(), uses, texts.__getitem__)
             memory.put(name, findings)
         for one in findings:
             at = Position(str(shown / file), one.line, one.column)
             found.append(Problem(one.code, one.message, at, one.hint, one.source, one.width, one.severity))
     memory.save()
     return tuple(sorted(found, key=lambda problem: (problem.at, problem.code)))
+
+
+class _Texts(dict[str, bytes]):
+    """The bytes of files by their sha256, each read when it is asked for."""
+
+    def __init__(self, contents: Iterable[Content]) -> None:
+        super().__init__()
+        self._paths = {content.sha256: content.path for content in contents}
+
+    def __missing__(self, sha256: str) -> bytes:
+        found = self[sha256] = self._paths[sha256].read_bytes()
+        return found
 
 
 def _of_packages(artifacts: Artifacts) -> Iterator[tuple[str, Content]]:
@@ -109,23 +122,43 @@ def _uses(name: str, loaded: Loaded, artifacts: Artifacts) -> Iterator[tuple[str
         (listed if kind == "py" else packed).append((module, kind))
     archives = [archive for package in function.packages for archive in artifacts.archives[package, code.runtime]]
     libraries = [library.name for _, library in artifacts.libraries_of(function.packages)]
-    use = _use(code.runtime, listed, archives, libraries)
-    use = replace(
-        use,
-        own=tuple(map(module_name, own)),
-        resources=(*use.resources, *packed),
-        installed=installed(code.runtime, function.image),
-        image=function.image,
+    renamed = (code.entry.removesuffix(".py"),) if code.versioned else ()
+    use = Use(
+        code.runtime,
+        code.class_path.rpartition(".")[2],
+        (
+            *listed,
+            *((archive.name, "archive") for archive in archives),
+            *((name, "file") for name in libraries),
+            *packed,
+        ),
+        tuple(sorted({name for archive in archives for name in archive.facts.modules})),
+        tuple(name[:-3] for name, kind in listed if kind == "py" and name[:-3] not in renamed),
+        any(_may_hold_modules(name, kind) for name, kind in listed),
+        bool(libraries) or any(archive.native for archive in archives) or any(_is_library(name) for name, _ in listed),
+        renamed,
+        installed(code.runtime, function.image),
+        function.image,
+        tuple(map(module_name, own)),
+        tuple(_helpers(code.entry, modules, own, artifacts)),
     )
-    if code.versioned:
-        stem = code.entry.removesuffix(".py")
-        use = replace(use, peers=tuple(one for one in use.peers if one != stem), renamed=(stem,))
-    class_name = code.class_path.rpartition(".")[2]
     for module, file in modules:
-        yield file, replace(use, class_name=class_name if module == code.entry else None)
+        yield file, use if module == code.entry else replace(use, class_name=None, helpers=())
     for path in own:
         for inside in artifacts.packages[path].sources:
             yield _beside(path, inside), _inside(use, inside, artifacts.packages[path].sources)
+
+
+def _helpers(
+    entry: str, modules: Iterable[tuple[str, str]], packages: Iterable[str], artifacts: Artifacts
+) -> Iterator[tuple[str, str]]:
+    """Yield the modules beside the entry module, each with the sha256 of its text."""
+    for module, file in modules:
+        if module != entry and file in artifacts.files:
+            yield module.removesuffix(".py"), artifacts.files[file].sha256
+    for path in packages:
+        for inside, content in artifacts.packages[path].sources.items():
+            yield inside.removesuffix(".py").removesuffix("/__init__").replace("/", "."), content.sha256
 
 
 def _inside(use: Use, inside: str, sources: Iterable[str]) -> Use:
@@ -134,20 +167,7 @@ def _inside(use: Use, inside: str, sources: Iterable[str]) -> Use:
     start = len(folder) + 1
     beside = {one[start:].partition("/")[0].removesuffix(".py") for one in sources if one.startswith(f"{folder}/")}
     peers = (*use.peers, *sorted(beside)) if use.runtime == "cp27" else use.peers
-    return replace(use, peers=peers, package=folder.replace("/", "."))
-
-
-def _use(runtime: str, listed: list[tuple[str, str | None]], archives: list[Archive], libraries: list[str]) -> Use:
-    provided = sorted({name for archive in archives for name in archive.facts.modules})
-    return Use(
-        runtime,
-        None,
-        (*listed, *((archive.name, "archive") for archive in archives), *((name, "file") for name in libraries)),
-        tuple(provided),
-        tuple(name[:-3] for name, kind in listed if kind == "py"),
-        any(_may_hold_modules(name, kind) for name, kind in listed),
-        bool(libraries) or any(archive.native for archive in archives) or any(_is_library(name) for name, _ in listed),
-    )
+    return replace(use, class_name=None, helpers=(), peers=peers, package=folder.replace("/", "."))
 
 
 def _may_hold_modules(name: str, kind: str | None) -> bool:
