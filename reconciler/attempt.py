@@ -71,6 +71,12 @@ def attempt(
         require_lease()
         try:
             return target.write(change, contents, sent)
+        except StalePlan:
+            # Taken, by somebody else or by this very request: some proxies deliver one twice.
+            found = target.read_one(change.key) if change.action is Action.CREATE else None
+            if found is not None and is_made(change, found):
+                return found
+            raise
         except ServiceError as error:
             if error.outcome == "final":
                 raise

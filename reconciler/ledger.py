@@ -339,6 +339,9 @@ def take(store: Store, entry: Entry) -> None:
             raise
         return
     rival = store.fetch(entry.name)
+    if rival == dump(entry):
+        # The request was delivered twice, and the second one was answered.
+        return
     if rival is None:
         raise LeaseHeld("E610", f"another apply of stack '{entry.stack}' came and went just now", hint="run it again")
     other = parse(rival, entry.name)

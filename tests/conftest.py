@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.canary import _canary, pytest_runtest_makereport
 from tests.interpreters import cp27m as narrow
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+__all__ = ["_canary", "pytest_runtest_makereport"]
 
 _FOREIGN = ("ALIBABA_CLOUD_", "ODPS_", "UDFS_", "MC_")
 

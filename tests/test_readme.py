@@ -54,3 +54,12 @@ def test_the_plan_shown_is_the_plan_made(
     assert code == 0, told.err
     lines = [line for line in shown.splitlines()[1:] if not line.startswith("fetching ")]
     assert told.out == "\n".join(lines) + "\n"
+
+
+def test_every_test_that_the_decisions_name_is_there() -> None:
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / ".github/DECISIONS.md").read_text(encoding="utf-8")))
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    assert named, "the invariants name their tests"
+    assert not [
+        one for one in sorted(named) if f"def {one}(" not in sources and not list((ROOT / "tests").rglob(f"{one}.py"))
+    ]

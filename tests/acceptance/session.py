@@ -36,6 +36,7 @@ import requests
 
 from reconciler.cli import run as udfs
 from tests import builders, natives
+from tests.canary import SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -87,7 +88,7 @@ class Session:
         # One after the other, so that a session is the same each time it is played.
         self.patch.setenv("UDFS_WRITERS", "1")
         self.patch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "ann")
-        self.patch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "canary-secret")
+        self.patch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", SECRET)
         self.commands: dict[str, Callable[[list[str], list[str]], int | None]] = {
             "udfs": lambda args, _: udfs(args),
             "write": self._write,

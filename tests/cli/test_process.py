@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.local import Server, Settings
+from tests.canary import SECRET
 
 UDFS = [sys.executable, "-m", "reconciler"]
 MANIFEST = """\
@@ -42,7 +43,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "f.py").write_text(SOURCE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "ann")
-    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "canary-secret")
+    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", SECRET)
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
@@ -92,7 +93,7 @@ def test_on_a_terminal_apply_asks_and_takes_only_yes(server: Server) -> None:
     assert code == 0, shown
     assert "2 created" in shown
     assert "\x1b[" in shown, "a terminal gets colour"
-    assert "canary-secret" not in shown
+    assert SECRET not in shown
 
 
 def test_destroy_wants_the_stacks_name(server: Server) -> None:
@@ -215,7 +216,7 @@ def test_doctor_tells_what_is_there_and_what_is_missing(folder: Path, server: Se
     found = {one["subject"]: one for one in json.loads(done.stdout)}
     assert found["manifest"]["ok"] is True
     assert found["target"]["ok"] is True
-    assert "canary-secret" not in done.stdout
+    assert SECRET not in done.stdout
     server.close()
     done = run("doctor")
     assert done.returncode == 1
@@ -275,7 +276,7 @@ def test_an_apply_in_json_is_one_document(server: Server) -> None:
 def test_verbose_names_requests_and_no_secret(server: Server) -> None:
     done = run("plan", "-v")
     assert "GET /projects/demo/resources" in done.stderr
-    assert "canary-secret" not in done.stderr
+    assert SECRET not in done.stderr
     assert "ODPS ann:" not in done.stderr
 
 

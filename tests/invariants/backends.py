@@ -9,6 +9,7 @@ from reconciler.local import Server, Settings
 from reconciler.local.store import Store
 from reconciler.names import Key, function_key, resource_key
 from reconciler.targets.maxcompute import Client, Credentials, MaxCompute
+from tests.canary import SECRET
 from tests.invariants.model import Clock, File, Modelled, Service, Wire
 from tests.invariants.world import FUNCTIONS, RESOURCES, rows_of
 
@@ -75,7 +76,7 @@ class _Wired(Client):
     """A client whose requests may be lost, or never sent because it is dead."""
 
     def __init__(self, endpoint: str, who: str, wire: Wire) -> None:
-        super().__init__(endpoint, "demo", None, Credentials(who, "key"), "test")
+        super().__init__(endpoint, "demo", None, Credentials(who, SECRET), "test")
         self._wire = wire
 
     def _send(self, method: str, path: str, params: dict[str, str], *, again: bool = False, **kwargs: Any) -> Answer:
@@ -103,7 +104,7 @@ class Real:
 
     @property
     def _eve(self) -> Client:
-        return Client(self.server.url, "demo", None, Credentials("eve", "key"), "test")
+        return Client(self.server.url, "demo", None, Credentials("eve", SECRET), "test")
 
     def _rows(self) -> Mapping[str, Resource | Function]:
         with self._store.reading() as rows:

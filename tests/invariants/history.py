@@ -234,6 +234,11 @@ class World:
         if made.refusals or list(guards(made, allow_deletes=made.deletes)):
             return "refused", ()
         written = saved.write(saved.save(made, reading, "0" * 64, allow_deletes=made.deletes))
+        turned = replace(reading, live=dict(reversed(list(reading.live.items()))))
+        other = workflow.make_plan(ready, turned)
+        assert saved.write(saved.save(other, turned, "0" * 64, allow_deletes=made.deletes)) == written, (
+            "it depends on order"
+        )
         self.saved[stack] = written, self.wishes[stack]
         assert not wire.writes, "a plan writes nothing"
         return made.digest, ()

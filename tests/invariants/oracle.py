@@ -158,6 +158,9 @@ class Oracle:
             assert before is not None
             assert after is not None
             assert not isinstance(after, File) or (isinstance(before, File) and after.content == before.content)
+        if isinstance(before, File) and isinstance(after, File):
+            same = (before.content, before.type, before.comment) == (after.content, after.type, after.comment)
+            assert not same, f"{run} sends {key}, which is there already"
         version = _VERSION.search(key.folded)
         if version and isinstance(after, File) and command not in {"adopt", "disown"}:
             assert hashlib.sha256(after.content).hexdigest().startswith(version[1]), f"{key} holds another version"

@@ -16,6 +16,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tests.canary import require_absent
 from tests.invariants.world import Said
 
 if TYPE_CHECKING:
@@ -55,13 +56,23 @@ class Process:
         self._process = _forks.Process(target=_command, args=given)
         self._process.start()
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid or 0
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.is_alive()
+
     def end(self) -> Said:
         """Wait for its end; its exit code is negative when a signal ended it."""
         self._process.join(120)
         assert self._process.exitcode is not None, "it does not end"
         code = self._process.exitcode
         self._process.close()
-        return Said(code, self._out.with_suffix(".out").read_text(), self._out.with_suffix(".err").read_text())
+        said = Said(code, self._out.with_suffix(".out").read_text(), self._out.with_suffix(".err").read_text())
+        require_absent("a process's output", said.out + said.err)
+        return said
 
 
 def run(folder: Path, out: Path, *arguments: str, limits: Limits | None = None) -> Said:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.canary import SECRET
 from tests.invariants.processes import Limits, run
 from tests.invariants.scenarios import HEAD
 from tests.invariants.world import SOURCE, World
@@ -39,7 +40,7 @@ WRITING = {
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "ann")
-    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "key")
+    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", SECRET)
     with World(tmp_path) as made:
         each = "\n".join(f"  f{number}: {{source: f.py, class: F, {TESTS}}}" for number in range(FUNCTIONS))
         made.write(f_py=SOURCE.format("F", "1"), udfs_yaml=f"stack: risk\npython: cp311\n{HEAD}functions:\n{each}\n")

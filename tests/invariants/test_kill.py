@@ -22,6 +22,7 @@ from reconciler.local import Server, Settings
 from reconciler.plan import needs
 from reconciler.state import Resource
 from reconciler.targets.maxcompute import Client, Credentials, MaxCompute
+from tests.canary import SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +63,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         (tmp_path / name).write_text(text)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "ann")
-    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "key")
+    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", SECRET)
     monkeypatch.setenv("UDFS_WRITERS", "1")
     with Server(tmp_path / "store", Settings(control=True)) as running:
         monkeypatch.setenv("ENDPOINT", running.url)
@@ -82,7 +83,7 @@ def here(*arguments: str) -> tuple[int, str]:
 
 
 def look(server: Server) -> Reading:
-    return MaxCompute(Client(server.url, "demo", None, Credentials("eve", "key"), "test"), "risk", str).read(full=True)
+    return MaxCompute(Client(server.url, "demo", None, Credentials("eve", SECRET), "test"), "risk", str).read(full=True)
 
 
 def contents(reading: Reading) -> dict[str, object]:
@@ -97,14 +98,14 @@ def begin(server: Server, tmp_path: Path) -> None:
     server.faults.clear()
     for name in contents(look(server)):
         kind = "resources" if "." in name else "registration/functions"
-        Client(server.url, "demo", None, Credentials("eve", "key"), "test").send(
+        Client(server.url, "demo", None, Credentials("eve", SECRET), "test").send(
             "delete", f"/{kind}/{name}", headers={}
         )
     for epoch in look(server).epochs:
-        MaxCompute(Client(server.url, "demo", None, Credentials("eve", "k"), "t"), "risk", str).store.remove(
+        MaxCompute(Client(server.url, "demo", None, Credentials("eve", SECRET), "t"), "risk", str).store.remove(
             f"udfs.risk.{epoch}.json"
         )
-    stranger = Client(server.url, "demo", None, Credentials("eve", "key"), "test")
+    stranger = Client(server.url, "demo", None, Credentials("eve", SECRET), "test")
     headers = {"x-odps-resource-type": "py", "x-odps-resource-name": "theirs.py"}
     stranger.send("post", "/resources", headers=headers, body=b"theirs")
     (tmp_path / "f.py").write_text(SOURCE.format("F", "1"))

@@ -9,6 +9,7 @@ import pytest
 
 from reconciler.state import Function
 from reconciler.targets.maxcompute import Client, Credentials, MaxCompute
+from tests.canary import SECRET
 from tests.invariants.test_kill import SOURCE, here, look, server, udfs
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def managed() -> list[str]:
 
 def contents(server: Server) -> dict[str, object]:
     """Return what each object of the project is, whoever has it."""
-    target = MaxCompute(Client(server.url, "demo", None, Credentials("eve", "key"), "test"), "risk", str)
+    target = MaxCompute(Client(server.url, "demo", None, Credentials("eve", SECRET), "test"), "risk", str)
     return {
         key.name: have.object if isinstance(have.object, Function) else target.store.fetch(key.name)
         for key, have in target.read().live.items()

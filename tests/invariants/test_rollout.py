@@ -25,6 +25,7 @@ from reconciler.local.rows import Place
 from reconciler.local.store import Store
 from reconciler.manifest.load import load
 from reconciler.targets.maxcompute import Client, Credentials, MaxCompute
+from tests.canary import SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -87,7 +88,7 @@ def apply(wish: Wish, server: Server, folder: Path, rollout: str) -> None:
     ready = workflow.prepare(
         load(folder / "udfs.yaml", env={}), cache=Cache(folder / "cache"), env={}, on_step=lambda told: None
     )
-    target = MaxCompute(Client(server.url, "demo", None, Credentials("ann", "key"), "test"), "s", str)
+    target = MaxCompute(Client(server.url, "demo", None, Credentials("ann", SECRET), "test"), "s", str)
     reading = target.read()
     made = workflow.make_plan(ready, reading)
     report = workflow.carry_out(

@@ -23,6 +23,7 @@ from reconciler.local import Server, Settings
 from reconciler.local.rows import Function, Place, Resource
 from reconciler.local.store import Store
 from reconciler.targets.maxcompute import Client, Credentials, MaxCompute
+from tests.canary import SECRET, require_absent_under
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -122,6 +123,7 @@ class World:
     def __exit__(self, *_: object) -> None:
         self.server.close()
         self._store.close()
+        require_absent_under(self.folder)
 
     # The manifest's side
 
@@ -147,7 +149,7 @@ class World:
     # Hands of others
 
     def client(self, who: str = "eve") -> Client:
-        return Client(self.server.url, "demo", None, Credentials(who, "key"), "test")
+        return Client(self.server.url, "demo", None, Credentials(who, SECRET), "test")
 
     def put_resource(self, name: str, content: bytes, *, kind: str = "file", comment: str | None = None) -> None:
         """Somebody creates or replaces a resource; without a comment, one that is there stays."""

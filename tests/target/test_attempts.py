@@ -22,6 +22,7 @@ from reconciler.ledger import Holder
 from reconciler.names import resource_key
 from reconciler.plan import make
 from reconciler.targets.maxcompute import Client, Credentials, MaxCompute
+from tests.canary import SECRET
 from tests.unit.core.states import HASTE, HERE, STACK, digests, function, resource, state, wanted
 
 if TYPE_CHECKING:
@@ -57,14 +58,14 @@ WRITES = [
 
 
 def apply(server: Server, desired: DesiredState, contents: dict[str, Path]) -> Report:
-    target = MaxCompute(Client(server.url, "demo", None, Credentials("ann", "key"), "test"), STACK, lambda: "t")
+    target = MaxCompute(Client(server.url, "demo", None, Credentials("ann", SECRET), "test"), STACK, lambda: "t")
     reading = target.read()
     plan = make(desired, reading.live, stack=STACK, destination=HERE, last=reading.last)
     return workflow.carry_out(plan, reading, target, contents, Holder("ann"), Silent(), patience=HASTE)
 
 
 def is_as(server: Server, desired: DesiredState) -> bool:
-    target = MaxCompute(Client(server.url, "demo", None, Credentials("ann", "key"), "test"), STACK, lambda: "t")
+    target = MaxCompute(Client(server.url, "demo", None, Credentials("ann", SECRET), "test"), STACK, lambda: "t")
     return not make(desired, target.read(full=True).live, stack=STACK, destination=HERE).changes
 
 
@@ -99,12 +100,12 @@ def test_a_rival_who_comes_between_two_attempts_is_noticed(server: Server, conte
 
     class Meanwhile(threading.Event):
         def wait(self, timeout: float | None = None) -> bool:
-            other = Client(server.url, "demo", None, Credentials("eve", "key"), "test")
+            other = Client(server.url, "demo", None, Credentials("eve", SECRET), "test")
             headers = {"x-odps-resource-type": "py", "x-odps-resource-name": "a.py"}
             other.send("put", "/resources/a.py", headers=headers, body=b"rival")
             return False
 
-    target = MaxCompute(Client(server.url, "demo", None, Credentials("ann", "key"), "test"), STACK, lambda: "t")
+    target = MaxCompute(Client(server.url, "demo", None, Credentials("ann", SECRET), "test"), STACK, lambda: "t")
     reading = target.read()
     plan = make(SECOND, reading.live, stack=STACK, destination=HERE, last=reading.last)
     patience = Patience(time.monotonic, Meanwhile())

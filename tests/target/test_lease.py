@@ -20,6 +20,7 @@ from reconciler.names import Reference, function_key, resource_key
 from reconciler.plan import make
 from reconciler.state import Function, Resource
 from reconciler.targets.maxcompute import Client, Credentials, MaxCompute
+from tests.canary import SECRET
 from tests.unit.core.states import HASTE, HERE, NOON, STACK, function, resource, state, wanted
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ CHANGED = state(wanted(resource("a.py", "two"), "two", "f"), wanted(function("f"
 
 
 def reach(server: Server, who: str = "ann") -> MaxCompute:
-    return MaxCompute(Client(server.url, "demo", None, Credentials(who, "key"), "test"), STACK, lambda: "t")
+    return MaxCompute(Client(server.url, "demo", None, Credentials(who, SECRET), "test"), STACK, lambda: "t")
 
 
 def apply(
@@ -185,7 +186,7 @@ def test_a_function_that_somebody_made_after_a_dead_run_is_theirs(server: Server
     """The dead run's entry lists the name; that alone does not make a stranger's function ours."""
     target = reach(server)
     running(target, ago=timedelta(minutes=1))
-    other = Client(server.url, "demo", None, Credentials("eve", "key"), "test")
+    other = Client(server.url, "demo", None, Credentials("eve", SECRET), "test")
     other.send("post", "/resources", headers={"x-odps-resource-type": "py", "x-odps-resource-name": "e.py"}, body=b"#")
     theirs = b"<Function><Alias>f</Alias><ClassType>e.E</ClassType><Resources><ResourceName>e.py</ResourceName></Resources></Function>"
     other.send("post", "/registration/functions", headers={"Content-Type": "application/xml"}, body=theirs)
@@ -203,7 +204,7 @@ def test_a_function_that_is_edited_after_the_apply_that_made_it_is_still_known(
     target = reach(server)
     apply(target, WANTED, contents)
     edited = b"<Function><Alias>f</Alias><ClassType>x.X</ClassType><Resources></Resources></Function>"
-    other = Client(server.url, "demo", None, Credentials("eve", "key"), "test")
+    other = Client(server.url, "demo", None, Credentials("eve", SECRET), "test")
     other.send("put", "/registration/functions/f", headers={"Content-Type": "application/xml"}, body=edited)
     assert apply(target, WANTED, contents).complete
     assert target.read().live[function_key("f")].object == WANTED[function_key("f")].object
@@ -231,7 +232,7 @@ def test_a_project_that_moved_while_the_plan_was_looked_at_is_left_alone(
     apply(target, WANTED, contents)
     reading = target.read()
     plan = make({}, reading.live, stack=STACK, destination=HERE, last=reading.last, cause=Cause.DESTROYED)
-    other = Client(server.url, "demo", None, Credentials("eve", "key"), "test")
+    other = Client(server.url, "demo", None, Credentials("eve", SECRET), "test")
     other.send("delete", "/resources/a.py", headers={})
     other.send(
         "post", "/resources", headers={"x-odps-resource-type": "py", "x-odps-resource-name": "a.py"}, body=b"one"
@@ -250,7 +251,7 @@ def test_a_resource_is_not_deleted_under_a_user_who_came_meanwhile(server: Serve
     reading = target.read()
     plan = make({}, reading.live, stack=STACK, destination=HERE, last=reading.last, cause=Cause.DESTROYED)
     theirs = b"<Function><Alias>g</Alias><ClassType>a.F</ClassType><Resources><ResourceName>a.py</ResourceName></Resources></Function>"
-    other = Client(server.url, "demo", None, Credentials("eve", "key"), "test")
+    other = Client(server.url, "demo", None, Credentials("eve", SECRET), "test")
     other.send("post", "/registration/functions", headers={"Content-Type": "application/xml"}, body=theirs)
     with pytest.raises(Refused, match="function 'g' still lists it"):
         workflow.carry_out(plan, reading, target, contents, ANN, Silent(), patience=HASTE)

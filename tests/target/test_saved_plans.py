@@ -11,6 +11,7 @@ import requests
 
 from reconciler.cli import run
 from reconciler.local import Server, Settings
+from tests.canary import SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,7 +45,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """A service to which the stack was applied, and beside it the manifest of today with its plan."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "ann")
-    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "canary-secret")
+    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", SECRET)
     monkeypatch.setenv("UDFS_WRITERS", "1")
     for name in "fgh":
         (tmp_path / f"{name}.py").write_text(SOURCE.format(name=name.upper(), word="one"))
@@ -201,4 +202,4 @@ def test_while_somebody_applies_a_saved_plan_waits(server: Server, tmp_path: Pat
 def test_nothing_secret_is_in_the_files(server: Server, tmp_path: Path) -> None:
     assert run(["dump", "--out", "dump.json"]) == 0
     for name in ("plan.json", "dump.json"):
-        assert "canary-secret" not in (tmp_path / name).read_text()
+        assert SECRET not in (tmp_path / name).read_text()
