@@ -1471,7 +1471,7 @@ _explain(
     """
     Where MaxCompute first looks at a module, the archives of its function are not unpacked, so an import of a package at
     module level fails, whoever finds the archive. Import it inside the method that uses it, or in __init__: by then the
-    lines that udfs adds behind a source have found it (`udfs build --source NAME`). numpy is preinstalled for Python 2.7 and
+    lines that udfs adds behind a source have found it (`udfs build --source NAME`). A module that only methods import may do so at its top. numpy is preinstalled for Python 2.7 and
     not for 3.7. For 3.11 this is not settled, and a warning.""",
 )
 _explain(

@@ -22,7 +22,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-VERSION = 4
+VERSION = 5
 """Of the checks. A result is remembered under it, so a new rule makes every file be looked at again."""
 
 
@@ -80,7 +80,10 @@ class Use:
     """Packages of `modules:`, which are archives like wheels."""
 
     helpers: tuple[tuple[str, str], ...] = ()
-    """The function's other modules, in which the class may have bases: name, dotted in packages, and sha256."""
+    """The function's other modules: name, dotted in packages, and sha256."""
+
+    entry: tuple[str, str] | None = None
+    """Of a module that others import: its own name, and the sha256 of the module that MaxCompute loads."""
 
     package: str | None = None
     """Of a module in one of those: the package it is in, dotted."""

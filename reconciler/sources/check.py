@@ -50,6 +50,24 @@ class _Others:
             self._known[module] = self._gathered(self._named[module]) if module in self._named else None
         return self._known[module]
 
+    def is_early(self, use: Use) -> bool:
+        """Say whether a module is loaded before the class is at work: by the entry module's own imports, or by theirs."""
+        if use.entry is None:
+            return True
+        name, sha256 = use.entry
+        waiting: list[Facts | None] = [self._gathered(sha256)]
+        seen: set[str] = set()
+        while waiting:
+            facts = waiting.pop()
+            if facts is None:
+                return True  # what cannot be read imports nobody knows what
+            for one in facts.imports:
+                if one.at_load and not one.level and one.module not in seen:
+                    seen.add(one.module)
+                    if one.module in self._named:
+                        waiting.append(self(one.module))
+        return name in seen
+
     def _gathered(self, sha256: str) -> Facts | None:
         page, _ = decode(self._read(sha256), self._runtime)
         tree, _ = parse(page, self._runtime)
@@ -85,7 +103,7 @@ def _judged(page: Page, facts: Facts, uses: list[Use], others: _Others) -> Itera
     seen: dict[tuple[int, int, str], list[Finding]] = {}
     for use in uses:
         own = _family(facts, use.class_name)
-        for one in _of_the_module(page, facts, use):
+        for one in _of_the_module(page, facts, use, others):
             owner = _around(facts.classes.values(), one.line)
             if not (owner in served and own and owner not in own):
                 seen.setdefault((one.line, one.column, one.code), []).append(one)
@@ -96,8 +114,8 @@ def _judged(page: Page, facts: Facts, uses: list[Use], others: _Others) -> Itera
             yield from found
 
 
-def _of_the_module(page: Page, facts: Facts, use: Use) -> Iterator[Finding]:
-    yield from imports.judge(page, facts, use)
+def _of_the_module(page: Page, facts: Facts, use: Use, others: _Others) -> Iterator[Finding]:
+    yield from imports.judge(page, facts, use, others.is_early)
     yield from references.judge(page, facts, use)
     yield from sandbox.judge(page, facts, use)
 

@@ -18,7 +18,7 @@ from reconciler.sources.parse import named
 from reconciler.sources.stdlib import STDLIB
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from reconciler.sources import Finding, Use
     from reconciler.sources.facts import Facts, Import
@@ -55,8 +55,12 @@ _PROJECTS = {
 """Import name → the project to ask an index for, where the two differ."""
 
 
-def judge(page: Page, facts: Facts, use: Use) -> Iterator[Finding]:
-    """Yield every import that fails when the module is loaded or when it gets there."""
+def judge(page: Page, facts: Facts, use: Use, is_early: Callable[[Use], bool] = lambda use: True) -> Iterator[Finding]:
+    """
+    Yield every import that fails when the module is loaded or when it gets there.
+
+    `is_early` says whether that is before the packages are found; a module that a method imports is loaded after.
+    """
     told: set[str] = set()
     for one in facts.imports:
         if one.level and use.package is not None and one.level <= use.package.count(".") + 1:
@@ -69,7 +73,7 @@ def judge(page: Page, facts: Facts, use: Use) -> Iterator[Finding]:
         if one.guarded or top in told or top in STDLIB[use.runtime]:
             continue
         if top in use.installed:
-            if top in use.modules and one.at_load and use.package is None:
+            if top in use.modules and one.at_load and use.package is None and is_early(use):
                 yield _instead_of_its_own(page, one, top, use)
             continue
         if top in use.peers:
@@ -78,7 +82,8 @@ def judge(page: Page, facts: Facts, use: Use) -> Iterator[Finding]:
         if top in use.renamed:
             yield _renamed(page, one, top)
         elif top in use.modules or top in use.own:
-            if one.at_load and use.package is None:  # a package of one's own is an archive, and comes with the others
+            # A package of one's own is an archive, and comes with the others.
+            if one.at_load and use.package is None and is_early(use):
                 told.discard(top)
                 yield _too_early(page, one, top, use)
         else:

@@ -142,8 +142,15 @@ def _uses(name: str, loaded: Loaded, artifacts: Artifacts) -> Iterator[tuple[str
         tuple(map(module_name, own)),
         tuple(_helpers(code.entry, modules, own, artifacts)),
     )
+    entry = next((file for module, file in modules if module == code.entry and file in artifacts.files), None)
     for module, file in modules:
-        yield file, use if module == code.entry else replace(use, class_name=None, helpers=())
+        if module == code.entry:
+            yield file, use
+        elif entry is not None and file in artifacts.files:
+            mine = module.removesuffix(".py"), artifacts.files[entry].sha256
+            yield file, replace(use, class_name=None, entry=mine)
+        else:
+            yield file, replace(use, class_name=None, helpers=())
     for path in own:
         for inside in artifacts.packages[path].sources:
             yield _beside(path, inside), _inside(use, inside, artifacts.packages[path].sources)

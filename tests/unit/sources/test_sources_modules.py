@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.sources.test_sources_project import tell
+from tests.unit.sources.test_sources_project import GOOD, tell, wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,3 +98,30 @@ def test_a_change_in_a_base_is_noticed(tmp_path: Path) -> None:
     assert not tell(tmp_path, MANIFEST, f__py=source, base__py=BASE, middle__py=MIDDLE)
     (found,) = tell(tmp_path, MANIFEST, f__py=source, base__py=BASE.replace("evaluate", "other"), middle__py="X = 1\n")
     assert found.code == "E805"
+
+
+LATE = {
+    "the entry module imports it at its top": ("import helper\n", "import helper; return str(helper)", ["E815"]),
+    "a method imports it": ("", "import helper; return str(helper)", []),
+    "another module imports it at its top, and the entry that one": (
+        "import between\n",
+        "return str(between)",
+        ["E815"],
+    ),
+    "another module imports it, and a method that one": ("", "import between; return str(between)", []),
+}
+
+
+@pytest.mark.parametrize("sentence", LATE)
+def test_a_module_that_a_method_imports_may_import_packages_at_its_top(tmp_path: Path, sentence: str) -> None:
+    top, body, expected = LATE[sentence]
+    wheel(tmp_path, "a-1-py3-none-any.whl", "alpha/__init__.py")
+    manifest = """
+stack: s
+packages: {a: {wheels: [dist/a-1-py3-none-any.whl]}}
+functions: {f: {source: f.py, class: F, packages: [a], modules: [helper.py, between.py]}}
+"""
+    source = top + GOOD.format("F", body)
+    found = tell(tmp_path, manifest, f__py=source, helper__py="import alpha\n", between__py="import helper\n")
+    assert [one.code for one in found] == expected
+    assert all(one.at and one.at.file == "here/helper.py" for one in found)
