@@ -31,7 +31,7 @@ processes in ``runner``, ``building``, ``artifacts.fetch`` and ``cli.identity``;
 codes in ``cli``. Everything else is a function of its arguments.
 
 ``local`` is a MaxCompute of our own that speaks the real wire protocol; it shares no code with the client, so that it
-cannot agree with it about mistakes. ``runner`` executes a UDF in the CPython it was written for. ``trials`` runs a
+cannot agree with it about mistakes; its SQL is ``local.sql``, and ``queries`` what `udfs sql` knows of SQL. ``runner`` executes a UDF in the CPython it was written for. ``trials`` runs a
 manifest's tests through it and ``expected`` judges them; ``pytest_plugin`` lets users' own tests call functions; ``rows``
 reads and writes files of rows.
 """

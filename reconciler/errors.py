@@ -28,7 +28,7 @@ EXIT_CODES = {
     6: "the plan is stale",
     7: "the lease is held by another",
     8: "partly applied",
-    9: "verification failed",
+    9: "a test failed, here or in the project",
     130: "interrupted",
 }
 """The contract with pipelines."""
@@ -1550,6 +1550,43 @@ _explain(
     Parquet files are read and written by pyarrow, which is not installed unless it is asked for: `pip install
     'udfs[parquet]'`. CSV and JSON Lines need nothing.""",
 )
+
+_explain(
+    "E730",
+    "a statement of SQL failed",
+    """
+    The service ran the statement and it failed, or it is none. What the service says follows, with its code; codes that
+    begin with ODPS-0130 are about the statement's text, and then the place is the one the service names.""",
+)
+_explain(
+    "E731",
+    "functions that one statement cannot call together",
+    """
+    A statement of SQL runs one Python, which `SET odps.sql.python.version` chooses; functions of cp27 and of cp37 need two
+    statements. What a SET line in front of the statement says is taken as it is, and wins over what functions need.""",
+)
+_explain(
+    "E732",
+    "there is no statement",
+    """
+    `udfs sql` takes the statement as an argument, or from standard input: `udfs sql < query.sql`.""",
+)
+_explain(
+    "E733",
+    "a test that cannot be asked by SQL",
+    """
+    `udfs verify` writes the arguments of a test down as SQL, by the types of the function's signature, which it reads in the
+    source. Where that signature takes anything (`*`), or is not to be seen without running the source, or the arguments are
+    none of its types, the test is left out and said to be. `udfs test` runs it here all the same.""",
+)
+_explain(
+    "E734",
+    "what SQL on the local service needs is not installed",
+    """
+    `endpoint: local` runs SQL by DuckDB, with sqlglot, pyarrow and NumPy; they are installed only if they are asked for:
+    `pip install 'udfs[sql]'`. A real project needs none of them.""",
+)
+
 
 # --- E9: usage ------------------------------------------------------------------------------------------------------------
 _explain(

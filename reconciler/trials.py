@@ -129,7 +129,7 @@ def _all(subject: Subject, bounds: Bounds, stopped: threading.Event, clock: Call
 
 def _one(case: Case, session: Session) -> Trial:
     call = session.call([[runner.Json(value) for value in row] for row in case.test.input])
-    difference = _judged(case.test, session.description.kind, list(call))
+    difference = judged(case.test, session.description.kind, list(call))
     return Trial(case, Verdict.FAILED if difference else Verdict.PASSED, difference=difference, log=call.log)
 
 
@@ -147,7 +147,7 @@ def _failed(case: Case, error: FunctionError) -> Trial:
     )
 
 
-def _judged(test: Test, kind: str, given: list[Any]) -> Mismatch | None:
+def judged(test: Test, kind: str, given: list[Any]) -> Mismatch | None:
     """Compare what came of a test with what it says."""
     result = given if kind == "udtf" or (kind == "udf" and test.rows is not None) else given[0]
     if test.raises is not None:

@@ -23,6 +23,7 @@ from reconciler.ignoring import ignoring
 from reconciler.lease import Lease
 from reconciler.ledger import KEPT, comment_of, dump, entry_name, finished, parse
 from reconciler.names import function_key, resource_key
+from reconciler.queries import called, settings_of
 from reconciler.report import Deployed, Report, Upload
 from reconciler.rows import Rows
 from reconciler.runner import Job, Json, ResourceFile, ResourceUnusable, Table
@@ -46,12 +47,23 @@ if TYPE_CHECKING:
     from reconciler.manifest.load import Loaded
     from reconciler.names import Key, Reference
     from reconciler.plan import Plan
+    from reconciler.queries import Query
     from reconciler.state import DesiredState, Live, LiveState
     from reconciler.targets import Target
 
 
 _WITH_CONTENT = {"py", "file", "archive", "jar"}
 """The types of resource whose bytes can be fetched and sent."""
+
+
+@dataclass(frozen=True)
+class Fixture:
+    """A table of the manifest, as the local service takes it."""
+
+    columns: tuple[tuple[str, str], ...]
+    rows: Callable[[], Iterable[Sequence[object]]]
+    version: Callable[[], object]
+    """Something else whenever its file is."""
 
 
 @dataclass(frozen=True)
@@ -415,6 +427,32 @@ def _rows(fixture: model.Table, loaded: Loaded) -> Table:
         file = Rows(loaded.file(fixture.file), shown, header=True)
         return Table(types, lambda: file.read(types, names))
     return Table(types, lambda: ([Json(cell) for cell in row] for row in rows or ()))
+
+
+def fixtures(loaded: Loaded) -> dict[str, Fixture]:
+    """Return the tables of the manifest, as they are called there."""
+    return {name: _fixture(one, loaded) for name, one in loaded.manifest.tables.items()}
+
+
+def _fixture(declared: model.Table, loaded: Loaded) -> Fixture:
+    path = loaded.file(declared.file) if declared.file is not None else None
+
+    def version() -> object:
+        if path is None:
+            return None
+        status = path.stat()
+        return status.st_mtime_ns, status.st_size
+
+    return Fixture(tuple(declared.columns.items()), _rows(declared, loaded).rows, version)
+
+
+def settings_for(query: Query, loaded: Loaded, target: Target) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Return what has to be SET for the functions that a statement calls, beside what it sets itself, and which they are."""
+    if not called(query.sql, loaded.manifest.functions):
+        return {}, ()
+    deployed = {one.function.object.name: one.settings for one in show(loaded, target)}
+    used = called(query.sql, deployed)
+    return settings_of({name: deployed[name] for name in used}, query.settings), used
 
 
 def _is_file_name(name: str) -> bool:

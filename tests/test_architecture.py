@@ -33,8 +33,9 @@ LAYERS = (
         "policy",
         "versions",
         "selection",
+        "queries",
     },
-    {"targets", "render", "expected", "trials", "rows"},
+    {"targets", "render", "expected", "trials", "rows", "literals", "verification"},
     {"saved", "dumps"},
     {"apply", "attempt", "lease"},
     {"supply"},
@@ -49,7 +50,7 @@ RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 STANDS_ALONE = {"local": {"local", "runner"}, "runner": {"runner"}}
 USED_ONLY_BY = {
     "local": {"local", "cli"},
-    "runner": {"runner", "local", "trials", "rows", "supply", "workflow", "cli", "pytest_plugin"},
+    "runner": {"runner", "local", "trials", "verification", "rows", "supply", "workflow", "cli", "pytest_plugin"},
 }
 
 ONE_DOOR = {
@@ -67,7 +68,9 @@ ONE_DOOR = {
         "reconciler.locking.process",
         "reconciler.cli.identity",
     ),
-    "pyarrow": ("reconciler.rows",),
+    "pyarrow": ("reconciler.rows", "reconciler.local.sql", "reconciler.local.tables"),
+    "duckdb": ("reconciler.local.sql",),
+    "sqlglot": ("reconciler.local.sql",),
     "requests": ("reconciler.targets.maxcompute", "reconciler.locking.remote"),
     "http": ("reconciler.local",),
     "secrets": ("reconciler.cli", "reconciler.local"),

@@ -50,6 +50,8 @@ COMMANDS = {
     "show": ("running", "Show the deployed functions, their resources, and the SET lines SQL needs."),
     "call": ("running", "Run a deployed function here, in the CPython it was written for."),
     "test": ("testing", "Run the manifest's tests here; nothing is deployed and no service is asked."),
+    "sql": ("asking", "Run a SELECT that calls functions, with the SET lines they need, and print its rows."),
+    "verify": ("verifying", "Run the manifest's tests by SQL in the project, over what is deployed."),
     "libs": ("inspecting", "Show what is native in wheels and libraries, what it needs, and where it loads."),
     "deps": ("inspecting", "Show what each function ships: wheels, native libraries, sizes, and who shares them."),
     "build": ("building", "Make the bytes that would be uploaded, and list them with their sha256."),

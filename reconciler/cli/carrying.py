@@ -15,7 +15,7 @@ from reconciler.cli import identity
 from reconciler.cli.common import Options, is_interactive
 from reconciler.cli.interrupts import first_asks
 from reconciler.cli.output import confirmed, print_document, print_error, print_lines, progress
-from reconciler.errors import PartlyApplied, Problem, Refused, count
+from reconciler.errors import PartlyApplied, Problem, Refused, UdfsError, count
 from reconciler.ledger import require_free
 from reconciler.plan import require_allowed, require_digest
 from reconciler.render import text
@@ -26,8 +26,12 @@ if TYPE_CHECKING:
 
     from reconciler.ledger import Reading
     from reconciler.plan import Plan
+    from reconciler.render.document import VerifyDocument
     from reconciler.report import Report
     from reconciler.targets import Target
+
+    Verify = Callable[[bool], tuple[int, VerifyDocument]]
+    """Told whether anything was changed, runs the tests in the project, and returns exit code and result."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +73,13 @@ def carry_out(
     *,
     look_again: Callable[[], Reading] | None = None,
     shown: bool = False,
+    verify: Verify | None = None,
 ) -> int:
     """
     Show a plan, unless it was `shown`, see that it is allowed and wanted, make its changes, and report.
 
-    A person takes their time to answer; `look_again` is asked afterwards whether all is as it was.
+    A person takes their time to answer; `look_again` is asked afterwards whether all is as it was. `verify` is asked when
+    all is done, whether it is well done.
     """
     if not options.as_json and not shown:
         print_lines(text.plan(made))
@@ -87,11 +93,18 @@ def carry_out(
         else:
             ask(options, "Make these changes? Only 'yes' is taken:")
         reading = look_again() if look_again else reading
+    report = perform(made, reading, target, contents, options, writers)
+    return _tell(made, _explained(report, consent.again), options, verify)
+
+
+def perform(
+    made: Plan, reading: Reading, target: Target, contents: Mapping[str, Path], options: Options, writers: int
+) -> Report:
+    """Make the changes of a plan, and show how they go."""
     patience = Patience(time.monotonic, jitter=lambda: random.uniform(0.5, 1.5))
     holder = identity.holder(options.file.parent)
     with progress(made) as bar, first_asks(patience.stop):
-        report = workflow.carry_out(made, reading, target, contents, holder, bar, patience=patience, writers=writers)
-    return _tell(made, _explained(report, consent.again), options)
+        return workflow.carry_out(made, reading, target, contents, holder, bar, patience=patience, writers=writers)
 
 
 def ask(options: Options, question: str, wanted: str = "yes") -> None:
@@ -104,23 +117,35 @@ def ask(options: Options, question: str, wanted: str = "yes") -> None:
         raise Refused("E507", "not confirmed; nothing was changed")
 
 
-def _tell(made: Plan, report: Report, options: Options) -> int:
+def _tell(made: Plan, report: Report, options: Options, verify: Verify | None = None) -> int:
     """Print a report, as one document or as lines and errors, and return its exit code."""
+    verify = None if report.interrupted or report.error else verify
+    code, told = 0, None
     if options.as_json:
         from reconciler.render import document
 
-        print_document(document.report(made, report))
+        try:
+            if verify:
+                code, told = verify(bool(made.changes))
+        except UdfsError as error:
+            # What was done is done and must be told, whatever became of the tests.
+            report = replace(report, error=error)
+        print_document(document.report(made, report, told))
     else:
         if made.changes:
             print_lines(text.report(report))
         if report.error:
             print_error(report.error, as_json=False)
+        if verify:
+            code, told = verify(bool(made.changes))
     options.told.append(text.tally(report) if made.changes else text.summary(made))
+    if told is not None and code:
+        options.told.append(f"{count(told.failed, 'test')} failed{', rolled back' if told.rolled_back else ''}")
     if report.error and not report.interrupted:
         options.told.append(f"{report.error.problems[0].code}: {report.error.problems[0].message}")
     if report.interrupted:
         return 130
-    return report.error.exit_code if report.error else 0
+    return report.error.exit_code if report.error else code
 
 
 def _explained(report: Report, again: str) -> Report:

@@ -32,12 +32,13 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-Format: TypeAlias = Literal["text", "json", "markdown", "sarif", "github"]
+Format: TypeAlias = Literal["text", "json", "csv", "markdown", "sarif", "github"]
 STORE = ".udfs"
 """Beside the manifest: the store of the service built in."""
 
 _COMMAND = re.compile(
-    r"\budfs (?:adopt|apply|destroy|disown|drift|dump|history|import|lock|plan|show-run|unlock)\b(?! -f)"
+    r"\budfs (?:adopt|apply|destroy|disown|drift|dump|history|import|lock|plan|rollback|show-run|sql|unlock|verify)\b"
+    r"(?! -f)"
 )
 """Commands about a manifest, where a hint names them."""
 
@@ -118,9 +119,15 @@ def for_each(command: Callable[..., int]) -> Callable[..., int]:
     return wrapper
 
 
+def query_options(command: Callable[..., R]) -> Callable[..., R]:
+    """As `manifest_options`, with a format for rows."""
+    return _manifest_options(command, _formats("text", "json", "csv"))
+
+
 def _formats(*names: Format) -> Callable[[Callable[..., R]], Callable[..., R]]:
     meanings = {
         "json": "json: one document on stdout, errors included",
+        "csv": "csv: names, then rows, \\N for NULL",
         "markdown": "markdown: for a comment, cut to what GitHub takes",
         "sarif": "sarif: one document on stdout",
         "github": "github: workflow commands",
@@ -279,6 +286,20 @@ def connected(manifest: Loaded) -> Iterator[Target]:
         )
 
 
+def require_sql(manifest: Loaded) -> None:
+    """See that what a statement needs is installed, where it is the local service that runs it."""
+    from importlib.util import find_spec
+
+    from reconciler.local import SQL_NEEDS
+
+    if manifest.target.endpoint == "local" and (missing := [one for one in SQL_NEEDS if find_spec(one) is None]):
+        raise UsageError(
+            "E734",
+            f"SQL on the local service needs {', '.join(missing)}, not installed here",
+            hint="pip install 'udfs[sql]'",
+        )
+
+
 @contextmanager
 def _endpoint(manifest: Loaded) -> Iterator[tuple[str, tuple[str, str, str | None] | None]]:
     if manifest.target.endpoint != "local":
@@ -298,8 +319,9 @@ def _local_server(manifest: Loaded) -> Server:
     store = local_store(manifest.folder)
     try:
         with ExitStack() as undo:
-            server = undo.enter_context(Server(store))
+            server = undo.enter_context(Server(store, environment=os.environ))
             server.provide(manifest.target.project, manifest.target.schema_)
+            provide_tables(server, manifest)
             undo.pop_all()
     except OSError:
         raise
@@ -308,6 +330,16 @@ def _local_server(manifest: Loaded) -> Server:
             "E904", f"{store}: the local service's store cannot be opened: {error}", hint="delete it to begin anew"
         ) from error
     return server
+
+
+def provide_tables(server: Server, manifest: Loaded) -> None:
+    """Give the local service the manifest's `tables:`, in the project of its target."""
+    from reconciler.local import Table
+    from reconciler.workflow import fixtures
+
+    if manifest.manifest.tables:
+        for name, one in fixtures(manifest).items():
+            server.provide_table(manifest.target.project, name, Table(one.columns, one.rows, one.version))
 
 
 def local_store(folder: Path) -> Path:

@@ -26,6 +26,7 @@ from reconciler.cli.common import (
 )
 from reconciler.cli.output import note, print_document, print_lines, quoted
 from reconciler.cli.saving import refresh_option
+from reconciler.cli.verifying import Verification, verify_options
 from reconciler.drift import restoring
 from reconciler.errors import Refused, UsageError, count
 from reconciler.ledger import require_free
@@ -112,6 +113,7 @@ def plan(
     "--digest", callback=saving.digest_of, metavar="sha256:…", help="Refuse any plan but the one with this digest."
 )
 @click.option("--keep-going", is_flag=True, help="Of several targets: go on with the next when one fails.")
+@verify_options
 @writers_option
 def apply(
     options: Options,
@@ -123,6 +125,7 @@ def apply(
     digest: str | None,
     keep_going: bool,
     writers: int,
+    verification: Verification,
 ) -> int:
     """Make the project match the manifest: show the plan, ask, and make the changes.
 
@@ -136,17 +139,18 @@ def apply(
         consent = replace(consent, again="what is left is in the next plan: udfs apply")
     if options.targets:
         _require_one(options, {"PLANFILE": planfile, "--digest": digest})
-        return _apply_several(options, refresh, consent, writers, restore=restore, keep_going=keep_going)
+        return _apply_several(options, refresh, consent, writers, verification, restore=restore, keep_going=keep_going)
     if planfile is not None and restore:
         raise UsageError("E901", "--restore makes a plan, and a plan was given", hint="leave one of them out")
     if planfile is not None:
-        return _apply_saved(planfile, options, refresh, consent, writers)
+        return _apply_saved(planfile, options, refresh, consent, writers, verification)
     ready = prepared(loaded(options))
     with connected(ready.loaded) as target:
         reading = target.read(full=refresh == "full")
         made = workflow.make_plan(ready, reading, restoring=restore)
         made = workflow.in_time(made, ready.loaded, target)
-        return carry_out(made, reading, target, ready.contents, options, consent, writers)
+        verify = verification.of(ready.loaded, target, options, writers)
+        return carry_out(made, reading, target, ready.contents, options, consent, writers, verify=verify)
 
 
 def _require_one(options: Options, given: Mapping[str, object]) -> None:
@@ -158,7 +162,14 @@ def _require_one(options: Options, given: Mapping[str, object]) -> None:
 
 
 def _apply_several(
-    options: Options, refresh: str, consent: Consent, writers: int, *, restore: bool, keep_going: bool
+    options: Options,
+    refresh: str,
+    consent: Consent,
+    writers: int,
+    verification: Verification,
+    *,
+    restore: bool,
+    keep_going: bool,
 ) -> int:
     """Show the plans of all targets, ask once, and apply them in turn: each plan only as it was shown."""
     from reconciler.cli import fanout
@@ -187,7 +198,8 @@ def _apply_several(
         with connected(ready.loaded) as target:
             reading, made = look(ready, target)
             agreed = replace(consent, yes=True, digest=shown.digest)
-            return carry_out(made, reading, target, ready.contents, one, agreed, writers, shown=True)
+            verify = verification.of(ready.loaded, target, one, writers)
+            return carry_out(made, reading, target, ready.contents, one, agreed, writers, shown=True, verify=verify)
 
     results = fanout.run(options, show)
     if fanout.worst(results):
@@ -200,7 +212,9 @@ def _apply_several(
     return fanout.tell(fanout.run(options, perform, stop=not keep_going, named=True), options)
 
 
-def _apply_saved(planfile: Path, options: Options, refresh: str, consent: Consent, writers: int) -> int:
+def _apply_saved(
+    planfile: Path, options: Options, refresh: str, consent: Consent, writers: int, verification: Verification
+) -> int:
     """Perform a saved plan; everything that it stands on is looked at before anything is written."""
     from reconciler import fresh, saved
 
@@ -223,7 +237,10 @@ def _apply_saved(planfile: Path, options: Options, refresh: str, consent: Consen
         # From here on the plan stands on the project, whatever it was made against.
         made = workflow.allowed(replace(found.plan, from_dump=False), ready.loaded, workflow.breaches(ready))
         made = workflow.in_time(made, ready.loaded, target)
-        return carry_out(made, reading, target, ready.contents, options, consent, writers, look_again=look)
+        verify = verification.of(ready.loaded, target, options, writers)
+        return carry_out(
+            made, reading, target, ready.contents, options, consent, writers, look_again=look, verify=verify
+        )
 
 
 @command()

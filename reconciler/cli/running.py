@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler import workflow
-from reconciler.cli.common import Options, command, connected, loaded, local_store, manifest_options
+from reconciler.cli.common import Options, command, connected, loaded, local_store, manifest_options, provide_tables
 from reconciler.cli.launching import explained, interpreter_for
 from reconciler.cli.output import counting, print_document, print_lines
 from reconciler.errors import UdfsError, UsageError
@@ -173,6 +174,13 @@ def _not_deployed(function: str, manifest: Loaded, options: Options) -> UsageErr
 @click.option(
     "--dir", "folder", type=click.Path(path_type=Path), help="The store; .udfs/maxcompute here when left out."
 )
+@click.option(
+    "-f",
+    "--file",
+    type=click.Path(path_type=Path),
+    help="A manifest, whose `tables:` SQL then finds in the project of its target.",
+)
+@click.option("--target", metavar="NAME", help="With -f: the target whose project it is.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port; any free one when left out.")
 @click.option("--project", "projects", multiple=True, metavar="NAME", help="Know only these projects; else any name.")
@@ -189,8 +197,16 @@ def _not_deployed(function: str, manifest: Loaded, options: Options) -> UsageErr
     "--set", "switches", multiple=True, metavar="NAME=VALUE", help="Another switch; --list-switches names them."
 )
 @click.option("--list-switches", is_flag=True, help="List the switches for what is not settled about the service.")
-def serve(folder: Path | None, host: str, port: int, list_switches: bool, **given: object) -> int:
-    """Run a MaxCompute of your own on loopback: resources, functions and schemas over the real wire protocol.
+def serve(
+    folder: Path | None,
+    file: Path | None,
+    target: str | None,
+    host: str,
+    port: int,
+    list_switches: bool,
+    **given: object,
+) -> int:
+    """Run a MaxCompute of your own on loopback: resources, functions, schemas and SQL over the real wire protocol.
 
     Prints one line, `listening on http://127.0.0.1:PORT/api`, and runs until SIGTERM or Ctrl-C.
     """
@@ -200,12 +216,16 @@ def serve(folder: Path | None, host: str, port: int, list_switches: bool, **give
     if list_switches:
         print(describe())
         return 0
+    manifest = loaded(Options(file, target, "text")) if file else None
     try:
-        server = Server(folder or local_store(Path.cwd()), settings(given), host=host, port=port)
+        store = folder or local_store(manifest.folder if manifest else Path.cwd())
+        server = Server(store, settings(given), host=host, port=port, environment=os.environ)
     except (OSError, ValueError) as error:
         told = error.strerror if isinstance(error, OSError) else str(error)
         raise UsageError("E901", f"cannot listen at {host}:{port}: {told or error}") from error
     try:
+        if manifest:
+            provide_tables(server, manifest)
         # Whoever reads this line may send a signal at once.
         print(f"listening on {server.url}", flush=True)
         server.serve_forever()

@@ -53,9 +53,9 @@ def test(options: Options, functions: tuple[str, ...], timeout: float, memory: i
     MaxCompute lays them out. No service is asked. Exits with 9 if a test fails, and with 3 if one cannot be run.
     """
     manifest = loaded(options)
-    chosen = _chosen(manifest, functions)
+    cases = chosen(manifest, functions)
     ready = prepared(manifest)
-    subjects = list(_subjects(ready, chosen))
+    subjects = list(_subjects(ready, cases))
     trials: list[Trial] = []
     bounds = Bounds(timeout, memory * 1_000_000 if memory else None)
     for done in run(subjects, bounds, threads=os.cpu_count() or 1, clock=time.perf_counter):
@@ -72,7 +72,7 @@ def test(options: Options, functions: tuple[str, ...], timeout: float, memory: i
     return InterpreterError.exit_code if Verdict.NOT_RUN in verdicts else 0
 
 
-def _chosen(manifest: Loaded, named: tuple[str, ...]) -> list[tuple[Case, ...]]:
+def chosen(manifest: Loaded, named: tuple[str, ...]) -> list[tuple[Case, ...]]:
     """Return the tests to run, function by function."""
     functions = manifest.manifest.functions
     known = {function_key(name): name for name in functions}

@@ -5,6 +5,7 @@ It is what ``endpoint: local`` starts, and what the tests talk to. A request tak
 
     server ─ a thread for each connection ─▶ connection ─ host, framing, fault, signature ─▶ routes
         ─▶ projects | resources (uploads) | functions ─▶ store (rows in SQLite, blobs by SHA-256)
+        ─▶ instances ─▶ jobs ─▶ sql (DuckDB) ─▶ runner (the CPython of each function)
 
 It shares no code with the client side of udfs and knows nothing of PyODPS: a server that shared code with its client
 would agree with it about mistakes. Every handler says how what it does is known: documentation, the source of a
@@ -12,8 +13,10 @@ public client, a measurement that somebody published, or a guess. What is not se
 """
 
 from .faults import Fault
+from .instances import NEEDED as SQL_NEEDS
 from .log import Exchange
 from .server import Server
 from .settings import Settings, User
+from .tables import Table
 
-__all__ = ["Exchange", "Fault", "Server", "Settings", "User"]
+__all__ = ["SQL_NEEDS", "Exchange", "Fault", "Server", "Settings", "Table", "User"]

@@ -50,6 +50,14 @@ def logview_host(service: Service, request: Request) -> Response:
     return Response(status=200, content=f"http://{service.host}".encode())
 
 
+def sign_token(service: Service, request: Request) -> Response:
+    """``POST …/authorization?sign_bearer_token``: what PyODPS puts into Logview's address. Nothing here asks for it back."""
+    if "sign_bearer_token" not in request.query:
+        raise invalid("the local service knows no permissions")
+    service.project(request)
+    return xml(document(element("Authorization", text("Result", "local"))))
+
+
 def list_projects(service: Service, request: Request) -> Response:
     """``GET /projects``: in the form of the other lists (the Ruby SDK documents it so)."""
     asked = listing.Asked.of(request.query, service.settings)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from . import functions, projects, resources
+from . import functions, instances, projects, resources
 from .wire import Refused, invalid, legible, object_name
 
 if TYPE_CHECKING:
@@ -21,9 +21,12 @@ ROUTES: Mapping[tuple[str | None, ...], Mapping[str, Handler]] = {
     ("logview", "host"): {"GET": projects.logview_host},
     ("projects",): {"GET": projects.list_projects},
     ("projects", None): {"GET": projects.get_project},
+    ("projects", None, "authorization"): {"POST": projects.sign_token},
     ("projects", None, "schemas"): {"GET": projects.list_schemas, "POST": projects.create_schema},
     ("projects", None, "schemas", None): {"GET": projects.get_schema, "DELETE": projects.delete_schema},
     ("projects", None, "tables"): {"GET": projects.list_tables},
+    ("projects", None, "instances"): {"GET": instances.list_all, "POST": instances.create},
+    ("projects", None, "instances", None): {"GET": instances.read, "PUT": instances.stop},
     ("projects", None, "resources"): {"GET": resources.list_all, "POST": resources.create},
     ("projects", None, "resources", None): {
         "GET": resources.read,

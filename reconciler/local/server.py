@@ -18,12 +18,13 @@ from .store import Store
 from .wire import same_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
     from types import TracebackType
 
     from .faults import Faults
     from .log import Exchange
+    from .tables import Table
 
 _BACKLOG = 128
 _FINISH_SECONDS = 10
@@ -45,7 +46,9 @@ class Server:
         host: str = "127.0.0.1",
         port: int = 0,
         clock: Callable[[], float] = time.time,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
+        """Without an `environment` no CPython is found, and SQL goes without functions."""
         settings = settings or Settings()
         if settings.control and not _is_loopback(host):
             raise ValueError("the control endpoints can end processes and are served on a loopback address only")
@@ -56,7 +59,9 @@ class Server:
             self._store.close()
             raise
         self._address = _authority(host, self._socket.getsockname()[1])
-        service = Service(settings, self._store, Stale(settings.stale_list), self._address, clock)
+        service = Service(
+            settings, self._store, Stale(settings.stale_list), self._address, environment or {}, clock=clock
+        )
         names = frozenset({"localhost", same_name(host)}) if _is_loopback(host) else None
         self._site = Site(service, names)
         self._wake_reader, self._wake_writer = socket.socketpair()
@@ -89,6 +94,10 @@ class Server:
         """Make sure that a project, and a schema in it, are there: an embedded service has nobody else to ask for them."""
         owner = self._site.service.settings.owner_of(None)
         self._site.service.create_schema(project, schema or DEFAULT_SCHEMA, owner)
+
+    def provide_table(self, project: str, name: str, table: Table) -> None:
+        """Give a project a table for SQL and for table resources, in the place of one of that name."""
+        self._site.service.tables.provide(project, name, table)
 
     def start(self) -> None:
         """Answer from a thread of its own."""
@@ -163,6 +172,7 @@ class Server:
             self._released.wait()
 
     def _release(self) -> None:
+        self._site.service.instances.close()
         self._end_connections()
         for own in (self._socket, self._wake_reader, self._wake_writer):
             own.close()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from .jobs import Instances
 from .rows import Place, Project, Rows, Schema
+from .tables import Tables
 from .wire import Refused, not_found, object_name, same_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from .exchange import Request
     from .listing import Stale
@@ -29,6 +31,10 @@ class Service:
     stale: Stale
     host: str
     """What errors call ``HostId``, and where clients are told Logview is."""
+    environment: Mapping[str, str]
+    """Where CPythons are looked for: ``PATH`` and what `runner.locate` reads else."""
+    instances: Instances = field(default_factory=Instances)
+    tables: Tables = field(default_factory=Tables)
 
     clock: Callable[[], float] = time.time
     """Seconds since 1970: what objects are dated with, and what every answer tells."""

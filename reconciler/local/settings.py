@@ -103,6 +103,15 @@ class Settings:
     Not settled; clients take any 2xx. 201, because the Go client insists on it for the other resource writes.
     """
 
+    sql_rows: int = 10_000
+    """Rows of a SELECT's result that are kept; the documented limit of results that are not read by tunnel."""
+
+    sql_seconds: int = 3600
+    """Seconds after which an instance of SQL fails."""
+
+    sql_megabytes: int = 1024
+    """Memory of one instance of SQL, beside that of its functions; what is more goes to a temporary folder."""
+
     stale_list: int = 0
     """
     How many lists after a write still answer what was true before it.
@@ -116,7 +125,7 @@ class Settings:
     def __post_init__(self) -> None:
         if (self.access_id is None) != (self.access_key is None):
             raise ValueError("access_id and access_key are given together or not at all")
-        for name in ("page_size", "max_resource_bytes"):
+        for name in ("page_size", "max_resource_bytes", "sql_rows", "sql_seconds", "sql_megabytes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1")
         for name in ("latency_ms", "stale_list"):

@@ -247,6 +247,7 @@ class ReportDocument(_Model):
     outcomes: tuple[OutcomeDocument, ...]
     interrupted: bool = False
     problems: tuple[ProblemDocument, ...] = ()
+    verification: VerifyDocument | None = Field(None, description="With --verify, if everything was applied.")
 
 
 class FunctionDocument(_Model):
@@ -483,6 +484,42 @@ class TestDocument(_Model):
     failed: int
     not_run: int
     tests: tuple[TrialDocument, ...]
+
+
+class VerifyDocument(_Model):
+    """What `udfs verify --format json` prints, and `udfs apply --verify` inside its report."""
+
+    format: Literal["udfs.verify/1"] = "udfs.verify/1"
+    stack: str
+    target: str
+    project: str
+    passed: int
+    failed: int
+    not_run: int
+    rolled_back: bool = Field(False, description="Whether the functions were brought back to what they were before.")
+    tests: tuple[TrialDocument, ...]
+
+
+class ColumnDocument(_Model):
+    """One column of a result."""
+
+    name: str
+    type: str | None = Field(description="null where the service does not say.")
+
+
+class QueryDocument(_Model):
+    """What `udfs sql --format json` prints."""
+
+    format: Literal["udfs.query/1"] = "udfs.query/1"
+    target: str
+    project: str
+    instance: str
+    settings: dict[str, str] = Field(description="What was SET for the functions that are called.")
+    columns: tuple[ColumnDocument, ...]
+    rows: tuple[tuple[str | int | float | bool | None, ...], ...] = Field(
+        description="Numbers and booleans as such; all else as text, as the service writes it."
+    )
+    truncated: bool = Field(description="Whether there are more rows than the service gives out.")
 
 
 class DumpedDocument(_Model):
@@ -744,8 +781,9 @@ def drift(found: Drift, made: Plan) -> DriftDocument:
     )
 
 
-def report(made: Plan, done: Report) -> ReportDocument:
+def report(made: Plan, done: Report, verification: VerifyDocument | None = None) -> ReportDocument:
     return ReportDocument(
+        verification=verification,
         plan=plan(made),
         outcomes=tuple(
             OutcomeDocument(kind=c.key.kind, name=c.key.name, action=c.action.value, outcome=outcome.value)

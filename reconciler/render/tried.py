@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
 from reconciler.errors import Problem, count
-from reconciler.render.document import TestDocument, TrialDocument
+from reconciler.render.document import TestDocument, TrialDocument, VerifyDocument
 from reconciler.render.values import shown
 from reconciler.render.words import safe
 from reconciler.trials import Verdict
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from reconciler.expected import Mismatch
+    from reconciler.plan import Destination
     from reconciler.render.text import Line
     from reconciler.trials import Case, Trial
 
@@ -87,6 +88,28 @@ def document(stack: str, trials: Sequence[Trial]) -> TestDocument:
         not_run=counted[Verdict.NOT_RUN],
         tests=tuple(map(_document, trials)),
     )
+
+
+def verified(stack: str, destination: Destination, trials: Sequence[Trial], *, rolled_back: bool) -> VerifyDocument:
+    """Return what a program reads of tests that were run by SQL."""
+    told = document(stack, trials)
+    return VerifyDocument(
+        stack=stack,
+        target=destination.target,
+        project=destination.project,
+        passed=told.passed,
+        failed=told.failed,
+        not_run=told.not_run,
+        rolled_back=rolled_back,
+        tests=told.tests,
+    )
+
+
+def unasked(one: Trial) -> Problem:
+    """Return why a test was not said in SQL, as a warning at its place."""
+    assert one.error is not None
+    message = f"{title(one.case)} cannot be asked by SQL: {one.error.message}"
+    return Problem("E733", message, one.case.at, hint="udfs test runs it here", severity="warning")
 
 
 def junit(stack: str, trials: Sequence[Trial]) -> str:

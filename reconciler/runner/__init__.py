@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reconciler.runner.calls import Call, Description, Session, remove
+from reconciler.runner.columns import Columns
 from reconciler.runner.errors import (
     ArgumentsRejected,
     Attempt,
@@ -63,6 +64,7 @@ __all__ = [
     "Attempt",
     "Call",
     "Cancelled",
+    "Columns",
     "Description",
     "FunctionError",
     "FunctionNotLoadable",
@@ -130,6 +132,7 @@ def session(
     timeout: float | None = None,
     memory: int | None = None,
     cancelled: Callable[[], bool] = lambda: False,
+    origins: bool = False,
 ) -> Session:
     """
     Load the class of `job`, to be called as often as one likes.
@@ -137,7 +140,8 @@ def session(
     `directory` is where the worker's files go, new or empty, and kept; without it they go to a temporary directory that
     is removed. `timeout` is how many seconds the worker may take to load the class, and then for each batch of rows;
     `memory` how many bytes of address space it may have. `cancelled` is asked while an answer is waited for, a few times
-    a second; where it says yes the call ends with `Cancelled`.
+    a second; where it says yes the call ends with `Cancelled`. With `origins` a table function's rows come with the number
+    of the row each came from, for `Columns`.
     """
     _check_runtime(interpreter, job)
     _check_module(job)
@@ -148,12 +152,13 @@ def session(
         _check_native(interpreter, job, layout)
         worker = _start(interpreter, layout, root)
         made = Session(worker, job.class_path, timeout=timeout, cancelled=cancelled, temporary=temporary)
+        made.native = layout.native
     except BaseException:
         if temporary is not None:
             remove(temporary)
         raise
     try:
-        made.start(_description(job, layout, memory))
+        made.start(_description(job, layout, memory, origins=origins))
     except BaseException:
         made.close()
         raise
@@ -209,11 +214,12 @@ def _check_module(job: Job) -> None:
         )
 
 
-def _description(job: Job, layout: Layout, memory: int | None) -> dict[str, object]:
+def _description(job: Job, layout: Layout, memory: int | None, *, origins: bool) -> dict[str, object]:
     return {
         "class": job.class_path,
         "modules": [resource.name[:-3] for resource in job.resources if resource.type == "py"],
         "resources": {resource.name: resource.type for resource in job.resources},
         "tables": {name: str(path) for name, path in layout.tables.items()},
         "limits": {"memory": memory},
+        "origins": origins,
     }

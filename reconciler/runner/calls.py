@@ -100,6 +100,8 @@ class Session:
         self._timeout = timeout
         self._cancelled = cancelled
         self._fresh = True
+        self.native: tuple[str, ...] = ()
+        """Shared objects among the resources."""
         self.is_last = True
         """Whether nothing comes after the call at hand; so it is for a class that cannot be loaded."""
         self.close = weakref.finalize(self, _clean_up, worker, temporary)

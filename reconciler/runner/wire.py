@@ -30,9 +30,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from operator import itemgetter
-from typing import Any, SupportsIndex
+from typing import Any, SupportsIndex, TypeAlias
 
 PREFIX = struct.Struct(">II")
+
+Column: TypeAlias = tuple[str, bytes | memoryview]
+"""How a column is written, and its bytes."""
 
 _PLAIN = frozenset({type(None), bool, int, str})
 
@@ -82,6 +85,17 @@ def rows_frame(rows: Sequence[Sequence[object]], types: Sequence[str] | None) ->
     return frame(header, b"".join(content for _, content in written))
 
 
+def column(values: Sequence[object], kind: str) -> Column:
+    """Return values of one type as they travel; raises `ValueError` for a value with no place in it."""
+    return _write_column(values, kind)
+
+
+def columns_frame(columns: Sequence[Column], count: int) -> bytes:
+    """Return the message that carries rows whose columns are written already."""
+    layout = [[codec, len(content)] for codec, content in columns]
+    return frame({"kind": "rows", "count": count, "columns": layout}, b"".join(content for _, content in columns))
+
+
 def cells(row: Sequence[object]) -> list[object]:
     """Return a row in a form that JSON can say; raises `ValueError` for a value with no place in it."""
     return [_write_cell(value) for value in row]
@@ -98,10 +112,15 @@ def unwritable(row: Sequence[object]) -> str:
 
 def read_columns(layout: Sequence[tuple[str, int]], body: memoryview) -> list[list[Any]]:
     """Return the columns of a body."""
+    return [read_column(codec, content) for codec, content in split(layout, body)]
+
+
+def split(layout: Sequence[tuple[str, int]], body: memoryview) -> list[tuple[str, memoryview]]:
+    """Return the columns of a body as they are written."""
     columns = []
     start = 0
     for codec, length in layout:
-        columns.append(_read_column(codec, body[start : start + length]))
+        columns.append((codec, body[start : start + length]))
         start += length
     return columns
 
@@ -120,7 +139,8 @@ def _write_column(column: Sequence[Any], kind: str) -> tuple[str, bytes]:
     return "json", json.dumps(cells, separators=(",", ":")).encode("ascii")
 
 
-def _read_column(codec: str, content: memoryview) -> list[Any]:
+def read_column(codec: str, content: bytes | memoryview) -> list[Any]:
+    """Return the values of a column."""
     if codec == "json":
         cells: list[Any] = json.loads(bytes(content))
         # A cell that needs reading is a list; a column without one is done.

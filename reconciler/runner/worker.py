@@ -821,10 +821,12 @@ class Function(object):
         for mark[0], row in enumerate(izip(*columns) if columns else itertools.repeat((), count), self.rows):
             yield row
 
-    def send(self, columns, count, last):
+    def send(self, columns, count, last, origins=None):
         written = [write_column(values, kind) for values, kind in zip(columns, self.outputs or ())]
         layout = [[codec, len(content)] for codec, content in written]
         header = {"kind": "values", "count": count, "columns": layout, "last": last and not self.cut}
+        if origins is not None:
+            header["origins"] = origins
         self.channel.send(header, b"".join([content for _, content in written]))
 
     def batch(self, columns, count):
@@ -887,6 +889,7 @@ class Udf(Function):
 
 class Udtf(Function):
     kind = "udtf"
+    tells_origins = False  # whether each forwarded row is sent with the number of the row it came from
 
     def __init__(self, *args):
         Function.__init__(self, *args)
@@ -919,13 +922,14 @@ class Udtf(Function):
         rows, self.pending = self.pending, []
         origins, self.origins = self.origins, []
         try:
-            self.send_rows(rows, last)
+            self.send_rows(rows, last, origins)
         except Refused as error:
-            self.send_rows(rows[: error.row], False)
+            self.send_rows(rows[: error.row], False, origins[: error.row])
             raise WrongResult("forward() got " + error.text, origins[error.row])
 
-    def send_rows(self, rows, last):
-        self.send(list(izip(*rows)) or [()] * len(self.outputs or ()), len(rows), last)
+    def send_rows(self, rows, last, origins):
+        columns = list(izip(*rows)) or [()] * len(self.outputs or ())
+        self.send(columns, len(rows), last, origins if self.tells_origins else None)
 
     def finish(self):
         self.instance.close()
@@ -1187,6 +1191,7 @@ def main(requests, answers, progress):
     job = channel.receive()[0]
     mark = shared_memory(progress)
     apply_limits(job["limits"])
+    Udtf.tells_origins = job["origins"]
     if not PY2:
         import faulthandler
 

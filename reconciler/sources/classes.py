@@ -88,6 +88,21 @@ def judge(
             yield from buffers.judge(page, facts, kept.methods.get("new_buffer"))
 
 
+def declared(
+    facts: Facts, name: str, others: Callable[[str], Facts | None] = lambda module: None
+) -> tuple[Kind, Signature | None] | None:
+    """Return what a class of the module is and its signature, None where that cannot be seen without running it."""
+    if name not in facts.classes:
+        return None
+    kept = _collect(facts, facts.classes[name], others)
+    found = _annotation(facts, kept.node)
+    literal = facts.text(found.args[0]) if found is not None and found.args else None
+    try:
+        return kept.kind, read(literal.value) if literal is not None else None
+    except NotASignature:
+        return kept.kind, None
+
+
 def _absent(page: Page, facts: Facts, name: str) -> Finding | None:
     if facts.has_star:
         return None  # it may come from another module

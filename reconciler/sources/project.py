@@ -15,10 +15,12 @@ from reconciler.artifacts.service import modules as installed
 from reconciler.errors import Position, Problem
 from reconciler.manifest.check import resource_type
 from reconciler.names import module_name, reference
-from reconciler.sources import Use
+from reconciler.sources import Use, classes
 from reconciler.sources.check import check
+from reconciler.sources.facts import gather
 from reconciler.sources.memory import Memory, key
-from reconciler.sources.parse import VERSIONS
+from reconciler.sources.parse import VERSIONS, parse
+from reconciler.sources.text import decode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from reconciler.artifacts.content import Content
     from reconciler.manifest.load import Loaded
     from reconciler.sources import Finding
+    from reconciler.sources.classes import Kind
+    from reconciler.sources.signature import Signature
 
 _MAY_HOLD_MODULES = (".so", ".zip", ".tar", ".gz", ".tgz", ".whl", ".egg", ".py", ".pyc")
 
@@ -82,6 +86,18 @@ def fitting(name: str, loaded: Loaded, artifacts: Artifacts) -> dict[str, tuple[
     read = [(artifacts.files[file].path.read_bytes(), use) for file, use in _uses(name, loaded, artifacts)]
     found = {tag: [one for raw, use in read for one in check(raw, [replace(use, runtime=tag)])] for tag in VERSIONS}
     return {tag: tuple(sorted(these, key=lambda one: one.severity)) for tag, these in found.items()}
+
+
+def declared(loaded: Loaded, name: str) -> tuple[Kind, Signature | None] | None:
+    """Return what a function of the manifest is and its signature, None where its source does not tell."""
+    function, code = loaded.manifest.functions[name], loaded.code[name]
+    spelled = {one.lower(): resource.file for one, resource in loaded.manifest.resources.items()}
+    file = function.source or spelled.get((code.entry or "").lower())
+    if file is None:
+        return None
+    page, _ = decode(loaded.file(file).read_bytes(), code.runtime)
+    tree, _ = parse(page, code.runtime)
+    return classes.declared(gather(page, tree, code.runtime), code.class_path.rpartition(".")[2]) if tree else None
 
 
 def _files(loaded: Loaded, artifacts: Artifacts) -> dict[str, tuple[Use, ...]]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from reconciler.diff import Change
     from reconciler.ledger import Reading, Store
     from reconciler.names import Key
+    from reconciler.queries import Answer
     from reconciler.state import Live
 
     Progress = Callable[[int], None]
@@ -41,6 +42,9 @@ class Target(Protocol):
     @property
     def store(self) -> Store:
         """Where the ledger is kept."""
+
+    def query(self, text: str, settings: Mapping[str, str], name: str) -> Answer:
+        """Run a statement of SQL under some settings and return its rows; `name` is what errors call its text."""
 
     def download(self, name: str, destination: Path) -> None:
         """Write the content of a resource to a file."""

@@ -60,6 +60,7 @@ _REPLACED = (
     (re.compile(r"Because .+ unsatisfiable\."), "[the words of the resolver]"),
     (re.compile(r"-0_[0-9a-f]{8}-"), "-0_[DIGEST]-"),
     (re.compile(r'"run": "[0-9a-f]{8}"'), '"run": "[RUN]"'),
+    (re.compile(r"\b20\d{15}g[0-9a-z]{10}\b"), "[INSTANCE]"),
     (re.compile(r"\(request [0-9A-Za-z-]+\)"), "(request [ID])"),
     (re.compile(r'"seconds": [0-9.]+'), '"seconds": "[SECONDS]"'),
     (re.compile(r'"python": "3\.[0-9.]+"'), '"python": "[VERSION]"'),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ CASES = sorted((Path(__file__).parent / "cases").glob("*.txt"))
 def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
     folder = tmp_path / "work"
     folder.mkdir()
-    with Server(tmp_path / "store", Settings(control=True)) as server:
+    with Server(tmp_path / "store", Settings(control=True), environment=os.environ) as server:
         yield Session(folder, server, monkeypatch)
 
 

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 # Read before the tests' own environment takes them away.
 REAL = {key: os.environ.get(f"UDFS_CONTRACT_{key}") for key in ("ENDPOINT", "PROJECT", "ACCESS_ID", "ACCESS_KEY")}
 
+ENVIRONMENT = dict(os.environ)
+"""It says where the CPythons are that functions run in."""
+
 Serve = Callable[..., Server]
 Connect = Callable[..., Any]
 Unique = Callable[[str], str]
@@ -53,7 +56,8 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     with contextlib.ExitStack() as stack:
 
         def start(directory: Path | None = None, **settings: Any) -> Server:
-            return stack.enter_context(Server(directory or tmp_path / "service", Settings(**settings)))
+            place = directory or tmp_path / "service"
+            return stack.enter_context(Server(place, Settings(**settings), environment=ENVIRONMENT))
 
         yield start
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         ("GET", "/projects/demo/registration/functions/none", 404, "NoSuchObject"),
         ("GET", "/projects/demo/schemas/none", 404, "NoSuchObject"),
         ("GET", "/projects/demo/resources?curr_schema=none", 404, "NoSuchObject"),
-        ("GET", "/projects/demo/instances", 404, "NoSuchObject"),
+        ("GET", "/projects/demo/quotas", 404, "NoSuchObject"),
         ("GET", "/nowhere", 404, "NoSuchObject"),
         ("GET", "//", 404, "NoSuchObject"),
         ("PATCH", "/projects/demo/resources", 405, "MethodNotAllowed"),

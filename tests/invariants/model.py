@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.diff import Change
+    from reconciler.queries import Answer
 
 
 @dataclass
@@ -211,6 +212,9 @@ class Modelled:
 
     def download(self, name: str, destination: Path) -> None:
         destination.write_bytes(self.fetch(name) or b"")
+
+    def query(self, text: str, settings: Mapping[str, str], name: str) -> Answer:
+        raise AssertionError(f"nothing should ask {text}")
 
     # A ledger's store
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.targets.maxcompute import read, write
+from reconciler.targets.maxcompute import read, sql, write
 from reconciler.targets.maxcompute.client import Client, Credentials
 from reconciler.targets.maxcompute.entries import Entries
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from reconciler.diff import Change
     from reconciler.ledger import Reading, Store
     from reconciler.names import Key
+    from reconciler.queries import Answer
     from reconciler.state import Live
 
 __all__ = ["Client", "Credentials", "MaxCompute"]
@@ -48,6 +49,9 @@ class MaxCompute:
     @property
     def store(self) -> Store:
         return Entries(self.client)
+
+    def query(self, text: str, settings: Mapping[str, str], name: str) -> Answer:
+        return sql.run(self.client, text, settings, name)
 
     def download(self, name: str, destination: Path) -> None:
         read.content(self.client, name, destination)

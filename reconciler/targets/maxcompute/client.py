@@ -105,7 +105,7 @@ class Client:
         try:
             yield from answer.response.iter_content(_BLOCK)
         except requests.RequestException as cause:
-            self._unreachable(cause)
+            self.unreachable(cause)
         finally:
             answer.response.close()
 
@@ -121,14 +121,30 @@ class Client:
                 rest.request(self.endpoint + place, method, params=params, timeout=_TIMEOUT, hooks=hooks, **kwargs),
             )
         except odps_errors.ODPSError as cause:
-            self._refused(cause)
+            self.refused(cause)
         except requests.RequestException as cause:
-            self._unreachable(cause, hint=_REACH if again else _UNKNOWN)
+            self.unreachable(cause, hint=_REACH if again else _UNKNOWN)
         except (ValueError, UnicodeError) as cause:
             # PyODPS decodes an error's body without asking what it is.
             raise self.garbage() from cause
         self._date = answer.header("Date") or self._date
         return answer
+
+    def entry(self) -> Any:
+        """Return PyODPS's entry object, for what needs its models: SQL."""
+        from odps import ODPS
+
+        # Without a host for Logview it would ask for one at once, before it is tamed.
+        made = ODPS(
+            account=self._account,
+            project=self.project,
+            endpoint=self.endpoint,
+            schema=self.schema,
+            logview_host=self.endpoint,
+            overwrite_global=False,
+        )
+        self._tame(made.rest.session)
+        return made
 
     def _tame(self, session: requests.Session) -> None:
         """Keep a session, of which there is one a thread, from going where the endpoint did not say."""
@@ -194,7 +210,8 @@ class Client:
             raise ServiceError("E604", f"{self._host} does not tell the time: {self.redact(self._date)[:40]!r}")
         return told
 
-    def _refused(self, cause: odps_errors.ODPSError) -> NoReturn:
+    def refused(self, cause: odps_errors.ODPSError) -> NoReturn:
+        """Raise the error for an answer that says no."""
         status, code = cause.status_code, self.redact(str(cause.code or ""))[:100]
         told = " ".join(self.redact(str(cause.args[0] if cause.args else cause)).split())
         request = self.redact(str(cause.request_id or ""))[:100]
@@ -230,7 +247,8 @@ class Client:
             retry_after=_seconds(cause),
         )
 
-    def _unreachable(self, cause: Exception, hint: str = _REACH) -> NoReturn:
+    def unreachable(self, cause: Exception, hint: str = _REACH) -> NoReturn:
+        """Raise the error for a service that does not answer."""
         reason = self.redact(_plainly(cause))
         if isinstance(cause, requests.exceptions.ProxyError):
             raise ServiceError(

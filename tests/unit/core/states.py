@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.diff import Change
+    from reconciler.queries import Answer
 
 STACK = "risk"
 HASTE = Patience(time.monotonic, first_wait=0.01)
@@ -104,3 +105,6 @@ class Dictionary:
 
     def download(self, name: str, destination: Path) -> None:
         raise AssertionError(f"nothing should download {resource_key(name)}")
+
+    def query(self, text: str, settings: Mapping[str, str], name: str) -> Answer:
+        raise AssertionError(f"nothing should ask {text}")

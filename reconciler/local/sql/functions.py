@@ -1,0 +1,179 @@
+"""Functions in a query: DuckDB hands over a vector of rows, the worker answers, DuckDB goes on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from reconciler import runner
+from reconciler.runner import wire
+
+from . import problems
+from .types import duckdb_type, from_arrow, to_arrow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from reconciler.runner import Description, Session
+    from reconciler.runner.wire import Column
+
+NO_ARGUMENT = "BOOLEAN"
+"""What a function without arguments is given in SQL, for DuckDB says how many rows there are by their arguments."""
+
+
+@dataclass
+class Loaded:
+    """A function of the statement, its class loaded in a worker."""
+
+    name: str
+    """As it is registered."""
+    session: Session
+    own: str
+    """What it is called in DuckDB."""
+
+    def __post_init__(self) -> None:
+        self._columns: runner.Columns | None = None
+
+    @property
+    def description(self) -> Description:
+        """What its class says of itself."""
+        return self.session.description
+
+    @property
+    def kind(self) -> str:
+        """``udf``, ``udtf`` or ``udaf``."""
+        return self.description.kind
+
+    def signature(self, names: int = 0) -> tuple[list[str] | None, list[str]]:
+        """
+        Return DuckDB's types of the arguments, None for any, and of the results.
+
+        A table function without a signature gives STRINGs [doc "Python UDTFs"], as many as the statement has `names` for.
+        """
+        inputs, outputs = self.description.inputs, self.description.outputs
+        results = ["VARCHAR"] * names if outputs is None else [duckdb_type(one) for one in outputs]
+        return None if inputs is None else [duckdb_type(one) for one in inputs], results
+
+    def values(self, result: Any) -> Callable[..., Any]:
+        """Return what DuckDB calls for a UDF whose results are of an Arrow type."""
+
+        def called(*given: Any) -> Any:
+            columns = [] if self.description.inputs == () else given
+            count = len(given[0])
+            codec, content = self._open().values([_outgoing(one) for one in columns], count)
+            return self._incoming(codec, content, count, result)
+
+        return called
+
+    def rows(self, result: Any) -> Callable[..., Any]:
+        """Return what DuckDB calls for a UDTF of which each row's rows are wanted: a list of structs for each row."""
+        import pyarrow as pa
+
+        fields = [result.value_type.field(index) for index in range(result.value_type.num_fields)]
+
+        def called(*given: Any) -> Any:
+            columns = [] if self.description.inputs == () else given
+            count = len(given[0])
+            found = self._open().forwarded([_outgoing(one) for one in columns], count)
+            self._require_width(len(found.columns) or len(fields), len(fields))
+            ends = [0] * (count + 1)
+            for origin in found.origins:
+                ends[origin + 1] += 1
+            for index in range(count):
+                ends[index + 1] += ends[index]
+            columns = found.columns or [[] for _ in fields]
+            items = [self._fitting(values, one.type) for values, one in zip(columns, fields, strict=True)]
+            structs = pa.StructArray.from_arrays(items, fields=fields)
+            return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), structs)
+
+        return called
+
+    def all_rows(self, result: Any) -> Callable[..., Any]:
+        """Return what DuckDB calls for a UDTF that sees all rows of a query at once: a list of structs for each list."""
+        fields = [result.value_type.field(index) for index in range(result.value_type.num_fields)]
+
+        def called(given: Any) -> Any:
+            found = []
+            for item in given:
+                rows = []
+                for row in self.session.call(self._rows(item)):
+                    self._require_width(len(row), len(fields))
+                    rows.append(dict(zip((one.name for one in fields), row, strict=True)))
+                found.append(rows)
+            return self._fitting(found, result)
+
+        return called
+
+    def aggregate(self, result: Any) -> Callable[..., Any]:
+        """Return what DuckDB calls for a UDAF: a value for each list of rows, which is a group."""
+
+        def called(given: Any) -> Any:
+            return self._fitting([list(self.session.call(self._rows(item)))[0] for item in given], result)  # noqa: RUF015
+
+        return called
+
+    def finish(self) -> None:
+        """See what is left at the end of a query: a UDTF may forward rows in `close`."""
+        if self._columns is None:
+            return
+        more = self._columns.finish()
+        if more:
+            raise problems.impossible(
+                f"{self.name} forwarded {more} rows in close(), and the local service cannot tell to which rows of a "
+                "LATERAL VIEW they belong; SELECT FUNCTION(…) AS (…) shows them"
+            )
+
+    def _open(self) -> runner.Columns:
+        if self._columns is None:
+            self._columns = runner.Columns(self.session)
+        return self._columns
+
+    def _incoming(self, codec: str, content: bytes | memoryview, count: int, result: Any) -> Any:
+        import pyarrow as pa
+
+        fits = (codec == "i8" and pa.types.is_int64(result)) or (codec == "f8" and pa.types.is_float64(result))
+        if fits:
+            return pa.Array.from_buffers(result, count, [None, pa.py_buffer(content)])
+        return self._fitting(wire.read_column(codec, content), result)
+
+    def _fitting(self, values: list[Any], kind: Any) -> Any:
+        import pyarrow as pa
+
+        try:
+            return to_arrow(values, kind)
+        except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+            # A DECIMAL with more digits than its type has, say. What the service does with it is not known.
+            raise problems.script_failed(f"{self.name} returned what is no {kind}: {error}") from error
+
+    def _rows(self, item: Any) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of one list of structs; none of NULL, which is what DuckDB makes of an empty group."""
+        structs = item.values
+        if structs is None:
+            return
+        step = 4096  # more at a time would hold a large group twice
+        for start in range(0, len(structs), step):
+            piece = structs[start : start + step]
+            if self.description.inputs == ():
+                yield from ((),) * len(piece)
+            else:
+                yield from zip(*(from_arrow(field) for field in piece.flatten()), strict=True)
+
+    def _require_width(self, given: int, named: int) -> None:
+        if given != named:
+            raise problems.meaningless(None, f"{self.name} forwards {given} columns, and AS names {named}")
+
+
+def _outgoing(column: Any) -> Column:
+    """Return a column as it travels; numbers without NULL are not looked at."""
+    import pyarrow as pa
+
+    kind = column.type
+    if column.null_count == 0 and (pa.types.is_int64(kind) or pa.types.is_float64(kind)):
+        pieces = [_bytes(piece) for piece in column.chunks]
+        codec = "i8" if pa.types.is_int64(kind) else "f8"
+        return codec, pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    return wire.column(from_arrow(column), "")
+
+
+def _bytes(piece: Any) -> memoryview:
+    return memoryview(piece.buffers()[1])[piece.offset * 8 : (piece.offset + len(piece)) * 8]

@@ -1,0 +1,89 @@
+"""The text of a job: SET lines, and one statement behind them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .problems import Place, SqlFailed, unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SET = re.compile(r"set\s+([\w.]+)\s*=(.*)", re.IGNORECASE | re.DOTALL)
+_UNENDED = re.compile(r"Missing (\S+) from (\d+):(\d+)")
+
+
+@dataclass(frozen=True)
+class Script:
+    """What is to be run."""
+
+    settings: dict[str, str]
+    statement: str
+    """With blanks for what stood before it, so that places are those of the whole text."""
+
+
+def read(text: str) -> Script:
+    """
+    Split a job's text.
+
+    The console client and DataWorks take SET lines off before they send a query; PyODPS does so unless told otherwise
+    (`options.sql.parse_set_as_hints`). That the service would take them in the query is not known, and harmless here.
+    """
+    settings: dict[str, str] = {}
+    statements: list[tuple[int, int]] = []
+    for start, end in _pieces(text):
+        found = _SET.fullmatch(text[start:end])
+        if found and not statements:
+            settings[found[1].lower()] = found[2].strip()
+        else:
+            statements.append((start, end))
+    if not statements:
+        raise unreadable(None, "there is no statement")
+    if len(statements) > 1:
+        raise unreadable(place(text, statements[1][0]), "the local service runs one statement at a time")
+    [(start, end)] = statements
+    return Script(settings, re.sub(r"[^\n]", " ", text[:start]) + text[start:end])
+
+
+def _pieces(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where each statement begins and ends, without semicolons and comments around it."""
+    first: int | None = None
+    last = 0
+    for token in tokens(text):
+        if token.token_type.name == "SEMICOLON":
+            if first is not None:
+                yield first, last
+            first = None
+        else:
+            first = token.start if first is None else first
+            last = token.end + 1
+    if first is not None:
+        yield first, last
+
+
+def tokens(text: str) -> list[Any]:
+    """Return the tokens of SQL."""
+    from sqlglot.dialects.hive import Hive
+    from sqlglot.errors import TokenError
+
+    try:
+        return Hive().tokenize(text)
+    except TokenError as error:
+        raise _unended(error) from None
+
+
+def _unended(error: Exception) -> SqlFailed:
+    """sqlglot says where an unended text begins, in the error behind its error."""
+    found = _UNENDED.search(str(error.__cause__ or error))
+    if found:
+        # Its columns are counted from 0 up to and with the quote.
+        return unreadable(Place(int(found[2]), int(found[3]) + 1), f"what begins with {found[1]} here does not end")
+    return unreadable(None, "a comment or a text does not end")
+
+
+def place(text: str, offset: int) -> Place:
+    """Return line and column of an offset."""
+    before = text[:offset]
+    return Place(before.count("\n") + 1, offset - before.rfind("\n"))

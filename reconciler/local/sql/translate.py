@@ -1,0 +1,323 @@
+"""
+MaxCompute's SQL to DuckDB's, by sqlglot.
+
+What sqlglot cannot know is done here: which names are functions of the project and which are tables, what becomes of a UDTF
+and of a UDAF, which DuckDB has no counterpart of, and what a column without a name is called.
+
+* A UDF stays a function.
+* A UDAF over a group becomes a function of the list of the group's rows: ``f(x)`` → ``f(list(struct_pack(c0 := x)))``.
+* A UDTF in LATERAL VIEW becomes a function that gives a list of rows for each row, which is unnested beside it.
+* A UDTF in SELECT becomes a function of the list of all rows, so that it sees their end: what `close` forwards is there too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from . import problems
+from .problems import Place, SqlFailed, meaningless, unreadable
+from .script import place, tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
+    from .functions import Loaded
+
+ARGUMENT = "c{}"
+"""What the fields of a row are called that a UDAF or UDTF is given."""
+
+
+_BEGINNINGS = ("SELECT", "WITH", "VALUES", "FROM", "L_PAREN")
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a function is to be declared in DuckDB."""
+
+    function: Loaded
+    way: str
+    """``values``, ``rows``, ``all_rows`` or ``aggregate``."""
+    names: tuple[str, ...] = ()
+    """Of a UDTF's results."""
+    own: str = ""
+    """What it is called there."""
+
+
+class Statement:
+    """A statement that was read, and is to be said anew."""
+
+    def __init__(self, text: str, functions: Collection[str]) -> None:
+        """`functions` are the names of the project's, folded: they come before built-in ones of the same name."""
+        from sqlglot import exp
+
+        self.text = text
+        self.tree = _parsed(text, functions)
+        self.forms: list[Form] = []
+        self.calls: dict[str, Place | None] = {}
+        """The project's functions that are called, folded, and where each is first."""
+        for node in self.tree.find_all(exp.Anonymous):
+            if node.name.lower() in functions:
+                self.calls.setdefault(node.name.lower(), self.place(node))
+
+    def tables(self) -> Iterator[Any]:
+        """Yield the nodes that name tables, those of WITH left out."""
+        from sqlglot import exp
+
+        shared = {one.alias.lower() for one in self.tree.find_all(exp.CTE)}
+        for node in self.tree.find_all(exp.Table):
+            if isinstance(node.this, exp.Identifier) and (node.db or node.name.lower() not in shared):
+                yield node
+
+    def place(self, node: Any) -> Place | None:
+        """Return where a node stands, as far as sqlglot keeps it."""
+        if "start" in node.meta:
+            return place(self.text, node.meta["start"])
+        starts = [one.meta["start"] for one in node.walk() if "start" in one.meta]
+        return place(self.text, min(starts)) if starts else None
+
+    def find_name(self, name: str) -> Place | None:
+        """Return where a column is first named, or a function."""
+        from sqlglot import exp
+
+        for node in self.tree.find_all(exp.Column, exp.Anonymous):
+            if node.name.lower() == name.lower():
+                return self.place(node)
+        return None
+
+    def use_tables(self, names: Callable[[Any], str]) -> None:
+        """Put the tables' names in DuckDB in the place of their own, which become aliases."""
+        from sqlglot import exp
+
+        for node in list(self.tables()):
+            own = names(node)
+            if not node.alias:
+                node.set("alias", exp.TableAlias(this=exp.to_identifier(node.name)))
+            node.set("this", exp.to_identifier(own, quoted=True))
+            node.set("db", None)
+            node.set("catalog", None)
+        for column in self.tree.find_all(exp.Column):
+            # project.table.column; the alias has neither project nor schema.
+            column.set("db", None)
+            column.set("catalog", None)
+
+    def use_functions(self, functions: dict[str, Loaded]) -> None:
+        """Say calls of the project's functions as DuckDB can."""
+        from sqlglot import exp
+
+        for select in list(self.tree.find_all(exp.Select)):
+            self._select(select, functions)
+        # The inner ones first: a call is said anew with copies of its arguments.
+        for node in reversed(list(self.tree.find_all(exp.Anonymous))):
+            loaded = functions.get(node.name.lower())
+            if loaded is not None:
+                self._call(node, loaded)
+
+    def name_columns(self, table_functions: Collection[str]) -> None:
+        """Name what has no name as the service does: ``_c0`` [doc "SELECT syntax"]. A table function names its own."""
+        from sqlglot import exp
+
+        tree = self.tree
+        while isinstance(tree, exp.SetOperation | exp.Subquery):
+            tree = tree.this
+        if isinstance(tree, exp.Select):
+            for index, one in enumerate(tree.expressions):
+                names_itself = isinstance(one, exp.Anonymous) and one.name.lower() in table_functions
+                if not isinstance(one, exp.Alias | exp.Aliases | exp.Column | exp.Star) and not names_itself:
+                    one.replace(exp.alias_(one.copy(), f"_c{index}"))
+
+    def sql(self) -> str:
+        """Return the statement as DuckDB takes it."""
+        return str(self.tree.sql("duckdb"))
+
+    def _select(self, select: Any, functions: dict[str, Loaded]) -> None:
+        """Say a SELECT's table functions anew, wherever they stand."""
+        from sqlglot import exp
+
+        for lateral in list(select.args.get("laterals") or ()):
+            loaded = functions.get(lateral.this.name.lower()) if isinstance(lateral.this, exp.Anonymous) else None
+            if loaded is not None:
+                self._lateral(select, lateral, loaded)
+        for one in list(select.expressions):
+            call = one.this if isinstance(one, exp.Alias | exp.Aliases) else one
+            loaded = functions.get(call.name.lower()) if isinstance(call, exp.Anonymous) else None
+            if loaded is not None and loaded.kind == "udtf":
+                self._projected(select, one, call, loaded)
+            elif isinstance(one, exp.Aliases) and isinstance(call, exp.Anonymous):
+                raise meaningless(self.place(call), f"AS (…) is for table functions, and {call.name} is none")
+
+    def _lateral(self, select: Any, lateral: Any, loaded: Loaded) -> None:
+        from sqlglot import exp
+
+        call, alias = lateral.this, lateral.args["alias"]
+        if loaded.kind != "udtf":
+            raise meaningless(self.place(call), f"LATERAL VIEW is for table functions, and {call.name} is none")
+        names = tuple(one.name for one in alias.columns) or self._default_names(call, loaded)
+        form = self._form(loaded, "rows", names)
+        rows = self._function(form.own, self._arguments(call, loaded))
+        shown = exp.Select(expressions=[self._unnested(rows)])
+        side = "LEFT" if lateral.args.get("outer") else None
+        join = exp.Join(
+            this=exp.Lateral(this=exp.Subquery(this=shown), alias=exp.TableAlias(this=alias.this)),
+            **({"side": side, "on": exp.true()} if side else {"kind": "CROSS"}),
+        )
+        select.args["laterals"].remove(lateral)
+        select.append("joins", join)
+
+    def _projected(self, select: Any, one: Any, call: Any, loaded: Loaded) -> None:
+        """``SELECT f(a) AS (x, y) FROM t``: the function is all there is in the list [doc "Python UDTFs"]."""
+        from sqlglot import exp
+
+        if len(select.expressions) > 1:
+            raise meaningless(self.place(call), f"beside table function {call.name} nothing else can be selected")
+        if select.args.get("group") or select.args.get("distinct"):
+            raise meaningless(self.place(call), f"table function {call.name} goes with neither GROUP BY nor DISTINCT")
+        if isinstance(one, exp.Aliases):
+            names = tuple(alias.name for alias in one.args["expressions"])
+        elif isinstance(one, exp.Alias):
+            names = (one.alias,)
+        else:
+            names = self._default_names(call, loaded)
+        form = self._form(loaded, "all_rows", names)
+        rows = self._function(form.own, [self._collected(self._arguments(call, loaded))])
+        # What orders and limits the rows that come out stays outside of what reads the rows that go in.
+        outer = exp.Select(expressions=[exp.Star()])
+        for key in ("order", "limit", "offset", "with_"):
+            if select.args.get(key) is not None:
+                outer.set(key, select.args[key].pop())
+        inner = select.copy()
+        inner.set("expressions", [self._unnested(rows)])
+        alias = exp.TableAlias(this=exp.to_identifier(form.own))
+        outer.set("from_", exp.From(this=exp.Subquery(this=inner, alias=alias)))
+        if select is self.tree:
+            self.tree = outer
+        else:
+            select.replace(outer)
+        for nested in inner.find_all(exp.Select):
+            if nested is not inner:
+                self._select(nested, {loaded.name.lower(): loaded})
+
+    def _call(self, node: Any, loaded: Loaded) -> None:
+        """A call that is no table function's, or one in the wrong place."""
+        from sqlglot import exp
+
+        if loaded.kind == "udtf":
+            raise meaningless(
+                self.place(node), f"table function {node.name} stands alone in SELECT, or in LATERAL VIEW; not here"
+            )
+        distinct = len(node.expressions) == 1 and isinstance(node.expressions[0], exp.Distinct)
+        if distinct and loaded.kind == "udf":
+            raise meaningless(self.place(node), f"{node.name} is no aggregate function, and DISTINCT is for those")
+        arguments = self._arguments(node, loaded)
+        if loaded.kind == "udaf":
+            form = self._form(loaded, "aggregate")
+            collected = self._collected(arguments, distinct=distinct)
+            if isinstance(node.parent, exp.Window):
+                window = node.parent
+                inner = window.copy()
+                inner.set("this", collected)
+                window.replace(self._function(form.own, [inner]))
+                return
+            node.replace(self._function(form.own, [collected]))
+        else:
+            form = self._form(loaded, "values")
+            node.replace(self._function(form.own, arguments))
+
+    def _arguments(self, call: Any, loaded: Loaded) -> list[Any]:
+        """Return the arguments of a call, their number judged; something for a function that takes none."""
+        from sqlglot import exp
+
+        given = list(call.expressions)
+        if len(given) == 1 and isinstance(given[0], exp.Distinct):
+            given = list(given[0].expressions)
+        inputs, _ = loaded.signature()
+        if inputs is not None and len(given) != len(inputs):
+            raise problems.wrong_count(self.place(call), call.name, len(given), len(inputs))
+        if not given:
+            return [exp.cast(exp.null(), "boolean", dialect="duckdb")]
+        if inputs is None or loaded.kind == "udf":
+            return given
+        return [exp.cast(one, kind, dialect="duckdb") for one, kind in zip(given, inputs, strict=True)]
+
+    def _form(self, loaded: Loaded, way: str, names: tuple[str, ...] = ()) -> Form:
+        for known in self.forms:
+            if (known.function, known.way, known.names) == (loaded, way, names):
+                return known
+        results = loaded.signature(len(names))[1]
+        if names and len(names) != len(results):
+            told = f"{loaded.name} forwards {len(results)} columns, and AS names {len(names)}"
+            raise meaningless(self.calls[loaded.name.lower()], told)
+        form = Form(loaded, way, names, f"{loaded.own}_{len(self.forms)}")
+        self.forms.append(form)
+        return form
+
+    def _default_names(self, call: Any, loaded: Loaded) -> tuple[str, ...]:
+        outputs = loaded.description.outputs
+        if outputs is None:
+            raise meaningless(self.place(call), f"{call.name} has no signature: AS (…) has to name what it forwards")
+        return tuple(f"_c{index}" for index in range(len(outputs)))
+
+    def _function(self, name: str, arguments: list[Any]) -> Any:
+        from sqlglot import exp
+
+        return exp.Anonymous(this=name, expressions=[one.copy() for one in arguments])
+
+    def _collected(self, arguments: list[Any], *, distinct: bool = False) -> Any:
+        """Return the list of the rows of a group."""
+        from sqlglot import exp
+
+        fields = [
+            exp.PropertyEQ(this=exp.to_identifier(ARGUMENT.format(index)), expression=one.copy())
+            for index, one in enumerate(arguments)
+        ]
+        row = exp.Struct(expressions=fields)
+        return self._function("list", [exp.Distinct(expressions=[row]) if distinct else row])
+
+    def _unnested(self, rows: Any) -> Any:
+        from sqlglot import exp
+
+        depth = exp.PropertyEQ(this=exp.to_identifier("max_depth"), expression=exp.Literal.number(2))
+        return exp.Anonymous(this="unnest", expressions=[rows, depth])
+
+
+def _parsed(text: str, functions: Collection[str]) -> Any:
+    from sqlglot import exp
+    from sqlglot.dialects.hive import Hive
+    from sqlglot.errors import ParseError
+
+    found = [one for one in tokens(text) if one.token_type.name != "SEMICOLON"]
+    if found[0].token_type.name not in _BEGINNINGS:
+        known = "SELECT, WITH and VALUES begin what the local service runs"
+        raise unreadable(place(text, found[0].start), f"invalid token '{found[0].text}'; {known}")
+    dialect = Hive()
+    base: Any = dialect.parser_class
+    # A function of the project comes before a built-in one of its name: a guess, and what its owner expects.
+    built_in = {name: make for name, make in base.FUNCTIONS.items() if name.lower() not in functions}
+    parser = type("Parser", (base,), {"FUNCTIONS": built_in})(dialect=dialect)
+    try:
+        [tree] = parser.parse(found, text)
+    except ParseError as error:
+        raise _told(error, text) from None
+    except RecursionError:
+        raise unreadable(None, "the statement is nested too deep") from None
+    if isinstance(tree, exp.Values):
+        tree = exp.select("*").from_(tree)
+    if not isinstance(tree, exp.Query):
+        raise unreadable(place(text, found[0].start), "this is no SELECT, and the local service runs nothing else")
+    for select in tree.find_all(exp.Select):
+        if not select.expressions:
+            raise unreadable(None, "a SELECT selects nothing")
+    return tree
+
+
+def _told(error: Any, text: str) -> SqlFailed:
+    """Return a ParseError as the service would tell it, at the token that it stopped at."""
+    first = error.errors[0] if error.errors else {}
+    what = str(first.get("description") or error).replace("Required keyword: 'this' missing", "something is missing")
+    # What sqlglot's own classes and tokens are called means nothing to whoever wrote the statement.
+    what = what.split(" for <class")[0].split(" but got <Token")[0].rstrip(".")
+    token = first.get("highlight") or ""
+    at = None
+    if first.get("line"):
+        at = Place(first["line"], max(1, first["col"] - len(token) + 1))
+    return unreadable(at, f"invalid token '{token}': {what[:1].lower()}{what[1:]}" if token else what)

@@ -1,0 +1,189 @@
+"""
+Types: as a signature spells them and as DuckDB has them; and values, as Arrow has them and as the CSV of a result shows them.
+
+The forms of NULL, numbers, texts and dates in a result are those that PyODPS reads (`odps/readers.py`, `odps/types.py`).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+import struct
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+NULL = "\\N"
+
+_NAMES = {
+    "TINYINT": "tinyint",
+    "SMALLINT": "smallint",
+    "INT": "int",
+    "BIGINT": "bigint",
+    # What DuckDB makes of SUM over integers; the service's SUM of BIGINT is a BIGINT [doc "Aggregate functions"].
+    "INT128": "bigint",
+    "FLOAT": "float",
+    "DOUBLE": "double",
+    "BOOLEAN": "boolean",
+    "VARBINARY": "binary",
+    "DATE": "date",
+    # DATETIME and TIMESTAMP are one type here; DATETIME is what most tables have.
+    "TIMESTAMPNTZ": "datetime",
+    "TIMESTAMP": "datetime",
+}
+
+
+def duckdb_type(signature_type: str) -> str:
+    """Return DuckDB's name for a type of a signature or of a table; ValueError for what is none."""
+    from sqlglot import exp
+    from sqlglot.errors import SqlglotError
+
+    try:
+        kind = exp.DataType.build(signature_type, dialect="hive")
+    except SqlglotError as error:
+        raise ValueError(f"{signature_type!r} is no type") from error
+    for inner in kind.find_all(exp.DataType):
+        if inner.this.name == "DECIMAL" and not inner.expressions:
+            # [doc "MaxCompute V2.0 data type edition"]; DuckDB would take decimal(18,3).
+            inner.set("expressions", [exp.DataTypeParam(this=exp.Literal.number(n)) for n in (38, 18)])
+    return kind.sql("duckdb")
+
+
+def signature_type(duckdb_type: str) -> str:
+    """Return the service's name for a type of DuckDB's."""
+    from sqlglot import exp
+
+    if duckdb_type.strip('"') == "NULL":
+        return "string"  # of a column of nothing but NULL; the service has no such type in a table either
+    return _named(exp.DataType.build(duckdb_type, dialect="duckdb"))
+
+
+def _named(kind: Any) -> str:
+    parts = kind.expressions
+    match kind.this.name:
+        case "ARRAY" | "LIST":
+            return f"array<{_named(parts[0])}>"
+        case "MAP":
+            return f"map<{_named(parts[0])},{_named(parts[1])}>"
+        case "STRUCT":
+            fields = [f"{one.name}:{_named(one.args['kind'])}" for one in parts]
+            return f"struct<{','.join(fields)}>"
+        case "DECIMAL":
+            return f"decimal({','.join(one.name for one in parts)})" if parts else "decimal(38,18)"
+        case name:
+            # What the service has no type for is shown as text.
+            return _NAMES.get(name, "string")
+
+
+def to_arrow(values: Sequence[Any], kind: Any) -> Any:
+    """Return values as a column of an Arrow type; ArrowInvalid or ArrowTypeError for what does not fit."""
+    import pyarrow as pa
+
+    if pa.types.is_nested(kind):
+        values = [_nested(value, kind) for value in values]
+    return pa.array(values, kind)
+
+
+def _nested(value: Any, kind: Any) -> Any:
+    """Return a value as pyarrow takes it: a map as a list of pairs."""
+    from pyarrow import types
+
+    if value is None:
+        return None
+    if types.is_map(kind):
+        return [(_nested(key, kind.key_type), _nested(item, kind.item_type)) for key, item in value.items()]
+    if types.is_list(kind):
+        return [_nested(item, kind.value_type) for item in value]
+    if types.is_struct(kind):
+        fields = [kind.field(index) for index in range(kind.num_fields)]
+        # Names compare without case in SQL, and with it in Arrow.
+        folded = {name.lower(): item for name, item in value.items()}
+        return {one.name: _nested(folded[one.name.lower()], one.type) for one in fields}
+    return value
+
+
+def from_arrow(column: Any) -> list[Any]:
+    """Return the values of a column; a map, which Arrow has as pairs, as a dict."""
+    from pyarrow import types
+
+    values: list[Any] = column.to_pylist()
+    return [_unnested(value, column.type) for value in values] if types.is_nested(column.type) else values
+
+
+def _unnested(value: Any, kind: Any) -> Any:
+    from pyarrow import types
+
+    if value is None:
+        return None
+    if types.is_map(kind):
+        return {_unnested(key, kind.key_type): _unnested(item, kind.item_type) for key, item in value}
+    if types.is_list(kind):
+        return [_unnested(item, kind.value_type) for item in value]
+    if types.is_struct(kind):
+        return {one.name: _unnested(value[one.name], one.type) for one in kind}
+    return value
+
+
+def csv(names: Sequence[str], types: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Return a result as the service writes it: names in the first line, texts in quotes."""
+    lines = [",".join(map(_quoted, names))]
+    lines += [",".join(map(_cell, row, types)) for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(value: Any, kind: str) -> str:
+    if value is None:
+        return NULL
+    if kind == "float":
+        return _shortest(value)
+    text = _shown(value)
+    return _quoted(text) if isinstance(value, str | list | dict | bytes) else text
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
+
+
+def _shown(value: Any) -> str:
+    """
+    Return a value as text.
+
+    DATETIME without fractions: PyODPS reads no other form. Bytes in hex, and texts inside arrays, maps and structs as JSON
+    has them, are guesses; PyODPS refuses bytes, and takes such texts with and without quotes.
+    """
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case float():
+            return repr(value) if math.isfinite(value) else str(value).replace("inf", "Infinity").replace("nan", "NaN")
+        case Decimal():
+            return format(value, "f")
+        case bytes():
+            return value.hex().upper()
+        case dt.datetime():
+            return f"{value:%Y-%m-%d %H:%M:%S}" if value.year >= 1000 else value.isoformat(" ", "seconds")
+        case list():
+            return f"[{','.join(map(_inner, value))}]"
+        case dict():
+            return "{" + ",".join(f"{_inner(key)}:{_inner(item)}" for key, item in value.items()) + "}"
+        case _:
+            return str(value)
+
+
+def _inner(value: Any) -> str:
+    if value is None:
+        return NULL
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else _shown(value)
+
+
+def _shortest(value: float) -> str:
+    """Return a FLOAT with no more digits than its 32 bits need."""
+    if not math.isfinite(value):
+        return _shown(value)
+    for digits in range(6, 9):
+        if struct.pack("f", float(f"{value:.{digits}g}")) == struct.pack("f", value):
+            return repr(float(f"{value:.{digits}g}"))
+    return repr(float(f"{value:.9g}"))
