@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from reconciler.errors import count
@@ -158,7 +159,7 @@ def compare(
     )
     missing = _evidence(desired, live, stack, last)
     alive = frozenset(name_mark(key.name) for key in live if key.kind == "function")
-    for key in sorted(desired.keys() | live.keys()):
+    for key in sorted(desired.keys() | live.keys(), key=attrgetter("kind", "folded")):
         want, have = desired.get(key), live.get(key)
         holder = None if have is None else managed_by(have, live, last)
         if want is None and holder != stack:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 def ignoring(desired: DesiredState, live: LiveState, rules: Iterable[Ignored]) -> DesiredState:
     """Return the desired state, with what `rules` ignore as it is in the project."""
     taken = [(rule.object.lower(), rule.what) for rule in rules]
+    if not taken:
+        return desired
     return {key: _as_found(want, live.get(key), _fields(key, taken)) for key, want in desired.items()}
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler.names import Key, Reference, function_key, resource_key, unversioned
@@ -50,6 +51,7 @@ class Marker:
         return f"[udfs/1 {self.stack} on={name_mark(name)}{content}{functions}]"
 
 
+@lru_cache(maxsize=1 << 16)
 def name_mark(name: str) -> str:
     """Return the eight hex digits by which a marker names an object: comments are short, functions may be many."""
     return hashlib.sha256(name.lower().encode()).hexdigest()[:8]

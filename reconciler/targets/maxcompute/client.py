@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from datetime import timezone
 from email.utils import parsedate_to_datetime
-from functools import partial
+from functools import lru_cache, partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from urllib.parse import quote, urlsplit
@@ -320,6 +320,7 @@ def _account(credentials: Credentials | None) -> Any:
     return CloudAccount(credentials.access_id, credentials.secret)
 
 
+@lru_cache(maxsize=4096)
 def moment(text: str) -> datetime | None:
     """Read an RFC 1123 date as UTC; None for what is not one, and for what cannot be compared with one."""
     try:
