@@ -7,6 +7,8 @@ another project, or is not Python, is not looked at.
 
 from __future__ import annotations
 
+import gc
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
@@ -48,13 +50,26 @@ def problems(loaded: Loaded, artifacts: Artifacts, cache: Path) -> tuple[Problem
         name = key(content.sha256, uses)
         findings = memory.get(name)
         if findings is None:
-            findings = check(content.path.read_bytes(), uses, texts.__getitem__)
+            with _without_collecting():
+                findings = check(content.path.read_bytes(), uses, texts.__getitem__)
             memory.put(name, findings)
         for one in findings:
             at = Position(str(shown / file), one.line, one.column)
             found.append(Problem(one.code, one.message, at, one.hint, one.source, one.width, one.severity))
     memory.save()
     return tuple(sorted(found, key=lambda problem: (problem.at, problem.code)))
+
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Keep the garbage collector from walking over trees: they hold no cycles, and are gone when the last name is."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 class _Texts(dict[str, bytes]):
