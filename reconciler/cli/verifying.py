@@ -15,6 +15,7 @@ from reconciler import verification, workflow
 from reconciler.cli.common import Options, command, connected, loaded, manifest_options, require_sql
 from reconciler.cli.output import note, print_document, print_error, print_lines
 from reconciler.cli.output import quoted as as_quoted
+from reconciler.cli.saving import write_whole
 from reconciler.cli.testing import chosen
 from reconciler.errors import TestsFailed, UdfsError, UsageError
 from reconciler.plan import require_allowed
@@ -50,7 +51,7 @@ def verify(options: Options, functions: tuple[str, ...], junit: Path | None) -> 
     with connected(manifest) as target:
         trials = _run(manifest, target, options, cases)
     if junit:
-        junit.write_text(tried.junit(manifest.manifest.stack, trials), encoding="utf-8")
+        write_whole(junit, tried.junit(manifest.manifest.stack, trials).encode())
     if options.as_json:
         print_document(_document(manifest, trials, rolled_back=False))
     else:

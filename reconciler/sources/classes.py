@@ -95,6 +95,8 @@ def declared(
     if name not in facts.classes:
         return None
     kept = _collect(facts, facts.classes[name], others)
+    if not kept.is_whole:
+        return None  # a base that is not seen may make it anything
     found = _annotation(facts, kept.node)
     literal = facts.text(found.args[0]) if found is not None and found.args else None
     try:

@@ -78,5 +78,5 @@ def test_a_test_has_only_so_much_memory_and_a_report_is_written(folder: Path) ->
 
 def test_a_report_that_cannot_be_written_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     manifest(folder, "{args: [1], returns: 1}", name="Eats")
-    assert run(["test", "--junit", "nowhere/report.xml"]) == 1
-    assert "nowhere/report.xml: No such file or directory" in capsys.readouterr().err
+    assert run(["test", "--junit", "nowhere/report.xml"]) == 3
+    assert "'nowhere/report.xml' cannot be written: No such file or directory" in capsys.readouterr().err
