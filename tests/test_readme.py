@@ -11,6 +11,8 @@ import pytest
 
 from reconciler.cli import COMMANDS, EPILOG, run
 from reconciler.errors import EXIT_CODES
+from tests.invariants.scenarios import SCENARIOS
+from tests.invariants.troubles import TROUBLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,6 +56,12 @@ def test_the_plan_shown_is_the_plan_made(
     assert code == 0, told.err
     lines = [line for line in shown.splitlines()[1:] if not line.startswith("fetching ")]
     assert told.out == "\n".join(lines) + "\n"
+
+
+def test_the_proof_that_is_quoted_is_of_these_scenarios_and_troubles() -> None:
+    [shown] = [block for block in blocks() if block.startswith("$ python -m tests.proof")]
+    assert re.search(rf"^ +{len(SCENARIOS)}  scenarios, .* {len(TROUBLES)} troubles", shown, re.MULTILINE)
+    assert re.search(r"^udfs at commit [0-9a-f]{10},", shown, re.MULTILINE)
 
 
 def test_every_test_that_the_decisions_name_is_there() -> None:

@@ -223,7 +223,12 @@ class World:
             reading = target.read()
             return reading, workflow.make_plan(ready, reading, restoring=restoring)
 
-        run = Run("restore" if restoring else "apply", stack, self._who(), may_delete=not restoring and deletes > 0)
+        run = Run(
+            "restore" if restoring else "apply",
+            stack,
+            self._who(),
+            may_delete=not restoring and (deletes > 0 or bool(self.wishes[stack].moved)),
+        )
         return self._carry_out(run, make, ready.contents, deletes, met)
 
     def save(self, stack: str) -> End:
@@ -253,7 +258,7 @@ class World:
             saved.require_fresh(found, reading)
             return reading, found.plan
 
-        run = Run("apply plan", stack, self._who(), may_delete=found.allow_deletes > 0)
+        run = Run("apply plan", stack, self._who(), may_delete=found.allow_deletes > 0 or bool(wish.moved))
         contents = self.shop.prepared(wish, stack).contents
         return self._carry_out(run, make, contents, found.allow_deletes, met)
 

@@ -53,6 +53,9 @@ class Oracle:
 
         self.objects_written = 0
         self.late = 0
+        self._in_flight = False
+        """Whether the next write was decided on before others did something: nothing can take it back."""
+
         self._broken: set[tuple[str, str]] = set()
         service.witness = self.see
 
@@ -60,6 +63,7 @@ class Oracle:
         """Hear that a run begins, goes on, or is over."""
         if run is not None and not run.command.endswith("late"):
             self.objects_written = self.late = 0
+        self._in_flight = run is not None and run.command.endswith("late")
         self.run = run
 
     def mark(self, thing: Thing | None) -> tuple[str, frozenset[str]] | None:
@@ -87,8 +91,15 @@ class Oracle:
             if before is None or after is None:
                 self.made.pop(key, None)
             self._broken |= dangling(self.service.things)
-        elif ledger.is_entry(key.name):
+            return
+        in_flight, self._in_flight = self._in_flight, False
+        if ledger.is_entry(key.name):
             self._entry(self.run, key, before, after)
+        elif in_flight:
+            self.objects_written += 1
+            self.late += not self._holds_lease(self.run)
+            self._note(self.run, key, after)
+            self._broken |= dangling(self.service.things)
         else:
             self._object(self.run, key, before, after)
 
@@ -113,7 +124,7 @@ class Oracle:
             assert epoch == newest + 1, f"{run} takes {key} after {newest}"
             if newest:
                 assert not others[newest].is_held(self._now), f"{run} takes {key} while {others[newest].holder} works"
-            if run.command == "adopt":
+            if run.command.startswith("adopt"):
                 # What was marked already is not taken over.
                 taken = [k for k in now.objects if k.kind == "function" and k.folded in run.named]
                 self.made.update((k, run.stack) for k in taken if k in self.service.things)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from reconciler.names import function_key, resource_key
 from reconciler.report import Outcome
@@ -55,20 +55,21 @@ EXAMPLES = {"": (200, 200), "quick": (20, 10), "whole": (20_000 // PARTS, 20_000
 ]
 """Histories on the model alone, and on both; of the whole, each part makes others."""
 
-STEPS = 25, 12
+STEPS = 15, 8
 
 functions = st.dictionaries(
     st.sampled_from(FUNCTIONS),
     st.tuples(
         st.sampled_from(SOURCES), st.sampled_from(CLASSES), st.lists(st.sampled_from(FILES), unique=True).map(tuple)
     ),
+    min_size=1,
 ).map(lambda found: tuple(sorted((name, *rest) for name, rest in found.items())))
 wishes = st.builds(
     Wish,
     functions=functions,
     values=st.tuples(*[st.integers(0, VALUES - 1)] * 2),
     files=st.tuples(*[st.integers(0, VALUES - 1)] * 2),
-    protected=st.sampled_from([frozenset(), frozenset(), frozenset({"x.csv"})]),
+    protected=st.sampled_from([frozenset()] * 7 + [frozenset({"x.csv"})]),
     in_place=st.sampled_from([False, False, True]),
     moved=st.none() | st.permutations(FUNCTIONS).map(lambda names: (names[0], names[1])),
 )
@@ -79,7 +80,10 @@ meanwhile = st.one_of(
     st.builds(Meanwhile, step=st.sampled_from(["rival", "rival takes over"]), wish=wishes),
     st.builds(Meanwhile, step=st.sampled_from(["unlock", "eleven minutes"])),
 )
-mets = st.none() | st.builds(Met, number=st.integers(1, 9), what=st.sampled_from(TROUBLES) | meanwhile)
+met_at_all = st.builds(
+    Met, number=st.sampled_from([3, 2, 4, 5, 1, 6, 7]), what=st.one_of(st.sampled_from(TROUBLES), meanwhile)
+)
+mets = st.one_of(st.none(), met_at_all)
 
 KNOWN = {"done", "nothing", "killed", "refused"}
 
@@ -148,12 +152,17 @@ class Histories(RuleBasedStateMachine):
 
     # Rules
 
+    @initialize(wish=wishes)
+    def begin(self, wish: Wish) -> None:
+        self.edit_manifest(STACKS[0], wish)
+        self.apply(STACKS[0], 99, None)
+
     @rule(stack=stacks, wish=wishes)
     def edit_manifest(self, stack: str, wish: Wish) -> None:
         for world in self.worlds:
             world.wishes[stack] = wish
 
-    @rule(stack=stacks, deletes=st.sampled_from([0, 2, 99, 99, 99]), met=mets)
+    @rule(stack=stacks, deletes=st.sampled_from([99, 2, 0]), met=mets)
     def apply(self, stack: str, deletes: int, met: Met | None) -> None:
         end, _ = self.command(lambda world: world.apply(stack, deletes=deletes, met=met), met)
         if end in {"done", "nothing"} and met is None:
@@ -161,8 +170,43 @@ class Histories(RuleBasedStateMachine):
 
     @rule(stack=stacks, wish=wishes)
     def change_and_apply(self, stack: str, wish: Wish) -> None:
+        self.give_way(stack)
         self.edit_manifest(stack, wish)
         self.apply(stack, 99, None)
+
+    @rule(wish=wishes, met=met_at_all)
+    def change_and_apply_in_trouble(self, wish: Wish, met: Met) -> None:
+        self.give_way(STACKS[0])
+        self.edit_manifest(STACKS[0], wish)
+        self.apply(STACKS[0], 99, met)
+
+    @rule(wish=wishes, met=met_at_all)
+    def change_back_and_forth_in_trouble(self, wish: Wish, met: Met) -> None:
+        self.change_and_apply(STACKS[0], wish)
+        command = {1: self.rollback, 2: self.destroy, 3: self.restore}.get(met.number, self.collect)
+        if met.number > 3:
+            self.time_passes(2.0)
+        command(STACKS[0], met)
+
+    @rule(wish=wishes, key=keys, value=st.integers(0, 1), met=mets)
+    def drift_and_apply(self, wish: Wish, key: str, value: int, met: Met | None) -> None:
+        self.change_and_apply(STACKS[0], wish)
+        self.eve_writes(key, value)
+        self.restore(STACKS[0], met)
+
+    @rule(wish=wishes, other=wishes, met=mets, data=st.data())
+    def plan_now_and_apply_later(self, wish: Wish, other: Wish, met: Met | None, data: st.DataObject) -> None:
+        self.give_way(STACKS[0])
+        self.edit_manifest(STACKS[0], wish)
+        self.save(STACKS[0])
+        self.edit_manifest(STACKS[0], other)
+        if self.world.saved:
+            self.apply_saved(met, data)
+
+    @rule(key=keys, value=st.integers(0, 1), met=mets)
+    def take_over_what_eve_made(self, key: str, value: int, met: Met | None) -> None:
+        self.eve_makes_anew(key, value)
+        self.adopt(STACKS[0], [key], met)
 
     @rule(stack=stacks)
     def save(self, stack: str) -> None:
@@ -241,6 +285,14 @@ class Histories(RuleBasedStateMachine):
         for world in self.worlds:
             world.tick(hours * 3600)
 
+    def give_way(self, stack: str) -> None:
+        """Let leases run out, and eve take away what is hers: else most commands would be refused."""
+        for world in self.worlds:
+            world.tick(ELEVEN_MINUTES)
+        for key in sorted(self.world.backend.contents()):
+            if self.is_foreign(key, stack):
+                self.step(lambda world, key=key: world.backend.delete(key))  # type: ignore[misc]
+
     # What must be so
 
     def require_met(self, stack: str) -> None:
@@ -268,11 +320,16 @@ class Histories(RuleBasedStateMachine):
 
     def is_in_the_way(self, key: str, stack: str) -> bool:
         """Say whether something is not the stack's own, or must not go by its own hand."""
-        kind, name = key.split(" ")
-        found = function_key(name) if kind == "function" else resource_key(name)
+        name = key.split(" ")[1]
         if name.startswith("udfs."):
             return not name.startswith(f"udfs.{stack}.")
-        return self.oracle.owner(found, self.service.things[found]) != stack or name in FILES
+        return self.is_foreign(key, stack) or name in FILES
+
+    def is_foreign(self, key: str, stack: str) -> bool:
+        """Say whether an object is not a stack's."""
+        kind, name = key.split(" ")
+        found = function_key(name) if kind == "function" else resource_key(name)
+        return not name.startswith("udfs.") and self.oracle.owner(found, self.service.things[found]) != stack
 
     def require_wish(self, stack: str) -> None:
         """What the manifest says is there, in each function's one version."""
