@@ -72,7 +72,7 @@ def test_a_namespace_package_of_several_wheels_is_whole_in_one_archive(fetch: Fe
         )
     ]
     found = _archives(tmp_path, "cp27", *wheels, bundle="single")
-    assert [one.name for one in found] == ["pack.zip"]
+    assert [one.name for one in found] == [f"pack__{found[0].content.sha256[:8]}.zip"]
     parts = ("functools_lru_cache", "shutil_get_terminal_size", "configparser")
     assert _cannot("cp27", found, *(f"backports.{part}" for part in parts)) == {}
 
