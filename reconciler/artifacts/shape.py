@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from reconciler.artifacts.zips import Packed, stored
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 ByteCompile: TypeAlias = Literal["keep", "drop"]
 Reason: TypeAlias = Literal["slim", "exclude", "byte_compile", "scripts", "headers"]
@@ -174,8 +174,10 @@ class Chooser:
         return "slim" if self._is_slimmed(path) and not _LICENCE.match(path) else None
 
 
-def matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
+def matcher(patterns: Sequence[str]) -> Callable[[str], bool]:
     """Return what says whether a path is named by patterns as in ``.gitignore``; raises ValueError for what is none."""
+    if not patterns:
+        return lambda path: False
     from pathspec import GitIgnoreSpec
 
     return GitIgnoreSpec.from_lines(patterns).match_file
@@ -190,7 +192,7 @@ def _arranged(members: Sequence[Packed], chooser: Chooser) -> Iterator[Packed]:
             record = member
             continue
         part, path = data_part(member.name), place_of(member.name)
-        there = replace(member, name=path)
+        there = replace(member, name=path) if path != member.name else member
         taken = chooser.takes(path, member.packed, part)
         moved[member.name] = path if taken else None
         if taken:

@@ -8,12 +8,14 @@ manifest's order, so that the same manifest gives the same problems in the same 
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache as once_each
 from functools import partial
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from reconciler.artifacts import Artifacts, Wheel, gate
@@ -93,6 +95,9 @@ class Built:
     sha256: str
     again: Callable[[], Content] = field(compare=False)
 
+
+_LOOKING = BoundedSemaphore(os.cpu_count() or 1)
+"""Unpacking keeps a core busy: more threads at it than there are cores hinder each other and the downloads."""
 
 _Source: TypeAlias = Path | Pin | Built
 
@@ -229,7 +234,8 @@ def _directly(cache: Cache, index: Index, pin: Pin) -> Content | None:
             content = cache.put(file, pin.sha256)
         except OtherBytes:  # pip tells who announced what
             return None
-    inspected(content.path, content.sha256, cache.inspections)
+    with _LOOKING:
+        inspected(content.path, content.sha256, cache.inspections)
     return content
 
 

@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
 _THREADS = 8
 _TIMEOUT = 15.0
-_BLOCK = 1 << 20
+_BLOCK = 1 << 16
+"""Bytes asked for at once. A connection gives 16 KiB at a time, and room for more is made and thrown away each time."""
+
 _MAX_BYTES = 4 << 30
 _PATIENCE = 30
 _SLOWEST = 4 << 10
