@@ -104,3 +104,21 @@ def test_every_reader_takes_a_scalar_for_its_text(text: str) -> None:
 def test_what_cannot_be_added_for_certain_is_refused() -> None:
     with pytest.raises(InvalidManifest, match="no place is found"):
         add("functions:\n  new: {class: m.F}\n", "functions", NEW)
+
+
+def test_nothing_to_add_changes_nothing() -> None:
+    assert add("stack: s", "functions", []) == "stack: s"
+
+
+def test_a_long_list_stands_line_by_line() -> None:
+    entry = Entry(
+        "f", {"class": "m.F", "resources": [f"a_resource_with_a_long_name_{number}.py" for number in range(9)]}
+    )
+    found = add("stack: s\n", "functions", [entry])
+    assert "    resources:\n      - a_resource_with_a_long_name_0.py\n" in found
+    assert values(found) == {"stack": "s", "functions": {"f": dict(entry.fields)}}
+
+
+def test_what_is_added_comes_before_the_end_of_the_document() -> None:
+    found = add("stack: s\nfunctions:\n  f: {class: m.F}\n...\n", "functions", NEW)
+    assert found.index("new:") < found.index("...")

@@ -40,3 +40,15 @@ def test_a_library_that_cannot_be_meant_is_refused_at_its_place(libraries: str, 
     assert problem.code == code
     assert problem.at is not None
     assert problem.at.line == 2
+
+
+def test_functions_of_one_class_load_the_same_libraries(tmp_path: Path) -> None:
+    """The class loads them when its first object is made, whichever of its functions that is for."""
+    manifest = written(tmp_path, "libgeo.so")
+    text = manifest.read_text().replace("packages: [geo]}}", "packages: [geo]}, g: {source: f.py, class: F}}")
+    manifest.write_text(text)
+    with pytest.raises(InvalidManifest, match="'f' and 'g' share a class") as refused:
+        load(manifest, env={})
+    assert [problem.code for problem in refused.value.problems] == ["E371"]
+    manifest.write_text(text.replace("class: F", "class: F, wire: false"))
+    assert load(manifest, env={}).manifest.functions.keys() == {"f", "g"}
