@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import textwrap
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +17,7 @@ from reconciler.building import Options, Source, zig
 from reconciler.building.build import Builder
 from reconciler.building.sources import tree_digest
 from reconciler.errors import InterpreterError
-from reconciler.runner import Interpreter, InterpreterNotFound, locate
+from tests.runner.conftest import found as interpreter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from reconciler.artifacts.runtime import Runtime
     from reconciler.building import Built
 
-ENVIRONMENT = dict(os.environ)
 """Of the run, before a fixture takes names out of it: it may say where the interpreters are."""
 
 BACKEND = """
@@ -82,22 +80,6 @@ PyMODINIT_FUNC initgreeting(void) {
 }
 #endif
 """
-
-
-@lru_cache
-def _interpreter(runtime: str) -> Interpreter | str:
-    try:
-        return locate(runtime, ENVIRONMENT)
-    except InterpreterNotFound as missing:
-        return str(missing)
-
-
-def interpreter(runtime: str) -> Interpreter:
-    """Return the interpreter of a runtime, or skip the test."""
-    found = _interpreter(runtime)
-    if isinstance(found, str):
-        pytest.skip(found)
-    return found
 
 
 def needs_zig() -> None:

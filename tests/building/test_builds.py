@@ -23,8 +23,9 @@ from reconciler.artifacts.inspection import inspect
 from reconciler.artifacts.runtime import PLATFORMS, RUNTIMES
 from reconciler.building import Options, Source, zig
 from reconciler.errors import EXPLANATIONS, InterpreterError, PackageError
-from tests.building.conftest import EXTENSION, digest_of, interpreter, needs_zig
+from tests.building.conftest import EXTENSION, digest_of, needs_zig
 from tests.natives import compiled
+from tests.runner.conftest import found as interpreter
 
 if TYPE_CHECKING:
     from collections.abc import Callable

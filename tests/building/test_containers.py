@@ -16,7 +16,8 @@ from reconciler.building import Options, environment
 from reconciler.building.engines import Container, container
 from reconciler.errors import PackageError
 from tests import builders
-from tests.building.conftest import EXTENSION, interpreter
+from tests.building.conftest import EXTENSION
+from tests.runner.conftest import found as interpreter
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,6 @@ many writers there are. A function is its class and the names and bytes of what 
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,13 +21,13 @@ from reconciler.attempt import Patience
 from reconciler.ledger import Holder
 from reconciler.local import Server
 from reconciler.local.rows import Place
-from reconciler.local.store import Store
 from reconciler.manifest.load import load
 from reconciler.targets.maxcompute import Client, Credentials, MaxCompute
 from tests.canary import SECRET
+from tests.invariants.world import look_after_each_write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from reconciler.local.rows import Rows
@@ -66,15 +65,8 @@ class Watch:
 
 @pytest.fixture
 def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
-    seen, write = Watch(), Store.writing
-
-    @contextmanager
-    def watched(store: Store) -> Iterator[Rows]:
-        with write(store) as rows:
-            yield rows
-            seen.look(rows)
-
-    monkeypatch.setattr(Store, "writing", watched)
+    seen = Watch()
+    look_after_each_write(monkeypatch, seen.look)
     return seen
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import functools
 import os
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import odps.rest
@@ -24,16 +23,15 @@ from reconciler.attempt import Patience
 from reconciler.cli import carrying, identity
 from reconciler.ledger import Holder
 from reconciler.local import Settings
-from reconciler.local.store import Store
 from reconciler.state import Resource
 from reconciler.targets.maxcompute import client, write
 from tests.canary import SECRET
 from tests.invariants.scenarios import PART, SCENARIOS, Case
 from tests.invariants.troubles import PATIENCE, TROUBLES, Way
-from tests.invariants.world import STACK, World, dangling, here, is_entry, rows_of, what_it_is
+from tests.invariants.world import STACK, World, dangling, here, is_entry, look_after_each_write, rows_of, what_it_is
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from reconciler.local.rows import Rows
@@ -62,15 +60,8 @@ class Witness:
 
 @pytest.fixture
 def witness(monkeypatch: pytest.MonkeyPatch) -> Witness:
-    seen, writing = Witness(), Store.writing
-
-    @contextmanager
-    def watched(store: Store) -> Iterator[Rows]:
-        with writing(store) as rows:
-            yield rows
-            seen.look(rows)
-
-    monkeypatch.setattr(Store, "writing", watched)
+    seen = Witness()
+    look_after_each_write(monkeypatch, seen.look)
     return seen
 
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    import pytest
+
     from reconciler.ledger import Reading
     from reconciler.local.rows import Rows
 
@@ -222,3 +224,16 @@ class World:
             os.chdir(self.project)
             os.environ["ENDPOINT"] = self.server.url
             shutil.rmtree(folder)
+
+
+def look_after_each_write(monkeypatch: pytest.MonkeyPatch, look: Callable[[Rows], None]) -> None:
+    """Have the local service's rows looked at within each transaction that writes, when it has written."""
+    writing = Store.writing
+
+    @contextlib.contextmanager
+    def watched(store: Store) -> Iterator[Rows]:
+        with writing(store) as rows:
+            yield rows
+            look(rows)
+
+    monkeypatch.setattr(Store, "writing", watched)
