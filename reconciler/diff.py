@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, replace
+from functools import cache
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -154,12 +155,11 @@ def compare(
     functions, and nothing foreign becomes ours. Versions that are not wanted stay, unless `retire` says otherwise.
     """
     changes, clashes, shared, superseded, foreign = [], [], [], [], 0
-    versions = frozenset(
-        plain for have in live.values() if have.marker and have.marker.stack == stack and (plain := version_of(have))
-    )
+    versions = _versions(live, stack)
     missing = _evidence(desired, live, stack, last)
-    alive = frozenset(name_mark(key.name) for key in live if key.kind == "function")
-    for key in sorted(desired.keys() | live.keys(), key=attrgetter("kind", "folded")):
+    alive = cache(lambda: frozenset(name_mark(key.name) for key in live if key.kind == "function"))
+    # Both come nearly in order, which sorting them makes use of; a set of them has none.
+    for key in sorted({**desired, **live}, key=attrgetter("kind", "folded")):
         want, have = desired.get(key), live.get(key)
         holder = None if have is None else managed_by(have, live, last)
         if want is None and holder != stack:
@@ -169,7 +169,7 @@ def compare(
         elif want is not None and have is not None and holder != stack:
             clashes.append(Clash(key, want, have, holder))
         elif have is None:
-            is_next = want is not None and version_of(want) in versions
+            is_next = want is not None and version_of(want) in versions()
             cause = Cause.MISSING if missing(key) else Cause.MANIFEST if is_next else Cause.NEW
             changes.append(Change(Action.CREATE, key, want, None, cause))
         elif want is None and retire and version_of(have):
@@ -229,27 +229,49 @@ def _markers(function: Function, live: LiveState) -> Iterator[Marker]:
             yield carrier.marker
 
 
+def _versions(live: LiveState, stack: str) -> Callable[[], frozenset[str]]:
+    """Return what tells the plain names of which a stack has versions; asked for only where something is new."""
+    return cache(
+        lambda: frozenset(
+            plain
+            for have in live.values()
+            if have.marker and have.marker.stack == stack and (plain := version_of(have))
+        )
+    )
+
+
 def _evidence(desired: DesiredState, live: LiveState, stack: str, last: Entry | None) -> Callable[[Key], bool]:
     """Return a test that says whether the ledger, or something in the project, still speaks of an object that is gone."""
-    marks = {
-        mark
-        for key, have in live.items()
-        # A superseded version names functions that may have been deleted on purpose since.
-        if have.marker and have.marker.stack == stack and (key in desired or not version_of(have))
-        for mark in have.marker.functions
-    }
-    listed = {
-        resource_key(ref.name)
-        for have in live.values()
-        if isinstance(have.object, Function) and managed_by(have, live) == stack
-        for ref in have.object.resources
-        if ref.is_own
-    }
     remembered = last.objects if last else {}
-    return lambda key: key in remembered or (key in listed if key.kind == "resource" else name_mark(key.name) in marks)
+
+    @cache
+    def marks() -> set[str]:
+        return {
+            mark
+            for key, have in live.items()
+            # A superseded version names functions that may have been deleted on purpose since.
+            if have.marker and have.marker.stack == stack and (key in desired or not version_of(have))
+            for mark in have.marker.functions
+        }
+
+    @cache
+    def listed() -> set[Key]:
+        return {
+            resource_key(ref.name)
+            for have in live.values()
+            if isinstance(have.object, Function) and managed_by(have, live) == stack
+            for ref in have.object.resources
+            if ref.is_own
+        }
+
+    return lambda key: (
+        key in remembered or (key in listed() if key.kind == "resource" else name_mark(key.name) in marks())
+    )
 
 
-def _compared(key: Key, want: Desired, have: Live, alive: frozenset[str], applied: Applied | None) -> Change:
+def _compared(
+    key: Key, want: Desired, have: Live, alive: Callable[[], frozenset[str]], applied: Applied | None
+) -> Change:
     found = differences(want, have)
     if not found and want.protected != (applied is not None and applied.protected):
         told = Difference("protect", *(("no", "yes") if want.protected else ("yes", "no")))
@@ -262,16 +284,23 @@ def _compared(key: Key, want: Desired, have: Live, alive: frozenset[str], applie
         assert isinstance(want.object, Function)
         assert isinstance(have.object, Function)
         cause = _function_cause(want.object, have.object, applied)
-    return Change(Action.UPDATE, key, _with_kept_marks(want, have, alive), have, cause, found)
+    return Change(Action.UPDATE, key, _with_kept_marks(want, have, alive()), have, cause, found)
 
 
 def differences(want: Desired, have: Live) -> tuple[Difference, ...]:
     """Return what differs between an object as it should be and as it is."""
+    if want.object == have.object and _carries(want, have):
+        return ()
     if isinstance(want.object, Resource) and isinstance(have.object, Resource):
         return tuple(_resource_differences(want, have, want.object, have.object))
     assert isinstance(want.object, Function)
     assert isinstance(have.object, Function)
     return tuple(_function_differences(want.object, have.object))
+
+
+def _carries(want: Desired, have: Live) -> bool:
+    """Say whether a resource's mark names every function that it should."""
+    return not want.marker or not have.marker or want.marker.functions <= have.marker.functions
 
 
 def _resource_differences(want: Desired, have: Live, new: Resource, old: Resource) -> Iterator[Difference]:
@@ -283,7 +312,7 @@ def _resource_differences(want: Desired, have: Live, new: Resource, old: Resourc
         yield Difference("table", old.table or "", new.table or "")
     if new.comment != old.comment:
         yield Difference("comment", old.comment, new.comment)
-    if want.marker and have.marker and not want.marker.functions <= have.marker.functions:
+    if want.marker and have.marker and not _carries(want, have):
         added = want.marker.functions - have.marker.functions
         yield Difference("marker", "", f"carries the code of {count(len(added), 'more function')}")
 

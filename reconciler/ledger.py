@@ -194,7 +194,7 @@ def epoch_of(name: str, stack: str) -> int | None:
 
 def is_entry(name: str) -> bool:
     """Say whether a resource is an entry of any stack's ledger."""
-    return _NAME.match(name) is not None
+    return name[:5].lower() == "udfs." and _NAME.match(name) is not None
 
 
 # --- Writing and reading ------------------------------------------------------------------------------------------------
@@ -258,7 +258,10 @@ def _entry(found: dict[str, Any]) -> Entry:
         expires=_moment(found["expires"]),
         outcome=outcome,
         digest=str(found["digest"]),
-        steps=tuple(Step(**{key: str(value) for key, value in step.items()}) for step in found["steps"]),
+        steps=tuple(
+            Step(str(step["action"]), str(step["kind"]), str(step["name"]), str(step["outcome"]))
+            for step in found["steps"]
+        ),
         objects={applied.object.key: applied for applied in map(_read, found["objects"].values())},
     )
 
@@ -284,7 +287,8 @@ def _described(obj: Resource | Function) -> dict[str, Any]:
 
 
 def _read(found: dict[str, Any]) -> Applied:
-    modified, created = (_moment(found[name]) if name in found else None for name in ("modified", "created"))
+    modified = _moment(found["modified"]) if "modified" in found else None
+    created = _moment(found["created"]) if "created" in found else None
     protected = found.get("protected") is True
     if found["kind"] == "function":
         refs = tuple(_reference(name) for name in found["resources"])

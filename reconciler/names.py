@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 Kind = Literal["function", "resource"]
@@ -41,15 +42,26 @@ class Key:
     name: str = field(compare=False)
     """The spelling, for people."""
 
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Each of tens of thousands of keys is looked up again and again.
+        object.__setattr__(self, "_hash", hash((self.kind, self.folded)))
+
+    def __hash__(self) -> int:
+        return self._hash
+
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
 
 
+@lru_cache(maxsize=1 << 16)
 def resource_key(name: str) -> Key:
     """Return the key of a resource of the stack's own project and schema."""
     return Key("resource", name.lower(), name)
 
 
+@lru_cache(maxsize=1 << 16)
 def function_key(name: str) -> Key:
     """Return the key of a function."""
     return Key("function", name.lower(), name)
@@ -94,7 +106,7 @@ def reference(text: str, project: str, schema: str | None) -> Reference:
     `project` and `schema` are those of the function; the schema ``default`` and no schema are the same place
     [doc "Schema-related operations"].
     """
-    found = _REFERENCE.match(text)
+    found = _REFERENCE.match(text) if "/" in text else None
     if found is None:
         return Reference(text)
     there = _schema(found["schema"])

@@ -121,10 +121,14 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit."""
     _have_streams()
     _be_interruptible()
-    # Thousands of small values that all stay: looking through them for garbage again and again is a third of the time.
-    gc.set_threshold(100_000, 50, 50)
+    collect_rarely()
     code = run(sys.argv[1:] if arguments is None else arguments)
     sys.exit(_flushed(code))
+
+
+def collect_rarely() -> None:
+    """Look for garbage less often: of thousands of small values all stay, and going through them is a third of the time."""
+    gc.set_threshold(100_000, 50, 50)
 
 
 def _flushed(code: int) -> int:

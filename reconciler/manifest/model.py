@@ -126,7 +126,7 @@ Names = Annotated[list[Text], BeforeValidator(_null_as_none)]
 class Section(BaseModel):
     """What all parts of a manifest share."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, defer_build=True)
 
 
 class RuntimeSettings(Section):

@@ -54,7 +54,7 @@ Action: TypeAlias = Literal["create", "update", "delete", "adopt", "release", "r
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class ProblemDocument(_Model):

@@ -50,9 +50,11 @@ import os, sys, time
 from pathlib import Path
 from reconciler import workflow
 from reconciler.artifacts.cache import Cache
+from reconciler.cli import collect_rarely
 from reconciler.manifest.load import load
 from reconciler.targets.maxcompute import Client, Credentials, MaxCompute
 
+collect_rarely()  # as the command does
 ready = workflow.prepare(load(Path("udfs.yaml"), env=os.environ), cache=Cache(Path(sys.argv[1])), env=os.environ, on_step=print)
 begun = time.perf_counter()
 target = MaxCompute(Client(os.environ["ENDPOINT"], os.environ["PROJECT"], None, Credentials("a", "b"), "bench"), "bench", str)
