@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -353,3 +354,27 @@ def test_a_page_with_a_200_that_somebody_in_between_shows_makes_no_write_done(me
     with speaking(lambda _: page) as endpoint, pytest.raises(ServiceError, match="Please log in") as refused:
         reach(endpoint).client.send(method, "/registration/functions/f", headers={}, body=b"")
     assert (refused.value.problems[0].code, refused.value.outcome) == ("E604", "unknown")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<Functions><Marker>{}</Marker>{}</Functions>",
+        "<?xml version='1.0'?>\n<Functions>\n  <Marker>{}</Marker><MaxItems>1</MaxItems>{}</Functions>",
+        "<Functions>{1}<Marker>{0}</Marker></Functions>",
+        "<Functions><!-- <Marker>b</Marker> --><Marker>{}</Marker>{}</Functions>",
+        "<Functions><Marker kind='x'>{}</Marker>{}</Functions>",
+    ],
+)
+def test_a_listing_is_followed_wherever_its_pages_say_what_comes_next(page: str) -> None:
+    pages = {"": ("a&amp;b", "one"), "a&b": ("\n c ", "two"), "c": ("", "three")}
+
+    def answer(request: BaseHTTPRequestHandler) -> Answering:
+        url = urlsplit(request.path)
+        if url.path.endswith("/resources"):
+            return 200, {}, b"<Resources></Resources>"
+        coming, name = pages[parse_qs(url.query).get("marker", [""])[0]]
+        return 200, {}, page.format(coming, f"<Function><Alias>{name}</Alias></Function>").encode()
+
+    with speaking(answer) as endpoint:
+        assert sorted(key.name for key in reach(endpoint).read().live) == ["one", "three", "two"]
