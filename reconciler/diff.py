@@ -213,15 +213,6 @@ def _is_same_content(want: Desired, have: Live) -> bool:
     return (want.marker.sha256, new.size) == (have.marker.sha256, old.size)
 
 
-def users_of(key: Key, live: LiveState) -> Iterator[Live]:
-    """Yield the live functions that list a resource."""
-    for have in live.values():
-        if isinstance(have.object, Function) and any(
-            ref.is_own and resource_key(ref.name) == key for ref in have.object.resources
-        ):
-            yield have
-
-
 def _markers(function: Function, live: LiveState) -> Iterator[Marker]:
     for ref in function.resources:
         carrier = live.get(resource_key(ref.name)) if ref.is_own else None

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.diff import Action, Change, Difference, differences, managed_by
 from reconciler.errors import Problem, UsageError
+from reconciler.names import function_key, resource_key
 from reconciler.plan import Plan, another_stacks, ordered
 from reconciler.state import Desired, Function, Marker, Resource, name_mark
 
@@ -63,7 +64,7 @@ def to_adopt(names: Iterable[str], desired: DesiredState, side: Side) -> tuple[K
             if not fits:
                 problems.append(Problem("E509", f"the manifest has no function or resource that '{name}' fits"))
             continue
-        wanted = [key for key in desired if key.folded == name.lower()]
+        wanted = [desired[key].object.key for key in _keys_of(name) if key in desired]
         there = [key for key in wanted if key in side.live]
         if not wanted:
             hint = (
@@ -80,9 +81,21 @@ def to_adopt(names: Iterable[str], desired: DesiredState, side: Side) -> tuple[K
     return tuple(sorted(key for key in dict.fromkeys(found) if not side.is_ours(key)))
 
 
+def _keys_of(name: str) -> tuple[Key, Key]:
+    """Return what a name may mean; a user's name means both."""
+    return function_key(name), resource_key(name)
+
+
 def adoption(keys: Collection[Key], desired: DesiredState, side: Side, held: Held) -> Plan:
     """Plan the adoption of `keys`; `held` has the bytes of each resource among them that is not a table."""
-    changes = [_adopted(key, desired[key], side, held, keys) for key in keys]
+    # A mark makes the functions that it names ours too: those of others are adopted by their own names.
+    adopted = frozenset(keys)
+    theirs = frozenset(
+        name_mark(other.name)
+        for other in side.live
+        if other.kind == "function" and other not in adopted and not side.is_ours(other)
+    )
+    changes = [_adopted(key, desired[key], side, held, theirs) for key in keys]
     refusals = [problem for change in changes for problem in _why_not_adopted(change, desired[change.key].origin, side)]
     return Plan(side.stack, side.destination, tuple(ordered(changes)), refusals=tuple(refusals))
 
@@ -91,7 +104,7 @@ def to_release(names: Iterable[str], desired: DesiredState, side: Side) -> tuple
     """Return the keys of what is to be let go; raises for what the manifest lists, and for what is not ours."""
     problems, found = [], []
     for name in names:
-        there = [key for key in side.live if key.folded == name.lower()]
+        there = [side.live[key].object.key for key in _keys_of(name) if key in side.live]
         ours = [key for key in there if side.is_ours(key)]
         if listed := [desired[key] for key in ours if key in desired]:
             hint = "take it out of the manifest first: what stands there would clash with it in the next plan"
@@ -111,10 +124,11 @@ def to_release(names: Iterable[str], desired: DesiredState, side: Side) -> tuple
 def carriers(keys: Collection[Key], side: Side) -> tuple[Key, ...]:
     """Return the resources that stay ours and whose marks name a function among `keys`."""
     marks = {name_mark(key.name) for key in keys if key.kind == "function"}
+    given = frozenset(keys)
     return tuple(
         key
         for key, have in sorted(side.live.items())
-        if key not in keys and have.marker and have.marker.stack == side.stack and have.marker.functions & marks
+        if key not in given and have.marker and have.marker.stack == side.stack and have.marker.functions & marks
     )
 
 
@@ -140,7 +154,7 @@ def release(keys: Collection[Key], side: Side, held: Held, at: Position) -> Plan
     return Plan(side.stack, side.destination, tuple(ordered(changes)), unchanged=kept, refusals=refusals)
 
 
-def _adopted(key: Key, want: Desired, side: Side, held: Held, keys: Collection[Key]) -> Change:
+def _adopted(key: Key, want: Desired, side: Side, held: Held, theirs: frozenset[str]) -> Change:
     have = side.live[key]
     # The comment is written now, with the mark.
     found = tuple(one for one in differences(want, have) if one.field not in {"marker", "comment"})
@@ -148,12 +162,6 @@ def _adopted(key: Key, want: Desired, side: Side, held: Held, keys: Collection[K
         return Change(Action.ADOPT, key, Desired(have.object, want.origin), have, differences=found)
     assert isinstance(want.object, Resource)
     assert want.marker is not None
-    # A mark makes the functions that it names ours too: those of others are adopted by their own names.
-    theirs = {
-        name_mark(other.name)
-        for other in side.live
-        if other.kind == "function" and other not in keys and not side.is_ours(other)
-    }
     kept = replace(have.object, comment=want.object.comment)
     return Change(
         Action.ADOPT, key, Desired(kept, want.origin, _mark(side.stack, key, held, want.marker.functions - theirs)),
@@ -205,9 +213,10 @@ def _orphaned(keys: Collection[Key], side: Side) -> Iterator[Live]:
         for mark in marker.functions
     }
     remembered = side.last.objects if side.last else {}
+    given = frozenset(keys)
     for key, have in sorted(side.live.items()):
         is_named = key.kind == "function" and name_mark(key.name) in marks
-        if is_named and key not in keys and key not in remembered and side.is_ours(key):
+        if is_named and key not in given and key not in remembered and side.is_ours(key):
             yield have
 
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass, field, replace
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
-from reconciler.diff import Action, Cause, Change, Clash, Difference, compare, fold_table, users_of
+from reconciler.diff import Action, Cause, Change, Clash, Difference, compare, fold_table
 from reconciler.errors import Position, Problem, Refused, count
 from reconciler.names import Key, resource_key
 from reconciler.state import Function, Live, Resource
@@ -313,27 +313,21 @@ def _protected(operations: Iterable[Change], last: Entry | None) -> Iterable[Pro
 
 
 def needed_by_strangers(operations: Sequence[Change], live: LiveState) -> Iterable[Problem]:
-    """Yield a refusal for each resource that would be deleted under a function that stays."""
+    """Yield a refusal for each resource that would be deleted under a function that stays, as this plan leaves it."""
     deleted = {change.key for change in operations if change.action is Action.DELETE}
-    for key in sorted(deleted):
-        strangers = sorted(u.object.name for u in users_of(key, live) if u.object.key not in deleted)
-        strangers = [name for name in strangers if not _rewritten(name, key, operations)]
-        if key.kind == "resource" and strangers:
-            yield Problem(
-                "E505",
-                f"{key} would be deleted, and {_functions(strangers)} still {'lists' if len(strangers) == 1 else 'list'} it",
-                hint="take it out of there first, or keep the resource in the manifest; "
-                f"to leave it to whoever uses it: udfs disown {key.name}",
-            )
-
-
-def _rewritten(name: str, key: Key, operations: Iterable[Change]) -> bool:
-    """Say whether this plan itself takes the resource out of the function."""
-    return any(
-        c.desired is not None and c.desired.object.name.lower() == name.lower() and key not in needs(c.desired.object)
-        for c in operations
-        if c.key.kind == "function"
-    )
+    left = {change.key: change.desired.object for change in operations if change.desired is not None}
+    users: dict[Key, set[str]] = defaultdict(set)
+    for user in live.keys() - deleted if deleted else ():
+        for need in needs(left.get(user, live[user].object)):
+            users[need].add(live[user].object.name)
+    for key in sorted(deleted & users.keys()):
+        names = sorted(users[key])
+        yield Problem(
+            "E505",
+            f"{key} would be deleted, and {_functions(names)} still {'lists' if len(names) == 1 else 'list'} it",
+            hint="take it out of there first, or keep the resource in the manifest; "
+            f"to leave it to whoever uses it: udfs disown {key.name}",
+        )
 
 
 def _functions(names: list[str]) -> str:

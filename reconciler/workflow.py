@@ -8,9 +8,10 @@ comes in as arguments.
 from __future__ import annotations
 
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from reconciler import desired, drift, fresh, ownership, plan, policy, versions
 from reconciler.apply import apply
@@ -48,10 +49,12 @@ if TYPE_CHECKING:
     from reconciler.names import Key, Reference
     from reconciler.plan import Plan
     from reconciler.queries import Query
-    from reconciler.state import DesiredState, Live, LiveState
+    from reconciler.state import DesiredState, Live, LiveState, Object
     from reconciler.targets import Target
 
 
+_T = TypeVar("_T")
+_READERS = 8
 _WITH_CONTENT = {"py", "file", "archive", "jar"}
 """The types of resource whose bytes can be fetched and sent."""
 
@@ -255,7 +258,8 @@ def make_adoption(
     keys = ownership.to_adopt(names, prepared.desired, side)
     side = replace(side, live={**side.live, **_looked_at(keys, target)})
     held = _held(keys, side.live, prepared, target, folder)
-    return ownership.adoption(keys, prepared.desired, side, held), _paths(held)
+    made = allowed(ownership.adoption(keys, prepared.desired, side, held), prepared.loaded, breaches(prepared))
+    return in_time(made, prepared.loaded, target), _paths(held)
 
 
 def make_release(
@@ -265,7 +269,8 @@ def make_release(
     side = _side(prepared.loaded, reading)
     keys = ownership.to_release(names, prepared.desired, side)
     held = _held([*keys, *ownership.carriers(keys, side)], side.live, prepared, target, folder)
-    return ownership.release(keys, side, held, prepared.loaded.at("stack")), _paths(held)
+    made = ownership.release(keys, side, held, prepared.loaded.at("stack"))
+    return in_time(made, prepared.loaded, target), _paths(held)
 
 
 def _side(loaded: Loaded, reading: Reading) -> ownership.Side:
@@ -274,26 +279,39 @@ def _side(loaded: Loaded, reading: Reading) -> ownership.Side:
 
 def _looked_at(keys: Iterable[Key], target: Target) -> LiveState:
     """Return resources as they are when asked for one by one: a listing has no MD5 of what is not ours."""
-    return {key: found for key in keys if key.kind == "resource" and (found := target.read_one(key))}
+    resources = [key for key in keys if key.kind == "resource"]
+    return {key: found for key, found in _side_by_side(target.read_one, resources).items() if found}
 
 
 def _held(
     keys: Iterable[Key], live: LiveState, prepared: Prepared, target: Target, folder: Path
 ) -> Mapping[Key, Content]:
     """Return the bytes that resources hold: the manifest's own file where it has the same, else downloaded."""
-    held = {}
-    for number, key in enumerate(keys):
+    known, contents = {}, prepared.contents
+    for key in keys:
         have, want = live[key].object, prepared.desired.get(key)
-        if not isinstance(have, Resource) or have.type not in _WITH_CONTENT:
-            continue
         marker = want.marker if want else None
-        if marker and marker.sha256 and marker.md5 and marker.md5 == have.md5:
-            held[key] = Content(prepared.contents[marker.sha256], marker.sha256, marker.md5, have.size)
-        else:
-            path = folder / str(number)
-            target.download(have.name, path)
-            held[key] = read(path)
-    return held
+        if marker and marker.sha256 and marker.md5 and isinstance(have, Resource) and marker.md5 == have.md5:
+            known[key] = Content(contents[marker.sha256], marker.sha256, marker.md5, have.size)
+
+    unknown = [key for key in keys if key not in known and _has_content(live[key].object)]
+    places = {key: folder / str(number) for number, key in enumerate(unknown)}
+
+    def fetched(key: Key) -> Content:
+        target.download(live[key].object.name, places[key])
+        return read(places[key])
+
+    return {**known, **_side_by_side(fetched, unknown)}
+
+
+def _has_content(obj: Object) -> bool:
+    return isinstance(obj, Resource) and obj.type in _WITH_CONTENT
+
+
+def _side_by_side(ask: Callable[[Key], _T], keys: Sequence[Key]) -> dict[Key, _T]:
+    """Ask for several objects at a time; nothing more is asked for after an error or Ctrl-C."""
+    with ThreadPoolExecutor(_READERS) as pool:
+        return dict(zip(keys, pool.map(ask, keys), strict=True))
 
 
 def _paths(held: Mapping[Key, Content]) -> Mapping[str, Path]:
@@ -413,8 +431,8 @@ def _download(ref: Reference, loaded: Loaded, target: Target, path: Path) -> Res
 
 def _table(name: str, loaded: Loaded) -> ResourceFile:
     """Return a table resource with the rows of its fixture, if the manifest has one; the service is not asked for rows."""
-    declared = {known.lower(): one for known, one in loaded.manifest.resources.items()}.get(name.lower())
-    source = (declared.table or "").lower() if declared else ""
+    declared = loaded.spelled.get(name.lower())
+    source = (loaded.manifest.resources[declared].table or "").lower() if declared else ""
     fixtures = {known.lower(): one for known, one in loaded.manifest.tables.items()}
     fixture = fixtures.get(source) or fixtures.get(source.rpartition(".")[2])
     return ResourceFile(name, "table", None, _rows(fixture, loaded) if fixture else None)
@@ -462,18 +480,13 @@ def _is_file_name(name: str) -> bool:
 
 def _runtime(name: str, loaded: Loaded) -> Runtime:
     """Return the runtime of a function: the service does not keep it, so only the manifest knows."""
-    declared = _declared(name, loaded)
+    declared = loaded.spelled_functions.get(name.lower())
     return runtimes_of(loaded.manifest)[loaded.code[declared].runtime if declared else loaded.manifest.python]
-
-
-def _declared(name: str, loaded: Loaded) -> str | None:
-    """Return a function's name as the manifest spells it."""
-    return {known.lower(): known for known in loaded.manifest.functions}.get(name.lower())
 
 
 def _shown(have: Live, live: LiveState, loaded: Loaded) -> Deployed:
     assert isinstance(have.object, Function)
-    declared = _declared(have.object.name, loaded)
+    declared = loaded.spelled_functions.get(have.object.name.lower())
     found = {ref: live.get(resource_key(ref.name)) if ref.is_own else None for ref in have.object.resources}
     resources = tuple(resource for resource in found.values() if resource)
     absent = tuple(str(ref) for ref, resource in found.items() if not resource and ref.is_own)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler import workflow
-from reconciler.cli.carrying import Consent, carry_out
+from reconciler.cli.carrying import Consent, carry_out, writers_option
 from reconciler.cli.common import Options, command, connected, loaded, manifest_options, prepared
 
 if TYPE_CHECKING:
@@ -30,31 +30,33 @@ _yes = click.option("--yes", is_flag=True, help="Do not ask.")
 @_names
 @manifest_options
 @_yes
-def adopt(options: Options, names: tuple[str, ...], yes: bool) -> int:
+@writers_option
+def adopt(options: Options, names: tuple[str, ...], yes: bool, writers: int) -> int:
     """Take over functions and resources that the manifest lists and that are in the project without a mark.
 
     Shows first what each is, whose, and in what it differs. Nothing changes but whose it is: what differs is changed by
     the next apply. A name that is both a function's and a resource's means both; '*' and '?' stand for other characters,
     and '*' for everything that nobody manages.
     """
-    return _own(options, names, yes, workflow.make_adoption)
+    return _own(options, names, workflow.make_adoption, yes=yes, writers=writers)
 
 
 @command()
 @_names
 @manifest_options
 @_yes
-def disown(options: Options, names: tuple[str, ...], yes: bool) -> int:
+@writers_option
+def disown(options: Options, names: tuple[str, ...], yes: bool, writers: int) -> int:
     """Stop managing functions and resources, and leave them in the project as they are.
 
     Take them out of the manifest first; another stack may then adopt them.
     """
-    return _own(options, names, yes, workflow.make_release)
+    return _own(options, names, workflow.make_release, yes=yes, writers=writers)
 
 
-def _own(options: Options, names: tuple[str, ...], yes: bool, make: Make) -> int:
+def _own(options: Options, names: tuple[str, ...], make: Make, *, yes: bool, writers: int) -> int:
     ready = prepared(loaded(options))
     with connected(ready.loaded) as target, tempfile.TemporaryDirectory(prefix="udfs-") as folder:
         reading = target.read()
         made, contents = make(ready, reading, target, names, Path(folder))
-        return carry_out(made, reading, target, contents, options, Consent(yes, allow_deletes=0), writers=1)
+        return carry_out(made, reading, target, contents, options, Consent(yes, allow_deletes=0), writers)

@@ -61,6 +61,11 @@ class Loaded:
         """Names of resources in lower case → as the manifest spells them."""
         return {name.lower(): name for name in self.manifest.resources}
 
+    @cached_property
+    def spelled_functions(self) -> collections.abc.Mapping[str, str]:
+        """Names of functions in lower case → as the manifest spells them."""
+        return {name.lower(): name for name in self.manifest.functions}
+
     def file(self, written: str) -> Path:
         """Return the file that a path of the manifest names: absolute, inside `folder`, symbolic links resolved."""
         return self.folder / self._files[written]

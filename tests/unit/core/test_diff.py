@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from reconciler.diff import Action, Cause, Change, Comparison, compare, explain_list, managed_by, users_of
+from reconciler.diff import Action, Cause, Change, Comparison, compare, explain_list, managed_by
 from reconciler.ledger import Applied, Entry, Holder
 from reconciler.names import Reference, function_key, resource_key, versioned
 from reconciler.state import Function, Live, Resource
@@ -122,7 +122,6 @@ def test_a_function_is_not_managed_through_another_projects_resource() -> None:
         there(resource("a.py"), marker("one", "f")), there(Function("f", "a.F", (Reference("a.py", "other"),)))
     )
     assert managed_by(project[function_key("f")], project) is None
-    assert list(users_of(resource_key("a.py"), project)) == []
 
 
 def test_a_function_whose_mark_is_left_was_deleted_outside() -> None:
