@@ -17,7 +17,7 @@ PACKAGE = ROOT / "reconciler"
 
 # Lower layers never import from higher ones; modules on one line may import each other.
 LAYERS = (
-    {"errors", "names"},
+    {"errors", "names", "whole"},
     {"state", "manifest", "artifacts", "building", "locking", "sources"},
     {
         "desired",
@@ -73,7 +73,7 @@ ONE_DOOR = {
     "sqlglot": ("reconciler.local.sql",),
     "requests": ("reconciler.targets.maxcompute", "reconciler.locking.remote"),
     "http": ("reconciler.local",),
-    "secrets": ("reconciler.cli", "reconciler.local"),
+    "secrets": ("reconciler.cli", "reconciler.local", "reconciler.whole"),
     "cyclonedx": ("reconciler.render.sbom",),
     "random": ("reconciler.cli",),
 }

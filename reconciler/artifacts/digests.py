@@ -18,10 +18,13 @@ import json
 import os
 import tempfile
 from contextlib import suppress
-from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
+from reconciler import whole
 from reconciler.artifacts.content import Content, read
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _Status: TypeAlias = tuple[int, int, int, int, int]
 _AT_REST = 2_000_000_000
@@ -56,10 +59,7 @@ class Digests:
         if self._asked == self._known:
             return
         with suppress(OSError):
-            handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=".saving-")
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(self._asked, file)
-            Path(name).replace(self._path)
+            whole.put(self._path, json.dumps(self._asked).encode())
 
 
 def _status(path: Path) -> _Status:

@@ -24,10 +24,10 @@ import zlib
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, Literal, TypeAlias, cast
 from zipfile import BadZipFile
 
+from reconciler import whole
 from reconciler.artifacts.elf import MAGIC, Damaged, Elf, is_elf, read
 from reconciler.artifacts.importable import top_level
 from reconciler.artifacts.members import Finding, Member, TooMuch, listed, tar_members, zip_members
@@ -36,6 +36,7 @@ from reconciler.names import ARCHIVE_SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
     from pydantic import TypeAdapter
 
@@ -187,9 +188,7 @@ def _known(place: Path) -> Facts | None:
 
 def _keep(facts: Facts, place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=place.parent, prefix=".facts-", delete=False) as stream:
-        stream.write(_form().dump_json(facts))
-    Path(stream.name).replace(place)
+    whole.put(place, _form().dump_json(facts))
 
 
 def _library(name: str, stream: BinaryIO) -> Facts:

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from reconciler import whole
 from reconciler.artifacts.runtime import Runtime
 from reconciler.artifacts.shape import Shape, merge
 from reconciler.artifacts.zips import members, write
@@ -104,6 +104,4 @@ def _known(place: Path) -> Missed | None:
 
 def _keep(found: Missed, place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=place.parent, prefix=".found-", delete=False, encoding="utf-8") as stream:
-        json.dump(asdict(found), stream)
-    Path(stream.name).replace(place)
+    whole.put(place, json.dumps(asdict(found)).encode())

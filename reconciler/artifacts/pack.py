@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 from zipfile import BadZipFile
 
+from reconciler import whole
 from reconciler.artifacts.shape import SLIM, Clash, LeftOut, Shape, merge
 from reconciler.artifacts.zips import members, write
 from reconciler.errors import PackageError
@@ -104,8 +104,4 @@ def _known(place: Path, cache: Cache) -> Made | None:
 def _keep(made: Made, place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     kept = {"sha256": made.content.sha256, "left_out": [asdict(one) for one in made.left_out], "idle": made.idle}
-    with tempfile.NamedTemporaryFile(
-        "w", dir=place.parent, prefix=".packed-", delete=False, encoding="utf-8"
-    ) as stream:
-        json.dump(kept, stream)
-    Path(stream.name).replace(place)
+    whole.put(place, json.dumps(kept).encode())

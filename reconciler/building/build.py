@@ -7,13 +7,13 @@ import json
 import re
 import shutil
 import sys
-import tempfile
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from reconciler import whole
 from reconciler.artifacts import gate
 from reconciler.artifacts.content import read
 from reconciler.artifacts.elf import Damaged
@@ -472,6 +472,4 @@ def _keep(cache: Cache, key: str, built: Built) -> None:
     entry = {"sha256": built.content.sha256, "how": built.how, "requires": built.requires, "log": str(built.log)}
     with suppress(OSError):  # it will be built again
         place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=place.parent, prefix=".built-", delete=False) as stream:
-            json.dump(entry, stream)
-        Path(stream.name).replace(place)
+        whole.put(place, json.dumps(entry).encode())

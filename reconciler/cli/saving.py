@@ -7,14 +7,13 @@ import hashlib
 import re
 import shlex
 import sys
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from reconciler import workflow
+from reconciler import whole, workflow
 from reconciler.cli.common import Options, command, connected, loaded, manifest_options
 from reconciler.cli.output import note, print_document, print_lines
 from reconciler.errors import MachineError, UsageError
@@ -143,19 +142,13 @@ def read_whole(file: Path) -> bytes:
 
 
 def write_whole(file: Path, content: bytes) -> None:
-    """Write a file beside the old one and put it in its place: a reader sees the old or the new, never a half."""
+    """Write a file that the user named; E521 for a name that cannot be right, `MachineError` if the disk says no."""
     if file.suffix in {".yaml", ".yml"}:
         raise UsageError("E521", f"'{file}' is not overwritten: it looks like a manifest", hint="name a .json file")
-    part = file.with_name(f".{file.name}.part")
     try:
-        part.write_bytes(content)
-        part.replace(file)
+        whole.put(file, content, durable=True)
     except OSError as error:
         told = f"'{file}' cannot be written: {error.strerror or error}"
         if error.errno in _WRONG_NAME:
             raise UsageError("E521", told) from None
         raise MachineError("E904", told) from None
-    finally:
-        # Where nothing can be written, nothing was, and there may be no looking either.
-        with suppress(OSError):
-            part.unlink()

@@ -7,13 +7,12 @@ with exit code 3 and says what has changed.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
+from reconciler import whole
 from reconciler.artifacts.runtime import runtimes_of
 from reconciler.artifacts.wheels import Locks
 from reconciler.errors import InvalidManifest, MachineError, PackageError, Position, Problem
@@ -109,16 +108,7 @@ def write(loaded: Loaded, lock: Lock) -> bool:
     try:
         if place.is_file() and place.read_bytes() == text:
             return False
-        with tempfile.NamedTemporaryFile("wb", dir=place.parent, prefix=".udfs-lock-", delete=False) as file:
-            try:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-                Path(file.name).chmod(0o644)
-                Path(file.name).replace(place)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+        whole.put(place, text, durable=True)
     except OSError as error:
         raise MachineError("E904", f"{shown(loaded)} cannot be written: {error.strerror or error}") from error
     return True

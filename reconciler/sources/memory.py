@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sys
-import tempfile
+from contextlib import suppress
 from dataclasses import astuple
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reconciler import whole
 from reconciler.sources import VERSION, Finding
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from reconciler.sources import Use
 
 
@@ -56,14 +57,9 @@ class Memory:
         """Write what was asked for, if it is not what is there."""
         if self._asked == self._known:
             return
-        try:
+        with suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=".saving-")
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(self._asked, file)
-            Path(name).replace(self._path)
-        except OSError:
-            return
+            whole.put(self._path, json.dumps(self._asked).encode())
 
 
 def _read(path: Path) -> dict[str, list[list[Any]]]:
