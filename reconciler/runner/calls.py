@@ -23,6 +23,7 @@ from reconciler.runner.errors import (
     FunctionError,
     FunctionNotLoadable,
     FunctionRaised,
+    SignatureInvalid,
     WorkerDied,
     WorkerTimedOut,
     WrongResult,
@@ -53,6 +54,7 @@ _IN_ROW = 2
 
 _FAILURES: dict[str, type[FunctionError]] = {
     "load": FunctionNotLoadable,
+    "signature": SignatureInvalid,
     "arguments": ArgumentsRejected,
     "raised": FunctionRaised,
     "result": WrongResult,
@@ -167,6 +169,7 @@ class Session:
         where = "after the last row" if row is None else f"at row {row + 1}"
         text = {
             "load": f"{self.class_path} cannot be loaded: {message}",
+            "signature": f"{self.class_path} cannot be loaded: {message}",
             "arguments": f"{self.class_path} cannot take its arguments {where}: {message}",
             "raised": f"{self.class_path} raised {message} {where}",
             "result": f"{self.class_path}: {message}, {where}",

@@ -11,7 +11,8 @@ and keeps its traceback. The command line maps the classes to exit codes; nothin
             UnsafeArchive        an archive holds a member no extraction should follow
         Cancelled                the caller gave up
         FunctionError            the user's code, with `log`: what it printed before it failed
-            FunctionNotLoadable  importing the module, finding or constructing the class, reading the signature
+            FunctionNotLoadable  importing the module, finding or constructing the class
+                SignatureInvalid the class has no signature, or none that can be read
             ArgumentsRejected    a row does not fit the signature
             FunctionRaised       an exception left the user's code
             WrongResult          what was returned does not fit the signature
@@ -95,6 +96,10 @@ class FunctionError(RunnerError):
 
 class FunctionNotLoadable(FunctionError):
     """The class could not be imported, found or constructed, or its signature not read."""
+
+
+class SignatureInvalid(FunctionNotLoadable):
+    """The class was found, and its signature is missing or cannot be read."""
 
 
 class ArgumentsRejected(FunctionError):

@@ -57,6 +57,14 @@ STARTING, CONSTRUCTING, IN_ROW, CLOSING, WAITING = range(5)
 class NotLoadable(Exception):
     """The class is not what the service could call; the text says why."""
 
+    what = "load"
+
+
+class NoSignature(NotLoadable):
+    """So it is for want of a signature that could be read."""
+
+    what = "signature"
+
 
 class Refused(Exception):
     """A value does not fit a type; `row` counts within the batch."""
@@ -451,7 +459,7 @@ class SignatureReader(object):
 
     def fail(self):
         rest = self.text[self.at - len(self.next) :].lstrip()
-        raise NotLoadable("the signature %r is not understood at %r" % (self.text, rest))
+        raise NoSignature("the signature %r is not understood at %r" % (self.text, rest))
 
     def expect(self, token):
         if self.next != token:
@@ -962,7 +970,7 @@ class Udaf(Function):
         try:
             packed = marshal.dumps(buffer)
         except ValueError as error:
-            raise WrongResult("the buffer cannot be marshalled: %s" % error, self.mark[0])
+            raise WrongResult("the buffer cannot be marshalled: ValueError: %s" % error, self.mark[0])
         if len(packed) > BUFFER_LIMIT:
             raise WrongResult("the buffer takes %d bytes marshalled, over the limit of 2 MB" % len(packed), self.mark[0])
         return marshal.loads(packed)
@@ -1025,14 +1033,14 @@ def signature_of(cls, wrapper):
     if signature is None and wrapper is Udtf:
         return None, None, None  # documentation, "Python UDTFs": any arguments, every result is a STRING
     if signature is None:
-        raise NotLoadable("class %s has no signature: decorate it with @annotate('...->...')" % cls.__name__)
+        raise NoSignature("class %s has no signature: decorate it with @annotate('...->...')" % cls.__name__)
     if PY2 and isinstance(signature, text_type):
         signature = signature.encode("utf-8")
     if not isinstance(signature, str):
-        raise NotLoadable("the signature of %s is no string: %s" % (cls.__name__, shown(signature)))
+        raise NoSignature("the signature of %s is no string: %s" % (cls.__name__, shown(signature)))
     inputs, outputs = SignatureReader(signature).signature()
     if wrapper is not Udtf and len(outputs) != 1:
-        raise NotLoadable("the signature %r has %d results; only a UDTF has more than one" % (signature, len(outputs)))
+        raise NoSignature("the signature %r has %d results; only a UDTF has more than one" % (signature, len(outputs)))
     return signature, inputs, outputs
 
 
@@ -1201,7 +1209,7 @@ def main(requests, answers, progress):
         construct = load(job, channel, mark)
         function = construct()
     except NotLoadable as error:
-        send_error(channel, "load", error)
+        send_error(channel, error.what, error)
         return
     except BaseException:
         line, trace = describe(cwd)

@@ -850,7 +850,7 @@ def test_a_wrong_merge_shows(runner: Runner) -> None:
 @pytest.mark.parametrize(
     ("buffer", "reason"),
     [
-        ("[object()]", "the buffer cannot be marshalled: unmarshallable object, at row 2"),
+        ("[object()]", "the buffer cannot be marshalled: ValueError: unmarshallable object, at row 2"),
         ("['x' * (3 << 20)]", "over the limit of 2 MB, at row 2"),
     ],
 )

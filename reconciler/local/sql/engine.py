@@ -201,6 +201,8 @@ def _load(
             cancelled=control.stopped.is_set,
             origins=True,
         )
+    except runner.SignatureInvalid as error:
+        raise problems.invalid_reference(at, error.message) from error
     except runner.FunctionNotLoadable as error:
         if error.traceback:
             raise problems.script_failed(error.traceback.rstrip()) from error

@@ -43,16 +43,21 @@ def unknown_function(place: Place | None, name: str, why: str = "") -> SqlFailed
     return meaningless(place, f"function or view '{name}' cannot be resolved" + (f": {why}" if why else ""))
 
 
+def invalid_reference(place: Place | None, why: str) -> SqlFailed:
+    """A function whose signature is none [doc "SQL errors"]; `why` is said here alone."""
+    return SqlFailed(f"ODPS-0130081:{place or Place(1, 1)} Invalid UDF reference - {why}")
+
+
 def unknown_table(place: Place | None, name: str) -> SqlFailed:
     """A table that is not there; the text is that of recorded answers."""
     return SqlFailed(f"ODPS-0130131:{place or Place(1, 1)} Table not found - table {name} cannot be resolved")
 
 
 def wrong_count(place: Place | None, name: str, given: int, taken: int) -> SqlFailed:
-    """The code is in the list of errors [doc "SQL errors"]; the text is a guess."""
+    """The text is that of built-in functions [doc "SQL errors"]; that it is the same for others is a guess."""
     return SqlFailed(
         f"ODPS-0130221:{place or Place(1, 1)} Invalid number of arguments - "
-        f"function {name} takes {taken} and is given {given}"
+        f"function {name} needs {taken} parameters, actually have {given}"
     )
 
 
