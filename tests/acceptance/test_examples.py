@@ -79,6 +79,29 @@ def test_example_goes_round(example: Loaded, capsys: pytest.CaptureFixture[str])
     assert "has no function" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("runtime", ["cp27", "cp37", "cp311"])
+@pytest.mark.parametrize(
+    "name", [path.name for path in EXAMPLES if "packages:" not in (path / "udfs.yaml").read_text()]
+)
+def test_example_without_packages_runs_in_every_cpython(
+    name: str, runtime: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / name
+    shutil.copytree(EXAMPLES[0].parent / name, folder, ignore=shutil.ignore_patterns(".udfs"))
+    monkeypatch.chdir(folder)
+    text = Path("udfs.yaml").read_text(encoding="utf-8")
+    Path("udfs.yaml").write_text(re.sub(r"(?m)^python: \w+", f"python: {runtime}", text), encoding="utf-8")
+    try:
+        locate(runtime, os.environ)
+    except InterpreterNotFound as missing:
+        pytest.skip(str(missing))
+    loaded = load(Path("udfs.yaml"), env=os.environ)
+    assert {code.runtime for code in loaded.code.values()} == {runtime}
+    assert run(["test"]) == 0
+    tests = sum(len(function.tests) for function in loaded.manifest.functions.values())
+    assert f"Tests: {tests} passed" in capsys.readouterr().out
+
+
 def _lock(capsys: pytest.CaptureFixture[str]) -> None:
     """Make the lock if none came with the example, and see that it is what the manifest wants."""
     if not Path("udfs.lock").exists() and run(["lock"]) != 0:

@@ -9,6 +9,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from reconciler.runner import ArgumentsRejected, Json, Text, WrongResult
 
@@ -89,6 +91,46 @@ OPEN = [
 def test_a_value_of_an_open_signature_arrives_by_its_own_type(runner: Runner, kind: str, values: list[Any]) -> None:
     source = echo(kind).replace(f"{kind}->", "*->")
     assert runner.results(source, [(value,) for value in [*values, None]]) == [*values, None]
+
+
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=10)
+MOMENTS = st.datetimes().map(lambda moment: moment.replace(microsecond=moment.microsecond // 1000 * 1000))
+"""In milliseconds: what 2.7 has."""
+
+EVERY: dict[str, st.SearchStrategy[Any]] = {
+    **{
+        f"{name}int": st.integers(-(1 << bits), (1 << bits) - 1)
+        for name, bits in (("tiny", 7), ("small", 15), ("big", 63))
+    },
+    "int": st.integers(-(1 << 31), (1 << 31) - 1),
+    "float": st.floats(width=32, allow_nan=False),
+    "double": st.floats(allow_nan=False),
+    "boolean": st.booleans(),
+    **dict.fromkeys(("string", "varchar(10)", "char(10)"), TEXTS),
+    "binary": st.binary(max_size=10),
+    **dict.fromkeys(("datetime", "timestamp"), MOMENTS),
+    "date": st.dates(),
+    **dict.fromkeys(("decimal", "decimal(10,2)"), st.decimals(-(10**7), 10**7, places=2)),
+    "array<date>": st.lists(st.none() | st.dates(), max_size=3),
+    "map<string,array<decimal>>": st.dictionaries(
+        TEXTS, st.none() | st.lists(st.decimals(-9, 9), max_size=2), max_size=3
+    ),
+    "map<bigint,binary>": st.dictionaries(st.integers(-9, 9), st.binary(max_size=3), max_size=3),
+    "array<struct<x:datetime,y:map<string,double>>>": st.lists(
+        st.fixed_dictionaries(
+            {"x": st.none() | MOMENTS, "y": st.dictionaries(TEXTS, st.none() | st.floats(allow_nan=False), max_size=2)}
+        ),
+        max_size=3,
+    ),
+}
+FIELDS = {f"c{number}": st.none() | values for number, values in enumerate(EVERY.values())}
+
+
+@given(st.lists(st.none() | st.fixed_dictionaries(FIELDS), min_size=1, max_size=10))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_value_of_every_type_comes_back_as_it_went(runner: Runner, values: list[Any]) -> None:
+    kind = f"struct<{','.join(f'c{number}:{kind}' for number, kind in enumerate(EVERY))}>"
+    assert runner.results(echo(kind), [(value,) for value in values]) == values
 
 
 def test_nan_comes_back(runner: Runner) -> None:

@@ -1,3 +1,4 @@
+# -*- coding: utf-8 -*-
 import re
 import unicodedata
 
@@ -11,5 +12,7 @@ class Slugify(object):
     def evaluate(self, title):
         if title is None:  # NULL in SQL
             return None
+        if isinstance(title, bytes):  # a STRING in Python 2.7
+            title = title.decode("utf-8")
         plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode("ascii")
         return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")
