@@ -326,8 +326,8 @@ _explain(
     "E201",
     "a required key is missing",
     """
-    `stack` and `functions` are always needed, a function needs `class`, a resource needs `file` or `table`, and a test
-    `returns` or `raises`.""",
+    `stack` and `functions` are always needed, a function needs `class`, a resource needs `file` or `table`, a package
+    something to ship, in its requirements file too, and a test `returns` or `raises`.""",
 )
 _explain(
     "E202",
@@ -426,7 +426,7 @@ _explain(
     """
     With `source: path/name.py` the class is `Class` or `name.Class`; the module is the file's stem, because that is
     what MaxCompute imports. Without a source, `class` is `module.Class` and `module.py` or a jar must be among the
-    function's resources.""",
+    function's resources; `module.py` is of type PY, which nothing else is imported by.""",
 )
 _explain(
     "E311",
@@ -599,6 +599,15 @@ _explain(
     A warning: the library is in another archive of the function, where it is found only after that one was loaded; or it
     is one that manylinux permits and a server may lack (X11, GL, glib); or it is libpython, which an extension should not
     need; or another project's resource may bring it.""",
+)
+_explain(
+    "E417",
+    "compiled code in an archive that nobody unpacks",
+    """
+    A warning: the resource is of type FILE, and holds an archive with native files. Only ARCHIVE resources are unpacked to
+    work/NAME/, and no native file is loaded from inside an archive. PyODPS refuses such a package at run time: "We do not
+    allow file-type resource for binary packages. Please upload an archive-typed resource instead." A function that unpacks it
+    by itself needs isolation for that.""",
 )
 _explain(
     "E420",
@@ -992,6 +1001,24 @@ _explain(
     """
     More than 30 % of ten or more managed objects would be deleted. That is meant now and then, and more often a wrong
     branch or a broken generator. --allow-deletes then takes the exact number, not just one that is large enough.""",
+)
+_explain(
+    "E513",
+    "a name that the project spells otherwise",
+    """
+    MaxCompute finds resources whatever the case of their names, and keeps the spelling under which one was first uploaded.
+    Python does not: a class path, an import and work/NAME need the first spelling, so a function that is registered with
+    another one "cannot be resolved" at query time. Write the name as the project does, in a file's name too, or choose
+    one that differs in more than its capitals.""",
+)
+_explain(
+    "E514",
+    "an archive is replaced under its name",
+    """
+    A warning: an archive gets other content and keeps its name. Workers and sessions may keep what they have unpacked under
+    a name, and users found the old package imported after they had dropped and added it (an issue of PyODPS, #100); and a query that
+    runs during the apply may see half of an update. A new version of a wheel has a new name; `bundle: single` gives a package one with its
+    content's digest.""",
 )
 _explain(
     "E515",
@@ -1495,7 +1522,7 @@ _explain(
     """
     A warning: without odps.isolation.session.enable a function may not write files, start processes or threads, or open
     sockets (ODPS-0140171, "Sandbox violation exception"), and the network is closed to functions until the project
-    opens it.""",
+    opens it. The sandbox of Python 2.7 loads a documented list of C extensions, and csv, zlib, ctypes and others are not on it.""",
 )
 _explain(
     "E819",
@@ -1520,6 +1547,16 @@ _explain(
     A warning: the runtime or the image has the package installed, and the function brings another. An import at module
     level comes before the function's own is found, and takes the installed one; nothing imports it again after that.
     Import it inside a method, or leave it out of the package with `without:`.""",
+)
+
+_explain(
+    "E822",
+    "a package that nothing puts on sys.path",
+    """
+    The archives of a function's packages are unpacked to work/NAME, and Python does not look there by itself. The lines that udfs
+    adds behind a source do that; with `wire: false`, or without `source:`, there are none, and the module names neither
+    sys.path nor anything else that would find it. At query time: "ODPS-0123055: User script exception" with
+    "ImportError: No module named".""",
 )
 
 _explain(

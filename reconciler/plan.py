@@ -35,6 +35,9 @@ LARGEST_SHARE = 0.3
 FEWEST = 10
 """Below this a share says nothing."""
 
+_FOUND_BY_SPELLING = ("py", "archive")
+"""Types of resources that Python finds by their names as they are stored; others are asked for by `get_cache_…`."""
+
 
 @dataclass(frozen=True)
 class Destination:
@@ -88,6 +91,11 @@ class Plan:
         return sum(uploaded(change) for change in self.changes)
 
     @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What may go wrong, though the plan is allowed."""
+        return tuple(problem for change in self.changes if (problem := _replaced(change)))
+
+    @property
     def deletes(self) -> int:
         """How many objects go for good; what only goes under its old name is not among them."""
         return sum(change.action is Action.DELETE and change.cause is not Cause.MOVED for change in self.changes)
@@ -122,6 +130,7 @@ def make(
     refusals = [
         *map(_clash, found.clashes),
         *(problem for change in operations if (problem := _retyped(change))),
+        *(problem for change in (*found.changes, *found.shared) if (problem := _respelled(change))),
         *needed_by_strangers(operations, live),
         *_protected(operations, last),
     ]
@@ -271,6 +280,43 @@ def _retyped(change: Change) -> Problem | None:
         f"{change.key} is of type {kind.old} and would become {kind.new}",
         at=change.desired.origin,
         hint="give the resource another name",
+    )
+
+
+def _replaced(change: Change) -> Problem | None:
+    """Tell of an archive that gets other content under its name: users saw workers go on with the old one [PyODPS #100]."""
+    if change.action is not Action.UPDATE or not any(d.field == "content" for d in change.differences):
+        return None
+    assert change.desired is not None
+    assert isinstance(change.desired.object, Resource)
+    if change.desired.object.type != "archive":
+        return None
+    return Problem(
+        "E514",
+        f"{change.key} gets other content under its name, and a worker that has the old one may go on with it",
+        at=change.desired.origin,
+        hint="a new name avoids it: a new version of the wheel, `bundle: single`, another name under `resources:`",
+        severity="warning",
+    )
+
+
+def _respelled(change: Change) -> Problem | None:
+    """
+    Refuse capitals that the project does not have, where Python looks for them.
+
+    A name is found whatever its case and keeps its first spelling [doc "Function operations"], so nothing would change in the
+    project; but ``import`` and ``work/<archive>`` are the first spelling's alone.
+    """
+    if change.desired is None or change.live is None or not isinstance(change.desired.object, Resource):
+        return None
+    new, old = change.desired.object, change.live.object
+    if new.name == old.name or new.type not in _FOUND_BY_SPELLING:
+        return None
+    return Problem(
+        "E513",
+        f"{change.key} is spelled '{old.name}' in the project, and stays so: Python would not find '{new.name}'",
+        at=change.desired.origin,
+        hint="spell it as the project does, or choose a name that differs in more than its capitals",
     )
 
 

@@ -164,6 +164,24 @@ def _unicode(natives: Sequence[Native], facts: Facts, runtime: Runtime) -> Findi
     )
 
 
+def packed_away(facts: Facts) -> Finding | None:
+    """
+    Return the finding about native code in an archive that nobody unpacks, a FILE resource.
+
+    Neither zipimport nor the linker reads a library inside an archive. PyODPS's importer of packages refuses it in these words:
+    "We do not allow file-type resource for binary packages. Please upload an archive-typed resource instead." [lib/importer.py]
+    """
+    if facts.kind not in ("wheel", "zip", "tar") or not facts.has_compiled_code:
+        return None
+    example = f" ({facts.natives[0].path})" if facts.natives else ""
+    return Finding(
+        "E417",
+        f"has compiled code{example}, and a FILE resource is not unpacked: nothing can load it in there",
+        "make it an ARCHIVE, whose name ends in .zip or .tar.gz; or list its wheels under `packages:`",
+        severity="warning",
+    )
+
+
 def _rest(lines: Iterable[str]) -> tuple[str, ...]:
     """Return the lines of a finding if there are more than the one that its message tells already."""
     found = list(lines)

@@ -13,6 +13,7 @@ from reconciler.artifacts.runtime import runtime_of, runtimes_of
 from reconciler.artifacts.tasks import gather
 from reconciler.artifacts.wheels import pairs, used
 from reconciler.errors import Position, Problem
+from reconciler.manifest.check import resource_type
 from reconciler.names import why_not_a_resource_name
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ def resource_problems(manifest: Manifest, found: Artifacts, at: Places) -> Itera
         runtimes = dict.fromkeys(runtime_of(manifest, function) for function in users)
         findings = [*facts.faults, *(one for runtime in runtimes for one in gate.misfits(facts, runtime))]
         yield from (problem(resource.file or "", weighed(one, facts), place) for one in findings)
+        if users and resource_type(name, resource) == "file" and (finding := gate.packed_away(facts)):
+            yield problem(resource.file or "", finding, at("resources", name, *(("type",) if resource.type else ())))
 
 
 def weighed(finding: Finding, facts: Facts) -> Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from reconciler.attempt import Patience
 from reconciler.cli import identity
 from reconciler.cli.common import Options, is_interactive
 from reconciler.cli.interrupts import first_asks
-from reconciler.cli.output import confirmed, print_document, print_error, print_lines, progress
+from reconciler.cli.output import confirmed, print_document, print_error, print_lines, progress, quoted
 from reconciler.errors import PartlyApplied, Problem, Refused, UdfsError, count
 from reconciler.ledger import require_free
 from reconciler.plan import require_allowed, require_digest
@@ -83,6 +84,8 @@ def carry_out(
     """
     if not options.as_json and not shown:
         print_lines(text.plan(made))
+    if not shown:
+        print_warnings(made)
     require_digest(made, consent.digest)
     require_allowed(made, allow_deletes=consent.allow_deletes)
     if made.changes and not consent.yes:
@@ -95,6 +98,11 @@ def carry_out(
         reading = look_again() if look_again else reading
     report = perform(made, reading, target, contents, options, writers)
     return _tell(made, _explained(report, consent.again), options, verify)
+
+
+def print_warnings(made: Plan) -> None:
+    """Say on stderr what may go wrong with a plan."""
+    print_lines(text.problems(quoted(made.warnings)), sys.stderr)
 
 
 def perform(

@@ -12,7 +12,7 @@ import click
 
 from reconciler import workflow
 from reconciler.cli import saving
-from reconciler.cli.carrying import Consent, ask, carry_out, writers_option
+from reconciler.cli.carrying import Consent, ask, carry_out, print_warnings, writers_option
 from reconciler.cli.common import (
     Options,
     command,
@@ -317,6 +317,7 @@ def _print_plan(made: Plan, options: Options, next_command: str | None = None) -
         sys.stdout.write(markdown.plan(made, options.aimed(made.refusals), next_command))
     else:
         print_lines(text.plan(made, command=next_command, refusals=quoted(options.aimed(made.refusals))))
+    print_warnings(made)
 
 
 def _next(

@@ -73,6 +73,10 @@ def request(loaded: Loaded, package: str, runtime: Runtime) -> Request:
         )
     if declared.constraints_file:
         reader.file(declared.constraints_file, reader.constraints, loaded.at("packages", package, "constraints_file"))
+    if declared.is_locked and not (reader.requirements or reader.problems or declared.wheels or declared.libraries):
+        place = loaded.at("packages", package, "requirements_file")
+        message = f"the package '{package}' names nothing to ship: '{declared.requirements_file}' requires nothing"
+        reader.problems.append(Problem("E201", message, place, "write a requirement into it, or remove the package"))
     images = {function.image for function in _users(loaded, package, runtime)}
     provided = distributions(runtime.tag, images.pop()) if len(images) == 1 else {}
     asked = {one.name for one in reader.requirements.values()}

@@ -535,6 +535,9 @@ class _Checker:
             self.note(
                 "E310", message, *here, "class", hint=f"add `source:`, or {module}.py to the function's resources"
             )
+        elif entry in own and (kind := resource_type(entry, self.manifest.resources[entry])) != "py":
+            message = f"{quoted(entry)} holds the module {quoted(module)}, and is a resource of type {kind}"
+            self.note("E310", message, *here, "class", hint="only PY resources are imported: leave its `type:` out")
         elif not own:
             hint = "give it a `source:`, or put one resource under `resources:` for it"
             self.note(

@@ -22,7 +22,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-VERSION = 5
+VERSION = 7
 """Of the checks. A result is remembered under it, so a new rule makes every file be looked at again."""
 
 
@@ -78,6 +78,9 @@ class Use:
 
     own: tuple[str, ...] = ()
     """Packages of `modules:`, which are archives like wheels."""
+
+    wired: bool = True
+    """Whether lines behind its source put its packages on ``sys.path``."""
 
     helpers: tuple[tuple[str, str], ...] = ()
     """The function's other modules: name, dotted in packages, and sha256."""

@@ -10,6 +10,7 @@ vendor's, dbt-maxcompute, imports at module level there, so it is a warning.
 
 from __future__ import annotations
 
+import ast
 import difflib
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,9 @@ _PROJECTS = {
 }
 """Import name → the project to ask an index for, where the two differ."""
 
+_FINDERS = frozenset({"sys.path", "sys.meta_path", "site", "zipimport", "importlib", "imp", "pkgutil", "runpy"})
+"""What a module uses that finds packages by itself."""
+
 
 def judge(page: Page, facts: Facts, use: Use, is_early: Callable[[Use], bool] = lambda use: True) -> Iterator[Finding]:
     """
@@ -86,6 +90,8 @@ def judge(page: Page, facts: Facts, use: Use, is_early: Callable[[Use], bool] = 
             if one.at_load and use.package is None and is_early(use):
                 told.discard(top)
                 yield _too_early(page, one, top, use)
+            elif not use.wired and use.class_name is not None and not _finds_by_itself(facts, use):
+                yield _not_found(page, one, top, use)
         else:
             yield _nowhere(page, one, top, use)
 
@@ -110,6 +116,25 @@ def _too_early(page: Page, one: Import, top: str, use: Use) -> Finding:
         return page.at(one.node, "E815", message, hint, "warning")
     message = f"'{top}' comes from a package, which is not there yet when MaxCompute looks at the module"
     return page.at(one.node, "E815", message, hint)
+
+
+def _finds_by_itself(facts: Facts, use: Use) -> bool:
+    """Say whether a module may make packages importable: it touches what Python searches, or has helpers that may."""
+    helpers = {*use.peers, *use.own}
+    imported = {
+        name for one in facts.imports for name in (one.module.partition(".")[0], f"{one.module}.{one.alias.name}")
+    }
+    if imported & (_FINDERS | helpers):
+        return True
+    return any(isinstance(node, ast.Attribute) and facts.dotted(node) in _FINDERS for node in ast.walk(facts.tree))
+
+
+def _not_found(page: Page, one: Import, top: str, use: Use) -> Finding:
+    archives = [name for name, kind in use.resources if kind == "archive"]
+    place = f"'work/{archives[0]}'" if len(archives) == 1 else "'work/…' for each archive"
+    message = f"'{top}' is in an archive of the function, and nothing puts that on sys.path"
+    hint = f"udfs does it for a `source:` without `wire: false`; by hand: sys.path.insert(0, {place})"
+    return page.at(one.node, "E822", message, hint)
 
 
 def _instead_of_its_own(page: Page, one: Import, top: str, use: Use) -> Finding:

@@ -171,6 +171,7 @@ def _uses(name: str, loaded: Loaded, artifacts: Artifacts) -> Iterator[tuple[str
         installed(code.runtime, function.image),
         function.image,
         tuple(map(module_name, own)),
+        function.source is not None and function.wire,
         tuple(_helpers(code.entry, modules, own, artifacts)),
     )
     entry = next((file for module, file in modules if module == code.entry and file in artifacts.files), None)

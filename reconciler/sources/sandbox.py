@@ -52,13 +52,32 @@ _CALLS = {
     ),
     **dict.fromkeys(("urllib.urlopen", "urllib.urlretrieve"), _NETWORK),
 }
+_ALONE = ("bz2", "crypt", "fcntl", "grp", "mmap", "parser", "readline", "resource", "select", "syslog", "termios")
+EXTENSIONS = {
+    **{name: name for name in _ALONE},
+    **{name: f"_{name}" for name in ("csv", "ctypes", "curses", "hotshot", "sqlite3")},
+    "compiler": "parser",
+    "gzip": "zlib",
+    "zlib": "zlib",
+    "tty": "termios",
+    "xml.etree.cElementTree": "_elementtree",
+    "xml.parsers.expat": "pyexpat",
+}
+"""
+Modules of 2.7 → the C extension that they are or cannot be imported without, and that the sandbox does not load.
+
+The documentation lists the extensions that it does load [doc "Python 2 UDFs", Limits]. What hangs on `_io` or, as urllib does, on
+`_socket` is left alone: whether those are really missing is not known, and nobody would like to hear of them so often.
+"""
+
 _WRITING = frozenset("wax+")
 
 
 def judge(page: Page, facts: Facts, use: Use) -> Iterator[Finding]:
     """Yield the first place of each thing that the sandbox forbids."""
     told: set[str] = set()
-    for node, what, how in [*_imports(facts), *_calls(facts)]:
+    extensions = _extensions(facts) if use.runtime == "cp27" else ()
+    for node, what, how in [*_imports(facts), *extensions, *_calls(facts)]:
         is_network = what == _NETWORK
         if how in told or (use.isolated and not is_network):
             continue
@@ -78,6 +97,15 @@ def _imports(facts: Facts) -> Iterator[tuple[ast.AST, str, str]]:
         for name in (one.module, one.module.partition(".")[0], full):
             if not one.level and name in _MODULES:
                 yield one.node, _MODULES[name], name
+                break
+
+
+def _extensions(facts: Facts) -> Iterator[tuple[ast.AST, str, str]]:
+    for one in facts.imports:
+        full = f"{one.module}.{one.alias.name}" if isinstance(one.node, ast.ImportFrom) else one.module
+        for name in (one.module, one.module.partition(".")[0], full):
+            if name in EXTENSIONS and not one.level and not one.guarded:
+                yield one.node, f"the C extension {EXTENSIONS[name]}", name
                 break
 
 

@@ -15,6 +15,9 @@ SOURCE = (
     b"# coding: latin-1\r\nfrom odps.udf import annotate\r\n@annotate('->string')\r\nclass F(object): # caf\xe9\r\n"
 )
 SOURCE += b"    def evaluate(self):\r\n        import geo"
+BY_HAND = SOURCE.replace(
+    b"import geo", b"import sys; sys.path.insert(0, 'work/geo-1.0-py2.py3-none-any.zip'); import geo"
+)
 MANIFEST = """\
 stack: s
 packages: {geo: {wheels: [dist/geo-1.0-py2.py3-none-any.whl]}}
@@ -26,7 +29,7 @@ functions:
 
 def test_what_is_printed_is_what_is_uploaded(tmp_path: Path) -> None:
     wheel(tmp_path / "dist", "geo", tag="py2.py3-none-any", files={"geo.py": "V = 1"})
-    for name, text in (("udfs.yaml", MANIFEST.encode()), ("f.py", SOURCE), ("g.py", SOURCE)):
+    for name, text in (("udfs.yaml", MANIFEST.encode()), ("f.py", SOURCE), ("g.py", BY_HAND)):
         (tmp_path / name).write_bytes(text)
 
     def udfs(*arguments: str) -> bytes:
@@ -38,4 +41,4 @@ def test_what_is_printed_is_what_is_uploaded(tmp_path: Path) -> None:
     assert [printed] == [path.read_bytes() for path in (tmp_path / "out").glob("f__*.py")]
     assert printed.startswith(SOURCE + b"\n")
     assert b'__udfs__("F", ["work/geo-1.0-py2.py3-none-any.zip"])\n' in printed
-    assert udfs("--source", "g") == SOURCE
+    assert udfs("--source", "g") == BY_HAND

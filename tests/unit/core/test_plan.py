@@ -297,3 +297,26 @@ def test_a_large_share_of_a_stack_goes_only_by_its_exact_number(there_are: int, 
     plan = planned(state(*(wanted(resource(name, kind="file")) for name in names[go:])), have)
     assert [p.code for p in guards(plan, allow_deletes=go + 1)] == codes
     assert [*guards(plan, allow_deletes=go)] == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "codes"), [("py", "A.py", ["E513"]), ("archive", "A.zip", ["E513"]), ("file", "A.csv", [])]
+)
+@pytest.mark.parametrize("content", ["one", "two"])
+def test_capitals_that_the_project_does_not_have_are_refused_where_python_looks_for_them(
+    kind: str, name: str, codes: list[str], content: str
+) -> None:
+    mine = state(wanted(resource(name.lower(), content, kind=kind), content))
+    made = planned(mine, live(there(resource(name, kind=kind), marker())))
+    assert [(one.code, str(one.at)) for one in made.refusals] == [(code, "udfs.yaml:1:3") for code in codes]
+
+
+@pytest.mark.parametrize(("kind", "codes"), [("archive", ["E514"]), ("py", []), ("file", [])])
+def test_an_archive_that_is_replaced_under_its_name_is_a_warning(kind: str, codes: list[str]) -> None:
+    have = live(there(resource("a.zip", kind=kind), marker()))
+    made = planned(state(wanted(resource("a.zip", "two", kind=kind), "two")), have)
+    assert [(one.code, one.severity) for one in made.warnings] == [(code, "warning") for code in codes]
+    assert made.refusals == ()
+    for other in (resource("a.zip", kind=kind), resource("a.zip", kind=kind, comment="new")):
+        assert planned(state(wanted(other)), have).warnings == ()
+    assert planned(state(wanted(resource("b.zip", "two", kind=kind), "two")), have).warnings == ()

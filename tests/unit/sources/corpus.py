@@ -10,6 +10,7 @@ from reconciler.artifacts.service import modules as installed
 from reconciler.sources import Use
 
 HEAD = "from odps.udf import annotate, BaseUDTF, BaseUDAF\n"
+_BY_HAND: dict[str, Any] = {"modules": ("numpy",), "resources": (("a.zip", "archive"),), "wired": False}
 UDAF = """
     @annotate("bigint->bigint")
     class F(BaseUDAF):
@@ -522,6 +523,11 @@ CASES = [
         ("E817", "from . import x"),
         ("E817", "from .y import z"),
     ),
+    # --- E822 ---------------------------------------------------------------------------------------------------------
+    _body("nothing puts the package on sys.path", "import numpy.linalg", ("E822", "import numpy.linalg"), **_BY_HAND),
+    _body("sys.path is seen to", "import sys\nsys.path.insert(0, 'work/a.zip')\nimport numpy", **_BY_HAND),
+    _body("so it is under another name", "from sys import path as p\np.append('work/a.zip')\nimport numpy", **_BY_HAND),
+    _body("a helper may have seen to it", "import f\nimport numpy", **_BY_HAND),
     # --- E818 to E820 -------------------------------------------------------------------------------------------------
     _body(
         "processes, threads and files",
@@ -531,6 +537,15 @@ CASES = [
         ("E818", "os.system('ls')"),
         ("E818", "open('x', mode='w')"),
     ),
+    _module(
+        "the sandbox of 2.7 has few C extensions",
+        "import csv\nfrom xml.parsers import expat\nimport json, math, re\ntry:\n    import zlib\nexcept ImportError:\n    zlib = None\n",
+        ("E818", "import csv"),
+        ("E818", "from xml.parsers import expat"),
+        runtime="cp27",
+    ),
+    _module("C extensions are not held against Python 3", "import csv, zlib, ctypes\n"),
+    _module("nor where there is no sandbox", "import csv, zlib, ctypes\n", runtime="cp27", isolated=True),
     _body(
         "the network is closed to isolated functions too",
         "from urllib.request import urlopen\nimport concurrent.futures",
