@@ -173,12 +173,12 @@ class _Workshop:
 
     def _start(self, name: str) -> Session:
         __tracebackhide__ = True
-        from reconciler import runner, workflow
+        from reconciler import jobs, runner
         from reconciler.cli.launching import explained, interpreter_for
         from reconciler.errors import UdfsError
 
         try:
-            job = workflow.job(self._ready, name)
+            job = jobs.job(self._ready, name)
             return runner.session(interpreter_for(job), job, timeout=self._timeout)
         except runner.FunctionError as error:
             _fail(error)

@@ -17,7 +17,7 @@ from reconciler.manifest.check import resource_type
 from reconciler.manifest.editing import Entry, Value, literally
 from reconciler.manifest.model import Resource as Declared
 from reconciler.names import Key, resource_key, why_not_a_function_name, why_not_a_resource_name
-from reconciler.state import Function, Resource
+from reconciler.state import WITH_CONTENT, Function, Resource
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from reconciler.names import Kind, Reference
     from reconciler.state import Live
 
-_WITH_CONTENT = {"py", "file", "archive", "jar"}
 _TABLE = re.compile(r"(?P<table>[^\s]+?)(?:\s+partition\s*\((?P<partition>.*)\))?\s*\Z", re.DOTALL | re.IGNORECASE)
 _ASCII = re.compile(r"[\x20-\x7e]{0,512}\Z")
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|\Z)", re.IGNORECASE)
@@ -169,7 +168,7 @@ def _why_not_a_resource(live: Live, present: Present, *, is_listed: bool) -> str
         return f"stack '{live.marker.stack}' manages it"
     if key in present.made:
         return "the manifest makes something else of this name: a source, or an archive of a package"
-    if kind != "table" and kind not in _WITH_CONTENT:
+    if kind != "table" and kind not in WITH_CONTENT:
         return f"a manifest cannot say the type {kind or 'of no name'}"
     if kind == "table" and not live.object.table:
         return "the service does not tell its table"

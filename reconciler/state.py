@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from reconciler.errors import Position
 
+WITH_CONTENT = frozenset({"py", "file", "archive", "jar"})
+"""The types of resource whose bytes can be fetched and sent."""
+
 _MARKER = re.compile(
     r"(?P<text>.*?)\s*\[udfs/1 (?P<stack>[a-z][a-z0-9-]*) on=(?P<name>[0-9a-f]{8})"
     r"(?: sha256=(?P<sha256>[0-9a-f]{64}) md5=(?P<md5>[0-9a-f]{32}))?(?: for=(?P<functions>[0-9a-f,]+))?\]\Z",

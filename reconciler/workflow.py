@@ -10,26 +10,24 @@ from __future__ import annotations
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import PurePath
 from typing import TYPE_CHECKING, TypeVar
 
 from reconciler import desired, drift, fresh, ownership, plan, policy, versions
 from reconciler.apply import apply
 from reconciler.artifacts.content import Content, read
 from reconciler.artifacts.inspection import is_library_name
-from reconciler.artifacts.runtime import flags, is_native, runtimes_of
+from reconciler.artifacts.runtime import flags, is_native
 from reconciler.diff import Cause, managed_by
 from reconciler.errors import InvalidManifest, UdfsError, UsageError
 from reconciler.ignoring import ignoring
+from reconciler.jobs import runtime_for
 from reconciler.lease import Lease
 from reconciler.ledger import KEPT, comment_of, dump, entry_name, finished, parse
 from reconciler.names import function_key, resource_key
 from reconciler.queries import called, settings_of
 from reconciler.report import Deployed, Report, Upload
-from reconciler.rows import Rows
-from reconciler.runner import Job, Json, ResourceFile, ResourceUnusable, Table
 from reconciler.sources import project as sources
-from reconciler.state import Function, Resource
+from reconciler.state import WITH_CONTENT, Function, Resource
 from reconciler.supply import artifacts_of
 
 if TYPE_CHECKING:
@@ -39,14 +37,12 @@ if TYPE_CHECKING:
     from reconciler.apply import Progress
     from reconciler.artifacts import Artifacts
     from reconciler.artifacts.cache import Cache
-    from reconciler.artifacts.runtime import Runtime
     from reconciler.attempt import Patience
     from reconciler.drift import Drift
     from reconciler.errors import Problem
     from reconciler.ledger import Entry, Holder, Reading
-    from reconciler.manifest import model
     from reconciler.manifest.load import Loaded
-    from reconciler.names import Key, Reference
+    from reconciler.names import Key
     from reconciler.plan import Plan
     from reconciler.queries import Query
     from reconciler.state import DesiredState, Live, LiveState, Object
@@ -55,18 +51,6 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _READERS = 8
-_WITH_CONTENT = {"py", "file", "archive", "jar"}
-"""The types of resource whose bytes can be fetched and sent."""
-
-
-@dataclass(frozen=True)
-class Fixture:
-    """A table of the manifest, as the local service takes it."""
-
-    columns: tuple[tuple[str, str], ...]
-    rows: Callable[[], Iterable[Sequence[object]]]
-    version: Callable[[], object]
-    """Something else whenever its file is."""
 
 
 @dataclass(frozen=True)
@@ -305,7 +289,7 @@ def _held(
 
 
 def _has_content(obj: Object) -> bool:
-    return isinstance(obj, Resource) and obj.type in _WITH_CONTENT
+    return isinstance(obj, Resource) and obj.type in WITH_CONTENT
 
 
 def _side_by_side(ask: Callable[[Key], _T], keys: Sequence[Key]) -> dict[Key, _T]:
@@ -362,108 +346,6 @@ def show(loaded: Loaded, target: Target, only: str | None = None) -> tuple[Deplo
     )
 
 
-def job(prepared: Prepared, name: str) -> Job:
-    """
-    Return what runs a function of the manifest: the bytes and names that an apply would upload, without any target.
-
-    Raises `ResourceUnusable` where that is not enough to run it here.
-    """
-    found = prepared.desired[function_key(name)].object
-    assert isinstance(found, Function)
-    files = tuple(_at_hand(ref, prepared) for ref in found.resources)
-    runtime = _runtime(name, prepared.loaded)
-    return Job(found.class_path, files, runtime.tag, runtime.machine)
-
-
-def _at_hand(ref: Reference, prepared: Prepared) -> ResourceFile:
-    want = prepared.desired.get(resource_key(ref.name)) if ref.is_own else None
-    if want is None:
-        raise ResourceUnusable(
-            f"resource {ref} is in another project, and only what the manifest declares can be laid out here",
-            hint="declare a copy of it under resources:",
-        )
-    assert isinstance(want.object, Resource)
-    if want.object.type == "table":
-        return _table(want.object.name, prepared.loaded)
-    sha256 = want.marker.sha256 if want.marker else None
-    path = prepared.contents[sha256] if sha256 else None
-    return ResourceFile(want.object.name, want.object.type, path)  # type: ignore[arg-type]
-
-
-def deployed_job(loaded: Loaded, target: Target, name: str, folder: Path) -> Job | None:
-    """
-    Return what runs a deployed function, its resources downloaded to `folder`; None if it is not deployed.
-
-    What is run is what the service holds, not what the manifest says: `call` after `apply` proves the road.
-    """
-    found = target.read_one(function_key(name))
-    if found is None:
-        return None
-    assert isinstance(found.object, Function)
-    files = tuple(
-        _download(ref, loaded, target, folder / str(index)) for index, ref in enumerate(found.object.resources)
-    )
-    runtime = _runtime(name, loaded)
-    return Job(found.object.class_path, files, runtime.tag, runtime.machine)
-
-
-def _download(ref: Reference, loaded: Loaded, target: Target, path: Path) -> ResourceFile:
-    """Fetch a resource to `path`, which is ours to choose: the names of a service never become paths of this machine."""
-    if not ref.is_own:
-        raise UsageError(
-            "E705",
-            f"resource {ref} is in another project, and only this project's can be fetched",
-            hint="declare a copy of it under resources:",
-        )
-    live = target.read_one(resource_key(ref.name))
-    if live is None:
-        raise UsageError("E705", f"resource {ref.name} is not in the project", hint="udfs plan shows what is missing")
-    assert isinstance(live.object, Resource)
-    if not _is_file_name(live.object.name):
-        raise UsageError("E705", f"the resource's name {live.object.name!r} is not one that a file here can have")
-    if live.object.type == "table":
-        return _table(live.object.name, loaded)
-    if live.object.type not in _WITH_CONTENT:
-        raise UsageError("E705", f"resource {ref.name} is of type {live.object.type}, which cannot be laid out here")
-    target.download(live.object.name, path)
-    return ResourceFile(live.object.name, live.object.type, path)  # type: ignore[arg-type]
-
-
-def _table(name: str, loaded: Loaded) -> ResourceFile:
-    """Return a table resource with the rows of its fixture, if the manifest has one; the service is not asked for rows."""
-    declared = loaded.spelled.get(name.lower())
-    source = (loaded.manifest.resources[declared].table or "").lower() if declared else ""
-    fixtures = {known.lower(): one for known, one in loaded.manifest.tables.items()}
-    fixture = fixtures.get(source) or fixtures.get(source.rpartition(".")[2])
-    return ResourceFile(name, "table", None, _rows(fixture, loaded) if fixture else None)
-
-
-def _rows(fixture: model.Table, loaded: Loaded) -> Table:
-    types, names, rows = tuple(fixture.columns.values()), tuple(fixture.columns), fixture.rows
-    if fixture.file is not None:
-        shown = str(PurePath(loaded.at().file).parent / fixture.file)
-        file = Rows(loaded.file(fixture.file), shown, header=True)
-        return Table(types, lambda: file.read(types, names))
-    return Table(types, lambda: ([Json(cell) for cell in row] for row in rows or ()))
-
-
-def fixtures(loaded: Loaded) -> dict[str, Fixture]:
-    """Return the tables of the manifest, as they are called there."""
-    return {name: _fixture(one, loaded) for name, one in loaded.manifest.tables.items()}
-
-
-def _fixture(declared: model.Table, loaded: Loaded) -> Fixture:
-    path = loaded.file(declared.file) if declared.file is not None else None
-
-    def version() -> object:
-        if path is None:
-            return None
-        status = path.stat()
-        return status.st_mtime_ns, status.st_size
-
-    return Fixture(tuple(declared.columns.items()), _rows(declared, loaded).rows, version)
-
-
 def settings_for(query: Query, loaded: Loaded, target: Target) -> tuple[dict[str, str], tuple[str, ...]]:
     """Return what has to be SET for the functions that a statement calls, beside what it sets itself, and which they are."""
     if not called(query.sql, loaded.manifest.functions):
@@ -473,24 +355,13 @@ def settings_for(query: Query, loaded: Loaded, target: Target) -> tuple[dict[str
     return settings_of({name: deployed[name] for name in used}, query.settings), used
 
 
-def _is_file_name(name: str) -> bool:
-    """Say whether a name from the service can name a file in the function's folder, and nothing outside it."""
-    return name.isprintable() and name.strip(".") != "" and not any(mark in name for mark in ("/", "\\", ".."))
-
-
-def _runtime(name: str, loaded: Loaded) -> Runtime:
-    """Return the runtime of a function: the service does not keep it, so only the manifest knows."""
-    declared = loaded.spelled_functions.get(name.lower())
-    return runtimes_of(loaded.manifest)[loaded.code[declared].runtime if declared else loaded.manifest.python]
-
-
 def _shown(have: Live, live: LiveState, loaded: Loaded) -> Deployed:
     assert isinstance(have.object, Function)
     declared = loaded.spelled_functions.get(have.object.name.lower())
     found = {ref: live.get(resource_key(ref.name)) if ref.is_own else None for ref in have.object.resources}
     resources = tuple(resource for resource in found.values() if resource)
     absent = tuple(str(ref) for ref, resource in found.items() if not resource and ref.is_own)
-    runtime = _runtime(have.object.name, loaded)
+    runtime = runtime_for(have.object.name, loaded)
     native = any(is_native(one.object.name) or is_library_name(one.object.name) for one in resources)
     description, image = "", None
     if declared:

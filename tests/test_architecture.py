@@ -39,7 +39,7 @@ LAYERS = (
     {"saved", "dumps"},
     {"apply", "attempt", "lease"},
     {"supply"},
-    {"workflow"},
+    {"workflow", "jobs"},
     {"importing"},
     {"cli", "pytest_plugin"},
     {"__main__"},
@@ -50,7 +50,7 @@ RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 STANDS_ALONE = {"local": {"local", "runner"}, "runner": {"runner"}}
 USED_ONLY_BY = {
     "local": {"local", "cli"},
-    "runner": {"runner", "local", "trials", "verification", "rows", "supply", "workflow", "cli", "pytest_plugin"},
+    "runner": {"runner", "local", "trials", "verification", "rows", "supply", "jobs", "cli", "pytest_plugin"},
 }
 
 ONE_DOOR = {

@@ -334,8 +334,8 @@ def _local_server(manifest: Loaded) -> Server:
 
 def provide_tables(server: Server, manifest: Loaded) -> None:
     """Give the local service the manifest's `tables:`, in the project of its target."""
+    from reconciler.jobs import fixtures
     from reconciler.local import Table
-    from reconciler.workflow import fixtures
 
     if manifest.manifest.tables:
         for name, one in fixtures(manifest).items():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler import workflow
+from reconciler import jobs, workflow
 from reconciler.cli.common import Options, command, connected, loaded, local_store, manifest_options, provide_tables
 from reconciler.cli.launching import explained, interpreter_for
 from reconciler.cli.output import counting, print_document, print_lines
@@ -100,7 +100,7 @@ def call(
     manifest = loaded(options)
     given = Rows(rows, str(rows), header=header) if rows else None
     with connected(manifest) as target, tempfile.TemporaryDirectory(prefix="udfs-") as folder:
-        job = workflow.deployed_job(manifest, target, function, Path(folder))
+        job = jobs.deployed_job(manifest, target, function, Path(folder))
         if job is None:
             raise _not_deployed(function, manifest, options)
         bounds = Bounds(timeout, memory * 1_000_000 if memory else None)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler import workflow
+from reconciler import jobs
 from reconciler.cli.common import Options, command, loaded, manifest_options, prepared
 from reconciler.cli.launching import explained, interpreter_for, is_pure
 from reconciler.cli.output import print_document, print_lines
@@ -100,7 +100,7 @@ def _subjects(ready: Prepared, chosen: list[tuple[Case, ...]]) -> Iterator[Subje
     found: dict[tuple[str, bool], Interpreter | RunnerError] = {}
     for cases in chosen:
         try:
-            job = workflow.job(ready, cases[0].function)
+            job = jobs.job(ready, cases[0].function)
         except RunnerError as error:
             yield Subject(cases, error)
             continue

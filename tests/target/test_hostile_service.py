@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from reconciler import workflow
+from reconciler import jobs
 from reconciler.diff import Action, Change
 from reconciler.errors import PackageError, Position, ServiceError, UdfsError, UsageError
 from reconciler.local import Server
@@ -112,15 +112,12 @@ class Liar:
 
 
 @pytest.mark.parametrize("name", ["../../outside", "/tmp/outside", "..", "a\\b", "a\x1b[2Jb", "", "."])
-def test_a_name_from_the_service_never_becomes_a_path(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(workflow, "_runtime", lambda *_: "cp311")
+def test_a_name_from_the_service_never_becomes_a_path(name: str, tmp_path: Path) -> None:
     folder = tmp_path / "a" / "b"
     folder.mkdir(parents=True)
     liar = Liar("good.csv", name)
     with pytest.raises(UsageError) as refused:
-        workflow.deployed_job(None, liar, "f", folder)  # type: ignore[arg-type]
+        jobs.deployed_job(None, liar, "f", folder)  # type: ignore[arg-type]
     assert said(refused.value)[0] == "E705"
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["0"]
 
