@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
@@ -19,16 +21,34 @@ def gather(
     tasks: Mapping[_K, Callable[[], _T]], stop: Callable[[], None] = lambda: None
 ) -> dict[_K, _T | PackageError]:
     """Do all tasks, some at a time. A failure that a person can act on is an outcome like any other."""
-    pool = ThreadPoolExecutor(_THREADS)
-    try:
-        futures = {name: pool.submit(tried, task) for name, task in tasks.items()}
-        return {name: future.result() for name, future in futures.items()}
-    except BaseException:  # Ctrl-C above all: nobody wants the other downloads any more
-        pool.shutdown(wait=False, cancel_futures=True)
-        stop()
-        raise
-    finally:
-        pool.shutdown()
+    # One queue, and not a future for each: of thousands of small files, those take longer than the hashing.
+    todo: queue.SimpleQueue[_K] = queue.SimpleQueue()
+    for name in tasks:
+        todo.put(name)
+    done: dict[_K, _T | PackageError] = {}
+    given_up = threading.Event()
+
+    def work() -> None:
+        while not given_up.is_set():
+            try:
+                name = todo.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                done[name] = tried(tasks[name])
+            except BaseException:
+                given_up.set()
+                raise
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        try:
+            for one in [pool.submit(work) for _ in range(min(_THREADS, len(tasks)))]:
+                one.result()
+        except BaseException:  # Ctrl-C above all: nobody wants the other downloads any more
+            given_up.set()
+            stop()
+            raise
+    return {name: done[name] for name in tasks}
 
 
 def tried(task: Callable[[], _T]) -> _T | PackageError:
