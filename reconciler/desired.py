@@ -46,9 +46,8 @@ def state(loaded: Loaded, artifacts: Artifacts) -> DesiredState:
     manifest = loaded.manifest
     protected = {function_key(name) for name, function in manifest.functions.items() if function.protect}
     protected |= {resource_key(name) for name, resource in manifest.resources.items() if resource.protect}
-    return {
-        key: replace(_marked(desired, carried.get(key)), protected=key in protected) for key, desired in wanted.items()
-    }
+    marked = {key: _marked(desired, carried.get(key)) for key, desired in wanted.items()}
+    return marked | {key: replace(marked[key], protected=True) for key in protected & marked.keys()}
 
 
 def _resources(loaded: Loaded, artifacts: Artifacts) -> Iterator[Desired]:
