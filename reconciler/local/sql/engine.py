@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from reconciler import runner
 
-from . import problems
+from . import builtins, problems
 from .functions import NO_ARGUMENT, Loaded
 from .problems import SqlFailed, Stopped, meaningless, unknown_function
 from .script import read
@@ -144,6 +144,8 @@ def _run(
             _use_tables(statement, project, connection)
             statement.name_columns({name for name, one in functions.items() if one.kind == "udtf"})
             statement.use_functions(functions)
+            for macro in sorted(statement.macros):
+                connection.execute(builtins.definition(macro))
             failures: list[Exception] = []
             for form in statement.forms:
                 _declare(form, connection, failures)
@@ -354,6 +356,7 @@ _NO_FUNCTION = re.compile(r"Function with name \"?(\w+)\"? does not exist")
 _NO_COLUMN = re.compile(
     r"(?:Referenced column|have a column named|Referenced table) \"?([^\"\n]+?)\"?(?: not found|\n|$)"
 )
+_NO_GROUP = re.compile(r"column \"([^\"\n]+)\" must appear in the GROUP BY")
 _NO_MATCH = re.compile(r"No function matches the given name and argument types '(\w+)\((.*?)\)'", re.DOTALL)
 
 
@@ -361,8 +364,9 @@ def _of_duckdb(error: Exception, statement: Statement) -> SqlFailed:
     """Return what DuckDB refuses as the service would tell it, at the place of the name that it is about."""
     import duckdb
 
-    text = str(error)
-    what = text.partition(":")[2].split("\n\nLINE")[0].split("\nCandidate")[0].split("\nDid you mean")[0].strip()
+    text = str(error).replace(builtins.PREFIX, "")
+    # What follows in further lines speaks of DuckDB's functions and of the statement as it was said to DuckDB.
+    what = text.partition(":")[2].strip().split("\n")[0].partition(" when casting from")[0].rstrip(". ")
     what = what.replace("INT64", "BIGINT").replace("INT32", "INT")
     if found := _NO_FUNCTION.search(text):
         return unknown_function(statement.find_name(found[1]), found[1].lower())
@@ -373,8 +377,12 @@ def _of_duckdb(error: Exception, statement: Statement) -> SqlFailed:
             return meaningless(statement.find_name(found[1]), f"column {found[1]} cannot be resolved")
         case duckdb.ParserException() | duckdb.SyntaxException():
             return problems.unreadable(None, f"{what}; said as {statement.sql()}")
+        case duckdb.BinderException() if found := _NO_GROUP.search(text):
+            told = f"column {found[1]} has to be in GROUP BY or in an aggregate function"
+            return meaningless(statement.find_name(found[1]), told)
         case duckdb.BinderException() | duckdb.CatalogException():
-            return meaningless(None, what)
+            named = (statement.find_name(name) for name in re.findall(r"(\w+)\(", what))
+            return meaningless(next(filter(None, named), None), what)
         case duckdb.OutOfMemoryException():
             return problems.impossible(f"the statement needs more memory than it may have: {what.splitlines()[0]}")
         case duckdb.ConversionException() | duckdb.OutOfRangeException():

@@ -7,17 +7,20 @@ and of a UDAF, which DuckDB has no counterpart of, and what a column without a n
 * A UDF stays a function.
 * A UDAF over a group becomes a function of the list of the group's rows: ``f(x)`` → ``f(list(struct_pack(c0 := x)))``.
 * A UDTF in LATERAL VIEW becomes a function that gives a list of rows for each row, which is unnested beside it.
+* A built-in function, a number and a conversion are said so that they mean the same, or refused (`builtins`).
 * A UDTF in SELECT becomes a function of the list of all rows, so that it sees their end: what `close` forwards is there too.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from . import problems
+from . import builtins, problems
 from .problems import Place, SqlFailed, meaningless, unreadable
 from .script import place, tokens
+from .types import complete_decimal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -59,6 +62,40 @@ class Statement:
         for node in self.tree.find_all(exp.Anonymous):
             if node.name.lower() in functions:
                 self.calls.setdefault(node.name.lower(), self.place(node))
+        self.macros: set[str] = set()
+        """The macros that have to be there in DuckDB."""
+        self._say_built_in(functions)
+
+    def _say_built_in(self, functions: Collection[str]) -> None:
+        """Say literals, casts and built-in functions so that they mean in DuckDB what they mean on the service."""
+        from sqlglot import exp
+
+        for hint in list(self.tree.find_all(exp.Hint)):
+            hint.pop()  # how to run it: MAPJOIN, say
+        for literal in list(self.tree.find_all(exp.Literal)):
+            if literal.is_number and not literal.is_int and not isinstance(literal.parent, exp.Cast):
+                # 1.5 is a DOUBLE [doc "Data type editions"], and a DECIMAL to DuckDB.
+                literal.replace(exp.Cast(this=literal.copy(), to=exp.DataType.build("double")))
+        for kind in self.tree.find_all(exp.DataType):
+            complete_decimal(kind)
+        # The inner ones first, as in `use_functions`.
+        for cast in reversed(list(self.tree.find_all(exp.TryCast))):
+            cast.replace(self._cast(cast.this, cast.to))
+        for node in reversed(list(self.tree.find_all(exp.Anonymous))):
+            if node.name.lower() not in functions and not builtins.is_said(node):
+                node.replace(builtins.say(node, self.place(node)))
+        said = [one.name for one in self.tree.find_all(exp.Anonymous) if builtins.is_said(one)]
+        self.macros = {name for name in said if name.startswith(builtins.PREFIX)}
+
+    def _cast(self, value: Any, to: Any) -> Any:
+        """A conversion that fails is an error, and no NULL: the service gives either, by a setting of the project."""
+        from sqlglot import exp
+
+        if to.this in exp.DataType.INTEGER_TYPES and not (isinstance(value, exp.Literal) and value.is_int):
+            value = builtins.macro("integer", [value])
+        elif to.this == exp.DataType.Type.BOOLEAN:
+            value = builtins.macro("boolean", [value])
+        return exp.Cast(this=value, to=to)
 
     def tables(self) -> Iterator[Any]:
         """Yield the nodes that name tables, those of WITH left out."""
@@ -81,7 +118,7 @@ class Statement:
         from sqlglot import exp
 
         for node in self.tree.find_all(exp.Column, exp.Anonymous):
-            if node.name.lower() == name.lower():
+            if node.name.removeprefix(builtins.PREFIX).lower() == name.lower():
                 return self.place(node)
         return None
 
@@ -110,7 +147,7 @@ class Statement:
         # The inner ones first: a call is said anew with copies of its arguments.
         for node in reversed(list(self.tree.find_all(exp.Anonymous))):
             loaded = functions.get(node.name.lower())
-            if loaded is not None:
+            if loaded is not None and not builtins.is_said(node):
                 self._call(node, loaded)
 
     def name_columns(self, table_functions: Collection[str]) -> None:
@@ -235,9 +272,7 @@ class Statement:
             raise problems.wrong_count(self.place(call), call.name, len(given), len(inputs))
         if not given:
             return [exp.cast(exp.null(), "boolean", dialect="duckdb")]
-        if inputs is None or loaded.kind == "udf":
-            return given
-        return [exp.cast(one, kind, dialect="duckdb") for one, kind in zip(given, inputs, strict=True)]
+        return given
 
     def _form(self, loaded: Loaded, way: str, names: tuple[str, ...] = ()) -> Form:
         for known in self.forms:
@@ -281,7 +316,7 @@ class Statement:
 
 
 def _parsed(text: str, functions: Collection[str]) -> Any:
-    from sqlglot import exp
+    from sqlglot import TokenType, exp
     from sqlglot.dialects.hive import Hive
     from sqlglot.errors import ParseError
 
@@ -289,11 +324,12 @@ def _parsed(text: str, functions: Collection[str]) -> Any:
     if found[0].token_type.name not in _BEGINNINGS:
         known = "SELECT, WITH and VALUES begin what the local service runs"
         raise unreadable(place(text, found[0].start), f"invalid token '{found[0].text}'; {known}")
-    dialect = Hive()
-    base: Any = dialect.parser_class
-    # A function of the project comes before a built-in one of its name: a guess, and what its owner expects.
-    built_in = {name: make for name, make in base.FUNCTIONS.items() if name.lower() not in functions}
-    parser = type("Parser", (base,), {"FUNCTIONS": built_in})(dialect=dialect)
+    for one, following in pairwise(found):
+        name = one.text.lower()
+        if following.token_type.name == "L_PAREN" and (name in functions or builtins.is_built_in(name)):
+            # SHOW, say, is a word of other dialects.
+            one.token_type = TokenType.VAR
+    parser = _parser_class(functions)(dialect=Hive())
     try:
         [tree] = parser.parse(found, text)
     except ParseError as error:
@@ -308,6 +344,31 @@ def _parsed(text: str, functions: Collection[str]) -> Any:
         if not select.expressions:
             raise unreadable(None, "a SELECT selects nothing")
     return tree
+
+
+def _parser_class(functions: Collection[str]) -> Any:
+    """
+    Return a parser that knows the built-in functions that mean the same in DuckDB; other calls are `Anonymous`.
+
+    A function of the project comes before a built-in one of its name: a guess, and what its owner expects.
+    """
+    from sqlglot.dialects.hive import Hive
+
+    base: Any = Hive().parser_class
+
+    def known(table: dict[str, Any], kept: Collection[str]) -> dict[str, Any]:
+        return {name: make for name, make in table.items() if name in kept and name.lower() not in functions}
+
+    return type(
+        "Parser",
+        (base,),
+        {
+            "FUNCTIONS": known(base.FUNCTIONS, builtins.KEPT),
+            "FUNCTION_PARSERS": known(base.FUNCTION_PARSERS, builtins.KEPT_SYNTAX),
+            "NO_PAREN_FUNCTIONS": {},
+            "NO_PAREN_FUNCTION_PARSERS": known(base.NO_PAREN_FUNCTION_PARSERS, ("CASE", "IF")),
+        },
+    )
 
 
 def _told(error: Any, text: str) -> SqlFailed:

@@ -46,10 +46,16 @@ def duckdb_type(signature_type: str) -> str:
     except SqlglotError as error:
         raise ValueError(f"{signature_type!r} is no type") from error
     for inner in kind.find_all(exp.DataType):
-        if inner.this.name == "DECIMAL" and not inner.expressions:
-            # [doc "MaxCompute V2.0 data type edition"]; DuckDB would take decimal(18,3).
-            inner.set("expressions", [exp.DataTypeParam(this=exp.Literal.number(n)) for n in (38, 18)])
+        complete_decimal(inner)
     return kind.sql("duckdb")
+
+
+def complete_decimal(kind: Any) -> None:
+    """Say how long a DECIMAL is of which it is not said [doc "MaxCompute V2.0 data type edition"]; DuckDB's has (18,3)."""
+    from sqlglot import exp
+
+    if kind.this.name == "DECIMAL" and not kind.expressions:
+        kind.set("expressions", [exp.DataTypeParam(this=exp.Literal.number(n)) for n in (38, 18)])
 
 
 def signature_type(duckdb_type: str) -> str:

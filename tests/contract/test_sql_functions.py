@@ -1,0 +1,197 @@
+"""What SQL means on the local service: built-in functions, numbers and conversions as MaxCompute documents them, or an error."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from reconciler.local.sql import builtins
+from reconciler.local.sql.engine import Bounds, Control, run
+from reconciler.local.sql.problems import SqlFailed
+from reconciler.local.sql.translate import Statement
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DAY, MOMENT = dt.date(2020, 1, 31), dt.datetime.fromisoformat("2020-01-31 03:04:05")
+
+
+class Project:
+    """One table, and no function."""
+
+    def functions(self) -> list[str]:
+        return []
+
+    def table(self, name: tuple[str, ...], connection: Any) -> Any:
+        import pyarrow as pa
+
+        rows = {"s": ["1.7", "12"], "d": [DAY, DAY], "m": [MOMENT, MOMENT], "x": [1.5, 2.5], "n": [1, None]}
+        return pa.table(rows) if name == ("t",) else None
+
+    def job(self, *_: Any) -> Any:
+        raise AssertionError
+
+    interpreter = job
+
+
+def ask(sql: str, folder: Path) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in run(sql, {}, Project(), Bounds(100, 60, 500), folder, Control()).rows]
+
+
+MEANINGS = {
+    # "Data type conversion": the fraction is cut off; no number is no NULL.
+    "CAST(1.7 AS BIGINT)": 1,
+    "CAST(-2.5 AS INT)": -2,
+    "CAST('1.6' AS BIGINT)": 1,
+    "CAST('1e3' AS BIGINT)": 1000,
+    "CAST(9.3E17 AS BIGINT)": 930_000_000_000_000_000,
+    "CAST(9223372036854775807 AS BIGINT)": 2**63 - 1,
+    "CAST('9223372036854775807' AS BIGINT)": 2**63 - 1,
+    "CAST(2.7BD AS BIGINT)": 2,
+    "CAST(true AS BIGINT)": 1,
+    "CAST('false' AS BOOLEAN)": True,
+    "CAST('' AS BOOLEAN)": False,
+    "CAST('3' AS DECIMAL)": Decimal("3.000000000000000000"),
+    # "Data type editions": a number with a point is a DOUBLE.
+    "0.1 + 0.2": 0.1 + 0.2,
+    "1.5BD": Decimal("1.5"),
+    "5 / 2": 2.5,
+    "5 DIV 2": 2,
+    # One page for each function.
+    "SUBSTR('abc', 0)": "",
+    "SUBSTR('abc', -5)": "",
+    "SUBSTR('abc', -2, 1)": "b",
+    "SUBSTRING('hello', 2, 3)": "ell",
+    "SUBSTR('abc', 1, 0)": "",
+    "SUBSTR(NULL, 0)": None,
+    "LENGTHB('hé')": 3,
+    "REGEXP_REPLACE('aaa', 'a', 'b')": "bbb",
+    "REGEXP_EXTRACT('8d99d8', '8d(\\\\d+)d8')": "99",
+    "REGEXP_EXTRACT('foobar', 'foo(.*)', 0)": "foobar",
+    "SPLIT('a,,b,,', ',')": ["a", "", "b"],
+    "SPLIT('a,', ',', false)": ["a", ""],
+    "CONCAT('a', NULL)": None,
+    "GREATEST(1, NULL, 3)": 3,
+    "LEAST(1, NULL)": None,
+    "LEAST(2, 1)": 1,
+    "SIGN(-2)": -1.0,
+    "CEIL(1.2)": 2,
+    "SQRT(-1)": None,
+    "INSTR('hello', 'l', 4)": 4,
+    "NVL(NULL, 1)": 1,
+    "DECODE(1, 1, 'a', 'b')": "a",
+    'GET_JSON_OBJECT(\'{"a": {"b": "x"}}\', \'$.a.b\')': "x",
+    "GET_JSON_OBJECT('no JSON', '$.a')": None,
+    "DATEADD(m, 1, 'mm')": dt.datetime.fromisoformat("2020-02-29 03:04:05"),
+    "DATEADD('2020-01-31 00:00:00', -1, 'q')": dt.datetime.fromisoformat("2019-10-31"),
+    "DATE_ADD(d, 1)": dt.date(2020, 2, 1),
+    "DATE_SUB(m, 31)": dt.date(2019, 12, 31),
+    "DATEDIFF('2020-02-01 00:00:00', m, 'mm')": 1,
+    "DATEDIFF(d, '2020-01-01')": 30,
+    "DATEPART(m, 'hh')": 3,
+    "DATETRUNC(m, 'mm')": dt.datetime.fromisoformat("2020-01-01"),
+    "TO_DATE('20200203', 'yyyymmdd')": dt.datetime.fromisoformat("2020-02-03"),
+    "TO_DATE('2020-02-03')": dt.date(2020, 2, 3),
+    "TO_CHAR(m, 'yyyy-mm-dd hh:mi:ss')": "2020-01-31 03:04:05",
+    "TO_CHAR(m, 'YYYYMM 100%')": "202001 100%",
+    "WEEKDAY(d)": 4,
+    "LASTDAY(m)": dt.datetime.fromisoformat("2020-01-31"),
+    "MONTH(d)": 1,
+}
+
+
+def test_functions_numbers_and_conversions_mean_what_is_documented(tmp_path: Path) -> None:
+    [found] = ask(f"SELECT {', '.join(MEANINGS)} FROM t LIMIT 1", tmp_path)
+    assert dict(zip(MEANINGS, found, strict=True)) == MEANINGS
+
+
+def test_aggregates_mean_what_is_documented(tmp_path: Path) -> None:
+    meanings = {
+        "STDDEV(x)": 0.5,
+        "STDDEV_SAMP(x)": pytest.approx(0.5**0.5),
+        "VARIANCE(x)": 0.25,
+        "VAR_SAMP(x)": 0.5,
+        "PERCENTILE(x, 0.5)": 2.0,
+        "MEDIAN(x)": 2.0,
+        "WM_CONCAT('-', s)": "1.7-12",
+        "WM_CONCAT(DISTINCT '-', n)": "1",
+        "SIZE(COLLECT_LIST(n))": 1,
+    }
+    [found] = ask(f"SELECT {', '.join(meanings)} FROM t", tmp_path)
+    assert dict(zip(meanings, found, strict=True)) == meanings
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        ("SELECT n,\n  CONV('ff', 16, 10) FROM t", r"\[2,3\].*'conv' cannot be resolved: it is built into MaxCompute"),
+        ("SELECT nosuch(1)", r"\[1,8\].*'nosuch' cannot be resolved$"),
+        ("SELECT CAST('abc' AS BIGINT)", "Illegal type cast - Could not convert string 'abc' to BIGINT$"),
+        ("SELECT DATEADD(m, 1, 'parsec') FROM t", r"\[1,8\].*knows yyyy.* as a constant part of dates"),
+        ("SELECT DATEADD(d, 1, 'dd') FROM t", "of a DATE this is a DATE"),
+        ("SELECT DATEDIFF(m) FROM t", r"\[1,8\] Invalid number of arguments"),
+        ("SELECT TO_CHAR(m, 'yyyy-Mon') FROM t", r"\[1,8\].*in formats of dates, not yyyy-Mon"),
+        ("SELECT REGEXP_EXTRACT('a', '(b)')", "not documented"),
+        ("SELECT s, COUNT(*) FROM t", r"\[1,8\].*column s has to be in GROUP BY"),
+    ],
+)
+def test_what_the_local_service_cannot_do_as_documented_is_an_error(sql: str, told: str, tmp_path: Path) -> None:
+    with pytest.raises(SqlFailed, match=told):
+        ask(sql, tmp_path)
+
+
+def test_no_function_of_duckdb_is_reached_that_was_not_looked_at() -> None:
+    """Neither in SELECT nor in FROM: what DuckDB tells of itself, what reads files, and what means something else."""
+    import duckdb
+
+    rows = duckdb.execute("SELECT DISTINCT function_name FROM duckdb_functions()").fetchall()
+    names = sorted({name for (name,) in rows if name.isidentifier()})
+    looked_at = {name.lower() for name in builtins.KEPT | builtins.KEPT_SYNTAX}
+    looked_at |= {"if", "unnest"}
+    passed = []
+    for name in names:
+        if name in looked_at or builtins.is_built_in(name):
+            continue
+        for sql in (f"SELECT {name}('x')", f"SELECT * FROM {name}('x')", f"SELECT {name}(x, 1) FROM t"):
+            try:
+                said = Statement(sql, ()).sql()
+            except SqlFailed:
+                said = ""
+            if f"{name}(" in said.lower():
+                passed.append(f"{sql}: {said}")
+    assert len(names) > 300
+    assert passed == []
+
+
+def test_every_name_is_one_that_sqlglot_reads_and_in_one_list() -> None:
+    from sqlglot.dialects.hive import Hive
+
+    parser: Any = Hive().parser_class
+    assert not builtins.KEPT - parser.FUNCTIONS.keys()
+    assert not builtins.KEPT_SYNTAX - parser.FUNCTION_PARSERS.keys()
+    own = builtins.RENAMED.keys() | builtins.MACROS.keys() | builtins.ALIASES.keys()
+    assert not own & {name.lower() for name in builtins.KEPT | builtins.KEPT_SYNTAX}
+
+
+def test_a_function_of_the_project_is_called_whatever_its_name_means_elsewhere() -> None:
+    from sqlglot.dialects.hive import Hive
+
+    parser: Any = Hive().parser_class
+    words = {*parser.FUNCTIONS, *parser.FUNCTION_PARSERS, *Hive().tokenizer_class.KEYWORDS}
+    # Words of SQL that no function can be called by without quotes, and none is likely to be.
+    reserved = """
+        all and as between by case distinct else end except exists from group having if in intersect interval is join like
+        limit not null on or order select then union using when where with
+    """
+    lost = []
+    for word in sorted({one.lower() for one in words if one.isidentifier()} - set(reserved.split())):
+        try:
+            calls = Statement(f"SELECT {word}(1, 2)", {word}).calls
+        except SqlFailed:
+            calls = {}
+        if set(calls) != {word}:
+            lost.append(word)
+    assert lost == []
