@@ -70,6 +70,14 @@ def print_document(document: BaseModel) -> None:
     sys.stdout.write(dump(document))
 
 
+def write_foreign(content: str, stream: TextIO) -> None:
+    """Write what a function returned or printed: as it is into a file, and so that a terminal does not obey it."""
+    if stream.isatty():
+        kept = ("".join(one if one == "\t" else safe(one) for one in line) for line in content.split("\n"))
+        content = "\n".join(kept)
+    stream.write(content)
+
+
 def print_bytes(content: bytes) -> None:
     """Print a file as it is, whatever its encoding."""
     binary = getattr(sys.stdout, "buffer", None)

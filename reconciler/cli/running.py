@@ -14,7 +14,7 @@ import click
 from reconciler import jobs, workflow
 from reconciler.cli.common import Options, command, connected, loaded, local_store, manifest_options, provide_tables
 from reconciler.cli.launching import explained, interpreter_for
-from reconciler.cli.output import counting, print_document, print_lines
+from reconciler.cli.output import counting, print_document, print_lines, write_foreign
 from reconciler.errors import UdfsError, UsageError
 from reconciler.names import function_key
 from reconciler.render import text
@@ -131,7 +131,7 @@ def _run(
     except runner.RunnerError as error:
         raise explained(error) from error
     if call.log:
-        sys.stderr.write(call.log if call.log.endswith("\n") else call.log + "\n")
+        write_foreign(call.log if call.log.endswith("\n") else call.log + "\n", sys.stderr)
     return 0
 
 
@@ -140,7 +140,7 @@ def _deliver(call: Call, output: Path | None, counted: Callable[[int], None], *,
     description = call.description
     if output is None:
         for batch in call.batches():
-            sys.stdout.writelines(f"{shown(value, as_json=as_json)}\n" for value in batch)
+            write_foreign("".join(f"{shown(value, as_json=as_json)}\n" for value in batch), sys.stdout)
             counted(len(batch))
         return
     with Output(output, str(output), description.outputs) as file:

@@ -216,7 +216,12 @@ class Session:
 
     def _where(self) -> tuple[int | None, str]:
         row, stage = self.worker.where()
-        return (row, f"at row {row + 1}") if stage == _IN_ROW else (None, _STAGES[stage])
+        # The two numbers lie in a file that the function can reach, and may be anything by now.
+        return (
+            (row, f"at row {row + 1}")
+            if stage == _IN_ROW and row >= 0
+            else (None, _STAGES.get(stage, "at no known row"))
+        )
 
 
 class Call:

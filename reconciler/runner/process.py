@@ -37,6 +37,8 @@ LOG_BYTES = 20 * 1024
 """How much of the log is kept, its end. The documentation lets a Python 2 UDF write 20 KB."""
 
 _PIPE_BYTES = 1 << 20
+_HEADER_BYTES = 64 << 20
+"""No header of ours is near that: it names columns, or holds a traceback that is cut."""
 _TICK_SECONDS = 0.25
 _GRACE_SECONDS = 2.0
 
@@ -46,8 +48,12 @@ class Ending:
     """How a process ended: with an exit code, by a signal (negative), or by closing the pipe it answers on (None)."""
 
     code: int | None
+    garbled: bool = False
+    """Whether what came through that pipe was no answer."""
 
     def __str__(self) -> str:
+        if self.garbled:
+            return "wrote to the pipe it answers on"
         if self.code is None:
             return "closed the pipe it answers on"
         if self.code >= 0:
@@ -203,8 +209,12 @@ class Worker:
         self.close()
 
     def where(self) -> tuple[int, int]:
-        """Return (row, stage) as the worker last noted them; right also after its death."""
-        row, stage = struct.unpack("=qq", self._progress.read_bytes())
+        """Return (row, stage) as the worker last noted them; right also after its death, and -1 where they are gone."""
+        try:
+            noted = self._progress.read_bytes()
+        except OSError:
+            noted = b""
+        row, stage = struct.unpack("=qq", noted[:16].ljust(16, b"\xff"))
         return row, stage
 
     def _take(self) -> Frame | None:
@@ -212,9 +222,16 @@ class Worker:
         if len(self._inbox) < start:
             return None
         head, body = PREFIX.unpack_from(self._inbox)
+        if head > _HEADER_BYTES:
+            raise Died(Ending(None, garbled=True))
         if len(self._inbox) < start + head + body:
             return None
-        header = json.loads(self._inbox[start : start + head])
+        try:
+            header = json.loads(self._inbox[start : start + head])
+        except (ValueError, RecursionError):
+            raise Died(Ending(None, garbled=True)) from None
+        if not isinstance(header, dict):
+            raise Died(Ending(None, garbled=True))
         content = bytes(self._inbox[start + head : start + head + body])
         del self._inbox[: start + head + body]
         return Frame(header, memoryview(content))

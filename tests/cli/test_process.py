@@ -96,6 +96,21 @@ def test_on_a_terminal_apply_asks_and_takes_only_yes(server: Server) -> None:
     assert SECRET not in shown
 
 
+def test_a_terminal_obeys_nothing_that_a_function_says(server: Server, folder: Path) -> None:
+    evil = r"\x1b]0;title\x07\x1b[2J\u202e"
+    (folder / "f.py").write_text(
+        "from odps.udf import annotate\n@annotate('->string')\nclass F(object):\n    def evaluate(self):\n"
+        f"        print('{evil}')\n        return '{evil}'\n"
+    )
+    (folder / "udfs.yaml").write_text(MANIFEST + "python: cp311\n" if "python:" not in MANIFEST else MANIFEST)
+    assert run("apply", "--yes").returncode == 0
+    code, shown = on_a_terminal("call", "f")
+    assert code == 0, shown
+    assert shown.count(evil) == 2, "the result, and what was printed"
+    assert not set("\x1b\x07\u202e") & set(shown)
+    assert run("call", "f").stdout == evil.encode().decode("unicode_escape") + "\n", "a file gets what it is"
+
+
 def test_destroy_wants_the_stacks_name(server: Server) -> None:
     assert run("apply", "--yes").returncode == 0
     code, _ = on_a_terminal("destroy", typed="yes", until="Type the stack's name (risk)")

@@ -84,6 +84,7 @@ MEANINGS = {
     "NVL(NULL, 1)": 1,
     "DECODE(1, 1, 'a', 'b')": "a",
     'GET_JSON_OBJECT(\'{"a": {"b": "x"}}\', \'$.a.b\')': "x",
+    "GET_JSON_OBJECT('{\"a\": [{\"b\": 1}]}', '$.a[0].b')": "1",
     "GET_JSON_OBJECT('no JSON', '$.a')": None,
     "DATEADD(m, 1, 'mm')": dt.datetime.fromisoformat("2020-02-29 03:04:05"),
     "DATEADD('2020-01-31 00:00:00', -1, 'q')": dt.datetime.fromisoformat("2019-10-31"),
@@ -135,6 +136,7 @@ def test_aggregates_mean_what_is_documented(tmp_path: Path) -> None:
         ("SELECT DATEDIFF(m) FROM t", r"\[1,8\] Invalid number of arguments"),
         ("SELECT TO_CHAR(m, 'yyyy-Mon') FROM t", r"\[1,8\].*in formats of dates, not yyyy-Mon"),
         ("SELECT REGEXP_EXTRACT('a', '(b)')", "not documented"),
+        ("SELECT GET_JSON_OBJECT('{}', '$.a[*]')", r"knows \$, \.name and \[0\] in the paths"),
         ("SELECT s, COUNT(*) FROM t", r"\[1,8\].*column s has to be in GROUP BY"),
     ],
 )

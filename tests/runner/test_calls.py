@@ -426,6 +426,28 @@ def test_a_forked_child_that_holds_the_pipes_does_not_hold_the_caller(some_runne
         some_runner.results(udf("->bigint", body))
 
 
+def test_a_forked_child_that_comes_back_answers_nothing(runner: Runner) -> None:
+    """Its answers, and the next requests, are its parent's."""
+    body = "import os\nif args[0] == 3: os.fork()\nreturn args[0]"
+    numbers = list(range(10_000))
+    assert runner.results(udf("bigint->bigint", body), [(number,) for number in numbers]) == numbers
+
+
+@pytest.mark.parametrize("said", [b"\\xff" * 100, b"\\0\\0\\0\\x03\\0\\0\\0\\0{}}", b"\\0\\0\\0\\x02\\0\\0\\0\\0[]"])
+def test_what_a_function_writes_into_the_answers_is_told(some_runner: Runner, said: bytes) -> None:
+    """A length out of four bytes of it would be waited for until the time is over."""
+    body = f"""
+        import os
+        for descriptor in range(3, 20):
+            try:
+                os.write(descriptor, b"{said.decode()}")
+            except OSError:
+                pass
+    """
+    with pytest.raises(WorkerDied, match="wrote to the pipe it answers on"):
+        some_runner.results(udf("->bigint", body))
+
+
 def test_a_thread_left_running_does_not_hold_the_caller(some_runner: Runner) -> None:
     body = """
         import threading, time
