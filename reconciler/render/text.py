@@ -83,11 +83,15 @@ def plain(lines: Iterable[Line]) -> str:
     return "".join("".join(text for _, text in line).rstrip() + "\n" for line in lines)
 
 
+MAX_SHOWN_LINE = 2_000
+"""A longer line, as programs write them, would bury the message."""
+
+
 def problem(found: Problem) -> Iterator[Line]:
     """Yield ``place: error[CODE]: message``, the source line with a caret, and the hint."""
     place = f"{found.at}: " if found.at else ""
     yield ("name", safe(place)), (found.severity, f"{found.severity}[{found.code}]: "), ("", safe(found.message))
-    if found.at and found.source:
+    if found.at and found.source and len(found.source) <= MAX_SHOWN_LINE:
         number = str(found.at.line)
         shown = safe(found.source)
         # Characters that `safe` widens stand before the caret too.

@@ -95,11 +95,3 @@ def test_a_query_that_fails_tells_its_place(target: MaxCompute) -> None:
         target.query("SELECT a\nFROM nowhere", {}, "the query")
     [problem] = caught.value.problems
     assert (str(problem.at), problem.source) == ("the query:2:6", "FROM nowhere")
-
-
-def test_a_line_too_long_to_read_is_not_shown(target: MaxCompute) -> None:
-    with pytest.raises(UdfsError) as failed:
-        target.query(f"SELECT {'1 + ' * 1000}nosuch(1)", {}, "the query")
-    [problem] = failed.value.problems
-    assert str(problem.at) == "the query:1:4008"
-    assert problem.source is None

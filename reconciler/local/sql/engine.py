@@ -290,7 +290,8 @@ def _declare(form: Form, connection: Any, failures: list[Exception]) -> None:
     """Let DuckDB know a function in one of the ways it is called."""
     loaded = form.function
     inputs, outputs = loaded.signature(len(form.names))
-    fields = ", ".join(f'"{name}" {kind}' for name, kind in zip(form.names, outputs, strict=bool(form.names)))
+    named = [name.replace('"', '""') for name in form.names]
+    fields = ", ".join(f'"{name}" {kind}' for name, kind in zip(named, outputs, strict=bool(named)))
     result = f"STRUCT({fields})[]" if form.names else outputs[0]
     taken = [NO_ARGUMENT] if inputs == [] else inputs
     if form.way in ("aggregate", "all_rows"):

@@ -81,10 +81,6 @@ def _answer(instance: Any) -> Answer:
     return Answer(instance.id, names, types, rows, is_cut)
 
 
-_MAX_SHOWN_LINE = 2_000
-"""A longer line, as programs write them, hides the message."""
-
-
 def _failed(error: Any, sql: str, name: str, client: Client) -> UdfsError:
     """Return why an instance failed: what is wrong with the statement at its place, an exception with its traceback."""
     told = client.redact(str(error.args[0] if error.args else error))
@@ -102,8 +98,6 @@ def _failed(error: Any, sql: str, name: str, client: Client) -> UdfsError:
     lines = sql.splitlines()
     at = Position(name, int(line), int(column)) if line else None
     source = lines[int(line) - 1] if line and 0 < int(line) <= len(lines) else None
-    if source and len(source) > _MAX_SHOWN_LINE:
-        source = None
     problem = Problem("E730", f"{code}: {first}", at=at, source=source, detail=tuple(more))
     kind = UsageError if code.startswith(_IN_THE_TEXT) else ServiceError
     return kind.of([problem])

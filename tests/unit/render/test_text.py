@@ -209,3 +209,8 @@ def test_a_function_differs_in_class_and_list() -> None:
     told = text.plain(text.plan(plan))
     assert "class      a.F → a.G" in told
     assert "resources  - b.csv" in told
+
+
+def test_a_line_too_long_to_read_is_not_shown() -> None:
+    found = Problem("E801", "it is wrong", at=Position("f.py", 1, 3), source="x" * 3000, hint="mend it")
+    assert text.plain(text.problem(found)) == "f.py:1:3: error[E801]: it is wrong\n  help: mend it\n"
