@@ -297,6 +297,25 @@ def test_many_rows_and_groups_pass_in_pieces(odps: Any, server: Server) -> None:
     ]
 
 
+@pytest.mark.parametrize("kind", ["udf", "udaf", "udtf"])
+def test_arguments_are_converted_as_far_as_nothing_is_lost(odps: Any, kind: str) -> None:
+    """A DOUBLE is no BIGINT, whoever takes it: it would be rounded."""
+    classes = {
+        "udf": "class F(object):\n    def evaluate(self, a): return a",
+        "udaf": """class F(BaseUDAF):
+    def new_buffer(self): return [None]
+    def iterate(self, buffer, a): buffer[0] = a
+    def merge(self, buffer, other): buffer[0] = other[0]
+    def terminate(self, buffer): return buffer[0]""",
+        "udtf": "class F(BaseUDTF):\n    def process(self, a): self.forward(a)",
+    }
+    deploy(odps, "same", f"@annotate('bigint->bigint')\n{classes[kind]}\n")
+    assert rows(odps, "SELECT same(CAST(3 AS TINYINT))") == [[3]]
+    told = r"\[1,8\].*same cannot match any overloaded functions with \(DOUBLE\), candidates are BIGINT SAME\(BIGINT arg0\)"
+    with pytest.raises(errors.ODPSError, match=told):
+        rows(odps, "SELECT same(1.5)")
+
+
 def test_many_instances_run_side_by_side(odps: Any, server: Server) -> None:
     deploy(odps, "twice", "@annotate('bigint->bigint')\nclass F(object):\n    def evaluate(self, a): return 2 * a\n")
     found: dict[int, Any] = {}

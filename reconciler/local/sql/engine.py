@@ -357,6 +357,7 @@ _NO_FUNCTION = re.compile(r"Function with name \"?(\w+)\"? does not exist")
 _NO_COLUMN = re.compile(
     r"(?:Referenced column|have a column named|Referenced table) \"?([^\"\n]+?)\"?(?: not found|\n|$)"
 )
+_ROWS = re.compile(r"STRUCT\((c0 .*)\)\[\]", re.DOTALL)
 _NO_GROUP = re.compile(r"column \"([^\"\n]+)\" must appear in the GROUP BY")
 _NO_MATCH = re.compile(r"No function matches the given name and argument types '(\w+)\((.*?)\)'", re.DOTALL)
 
@@ -394,6 +395,8 @@ def _of_duckdb(error: Exception, statement: Statement) -> SqlFailed:
 
 def _no_match(own: str, given: str, statement: Statement) -> SqlFailed:
     """The text is that of recorded answers for built-in functions."""
+    if rows := _ROWS.fullmatch(given):
+        given = re.sub(r"(^|, )c\d+ ", r"\1", rows[1])  # the list of a group's rows
     types = given.replace("INTEGER_LITERAL", "INT").replace("STRING_LITERAL", "STRING").replace("VARCHAR", "STRING")
     for form in statement.forms:
         if form.own == own.lower():
