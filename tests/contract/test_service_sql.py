@@ -316,6 +316,15 @@ def test_arguments_are_converted_as_far_as_nothing_is_lost(odps: Any, kind: str)
         rows(odps, "SELECT same(1.5)")
 
 
+def test_columns_of_one_name_are_numbered(odps: Any, server: Server) -> None:
+    server.provide_table("demo", "t", numbers(1))
+    sql = "SELECT x.*, y.b, 1 AS A, 2 AS b2 FROM t x JOIN t y ON x.a = y.a"
+    with odps.execute_sql(sql).open_reader(tunnel=False) as reader:
+        [record] = list(reader)
+        assert [column.name for column in record._columns] == ["a", "b", "b2", "A2", "b22"]
+        assert list(record.values) == [0, 1, 1, 1, 2]
+
+
 def test_many_instances_run_side_by_side(odps: Any, server: Server) -> None:
     deploy(odps, "twice", "@annotate('bigint->bigint')\nclass F(object):\n    def evaluate(self, a): return 2 * a\n")
     found: dict[int, Any] = {}

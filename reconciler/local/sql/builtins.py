@@ -111,11 +111,6 @@ MACROS = {
         WHEN json_valid(text) THEN text ->> path END""",
     "date_add": "(day, count_) AS CAST(CAST(day AS DATE) + to_days(CAST(count_ AS INTEGER)) AS DATE)",
     "date_sub": "(day, count_) AS CAST(CAST(day AS DATE) - to_days(CAST(count_ AS INTEGER)) AS DATE)",
-    # DuckDB's functions of a DATE give moments.
-    "moment": f"""(day) AS CASE
-        WHEN typeof(day) = 'DATE' THEN
-            error('of a DATE this is a DATE, which the local service does not do: use DATE_ADD, or CAST(… AS DATETIME)')
-        ELSE {_MOMENT} END""",
     "getdate": "() AS date_trunc('second', current_localtimestamp())",
     "weekday": f"(day) AS date_part('isodow', {_MOMENT}) - 1",
     "weekofyear": f"(day) AS date_part('week', {_MOMENT})",
@@ -128,7 +123,7 @@ MACROS = {
 }
 """What DuckDB is told to do: parameters and meaning, by the name of the service."""
 
-_INNER = ("integer", "boolean", "moment")
+_INNER = ("integer", "boolean")
 """Those that are no functions of the service."""
 
 ALIASES = {"ceiling": "ceil", "substring": "substr"}
@@ -257,7 +252,7 @@ def _dateadd(call: Any, place: Place | None) -> Any:
     number = exp.Mul(this=exp.Paren(this=count), expression=exp.Literal.number(3)) if name == "quarter" else count
     kind = "int" if unit in ("years", "months", "days") else "bigint"
     span = _call(f"to_{unit}", [exp.cast(number, kind, dialect="duckdb")])
-    return exp.Paren(this=exp.Add(this=macro("moment", [moment]), expression=span))
+    return _of_the_same_type(exp.Add(this=exp.cast(moment, "timestamp", dialect="duckdb"), expression=span), moment)
 
 
 def _datediff(call: Any, place: Place | None) -> Any:
@@ -288,7 +283,15 @@ def _datetrunc(call: Any, place: Place | None) -> Any:
     from sqlglot import exp
 
     moment, part = _arguments(call, place, 2)
-    return _call("date_trunc", [exp.Literal.string(_part(part, place)), macro("moment", [moment])])
+    cut = [exp.Literal.string(_part(part, place)), exp.cast(moment, "timestamp", dialect="duckdb")]
+    return _of_the_same_type(_call("date_trunc", cut), moment)
+
+
+def _of_the_same_type(result: Any, moment: Any) -> Any:
+    """A DATE of a DATE, which is a moment to DuckDB; of a text a DATETIME."""
+    if moment.is_string:
+        return result
+    return _call("cast_to_type", [result, moment.copy()])
 
 
 def _part(part: Any, place: Place | None) -> str:

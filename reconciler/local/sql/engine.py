@@ -350,13 +350,39 @@ def _select(
     except runner.RunnerError as error:
         raise told(error) from error
     types = tuple(signature_type(str(one[1])) for one in columns)
-    return Result(tuple(one[0] for one in columns), types, rows[: bounds.rows], len(rows) > bounds.rows)
+    _require_bigint(columns, rows)
+    return Result(distinct([one[0] for one in columns]), types, rows[: bounds.rows], len(rows) > bounds.rows)
+
+
+def _require_bigint(columns: Sequence[Any], rows: Sequence[Sequence[Any]]) -> None:
+    """A SUM of integers is a BIGINT [doc "Aggregate functions"], and has 128 bits in DuckDB."""
+    for index, column in enumerate(columns):
+        if str(column[1]) in _WIDE and any(
+            row[index] is not None and not -(2**63) <= row[index] < 2**63 for row in rows
+        ):
+            raise SqlFailed(f"ODPS-0123091:Illegal type cast - column {column[0]} is out of the range of BIGINT")
+
+
+def distinct(names: Sequence[str]) -> tuple[str, ...]:
+    """
+    Number names that come again, as the service does: ``shop_name2`` [doc "JOIN", the examples' results].
+
+    PyODPS takes no result with two columns of one name.
+    """
+    taken: set[str] = set()
+    found = []
+    for name in names:
+        one = next(one for one in (name, *(f"{name}{n}" for n in range(2, len(names) + 2))) if one.lower() not in taken)
+        taken.add(one.lower())
+        found.append(one)
+    return tuple(found)
 
 
 _NO_FUNCTION = re.compile(r"Function with name \"?(\w+)\"? does not exist")
 _NO_COLUMN = re.compile(
     r"(?:Referenced column|have a column named|Referenced table) \"?([^\"\n]+?)\"?(?: not found|\n|$)"
 )
+_WIDE = ("HUGEINT", "INT128")
 _ROWS = re.compile(r"STRUCT\((c0 .*)\)\[\]", re.DOTALL)
 _NO_GROUP = re.compile(r"column \"([^\"\n]+)\" must appear in the GROUP BY")
 _NO_MATCH = re.compile(r"No function matches the given name and argument types '(\w+)\((.*?)\)'", re.DOTALL)
@@ -368,7 +394,14 @@ def _of_duckdb(error: Exception, statement: Statement) -> SqlFailed:
 
     text = str(error).replace(builtins.PREFIX, "")
     # What follows in further lines speaks of DuckDB's functions and of the statement as it was said to DuckDB.
-    what = text.partition(":")[2].strip().split("\n")[0].partition(" when casting from")[0].rstrip(". ")
+    what = (
+        text.partition(":")[2]
+        .strip()
+        .split("\n")[0]
+        .partition(" when casting from")[0]
+        .partition(" Use TRY(")[0]
+        .rstrip(". ")
+    )
     what = what.replace("INT64", "BIGINT").replace("INT32", "INT")
     if found := _NO_FUNCTION.search(text):
         return unknown_function(statement.find_name(found[1]), found[1].lower())
@@ -403,6 +436,8 @@ def _no_match(own: str, given: str, statement: Statement) -> SqlFailed:
             description, name = form.function.description, form.function.name
             taken = ", ".join(f"{kind.upper()} arg{index}" for index, kind in enumerate(description.inputs or ()))
             result = ", ".join(description.outputs or ()).upper()
+            if any(wide in types for wide in _WIDE):
+                types += ": a SUM of integers is wider here, CAST(… AS BIGINT) makes it one"
             said = f"candidates are {result} {name.upper()}({taken})"
             where = statement.calls[name.lower()]
             return meaningless(where, f"function {name} cannot match any overloaded functions with ({types}), {said}")

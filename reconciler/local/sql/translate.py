@@ -31,6 +31,8 @@ ARGUMENT = "c{}"
 """What the fields of a row are called that a UDAF or UDTF is given."""
 
 
+_LARGEST = 2**63 - 1
+
 _BEGINNINGS = ("SELECT", "WITH", "VALUES", "FROM", "L_PAREN")
 
 
@@ -70,11 +72,13 @@ class Statement:
         """Say literals, casts and built-in functions so that they mean in DuckDB what they mean on the service."""
         from sqlglot import exp
 
-        for hint in list(self.tree.find_all(exp.Hint)):
-            hint.pop()  # how to run it: MAPJOIN, say
+        # How to run it, and nothing of what comes out: MAPJOIN, say.
+        for told in list(self.tree.find_all(exp.Hint, exp.Sort, exp.Distribute, exp.Cluster)):
+            told.pop()
         for literal in list(self.tree.find_all(exp.Literal)):
-            if literal.is_number and not literal.is_int and not isinstance(literal.parent, exp.Cast):
-                # 1.5 is a DOUBLE [doc "Data type editions"], and a DECIMAL to DuckDB.
+            whole = literal.is_int and int(literal.name) <= _LARGEST + isinstance(literal.parent, exp.Neg)
+            if literal.is_number and not whole and not isinstance(literal.parent, exp.Cast):
+                # 1.5 is a DOUBLE, and what is too large for a BIGINT, too [doc "Data type editions"].
                 literal.replace(exp.Cast(this=literal.copy(), to=exp.DataType.build("double")))
         for kind in self.tree.find_all(exp.DataType):
             complete_decimal(kind)
@@ -164,8 +168,13 @@ class Statement:
                     one.replace(exp.alias_(one.copy(), f"_c{index}"))
 
     def sql(self) -> str:
-        """Return the statement as DuckDB takes it."""
-        return str(self.tree.sql("duckdb"))
+        """Return the statement as DuckDB takes it; what sqlglot cannot say, and would leave out, is an error."""
+        from sqlglot.errors import ErrorLevel, UnsupportedError
+
+        try:
+            return str(self.tree.sql("duckdb", unsupported_level=ErrorLevel.RAISE))
+        except UnsupportedError as error:
+            raise problems.impossible(f"this cannot be said to DuckDB: {error}") from None
 
     def _select(self, select: Any, functions: dict[str, Loaded]) -> None:
         """Say a SELECT's table functions anew, wherever they stand."""
@@ -340,6 +349,8 @@ def _parsed(text: str, functions: Collection[str]) -> Any:
         tree = exp.select("*").from_(tree)
     if not isinstance(tree, exp.Query):
         raise unreadable(place(text, found[0].start), "this is no SELECT, and the local service runs nothing else")
+    if tree.find(exp.Pivot):
+        raise unreadable(None, "the local service knows neither PIVOT nor UNPIVOT")
     for select in tree.find_all(exp.Select):
         if not select.expressions:
             raise unreadable(None, "a SELECT selects nothing")

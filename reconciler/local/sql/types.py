@@ -62,9 +62,8 @@ def signature_type(duckdb_type: str) -> str:
     """Return the service's name for a type of DuckDB's."""
     from sqlglot import exp
 
-    if duckdb_type.strip('"') == "NULL":
-        return "string"  # of a column of nothing but NULL; the service has no such type in a table either
-    return _named(exp.DataType.build(duckdb_type, dialect="duckdb"))
+    # Of nothing but NULL; the service has no such type in a table either.
+    return _named(exp.DataType.build(duckdb_type.replace('"NULL"', "VARCHAR"), dialect="duckdb"))
 
 
 def _named(kind: Any) -> str:
