@@ -138,6 +138,7 @@ def test_aggregates_mean_what_is_documented(tmp_path: Path) -> None:
         ("SELECT CAST('abc' AS BIGINT)", "Illegal type cast - Could not convert string 'abc' to BIGINT$"),
         ("SELECT DATEADD(m, 1, 'parsec') FROM t", r"\[1,8\].*knows yyyy.* as a constant part of dates"),
         ("SELECT SUM(v) FROM VALUES (9223372036854775807), (1) w(v)", "out of the range of BIGINT"),
+        ("SELECT v FROM t LATERAL VIEW OUTER EXPLODE(ARRAY()) e AS v", "OUTER is here for functions of the project"),
         ("SELECT x FROM t PIVOT (MAX(n) FOR s IN ('a'))", "PIVOT"),
         ("SELECT DATEDIFF(m) FROM t", r"\[1,8\] Invalid number of arguments"),
         ("SELECT TO_CHAR(m, 'yyyy-Mon') FROM t", r"\[1,8\].*in formats of dates, not yyyy-Mon"),

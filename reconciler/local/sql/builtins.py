@@ -29,7 +29,7 @@ KEPT = frozenset(
     ASCII CONCAT INSTR LENGTH LOCATE LOWER LPAD LTRIM MD5 REPEAT REPLACE REVERSE RPAD RTRIM SHA SHA1 TRANSLATE UPPER
     HEX UNHEX UUID
     COALESCE NULLIF NVL
-    ANY_VALUE AVG COLLECT_LIST COLLECT_SET CORR COUNT COUNT_IF COVAR_POP COVAR_SAMP MAX MEDIAN MIN STDDEV_POP STDDEV_SAMP
+    ANY_VALUE AVG COLLECT_LIST COLLECT_SET COUNT COUNT_IF COVAR_POP COVAR_SAMP MAX MEDIAN MIN STDDEV_POP STDDEV_SAMP
     SUM VAR_SAMP
     CUME_DIST DENSE_RANK FIRST_VALUE LAG LAST_VALUE LEAD NTH_VALUE NTILE PERCENT_RANK RANK ROW_NUMBER
     ARRAY ARRAY_CONTAINS EXPLODE GREATEST MAP MAP_KEYS NAMED_STRUCT POSEXPLODE SIZE SORT_ARRAY STRUCT TO_JSON
@@ -134,7 +134,7 @@ _SERVICE_HAS = frozenset(
     array_except array_intersect array_join array_max array_min array_normalize array_position array_reduce
     array_remove array_repeat array_sort array_union arrays_overlap arrays_zip atan2 base64 bin bitwise_and_agg
     bitwise_or_agg bitwise_xor_agg bround cbrt char_matchcount cluster_sample clusterby_slice combinations compress
-    concat_ws conv convert cot crc32 current_date current_timestamp current_timezone date_format dayofweek dayofyear
+    concat_ws conv convert corr cot crc32 current_date current_timestamp current_timezone date_format dayofweek dayofyear
     decompress degrees e encode factorial failif field filter find_in_set flatten format_number from_charset
     from_json from_unixtime from_utc_timestamp get_idcard_age get_idcard_birthday get_idcard_sex get_user_id hash
     histogram initcap inline is_encoding isdate isnan json_array json_exists json_extract json_format json_object

@@ -75,6 +75,10 @@ class Statement:
         # How to run it, and nothing of what comes out: MAPJOIN, say.
         for told in list(self.tree.find_all(exp.Hint, exp.Sort, exp.Distribute, exp.Cluster)):
             told.pop()
+        for lateral in self.tree.find_all(exp.Lateral):
+            if lateral.args.get("outer") and not isinstance(lateral.this, exp.Anonymous):
+                # sqlglot says it without OUTER, and rows would be missing.
+                raise meaningless(self.place(lateral), "LATERAL VIEW OUTER is here for functions of the project alone")
         for literal in list(self.tree.find_all(exp.Literal)):
             whole = literal.is_int and int(literal.name) <= _LARGEST + isinstance(literal.parent, exp.Neg)
             if literal.is_number and not whole and not isinstance(literal.parent, exp.Cast):
