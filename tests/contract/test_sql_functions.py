@@ -139,6 +139,8 @@ def test_aggregates_mean_what_is_documented(tmp_path: Path) -> None:
         ("SELECT DATEADD(m, 1, 'parsec') FROM t", r"\[1,8\].*knows yyyy.* as a constant part of dates"),
         ("SELECT SUM(v) FROM VALUES (9223372036854775807), (1) w(v)", "out of the range of BIGINT"),
         ("SELECT v FROM t LATERAL VIEW OUTER EXPLODE(ARRAY()) e AS v", "OUTER is here for functions of the project"),
+        ("SELECT x FROM t ORDER BY 1 LIMIT 1", r"SET odps\.sql\.orderby\.position\.alias=true makes it a column"),
+        ("SELECT s FROM (SELECT s FROM t GROUP BY 1) q", r"SET odps\.sql\.groupby\.position\.alias=true"),
         ("SELECT x FROM t PIVOT (MAX(n) FOR s IN ('a'))", "PIVOT"),
         ("SELECT DATEDIFF(m) FROM t", r"\[1,8\] Invalid number of arguments"),
         ("SELECT TO_CHAR(m, 'yyyy-Mon') FROM t", r"\[1,8\].*in formats of dates, not yyyy-Mon"),
@@ -150,6 +152,12 @@ def test_aggregates_mean_what_is_documented(tmp_path: Path) -> None:
 def test_what_the_local_service_cannot_do_as_documented_is_an_error(sql: str, told: str, tmp_path: Path) -> None:
     with pytest.raises(SqlFailed, match=told):
         ask(sql, tmp_path)
+
+
+def test_positions_are_columns_where_that_is_set(tmp_path: Path) -> None:
+    settings = "SET odps.sql.orderby.position.alias=true; SET odps.sql.groupby.position.alias=true;"
+    sql = f"{settings} SELECT s, COUNT(*) FROM t GROUP BY 1 ORDER BY 1 DESC LIMIT 1"
+    assert ask(sql, tmp_path) == [("12", 1)]
 
 
 def test_no_function_of_duckdb_is_reached_that_was_not_looked_at() -> None:

@@ -131,8 +131,10 @@ def _run(
     text: str, settings: Mapping[str, str], project: Project, bounds: Bounds, folder: Path, control: Control
 ) -> Result:
     script = read(text)
-    flags = Flags.of({name.lower(): value for name, value in settings.items()} | script.settings)
+    given = {name.lower(): value for name, value in settings.items()} | script.settings
+    flags = Flags.of(given)
     statement = Statement(script.statement, project.functions())
+    statement.require_names(given)
     with ExitStack() as stack:
         functions = {
             name: _load(name, at, number, statement, project, flags, folder, control, stack)

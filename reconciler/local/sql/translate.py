@@ -23,7 +23,7 @@ from .script import place, tokens
 from .types import complete_decimal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from .functions import Loaded
 
@@ -129,6 +129,24 @@ class Statement:
             if node.name.removeprefix(builtins.PREFIX).lower() == name.lower():
                 return self.place(node)
         return None
+
+    def require_names(self, settings: Mapping[str, str]) -> None:
+        """Refuse positions of columns where they mean constants to the service, which is so unless it is SET otherwise."""
+        from sqlglot import exp
+
+        for clause, flag in (
+            ("order", "odps.sql.orderby.position.alias"),
+            ("group", "odps.sql.groupby.position.alias"),
+        ):
+            if settings.get(flag, "").lower() == "true":
+                continue
+            for query in self.tree.find_all(exp.Query):
+                given = query.args.get(clause)
+                for one in given.expressions if given else ():
+                    key = one.this if isinstance(one, exp.Ordered) else one
+                    if isinstance(key, exp.Literal) and key.is_int:
+                        told = f"{clause.upper()} BY {key.name} is of a constant; SET {flag}=true makes it a column"
+                        raise meaningless(self.place(query), told)
 
     def use_tables(self, names: Callable[[Any], str]) -> None:
         """Put the tables' names in DuckDB in the place of their own, which become aliases."""
