@@ -60,6 +60,8 @@ MEANINGS = {
     "99999999999999999999": 1e20,
     "-9223372036854775808": -(2**63),
     "ARRAY(NULL)": [None],
+    "NAMED_STRUCT('a', 1, 'b c', ARRAY('x'))": {"a": 1, "b c": ["x"]},
+    "NAMED_STRUCT('a', 1).a": 1,
     "1.5BD": Decimal("1.5"),
     "5 / 2": 2.5,
     "5 DIV 2": 2,

@@ -32,7 +32,7 @@ KEPT = frozenset(
     ANY_VALUE AVG COLLECT_LIST COLLECT_SET COUNT COUNT_IF COVAR_POP COVAR_SAMP MAX MEDIAN MIN STDDEV_POP STDDEV_SAMP
     SUM VAR_SAMP
     CUME_DIST DENSE_RANK FIRST_VALUE LAG LAST_VALUE LEAD NTH_VALUE NTILE PERCENT_RANK RANK ROW_NUMBER
-    ARRAY ARRAY_CONTAINS EXPLODE GREATEST MAP MAP_KEYS NAMED_STRUCT POSEXPLODE SIZE SORT_ARRAY STRUCT TO_JSON
+    ARRAY ARRAY_CONTAINS EXPLODE GREATEST MAP MAP_KEYS POSEXPLODE SIZE SORT_ARRAY STRUCT TO_JSON
     """.split()  # noqa: SIM905
 )
 """What sqlglot says in DuckDB's words with the same meaning."""
@@ -222,6 +222,20 @@ def _least(call: Any, place: Place | None) -> Any:
     return exp.case().when(exp.or_(*nulls), exp.null()).else_(_call("least", call.expressions))
 
 
+def _named_struct(call: Any, place: Place | None) -> Any:
+    """``NAMED_STRUCT(name, value, …)``. Not every sqlglot knows it."""
+    from sqlglot import exp
+
+    names, values = call.expressions[::2], call.expressions[1::2]
+    if len(names) != len(values) or not all(name.is_string for name in names):
+        raise meaningless(place, "NAMED_STRUCT takes names, which are texts, and a value behind each")
+    fields = [
+        exp.PropertyEQ(this=exp.to_identifier(name.name, quoted=True), expression=value)
+        for name, value in zip(names, values, strict=True)
+    ]
+    return exp.Struct(expressions=fields)
+
+
 def _to_char(call: Any, place: Place | None) -> Any:
     """``TO_CHAR(value)`` and ``TO_CHAR(moment, format)``."""
     from sqlglot import exp
@@ -328,6 +342,7 @@ _MADE: dict[str, Callable[[Any, Place | None], Any]] = {
     "datepart": _datepart,
     "datetrunc": _datetrunc,
     "least": _least,
+    "named_struct": _named_struct,
     "wm_concat": _wm_concat,
     "to_char": _to_char,
     "to_date": _to_date,
