@@ -102,7 +102,8 @@ def carry_out(
 
 def print_warnings(made: Plan) -> None:
     """Say on stderr what may go wrong with a plan."""
-    print_lines(text.problems(quoted(made.warnings)), sys.stderr)
+    if made.warnings:
+        print_lines(text.problems(quoted(made.warnings)), sys.stderr)
 
 
 def perform(
