@@ -22,7 +22,7 @@ import json
 import re
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, get_args
 
 from reconciler.errors import LeaseHeld, ServiceError, count
 from reconciler.names import Key, Reference, reference
@@ -41,6 +41,11 @@ LEASE = timedelta(minutes=10)
 """How long a lease lives without being renewed: a killed run blocks the next one at most so long."""
 
 _NAME = re.compile(r"udfs\.(?P<stack>[a-z][a-z0-9-]*)\.(?P<epoch>[1-9][0-9]{0,11})\.json\Z", re.IGNORECASE)
+
+LAST_EPOCH = 10**12 - 1
+"""The largest that a name holds. Nobody comes so far by applying; what claims it would leave no epoch to take."""
+
+_FORMAT = re.compile(r"udfs\.ledger/[0-9]{1,9}\Z")
 
 _STAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z\Z")
 
@@ -86,6 +91,9 @@ class Holder:
         where = f"{self.user or 'somebody'}{f' on {self.host}' if self.host else ''}"
         at = f" at {self.commit[:10]}{' with changes' if self.dirty else ''}" if self.commit else ""
         return f"{where}{at}{f' ({self.pipeline})' if self.pipeline else ''}"
+
+
+_NOBODY = Holder()
 
 
 @dataclass(frozen=True)
@@ -226,12 +234,14 @@ def parse(content: bytes, name: str) -> Entry:
     """
     try:
         found = json.loads(content)
-        form = str(found["format"])
-        if form != FORMAT:
+        form = _is(str, found["format"])
+        if form != FORMAT and _FORMAT.match(form):
             raise ServiceError("E612", f"the ledger's entry {name} has the format '{form}'", hint="use a newer udfs")
         entry = _entry(found)
-        if is_entry(name) and entry.name.lower() != name.lower():
+        if form != FORMAT or (is_entry(name) and entry.name.lower() != name.lower()):
             raise ValueError("an entry of another name")
+        if entry.epoch >= LAST_EPOCH:
+            raise ValueError("an entry after which none can come")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as cause:
         raise unreadable(name) from cause
     return entry
@@ -251,19 +261,28 @@ def _entry(found: dict[str, Any]) -> Entry:
     if outcome not in get_args(Outcome):
         raise ValueError("an outcome that udfs does not write")
     return Entry(
-        stack=str(found["stack"]),
-        epoch=int(found["epoch"]),
-        holder=Holder(**{key: type(getattr(Holder, key))(value) for key, value in found["holder"].items()}),
+        stack=_is(str, found["stack"]),
+        epoch=_is(int, found["epoch"]),
+        holder=Holder(**{key: _is(type(getattr(_NOBODY, key)), value) for key, value in found["holder"].items()}),
         started=_moment(found["started"]),
         expires=_moment(found["expires"]),
         outcome=outcome,
-        digest=str(found["digest"]),
+        digest=_is(str, found["digest"]),
         steps=tuple(
-            Step(str(step["action"]), str(step["kind"]), str(step["name"]), str(step["outcome"]))
-            for step in found["steps"]
+            Step(*(_is(str, step[key]) for key in ("action", "kind", "name", "outcome"))) for step in found["steps"]
         ),
         objects={applied.object.key: applied for applied in map(_read, found["objects"].values())},
     )
+
+
+_T = TypeVar("_T")
+
+
+def _is(kind: type[_T], value: object) -> _T:
+    """Return a value of exactly this type; a number that stands for a text, or true for 1, is not what udfs writes."""
+    if type(value) is not kind:
+        raise TypeError(f"a {type(value).__name__} where udfs writes a {kind.__name__}")
+    return value
 
 
 def _written(applied: Applied) -> dict[str, Any]:
@@ -289,15 +308,17 @@ def _described(obj: Resource | Function) -> dict[str, Any]:
 def _read(found: dict[str, Any]) -> Applied:
     modified = _moment(found["modified"]) if "modified" in found else None
     created = _moment(found["created"]) if "created" in found else None
-    protected = found.get("protected") is True
+    protected = _is(bool, found.get("protected", False))
+    name = _is(str, found["name"])
     if found["kind"] == "function":
-        refs = tuple(_reference(name) for name in found["resources"])
-        function = Function(str(found["name"]), str(found["class"]), refs)
-        return Applied(function, created=created, protected=protected)
+        refs = tuple(_reference(_is(str, one)) for one in _is(list, found["resources"]))
+        return Applied(Function(name, _is(str, found["class"]), refs), created=created, protected=protected)
+    if found["kind"] != "resource":
+        raise ValueError("an object of a kind that udfs does not write")
+    md5, table = (_is(str, found[key]) if key in found else None for key in ("md5", "table"))
     resource = Resource(
-        str(found["name"]), str(found["type"]), found.get("md5"), int(found["size"]), found.get("comment", ""),
-        found.get("table"),
-    )  # fmt: skip
+        name, _is(str, found["type"]), md5, _is(int, found["size"]), _is(str, found.get("comment", "")), table
+    )
     return Applied(resource, modified, protected=protected)
 
 
@@ -378,8 +399,8 @@ def comment_of(entry: Entry) -> str:
 
 
 def collectable(epochs: Iterable[int], current: int) -> list[int]:
-    """Return the epochs that are too old to keep."""
-    return sorted(epoch for epoch in epochs if epoch <= current - KEPT)
+    """Return the epochs that are too old to keep: counted, since one far ahead that somebody put there ages nothing."""
+    return sorted(epoch for epoch in epochs if epoch < current)[: -(KEPT - 1)]
 
 
 def is_unmoved(live: Live, applied: Applied) -> bool:

@@ -253,7 +253,7 @@ def run(entry: Entry, now: datetime) -> Iterator[Line]:
     yield ("name", f"Epoch {entry.epoch} of stack {entry.stack}: "), ("", standing(entry, now))
     yield (("", f"  by      {safe(str(entry.holder))}"),)
     yield (("", f"  from    {moment(entry.started)} to {moment(entry.expires)}"),)
-    yield (("", f"  digest  sha256:{entry.digest[:16]}"),)
+    yield (("", f"  digest  sha256:{entry.digest}"),)
     yield ()
     for step in entry.steps:
         style = "create" if step.outcome == "done" else "error" if step.outcome == "failed" else "quiet"

@@ -1,0 +1,116 @@
+"""The ledger lies where many can write: what udfs did not write is refused, and nothing of it is guessed."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.errors import ServiceError
+from reconciler.ledger import (
+    KEPT,
+    LAST_EPOCH,
+    Applied,
+    Entry,
+    Holder,
+    Step,
+    collectable,
+    dump,
+    entry_name,
+    epoch_of,
+    parse,
+)
+from reconciler.names import Reference
+from reconciler.state import Function, Resource
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)
+
+
+def entry(epoch: int = 7) -> Entry:
+    module = Resource("f.py", "py", "0" * 32, 12, "words")
+    table = Resource("rates", "table", table="demo.rates")
+    function = Function("f", "f.F", (Reference("f.py"),))
+    objects = [Applied(module, NOON), Applied(table), Applied(function, created=NOON, protected=True)]
+    return Entry(
+        "risk", epoch, Holder("ann", "ci", "https://ci/7", "c0ffee", dirty=True, run="1"), NOON, NOON, "committed",
+        "d" * 64, (Step("create", "function", "f", "done"),), {one.object.key: one for one in objects},
+    )  # fmt: skip
+
+
+def places(value: object, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    inner: Any = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [*([at] if at else []), *(place for key, one in inner for place in places(one, (*at, key)))]
+
+
+def comparable(written: bytes) -> dict[str, Any]:
+    """Return a document without the names of its objects, which follow from what those say."""
+    told: dict[str, Any] = json.loads(written)
+    return {**told, "objects": sorted(json.dumps(one, sort_keys=True) for one in told["objects"].values())}
+
+
+PLACES = places(json.loads(dump(entry())))
+VALUES: list[object] = [
+    float("inf"),
+    float("nan"),
+    1.0,
+    -1,
+    10**30,
+    True,
+    None,
+    "x",
+    "\ud800",
+    [],
+    ["x"],
+    {},
+    {"x": 1},
+    [[]],
+]
+
+
+@given(st.sampled_from(PLACES), st.sampled_from(VALUES))
+def test_an_entry_that_somebody_edited_is_read_as_it_stands_or_refused(place: tuple[Any, ...], value: object) -> None:
+    found = json.loads(dump(entry()))
+    inner = found
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    content = json.dumps(found).encode()
+    refused = ""
+    try:
+        read = parse(content, entry_name("risk", 7))
+        assert comparable(dump(read)) == comparable(content)
+    except ServiceError as error:
+        refused = error.problems[0].code
+    assert refused in {"", "E611"}
+
+
+def test_an_entry_that_leaves_no_epoch_to_take_is_refused() -> None:
+    last = entry(LAST_EPOCH)
+    assert epoch_of(last.name, "risk") == LAST_EPOCH
+    assert epoch_of(entry_name("risk", LAST_EPOCH + 1), "risk") is None
+    with pytest.raises(ServiceError, match=last.name) as caught:
+        parse(dump(last), last.name)
+    assert caught.value.problems[0].code == "E611"
+
+
+@pytest.mark.parametrize(
+    ("form", "code"), [("udfs.ledger/2", "E612"), ("udfs.ledger/" + "9" * 99, "E611"), ("", "E611")]
+)
+def test_a_newer_format_is_told_from_what_is_none(form: str, code: str) -> None:
+    found = json.loads(dump(entry()))
+    with pytest.raises(ServiceError) as caught:
+        parse(json.dumps({**found, "format": form}).encode(), entry().name)
+    assert caught.value.problems[0].code == code
+
+
+@given(st.sets(st.integers(1, 999), max_size=60), st.integers(1, 1000))
+def test_of_the_ledger_the_newest_entries_stay_wherever_they_are_numbered(epochs: set[int], step: int) -> None:
+    current = max(epochs, default=0) + step
+    gone = collectable(epochs, current)
+    stay = {*epochs, current} - {*gone}
+    assert len(stay) == min(KEPT, len(epochs) + 1)
+    assert not gone or max(gone) < min(stay)
