@@ -394,10 +394,11 @@ _explain(
 )
 _explain(
     "E306",
-    "an undefined variable",
+    "an undefined variable, or one that a manifest does not get",
     """
     `${env:NAME}` is read from the environment, and only under `targets:`; `${var:NAME}` from `variables:` and the
-    target's own `variables:`. Write `$${` for the characters themselves.""",
+    target's own `variables:`. Write `$${` for the characters themselves. What is called like a credential (SECRET, TOKEN,
+    PASSWORD, ACCESS_KEY, …) is not read, since a plan prints what a manifest takes, and an apply uploads it.""",
 )
 _explain(
     "E307",

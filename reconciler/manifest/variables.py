@@ -27,6 +27,9 @@ MAX_ADDED = MAX_BYTES
 
 _REFERENCE = re.compile(r"\$(?P<escaped>\$\{)|\$\{(?:(?P<kind>env|var):(?P<name>[A-Za-z_][A-Za-z0-9_]*)\})?")
 
+_SECRET = re.compile(r"SECRET|TOKEN|PASSW(?:OR)?D|CREDENTIAL|(?:ACCESS|PRIVATE|API)_?KEY|ACCESS_?ID", re.IGNORECASE)
+"""In names of variables by which credentials are handed to programs."""
+
 
 class _Problem(NamedTuple):
     message: str
@@ -140,6 +143,8 @@ class _Expansion:
         if kind not in kinds:
             return found[0], _NOT_HERE[kind]
         if kind == "env":
+            if _SECRET.search(name):
+                return found[0], _secret(name)
             value = self.env.get(name)
             return (value, None) if value else (found[0], self._unset(name))
         value = self.variables.get(name)
@@ -157,6 +162,12 @@ class _Expansion:
     def _note(self, code: str, problem: _Problem, mark: int, place: tuple[int, int]) -> None:
         self.document.note(code, problem.message, place, hint=problem.hint)
         self.settled.add(mark)
+
+
+def _secret(name: str) -> _Problem:
+    # Plans print what a manifest takes, and applies upload it; whoever may open a pull request writes the manifest.
+    hint = "credentials are read by udfs itself; what is none goes into a variable of another name"
+    return _Problem(f"{quoted(name)} is called like a credential, which a manifest does not get", hint)
 
 
 def _texts(mapping: Mapping) -> dict[str, str]:

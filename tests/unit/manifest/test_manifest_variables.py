@@ -214,3 +214,23 @@ def test_every_dollar_in_a_scalar_has_a_place_in_the_file(value: str) -> None:
     places = made.dollars(3, value)
     assert len(places) == value.count("${")
     assert all(made.text.startswith("${", place) for place in places)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
+        "ALIBABA_CLOUD_SECURITY_TOKEN",
+        "ALIBABA_CLOUD_ACCESS_KEY_ID",
+        "PIP_PASSWORD",
+        "aws_secret_access_key",
+        "GITHUB_TOKEN",
+    ],
+)
+@pytest.mark.parametrize("place", ["project: '${env:%s}'", "project: p, variables: {x: '${env:%s}'}"])
+def test_a_credential_of_the_environment_never_comes_into_a_manifest(folder: Folder, name: str, place: str) -> None:
+    text = f"stack: s\ntargets: {{local: {{{place % name}}}}}\nfunctions: {{}}\n"
+    (problem,) = folder.problems(text, env={name: "hush-hush"})
+    assert (problem.code, underlined(problem)) == ("E306", f"${{env:{name}}}")
+    assert name in problem.message
+    assert "hush" not in repr(problem)
