@@ -1138,7 +1138,8 @@ _explain(
     "a policy that cannot be used",
     """
     The file under `policy:` is read like the manifest, and nothing is planned while it is not understood.
-    `udfs schema policy.yaml` prints what it takes.""",
+    `udfs schema policy.yaml` prints what it takes. The environment may name one more, UDFS_POLICY, which holds whatever
+    the manifest says; a name under which there is no file is refused too.""",
 )
 _explain(
     "E532",

@@ -31,21 +31,21 @@ if TYPE_CHECKING:
 
 def of_manifest(loaded: Loaded, desired: DesiredState, artifacts: Artifacts) -> list[Problem]:
     """Return what a manifest asks for and the policy does not allow."""
-    if loaded.policy is None:
-        return []
-    rules = loaded.policy
     return [
-        *_names(loaded, rules),
-        *_sizes(desired, rules),
-        *_packages(loaded, artifacts, rules),
-        *_tests(loaded, rules),
+        problem
+        for rules in loaded.policies
+        for found in (
+            _names(loaded, rules),
+            _sizes(desired, rules),
+            _packages(loaded, artifacts, rules),
+            _tests(loaded, rules),
+        )
+        for problem in found
     ]
 
 
-def of_plan(rules: Rules | None, plan: Plan) -> list[Problem]:
+def of_plan(policies: Iterable[Rules], plan: Plan) -> list[Problem]:
     """Return the objects that a plan manages and that belong to somebody who may not own them."""
-    if rules is None or not rules.policy.owners:
-        return []
     return [
         Problem(
             "E533",
@@ -53,15 +53,15 @@ def of_plan(rules: Rules | None, plan: Plan) -> list[Problem]:
             at=change.desired.origin if change.desired else None,
             hint=f"{rules.at('owners')} allows {', '.join(rules.policy.owners)}",
         )
+        for rules in policies
+        if rules.policy.owners
         for change in (*plan.changes, *plan.unchanged)
         if change.live and change.live.owner and not _fits(change.live.owner, rules.policy.owners)
     ]
 
 
-def of_time(rules: Rules | None, now: datetime) -> list[Problem]:
+def of_time(policies: Iterable[Rules], now: datetime) -> list[Problem]:
     """Return the times of rest that `now` is in; `now` knows its zone."""
-    if rules is None:
-        return []
     return [
         Problem(
             "E537",
@@ -69,6 +69,7 @@ def of_time(rules: Rules | None, now: datetime) -> list[Problem]:
             at=rules.at("frozen", number),
             hint=f"it is {now.astimezone(ZoneInfo(frozen.zone)):%a %Y-%m-%d %H:%M} in {frozen.zone}",
         )
+        for rules in policies
         for number, frozen in enumerate(rules.policy.frozen)
         if is_frozen(frozen, now)
     ]

@@ -139,7 +139,7 @@ def breaches(prepared: Prepared) -> list[Problem]:
 
 def allowed(made: Plan, loaded: Loaded, found: Iterable[Problem]) -> Plan:
     """Return a plan that is refused for what was `found`, and for what the policy does not allow in it."""
-    return replace(made, refusals=(*made.refusals, *found, *policy.of_plan(loaded.policy, made)))
+    return replace(made, refusals=(*made.refusals, *found, *policy.of_plan(loaded.policies, made)))
 
 
 def find_drift(prepared: Prepared, reading: Reading) -> Drift:
@@ -193,7 +193,7 @@ def make_collection(loaded: Loaded, target: Target, keep: int) -> tuple[Reading,
 
 def in_time(made: Plan, loaded: Loaded, target: Target) -> Plan:
     """Return a plan that is refused if the policy wants rest now, by the clock of the service."""
-    rest = policy.of_time(loaded.policy, target.store.now())
+    rest = policy.of_time(loaded.policies, target.store.now())
     return replace(made, refusals=(*made.refusals, *rest)) if made.changes else made
 
 

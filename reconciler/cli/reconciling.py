@@ -93,7 +93,7 @@ def plan(
     made = workflow.make_plan(ready, reading, from_dump=against is not None, restoring=restore)
     if out is not None:
         saving.save(made, reading, out, manifest_digest, allow_deletes)
-    if rest := of_time(ready.loaded.policy, datetime.now(timezone.utc)):
+    if rest := of_time(ready.loaded.policies, datetime.now(timezone.utc)):
         note(f"apply would be refused: {rest[0].message} ({rest[0].hint})")
     options.told.append(text.summary(made))
     _print_plan(made, options, next_command=_next(made, options, out, allow_deletes, restore=restore))

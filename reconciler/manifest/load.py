@@ -13,7 +13,7 @@ import os
 import stat
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Literal
 
 from reconciler.errors import InvalidManifest
@@ -27,12 +27,14 @@ from reconciler.manifest.wording import did_you_mean, quoted
 
 if TYPE_CHECKING:
     import collections.abc
-    from pathlib import Path
 
     from reconciler.errors import Position, Problem
     from reconciler.manifest.check import Code
 
 DEFAULT_TARGET = "local"
+POLICY = "UDFS_POLICY"
+"""Of the environment: a policy that a pull request cannot take out of the manifest."""
+
 _MAX_LISTED = 20
 IMPLICIT_TARGET = Target(endpoint="local", project="demo")
 """Where a manifest without ``targets:`` is applied."""
@@ -52,7 +54,9 @@ class Loaded:
     """For each function, where its class comes from."""
 
     warnings: tuple[Problem, ...]
-    policy: Rules | None
+    policies: tuple[Rules, ...]
+    """All hold: the one that the manifest names, and the one that whoever runs udfs names."""
+
     _files: collections.abc.Mapping[str, str] = field(repr=False)
     _document: Document = field(repr=False, compare=False)
 
@@ -130,21 +134,36 @@ def _judge(
         return None
     chosen = manifest.targets.get(name, IMPLICIT_TARGET)
     checked = check(document, manifest, name, chosen, folder)
-    rules = _rules(document, manifest.policy, folder, checked.files) if manifest.policy else None
+    policies = _policies(document, manifest.policy, folder, checked.files, env.get(POLICY))
     if document.problems:
         return None
     warnings = tuple(document.warnings)
-    return Loaded(manifest, folder, name, chosen, checked.code, warnings, rules, checked.files, document)
+    return Loaded(manifest, folder, name, chosen, checked.code, warnings, policies, checked.files, document)
 
 
-def _rules(document: Document, written: str, folder: Path, files: collections.abc.Mapping[str, str]) -> Rules | None:
-    """Read the policy, if there is such a file; what is wrong with it stands beside what is wrong with the manifest."""
-    if written not in files:
-        return None
-    called = str(PurePath(document.file).parent / written)
-    rules, found = load_policy(content_of(folder / files[written], called), called)
-    document.problems += found
-    return rules
+def _policies(
+    document: Document,
+    written: str | None,
+    folder: Path,
+    files: collections.abc.Mapping[str, str],
+    given: str | None,
+) -> tuple[Rules, ...]:
+    """Read the policies, each file once; what is wrong with one stands beside what is wrong with the manifest."""
+    places: dict[Path, str] = {}
+    if written is not None and written in files:
+        places[(folder / files[written]).resolve()] = str(PurePath(document.file).parent / written)
+    if given is not None:
+        # One that is not there, or no name at all, must not mean that everything is allowed.
+        if not given or not Path(given).is_file():
+            hint = "it holds for every manifest; where there is none, unset it"
+            raise InvalidManifest("E531", f"{POLICY} names no policy: there is no file {quoted(given)}", hint=hint)
+        places.setdefault(Path(given).resolve(), given)
+    policies = []
+    for place, called in places.items():
+        rules, found = load_policy(content_of(place, called), called)
+        document.problems += found
+        policies.append(rules)
+    return tuple(filter(None, policies))
 
 
 def content_of(path: Path, called: str) -> bytes:

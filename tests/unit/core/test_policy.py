@@ -90,10 +90,10 @@ def test_a_forbidden_package_is_found_in_the_archives(forbidden: str, is_told: b
 
 
 def test_without_a_policy_everything_is_allowed(tmp_path: Path) -> None:
-    free = replace(loaded(tmp_path, "require_tests: true\n"), policy=None)
+    free = replace(loaded(tmp_path, "require_tests: true\n"), policies=())
     plan = make(state(wanted(resource("a.py"))), live(there(resource("a.py"), marker())), stack=STACK, destination=HERE)
     assert of_manifest(free, {}, cast("Artifacts", SimpleNamespace(archives={}))) == []
-    assert (of_plan(None, plan), of_time(None, utc("2026-11-20 12:00"))) == ([], [])
+    assert (of_plan((), plan), of_time((), utc("2026-11-20 12:00"))) == ([], [])
 
 
 def test_owners_are_those_of_what_the_stack_manages(tmp_path: Path) -> None:
@@ -103,8 +103,8 @@ def test_owners_are_those_of_what_the_stack_manages(tmp_path: Path) -> None:
         stack=STACK,
         destination=HERE,
     )
-    assert of_plan(loaded(tmp_path, "owners: ['aliyun$*']\n").policy, plan) == []
-    found = of_plan(loaded(tmp_path, "owners: [team]\n").policy, plan)
+    assert of_plan(loaded(tmp_path, "owners: ['aliyun$*']\n").policies, plan) == []
+    found = of_plan(loaded(tmp_path, "owners: [team]\n").policies, plan)
     assert [one.message for one in found] == [
         "resource b.py belongs to ALIYUN$ann",
         "resource a.py belongs to ALIYUN$ann",

@@ -23,11 +23,10 @@ def says(folder: Folder, policy: str) -> list[str]:
 
 def test_a_policy_stands_beside_the_manifest_with_its_places(folder: Folder) -> None:
     assert says(folder, "owners: [ALIYUN$ann]\nfrozen:\n  - {days: [sat], zone: UTC}\n") == []
-    rules = folder.load(MANIFEST).policy
-    assert rules is not None
+    (rules,) = folder.load(MANIFEST).policies
     assert rules.policy.owners == ["ALIYUN$ann"]
     assert str(rules.at("frozen", 0)) == "policy.yaml:3:5"
-    assert folder.load("stack: s\nfunctions: {}\n").policy is None
+    assert folder.load("stack: s\nfunctions: {}\n").policies == ()
 
 
 WRONG = {
