@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, TypeVar
 from reconciler import workflow
 from reconciler.artifacts.content import read
 from reconciler.errors import InvalidManifest, PackageError, Problem, Refused, ServiceError, UsageError, count
-from reconciler.manifest.editing import add, lines, scalar
+from reconciler.manifest.editing import Entry, add, lines, literally, scalar
 from reconciler.manifest.load import understand
 from reconciler.manifest.paths import Folder, Refusal
 from reconciler.names import function_key, resource_key, wheel_archive
+from reconciler.plan import needs
 from reconciler.render.words import size
 from reconciler.selection import Imported, Present, function_entry, is_file, path_of, resource_entry, select
 from reconciler.sources.project import fitting
@@ -37,8 +38,9 @@ if TYPE_CHECKING:
     from reconciler.artifacts.cache import Cache
     from reconciler.errors import Position
     from reconciler.ledger import Reading
-    from reconciler.manifest.editing import Entry
+    from reconciler.manifest.editing import Value
     from reconciler.manifest.load import Loaded
+    from reconciler.manifest.model import Resource as Declared
     from reconciler.names import Key
     from reconciler.selection import Selection
     from reconciler.sources import Finding
@@ -53,6 +55,9 @@ _PREFERENCE = ("cp37", "cp27", "cp311")
 """Of runtimes that fit alike, the first is taken."""
 
 MANIFEST = "udfs.yaml"
+
+_PRESENT = "present"
+"""Where a draft has the files that the manifest has already."""
 
 
 @dataclass(frozen=True)
@@ -245,6 +250,9 @@ class _Draft:
     def judge(self) -> None:
         """Leave out what no manifest can have, and find each function's Python."""
         self.usual = self.ground.loaded.manifest.python
+        for _, declared in self._present():
+            if declared.file is not None:
+                _bring((self.ground.folder / declared.file).resolve(), self.staging / _PRESENT / declared.file)
         loaded, artifacts = self._passing(self._artifacts)
         found = {live.object.key: fitting(live.object.name, loaded, artifacts) for live in self.chosen.functions}
         wrong = {key: min(findings.values(), key=_weight) for key, findings in found.items()}
@@ -283,6 +291,11 @@ class _Draft:
         functions = [function_entry(one, names, pythons.get(one.object.key)) for one in self.chosen.functions]
         return resources, functions
 
+    def _present(self) -> list[tuple[str, Declared]]:
+        """Return the resources that the manifest has and the chosen functions list: these are judged with them."""
+        listed = {need for one in self.chosen.functions for need in needs(one.object)}
+        return [(n, one) for n, one in self.ground.loaded.manifest.resources.items() if resource_key(n) in listed]
+
     def _passing(self, step: Callable[[Loaded], T]) -> tuple[Loaded, T]:
         """Take a step over the draft, without what the step finds wrong."""
         while True:
@@ -310,23 +323,36 @@ class _Draft:
         told.append(f"targets: {{local: {{{', '.join(f'{key}: {scalar(value)}' for key, value in place.items())}}}}}")
         owners: list[Key | None] = [None] * len(told)
         resources, functions = self._entries()
-        for section, entries, chosen in (
-            ("resources", resources, self.chosen.resources),
-            ("functions", functions, self.chosen.functions),
+        resources += [_again(name, declared) for name, declared in self._present()]
+        for section, entries, key_of in (
+            ("resources", resources, resource_key),
+            ("functions", functions, function_key),
         ):
             told.append(f"{section}:")
             owners.append(None)
-            for entry, live in zip(entries, chosen, strict=True):
+            for entry in entries:
                 these = list(lines(entry))
                 told += these
-                owners += [live.object.key] * len(these)
+                owners += [key_of(entry.name)] * len(these)
         return "\n".join(told) + "\n", owners
 
     def _owner(self, at: Position, owners: Sequence[Key | None]) -> Key | None:
         if at.file == MANIFEST:
             return owners[at.line - 1] if at.line <= len(owners) else None
         files = {path_of(_resource(one)): one.object.key for one in self.chosen.resources}
+        files |= {f"{_PRESENT}/{declared.file}": resource_key(name) for name, declared in self._present()}
         return files.get(at.file)
+
+
+def _again(name: str, declared: Declared) -> Entry:
+    """Return a resource of the manifest as it stands in a draft."""
+    told = declared.model_dump(include={"table", "partition", "type", "exclude"}, exclude_defaults=True)
+    if declared.file is not None:
+        told["file"] = f"{_PRESENT}/{declared.file}"
+    fields: dict[str, Value] = {
+        key: [*map(literally, value)] if isinstance(value, list) else literally(value) for key, value in told.items()
+    }
+    return Entry(name, fields)
 
 
 def _quiet(step: str) -> None:
@@ -341,6 +367,14 @@ def _weight(findings: Iterable[Finding]) -> tuple[int, int]:
     """Return how many errors and warnings there are: the Python that a source has fewest for is the one it is for."""
     severities = Counter(one.severity for one in findings)
     return severities["error"], severities["warning"]
+
+
+def _bring(source: Path, goal: Path) -> None:
+    goal.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, goal, symlinks=True, dirs_exist_ok=True)
+    elif not goal.exists():
+        _link(source, goal)
 
 
 def _link(source: Path, goal: Path) -> None:
