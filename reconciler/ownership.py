@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from reconciler.diff import Action, Change, Difference, differences, managed_by
 from reconciler.errors import Problem, UsageError
 from reconciler.names import function_key, resource_key
-from reconciler.plan import Plan, another_stacks, ordered
-from reconciler.state import Desired, Function, Marker, Resource, name_mark
+from reconciler.plan import Plan, another_stacks, needs, ordered
+from reconciler.state import Desired, Function, Marker, Resource, name_mark, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -101,9 +101,24 @@ def adoption(keys: Collection[Key], desired: DesiredState, side: Side, held: Hel
 
 
 def to_release(names: Iterable[str], desired: DesiredState, side: Side) -> tuple[Key, ...]:
-    """Return the keys of what is to be let go; raises for what the manifest lists, and for what is not ours."""
+    """
+    Return the keys of what is to be let go; raises for what the manifest lists, and for what is not ours.
+
+    A name with * or ? stands for all that it fits, that is ours, and that the manifest does not list. Old versions, which
+    no function lists, are not among it: they stay for `rollback` and go with `gc`.
+    """
     problems, found = [], []
+    in_use = {need for have in side.live.values() for need in needs(have.object)}
     for name in names:
+        if any(mark in name for mark in "*?"):
+            fits = [key for key in side.live if fnmatchcase(key.folded, name.lower()) and key not in desired]
+            ours = [key for key in fits if side.is_ours(key) and (key in in_use or not version_of(side.live[key]))]
+            if not ours:
+                message = f"stack '{side.stack}' manages nothing that '{name}' fits and the manifest does not list"
+                hint = "udfs plan shows what is managed; what is to be disowned is taken out of the manifest first"
+                problems.append(Problem("E510", message, hint=hint))
+            found += [side.live[key].object.key for key in ours]
+            continue
         there = [side.live[key].object.key for key in _keys_of(name) if key in side.live]
         ours = [key for key in there if side.is_ours(key)]
         if listed := [desired[key] for key in ours if key in desired]:

@@ -49,7 +49,8 @@ def adopt(options: Options, names: tuple[str, ...], yes: bool, writers: int) -> 
 def disown(options: Options, names: tuple[str, ...], yes: bool, writers: int) -> int:
     """Stop managing functions and resources, and leave them in the project as they are.
 
-    Take them out of the manifest first; another stack may then adopt them.
+    Take them out of the manifest first; another stack may then adopt them. '*' and '?' stand for other characters, and
+    '*' for everything that this stack manages and the manifest no longer lists, old versions aside.
     """
     return _own(options, names, workflow.make_release, yes=yes, writers=writers)
 
