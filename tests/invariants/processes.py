@@ -96,6 +96,9 @@ def _command(folder: str, out: str, arguments: tuple[str, ...], env: Mapping[str
         _lay_down_powers()
     if limits.file_bytes is not None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        # CPython 3.11 takes what it could write of a compiled module for the whole, and everybody would import that.
+        sys.dont_write_bytecode = True
+        os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
         resource.setrlimit(resource.RLIMIT_FSIZE, (limits.file_bytes, limits.file_bytes))
     sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
     main(arguments)
