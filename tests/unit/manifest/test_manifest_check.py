@@ -167,6 +167,10 @@ WRONG = {
     "no source and no module": (function("class: A"), ["2:24 E310 'A' is not module.Class"]),
     "a module that is no name": (function("class: a-b.A"), ["2:24 E310 'a-b.A' is not module.Class"]),
     "no resource with the module": (function("class: m.A"), ["2:24 E310 no resource of the function holds the module 'm'"]),
+    "a module that is none to the service": (
+        S + "resources: {m.py: {file: a.py, type: file}}\nfunctions: {f: {class: m.A, resources: [m.py]}}\n", [
+        "3:24 E310 'm.py' holds the module 'm', and is a resource of type file",
+    ]),
     "nothing of ours": (function("class: m.A, resources: [other/resources/m.py]"), [
         "2:13 E308 the function 'f' has no resource that this manifest manages",
     ]),
