@@ -323,6 +323,11 @@ def _form() -> TypeAdapter[_Written]:
     return TypeAdapter(_Written)
 
 
+def get_ready() -> None:
+    """Make what reads entries, which takes about as long as a page of a listing takes to come."""
+    _form()
+
+
 def _entry(written: _Written) -> Entry:
     return Entry(
         stack=written.stack,

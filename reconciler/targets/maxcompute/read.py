@@ -15,7 +15,18 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from reconciler.errors import ServiceError
-from reconciler.ledger import Applied, Entry, Reading, entry_name, epoch_of, is_entry, is_unmoved, parse, unreadable
+from reconciler.ledger import (
+    Applied,
+    Entry,
+    Reading,
+    entry_name,
+    epoch_of,
+    get_ready,
+    is_entry,
+    is_unmoved,
+    parse,
+    unreadable,
+)
 from reconciler.names import Key, reference
 from reconciler.state import Function, Live, Resource, read_comment
 from reconciler.targets.maxcompute.client import moment
@@ -48,6 +59,7 @@ def everything(client: Client, stack: str, *, full: bool = False) -> Reading:
     """
     with ThreadPoolExecutor(_WORKERS) as pool:
         functions = pool.submit(lambda: list(_functions(client)))
+        pool.submit(get_ready)
         listed = list(_resources(client))
         entries: list[Live] = []
         resources: list[Live] = []
