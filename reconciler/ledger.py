@@ -23,9 +23,9 @@ import re
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, TypeAlias
 
-from pydantic import Field, TypeAdapter
+from pydantic import AfterValidator, Field, TypeAdapter
 
 from reconciler.errors import LeaseHeld, ServiceError, count
 from reconciler.names import Key, reference
@@ -264,6 +264,16 @@ def unreadable(name: str) -> ServiceError:
     )
 
 
+def _is_there(text: str | None) -> str:
+    if text is None:
+        raise ValueError("null where udfs writes nothing")
+    return text
+
+
+_Text: TypeAlias = Annotated[str | None, AfterValidator(_is_there)]
+"""Text, or left out."""
+
+
 @dataclass(frozen=True)
 class _Resource:
     """A resource as it is written in an entry."""
@@ -272,10 +282,10 @@ class _Resource:
     name: str
     type: str
     size: int
-    md5: str | None = None
+    md5: _Text = None
     comment: str = ""
-    table: str | None = None
-    modified: str | None = None
+    table: _Text = None
+    modified: _Text = None
     protected: bool = False
 
     def read(self) -> Applied:
@@ -293,7 +303,7 @@ class _Function:
     name: str
     class_: Annotated[str, Field(alias="class")]
     resources: tuple[str, ...]
-    created: str | None = None
+    created: _Text = None
     protected: bool = False
 
     def read(self) -> Applied:
