@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import Any
 
@@ -47,8 +48,14 @@ def places(value: object, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 def comparable(written: bytes) -> dict[str, Any]:
-    """Return a document without the names of its objects, which follow from what those say."""
+    """
+    Return a document without the names of its objects, which follow from what those say; of who applied, what udfs knows of.
+
+    What is not told of a holder is not known, and what else is told of one changes nothing.
+    """
     told: dict[str, Any] = json.loads(written)
+    if isinstance(told["holder"], dict):
+        told["holder"] = {name: told["holder"].get(name, usual) for name, usual in asdict(Holder()).items()}
     return {**told, "objects": sorted(json.dumps(one, sort_keys=True) for one in told["objects"].values())}
 
 
