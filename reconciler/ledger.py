@@ -164,7 +164,9 @@ class Entry:
 
         A run that was cut off, or a write that failed, leaves behind what was wanted, which may never have come about.
         """
-        return None if (key.kind, key.folded) in self._uncertain else self.objects.get(key)
+        if self._uncertain and (key.kind, key.folded) in self._uncertain:
+            return None
+        return self.objects.get(key)
 
     @functools.cached_property
     def _uncertain(self) -> frozenset[tuple[str, str]]:
