@@ -125,12 +125,8 @@ def _has_content(live: Live) -> bool:
 
 def _as_applied(live: Live, applied: Applied) -> Live:
     """Return a resource that looks as the ledger saw it, with the MD5 that it then had."""
-    have, was = live.object, applied.object
-    assert isinstance(have, Resource)
-    assert isinstance(was, Resource)
-    if (have.name, have.comment, have.table) == (was.name, was.comment, was.table):
-        return _with(live, was)  # type and size are the same, or it would not look so
-    return _holding(live, was.md5, was.size)
+    assert isinstance(applied.object, Resource)
+    return _holding(live, applied.object.md5, applied.object.size)
 
 
 def _with_md5(client: Client, live: Live) -> Live | None:
@@ -145,10 +141,7 @@ def _holding(live: Live, md5: str | None, size: int) -> Live:
     """Return a listed resource with what the listing does not tell; `replace` would take five times as long, twice."""
     was = live.object
     assert isinstance(was, Resource)
-    return _with(live, Resource(was.name, was.type, md5, size, was.comment, was.table))
-
-
-def _with(live: Live, told: Resource) -> Live:
+    told = Resource(was.name, was.type, md5, size, was.comment, was.table)
     return Live(told, live.owner, live.updater, live.created, live.modified, live.marker, live.schema)
 
 
