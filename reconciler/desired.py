@@ -13,7 +13,6 @@ replaces its definition: no query sees half of an update.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciler.manifest.check import resource_type
@@ -47,7 +46,7 @@ def state(loaded: Loaded, artifacts: Artifacts) -> DesiredState:
     protected = {function_key(name) for name, function in manifest.functions.items() if function.protect}
     protected |= {resource_key(name) for name, resource in manifest.resources.items() if resource.protect}
     marked = {key: _marked(desired, carried.get(key)) for key, desired in wanted.items()}
-    return marked | {key: replace(marked[key], protected=True) for key in protected & marked.keys()}
+    return marked | {key: marked[key]._replace(protected=True) for key in protected & marked.keys()}
 
 
 def _resources(loaded: Loaded, artifacts: Artifacts) -> Iterator[Desired]:
@@ -110,7 +109,7 @@ def _function(name: str, loaded: Loaded, artifacts: Artifacts) -> Desired:
 def _marked(desired: Desired, marks: set[str] | None) -> Desired:
     if not marks or desired.marker is None:
         return desired
-    return replace(desired, marker=replace(desired.marker, functions=frozenset(marks)))
+    return desired._replace(marker=desired.marker._replace(functions=frozenset(marks)))
 
 
 def _table(table: str, partition: str | None, target: Target) -> str:

@@ -14,10 +14,10 @@ their cause is known only where a marker names a function that is gone.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.errors import count
 from reconciler.names import Key, resource_key
@@ -88,8 +88,7 @@ class Cause(enum.Enum):
     """Nothing differs."""
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(NamedTuple):
     """One field of one object."""
 
     field: str
@@ -99,8 +98,7 @@ class Difference:
     new: str
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """What is to be done to one object, and the two sides it was concluded from."""
 
     action: Action
@@ -352,7 +350,7 @@ def _with_kept_marks(want: Desired, have: Live, alive: frozenset[str]) -> Desire
     if want.marker is None or have.marker is None:
         return want
     kept = have.marker.functions & alive
-    return replace(want, marker=replace(want.marker, functions=want.marker.functions | kept))
+    return want._replace(marker=want.marker._replace(functions=want.marker.functions | kept))
 
 
 def _content(md5: str | None, size: int) -> str:

@@ -98,7 +98,7 @@ def why_moved(was: Live | None, now: Live | None) -> str | None:
 def _as_listed(live: Live) -> Live:
     """Return an object as a listing shows it that is not ours: without its MD5, which nobody asked for."""
     if isinstance(live.object, Resource) and live.marker is None:
-        return replace(live, object=replace(live.object, md5=None))
+        return live._replace(object=live.object._replace(md5=None))
     return live
 
 

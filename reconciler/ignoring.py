@@ -7,7 +7,6 @@ resource is not among them: it is always written whole, with the comment and the
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -38,9 +37,9 @@ def _as_found(want: Desired, have: Live | None, fields: Collection[str]) -> Desi
         return want
     new, old = want.object, have.object
     if isinstance(new, Resource) and isinstance(old, Resource):
-        return replace(want, object=replace(new, comment=old.comment if "comment" in fields else new.comment))
+        return want._replace(object=new._replace(comment=old.comment if "comment" in fields else new.comment))
     assert isinstance(new, Function)
     assert isinstance(old, Function)
     class_path = old.class_path if "class" in fields else new.class_path
     resources = old.resources if "resources" in fields else new.resources
-    return replace(want, object=Function(new.name, class_path, resources))
+    return want._replace(object=Function(new.name, class_path, resources))

@@ -171,8 +171,8 @@ def _looked_at(chosen: Selection, target: Target, stack: str) -> Selection:
         elif marker and marker.stack != stack and _resource(now).md5 != marker.md5:
             gone[key] = f"stack '{marker.stack}' manages it, and it was changed outside"
         # A comment is whole in a listing; what a header makes of it is not known.
-        kept = replace(_resource(now), comment=_resource(listed).comment) if now else listed.object
-        seen.append(replace(now, object=kept) if now else listed)
+        kept = _resource(now)._replace(comment=_resource(listed).comment) if now else listed.object
+        seen.append(now._replace(object=kept) if now else listed)
     return replace(chosen, resources=tuple(seen)).without(gone)
 
 

@@ -23,9 +23,9 @@ import re
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Protocol, TypeAlias
 
-from pydantic import AfterValidator, Field, TypeAdapter
+import msgspec
 
 from reconciler.errors import LeaseHeld, ServiceError, count
 from reconciler.names import Key, reference
@@ -106,8 +106,7 @@ class Step:
     outcome: str = "not tried"
 
 
-@dataclass(frozen=True)
-class Applied:
+class Applied(NamedTuple):
     """An object as the last apply left it, or was about to."""
 
     object: Resource | Function
@@ -211,8 +210,11 @@ def is_entry(name: str) -> bool:
 
 
 def dump(entry: Entry) -> bytes:
-    """Return an entry as its resource's content: JSON, an object a line, sorted."""
-    objects = {str(key): _written(applied) for key, applied in sorted(entry.objects.items())}
+    """
+    Return an entry as its resource's content: JSON, an object a line, sorted.
+
+    No more white space than that: each plan of a large stack fetches and reads all of it.
+    """
     head = {
         "format": FORMAT,
         "stack": entry.stack,
@@ -223,9 +225,12 @@ def dump(entry: Entry) -> bytes:
         "expires": _time(entry.expires),
         "digest": entry.digest,
         "steps": [asdict(step) for step in entry.steps],
-        "objects": objects,
     }
-    return (json.dumps(head, indent=1, sort_keys=True) + "\n").encode()
+    objects = (f"{_json(str(key))}:{_json(_written(applied))}" for key, applied in sorted(entry.objects.items()))
+    return (_json(head)[:-1] + ',"objects":{\n' + ",\n".join(objects) + "\n}}\n").encode()
+
+
+_json = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 def parse(content: bytes, name: str) -> Entry:
@@ -235,13 +240,13 @@ def parse(content: bytes, name: str) -> Entry:
     Nothing is guessed: an apply on top of an entry that is not understood could undo what it records.
     """
     try:
-        written = _form().validate_json(content, strict=True)
+        written = msgspec.json.decode(content, type=_Written)
         if written.format != FORMAT or not 0 < written.epoch < LAST_EPOCH:
             raise ValueError("an entry that udfs does not write, or after which none can come")
         entry = _entry(written)
         if is_entry(name) and entry.name.lower() != name.lower():
             raise ValueError("an entry of another name")
-    except ValueError as cause:
+    except (ValueError, RecursionError) as cause:
         form = _format(content)
         if form != FORMAT and _FORMAT.match(form):
             hint = "use a newer udfs"
@@ -266,57 +271,44 @@ def unreadable(name: str) -> ServiceError:
     )
 
 
-def _is_there(text: str | None) -> str:
-    if text is None:
-        raise ValueError("null where udfs writes nothing")
-    return text
+_Text: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
+"""Text that is left out where there is none; then the default stands in for it, which is not validated."""
 
 
-_Text: TypeAlias = Annotated[str | None, AfterValidator(_is_there)]
-"""Text, or left out."""
-
-
-@dataclass(frozen=True)
-class _Resource:
+class _Resource(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="resource"):
     """A resource as it is written in an entry."""
 
-    kind: Literal["resource"]
     name: str
     type: str
     size: int
-    md5: _Text = None
-    comment: str = ""
-    table: _Text = None
-    modified: _Text = None
+    md5: _Text = ""
+    comment: _Text = ""
+    table: _Text = ""
+    modified: _Text = ""
     protected: bool = False
 
     def read(self) -> Applied:
-        resource = Resource(self.name, self.type, self.md5, self.size, self.comment, self.table)
-        return Applied(
-            resource, _moment(self.modified) if self.modified is not None else None, protected=self.protected
-        )
+        resource = Resource(self.name, self.type, self.md5 or None, self.size, self.comment, self.table or None)
+        return Applied(resource, _moment(self.modified) if self.modified else None, protected=self.protected)
 
 
-@dataclass(frozen=True)
-class _Function:
+class _Function(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="function"):
     """A function as it is written in an entry."""
 
-    kind: Literal["function"]
     name: str
-    class_: Annotated[str, Field(alias="class")]
     resources: tuple[str, ...]
-    created: _Text = None
+    class_: str = msgspec.field(name="class")
+    created: _Text = ""
     protected: bool = False
 
     def read(self) -> Applied:
         # What is written is already relative to the function's own place.
         function = Function(self.name, self.class_, tuple(reference(one, "", None) for one in self.resources))
-        return Applied(function, None, _moment(self.created) if self.created is not None else None, self.protected)
+        return Applied(function, None, _moment(self.created) if self.created else None, self.protected)
 
 
-@dataclass(frozen=True)
-class _Written:
-    """An entry as it is written; pydantic reads it strictly, so that nothing passes for what udfs does not write."""
+class _Written(msgspec.Struct, frozen=True):
+    """An entry as it is written; msgspec reads it strictly, so that nothing passes for what udfs does not write."""
 
     format: str
     stack: str
@@ -327,17 +319,7 @@ class _Written:
     outcome: Outcome
     digest: str
     steps: tuple[Step, ...]
-    objects: dict[str, Annotated[_Resource | _Function, Field(discriminator="kind")]]
-
-
-@functools.cache
-def _form() -> TypeAdapter[_Written]:
-    return TypeAdapter(_Written)
-
-
-def get_ready() -> None:
-    """Make what reads entries, which takes about as long as a page of a listing takes to come."""
-    _form()
+    objects: dict[str, _Resource | _Function]
 
 
 def _entry(written: _Written) -> Entry:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Kind = Literal["function", "resource"]
 
@@ -67,8 +67,7 @@ def function_key(name: str) -> Key:
     return Key("function", name.lower(), name)
 
 
-@dataclass(frozen=True)
-class Reference:
+class Reference(NamedTuple):
     """A resource as a function names it."""
 
     name: str

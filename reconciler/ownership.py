@@ -9,7 +9,7 @@ back. The objects of another stack are never taken: that stack has to let them g
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -177,7 +177,7 @@ def _adopted(key: Key, want: Desired, side: Side, held: Held, theirs: frozenset[
         return Change(Action.ADOPT, key, Desired(have.object, want.origin), have, differences=found)
     assert isinstance(want.object, Resource)
     assert want.marker is not None
-    kept = replace(have.object, comment=want.object.comment)
+    kept = have.object._replace(comment=want.object.comment)
     return Change(
         Action.ADOPT, key, Desired(kept, want.origin, _mark(side.stack, key, held, want.marker.functions - theirs)),
         have, differences=found,
@@ -199,7 +199,7 @@ def _released(key: Key, side: Side, held: Held, at: Position) -> Change:
     if isinstance(have.object, Function):
         return Change(Action.RELEASE, key, Desired(have.object, at), have)
     # Not an empty one: whether a service that is handed an empty comment keeps the old one is not known.
-    left = replace(have.object, comment=have.object.comment or f"was managed by udfs, stack {side.stack}")
+    left = have.object._replace(comment=have.object.comment or f"was managed by udfs, stack {side.stack}")
     return Change(Action.RELEASE, key, Desired(left, at, _mark(side.stack, key, held)), have)
 
 

@@ -126,7 +126,7 @@ def make(
     operations = [change for change in found.changes if change.action is not Action.KEEP]
     operations = _renamed(operations, desired, moved or {})
     if cause is not None:
-        operations = [replace(change, cause=cause) for change in operations]
+        operations = [change._replace(cause=cause) for change in operations]
     refusals = [
         *map(_clash, found.clashes),
         *(problem for change in operations if (problem := _retyped(change))),
@@ -336,10 +336,10 @@ def _renamed(operations: Sequence[Change], desired: DesiredState, moved: Mapping
     for change in operations:
         if change.key in pairs:
             difference = Difference("name", change.key.name, pairs[change.key].name)
-            told.append(replace(change, cause=Cause.MOVED, differences=(difference,)))
+            told.append(change._replace(cause=Cause.MOVED, differences=(difference,)))
         elif change.key in names and change.action is Action.CREATE:
             difference = Difference("name", names[change.key].name, change.key.name)
-            told.append(replace(change, cause=Cause.MOVED, differences=(difference,)))
+            told.append(change._replace(cause=Cause.MOVED, differences=(difference,)))
         else:
             told.append(change)
     return told
@@ -408,5 +408,8 @@ def _digest(plan: Plan) -> str:
 def _identity(change: Change) -> object:
     if change.desired is None:
         return None
-    marker = change.desired.marker
-    return [asdict(change.desired.object), marker.on(change.key.name) if marker else ""]
+    marker, wanted = change.desired.marker, change.desired.object
+    fields = wanted._asdict()
+    if isinstance(wanted, Function):
+        fields["resources"] = [ref._asdict() for ref in wanted.resources]
+    return [fields, marker.on(change.key.name) if marker else ""]

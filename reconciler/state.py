@@ -5,15 +5,17 @@ What a project holds, or should hold: frozen values, no behaviour of the world.
 who touched the object and when. A `Marker` is the line that udfs leaves in a resource's comment: the one free text
 that the service keeps and lists. Functions have no comment, so the marker of the resource that carries a function's
 code names the function too (see DECISIONS, "Who owns a function").
+
+The values are named tuples: a plan of 15,000 objects makes more than a hundred thousand of them, and a frozen dataclass
+takes three times as long to make, and more memory.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from reconciler.names import Key, Reference, function_key, resource_key, unversioned
 
@@ -33,8 +35,7 @@ _MARKER = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Marker:
+class Marker(NamedTuple):
     """Who manages a resource, and what was last put there."""
 
     stack: str
@@ -74,12 +75,12 @@ def read_comment(comment: str, name: str) -> tuple[str, Marker | None]:
     found = _MARKER.match(comment)
     if found is None or found["name"] != name_mark(name):
         return comment, None
-    functions = frozenset(filter(None, (found["functions"] or "").split(",")))
-    return found["text"], Marker(found["stack"], found["sha256"], found["md5"], functions)
+    text, stack, _, sha256, md5, functions = found.groups()
+    marks = frozenset(filter(None, functions.split(","))) if functions else frozenset()
+    return text, Marker(stack, sha256, md5, marks)
 
 
-@dataclass(frozen=True)
-class Resource:
+class Resource(NamedTuple):
     """A resource as far as it is compared."""
 
     name: str
@@ -103,8 +104,7 @@ class Resource:
         return resource_key(self.name)
 
 
-@dataclass(frozen=True)
-class Function:
+class Function(NamedTuple):
     """A function as far as it is compared."""
 
     name: str
@@ -119,8 +119,7 @@ class Function:
 Object: TypeAlias = Resource | Function
 
 
-@dataclass(frozen=True)
-class Desired:
+class Desired(NamedTuple):
     """An object that should be there."""
 
     object: Object
@@ -134,8 +133,7 @@ class Desired:
     """Whether it must not be deleted, even when the manifest no longer lists it."""
 
 
-@dataclass(frozen=True)
-class Live:
+class Live(NamedTuple):
     """An object that is there."""
 
     object: Object

@@ -69,7 +69,7 @@ def back(entry: Entry, reading: Reading, stack: str, destination: Destination) -
     was = {key: Desired(one.object, at) for key, one in entry.objects.items() if isinstance(one.object, Function)}
     kept = _as_they_are(reading, stack, at)
     # Protection is not what is rolled back.
-    wanted = {**kept, **{key: replace(one, protected=_is_protected(key, reading)) for key, one in was.items()}}
+    wanted = {**kept, **{key: one._replace(protected=_is_protected(key, reading)) for key, one in was.items()}}
     made = plan.make(
         wanted, reading.live, stack=stack, destination=destination, last=reading.last, cause=Cause.ROLLED_BACK
     )

@@ -128,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def collect_rarely() -> None:
     """Look for garbage less often: of thousands of small values all stay, and going through them is a third of the time."""
-    gc.set_threshold(100_000, 50, 50)
+    gc.set_threshold(250_000, 50, 50)
 
 
 def _flushed(code: int) -> int:

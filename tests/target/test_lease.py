@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 import time
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -221,7 +220,7 @@ def test_a_function_that_was_made_anew_is_somebody_elses(server: Server, content
     key = function_key("f")
     have = reading.live[key]
     assert reading.last.objects[key].created == have.created
-    anew = replace(have, created=NOON)
+    anew = have._replace(created=NOON)
     assert managed_by(have, {key: have}, reading.last) == STACK
     assert managed_by(anew, {key: anew}, reading.last) is None
 
@@ -487,11 +486,11 @@ def test_what_was_done_is_told_even_if_it_cannot_be_written_down(server: Server,
 
 resources = st.builds(
     Resource, st.from_regex(r"[a-z]{1,8}\.csv", fullmatch=True), st.just("file"), st.from_regex(r"[0-9a-f]{32}", fullmatch=True),
-    st.integers(0, 2**31), st.text(max_size=9),
+    st.integers(0, 2**31), st.text(max_size=9), st.none(),
 )  # fmt: skip
 functions = st.builds(
     Function, st.from_regex(r"[a-z]{1,8}", fullmatch=True), st.just("a.F"),
-    st.lists(st.builds(Reference, st.just("x.py"), st.sampled_from([None, "other"])), max_size=3).map(tuple),
+    st.lists(st.builds(Reference, st.just("x.py"), st.sampled_from([None, "other"]), st.none()), max_size=3).map(tuple),
 )  # fmt: skip
 
 

@@ -21,7 +21,6 @@ from reconciler.ledger import (
     Reading,
     entry_name,
     epoch_of,
-    get_ready,
     is_entry,
     is_unmoved,
     parse,
@@ -59,26 +58,30 @@ def everything(client: Client, stack: str, *, full: bool = False) -> Reading:
     """
     with ThreadPoolExecutor(_WORKERS) as pool:
         functions = pool.submit(lambda: list(_functions(client)))
-        pool.submit(get_ready)
-        listed = list(_resources(client))
         entries: list[Live] = []
         resources: list[Live] = []
-        for live in listed:
+        for live in _resources(client):
             (entries if is_entry(live.object.name) else resources).append(live)
         epochs = tuple(sorted(e for live in entries if (e := epoch_of(live.object.name, stack)) is not None))
-        last = _entry(client, entry_name(stack, epochs[-1])) if epochs else None
+        coming = pool.submit(_entry, client, entry_name(stack, epochs[-1])) if epochs else None
+        state = {live.object.key: live for live in (*functions.result(), *resources)}
+        mine = [key for key, live in state.items() if live.marker and live.marker.stack == stack and _has_content(live)]
+        last = coming.result() if coming else None
         remembered = {} if full or last is None else last.objects
-        found: list[Live | Future[Live | None]] = []
-        for live in resources:
-            if live.marker is None or live.marker.stack != stack or not _has_content(live):
-                found.append(live)
-            elif (applied := remembered.get(live.object.key)) is not None and is_unmoved(live, applied):
-                found.append(_as_applied(live, applied))
+        asked: dict[Key, Future[Live | None]] = {}
+        for key in mine:
+            live, applied = state[key], remembered.get(key)
+            if applied is not None and is_unmoved(live, applied):
+                state[key] = _as_applied(live, applied)
             else:
-                found.append(pool.submit(_with_md5, client, live))
-        # A resource that went away between the listing and its meta is not there.
-        there = (one.result() if isinstance(one, Future) else one for one in found)
-        state = {live.object.key: live for live in [*functions.result(), *filter(None, there)]}
+                asked[key] = pool.submit(_with_md5, client, live)
+        for key, answer in asked.items():
+            there = answer.result()
+            if there is None:
+                # It went away between the listing and its meta.
+                del state[key]
+            else:
+                state[key] = there
         return Reading(state, epochs, last)
 
 
@@ -202,7 +205,7 @@ def _function(element: Element, client: Client) -> Live:
     SQL functions and embedded code (IsSqlFunction, IsEmbeddedFunction) stand in the same list without class and
     resources [PyODPS models/function.py]; they come back as what they are: objects that no marker can name.
     """
-    names = [node.text or "" for node in element.findall("Resources/ResourceName")]
+    names = [node.text or "" for node in element.iter("ResourceName")]
     return Live(
         Function(
             name=_text(element, "Alias"),

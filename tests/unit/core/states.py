@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -96,7 +96,7 @@ class Dictionary:
             del self.objects[change.key]
         else:
             have = self.objects.get(change.key)
-            spelled = replace(change.desired.object, name=have.object.name if have else change.desired.object.name)
+            spelled = change.desired.object._replace(name=have.object.name if have else change.desired.object.name)
             self.objects[change.key] = Live(spelled, marker=change.desired.marker)
         self.written.append(f"{change.action.value} {change.key}")
         for entry in self.objects.values():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from reconciler.diff import Action, Cause, Change, Comparison, compare, explain_list, managed_by
 from reconciler.ledger import Applied, Entry, Holder
 from reconciler.names import Reference, function_key, resource_key, versioned
@@ -228,7 +226,7 @@ def test_what_another_stack_manages_with_the_same_content_is_shared_and_anything
     assert outcome(resource("a.py"), resource("a.py", "longer")) == "clash with geo", "its size says that it was edited"
     assert outcome(function("f", "a.py"), function("f", "a.py")) == "clash with geo"
     table, other = Resource("t", "table", table="demo.b"), Resource("t", "table", table="demo.c")
-    assert outcome(table, replace(table, table="DEMO.b"), None) == "shared"
+    assert outcome(table, table._replace(table="DEMO.b"), None) == "shared"
     assert outcome(table, other, None) == "clash with geo"
 
 

@@ -41,13 +41,13 @@ def told(have: LiveState, desired: DesiredState = WANTED, last: Entry | None = L
 
 EDITED = [
     ("content", there(resource("a.py", "hacked"), marker("one", "f")), "a.py", "edited: "),
-    ("comment", there(replace(DATA, comment="theirs"), marker()), "d.csv", "edited: "),
+    ("comment", there(DATA._replace(comment="theirs"), marker()), "d.csv", "edited: "),
     ("class", there(function("f", "a.py", "d.csv", class_path="a.G")), "f", "edited: "),
     ("list", there(function("f", "a.py")), "f", "list changed: "),
-    ("type", there(replace(DATA, type="py"), marker()), "d.csv", "type changed: a type is not changed in place"),
-    ("creation", replace(there(function("f", "a.py")), created=NOON + timedelta(1)), "f", "recreated: "),
+    ("type", there(DATA._replace(type="py"), marker()), "d.csv", "type changed: a type is not changed in place"),
+    ("creation", there(function("f", "a.py"))._replace(created=NOON + timedelta(1)), "f", "recreated: "),
     ("mark", there(DATA), "d.csv", "name taken: nothing marks it as ours any more"),
-    ("stack", there(replace(DATA, size=9), marker(stack="geo")), "d.csv", "name taken: the name was taken"),
+    ("stack", there(DATA._replace(size=9), marker(stack="geo")), "d.csv", "name taken: the name was taken"),
 ]  # fmt: skip
 
 
@@ -92,7 +92,7 @@ def test_without_a_ledger_a_deletion_is_known_and_what_was_there_is_not() -> Non
 def test_what_an_unfinished_run_left_is_not_blamed_on_anybody() -> None:
     steps = tuple(Step("update", key.kind, key.name, "failed") for key in WANTED)
     cut_off = replace(LAST, outcome="interrupted", steps=steps)
-    edits = there(function("f", "a.py")), there(replace(DATA, comment="older"), marker())
+    edits = there(function("f", "a.py")), there(DATA._replace(comment="older"), marker())
     assert told(project(*edits), last=cut_off) == {}
     assert told(project(without="f"), last=cut_off) == {}
     assert find(WANTED, project(*edits), STACK, cut_off).waiting == 2
@@ -143,7 +143,7 @@ def test_what_is_ignored_is_wanted_as_it_is_found() -> None:
     assert after(edited, rule("?", "class")) == function("f", "a.py", "d.csv", class_path="a.G")
     assert after(edited, rule("f*", "resources")) == function("f", "a.py")
     assert after(edited, rule("g", "class"), rule("*", "comment")) == function("f", "a.py", "d.csv")
-    noted = there(replace(DATA, comment="theirs"), marker())
+    noted = there(DATA._replace(comment="theirs"), marker())
     assert after(noted, rule("*.CSV", "comment")) == noted.object
     assert after(noted, rule("*.csv", "class")) == DATA
     assert ignoring(WANTED, {}, [both]) == WANTED

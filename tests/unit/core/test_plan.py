@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -282,7 +281,7 @@ def test_protection_outlives_the_entry_and_is_lifted_only_by_an_entry_without_it
 
 
 def test_what_is_protected_already_needs_no_note() -> None:
-    wants = {key: replace(want, protected=key.name == "f") for key, want in WANTED.items()}
+    wants = {key: want._replace(protected=key.name == "f") for key, want in WANTED.items()}
     assert steps(make(wants, DEPLOYED, stack=STACK, destination=HERE, last=remembering())) == ["record function f"]
     assert steps(make(wants, DEPLOYED, stack=STACK, destination=HERE, last=remembering("f"))) == []
     assert steps(make(wants, DEPLOYED, stack=STACK, destination=HERE)) == ["record function f"]

@@ -204,14 +204,14 @@ F = there(function("f", "a.py", "data.csv"))
 @pytest.mark.parametrize(
     ("now", "said"),
     [
-        (replace(MODULE, object=resource("a.py", "hacked")), "resource a.py was changed by ALIYUN$bob"),
-        (replace(MODULE, modified=LATER, updater="eve"), "resource a.py was changed by eve on 2026-11-20 13:00Z"),
-        (replace(MODULE, updater="eve"), "resource a.py was changed by eve on 2026-11-20 12:00Z"),
-        (replace(MODULE, created=LATER, owner="eve"), "resource a.py was deleted, and created again by eve"),
-        (replace(CSV, object=resource("data.csv", "x", kind="file")), "resource data.csv was changed"),
-        (replace(F, object=function("f", "a.py")), "function f was changed (the service does not tell who"),
-        (replace(F, object=function("f", "a.py", "data.csv", class_path="b.G")), "function f was changed"),
-        (replace(F, created=LATER, owner=""), "function f was deleted, and created again on 2026-11-20 13:00Z"),
+        (MODULE._replace(object=resource("a.py", "hacked")), "resource a.py was changed by ALIYUN$bob"),
+        (MODULE._replace(modified=LATER, updater="eve"), "resource a.py was changed by eve on 2026-11-20 13:00Z"),
+        (MODULE._replace(updater="eve"), "resource a.py was changed by eve on 2026-11-20 12:00Z"),
+        (MODULE._replace(created=LATER, owner="eve"), "resource a.py was deleted, and created again by eve"),
+        (CSV._replace(object=resource("data.csv", "x", kind="file")), "resource data.csv was changed"),
+        (F._replace(object=function("f", "a.py")), "function f was changed (the service does not tell who"),
+        (F._replace(object=function("f", "a.py", "data.csv", class_path="b.G")), "function f was changed"),
+        (F._replace(created=LATER, owner=""), "function f was deleted, and created again on 2026-11-20 13:00Z"),
         (there(resource("new.csv", kind="file")), "resource new.csv was created by ALIYUN$ann on 2026-11-20 12:00Z"),
     ],
 )
@@ -228,7 +228,7 @@ def test_what_went_away_is_named_whether_it_was_to_be_changed_or_not(gone: Live)
 
 
 def test_a_lost_mark_is_noticed() -> None:
-    told = stale(planned(), with_(replace(MODULE, marker=None)))
+    told = stale(planned(), with_(MODULE._replace(marker=None)))
     assert told == [
         "function f is no longer marked as this stack's",
         "resource a.py is no longer marked as this stack's",
@@ -236,7 +236,7 @@ def test_a_lost_mark_is_noticed() -> None:
 
 
 def test_an_apply_since_then_is_named_first() -> None:
-    told = stale(planned(epoch=1), with_(replace(MODULE, updater="eve")), epoch=2)
+    told = stale(planned(epoch=1), with_(MODULE._replace(updater="eve")), epoch=2)
     assert told[0] == "eve on ci applied stack 'risk' since the plan was made (epoch 2, 2026-11-20 12:00Z)"
     assert len(told) == 2
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from reconciler.drift import find
 from reconciler.errors import Problem
 from reconciler.plan import Plan, make
@@ -31,7 +29,7 @@ def test_refusals_without_end_are_cut_too() -> None:
 
 
 def test_names_and_words_of_others_are_no_markup_and_call_nobody() -> None:
-    edited = replace(there(resource("a.py", "two"), marker()), updater="@all <img src=x> | `x` [a](b)")
+    edited = there(resource("a.py", "two"), marker())._replace(updater="@all <img src=x> | `x` [a](b)")
     found = find(state(wanted(resource("a.py"))), live(edited), STACK, None)
     plan = make(state(wanted(resource("a.py"))), live(edited), stack=STACK, destination=HERE)
     for told in (markdown.drift(found, plan, None), markdown.plan(plan, [], None)):

@@ -121,7 +121,7 @@ def test_every_cause_has_its_sentence_in_a_plan(cause: Cause) -> None:
         stack=STACK,
         destination=HERE,
     )
-    changed = replace(plan, changes=tuple(replace(change, cause=cause) for change in plan.changes))
+    changed = replace(plan, changes=tuple(change._replace(cause=cause) for change in plan.changes))
     told = text.plain(text.plan(changed))
     assert "resource a.py" in told
     assert "content" in told
