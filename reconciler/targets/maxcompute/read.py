@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from reconciler.errors import ServiceError
@@ -224,29 +224,27 @@ def _pages(client: Client, path: str, root: str, item: str) -> Iterator[Element]
     The next page is asked for before this one is looked at: its first line says which comes next [recorded listings],
     and what it holds takes as long to understand as the next one to arrive.
     """
-
-    def fetch(marker: str) -> Answer:
-        return client.get(path, expectmarker="true", **({"marker": marker} if marker else {}))
-
     seen = {""}
+
+    def fetch(marker: str) -> tuple[Answer, Future[Any] | None]:
+        answer = client.get(path, expectmarker="true", **({"marker": marker} if marker else {}))
+        begins = _BEGINNING.match(answer.response.content[:_LONGEST_BEGINNING])
+        following = (begins["marker"] or b"").decode() if begins else _text(answer.xml(root), "Marker")
+        if not following:
+            return answer, None
+        if following in seen or len(seen) >= _MAX_PAGES:
+            told = f"marker {following!r} came twice" if following in seen else f"{_MAX_PAGES:,} pages"
+            raise client.garbage(f"the listing of {path.rpartition('/')[2]} never ends: {told}")
+        seen.add(following)
+        # Asked for by the thread itself: whoever waits for this page would first understand it and then ask.
+        return answer, pool.submit(fetch, following)
+
     # A thread of its own has a connection of its own, which stays open from page to page.
     with ThreadPoolExecutor(1) as pool:
-        coming: Future[Answer] | None = pool.submit(fetch, "")
+        coming: Future[tuple[Answer, Any]] | None = pool.submit(fetch, "")
         while coming is not None:
-            answer, coming = coming.result(), None
-            page = None
-            if begins := _BEGINNING.match(answer.response.content[:_LONGEST_BEGINNING]):
-                marker = (begins["marker"] or b"").decode().strip()
-            else:
-                page = answer.xml(root)
-                marker = _text(page, "Marker")
-            if marker and (marker in seen or len(seen) >= _MAX_PAGES):
-                told = f"marker {marker!r} came twice" if marker in seen else f"{_MAX_PAGES:,} pages"
-                raise client.garbage(f"the listing of {path.rpartition('/')[2]} never ends: {told}")
-            if marker:
-                seen.add(marker)
-                coming = pool.submit(fetch, marker)
-            yield from (answer.xml(root) if page is None else page).findall(item)
+            answer, coming = coming.result()
+            yield from answer.xml(root).findall(item)
 
 
 def _text(element: Element, name: str) -> str:
