@@ -72,6 +72,9 @@ class Cause(enum.Enum):
     REMOVED = "removed"
     """Managed by this stack, and no longer in the manifest."""
 
+    UNRECORDED = "unrecorded"
+    """Marked as this stack's and not in the manifest, though the ledger knows of no apply that made it: a forged mark looks so."""
+
     MOVED = "moved"
     """The manifest says that it has another name now: under the one it comes, under the other it goes."""
 
@@ -173,7 +176,8 @@ def compare(
         elif want is None and retire and version_of(have):
             superseded.append(have)
         elif want is None:
-            changes.append(Change(Action.DELETE, key, None, have, Cause.REMOVED))
+            cause = Cause.REMOVED if last is None or key in last.objects else Cause.UNRECORDED
+            changes.append(Change(Action.DELETE, key, None, have, cause))
         else:
             changes.append(_compared(key, want, have, alive, last.known(key) if last else None))
     return Comparison(tuple(changes), tuple(clashes), tuple(shared), foreign, tuple(superseded))

@@ -131,6 +131,7 @@ class ChangeDocument(_Model):
         "both",
         "unknown",
         "removed",
+        "unrecorded",
         "moved",
         "destroyed",
         "rolled back",

@@ -415,6 +415,7 @@ def test_a_failed_run_says_so_and_keeps_what_it_may_have_made(server: Server, co
         (b"[]", "E611"),
         (b'{"format": "udfs.ledger/1"}', "E611"),
         (b"\xff\xfe", "E611"),
+        (b"[" * 100_000, "E611"),
         (b'{"format": "udfs.ledger/2"}', "E612"),
     ],
 )

@@ -110,6 +110,13 @@ def test_what_the_stack_marked_and_the_manifest_dropped_is_deleted() -> None:
     assert [(c.action, c.cause) for c in found.changes] == [(Action.DELETE, Cause.REMOVED)] * 2
 
 
+def test_what_is_marked_and_on_no_record_is_told_from_what_the_manifest_dropped() -> None:
+    made, copied = there(resource("a.csv"), marker()), there(resource("b.csv"), marker())
+    last = Entry(STACK, 1, Holder(), NOON, NOON, "committed", objects={made.object.key: Applied(made.object)})
+    found = compare({}, live(made, copied), STACK, last)
+    assert [(c.key.name, c.cause) for c in found.changes] == [("a.csv", Cause.REMOVED), ("b.csv", Cause.UNRECORDED)]
+
+
 def test_a_strangers_function_over_a_managed_module_stays_theirs() -> None:
     project = live(there(resource("a.py"), marker("one", "f")), there(function("g", "a.py")))
     assert managed_by(project[function_key("g")], project) is None
