@@ -126,7 +126,11 @@ def make(
     operations = [change for change in found.changes if change.action is not Action.KEEP]
     operations = _renamed(operations, desired, moved or {})
     if cause is not None:
-        operations = [change._replace(cause=cause) for change in operations]
+        operations = [
+            # That a mark may be forged matters most where everything marked goes.
+            change if cause is Cause.DESTROYED and change.cause is Cause.UNRECORDED else change._replace(cause=cause)
+            for change in operations
+        ]
     refusals = [
         *map(_clash, found.clashes),
         *(problem for change in operations if (problem := _retyped(change))),

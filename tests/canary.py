@@ -1,9 +1,10 @@
 """
 Secrets that exist in this run alone, and a watch over everything that could give them away.
 
-The tests of whole commands run with these as access key and security token. What commands print, in this process or in
-another, every argument a process is started with, what is logged, and every file that is left under a test's folder, the
-service's store with ledgers and resources included, is searched for them; a test in which one turns up fails.
+The tests of whole commands run with these as access key and security token, those of locking with one as a package index's
+password. What commands print, in this process or in another, every argument a process is started with, what is logged, and
+every file that is left under a test's folder, the service's store with ledgers and resources included, is searched for
+them; a test in which one turns up fails.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SECRET, TOKEN = f"canary-key-{secrets.token_hex(12)}", f"canary-token-{secrets.token_hex(12)}"
-WATCHED = ("acceptance", "cli", "target", "invariants")
+SECRET, TOKEN, PASSWORD = (f"canary-{what}-{secrets.token_hex(12)}" for what in ("key", "token", "password"))
+WATCHED = ("acceptance", "cli", "target", "invariants", "locking")
 """Folders of tests."""
 
 _SIGNATURE = re.compile(rb"\bODPS [^\s:]+:[\w+/=-]{20,}")
@@ -34,9 +35,9 @@ class GaveAway(AssertionError):
 def require_absent(where: str, text: str | bytes | None) -> None:
     """Raise if a text holds a secret, or a signed header."""
     content = text.encode(errors="replace") if isinstance(text, str) else text or b""
-    for secret in (SECRET, TOKEN):
+    for what, secret in {"access key": SECRET, "security token": TOKEN, "index's password": PASSWORD}.items():
         if secret.encode() in content:
-            raise GaveAway(f"{where} holds {'the access key' if secret is SECRET else 'the security token'}")
+            raise GaveAway(f"{where} holds the {what}")
     if found := _SIGNATURE.search(content):
         raise GaveAway(f"{where} holds a signature: {found[0]!r}")
 

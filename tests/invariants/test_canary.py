@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.canary import SECRET, TOKEN, GaveAway, require_absent, require_absent_under
+from tests.canary import PASSWORD, SECRET, TOKEN, GaveAway, require_absent, require_absent_under
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 @pytest.mark.parametrize(
-    "secret", [SECRET, TOKEN, "ODPS ann:gk3mX2TqQkLr0s9vYwZpE4b1c2I="], ids=["key", "token", "signature"]
+    "secret",
+    [SECRET, TOKEN, PASSWORD, "ODPS ann:gk3mX2TqQkLr0s9vYwZpE4b1c2I="],
+    ids=["key", "token", "password", "signature"],
 )
 def test_a_secret_is_seen_wherever_it_turns_up(
     secret: str, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]

@@ -15,6 +15,7 @@ from reconciler.locking import remote
 from reconciler.locking.indexes import Indexes
 from reconciler.locking.question import Remote
 from tests.builders import sha256, wheel
+from tests.canary import PASSWORD
 from tests.locking.index import serving
 from tests.locking.project import Project, files, names, told
 
@@ -23,14 +24,12 @@ if TYPE_CHECKING:
 
     from tests.locking.index import Index
 
-CANARY = "hunter2-canary"
-
 
 @pytest.fixture
 def index(tmp_path: Path) -> Iterator[Index]:
     wheel(tmp_path / "served", "base", tag="py2.py3-none-any")
     wheel(tmp_path / "served", "tool", tag="py2.py3-none-any", requires=("base",))
-    with serving(tmp_path / "served", password=CANARY) as found:
+    with serving(tmp_path / "served", password=PASSWORD) as found:
         yield found
 
 
@@ -60,7 +59,7 @@ def test_a_lock_holds_for_any_mirror_and_none(
     ]
     text = (asking.folder / "udfs.lock").read_text()
     assert "127.0.0.1" not in text
-    assert CANARY not in text
+    assert PASSWORD not in text
 
     runs: list[list[str]] = []
     run = PipIndex._run
@@ -106,7 +105,7 @@ def test_a_file_that_does_not_come_is_told_and_not_kept(asking: Project, index: 
     with pytest.raises(PackageError) as error:
         asking.plan(loaded)
     assert words in told(error.value)
-    assert CANARY not in told(error.value)
+    assert PASSWORD not in told(error.value)
     assert kept(asking) == []
     index.fault = ""
     asking.plan(loaded)
@@ -132,14 +131,14 @@ def test_an_index_that_fails_while_locking_leaves_the_lock_as_it_was(
     before.write_text("format: udfs.lock/1\npackages: {}\n")
     loaded = asking.load("requirements: [tool]", python, links=False)
     if fault == "down":
-        asking.env["PIP_INDEX_URL"] = f"http://ann:{CANARY}@127.0.0.1:1/simple/"
+        asking.env["PIP_INDEX_URL"] = f"http://ann:{PASSWORD}@127.0.0.1:1/simple/"
     elif fault == "refused":
         index.password = "changed"
     else:
         index.fault = fault
     with pytest.raises(UdfsError) as error:
         asking.make(loaded)
-    assert CANARY not in told(error.value)
+    assert PASSWORD not in told(error.value)
     assert {problem.code for problem in error.value.problems} == {"E475"}, told(error.value)
     assert ("refuses the credentials" in told(error.value)) == (fault == "refused")
     assert before.read_text() == "format: udfs.lock/1\npackages: {}\n"
@@ -162,7 +161,7 @@ def test_an_index_of_the_package_is_named_by_a_variable(asking: Project, index: 
     with serving(index.folder) as main:
         asking.env |= {"TEAM_INDEX": index.url, "PIP_INDEX_URL": main.url}
         assert names(asking.make(loaded)) == ["base 1.0", "tool 1.0"]
-    assert CANARY not in (asking.folder / "udfs.lock").read_text()
+    assert PASSWORD not in (asking.folder / "udfs.lock").read_text()
 
 
 @pytest.mark.parametrize("python", ["cp37", "cp27"])
@@ -185,4 +184,4 @@ def test_no_password_is_an_argument_of_a_process(asking: Project, index: Index, 
     for engine in (b"uv\0pip\0compile",) if python == "cp37" else (b"pex.cli\0lock\0create", b"pex\0"):
         assert any(engine in arguments for arguments in seen)
     assert any(b"pip\0download" in arguments for arguments in seen)
-    assert not [arguments for arguments in seen if CANARY.encode() in arguments]
+    assert not [arguments for arguments in seen if PASSWORD.encode() in arguments]
