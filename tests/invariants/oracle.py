@@ -56,6 +56,9 @@ class Oracle:
         self._in_flight = False
         """Whether the next write was decided on before others did something: nothing can take it back."""
 
+        self._gone: set[str] = set()
+        """Resources that others deleted since the run began, which it cannot know."""
+
         self._broken: set[tuple[str, str]] = set()
         service.witness = self.see
 
@@ -63,6 +66,7 @@ class Oracle:
         """Hear that a run begins, goes on, or is over."""
         if run is not None and not run.command.endswith("late"):
             self.objects_written = self.late = 0
+            self._gone.clear()
         self._in_flight = run is not None and run.command.endswith("late")
         self.run = run
 
@@ -90,6 +94,8 @@ class Oracle:
         if self.run is None:
             if before is None or after is None:
                 self.made.pop(key, None)
+            if after is None and key.kind == "resource":
+                self._gone.add(key.folded)
             self._broken |= dangling(self.service.things)
             return
         in_flight, self._in_flight = self._in_flight, False
@@ -176,8 +182,11 @@ class Oracle:
         if version and isinstance(after, File) and command not in {"adopt", "disown"}:
             assert hashlib.sha256(after.content).hexdigest().startswith(version[1]), f"{key} holds another version"
         self._note(run, key, after)
-        new = dangling(things) - self._broken
-        assert not new, f"{run} leaves {new} without what they list"
+        now = dangling(things)
+        self._broken = {
+            (one, listed) for one, listed in now if (one, listed) in self._broken or listed.lower() in self._gone
+        }
+        assert now == self._broken, f"{run} leaves {now - self._broken} without what they list"
 
     def _note(self, run: Run, key: Key, after: Thing | None) -> None:
         if key.kind == "function":

@@ -393,6 +393,15 @@ def made(machine: type[Histories], examples: int, steps: int) -> None:
     )
 
 
+def test_a_run_is_not_blamed_for_what_others_delete_while_it_is_under_way(shop: Shop) -> None:
+    history = type("OnTheModel", (Histories,), {"shop": shop})()
+    history.begin(wish=Wish(functions=(("f", "a", "K", ()),)))
+    wish = Wish(functions=(("f", "a", "K", ("x.csv",)), ("g", "a", "K", ())))
+    history.change_and_apply_in_trouble(wish=wish, met=Met(4, Meanwhile("delete", "resource x.csv")))
+    assert dangling(history.service.things) == {("f", "x.csv")}
+    history.teardown()
+
+
 @pytest.mark.timeout(0)
 def test_on_the_model(shop: Shop, tally: Callable[[str, int], None]) -> None:
     made(type("OnTheModel", (Histories,), {"shop": shop}), EXAMPLES[0], STEPS[0])
