@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING
 
 from reconciler import ledger
+from reconciler.state import Function
 from tests.invariants.model import File, Registered
 
 if TYPE_CHECKING:
@@ -87,7 +88,25 @@ class Oracle:
             mark = self.mark(carrier)
             if mark and named(thing.name) in mark[1]:
                 return mark[0]
-        return self.made.get(key)
+        stack = self.made.get(key)
+        return stack if stack and self._is_known(stack, key, thing) else None
+
+    def _is_known(self, stack: str, key: Key, thing: Registered) -> bool:
+        """
+        Say whether a function that a stack made can be told from others of its name.
+
+        A run that was killed did not write down when the function was made. If others then change it and its mark is lost
+        with the resources it listed, it could as well be theirs.
+        """
+        entries = self._entries(stack)
+        last = entries[max(entries)].objects.get(key) if entries else None
+        if last is None:
+            return True
+        if last.created is not None:
+            return last.created.timestamp() == thing.created
+        assert isinstance(last.object, Function)
+        listed = tuple(str(one).lower() for one in last.object.resources)
+        return (last.object.class_path, listed) == (thing.of, tuple(map(str.lower, thing.resources)))
 
     def see(self, who: str, key: Key, before: Thing | None, after: Thing | None) -> None:
         """Judge a write that has just happened."""

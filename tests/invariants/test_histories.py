@@ -402,6 +402,19 @@ def test_a_run_is_not_blamed_for_what_others_delete_while_it_is_under_way(shop: 
     history.teardown()
 
 
+def test_a_function_that_nobody_can_tell_from_somebody_elses_is_not_taken(shop: Shop) -> None:
+    history = type("OnTheModel", (Histories,), {"shop": shop})()
+    wish = Wish(functions=(("f", "a", "K", ()),))
+    history.begin(wish=wish)
+    history.step(lambda world: world.backend.delete("function f"))
+    history.change_and_apply_in_trouble(wish=wish, met=Met(3, "killed before"))
+    assert history.oracle.owner(function_key("f"), history.service.things[function_key("f")]) == STACKS[0]
+    history.eve_writes(key="function f", value=0)
+    end, _ = history.command(lambda world: world.apply(STACKS[0]))
+    assert end == "E501"
+    history.teardown()
+
+
 @pytest.mark.timeout(0)
 def test_on_the_model(shop: Shop, tally: Callable[[str, int], None]) -> None:
     made(type("OnTheModel", (Histories,), {"shop": shop}), EXAMPLES[0], STEPS[0])
