@@ -15,6 +15,7 @@ from __future__ import annotations
 import functools
 import queue
 import threading
+from collections import deque
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Protocol
 
@@ -127,14 +128,17 @@ class _Run:
         results: queue.SimpleQueue[tuple[Change, Live | BaseException | None]] = queue.SimpleQueue()
         for _ in range(self._writers):
             threading.Thread(target=_work, args=(self._write, tasks, results), name="udfs-writer", daemon=True).start()
+        ready: deque[Key] = deque()
         in_flight = 0
         try:
             while sorter.is_active():
-                if self._may_begin:
-                    for key in sorted(sorter.get_ready(), key=place.__getitem__):
-                        self._progress.started(by_key[key])
-                        tasks.put(by_key[key])
-                        in_flight += 1
+                ready.extend(sorted(sorter.get_ready(), key=place.__getitem__))
+                # No more than there are hands: what waits in a queue could not be taken back.
+                while ready and in_flight < self._writers and self._may_begin:
+                    change = by_key[ready.popleft()]
+                    self._progress.started(change)
+                    tasks.put(change)
+                    in_flight += 1
                 if not in_flight:
                     return
                 change, result = results.get()

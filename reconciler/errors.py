@@ -1195,7 +1195,8 @@ _explain(
     "no state to go back to",
     """
     `udfs rollback` goes to an apply that got through (*committed* in `udfs history`) and left other functions than there
-    are now. The ledger keeps the last 20; of a run that failed or was cut off it is not known what it left.""",
+    are now; after a rollback, to one before the goal of that, unless it is given a number. The ledger keeps the last 20; of
+    a run that failed or was cut off it is not known what it left.""",
 )
 _explain(
     "E552",

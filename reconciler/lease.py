@@ -55,6 +55,7 @@ class Lease:
             steps=tuple(Step(c.action.value, c.key.kind, c.key.name) for c in plan.changes),
             # What is about to be deleted is still ours until it is gone.
             objects={**self._before, **_kept(plan), **_wanted(plan)},
+            back_to=plan.back_to,
         )
         self._looked = patience.clock()
         self._finished = False

@@ -103,7 +103,8 @@ class Step:
     action: str
     kind: str
     name: str
-    outcome: str = "not tried"
+    outcome: str = "unknown"
+    """``done``, ``failed``, ``not tried``; ``unknown`` while it runs, and for ever if the run could not write it down."""
 
 
 class Applied(NamedTuple):
@@ -152,6 +153,9 @@ class Entry:
     steps: tuple[Step, ...] = ()
     objects: Mapping[Key, Applied] = field(default_factory=dict)
     """Everything that the stack manages, once this entry's steps are made."""
+
+    back_to: int | None = None
+    """The epoch that was gone back to, if this was a rollback."""
 
     @property
     def name(self) -> str:
@@ -225,6 +229,7 @@ def dump(entry: Entry) -> bytes:
         "expires": _time(entry.expires),
         "digest": entry.digest,
         "steps": [asdict(step) for step in entry.steps],
+        **({"back_to": entry.back_to} if entry.back_to else {}),
     }
     objects = (f"{_json(str(key))}:{_json(_written(applied))}" for key, applied in sorted(entry.objects.items()))
     return (_json(head)[:-1] + ',"objects":{\n' + ",\n".join(objects) + "\n}}\n").encode()
@@ -320,6 +325,7 @@ class _Written(msgspec.Struct, frozen=True):
     digest: str
     steps: tuple[Step, ...]
     objects: dict[str, _Resource | _Function]
+    back_to: int | None = None
 
 
 def _entry(written: _Written) -> Entry:
@@ -333,6 +339,7 @@ def _entry(written: _Written) -> Entry:
         digest=written.digest,
         steps=written.steps,
         objects={applied.object.key: applied for applied in (one.read() for one in written.objects.values())},
+        back_to=written.back_to,
     )
 
 

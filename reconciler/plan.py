@@ -76,6 +76,9 @@ class Plan:
     from_dump: bool = False
     """Whether the live side came from a dump: nobody has looked at the project itself."""
 
+    back_to: int | None = None
+    """The epoch that is gone back to, if this is a rollback."""
+
     digest: str = field(init=False, compare=False)
 
     def __post_init__(self) -> None:

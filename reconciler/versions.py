@@ -46,7 +46,8 @@ def earlier(entries: Sequence[Entry], epoch: int | None) -> Entry:
     """
     Return the entry to go back to, from a ledger's `entries`, the newest first.
 
-    Without an epoch it is the newest apply that got through and left other functions than there are now.
+    Without an epoch it is the newest apply that got through and left other functions than there are now. After a rollback it
+    is one before the goal of that: what was gone back from, often for a reason, is gone to again only by its number.
     """
     if epoch is not None:
         chosen = next((entry for entry in entries if entry.epoch == epoch), None)
@@ -56,11 +57,19 @@ def earlier(entries: Sequence[Entry], epoch: int | None) -> Entry:
             message = f"epoch {epoch} is {chosen.outcome}: what it left is not known"
             raise Refused("E551", message, hint="choose one that udfs history calls committed")
         return chosen
-    now = _functions(entries[0]) if entries else frozenset()
+    if not entries:
+        raise Refused("E551", "this stack was never applied here")
+    now, at = _functions(entries[0]), entries[0].epoch
     for entry in entries:
-        if entry.outcome == "committed" and _functions(entry) not in {now, frozenset()}:
+        if entry.epoch == at and entry.back_to:
+            at = entry.back_to
+        if entry.epoch <= at and entry.outcome == "committed" and _functions(entry) not in {now, frozenset()}:
             return entry
-    raise Refused("E551", "no earlier apply in the ledger left other functions than there are now")
+    raise Refused(
+        "E551",
+        f"no apply before epoch {at} left other functions than there are now",
+        hint="udfs history lists those there are; udfs rollback EPOCH goes to one by its number",
+    )
 
 
 def back(entry: Entry, reading: Reading, stack: str, destination: Destination) -> Plan:
@@ -73,7 +82,7 @@ def back(entry: Entry, reading: Reading, stack: str, destination: Destination) -
     made = plan.make(
         wanted, reading.live, stack=stack, destination=destination, last=reading.last, cause=Cause.ROLLED_BACK
     )
-    return replace(made, refusals=(*made.refusals, *_lost(made, entry, reading)))
+    return replace(made, refusals=(*made.refusals, *_lost(made, entry, reading)), back_to=entry.epoch)
 
 
 def _lost(made: Plan, entry: Entry, reading: Reading) -> Iterator[Problem]:

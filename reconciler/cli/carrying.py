@@ -112,7 +112,7 @@ def perform(
     """Make the changes of a plan, and show how they go."""
     patience = Patience(time.monotonic, jitter=lambda: random.uniform(0.5, 1.5))
     holder = identity.holder(options.file.parent)
-    with progress(made) as bar, first_asks(patience.stop):
+    with progress(made) as bar, first_asks(patience.stop, bar.stopping):
         return workflow.carry_out(made, reading, target, contents, holder, bar, patience=patience, writers=writers)
 
 

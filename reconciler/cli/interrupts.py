@@ -12,20 +12,21 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from threading import Event
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def first_asks(stop: Event) -> Iterator[None]:
-    """Let the first signal set `stop`, and the second raise KeyboardInterrupt."""
+def first_asks(stop: Event, heard: Callable[[], None]) -> Iterator[None]:
+    """Let the first signal set `stop` and be `heard`, and the second raise KeyboardInterrupt."""
 
     def handle(number: int, frame: Any) -> None:
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
+        heard()
 
     # What is ignored (SIGHUP under nohup) stays ignored.
     heeded = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from rich.console import Console
 
-    from reconciler.apply import Progress
     from reconciler.diff import Change
     from reconciler.errors import Problem, UdfsError
     from reconciler.plan import Plan
@@ -117,12 +116,20 @@ def note(message: str) -> None:
     print_lines([(("quiet", safe(message)),)], sys.stderr)
 
 
+STOPPING = (
+    "stopping: what is being sent is finished and written down; once more ends at once, and nobody knows what was done"
+)
+
+
 class Lines:
     """
     Progress off a terminal: a line an object, when it is done.
 
     Progress that cannot be shown must not end an apply: what is shown is less than what is done.
     """
+
+    over = ""
+    """What clears a line that is not at its end."""
 
     def started(self, change: Change) -> None:
         """Show nothing: the plan was shown already."""
@@ -134,9 +141,14 @@ class Lines:
         with suppress(*_GONE):
             print_lines([text.finished(change)], sys.stderr)
 
+    def stopping(self) -> None:
+        """Tell that a signal was heard; from its handler, so past the stream, which may be in the middle of a line."""
+        with suppress(*_GONE):
+            os.write(sys.stderr.fileno(), f"{self.over}{STOPPING}\n".encode())
+
 
 @contextmanager
-def progress(plan: Plan) -> Iterator[Progress]:
+def progress(plan: Plan) -> Iterator[Lines]:
     """Show an apply as it goes: a bar with bytes on a terminal, lines elsewhere."""
     if not is_lively(sys.stderr):
         yield Lines()
@@ -146,7 +158,7 @@ def progress(plan: Plan) -> Iterator[Progress]:
 
 
 @contextmanager
-def _bar(plan: Plan) -> Iterator[Progress]:
+def _bar(plan: Plan) -> Iterator[Lines]:
     from rich import console as terminal
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
@@ -156,6 +168,8 @@ def _bar(plan: Plan) -> Iterator[Progress]:
     total = shown.add_task("uploading", total=plan.upload_bytes or None)
 
     class Bar(Lines):
+        over = "\r\x1b[2K"
+
         def started(self, change: Change) -> None:
             with suppress(*_GONE):
                 shown.update(total, description=safe(f"{change.action.value} {change.key}")[:48])

@@ -27,7 +27,7 @@ def rollback(options: Options, epoch: int | None, yes: bool, writers: int) -> in
         reading, made = workflow.make_rollback(manifest, target, epoch)
         code = carry_out(made, reading, target, {}, options, Consent(yes, allow_deletes=0), writers)
     if code == 0 and made.changes and not options.as_json:
-        note("the manifest still wants what it wanted: the next apply goes there again, unless it is changed")
+        note("the manifest was not changed: the next apply makes the functions what it says")
     return code
 
 

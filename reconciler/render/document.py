@@ -237,7 +237,7 @@ class OutcomeDocument(_Model):
     kind: Literal["function", "resource"]
     name: str
     action: Action
-    outcome: Literal["done", "failed", "not tried"]
+    outcome: Literal["done", "failed", "not tried", "unknown"]
 
 
 class ReportDocument(_Model):
@@ -452,6 +452,7 @@ class RunDocument(_Model):
     started: datetime
     expires: datetime = Field(description="When the lease ends, or when the run ended.")
     digest: str
+    back_to: int | None = Field(None, description="The epoch that a rollback went back to.")
     steps: tuple[OutcomeDocument, ...]
     objects: tuple[ObjectDocument, ...] | None = Field(
         None, description="What the stack managed afterwards; of one run."
@@ -710,6 +711,7 @@ def run(entry: Entry, *, objects: bool = True) -> RunDocument:
         started=entry.started,
         expires=entry.expires,
         digest=f"sha256:{entry.digest}",
+        back_to=entry.back_to,
         steps=tuple(OutcomeDocument.model_validate(asdict(step)) for step in entry.steps),
         objects=tuple(ObjectDocument(**_fields(one.object)) for one in entry.objects.values()) if objects else None,
     )

@@ -254,6 +254,8 @@ def run(entry: Entry, now: datetime) -> Iterator[Line]:
     yield (("", f"  by      {safe(str(entry.holder))}"),)
     yield (("", f"  from    {moment(entry.started)} to {moment(entry.expires)}"),)
     yield (("", f"  digest  sha256:{entry.digest}"),)
+    if entry.back_to:
+        yield (("", f"  goal    back to epoch {entry.back_to}"),)
     yield ()
     for step in entry.steps:
         style = "create" if step.outcome == "done" else "error" if step.outcome == "failed" else "quiet"
@@ -272,11 +274,14 @@ _STANDINGS = {"committed": "create", "running": "update", "failed": "error"}
 
 
 def _tallied(entry: Entry) -> str:
+    if unknown := sum(step.outcome == "unknown" for step in entry.steps):
+        return f"{unknown} not known"
     done = [step for step in entry.steps if step.outcome == "done"]
     signs = [(sign, action.value) for action, sign in _SIGNS.items()]
     told = " ".join(f"{sign}{n}" for sign, action in signs if (n := sum(step.action == action for step in done)))
     left = len(entry.steps) - len(done)
-    return f"{told or '0'}{f', {left} not done' if left else ''}"
+    back = f", back to {entry.back_to}" if entry.back_to else ""
+    return f"{told or '0'}{f', {left} not done' if left else ''}{back}"
 
 
 def sign(change: Change) -> str:

@@ -135,6 +135,19 @@ def test_a_run_that_is_asked_to_end_finishes_what_is_in_flight_and_begins_nothin
     assert [str(change.key) for change in report.done] == ["resource a.py"]
 
 
+def test_what_waits_for_a_hand_is_not_begun_either() -> None:
+    patience = Patience(time.monotonic)
+    many = state(*(wanted(resource(f"{n}.py", "two"), "two") for n in range(9)))
+
+    def press(change: Change) -> None:
+        patience.stop.set()
+
+    target = Dictionary(before_write=press)
+    report = apply(make(many, {}, stack=STACK, destination=HERE), target, {}, Silent(), patience=patience, writers=2)
+    assert len(report.done) <= 2
+    assert set(outcomes(report).values()) == {"done", "not tried"}
+
+
 def test_a_run_that_is_to_end_waits_for_no_second_attempt() -> None:
     patience = Patience(time.monotonic, first_wait=60)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -55,8 +56,17 @@ def test_the_way_back_is_the_newest_other_state_that_got_through() -> None:
     with pytest.raises(UsageError, match="no epoch 7"):
         earlier(entries, 7)
     for only in ([], [entry(1, "a")], [entry(2, "a"), entry(1, "a")]):
-        with pytest.raises(Refused, match="no earlier apply"):
+        with pytest.raises(Refused, match=r"no apply before|never applied"):
             earlier(only, None)
+
+
+def test_what_was_gone_back_from_is_not_gone_back_to() -> None:
+    bad = [entry(4, "bad"), entry(3, "c"), entry(2, "b"), entry(1, "a")]
+    undone = [replace(entry(5, "c"), back_to=3), *bad]
+    assert earlier(undone, None).epoch == 2
+    assert earlier([replace(entry(6, "b"), back_to=2), *undone], None).epoch == 1
+    assert earlier(undone, 4).epoch == 4, "by its number it is"
+    assert earlier([entry(6, "fix"), *undone], None).epoch == 5
 
 
 def test_a_rollback_switches_functions_and_nothing_else() -> None:
