@@ -73,7 +73,7 @@ class Cause(enum.Enum):
     """Managed by this stack, and no longer in the manifest."""
 
     UNRECORDED = "unrecorded"
-    """Marked as this stack's and not in the manifest, though the ledger knows of no apply that made it: a forged mark looks so."""
+    """Marked as this stack's, though the ledger knows of no apply that made it: a forged mark looks so."""
 
     MOVED = "moved"
     """The manifest says that it has another name now: under the one it comes, under the other it goes."""
@@ -179,7 +179,9 @@ def compare(
             cause = Cause.REMOVED if last is None or key in last.objects else Cause.UNRECORDED
             changes.append(Change(Action.DELETE, key, None, have, cause))
         else:
-            changes.append(_compared(key, want, have, alive, last.known(key) if last else None))
+            change = _compared(key, want, have, alive, last.known(key) if last else None)
+            is_unrecorded = change.action is Action.UPDATE and last is not None and key not in last.objects
+            changes.append(change._replace(cause=Cause.UNRECORDED) if is_unrecorded else change)
     return Comparison(tuple(changes), tuple(clashes), tuple(shared), foreign, tuple(superseded))
 
 

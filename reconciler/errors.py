@@ -1033,8 +1033,9 @@ _explain(
     "not a plan that can be performed",
     """
     `udfs apply FILE` takes what `udfs plan --out FILE` wrote, byte for byte. A checksum over the whole file and the
-    digest of the operations are recomputed, and fields that are not known are refused. The output of `plan --format
-    json` tells of a plan and lacks what performing it needs.""",
+    digest of the operations are recomputed, and fields that are not known are refused. The plan is then made anew from the
+    manifest and the project, and has to be the one in the file. The output of `plan --format json` tells of a plan and lacks
+    what performing it needs.""",
 )
 _explain(
     "E517",

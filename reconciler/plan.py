@@ -334,8 +334,11 @@ def _renamed(operations: Sequence[Change], desired: DesiredState, moved: Mapping
     The service has no renaming: the new one is made first, and the old one goes when everything is written. A run that
     is cut off in between leaves both, both ours, and the next one goes on from there.
     """
+    # What no apply made was not renamed either: it goes as what is deleted goes, by number.
     gone = {
-        change.key: moved[change.key] for change in operations if change.action is Action.DELETE and change.key in moved
+        change.key: moved[change.key]
+        for change in operations
+        if change.action is Action.DELETE and change.key in moved and change.cause is not Cause.UNRECORDED
     }
     pairs = {old: new for old, new in gone.items() if new in desired}
     names = {new: old for old, new in pairs.items()}

@@ -132,6 +132,24 @@ def make_plan(prepared: Prepared, reading: Reading, *, from_dump: bool = False, 
     return allowed(made, prepared.loaded, breaches(prepared))
 
 
+def remake(prepared: Prepared, reading: Reading, told: Plan, name: str) -> Plan:
+    """
+    Return a plan that was written down in the file `name` as manifest and project give it again; E516 if they do not.
+
+    A file says which plan is meant. Whose an object is, what is protected, and why something is deleted is not believed
+    to it: who can write the file can seal it.
+    """
+    for restoring in (False, True):
+        made = make_plan(prepared, reading, restoring=restoring)
+        if made.digest == told.digest:
+            return made
+    raise UsageError(
+        "E516",
+        f"the plan '{name}' is not what udfs plans for this manifest and this project",
+        hint="use the udfs that wrote it, or make a new plan and look at it",
+    )
+
+
 def breaches(prepared: Prepared) -> list[Problem]:
     """Return what the manifest asks for and the policy does not allow."""
     return policy.of_manifest(prepared.loaded, prepared.desired, prepared.artifacts)

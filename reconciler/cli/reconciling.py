@@ -234,9 +234,7 @@ def _apply_saved(
             return reading
 
         reading = look()
-        # From here on the plan stands on the project, whatever it was made against.
-        made = workflow.allowed(replace(found.plan, from_dump=False), ready.loaded, workflow.breaches(ready))
-        made = workflow.in_time(made, ready.loaded, target)
+        made = workflow.in_time(workflow.remake(ready, reading, found.plan, str(planfile)), ready.loaded, target)
         verify = verification.of(ready.loaded, target, options, writers)
         return carry_out(
             made, reading, target, ready.contents, options, consent, writers, look_again=look, verify=verify

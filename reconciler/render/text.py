@@ -324,7 +324,7 @@ def _reason(change: Change) -> str:
             return "it is no longer in the manifest"
         case Cause.UNRECORDED:
             last = f"; last changed{_by(change)}" if change.key.kind == "resource" else ""
-            return f"it is marked as this stack's, but no apply on record made it{last}"
+            return f"it is marked as this stack's, but no apply on record made it{last}{sent}"
         case Cause.MOVED if change.action is Action.DELETE:
             return f"it is called {safe(change.differences[0].new)} now"
         case Cause.MOVED:

@@ -253,14 +253,15 @@ class World:
         written, wish = self.saved[stack]
         found = saved.read(written, "plan.json")
 
+        ready = self.shop.prepared(wish, stack)
+
         def make(target: Target) -> tuple[Reading, Plan]:
             reading = target.read()
             saved.require_fresh(found, reading)
-            return reading, found.plan
+            return reading, workflow.remake(ready, reading, found.plan, "plan.json")
 
         run = Run("apply plan", stack, self._who(), may_delete=found.allow_deletes > 0 or bool(wish.moved))
-        contents = self.shop.prepared(wish, stack).contents
-        return self._carry_out(run, make, contents, found.allow_deletes, met)
+        return self._carry_out(run, make, ready.contents, found.allow_deletes, met)
 
     def rollback(self, stack: str, met: Met | None = None) -> End:
         loaded = self.prepared(stack).loaded

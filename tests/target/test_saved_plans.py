@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import itertools
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 
+from reconciler import saved
 from reconciler.cli import run
 from reconciler.local import Server, Settings
+from reconciler.render.document import PlanDocument
+from reconciler.state import read_comment
 from tests.canary import SECRET
 
 if TYPE_CHECKING:
@@ -174,6 +177,78 @@ def test_a_stranger_who_came_to_need_what_is_deleted_is_not_broken(server: Serve
     server.clear_requests()
     assert run(["apply", "plan.json", "--yes"]) == 5
     assert not writes(server)
+
+
+def forged(tmp_path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change a saved plan, and seal it as udfs does: whoever can write the file can do that."""
+    file = tmp_path / "plan.json"
+    told = json.loads(file.read_text())
+    change(told)
+    made = saved.plan_of(PlanDocument.model_validate(told))
+    beside = told["saved"]
+    sealed = saved.Saved(made, beside["epoch"], beside["manifest"].removeprefix("sha256:"), beside["allow_deletes"])
+    file.write_bytes(saved.write(sealed))
+
+
+def rename(told: dict[str, Any]) -> None:
+    """Call the deletes a rename, which no number has to allow."""
+    told["saved"]["allow_deletes"] = 0
+    for one in told["changes"]:
+        if one["action"] == "delete":
+            one |= {"cause": "moved", "differences": []}
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "said"),
+    [
+        (rename, 5, "E503"),
+        (lambda told: told["changes"].append(told["changes"][-1]), 3, "E516"),
+        (lambda told: told["changes"].pop(0), 3, "E516"),
+    ],
+)
+def test_a_file_says_which_plan_is_meant_and_nothing_else_is_believed_to_it(
+    change: Callable[[dict[str, Any]], object],
+    code: int,
+    said: str,
+    server: Server,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    forged(tmp_path, change)
+    capsys.readouterr()
+    assert run(["apply", "plan.json", "--yes"]) == code
+    assert said in capsys.readouterr().err
+    assert not writes(server)
+
+
+def test_a_file_does_not_take_what_is_somebody_elses(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    create(server, "victim.csv", "file")
+    assert run(["dump", "--out", "dump.json"]) == 0
+    found = [one["live"] for one in json.loads((tmp_path / "dump.json").read_text())["objects"]]
+    victim = next(live for live in found if live["name"] == "victim.csv")
+
+    def adopt(told: dict[str, Any]) -> None:
+        like = next(one for one in told["saved"]["kept"] if one["name"] == "data.csv")
+        _, mark = read_comment(like["desired"]["marker"], "data.csv")
+        assert mark is not None
+        desired = {**like["desired"], "name": "victim.csv", "marker": mark.on("victim.csv")}
+        more = {"action": "adopt", "cause": "none", "upload_bytes": 2, "differences": []}
+        told["changes"].insert(0, {**like, **more, "name": "victim.csv", "desired": desired, "live": victim})
+
+    forged(tmp_path, adopt)
+    server.clear_requests()
+    assert run(["apply", "plan.json", "--yes"]) == 3
+    assert "E516" in capsys.readouterr().err
+    assert not writes(server)
+
+
+def test_a_plan_that_only_restores_is_performed_as_such(server: Server) -> None:
+    put(server, "g.py", "hacked")
+    assert run(["plan", "--restore", "--out", "restore.json"]) == 0
+    server.clear_requests()
+    assert run(["apply", "restore.json", "--yes"]) == 0
 
 
 def test_a_run_that_is_cut_off_is_carried_on_by_a_new_plan_and_not_by_the_old(

@@ -115,6 +115,9 @@ def test_what_is_marked_and_on_no_record_is_told_from_what_the_manifest_dropped(
     last = Entry(STACK, 1, Holder(), NOON, NOON, "committed", objects={made.object.key: Applied(made.object)})
     found = compare({}, live(made, copied), STACK, last)
     assert [(c.key.name, c.cause) for c in found.changes] == [("a.csv", Cause.REMOVED), ("b.csv", Cause.UNRECORDED)]
+    wants = state(wanted(resource("a.csv", "two")), wanted(resource("b.csv", "two")))
+    listed = compare(wants, live(made, copied), STACK, last)
+    assert [c.cause is Cause.UNRECORDED for c in listed.changes] == [False, True], "replacing it is told as well"
 
 
 def test_a_strangers_function_over_a_managed_module_stays_theirs() -> None:
@@ -198,7 +201,7 @@ def test_the_ledger_tells_who_moved_a_function() -> None:
     assert cause(desired="a.New", applied="a.Old", found="a.Old") is Cause.MANIFEST
     assert cause(desired="a.Old", applied="a.Old", found="a.Hacked") is Cause.OUTSIDE
     assert cause(desired="a.New", applied="a.Old", found="a.Hacked") is Cause.BOTH
-    assert cause(desired="a.New", applied=None, found="a.Old") is Cause.UNKNOWN
+    assert cause(desired="a.New", applied=None, found="a.Old") is Cause.UNRECORDED
     assert cause(desired="a.Same", applied="a.Same", found="a.Same") is Cause.NONE
 
 

@@ -12,7 +12,7 @@ from reconciler.diff import Action, Cause, Difference
 from reconciler.errors import Refused, StalePlan
 from reconciler.fresh import require
 from reconciler.ledger import Applied, Entry, Holder
-from reconciler.names import function_key
+from reconciler.names import function_key, resource_key
 from reconciler.plan import Plan, guards, make, observation, require_allowed, require_digest
 from reconciler.state import DesiredState, LiveState, Resource
 from tests.unit.core.states import HASTE, HERE, NOON, STACK, function, live, marker, resource, state, there, wanted
@@ -256,6 +256,16 @@ def test_a_rename_that_was_cut_off_goes_on_and_one_that_leads_nowhere_is_a_delet
     assert (steps(plan), plan.deletes) == (["delete function f"], 0)
     nowhere = make(wants, both, stack=STACK, destination=HERE, moved={function_key("f"): function_key("h")})
     assert (steps(nowhere), nowhere.deletes) == (["delete function f"], 1)
+
+
+def test_what_no_apply_made_is_not_renamed_away() -> None:
+    moved = {resource_key("data.csv"): resource_key("new.csv")}
+    wants = {key: want for key, want in WANTED.items() if key.name not in {"f", "data.csv"}}
+    wants |= state(wanted(resource("new.csv", kind="file")))
+    nothing = Entry(STACK, 1, Holder(), NOON, NOON, "committed")
+    plan = make(wants, DEPLOYED, stack=STACK, destination=HERE, moved=moved, last=nothing)
+    gone = next(change for change in plan.changes if change.key.name == "data.csv")
+    assert (gone.cause, plan.deletes) == (Cause.UNRECORDED, 2)
 
 
 def remembering(*protected: str) -> Entry:
