@@ -1350,6 +1350,14 @@ _explain(
     """
     The ledger has no entry of this epoch: it was never made, or it is older than the twenty that are kept.""",
 )
+_explain(
+    "E615",
+    "the ledger's next entry could not be read again",
+    """
+    Each apply writes down what it is about to do, and everybody has to read that, this run's end included. An entry that
+    cannot be read would lock the stack, so it is not written, and nothing is changed. What it holds comes from the
+    manifest, the project, and the environment of the run (user, host, pipeline, commit).""",
+)
 
 # --- E7: running a function -----------------------------------------------------------------------------------------------
 _explain(

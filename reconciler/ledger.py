@@ -46,7 +46,7 @@ LEASE = timedelta(minutes=10)
 _NAME = re.compile(r"udfs\.(?P<stack>[a-z][a-z0-9-]*)\.(?P<epoch>[1-9][0-9]{0,11})\.json\Z", re.IGNORECASE)
 
 LAST_EPOCH = 10**12 - 1
-"""The largest that a name holds. Nobody comes so far by applying; what claims it would leave no epoch to take."""
+"""The largest that a name holds. Nobody comes so far by applying, and nothing can be applied after what claims it."""
 
 _FORMAT = re.compile(r"udfs\.ledger/[0-9]{1,9}\Z")
 
@@ -246,8 +246,8 @@ def parse(content: bytes, name: str) -> Entry:
     """
     try:
         written = msgspec.json.decode(content, type=_Written)
-        if written.format != FORMAT or not 0 < written.epoch < LAST_EPOCH:
-            raise ValueError("an entry that udfs does not write, or after which none can come")
+        if written.format != FORMAT or not 0 < written.epoch <= LAST_EPOCH:
+            raise ValueError("an entry that udfs does not write")
         entry = _entry(written)
         if is_entry(name) and entry.name.lower() != name.lower():
             raise ValueError("an entry of another name")
@@ -364,7 +364,8 @@ def _described(obj: Resource | Function) -> dict[str, Any]:
 
 
 def _time(moment: datetime) -> str:
-    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # Not strftime: glibc does not pad a year, and what is not padded is not read again.
+    return moment.astimezone(timezone.utc).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 @functools.lru_cache(maxsize=4096)
@@ -396,17 +397,23 @@ def held(entry: Entry, now: datetime) -> LeaseHeld:
 
 
 def take(store: Store, entry: Entry) -> None:
-    """Create an entry, and with it take the lease; `LeaseHeld` if somebody else was first."""
+    """
+    Create an entry, and with it take the lease; `LeaseHeld` if somebody else was first.
+
+    E615 for an entry that could not be read again: it would keep everybody out until somebody deletes it.
+    """
+    content = dump(entry)
+    _require_readable(entry, content)
     try:
-        if store.create(entry.name, dump(entry), comment_of(entry)):
+        if store.create(entry.name, content, comment_of(entry)):
             return
     except ServiceError as error:
         # The entry may be there all the same. Left alone, it would keep everybody out, us included, until it ends.
-        if error.outcome == "final" or store.fetch(entry.name) != dump(entry):
+        if error.outcome == "final" or store.fetch(entry.name) != content:
             raise
         return
     rival = store.fetch(entry.name)
-    if rival == dump(entry):
+    if rival == content:
         # The request was delivered twice, and the second one was answered.
         return
     if rival is None:
@@ -415,6 +422,21 @@ def take(store: Store, entry: Entry) -> None:
     if other.is_held(store.now()):
         raise held(other, store.now())
     raise LeaseHeld("E610", f"{other.holder} applied stack '{entry.stack}' just now", hint="look at a new plan")
+
+
+def _require_readable(entry: Entry, content: bytes) -> None:
+    if entry.epoch > LAST_EPOCH:
+        last = entry_name(entry.stack, LAST_EPOCH)
+        hint = "udfs does not come so far: somebody put it there; delete it, and what it was put upon"
+        raise ServiceError("E615", f"no entry can come after {last}", hint=hint)
+    try:
+        # Of times the whole seconds are written, and the service's have no others.
+        is_same = replace(parse(content, entry.name), started=entry.started, expires=entry.expires) == entry
+    except ServiceError:
+        is_same = False
+    if not is_same:
+        hint = "a name, comment or address has characters that are no text; nothing was changed"
+        raise ServiceError("E615", f"the ledger's entry {entry.name} could not be read again", hint=hint)
 
 
 def renewed(entry: Entry, now: datetime) -> Entry:

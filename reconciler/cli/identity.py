@@ -23,13 +23,18 @@ def holder(folder: Path) -> Holder:
     """Return who runs this command, and on which commit of the manifest's folder."""
     commit = _git(folder, "rev-parse", "HEAD")
     return Holder(
-        user=os.environ.get("GITHUB_ACTOR") or os.environ.get("GITLAB_USER_LOGIN") or _user(),
-        host=socket.gethostname(),
-        pipeline=_pipeline(),
-        commit=commit,
+        user=_text(os.environ.get("GITHUB_ACTOR") or os.environ.get("GITLAB_USER_LOGIN") or _user()),
+        host=_text(socket.gethostname()),
+        pipeline=_text(_pipeline()),
+        commit=_text(commit),
         run=secrets.token_hex(4),
         dirty=bool(commit and _git(folder, "status", "--porcelain", "--ignore-submodules=all", "--", ".")),
     )
+
+
+def _text(told: str) -> str:
+    """Return what the system told with escapes for the bytes that are no text: the ledger takes nothing else."""
+    return told.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _user() -> str:
@@ -64,7 +69,7 @@ def _git(folder: Path, *arguments: str) -> str:
     None of them is run.
     """
     filters = _run_git(folder, "config", "--includes", "--local", "--name-only", "--get-regexp", r"^filter\.")
-    off = [f"{name}={'false' if name.endswith('.required') else ''}" for name in filters.splitlines()]
+    off = [f"{name}={'false' if name.endswith('.required') else ''}" for name in filters.split("\n") if name]
     return _run_git(folder, *(word for setting in off for word in ("-c", setting)), *arguments)
 
 
@@ -72,7 +77,8 @@ def _run_git(folder: Path, *arguments: str) -> str:
     command = ["git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-C", str(folder), *arguments]
     env = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True, env=env)
+        done = subprocess.run(command, capture_output=True, timeout=10, check=True, env=env)
     except (OSError, ValueError, subprocess.SubprocessError):
         return ""
-    return done.stdout.strip()
+    # As the system's own names, so that what is handed back to git is to the byte what it told.
+    return os.fsdecode(done.stdout).strip()

@@ -229,6 +229,15 @@ def test_a_pipelines_address_is_written_down_without_secrets(project: Path, monk
     assert identity.holder(project).pipeline == ""
 
 
+def test_bytes_that_are_no_text_do_not_lock_the_stack(project: Path) -> None:
+    odd = "b\udcff\u00e9"
+    done = shell("$UDFS apply --yes", LOGNAME=odd, CI_PIPELINE_URL=f"https://ci.example/{odd}")
+    assert done.returncode == 0, done.stderr
+    done = shell("$UDFS history && $UDFS plan --exit-code")
+    assert done.returncode == 0, done.stderr
+    assert "b\\xff\u00e9" in done.stdout, "what can be read is kept"
+
+
 def test_the_configuration_of_a_checkout_runs_nothing(project: Path) -> None:
     def git(*arguments: str) -> None:
         subprocess.run(["git", *arguments], check=True, capture_output=True)

@@ -24,8 +24,9 @@ from reconciler.ledger import (
     entry_name,
     epoch_of,
     parse,
+    take,
 )
-from reconciler.names import Reference
+from reconciler.names import Reference, reference
 from reconciler.state import Function, Resource
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)
@@ -95,13 +96,91 @@ def test_an_entry_that_somebody_edited_is_read_as_it_stands_or_refused(place: tu
     assert refused in {"", "E611"}
 
 
-def test_an_entry_that_leaves_no_epoch_to_take_is_refused() -> None:
+class Memory:
+    """A `Store` that only creates."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, bytes] = {}
+
+    def create(self, name: str, content: bytes, comment: str) -> bool:
+        self.entries[name] = content
+        return True
+
+    def replace(self, name: str, content: bytes, comment: str) -> None: ...
+
+    def fetch(self, name: str) -> bytes | None: ...
+
+    def remove(self, name: str) -> None: ...
+
+    def now(self) -> datetime:
+        return NOON
+
+
+texts = st.text(st.characters(), max_size=9)
+"""Control characters, those that turn the writing direction, and halves of pairs, which are no text."""
+
+times = st.datetimes(timezones=st.just(timezone.utc)).map(lambda when: when.replace(microsecond=0))
+objects = st.one_of(
+    st.builds(
+        Applied,
+        st.builds(
+            Resource, texts, texts, st.none() | texts.filter(bool), st.integers(0, 2**63 - 1), texts,
+            st.none() | texts.filter(bool),
+        ),
+        st.none() | times,
+        st.none(),
+        st.booleans(),
+    ),
+    st.builds(
+        Applied,
+        st.builds(Function, texts, texts, st.lists(texts.map(lambda name: reference(name, "", None))).map(tuple)),
+        st.none(),
+        st.none() | times,
+        st.booleans(),
+    ),
+)  # fmt: skip
+entries = st.builds(
+    Entry,
+    st.just("risk"),
+    st.integers(1, LAST_EPOCH),
+    st.builds(Holder, texts, texts, texts, texts, st.booleans(), texts),
+    times,
+    times,
+    st.sampled_from(["running", "committed", "failed", "interrupted"]),
+    texts,
+    st.lists(st.builds(Step, texts, texts, texts, texts)).map(tuple),
+    st.lists(objects, max_size=3).map(lambda found: {one.object.key: one for one in found}),
+)
+
+
+@given(entries)
+def test_an_entry_that_takes_the_lease_is_read_as_it_was_written_or_nothing_is(entry: Entry) -> None:
+    store = Memory()
+    try:
+        take(store, entry)
+    except ServiceError as error:
+        assert error.problems[0].code == "E615"
+        assert store.entries == {}
+        assert any("\ud800" <= character <= "\udfff" for character in text_of(entry)), "what is text can be written"
+    else:
+        assert parse(store.entries[entry.name], entry.name) == entry
+
+
+def text_of(entry: Entry) -> str:
+    """Return all the text of an entry, none of it escaped."""
+    return json.dumps(json.loads(dump(entry)), ensure_ascii=False)
+
+
+def test_the_last_epoch_that_a_name_holds_is_read_and_nothing_comes_after_it() -> None:
     last = entry(LAST_EPOCH)
     assert epoch_of(last.name, "risk") == LAST_EPOCH
     assert epoch_of(entry_name("risk", LAST_EPOCH + 1), "risk") is None
-    with pytest.raises(ServiceError, match=last.name) as caught:
-        parse(dump(last), last.name)
-    assert caught.value.problems[0].code == "E611"
+    assert parse(dump(last), last.name) == last
+    store = Memory()
+    with pytest.raises(ServiceError, match=f"no entry can come after {last.name}") as caught:
+        take(store, entry(LAST_EPOCH + 1))
+    assert caught.value.problems[0].code == "E615"
+    assert store.entries == {}
 
 
 @pytest.mark.parametrize(
