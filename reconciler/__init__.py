@@ -12,7 +12,7 @@ The road a command takes, left to right; `validate` stops after *desired*, `drif
 Imports point down (``tests/test_architecture.py`` keeps it)::
 
     cli > importing > workflow, jobs > apply, lease > saved, dumps > targets, render, fresh > desired, diff, plan, ledger
-        > state, manifest, artifacts, building, sources > errors, names, whole
+        > state, manifest, artifacts, building, sources > errors, names, whole, readers
 
 Between *artifacts* and *desired*, ``sources`` reads the functions' Python without running it: what MaxCompute would
 only tell at query time is told there. A plan may be written down between *plan* and *apply* (``saved``), and what was
@@ -34,7 +34,7 @@ codes in ``cli``. Everything else is a function of its arguments.
 cannot agree with it about mistakes; its SQL is ``local.sql``, and ``queries`` what `udfs sql` knows of SQL. ``jobs`` gathers what
 runs a function, ``runner`` executes it in the CPython it was written for. ``trials`` runs a manifest's tests through it and
 ``expected`` judges them; ``verification`` asks them by SQL; ``pytest_plugin`` lets users' own tests call functions; ``rows`` reads and
-writes files of rows. ``whole`` puts a file into its place whole, or not at all.
+writes files of rows. ``whole`` puts a file into its place whole, or not at all; ``readers`` ask for several things at a time.
 """
 
 __version__ = "0.1.0.dev0"

@@ -12,7 +12,6 @@ import filecmp
 import os
 import shutil
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -24,6 +23,7 @@ from reconciler.manifest.load import understand
 from reconciler.manifest.paths import Folder, Refusal
 from reconciler.names import function_key, resource_key, wheel_archive
 from reconciler.plan import needs
+from reconciler.readers import Readers
 from reconciler.render.words import size
 from reconciler.selection import Imported, Present, function_entry, is_file, path_of, resource_entry, select
 from reconciler.sources.project import fitting
@@ -160,8 +160,8 @@ def _resource(live: Live) -> Resource:
 
 def _looked_at(chosen: Selection, target: Target, stack: str) -> Selection:
     """Ask for each resource by itself: a listing has no MD5 of what is not ours."""
-    with ThreadPoolExecutor(_READERS) as pool:
-        found = pool.map(lambda one: target.read_one(one.object.key), chosen.resources)
+    with Readers(_READERS) as readers:
+        found = readers.ask(lambda one: target.read_one(one.object.key), chosen.resources)
     gone: dict[Key, str] = {}
     seen: list[Live] = []
     for listed, now in zip(chosen.resources, found, strict=True):
@@ -212,9 +212,8 @@ def _fetch(ground: Ground, chosen: Selection, target: Target, staging: Path, on_
             missing.append(one)
     if missing:
         on_step(f"fetching {count(len(missing), 'file')}, {size(sum(_resource(one).size for one in missing))}")
-    with ThreadPoolExecutor(_READERS) as pool:
-        for _ in pool.map(lambda one: _fetch_one(one, target, staging / path_of(_resource(one))), missing):
-            pass
+    with Readers(_READERS) as readers:
+        readers.ask(lambda one: _fetch_one(one, target, staging / path_of(_resource(one))), missing)
 
 
 def _fetch_one(one: Live, target: Target, place: Path) -> None:

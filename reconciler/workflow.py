@@ -8,7 +8,6 @@ comes in as arguments.
 from __future__ import annotations
 
 from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -25,6 +24,7 @@ from reconciler.lease import Lease
 from reconciler.ledger import KEPT, comment_of, dump, entry_name, finished, parse
 from reconciler.names import function_key, resource_key
 from reconciler.queries import called, settings_of
+from reconciler.readers import Readers
 from reconciler.report import Deployed, Report, Upload
 from reconciler.sources import project as sources
 from reconciler.state import WITH_CONTENT, Function, Resource
@@ -312,8 +312,8 @@ def _has_content(obj: Object) -> bool:
 
 def _side_by_side(ask: Callable[[Key], _T], keys: Sequence[Key]) -> dict[Key, _T]:
     """Ask for several objects at a time; nothing more is asked for after an error or Ctrl-C."""
-    with ThreadPoolExecutor(_READERS) as pool:
-        return dict(zip(keys, pool.map(ask, keys), strict=True))
+    with Readers(_READERS) as readers:
+        return dict(zip(keys, readers.ask(ask, keys), strict=True))
 
 
 def _paths(held: Mapping[Key, Content]) -> Mapping[str, Path]:

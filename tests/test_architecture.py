@@ -17,7 +17,7 @@ PACKAGE = ROOT / "reconciler"
 
 # Lower layers never import from higher ones; modules on one line may import each other.
 LAYERS = (
-    {"errors", "names", "whole"},
+    {"errors", "names", "readers", "whole"},
     {"state", "manifest", "artifacts", "building", "locking", "sources"},
     {
         "desired",

@@ -122,7 +122,15 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     _have_streams()
     _be_interruptible()
     collect_rarely()
-    code = run(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = run(sys.argv[1:] if arguments is None else arguments)
+    except KeyboardInterrupt:
+        # A second one, while the first was told: `timeout` sends two.
+        code = 130
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            # All is said: what comes now ends the process, and not with a traceback.
+            signal.signal(number, lambda *_: os._exit(130))
     sys.exit(_flushed(code))
 
 

@@ -78,7 +78,8 @@ def import_(
         ground = _existing(aimed, place) if file.exists() else _new(options, file, folder, place)
         with (
             connected(ground.loaded) as target,
-            tempfile.TemporaryDirectory(prefix=".udfs-import-", dir=folder) as staging,
+            # What is dropped may still be on its way into the folder.
+            tempfile.TemporaryDirectory(prefix=".udfs-import-", dir=folder, ignore_cleanup_errors=True) as staging,
         ):
             done = importing.bring(
                 ground,

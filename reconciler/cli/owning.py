@@ -57,7 +57,9 @@ def disown(options: Options, names: tuple[str, ...], yes: bool, writers: int) ->
 
 def _own(options: Options, names: tuple[str, ...], make: Make, *, yes: bool, writers: int) -> int:
     ready = prepared(loaded(options))
-    with connected(ready.loaded) as target, tempfile.TemporaryDirectory(prefix="udfs-") as folder:
+    # What is dropped may still be on its way into the folder.
+    kept = tempfile.TemporaryDirectory(prefix="udfs-", ignore_cleanup_errors=True)
+    with connected(ready.loaded) as target, kept as folder:
         reading = target.read()
         made, contents = make(ready, reading, target, names, Path(folder))
         return carry_out(made, reading, target, contents, options, Consent(yes, allow_deletes=0), writers)

@@ -8,6 +8,7 @@ import pty
 import re
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -172,6 +173,31 @@ def test_a_second_ctrl_c_does_not_wait(server: Server) -> None:
     assert "Traceback" not in err
     assert "interrupted 2 not known" in run("history").stdout, "the module may be there, and the record says no more"
     assert "unknown   create  resource f__" in run("show-run", "1").stdout
+
+
+@pytest.mark.parametrize("command", ["plan", "drift", "import", "history", "apply --yes"])
+@pytest.mark.parametrize("signals", [[signal.SIGINT], [signal.SIGTERM], [signal.SIGTERM] * 2], ids=str)
+def test_a_run_that_only_reads_is_gone_at_once_when_it_is_interrupted_whatever_the_service_does(
+    signals: list[signal.Signals], command: str, folder: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(60)
+        process = subprocess.Popen(
+            [*UDFS, *command.split()],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "ENDPOINT": f"http://127.0.0.1:{silent.getsockname()[1]}/api"},
+        )
+        listings = [silent.accept()[0] for _ in range(2)]
+        for number in signals:
+            process.send_signal(number)
+        _, err = process.communicate(timeout=30)
+        for connection in listings:
+            connection.close()
+    assert process.returncode == 130, err
+    assert err.rstrip().endswith("interrupted")
+    assert "Traceback" not in err
 
 
 def test_a_reader_that_goes_away_is_not_a_crash(folder: Path) -> None:

@@ -375,3 +375,28 @@ def test_a_listing_is_followed_wherever_its_pages_say_what_comes_next(page: str)
 
     with speaking(answer) as endpoint:
         assert sorted(key.name for key in reach(endpoint).read().live) == ["one", "three", "two"]
+
+
+@pytest.mark.parametrize(("hanging", "root"), [("/functions", "Functions"), ("/resources", "Resources")])
+def test_what_one_listing_fails_of_is_told_while_the_other_hangs_and_no_more_of_that_is_asked_for(
+    hanging: str, root: str
+) -> None:
+    released, asked, before = threading.Event(), [], set(threading.enumerate())
+
+    def answer(request: BaseHTTPRequestHandler) -> Answering:
+        if not urlsplit(request.path).path.endswith(hanging):
+            return 200, {}, b"<oops/>"
+        asked.append(request.path)
+        released.wait(60)
+        return 200, {}, f"<{root}><Marker>{len(asked)}</Marker></{root}>".encode()
+
+    with speaking(answer) as endpoint:
+        with pytest.raises(ServiceError, match="oops"):
+            reach(endpoint).read()
+        assert not released.is_set()
+        released.set()
+        for thread in set(threading.enumerate()) - before:
+            if thread.name == "udfs-reader":
+                thread.join(60)
+                assert not thread.is_alive()
+    assert len(asked) <= 2

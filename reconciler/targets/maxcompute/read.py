@@ -10,7 +10,7 @@ others.
 from __future__ import annotations
 
 import re
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, as_completed
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -27,12 +27,14 @@ from reconciler.ledger import (
     unreadable,
 )
 from reconciler.names import Key, reference
+from reconciler.readers import Readers
 from reconciler.state import Function, Live, Resource, read_comment
 from reconciler.targets.maxcompute.client import moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from threading import Event
     from xml.etree.ElementTree import Element
 
     from reconciler.targets.maxcompute.client import Answer, Client
@@ -56,14 +58,13 @@ def everything(client: Client, stack: str, *, full: bool = False) -> Reading:
 
     With `full`, every MD5 is asked for, whatever the ledger remembers.
     """
-    with ThreadPoolExecutor(_WORKERS) as pool:
-        functions = pool.submit(lambda: list(_functions(client)))
-        entries: list[Live] = []
-        resources: list[Live] = []
-        for live in _resources(client):
-            (entries if is_entry(live.object.name) else resources).append(live)
-        epochs = tuple(sorted(e for live in entries if (e := epoch_of(live.object.name, stack)) is not None))
-        coming = pool.submit(_entry, client, entry_name(stack, epochs[-1])) if epochs else None
+    with Readers(_WORKERS) as readers:
+        functions = readers.submit(lambda: list(_functions(client, readers.ended)))
+        listed = readers.submit(_listed, client, stack, readers)
+        for done in as_completed((functions, listed)):
+            # What one of them fails of is told at once, however long the other takes.
+            done.result()
+        resources, epochs, coming = listed.result()
         state = {live.object.key: live for live in (*functions.result(), *resources)}
         mine = [key for key, live in state.items() if live.marker and live.marker.stack == stack and _has_content(live)]
         last = coming.result() if coming else None
@@ -74,7 +75,7 @@ def everything(client: Client, stack: str, *, full: bool = False) -> Reading:
             if applied is not None and is_unmoved(live, applied):
                 state[key] = _as_applied(live, applied)
             else:
-                asked[key] = pool.submit(_with_md5, client, live)
+                asked[key] = readers.submit(_with_md5, client, live)
         for key, answer in asked.items():
             there = answer.result()
             if there is None:
@@ -83,6 +84,16 @@ def everything(client: Client, stack: str, *, full: bool = False) -> Reading:
             else:
                 state[key] = there
         return Reading(state, epochs, last)
+
+
+def _listed(client: Client, stack: str, readers: Readers) -> tuple[list[Live], tuple[int, ...], Future[Entry] | None]:
+    """Return the resources but for the entries of ledgers, the epochs of the stack's own, and the newest, on its way."""
+    entries: list[Live] = []
+    resources: list[Live] = []
+    for live in _resources(client, readers.ended):
+        (entries if is_entry(live.object.name) else resources).append(live)
+    epochs = tuple(sorted(e for live in entries if (e := epoch_of(live.object.name, stack)) is not None))
+    return resources, epochs, readers.submit(_entry, client, entry_name(stack, epochs[-1])) if epochs else None
 
 
 def _entry(client: Client, name: str) -> Entry:
@@ -148,8 +159,8 @@ def _holding(live: Live, md5: str | None, size: int) -> Live:
     return Live(told, live.owner, live.updater, live.created, live.modified, live.marker, live.schema)
 
 
-def _resources(client: Client) -> Iterator[Live]:
-    for element in _pages(client, RESOURCES, "Resources", "Resource"):
+def _resources(client: Client, ended: Event) -> Iterator[Live]:
+    for element in _pages(client, RESOURCES, "Resources", "Resource", ended):
         # Looking each one up by its name would walk through all of them ten thousand times ten times.
         told = {node.tag: (node.text or "").strip() for node in reversed(element)}
         name, kind = told.get("Name", ""), told.get("ResourceType", "").lower()
@@ -193,8 +204,8 @@ def _meta(client: Client, name: str) -> Live:
     )
 
 
-def _functions(client: Client) -> Iterator[Live]:
-    for element in _pages(client, FUNCTIONS, "Functions", "Function"):
+def _functions(client: Client, ended: Event) -> Iterator[Live]:
+    for element in _pages(client, FUNCTIONS, "Functions", "Function", ended):
         yield _function(element, client)
 
 
@@ -217,9 +228,9 @@ def _function(element: Element, client: Client) -> Live:
     )
 
 
-def _pages(client: Client, path: str, root: str, item: str) -> Iterator[Element]:
+def _pages(client: Client, path: str, root: str, item: str, ended: Event) -> Iterator[Element]:
     """
-    Yield the items of a listing; the service ends it with an empty marker.
+    Yield the items of a listing; the service ends it with an empty marker. No more pages are asked for once it `ended`.
 
     The next page is asked for before this one is looked at: its first line says which comes next [recorded listings],
     and what it holds takes as long to understand as the next one to arrive.
@@ -237,12 +248,12 @@ def _pages(client: Client, path: str, root: str, item: str) -> Iterator[Element]
             raise client.garbage(f"the listing of {path.rpartition('/')[2]} never ends: {told}")
         seen.add(following)
         # Asked for by the thread itself: whoever waits for this page would first understand it and then ask.
-        return answer, pool.submit(fetch, following)
+        return answer, reader.submit(fetch, following)
 
     # A thread of its own has a connection of its own, which stays open from page to page.
-    with ThreadPoolExecutor(1) as pool:
-        coming: Future[tuple[Answer, Any]] | None = pool.submit(fetch, "")
-        while coming is not None:
+    with Readers(1) as reader:
+        coming: Future[tuple[Answer, Any]] | None = reader.submit(fetch, "")
+        while coming is not None and not ended.is_set():
             answer, coming = coming.result()
             yield from answer.xml(root).findall(item)
 
