@@ -405,7 +405,7 @@ _explain(
     "an unknown target",
     """
     `--target` names what `targets:` does not declare, or there are several and none was named. Without --target the
-    target called `local` is used, or the only one.""",
+    target called `local` is used, or the only one. An empty name, as of a variable that is not set, is not taken for that.""",
 )
 _explain(
     "E308",

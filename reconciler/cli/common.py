@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeAlias, TypeVar
 import click
 
 from reconciler import __version__
-from reconciler.errors import AccessError, MachineError, UdfsError, UsageError
+from reconciler.errors import AccessError, InvalidManifest, MachineError, UdfsError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -177,6 +177,9 @@ def _manifest_options(
         log_requests(enabled=verbose)
         given_targets = (target,) if isinstance(target, str) else target or ()
         names = _named(file, given_targets, all_targets=all_targets) if several else given_targets
+        if not all(names):
+            hint = "is its variable set? Without --target it is 'local', or the only one"
+            raise InvalidManifest("E307", "--target has an empty name", hint=hint)
         one = names[0] if len(names) == 1 else None
         options = Options(file, one, format, names if len(names) > 1 else ())
         try:
@@ -196,7 +199,7 @@ def _named(file: Path, given: tuple[str, ...], *, all_targets: bool) -> tuple[st
         if given:
             raise UsageError("E564", "--all-targets and --target exclude each other", hint="leave one of them out")
         return names(file)
-    return tuple(dict.fromkeys(name for one in given for name in one.split(",") if name))
+    return tuple(dict.fromkeys(name for one in given for name in one.split(",")))
 
 
 def format_option(command: Callable[P, R]) -> Callable[P, R]:

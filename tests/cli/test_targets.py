@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import click
 import pytest
 
-from reconciler.cli import fanout, run
+from reconciler.cli import COMMANDS, fanout, group, run
 from reconciler.errors import EXIT_CODES
 from reconciler.render import markdown
 
@@ -77,3 +78,34 @@ def test_a_comment_on_many_targets_fits_into_one() -> None:
     found = markdown.targets([(f"t{number}", document, "Plan: 5,000 to create") for number in range(20)])
     assert len(found) <= 65_536
     assert found.count("more object") == 20
+
+
+NEEDED = {
+    "show-run": ["1"],
+    "unlock": ["--epoch", "1"],
+    "adopt": ["f"],
+    "disown": ["f"],
+    "import": ["f"],
+    "call": ["f"],
+    "sql": ["SELECT 1"],
+    "export": ["maxframe", "p"],
+    "serve": ["-f", "udfs.yaml"],
+}
+"""What a command cannot be called without."""
+
+
+def aimed_commands() -> list[tuple[str, str]]:
+    """Return every command that takes a target, with each way to give it an empty name."""
+    context = click.Context(group)
+    found = ((name, group.get_command(context, name)) for name in COMMANDS)
+    taking = [(name, one) for name, command in found if command for one in command.params if one.name == "target"]
+    return [(name, empty) for name, one in taking for empty in (("", ",", "a,") if one.multiple else ("",))]
+
+
+@pytest.mark.parametrize(("name", "empty"), aimed_commands())
+def test_an_empty_name_of_a_target_is_not_the_default_one(
+    name: str, empty: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([name, *NEEDED.get(name, []), "--target", empty]) == 3
+    told = capsys.readouterr()
+    assert (told.out, told.err.count("error[E307]"), told.err.count("  help: ")) == ("", 1, 1)
