@@ -227,6 +227,9 @@ def functions(found: Iterable[Deployed]) -> Iterator[Line]:
             yield (("", f"  {safe(one.description)}"),)
         for resource in one.resources:
             yield ("", f"  {_listed(resource)}"), ("quiet", _touched(resource))
+        for other in one.function.object.resources:
+            if not other.is_own:
+                yield (("warning", f"  other    {safe(str(other))}, which lies elsewhere and was not looked at"),)
         for ref in one.absent:
             yield (("warning", f"  missing  {safe(ref)}"),)
         for name, value in one.settings:

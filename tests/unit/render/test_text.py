@@ -199,6 +199,20 @@ def test_a_function_without_a_known_owner_is_shown_all_the_same() -> None:
     assert text.plain(text.functions([bare])) == "f  class a.F\n  table    t, d.t\n"
 
 
+def test_what_a_function_lists_of_another_project_is_shown() -> None:
+    from reconciler.report import Deployed
+
+    far = Function(
+        "f", "a.F", (Reference("evil\x1b.zip", "theirs"), Reference("x.zip", "theirs", "dev"), Reference("b.py"))
+    )
+    told = text.plain(text.functions([Deployed(Live(far), (), ("b.py",), (), "")]))
+    assert told.splitlines()[1:] == [
+        r"  other    theirs/resources/evil\x1b.zip, which lies elsewhere and was not looked at",
+        "  other    theirs/schemas/dev/resources/x.zip, which lies elsewhere and was not looked at",
+        "  missing  b.py",
+    ]
+
+
 def test_a_function_differs_in_class_and_list() -> None:
     plan = make(
         state(wanted(resource("a.py"), "one", "f"), wanted(function("f", "a.py", class_path="a.G"))),
