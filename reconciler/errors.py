@@ -965,7 +965,8 @@ _explain(
     "E507",
     "confirmation is needed",
     """
-    Off a terminal nothing is asked: pass --yes to apply what the plan shows.""",
+    Off a terminal nothing is asked, nor where the environment variable CI is set: some CI systems give their jobs a
+    terminal at which nobody sits. Pass --yes to apply what the plan shows.""",
 )
 _explain(
     "E508",

@@ -13,9 +13,8 @@ import click
 from reconciler import workflow
 from reconciler.attempt import Patience
 from reconciler.cli import identity
-from reconciler.cli.common import Options, is_interactive
 from reconciler.cli.interrupts import first_asks
-from reconciler.cli.output import confirmed, print_document, print_error, print_lines, progress, quoted
+from reconciler.cli.output import confirmed, print_document, print_error, print_lines, progress, quoted, unasked
 from reconciler.errors import PartlyApplied, Problem, Refused, UdfsError, count
 from reconciler.ledger import require_free
 from reconciler.plan import require_allowed, require_digest
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from reconciler.cli.common import Options
     from reconciler.ledger import Reading
     from reconciler.plan import Plan
     from reconciler.render.document import VerifyDocument
@@ -120,8 +120,8 @@ def ask(options: Options, question: str, wanted: str = "yes") -> None:
     """Ask for consent to what was shown; anything but `wanted` is none."""
     if options.as_json:
         raise Refused("E507", "with --format json nothing is shown that could be agreed to", hint="add --yes")
-    if not is_interactive():
-        raise Refused("E507", "nobody can be asked here", hint="look at the plan, then add --yes")
+    if why := unasked():
+        raise Refused("E507", f"nobody can be asked here: {why}", hint="look at the plan, then add --yes")
     if not confirmed(question, answer=lambda typed: typed == wanted):
         raise Refused("E507", "not confirmed; nothing was changed")
 

@@ -368,13 +368,6 @@ def _credentials() -> tuple[str, str, str | None] | None:
     return None
 
 
-def is_interactive() -> bool:
-    """Say whether a person can be asked."""
-    from reconciler.cli.output import is_lively
-
-    return sys.stdin.isatty() and is_lively(sys.stderr)
-
-
 def command(**settings: Any) -> Callable[[Callable[..., Any]], click.Command]:
     """Declare a command; the same as click's, with ``-h``."""
     return click.command(

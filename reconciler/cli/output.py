@@ -34,7 +34,7 @@ _GONE = (OSError, ValueError)
 
 
 def is_lively(stream: TextIO) -> bool:
-    """Say whether a stream is a terminal with a person before it: it may be coloured, redrawn and asked."""
+    """Say whether a stream is a terminal that may be coloured and redrawn; `unasked` is whether a person can be asked."""
     return stream.isatty() and not os.environ.get("CI") and os.environ.get("TERM") != "dumb"
 
 
@@ -207,8 +207,24 @@ def counting(wanted: bool) -> Iterator[Callable[[int], None]]:
         yield lambda number: shown.advance(task, number)
 
 
+def unasked() -> str | None:
+    """Return why nobody can be asked, None if somebody can: whoever types at a terminal and sees the question on one."""
+    if os.environ.get("CI"):
+        # Some CI systems give their jobs a terminal; a question there would wait for an answer until the job is killed.
+        return "the environment variable CI is set"
+    if _asked_on() is None:
+        return "there is no terminal to ask on"
+    return None if sys.stdin.isatty() else "standard input is no terminal"
+
+
+def _asked_on() -> TextIO | None:
+    """Return the stream that a question is seen on: results and errors may each have been led into a file."""
+    return next((one for one in (sys.stderr, sys.stdout) if one.isatty()), None)
+
+
 def confirmed(question: str, *, answer: Callable[[str], bool]) -> bool:
     """Ask on the terminal; `answer` judges what was typed."""
-    sys.stderr.write(f"{safe(question)} ")
-    sys.stderr.flush()
+    out = _asked_on() or sys.stderr
+    out.write(f"{safe(question)} ")
+    out.flush()
     return answer(sys.stdin.readline().strip())

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from reconciler import workflow
-from reconciler.cli.common import Options, command, connected, is_interactive, loaded, manifest_options
-from reconciler.cli.output import confirmed, print_document, print_lines
+from reconciler.cli.common import Options, command, connected, loaded, manifest_options
+from reconciler.cli.output import confirmed, print_document, print_lines, unasked
 from reconciler.errors import Refused
 from reconciler.render import text
 from reconciler.render.words import safe
@@ -77,7 +77,7 @@ def unlock(options: Options, epoch: int, yes: bool) -> int:
 
 
 def _ask(holder: str) -> None:
-    if not is_interactive():
-        raise Refused("E507", f"the lease is held by {holder}, and nobody can be asked here", hint="add --yes")
+    if why := unasked():
+        raise Refused("E507", f"the lease is held by {holder}, and nobody can be asked here: {why}", hint="add --yes")
     if not confirmed(f"End the lease of {holder}? Only 'yes' is taken:", answer=lambda typed: typed == "yes"):
         raise Refused("E507", "not confirmed; nothing was changed")

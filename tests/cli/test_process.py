@@ -13,11 +13,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 
 from reconciler.local import Server, Settings
 from tests.canary import SECRET
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 UDFS = [sys.executable, "-m", "reconciler"]
 MANIFEST = """\
@@ -58,12 +62,17 @@ def server(folder: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-un
         yield running
 
 
-def on_a_terminal(*arguments: str, typed: str = "", until: str | None = None) -> tuple[int, str]:
-    """Run a command on a terminal, type when `until` appears, and return its exit code and what the screen got."""
+def on_a_terminal(
+    *arguments: str, typed: str = "", until: str | None = None, streams: Mapping[str, IO[bytes]] | None = None
+) -> tuple[int, str]:
+    """
+    Run a command on a terminal, type when `until` appears, and return its exit code and what the screen got.
+
+    `streams` are those that are led elsewhere.
+    """
     terminal, its_side = pty.openpty()
-    child = subprocess.Popen(
-        [*UDFS, *arguments], stdin=its_side, stdout=its_side, stderr=its_side, start_new_session=True, close_fds=True
-    )
+    ends: dict[str, Any] = {"stdin": its_side, "stdout": its_side, "stderr": its_side, **(streams or {})}
+    child = subprocess.Popen([*UDFS, *arguments], **ends, start_new_session=True, close_fds=True)
     os.close(its_side)
     shown, answered, deadline = b"", not typed, time.monotonic() + 60
     while time.monotonic() < deadline:
@@ -95,6 +104,51 @@ def test_on_a_terminal_apply_asks_and_takes_only_yes(server: Server) -> None:
     assert "2 created" in shown
     assert "\x1b[" in shown, "a terminal gets colour"
     assert SECRET not in shown
+
+
+@pytest.mark.parametrize(
+    ("settings", "elsewhere"),
+    [({"TERM": "dumb"}, ()), ({"NO_COLOR": "1"}, ()), ({}, ("stderr",)), ({}, ("stdout",))],
+    ids=["a dumb terminal", "no colour", "errors go to a file", "results go to a file"],
+)
+def test_who_sits_at_a_terminal_is_asked(
+    settings: dict[str, str],
+    elsewhere: tuple[str, ...],
+    server: Server,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    with (folder / "log").open("wb") as log:
+        streams = dict.fromkeys(elsewhere, log)
+        code, shown = on_a_terminal("apply", typed="yes", until="Only 'yes' is taken", streams=streams)
+    assert code == 0, shown
+
+
+@pytest.mark.parametrize(
+    ("settings", "elsewhere", "why"),
+    [
+        ({"CI": "true"}, (), "the environment variable CI is set"),
+        ({}, ("stdin",), "standard input is no terminal"),
+        ({}, ("stdout", "stderr"), "there is no terminal to ask on"),
+    ],
+    ids=["CI", "input", "output"],
+)
+def test_it_is_said_why_nobody_is_asked(
+    settings: dict[str, str],
+    elsewhere: tuple[str, ...],
+    why: str,
+    server: Server,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    with (folder / "log").open("w+b") as log:
+        code, shown = on_a_terminal("apply", streams=dict.fromkeys(elsewhere, log))
+    assert code == 5, shown
+    assert f"nobody can be asked here: {why}" in shown + (folder / "log").read_text()
 
 
 def test_a_terminal_obeys_nothing_that_a_function_says(server: Server, folder: Path) -> None:
