@@ -1206,7 +1206,8 @@ _explain(
     """
     A function that would be brought back listed a resource that is gone since, collected or deleted, or that holds
     something else: names under `resources:`, and all with `rollout: in_place`, are replaced in place. Half of an earlier
-    state is no state that was ever tested. Check out the commit of that apply, which `udfs show-run` names, and apply it.""",
+    state is no state that was ever tested. Check out the commit of that apply, which `udfs show-run` names, and apply it; *with
+    changes* there says that the commit is not all that was applied.""",
 )
 
 _explain(

@@ -170,7 +170,7 @@ class Lease:
         return LeaseHeld(
             "E613",
             f"the lease of epoch {self.entry.epoch} {how} while this run was working",
-            hint="udfs history shows by whom; look at a new plan before you go on",
+            hint="udfs history shows what was applied since; look at a new plan before you go on",
         )
 
 

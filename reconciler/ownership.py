@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     """The bytes that resources hold in the project."""
 
 
+_MANAGED = "udfs show lists the functions that are managed, with their resources"
+
+
 @dataclass(frozen=True)
 class Side:
     """The project, as seen by one stack."""
@@ -115,7 +118,7 @@ def to_release(names: Iterable[str], desired: DesiredState, side: Side) -> tuple
             ours = [key for key in fits if side.is_ours(key) and (key in in_use or not version_of(side.live[key]))]
             if not ours:
                 message = f"stack '{side.stack}' manages nothing that '{name}' fits and the manifest does not list"
-                hint = "udfs plan shows what is managed; what is to be disowned is taken out of the manifest first"
+                hint = f"{_MANAGED}; what is to be disowned is taken out of the manifest first"
                 problems.append(Problem("E510", message, hint=hint))
             found += [side.live[key].object.key for key in ours]
             continue
@@ -127,9 +130,7 @@ def to_release(names: Iterable[str], desired: DesiredState, side: Side) -> tuple
             problems.append(Problem("E510", message, at=listed[0].origin, hint=hint))
         elif not ours:
             where = f"stack '{side.stack}' does not manage it" if there else "it is not in the project"
-            problems.append(
-                Problem("E510", f"'{name}' cannot be disowned: {where}", hint="udfs plan shows what is managed")
-            )
+            problems.append(Problem("E510", f"'{name}' cannot be disowned: {where}", hint=_MANAGED))
         found += ours
     if problems:
         raise UsageError.of(problems)

@@ -89,11 +89,21 @@ def _lost(made: Plan, entry: Entry, reading: Reading) -> Iterator[Problem]:
     """Yield a refusal for each resource that is not what the functions to be brought back had then."""
     for need in sorted({need for change in made.changes if change.desired for need in needs(change.desired.object)}):
         have, was = reading.live.get(need), entry.objects.get(need)
-        hint = f"check out the commit of epoch {entry.epoch} (udfs show-run {entry.epoch}), and apply that"
+        hint = _by_hand(entry)
         if have is None:
             yield Problem("E552", f"{need} is no longer in the project", hint=hint)
         elif was is not None and _md5(was.object) not in {None, _md5(have.object)}:
             yield Problem("E552", f"{need} does not hold what it held at epoch {entry.epoch}", hint=hint)
+
+
+def _by_hand(entry: Entry) -> str:
+    """Return how to come back to what a run left; a commit is that only if nothing lay beside it."""
+    if entry.holder.commit and not entry.holder.dirty:
+        return f"check out the commit of epoch {entry.epoch} (udfs show-run {entry.epoch}), and apply that"
+    beside = "with changes that are in no commit" if entry.holder.commit else "from no commit"
+    return (
+        f"epoch {entry.epoch} was applied {beside} (udfs show-run {entry.epoch}): bring its files back, and apply them"
+    )
 
 
 def _md5(obj: Object) -> str | None:

@@ -20,7 +20,7 @@ from reconciler import __version__
 from reconciler.errors import AccessError, InvalidManifest, MachineError, UdfsError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from reconciler.artifacts.cache import Cache
     from reconciler.errors import Problem
@@ -36,11 +36,8 @@ Format: TypeAlias = Literal["text", "json", "csv", "markdown", "sarif", "github"
 STORE = ".udfs"
 """Beside the manifest: the store of the service built in."""
 
-_COMMAND = re.compile(
-    r"\budfs (?:adopt|apply|destroy|disown|drift|dump|history|import|lock|plan|rollback|show-run|sql|unlock|verify)\b"
-    r"(?! -f)"
-)
-"""Commands about a manifest, where a hint names them."""
+_COMMAND = re.compile(r"\budfs ([a-z][a-z-]*)\b(?! (?:-f|--file|--target)\b)")
+"""A command, where a hint names it without saying of which manifest."""
 
 
 @dataclass(frozen=True)
@@ -61,18 +58,29 @@ class Options:
     def as_json(self) -> bool:
         return self.format == "json"
 
-    def arguments(self) -> str:
-        """Return the options as they would be typed again."""
-        file = "" if self.file == Path("udfs.yaml") else f" -f {shlex.quote(str(self.file))}"
-        named = ",".join(self.targets) or self.target
+    def arguments(self, taken: Collection[str] = ("file", "target")) -> str:
+        """Return the options, as far as they are among those `taken`, as they would be typed again."""
+        is_default = self.file == Path("udfs.yaml") or "file" not in taken
+        file = "" if is_default else f" -f {shlex.quote(str(self.file))}"
+        named = (",".join(self.targets) or self.target) if "target" in taken else None
         return file + (f" --target {shlex.quote(named)}" if named else "")
 
     def aimed(self, found: Iterable[Problem]) -> tuple[Problem, ...]:
         """Return problems whose hints name commands as they have to be typed: with the options that were given."""
         return tuple(
-            replace(one, hint=_COMMAND.sub(lambda named: named[0] + self.arguments(), one.hint)) if one.hint else one
+            replace(one, hint=_COMMAND.sub(lambda named: named[0] + self.arguments(_taken(named[1])), one.hint))
+            if one.hint
+            else one
             for one in found
         )
+
+
+def _taken(name: str) -> set[str]:
+    """Return the names of the options that a command takes; none of what is no command."""
+    from reconciler.cli import group
+
+    found = group.get_command(click.Context(group), name)
+    return {param.name for param in found.params if param.name} if found else set()
 
 
 def manifest_options(command: Callable[..., R]) -> Callable[..., R]:
@@ -368,8 +376,20 @@ def _credentials() -> tuple[str, str, str | None] | None:
     return None
 
 
+class _Command(click.Command):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            # click leaves it out where an option lacks its value, and the hint would name no command.
+            error.ctx = error.ctx or ctx
+            raise
+
+
 def command(**settings: Any) -> Callable[[Callable[..., Any]], click.Command]:
     """Declare a command; the same as click's, with ``-h``."""
     return click.command(
-        context_settings={"help_option_names": ["-h", "--help"], **settings.pop("context", {})}, **settings
+        cls=_Command,
+        context_settings={"help_option_names": ["-h", "--help"], **settings.pop("context", {})},
+        **settings,
     )

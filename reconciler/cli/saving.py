@@ -138,7 +138,8 @@ def read_whole(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        raise UsageError("E521", f"'{file}' cannot be read: {error.strerror or error}") from None
+        hint = "udfs plan --out FILE writes a plan, udfs dump --out FILE a dump"
+        raise UsageError("E521", f"'{file}' cannot be read: {error.strerror or error}", hint=hint) from None
 
 
 def write_whole(file: Path, content: bytes) -> None:

@@ -231,7 +231,8 @@ class _Checker:
     def _content(self, here: tuple[str, str], resource: Resource) -> None:
         name = here[1]
         if resource.file is None and resource.table is None:
-            self.note("E201", f"the resource {quoted(name)} needs the key 'file' or 'table'", *here)
+            hint = "file: a path beside the manifest; table: a table of the project"
+            self.note("E201", f"the resource {quoted(name)} needs the key 'file' or 'table'", *here, hint=hint)
         if resource.file is not None and resource.table is not None:
             self.note("E204", "'file' and 'table' exclude each other", *here, "table", hint="keep one", at_key=True)
         if resource.partition is not None and resource.table is None:
@@ -255,7 +256,8 @@ class _Checker:
                     message = f"{quoted(kind)} cannot be the type of a column"
                     self.note("E203", message, *here, "columns", column, hint=why_not)
             if table.file is None and table.rows is None:
-                self.note("E201", f"the table {quoted(name)} needs the key 'file' or 'rows'", *here)
+                hint = "file: a path beside the manifest; rows: one list a row"
+                self.note("E201", f"the table {quoted(name)} needs the key 'file' or 'rows'", *here, hint=hint)
             if table.file is not None and table.rows is not None:
                 self.note("E204", "'file' and 'rows' exclude each other", *here, "rows", hint="keep one", at_key=True)
             if table.file is not None:

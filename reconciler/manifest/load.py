@@ -179,7 +179,8 @@ def content_of(path: Path, called: str) -> bytes:
         raise InvalidManifest("E101", f"the manifest '{called}' cannot be read: {reason}") from None
     try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise InvalidManifest("E101", f"the manifest '{called}' is not a regular file")
+            hint = f"name the file in it: -f {path / 'udfs.yaml'}" if path.is_dir() else "copy it into a file"
+            raise InvalidManifest("E101", f"the manifest '{called}' is not a regular file", hint=hint)
         return _read(handle)
     finally:
         os.close(handle)

@@ -393,7 +393,8 @@ def _build(document: Document, parser: Any) -> None:
         elif kind is DocumentStartEvent:
             document_starts += 1
             if document_starts > 1:
-                _stop(document, "E109", "a second document begins here", event.start_mark.index, width=3)
+                hint = "remove this line, or give what follows a file of its own"
+                _stop(document, "E109", "a second document begins here", event.start_mark.index, width=3, hint=hint)
                 return
             if event.version or event.tags:
                 hint = "remove the lines that begin with %"

@@ -131,7 +131,9 @@ def _finding(kind: str, path: tuple[str | int, ...], ctx: Mapping[str, Any], doc
         case "string_type":
             return _Finding("E202", f"{what} takes a text")
         case "bool_type":
-            return _Finding("E202", f"{what} takes true or false")
+            return _Finding(
+                "E202", f"{what} takes true or false", "without quotes; yes and no, on and off are texts here"
+            )
         case "string_too_short":
             return _Finding("E203", f"{what} is empty", "give it a value, or remove the key")
         case "string_too_long":

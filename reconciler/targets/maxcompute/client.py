@@ -295,7 +295,7 @@ class Answer:
         return element
 
 
-_KEYS = "check ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET and ALIBABA_CLOUD_SECURITY_TOKEN"
+_KEYS = "check ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET and, for temporary ones, ALIBABA_CLOUD_SECURITY_TOKEN"
 _BAD_CREDENTIALS = {"Unauthorized", "InvalidAuthorization", "MissingAuthorization", "SignatureNotMatch"}
 _NO_PERMISSION = {"NoPermission", "AccessDenied"}
 
@@ -312,7 +312,10 @@ def _account(credentials: Credentials | None) -> Any:
         found = from_environments()
         if found is None:
             raise AccessError(
-                "E607", "no credentials were found in the environment", hint=_KEYS.replace("check", "set")
+                "E607",
+                "no credentials were found in the environment",
+                hint="set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET; temporary ones also have "
+                "an ALIBABA_CLOUD_SECURITY_TOKEN",
             )
         return found
     if credentials.token:

@@ -84,6 +84,22 @@ def test_a_rollback_is_refused_without_the_bytes_of_then() -> None:
     assert [problem.code for problem in other.refusals] == ["E552"]
 
 
+@pytest.mark.parametrize(
+    ("holder", "told"),
+    [
+        (Holder(commit="c0ffee"), "check out the commit of epoch 1 "),
+        (Holder(commit="c0ffee", dirty=True), "epoch 1 was applied with changes that are in no commit "),
+        (Holder(), "epoch 1 was applied from no commit "),
+    ],
+    ids=["a commit", "a commit and more", "no commit"],
+)
+def test_a_commit_is_named_as_the_way_back_only_if_it_is_what_was_applied(holder: Holder, told: str) -> None:
+    reading = Reading(project("b", "b"), (1, 2), entry(2, "b"))
+    [problem] = back(replace(entry(1, "a"), holder=holder), reading, STACK, HERE).refusals
+    assert problem.hint is not None
+    assert problem.hint.startswith(told)
+
+
 def test_a_version_is_superseded_when_the_first_apply_without_it_ended() -> None:
     key = module("a").key
     entries = [entry(3, "b"), entry(2, "b"), entry(1, "a")]
