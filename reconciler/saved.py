@@ -233,12 +233,20 @@ def _marker(text: str | None, name: str) -> Marker | None:
 
 def require_same_manifest(saved: Saved, manifest: str, file: Path) -> None:
     """Raise `StalePlan` if the manifest's bytes are not those that the plan was made from."""
-    if saved.manifest != manifest:
-        raise StalePlan(
-            "E518",
-            f"the manifest '{file}' was changed since the plan was made",
-            hint=f"check out the commit that the plan is of, or {AGAIN}",
-        )
+    if saved.manifest == manifest:
+        return
+    message, hint = f"the manifest '{file}' was changed since the plan was made", ""
+    if (planned := _manifest_of(saved.plan)) not in {None, str(file)}:
+        # It may be the same file by another path, so it is not said that it is another.
+        message = f"the plan was made from '{planned}', and '{file}' does not hold what that did"
+        hint = f"name the plan's manifest with -f {planned}, "
+    raise StalePlan("E518", message, hint=f"{hint}check out the commit that the plan is of, or {AGAIN}")
+
+
+def _manifest_of(plan: Plan) -> str | None:
+    """Return what the manifest was called when a plan was made, as far as anything in the plan has its place there."""
+    wanted = (change.desired for change in (*plan.changes, *plan.unchanged, *plan.shared))
+    return next((one.origin.file for one in wanted if one), None)
 
 
 def require_contents(saved: Saved, contents: Mapping[str, Path]) -> None:
