@@ -313,9 +313,9 @@ def _change(change: Change) -> Iterator[Line]:
 def _reason(change: Change) -> str:
     sent = f"; {size(uploaded(change))} to upload" if uploaded(change) else ""
     if change.action is Action.ADOPT:
-        return f"it stays as it is{_whose(change)}{sent}"
+        return f"it stays as it is{_whose(change)}{_resent(change, 'with the mark')}"
     if change.action is Action.RELEASE:
-        return f"it stays as it is{sent}"
+        return f"it stays as it is{_resent(change, 'without the mark')}"
     if change.action is Action.RECORD:
         return "it is protected from now on" if change.differences[0].new == "yes" else "it is no longer protected"
     match change.cause:
@@ -341,11 +341,11 @@ def _reason(change: Change) -> str:
         case Cause.MANIFEST if _switch(change.differences):
             return "its code changed"
         case Cause.MANIFEST:
-            return f"{_moved(change)} changed{sent}"
+            return f"{_moved(change)}{sent}"
         case Cause.OUTSIDE:
             return f"it was changed outside{_by(change)} and is restored{sent}"
         case Cause.BOTH:
-            return f"{_moved(change)} changed, and it was changed outside too{_by(change)}{sent}"
+            return f"{_moved(change)}, and it was changed outside too{_by(change)}{sent}"
         case _ if [found.field for found in change.differences] == ["marker"]:
             return f"it {change.differences[0].new}{sent}"
         case _:
@@ -354,8 +354,16 @@ def _reason(change: Change) -> str:
 
 def _moved(change: Change) -> str:
     # Not "its file": of a module, what is added behind the file may be all that changed.
-    is_next = change.action is Action.CREATE
-    return "its content" if is_next or any(one.field == "content" for one in change.differences) else "the manifest"
+    if change.action is Action.CREATE:
+        return "its content changed"
+    # Not "changed" either: what was adopted as it was differs though nobody touched the manifest.
+    is_content = any(one.field == "content" for one in change.differences)
+    return f"the manifest wants {'other content' if is_content else 'it otherwise'}"
+
+
+def _resent(change: Change, how: str) -> str:
+    """Return that the bytes of a resource travel though they stay: its comment is written only with its content."""
+    return f"; its {size(sent)} are sent again, {how}" if (sent := uploaded(change)) else ""
 
 
 def _what(change: Change) -> str:
