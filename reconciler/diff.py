@@ -100,6 +100,11 @@ class Difference(NamedTuple):
     old: str
     new: str
 
+    @property
+    def turned(self) -> Difference:
+        """The same, told from the other side."""
+        return self._replace(old=self.new, new=self.old)
+
 
 class Change(NamedTuple):
     """What is to be done to one object, and the two sides it was concluded from."""

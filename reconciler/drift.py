@@ -66,6 +66,9 @@ class Drifted:
     left: str = ""
     """Why it cannot be brought back by itself; empty if it can."""
 
+    holder: str = ""
+    """The stack that has taken the name, if one has."""
+
     @property
     def told(self) -> str:
         """What happened, as the rest of a sentence that begins with the object."""
@@ -78,7 +81,9 @@ class Drifted:
     def problem(self) -> Problem:
         """The same as a finding, for those who collect findings."""
         detail = tuple(f"{one.field}: {one.new or '(none)'} → {one.old or '(none)'}" for one in self.differences)
-        if self.kind is Kind.TAKEN:
+        if self.holder:
+            hint = f"rename yours in the manifest; only stack '{self.holder}' can let go of it, by disowning it"
+        elif self.kind is Kind.TAKEN:
             hint = f"rename yours in the manifest, or take it over: udfs adopt {self.key.name}"
         else:
             hint = "udfs plan shows what apply would do" if self.left else "to bring it back: udfs apply --restore"
@@ -183,4 +188,5 @@ def _taken(clash: Clash, last: Entry | None) -> Drifted:
     have = clash.live
     who = f"stack {clash.stack}" if clash.stack else have.updater or have.owner
     left = _UNMARKED if clash.stack is None and last and clash.key in last.objects else _TAKEN
-    return Drifted(clash.key, Kind.TAKEN, clash.desired.origin, who, have.modified or have.created, left=left)
+    when = have.modified or have.created
+    return Drifted(clash.key, Kind.TAKEN, clash.desired.origin, who, when, left=left, holder=clash.stack or "")

@@ -27,7 +27,7 @@ from reconciler.cli.common import (
 from reconciler.cli.output import note, print_document, print_lines, quoted
 from reconciler.cli.saving import refresh_option
 from reconciler.cli.verifying import Verification, verify_options
-from reconciler.drift import restoring
+from reconciler.drift import Kind, restoring
 from reconciler.errors import Refused, UsageError, count
 from reconciler.ledger import require_free
 from reconciler.plan import guards, require_allowed
@@ -290,7 +290,9 @@ def _print_drift(found: Drift, made: Plan, options: Options) -> None:
     from reconciler.render import document, github, markdown, sarif
 
     again = f"udfs apply{options.arguments()} --restore" if restoring(made, found).changes else None
-    problems = quoted(options.aimed(one.problem for one in found.drifted))
+    aimed = options.aimed(one.problem for one in found.drifted)
+    taken = {one.key: told.hint or "" for one, told in zip(found.drifted, aimed, strict=True) if one.kind is Kind.TAKEN}
+    problems = quoted(aimed)
     match options.format:
         case "json":
             print_document(document.drift(found, made))
@@ -301,7 +303,7 @@ def _print_drift(found: Drift, made: Plan, options: Options) -> None:
         case "github":
             sys.stdout.write(github.github(problems))
         case "text":
-            print_lines(text.drift(found, made, again))
+            print_lines(text.drift(found, made, again, taken))
 
 
 def _print_plan(made: Plan, options: Options, next_command: str | None = None) -> None:

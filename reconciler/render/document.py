@@ -213,7 +213,7 @@ class DriftedDocument(_Model):
     file: str
     line: int
     column: int
-    differences: tuple[DifferenceDocument, ...] = Field((), description="`old` is what is there, `new` what is wanted.")
+    differences: tuple[DifferenceDocument, ...] = Field((), description="`old` is what is wanted, `new` what is there.")
     restorable: bool = Field(description="Whether `udfs apply --restore` brings it back.")
     why_not: str | None = Field(None, description="Why it does not.")
 
@@ -773,7 +773,7 @@ def drift(found: Drift, made: Plan) -> DriftDocument:
                 file=one.origin.file,
                 line=one.origin.line,
                 column=one.origin.column,
-                differences=_differences(one.differences),
+                differences=_differences(found.turned for found in one.differences),
                 restorable=not one.left,
                 why_not=one.left or None,
             )

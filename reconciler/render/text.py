@@ -19,13 +19,14 @@ from reconciler.report import Outcome
 from reconciler.state import Function, Resource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from reconciler.diff import Change, Difference
     from reconciler.drift import Drift
     from reconciler.errors import Problem
     from reconciler.ledger import Entry
+    from reconciler.names import Key
     from reconciler.plan import Plan
     from reconciler.report import Deployed, Report
     from reconciler.state import Live
@@ -162,8 +163,14 @@ def summary(made: Plan) -> str:
     return f"Plan: {', '.join(parts)}, {len(made.unchanged)} unchanged{upload}{old}{foreign}"
 
 
-def drift(found: Drift, made: Plan, command: str | None = None) -> Iterator[Line]:
-    """Yield what was changed outside, and who did it; `made` is the plan for the same reading, `command` the next step."""
+def drift(
+    found: Drift, made: Plan, command: str | None = None, helps: Mapping[Key, str] | None = None
+) -> Iterator[Line]:
+    """
+    Yield what was changed outside, and who did it; `made` is the plan for the same reading, `command` the next step.
+
+    `helps` say what to do about what no plan brings back.
+    """
     yield (("", f"Stack {made.stack} in {_destination(made)}"),)
     yield ()
     for one in found.drifted:
@@ -174,7 +181,9 @@ def drift(found: Drift, made: Plan, command: str | None = None) -> Iterator[Line
             ("", f" {safe(one.told)}"),
             ("quiet", f"  {safe(str(one.origin))}"),
         )
-        yield from _differences(one.differences, reverse=True)
+        yield from _differences([difference.turned for difference in one.differences])
+        if helps and one.key in helps:
+            yield ("help", "      help: "), ("", safe(helps[one.key]))
     if found.drifted:
         yield ()
     yield (("name", drift_summary(found)),)
@@ -392,14 +401,13 @@ def _by(change: Change) -> str:
     return who + when
 
 
-def _differences(differences: Sequence[Difference], *, reverse: bool = False) -> Iterator[Line]:
+def _differences(differences: Sequence[Difference]) -> Iterator[Line]:
     if switch := _switch(differences):
-        old, new = reversed(switch) if reverse else switch
-        yield (("", f"      {'version':<10} {old} → {new}"),)
+        yield (("", f"      {'version':<10} {switch[0]} → {switch[1]}"),)
         return
     for found in differences:
         if found.field not in {"marker", "name", "protect"}:
-            yield (("", f"      {found.field:<10} {_difference(found, reverse=reverse)}"),)
+            yield (("", f"      {found.field:<10} {_difference(found)}"),)
 
 
 def _switch(differences: Sequence[Difference]) -> tuple[str, str] | None:
@@ -411,8 +419,8 @@ def _switch(differences: Sequence[Difference]) -> tuple[str, str] | None:
     return (old[1], new[1]) if old and new else None
 
 
-def _difference(found: Difference, *, reverse: bool) -> str:
-    old, new = (found.new, found.old) if reverse else (found.old, found.new)
+def _difference(found: Difference) -> str:
+    _, old, new = found
     if found.field == "resources":
         words = explain_list(tuple(old.split(", ")) if old else (), tuple(new.split(", ")) if new else ())
         moves = [*(f"- {name}" for name in words["removed"]), *(f"+ {name}" for name in words["added"])]

@@ -82,6 +82,19 @@ def test_who_and_when_are_told_as_far_as_the_service_does() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("taken", "hint"),
+    [
+        (there(DATA), "take it over: udfs adopt d.csv"),
+        (there(DATA._replace(size=9), marker(stack="geo")), "only stack 'geo' can let go of it, by disowning it"),
+    ],
+    ids=["nobody's", "another stack's"],
+)
+def test_what_has_taken_a_name_is_adopted_only_where_that_is_not_refused(taken: Live, hint: str) -> None:
+    [found] = find(WANTED, project(taken), STACK, LAST).drifted
+    assert str(found.problem.hint).endswith(hint)
+
+
 def test_without_a_ledger_a_deletion_is_known_and_what_was_there_is_not() -> None:
     assert told(project(without="f"), last=None) == {"f": "deleted: what was there before is not known"}
     assert told(project(there(function("f", "a.py"))), last=None) == {

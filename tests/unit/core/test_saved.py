@@ -271,7 +271,7 @@ def test_files_are_held_against_the_plan(tmp_path: Path) -> None:
         saved.require_same_manifest(made, "b" * 64, tmp_path)
     assert "was made from 'udfs.yaml', and" in problem(found), "another manifest is aimed at, not a change blamed"
     assert "-f udfs.yaml" in str(found.value.problems[0].hint)
-    with pytest.raises(StalePlan, match="the manifest 'udfs.yaml' was changed since the plan was made"):
+    with pytest.raises(StalePlan, match=r"the manifest 'udfs\.yaml' was changed since the plan was made"):
         saved.require_same_manifest(made, "b" * 64, Path("udfs.yaml"))
     sha256 = {c.desired.marker.sha256: tmp_path for c in made.plan.changes if c.desired and c.desired.marker}
     saved.require_contents(made, {key: path for key, path in sha256.items() if key})
