@@ -58,6 +58,17 @@ def test_the_plan_shown_is_the_plan_made(
     assert told.out == "\n".join(lines) + "\n"
 
 
+def test_the_error_shown_is_the_error_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [shown] = [block for block in blocks() if block.startswith("$ udfs validate\n")]
+    [wrong] = re.findall(r"^ 4 \| (.*)", shown, re.MULTILINE)
+    monkeypatch.chdir(tmp_path)
+    Path("udfs.yaml").write_text(f"stack: demo\nfunctions:\n  f:\n{wrong}\n")
+    assert run(["validate"]) == 3
+    assert capsys.readouterr().err == shown.partition("\n")[2]
+
+
 def test_the_proof_that_is_quoted_is_of_these_scenarios_and_troubles() -> None:
     [shown] = [block for block in blocks() if block.startswith("$ python -m tests.proof")]
     assert re.search(rf"^ +{len(SCENARIOS)}  scenarios, .* {len(TROUBLES)} troubles", shown, re.MULTILINE)
