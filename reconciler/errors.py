@@ -71,6 +71,11 @@ class Problem:
     """Lines that follow: a traceback, the places that were looked at."""
 
 
+def in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Return problems by their places, and at one place by code; what has no place comes last."""
+    return sorted(problems, key=lambda one: (one.at or Position("~", 0, 0), one.code))
+
+
 class UdfsError(Exception):
     """Something a person can act on."""
 
@@ -92,7 +97,7 @@ class UdfsError(Exception):
     @classmethod
     def of(cls, problems: Iterable[Problem]) -> UdfsError:
         """Make one error of several findings, in the order of their places."""
-        found = sorted(problems, key=lambda p: (p.at or Position("~", 0, 0), p.code))
+        found = in_order(problems)
         error = cls(found[0].code, found[0].message)
         error.problems = tuple(found)
         return error
@@ -1245,7 +1250,7 @@ _explain(
     "several targets where there can be one",
     """
     validate, plan, drift and apply take several targets (--target a,b or --all-targets). A saved plan, a dump and a digest are
-    about one: name each target by itself there.""",
+    about one, and so is every other command: name each target by itself there.""",
 )
 _explain(
     "E565",

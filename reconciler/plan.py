@@ -16,7 +16,7 @@ from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
 from reconciler.diff import Action, Cause, Change, Clash, Difference, compare, fold_table
-from reconciler.errors import Position, Problem, Refused, count
+from reconciler.errors import Position, Problem, Refused, count, in_order
 from reconciler.names import Key, resource_key
 from reconciler.state import Function, Live, Resource
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from reconciler.ledger import Entry
     from reconciler.state import DesiredState, LiveState, Object
 
-
-_NOWHERE = Position("~", 0, 0)
 
 LARGEST_SHARE = 0.3
 """Of a stack's objects: more are deleted only when their exact number is named."""
@@ -147,7 +145,7 @@ def make(
         changes=tuple(ordered(operations)),
         unchanged=tuple(change for change in found.changes if change.action is Action.KEEP),
         shared=found.shared,
-        refusals=tuple(sorted(refusals, key=lambda p: (p.at or _NOWHERE, p.code))),
+        refusals=tuple(in_order(refusals)),
         foreign=found.foreign,
         superseded=len(found.superseded),
         empty_manifest=not desired and cause is None,

@@ -17,7 +17,7 @@ from reconciler.artifacts.content import Content, read
 from reconciler.artifacts.inspection import is_library_name
 from reconciler.artifacts.runtime import flags, is_native
 from reconciler.diff import Cause, managed_by
-from reconciler.errors import InvalidManifest, UdfsError, UsageError
+from reconciler.errors import InvalidManifest, UdfsError, UsageError, in_order
 from reconciler.ignoring import ignoring
 from reconciler.jobs import runtime_for
 from reconciler.lease import Lease
@@ -152,12 +152,12 @@ def remake(prepared: Prepared, reading: Reading, told: Plan, name: str) -> Plan:
 
 def breaches(prepared: Prepared) -> list[Problem]:
     """Return what the manifest asks for and the policy does not allow."""
-    return policy.of_manifest(prepared.loaded, prepared.desired, prepared.artifacts)
+    return in_order(policy.of_manifest(prepared.loaded, prepared.desired, prepared.artifacts))
 
 
 def allowed(made: Plan, loaded: Loaded, found: Iterable[Problem]) -> Plan:
     """Return a plan that is refused for what was `found`, and for what the policy does not allow in it."""
-    return replace(made, refusals=(*made.refusals, *found, *policy.of_plan(loaded.policies, made)))
+    return replace(made, refusals=tuple(in_order((*made.refusals, *found, *policy.of_plan(loaded.policies, made)))))
 
 
 def find_drift(prepared: Prepared, reading: Reading) -> Drift:
@@ -212,7 +212,7 @@ def make_collection(loaded: Loaded, target: Target, keep: int) -> tuple[Reading,
 def in_time(made: Plan, loaded: Loaded, target: Target) -> Plan:
     """Return a plan that is refused if the policy wants rest now, by the clock of the service."""
     rest = policy.of_time(loaded.policies, target.store.now())
-    return replace(made, refusals=(*made.refusals, *rest)) if made.changes else made
+    return replace(made, refusals=tuple(in_order((*made.refusals, *rest)))) if made.changes else made
 
 
 def carry_out(

@@ -13,6 +13,7 @@ import importlib
 import itertools
 import keyword
 import os
+import re
 import signal
 import sys
 import traceback
@@ -199,8 +200,15 @@ def _of_the_machine(error: OSError) -> MachineError:
 def _usage(error: click.ClickException) -> UsageError:
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "udfs"
-    message = error.format_message().rstrip(".")
+    message = _plainly(error.format_message().rstrip("."))
     return UsageError("E901", message[:1].lower() + message[1:], hint=f"{command} --help")
+
+
+def _plainly(message: str) -> str:
+    """Return a message of click's without its own names for types, and without brackets about an argument's name."""
+    for named, plain in (("integer range", "whole number"), ("float range", "number")):
+        message = message.replace(f"is not a valid {named}", f"is not a {plain}")
+    return re.sub(r"(Invalid value for )'\[(\w+)\]'", r"\1\2", message)
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:

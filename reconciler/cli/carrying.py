@@ -144,7 +144,7 @@ def _tell(made: Plan, report: Report, options: Options, verify: Verify | None = 
         print_document(document.report(made, report, told))
     else:
         if made.changes:
-            print_lines(text.report(report))
+            print_lines(text.report(report, options.heading))
         if report.error:
             print_error(report.error, as_json=False)
         if verify:

@@ -51,6 +51,9 @@ class Options:
     targets: tuple[str, ...] = ()
     """Several, in the order in which they were named; `target` is then not given."""
 
+    is_one_of: bool = False
+    """Whether `target` is one of several that are told together."""
+
     told: list[str] = field(default_factory=list, compare=False)
     """What a command has to say in one line; for a report on several targets."""
 
@@ -64,6 +67,11 @@ class Options:
         file = "" if is_default else f" -f {shlex.quote(str(self.file))}"
         named = (",".join(self.targets) or self.target) if "target" in taken else None
         return file + (f" --target {shlex.quote(named)}" if named else "")
+
+    @property
+    def heading(self) -> str:
+        """What has to stand before a result for a reader to know whose it is; nothing where there is one target."""
+        return f"target {self.target}: " if self.is_one_of else ""
 
     def aimed(self, found: Iterable[Problem]) -> tuple[Problem, ...]:
         """Return problems whose hints name commands as they have to be typed: with the options that were given."""
@@ -184,10 +192,10 @@ def _manifest_options(
     ) -> R:
         log_requests(enabled=verbose)
         given_targets = (target,) if isinstance(target, str) else target or ()
-        names = _named(file, given_targets, all_targets=all_targets) if several else given_targets
-        if not all(names):
-            hint = "is its variable set? Without --target it is 'local', or the only one"
-            raise InvalidManifest("E307", "--target has an empty name", hint=hint)
+        names = _named(file, given_targets, all_targets=all_targets)
+        if not several and len(names) > 1:
+            message = f"this command is about one target, and {len(names)} were named"
+            raise UsageError("E564", message, hint=f"once for each: --target {names[0]}")
         one = names[0] if len(names) == 1 else None
         options = Options(file, one, format, names if len(names) > 1 else ())
         try:
@@ -207,7 +215,12 @@ def _named(file: Path, given: tuple[str, ...], *, all_targets: bool) -> tuple[st
         if given:
             raise UsageError("E564", "--all-targets and --target exclude each other", hint="leave one of them out")
         return names(file)
-    return tuple(dict.fromkeys(name for one in given for name in one.split(",")))
+    named = tuple(dict.fromkeys(name for one in given for name in one.split(",")))
+    if not all(named):
+        # What a pipeline gets from a variable that is not set must not mean the default.
+        hint = "is its variable set? Without --target it is 'local', or the only one"
+        raise InvalidManifest("E307", "--target has an empty name", hint=hint)
+    return named
 
 
 def format_option(command: Callable[P, R]) -> Callable[P, R]:

@@ -86,7 +86,7 @@ def validate(options: Options) -> int:
     objects = len(ready.desired) - functions
     told = f"valid, {count(functions, 'function')} and {count(objects, 'resource')}"
     options.told.append(told)
-    print(f"{options.file}: {told}")
+    print(safe(f"{options.heading}{options.file}: {told}"))
     return 0
 
 

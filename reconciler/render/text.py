@@ -200,16 +200,16 @@ def drift_summary(found: Drift) -> str:
     return f"Drift: {drifted} changed outside, {found.unchanged} as the manifest says{waiting}"
 
 
-def report(done: Report) -> Iterator[Line]:
-    """Yield what an apply did; object by object when it did not get through."""
+def report(done: Report, heading: str = "") -> Iterator[Line]:
+    """Yield what an apply did; object by object when it did not get through. `heading` says where, if that is not plain."""
     if done.complete:
-        yield (("name", tally(done)),)
+        yield (("name", safe(heading) + tally(done)),)
         return
     styles = {Outcome.DONE: "create", Outcome.FAILED: "error", Outcome.NOT_TRIED: "quiet"}
     for change, outcome in done.outcomes:
         word = _PAST[change.action] if outcome is Outcome.DONE else f"{outcome.value} ({change.action.value})"
         yield (styles[outcome], f"  {word:<20}"), ("", safe(str(change.key)))
-    yield (("name", f"{'Interrupted' if done.interrupted else 'Stopped'}: {tally(done)}"),)
+    yield (("name", f"{safe(heading)}{'Interrupted' if done.interrupted else 'Stopped'}: {tally(done)}"),)
 
 
 def finished(change: Change) -> Line:
