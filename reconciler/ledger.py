@@ -267,11 +267,11 @@ def _format(content: bytes) -> str:
     return ""
 
 
-def unreadable(name: str) -> ServiceError:
+def unreadable(name: str, why: str = "") -> ServiceError:
     """Return the error for an entry that is listed and cannot be read; it is never taken for absent."""
     return ServiceError(
         "E611",
-        f"the ledger's entry {name} cannot be read",
+        f"the ledger's entry {name} cannot be read{f': {why}' if why else ''}",
         hint="look at that resource; if it is damaged, delete it: what is left of the ledger and the marks then decide",
     )
 
@@ -387,13 +387,15 @@ def require_free(entry: Entry | None, now: datetime) -> None:
 
 def held(entry: Entry, now: datetime) -> LeaseHeld:
     """Return the error that says who is applying and until when."""
-    minutes = max(1, round((entry.expires - now).total_seconds() / 60))
-    return LeaseHeld(
-        "E610",
-        f"{entry.holder} is applying stack '{entry.stack}' (epoch {entry.epoch}, since {entry.started:%H:%MZ})",
-        hint=f"wait; if that run is dead, its lease ends in {count(minutes, 'minute')}, or: "
-        f"udfs unlock --epoch {entry.epoch}",
-    )
+    left = entry.expires - now
+    if left > 2 * LEASE:
+        until = f"its lease claims to last until {entry.expires:%Y-%m-%d}, which no udfs writes"
+        hint = f"{until}; if nobody applies: udfs unlock --epoch {entry.epoch}"
+    else:
+        minutes = count(max(1, round(left.total_seconds() / 60)), "minute")
+        hint = f"wait; if that run is dead, its lease ends in {minutes}, or: udfs unlock --epoch {entry.epoch}"
+    message = f"{entry.holder} is applying stack '{entry.stack}' (epoch {entry.epoch}, since {entry.started:%H:%MZ})"
+    return LeaseHeld("E610", message, hint=hint)
 
 
 def take(store: Store, entry: Entry) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
+import re
 import socket
 import threading
 from contextlib import contextmanager, suppress
@@ -195,7 +196,17 @@ def test_an_answer_that_unpacks_without_end_is_refused(status: int, monkeypatch:
         for ask in (lambda: reach(url).read(), lambda: reach(url).store.fetch("udfs.risk.1.json")):
             with pytest.raises(ServiceError) as refused:
                 ask()
-            assert "more than 1 MiB" in said(refused.value)[1]
+            assert re.search(r"more than 1 MiB|larger than any that udfs writes", said(refused.value)[1])
+
+
+def test_an_entry_that_is_too_large_is_damage_of_the_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "_MAX_ANSWER", 1024)
+    with speaking(lambda _: (200, {}, b" " * 2048)) as url, pytest.raises(ServiceError) as refused:
+        reach(url).store.fetch("udfs.risk.7.json")
+    code, message = said(refused.value)
+    assert code == "E611"
+    assert "udfs.risk.7.json cannot be read: it is larger than any that udfs writes" in message
+    assert "delete it" in str(refused.value.problems[0].hint)
 
 
 def test_a_listing_of_ever_new_pages_ends(monkeypatch: pytest.MonkeyPatch) -> None:

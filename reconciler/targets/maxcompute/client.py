@@ -38,6 +38,9 @@ _log = logging.getLogger(__name__)
 _MAX_ANSWER = 64 * 1024 * 1024
 """Bytes of a listing or an entry that are taken. A listing page holds about 1,000 entries of well under 2 KB each."""
 
+TOO_LARGE = "TooLarge"
+"""The code, ours, of an error for an answer with more."""
+
 _BLOCK = 1024 * 1024
 _SMALL_BLOCK = 16 * 1024
 """What is read at once of an answer with a bound: 16 KiB of deflate hold at most 16 MiB."""
@@ -173,7 +176,8 @@ class Client:
             body += piece
             if len(body) > _MAX_ANSWER:
                 response.close()
-                raise self.garbage(f"the answer has more than {_MAX_ANSWER >> 20} MiB")
+                code = TOO_LARGE if response.ok else ""
+                raise self.garbage(f"the answer has more than {_MAX_ANSWER >> 20} MiB", code=code)
         if foreign:
             raise self.garbage(repr(" ".join(body[:200].decode("utf-8", "replace").split())))
         if not response.ok and (b"\0" in body or b"<!ENTITY" in body):
@@ -187,7 +191,7 @@ class Client:
             text = text.replace(secret, "…")
         return _SIGNATURE.sub("ODPS …", text)
 
-    def garbage(self, text: str = "", status: int | None = None) -> ServiceError:
+    def garbage(self, text: str = "", status: int | None = None, code: str = "") -> ServiceError:
         """Return the error for an answer that is not one; `text` is what there was instead."""
         shown = f": {' '.join(self.redact(text).split())[:200]}" if text else ""
         return ServiceError(
@@ -195,6 +199,7 @@ class Client:
             f"{self._host} answered{f' {status}' if status else ''} with something that is not MaxCompute's{shown}",
             hint="the endpoint ends in /api; a proxy or a login page may stand in between",
             status=status,
+            service_code=code,
             # A gateway's page says nothing about what happened behind the gateway.
             outcome="unknown" if status is None or status >= 500 else "final",
         )

@@ -29,7 +29,7 @@ from reconciler.ledger import (
 from reconciler.names import Key, reference
 from reconciler.readers import Readers
 from reconciler.state import Function, Live, Resource, read_comment
-from reconciler.targets.maxcompute.client import moment
+from reconciler.targets.maxcompute.client import TOO_LARGE, moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,6 +111,8 @@ def fetch(client: Client, name: str) -> bytes | None:
     except ServiceError as error:
         if error.service_code == "NoSuchObject":
             return None
+        if error.service_code == TOO_LARGE:
+            raise unreadable(name, "it is larger than any that udfs writes") from error
         raise
 
 

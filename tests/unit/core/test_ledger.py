@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -15,6 +15,7 @@ from reconciler.errors import ServiceError
 from reconciler.ledger import (
     KEPT,
     LAST_EPOCH,
+    LEASE,
     Applied,
     Entry,
     Holder,
@@ -23,6 +24,7 @@ from reconciler.ledger import (
     dump,
     entry_name,
     epoch_of,
+    held,
     parse,
     take,
 )
@@ -201,3 +203,13 @@ def test_of_the_ledger_the_newest_entries_stay_wherever_they_are_numbered(epochs
     stay = {*epochs, current} - {*gone}
     assert len(stay) == min(KEPT, len(epochs) + 1)
     assert not gone or max(gone) < min(stay)
+
+
+def test_a_lease_longer_than_any_that_udfs_takes_is_told_as_that() -> None:
+    running = replace(entry(), outcome="running", expires=NOON + LEASE)
+    assert "in 10 minutes" in str(held(running, NOON).problems[0].hint)
+    forged = replace(running, expires=datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone.utc))
+    hint = str(held(forged, NOON).problems[0].hint)
+    assert "claims to last until 9999-12-31, which no udfs writes" in hint
+    assert "udfs unlock --epoch 7" in hint
+    assert "minutes" not in hint
