@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from reconciler.drift import Drift
-    from reconciler.ledger import Reading
+    from reconciler.ledger import Entry, Reading
     from reconciler.manifest.load import Loaded
     from reconciler.plan import Plan
     from reconciler.targets import Target
@@ -87,16 +87,19 @@ def plan(
     manifest_digest = saving.manifest_digest(options.file)
     ready = prepared(loaded(options))
     if against is not None:
-        reading = saving.dumped(against, ready.loaded)
+        reading, rival = saving.dumped(against, ready.loaded), None
     else:
-        reading = _look(ready.loaded, options, full=refresh == "full")
+        reading, rival = _look(ready.loaded, full=refresh == "full")
     made = workflow.make_plan(ready, reading, from_dump=against is not None, restoring=restore)
     if out is not None:
         saving.save(made, reading, out, manifest_digest, allow_deletes)
     if rest := of_time(ready.loaded.policies, datetime.now(timezone.utc)):
         note(f"apply would be refused: {rest[0].message} ({rest[0].hint})")
     options.told.append(text.summary(made))
-    _print_plan(made, options, next_command=_next(made, options, out, allow_deletes, restore=restore))
+    # While somebody else applies, what would come next is refused.
+    following = None if rival else _next(made, options, out, allow_deletes, restore=restore)
+    _print_plan(made, options, next_command=following)
+    _mention(rival)
     if made.refusals or (out is not None and saving.hopeless(made)):
         return Refused.exit_code
     return CHANGES_PRESENT if exit_code and made.changes else 0
@@ -264,26 +267,29 @@ def drift(options: Options, refresh: str) -> int:
     Exits with 2 when there is drift. What the manifest itself has changed since the last apply is none.
     """
     ready = prepared(loaded(options))
-    with connected(ready.loaded) as target:
-        reading = target.read(full=refresh == "full")
+    reading, rival = _look(ready.loaded, full=refresh == "full")
     made, found = workflow.make_plan(ready, reading), workflow.find_drift(ready, reading)
     options.told.append(text.drift_summary(found))
     _print_drift(found, made, options)
+    _mention(rival)
     return CHANGES_PRESENT if found.drifted else 0
 
 
-def _look(manifest: Loaded, options: Options, *, full: bool) -> Reading:
-    """Read the project, and say so if it is being changed meanwhile."""
+def _look(manifest: Loaded, *, full: bool) -> tuple[Reading, Entry | None]:
+    """Read the project, and return beside it the entry of whoever is changing it meanwhile."""
     with connected(manifest) as target:
         reading = target.read(full=full)
-        _mention_rival(reading, target, options)
-    return reading
+        held = reading.last is not None and reading.last.is_held(target.store.now())
+    return reading, reading.last if held else None
 
 
-def _mention_rival(reading: Reading, target: Target, options: Options) -> None:
-    """Say so when somebody is applying: the plan may be outdated in a moment."""
-    if reading.last and reading.last.is_held(target.store.now()) and not options.as_json:
-        note(f"{reading.last.holder} is applying this stack right now (epoch {reading.last.epoch})")
+def _mention(rival: Entry | None) -> None:
+    """Say so when somebody is applying: what was read is neither as it was nor as it will be."""
+    if rival is not None:
+        since = f"epoch {rival.epoch}, since {rival.started:%H:%MZ}"
+        note(
+            f"{rival.holder} is applying this stack right now ({since}): what is shown may be half-way; look again later"
+        )
 
 
 def _print_drift(found: Drift, made: Plan, options: Options) -> None:
