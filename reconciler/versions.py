@@ -130,10 +130,11 @@ def collection(
     to one of the last `keep` different states would need.
     """
     listed = {need for have in reading.live.values() for need in needs(have.object)}
-    needed = _needed(entries, keep)
     kept = _as_they_are(reading, stack, Position(entries[0].name) if entries else Position("the ledger"))
     versions = {key for key in kept if version_of(reading.live[key])} - listed
-    over = {key for key in versions - needed if (since := superseded_at(key, entries)) and now - since >= grace}
+    over = {key for key in versions if (since := superseded_at(key, entries)) and now - since >= grace}
+    # Last, and only where it matters: it reads the most of the ledger.
+    over -= _needed(entries, keep) if over else set()
     wanted = {key: one for key, one in kept.items() if key not in over}
     made = plan.make(
         wanted, reading.live, stack=stack, destination=destination, last=reading.last, cause=Cause.SUPERSEDED
@@ -158,7 +159,9 @@ def _needed(entries: Sequence[Entry], keep: int) -> set[Key]:
         found = _functions(entry)
         if entry.outcome == "committed" and found not in states:
             states.append(found)
-    return {need for state in states[: keep + 1] for function in state for need in needs(function)}
+        if len(states) > keep:
+            break
+    return {need for state in states for function in state for need in needs(function)}
 
 
 def _functions(entry: Entry) -> frozenset[Function]:

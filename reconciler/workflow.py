@@ -7,9 +7,11 @@ comes in as arguments.
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, overload
 
 from reconciler import desired, drift, fresh, ownership, plan, policy, versions
 from reconciler.apply import apply
@@ -31,7 +33,7 @@ from reconciler.state import WITH_CONTENT, Function, Resource
 from reconciler.supply import artifacts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from reconciler.apply import Progress
@@ -189,7 +191,9 @@ def make_destruction(loaded: Loaded, reading: Reading) -> Plan:
 def make_rollback(loaded: Loaded, target: Target, epoch: int | None) -> tuple[Reading, Plan]:
     """Plan how the functions become what an earlier apply left; returns what that was read from, too."""
     reading = target.read(full=True)
-    entry = versions.earlier(_entries(loaded, target, reading), epoch)
+    kept = reading.epochs[-KEPT:]
+    chosen = kept if epoch is None else tuple(one for one in kept if one == epoch)
+    entry = versions.earlier(_Entries(loaded, target, chosen), epoch)
     made = versions.back(entry, reading, loaded.manifest.stack, destination(loaded))
     return reading, in_time(made, loaded, target)
 
@@ -198,7 +202,7 @@ def make_collection(loaded: Loaded, target: Target, keep: int) -> tuple[Reading,
     """Plan the removal of versions that are past their grace; returns what that was read from, too."""
     reading = target.read()
     made = versions.collection(
-        _entries(loaded, target, reading),
+        _Entries(loaded, target, reading.epochs[-KEPT:]),
         reading,
         loaded.manifest.stack,
         destination(loaded),
@@ -322,11 +326,29 @@ def _paths(held: Mapping[Key, Content]) -> Mapping[str, Path]:
 
 def history(loaded: Loaded, target: Target, newest: int) -> tuple[Entry, ...]:
     """Return the newest entries of a stack's ledger, the newest first."""
-    return _entries(loaded, target, target.read(), newest)
+    return tuple(_Entries(loaded, target, target.read().epochs[-newest:]))
 
 
-def _entries(loaded: Loaded, target: Target, reading: Reading, newest: int = KEPT) -> tuple[Entry, ...]:
-    return tuple(run(loaded, target, epoch) for epoch in reversed(reading.epochs[-newest:]))
+class _Entries(Sequence["Entry"]):
+    """Entries of a ledger, the newest first; each is read when it is needed, so that a damaged one is only then in the way."""
+
+    def __init__(self, loaded: Loaded, target: Target, epochs: Sequence[int]) -> None:
+        self._epochs = tuple(reversed(epochs))
+        self._read = functools.cache(functools.partial(run, loaded, target))
+
+    def __len__(self) -> int:
+        return len(self._epochs)
+
+    @overload
+    def __getitem__(self, place: int) -> Entry: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Entry, ...]: ...
+
+    def __getitem__(self, place: int | slice) -> Entry | tuple[Entry, ...]:
+        if isinstance(place, slice):
+            return tuple(map(self._read, self._epochs[place]))
+        return self._read(self._epochs[place])
 
 
 def run(loaded: Loaded, target: Target, epoch: int) -> Entry:
