@@ -132,7 +132,9 @@ def make(
             change if cause is Cause.DESTROYED and change.cause is Cause.UNRECORDED else change._replace(cause=cause)
             for change in operations
         ]
+    empty = not desired and cause is None
     refusals = [
+        *(_emptied(operations, stack) if empty else ()),
         *map(_clash, found.clashes),
         *(problem for change in operations if (problem := _retyped(change))),
         *(problem for change in (*found.changes, *found.shared) if (problem := _respelled(change))),
@@ -148,7 +150,7 @@ def make(
         refusals=tuple(in_order(refusals)),
         foreign=found.foreign,
         superseded=len(found.superseded),
-        empty_manifest=not desired and cause is None,
+        empty_manifest=empty,
         from_dump=from_dump,
     )
 
@@ -172,13 +174,7 @@ def require_digest(plan: Plan, digest: str | None) -> None:
 
 def guards(plan: Plan, *, allow_deletes: int) -> Iterable[Problem]:
     """Yield what a flag or a second look would lift."""
-    if plan.empty_manifest and plan.deletes:
-        yield Problem(
-            "E504",
-            f"the manifest is empty, while the project holds {count(plan.deletes, 'object')} of stack '{plan.stack}'",
-            hint="if the stack is to go, run: udfs destroy",
-        )
-    elif plan.deletes > allow_deletes:
+    if plan.deletes > allow_deletes:
         gone = [c for c in plan.changes if c.action is Action.DELETE and c.cause is not Cause.MOVED]
         names = ", ".join(str(c.key) for c in gone)
         allowed = f"only {allow_deletes} allowed" if allow_deletes else "none is allowed"
@@ -249,6 +245,16 @@ def _topological(graph: Mapping[Key, tuple[Key, ...]]) -> list[Key]:
         sorter.done(*ready)
     # Resources first, then functions: independent of one another, but a plan reads better in two blocks.
     return sorted(result, key=lambda key: key.kind != "resource")
+
+
+def _emptied(operations: Sequence[Change], stack: str) -> Iterable[Problem]:
+    """Yield the refusal of a manifest that lists nothing any more: no number of deletes that are allowed is meant for that."""
+    if operations:
+        yield Problem(
+            "E504",
+            f"the manifest is empty, while the project holds {count(len(operations), 'object')} of stack '{stack}'",
+            hint="if the stack is to go, run: udfs destroy",
+        )
 
 
 def _clash(clash: Clash) -> Problem:

@@ -148,7 +148,7 @@ def _saved(told: PlanDocument) -> Saved:
 
 def plan_of(told: PlanDocument) -> Plan:
     """Return the plan that a saved document tells of; ValueError for what `write` does not write."""
-    if told.saved is None or told.refusals:
+    if told.saved is None or told.refusals or (told.saved.empty_manifest and told.changes):
         raise ValueError("a plan that is refused is not written")
     return Plan(
         stack=told.stack,

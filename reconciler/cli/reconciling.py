@@ -30,7 +30,7 @@ from reconciler.cli.verifying import Verification, verify_options
 from reconciler.drift import Kind, restoring
 from reconciler.errors import Refused, UsageError, count
 from reconciler.ledger import require_free
-from reconciler.plan import guards, require_allowed
+from reconciler.plan import require_allowed
 from reconciler.policy import of_time
 from reconciler.render import text
 
@@ -100,7 +100,7 @@ def plan(
     following = None if rival else _next(made, options, out, allow_deletes, restore=restore)
     _print_plan(made, options, next_command=following)
     _mention(rival)
-    if made.refusals or (out is not None and saving.hopeless(made)):
+    if made.refusals:
         return Refused.exit_code
     return CHANGES_PRESENT if exit_code and made.changes else 0
 
@@ -331,8 +331,6 @@ def _next(
 ) -> str | None:
     if not made.changes or made.refusals:
         return None
-    if any(problem.code == "E504" for problem in guards(made, allow_deletes=made.deletes)):
-        return f"udfs destroy{options.arguments()}"
     if out is not None:
         return saving.next_command(made, out, options, allow_deletes)
     deletes = f" --allow-deletes {made.deletes}" if made.deletes else ""

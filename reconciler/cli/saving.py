@@ -6,7 +6,6 @@ import errno
 import hashlib
 import re
 import shlex
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,13 +14,10 @@ import click
 
 from reconciler import whole, workflow
 from reconciler.cli.common import Options, command, connected, loaded, manifest_options
-from reconciler.cli.output import note, print_document, print_lines
+from reconciler.cli.output import note, print_document
 from reconciler.errors import MachineError, UsageError
-from reconciler.plan import guards
-from reconciler.render import text
 
 if TYPE_CHECKING:
-    from reconciler.errors import Problem
     from reconciler.ledger import Reading
     from reconciler.manifest.load import Loaded
     from reconciler.plan import Plan
@@ -74,19 +70,12 @@ def dumped(file: Path, manifest: Loaded) -> Reading:
     return reading
 
 
-def hopeless(made: Plan) -> list[Problem]:
-    """Return why a plan is not worth writing down: no flag of `apply` would let it through."""
-    return [*made.refusals, *guards(made, allow_deletes=made.deletes)]
-
-
 def save(made: Plan, reading: Reading, out: Path, manifest: str, allow_deletes: int) -> None:
     """Write a plan down, or say why not."""
     from reconciler import saved
 
-    if hopeless(made):
+    if made.refusals:
         note(f"{out} is not written: the plan is refused")
-        # Refusals are part of the plan and told with it; an empty manifest is not.
-        print_lines(text.problems(guards(made, allow_deletes=made.deletes)), sys.stderr)
         return
     write_whole(out, saved.write(saved.save(made, reading, manifest, allow_deletes=allow_deletes)))
     note(f"wrote {out}")

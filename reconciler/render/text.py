@@ -152,15 +152,16 @@ def summary(made: Plan) -> str:
     if not made.changes:
         refused = ", but the plan is refused" if made.refusals else ""
         return f"Nothing to do: {count(len(made.unchanged), 'object')} as the manifest says{refused}{old}{foreign}"
+    head = "Plan refused" if made.refusals else "Plan"
     if made.counts.keys() & _VERBS.keys():
         parts = [f"{n} to {_VERBS.get(action, action.value)}" for action in _SIGNS if (n := made.counts.get(action))]
-        return f"Plan: {', '.join(parts)}{upload}"
+        return f"{head}: {', '.join(parts)}{upload}"
     parts = [
         f"{made.counts.get(action, 0)} to {action.value}" for action in (Action.CREATE, Action.UPDATE, Action.DELETE)
     ]
     if noted := made.counts.get(Action.RECORD):
         parts.append(f"{noted} to note")
-    return f"Plan: {', '.join(parts)}, {len(made.unchanged)} unchanged{upload}{old}{foreign}"
+    return f"{head}: {', '.join(parts)}, {len(made.unchanged)} unchanged{upload}{old}{foreign}"
 
 
 def drift(

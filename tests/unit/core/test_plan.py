@@ -69,7 +69,7 @@ def test_an_allowance_that_is_too_small_is_named() -> None:
 
 
 def test_an_empty_manifest_deletes_nothing_whatever_is_allowed() -> None:
-    [problem] = guards(planned({}, DEPLOYED), allow_deletes=99)
+    [problem] = planned({}, DEPLOYED).refusals
     assert problem.code == "E504"
 
 
@@ -279,7 +279,7 @@ def test_protection_outlives_the_entry_and_is_lifted_only_by_an_entry_without_it
         make({}, DEPLOYED, stack=STACK, destination=HERE, last=last, cause=Cause.DESTROYED),
         make({}, DEPLOYED, stack=STACK, destination=HERE, last=last),
     ):
-        assert [(p.code, p.message.split(" is ")[0]) for p in plan.refusals] == [
+        assert [(p.code, p.message.split(" is ")[0]) for p in plan.refusals if p.code != "E504"] == [
             ("E511", "function f"),
             ("E511", "resource data.csv"),
         ]

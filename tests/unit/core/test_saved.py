@@ -160,6 +160,7 @@ def resealed(change: Callable[[dict[str, Any]], object]) -> bytes:
             lambda d: d.update(refusals=[{"code": "E501", "severity": "error", "message": "no"}]),
             "a plan that is refused is not written",
         ),
+        (lambda d: d["saved"].update(empty_manifest=True), "a plan that is refused is not written"),
     ],
 )
 def test_a_file_that_udfs_does_not_write_is_refused(change: Callable[[dict[str, Any]], object], said: str) -> None:

@@ -111,6 +111,13 @@ def test_the_summary_counts_what_matters() -> None:
     )
 
 
+def test_the_summary_of_a_refused_plan_begins_with_that() -> None:
+    clash = live(there(resource("a.py")))
+    assert summary_of(state(wanted(resource("a.py")), wanted(resource("b.py"))), clash).startswith(
+        "Plan refused: 1 to create"
+    )
+
+
 @pytest.mark.parametrize("cause", list(Cause))
 def test_every_cause_has_its_sentence_in_a_plan(cause: Cause) -> None:
     from dataclasses import replace
