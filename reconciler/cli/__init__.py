@@ -18,6 +18,7 @@ import signal
 import sys
 import traceback
 from contextlib import suppress
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -155,7 +156,11 @@ def _flushed(code: int) -> int:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run a command and return its exit code."""
+    """Run a command and return its exit code; what it is aimed at does not outlive it."""
+    return copy_context().run(_run, arguments)
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
         outcome = group.main(list(arguments), prog_name="udfs", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:

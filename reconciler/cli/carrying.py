@@ -96,10 +96,8 @@ def carry_out(
         else:
             ask(options, "Make these changes? Only 'yes' is taken:")
         reading = look_again() if look_again else reading
-    report = _explained(perform(made, reading, target, contents, options, writers), consent.again)
-    if report.error:
-        report.error.problems = options.aimed(report.error.problems)
-    return _tell(made, report, options, verify)
+    report = perform(made, reading, target, contents, options, writers)
+    return _tell(made, _explained(report, consent.again), options, verify)
 
 
 def print_warnings(made: Plan) -> None:

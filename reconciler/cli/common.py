@@ -5,25 +5,24 @@ from __future__ import annotations
 import functools
 import logging
 import os
-import re
 import secrets
 import shlex
 import sys
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeAlias, TypeVar
 
 import click
 
 from reconciler import __version__
-from reconciler.errors import AccessError, InvalidManifest, MachineError, UdfsError, UsageError
+from reconciler.errors import AccessError, InvalidManifest, MachineError, UsageError
+from reconciler.render import words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from reconciler.artifacts.cache import Cache
-    from reconciler.errors import Problem
     from reconciler.local import Server
     from reconciler.manifest.load import Loaded
     from reconciler.targets import Target
@@ -35,9 +34,6 @@ R = TypeVar("R")
 Format: TypeAlias = Literal["text", "json", "csv", "markdown", "sarif", "github"]
 STORE = ".udfs"
 """Beside the manifest: the store of the service built in."""
-
-_COMMAND = re.compile(r"\budfs ([a-z][a-z-]*)\b(?! (?:-f|--file|--target)\b)")
-"""A command, where a hint names it without saying of which manifest."""
 
 
 @dataclass(frozen=True)
@@ -73,14 +69,9 @@ class Options:
         """What has to stand before a result for a reader to know whose it is; nothing where there is one target."""
         return f"target {self.target}: " if self.is_one_of else ""
 
-    def aimed(self, found: Iterable[Problem]) -> tuple[Problem, ...]:
-        """Return problems whose hints name commands as they have to be typed: with the options that were given."""
-        return tuple(
-            replace(one, hint=_COMMAND.sub(lambda named: named[0] + self.arguments(_taken(named[1])), one.hint))
-            if one.hint
-            else one
-            for one in found
-        )
+    def aim(self) -> None:
+        """Let hints name commands as they have to be typed: with the options that were given, as far as each takes them."""
+        words.aim(lambda name: self.arguments(_taken(name)))
 
 
 def _taken(name: str) -> set[str]:
@@ -198,11 +189,8 @@ def _manifest_options(
             raise UsageError("E564", message, hint=f"once for each: --target {names[0]}")
         one = names[0] if len(names) == 1 else None
         options = Options(file, one, format, names if len(names) > 1 else ())
-        try:
-            return command(options, **given)
-        except UdfsError as error:
-            error.problems = options.aimed(error.problems)
-            raise
+        options.aim()
+        return command(options, **given)
 
     return wrapper
 

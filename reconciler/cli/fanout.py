@@ -50,11 +50,13 @@ def run(
             results.append(Result(name, None, "not begun, because a target before it failed"))
             continue
         results.append(_one(replace(options, target=name, targets=(), is_one_of=True, told=[]), command, named=named))
+    options.aim()
     return results
 
 
 def _one(options: Options, command: Callable[[Options], int], *, named: bool) -> Result:
     assert options.target is not None
+    options.aim()
     if named:
         note(f"target {options.target}:")
     out = io.StringIO()
@@ -70,7 +72,6 @@ def _one(options: Options, command: Callable[[Options], int], *, named: bool) ->
             failure = (
                 error if isinstance(error, UdfsError) else MachineError("E904", f"{error.filename}: {error.strerror}")
             )
-            failure.problems = options.aimed(failure.problems)
             sys.stdout.flush()
             if not named:
                 note(f"target {options.target}:")

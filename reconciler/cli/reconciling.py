@@ -27,7 +27,7 @@ from reconciler.cli.common import (
 from reconciler.cli.output import note, print_document, print_lines, quoted
 from reconciler.cli.saving import refresh_option
 from reconciler.cli.verifying import Verification, verify_options
-from reconciler.drift import Kind, restoring
+from reconciler.drift import restoring
 from reconciler.errors import Refused, UsageError, count
 from reconciler.ledger import require_free
 from reconciler.plan import require_allowed
@@ -296,9 +296,7 @@ def _print_drift(found: Drift, made: Plan, options: Options) -> None:
     from reconciler.render import document, github, markdown, sarif
 
     again = f"udfs apply{options.arguments()} --restore" if restoring(made, found).changes else None
-    aimed = options.aimed(one.problem for one in found.drifted)
-    taken = {one.key: told.hint or "" for one, told in zip(found.drifted, aimed, strict=True) if one.kind is Kind.TAKEN}
-    problems = quoted(aimed)
+    problems = quoted(one.problem for one in found.drifted)
     match options.format:
         case "json":
             print_document(document.drift(found, made))
@@ -309,7 +307,7 @@ def _print_drift(found: Drift, made: Plan, options: Options) -> None:
         case "github":
             sys.stdout.write(github.github(problems))
         case "text":
-            print_lines(text.drift(found, made, again, taken))
+            print_lines(text.drift(found, made, again))
 
 
 def _print_plan(made: Plan, options: Options, next_command: str | None = None) -> None:
@@ -320,9 +318,9 @@ def _print_plan(made: Plan, options: Options, next_command: str | None = None) -
     elif options.format == "markdown":
         from reconciler.render import markdown
 
-        sys.stdout.write(markdown.plan(made, options.aimed(made.refusals), next_command))
+        sys.stdout.write(markdown.plan(made, made.refusals, next_command))
     else:
-        print_lines(text.plan(made, command=next_command, refusals=quoted(options.aimed(made.refusals))))
+        print_lines(text.plan(made, command=next_command, refusals=quoted(made.refusals)))
     print_warnings(made)
 
 

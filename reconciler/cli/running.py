@@ -42,7 +42,7 @@ def show(options: Options, function: str | None) -> int:
     with connected(manifest) as target:
         found = workflow.show(manifest, target, function)
     if function and not found:
-        raise _not_deployed(function, manifest, options)
+        raise _not_deployed(function, manifest)
     if options.as_json:
         from reconciler.render import document
 
@@ -102,7 +102,7 @@ def call(
     with connected(manifest) as target, tempfile.TemporaryDirectory(prefix="udfs-") as folder:
         job = jobs.deployed_job(manifest, target, function, Path(folder))
         if job is None:
-            raise _not_deployed(function, manifest, options)
+            raise _not_deployed(function, manifest)
         bounds = Bounds(timeout, memory * 1_000_000 if memory else None)
         return _run(job, given, args, output, bounds, python=python, as_json=options.as_json)
 
@@ -158,13 +158,13 @@ def _placed(told: UdfsError, error: FunctionError, given: Rows | None) -> UdfsEr
     return told
 
 
-def _not_deployed(function: str, manifest: Loaded, options: Options) -> UsageError:
+def _not_deployed(function: str, manifest: Loaded) -> UsageError:
     import difflib
 
     known = {name.lower(): name for name in manifest.manifest.functions}
     project = f"project {manifest.target.project} (target {manifest.target_name})"
     if function_key(function).folded in known:
-        return UsageError("E703", f"function '{function}' is not in {project}", hint=f"udfs apply{options.arguments()}")
+        return UsageError("E703", f"function '{function}' is not in {project}", hint="udfs apply")
     close = difflib.get_close_matches(function.lower(), known, 1)
     guess = f"did you mean '{known[close[0]]}'?" if close else "udfs show lists the deployed ones"
     return UsageError("E703", f"there is no function '{function}' in {project} or in the manifest", hint=guess)

@@ -89,13 +89,15 @@ def saved_plan(file: Path) -> Saved:
 
 
 def aimed(options: Options, found: Saved) -> Options:
-    """Return the options with the plan's own target; another one was named by mistake."""
+    """Return the options with the plan's own target, and aim at it; another one was named by mistake."""
     target = found.plan.destination.target
     if options.target not in {None, target}:
         raise UsageError(
             "E520", f"the plan is for target '{target}', not '{options.target}'", hint="leave --target out"
         )
-    return replace(options, target=target)
+    options = replace(options, target=target)
+    options.aim()
+    return options
 
 
 def next_command(made: Plan, out: Path, options: Options, allow_deletes: int) -> str:

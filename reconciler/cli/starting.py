@@ -25,7 +25,7 @@ from reconciler.cli.common import (
 )
 from reconciler.cli.output import print_lines
 from reconciler.errors import EXPLANATIONS, Refused, UdfsError, UsageError, count
-from reconciler.render.words import safe
+from reconciler.render.words import safe, typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -242,7 +242,7 @@ def _project(options: Options) -> Iterator[Finding]:
         subject = "manifest" if first.code < "E6" else "target"
         # No manifest is no fault where none was asked for.
         bad = None if first.code == "E101" and not options.file.exists() else False
-        yield bad, subject, f"{first.code} {first.message}", first.hint or ""
+        yield bad, subject, f"{first.code} {first.message}", typed(first.hint)
         return
     endpoint = manifest.target.endpoint
     told = f"{manifest.target_name}: project {manifest.target.project} at {endpoint}, {count(len(live), 'object')}"

@@ -55,7 +55,7 @@ def verify(options: Options, functions: tuple[str, ...], junit: Path | None) -> 
     if options.as_json:
         print_document(_document(manifest, trials, rolled_back=False))
     else:
-        _tell(trials, options)
+        _tell(trials)
     if not _has_failed(trials):
         return 0
     if not options.as_json and any(_is_wrong(one) for one in trials):
@@ -91,7 +91,7 @@ class Verification:
             print()
         trials = _run(manifest, target, options, cases)
         if not options.as_json:
-            _tell(trials, options)
+            _tell(trials)
         rolled_back = False
         if _has_failed(trials) and self.rolls_back and not changed:
             note("this apply changed nothing, so nothing is rolled back")
@@ -153,7 +153,7 @@ def _trials(manifest: Loaded, target: Target, cases: Sequence[tuple[Case, ...]])
     )
 
 
-def _tell(trials: Sequence[Trial], options: Options) -> None:
+def _tell(trials: Sequence[Trial]) -> None:
     """Print what went wrong, and the tally."""
     if not trials:
         print("There is no test. Next: add `tests:` to a function of the manifest")
@@ -162,7 +162,7 @@ def _tell(trials: Sequence[Trial], options: Options) -> None:
     problems += [tried.unasked(one) for one in trials if one.verdict is Verdict.NOT_RUN]
     if problems:
         print()
-        told = as_quoted(options.aimed(dict.fromkeys(problems)))
+        told = as_quoted(dict.fromkeys(problems))
         print_lines(line for one in told for line in text.problem(one))
     print()
     print_lines([tried.summary(trials)])

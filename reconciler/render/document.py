@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from reconciler.artifacts.closure import Where
 from reconciler.plan import uploaded
 from reconciler.render.maxframe import code
+from reconciler.render.words import typed
 from reconciler.selection import is_file, path_of
 from reconciler.state import Function, Resource
 
@@ -726,7 +727,7 @@ def problem(found: Problem) -> ProblemDocument:
         file=place.file if place else None,
         line=place.line if place else None,
         column=place.column if place else None,
-        hint=found.hint,
+        hint=typed(found.hint) or None,
         detail=found.detail,
     )
 

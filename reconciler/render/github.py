@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reconciler.render.words import safe
+from reconciler.render.words import safe, typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,8 +36,7 @@ def _command(problem: Problem) -> str:
         }
     properties["title"] = problem.code
     given = ",".join(f"{name}={_property(str(value))}" for name, value in properties.items())
-    hint = problem.hint.splitlines() if problem.hint else []
-    lines = [problem.message, *problem.detail, *(f"help: {line}" for line in hint)]
+    lines = [problem.message, *problem.detail, *(f"help: {line}" for line in typed(problem.hint).splitlines())]
     return f"::{problem.severity} {given}::{_message(lines)}"
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.errors import count
 from reconciler.render import text
-from reconciler.render.words import safe
+from reconciler.render.words import safe, typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -101,8 +101,8 @@ def _place(made: Plan) -> str:
 
 def _refusal(problem: Problem) -> str:
     at = f"{_code(str(problem.at))} " if problem.at else ""
-    hint = f"<br>{_plain(problem.hint)}" if problem.hint else ""
-    return f"- {at}**{problem.code}** {_plain(problem.message)}{hint}"
+    told = f"<br>{_plain(typed(problem.hint))}" if problem.hint else ""
+    return f"- {at}**{problem.code}** {_plain(problem.message)}{told}"
 
 
 def _code(name: str) -> str:

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from reconciler import __version__
 from reconciler.errors import EXPLANATIONS
+from reconciler.render.words import typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -65,7 +66,7 @@ def _rule(code: str) -> dict[str, Any]:
 
 
 def _result(problem: Problem, index: int) -> dict[str, Any]:
-    parts = [problem.message, *problem.detail, *([f"help: {problem.hint}"] if problem.hint else [])]
+    parts = [problem.message, *problem.detail, *([f"help: {typed(problem.hint)}"] if problem.hint else [])]
     result = {
         "ruleId": problem.code,
         "ruleIndex": index,

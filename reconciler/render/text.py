@@ -14,19 +14,18 @@ from reconciler.diff import Action, Cause, explain_list
 from reconciler.drift import Kind
 from reconciler.errors import count
 from reconciler.plan import uploaded
-from reconciler.render.words import moment, safe, size
+from reconciler.render.words import moment, safe, size, typed
 from reconciler.report import Outcome
 from reconciler.state import Function, Resource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from reconciler.diff import Change, Difference
     from reconciler.drift import Drift
     from reconciler.errors import Problem
     from reconciler.ledger import Entry
-    from reconciler.names import Key
     from reconciler.plan import Plan
     from reconciler.report import Deployed, Report
     from reconciler.state import Live
@@ -101,7 +100,7 @@ def problem(found: Problem) -> Iterator[Line]:
         yield ("quiet", f" {' ' * len(number)} | "), (found.severity, " " * indent + "^" * max(1, found.width))
     for line in found.detail:
         yield (("", f"  {safe(line)}"),)
-    for index, line in enumerate(found.hint.splitlines() if found.hint else ()):
+    for index, line in enumerate(typed(found.hint).splitlines()):
         yield ("help", "        " if index else "  help: "), ("", safe(line))
 
 
@@ -164,14 +163,8 @@ def summary(made: Plan) -> str:
     return f"{head}: {', '.join(parts)}, {len(made.unchanged)} unchanged{upload}{old}{foreign}"
 
 
-def drift(
-    found: Drift, made: Plan, command: str | None = None, helps: Mapping[Key, str] | None = None
-) -> Iterator[Line]:
-    """
-    Yield what was changed outside, and who did it; `made` is the plan for the same reading, `command` the next step.
-
-    `helps` say what to do about what no plan brings back.
-    """
+def drift(found: Drift, made: Plan, command: str | None = None) -> Iterator[Line]:
+    """Yield what was changed outside, and who did it; `made` is the plan for the same reading, `command` the next step."""
     yield (("", f"Stack {made.stack} in {_destination(made)}"),)
     yield ()
     for one in found.drifted:
@@ -183,8 +176,9 @@ def drift(
             ("quiet", f"  {safe(str(one.origin))}"),
         )
         yield from _differences([difference.turned for difference in one.differences])
-        if helps and one.key in helps:
-            yield ("help", "      help: "), ("", safe(helps[one.key]))
+        if one.kind is Kind.TAKEN:
+            # No plan brings it back.
+            yield ("help", "      help: "), ("", safe(typed(one.problem.hint)))
     if found.drifted:
         yield ()
     yield (("name", drift_summary(found)),)

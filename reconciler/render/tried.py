@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from reconciler.errors import Problem, count
 from reconciler.render.document import TestDocument, TrialDocument, VerifyDocument
 from reconciler.render.values import shown
-from reconciler.render.words import safe
+from reconciler.render.words import safe, typed
 from reconciler.trials import Verdict
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def _document(one: Trial) -> TrialDocument:
         line=one.case.at.line,
         column=one.case.at.column,
         reason=None if one.verdict is Verdict.PASSED else reason(one),
-        hint=(one.error.hint or None) if one.error else None,
+        hint=(typed(one.error.hint) or None) if one.error else None,
         traceback=tuple(one.traceback.splitlines()),
         log=one.log,
     )

@@ -67,6 +67,26 @@ def test_what_is_about_one_target_is_refused_for_several(folder: Path, capsys: p
         assert "E564" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("form", ["text", "json", "markdown"])
+def test_the_hint_of_an_emptied_manifest_is_about_that_manifest_and_target(
+    folder: Path, capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    assert run(["apply", "--target", "b", "--yes"]) == 0
+    Path("none.yaml").write_text(Path("udfs.yaml").read_text().split("functions:")[0] + "functions: {}\n")
+    capsys.readouterr()
+    for command in (["plan"], ["plan", "--out", "plan.json"], ["apply", "--yes", "--allow-deletes", "2"]):
+        if command[0] == "apply" and form == "markdown":
+            continue
+        assert run([*command, "-f", "none.yaml", "--target", "b", "--format", form]) == 5
+        told = "".join(capsys.readouterr())
+        assert "E504" in told
+        assert told.count("udfs destroy") == told.count("udfs destroy -f none.yaml --target b") == 1
+    run(["plan", "-f", "none.yaml", "--target", "a,b", "--format", form])
+    told = "".join(capsys.readouterr())
+    assert told.count("udfs destroy") == told.count("udfs destroy -f none.yaml --target b") == 1
+    assert not Path("plan.json").exists()
+
+
 def test_every_exit_code_has_its_place_among_the_worst() -> None:
     assert set(fanout.SEVERITY) == set(EXIT_CODES)
     assert fanout.worst([]) == 0

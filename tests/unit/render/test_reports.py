@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.errors import EXPLANATIONS, Position, Problem
+from reconciler.plan import Plan
+from reconciler.render import document, markdown, text
 from reconciler.render.github import github
 from reconciler.render.sarif import sarif
+from reconciler.render.words import aim, typed
+from tests.unit.core.states import HERE, STACK
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TEXT = st.text(max_size=30)
 PROBLEMS = st.builds(
@@ -76,3 +85,32 @@ def test_github_prints_one_command_a_problem_whatever_is_in_it(found: list[Probl
     for line, problem in zip(lines, found, strict=True):
         assert re.fullmatch(r"::(error|warning) (\w+=[^,:]*,)*title=E\d{3}::.*", line)
         assert not line.removeprefix(f"::{problem.severity} ").startswith("::")
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        lambda one: text.plain(text.problems([one])),
+        lambda one: document.dump(document.problems([one])),
+        lambda one: document.dump(document.plan(Plan(STACK, HERE, (), refusals=(one,)))),
+        lambda one: markdown.plan(Plan(STACK, HERE, ()), [one], None),
+        lambda one: sarif([one]),
+        lambda one: github([one]),
+    ],
+)
+def test_in_every_format_a_hint_names_commands_as_they_have_to_be_typed(told: Callable[[Problem], str]) -> None:
+    def show() -> str:
+        aim(lambda name: " -f bank.yaml --target prod")
+        return told(Problem("E504", "the manifest is empty", hint="if the stack is to go, run: udfs destroy"))
+
+    assert "run: udfs destroy -f bank.yaml --target prod" in copy_context().run(show)
+
+
+@pytest.mark.parametrize("arguments", ["", " -f bank.yaml", " --target prod", " -f bank.yaml --target prod"])
+def test_what_is_typed_already_is_not_typed_twice(arguments: str) -> None:
+    def twice() -> str:
+        aim(lambda name: "" if name == "explain" else arguments)
+        return typed(typed("udfs show-run 3, udfs show f, or udfs explain E504"))
+
+    told = f"udfs show-run{arguments} 3, udfs show{arguments} f, or udfs explain E504"
+    assert copy_context().run(twice) == told
