@@ -950,7 +950,8 @@ _explain(
     "an empty manifest",
     """
     The manifest lists no function and no resource while the project holds objects of this stack. That is almost
-    always a broken checkout or a wrong file. `udfs destroy` removes a stack on purpose.""",
+    always a broken checkout or a wrong file, so plan and apply refuse it, whatever number of deletes is allowed.
+    `udfs destroy` removes a stack on purpose.""",
 )
 _explain(
     "E505",
@@ -1186,7 +1187,8 @@ _explain(
     "a time of rest",
     """
     `frozen:` of the policy names days and hours, by the clock on the wall of a time zone, in which apply and destroy are
-    refused. What time it is, the service says. plan goes on, and says that an apply would be refused.""",
+    refused. What time it is, the service says. plan goes on, exits as it would at any hour, and warns with this code, in every
+    format; validate does not look at the clock.""",
 )
 _explain(
     "E550",

@@ -64,6 +64,9 @@ class Plan:
     refusals: tuple[Problem, ...] = ()
     """Why this plan can never be applied, whatever is allowed."""
 
+    cautions: tuple[Problem, ...] = ()
+    """What may go wrong, though it is not in the changes: in the manifest, in its files, at this hour."""
+
     foreign: int = 0
     """Objects in the project that the stack has nothing to do with."""
 
@@ -94,7 +97,7 @@ class Plan:
     @property
     def warnings(self) -> tuple[Problem, ...]:
         """What may go wrong, though the plan is allowed."""
-        return tuple(problem for change in self.changes if (problem := _replaced(change)))
+        return (*self.cautions, *(problem for change in self.changes if (problem := _replaced(change))))
 
     @property
     def deletes(self) -> int:

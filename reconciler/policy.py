@@ -67,12 +67,18 @@ def of_time(policies: Iterable[Rules], now: datetime) -> list[Problem]:
             "E537",
             f"nothing is applied now{f': {frozen.why}' if frozen.why else ''}",
             at=rules.at("frozen", number),
-            hint=f"it is {now.astimezone(ZoneInfo(frozen.zone)):%a %Y-%m-%d %H:%M} in {frozen.zone}",
+            hint=f"it is {now.astimezone(ZoneInfo(frozen.zone)):%a %Y-%m-%d %H:%M} in {frozen.zone}; "
+            f"the time of rest is {_stretch(frozen)}",
         )
         for rules in policies
         for number, frozen in enumerate(rules.policy.frozen)
         if is_frozen(frozen, now)
     ]
+
+
+def _stretch(frozen: Frozen) -> str:
+    hours = f"from {frozen.from_ or '00:00'} to {frozen.to or '00:00'}" if frozen.from_ or frozen.to else ""
+    return " ".join(part for part in (", ".join(frozen.days), hours) if part)
 
 
 def is_frozen(frozen: Frozen, now: datetime) -> bool:

@@ -85,7 +85,8 @@ def write(saved: Saved) -> bytes:
         shared=tuple(map(document.kept, plan.shared)),
         checksum="",
     )
-    made = document.plan(plan).model_copy(update={"saved": beside})
+    # The same inputs give the same bytes: what is warned of now is told anew when the plan is performed.
+    made = document.plan(plan).model_copy(update={"saved": beside, "warnings": None})
     checksum = _checksum(json.loads(document.dump(made)))
     sealed = beside.model_copy(update={"checksum": checksum})
     return document.dump(made.model_copy(update={"saved": sealed})).encode()

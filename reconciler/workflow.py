@@ -34,6 +34,7 @@ from reconciler.supply import artifacts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
     from pathlib import Path
 
     from reconciler.apply import Progress
@@ -217,6 +218,13 @@ def in_time(made: Plan, loaded: Loaded, target: Target) -> Plan:
     """Return a plan that is refused if the policy wants rest now, by the clock of the service."""
     rest = policy.of_time(loaded.policies, target.store.now())
     return replace(made, refusals=tuple(in_order((*made.refusals, *rest)))) if made.changes else made
+
+
+def warned(made: Plan, prepared: Prepared, now: datetime) -> Plan:
+    """Return a plan with all that may go wrong: in the manifest, in its files, and with an apply at this moment."""
+    rest = policy.of_time(prepared.loaded.policies, now) if made.changes else []
+    cautions = *prepared.loaded.warnings, *prepared.warnings, *(replace(one, severity="warning") for one in rest)
+    return replace(made, cautions=cautions)
 
 
 def carry_out(

@@ -47,8 +47,8 @@ class Options:
     targets: tuple[str, ...] = ()
     """Several, in the order in which they were named; `target` is then not given."""
 
-    is_one_of: bool = False
-    """Whether `target` is one of several that are told together."""
+    among: int = 1
+    """How many targets are told of together; `target` is one of them."""
 
     told: list[str] = field(default_factory=list, compare=False)
     """What a command has to say in one line; for a report on several targets."""
@@ -67,7 +67,7 @@ class Options:
     @property
     def heading(self) -> str:
         """What has to stand before a result for a reader to know whose it is; nothing where there is one target."""
-        return f"target {self.target}: " if self.is_one_of else ""
+        return f"target {self.target}: " if self.among > 1 else ""
 
     def aim(self) -> None:
         """Let hints name commands as they have to be typed: with the options that were given, as far as each takes them."""
@@ -231,14 +231,14 @@ def log_requests(*, enabled: bool) -> None:
         log.setLevel(logging.DEBUG)
 
 
-def loaded(options: Options) -> Loaded:
-    """Read and check the manifest; its warnings go to stderr."""
+def loaded(options: Options, *, warn: bool = True) -> Loaded:
+    """Read and check the manifest; its warnings go to stderr, unless the caller tells them."""
     from reconciler.cli.output import print_lines
     from reconciler.manifest.load import load
     from reconciler.render.text import problems
 
     found = load(options.file, target=options.target, env=os.environ)
-    if found.warnings and options.format == "text":
+    if found.warnings and warn and options.format == "text":
         print_lines(problems(found.warnings), sys.stderr)
     return found
 

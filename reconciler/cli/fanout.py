@@ -49,7 +49,8 @@ def run(
         if stop and any(one.code for one in results):
             results.append(Result(name, None, "not begun, because a target before it failed"))
             continue
-        results.append(_one(replace(options, target=name, targets=(), is_one_of=True, told=[]), command, named=named))
+        one = replace(options, target=name, targets=(), among=len(options.targets), told=[])
+        results.append(_one(one, command, named=named))
     options.aim()
     return results
 

@@ -31,7 +31,6 @@ from reconciler.drift import restoring
 from reconciler.errors import Refused, UsageError, count
 from reconciler.ledger import require_free
 from reconciler.plan import require_allowed
-from reconciler.policy import of_time
 from reconciler.render import text
 
 if TYPE_CHECKING:
@@ -85,16 +84,16 @@ def plan(
     For several targets there is one plan each; the exit code is the worst.
     """
     manifest_digest = saving.manifest_digest(options.file)
-    ready = prepared(loaded(options))
+    ready = prepared(loaded(options, warn=False), warn=False)
     if against is not None:
-        reading, rival = saving.dumped(against, ready.loaded), None
+        reading, rival, now = saving.dumped(against, ready.loaded), None, datetime.now(timezone.utc)
     else:
-        reading, rival = _look(ready.loaded, full=refresh == "full")
+        reading, rival, now = _look(ready.loaded, full=refresh == "full")
     made = workflow.make_plan(ready, reading, from_dump=against is not None, restoring=restore)
     if out is not None:
         saving.save(made, reading, out, manifest_digest, allow_deletes)
-    if rest := of_time(ready.loaded.policies, datetime.now(timezone.utc)):
-        note(f"apply would be refused: {rest[0].message} ({rest[0].hint})")
+    # A saved plan is the same at any hour, so it is written before the hour counts.
+    made = workflow.warned(made, ready, now)
     options.told.append(text.summary(made))
     # While somebody else applies, what would come next is refused.
     following = None if rival else _next(made, options, out, allow_deletes, restore=restore)
@@ -267,7 +266,7 @@ def drift(options: Options, refresh: str) -> int:
     Exits with 2 when there is drift. What the manifest itself has changed since the last apply is none.
     """
     ready = prepared(loaded(options))
-    reading, rival = _look(ready.loaded, full=refresh == "full")
+    reading, rival, _ = _look(ready.loaded, full=refresh == "full")
     made, found = workflow.make_plan(ready, reading), workflow.find_drift(ready, reading)
     options.told.append(text.drift_summary(found))
     _print_drift(found, made, options)
@@ -275,12 +274,13 @@ def drift(options: Options, refresh: str) -> int:
     return CHANGES_PRESENT if found.drifted else 0
 
 
-def _look(manifest: Loaded, *, full: bool) -> tuple[Reading, Entry | None]:
-    """Read the project, and return beside it the entry of whoever is changing it meanwhile."""
+def _look(manifest: Loaded, *, full: bool) -> tuple[Reading, Entry | None, datetime]:
+    """Read the project, and return beside it the entry of whoever changes it meanwhile, and the time that an apply goes by."""
     with connected(manifest) as target:
         reading = target.read(full=full)
-        held = reading.last is not None and reading.last.is_held(target.store.now())
-    return reading, reading.last if held else None
+        # A service that does not tell the time is refused only where it matters.
+        now = target.store.now() if reading.last or manifest.policies else datetime.now(timezone.utc)
+    return reading, reading.last if reading.last and reading.last.is_held(now) else None, now
 
 
 def _mention(rival: Entry | None) -> None:
@@ -301,7 +301,7 @@ def _print_drift(found: Drift, made: Plan, options: Options) -> None:
         case "json":
             print_document(document.drift(found, made))
         case "markdown":
-            sys.stdout.write(markdown.drift(found, made, again))
+            sys.stdout.write(markdown.drift(found, made, again, markdown.share(options.among)))
         case "sarif":
             sys.stdout.write(sarif.sarif(problems))
         case "github":
@@ -318,10 +318,10 @@ def _print_plan(made: Plan, options: Options, next_command: str | None = None) -
     elif options.format == "markdown":
         from reconciler.render import markdown
 
-        sys.stdout.write(markdown.plan(made, made.refusals, next_command))
+        sys.stdout.write(markdown.plan(made, next_command, markdown.share(options.among)))
     else:
         print_lines(text.plan(made, command=next_command, refusals=quoted(made.refusals)))
-    print_warnings(made)
+        print_warnings(made)
 
 
 def _next(

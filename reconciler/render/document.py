@@ -197,6 +197,9 @@ class PlanDocument(_Model):
     upload_bytes: int
     from_dump: bool = Field(default=False, description="Made against a dump; nobody has looked at the project itself.")
     refusals: tuple[ProblemDocument, ...] = Field((), description="Why the plan can never be applied.")
+    warnings: tuple[ProblemDocument, ...] | None = Field(
+        None, description="What may go wrong and need not; of the moment, so not in what `plan --out` writes."
+    )
     digest: str = Field(description="sha256 over the operations and the observations they rest on.")
     saved: SavedDocument | None = Field(
         None, description="Only in what `plan --out` writes, and `apply FILE` performs."
@@ -754,6 +757,7 @@ def plan(made: Plan) -> PlanDocument:
         upload_bytes=made.upload_bytes,
         from_dump=made.from_dump,
         refusals=tuple(map(problem, made.refusals)),
+        warnings=tuple(map(problem, made.warnings)),
         digest=f"sha256:{made.digest}",
     )
 

@@ -1,14 +1,20 @@
 """
-Markdown for comments on pull requests and for tickets: a headline, a table, refusals.
+Markdown for comments on pull requests and for tickets: a headline, a table, refusals and warnings.
 
-GitHub takes 65,536 characters a comment; rows that do not fit are counted instead. Names stand in code spans, where no
+GitHub takes 65,536 characters a comment. What does not fit is counted, and loudly if an approval could depend on it:
+deletions are the last to be left out, then changes; new objects go first. Names and values stand in code spans, where no
 character of theirs can be markup or address anybody.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from collections import Counter
+from textwrap import shorten
+from typing import TYPE_CHECKING, NamedTuple
 
+from reconciler.diff import Action
+from reconciler.drift import Kind
 from reconciler.errors import count
 from reconciler.render import text
 from reconciler.render.words import safe, typed
@@ -16,81 +22,175 @@ from reconciler.render.words import safe, typed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from reconciler.diff import Change, Difference
     from reconciler.drift import Drift
     from reconciler.errors import Problem
+    from reconciler.names import Key
     from reconciler.plan import Plan
 
-_MOST = 60_000
+MOST = 60_000
 """Characters; what a bot puts around a comment needs room too."""
 
-_TABLE_HEAD = 200
-"""Characters for the lines around the rows."""
+_AROUND = 600
+"""Characters for the lines around the rows, which say what was left out."""
+
+_TOLD = 200
+"""Characters of the summary of one of several targets."""
+
+_LEFT_OUT = "Not shown, since it does not fit here: "
+
+_DANGER = (Action.DELETE, Action.UPDATE, Action.RECORD, Action.ADOPT, Action.RELEASE, Action.CREATE)
+"""What is done to objects, the worst first."""
 
 
-def plan(made: Plan, refusals: Iterable[Problem], command: str | None) -> str:
+class _Row(NamedTuple):
+    """A row of a table, and what is left of it where there is no room."""
+
+    whole: str
+    brief: str
+    kind: str
+    matters: bool
+    """Whether an approval could depend on it."""
+
+
+def plan(made: Plan, command: str | None, room: int = MOST) -> str:
     """Return a plan; `command` is the next step."""
-    rows = [
-        f"| {text.sign(change)} | {change.key.kind} {_code(change.key.name)} | {_cell(text.sentence(change))} | "
-        f"{_code(str(change.desired.origin)) if change.desired else ''} |"
-        for change in made.changes
-    ]
+    rows = [_change(change) for change in sorted(made.changes, key=lambda change: _DANGER.index(change.action))]
     rows += [
-        f"| . | {change.key.kind} {_code(change.key.name)} | shared: stack {change.live.marker.stack} manages it | |"
+        _row(
+            ".",
+            change.key,
+            f"shared: stack {_code(change.live.marker.stack)} manages it",
+            kind="shared",
+            matters=False,
+        )
         for change in made.shared
         if change.live and change.live.marker
     ]
-    below = [_refusal(problem) for problem in refusals]
+    below = []
     if made.from_dump:
         below.append("Made against a dump: the project itself was not looked at.")
     if made.changes and not made.refusals:
         below.append(f"Digest: `sha256:{made.digest}`")
     if command:
-        below.append(f"Next: {_code(command)}")
+        below.append(f"{text.next_step(made)}: {_code(command)}")
     head = [f"**{_plain(text.summary(made))}**", _place(made)]
-    return _document(head, "| | object | what | where |", rows, below)
+    return _document(head, rows, [*made.refusals, *made.warnings], below, room)
 
 
-def drift(found: Drift, made: Plan, command: str | None) -> str:
+def drift(found: Drift, made: Plan, command: str | None, room: int = MOST) -> str:
     """Return what was changed outside; `command` is the next step."""
     rows = [
-        f"| {one.kind.value} | {one.key.kind} {_code(one.key.name)} | {_cell(one.told)} | {_code(str(one.origin))} |"
+        _row(
+            one.kind.value,
+            one.key,
+            # What was taken is not brought back by any plan.
+            f"{_plain(one.told)}{_before_and_after([found.turned for found in one.differences])}"
+            f"{f'<br>{_plain(typed(one.problem.hint))}' if one.kind is Kind.TAKEN else ''}",
+            one.origin,
+        )
         for one in found.drifted
     ]
     below = [f"Next: {_code(command)}"] if command else []
-    return _document([f"**{text.drift_summary(found)}**", _place(made)], "| | object | what | where |", rows, below)
+    return _document([f"**{text.drift_summary(found)}**", _place(made)], rows, [], below, room)
 
 
 def targets(parts: Sequence[tuple[str, str, str]]) -> str:
     """
     Return what was told of several targets: a line each, then their documents.
 
-    `parts` has name, document and summary; a document that does not fit any more is cut between its rows.
+    `parts` has name, document and summary; a document is made to fit into the `share` of its target.
     """
-    head = "\n".join(f"- target {_code(name)}: {_plain(told)}" for name, _, told in parts)[: _MOST // 2]
-    documents = [document.rstrip("\n") for _, document, _ in parts if document]
-    share = (_MOST - len(head)) // max(1, len(documents)) - _TABLE_HEAD
-    return "\n\n".join([head, *(_cut(one, share) for one in documents)]) + "\n"
+    lines = (f"- target {_code(name)}: {_plain(shorten(told, _TOLD, placeholder=' …'))}" for name, _, told in parts)
+    told = "\n".join(_as_many(lines, MOST // 2, "target"))
+    documents = (document.rstrip("\n") for _, document, _ in parts if document)
+    return "\n\n".join([told, *_as_many(documents, MOST - len(told), "target")]) + "\n"
 
 
-def _cut(document: str, room: int) -> str:
-    if len(document) <= room:
-        return document
-    kept = document[: document.rfind("\n", 0, room)]
-    rest = document[len(kept) :].count("\n| ")
-    return f"{kept}\n\n… and {count(rest, 'more object')}"
+def share(targets: int) -> int:
+    """Return how many characters the document of each of several targets may have."""
+    return MOST // targets - (2 * _TOLD if targets > 1 else 0)
 
 
-def _document(head: Sequence[str], columns: str, rows: Sequence[str], below: Sequence[str]) -> str:
-    frame = "\n\n".join([*head, *below])
-    room, shown = _MOST - len(frame) - _TABLE_HEAD, []
-    for row in rows:
-        room -= len(row) + 1
-        if room < 0:
-            break
-        shown.append(row)
-    table = ["\n".join([columns, "|---|---|---|---|", *shown])] if shown else []
-    rest = [f"… and {count(len(rows) - len(shown), 'more object')}"] if len(shown) < len(rows) else []
-    return "\n\n".join([*head, *table, *rest, *below])[:_MOST] + "\n"
+def _document(
+    head: Sequence[str], rows: Sequence[_Row], problems: Sequence[Problem], below: Sequence[str], room: int
+) -> str:
+    room -= len("\n\n".join([*head, *below])) + _AROUND
+    found = "\n".join(_as_many(map(_problem, problems), room // 2, "refusal or warning", "refusals and warnings"))
+    parts = [*head, *_table(rows, room - len(found)), *([found] if found else []), *below]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(rows: Sequence[_Row], room: int) -> list[str]:
+    """Return what there is no room for, in words, and a table; what does not matter takes the room that is left."""
+    first, then = [row for row in rows if row.matters], [row for row in rows if not row.matters]
+    told = _placed(first, room)
+    told += _placed(then, room - sum(len(one) + 1 for one in told))
+    placed = list(zip([*first, *then], told, strict=True))
+    said = []
+    if lost := [row for row, one in placed if not one]:
+        kinds = ", ".join(f"{number:,} {kind}" for kind, number in Counter(row.kind for row in lost).items())
+        left_out = f"{_LEFT_OUT}{count(len(lost), 'object')} ({kinds})"
+        said.append(f"**{left_out}**" if any(row.matters for row in lost) else left_out)
+    if brief := sum(row.matters and one == row.brief for row, one in placed):
+        said.append(f"**{count(brief, 'object')} named without what changes, since that does not fit here**")
+    shown = [one for one in told if one]
+    return [*said, "\n".join(["| | object | what | where |", "|---|---|---|---|", *shown])] if shown else said
+
+
+def _placed(rows: Sequence[_Row], room: int) -> list[str]:
+    """Return each row, whole, brief or empty: every object is named before one is told at length."""
+    fits = _fitting((len(row.brief) + 1 for row in rows), room)
+    told = [row.brief if fit else "" for row, fit in zip(rows, fits, strict=True)]
+    more = [len(row.whole) - len(one) if one else 0 for row, one in zip(rows, told, strict=True)]
+    fits = _fitting(more, room - sum(len(one) + 1 for one in told if one))
+    return [row.whole if one and fit else one for row, one, fit in zip(rows, told, fits, strict=True)]
+
+
+def _fitting(lengths: Iterable[int], room: int) -> list[bool]:
+    """Say of each length whether there is room for it, after those before it."""
+    fits = []
+    for length in lengths:
+        fits.append(length <= room)
+        room -= length if fits[-1] else 0
+    return fits
+
+
+def _as_many(parts: Iterable[str], room: int, noun: str, plural: str = "") -> list[str]:
+    """Return the parts that fit, and how many do not."""
+    given = list(parts)
+    fits = _fitting((len(part) + 2 for part in given), room)
+    told = [part for part, fit in zip(given, fits, strict=True) if fit]
+    lost = len(given) - len(told)
+    what = f"{lost:,} {plural}" if plural and lost > 1 else count(lost, noun)
+    return [*told, f"**{_LEFT_OUT}{what}**"] if lost else told
+
+
+def _change(change: Change) -> _Row:
+    told = f"{_plain(text.sentence(change))}{_before_and_after(change.differences)}"
+    return _row(
+        text.sign(change),
+        change.key,
+        told,
+        change.desired.origin if change.desired else None,
+        kind=f"to {change.action.value}",
+        matters=change.action is not Action.CREATE,
+    )
+
+
+def _row(sign: str, key: Key, told: str, where: object = None, *, kind: str = "", matters: bool = True) -> _Row:
+    name = f"{key.kind} {_code(key.name)}"
+    whole = _cells(sign, name, told, _code(str(where)) if where else "")
+    return _Row(whole, _cells(sign, name, "…", ""), kind or sign, matters)
+
+
+def _cells(*cells: str) -> str:
+    # A table takes the backslash away before anything else reads the cell, in a code span too.
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def _before_and_after(found: Sequence[Difference]) -> str:
+    return "".join(f"<br>{field} {_code(told)}" for field, told in text.differences(found))
 
 
 def _place(made: Plan) -> str:
@@ -99,24 +199,26 @@ def _place(made: Plan) -> str:
     return f"Stack {_code(made.stack)} → project {_code(place.project)}{schema} (target {_code(place.target)})"
 
 
-def _refusal(problem: Problem) -> str:
+def _problem(problem: Problem) -> str:
     at = f"{_code(str(problem.at))} " if problem.at else ""
-    told = f"<br>{_plain(typed(problem.hint))}" if problem.hint else ""
-    return f"- {at}**{problem.code}** {_plain(problem.message)}{told}"
+    lines = [problem.message, *problem.detail, *typed(problem.hint).splitlines()]
+    return f"- {at}**{problem.severity} {problem.code}** {'<br>'.join(map(_plain, lines))}"
 
 
-def _code(name: str) -> str:
-    """Return a name as a code span that fits into a table."""
-    return f"`{safe(name).replace('`', chr(39)).replace('|', '¦')}`"
-
-
-def _cell(told: str) -> str:
-    return _plain(told).replace("|", "\\|")
+def _code(told: str) -> str:
+    """Return text as a code span; its fence is longer than any run of backticks in it."""
+    shown = safe(told)
+    fence = "`" * (1 + max(map(len, re.findall("`+", shown)), default=0))
+    # One space is taken off on either side, if there is one on both.
+    pad = " " if shown.startswith(("`", " ")) or shown.endswith(("`", " ")) else ""
+    return f"{fence}{pad}{shown}{pad}{fence}"
 
 
 def _plain(told: str) -> str:
-    """Return a sentence in which nothing is markup, and nobody is addressed."""
+    """Return a sentence in which nothing is markup or a link, and nobody is addressed."""
     shown = safe(told).replace("&", "&amp;").replace("<", "&lt;")
-    for mark in "\\`*_[]":
+    for mark in "\\`*_[]~$":
         shown = shown.replace(mark, f"\\{mark}")
-    return shown.replace("@", "@\u200b").replace("#", "#\u200b")
+    for mark in ("@", "#", "://", "www."):
+        shown = shown.replace(mark, f"{mark[0]}\u200b{mark[1:]}")
+    return shown

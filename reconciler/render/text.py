@@ -140,7 +140,12 @@ def plan(made: Plan, *, command: str | None = None, refusals: Iterable[Problem] 
     if made.changes and not made.refusals:
         yield (("quiet", f"Digest: sha256:{made.digest}"),)
     if command:
-        yield ("help", "Next: "), ("", command)
+        yield ("help", f"{next_step(made)}: "), ("", command)
+
+
+def next_step(made: Plan) -> str:
+    """Return what the command is called that comes next: an apply that would be refused now has to wait."""
+    return "Next, when the time of rest is over" if any(one.code == "E537" for one in made.warnings) else "Next"
 
 
 def summary(made: Plan) -> str:
@@ -396,13 +401,19 @@ def _by(change: Change) -> str:
     return who + when
 
 
-def _differences(differences: Sequence[Difference]) -> Iterator[Line]:
-    if switch := _switch(differences):
-        yield (("", f"      {'version':<10} {switch[0]} → {switch[1]}"),)
+def _differences(found: Sequence[Difference]) -> Iterator[Line]:
+    for field, told in differences(found):
+        yield (("", f"      {field:<10} {told}"),)
+
+
+def differences(found: Sequence[Difference]) -> Iterator[tuple[str, str]]:
+    """Yield each field that differs, with what it was and will be; or the version, if nothing else moves."""
+    if switch := _switch(found):
+        yield "version", f"{switch[0]} → {switch[1]}"
         return
-    for found in differences:
-        if found.field not in {"marker", "name", "protect"}:
-            yield (("", f"      {found.field:<10} {_difference(found)}"),)
+    for one in found:
+        if one.field not in {"marker", "name", "protect"}:
+            yield one.field, _difference(one)
 
 
 def _switch(differences: Sequence[Difference]) -> tuple[str, str] | None:

@@ -10,7 +10,6 @@ import pytest
 
 from reconciler.cli import COMMANDS, fanout, group, run
 from reconciler.errors import EXIT_CODES
-from reconciler.render import markdown
 
 SOURCE = 'from odps.udf import annotate\n@annotate("->bigint")\nclass F(object):\n    def evaluate(self):\n        return {}\n'
 
@@ -91,13 +90,6 @@ def test_every_exit_code_has_its_place_among_the_worst() -> None:
     assert set(fanout.SEVERITY) == set(EXIT_CODES)
     assert fanout.worst([]) == 0
     assert fanout.worst([fanout.Result("a", 2, ""), fanout.Result("b", 8, ""), fanout.Result("c", 1, "")]) == 8
-
-
-def test_a_comment_on_many_targets_fits_into_one() -> None:
-    document = "**Plan**\n\n| | object | what | where |\n|---|---|---|---|\n" + "| + | x | y | z |\n" * 5_000
-    found = markdown.targets([(f"t{number}", document, "Plan: 5,000 to create") for number in range(20)])
-    assert len(found) <= 65_536
-    assert found.count("more object") == 20
 
 
 NEEDED = {

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler import dumps, saved
-from reconciler.errors import Refused, StalePlan, UdfsError, UsageError
+from reconciler.errors import Problem, Refused, StalePlan, UdfsError, UsageError
 from reconciler.ledger import Entry, Holder, Reading
 from reconciler.names import Reference
 from reconciler.plan import Destination, make
@@ -288,6 +288,13 @@ def test_a_plan_goes_where_it_was_made_for(place: Destination) -> None:
     with pytest.raises(StalePlan) as found:
         saved.require_place(planned(), STACK, place)
     assert problem(found).startswith("E520 the plan is for stack 'risk' in project demo (target local), and")
+
+
+def test_what_is_warned_of_at_the_moment_changes_neither_the_file_nor_the_digest() -> None:
+    warned = replace(planned().plan, cautions=(Problem("E537", "nothing is applied now", severity="warning"),))
+    assert warned.digest == planned().plan.digest
+    assert saved.write(replace(planned(), plan=warned)) == saved.write(planned())
+    assert "warnings" not in json.loads(saved.write(planned()))
 
 
 def test_a_plan_that_is_refused_is_not_saved() -> None:

@@ -93,7 +93,7 @@ def test_github_prints_one_command_a_problem_whatever_is_in_it(found: list[Probl
         lambda one: text.plain(text.problems([one])),
         lambda one: document.dump(document.problems([one])),
         lambda one: document.dump(document.plan(Plan(STACK, HERE, (), refusals=(one,)))),
-        lambda one: markdown.plan(Plan(STACK, HERE, ()), [one], None),
+        lambda one: markdown.plan(Plan(STACK, HERE, (), refusals=(one,)), None),
         lambda one: sarif([one]),
         lambda one: github([one]),
     ],
