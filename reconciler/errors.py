@@ -1186,8 +1186,9 @@ _explain(
     "E537",
     "a time of rest",
     """
-    `frozen:` of the policy names days and hours, by the clock on the wall of a time zone, in which apply and destroy are
-    refused. What time it is, the service says. plan goes on, exits as it would at any hour, and warns with this code, in every
+    `frozen:` of the policy names days and hours, by the clock on the wall of a time zone, in which apply,
+    destroy, rollback, gc, adopt and disown are refused. What time it is, the service says. plan goes on, exits as it would
+    at any hour, and warns with this code, in every
     format; validate does not look at the clock.""",
 )
 _explain(

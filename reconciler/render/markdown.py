@@ -174,7 +174,7 @@ def _change(change: Change) -> _Row:
         told,
         change.desired.origin if change.desired else None,
         kind=f"to {change.action.value}",
-        matters=change.action is not Action.CREATE,
+        matters=change.action is not Action.CREATE or bool(text.from_elsewhere(change)),
     )
 
 

@@ -379,7 +379,14 @@ def _what(change: Change) -> str:
     if change.desired is None or not isinstance(change.desired.object, Function):
         return ""
     function = change.desired.object
-    return f", class {function.class_path} with {count(len(function.resources), 'resource')}"
+    told = f", class {function.class_path} with {count(len(function.resources), 'resource')}"
+    return told + (f", from elsewhere: {', '.join(others)}" if (others := from_elsewhere(change)) else "")
+
+
+def from_elsewhere(change: Change) -> list[str]:
+    """Return what a function is to list that is in another project or schema: nobody here knows what is in it."""
+    want = change.desired.object if change.desired else None
+    return [safe(str(ref)) for ref in want.resources if not ref.is_own] if isinstance(want, Function) else []
 
 
 def _whose(change: Change) -> str:

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -100,6 +100,15 @@ def test_a_comment_on_many_targets_fits_into_one_and_has_the_deletions_of_each()
             assert re.search(r"\*\*Not shown, since it does not fit here: \d+ targets\*\*", told)
 
 
+def test_a_new_function_that_runs_what_is_elsewhere_is_told_like_a_change() -> None:
+    evil = function("f")._replace(resources=(Reference("evil.zip", "other"),))
+    wants = state(wanted(evil), *(wanted(resource(f"module_{number:05}.py")) for number in range(3_000)))
+    told = markdown.plan(make(wants, {}, stack=STACK, destination=HERE), None)
+    [row] = [line for line in told.splitlines() if "function `f`" in line]
+    assert "class a.F with 1 resource, from elsewhere: other/resources/evil.zip" in row
+    assert "to create)\n" in told
+
+
 def test_warnings_stand_beside_refusals_with_code_place_and_hint() -> None:
     found = Problem("E818", "it may fail", Position("f.py", 3, 5), "look", severity="warning", detail=("more",))
     told = markdown.plan(replace(plan_of(1), cautions=(found,)), None)
@@ -131,6 +140,7 @@ def row_as_it_is_read(told: str, name: str) -> list[Token]:
     return row
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1) | st.text("`|\\\\<>*_[]()!@# ", min_size=1, max_size=12))
 @example("`|`` \\| <b>")
 @example("\u202e\n| a | b |")
