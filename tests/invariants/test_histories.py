@@ -415,6 +415,13 @@ def test_a_function_that_nobody_can_tell_from_somebody_elses_is_not_taken(shop: 
     history.teardown()
 
 
+def test_time_goes_on_in_what_a_service_refuses(shop: Shop, tmp_path: Path) -> None:
+    history = type("OnBoth", (OnBoth,), {"shop": shop, "folder": tmp_path})()
+    history.begin(wish=Wish(functions=(("f", "a", "K", ()),)))
+    history.destroy(STACKS[0], met=Met(2, Meanwhile("delete", "function f")))
+    history.teardown()
+
+
 @pytest.mark.timeout(0)
 def test_on_the_model(shop: Shop, tally: Callable[[str, int], None]) -> None:
     made(type("OnTheModel", (Histories,), {"shop": shop}), EXAMPLES[0], STEPS[0])

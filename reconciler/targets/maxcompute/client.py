@@ -119,9 +119,8 @@ class Client:
         self._tame(rest.session)
         hooks = {"response": partial(self._bounded, streaming=kwargs.get("stream", False))}
         try:
-            answer = Answer(
-                self,
-                rest.request(self.endpoint + place, method, params=params, timeout=_TIMEOUT, hooks=hooks, **kwargs),
+            response = rest.request(
+                self.endpoint + place, method, params=params, timeout=_TIMEOUT, hooks=hooks, **kwargs
             )
         except odps_errors.ODPSError as cause:
             self.refused(cause)
@@ -130,8 +129,7 @@ class Client:
         except (ValueError, UnicodeError) as cause:
             # PyODPS decodes an error's body without asking what it is.
             raise self.garbage() from cause
-        self._date = answer.header("Date") or self._date
-        return answer
+        return Answer(self, response)
 
     def entry(self) -> Any:
         """Return PyODPS's entry object, for what needs its models: SQL."""
@@ -168,7 +166,11 @@ class Client:
             raise self.garbage(f"redirects elsewhere, to {place}", response.status_code)
         # The service names every request that it answers. What has a 200 and no such name is a page that somebody in
         # between shows, and would make a write look done.
-        foreign = response.ok and not response.headers.get("x-odps-request-id")
+        named = response.headers.get("x-odps-request-id")
+        if named:
+            # A refusal tells the time as well: while nothing but refusals come, leases run out all the same.
+            self._date = response.headers.get("Date") or self._date
+        foreign = response.ok and not named
         if streaming and response.ok and not foreign:
             return None
         body = bytearray()
