@@ -1351,8 +1351,8 @@ _explain(
     "E613",
     "the lease was lost",
     """
-    While this run was working, its entry of the ledger was ended by `udfs unlock`, or a later apply took over after the
-    lease ran out. Nothing more is written; what was done is in the report.""",
+    While this run was working, its entry of the ledger was ended by `udfs unlock` (the message and `udfs show-run` say by
+    whom), or a later apply took over after the lease ran out. Nothing more is written; what was done is in the report.""",
 )
 _explain(
     "E614",

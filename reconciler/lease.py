@@ -156,15 +156,14 @@ class Lease:
     def _look(self) -> None:
         """See whether the entry is still this run's: one that somebody ended must not come back to life."""
         found = self._store.fetch(self.entry.name)
-        if found is None or self._is_ended(found):
+        if found is None:
             raise self._lost("was ended")
+        entry = ledger.parse(found, self.entry.name)
+        if entry.outcome != "running" or entry.holder != self.entry.holder:
+            raise self._lost(f"was ended{f' by {entry.ended_by}' if entry.ended_by else ''}")
         if self._store.fetch(ledger.entry_name(self.entry.stack, self.entry.epoch + 1)) is not None:
             raise self._lost("was overtaken")
         self._looked = self._patience.clock()
-
-    def _is_ended(self, content: bytes) -> bool:
-        found = ledger.parse(content, self.entry.name)
-        return found.outcome != "running" or found.holder != self.entry.holder
 
     def _lost(self, how: str) -> LeaseHeld:
         return LeaseHeld(

@@ -157,6 +157,9 @@ class Entry:
     back_to: int | None = None
     """The epoch that was gone back to, if this was a rollback."""
 
+    ended_by: Holder | None = None
+    """Who ended the lease by ``unlock``, if the run did not end itself."""
+
     @property
     def name(self) -> str:
         return entry_name(self.stack, self.epoch)
@@ -230,6 +233,7 @@ def dump(entry: Entry) -> bytes:
         "digest": entry.digest,
         "steps": [asdict(step) for step in entry.steps],
         **({"back_to": entry.back_to} if entry.back_to else {}),
+        **({"ended_by": asdict(entry.ended_by)} if entry.ended_by else {}),
     }
     objects = (f"{_json(str(key))}:{_json(_written(applied))}" for key, applied in sorted(entry.objects.items()))
     return (_json(head)[:-1] + ',"objects":{\n' + ",\n".join(objects) + "\n}}\n").encode()
@@ -325,7 +329,8 @@ class _Written(msgspec.Struct, frozen=True):
     digest: str
     steps: tuple[Step, ...]
     objects: dict[str, _Resource | _Function]
-    back_to: int | None = None
+    back_to: Annotated[int, msgspec.Meta(ge=1)] | msgspec.UnsetType = msgspec.UNSET
+    ended_by: Holder | msgspec.UnsetType = msgspec.UNSET
 
 
 def _entry(written: _Written) -> Entry:
@@ -339,7 +344,8 @@ def _entry(written: _Written) -> Entry:
         digest=written.digest,
         steps=written.steps,
         objects={applied.object.key: applied for applied in (one.read() for one in written.objects.values())},
-        back_to=written.back_to,
+        back_to=written.back_to or None,
+        ended_by=written.ended_by or None,
     )
 
 
@@ -451,6 +457,11 @@ def finished(
 ) -> Entry:
     """Return the entry as it stands when the run is over; `expires` then is the time at which it ended."""
     return replace(entry, outcome=outcome, steps=steps, objects=dict(objects), expires=now)
+
+
+def unlocked(entry: Entry, by: Holder, now: datetime) -> Entry:
+    """Return the entry with its lease ended by somebody else, who does not know what came of the steps."""
+    return replace(finished(entry, "interrupted", entry.steps, entry.objects, now), ended_by=by)
 
 
 def comment_of(entry: Entry) -> str:

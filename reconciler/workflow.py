@@ -23,7 +23,7 @@ from reconciler.errors import InvalidManifest, UdfsError, UsageError, in_order
 from reconciler.ignoring import ignoring
 from reconciler.jobs import runtime_for
 from reconciler.lease import Lease
-from reconciler.ledger import KEPT, comment_of, dump, entry_name, finished, parse
+from reconciler.ledger import KEPT, comment_of, dump, entry_name, parse, unlocked
 from reconciler.names import function_key, resource_key
 from reconciler.queries import called, settings_of
 from reconciler.readers import Readers
@@ -368,10 +368,12 @@ def run(loaded: Loaded, target: Target, epoch: int) -> Entry:
     return parse(content, name)
 
 
-def unlock(loaded: Loaded, target: Target, epoch: int) -> Entry:
-    """End the lease of an epoch and return its entry as it then stands."""
+def unlock(loaded: Loaded, target: Target, epoch: int, by: Holder) -> Entry:
+    """End the lease of an epoch and return its entry as it then stands; a run that has ended meanwhile is left as it is."""
     held = run(loaded, target, epoch)
-    ended = finished(held, "interrupted", held.steps, held.objects, target.store.now())
+    if held.outcome != "running":
+        return held
+    ended = unlocked(held, by, target.store.now())
     target.store.replace(ended.name, dump(ended), comment_of(ended))
     return ended
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from reconciler import workflow
+from reconciler.cli import identity
 from reconciler.cli.common import Options, command, connected, loaded, manifest_options
 from reconciler.cli.output import confirmed, print_document, print_lines, unasked
 from reconciler.errors import Refused
@@ -66,13 +67,15 @@ def unlock(options: Options, epoch: int, yes: bool) -> int:
         if entry.is_held(now):
             if not yes:
                 _ask(safe(str(entry.holder)))
-            entry = workflow.unlock(manifest, target, epoch)
+            entry = workflow.unlock(manifest, target, epoch, identity.holder(options.file.parent))
     if options.as_json:
         from reconciler.render import document
 
         print_document(document.run(entry))
-    else:
+    elif entry.ended_by:
         print(safe(f"ended the lease of epoch {epoch}, held by {entry.holder}"))
+    else:
+        print(f"epoch {epoch} holds no lease any more: it is {text.standing(entry, now)}")
     return 0
 
 

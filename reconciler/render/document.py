@@ -441,6 +441,14 @@ class DepsDocument(_Model):
     warnings: tuple[ProblemDocument, ...] = ()
 
 
+class PersonDocument(_Model):
+    """Who ended a lease, and where."""
+
+    user: str
+    host: str
+    pipeline: str
+
+
 class RunDocument(_Model):
     """One apply, as the ledger keeps it."""
 
@@ -457,6 +465,7 @@ class RunDocument(_Model):
     expires: datetime = Field(description="When the lease ends, or when the run ended.")
     digest: str
     back_to: int | None = Field(None, description="The epoch that a rollback went back to.")
+    ended_by: PersonDocument | None = Field(None, description="Who ended the lease by unlock.")
     steps: tuple[OutcomeDocument, ...]
     objects: tuple[ObjectDocument, ...] | None = Field(
         None, description="What the stack managed afterwards; of one run."
@@ -708,6 +717,7 @@ def history(entries: Iterable[Entry]) -> HistoryDocument:
 
 
 def run(entry: Entry, *, objects: bool = True) -> RunDocument:
+    by = entry.ended_by
     return RunDocument(
         epoch=entry.epoch,
         outcome=entry.outcome,
@@ -716,6 +726,7 @@ def run(entry: Entry, *, objects: bool = True) -> RunDocument:
         expires=entry.expires,
         digest=f"sha256:{entry.digest}",
         back_to=entry.back_to,
+        ended_by=by and PersonDocument(user=by.user, host=by.host, pipeline=by.pipeline),
         steps=tuple(OutcomeDocument.model_validate(asdict(step)) for step in entry.steps),
         objects=tuple(ObjectDocument(**_fields(one.object)) for one in entry.objects.values()) if objects else None,
     )

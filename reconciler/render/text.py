@@ -268,6 +268,8 @@ def run(entry: Entry, now: datetime) -> Iterator[Line]:
     yield (("", f"  digest  sha256:{entry.digest}"),)
     if entry.back_to:
         yield (("", f"  goal    back to epoch {entry.back_to}"),)
+    if entry.ended_by:
+        yield (("", f"  ended   by {safe(str(entry.ended_by))}"),)
     yield ()
     for step in entry.steps:
         style = "create" if step.outcome == "done" else "error" if step.outcome == "failed" else "quiet"

@@ -308,7 +308,7 @@ class World:
         if last is None or last.outcome != "running":
             return "nothing", ()
         self.watch(Run("unlock", stack, "ann"))
-        workflow.unlock(self.prepared(stack).loaded, target, last.epoch)
+        workflow.unlock(self.prepared(stack).loaded, target, last.epoch, Holder(user="ann"))
         self.watch(None)
         return "done", ()
 

@@ -22,6 +22,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
+from reconciler import workflow
+from reconciler.ledger import Holder
 from reconciler.names import function_key, resource_key
 from reconciler.report import Outcome
 from reconciler.state import Function
@@ -41,7 +43,7 @@ from tests.invariants.history import (
     Wish,
     World,
 )
-from tests.invariants.model import Clock, File, Registered, Service
+from tests.invariants.model import Clock, File, Registered, Service, Wire
 from tests.invariants.oracle import Oracle, dangling
 
 if TYPE_CHECKING:
@@ -412,6 +414,17 @@ def test_a_function_that_nobody_can_tell_from_somebody_elses_is_not_taken(shop: 
     history.eve_writes(key="function f", value=0)
     end, _ = history.command(lambda world: world.apply(STACKS[0]))
     assert end == "E501"
+    history.teardown()
+
+
+def test_a_run_that_ends_while_somebody_wonders_whether_to_unlock_it_is_left_as_it_ended(shop: Shop) -> None:
+    history = type("OnTheModel", (Histories,), {"shop": shop})()
+    history.begin(wish=Wish(functions=(("f", "a", "K", ()),)))
+    before, world = history.world.backend.contents(), history.world
+    target = world.backend.target("bob", STACKS[0], Wire())
+    ended = workflow.unlock(world.prepared(STACKS[0]).loaded, target, 1, Holder("bob"))
+    assert (ended.outcome, ended.ended_by) == ("committed", None)
+    assert world.backend.contents() == before
     history.teardown()
 
 

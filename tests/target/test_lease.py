@@ -348,7 +348,7 @@ def test_a_lease_that_is_ended_stops_the_run_before_its_next_write(
                 other = reach(server, "eve")
                 entry = other.read().last
                 assert entry is not None
-                ended = ledger.finished(entry, "interrupted", entry.steps, entry.objects, other.store.now())
+                ended = ledger.unlocked(entry, Holder("eve", "laptop"), other.store.now())
                 other.store.replace(ended.name, dump(ended), "")
                 lease_thread_looks_again()
 
@@ -365,6 +365,7 @@ def test_a_lease_that_is_ended_stops_the_run_before_its_next_write(
     report = apply(target, WANTED, contents, progress=Robbed())
     assert isinstance(report.error, LeaseHeld)
     assert report.error.problems[0].code == "E613"
+    assert "epoch 1 was ended by eve on laptop while" in report.error.problems[0].message
     assert [str(change.key) for change in report.done] == ["resource a.py"]
 
 

@@ -41,7 +41,8 @@ def entry(epoch: int = 7) -> Entry:
     objects = [Applied(module, NOON), Applied(table), Applied(function, created=NOON, protected=True)]
     return Entry(
         "risk", epoch, Holder("ann", "ci", "https://ci/7", "c0ffee", dirty=True, run="1"), NOON, NOON, "committed",
-        "d" * 64, (Step("create", "function", "f", "done"),), {one.object.key: one for one in objects},
+        "d" * 64, (Step("create", "function", "f", "done"),), {one.object.key: one for one in objects}, 3,
+        Holder("eve", "laptop"),
     )  # fmt: skip
 
 
@@ -57,8 +58,9 @@ def comparable(written: bytes) -> dict[str, Any]:
     What is not told of a holder is not known, and what else is told of one changes nothing.
     """
     told: dict[str, Any] = json.loads(written)
-    if isinstance(told["holder"], dict):
-        told["holder"] = {name: told["holder"].get(name, usual) for name, usual in asdict(Holder()).items()}
+    for who in ("holder", "ended_by"):
+        if isinstance(told.get(who), dict):
+            told[who] = {name: told[who].get(name, usual) for name, usual in asdict(Holder()).items()}
     return {**told, "objects": sorted(json.dumps(one, sort_keys=True) for one in told["objects"].values())}
 
 
@@ -68,6 +70,7 @@ VALUES: list[object] = [
     float("nan"),
     1.0,
     -1,
+    0,
     10**30,
     True,
     None,
@@ -81,7 +84,8 @@ VALUES: list[object] = [
 ]
 
 
-@given(st.sampled_from(PLACES), st.sampled_from(VALUES))
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: "/".join(map(str, place)))
+@pytest.mark.parametrize("value", VALUES, ids=ascii)
 def test_an_entry_that_somebody_edited_is_read_as_it_stands_or_refused(place: tuple[Any, ...], value: object) -> None:
     found = json.loads(dump(entry()))
     inner = found
@@ -152,6 +156,8 @@ entries = st.builds(
     texts,
     st.lists(st.builds(Step, texts, texts, texts, texts)).map(tuple),
     st.lists(objects, max_size=3).map(lambda found: {one.object.key: one for one in found}),
+    st.none() | st.integers(1, LAST_EPOCH),
+    st.none() | st.builds(Holder, texts, texts),
 )
 
 
