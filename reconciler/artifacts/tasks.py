@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import queue
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from reconciler.errors import PackageError
+from reconciler.readers import Readers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
@@ -40,9 +40,9 @@ def gather(
                 given_up.set()
                 raise
 
-    with ThreadPoolExecutor(_THREADS) as pool:
+    with Readers(_THREADS) as readers:
         try:
-            for one in [pool.submit(work) for _ in range(min(_THREADS, len(tasks)))]:
+            for one in [readers.submit(work) for _ in range(min(_THREADS, len(tasks)))]:
                 one.result()
         except BaseException:  # Ctrl-C above all: nobody wants the other downloads any more
             given_up.set()

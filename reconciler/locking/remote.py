@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Lock
@@ -19,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 from reconciler.artifacts.fetch import IndexSilent
 from reconciler.errors import PackageError
+from reconciler.readers import Readers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -105,8 +105,8 @@ class Downloads:
         urls = list(dict.fromkeys(file.url for file in files))
         if not urls:
             return {}
-        with ThreadPoolExecutor(_THREADS) as pool:
-            found = zip(urls, pool.map(self._size, urls), strict=True)
+        with Readers(_THREADS) as readers:
+            found = zip(urls, readers.ask(self._size, urls), strict=True)
             return {url: size for url, size in found if size is not None}
 
     def fetch(self, file: Remote, folder: Path) -> Path:

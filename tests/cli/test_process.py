@@ -264,6 +264,21 @@ def test_a_run_that_only_reads_is_gone_at_once_when_it_is_interrupted_whatever_t
     assert "Traceback" not in err
 
 
+def test_ctrl_c_ends_a_plan_that_waits_for_a_silent_index(folder: Path) -> None:
+    packages = f"packages: {{p: {{wheels: [{{requirement: p==1.0, sha256: {'a' * 64}}}]}}}}\n"
+    (folder / "udfs.yaml").write_text(MANIFEST.replace("class: F", "class: F, packages: [p]") + packages)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(60)
+        index = f"http://127.0.0.1:{silent.getsockname()[1]}/simple"
+        own = {"PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": index, "ENDPOINT": "local"}
+        process = subprocess.Popen([*UDFS, "plan"], stderr=subprocess.PIPE, text=True, env={**os.environ, **own})
+        with silent.accept()[0]:
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+
+
 def test_a_reader_that_goes_away_is_not_a_crash(folder: Path) -> None:
     done = subprocess.run(
         f"{' '.join(UDFS)} explain | head -1", shell=True, capture_output=True, text=True, timeout=60, check=False
