@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from reconciler.artifacts.runtime import runtimes_of
+from reconciler.artifacts.runtime import runtime_of
 from reconciler.errors import UsageError
 from reconciler.names import function_key, resource_key
 from reconciler.rows import Rows
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from reconciler.artifacts.runtime import Runtime
     from reconciler.manifest import model
     from reconciler.manifest.load import Loaded
     from reconciler.names import Reference
@@ -47,7 +46,7 @@ def job(prepared: Prepared, name: str) -> Job:
     found = prepared.desired[function_key(name)].object
     assert isinstance(found, Function)
     files = tuple(_at_hand(ref, prepared) for ref in found.resources)
-    runtime = runtime_for(name, prepared.loaded)
+    runtime = runtime_of(prepared.loaded.manifest, prepared.loaded.function(name))
     return Job(found.class_path, files, runtime.tag, runtime.machine)
 
 
@@ -79,7 +78,7 @@ def deployed_job(loaded: Loaded, target: Target, name: str, folder: Path) -> Job
     files = tuple(
         _download(ref, loaded, target, folder / str(index)) for index, ref in enumerate(found.object.resources)
     )
-    runtime = runtime_for(name, loaded)
+    runtime = runtime_of(loaded.manifest, loaded.function(name))
     return Job(found.object.class_path, files, runtime.tag, runtime.machine)
 
 
@@ -143,9 +142,3 @@ def _fixture(declared: model.Table, loaded: Loaded) -> Fixture:
 def _is_file_name(name: str) -> bool:
     """Say whether a name from the service can name a file in the function's folder, and nothing outside it."""
     return name.isprintable() and name.strip(".") != "" and not any(mark in name for mark in ("/", "\\", ".."))
-
-
-def runtime_for(name: str, loaded: Loaded) -> Runtime:
-    """Return the runtime of a function: the service does not keep it, so only the manifest knows."""
-    declared = loaded.spelled_functions.get(name.lower())
-    return runtimes_of(loaded.manifest)[loaded.code[declared].runtime if declared else loaded.manifest.python]

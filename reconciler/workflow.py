@@ -17,11 +17,10 @@ from reconciler import desired, drift, fresh, ownership, plan, policy, versions
 from reconciler.apply import apply
 from reconciler.artifacts.content import Content, read
 from reconciler.artifacts.inspection import is_library_name
-from reconciler.artifacts.runtime import flags, is_native
+from reconciler.artifacts.runtime import flags, is_native, runtime_of
 from reconciler.diff import Cause, managed_by
 from reconciler.errors import InvalidManifest, UdfsError, UsageError, in_order
 from reconciler.ignoring import ignoring
-from reconciler.jobs import runtime_for
 from reconciler.lease import Lease
 from reconciler.ledger import KEPT, comment_of, dump, entry_name, parse, unlocked
 from reconciler.names import function_key, resource_key
@@ -407,16 +406,15 @@ def settings_for(query: Query, loaded: Loaded, target: Target) -> tuple[dict[str
 
 def _shown(have: Live, live: LiveState, loaded: Loaded) -> Deployed:
     assert isinstance(have.object, Function)
-    declared = loaded.spelled_functions.get(have.object.name.lower())
+    declared = loaded.function(have.object.name)
     found = {ref: live.get(resource_key(ref.name)) if ref.is_own else None for ref in have.object.resources}
     resources = tuple(resource for resource in found.values() if resource)
     absent = tuple(str(ref) for ref, resource in found.items() if not resource and ref.is_own)
-    runtime = runtime_for(have.object.name, loaded)
+    runtime = runtime_of(loaded.manifest, declared)
     native = any(is_native(one.object.name) or is_library_name(one.object.name) for one in resources)
     description, image = "", None
     if declared:
-        function = loaded.manifest.functions[declared]
-        description, image = function.description or "", function.image
+        description, image = declared.description or "", declared.image
         # The name of a bundle does not tell what is in it. That the flags do no harm to pure code is a guess.
-        native = native or any(loaded.manifest.packages[one].bundle for one in function.packages)
+        native = native or any(loaded.manifest.packages[one].bundle for one in declared.packages)
     return Deployed(have, resources, absent, tuple(flags(runtime, native=native, image=image)), description)

@@ -231,9 +231,9 @@ def runtimes_of(manifest: Manifest) -> dict[str, Runtime]:
     return {tag: _as_set(tag, manifest) for tag in RUNTIMES}
 
 
-def runtime_of(manifest: Manifest, function: Function) -> Runtime:
-    """Return the runtime of a function, with what the manifest says of it."""
-    return _as_set(function.python or manifest.python, manifest)
+def runtime_of(manifest: Manifest, function: Function | None) -> Runtime:
+    """Return the runtime of a function, with what the manifest says of it; without a function, the usual one's."""
+    return _as_set((function and function.python) or manifest.python, manifest)
 
 
 def _as_set(tag: str, manifest: Manifest) -> Runtime:

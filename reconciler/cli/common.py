@@ -84,54 +84,21 @@ def _taken(name: str) -> set[str]:
 
 def manifest_options(command: Callable[..., R]) -> Callable[..., R]:
     """Add ``-f``, ``--target``, ``--format`` and ``-v`` to a command, which gets them as its first argument."""
-    return _manifest_options(command, format_option)
+    return with_options(command, format_option)
 
 
 def several_options(command: Callable[..., R]) -> Callable[..., R]:
     """As `manifest_options`, for a command that takes several targets and sees to them itself."""
-    return _manifest_options(command, format_option, several=True)
-
-
-def report_options(command: Callable[..., int]) -> Callable[..., int]:
-    """As `manifest_options`, with the formats of those who collect findings, and for each of several targets."""
-    return _manifest_options(for_each(command), _formats("text", "json", "sarif", "github"), several=True)
-
-
-def plan_options(command: Callable[..., int]) -> Callable[..., int]:
-    """As `manifest_options`, with the format of comments on a pull request, and for each of several targets."""
-    return _manifest_options(for_each(command), _formats("text", "json", "markdown"), several=True)
-
-
-def drift_options(command: Callable[..., int]) -> Callable[..., int]:
-    """As `manifest_options`, with every format there is, and for each of several targets."""
-    formats = _formats("text", "json", "markdown", "sarif", "github")
-    return _manifest_options(for_each(command), formats, several=True)
-
-
-def for_each(command: Callable[..., int]) -> Callable[..., int]:
-    """Let a command about one target be called for several; what comes of each is told together."""
-
-    @functools.wraps(command)
-    def wrapper(options: Options, **given: Any) -> int:
-        if not options.targets:
-            return command(options, **given)
-        from reconciler.cli import fanout
-
-        for name in ("out", "against"):
-            if given.get(name) is not None:
-                message = f"--{name} is about one target, and {len(options.targets)} were named"
-                raise UsageError("E564", message, hint=f"once for each: --target {options.targets[0]}")
-        return fanout.tell(fanout.run(options, lambda one: command(one, **given)), options)
-
-    return wrapper
+    return with_options(command, format_option, several=True)
 
 
 def query_options(command: Callable[..., R]) -> Callable[..., R]:
     """As `manifest_options`, with a format for rows."""
-    return _manifest_options(command, _formats("text", "json", "csv"))
+    return with_options(command, formats("text", "json", "csv"))
 
 
-def _formats(*names: Format) -> Callable[[Callable[..., R]], Callable[..., R]]:
+def formats(*names: Format) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """Return the option ``--format`` with a choice of these."""
     meanings = {
         "json": "json: one document on stdout, errors included",
         "csv": "csv: names, then rows, \\N for NULL",
@@ -158,9 +125,11 @@ def _target_options(command: Callable[..., R], *, several: bool) -> Callable[...
     return named(everywhere(command))
 
 
-def _manifest_options(
-    command: Callable[..., R], formats: Callable[[Callable[..., R]], Callable[..., R]], *, several: bool = False
+def with_options(
+    command: Callable[..., R], choice: Callable[[Callable[..., R]], Callable[..., R]], *, several: bool = False
 ) -> Callable[..., R]:
+    """Add ``-f``, ``--target``, a `choice` of formats and ``-v`` to a command; with `several`, more targets than one."""
+
     @click.option(
         "-f",
         "--file",
@@ -170,7 +139,7 @@ def _manifest_options(
         help="The manifest.",
     )
     @functools.partial(_target_options, several=several)
-    @formats
+    @choice
     @click.option("-v", "--verbose", is_flag=True, help="Log every request to stderr.")
     @functools.wraps(command)
     def wrapper(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import sys
@@ -9,14 +10,14 @@ from contextlib import ExitStack, redirect_stdout
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from reconciler.cli.common import Options, formats, with_options
 from reconciler.cli.output import note, print_document, print_error, print_lines
-from reconciler.errors import MachineError, UdfsError, count
+from reconciler.errors import MachineError, UdfsError, UsageError, count
 from reconciler.render.words import safe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from reconciler.cli.common import Options
     from reconciler.render.text import Line
 
 SEVERITY = (0, 2, 9, 7, 6, 5, 3, 4, 1, 8, 130)
@@ -34,6 +35,38 @@ class Result:
     told: str
     output: str = ""
     """What went to stdout, for formats that are one document."""
+
+
+def report_options(command: Callable[..., int]) -> Callable[..., int]:
+    """As `manifest_options`, with the formats of those who collect findings, and for each of several targets."""
+    return with_options(for_each(command), formats("text", "json", "sarif", "github"), several=True)
+
+
+def plan_options(command: Callable[..., int]) -> Callable[..., int]:
+    """As `manifest_options`, with the format of comments on a pull request, and for each of several targets."""
+    return with_options(for_each(command), formats("text", "json", "markdown"), several=True)
+
+
+def drift_options(command: Callable[..., int]) -> Callable[..., int]:
+    """As `manifest_options`, with every format there is, and for each of several targets."""
+    every = formats("text", "json", "markdown", "sarif", "github")
+    return with_options(for_each(command), every, several=True)
+
+
+def for_each(command: Callable[..., int]) -> Callable[..., int]:
+    """Let a command about one target be called for several; what comes of each is told together."""
+
+    @functools.wraps(command)
+    def wrapper(options: Options, **given: Any) -> int:
+        if not options.targets:
+            return command(options, **given)
+        for name in ("out", "against"):
+            if given.get(name) is not None:
+                message = f"--{name} is about one target, and {len(options.targets)} were named"
+                raise UsageError("E564", message, hint=f"once for each: --target {options.targets[0]}")
+        return tell(run(options, lambda one: command(one, **given)), options)
+
+    return wrapper
 
 
 def run(

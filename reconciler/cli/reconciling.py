@@ -11,19 +11,18 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler import workflow
-from reconciler.cli import saving
+from reconciler.cli import fanout, saving
 from reconciler.cli.carrying import Consent, ask, carry_out, print_warnings, writers_option
 from reconciler.cli.common import (
     Options,
     command,
     connected,
-    drift_options,
     loaded,
     manifest_options,
-    plan_options,
     prepared,
     several_options,
 )
+from reconciler.cli.fanout import drift_options, plan_options
 from reconciler.cli.output import note, print_document, print_lines, quoted
 from reconciler.cli.saving import refresh_option
 from reconciler.cli.verifying import Verification, verify_options
@@ -174,8 +173,6 @@ def _apply_several(
     keep_going: bool,
 ) -> int:
     """Show the plans of all targets, ask once, and apply them in turn: each plan only as it was shown."""
-    from reconciler.cli import fanout
-
     planned: dict[str, tuple[Prepared, Plan]] = {}
 
     def look(ready: Prepared, target: Target) -> tuple[Reading, Plan]:

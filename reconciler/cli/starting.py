@@ -21,8 +21,8 @@ from reconciler.cli.common import (
     loaded,
     manifest_options,
     prepared,
-    report_options,
 )
+from reconciler.cli.fanout import report_options
 from reconciler.cli.output import print_lines
 from reconciler.errors import EXPLANATIONS, Refused, UdfsError, UsageError, count
 from reconciler.render.words import safe, typed

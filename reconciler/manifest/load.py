@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 
 from reconciler.errors import InvalidManifest
 from reconciler.manifest.check import check
-from reconciler.manifest.model import Manifest, Target
+from reconciler.manifest.model import Function, Manifest, Target
 from reconciler.manifest.policy import Rules, load_policy
 from reconciler.manifest.reader import MAX_BYTES, Document, Mapping, TooManyProblems, read
 from reconciler.manifest.shape import typed
@@ -65,10 +65,13 @@ class Loaded:
         """Names of resources in lower case → as the manifest spells them."""
         return {name.lower(): name for name in self.manifest.resources}
 
+    def function(self, name: str) -> Function | None:
+        """Return what the manifest says of a function, whatever the case of its name."""
+        return self._functions.get(name.lower())
+
     @cached_property
-    def spelled_functions(self) -> collections.abc.Mapping[str, str]:
-        """Names of functions in lower case → as the manifest spells them."""
-        return {name.lower(): name for name in self.manifest.functions}
+    def _functions(self) -> collections.abc.Mapping[str, Function]:
+        return {name.lower(): function for name, function in self.manifest.functions.items()}
 
     def file(self, written: str) -> Path:
         """Return the file that a path of the manifest names: absolute, inside `folder`, symbolic links resolved."""
