@@ -59,6 +59,7 @@ class Lease:
         )
         self._looked = patience.clock()
         self._finished = False
+        self._robbed: LeaseHeld | None = None
         self._stop, self._entry_is_mine = threading.Event(), threading.RLock()
         self._renewing = threading.Thread(target=self._renew, name="udfs-lease", daemon=True)
 
@@ -81,6 +82,8 @@ class Lease:
     def require(self) -> None:
         """Raise `LeaseHeld` if somebody ended or overtook this lease, or if it ran out."""
         with self._entry_is_mine:
+            if self._robbed is not None:
+                raise self._robbed
             if self._patience.clock() - self._looked >= LOOK_SECONDS:
                 self._look()
             if self._store.now() >= self.entry.expires:
@@ -148,8 +151,9 @@ class Lease:
                     self._look()
                     self.entry = ledger.renewed(self.entry, self._store.now())
                     self._store.replace(self.entry.name, ledger.dump(self.entry), ledger.comment_of(self.entry))
-            except LeaseHeld:
-                return  # the next write looks too, and says so
+            except LeaseHeld as lost:
+                self._robbed = lost  # for the next write
+                return
             except UdfsError:
                 continue  # there is time for two more
 

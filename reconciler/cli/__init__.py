@@ -14,16 +14,17 @@ import itertools
 import keyword
 import os
 import re
-import signal
 import sys
 import traceback
 from contextlib import suppress
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, NoReturn
+from threading import Event
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from reconciler import __version__
+from reconciler.cli.interrupts import interruptible
 from reconciler.errors import MachineError, UdfsError, UsageError
 
 if TYPE_CHECKING:
@@ -122,18 +123,17 @@ def group() -> None:
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit."""
     _have_streams()
-    _be_interruptible()
+    all_is_said = Event()
+    interruptible(all_is_said)
     collect_rarely()
     try:
-        code = run(sys.argv[1:] if arguments is None else arguments)
+        code = _flushed(run(sys.argv[1:] if arguments is None else arguments))
+        all_is_said.set()
     except KeyboardInterrupt:
         # A second one, while the first was told: `timeout` sends two.
-        code = 130
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            # All is said: what comes now ends the process, and not with a traceback.
-            signal.signal(number, lambda *_: os._exit(130))
-    sys.exit(_flushed(code))
+        all_is_said.set()
+        code = _flushed(130)
+    sys.exit(code)
 
 
 def collect_rarely() -> None:
@@ -220,18 +220,6 @@ def _wants_json(arguments: Sequence[str]) -> bool:
     """Say whether ``--format json`` is among the arguments: an error may come before they are parsed."""
     given = list(arguments)
     return "--format=json" in given or ("--format", "json") in itertools.pairwise(given)
-
-
-def _be_interruptible() -> None:
-    """Let a pipeline's SIGTERM, and a terminal that goes away, end a run as Ctrl-C does: with a report of what was done."""
-
-    def interrupt(number: int, frame: Any) -> NoReturn:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, interrupt)
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        # Under nohup it stays ignored.
-        signal.signal(signal.SIGHUP, interrupt)
 
 
 def _have_streams() -> None:

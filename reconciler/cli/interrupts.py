@@ -7,6 +7,8 @@ and written down. The second one interrupts for real.
 
 from __future__ import annotations
 
+import atexit
+import os
 import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -16,6 +18,34 @@ if TYPE_CHECKING:
     from threading import Event
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def interruptible(all_is_said: Event) -> None:
+    """
+    Let a pipeline's SIGTERM, and a terminal that goes away, end a run as Ctrl-C does: with a report of what was done.
+
+    Once `all_is_said`, what still comes ends the process at once, and not with a traceback.
+    """
+
+    def interrupt(number: int, frame: Any) -> None:
+        if all_is_said.is_set():
+            os._exit(130)
+        raise KeyboardInterrupt
+
+    def ignore() -> None:
+        for number in heeded:
+            signal.signal(number, signal.SIG_IGN)
+
+    heeded = _heeded()
+    for number in heeded:
+        signal.signal(number, interrupt)
+    # Later than that the interpreter takes its handlers back, and a signal would kill it and hide the exit code.
+    atexit.register(ignore)
+
+
+def _heeded() -> list[signal.Signals]:
+    """Return the signals that are not ignored: SIGHUP under nohup stays so."""
+    return [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
 
 
 @contextmanager
@@ -28,9 +58,7 @@ def first_asks(stop: Event, heard: Callable[[], None]) -> Iterator[None]:
         stop.set()
         heard()
 
-    # What is ignored (SIGHUP under nohup) stays ignored.
-    heeded = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, handle) for number in heeded}
+    before = {number: signal.signal(number, handle) for number in _heeded()}
     try:
         yield
     finally:

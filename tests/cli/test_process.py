@@ -264,6 +264,24 @@ def test_a_run_that_only_reads_is_gone_at_once_when_it_is_interrupted_whatever_t
     assert "Traceback" not in err
 
 
+def test_signals_that_keep_coming_do_not_hide_how_it_ended(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(60)
+        env = {**os.environ, "ENDPOINT": f"http://127.0.0.1:{silent.getsockname()[1]}/api"}
+        for _ in range(5):
+            process = subprocess.Popen([*UDFS, "plan"], stderr=subprocess.PIPE, text=True, env=env)
+            listings = [silent.accept()[0] for _ in range(2)]
+            deadline = time.monotonic() + 30
+            while process.poll() is None and time.monotonic() < deadline:
+                process.send_signal(signal.SIGTERM)
+                time.sleep(0.0005)
+            _, err = process.communicate(timeout=30)
+            for connection in listings:
+                connection.close()
+            assert process.returncode == 130, err
+            assert "Traceback" not in err
+
+
 def test_ctrl_c_ends_a_plan_that_waits_for_a_silent_index(folder: Path) -> None:
     packages = f"packages: {{p: {{wheels: [{{requirement: p==1.0, sha256: {'a' * 64}}}]}}}}\n"
     (folder / "udfs.yaml").write_text(MANIFEST.replace("class: F", "class: F, packages: [p]") + packages)
