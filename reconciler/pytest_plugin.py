@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from reconciler.errors import UdfsError
-    from reconciler.runner import FunctionError, Session
-    from reconciler.workflow import Prepared
+    from reconciler.base.errors import UdfsError
+    from reconciler.local.runner import FunctionError, Session
+    from reconciler.workflow.steps import Prepared
 
 MANIFEST = "udfs.yaml"
 
@@ -132,7 +132,7 @@ class Udf:
 
     def _run(self, rows: Sequence[Sequence[Any]]) -> list[Any]:
         __tracebackhide__ = True
-        from reconciler.runner import FunctionError
+        from reconciler.local.runner import FunctionError
 
         call = self._workshop.session(self._name).call(rows)
         try:
@@ -173,9 +173,10 @@ class _Workshop:
 
     def _start(self, name: str) -> Session:
         __tracebackhide__ = True
-        from reconciler import jobs, runner
-        from reconciler.cli.launching import explained, interpreter_for
-        from reconciler.errors import UdfsError
+        from reconciler.base.errors import UdfsError
+        from reconciler.cli.support.interpreter import explained, interpreter_for
+        from reconciler.local import runner
+        from reconciler.testing import jobs
 
         try:
             job = jobs.job(self._ready, name)
@@ -194,8 +195,8 @@ class _Workshop:
 
 
 def _prepared(manifest: Path, shown: str) -> Prepared:
-    from reconciler.cli.common import prepared
-    from reconciler.errors import UdfsError
+    from reconciler.base.errors import UdfsError
+    from reconciler.cli.support.options import prepared
     from reconciler.manifest.load import load
 
     try:
@@ -206,7 +207,7 @@ def _prepared(manifest: Path, shown: str) -> Prepared:
 
 def _stop(error: UdfsError) -> NoReturn:
     """Fail for a reason that is not the function's."""
-    from reconciler.cli.output import quoted
+    from reconciler.cli.support.output import quoted
     from reconciler.render.text import plain, problems
 
     raise pytest.fail.Exception(plain(problems(quoted(error.problems))).rstrip(), pytrace=False) from None

@@ -10,70 +10,52 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.errors import EXPLANATIONS
+from reconciler.base.errors import EXPLANATIONS
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "reconciler"
 
-# Lower layers never import from higher ones; modules on one line may import each other.
-LAYERS = (
-    {"errors", "names", "readers", "whole"},
-    {"state", "manifest", "artifacts", "building", "locking", "sources"},
-    {
-        "desired",
-        "diff",
-        "plan",
-        "report",
-        "ledger",
-        "fresh",
-        "ownership",
-        "inventory",
-        "drift",
-        "ignoring",
-        "policy",
-        "versions",
-        "selection",
-        "queries",
-    },
-    {"targets", "render", "expected", "trials", "rows", "literals", "verification"},
-    {"saved", "dumps"},
-    {"apply", "attempt", "lease"},
-    {"supply"},
-    {"workflow", "jobs"},
-    {"importing"},
-    {"cli", "pytest_plugin"},
-    {"__main__"},
+ROOMS = (
+    "cli",
+    "render",
+    "testing",
+    "workflow",
+    "targets",
+    "engine",
+    "checks",
+    "core",
+    "packages",
+    "manifest",
+    "base",
 )
-RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
+"""A room imports only rooms below it. At the top beside them stand ``__main__`` and ``pytest_plugin``, which is all above ``cli``."""
 
 # A server that shares code with its client agrees with it about mistakes.
-STANDS_ALONE = {"local": {"local", "runner"}, "runner": {"runner"}}
-USED_ONLY_BY = {
-    "local": {"local", "cli"},
-    "runner": {"runner", "local", "trials", "verification", "rows", "supply", "jobs", "cli", "pytest_plugin"},
-}
+STANDS_ALONE = "local"
+USES_LOCAL = ("cli", "testing", "packages", "pytest_plugin")
+"""Who starts what stands in ``local``: services of our own, and CPythons that run functions."""
 
 ONE_DOOR = {
     "odps": ("reconciler.targets.maxcompute",),
     "rich": ("reconciler.render", "reconciler.cli"),
     "sqlite3": ("reconciler.local",),
-    "deepdiff": ("reconciler.diff",),
+    "deepdiff": ("reconciler.core.diff",),
     "click": ("reconciler.cli",),
     "yaml": ("reconciler.manifest",),
     "subprocess": (
-        "reconciler.runner",
-        "reconciler.artifacts.fetch",
-        "reconciler.building.process",
-        "reconciler.building.frontend",
-        "reconciler.locking.process",
-        "reconciler.cli.identity",
+        "reconciler.local.runner",
+        "reconciler.packages.fetch.pip",
+        "reconciler.packages.build.process",
+        "reconciler.packages.build.frontend",
+        "reconciler.packages.lock.process",
+        "reconciler.cli.support.identity",
     ),
-    "pyarrow": ("reconciler.rows", "reconciler.local.sql", "reconciler.local.tables"),
+    "pyarrow": ("reconciler.testing.row_files", "reconciler.local.sql", "reconciler.local.server.tables"),
     "duckdb": ("reconciler.local.sql",),
     "sqlglot": ("reconciler.local.sql",),
-    "requests": ("reconciler.targets.maxcompute", "reconciler.locking.remote"),
+    "requests": ("reconciler.targets.maxcompute", "reconciler.packages.fetch.downloads"),
     "http": ("reconciler.local",),
-    "secrets": ("reconciler.cli", "reconciler.local", "reconciler.whole"),
+    "secrets": ("reconciler.cli", "reconciler.local", "reconciler.base.files"),
     "cyclonedx": ("reconciler.render.sbom",),
     "random": ("reconciler.cli",),
 }
@@ -110,14 +92,14 @@ def part(name: str) -> str:
 def test_imports_point_down(path: Path) -> None:
     me = part(dotted(path))
     for target in imported(path):
-        if not target.startswith("reconciler."):
-            continue
         other = part(target)
-        assert me in USED_ONLY_BY.get(other, {me}), f"{me} must not depend on {target}"
-        if me in STANDS_ALONE:
-            assert other in STANDS_ALONE[me], f"{me} must stand alone, and imports {target}"
-        elif me in RANK and other in RANK:
-            assert RANK[other] <= RANK[me], f"{me} imports {target}, which sits above it"
+        if not target.startswith("reconciler.") or other in {me, "__version__"}:
+            continue
+        assert me != STANDS_ALONE, f"{me} must stand alone, and imports {target}"
+        if other == STANDS_ALONE:
+            assert me in USES_LOCAL, f"{me} must not depend on {target}"
+        elif me in ROOMS:
+            assert ROOMS.index(other) > ROOMS.index(me), f"{me} imports {target}, which stands above it"
 
 
 @pytest.mark.parametrize("library", sorted(ONE_DOOR))
@@ -128,15 +110,15 @@ def test_each_effect_has_one_door(library: str) -> None:
             assert any(me == door or me.startswith(door + ".") for door in ONE_DOOR[library]), me
 
 
-def test_every_part_has_a_rank_or_stands_alone() -> None:
-    parts = {part(dotted(path)) for path in MODULES} - {""}
-    assert parts <= set(RANK) | set(STANDS_ALONE)
+def test_every_module_stands_in_a_room() -> None:
+    parts = {part(dotted(path)) for path in MODULES} - {"", "__main__", "pytest_plugin"}
+    assert parts == {*ROOMS, STANDS_ALONE}
 
 
 def test_every_error_code_is_explained_and_every_explanation_is_used() -> None:
     used: set[str] = set()
     for path in MODULES:
-        if path.name == "errors.py" and path.parent == PACKAGE:
+        if path == PACKAGE / "base" / "errors.py":
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) == 4:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from reconciler.base.errors import EXIT_CODES
 from reconciler.cli import COMMANDS, EPILOG, run
-from reconciler.errors import EXIT_CODES
 from tests.invariants.scenarios import SCENARIOS
 from tests.invariants.troubles import TROUBLES
 

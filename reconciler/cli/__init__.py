@@ -24,48 +24,48 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from reconciler import __version__
-from reconciler.cli.interrupts import interruptible
-from reconciler.errors import MachineError, UdfsError, UsageError
+from reconciler.base.errors import MachineError, UdfsError, UsageError
+from reconciler.cli.support.interrupts import interruptible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS = {
-    "init": ("starting", "Write a commented starter manifest and a first function."),
-    "validate": ("starting", "Check the manifest and every file it names; no service is asked."),
-    "targets": ("comparing", "Show what each target comes to, and the line that each value comes from."),
-    "lock": ("locking", "Resolve the packages' requirements for their runtimes, and write udfs.lock."),
-    "plan": ("reconciling", "Show what differs between the manifest and the project."),
-    "apply": ("reconciling", "Make the project match the manifest."),
-    "drift": ("reconciling", "Show what in the project is not as the manifest says, and who changed it."),
-    "destroy": ("reconciling", "Delete everything that this stack manages."),
-    "rollback": ("returning", "Bring the functions back to what an earlier apply left."),
-    "gc": ("returning", "Delete versions that no function lists any more and whose grace is over."),
+    "init": ("init", "Write a commented starter manifest and a first function."),
+    "validate": ("init", "Check the manifest and every file it names; no service is asked."),
+    "targets": ("targets", "Show what each target comes to, and the line that each value comes from."),
+    "lock": ("lock", "Resolve the packages' requirements for their runtimes, and write udfs.lock."),
+    "plan": ("plan", "Show what differs between the manifest and the project."),
+    "apply": ("plan", "Make the project match the manifest."),
+    "drift": ("plan", "Show what in the project is not as the manifest says, and who changed it."),
+    "destroy": ("plan", "Delete everything that this stack manages."),
+    "rollback": ("rollback", "Bring the functions back to what an earlier apply left."),
+    "gc": ("rollback", "Delete versions that no function lists any more and whose grace is over."),
     "import": (
-        "importing",
+        "import_",
         "Write functions of the project, and what they list, into a manifest, and fetch their files.",
     ),
-    "adopt": ("owning", "Take over objects of the manifest that are in the project and that nobody manages."),
-    "disown": ("owning", "Stop managing objects, and leave them in the project."),
-    "dump": ("saving", "Write down what the project holds, to plan against without credentials."),
-    "history": ("recording", "Show the last applies: when, by whom, from which commit, with what outcome."),
-    "show-run": ("recording", "Show one apply of the history, step by step."),
-    "unlock": ("recording", "End the lease of a run that is dead."),
-    "show": ("running", "Show the deployed functions, their resources, and the SET lines SQL needs."),
-    "call": ("running", "Run a deployed function here, in the CPython it was written for."),
-    "test": ("testing", "Run the manifest's tests here; nothing is deployed and no service is asked."),
-    "sql": ("asking", "Run a SELECT that calls functions, with the SET lines they need, and print its rows."),
-    "verify": ("verifying", "Run the manifest's tests by SQL in the project, over what is deployed."),
-    "libs": ("inspecting", "Show what is native in wheels and libraries, what it needs, and where it loads."),
-    "deps": ("inspecting", "Show what each function ships: wheels, native libraries, sizes, and who shares them."),
-    "build": ("building", "Make the bytes that would be uploaded, and list them with their sha256."),
-    "sbom": ("exporting", "List what the functions ship that others made, as CycloneDX JSON."),
-    "export": ("exporting", "Print the Python code by which a MaxFrame job uses a package."),
-    "serve": ("running", "Run a MaxCompute of your own on loopback."),
-    "schema": ("starting", "Print the JSON Schema of the manifest or of plan.json."),
-    "explain": ("starting", "Explain an error code."),
-    "doctor": ("starting", "Tell what is on this machine, what is missing, and how to get it."),
-    "completion": ("starting", "Print the shell's completion script."),
+    "adopt": ("adopt", "Take over objects of the manifest that are in the project and that nobody manages."),
+    "disown": ("adopt", "Stop managing objects, and leave them in the project."),
+    "dump": ("dump", "Write down what the project holds, to plan against without credentials."),
+    "history": ("history", "Show the last applies: when, by whom, from which commit, with what outcome."),
+    "show-run": ("history", "Show one apply of the history, step by step."),
+    "unlock": ("history", "End the lease of a run that is dead."),
+    "show": ("call", "Show the deployed functions, their resources, and the SET lines SQL needs."),
+    "call": ("call", "Run a deployed function here, in the CPython it was written for."),
+    "test": ("test", "Run the manifest's tests here; nothing is deployed and no service is asked."),
+    "sql": ("sql", "Run a SELECT that calls functions, with the SET lines they need, and print its rows."),
+    "verify": ("verify", "Run the manifest's tests by SQL in the project, over what is deployed."),
+    "libs": ("libs", "Show what is native in wheels and libraries, what it needs, and where it loads."),
+    "deps": ("libs", "Show what each function ships: wheels, native libraries, sizes, and who shares them."),
+    "build": ("build", "Make the bytes that would be uploaded, and list them with their sha256."),
+    "sbom": ("sbom", "List what the functions ship that others made, as CycloneDX JSON."),
+    "export": ("sbom", "Print the Python code by which a MaxFrame job uses a package."),
+    "serve": ("call", "Run a MaxCompute of your own on loopback."),
+    "schema": ("init", "Print the JSON Schema of the manifest or of plan.json."),
+    "explain": ("init", "Explain an error code."),
+    "doctor": ("init", "Tell what is on this machine, what is missing, and how to get it."),
+    "completion": ("init", "Print the shell's completion script."),
 }
 """Command → the module it lives in and what ``--help`` says of it."""
 
@@ -190,7 +190,7 @@ def _run(arguments: Sequence[str]) -> int:
 
 def _tell(failure: UdfsError, *, as_json: bool) -> None:
     """Print an error; where nothing can be printed any more, the exit code has to say it."""
-    from reconciler.cli.output import print_error
+    from reconciler.cli.support.output import print_error
 
     with suppress(OSError, ValueError):
         print_error(failure, as_json=as_json)

@@ -12,11 +12,11 @@ would agree with it about mistakes. Every handler says how what it does is known
 public client, a measurement that somebody published, or a guess. What is not settled is a switch in `Settings`.
 """
 
-from .faults import Fault
-from .instances import NEEDED as SQL_NEEDS
-from .log import Exchange
-from .server import Server
-from .settings import Settings, User
-from .tables import Table
+from .server.faults import Fault
+from .server.instances import NEEDED as SQL_NEEDS
+from .server.log import Exchange
+from .server.server import Server
+from .server.settings import Settings, User
+from .server.tables import Table
 
 __all__ = ["SQL_NEEDS", "Exchange", "Fault", "Server", "Settings", "Table", "User"]

@@ -13,15 +13,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
-from reconciler.artifacts.runtime import PLATFORMS, RUNTIMES
-from reconciler.artifacts.service import IMAGES
-from reconciler.artifacts.shape import matcher
-from reconciler.errors import count
-from reconciler.manifest.model import ROW_FILES, PinnedWheel
-from reconciler.manifest.paths import Folder, Refusal
-from reconciler.manifest.requirement import Refused, Wanted, wanted, why_not_a_constraint
-from reconciler.manifest.wording import did_you_mean, quoted
-from reconciler.names import (
+from reconciler.base.errors import count
+from reconciler.base.names import (
     ARCHIVE_SUFFIXES,
     FOLDER_SUFFIXES,
     SINGLE,
@@ -35,7 +28,14 @@ from reconciler.names import (
     why_not_a_function_name,
     why_not_a_resource_name,
 )
-from reconciler.sources.signature import NotASignature, read
+from reconciler.base.patterns import matcher
+from reconciler.base.wording import did_you_mean, quoted
+from reconciler.manifest.model import ROW_FILES, PinnedWheel
+from reconciler.manifest.paths import Folder, Refusal
+from reconciler.manifest.requirements import Refused, Wanted, wanted, why_not_a_constraint
+from reconciler.manifest.runtimes import PLATFORMS, RUNTIMES
+from reconciler.manifest.service import IMAGES
+from reconciler.manifest.signature import NotASignature, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -22,7 +22,7 @@ from yaml.events import (
     StreamEndEvent,
 )
 
-from reconciler.errors import InvalidManifest
+from reconciler.base.errors import InvalidManifest
 from reconciler.manifest.reader import Document, Mapping, parser, read
 
 if TYPE_CHECKING:

@@ -16,19 +16,19 @@ from functools import cached_property
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Literal
 
-from reconciler.errors import InvalidManifest
+from reconciler.base.errors import InvalidManifest
+from reconciler.base.wording import did_you_mean, quoted
 from reconciler.manifest.check import check
 from reconciler.manifest.model import Function, Manifest, Target
-from reconciler.manifest.policy import Rules, load_policy
+from reconciler.manifest.policy_file import Rules, load_policy
 from reconciler.manifest.reader import MAX_BYTES, Document, Mapping, TooManyProblems, read
-from reconciler.manifest.shape import typed
+from reconciler.manifest.typing import typed
 from reconciler.manifest.variables import expand
-from reconciler.manifest.wording import did_you_mean, quoted
 
 if TYPE_CHECKING:
     import collections.abc
 
-    from reconciler.errors import Position, Problem
+    from reconciler.base.errors import Position, Problem
     from reconciler.manifest.check import Code
 
 DEFAULT_TARGET = "local"

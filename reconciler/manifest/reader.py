@@ -30,9 +30,9 @@ from yaml.events import (
     StreamEndEvent,
 )
 
-from reconciler.errors import Position, Problem
+from reconciler.base.errors import Position, Problem
+from reconciler.base.wording import quoted
 from reconciler.manifest.model import UNPRINTABLE, Plain
-from reconciler.manifest.wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable

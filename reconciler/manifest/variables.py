@@ -14,8 +14,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from reconciler.base.wording import did_you_mean, quoted
 from reconciler.manifest.reader import MAX_BYTES, Mapping, Sequence
-from reconciler.manifest.wording import did_you_mean, quoted
 
 if TYPE_CHECKING:
     import collections.abc

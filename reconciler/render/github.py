@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reconciler.render.words import safe, typed
+from reconciler.base.words import safe, typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from reconciler.errors import Problem
+    from reconciler.base.errors import Problem
 
 
 def github(found: Iterable[Problem]) -> str:

@@ -13,20 +13,20 @@ from collections import Counter
 from textwrap import shorten
 from typing import TYPE_CHECKING, NamedTuple
 
-from reconciler.diff import Action
-from reconciler.drift import Kind
-from reconciler.errors import count
+from reconciler.base.errors import count
+from reconciler.base.words import safe, typed
+from reconciler.core.diff import Action
+from reconciler.core.drift import Kind
 from reconciler.render import text
-from reconciler.render.words import safe, typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from reconciler.diff import Change, Difference
-    from reconciler.drift import Drift
-    from reconciler.errors import Problem
-    from reconciler.names import Key
-    from reconciler.plan import Plan
+    from reconciler.base.errors import Problem
+    from reconciler.base.names import Key
+    from reconciler.core.diff import Change, Difference
+    from reconciler.core.drift import Drift
+    from reconciler.core.plan import Plan
 
 MOST = 60_000
 """Characters; what a bot puts around a comment needs room too."""

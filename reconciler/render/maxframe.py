@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from reconciler.artifacts.runtime import Runtime
+    from reconciler.manifest.runtimes import Runtime
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from reconciler import __version__
-from reconciler.errors import EXPLANATIONS
-from reconciler.render.words import typed
+from reconciler.base.errors import EXPLANATIONS
+from reconciler.base.words import typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from reconciler.errors import Position, Problem
+    from reconciler.base.errors import Position, Problem
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 

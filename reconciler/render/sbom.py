@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from cyclonedx.model.bom_ref import BomRef
 
-    from reconciler.inventory import Inventory, Part
+    from reconciler.packages.inventory import Inventory, Part
 
 _DECLARED = LicenseAcknowledgement.DECLARED
 

@@ -10,25 +10,25 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, TypeAlias
 
-from reconciler.diff import Action, Cause, explain_list
-from reconciler.drift import Kind
-from reconciler.errors import count
-from reconciler.plan import uploaded
-from reconciler.render.words import moment, safe, size, typed
-from reconciler.report import Outcome
-from reconciler.state import Function, Resource
+from reconciler.base.errors import count
+from reconciler.base.words import moment, safe, size, typed
+from reconciler.core.diff import Action, Cause, explain_list
+from reconciler.core.drift import Kind
+from reconciler.core.plan import uploaded
+from reconciler.core.report import Outcome
+from reconciler.core.state import Function, Resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from reconciler.diff import Change, Difference
-    from reconciler.drift import Drift
-    from reconciler.errors import Problem
-    from reconciler.ledger import Entry
-    from reconciler.plan import Plan
-    from reconciler.report import Deployed, Report
-    from reconciler.state import Live
+    from reconciler.base.errors import Problem
+    from reconciler.core.diff import Change, Difference
+    from reconciler.core.drift import Drift
+    from reconciler.core.plan import Plan
+    from reconciler.core.record import Entry
+    from reconciler.core.report import Deployed, Report
+    from reconciler.core.state import Live
 
 Line: TypeAlias = tuple[tuple[str, str], ...]
 

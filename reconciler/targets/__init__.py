@@ -7,47 +7,12 @@ above looks inside a target.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
+    from collections.abc import Callable
 
-    from reconciler.diff import Change
-    from reconciler.ledger import Reading, Store
-    from reconciler.names import Key
-    from reconciler.queries import Answer
-    from reconciler.state import Live
-
-    Progress = Callable[[int], None]
-    """Called with the number of bytes just sent."""
-
-
-class Target(Protocol):
-    """What the rest of the program knows of a service."""
-
-    def read(self, *, full: bool = False) -> Reading:
-        """Return everything that is there, and the ledger's last word. Sends reads only; `full` trusts no memory."""
-
-    def read_one(self, key: Key) -> Live | None:
-        """Return one object as it is now, or None."""
-
-    def write(self, change: Change, contents: Mapping[str, Path], progress: Progress) -> Live | None:
-        """
-        Make one change, and return what is then there as far as it was looked at.
-
-        `contents` finds the bytes of a resource by their sha256.
-        """
-
-    @property
-    def store(self) -> Store:
-        """Where the ledger is kept."""
-
-    def query(self, text: str, settings: Mapping[str, str], name: str) -> Answer:
-        """Run a statement of SQL under some settings and return its rows; `name` is what errors call its text."""
-
-    def download(self, name: str, destination: Path) -> None:
-        """Write the content of a resource to a file."""
+    from reconciler.core.target import Target
 
 
 def _maxcompute(

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.cli import run
+from reconciler.local.runner import InterpreterNotFound, locate
 from reconciler.manifest.load import load
-from reconciler.render.values import shown
-from reconciler.runner import InterpreterNotFound, locate
+from reconciler.testing.values import shown
 
 if TYPE_CHECKING:
     from reconciler.manifest.load import Loaded

@@ -31,7 +31,7 @@ from odps.models import resourcefile
 
 from reconciler.cli import run
 from reconciler.local import Server, Settings
-from reconciler.runner import InterpreterNotFound, locate
+from reconciler.local.runner import InterpreterNotFound, locate
 from tests import builders, natives
 
 if TYPE_CHECKING:

@@ -26,9 +26,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reconciler.locking.indexes import for_uv, pip_settings
-from reconciler.locking.uv import executable
-from reconciler.runner import InterpreterNotFound, locate
+from reconciler.local.runner import InterpreterNotFound, locate
+from reconciler.packages.fetch.indexes import for_uv, pip_settings
+from reconciler.packages.lock.uv import executable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

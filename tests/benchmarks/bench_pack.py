@@ -21,8 +21,8 @@ import time
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
 
-from reconciler.artifacts.shape import Shape, merge
-from reconciler.artifacts.zips import members, write
+from reconciler.packages.pack.layout import Shape, merge
+from reconciler.packages.pack.zips import members, write
 
 WHEELS = [
     *("numpy==1.21.6", "scipy==1.7.3", "pandas==1.3.5", "scikit-learn==1.0.2", "six==1.16.0"),

@@ -19,7 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from reconciler.runner import RUNTIMES, Interpreter, InterpreterNotFound, Job, ResourceFile, call, locate
+from reconciler.local.runner import RUNTIMES, Interpreter, InterpreterNotFound, Job, ResourceFile, call, locate
 
 AT_LEAST = 0.3
 AT_LEAST_OF_STARTS = 20

@@ -18,10 +18,10 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reconciler.artifacts import Artifacts
-from reconciler.artifacts.content import read
+from reconciler.checks.python.project import problems
 from reconciler.manifest.load import load
-from reconciler.sources.project import problems
+from reconciler.packages import Artifacts
+from reconciler.packages.content import read
 from tests.benchmarks.bench_validate import seconds
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from typing import Any
 from odps import ODPS
 
 from reconciler.local import Server, Table
-from reconciler.runner import RUNTIMES, InterpreterNotFound, locate
+from reconciler.local.runner import RUNTIMES, InterpreterNotFound, locate
 from tests.benchmarks.bench_runner import SOURCE, bare_loop
 
 AT_LEAST = 0.2

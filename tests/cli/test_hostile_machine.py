@@ -13,11 +13,12 @@ from typing import TextIO, cast
 
 import pytest
 
-from reconciler.cli import identity, output, run
-from reconciler.diff import Action, Change
-from reconciler.errors import EXPLANATIONS
-from reconciler.names import resource_key
-from reconciler.plan import Destination, Plan
+from reconciler.base.errors import EXPLANATIONS
+from reconciler.base.names import resource_key
+from reconciler.cli import run
+from reconciler.cli.support import identity, output
+from reconciler.core.diff import Action, Change
+from reconciler.core.plan import Destination, Plan
 
 UDFS = [sys.executable, "-m", "reconciler"]
 
@@ -170,7 +171,7 @@ def bug(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("never thought of")
 
-    monkeypatch.setattr("reconciler.workflow.make_plan", fail)
+    monkeypatch.setattr("reconciler.workflow.steps.make_plan", fail)
 
 
 @pytest.mark.usefixtures("bug")

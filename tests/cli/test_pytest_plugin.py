@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.runner.conftest import interpreter_or_reason
+from tests.local.conftest import interpreter_or_reason
 
 pytest_plugins = ["pytester"]
 

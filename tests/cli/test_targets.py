@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 import pytest
 
-from reconciler.cli import COMMANDS, fanout, group, run
-from reconciler.errors import EXIT_CODES
+from reconciler.base.errors import EXIT_CODES
+from reconciler.cli import COMMANDS, group, run
+from reconciler.cli.support import several as fanout
 
 SOURCE = 'from odps.udf import annotate\n@annotate("->bigint")\nclass F(object):\n    def evaluate(self):\n        return {}\n'
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.cli import run
-from reconciler.runner import InterpreterNotFound, locate
+from reconciler.local.runner import InterpreterNotFound, locate
 from tests import builders, natives
 
 if TYPE_CHECKING:

@@ -211,7 +211,7 @@ def test_latency_does_not_make_requests_queue(serve: Serve, monkeypatch: pytest.
         together.wait(60)
 
     url = serve(latency_ms=200).url
-    monkeypatch.setattr("reconciler.local.connection.time", SimpleNamespace(sleep=sleep, time=time.time))
+    monkeypatch.setattr("reconciler.local.server.connection.time", SimpleNamespace(sleep=sleep, time=time.time))
 
     def ask(_: int) -> int:
         with Client(url) as client:

@@ -17,8 +17,9 @@ from odps import errors
 
 from reconciler import local
 from reconciler.cli import run
-from reconciler.local import Table, instances
-from reconciler.runner import Json
+from reconciler.local import Table
+from reconciler.local.runner import Json
+from reconciler.local.server import instances
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from reconciler.base.names import Key, function_key, resource_key
 from reconciler.local import Server, Settings
-from reconciler.local.store import Store
-from reconciler.names import Key, function_key, resource_key
+from reconciler.local.server.store import Store
 from reconciler.targets.maxcompute import Client, Credentials, MaxCompute
 from tests.canary import SECRET
 from tests.invariants.model import Clock, File, Modelled, Service, Wire
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from reconciler.local.rows import Function, Resource
+    from reconciler.local.server.rows import Function, Resource
     from reconciler.targets.maxcompute.client import Answer
 
 _OWNER = "ALIYUN$"

@@ -3,7 +3,7 @@ What may happen to a project, step by step: a manifest that changes, commands, h
 
 A `World` is a service (the model, or the real one over loopback HTTP), a clock, and two stacks that want something of it.
 Everything that a command does goes the product's own road: the manifest is loaded, the plan made and carried out by
-``reconciler.workflow``. A step tells how it ended as a value, so that two worlds can be compared.
+``reconciler.workflow.steps``. A step tells how it ended as a value, so that two worlds can be compared.
 """
 
 from __future__ import annotations
@@ -13,25 +13,26 @@ import itertools
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
-from reconciler import saved, workflow
-from reconciler.apply import Silent
-from reconciler.artifacts.cache import Cache
-from reconciler.attempt import Patience
-from reconciler.errors import ServiceError, UdfsError
-from reconciler.ledger import Holder
+from reconciler.base.errors import ServiceError, UdfsError
+from reconciler.core.plan import require_allowed
+from reconciler.core.record import Holder
+from reconciler.engine import saved_plan as saved
+from reconciler.engine.apply import Silent
+from reconciler.engine.attempt import Patience
 from reconciler.manifest.load import load
-from reconciler.plan import require_allowed
+from reconciler.packages.fetch.cache import Cache
+from reconciler.workflow import steps as workflow
 from tests.invariants.model import Clock, Killed, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from reconciler.ledger import Reading
-    from reconciler.plan import Plan
-    from reconciler.report import Report
-    from reconciler.targets import Target
-    from reconciler.workflow import Prepared
+    from reconciler.core.plan import Plan
+    from reconciler.core.record import Reading
+    from reconciler.core.report import Report
+    from reconciler.core.target import Target
+    from reconciler.workflow.steps import Prepared
 
 FUNCTIONS, SOURCES, FILES, CLASSES = ("f", "g", "h"), ("a", "b"), ("x.csv", "y.csv"), ("K", "L")
 STACKS = ("risk", "other")

@@ -13,19 +13,21 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, TypeAlias
 
-from reconciler import ledger
-from reconciler.diff import Action
-from reconciler.errors import StalePlan
-from reconciler.ledger import Reading, epoch_of, is_entry
-from reconciler.names import Key, Reference, function_key, resource_key
-from reconciler.state import Function, Live, Resource, read_comment, write_comment
+from reconciler.base.errors import StalePlan
+from reconciler.base.names import Key, Reference, function_key, resource_key
+from reconciler.core import record
+from reconciler.core.diff import Action
+from reconciler.core.record import Reading
+from reconciler.core.state import Function, Live, Resource, read_comment, write_comment
+from reconciler.engine import ledger
+from reconciler.engine.ledger import epoch_of, is_entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from reconciler.diff import Change
-    from reconciler.queries import Answer
+    from reconciler.core.diff import Change
+    from reconciler.core.target import Answer
 
 
 @dataclass
@@ -146,7 +148,7 @@ class Modelled:
         epochs = tuple(sorted(epoch for one in entries if (epoch := epoch_of(one.name, self.stack))))
         last = None
         if epochs:
-            name = ledger.entry_name(self.stack, epochs[-1])
+            name = record.entry_name(self.stack, epochs[-1])
             last = ledger.parse(self.fetch(name) or b"", name)
         live = {
             key: self._live(thing, asked=False) for key, thing in self.service.things.items() if not is_entry(key.name)

@@ -11,14 +11,15 @@ import hashlib
 import re
 from typing import TYPE_CHECKING
 
-from reconciler import ledger
-from reconciler.state import Function
+from reconciler.core.state import Function
+from reconciler.engine import ledger
 from tests.invariants.model import File, Registered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from reconciler.names import Key
+    from reconciler.base.names import Key
+    from reconciler.core.record import Entry
     from tests.invariants.history import Run
     from tests.invariants.model import Service, Thing
 
@@ -128,7 +129,7 @@ class Oracle:
         else:
             self._object(self.run, key, before, after)
 
-    def _entries(self, stack: str, *, but: Key | None = None) -> dict[int, ledger.Entry]:
+    def _entries(self, stack: str, *, but: Key | None = None) -> dict[int, Entry]:
         return {
             epoch: ledger.parse(thing.content, thing.name)
             for key, thing in self.service.things.items()

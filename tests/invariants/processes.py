@@ -28,8 +28,8 @@ _CAPABILITIES = 0x20080522
 
 _forks = multiprocessing.get_context("forkserver")
 _forks.set_forkserver_preload([
-    "tests.invariants.processes", "reconciler.cli.reconciling", "reconciler.cli.returning", "reconciler.cli.owning",
-    "reconciler.cli.saving", "reconciler.targets.maxcompute", "reconciler.render.document",
+    "tests.invariants.processes", "reconciler.cli.plan", "reconciler.cli.rollback", "reconciler.cli.adopt",
+    "reconciler.cli.dump", "reconciler.targets.maxcompute", "reconciler.render.documents",
 ])  # fmt: skip
 
 

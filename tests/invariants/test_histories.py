@@ -22,11 +22,11 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from reconciler import workflow
-from reconciler.ledger import Holder
-from reconciler.names import function_key, resource_key
-from reconciler.report import Outcome
-from reconciler.state import Function
+from reconciler.base.names import function_key, resource_key
+from reconciler.core.record import Holder
+from reconciler.core.report import Outcome
+from reconciler.core.state import Function
+from reconciler.workflow import steps as workflow
 from tests.invariants.backends import InMemory, Real
 from tests.invariants.history import (
     CLASSES,

@@ -14,15 +14,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciler import workflow
-from reconciler.apply import Silent
-from reconciler.artifacts.cache import Cache
-from reconciler.attempt import Patience
-from reconciler.ledger import Holder
+from reconciler.core.record import Holder
+from reconciler.engine.apply import Silent
+from reconciler.engine.attempt import Patience
 from reconciler.local import Server
-from reconciler.local.rows import Place
+from reconciler.local.server.rows import Place
 from reconciler.manifest.load import load
+from reconciler.packages.fetch.cache import Cache
 from reconciler.targets.maxcompute import Client, Credentials, MaxCompute
+from reconciler.workflow import steps as workflow
 from tests.canary import SECRET
 from tests.invariants.world import look_after_each_write
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from reconciler.local.rows import Rows
+    from reconciler.local.server.rows import Rows
 
 CLASS = '@annotate("->bigint")\nclass {}(object):\n    def evaluate(self):\n        return {}\n'
 HERE = Place("demo", "default")

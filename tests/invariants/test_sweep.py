@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import odps.rest
 import pytest
 
-from reconciler.attempt import Patience
-from reconciler.cli import carrying, identity
-from reconciler.ledger import Holder
+from reconciler.cli.support import confirm as carrying
+from reconciler.cli.support import identity
+from reconciler.core.record import Holder
+from reconciler.core.state import Resource
+from reconciler.engine.attempt import Patience
 from reconciler.local import Settings
-from reconciler.state import Resource
 from reconciler.targets.maxcompute import client, write
 from tests.canary import SECRET
 from tests.invariants.scenarios import PART, SCENARIOS, Case
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from reconciler.local.rows import Rows
+    from reconciler.local.server.rows import Rows
     from tests.invariants.world import Row, Said
 
 Tally: TypeAlias = "Callable[[str, int], None]"

@@ -20,8 +20,8 @@ from urllib.parse import quote
 
 from reconciler.cli import run
 from reconciler.local import Server, Settings
-from reconciler.local.rows import Function, Place, Resource
-from reconciler.local.store import Store
+from reconciler.local.server.rows import Function, Place, Resource
+from reconciler.local.server.store import Store
 from reconciler.targets.maxcompute import Client, Credentials, MaxCompute
 from tests.canary import SECRET, require_absent_under
 
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from reconciler.ledger import Reading
-    from reconciler.local.rows import Rows
+    from reconciler.core.record import Reading
+    from reconciler.local.server.rows import Rows
 
 STACK = "risk"
 HERE = Place("demo", "default")

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.artifacts.build import build
-from reconciler.artifacts.cache import Cache
-from reconciler.artifacts.fetch import PipIndex
-from reconciler.errors import PackageError, Position
+from reconciler.base.errors import PackageError, Position
 from reconciler.manifest.model import Manifest
+from reconciler.packages.collect import build
+from reconciler.packages.fetch.cache import Cache
+from reconciler.packages.fetch.pip import PipIndex
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from reconciler.artifacts import Archive
+    from reconciler.packages import Archive
 
 NUMPY = "62139af94728d22350a571b7c82795b9d59be77fc162414ada6c8b6a10ef5d02"
 NUMPY_27 = "d3c5377c6122de876e695937ef41ffee5d2831154c5e4856481b93406cdfeecb"

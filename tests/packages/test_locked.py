@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.cli import run
-from reconciler.locking.lockfile import parse
-from reconciler.runner import InterpreterNotFound, locate
+from reconciler.local.runner import InterpreterNotFound, locate
+from reconciler.packages.lock.file import parse
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from reconciler.locking.lockfile import Locked
+    from reconciler.packages.lock.file import Locked
 
 MANIFEST = """\
 stack: real

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from reconciler.cli import run
-from reconciler.locking.indexes import for_uv, pip_settings
+from reconciler.packages.fetch.indexes import for_uv, pip_settings
 from tests.builders import wheel
 
 MANIFEST = """\

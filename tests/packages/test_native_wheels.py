@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.artifacts import gate
-from reconciler.artifacts.closure import Part
-from reconciler.artifacts.elf import version_key
-from reconciler.artifacts.inspection import Facts, inspect, kind_of
-from reconciler.artifacts.runtime import LEVELS, RUNTIMES
-from reconciler.artifacts.tree import look
+from reconciler.manifest.runtimes import LEVELS, RUNTIMES
+from reconciler.packages.inspect import gate
+from reconciler.packages.inspect.closure import Part
+from reconciler.packages.inspect.contents import Facts, inspect, kind_of
+from reconciler.packages.inspect.elf import version_key
+from reconciler.packages.inspect.tree import look
 from tests import builders
 from tests.natives import compiled
 

@@ -9,20 +9,20 @@ from zipfile import ZipFile
 
 import pytest
 
-from reconciler.artifacts.build import build
-from reconciler.artifacts.cache import Cache
-from reconciler.artifacts.fetch import PipIndex
-from reconciler.artifacts.inspection import inspect, kind_of
-from reconciler.errors import Position
+from reconciler.base.errors import Position
+from reconciler.local.runner import InterpreterNotFound, failures, locate
 from reconciler.manifest.model import Manifest
-from reconciler.runner import InterpreterNotFound, failures, locate
+from reconciler.packages.collect import build
+from reconciler.packages.fetch.cache import Cache
+from reconciler.packages.fetch.pip import PipIndex
+from reconciler.packages.inspect.contents import inspect, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from reconciler.artifacts import Archive
-    from reconciler.runner import Interpreter
+    from reconciler.local.runner import Interpreter
+    from reconciler.packages import Archive
 
     Fetch = Callable[[str, str, str, str], Path]
 

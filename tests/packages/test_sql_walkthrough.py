@@ -15,7 +15,7 @@ import pytest
 from odps import ODPS
 
 from reconciler.cli import run
-from reconciler.runner import InterpreterNotFound, locate
+from reconciler.local.runner import InterpreterNotFound, locate
 
 EXAMPLE = Path(__file__).parents[2] / "examples/scipy"
 

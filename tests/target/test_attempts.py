@@ -14,23 +14,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reconciler import workflow
-from reconciler.apply import Silent
-from reconciler.attempt import Patience
-from reconciler.errors import StalePlan
-from reconciler.ledger import Holder
-from reconciler.names import resource_key
-from reconciler.plan import make
+from reconciler.base.errors import StalePlan
+from reconciler.base.names import resource_key
+from reconciler.core.plan import make
+from reconciler.core.record import Holder
+from reconciler.engine.apply import Silent
+from reconciler.engine.attempt import Patience
 from reconciler.targets.maxcompute import Client, Credentials, MaxCompute
+from reconciler.workflow import steps as workflow
 from tests.canary import SECRET
 from tests.unit.core.states import HASTE, HERE, STACK, digests, function, resource, state, wanted
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from reconciler.core.report import Report
+    from reconciler.core.state import DesiredState
     from reconciler.local import Server
-    from reconciler.report import Report
-    from reconciler.state import DesiredState
 
 FIRST = state(
     wanted(resource("a.py"), "one", "f"), wanted(resource("b.csv", kind="file")), wanted(function("f", "a.py", "b.csv"))

@@ -16,13 +16,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from reconciler import jobs
-from reconciler.diff import Action, Change
-from reconciler.errors import PackageError, Position, ServiceError, UdfsError, UsageError
+from reconciler.base.errors import PackageError, Position, ServiceError, UdfsError, UsageError
+from reconciler.base.names import Key, Reference, resource_key
+from reconciler.core.diff import Action, Change
+from reconciler.core.state import Desired, Function, Live, Marker, Resource
 from reconciler.local import Server
-from reconciler.names import Key, Reference, resource_key
-from reconciler.state import Desired, Function, Live, Marker, Resource
 from reconciler.targets.maxcompute import Client, Credentials, MaxCompute, client, read, write
+from reconciler.testing import jobs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

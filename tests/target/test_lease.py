@@ -12,25 +12,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler import lease, ledger, workflow
-from reconciler.apply import Silent
-from reconciler.diff import Cause, managed_by
-from reconciler.errors import LeaseHeld, Refused, ServiceError, StalePlan
-from reconciler.ledger import Applied, Entry, Holder, Step, dump, epoch_of, is_entry, parse
-from reconciler.names import Reference, function_key, resource_key
-from reconciler.plan import make
-from reconciler.state import Function, Resource
+from reconciler.base.errors import LeaseHeld, Refused, ServiceError, StalePlan
+from reconciler.base.names import Reference, function_key, resource_key
+from reconciler.core.diff import Cause, managed_by
+from reconciler.core.plan import make
+from reconciler.core.record import Applied, Entry, Holder, Reading, Step
+from reconciler.core.state import Function, Resource
+from reconciler.engine import lease, ledger
+from reconciler.engine.apply import Silent
+from reconciler.engine.ledger import dump, epoch_of, is_entry, parse
 from reconciler.targets.maxcompute import Client, Credentials, MaxCompute
+from reconciler.workflow import steps as workflow
 from tests.canary import SECRET
 from tests.unit.core.states import HASTE, HERE, NOON, STACK, function, resource, state, wanted
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from reconciler.diff import Change
+    from reconciler.core.diff import Change
+    from reconciler.core.report import Report
+    from reconciler.core.state import DesiredState
     from reconciler.local import Server
-    from reconciler.report import Report
-    from reconciler.state import DesiredState
 
 ANN, BOB = Holder("ann", "laptop", "", "a" * 40, dirty=True), Holder("bob", pipeline="https://ci.example/1")
 WANTED = state(wanted(resource("a.py"), "one", "f"), wanted(function("f", "a.py")))
@@ -465,7 +467,7 @@ def test_a_lease_that_was_not_taken_is_not_believed_in(server: Server, contents:
     server.faults.add({"action": "reset", "when": "before", "method": "POST", "path": "/resources$"})
     with pytest.raises(ServiceError):
         apply(reach(server), WANTED, contents)
-    assert reach(server).read() == ledger.Reading({})
+    assert reach(server).read() == Reading({})
 
 
 def test_what_was_done_is_told_even_if_it_cannot_be_written_down(server: Server, contents: dict[str, Path]) -> None:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from reconciler.diff import Action, Change
-from reconciler.errors import AccessError, Position, ServiceError, StalePlan
+from reconciler.base.errors import AccessError, Position, ServiceError, StalePlan
+from reconciler.base.names import Reference, function_key, resource_key
+from reconciler.core.diff import Action, Change
+from reconciler.core.state import Desired, Function, Live, Marker, Resource
 from reconciler.local import Server, Settings
-from reconciler.names import Reference, function_key, resource_key
-from reconciler.state import Desired, Function, Live, Marker, Resource
 from reconciler.targets.maxcompute import Client, Credentials, MaxCompute, write
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from reconciler import saved
 from reconciler.cli import run
+from reconciler.core.state import read_comment
+from reconciler.engine import saved_plan as saved
 from reconciler.local import Server, Settings
-from reconciler.render.document import PlanDocument
-from reconciler.state import read_comment
+from reconciler.render.documents import PlanDocument
 from tests.canary import SECRET
 
 if TYPE_CHECKING:

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from reconciler.errors import UdfsError
-from reconciler.expected import mismatch
-from reconciler.literals import Unwritable, literal, read, readable
+from reconciler.base.errors import UdfsError
 from reconciler.local import Server
-from reconciler.queries import called, settings_of
-from reconciler.queries import read as read_query
-from reconciler.sources.signature import read as signature
+from reconciler.manifest.signature import read as signature
 from reconciler.targets.maxcompute import Client, Credentials, MaxCompute
+from reconciler.targets.maxcompute.queries import called, settings_of
+from reconciler.targets.maxcompute.queries import read as read_query
+from reconciler.testing.expectations import mismatch
+from reconciler.testing.sql_literals import Unwritable, literal, read, readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

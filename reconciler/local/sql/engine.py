@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Any, Protocol
 
-from reconciler import runner
+from reconciler.local import runner
 
 from . import builtins, problems
 from .functions import NO_ARGUMENT, Loaded
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from reconciler.runner import Interpreter, Job
+    from reconciler.local.runner import Interpreter, Job
 
     from .translate import Form
 

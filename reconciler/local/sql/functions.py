@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reconciler import runner
-from reconciler.runner import wire
+from reconciler.local import runner
+from reconciler.local.runner import wire
 
 from . import problems
 from .types import duckdb_type, from_arrow, to_arrow
@@ -14,8 +14,8 @@ from .types import duckdb_type, from_arrow, to_arrow
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from reconciler.runner import Description, Session
-    from reconciler.runner.wire import Column
+    from reconciler.local.runner import Description, Session
+    from reconciler.local.runner.wire import Column
 
 NO_ARGUMENT = "BOOLEAN"
 """What a function without arguments is given in SQL, for DuckDB says how many rows there are by their arguments."""

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 
 from reconciler.targets.maxcompute import read, sql, write
 from reconciler.targets.maxcompute.client import Client, Credentials
-from reconciler.targets.maxcompute.entries import Entries
+from reconciler.targets.maxcompute.ledger_store import Entries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from reconciler.diff import Change
-    from reconciler.ledger import Reading, Store
-    from reconciler.names import Key
-    from reconciler.queries import Answer
-    from reconciler.state import Live
+    from reconciler.base.names import Key
+    from reconciler.core.diff import Change
+    from reconciler.core.record import Reading, Store
+    from reconciler.core.state import Live
+    from reconciler.core.target import Answer
 
 __all__ = ["Client", "Credentials", "MaxCompute"]
 

@@ -25,7 +25,7 @@ from odps.accounts import CloudAccount, StsAccount, from_environments
 from odps.rest import RestClient
 from urllib3.exceptions import NewConnectionError
 
-from reconciler.errors import AccessError, ServiceError, StalePlan
+from reconciler.base.errors import AccessError, ServiceError, StalePlan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

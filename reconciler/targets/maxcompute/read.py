@@ -14,21 +14,12 @@ from concurrent.futures import Future, as_completed
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from reconciler.errors import ServiceError
-from reconciler.ledger import (
-    Applied,
-    Entry,
-    Reading,
-    entry_name,
-    epoch_of,
-    is_entry,
-    is_unmoved,
-    parse,
-    unreadable,
-)
-from reconciler.names import Key, reference
-from reconciler.readers import Readers
-from reconciler.state import Function, Live, Resource, read_comment
+from reconciler.base.errors import ServiceError
+from reconciler.base.names import Key, reference
+from reconciler.base.threads import Readers
+from reconciler.core.record import Applied, Entry, Reading, entry_name
+from reconciler.core.state import Function, Live, Resource, read_comment
+from reconciler.engine.ledger import epoch_of, is_entry, is_unmoved, parse, unreadable
 from reconciler.targets.maxcompute.client import TOO_LARGE, moment
 
 if TYPE_CHECKING:

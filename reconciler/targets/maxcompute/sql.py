@@ -18,8 +18,8 @@ import requests
 from odps import errors as odps_errors
 from odps import options
 
-from reconciler.errors import FunctionFailed, Position, Problem, ServiceError, UdfsError, UsageError
-from reconciler.queries import Answer
+from reconciler.base.errors import FunctionFailed, Position, Problem, ServiceError, UdfsError, UsageError
+from reconciler.core.target import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

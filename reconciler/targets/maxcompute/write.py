@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
-from reconciler.diff import Action
-from reconciler.errors import PackageError, ServiceError
-from reconciler.plan import observation
-from reconciler.state import Live, Resource, write_comment
+from reconciler.base.errors import PackageError, ServiceError
+from reconciler.core.diff import Action
+from reconciler.core.plan import observation
+from reconciler.core.state import Live, Resource, write_comment
 from reconciler.targets.maxcompute import read
 from reconciler.targets.maxcompute.client import gone_stale
 from reconciler.targets.maxcompute.read import FUNCTIONS, RESOURCES
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from reconciler.diff import Change
-    from reconciler.state import Desired, Function, Marker
+    from reconciler.core.diff import Change
+    from reconciler.core.state import Desired, Function, Marker
     from reconciler.targets.maxcompute.client import Client
 
 PART_BYTES = 64 * 1024 * 1024

@@ -9,19 +9,19 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from reconciler.attempt import Patience
-from reconciler.errors import Position
-from reconciler.ledger import Reading, Store
-from reconciler.names import Key, Reference, resource_key
-from reconciler.plan import Destination, needs
-from reconciler.state import Desired, Function, Live, Marker, Object, Resource, name_mark
+from reconciler.base.errors import Position
+from reconciler.base.names import Key, Reference, resource_key
+from reconciler.core.plan import Destination, needs
+from reconciler.core.record import Reading, Store
+from reconciler.core.state import Desired, Function, Live, Marker, Object, Resource, name_mark
+from reconciler.engine.attempt import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from reconciler.diff import Change
-    from reconciler.queries import Answer
+    from reconciler.core.diff import Change
+    from reconciler.core.target import Answer
 
 STACK = "risk"
 HASTE = Patience(time.monotonic, first_wait=0.01)

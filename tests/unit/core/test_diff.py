@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from reconciler.diff import Action, Cause, Change, Comparison, compare, explain_list, managed_by
-from reconciler.ledger import Applied, Entry, Holder
-from reconciler.names import Reference, function_key, resource_key, versioned
-from reconciler.state import Function, Live, Resource
+from reconciler.base.names import Reference, function_key, resource_key, versioned
+from reconciler.core.diff import Action, Cause, Change, Comparison, compare, explain_list, managed_by
+from reconciler.core.record import Applied, Entry, Holder
+from reconciler.core.state import Function, Live, Resource
 from tests.unit.core.states import NOON, STACK, digests, function, live, marker, resource, state, there, wanted
 
 

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.drift import Drift, Kind, find, restoring
-from reconciler.ignoring import ignoring
-from reconciler.ledger import Applied, Entry, Holder, Step
+from reconciler.base.names import Reference
+from reconciler.core.drift import Drift, Kind, find, restoring
+from reconciler.core.ignore import ignoring
+from reconciler.core.plan import make
+from reconciler.core.record import Applied, Entry, Holder, Step
+from reconciler.core.state import Function, Live
 from reconciler.manifest.model import Ignored
-from reconciler.names import Reference
-from reconciler.plan import make
-from reconciler.state import Function, Live
 from tests.unit.core.states import HERE, NOON, STACK, function, live, marker, resource, state, there, wanted
 
 if TYPE_CHECKING:
-    from reconciler.state import DesiredState, LiveState, Object
+    from reconciler.core.state import DesiredState, LiveState, Object
 
 MODULE, DATA = resource("a.py"), resource("d.csv", kind="file", comment="ours")
 WANTED = state(wanted(MODULE, "one", "f"), wanted(DATA), wanted(function("f", "a.py", "d.csv")))

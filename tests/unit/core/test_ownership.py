@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.artifacts.content import Content
-from reconciler.diff import Action, compare
-from reconciler.errors import Position, UsageError
-from reconciler.ledger import Applied, Entry, Holder
-from reconciler.names import function_key, resource_key
-from reconciler.ownership import Side, adoption, carriers, release, to_adopt, to_release
-from reconciler.state import Live, Marker, Resource
+from reconciler.base.errors import Position, UsageError
+from reconciler.base.names import function_key, resource_key
+from reconciler.core.diff import Action, compare
+from reconciler.core.ownership import Side, adoption, carriers, release, to_adopt, to_release
+from reconciler.core.record import Applied, Entry, Holder
+from reconciler.core.state import Live, Marker, Resource
+from reconciler.packages.content import Content
 from tests.unit.core.states import (
     HERE,
     NOON,
@@ -29,8 +29,8 @@ from tests.unit.core.states import (
 )  # fmt: skip
 
 if TYPE_CHECKING:
-    from reconciler.names import Key
-    from reconciler.plan import Plan
+    from reconciler.base.names import Key
+    from reconciler.core.plan import Plan
 
 TOP = Position("udfs.yaml", 1, 8)
 A, F, G = resource_key("a.py"), function_key("f"), function_key("g")

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.diff import Action, Cause, Difference
-from reconciler.errors import Refused, StalePlan
-from reconciler.fresh import require
-from reconciler.ledger import Applied, Entry, Holder
-from reconciler.names import function_key, resource_key
-from reconciler.plan import Plan, guards, make, observation, require_allowed, require_digest
-from reconciler.state import DesiredState, LiveState, Resource
+from reconciler.base.errors import Refused, StalePlan
+from reconciler.base.names import function_key, resource_key
+from reconciler.core.diff import Action, Cause, Difference
+from reconciler.core.plan import Plan, guards, make, observation, require_allowed, require_digest
+from reconciler.core.record import Applied, Entry, Holder
+from reconciler.core.state import DesiredState, LiveState, Resource
+from reconciler.engine.staleness import require
 from tests.unit.core.states import HASTE, HERE, NOON, STACK, function, live, marker, resource, state, there, wanted
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def test_every_refusal_is_told_at_once() -> None:
 
 
 def test_who_is_left_out_where_the_service_tells_nothing() -> None:
-    from reconciler.state import Live
+    from reconciler.core.state import Live
 
     plan = planned(state(wanted(function("f", "a.py"))), live(Live(function("f", "a.py"))))
     assert plan.refusals[0].message == "function f is in the project and udfs does not manage it"
@@ -186,7 +186,7 @@ def as_desired(resources: dict[str, str], functions: dict[str, tuple[str, ...]])
 @given(projects(), projects())
 def test_any_deployed_state_becomes_any_other_without_a_broken_step(before: Wish, after: Wish) -> None:
     """The dictionary fails the step that leaves a function without one of its resources."""
-    from reconciler.apply import Silent, apply
+    from reconciler.engine.apply import Silent, apply
     from tests.unit.core.states import Dictionary
 
     target = Dictionary(dict(live(there(Resource("foreign.txt", "file")))))

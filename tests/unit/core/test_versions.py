@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.diff import Action
-from reconciler.errors import Refused, UsageError
-from reconciler.ledger import Applied, Entry, Holder, Outcome, Reading
-from reconciler.names import Key, versioned
-from reconciler.state import Live, Resource
-from reconciler.versions import back, collection, duration, earlier, superseded_at
+from reconciler.base.errors import Refused, UsageError
+from reconciler.base.names import Key, versioned
+from reconciler.core.diff import Action
+from reconciler.core.record import Applied, Entry, Holder, Outcome, Reading
+from reconciler.core.state import Live, Resource
+from reconciler.core.versions import back, collection, duration, earlier, superseded_at
 from tests.unit.core.states import HERE, NOON, STACK, digests, function, live, marker, resource, there
 
 if TYPE_CHECKING:
-    from reconciler.plan import Plan
-    from reconciler.state import Object
+    from reconciler.core.plan import Plan
+    from reconciler.core.state import Object
 
 HOUR = timedelta(hours=1)
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from textwrap import dedent
 from typing import TYPE_CHECKING
 
-from reconciler.errors import InvalidManifest
+from reconciler.base.errors import InvalidManifest
 from reconciler.manifest.load import load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from reconciler.errors import Problem
+    from reconciler.base.errors import Problem
     from reconciler.manifest.load import Loaded
 
 

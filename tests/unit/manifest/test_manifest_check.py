@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from reconciler.base.names import wheel_archive
 from reconciler.manifest.check import Code, is_pinned, resource_type
 from reconciler.manifest.model import Resource
-from reconciler.names import wheel_archive
 
 if TYPE_CHECKING:
     from tests.unit.manifest.folder import Folder
@@ -211,7 +211,7 @@ def test_what_does_not_fit_together(project: Folder, text: str, expected: list[s
 
 
 def test_a_source_whose_name_is_too_long_for_a_resource(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reconciler.names._MAX_LENGTH", 10)
+    monkeypatch.setattr("reconciler.base.names._MAX_LENGTH", 10)
     folder.files("a_long_name.py")
     assert folder.says(function("source: a_long_name.py, class: A")) == [
         "2:25 E302 the source cannot be uploaded as 'a_long_name.py'"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.errors import InvalidManifest
+from reconciler.base.errors import InvalidManifest
 from reconciler.manifest.editing import Entry, add, scalar
 from reconciler.manifest.reader import Document, read
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.errors import InvalidManifest
+from reconciler.base.errors import InvalidManifest
 from reconciler.manifest.load import load
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.errors import EXPLANATIONS, InvalidManifest
+from reconciler.base.errors import EXPLANATIONS, InvalidManifest
 from reconciler.manifest.load import IMPLICIT_TARGET, load
 from reconciler.manifest.model import Manifest
 from reconciler.manifest.reader import MAX_PROBLEMS
@@ -185,7 +185,7 @@ def test_a_manifest_behind_a_link_has_its_files_beside_the_link(taste: Folder, t
 
 
 def test_the_errors_do_not_need_the_libraries_of_the_manifest() -> None:
-    code = "import sys, reconciler.errors, reconciler.names; print({'yaml', 'pydantic', 'packaging'} & {*sys.modules})"
+    code = "import sys, reconciler.base.errors, reconciler.base.names; print({'yaml', 'pydantic', 'packaging'} & {*sys.modules})"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
 
 

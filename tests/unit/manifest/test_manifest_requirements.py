@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.manifest.requirement import (
+from reconciler.manifest.requirements import (
     Include,
     Line,
     Refused,

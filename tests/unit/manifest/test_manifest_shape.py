@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.manifest.reader import Document
-from reconciler.manifest.shape import _finding
+from reconciler.manifest.typing import _finding
 from tests.unit.manifest.folder import underlined
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.errors import InvalidManifest
-from reconciler.manifest.targets import effective
+from reconciler.base.errors import InvalidManifest
+from reconciler.manifest.effective import effective
 
 if TYPE_CHECKING:
     from pathlib import Path

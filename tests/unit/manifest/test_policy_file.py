@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.manifest.policy import bytes_of, moment_of, policy_schema, time_of
+from reconciler.manifest.policy_file import bytes_of, moment_of, policy_schema, time_of
 
 if TYPE_CHECKING:
     from tests.unit.manifest.folder import Folder

@@ -10,12 +10,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from reconciler.drift import find
-from reconciler.errors import Position, Problem
-from reconciler.names import Reference
-from reconciler.plan import Plan, make
+from reconciler.base.errors import Position, Problem
+from reconciler.base.names import Reference
+from reconciler.base.words import safe
+from reconciler.core.drift import find
+from reconciler.core.plan import Plan, make
 from reconciler.render import markdown, text
-from reconciler.render.words import safe
 from tests.unit.core.states import HERE, STACK, function, live, marker, resource, state, there, wanted
 
 if TYPE_CHECKING:

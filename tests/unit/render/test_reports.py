@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.errors import EXPLANATIONS, Position, Problem
-from reconciler.plan import Plan
-from reconciler.render import document, markdown, text
+from reconciler.base.errors import EXPLANATIONS, Position, Problem
+from reconciler.base.words import aim, typed
+from reconciler.core.plan import Plan
+from reconciler.render import documents as document
+from reconciler.render import markdown, text
 from reconciler.render.github import github
 from reconciler.render.sarif import sarif
-from reconciler.render.words import aim, typed
 from tests.unit.core.states import HERE, STACK
 
 if TYPE_CHECKING:

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.diff import Cause
-from reconciler.errors import Position, Problem, UdfsError, at
-from reconciler.names import Reference, reference
-from reconciler.plan import make
+from reconciler.base.errors import Position, Problem, UdfsError, at
+from reconciler.base.names import Reference, reference
+from reconciler.base.words import safe, size
+from reconciler.core.diff import Cause
+from reconciler.core.plan import make
+from reconciler.core.state import Function, Live, Marker, Resource, read_comment, write_comment
 from reconciler.render import text
-from reconciler.render.values import shown
-from reconciler.render.words import safe, size
-from reconciler.state import Function, Live, Marker, Resource, read_comment, write_comment
+from reconciler.testing.values import shown
 from tests.unit.core.states import HERE, NOON, STACK, function, live, marker, resource, state, there, wanted
 
 
@@ -200,14 +200,14 @@ def test_values_are_shown_as_sql_would(value: object, told: str, document: str) 
 
 
 def test_a_function_without_a_known_owner_is_shown_all_the_same() -> None:
-    from reconciler.report import Deployed
+    from reconciler.core.report import Deployed
 
     bare = Deployed(Live(Function("f", "a.F")), (Live(Resource("t", "table", table="d.t")),), (), (), "")
     assert text.plain(text.functions([bare])) == "f  class a.F\n  table    t, d.t\n"
 
 
 def test_what_a_function_lists_of_another_project_is_shown() -> None:
-    from reconciler.report import Deployed
+    from reconciler.core.report import Deployed
 
     far = Function(
         "f", "a.F", (Reference("evil\x1b.zip", "theirs"), Reference("x.zip", "theirs", "dev"), Reference("b.py"))

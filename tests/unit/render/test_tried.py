@@ -7,12 +7,12 @@ from xml.etree import ElementTree as ET
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.errors import Position
-from reconciler.expected import mismatch
+from reconciler.base.errors import Position
+from reconciler.local.runner import FunctionRaised, RunnerError
 from reconciler.manifest import model
-from reconciler.render import tried
-from reconciler.runner import FunctionRaised, RunnerError
-from reconciler.trials import Case, Trial, Verdict
+from reconciler.render import tests as tried
+from reconciler.testing.expectations import mismatch
+from reconciler.testing.run_here import Case, Trial, Verdict
 
 ANYTHING = st.text(st.characters(), max_size=30)
 

@@ -1,0 +1,137 @@
+"""One file, for all functions that use it, from bytes to findings. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reconciler.checks.python import classes, imports, references, sandbox
+from reconciler.checks.python.facts import gather
+from reconciler.checks.python.ignores import settle
+from reconciler.checks.python.newer_syntax import newer
+from reconciler.checks.python.parse import parse
+from reconciler.checks.python.text import decode
+
+if TYPE_CHECKING:
+    import ast
+    from collections.abc import Callable, Iterable, Iterator
+
+    from reconciler.checks import Finding, Use
+    from reconciler.checks.python.facts import Def, Facts
+    from reconciler.checks.python.text import Page
+
+
+def check(raw: bytes, uses: Iterable[Use], read: Callable[[str], bytes] = lambda sha256: b"") -> tuple[Finding, ...]:
+    """
+    Return what is wrong with a module as these functions use it, in the order of the lines.
+
+    `read` returns the bytes of another module of theirs by its sha256, should the class have something from there.
+    """
+    by_runtime: dict[str, list[Use]] = {}
+    for use in uses:
+        by_runtime.setdefault(use.runtime, []).append(use)
+    found: dict[Finding, None] = {}
+    page = decode(raw, "cp37")[0]
+    for runtime, fitting in by_runtime.items():
+        found |= dict.fromkeys(_read(raw, runtime, fitting, _Others(runtime, fitting, read)))
+    return tuple(sorted(settle(page, found), key=lambda one: (one.line, one.column, one.code, one.message)))
+
+
+class _Others:
+    """The other modules of functions, read when they are asked for."""
+
+    def __init__(self, runtime: str, uses: list[Use], read: Callable[[str], bytes]) -> None:
+        self._runtime, self._read = runtime, read
+        self._named = {name: sha256 for use in uses for name, sha256 in use.helpers}
+        self._known: dict[str, Facts | None] = {}
+
+    def __call__(self, module: str) -> Facts | None:
+        """Return what a module holds; None if there is none of this name, or it cannot be read."""
+        if module not in self._known:
+            self._known[module] = self._gathered(self._named[module]) if module in self._named else None
+        return self._known[module]
+
+    def is_early(self, use: Use) -> bool:
+        """Say whether a module is loaded before the class is at work: by the entry module's own imports, or by theirs."""
+        if use.entry is None:
+            return True
+        name, sha256 = use.entry
+        waiting: list[Facts | None] = [self._gathered(sha256)]
+        seen: set[str] = set()
+        while waiting:
+            facts = waiting.pop()
+            if facts is None:
+                return True  # what cannot be read imports nobody knows what
+            for one in facts.imports:
+                if one.at_load and not one.level and one.module not in seen:
+                    seen.add(one.module)
+                    if one.module in self._named:
+                        waiting.append(self(one.module))
+        return name in seen
+
+    def _gathered(self, sha256: str) -> Facts | None:
+        page, _ = decode(self._read(sha256), self._runtime)
+        tree, _ = parse(page, self._runtime)
+        return None if tree is None else gather(page, tree, self._runtime)
+
+
+def _read(raw: bytes, runtime: str, uses: list[Use], others: _Others) -> Iterator[Finding]:
+    page, misread = decode(raw, runtime)
+    if misread is not None:
+        yield misread
+        if misread.message.startswith(("the file is not", "there is no")):
+            return
+    tree, refused = parse(page, runtime)
+    if tree is not None:
+        facts = gather(page, tree, runtime)
+        too_new = list(newer(page, facts, runtime))
+        yield from too_new
+        yield from _judged(page, facts, uses, others)
+        if any(one.code == "E802" for one in too_new):
+            return
+    if refused is not None:
+        yield refused
+
+
+def _judged(page: Page, facts: Facts, uses: list[Use], others: _Others) -> Iterator[Finding]:
+    """
+    Judge a module for each function that uses it, and tell only what concerns one.
+
+    Functions that share a module list different things. What stands in the class of one does not concern the others; what
+    stands in a function of the module concerns those that call it, so it is wrong only if it is wrong for all.
+    """
+    served = {use.class_name for use in uses} & set(facts.classes)
+    seen: dict[tuple[int, int, str], list[Finding]] = {}
+    for use in uses:
+        own = _family(facts, use.class_name)
+        for one in _of_the_module(page, facts, use, others):
+            owner = _around(facts.classes.values(), one.line)
+            if not (owner in served and own and owner not in own):
+                seen.setdefault((one.line, one.column, one.code), []).append(one)
+        if use.class_name is not None:
+            yield from classes.judge(page, facts, use.class_name, others)
+    for (line, _, _), found in seen.items():
+        if len(found) == len(uses) or _around(facts.functions, line) is None or _around(facts.classes.values(), line):
+            yield from found
+
+
+def _of_the_module(page: Page, facts: Facts, use: Use, others: _Others) -> Iterator[Finding]:
+    yield from imports.judge(page, facts, use, others.is_early)
+    yield from references.judge(page, facts, use)
+    yield from sandbox.judge(page, facts, use)
+
+
+def _family(facts: Facts, name: str | None) -> set[str]:
+    """Return a class and its bases, as far as they are in the module."""
+    found: set[str] = set()
+    waiting = [name] if name else []
+    while waiting:
+        one = waiting.pop()
+        if one in facts.classes and one not in found:
+            found.add(one)
+            waiting += [facts.dotted(base) for base in facts.classes[one].bases]
+    return found
+
+
+def _around(definitions: Iterable[ast.ClassDef | Def], line: int) -> str | None:
+    """Return the name of the definition that a line is in."""
+    return next((one.name for one in definitions if one.lineno <= line <= (one.end_lineno or line)), None)

@@ -1,0 +1,70 @@
+"""
+``# udfs: ignore[E818]`` at the end of a line: the author has the last word, code by code.
+
+An ignore that nothing is found for is told, because it would otherwise hide the next real finding on its line.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from reconciler.base.errors import EXPLANATIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from reconciler.checks import Finding
+    from reconciler.checks.python.text import Page
+
+_IGNORE = re.compile(r"#\s*udfs:\s*ignore(?:\[([^\]]*)\])?")
+
+
+def settle(page: Page, findings: Iterable[Finding]) -> list[Finding]:
+    """Return the findings that no comment silences, and one for each comment that silences nothing."""
+    wanted = dict(_wanted(page))
+    if not wanted:
+        return list(findings)
+    kept: list[Finding] = []
+    used: set[tuple[int, str]] = set()
+    for one in findings:
+        if one.code in wanted.get(one.line, ({}, (0, 0)))[0]:
+            used.add((one.line, one.code))
+        else:
+            kept.append(one)
+    for line, (codes, place) in wanted.items():
+        kept += _idle(page, line, codes, place, used)
+    return kept
+
+
+def _wanted(page: Page) -> Iterator[tuple[int, tuple[dict[str, int], tuple[int, int]]]]:
+    """Yield each line with an ignore: its codes with their columns, and the place of the comment."""
+    if "udfs:" not in page.text:
+        return
+    for number, line in enumerate(page.lines, 1):
+        found = _IGNORE.search(line)
+        if found is None:
+            continue
+        codes = {}
+        for word in re.finditer(r"[^\s,]+", found[1] or ""):
+            codes[word.group()] = found.start(1) + word.start() + 1
+        yield number, (codes, (found.start() + 1, len(found.group())))
+
+
+def _idle(
+    page: Page, line: int, codes: dict[str, int], place: tuple[int, int], used: set[tuple[int, str]]
+) -> Iterator[Finding]:
+    if not codes:
+        message = "an ignore without a code silences nothing"
+        yield page.spot(line, *place, "E820", message, "# udfs: ignore[E818]", "warning")
+    for code, column in codes.items():
+        if (line, code) in used:
+            continue
+        if code in EXPLANATIONS and code.startswith(("E8", "E550")):
+            message, hint = f"nothing is found here that ignore[{code}] would silence", "remove it"
+        else:
+            message, hint = (
+                f"'{code}' is not a code of the source checks",
+                "they are E801 to E821 and E550: udfs explain",
+            )
+        yield page.spot(line, column, len(code), "E820", message, hint, "warning")

@@ -1,0 +1,172 @@
+"""
+What provides what is imported, and whether it is there in time.
+
+A module can import from the standard library of its runtime, from what the service has installed, from the PY resources of
+its function, and from the wheels of its packages. The wheels are unpacked beside a running worker; the environment in which
+MaxCompute first looks at a module has none of them, and an import at module level "reports an error" there [docs "Use
+third-party packages" and pyodps-pack.rst: import inside the function]. For 3.11 that is not settled: a public tool of the
+vendor's, dbt-maxcompute, imports at module level there, so it is a warning.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+from typing import TYPE_CHECKING
+
+from reconciler.base.wording import closest
+from reconciler.checks.python.parse import named
+from reconciler.checks.python.stdlib import STDLIB
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from reconciler.checks import Finding, Use
+    from reconciler.checks.python.facts import Facts, Import
+    from reconciler.checks.python.text import Page
+
+_RENAMED = {
+    "ConfigParser": "configparser",
+    "Queue": "queue",
+    "SocketServer": "socketserver",
+    "StringIO": "io",
+    "__builtin__": "builtins",
+    "cPickle": "pickle",
+    "cStringIO": "io",
+    "commands": "subprocess",
+    "httplib": "http.client",
+    "urllib2": "urllib.request",
+    "urlparse": "urllib.parse",
+    "HTMLParser": "html.parser",
+    "Cookie": "http.cookies",
+    "md5": "hashlib",
+    "sha": "hashlib",
+    "sets": "set",
+    "thread": "_thread",
+}
+"""Of 2.7 → of 3."""
+
+_PROJECTS = {
+    "sklearn": "scikit-learn",
+    "cv2": "opencv-python",
+    "yaml": "PyYAML",
+    "PIL": "Pillow",
+    "dateutil": "python-dateutil",
+}
+"""Import name → the project to ask an index for, where the two differ."""
+
+_FINDERS = frozenset({"sys.path", "sys.meta_path", "site", "zipimport", "importlib", "imp", "pkgutil", "runpy"})
+"""What a module uses that finds packages by itself."""
+
+
+def judge(page: Page, facts: Facts, use: Use, is_early: Callable[[Use], bool] = lambda use: True) -> Iterator[Finding]:
+    """
+    Yield every import that fails when the module is loaded or when it gets there.
+
+    `is_early` says whether that is before the packages are found; a module that a method imports is loaded after.
+    """
+    told: set[str] = set()
+    for one in facts.imports:
+        if one.level and use.package is not None and one.level <= use.package.count(".") + 1:
+            continue
+        if one.level:
+            hint = f"import {one.alias.name if not one.module else one.module}"
+            yield page.at(one.node, "E817", _relative(one, use.package), hint)
+            continue
+        top = one.module.partition(".")[0]
+        if one.guarded or top in told or top in STDLIB[use.runtime]:
+            continue
+        if top in use.installed:
+            if top in use.modules and one.at_load and use.package is None and is_early(use):
+                yield _instead_of_its_own(page, one, top, use)
+            continue
+        if top in use.peers:
+            continue
+        told.add(top)
+        if top in use.renamed:
+            yield _renamed(page, one, top)
+        elif top in use.modules or top in use.own:
+            # A package of one's own is an archive, and comes with the others.
+            if one.at_load and use.package is None and is_early(use):
+                told.discard(top)
+                yield _too_early(page, one, top, use)
+            elif not use.wired and use.class_name is not None and not _finds_by_itself(facts, use):
+                yield _not_found(page, one, top, use)
+        else:
+            yield _nowhere(page, one, top, use)
+
+
+def _renamed(page: Page, one: Import, top: str) -> Finding:
+    message = f"'{top}' cannot be imported by this name: {top}.py is uploaded with its content's digest in its name"
+    return page.at(one.node, "E550", message, f"declare {top}.py under `resources:` too, and it keeps its name")
+
+
+def _relative(one: Import, package: str | None) -> str:
+    if package is not None:
+        return f"a relative import that leads out of the package '{package.partition('.')[0]}'"
+    return f"a relative import: MaxCompute loads each file as a module of its own, in no package ('{'.' * one.level}{one.module}')"
+
+
+def _too_early(page: Page, one: Import, top: str, use: Use) -> Finding:
+    hint = f"import {top} inside the method that uses it, or in __init__"
+    if top in use.own:
+        hint += "; or list its files one by one, as .py, which can be imported anywhere"
+    if use.runtime == "cp311":
+        message = f"'{top}' comes from a package, and may not be there when MaxCompute first looks at the module"
+        return page.at(one.node, "E815", message, hint, "warning")
+    message = f"'{top}' comes from a package, which is not there yet when MaxCompute looks at the module"
+    return page.at(one.node, "E815", message, hint)
+
+
+def _finds_by_itself(facts: Facts, use: Use) -> bool:
+    """Say whether a module may make packages importable: it touches what Python searches, or has helpers that may."""
+    helpers = {*use.peers, *use.own}
+    imported = {
+        name for one in facts.imports for name in (one.module.partition(".")[0], f"{one.module}.{one.alias.name}")
+    }
+    if imported & (_FINDERS | helpers):
+        return True
+    return any(isinstance(node, ast.Attribute) and facts.dotted(node) in _FINDERS for node in ast.walk(facts.tree))
+
+
+def _not_found(page: Page, one: Import, top: str, use: Use) -> Finding:
+    archives = [name for name, kind in use.resources if kind == "archive"]
+    place = f"'work/{archives[0]}'" if len(archives) == 1 else "'work/…' for each archive"
+    message = f"'{top}' is in an archive of the function, and nothing puts that on sys.path"
+    hint = f"udfs does it for a `source:` without `wire: false`; by hand: sys.path.insert(0, {place})"
+    return page.at(one.node, "E822", message, hint)
+
+
+def _instead_of_its_own(page: Page, one: Import, top: str, use: Use) -> Finding:
+    whose = f"the image '{use.image}'" if use.image else named(use.runtime)
+    message = f"'{top}' is taken from {whose} here, before the function's own is found"
+    hint = f"import {top} inside the method that uses it, or leave it out of the package with `without:`"
+    return page.at(one.node, "E821", message, hint, "warning")
+
+
+def _nowhere(page: Page, one: Import, top: str, use: Use) -> Finding:
+    if use.opaque:
+        message = f"'{top}' must come from an archive or library of the function, which was not looked into"
+        return page.at(one.node, "E816", message, "see that it is in there", "warning")
+    if use.image:
+        message = f"nothing is known to provide '{top}' but perhaps the image '{use.image}'"
+        return page.at(one.node, "E816", message, "see that it is in there", "warning")
+    message = f"nothing provides '{top}': no package or resource of the function, nor {named(use.runtime)}"
+    return page.at(one.node, "E816", message, _instead(top, use))
+
+
+def _instead(top: str, use: Use) -> str:
+    if use.runtime != "cp27" and top in STDLIB["cp27"]:
+        return f"it is of Python 2; in Python 3: {_RENAMED[top]}" if top in _RENAMED else "it is of Python 2 only"
+    later = [runtime for runtime in STDLIB if top in STDLIB[runtime]]
+    if later:
+        return f"it is in the standard library of {' and '.join(named(runtime) for runtime in later)} only"
+    if guess := closest(top, {*use.modules, *use.peers, *use.own}) or _typo_of(top, use.runtime, use.installed):
+        return f"did you mean '{guess}'?"
+    return f"add a wheel of {_PROJECTS.get(top, top)} to the function's `packages:`, or {top}.py to its `modules:`"
+
+
+def _typo_of(top: str, runtime: str, installed: tuple[str, ...]) -> str | None:
+    """Return the standard module that is one slip away: most names that are like one are another project's."""
+    public = [name for name in (*STDLIB[runtime], *installed) if not name.startswith("_")]
+    return next(iter(difflib.get_close_matches(top, public, 1, 0.85)), None)

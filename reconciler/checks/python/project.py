@@ -1,0 +1,218 @@
+"""
+The Python files of a manifest, each with all functions that use it, and what is wrong with them.
+
+A function brings its source, or a PY resource that holds its class, and the PY resources that those import. What lies in
+another project, or is not Python, is not looked at.
+"""
+
+from __future__ import annotations
+
+import gc
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from reconciler.base.errors import Position, Problem
+from reconciler.base.names import module_name, reference
+from reconciler.checks import Use
+from reconciler.checks.python import classes
+from reconciler.checks.python.check import check
+from reconciler.checks.python.facts import gather
+from reconciler.checks.python.memory import Memory, key
+from reconciler.checks.python.parse import VERSIONS, parse
+from reconciler.checks.python.text import decode
+from reconciler.manifest.check import resource_type
+from reconciler.manifest.service import modules as installed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from reconciler.checks import Finding
+    from reconciler.checks.python.classes import Kind
+    from reconciler.manifest.load import Loaded
+    from reconciler.manifest.signature import Signature
+    from reconciler.packages import Artifacts
+    from reconciler.packages.content import Content
+
+_MAY_HOLD_MODULES = (".so", ".zip", ".tar", ".gz", ".tgz", ".whl", ".egg", ".py", ".pyc")
+
+
+def problems(loaded: Loaded, artifacts: Artifacts, cache: Path) -> tuple[Problem, ...]:
+    """Return what the sources of a manifest's functions tell, errors and warnings, by file and line."""
+    memory = Memory(cache, str(loaded.folder))
+    shown = PurePath(loaded.at().file).parent
+    found: list[Problem] = []
+    contents = {**artifacts.files, **dict(_of_packages(artifacts))}
+    texts = _Texts(contents.values())
+    for file, uses in _files(loaded, artifacts).items():
+        content = contents[file]
+        name = key(content.sha256, uses)
+        findings = memory.get(name)
+        if findings is None:
+            with _without_collecting():
+                findings = check(content.path.read_bytes(), uses, texts.__getitem__)
+            memory.put(name, findings)
+        for one in findings:
+            at = Position(str(shown / file), one.line, one.column)
+            found.append(Problem(one.code, one.message, at, one.hint, one.source, one.width, one.severity))
+    memory.save()
+    return tuple(sorted(found, key=lambda problem: (problem.at, problem.code)))
+
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Keep the garbage collector from walking over trees: they hold no cycles, and are gone when the last name is."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+class _Texts(dict[str, bytes]):
+    """The bytes of files by their sha256, each read when it is asked for."""
+
+    def __init__(self, contents: Iterable[Content]) -> None:
+        super().__init__()
+        self._paths = {content.sha256: content.path for content in contents}
+
+    def __missing__(self, sha256: str) -> bytes:
+        found = self[sha256] = self._paths[sha256].read_bytes()
+        return found
+
+
+def _of_packages(artifacts: Artifacts) -> Iterator[tuple[str, Content]]:
+    """Yield the Python files of the user's own packages, each by its path from the manifest."""
+    for path, package in artifacts.packages.items():
+        for inside, content in package.sources.items():
+            yield _beside(path, inside), content
+
+
+def _beside(path: str, inside: str) -> str:
+    """Return the path from the manifest of a file that is called `inside` in the archive of a package."""
+    return f"{path.rstrip('/')}/{inside.partition('/')[2]}"
+
+
+def fitting(name: str, loaded: Loaded, artifacts: Artifacts) -> dict[str, tuple[Finding, ...]]:
+    """Return for each runtime what the files of one function tell, were it to run there; the worst first."""
+    read = [(artifacts.files[file].path.read_bytes(), use) for file, use in _uses(name, loaded, artifacts)]
+    found = {tag: [one for raw, use in read for one in check(raw, [replace(use, runtime=tag)])] for tag in VERSIONS}
+    return {tag: tuple(sorted(these, key=lambda one: one.severity)) for tag, these in found.items()}
+
+
+def declared(loaded: Loaded, name: str) -> tuple[Kind, Signature | None] | None:
+    """Return what a function of the manifest is and its signature, None where its source does not tell."""
+    function, code = loaded.manifest.functions[name], loaded.code[name]
+    spelled = {one.lower(): resource.file for one, resource in loaded.manifest.resources.items()}
+    file = function.source or spelled.get((code.entry or "").lower())
+    if file is None:
+        return None
+    page, _ = decode(loaded.file(file).read_bytes(), code.runtime)
+    tree, _ = parse(page, code.runtime)
+    return classes.declared(gather(page, tree, code.runtime), code.class_path.rpartition(".")[2]) if tree else None
+
+
+def _files(loaded: Loaded, artifacts: Artifacts) -> dict[str, tuple[Use, ...]]:
+    uses: dict[str, dict[Use, None]] = {}
+    for name in loaded.manifest.functions:
+        for file, use in _uses(name, loaded, artifacts):
+            uses.setdefault(file, {})[use] = None
+    return {file: tuple(found) for file, found in uses.items()}
+
+
+def _uses(name: str, loaded: Loaded, artifacts: Artifacts) -> Iterator[tuple[str, Use]]:
+    """Yield the files of one function and how it uses them."""
+    function, code, target = loaded.manifest.functions[name], loaded.code[name], loaded.target
+    if code.entry is None:
+        return
+    spelled = loaded.spelled
+    listed: list[tuple[str, str | None]] = []
+    modules: list[tuple[str, str]] = []
+    if function.source is not None:
+        listed.append((code.entry, "py"))
+        modules.append((code.entry, function.source))
+    for item in function.resources:
+        ref = reference(item, target.project, target.schema_)
+        declared = spelled.get(ref.name.lower()) if ref.is_own else None
+        if declared is None:
+            listed.append((ref.name, None))
+            continue
+        resource = loaded.manifest.resources[declared]
+        kind = resource_type(declared, resource)
+        listed.append((declared, kind))
+        if kind == "py" and resource.file is not None:
+            modules.append((declared, resource.file))
+    own = [path for path in function.modules if path in artifacts.packages]
+    packed: list[tuple[str, str | None]] = []
+    for module, kind, _, number in artifacts.modules(function):
+        if kind == "py":
+            modules.append((module, function.modules[number]))
+        (listed if kind == "py" else packed).append((module, kind))
+    archives = [archive for package in function.packages for archive in artifacts.archives[package, code.runtime]]
+    libraries = [library.name for _, library in artifacts.libraries_of(function.packages)]
+    renamed = (code.entry.removesuffix(".py"),) if code.versioned else ()
+    use = Use(
+        code.runtime,
+        code.class_path.rpartition(".")[2],
+        (
+            *listed,
+            *((archive.name, "archive") for archive in archives),
+            *((name, "file") for name in libraries),
+            *packed,
+        ),
+        tuple(sorted({name for archive in archives for name in archive.facts.modules})),
+        tuple(name[:-3] for name, kind in listed if kind == "py" and name[:-3] not in renamed),
+        any(_may_hold_modules(name, kind) for name, kind in listed),
+        bool(libraries) or any(archive.native for archive in archives) or any(_is_library(name) for name, _ in listed),
+        renamed,
+        installed(code.runtime, function.image),
+        function.image,
+        tuple(map(module_name, own)),
+        function.source is not None and function.wire,
+        tuple(_helpers(code.entry, modules, own, artifacts)),
+    )
+    entry = next((file for module, file in modules if module == code.entry and file in artifacts.files), None)
+    for module, file in modules:
+        if module == code.entry:
+            yield file, use
+        elif entry is not None and file in artifacts.files:
+            mine = module.removesuffix(".py"), artifacts.files[entry].sha256
+            yield file, replace(use, class_name=None, entry=mine)
+        else:
+            yield file, replace(use, class_name=None, helpers=())
+    for path in own:
+        for inside in artifacts.packages[path].sources:
+            yield _beside(path, inside), _inside(use, inside, artifacts.packages[path].sources)
+
+
+def _helpers(
+    entry: str, modules: Iterable[tuple[str, str]], packages: Iterable[str], artifacts: Artifacts
+) -> Iterator[tuple[str, str]]:
+    """Yield the modules beside the entry module, each with the sha256 of its text."""
+    for module, file in modules:
+        if module != entry and file in artifacts.files:
+            yield module.removesuffix(".py"), artifacts.files[file].sha256
+    for path in packages:
+        for inside, content in artifacts.packages[path].sources.items():
+            yield inside.removesuffix(".py").removesuffix("/__init__").replace("/", "."), content.sha256
+
+
+def _inside(use: Use, inside: str, sources: Iterable[str]) -> Use:
+    """Return how a function uses a module of a package; Python 2.7 finds its neighbours by their plain names, too."""
+    folder = inside.rpartition("/")[0]
+    start = len(folder) + 1
+    beside = {one[start:].partition("/")[0].removesuffix(".py") for one in sources if one.startswith(f"{folder}/")}
+    peers = (*use.peers, *sorted(beside)) if use.runtime == "cp27" else use.peers
+    return replace(use, class_name=None, helpers=(), peers=peers, package=folder.replace("/", "."))
+
+
+def _may_hold_modules(name: str, kind: str | None) -> bool:
+    return kind in {"archive", None} or (kind == "file" and (name.endswith(_MAY_HOLD_MODULES) or _is_library(name)))
+
+
+def _is_library(name: str) -> bool:
+    return name.endswith(".so") or ".so." in name

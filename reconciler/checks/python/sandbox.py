@@ -1,0 +1,126 @@
+"""
+What the sandbox of MaxCompute forbids unless the SQL asks for isolation.
+
+Without ``odps.isolation.session.enable`` a function may not read or write local files, start processes or threads, or open
+sockets [doc "Python 2 UDFs", Limits; error ODPS-0140171 "Sandbox violation exception"]; and with it, the network is closed
+until the project opens it [doc "Network connection"]. Whether a statement is ever reached cannot be seen, so these are
+warnings. `udfs show` prints the SET lines.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reconciler.checks import Finding, Use
+    from reconciler.checks.python.facts import Facts
+    from reconciler.checks.python.text import Page
+
+_NETWORK = "the network"
+_PROCESSES = "other processes"
+_THREADS = "threads"
+_MODULES = {
+    **dict.fromkeys(
+        (
+            *(
+                "socket",
+                "ssl",
+                "ftplib",
+                "smtplib",
+                "telnetlib",
+                "poplib",
+                "imaplib",
+                "asyncore",
+                "asynchat",
+                "asyncio",
+            ),
+            *("socketserver", "SocketServer", "httplib", "urllib2", "xmlrpclib", "http.client", "http.server"),
+            *("urllib.request", "xmlrpc.client", "requests", "httpx", "urllib3", "aiohttp"),
+        ),
+        _NETWORK,
+    ),
+    **dict.fromkeys(("subprocess", "multiprocessing", "commands", "popen2", "pty"), _PROCESSES),
+    **dict.fromkeys(("threading", "thread", "_thread", "concurrent.futures"), _THREADS),
+}
+_CALLS = {
+    **dict.fromkeys(("os.system", "os.popen", "os.fork", "os.spawnv", "os.spawnl", "os.execv", "os.kill"), _PROCESSES),
+    **dict.fromkeys(
+        ("os.remove", "os.unlink", "os.mkdir", "os.makedirs", "os.rename", "os.rmdir", "os.chmod"), "changes to files"
+    ),
+    **dict.fromkeys(("urllib.urlopen", "urllib.urlretrieve"), _NETWORK),
+}
+_ALONE = ("bz2", "crypt", "fcntl", "grp", "mmap", "parser", "readline", "resource", "select", "syslog", "termios")
+EXTENSIONS = {
+    **{name: name for name in _ALONE},
+    **{name: f"_{name}" for name in ("csv", "ctypes", "curses", "hotshot", "sqlite3")},
+    "compiler": "parser",
+    "gzip": "zlib",
+    "zlib": "zlib",
+    "tty": "termios",
+    "xml.etree.cElementTree": "_elementtree",
+    "xml.parsers.expat": "pyexpat",
+}
+"""
+Modules of 2.7 → the C extension that they are or cannot be imported without, and that the sandbox does not load.
+
+The documentation lists the extensions that it does load [doc "Python 2 UDFs", Limits]. What hangs on `_io` or, as urllib does, on
+`_socket` is left alone: whether those are really missing is not known, and nobody would like to hear of them so often.
+"""
+
+_WRITING = frozenset("wax+")
+
+
+def judge(page: Page, facts: Facts, use: Use) -> Iterator[Finding]:
+    """Yield the first place of each thing that the sandbox forbids."""
+    told: set[str] = set()
+    extensions = _extensions(facts) if use.runtime == "cp27" else ()
+    for node, what, how in [*_imports(facts), *extensions, *_calls(facts)]:
+        is_network = what == _NETWORK
+        if how in told or (use.isolated and not is_network):
+            continue
+        told.add(how)
+        if is_network:
+            message = f"'{how}' is for {what}, which is closed to functions until the project opens it"
+            hint = "see the network settings of the project; pass data in as resources where that will do"
+        else:
+            message = f"'{how}' needs {what}, which the sandbox forbids"
+            hint = "in SQL: set odps.isolation.session.enable=true;"
+        yield page.at(node, "E818", message, hint, "warning")
+
+
+def _imports(facts: Facts) -> Iterator[tuple[ast.AST, str, str]]:
+    for one in facts.imports:
+        full = f"{one.module}.{one.alias.name}" if isinstance(one.node, ast.ImportFrom) else one.module
+        for name in (one.module, one.module.partition(".")[0], full):
+            if not one.level and name in _MODULES:
+                yield one.node, _MODULES[name], name
+                break
+
+
+def _extensions(facts: Facts) -> Iterator[tuple[ast.AST, str, str]]:
+    for one in facts.imports:
+        full = f"{one.module}.{one.alias.name}" if isinstance(one.node, ast.ImportFrom) else one.module
+        for name in (one.module, one.module.partition(".")[0], full):
+            if name in EXTENSIONS and not one.level and not one.guarded:
+                yield one.node, f"the C extension {EXTENSIONS[name]}", name
+                break
+
+
+def _calls(facts: Facts) -> Iterator[tuple[ast.AST, str, str]]:
+    for node in facts.nodes:
+        if not isinstance(node, ast.Call):
+            continue
+        name = facts.dotted(node.func)
+        if name in _CALLS:
+            yield node, _CALLS[name], name
+        elif name in {"open", "io.open", "codecs.open", "file"} and _writes(facts, node):
+            yield node, "to write a file", name
+
+
+def _writes(facts: Facts, call: ast.Call) -> bool:
+    given = [*call.args[1:2], *(word.value for word in call.keywords if word.arg == "mode")]
+    mode = facts.text(given[0]) if given else None
+    return mode is not None and bool(_WRITING & set(mode.value))

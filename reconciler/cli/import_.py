@@ -1,0 +1,160 @@
+"""import: from a living project to a manifest and its files."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler.base.errors import UsageError
+from reconciler.cli.support.options import Options, cache, command, connected, loaded, manifest_options
+from reconciler.cli.support.output import note, print_document, print_lines
+from reconciler.manifest.load import understand
+from reconciler.workflow import importing
+from reconciler.workflow.importing import MANIFEST, Ground, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reconciler.manifest.load import Loaded
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a new manifest's project is; what an existing one says itself."""
+
+    project: str | None
+    endpoint: str | None
+    schema: str | None
+    stack: str | None
+
+    def __bool__(self) -> bool:
+        return any((self.project, self.endpoint, self.schema, self.stack))
+
+
+@command()
+@click.argument("patterns", nargs=-1, metavar="[PATTERN]...")
+@manifest_options
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help=f"Write {MANIFEST} and its files there; left out, into the manifest that there is.",
+)
+@click.option(
+    "--resource", "resources", multiple=True, metavar="PATTERN", help="Resources too that no chosen function lists."
+)
+@click.option("--overwrite", is_flag=True, help="Replace local files that hold something else.")
+@click.option("--project", metavar="NAME", help="Where there is no manifest yet: the project.")
+@click.option("--endpoint", metavar="URL", help="Where there is no manifest yet: the endpoint.  [default: local]")
+@click.option("--schema", metavar="NAME", help="Where there is no manifest yet: the schema.")
+@click.option("--stack", metavar="NAME", help="For a new manifest: what the stack is called.")
+def import_(
+    options: Options,
+    patterns: tuple[str, ...],
+    out: Path | None,
+    resources: tuple[str, ...],
+    overwrite: bool,
+    project: str | None,
+    endpoint: str | None,
+    schema: str | None,
+    stack: str | None,
+) -> int:
+    """Write functions of the project, and what they list, into a manifest, and fetch their files.
+
+    PATTERN is a name, * and ? stand for other characters; without one all functions are meant. What the manifest has
+    stays as it is, comments included. Nothing changes in the project: udfs adopt then takes over what was written.
+    """
+    place = Place(project, endpoint, schema, stack)
+    file = out / MANIFEST if out else options.file
+    aimed = replace(options, file=file)
+    with _folder(file.parent) as folder:
+        ground = _existing(aimed, place) if file.exists() else _new(options, file, folder, place)
+        with (
+            connected(ground.loaded) as target,
+            # What is dropped may still be on its way into the folder.
+            tempfile.TemporaryDirectory(prefix=".udfs-import-", dir=folder, ignore_cleanup_errors=True) as staging,
+        ):
+            done = importing.bring(
+                ground,
+                target.read(),
+                target,
+                Request(patterns, resources, overwrite),
+                Path(staging).resolve(),
+                cache=cache(),
+                env=os.environ,
+                on_step=note,
+            )
+    if options.as_json:
+        from reconciler.render import documents as document
+
+        print_document(document.imported(done))
+    else:
+        from reconciler.render import imports as imported
+
+        again = replace(aimed, target=None if ground.is_new else options.target).arguments()
+        print_lines(imported.lines(done, f"udfs adopt{again} '*' && udfs plan{again}"))
+    return 0
+
+
+@contextmanager
+def _folder(folder: Path) -> Iterator[Path]:
+    """Make a folder, and take it away again if nothing came into it."""
+    is_new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield folder.resolve()
+    finally:
+        if is_new:
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def _existing(options: Options, place: Place) -> Ground:
+    if place:
+        hint = "leave --project, --endpoint, --schema and --stack out, or write elsewhere with --out"
+        raise UsageError("E563", f"'{options.file}' is there, and says itself where its project is", hint=hint)
+    # As it is: a line's end stays what it is.
+    text = options.file.read_bytes().decode(errors="replace")
+    return Ground(options.file, str(options.file), text, loaded(options), is_new=False)
+
+
+def _new(options: Options, file: Path, folder: Path, place: Place) -> Ground:
+    """Return the ground for a new manifest, whose project another one names, or the command line."""
+    source = None if place.project or not options.file.exists() else loaded(options)
+    if source is None and place.project is None:
+        hint = "udfs import --project NAME --endpoint URL, or -f with a manifest that has targets"
+        raise UsageError("E563", f"there is no '{options.file}' that says where the project is", hint=hint)
+    if source is not None:
+        _require_apart(source, folder, place)
+        there, label = source.target, source.target_name
+        endpoint, project, schema = there.endpoint, there.project, there.schema_
+    else:
+        endpoint, project, schema = place.endpoint or "local", place.project or "", place.schema
+        label = "local" if endpoint == "local" else project[:100]
+    stack = place.stack or _stack(project)
+    text = importing.head(stack=stack, target=label, endpoint=endpoint, project=project, schema=schema)
+    manifest = understand(f"{text}functions:\n".encode(), str(file), folder, target=None, env=os.environ)
+    return Ground(file, str(file), text, manifest, is_new=True)
+
+
+def _require_apart(source: Loaded, folder: Path, place: Place) -> None:
+    if source.target.endpoint == "local" and folder != source.folder:
+        hint = "leave --out out, or choose another target"
+        message = f"the target '{source.target_name}' lies beside its manifest, and one elsewhere would not reach it"
+        raise UsageError("E563", message, hint=hint)
+    if (place.stack or _stack(source.target.project)) == source.manifest.stack:
+        message = f"two manifests of one stack would each delete what the other has: '{source.manifest.stack}'"
+        raise UsageError("E563", message, hint="name the new one with --stack, or leave --out out")
+
+
+def _stack(project: str) -> str:
+    """Return a stack's name that says which project it came from."""
+    found = re.sub(r"[^a-z0-9]+", "-", project.lower()).strip("-")[:40]
+    return found if found[:1].isalpha() else f"imported-{found}"[:40].strip("-")

@@ -1,0 +1,72 @@
+"""The switches of the local service, from the command line: what is not settled about MaxCompute can be tried both ways."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
+
+from reconciler.base.errors import UsageError
+from reconciler.local import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_OF_THEIR_OWN = {"access_id", "access_key", "users", "control", "latency_ms", "page_size", "projects", "tables"}
+
+
+def settings(given: Mapping[str, Any]) -> Settings:
+    """Return the settings that the options of `serve` ask for."""
+    values = dict(given)
+    values["projects"] = values["projects"] or None
+    switches = _read(values.pop("switches"))
+    if bool(values["access_id"]) != bool(values["access_key"]):
+        raise UsageError(
+            "E901", "--access-id and --access-key are given together", hint="or neither, for no signatures"
+        )
+    try:
+        return Settings(**values, **switches)
+    except ValueError as error:
+        raise UsageError("E901", str(error)) from error
+
+
+def describe() -> str:
+    """Return one line a switch: its name, what it takes, and its default."""
+    return "\n".join(f"{name:<32} {_takes(kind)} (default {default})" for name, (kind, default) in _switches().items())
+
+
+def _switches() -> dict[str, tuple[Any, object]]:
+    hints = get_type_hints(Settings, localns={"Mapping": Mapping})
+    return {one.name: (hints[one.name], one.default) for one in fields(Settings) if one.name not in _OF_THEIR_OWN}
+
+
+def _read(pairs: Iterable[str]) -> dict[str, Any]:
+    known = _switches()
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        name, _, value = pair.partition("=")
+        name = name.replace("-", "_")
+        if name not in known:
+            raise UsageError("E901", f"there is no switch '{name}'", hint="udfs serve --list-switches")
+        found[name] = _typed(name, value, known[name][0])
+    return found
+
+
+def _typed(name: str, value: str, kind: Any) -> object:
+    if kind is bool and value in {"true", "false"}:
+        return value == "true"
+    if kind is int and value.isdigit():
+        return int(value)
+    if get_origin(kind) is Literal:
+        for choice in get_args(kind):
+            if str(choice) == value:
+                return choice
+    raise UsageError("E901", f"switch '{name}' does not take '{value}'", hint=f"it takes {_takes(kind)}")
+
+
+def _takes(kind: Any) -> str:
+    if kind is bool:
+        return "true or false"
+    if get_origin(kind) is Literal:
+        return " or ".join(map(str, get_args(kind)))
+    return "a number"

@@ -1,0 +1,192 @@
+"""
+What somebody did to a stack's objects behind its back: which, what, who and when, as far as the service tells.
+
+Drift is the plan read the other way, without what the manifest itself has changed since the last apply: that is told as
+a number, because the next apply makes it. The service keeps who wrote a resource last and when; of functions it keeps
+neither, and of what is gone nothing.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from reconciler.base.errors import Problem
+from reconciler.core.diff import Action, Cause, Change, compare, differences
+from reconciler.core.plan import needs
+from reconciler.core.state import Live
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from reconciler.base.errors import Position
+    from reconciler.base.names import Key
+    from reconciler.core.diff import Clash, Difference
+    from reconciler.core.plan import Plan
+    from reconciler.core.record import Entry
+    from reconciler.core.state import Desired, DesiredState, LiveState
+
+
+class Kind(enum.Enum):
+    """What was done to an object."""
+
+    EDITED = "edited"
+    DELETED = "deleted"
+    RECREATED = "recreated"
+    RETYPED = "type changed"
+    RELISTED = "list changed"
+    TAKEN = "name taken"
+
+
+_CODES = {
+    Kind.EDITED: "E524",
+    Kind.DELETED: "E525",
+    Kind.RECREATED: "E526",
+    Kind.RETYPED: "E527",
+    Kind.RELISTED: "E528",
+    Kind.TAKEN: "E529",
+}
+
+
+@dataclass(frozen=True)
+class Drifted:
+    """One object that is not as it was left."""
+
+    key: Key
+    kind: Kind
+    origin: Position
+    """Where the manifest asks for it."""
+
+    who: str = ""
+    when: datetime | None = None
+    differences: tuple[Difference, ...] = ()
+    """Against the manifest; `old` is what is there now."""
+
+    left: str = ""
+    """Why it cannot be brought back by itself; empty if it can."""
+
+    holder: str = ""
+    """The stack that has taken the name, if one has."""
+
+    @property
+    def told(self) -> str:
+        """What happened, as the rest of a sentence that begins with the object."""
+        by = f" by {self.who}" if self.who else ""
+        on = f" on {self.when:%Y-%m-%d %H:%MZ}" if self.when else ""
+        left = f"; {self.left}" if self.left else ""
+        return f"{_TOLD[self.kind]}{by}{on or ('' if by else ' (the service does not tell by whom)')}{left}"
+
+    @property
+    def problem(self) -> Problem:
+        """The same as a finding, for those who collect findings."""
+        detail = tuple(f"{one.field}: {one.new or '(none)'} → {one.old or '(none)'}" for one in self.differences)
+        if self.holder:
+            hint = f"rename yours in the manifest; only stack '{self.holder}' can let go of it, by disowning it"
+        elif self.kind is Kind.TAKEN:
+            hint = f"rename yours in the manifest, or take it over: udfs adopt {self.key.name}"
+        else:
+            hint = "udfs plan shows what apply would do" if self.left else "to bring it back: udfs apply --restore"
+        return Problem(_CODES[self.kind], f"{self.key} {self.told}", self.origin, hint=hint, detail=detail)
+
+
+_TOLD = {
+    Kind.EDITED: "was edited",
+    Kind.DELETED: "was deleted",
+    Kind.RECREATED: "was deleted, and created again",
+    Kind.RETYPED: "was made another type",
+    Kind.RELISTED: "was made to list other resources",
+    Kind.TAKEN: "is not this stack's: written",
+}
+_BOTH = "the manifest has changed it too"
+_UNKNOWN = "what was there before is not known"
+_RETYPED = "a type is not changed in place"
+_UNMARKED = "nothing marks it as ours any more"
+_TAKEN = "the name was taken"
+
+
+@dataclass(frozen=True)
+class Drift:
+    """What `find` found."""
+
+    drifted: tuple[Drifted, ...]
+    waiting: int
+    """Objects that the next apply changes because the manifest says so."""
+
+    unchanged: int
+
+    @property
+    def restorable(self) -> frozenset[Key]:
+        """The objects that the manifest still wants as they were last applied."""
+        return frozenset(one.key for one in self.drifted if not one.left)
+
+
+def find(desired: DesiredState, live: LiveState, stack: str, last: Entry | None) -> Drift:
+    """Return what was changed outside."""
+    found = compare(desired, live, stack, last)
+    drifted = [
+        *(_taken(clash, last) for clash in found.clashes),
+        *(one for change in found.changes if (one := _drifted(change, last))),
+    ]
+    kept = sum(change.action is Action.KEEP for change in found.changes) + len(found.shared)
+    waiting = len(found.changes) + len(found.shared) + len(found.clashes) - kept - len(drifted)
+    return Drift(tuple(sorted(drifted, key=lambda one: one.key)), waiting, kept)
+
+
+def restoring(plan: Plan, drift: Drift) -> Plan:
+    """
+    Return the part of a plan that brings back what was changed outside.
+
+    What stands in the way of the rest of the plan does not stand in the way of this; a function whose resources are not
+    all there, or brought back with it, waits for the whole plan.
+    """
+    wanted = {change.key: change for change in plan.changes if change.key in drift.restorable}
+    there = {c.key for c in (*plan.changes, *plan.unchanged, *plan.shared) if c.live is not None} | wanted.keys()
+    changes = [c for c in wanted.values() if c.desired and all(need in there for need in needs(c.desired.object))]
+    return replace(plan, changes=tuple(changes), refusals=())
+
+
+def _drifted(change: Change, last: Entry | None) -> Drifted | None:
+    want, have = change.desired, change.live
+    if want is None:
+        return None
+    if have is None:
+        return _deleted(change.key, want, last) if change.cause is Cause.MISSING else None
+    fields = {found.field for found in change.differences} - {"marker"}
+    if change.cause not in {Cause.OUTSIDE, Cause.BOTH} and not (
+        change.cause is Cause.UNKNOWN and _is_told(fields, change, last)
+    ):
+        return None
+    left = {Cause.BOTH: _BOTH, Cause.UNKNOWN: _UNKNOWN}.get(change.cause, _RETYPED if "type" in fields else "")
+    applied = last.known(change.key) if last else None
+    if change.key.kind == "function" and applied and applied.created and applied.created != have.created:
+        return Drifted(change.key, Kind.RECREATED, want.origin, have.owner, have.created, change.differences, left)
+    return Drifted(change.key, _kind(fields), want.origin, have.updater, have.modified, change.differences, left)
+
+
+def _is_told(fields: set[str], change: Change, last: Entry | None) -> bool:
+    """Say whether a difference of unknown cause counts: not what an unfinished run left for the next."""
+    return bool(fields) and not (last is not None and change.key in last.objects and last.known(change.key) is None)
+
+
+def _deleted(key: Key, want: Desired, last: Entry | None) -> Drifted | None:
+    applied = last.known(key) if last else None
+    if last is not None and applied is None and key in last.objects:
+        return None  # its creation was cut off
+    if applied is None:
+        return Drifted(key, Kind.DELETED, want.origin, left=_UNKNOWN)
+    return Drifted(key, Kind.DELETED, want.origin, left=_BOTH if differences(want, Live(applied.object)) else "")
+
+
+def _kind(fields: set[str]) -> Kind:
+    if "type" in fields:
+        return Kind.RETYPED
+    return Kind.RELISTED if fields == {"resources"} else Kind.EDITED
+
+
+def _taken(clash: Clash, last: Entry | None) -> Drifted:
+    have = clash.live
+    who = f"stack {clash.stack}" if clash.stack else have.updater or have.owner
+    left = _UNMARKED if clash.stack is None and last and clash.key in last.objects else _TAKEN
+    when = have.modified or have.created
+    return Drifted(clash.key, Kind.TAKEN, clash.desired.origin, who, when, left=left, holder=clash.stack or "")

@@ -1,0 +1,45 @@
+"""
+What the manifest says to leave as it is in the project, whoever put it there.
+
+A field that is ignored is wanted as it is found, so that no plan, no drift and no apply speaks of it. The content of a
+resource is not among them: it is always written whole, with the comment and the mark.
+"""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from reconciler.core.state import Function, Resource
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from reconciler.base.names import Key
+    from reconciler.core.state import Desired, DesiredState, Live, LiveState
+    from reconciler.manifest.model import Ignored
+
+
+def ignoring(desired: DesiredState, live: LiveState, rules: Iterable[Ignored]) -> DesiredState:
+    """Return the desired state, with what `rules` ignore as it is in the project."""
+    taken = [(rule.object.lower(), rule.what) for rule in rules]
+    if not taken:
+        return desired
+    return {key: _as_found(want, live.get(key), _fields(key, taken)) for key, want in desired.items()}
+
+
+def _fields(key: Key, rules: Iterable[tuple[str, Collection[str]]]) -> set[str]:
+    return {field for pattern, what in rules if fnmatchcase(key.folded, pattern) for field in what}
+
+
+def _as_found(want: Desired, have: Live | None, fields: Collection[str]) -> Desired:
+    if have is None or not fields:
+        return want
+    new, old = want.object, have.object
+    if isinstance(new, Resource) and isinstance(old, Resource):
+        return want._replace(object=new._replace(comment=old.comment if "comment" in fields else new.comment))
+    assert isinstance(new, Function)
+    assert isinstance(old, Function)
+    class_path = old.class_path if "class" in fields else new.class_path
+    resources = old.resources if "resources" in fields else new.resources
+    return want._replace(object=Function(new.name, class_path, resources))

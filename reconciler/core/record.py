@@ -1,0 +1,169 @@
+"""
+Record of a stack: the values that a ledger keeps of each apply, and what one look at a project saw.
+
+How they are written down and which laws the lease keeps stands in ``engine.ledger``.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+
+from reconciler.core.state import Function, Resource
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from reconciler.base.names import Key
+    from reconciler.core.state import Live, LiveState
+
+Outcome = Literal["running", "committed", "failed", "interrupted"]
+
+
+class Store(Protocol):
+    """Where entries are kept. Each call is one request."""
+
+    def create(self, name: str, content: bytes, comment: str) -> bool:
+        """Create a FILE resource; False if the name is taken, and then nothing is changed."""
+
+    def replace(self, name: str, content: bytes, comment: str) -> None:
+        """Replace a FILE resource."""
+
+    def fetch(self, name: str) -> bytes | None:
+        """Return a resource's content, or None if it is not there."""
+
+    def remove(self, name: str) -> None:
+        """Delete a resource; one that is not there is fine."""
+
+    def now(self) -> datetime:
+        """Return the time of the service, as its last answer told it."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who applies."""
+
+    user: str = ""
+    host: str = ""
+    pipeline: str = ""
+    """The address of the pipeline's run, where there is one."""
+
+    commit: str = ""
+    dirty: bool = False
+    """Whether the work tree differed from `commit`."""
+
+    run: str = ""
+    """A random name: by it a run knows its own entry when the answer to creating it was lost."""
+
+    def __str__(self) -> str:
+        where = f"{self.user or 'somebody'}{f' on {self.host}' if self.host else ''}"
+        at = f" at {self.commit[:10]}{' with changes' if self.dirty else ''}" if self.commit else ""
+        return f"{where}{at}{f' ({self.pipeline})' if self.pipeline else ''}"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation of the plan, and what came of it."""
+
+    action: str
+    kind: str
+    name: str
+    outcome: str = "unknown"
+    """``done``, ``failed``, ``not tried``; ``unknown`` while it runs, and for ever if the run could not write it down."""
+
+
+class Applied(NamedTuple):
+    """An object as the last apply left it, or was about to."""
+
+    object: Resource | Function
+    modified: datetime | None = None
+    """Of a resource, as the service told it after the write; with the size it says whether somebody was there since."""
+
+    created: datetime | None = None
+    """Of a function, as the service told it: by it the function is told from one of the same name that came after."""
+
+    protected: bool = False
+    """Whether it must not be deleted: so a protection outlives its entry in the manifest."""
+
+    def is_same_function(self, have: Live) -> bool:
+        """
+        Say whether a live function is the one that was applied.
+
+        A run that was cut off did not learn when a function that it made was created. Until a later run has seen that,
+        it is the same if it is what was wanted; anything else of its name was made by somebody else.
+        """
+        was, now = self.object, have.object
+        if not isinstance(was, Function) or not isinstance(now, Function):
+            return False
+        if self.created is not None:
+            return self.created == have.created
+        return was.class_path == now.class_path and [r.folded for r in was.resources] == [
+            r.folded for r in now.resources
+        ]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One apply."""
+
+    stack: str
+    epoch: int
+    holder: Holder
+    started: datetime
+    expires: datetime
+    outcome: Outcome = "running"
+    digest: str = ""
+    """Of the plan."""
+
+    steps: tuple[Step, ...] = ()
+    objects: Mapping[Key, Applied] = field(default_factory=dict)
+    """Everything that the stack manages, once this entry's steps are made."""
+
+    back_to: int | None = None
+    """The epoch that was gone back to, if this was a rollback."""
+
+    ended_by: Holder | None = None
+    """Who ended the lease by ``unlock``, if the run did not end itself."""
+
+    @property
+    def name(self) -> str:
+        return entry_name(self.stack, self.epoch)
+
+    def known(self, key: Key) -> Applied | None:
+        """
+        Return what was applied of an object; None if it was not, or if that is not certain.
+
+        A run that was cut off, or a write that failed, leaves behind what was wanted, which may never have come about.
+        """
+        if self._uncertain and (key.kind, key.folded) in self._uncertain:
+            return None
+        return self.objects.get(key)
+
+    @functools.cached_property
+    def _uncertain(self) -> frozenset[tuple[str, str]]:
+        return frozenset((step.kind, step.name.lower()) for step in self.steps if step.outcome != "done")
+
+    def is_held(self, now: datetime) -> bool:
+        """Say whether somebody is working under this entry."""
+        return self.outcome == "running" and now < self.expires
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one look at a project saw."""
+
+    live: LiveState
+    """Everything but the entries of ledgers."""
+
+    epochs: tuple[int, ...] = ()
+    """Of the stack's ledger, ascending."""
+
+    last: Entry | None = None
+    """The newest of them."""
+
+
+def entry_name(stack: str, epoch: int) -> str:
+    """Return the resource of an epoch."""
+    return f"udfs.{stack}.{epoch}.json"

@@ -1,0 +1,81 @@
+"""What is told after looking or doing: values that `apply` and `workflow` make and `render` shows."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from reconciler.base.errors import UdfsError
+    from reconciler.base.names import Key
+    from reconciler.core.diff import Change
+    from reconciler.core.state import Live
+    from reconciler.packages import Archive
+    from reconciler.packages.content import Content
+
+
+class Outcome(enum.Enum):
+    """What became of one change."""
+
+    DONE = "done"
+    FAILED = "failed"
+    NOT_TRIED = "not tried"
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file as it would be uploaded."""
+
+    name: str
+    """Of the resource."""
+
+    type: str
+    content: Content
+    functions: tuple[str, ...]
+    """Those that list it."""
+
+    archive: Archive | None = None
+    """What it is made of, if it is of a package."""
+
+    source: tuple[str, int] | None = None
+    """Of a module that something was added to: the path of its source, and how many lines were added."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an apply did."""
+
+    outcomes: tuple[tuple[Change, Outcome], ...]
+    """In the plan's order."""
+
+    observed: Mapping[Key, Live] = field(default_factory=dict)
+    """What was seen of the objects after they were written."""
+
+    error: UdfsError | None = None
+    interrupted: bool = False
+
+    @property
+    def done(self) -> tuple[Change, ...]:
+        return tuple(change for change, outcome in self.outcomes if outcome is Outcome.DONE)
+
+    @property
+    def complete(self) -> bool:
+        return all(outcome is Outcome.DONE for _, outcome in self.outcomes)
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """One function as it is in the project."""
+
+    function: Live
+    resources: tuple[Live, ...]
+    absent: tuple[str, ...]
+    """What the function lists and the project does not hold."""
+
+    settings: tuple[tuple[str, str], ...]
+    """What an SQL script has to SET before it calls the function."""
+
+    description: str

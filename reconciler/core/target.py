@@ -1,0 +1,58 @@
+"""Target protocol: what the rest of the program knows of a service. A target decides nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from reconciler.base.names import Key
+    from reconciler.core.diff import Change
+    from reconciler.core.record import Reading, Store
+    from reconciler.core.state import Live
+
+    Progress = Callable[[int], None]
+    """Called with the number of bytes just sent."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The rows of a SELECT, as the service writes them in CSV."""
+
+    instance: str
+    names: tuple[str, ...]
+    types: tuple[str, ...] | None
+    """In the spelling of a signature; None where the service does not say."""
+    rows: Sequence[tuple[str | None, ...]]
+    is_cut: bool
+    """Whether there are more rows than the service gives out."""
+
+
+class Target(Protocol):
+    """What the rest of the program knows of a service."""
+
+    def read(self, *, full: bool = False) -> Reading:
+        """Return everything that is there, and the ledger's last word. Sends reads only; `full` trusts no memory."""
+
+    def read_one(self, key: Key) -> Live | None:
+        """Return one object as it is now, or None."""
+
+    def write(self, change: Change, contents: Mapping[str, Path], progress: Progress) -> Live | None:
+        """
+        Make one change, and return what is then there as far as it was looked at.
+
+        `contents` finds the bytes of a resource by their sha256.
+        """
+
+    @property
+    def store(self) -> Store:
+        """Where the ledger is kept."""
+
+    def query(self, text: str, settings: Mapping[str, str], name: str) -> Answer:
+        """Run a statement of SQL under some settings and return its rows; `name` is what errors call its text."""
+
+    def download(self, name: str, destination: Path) -> None:
+        """Write the content of a resource to a file."""

@@ -1,0 +1,182 @@
+"""
+What stays of earlier versions, for how long, and the way back to them.
+
+A version that no function lists any more is kept for queries that still run it, and for `rollback`: its functions then go
+back in one request each, because everything they listed is still there. The ledger knows when a version was superseded:
+when the apply ended that was the first to leave no function with it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from reconciler.base.errors import Position, Problem, Refused, UsageError
+from reconciler.core import plan
+from reconciler.core.diff import Cause, managed_by
+from reconciler.core.plan import needs
+from reconciler.core.state import Desired, Function, Resource, version_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from reconciler.base.names import Key
+    from reconciler.core.plan import Destination, Plan
+    from reconciler.core.record import Entry, Reading
+    from reconciler.core.state import Object
+
+_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+
+
+def duration(text: str) -> timedelta:
+    """Return what ``30m``, ``24h`` or ``7d`` means."""
+    found = re.fullmatch(r"([0-9]{1,4})([mhd])", text)
+    if found is None:
+        raise ValueError(text)
+    return int(found[1]) * _UNITS[found[2]]
+
+
+# --- The way back -------------------------------------------------------------------------------------------------------
+
+
+def earlier(entries: Sequence[Entry], epoch: int | None) -> Entry:
+    """
+    Return the entry to go back to, from a ledger's `entries`, the newest first.
+
+    Without an epoch it is the newest apply that got through and left other functions than there are now. After a rollback it
+    is one before the goal of that: what was gone back from, often for a reason, is gone to again only by its number.
+    """
+    if epoch is not None:
+        chosen = next((entry for entry in entries if entry.epoch == epoch), None)
+        if chosen is None:
+            raise UsageError("E614", f"the ledger has no epoch {epoch}", hint="udfs history lists those there are")
+        if chosen.outcome != "committed":
+            message = f"epoch {epoch} is {chosen.outcome}: what it left is not known"
+            raise Refused("E551", message, hint="choose one that udfs history calls committed")
+        return chosen
+    if not entries:
+        raise Refused("E551", "this stack was never applied here")
+    now, at = _functions(entries[0]), entries[0].epoch
+    for entry in entries:
+        if entry.epoch == at and entry.back_to:
+            at = entry.back_to
+        if entry.epoch <= at and entry.outcome == "committed" and _functions(entry) not in {now, frozenset()}:
+            return entry
+    raise Refused(
+        "E551",
+        f"no apply before epoch {at} left other functions than there are now",
+        hint="udfs history lists those there are; udfs rollback EPOCH goes to one by its number",
+    )
+
+
+def back(entry: Entry, reading: Reading, stack: str, destination: Destination) -> Plan:
+    """Plan how the functions become what an earlier entry left; everything else stays as it is."""
+    at = Position(entry.name)
+    was = {key: Desired(one.object, at) for key, one in entry.objects.items() if isinstance(one.object, Function)}
+    kept = _as_they_are(reading, stack, at)
+    # Protection is not what is rolled back.
+    wanted = {**kept, **{key: one._replace(protected=_is_protected(key, reading)) for key, one in was.items()}}
+    made = plan.make(
+        wanted, reading.live, stack=stack, destination=destination, last=reading.last, cause=Cause.ROLLED_BACK
+    )
+    return replace(made, refusals=(*made.refusals, *_lost(made, entry, reading)), back_to=entry.epoch)
+
+
+def _lost(made: Plan, entry: Entry, reading: Reading) -> Iterator[Problem]:
+    """Yield a refusal for each resource that is not what the functions to be brought back had then."""
+    for need in sorted({need for change in made.changes if change.desired for need in needs(change.desired.object)}):
+        have, was = reading.live.get(need), entry.objects.get(need)
+        hint = _by_hand(entry)
+        if have is None:
+            yield Problem("E552", f"{need} is no longer in the project", hint=hint)
+        elif was is not None and _md5(was.object) not in {None, _md5(have.object)}:
+            yield Problem("E552", f"{need} does not hold what it held at epoch {entry.epoch}", hint=hint)
+
+
+def _by_hand(entry: Entry) -> str:
+    """Return how to come back to what a run left; a commit is that only if nothing lay beside it."""
+    if entry.holder.commit and not entry.holder.dirty:
+        return f"check out the commit of epoch {entry.epoch} (udfs show-run {entry.epoch}), and apply that"
+    beside = "with changes that are in no commit" if entry.holder.commit else "from no commit"
+    return (
+        f"epoch {entry.epoch} was applied {beside} (udfs show-run {entry.epoch}): bring its files back, and apply them"
+    )
+
+
+def _md5(obj: Object) -> str | None:
+    return obj.md5 if isinstance(obj, Resource) else None
+
+
+# --- Collecting -----------------------------------------------------------------------------------------------------------
+
+
+def collection(
+    entries: Sequence[Entry],
+    reading: Reading,
+    stack: str,
+    destination: Destination,
+    *,
+    now: datetime,
+    grace: timedelta,
+    keep: int,
+) -> Plan:
+    """
+    Plan the removal of versions that are past their grace.
+
+    `entries` is the ledger, the newest first. What any function of the project lists stays, and so does what a rollback
+    to one of the last `keep` different states would need.
+    """
+    listed = {need for have in reading.live.values() for need in needs(have.object)}
+    kept = _as_they_are(reading, stack, Position(entries[0].name) if entries else Position("the ledger"))
+    versions = {key for key in kept if version_of(reading.live[key])} - listed
+    over = {key for key in versions if (since := superseded_at(key, entries)) and now - since >= grace}
+    # Last, and only where it matters: it reads the most of the ledger.
+    over -= _needed(entries, keep) if over else set()
+    wanted = {key: one for key, one in kept.items() if key not in over}
+    made = plan.make(
+        wanted, reading.live, stack=stack, destination=destination, last=reading.last, cause=Cause.SUPERSEDED
+    )
+    return replace(made, superseded=len(versions) - len(over))
+
+
+def superseded_at(key: Key, entries: Sequence[Entry]) -> datetime | None:
+    """Return when a version was left by the last function of the stack, at the latest; None if that is not known."""
+    ended = None
+    for entry in entries:
+        if any(key in needs(one.object) for one in entry.objects.values()):
+            return ended
+        ended = entry.expires
+    return ended
+
+
+def _needed(entries: Sequence[Entry], keep: int) -> set[Key]:
+    """Return the resources of the functions of the present state and of the `keep` before it."""
+    states: list[frozenset[Function]] = []
+    for entry in entries:
+        found = _functions(entry)
+        if entry.outcome == "committed" and found not in states:
+            states.append(found)
+        if len(states) > keep:
+            break
+    return {need for state in states for function in state for need in needs(function)}
+
+
+def _functions(entry: Entry) -> frozenset[Function]:
+    return frozenset(one.object for one in entry.objects.values() if isinstance(one.object, Function))
+
+
+def _as_they_are(reading: Reading, stack: str, at: Position) -> dict[Key, Desired]:
+    """Return everything that the stack manages, wanted as it is."""
+    return {
+        key: Desired(have.object, at, have.marker, protected=_is_protected(key, reading))
+        for key, have in reading.live.items()
+        if managed_by(have, reading.live, reading.last) == stack
+    }
+
+
+def _is_protected(key: Key, reading: Reading) -> bool:
+    applied = reading.last.known(key) if reading.last else None
+    return applied is not None and applied.protected

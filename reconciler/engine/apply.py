@@ -1,0 +1,204 @@
+"""
+Make the changes of a plan, several at a time, and say of each object what became of it.
+
+What a change needs is made before it, nothing is removed before everything is written, and within that independent
+changes do not wait for each other. A failure blocks what needs it; the rest goes on, unless the failure says that nobody
+should: a plan that turned out stale, a lost lease, refused credentials. Nothing is undone, and the same command carries
+on, because a plan is always made against what is there.
+
+One thread, the caller's, decides; the others write. When the run is asked to end (`Patience.stop`), what is in flight is
+finished and recorded, and nothing new is begun.
+"""
+
+from __future__ import annotations
+
+import functools
+import queue
+import threading
+from collections import deque
+from graphlib import TopologicalSorter
+from typing import TYPE_CHECKING, Protocol
+
+from reconciler.base.errors import AccessError, LeaseHeld, StalePlan, UdfsError
+from reconciler.core.diff import Action
+from reconciler.core.plan import needs
+from reconciler.core.report import Outcome, Report
+from reconciler.engine.attempt import attempt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from reconciler.base.names import Key
+    from reconciler.core.diff import Change
+    from reconciler.core.plan import Plan
+    from reconciler.core.state import Live
+    from reconciler.core.target import Target
+    from reconciler.engine.attempt import Patience
+
+_ENDS_THE_RUN = (StalePlan, LeaseHeld, AccessError)
+
+
+class Progress(Protocol):
+    """What a terminal may want to show while changes are made."""
+
+    def started(self, change: Change) -> None: ...
+
+    def sent(self, change: Change, size: int) -> None:
+        """Called from the thread that writes."""
+
+    def finished(self, change: Change) -> None: ...
+
+
+class Silent:
+    """A `Progress` that shows nothing."""
+
+    def started(self, change: Change) -> None:
+        """Show nothing."""
+
+    def sent(self, change: Change, size: int) -> None:
+        """Show nothing."""
+
+    def finished(self, change: Change) -> None:
+        """Show nothing."""
+
+
+def apply(
+    plan: Plan,
+    target: Target,
+    contents: Mapping[str, Path],
+    progress: Progress,
+    *,
+    patience: Patience,
+    require_lease: Callable[[], None] = lambda: None,
+    writers: int = 8,
+) -> Report:
+    """
+    Make the changes of `plan`. `contents` finds the bytes of a resource by their sha256.
+
+    `require_lease` is called before each write and raises when the lease is lost. Errors do not leave: they are in the
+    report, beside what was done.
+    """
+    write = functools.partial(_write, target, contents, progress, patience, require_lease)
+    run = _Run(plan, write, progress, patience.stop, max(1, min(writers, len(plan.changes))))
+    run.make(change for change in plan.changes if change.action is not Action.DELETE)
+    if run.is_complete_so_far:
+        run.make(change for change in plan.changes if change.action is Action.DELETE)
+    return run.report()
+
+
+def _write(
+    target: Target,
+    contents: Mapping[str, Path],
+    progress: Progress,
+    patience: Patience,
+    require_lease: Callable[[], None],
+    change: Change,
+) -> Live | None:
+    return attempt(change, target, contents, functools.partial(progress.sent, change), patience, require_lease)
+
+
+class _Run:
+    """One apply: what was begun, what ended how."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        write: Callable[[Change], Live | None],
+        progress: Progress,
+        stop: threading.Event,
+        writers: int,
+    ) -> None:
+        self._plan, self._write, self._progress, self._stop, self._writers = plan, write, progress, stop, writers
+        self._outcomes: dict[Key, Outcome] = {}
+        self._observed: dict[Key, Live] = {}
+        self._errors: list[UdfsError] = []
+
+    @property
+    def is_complete_so_far(self) -> bool:
+        return not self._errors and not self._stop.is_set()
+
+    def make(self, changes: Iterable[Change]) -> None:
+        """Make some of the plan's changes, each after those that it needs."""
+        by_key = {change.key: change for change in changes}
+        place = {key: number for number, key in enumerate(by_key)}
+        sorter = TopologicalSorter(_order(by_key))
+        sorter.prepare()
+        tasks: queue.SimpleQueue[Change | None] = queue.SimpleQueue()
+        results: queue.SimpleQueue[tuple[Change, Live | BaseException | None]] = queue.SimpleQueue()
+        for _ in range(self._writers):
+            threading.Thread(target=_work, args=(self._write, tasks, results), name="udfs-writer", daemon=True).start()
+        ready: deque[Key] = deque()
+        in_flight = 0
+        try:
+            while sorter.is_active():
+                ready.extend(sorted(sorter.get_ready(), key=place.__getitem__))
+                # No more than there are hands: what waits in a queue could not be taken back.
+                while ready and in_flight < self._writers and self._may_begin:
+                    change = by_key[ready.popleft()]
+                    self._progress.started(change)
+                    tasks.put(change)
+                    in_flight += 1
+                if not in_flight:
+                    return
+                change, result = results.get()
+                in_flight -= 1
+                if self._record(change, result):
+                    sorter.done(change.key)
+        finally:
+            for _ in range(self._writers):
+                tasks.put(None)
+
+    @property
+    def _may_begin(self) -> bool:
+        return not self._stop.is_set() and not any(isinstance(error, _ENDS_THE_RUN) for error in self._errors)
+
+    def _record(self, change: Change, result: Live | BaseException | None) -> bool:
+        """Note how a change ended and say whether what needs it may begin."""
+        if isinstance(result, UdfsError):
+            self._outcomes[change.key] = Outcome.FAILED
+            self._errors.append(result)
+            return False
+        if isinstance(result, BaseException):
+            raise result
+        self._outcomes[change.key] = Outcome.DONE
+        if result is not None:
+            self._observed[change.key] = result
+        self._progress.finished(change)
+        return True
+
+    def report(self) -> Report:
+        outcomes = tuple((c, self._outcomes.get(c.key, Outcome.NOT_TRIED)) for c in self._plan.changes)
+        error = self._errors[0] if self._errors else None
+        if error is not None and len(self._errors) > 1:
+            # Each failure is told; the first decides the exit code.
+            error.problems = tuple(dict.fromkeys(problem for one in self._errors for problem in one.problems))
+        interrupted = self._stop.is_set() and any(outcome is not Outcome.DONE for _, outcome in outcomes)
+        return Report(outcomes, self._observed, error, interrupted)
+
+
+def _work(
+    write: Callable[[Change], Live | None],
+    tasks: queue.SimpleQueue[Change | None],
+    results: queue.SimpleQueue[tuple[Change, Live | BaseException | None]],
+) -> None:
+    """Write what is put on `tasks` until None comes."""
+    while (change := tasks.get()) is not None:
+        try:
+            results.put((change, write(change)))
+        except BaseException as error:  # noqa: BLE001 - it is raised again in the thread that decides
+            results.put((change, error))
+
+
+def _order(changes: Mapping[Key, Change]) -> dict[Key, list[Key]]:
+    """Return what each change waits for: a function for its resources, a resource's end for its functions' ends."""
+    waits: dict[Key, list[Key]] = {key: [] for key in changes}
+    for key, change in changes.items():
+        side = change.live if change.action is Action.DELETE else change.desired
+        assert side is not None
+        for need in needs(side.object):
+            if need in changes and change.action is Action.DELETE:
+                waits[need].append(key)
+            elif need in changes:
+                waits[key].append(need)
+    return waits

@@ -1,0 +1,131 @@
+"""
+Make one change, and know what to do when the answer does not come.
+
+An error says what is known of its outcome. *Safe*: the service did not act, so the change is sent again. *Unknown*: it
+may have acted (the connection broke, a gateway answered), so the object is looked at first: as wanted, the change is
+made; as it was, it is sent again; anything else, somebody was there in between. *Final*: sending again would not help.
+The service has no way to tell two equal requests apart, so nothing is ever repeated blindly.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from reconciler.base.errors import ServiceError, StalePlan
+from reconciler.core.diff import Action
+from reconciler.core.plan import observation
+from reconciler.core.state import Live
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from reconciler.core.diff import Change
+    from reconciler.core.target import Target
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a change is tried."""
+
+    clock: Callable[[], float]
+    """Seconds that only go forward."""
+
+    stop: threading.Event = field(default_factory=threading.Event)
+    """Set when the run is to end: nothing is waited for or tried again."""
+
+    jitter: Callable[[], float] = lambda: 1.0
+    """A factor around 1, so that many writers do not come back at the same moment."""
+
+    attempts: int = 5
+    first_wait: float = 0.5
+    """Seconds; doubled each time."""
+
+    longest_wait: float = 30.0
+    deadline: float = 300.0
+    """Seconds after which a change is not tried again."""
+
+    def before_attempt(self, number: int, error: ServiceError, begun: float) -> bool:
+        """Wait before attempt `number` (2, 3, …) and say whether it should be made."""
+        seconds = min(self.first_wait * 2.0 ** (number - 2), self.longest_wait) * self.jitter()
+        seconds = max(seconds, error.retry_after or 0.0)
+        if number > self.attempts or self.clock() + seconds > begun + self.deadline:
+            return False
+        return not self.stop.wait(seconds)
+
+
+def attempt(
+    change: Change,
+    target: Target,
+    contents: Mapping[str, Path],
+    sent: Callable[[int], None],
+    patience: Patience,
+    require_lease: Callable[[], None],
+) -> Live | None:
+    """Make one change and return what was seen of the object afterwards; raises what could not be helped."""
+    begun, number = patience.clock(), 1
+    require_unmoved(change, target)
+    while True:
+        require_lease()
+        try:
+            return target.write(change, contents, sent)
+        except StalePlan:
+            # Taken, by somebody else or by this very request: some proxies deliver one twice.
+            found = target.read_one(change.key) if change.action is Action.CREATE else None
+            if found is not None and is_made(change, found):
+                return found
+            raise
+        except ServiceError as error:
+            if error.outcome == "final":
+                raise
+            number += 1
+            if not patience.before_attempt(number, error, begun):
+                raise
+            if error.outcome == "unknown":
+                found = target.read_one(change.key)
+                if is_made(change, found):
+                    return found
+                require_unmoved(change, target, found)
+
+
+_UNREAD = object()
+
+
+def require_unmoved(change: Change, target: Target, found: Live | object | None = _UNREAD) -> None:
+    """
+    Raise `StalePlan` if an object is not the one that was planned against; `found` spares the look.
+
+    Before a create nothing is looked at: the service refuses a name that is taken.
+    """
+    if found is _UNREAD:
+        if change.action is Action.CREATE:
+            return
+        found = target.read_one(change.key)
+    if observation(found) != observation(change.live) or _holder(change.live) != _holder(found):  # type: ignore[arg-type]
+        raise moved(change, found)  # type: ignore[arg-type]
+
+
+def _holder(live: Live | None) -> str | None:
+    """Return the stack that marks a resource: where it has changed, the resource is somebody else's, whatever is in it."""
+    return live.marker.stack if live is not None and live.marker is not None else None
+
+
+def moved(change: Change, found: Live | None) -> StalePlan:
+    """Return the error for an object that is no longer what the plan rests on."""
+    who = f" by {found.updater}" if found and found.updater else ""
+    what = "is gone" if found is None else f"was {'created' if change.live is None else 'changed'}{who}"
+    return StalePlan(
+        "E506",
+        f"{change.key} {what} since the plan was made",
+        hint="run the command again and look at the new plan",
+    )
+
+
+def is_made(change: Change, found: Live | None) -> bool:
+    """Say whether an object is as a change wanted it."""
+    if change.desired is None or found is None:
+        return change.desired is None and found is None
+    wanted = Live(change.desired.object)
+    return observation(found) == observation(wanted) and found.marker == change.marker

@@ -1,0 +1,87 @@
+"""
+What a project holds, as a file: for planning where there is neither network nor an account.
+
+A dump is one reading (`ledger.Reading`) of one stack's project: every object as the listings tell it, and the newest
+entry of the stack's ledger. It holds no content and no credentials. A plan made against it says so; saved, it is held
+against the project itself before anything is written, like every saved plan.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from reconciler.base.errors import UsageError
+from reconciler.core.record import Reading
+from reconciler.engine import ledger
+from reconciler.engine.saved_plan import live_of
+from reconciler.render import documents as document
+from reconciler.render.documents import DumpDocument, DumpedDocument
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from reconciler.core.plan import Destination
+
+FORMAT = "udfs.dump/1"
+_AGAIN = "write a new one with: udfs dump --out FILE"
+
+
+def write(reading: Reading, stack: str, destination: Destination, taken: datetime) -> DumpDocument:
+    """Return the document of a reading, objects sorted by key."""
+    return DumpDocument(
+        stack=stack,
+        project=destination.project,
+        schema=destination.schema,
+        taken=taken,
+        epochs=reading.epochs,
+        last=json.loads(ledger.dump(reading.last)) if reading.last else None,
+        objects=tuple(
+            DumpedDocument(kind=key.kind, live=document.live(have)) for key, have in sorted(reading.live.items())
+        ),
+    )
+
+
+def read(content: bytes, name: str) -> DumpDocument:
+    """Read a dump's document; E522 for a file that is not one, E517 for a newer one. `name` is how errors call the file."""
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError) as cause:
+        raise UsageError("E522", f"the dump '{name}' is not JSON", hint=_AGAIN) from cause
+    form = found.get("format") if isinstance(found, dict) else None
+    if isinstance(form, str) and form.startswith("udfs.dump/") and form != FORMAT:
+        raise UsageError("E517", f"the dump '{name}' has the format '{form}'", hint="use the udfs that wrote it")
+    if form != FORMAT:
+        raise UsageError("E522", f"the file '{name}' is not a dump", hint=_AGAIN)
+    try:
+        return DumpDocument.model_validate_json(content)
+    except ValidationError as cause:
+        first = cause.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise UsageError(
+            "E522", f"the dump '{name}' is not understood: {place}: {first['msg']}", hint=_AGAIN
+        ) from cause
+
+
+def reading_of(told: DumpDocument, stack: str, destination: Destination, name: str) -> Reading:
+    """Return the reading that a dump holds; E523 if it is of another stack or project."""
+    here = (stack, destination.project, destination.schema)
+    if here != (told.stack, told.project, told.schema_):
+        raise UsageError(
+            "E523",
+            f"the dump '{name}' is of {_place(told.stack, told.project, told.schema_)}, "
+            f"and the manifest is about {_place(*here)}",
+            hint="name the target that was dumped with --target",
+        )
+    try:
+        live = [live_of(one.kind, one.live) for one in told.objects]
+    except ValueError as cause:
+        raise UsageError("E522", f"the dump '{name}' is not understood: {cause}", hint=_AGAIN) from cause
+    last = ledger.parse(json.dumps(told.last).encode(), f"in '{name}'") if told.last is not None else None
+    return Reading({have.object.key: have for have in live}, told.epochs, last)
+
+
+def _place(stack: str, project: str, schema: str | None) -> str:
+    return f"stack '{stack}' in project {project}{f', schema {schema}' if schema else ''}"

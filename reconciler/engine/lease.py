@@ -1,0 +1,205 @@
+"""
+Hold the lease of a stack while an apply runs: take it, keep it alive, and write down what came of it.
+
+The entry that takes the lease already holds the plan and every object that is managed before or after it, so whoever
+finds it after a crash knows what is ours. While the run works, a thread renews it; before a write the entry is looked at,
+at most every few seconds, and a lease that was ended by ``unlock``, overtaken by a later epoch, or has run out stops the
+run. A run that cannot go on for whatever reason gives its lease back.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from reconciler.base.errors import LeaseHeld, ServiceError, UdfsError
+from reconciler.core.diff import Action
+from reconciler.core.record import Applied, Entry, Step, entry_name
+from reconciler.core.report import Outcome
+from reconciler.core.state import Resource
+from reconciler.engine import ledger
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from types import TracebackType
+
+    from reconciler.base.names import Key
+    from reconciler.core import record
+    from reconciler.core.diff import Change
+    from reconciler.core.plan import Plan
+    from reconciler.core.record import Holder, Reading, Store
+    from reconciler.core.report import Report
+    from reconciler.engine.attempt import Patience
+
+RENEWALS = 3
+"""How often a lease is renewed within its life: two renewals may fail before it is lost."""
+
+LOOK_SECONDS = 3.0
+"""A write may be made on a look at the entry that is at most so old."""
+
+
+class Lease:
+    """The lease of one apply, as a context manager: entering takes it, `finish` says what came of the run."""
+
+    def __init__(self, store: Store, plan: Plan, reading: Reading, holder: Holder, patience: Patience) -> None:
+        self._store, self._reading, self._patience = store, reading, patience
+        now = store.now()
+        self._before = dict(reading.last.objects) if reading.last else {}
+        self.entry = Entry(
+            stack=plan.stack,
+            epoch=(reading.epochs[-1] if reading.epochs else 0) + 1,
+            holder=holder,
+            started=now,
+            expires=now + ledger.LEASE,
+            digest=plan.digest,
+            steps=tuple(Step(c.action.value, c.key.kind, c.key.name) for c in plan.changes),
+            # What is about to be deleted is still ours until it is gone.
+            objects={**self._before, **_kept(plan), **_wanted(plan)},
+            back_to=plan.back_to,
+        )
+        self._looked = patience.clock()
+        self._finished = False
+        self._robbed: LeaseHeld | None = None
+        self._stop, self._entry_is_mine = threading.Event(), threading.RLock()
+        self._renewing = threading.Thread(target=self._renew, name="udfs-lease", daemon=True)
+
+    def __enter__(self) -> Lease:  # noqa: PYI034 - Self needs Python 3.11
+        """Take the lease, or raise `LeaseHeld` before anything was written."""
+        ledger.require_free(self._reading.last, self._store.now())
+        ledger.take(self._store, self.entry)
+        self._looked = self._patience.clock()
+        self._renewing.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._renewing.join()
+        if error is not None and not self._finished:
+            self._abandon()
+
+    def require(self) -> None:
+        """Raise `LeaseHeld` if somebody ended or overtook this lease, or if it ran out."""
+        with self._entry_is_mine:
+            if self._robbed is not None:
+                raise self._robbed
+            if self._patience.clock() - self._looked >= LOOK_SECONDS:
+                self._look()
+            if self._store.now() >= self.entry.expires:
+                raise self._lost("ran out")
+
+    def finish(self, plan: Plan, report: Report) -> None:
+        """Write down what came of the run, and remove entries that are too old."""
+        self._stop.set()
+        self._renewing.join()
+        ending: record.Outcome = "interrupted" if report.interrupted else "failed" if report.error else "committed"
+        steps = tuple(Step(c.action.value, c.key.kind, c.key.name, end.value) for c, end in report.outcomes)
+        entry = ledger.finished(self.entry, ending, steps, self._after(plan, report), self._store.now())
+        self._write_down(entry)
+        self._finished = True
+        for epoch in ledger.collectable(self._reading.epochs, entry.epoch):
+            # An old entry that stays is removed by the next apply.
+            with suppress(UdfsError):
+                self._store.remove(entry_name(entry.stack, epoch))
+
+    def _write_down(self, entry: Entry) -> None:
+        """Replace the entry, if it is still this run's; the same bytes may be sent any number of times."""
+        begun, number = self._patience.clock(), 1
+        while True:
+            try:
+                self._look()
+                self._store.replace(entry.name, ledger.dump(entry), ledger.comment_of(entry))
+            except ServiceError as error:
+                number += 1
+                if error.outcome == "final" or not self._patience.before_attempt(number, error, begun):
+                    raise
+            else:
+                return
+
+    def _abandon(self) -> None:
+        """
+        End the lease of a run that cannot say what came of it, as far as that is possible.
+
+        The entry keeps everything that may have been made; which of it was is for the next plan to see.
+        """
+        with suppress(UdfsError):
+            self._look()
+            ended = ledger.finished(self.entry, "interrupted", self.entry.steps, self.entry.objects, self._store.now())
+            self._store.replace(ended.name, ledger.dump(ended), ledger.comment_of(ended))
+
+    def _after(self, plan: Plan, report: Report) -> dict[Key, Applied]:
+        objects = {**self._before, **_kept(plan)}
+        for change, outcome in report.outcomes:
+            if outcome is Outcome.DONE and change.action in {Action.DELETE, Action.RELEASE}:
+                objects.pop(change.key, None)
+            elif change.desired is not None and outcome is not Outcome.NOT_TRIED:
+                # A write that failed may have taken effect: what was wanted is still ours.
+                seen = report.observed.get(change.key)
+                objects[change.key] = Applied(
+                    change.desired.object,
+                    seen.modified if seen else None,
+                    _created(change) or (seen.created if seen and change.key.kind == "function" else None),
+                    change.desired.protected,
+                )
+        return objects
+
+    def _renew(self) -> None:
+        while not self._stop.wait(ledger.LEASE.total_seconds() / RENEWALS):
+            try:
+                with self._entry_is_mine:
+                    self._look()
+                    self.entry = ledger.renewed(self.entry, self._store.now())
+                    self._store.replace(self.entry.name, ledger.dump(self.entry), ledger.comment_of(self.entry))
+            except LeaseHeld as lost:
+                self._robbed = lost  # for the next write
+                return
+            except UdfsError:
+                continue  # there is time for two more
+
+    def _look(self) -> None:
+        """See whether the entry is still this run's: one that somebody ended must not come back to life."""
+        found = self._store.fetch(self.entry.name)
+        if found is None:
+            raise self._lost("was ended")
+        entry = ledger.parse(found, self.entry.name)
+        if entry.outcome != "running" or entry.holder != self.entry.holder:
+            raise self._lost(f"was ended{f' by {entry.ended_by}' if entry.ended_by else ''}")
+        if self._store.fetch(entry_name(self.entry.stack, self.entry.epoch + 1)) is not None:
+            raise self._lost("was overtaken")
+        self._looked = self._patience.clock()
+
+    def _lost(self, how: str) -> LeaseHeld:
+        return LeaseHeld(
+            "E613",
+            f"the lease of epoch {self.entry.epoch} {how} while this run was working",
+            hint="udfs history shows what was applied since; look at a new plan before you go on",
+        )
+
+
+def _wanted(plan: Plan) -> dict[Key, Applied]:
+    return {
+        c.key: Applied(c.desired.object, None, _created(c), c.desired.protected)
+        for c in plan.changes
+        if c.desired is not None
+    }
+
+
+def _kept(plan: Plan) -> dict[Key, Applied]:
+    """Return what is as it should be, with the times that were seen: it was not written, and is known all the same."""
+    return {
+        c.key: Applied(
+            c.desired.object,
+            c.live.modified if isinstance(c.live.object, Resource) else None,
+            _created(c),
+            c.desired.protected,
+        )
+        for c in plan.unchanged
+        if c.desired is not None and c.live is not None
+    }
+
+
+def _created(change: Change) -> datetime | None:
+    """Return when a function was created that was there before: replacing it does not create it anew."""
+    return change.live.created if change.key.kind == "function" and change.live else None

@@ -1,0 +1,115 @@
+"""
+Whether a project is still what a plan was made against.
+
+Between the look and the first write lie seconds in a pipeline, minutes at a prompt, days before an approval. So the whole
+plan is held against a second look: what it changes, what it relies on without changing it, whose each object is, and who
+else has come to need what it deletes. An apply does so when it holds the lease, a saved plan before that too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from reconciler.base.errors import Problem, Refused, StalePlan
+from reconciler.core.diff import Action, managed_by
+from reconciler.core.plan import needed_by_strangers, observation
+from reconciler.core.state import Function, Resource
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from reconciler.core.diff import Change
+    from reconciler.core.plan import Plan
+    from reconciler.core.record import Entry
+    from reconciler.core.state import Live, LiveState
+
+AGAIN = "make a new plan and look at it"
+
+
+def require(plan: Plan, live: LiveState, last: Entry | None, *, first: tuple[Problem, ...] = ()) -> None:
+    """
+    Raise `StalePlan`, with everything that moved and who moved it, unless `live` is what the plan was made against.
+
+    `last` is the newest entry of the ledger before this apply; `first` is what is known to have moved already. What the
+    plan leaves alone is looked at too: a function that is created relies on a resource that was there. Raises `Refused`
+    if somebody else has come to need what would be deleted.
+    """
+    relied = sorted((*plan.changes, *plan.unchanged, *plan.shared), key=lambda change: change.key)
+    moved = [
+        *first,
+        *(
+            Problem("E506", f"{change.key} {why} since the plan was made")
+            for change in relied
+            if (why := why_moved(change.live, live.get(change.key)))
+        ),
+    ]
+    if moved:
+        raise _stale(moved)
+    # The marks that make a function ours are on its resources, so this is asked when all of those are in their place.
+    lost = [
+        Problem("E506", f"{change.key} {_lost(change, plan)}")
+        for change in relied
+        if (found := live.get(change.key)) and managed_by(found, live, last) != _holder(change, plan)
+    ]
+    if lost:
+        raise _stale(lost)
+    if strangers := list(needed_by_strangers(plan.changes, live)):
+        raise Refused.of(strangers)
+
+
+def _stale(moved: list[Problem]) -> StalePlan:
+    """Make one error that tells of the ledger first, and only once what to do."""
+    error = StalePlan(moved[0].code, moved[0].message)
+    error.problems = (*moved[:-1], replace(moved[-1], hint=AGAIN))
+    return error
+
+
+def _holder(change: Change, plan: Plan) -> str | None:
+    """Return the stack that must still manage an object."""
+    if change.action is Action.ADOPT:
+        return None
+    marker = change.live.marker if change in plan.shared and change.live else None
+    return marker.stack if marker else plan.stack
+
+
+def _lost(change: Change, plan: Plan) -> str:
+    holder = _holder(change, plan)
+    if holder is None:
+        return "was taken by a stack since"
+    return f"is no longer marked as {'this stack' if holder == plan.stack else f'stack {holder}'}'s"
+
+
+def why_moved(was: Live | None, now: Live | None) -> str | None:
+    """Return what happened to an object and who did it, as far as the service tells; None if nothing did."""
+    if was is None:
+        return f"was created{_by(now.owner)}{_on(now.created)}" if now else None
+    if now is None:
+        return "was deleted"
+    if was.created != now.created:
+        return f"was deleted, and created again{_by(now.owner)}{_on(now.created)}"
+    if _pin(was) == _pin(now) or _pin(_as_listed(was)) == _pin(now):
+        return None
+    if isinstance(now.object, Function):
+        return "was changed (the service does not tell who changes functions)"
+    return f"was changed{_by(now.updater)}{_on(now.modified)}"
+
+
+def _as_listed(live: Live) -> Live:
+    """Return an object as a listing shows it that is not ours: without its MD5, which nobody asked for."""
+    if isinstance(live.object, Resource) and live.marker is None:
+        return live._replace(object=live.object._replace(md5=None))
+    return live
+
+
+def _pin(live: Live) -> tuple[object, ...]:
+    """Return all that must still be seen: what an apply looks at before a write, and who was there last and when."""
+    return (observation(live), live.owner, live.updater, live.modified)
+
+
+def _by(who: str) -> str:
+    return f" by {who}" if who else ""
+
+
+def _on(when: datetime | None) -> str:
+    return f" on {when:%Y-%m-%d %H:%MZ}" if when else ""

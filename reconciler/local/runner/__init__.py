@@ -1,0 +1,235 @@
+"""
+Run a MaxCompute Python UDF here, as a worker of the service would.
+
+    interpreter = locate("cp37", env)                       which CPython: interpreters.py
+    job = Job("import_numpy.TryImport", resources, "cp37")
+    with call(interpreter, job, rows) as results:           a fresh directory: layout.py
+        for value in results:                               a process in it: process.py, worker.py
+            ...                                             rows and values on the way: calls.py, wire.py
+
+`session` instead of `call` keeps the process for more than one call.
+
+`call` lays the resources out in a new directory, starts the interpreter there without this machine's packages and
+without the user's environment, loads the class, and streams rows through it. Nothing is shared with the process but
+three pipes: `worker.py` is standard library only, in the syntax that 2.7 and 3.x have in common, and knows nothing of
+this package.
+
+This package imports nothing else of ours and reads neither the environment nor the clock's date: what it is to know is
+passed in. It is also the only place that starts processes.
+
+It is no sandbox. The function runs with the rights of whoever calls; what is kept from it is what the service would
+not show it either.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reconciler.local.runner.calls import Call, Description, Session, remove
+from reconciler.local.runner.columns import Columns
+from reconciler.local.runner.errors import (
+    ArgumentsRejected,
+    Attempt,
+    Cancelled,
+    FunctionError,
+    FunctionNotLoadable,
+    FunctionRaised,
+    InterpreterNotFound,
+    InterpreterUnsuitable,
+    ResourceUnusable,
+    RunnerError,
+    SignatureInvalid,
+    UnsafeArchive,
+    WorkerDied,
+    WorkerTimedOut,
+    WrongResult,
+)
+from reconciler.local.runner.importing import failures
+from reconciler.local.runner.interpreters import (
+    RUNTIMES,
+    SERVICE_ABI,
+    Interpreter,
+    available,
+    how_to_get,
+    locate,
+    variable,
+)
+from reconciler.local.runner.layout import ResourceFile, ResourceType, Table, is_native, prepare
+from reconciler.local.runner.process import Worker, isolation
+from reconciler.local.runner.wire import Json, Text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from reconciler.local.runner.layout import Layout
+
+__all__ = [
+    "RUNTIMES",
+    "SERVICE_ABI",
+    "ArgumentsRejected",
+    "Attempt",
+    "Call",
+    "Cancelled",
+    "Columns",
+    "Description",
+    "FunctionError",
+    "FunctionNotLoadable",
+    "FunctionRaised",
+    "Interpreter",
+    "InterpreterNotFound",
+    "InterpreterUnsuitable",
+    "Job",
+    "Json",
+    "ResourceFile",
+    "ResourceType",
+    "ResourceUnusable",
+    "RunnerError",
+    "Session",
+    "SignatureInvalid",
+    "Table",
+    "Text",
+    "UnsafeArchive",
+    "WorkerDied",
+    "WorkerTimedOut",
+    "WrongResult",
+    "available",
+    "call",
+    "failures",
+    "how_to_get",
+    "is_native",
+    "locate",
+    "session",
+    "variable",
+]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to run: a function as it is registered, with the local files of its resources."""
+
+    class_path: str
+    """`module.Class`, where `module.py` is one of the PY resources."""
+    resources: tuple[ResourceFile, ...]
+    runtime: str
+    """`cp27`, `cp37` or `cp311`."""
+    machine: str = "x86_64"
+    """Of the workers, as `uname -m` has it: what native code among the resources was built for."""
+
+
+def call(
+    interpreter: Interpreter,
+    job: Job,
+    rows: Iterable[Sequence[object]],
+    *,
+    directory: Path | None = None,
+    timeout: float | None = None,
+    memory: int | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Call:
+    """Load the class of `job` and return its results over `rows`, which are read as results are taken."""
+    options: Any = {"directory": directory, "timeout": timeout, "memory": memory, "cancelled": cancelled}
+    return session(interpreter, job, **options).call(rows, last=True)
+
+
+def session(
+    interpreter: Interpreter,
+    job: Job,
+    *,
+    directory: Path | None = None,
+    timeout: float | None = None,
+    memory: int | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+    origins: bool = False,
+) -> Session:
+    """
+    Load the class of `job`, to be called as often as one likes.
+
+    `directory` is where the worker's files go, new or empty, and kept; without it they go to a temporary directory that
+    is removed. `timeout` is how many seconds the worker may take to load the class, and then for each batch of rows;
+    `memory` how many bytes of address space it may have. `cancelled` is asked while an answer is waited for, a few times
+    a second; where it says yes the call ends with `Cancelled`. With `origins` a table function's rows come with the number
+    of the row each came from, for `Columns`.
+    """
+    _check_runtime(interpreter, job)
+    _check_module(job)
+    temporary = None if directory is not None else Path(tempfile.mkdtemp(prefix="udfs-")).resolve()
+    root = temporary or Path(directory or "").resolve()
+    try:
+        layout = prepare(root, job.resources)
+        _check_native(interpreter, job, layout)
+        worker = _start(interpreter, layout, root)
+        made = Session(worker, job.class_path, timeout=timeout, cancelled=cancelled, temporary=temporary)
+        made.native = layout.native
+    except BaseException:
+        if temporary is not None:
+            remove(temporary)
+        raise
+    try:
+        made.start(_description(job, layout, memory, origins=origins))
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+def _start(interpreter: Interpreter, layout: Layout, root: Path) -> Worker:
+    command = [str(interpreter.path), *isolation(interpreter.version)]
+    try:
+        return Worker(command, layout.cwd, layout.tmp, root / "progress")
+    except OSError as error:
+        raise InterpreterUnsuitable(f"{interpreter.path} cannot be started: {error.strerror}") from error
+
+
+def _check_runtime(interpreter: Interpreter, job: Job) -> None:
+    if job.runtime not in (interpreter.runtime, interpreter.stands_in_for):
+        raise InterpreterUnsuitable(f"{interpreter.path} is a {interpreter.runtime}, and the job is for {job.runtime}")
+
+
+def _check_native(interpreter: Interpreter, job: Job, layout: Layout) -> None:
+    """An extension built for the service's ABI does not load elsewhere, or loads and then crashes."""
+    wanted = SERVICE_ABI[job.runtime]
+    if not layout.native:
+        return
+    if interpreter.machine != job.machine:
+        raise InterpreterUnsuitable(
+            f"{job.class_path} cannot run here: {layout.native[0]} is native code for {job.machine} Linux, and "
+            f"{interpreter.path} runs on {interpreter.machine}",
+            hint="run it on a machine of that kind; pure Python runs on any",
+        )
+    if interpreter.abi == wanted:
+        return
+    # An extension of Python makes the better example; what is called lib… is most often plain C.
+    example = next((name for name in layout.native if "/lib" not in name), layout.native[0])
+    reason = f"{example} is native code for {wanted}, and {interpreter.path} is {interpreter.abi}"
+    if interpreter.abi == "cp27mu":
+        reason += ": it was built with wide Unicode and lacks the PyUnicodeUCS2_* symbols"
+    raise InterpreterUnsuitable(f"{job.class_path} cannot run here: {reason}", hint=how_to_get(job.runtime))
+
+
+def _check_module(job: Job) -> None:
+    module, _, name = job.class_path.rpartition(".")
+    stems = [
+        resource.name[:-3] for resource in job.resources if resource.type == "py" and resource.name.endswith(".py")
+    ]
+    if not module or not name:
+        raise FunctionNotLoadable(f"{job.class_path!r} is not of the form module.Class")
+    if module.split(".")[0] not in stems:
+        there = ", ".join(f"{stem}.py" for stem in stems) or "none"
+        raise FunctionNotLoadable(
+            f"{job.class_path} cannot be loaded: no PY resource is called {module}.py",
+            hint=f"PY resources of the function: {there}; the spelling counts",
+        )
+
+
+def _description(job: Job, layout: Layout, memory: int | None, *, origins: bool) -> dict[str, object]:
+    return {
+        "class": job.class_path,
+        "modules": [resource.name[:-3] for resource in job.resources if resource.type == "py"],
+        "resources": {resource.name: resource.type for resource in job.resources},
+        "tables": {name: str(path) for name, path in layout.tables.items()},
+        "limits": {"memory": memory},
+        "origins": origins,
+    }

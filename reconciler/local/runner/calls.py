@@ -1,0 +1,374 @@
+"""
+Calling a function over many rows: batches out, batches in, memory that does not grow with their number.
+
+Some batches are always on their way, so that this process writes the next and reads the last while the worker is at
+work. A batch starts small, that the first result is there at once, and grows to a few thousand rows or a megabyte.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import weakref
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from reconciler.local.runner import wire
+from reconciler.local.runner.errors import (
+    ArgumentsRejected,
+    Cancelled,
+    FunctionError,
+    FunctionNotLoadable,
+    FunctionRaised,
+    SignatureInvalid,
+    WorkerDied,
+    WorkerTimedOut,
+    WrongResult,
+)
+from reconciler.local.runner.process import WORKER, Died, Frame, GivenUp, Log, TimedOut, Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+FIRST_ROWS = 64
+MOST_ROWS = 4096
+BATCH_BYTES = 1 << 20
+IN_FLIGHT = 3
+
+Arguments: TypeAlias = "Callable[[int | None], tuple[object, ...] | None]"
+"""What the row of a number was given, as far as that is known."""
+
+_STAGES = {
+    0: "while its module was imported",
+    1: "while its class was constructed",
+    3: "after the last row",
+    4: "between two rows",
+}
+_IN_ROW = 2
+
+_FAILURES: dict[str, type[FunctionError]] = {
+    "load": FunctionNotLoadable,
+    "signature": SignatureInvalid,
+    "arguments": ArgumentsRejected,
+    "raised": FunctionRaised,
+    "result": WrongResult,
+}
+
+
+@dataclass(frozen=True)
+class Description:
+    """What the loaded class says of itself."""
+
+    kind: Literal["udf", "udtf", "udaf"]
+    signature: str | None
+    """As written in `@annotate`; None for a UDTF that has none."""
+    inputs: tuple[str, ...] | None
+    """The types of the arguments; None when any are taken."""
+    outputs: tuple[str, ...] | None
+    """The types of the results; None when `forward` decides."""
+
+
+@dataclass(frozen=True)
+class _Batch:
+    start: int
+    rows: list[Sequence[object]]
+
+
+class Session:
+    """
+    A function that is loaded and answers one call after the other, each with a new instance of its class.
+
+    The module stays imported between calls, as it does between the tasks of a worker on the service. A session ends with the
+    first call that runs out of time or kills the process, with `close`, or when nobody holds it any more.
+    """
+
+    def __init__(
+        self,
+        worker: Worker,
+        class_path: str,
+        *,
+        timeout: float | None,
+        cancelled: Callable[[], bool],
+        temporary: Path | None,
+    ) -> None:
+        self.worker = worker
+        self.class_path = class_path
+        self._timeout = timeout
+        self._cancelled = cancelled
+        self._fresh = True
+        self.native: tuple[str, ...] = ()
+        """Shared objects among the resources."""
+        self.is_last = True
+        """Whether nothing comes after the call at hand; so it is for a class that cannot be loaded."""
+        self.close = weakref.finalize(self, _clean_up, worker, temporary)
+        """End the process and remove its directory. Harmless twice."""
+        self.description: Description
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be called."""
+        return self.close.alive
+
+    def start(self, job: dict[str, object]) -> None:
+        """Have the worker load the class."""
+        self.worker.send(wire.frame(job))
+        header = self.receive(_unknown).header
+        inputs, outputs = header["inputs"], header["outputs"]
+        self.description = Description(
+            header["function"],
+            header["signature"],
+            None if inputs is None else tuple(inputs),
+            None if outputs is None else tuple(outputs),
+        )
+
+    def call(self, rows: Iterable[Sequence[object]], *, last: bool = False) -> Call:
+        """Return the results over `rows`, to be read before the next call; after the `last` one the session ends."""
+        self.is_last = last
+        if self._fresh:
+            self._fresh = False  # the class was constructed when it was loaded
+        else:
+            self.worker.log = Log()
+            self.worker.send(wire.frame({"kind": "begin"}))
+        return Call(self, rows)
+
+    def settle(self) -> None:
+        """A call is over: take the rest of its log, and let the process end after the last."""
+        if self.is_last:
+            self.worker.dismiss(wire.frame({"kind": "bye"}))
+            self.close()
+        else:
+            self.worker.settle()
+
+    def receive(self, arguments: Arguments) -> Frame:
+        """Return the next answer; whatever else comes becomes the error it means, with what `arguments` a row had."""
+        try:
+            frame = self.worker.receive(self._timeout, self._cancelled)
+        except Died as died:
+            raise self._died(died, arguments) from None
+        except TimedOut:
+            raise self._timed_out(arguments) from None
+        except GivenUp:
+            self.close()
+            raise Cancelled(f"the call of {self.class_path} was given up") from None
+        except BaseException:
+            self.close()
+            raise
+        if frame.header["kind"] == "error":
+            raise self._failed(frame.header, arguments)
+        return frame
+
+    def _failed(self, header: dict[str, Any], arguments: Arguments) -> FunctionError:
+        self.settle()
+        what, message, row = header["what"], header["message"], header["row"]
+        where = "after the last row" if row is None else f"at row {row + 1}"
+        text = {
+            "load": f"{self.class_path} cannot be loaded: {message}",
+            "signature": f"{self.class_path} cannot be loaded: {message}",
+            "arguments": f"{self.class_path} cannot take its arguments {where}: {message}",
+            "raised": f"{self.class_path} raised {message} {where}",
+            "result": f"{self.class_path}: {message}, {where}",
+        }[what]
+        return _FAILURES[what](
+            text,
+            hint=_hint(message),
+            row=row,
+            arguments=arguments(row),
+            exception=message if what == "raised" else "",
+            traceback=header["traceback"],
+            log=str(self.worker.log),
+        )
+
+    def _died(self, died: Died, arguments: Arguments) -> WorkerDied:
+        row, where = self._where()
+        self.close()
+        hints = {
+            "SIGKILL": "the system may have run out of memory",
+            "SIGSEGV": "native code failed; the log shows the Python stack on 3.x",
+        }
+        return WorkerDied(
+            f"the process of {self.class_path} {died.ending} {where}",
+            hint=hints.get(died.ending.signal, ""),
+            row=row,
+            arguments=arguments(row),
+            log=self._users_part(str(self.worker.log)),
+        )
+
+    def _users_part(self, log: str) -> str:
+        """Leave the worker's own frames out of the stack that Python prints when it crashes."""
+        lines = (line for line in log.splitlines(keepends=True) if f'"{WORKER}"' not in line)
+        return "".join(lines).replace(f"{self.worker.cwd}/", "")
+
+    def _timed_out(self, arguments: Arguments) -> WorkerTimedOut:
+        row, where = self._where()
+        self.close()
+        return WorkerTimedOut(
+            f"{self.class_path} did not answer in {self._timeout:g} s, {where}",
+            row=row,
+            arguments=arguments(row),
+            log=str(self.worker.log),
+        )
+
+    def _where(self) -> tuple[int | None, str]:
+        row, stage = self.worker.where()
+        # The two numbers lie in a file that the function can reach, and may be anything by now.
+        return (
+            (row, f"at row {row + 1}")
+            if stage == _IN_ROW and row >= 0
+            else (None, _STAGES.get(stage, "at no known row"))
+        )
+
+
+class Call:
+    """
+    The results of one call, as they come.
+
+    Iterating gives one value a row for a UDF, one tuple a forwarded row for a UDTF, one value in all for a UDAF. The
+    results of the rows before a failing one come first, then its error. A `Call` is a context manager: leaving it ends
+    its session, whose process ends and whose directory is removed; so does reading the last call of a session to the end.
+    """
+
+    def __init__(self, session: Session, rows: Iterable[Sequence[object]]) -> None:
+        self._session = session
+        self._rows = iter(rows)
+        self._sent: deque[_Batch] = deque()
+        self._count = 0
+        self._size = FIRST_ROWS
+        self._refused: ArgumentsRejected | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[Any]:
+        return itertools.chain.from_iterable(self.batches())
+
+    @property
+    def description(self) -> Description:
+        """What the class says of itself."""
+        return self._session.description
+
+    @property
+    def log(self) -> str:
+        """The end of what the function has written to stdout and stderr so far."""
+        return str(self._session.worker.log)
+
+    def close(self) -> None:
+        """End the process and remove its directory. Harmless twice."""
+        self._session.close()
+
+    def batches(self) -> Iterator[list[Any]]:
+        """Yield the results in lists, as they travel; to be called once."""
+        session, done = self._session, False
+        try:
+            while self._fill():
+                frame = session.receive(self._arguments)
+                yield self._results(frame)
+                if frame.header["last"]:
+                    self._sent.popleft()
+            if self._refused is not None:
+                raise self._refused
+            session.worker.send(wire.frame({"kind": "end"}))
+            while (frame := session.receive(self._arguments)).header["kind"] == "values":
+                yield self._results(frame)
+            session.settle()
+            done = True
+        except FunctionError:
+            done = True
+            raise
+        finally:
+            if session.is_last or not done:
+                # Of a call that was left half way, answers are still to come: nothing else can be asked any more.
+                self.close()
+
+    def _fill(self) -> bool:
+        """Keep batches on their way; return whether answers are to come."""
+        while len(self._sent) < IN_FLIGHT and self._refused is None:
+            rows = list(itertools.islice(self._rows, self._size))
+            if not rows:
+                break
+            try:
+                frame = self._encode(_Batch(self._count, rows))
+            except ArgumentsRejected as error:
+                # Whoever reads gets the result of every row before the bad one, then its error.
+                self._refused = error
+                rows = rows[: (error.row or 0) - self._count]
+                if not rows:
+                    break
+                frame = self._encode(_Batch(self._count, rows))
+            self._session.worker.send(frame)
+            self._sent.append(_Batch(self._count, rows))
+            self._count += len(rows)
+            self._size = max(1, min(self._size * 4, MOST_ROWS, BATCH_BYTES * len(rows) // len(frame)))
+        return bool(self._sent)
+
+    def _encode(self, batch: _Batch) -> bytes:
+        """Return the frame of a batch; a row that does not fit is named."""
+        types = self.description.inputs
+        wanted = len(batch.rows[0]) if types is None else len(types)
+        if set(map(len, batch.rows)) != {wanted}:
+            index, row = next((index, row) for index, row in enumerate(batch.rows) if len(row) != wanted)
+            taken = "1 argument is" if wanted == 1 else f"{wanted} arguments are"
+            raise self._rejected(batch.start + index, f"{len(row)} given where {taken} taken")
+        try:
+            return wire.rows_frame(batch.rows, types)
+        except ValueError:
+            index, reason = next(
+                (index, reason) for index, row in enumerate(batch.rows) if (reason := wire.unwritable(row))
+            )
+            raise self._rejected(batch.start + index, reason) from None
+
+    def _rejected(self, row: int, reason: str) -> ArgumentsRejected:
+        signature = f"; the signature is {self.description.signature}" if self.description.signature else ""
+        text = f"{self._session.class_path} cannot take its arguments at row {row + 1}: {reason}{signature}"
+        return ArgumentsRejected(text, row=row)
+
+    def _results(self, frame: Frame) -> list[Any]:
+        columns = wire.read_columns(frame.header["columns"], frame.body)
+        if self.description.kind == "udtf":
+            return list(zip(*columns, strict=True))
+        return columns[0]
+
+    def _arguments(self, row: int | None) -> tuple[object, ...] | None:
+        for batch in self._sent if row is not None else ():
+            if row is not None and batch.start <= row < batch.start + len(batch.rows):
+                return tuple(batch.rows[row - batch.start])
+        return None
+
+
+def _unknown(row: int | None) -> None:
+    """Before there is any row, no row's arguments are known."""
+
+
+def _hint(message: str) -> str:
+    if message.startswith(("ImportError: No module named", "ModuleNotFoundError")):
+        return (
+            "the worker sees the standard library and the function's own resources; "
+            "an archive is on sys.path only after sys.path.insert(0, 'work/<its name>'), which udfs adds for `packages:` and not for "
+            "`resources:`"
+        )
+    return ""
+
+
+def _clean_up(worker: Worker, temporary: Path | None) -> None:
+    worker.close()
+    if temporary is not None:
+        remove(temporary)
+
+
+def remove(directory: Path) -> None:
+    """Remove a directory, also where the function took away the right to."""
+    shutil.rmtree(directory, ignore_errors=True)
+    if directory.exists():
+        for parent, _, _ in os.walk(directory):
+            Path(parent).chmod(0o700)
+        shutil.rmtree(directory, ignore_errors=True)

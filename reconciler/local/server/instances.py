@@ -1,0 +1,303 @@
+"""
+Instances over the wire: create, look at, read the result, stop, list.
+
+The requests and what is read of their answers are those of PyODPS (`models/instance.py`, `models/instances.py`). What
+instances can do here is SQL: one SELECT, see `sql`.
+"""
+
+from __future__ import annotations
+
+import base64
+import importlib.util
+import json
+import logging
+import shutil
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
+
+from reconciler.local import runner
+from reconciler.local.runner import Job, ResourceFile
+
+from . import listing
+from .exchange import Request, Response, created, xml
+from .jobs import Instance, new_id
+from .resources import FILE_TYPES
+from .wire import (
+    Refused,
+    child_text,
+    document,
+    element,
+    http_date,
+    invalid_xml,
+    legible,
+    not_found,
+    parse_xml,
+    same_name,
+    text,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from reconciler.local.runner import Interpreter
+
+    from .rows import Function, Place, Reference, Rows
+    from .service import Service
+
+_LOGGER = logging.getLogger(__name__)
+
+MAX_JOB_BYTES = 4 << 20
+"""A statement of SQL has at most 2 MB [doc "SQL limits"], and is escaped."""
+
+BLOCKING_SECONDS = 5.0
+"""How long ``?instancestatus`` waits for the end. That it waits is in PyODPS's comments; how long is a guess."""
+
+NEEDED = ("duckdb", "sqlglot", "pyarrow", "numpy")
+"""The modules of ``udfs[sql]``."""
+
+
+def create(service: Service, request: Request) -> Response:
+    """``POST …/instances`` with a job of one SQL task: 201 and ``Location``, the work begins (PyODPS, Java)."""
+    from reconciler.local.sql.engine import Control
+
+    place = service.place(request)
+    body = request.body.whole(MAX_JOB_BYTES)
+    job = parse_xml(body, root="Instance").find("Job")
+    tasks = list(job.findall("Tasks/*")) if job is not None else []
+    if job is None or len(tasks) != 1:
+        raise invalid_xml("a job has one task")
+    if tasks[0].tag != "SQL":
+        raise Refused(400, "InvalidParameter", f"The local service runs SQL, and no {legible(tasks[0].tag)} task")
+    now = service.clock()
+    instance = Instance(
+        id=new_id(now),
+        project=same_name(place.project),
+        owner=request.actor,
+        task=child_text(tasks[0], "Name") or "AnonymousSQLTask",
+        source=ET.tostring(job, encoding="unicode"),
+        control=Control(),
+        started=now,
+    )
+    query, settings = tasks[0].findtext("Query") or "", _settings(tasks[0])
+    work = Work(service, place, query, settings)
+    service.instances.submit(instance, work)
+    return created("projects", place.project, "instances", instance.id)
+
+
+def _settings(task: ET.Element) -> dict[str, str]:
+    """The hints: JSON in the property ``settings`` (PyODPS)."""
+    for one in task.findall("Config/Property"):
+        if child_text(one, "Name") == "settings":
+            with suppress(ValueError):
+                found = json.loads(one.findtext("Value") or "{}")
+                if isinstance(found, dict):
+                    return {str(name): str(value) for name, value in found.items()}
+            raise invalid_xml("the settings of the task are no JSON object")
+    return {}
+
+
+def read(service: Service, request: Request) -> Response:
+    """``GET …/instances/<id>``, and what the first parameter asks of it."""
+    found = _existing(service, request)
+    query = request.query
+    if "source" in query:
+        return xml(found.source.encode())
+    if "result" in query:
+        return xml(_result(found))
+    if "taskstatus" in query:
+        return xml(document(element("Instance", text("Status", _status(found)), element("Tasks", _task(found)))))
+    if "instanceprogress" in query:
+        return xml(_progress(found))
+    if query.keys() & {"instancesummary", "instancedetail", "detail", "info", "cached", "instancequota"}:
+        # What PyODPS shows of a run beside its result; there is nothing to tell.
+        return Response(status=200, content=b"{}", content_type="application/json")
+    if "instancestatus" in query:
+        found.over.wait(BLOCKING_SECONDS)
+    ended = (("x-odps-end-time", http_date(found.ended)),) if found.ended is not None else ()
+    headers = (("x-odps-owner", found.owner), ("x-odps-start-time", http_date(found.started)), *ended)
+    return xml(document(element("Instance", text("Name", found.id), text("Status", _status(found)))), headers)
+
+
+def _status(found: Instance) -> str:
+    """Of the whole instance; whether it went well, its task says (PyODPS)."""
+    return "Terminated" if found.over.is_set() else "Running"
+
+
+def _task(found: Instance) -> str:
+    status = found.status if found.over.is_set() or found.status == "Waiting" else "Running"
+    ended = text("EndTime", http_date(found.ended)) if found.ended is not None else ""
+    times = text("StartTime", http_date(found.started)) + ended
+    return f'<Task Type="SQL">{text("Name", found.task)}{times}{text("Status", status)}</Task>'
+
+
+def _result(found: Instance) -> bytes:
+    """
+    A SELECT's rows as CSV in Base64, so that XML carries every character, with their types; or why it failed.
+
+    The descriptor is in PyODPS's model, with the status ``TRUNCATED``; the word for a whole result is a guess.
+    """
+    result = found.result
+    shown = '<Result Format="text"/>'
+    descriptor = ""
+    if result is not None:
+        content = base64.b64encode(result.csv().encode()).decode()
+        shown = f'<Result Transform="Base64" Format="csv"><![CDATA[{content}]]></Result>'
+        columns = [{"Name": name, "Type": kind} for name, kind in zip(result.names, result.types, strict=True)]
+        status = "TRUNCATED" if result.is_cut else "FULL"
+        told = {"IsSelect": True, "SelectResultStatus": status, "Schema": {"Columns": columns}}
+        descriptor = text("ResultDescriptor", json.dumps(told))
+    elif found.failure:
+        failure = legible(found.failure).replace("]]>", "]]]]><![CDATA[>")
+        shown = f'<Result Format="text"><![CDATA[{failure}]]></Result>'
+    status = text("Status", found.status)
+    task = f'<Task Type="SQL">{text("Name", found.task)}{shown}{descriptor}{status}</Task>'
+    return document(element("Instance", element("Tasks", task)))
+
+
+def _progress(found: Instance) -> bytes:
+    """One stage, which is done or not: what DuckDB is at is not told."""
+    done = found.over.is_set()
+    counts = {
+        "BackupWorkers": 0,
+        "TerminatedWorkers": int(done),
+        "RunningWorkers": int(not done),
+        "TotalWorkers": 1,
+        "InputRecords": 0,
+        "OutputRecords": len(found.result.rows) if found.result else 0,
+        "FinishedPercentage": 100 if done else 0,
+    }
+    stage = "".join(text(name, str(count)) for name, count in counts.items())
+    return document(element("Progress", f'<Stage ID="M1_Stg1_job0:0">{stage}</Stage>'))
+
+
+def stop(service: Service, request: Request) -> Response:
+    """``PUT …/instances/<id>`` with ``<Status>Terminated</Status>`` (PyODPS). One that has ended stays as it is: a guess."""
+    found = _existing(service, request)
+    wanted = child_text(parse_xml(request.body.whole(MAX_JOB_BYTES), root="Instance"), "Status")
+    if wanted != "Terminated":
+        raise invalid_xml("<Status> of an instance becomes Terminated, and nothing else")
+    found.control.stop()
+    return Response(status=200)
+
+
+def list_all(service: Service, request: Request) -> Response:
+    """``GET …/instances``: as the other lists (PyODPS); filters by status and date are not known here."""
+    place = service.place(request)
+    asked = listing.Asked.of(request.query, service.settings)
+    found = service.instances.listed(same_name(place.project))
+
+    def source(after: str) -> Iterator[tuple[str, Instance]]:
+        return ((one.id, one) for one in found if one.id > after)
+
+    return xml(listing.page("Instances", source, _entry, asked, service.settings))
+
+
+def _entry(found: Instance) -> str:
+    return element(
+        "Instance",
+        text("Name", found.id),
+        text("Owner", found.owner),
+        text("StartTime", http_date(found.started)),
+        text("EndTime", http_date(found.ended)) if found.ended is not None else "",
+        text("Status", _status(found)),
+    )
+
+
+def _existing(service: Service, request: Request) -> Instance:
+    found = service.instances.find(same_name(service.project(request).name), request.path[3])
+    if found is None:
+        raise not_found("instance", request.path[3])
+    return found
+
+
+@dataclass(frozen=True)
+class Work:
+    """What an instance does when its turn comes; and what a statement may know of the project."""
+
+    service: Service
+    place: Place
+    query: str
+    settings: dict[str, str]
+
+    def __call__(self, instance: Instance, folder: Path) -> None:
+        """Run the statement and note the outcome."""
+        missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+        if missing:
+            instance.status = "Failed"
+            instance.failure = (
+                f"ODPS-0010000:System internal error - the local service runs SQL by {', '.join(NEEDED)}, and "
+                f"{', '.join(missing)} is not installed: pip install 'udfs[sql]'"
+            )
+            return
+        from reconciler.local.sql.engine import Bounds, run
+        from reconciler.local.sql.problems import SqlFailed, Stopped
+
+        limits = self.service.settings
+        bounds = Bounds(limits.sql_rows, limits.sql_seconds, limits.sql_megabytes)
+        try:
+            instance.result = run(self.query, self.settings, self, bounds, folder, instance.control)
+            instance.status = "Success"
+        except SqlFailed as failed:
+            instance.failure, instance.status = str(failed), "Failed"
+        except Stopped:
+            instance.status = "Cancelled"
+        except Exception as error:  # whatever it is, the instance ends
+            _LOGGER.exception("instance %s failed", instance.id)
+            told = f"{type(error).__name__}: {error}"
+            instance.failure, instance.status = f"ODPS-0010000:System internal error - {told}", "Failed"
+
+    def functions(self) -> Collection[str]:
+        """Return the names of the project's functions, folded."""
+        with self.service.store.reading() as rows:
+            return {key for key, _ in rows.functions(self.place, "")}
+
+    def table(self, name: tuple[str, ...], connection: Any) -> Any | None:
+        """Return an Arrow table by the parts of its name, None if there is none."""
+        from reconciler.local.sql.problems import impossible
+
+        try:
+            return self.service.tables.arrow(self.place.project, name, connection)
+        except Exception as error:
+            # The rows come from whoever provided the table, with errors of their own.
+            raise impossible(f"table {'.'.join(name)} cannot be read: {error}") from error
+
+    def job(self, function: str, runtime: str, folder: Path) -> Job:
+        """Return what runs a function, with what the store holds of its resources."""
+        with self.service.store.reading() as rows:
+            found = rows.function(self.place, function)
+            if found is None or found.class_type is None:
+                raise runner.FunctionNotLoadable("it is no Python function")
+            files = tuple(
+                self._resource(rows, reference, found, folder / f"resource {number}")
+                for number, reference in enumerate(found.resources)
+            )
+        return Job(found.class_type, files, runtime)
+
+    def _resource(self, rows: Rows, reference: Reference, function: Function, path: Path) -> ResourceFile:
+        resource = rows.resource(reference.place, reference.name)
+        if resource is None:
+            raise runner.FunctionNotLoadable(f"its resource {reference.name} is not there")
+        if resource.type == "table":
+            source = (resource.source or "").split(" partition(")[0].replace("`", "").strip()
+            found = self.service.tables.find(self.place.project, source.split("."))
+            table = runner.Table(tuple(kind for _, kind in found[1].columns), found[1].rows) if found else None
+            return ResourceFile(resource.name, "table", None, table)
+        if resource.type not in FILE_TYPES:
+            raise runner.FunctionNotLoadable(
+                f"its resource {resource.name} is a {resource.type}, which has no file here"
+            )
+        with path.open("wb") as whole:
+            for file in self.service.store.blobs.open(rows.segments(reference.place, reference.name)):
+                with file:
+                    shutil.copyfileobj(file, whole, 1 << 20)
+        return ResourceFile(resource.name, resource.type, path)  # type: ignore[arg-type]
+
+    def interpreter(self, job: Job) -> Interpreter:
+        """Return the CPython of a job's runtime; for pure code of the newest one, this program's own may stand in."""
+        pure = not any(one.type in {"archive", "jar"} or runner.is_native(one.name) for one in job.resources)
+        stand_in = Path(sys.executable) if pure and job.runtime == "cp311" else None
+        return runner.locate(job.runtime, self.service.environment, None, stand_in)

@@ -1,0 +1,116 @@
+"""
+Instances: what has been asked to run, what became of it, and an end for what takes too long.
+
+An instance lives in the server that made it, as long as that lives; the oldest that have ended are forgotten when there
+are many. A few run at a time, the others wait.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import tempfile
+import threading
+import time
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from reconciler.local.sql.engine import Control, Result
+
+KEPT = 200
+"""Instances that have ended, whose results are kept."""
+
+AT_A_TIME = 4
+
+Status: TypeAlias = Literal["Waiting", "Running", "Success", "Failed", "Cancelled"]
+
+
+@dataclass
+class Instance:
+    """One job, and what became of it."""
+
+    id: str
+    project: str
+    owner: str
+    task: str
+    """The name of its one task."""
+    source: str
+    """The job as it was sent."""
+    control: Control
+    started: float
+    ended: float | None = None
+    status: Status = "Waiting"
+    result: Result | None = None
+    failure: str = ""
+    over: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def name(self) -> str:
+        """Its id, by which a list orders it."""
+        return self.id
+
+
+class Instances:
+    """The instances of a server."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._all: OrderedDict[str, Instance] = OrderedDict()
+        self._lock = threading.Lock()
+        self._pool: ThreadPoolExecutor | None = None
+
+    def find(self, project: str, name: str) -> Instance | None:
+        """Return an instance of a project."""
+        with self._lock:
+            found = self._all.get(name)
+        return found if found is not None and found.project == project else None
+
+    def listed(self, project: str) -> list[Instance]:
+        """Return the instances of a project, in the order in which they were made."""
+        with self._lock:
+            return [one for one in self._all.values() if one.project == project]
+
+    def submit(self, instance: Instance, work: Callable[[Instance, Path], None]) -> None:
+        """Run an instance when its turn comes; `work` gets a folder that is removed afterwards, and sets the outcome."""
+        with self._lock:
+            self._all[instance.id] = instance
+            ended = [one.id for one in self._all.values() if one.over.is_set()]
+            for name in ended[: max(0, len(ended) - KEPT)]:
+                del self._all[name]
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="udfs-local-sql")
+            self._pool.submit(self._run, instance, work)
+
+    def _run(self, instance: Instance, work: Callable[[Instance, Path], None]) -> None:
+        if not instance.control.stopped.is_set():
+            instance.status = "Running"
+            folder = Path(tempfile.mkdtemp(prefix="udfs-sql-"))
+            try:
+                work(instance, folder)
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+        else:
+            instance.status = "Cancelled"
+        instance.ended = self._clock()
+        instance.over.set()
+
+    def close(self) -> None:
+        """Stop everything."""
+        with self._lock:
+            running, pool = list(self._all.values()), self._pool
+        for one in running:
+            one.control.stop()
+        if pool is not None:
+            pool.shutdown()
+
+
+def new_id(now: float) -> str:
+    """Return an id in the form of the service's: the time, a letter, and what nobody guesses."""
+    moment = time.strftime("%Y%m%d%H%M%S", time.gmtime(now))
+    return f"{moment}{int(now * 1000) % 1000:03}g{secrets.token_hex(5)}"

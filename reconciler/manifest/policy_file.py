@@ -1,0 +1,178 @@
+"""
+``policy.yaml``: what a team allows, in a file of its own, so that other people may own it than those who own the manifest.
+
+Read by the same reader as the manifest, typed and judged here; what is wrong with it is told with its place (E531).
+Whether a manifest and a plan keep to it is `reconciler.checks.policy`.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, time
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from packaging.requirements import InvalidRequirement, Requirement
+from pydantic import BeforeValidator, Field, ValidationError
+
+from reconciler.manifest.model import Flag, Names, Section, Text
+from reconciler.manifest.reader import Document, TooManyProblems, read
+from reconciler.manifest.schema import for_editors
+
+if TYPE_CHECKING:
+    from reconciler.base.errors import Position, Problem
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_SIZE = re.compile(r"(?P<number>[0-9]{1,12}) ?(?P<unit>B|kB|MB|GB)\Z")
+_UNITS = {"B": 1, "kB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000}
+_MOMENT = "a day and perhaps a time: 2026-12-24 or '2026-12-24 18:00'"
+
+
+def _text(value: object) -> object:
+    return str(value) if isinstance(value, str) else value
+
+
+class NamePatterns(Section):
+    """What names have to look like; ``*`` and ``?`` stand for other characters, without regard to case."""
+
+    functions: Names = Field(default_factory=list, description="Every function's name fits one of these.")
+    resources: Names = Field(default_factory=list, description="Every name under `resources:` fits one of these.")
+
+
+class Frozen(Section):
+    """A time in which nothing is applied."""
+
+    zone: Text = Field(description="The time zone: Asia/Shanghai, Europe/Berlin, UTC.")
+    days: list[Annotated[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], BeforeValidator(_text)]] = Field(
+        default_factory=list, description="Every week on these days; `from` and `to` are then times."
+    )
+    from_: Text | None = Field(None, alias="from", description="'18:00' with `days`, else a day: 2026-12-24.")
+    to: Text | None = Field(None, description="As `from`; a time before it is one of the next day, a day counts whole.")
+    why: Text | None = Field(None, description="Told to whoever is refused.")
+
+
+class Policy(Section):
+    """What a team allows."""
+
+    names: NamePatterns = Field(default_factory=NamePatterns, description="Patterns for names.")
+    owners: Names = Field(
+        default_factory=list, description="Patterns for the accounts that may own what the stack manages: ALIYUN$team-*"
+    )
+    max_size: Text | None = Field(None, description="Of one resource: 200 MB.")
+    forbid_packages: Names = Field(
+        default_factory=list, description="Distributions that no archive may hold: tensorflow, 'numpy<1.19'."
+    )
+    require_tests: Flag = Field(default=False, description="true: every function has a test.")
+    frozen: list[Frozen] = Field(default_factory=list, description="When nothing is applied.")
+
+
+@dataclass(frozen=True)
+class Rules:
+    """A policy that may be relied upon, and where each of its rules stands."""
+
+    policy: Policy
+    _document: Document = field(repr=False, compare=False)
+
+    def at(self, *keys: str | int) -> Position:
+        return self._document.position(self._document.find(*keys)[0])
+
+
+def load_policy(content: bytes, called: str) -> tuple[Rules | None, list[Problem]]:
+    """Read a policy, and return it or all that is wrong with it."""
+    document = Document(called)
+    with suppress(TooManyProblems):
+        read(content, document)
+        policy = _typed(document) if document.whole and not document.problems else None
+        if policy is not None:
+            _judge(document, policy)
+            return (None if document.problems else Rules(policy, document)), document.problems
+    return None, document.problems
+
+
+def _typed(document: Document) -> Policy | None:
+    try:
+        return Policy.model_validate(document.root)
+    except ValidationError as error:
+        for found in error.errors(include_url=False, include_input=False):
+            _note(document, found)
+    return None
+
+
+def policy_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a policy, for editors."""
+    made = for_editors(Policy.model_json_schema(by_alias=True))
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "urn:udfs:policy:1"}
+    return {**head, **made, "title": "policy.yaml"}
+
+
+def bytes_of(size: str) -> int | None:
+    """Read ``200 MB``; None for what is no size."""
+    found = _SIZE.match(size)
+    return int(found["number"]) * _UNITS[found["unit"]] if found else None
+
+
+def time_of(text: str) -> time | None:
+    """Read ``18:00``."""
+    try:
+        found = time.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo is None else None
+
+
+def moment_of(text: str) -> tuple[datetime, bool] | None:
+    """Read ``2026-12-24`` or ``2026-12-24 18:00``, and say whether it is a whole day."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return (found, ":" not in text) if found.tzinfo is None else None
+
+
+def _note(document: Document, found: Any) -> None:
+    loc = found["loc"]
+    if not loc:
+        document.note("E531", "the policy is not a mapping", document.find(), hint="udfs schema policy.yaml")
+        return
+    key = f"item {loc[-1] + 1} of '{loc[-2]}'" if isinstance(loc[-1], int) else f"'{loc[-1]}'"
+    match found["type"]:
+        case "extra_forbidden":
+            document.note("E531", f"unknown key {key}", document.find_key(*loc), hint="udfs schema policy.yaml")
+        case "missing":
+            document.note("E531", f"the key {key} is missing", document.find(*loc[:-1]), hint="udfs schema policy.yaml")
+        case _:
+            told = found["msg"][:1].lower() + found["msg"][1:]
+            document.note("E531", f"{key} cannot be used: {told}", document.find(*loc))
+
+
+def _judge(document: Document, policy: Policy) -> None:
+    """Note what has the right shape and no meaning."""
+
+    def wrong(what: str, hint: str, *keys: str | int) -> None:
+        document.note("E531", f"{what} cannot be understood", document.find(*keys), hint=hint)
+
+    if policy.max_size is not None and bytes_of(policy.max_size) is None:
+        wrong("'max_size'", "a number and B, kB, MB or GB: 200 MB", "max_size")
+    for number, text in enumerate(policy.forbid_packages):
+        try:
+            Requirement(text)
+        except InvalidRequirement:
+            wrong("the package", "a distribution, perhaps with versions: numpy<1.19", "forbid_packages", number)
+    for number, frozen in enumerate(policy.frozen):
+        here = ("frozen", number)
+        try:
+            ZoneInfo(frozen.zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            wrong(
+                "the time zone",
+                "Asia/Shanghai, Europe/Berlin, UTC; where no zone is known: pip install tzdata",
+                *here,
+                "zone",
+            )
+        for key, told in (("from", frozen.from_), ("to", frozen.to)):
+            if frozen.days and told is not None and time_of(told) is None:
+                wrong(f"'{key}'", "with `days` it is a time: '18:00'", *here, key)
+            if not frozen.days and (told is None or moment_of(told) is None):
+                wrong(f"'{key}'", _MOMENT, *here, key)

@@ -1,0 +1,244 @@
+"""
+Requirements as people write them: in the manifest, and in the requirements files that they already have.
+
+What is taken is PEP 508 without addresses, and paths that begin with ``./``. An address names a machine, and a lock names
+none, so that it holds for every mirror; what is behind one can be downloaded into the folder and named by its path.
+
+Of a requirements file, pip's own format, everything is read that says *what* is wanted: requirements, hashes, ``-r``,
+``-c``, ``-e`` of a path, ``--pre``, ``--prefer-binary``. Options that say where it comes from are refused with the key
+or the setting that says it here: silently dropped, they would change what is installed. [pip, req_file.py]
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reconciler.base.wording import quoted
+from reconciler.manifest.model import UNPRINTABLE
+from reconciler.manifest.paths import why_not_a_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_EXTRAS = re.compile(r"(?P<path>.*?)(?P<extras>\[[\w\s,.-]*\])?\Z", re.DOTALL)
+_HASH = re.compile(r"\s--hash[=\s]\s*(?P<kind>\w+):(?P<value>\S*)")
+_SHA256 = re.compile(r"[0-9A-Fa-f]{64}\Z")
+_COMMENT = re.compile(r"(?:^|(?<=\s))#.*$")
+_OPTION = re.compile(r"(?P<name>-[A-Za-z]|--[A-Za-z][A-Za-z-]*(?=[=\s]|\Z))[=\s]*(?P<value>.*)\Z", re.DOTALL)
+_LATER_OPTION = re.compile(r"\s(--[a-z][a-z-]*)")
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|(git|hg|svn|bzr)\+|file:", re.IGNORECASE)
+_UNSEEN = re.compile(f"[{UNPRINTABLE}\\r\\n]")
+_ARCHIVES = (".whl", ".tar.gz", ".tgz", ".zip")
+_MAX_LENGTH = 4_000
+_SOURCES = {
+    **dict.fromkeys(
+        ("-i", "--index-url", "--extra-index-url", "--trusted-host", "--no-index"),
+        "indexes are a matter of the machine (pip's settings), or of `extra_index:`",
+    ),
+    **dict.fromkeys(("-f", "--find-links"), "name the folder under the package's `find_links:`"),
+    "--no-binary": "which file is taken is decided for the runtime: wheels first, then what can be built",
+    "--only-binary": "`prefer_binary: true` rather takes an older version that has a wheel",
+    "--require-hashes": "leave it out: every file of the lock is held to its hash anyway",
+}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One requirement."""
+
+    text: str
+    """In one spelling: two texts that mean the same are equal."""
+
+    name: str | None
+    """The distribution, normalised; None for a path, whose metadata knows it."""
+
+    path: str | None = None
+    """A wheel, a source archive or a project's folder, relative to the file that names it."""
+
+    extras: tuple[str, ...] = ()
+    hashes: tuple[str, ...] = ()
+    """The sha256 that are allowed; empty if the file does not say."""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Why a line is not taken."""
+
+    code: str
+    message: str
+    hint: str | None = None
+
+
+def wanted(text: str) -> Wanted | Refused:
+    """Read one requirement."""
+    text = text.strip()
+    if _UNSEEN.search(text):
+        return Refused("E470", f"{quoted(text)} holds a character that nobody sees")
+    plain = _HASH.sub("", text).strip()
+    if _ADDRESS.match(plain):
+        return _address("a requirement")
+    given = [(found["kind"], found["value"].lower()) for found in _HASH.finditer(text)]
+    for kind, value in given:
+        if kind == "sha256" and not _SHA256.match(value):
+            return Refused("E472", f"{quoted(value)} is no sha256", "64 hexadecimal digits")
+    hashes = tuple(value for kind, value in given if kind == "sha256")
+    if given and not hashes:
+        return Refused("E472", f"{quoted(plain)} has no hash that is a sha256", "'pip hash FILE' prints it")
+    if plain.startswith((".", "/", "~")):
+        return _path(plain, hashes)
+    if plain.startswith("-"):
+        return Refused("E472", f"{quoted(plain)} is an option, not a requirement")
+    if option := _LATER_OPTION.search(plain):
+        return Refused("E472", f"the option '{option[1]}' is not taken here", _SOURCES.get(option[1]))
+    return _distribution(plain, hashes)
+
+
+def _distribution(text: str, hashes: tuple[str, ...]) -> Wanted | Refused:
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.utils import canonicalize_name
+
+    if len(text) > _MAX_LENGTH:
+        return Refused("E470", f"{quoted(text)} is longer than any requirement")
+    try:
+        read = Requirement(text)
+    except (InvalidRequirement, RecursionError) as error:
+        is_path = "/" in text or text.endswith(_ARCHIVES)
+        reason = "too many parentheses" if isinstance(error, RecursionError) else str(error).partition("\n")[0]
+        hint = "a path begins with './'" if is_path else f"as in 'numpy==1.21.6': {reason}"
+        return Refused("E470", f"{quoted(text)} is not a requirement", hint)
+    if read.url:
+        return _address(f"the requirement of '{read.name}'")
+    if text.endswith(_ARCHIVES):  # it could be a name, and nobody means that
+        return Refused("E470", f"{quoted(text)} is not a requirement", "a path begins with './'")
+    name = canonicalize_name(read.name)
+    read.name = name
+    return Wanted(str(read), name, None, tuple(sorted(read.extras)), hashes)
+
+
+def _address(whose: str) -> Refused:
+    """Refuse an address without repeating it: it may hold a password."""
+    hint = "download it into the manifest's folder and name its path: './dist/name-1.0-py3-none-any.whl'"
+    return Refused("E471", f"{whose} names an address, and a lock names none", hint)
+
+
+def _path(text: str, hashes: tuple[str, ...]) -> Wanted | Refused:
+    if refused := _why_not_here(text):
+        return refused
+    found = _EXTRAS.match(text)
+    assert found is not None  # every part of the pattern may be empty
+    path = joined("", found["path"])
+    if "[" in path or "]" in path:
+        return Refused(
+            "E470", f"{quoted(text)} has brackets in its path", "they can only mean extras: './project[extra]'"
+        )
+    extras = tuple(sorted({one.strip() for one in (found["extras"] or "[]")[1:-1].split(",") if one.strip()}))
+    return at_path(path, extras, hashes)
+
+
+def _why_not_here(path: str) -> Refused | None:
+    """Refuse what begins elsewhere than the file that names it; whether the rest leads out is known when it is joined."""
+    refusal = why_not_a_path(path) if path.startswith(("/", "~")) else None
+    return Refused(*refusal) if refusal else None
+
+
+def at_path(path: str, extras: tuple[str, ...] = (), hashes: tuple[str, ...] = ()) -> Wanted:
+    """Return the requirement of what lies at a path."""
+    shown = "." if path == "." else f"./{path}"
+    return Wanted(f"{shown}[{','.join(extras)}]" if extras else shown, None, path, extras, hashes)
+
+
+def joined(folder: str, path: str) -> str:
+    """Join as text and take out ``..``, so that a path of a file in a folder can be named from the manifest's."""
+    parts: list[str] = []
+    for part in map(str.strip, f"{folder}/{path}".split("/")):
+        if part == ".." and parts and parts[-1] != "..":
+            parts.pop()
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/".join(parts) or "."
+
+
+def why_not_a_constraint(one: Wanted) -> Refused | None:
+    """Say why a requirement says nothing about the versions of something that others need."""
+    if one.path is not None:
+        return Refused("E470", f"{quoted(one.text)} constrains nothing", "as in 'numpy<1.20'")
+    if one.extras:
+        return Refused(
+            "E470", f"{quoted(one.text)} has extras, and a constraint asks for nothing", "as in 'numpy<1.20'"
+        )
+    return None
+
+
+@dataclass(frozen=True)
+class Line:
+    """Something that a requirements file says."""
+
+    number: int
+    """Counted from 1; of the first of several lines joined by a backslash."""
+
+    what: Wanted | Include | Switch | Refused
+
+
+@dataclass(frozen=True)
+class Include:
+    """``-r`` or ``-c`` and a path relative to the file."""
+
+    path: str
+    constrains: bool
+
+
+@dataclass(frozen=True)
+class Switch:
+    """``--pre`` or ``--prefer-binary``."""
+
+    name: str
+
+
+def lines(text: str) -> Iterator[Line]:
+    """Read a requirements file."""
+    for number, line in _joined(text):
+        if line:
+            yield Line(number, _read(line))
+
+
+def _joined(text: str) -> Iterator[tuple[int, str]]:
+    """Join what ends in a backslash to the next line, as pip does: a comment ends it, too."""
+    pending, first = "", 0
+    for number, raw in enumerate(text.splitlines(), 1):
+        first = first if pending else number
+        is_comment = raw.lstrip().startswith("#")
+        if raw.endswith("\\") and not is_comment:
+            pending += raw[:-1]
+            continue
+        yield first, _COMMENT.sub("", f"{pending} {raw}" if is_comment else pending + raw).strip()
+        pending = ""
+    yield first, _COMMENT.sub("", pending).strip()
+
+
+def _read(line: str) -> Wanted | Include | Switch | Refused:
+    if "${" in line:
+        hint = "requirements files are read without the environment, so that the same commit means the same packages"
+        return Refused("E472", "a variable is not taken here", hint)
+    option = _OPTION.match(line)
+    return _option(option["name"], option["value"]) if option else wanted(line)
+
+
+def _option(name: str, value: str) -> Wanted | Include | Switch | Refused:
+    if name in ("--pre", "--prefer-binary"):
+        return Refused("E472", f"'{name}' stands on a line of its own") if value else Switch(name)
+    if name not in ("-r", "--requirement", "-c", "--constraint", "-e", "--editable"):
+        return Refused("E472", f"the option '{name}' is not taken here", _SOURCES.get(name))
+    if _ADDRESS.match(value):
+        return _address(f"the option '{name}'")
+    try:
+        words = shlex.split(value)
+    except ValueError:
+        words = []
+    if len(words) != 1:
+        return Refused("E472", f"the option '{name}' takes one path, and stands on a line of its own")
+    if name in ("-e", "--editable"):
+        return wanted(words[0] if words[0].startswith((".", "/", "~")) else f"./{words[0]}")
+    return _why_not_here(words[0]) or Include(words[0], constrains=name in ("-c", "--constraint"))

@@ -1,0 +1,475 @@
+"""From a source to a wheel that loads in its runtime, or to the reason why there is none."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import sys
+import zlib
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from reconciler.base import files as whole
+from reconciler.base.errors import InterpreterError, PackageError, Problem
+from reconciler.manifest.runtimes import tags_of, why_not
+from reconciler.packages.build import Built, Options, environment, zig
+from reconciler.packages.build.engines import Container, Engine, Here, container
+from reconciler.packages.build.failures import failure, telling
+from reconciler.packages.build.frontend import Failed, Frontend
+from reconciler.packages.build.process import Log, Processes
+from reconciler.packages.build.sources import bring, tree_digest
+from reconciler.packages.build.wheels import normalized
+from reconciler.packages.content import read
+from reconciler.packages.inspect import gate
+from reconciler.packages.inspect.contents import inspect
+from reconciler.packages.inspect.elf import Damaged
+from reconciler.packages.inspect.elf import read as read_elf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from reconciler.manifest.runtimes import Runtime
+    from reconciler.packages.build import Source
+    from reconciler.packages.fetch.cache import Cache
+    from reconciler.packages.fetch.pip import Index
+
+VERSION = 1
+"""Of what a build does with the same input. Wheels that another version built are built again."""
+
+_EPOCH = "315532800"
+"""1980-01-01, the first moment that a zip archive can hold."""
+
+
+class Finder(Protocol):
+    """Finds the CPython of a runtime on this machine; raises InterpreterError where there is none."""
+
+    def __call__(self, runtime: Runtime) -> Path: ...
+
+
+@dataclass
+class Builder:
+    """Makes wheels. One may be used from several threads."""
+
+    cache: Cache
+    index: Index
+    """Gives the pip that installs what builds need; that pip then asks the same index."""
+
+    interpreter: Finder
+    environment: Mapping[str, str] = field(repr=False)
+    """Of the command. pip gets what it says about the index, a container's engine all of it, and no build any."""
+
+    timeout: float = 3600
+    """Seconds for one step."""
+
+    _processes: Processes = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._processes = Processes(self.timeout)
+
+    def wheel(
+        self,
+        source: Source,
+        runtime: Runtime,
+        options: Options | None = None,
+        *,
+        fresh: bool = False,
+        on_start: Callable[[str], None] = lambda label: None,
+    ) -> Built:
+        """
+        Return the wheel of a source for a runtime, from the cache if it was built before.
+
+        `fresh` builds it again: what the build needs may have newer versions now. `on_start` is told the label of what
+        is really built. Raises PackageError, with E401 and E410 to E423 where the gate refuses what came out.
+        """
+        options = options or Options()
+        # Commands run in other folders than this process.
+        options = replace(options, headers=tuple(folder.absolute() for folder in options.headers))
+        with self.cache.workspace() as workspace:
+            build = _Build(self, source, runtime, options, workspace.resolve())
+            build.prepare()
+            if not fresh and (known := _known(self.cache, build.key)):
+                return known
+            on_start(source.label)
+            built = build.run()
+            _keep(self.cache, build.key, built)
+            return built
+
+    def stop(self) -> None:
+        """End what is running; the user has lost patience."""
+        self.index.stop()
+        self._processes.stop()
+
+
+@dataclass
+class _Build:
+    """One build in its workspace."""
+
+    builder: Builder
+    source: Source
+    runtime: Runtime
+    options: Options
+    workspace: Path
+
+    engine: Engine = field(init=False)
+    ziglang: zig.Zig | None = field(default=None, init=False)
+    python: environment.Facts | None = field(default=None, init=False)
+    is_stand_in: bool = field(default=False, init=False)
+    key: str = field(default="", init=False)
+    log: Log = field(init=False)
+    compilers: zig.Compilers | None = field(default=None, init=False)
+    requires: tuple[str, ...] = field(default=(), init=False)
+
+    # --- Before: with what, and was it done already
+
+    def prepare(self) -> None:
+        """Choose the tools, and name what they make of this source."""
+        if len(str(self.workspace).split()) > 1:
+            raise PackageError(
+                "E407",
+                f"nothing can be built under '{self.workspace.parent}': builds take a path with a space for two",
+                hint="choose another folder for the cache: UDFS_CACHE_DIR",
+            )
+        for name in ("home", "tmp", "lib"):
+            (self.workspace / name).mkdir()
+        self.log = Log(self.workspace / "log")
+        self.log.start()
+        if self.options.builder == "container":
+            self.engine = container(
+                self.runtime, self.builder.environment, self.workspace, self.options.headers, self.source.label
+            )
+        else:
+            self.engine = self._here()
+            self.python = environment.ask(self._checked, self.engine.python)
+            self.ziglang = zig.find()
+        self.key = self._key()
+        self.log = Log(
+            self.builder.cache.root.absolute() / "logs" / f"build-{_slug(self.source.label)}-{self.key[:12]}.log"
+        )
+
+    def _here(self) -> Here:
+        try:
+            return Here(
+                str(self.builder.interpreter(self.runtime).absolute()), environment.for_pip(self.builder.environment)
+            )
+        except InterpreterError:
+            if self.runtime.python_version < (
+                3,
+            ):  # its pure code would be judged, and perhaps rewritten, by a Python 3
+                raise
+            self.is_stand_in = True
+            return Here(sys.executable, environment.for_pip(self.builder.environment))
+
+    @property
+    def how(self) -> str:
+        if isinstance(self.engine, Container):
+            return f"container {self.engine.image}"
+        standing = f" standing in for {self.runtime.name}" if self.is_stand_in else ""
+        compiler = f", zig {self.ziglang.version}" if self.ziglang and not self.is_stand_in else ""
+        return f"CPython {self.python.version if self.python else '?'}{standing}{compiler}"
+
+    def _key(self) -> str:
+        options = self.options
+        parts = {
+            "version": VERSION,
+            "source": self.source.sha256,
+            "runtime": [self.runtime.tag, self.runtime.abi, self.runtime.machine, *self.runtime.glibc],
+            "tools": [self.how, environment.pip_of(self.runtime), zlib.ZLIB_RUNTIME_VERSION],
+            "requires": sorted(options.requires),
+            "constraints": sorted(options.constraints),
+            "environment": sorted(options.environment),
+            "headers": [tree_digest(folder) for folder in options.headers],
+            "libraries": [read(path).sha256 for path in options.libraries],
+            "grafted": [read(path).sha256 for path in options.grafted],
+        }
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    # --- The build
+
+    def run(self) -> Built:
+        self.log.start()
+        self.log.add(f"{self.source.label} for {self.runtime.label}: {self.how}")
+        project = bring(self.source, self.workspace / "source")
+        self._link_libraries()
+        refusal = self._install_compilers()
+        try:
+            wheel = self._call_backend(project)
+        except Failed as error:
+            self._refuse_if(refusal)
+            raise failure(self.source.label, self.runtime, error.why, error.said, self.log.path) from error
+        self._refuse_if(refusal, wheel)
+        if self.options.grafted:
+            wheel = self._repaired(wheel)
+        wheel = normalized(wheel, self.workspace / "normal")
+        self._judge(wheel)
+        content = self.builder.cache.put(wheel, read(wheel).sha256)
+        return Built(content, self.how, self.requires, self.log.path)
+
+    def _link_libraries(self) -> None:
+        """Put each library under its SONAME, which the linker writes down, and under the name that ``-l`` means."""
+        for path in (*self.options.libraries, *self.options.grafted):
+            soname = _soname(path)
+            shutil.copyfile(path, self.workspace / "lib" / soname)
+            link = self.workspace / "lib" / f"{soname.partition('.so')[0]}.so"
+            if not link.exists():
+                link.symlink_to(soname)
+
+    def _install_compilers(self) -> PackageError | None:
+        """Write the compilers of a build on this machine; return what is to be said if it calls them in vain."""
+        if isinstance(self.engine, Container):
+            return None
+        refusal = self._why_no_compiler()
+        self.compilers = zig.install(
+            self.ziglang,
+            self.workspace,
+            self.runtime,
+            python=self.python,
+            headers=self.options.headers,
+            libraries=self.workspace / "lib",
+            cache=self.builder.cache.root.absolute() / "zig",
+            refusal=str(refusal) if refusal else None,
+        )
+        return refusal
+
+    def _why_no_compiler(self) -> PackageError | None:
+        label, runtime = self.source.label, self.runtime
+        if self.is_stand_in:
+            return self._needs_the_runtime()
+        if reason := zig.why_not_here(runtime):
+            hint = "build it on such a machine, or with 'builder: container'"
+            return PackageError("E441", f"{label} has parts to compile for {runtime.label}, and {reason}", hint=hint)
+        if self.ziglang is None:
+            return PackageError(
+                "E441",
+                f"{label} has parts to compile for {runtime.label}, and the compiler, ziglang, is not installed",
+                hint="pip install 'udfs[build]' into the environment of udfs (400 MB), or use 'builder: container'",
+            )
+        return None
+
+    def _needs_the_runtime(self) -> PackageError:
+        name = self.runtime.name
+        return PackageError(
+            "E446",
+            f"{self.source.label} is not Python alone, and there is no {name} on this machine to build it with",
+            hint="'udfs doctor' tells how to get one",
+        )
+
+    def _refuse_if(self, refusal: PackageError | None, wheel: Path | None = None) -> None:
+        """
+        Refuse what was made without a compiler that it asked for.
+
+        A project whose extension is optional makes a wheel all the same; it would be another wheel on another machine.
+        """
+        asked = self.compilers is not None and not self.compilers.called() <= {"fortran"}
+        if refusal and asked:
+            raise refusal
+        if wheel and self.is_stand_in and any(tag.platform != "any" for tag in tags_of(wheel.name)):
+            raise self._needs_the_runtime()
+
+    def _call_backend(self, project: Path) -> Path:
+        frontend = Frontend(
+            project,
+            self.source.label,
+            python=self.engine.python,
+            is_2=self.runtime.python_version < (3,),
+            scripts=self.workspace / "hooks",
+            run=self._run_backend,
+        )
+        first = frontend.requires | set(self.options.requires)
+        self._prepare_environment(first)
+        if more := frontend.more_requires() - first:
+            self._prepare_environment(first | more)
+        wheel = frontend.wheel(self.workspace / "wheels")
+        if not wheel.is_file() or wheel.suffix != ".whl":
+            raise Failed("its build backend made no wheel", "")
+        return wheel
+
+    def _prepare_environment(self, requires: set[str]) -> None:
+        """Install what the backend needs, all of it anew: one resolution, so that the parts fit each other."""
+        place = self.workspace / "packages"
+        if place.exists():
+            shutil.rmtree(place)
+        place.mkdir()
+        if requires:
+            self.requires = environment.install(
+                self._run_pip,
+                python=self.engine.python,
+                pip=self._pip(),
+                requires=requires,
+                constraints=self.options.constraints,
+                place=place,
+                label=self.source.label,
+                log=self.log.path,
+            )
+        site = self.workspace / "site"
+        site.mkdir(exist_ok=True)
+        (site / "sitecustomize.py").write_text(environment.SITE % str(place), encoding="utf-8")
+
+    def _pip(self) -> Path:
+        place = self.workspace / "pip"
+        if not place.exists():
+            environment.unpack_pip(self.runtime, self.builder.index, self.builder.cache, place)
+        return place / "pip"
+
+    def _repaired(self, wheel: Path) -> Path:
+        from importlib import util
+
+        if util.find_spec("repairwheel") is None:
+            raise PackageError(
+                "E449",
+                f"{self.source.label} is to carry its libraries, and repairwheel, which puts them in, is not installed",
+                hint="pip install 'udfs[build]' into an environment of udfs with Python 3.11 or newer",
+            )
+        place = self.workspace / "repaired"
+        command = [sys.executable, "-m", "repairwheel", "-o", str(place), "-l", str(self.workspace / "lib")]
+        outside = [part for path in self.options.libraries for part in ("-e", _soname(path))]
+        engine = Here(sys.executable, {})
+        code, said = self._run([*command, *outside, "--no-sys-paths", str(wheel)], self._made({}), engine=engine)
+        found = list(place.glob("*.whl"))
+        if code != 0 or len(found) != 1:
+            raise PackageError(
+                "E449",
+                f"the libraries of {self.source.label} cannot be put into its wheel",
+                hint=f"the whole log is in {self.log.path}",
+                detail=telling(said),
+            )
+        return found[0]
+
+    def _judge(self, wheel: Path) -> None:
+        facts = inspect(wheel, "wheel")
+        findings = [*facts.faults, *gate.misfits(facts, self.runtime)]
+        label, name = self.source.label, wheel.name
+        problems = [
+            Problem(one.code, f"what {label} was built into, '{name}', {one.message}", hint=one.hint, detail=one.detail)
+            for one in findings
+            if one.severity == "error"
+        ]
+        # The tag of what needs too new a system says so too, and less of it.
+        if not problems and (misfit := why_not(name, self.runtime)):
+            hint = "the CPython that builds must have the ABI of the runtime's" if "ABI" in misfit else None
+            message = f"what {label} was built into, '{name}', does not load in {self.runtime.label}: {misfit}"
+            problems.append(Problem("E401", message, hint=hint))
+        if problems:
+            raise PackageError.of(problems)
+
+    # --- Commands
+
+    def _made(self, extra: Mapping[str, str]) -> dict[str, str]:
+        """Return the environment of a build, made here: what it does may depend on nothing else."""
+        folders = [str(self.workspace / "packages" / "bin"), "/usr/local/bin", "/usr/bin", "/bin"]
+        if self.compilers:
+            folders.insert(0, str(self.compilers.folder))
+        return {
+            "PATH": ":".join(folders),
+            "HOME": str(self.workspace / "home"),
+            "TMPDIR": str(self.workspace / "tmp"),
+            "LANG": "C.UTF-8",
+            "LC_ALL": "C.UTF-8",
+            "TZ": "UTC",
+            "SOURCE_DATE_EPOCH": _EPOCH,
+            "PYTHONHASHSEED": "0",
+            "PYTHONNOUSERSITE": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PKG_CONFIG_LIBDIR": str(self.workspace / "lib"),
+            **(self.compilers.variables if self.compilers else self._flags()),
+            **dict(self.options.environment),
+            **extra,
+        }
+
+    def _flags(self) -> dict[str, str]:
+        """Return how a compiler that is not ours learns of headers and libraries, and forgets the workspace."""
+        headers = [f"-I{folder}" for folder in self.options.headers]
+        prefix = f"-fdebug-prefix-map={self.workspace}=/build"
+        return {"CFLAGS": " ".join([*headers, prefix, "-g0"]), "LDFLAGS": f"-L{self.workspace / 'lib'} -s"}
+
+    def _run_backend(self, command: list[str], extra: Mapping[str, str], cwd: Path) -> tuple[int, str]:
+        path = {"PYTHONPATH": f"{self.workspace / 'site'}"}
+        return self._run(command, self._made({**path, **extra}), cwd=cwd)
+
+    def _run_pip(self, command: list[str], settings: Mapping[str, str]) -> tuple[int, str]:
+        compilers = self.compilers.variables if self.compilers else {}
+        # pip builds in TMPDIR what has no wheel; the home is the user's, whose settings count.
+        given = {"TMPDIR": str(self.workspace / "tmp"), "LC_ALL": "C.UTF-8", "PYTHONIOENCODING": "utf-8", **compilers}
+        if isinstance(self.engine, Container):
+            given["HOME"] = str(self.workspace / "home")
+            self.engine.take_settings_of_pip(self.workspace / "home")
+        return self._run(command, {**given, **settings}, with_index=True)
+
+    def _checked(self, command: list[str], settings: Mapping[str, str]) -> str:
+        code, said = self._run(command, settings)
+        if code != 0:
+            raise PackageError("E446", f"{command[0]} cannot be run to build {self.source.label}", detail=telling(said))
+        return said
+
+    def _run(
+        self,
+        command: list[str],
+        settings: Mapping[str, str],
+        *,
+        cwd: Path | None = None,
+        with_index: bool = False,
+        engine: Engine | None = None,
+    ) -> tuple[int, str]:
+        engine, cwd = engine or self.engine, cwd or self.workspace
+        started, variables = engine.command(command, settings, cwd=cwd, with_index=with_index)
+        code, said = self.builder._processes.run(
+            started,
+            cwd=cwd,
+            environment=variables,
+            log=self.log,
+            label=self.source.label,
+            on_abandon=lambda: self._clean_up(engine, variables),
+        )
+        if isinstance(engine, Container) and code in (125, 126, 127):  # the engine's own failures [docs of docker run]
+            raise PackageError(
+                "E448",
+                f"the container that is to build {self.source.label} does not start",
+                hint=f"the whole log is in {self.log.path}",
+                detail=telling(said),
+            )
+        return code, said
+
+    def _clean_up(self, engine: Engine, variables: Mapping[str, str]) -> None:
+        if command := engine.abandoned():
+            Processes(30).run(command, cwd=self.workspace, environment=variables, log=self.log, label=self.source.label)
+
+
+def _soname(path: Path) -> str:
+    """Return the name by which what is linked against a library will ask for it."""
+    try:
+        with path.open("rb") as stream:
+            return read_elf(stream).soname or path.name
+    except (OSError, Damaged) as error:
+        raise PackageError("E411", f"'{path}' is not a native library: {error}") from error
+
+
+# --- What was built before ------------------------------------------------------------------------------------------------
+
+
+def _slug(label: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", label, flags=re.ASCII).strip("-.") or "source"
+
+
+def _place(cache: Cache, key: str) -> Path:
+    return cache.root / "built" / key[:2] / f"{key}.json"
+
+
+def _known(cache: Cache, key: str) -> Built | None:
+    """Return what was built under this key, if its bytes are still what they were."""
+    try:
+        entry = json.loads(_place(cache, key).read_bytes())
+        content = cache.get(entry["sha256"])
+        return Built(content, entry["how"], tuple(entry["requires"]), Path(entry["log"])) if content else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _keep(cache: Cache, key: str, built: Built) -> None:
+    place = _place(cache, key)
+    entry = {"sha256": built.content.sha256, "how": built.how, "requires": built.requires, "log": str(built.log)}
+    with suppress(OSError):  # it will be built again
+        place.parent.mkdir(parents=True, exist_ok=True)
+        whole.put(place, json.dumps(entry).encode())

@@ -1,0 +1,166 @@
+"""
+The environment of a build: what the project's backend needs, installed for the runtime's CPython, and nothing else.
+
+pip does it, in that CPython: which version of setuptools still runs under 3.7 is for the index to say, and pip to read. The
+pip is one of two releases that are pinned here by sha256, the last for their Pythons; an interpreter need not bring any.
+
+Everything goes into one folder, and ``PYTHONPATH`` leads there. Packages that this machine's interpreter has are hidden by
+a ``sitecustomize``, the way pip does it for its own isolated builds: 2.7 has no venv.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from importlib import metadata
+from typing import TYPE_CHECKING
+from zipfile import ZipFile
+
+from reconciler.base.errors import PackageError
+from reconciler.packages.fetch.pip import Pin, readable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from reconciler.manifest.runtimes import Runtime
+    from reconciler.packages.fetch.cache import Cache
+    from reconciler.packages.fetch.pip import Index
+
+_PIPS = {
+    2: Pin("pip", "20.3.4", "217ae5161a0e08c0fb873858806e3478c9775caffce5168b50ec885e358c199d"),
+    3: Pin("pip", "24.0", "ba0d021a166865d2265246961bec0152ff124de910c5cc39f1156ce3fa7c69dc"),
+}
+"""Major version of Python → pip. 20.3.4 is the last for 2.7, 24.0 the last for 3.7, and 3.11 is content with it."""
+
+_FOREIGN = re.compile(r"(ALIBABA_CLOUD|ODPS|UDFS)_.*|PYTHON.*|_PYPROJECT_HOOKS.*|PIP_(\w+)")
+_OF_THE_INDEX = re.compile(
+    r"PIP_(\w*INDEX\w*|FIND_LINKS|TRUSTED_HOST|\w*CERT\w*|\w*PROXY|(DEFAULT_)?TIMEOUT|\w*RETRIES|CONFIG_FILE|\w*KEYRING\w*"
+    r"|CACHE_DIR|NO_CACHE_DIR|PRE|PREFER_BINARY|ONLY_BINARY|NO_BINARY|USE_FEATURE|USE_DEPRECATED)"
+)
+"""Which of pip's settings say whence; the others say what to do, and that is said here."""
+
+SITE = """\
+import site
+import sys
+import sysconfig
+
+# The packages of this interpreter are not the build's.
+_OWN = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+_OWN.update(getattr(site, "getsitepackages", list)())
+sys.path[:] = [p for p in sys.path if not any(p == one or p.startswith(one + "/") for one in _OWN)]
+site.addsitedir(%r)
+"""
+
+_UNMET = re.compile(r"(?m)^ERROR: No matching distribution found for (?P<what>.*?)(?= \(from |$)")
+_QUESTION = """
+import json, sys, sysconfig
+json.dump({"version": "%d.%d.%d" % sys.version_info[:3], "include": sysconfig.get_path("include"),
+    "multiarch": sysconfig.get_config_var("MULTIARCH") or ""}, sys.stdout)
+"""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What an interpreter says of itself."""
+
+    version: str
+    include: str
+    """The folder of its headers."""
+
+    multiarch: str
+    """Debian's name of the system, after which it calls a second folder of headers."""
+
+
+def ask(run: Callable[..., str], python: str) -> Facts:
+    """Ask an interpreter what it is."""
+    return Facts(**json.loads(run([python, "-E", "-S", "-c", _QUESTION], {}).strip().splitlines()[-1]))
+
+
+def for_pip(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the user's environment as the pip of a build is to see it."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if not _FOREIGN.fullmatch(name) or _OF_THE_INDEX.fullmatch(name)
+    }
+
+
+def unpack_pip(runtime: Runtime, index: Index, cache: Cache, place: Path) -> None:
+    """Put a pip that runs in the runtime's Python into `place`."""
+    pin = _PIPS[runtime.python_version[0]]
+    content = cache.get(pin.sha256)
+    if content is None:
+        with cache.workspace() as folder:
+            content = cache.put(index.fetch(pin, runtime, folder), pin.sha256)
+    with ZipFile(content.path) as archive:
+        archive.extractall(place)
+
+
+def pip_of(runtime: Runtime) -> str:
+    """Return which pip that is."""
+    return str(_PIPS[runtime.python_version[0]])
+
+
+def install(
+    run: Callable[..., tuple[int, str]],
+    *,
+    python: str,
+    pip: Path,
+    requires: Iterable[str],
+    constraints: Iterable[str],
+    place: Path,
+    label: str,
+    log: Path,
+) -> tuple[str, ...]:
+    """Install build requirements into `place` and return what is there as pins."""
+    wanted, bounds = place.with_suffix(".requires"), place.with_suffix(".constraints")
+    wanted.write_text("".join(f"{one}\n" for one in sorted(set(requires))), encoding="utf-8")
+    bounds.write_text("".join(f"{one}\n" for one in constraints), encoding="utf-8")
+    command = [
+        *(
+            python,
+            str(pip),
+            "install",
+            "--target",
+            str(place),
+            "--requirement",
+            str(wanted),
+            "--constraint",
+            str(bounds),
+        ),
+        *(
+            "--no-input",
+            "--no-color",
+            "--progress-bar",
+            "off",
+            "--disable-pip-version-check",
+            "--no-warn-script-location",
+        ),
+        *("--prefer-binary", "--no-compile"),
+    ]
+    # Settings that a file of pip's may hold and that contradict --target are overruled.
+    code, said = run(
+        command,
+        {"PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0", "PIP_ROOT_USER_ACTION": "ignore", "PYTHONNOUSERSITE": "1"},
+    )
+    if code != 0:
+        unmet = _UNMET.search(said)
+        if unmet and "Retrying" not in said:  # the index did answer
+            raise PackageError(
+                "E443",
+                f"{label} needs {unmet['what']} to be built, and the index has none for its Python",
+                hint=f"take a release that was made for this Python; the whole log is in {log}",
+            )
+        words = f"; pip says: {' | '.join(lines)}" if (lines := readable(said)) else ""
+        hint = f"the whole log is in {log}; 'pip config list' shows which index pip uses"
+        if "ssl module" in said:
+            hint = f"this Python cannot reach the index: it was built without ssl; {hint}"
+        raise PackageError("E443", f"what {label} needs to be built cannot be installed{words}", hint=hint)
+    return pins(place)
+
+
+def pins(place: Path) -> tuple[str, ...]:
+    """Return what a folder of packages holds: ``setuptools==68.0.0``, sorted."""
+    return tuple(sorted(f"{one.metadata['Name']}=={one.version}" for one in metadata.distributions(path=[str(place)])))

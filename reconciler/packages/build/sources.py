@@ -1,0 +1,137 @@
+"""
+Bring the source of a wheel into a workspace, and say which source it was.
+
+An sdist is named by its sha256. A folder has none, so `tree_digest` makes one of all that is copied from it: the names, the
+bytes and whether a file may be executed; not the times, nor what version control, editors and earlier builds left there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tarfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zipfile import BadZipFile, ZipFile
+
+from reconciler.base.errors import PackageError
+from reconciler.packages.content import read
+from reconciler.packages.inspect.members import TooMuch, bound
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reconciler.packages.build import Source
+
+_ANYWHERE = frozenset({
+    *(".git", ".hg", ".svn", ".bzr", "__pycache__", ".venv", ".tox", ".nox", ".eggs", ".idea", ".vscode", "node_modules"),
+    *(".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", ".DS_Store"),
+})  # fmt: skip
+_AT_THE_TOP = frozenset({"build", "dist", ".udfs", "udfs.lock"})
+"""Further down, these are names of packages. A lock that counted itself would be stale for ever."""
+
+_SUFFIXES = (".egg-info", ".pyc", ".pyo", "~")
+
+
+def tree_digest(folder: Path) -> str:
+    """Return the sha256 of what a build would take from a folder."""
+    total = hashlib.sha256()
+    for name, path in sorted(_files(folder)):
+        kind, content = _identity(path)
+        total.update(f"{kind} {content} {len(name.encode())} {name}\n".encode())
+    return total.hexdigest()
+
+
+def bring(source: Source, place: Path) -> Path:
+    """Put the source under `place` and return the project's folder; refuse other bytes than the ones named."""
+    is_folder = source.path.is_dir()
+    try:
+        found = tree_digest(source.path) if is_folder else read(source.path).sha256
+        if found != source.sha256:
+            raise PackageError(
+                "E402",
+                f"the source of {source.label} has sha256 {found}, not {source.sha256}",
+                hint="nothing was built; it was changed since, or the pin is of another file",
+            )
+        if is_folder:
+            inside = source.path.resolve()
+            for name, path in _files(source.path):
+                if path.is_symlink() and not path.resolve().is_relative_to(inside):
+                    raise OSError(f"'{name}' leads out of the project, to {path.readlink()}")
+                _copy(path, place / name)
+            return place
+        _unpack(source.path, place)
+    except TooMuch as error:
+        raise _unusable(source, f"it expands too far: {error}") from error
+    except (tarfile.TarError, BadZipFile, EOFError, NotImplementedError) as error:
+        raise _unusable(source, f"it is not an sdist: {error}") from error
+    except OSError as error:
+        raise _unusable(source, error.strerror or str(error)) from error
+    tops = [path for path in place.iterdir() if path.is_dir()]
+    if len(tops) != 1:
+        raise _unusable(source, f"an sdist holds one folder, and this has {len(tops)}")
+    return tops[0]
+
+
+def _unusable(source: Source, why: str) -> PackageError:
+    hint = "name an sdist (.tar.gz, .zip), or a folder with a pyproject.toml or a setup.py"
+    return PackageError("E442", f"{source.label} cannot be built: {why}", hint=hint)
+
+
+def _files(top: Path) -> Iterator[tuple[str, Path]]:
+    for folder, folders, files in os.walk(top):
+        here = Path(folder)
+        folders[:] = [name for name in folders if _counts(top, here / name)]
+        links = [name for name in folders if (here / name).is_symlink()]
+        for name in (*files, *links):
+            path = here / name
+            if _counts(top, path):
+                yield path.relative_to(top).as_posix(), path
+
+
+def _counts(top: Path, path: Path) -> bool:
+    name = path.name
+    if name in _ANYWHERE or name.endswith(_SUFFIXES) or (path.parent == top and name in _AT_THE_TOP):
+        return False
+    return not (path / "pyvenv.cfg").is_file()  # a virtual environment, whatever it is called
+
+
+def _identity(path: Path) -> tuple[str, str]:
+    if path.is_symlink() and not path.is_file():
+        return "l", hashlib.sha256(os.fsencode(path.readlink())).hexdigest()
+    return "x" if path.stat().st_mode & 0o100 else "f", read(path).sha256
+
+
+def _copy(path: Path, to: Path) -> None:
+    to.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_symlink() and not path.is_file():
+        target = path.readlink()
+        if target.is_absolute():
+            raise OSError(f"'{path}' leads out of the project, to {target}")
+        to.symlink_to(target)
+    else:
+        shutil.copyfile(path, to)
+        to.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
+
+
+def _unpack(path: Path, place: Path) -> None:
+    place.mkdir(parents=True)
+    if path.name.lower().endswith(".zip"):
+        with ZipFile(path) as archive:
+            infos = archive.infolist()
+            bound(len(infos), sum(info.file_size for info in infos), path.stat().st_size)
+            archive.extractall(place)
+    elif not hasattr(tarfile, "data_filter"):
+        raise OSError("this Python is too old to unpack archives safely (it needs 3.10.12, or 3.11.4)")
+    else:
+        count = total = 0
+
+        def counted(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
+            nonlocal count, total
+            count, total = count + 1, total + member.size
+            bound(count, total, path.stat().st_size)
+            return tarfile.data_filter(member, folder)
+
+        with tarfile.open(path) as packed:
+            packed.extractall(place, filter=counted)

@@ -1,0 +1,67 @@
+"""
+A wheel as it leaves a build, and as it should be: with a tag that is true, in the same bytes each time.
+
+``linux_x86_64``, which every local build carries, says nothing about the system. Its ELF files say what it needs; the lowest
+level of glibc that has it becomes the tag. A zip archive holds times, modes and an order, none of which mean anything in a
+wheel: they are made the same.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+import re
+from typing import TYPE_CHECKING
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+from reconciler.packages.inspect.contents import inspect
+from reconciler.packages.inspect.gate import level
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_BARE = re.compile(r"-linux_(?P<machine>x86_64|aarch64)\.whl\Z")
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def normalized(wheel: Path, place: Path) -> Path:
+    """Write a wheel anew into `place` and return its path; its name changes if its tag does."""
+    audited = _audited(wheel)
+    name = _BARE.sub(f"-{audited}.whl", wheel.name) if audited else wheel.name
+    with ZipFile(wheel) as archive:
+        members = {info.filename: archive.read(info) for info in archive.infolist() if not info.is_dir()}
+        runs = {info.filename for info in archive.infolist() if info.external_attr >> 16 & 0o100}
+    folder = next(member.partition("/")[0] for member in members if member.endswith(".dist-info/WHEEL"))
+    if audited:
+        claim = re.compile(rb"(?m)^(Tag: \S+-)linux_\w+(?=\r?$)")
+        members[f"{folder}/WHEEL"] = claim.sub(rb"\g<1>" + audited.encode(), members[f"{folder}/WHEEL"])
+    members[f"{folder}/RECORD"] = _record(members, f"{folder}/RECORD")
+    place.mkdir(parents=True, exist_ok=True)
+    with ZipFile(place / name, "w") as archive:
+        # What an installer reads first stands last, as the format recommends.
+        for member in sorted(members, key=lambda one: (one.startswith(f"{folder}/"), one.endswith("/RECORD"), one)):
+            info = ZipInfo(member, _EPOCH)
+            info.create_system = 3
+            info.external_attr = (0o100755 if member in runs else 0o100644) << 16
+            archive.writestr(info, members[member], ZIP_DEFLATED, 6)
+    return place / name
+
+
+def _audited(wheel: Path) -> str | None:
+    bare = _BARE.search(wheel.name)
+    lowest = level(inspect(wheel, "wheel")) if bare else None
+    return f"manylinux_2_{lowest}_{bare['machine']}" if bare and lowest is not None else None
+
+
+def _record(members: Mapping[str, bytes], own: str) -> bytes:
+    lines = io.StringIO(newline="")
+    writer = csv.writer(lines, lineterminator="\n")
+    for member in sorted(members):
+        if member != own:
+            digest = base64.urlsafe_b64encode(hashlib.sha256(members[member]).digest()).rstrip(b"=").decode()
+            writer.writerow((member, f"sha256={digest}", len(members[member])))
+    writer.writerow((own, "", ""))
+    return lines.getvalue().encode()

@@ -1,0 +1,225 @@
+"""
+Ask an index's files for their size, and get them.
+
+requests does it: proxies, certificates and ``.netrc`` of the machine count. Wheels come this way if it is easy (`direct`);
+otherwise pip gets them (`artifacts.fetch`), with all that people have set for it. Source archives pip would not hand over
+without running them.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event, Lock
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from reconciler.base.errors import PackageError
+from reconciler.base.threads import Readers
+from reconciler.packages.fetch.pip import IndexSilent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from urllib.parse import SplitResult
+
+    import requests
+    from typing_extensions import Self
+
+    from reconciler.packages.fetch.indexes import Indexes
+    from reconciler.packages.lock.resolver import Remote
+
+_THREADS = 8
+_TIMEOUT = 15.0
+_BLOCK = 1 << 16
+"""Bytes asked for at once. A connection gives 16 KiB at a time, and room for more is made and thrown away each time."""
+
+_MAX_BYTES = 4 << 30
+_PATIENCE = 30
+_SLOWEST = 4 << 10
+"""Bytes a second on the whole, after so many seconds: who sends less is not going to end."""
+
+_MAX_PAGE = 64 << 20
+_AS_IT_IS = {"Accept-Encoding": "identity"}
+
+
+@dataclass
+class _Connections:
+    """One session for all, made when the first page is asked for: to read the machine's certificates takes longer than most pages."""
+
+    indexes: Indexes
+    _session: requests.Session | None = None
+    _lock: Lock = field(default_factory=Lock)
+
+    @property
+    def session(self) -> requests.Session:
+        import requests
+
+        with self._lock:
+            if self._session is None:
+                self._session = requests.Session()
+                if self.indexes.cert:
+                    self._session.verify = self.indexes.cert
+                if self.indexes.proxy:
+                    self._session.proxies = {"http": self.indexes.proxy, "https": self.indexes.proxy}
+            return self._session
+
+    def close(self) -> None:
+        if self._session is not None:
+            self._session.close()
+
+
+@dataclass(frozen=True)
+class Downloads:
+    """Reads files whose addresses an engine found. Use it in a ``with``, which closes the connections; from any thread."""
+
+    indexes: Indexes
+    addresses: tuple[str, ...] = field(default=(), repr=False)
+    """Of the indexes in use; the credentials in one count for files of its host."""
+
+    timeout: float = _TIMEOUT
+    """Seconds without a byte."""
+
+    _stopped: Event = field(default_factory=Event, init=False, repr=False)
+    _connections: _Connections = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_connections", _Connections(self.indexes))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._connections.close()
+
+    def stop(self) -> None:
+        """End what is being fetched, at its next block."""
+        self._stopped.set()
+
+    def sizes(self, files: Iterable[Remote]) -> Mapping[str, int]:
+        """Return url → bytes for those that say so; what does not answer is left out, because nothing depends on it."""
+        urls = list(dict.fromkeys(file.url for file in files))
+        if not urls:
+            return {}
+        with Readers(_THREADS) as readers:
+            found = zip(urls, readers.ask(self._size, urls), strict=True)
+            return {url: size for url, size in found if size is not None}
+
+    def fetch(self, file: Remote, folder: Path) -> Path:
+        """Put a file into `folder` and return its path. Who calls compares the hash."""
+        place, parts = folder / file.file, urlsplit(file.url)
+        try:
+            if parts.scheme == "file":
+                shutil.copyfile(unquote(parts.path), place)
+                return place
+            with self._get(file.url) as answer:
+                announced, written, start = _length(answer), 0, time.monotonic()
+                with place.open("wb") as into:
+                    for block in _blocks(answer):
+                        written += into.write(block)
+                        if written > _MAX_BYTES:
+                            raise PackageError("E403", f"'{file.file}' is larger than any real file of an index")
+                        if _is_too_slow(written, start):
+                            raise PackageError("E403", f"'{file.file}' arrives too slowly to ever be here")
+                        if self._stopped.is_set():
+                            raise PackageError("E403", f"fetching '{file.file}' was stopped")
+        except OSError as error:  # what requests raises is one, too
+            hint = "check network and proxy, and try again; nothing was kept"
+            kind = PackageError if _answers(error) else IndexSilent
+            raise kind("E403", f"'{file.file}' cannot be fetched: {_words(error)}", hint=hint) from error
+        if announced is not None and announced != written:
+            message = f"'{file.file}' arrived cut off: {written:,} of {announced:,} bytes"
+            raise PackageError("E403", message, hint="nothing was kept; try again")
+        return place
+
+    def page(self, url: str, accept: str) -> tuple[str, str, str]:
+        """Return a page's type, its text, and its address after redirects."""
+        try:
+            parts = urlsplit(url)
+            if parts.scheme == "file":
+                place = Path(unquote(parts.path)) / "index.html"
+                return "text/html", place.read_text(encoding="utf-8"), url
+            with self._get(url, {"Accept": accept}) as answer:
+                content, start = bytearray(), time.monotonic()
+                for block in _blocks(answer):
+                    content += block
+                    if len(content) > _MAX_PAGE:
+                        raise PackageError("E403", "the index answers with more than any real page")
+                    if _is_too_slow(len(content), start):
+                        raise IndexSilent("E403", "the index answers too slowly to ever end")
+                return answer.headers.get("Content-Type", ""), content.decode("utf-8", "replace"), answer.url
+        except OSError as error:
+            kind = PackageError if _answers(error) else IndexSilent
+            raise kind("E403", f"the index cannot be read: {_words(error)}") from error
+
+    def _get(self, url: str, headers: Mapping[str, str] = _AS_IT_IS) -> requests.Response:
+        auth = self._credentials(url)
+        answer = self._connections.session.get(url, stream=True, timeout=self.timeout, auth=auth, headers=dict(headers))
+        answer.raise_for_status()
+        return answer
+
+    def _size(self, url: str) -> int | None:
+        parts = urlsplit(url)
+        try:
+            if parts.scheme == "file":
+                return Path(unquote(parts.path)).stat().st_size
+            auth = self._credentials(url)
+            answer = self._connections.session.head(
+                url, allow_redirects=True, timeout=self.timeout, auth=auth, headers=_AS_IT_IS
+            )
+        except OSError:
+            return None
+        return _length(answer) if answer.ok else None
+
+    def _credentials(self, url: str) -> tuple[str, str] | None:
+        for address in map(urlsplit, self.addresses):
+            if address.username and _host(address) == _host(urlsplit(url)):
+                return unquote(address.username), unquote(address.password or "")
+        return None
+
+
+def _host(address: SplitResult) -> tuple[str, str | None, int | None]:
+    return address.scheme, address.hostname, address.port
+
+
+def _length(answer: requests.Response) -> int | None:
+    """Return how many bytes a file has, if the answer tells: of packed content the length says nothing."""
+    length = answer.headers.get("Content-Length", "")
+    packed = answer.headers.get("Content-Encoding", "identity") != "identity"
+    return int(length) if length.isdecimal() and not packed else None
+
+
+def _blocks(answer: requests.Response) -> Iterator[bytes]:
+    """Yield the content as it arrives: who waited for a whole block would wait for ever for one that drips."""
+    from requests import ConnectionError as Broken
+    from urllib3.exceptions import HTTPError
+
+    read = getattr(answer.raw, "read1", answer.raw.read)  # urllib3 before 2.1 has no read1
+    try:
+        while block := read(_BLOCK, decode_content=True):
+            yield block
+    except HTTPError as error:  # no OSError, other than what requests raises
+        raise Broken("the connection broke") from error
+
+
+def _is_too_slow(received: int, start: float) -> bool:
+    return received < (time.monotonic() - start - _PATIENCE) * _SLOWEST
+
+
+def _answers(error: OSError) -> bool:
+    """Say whether somebody was there to say no: a server, or this machine's own files."""
+    return getattr(error, "response", None) is not None or isinstance(error, FileNotFoundError | PermissionError)
+
+
+def _words(error: Exception) -> str:
+    """Return what went wrong without an address: it may hold a signature."""
+    answer = getattr(error, "response", None)
+    if answer is not None:
+        return f"the index answers {answer.status_code}"
+    return {"ConnectTimeout": "no answer", "ReadTimeout": "no answer in time"}.get(
+        type(error).__name__, getattr(error, "strerror", None) or "the connection failed"
+    )

@@ -1,0 +1,347 @@
+"""
+Get a pinned wheel from the package index that is configured on this machine.
+
+pip does it, in a process of its own: what people have set for it (``pip config``, ``PIP_*``, proxies, certificates,
+``.netrc``) then counts here too, and nothing of it must be said twice. pip is told the runtime's Python, ABI and platforms
+instead of this machine's, may take wheels only (a source archive would be built, that is, run), and checks the sha256
+itself.
+
+What pip says may hold the password of an index, so its words are shown only after `readable`.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import TYPE_CHECKING, Protocol
+
+from reconciler.base.errors import PackageError, count
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from reconciler.manifest.runtimes import Runtime
+
+_OURS = re.compile(
+    r"PIP_(ABI|BUILD_CONSTRAINT|CONSTRAINT|DEST|IMPLEMENTATION|LOG|PLATFORM|PYTHON|PYTHON_VERSION|QUIET|REQUIREMENT"
+    r"|VERBOSE)\Z"
+)
+"""Settings that pip would mix with the ones given here: which wheel is wanted is not the environment's to say."""
+
+_SILENT = re.compile(
+    r"connection (broken|error)|Failed to establish|Max retries exceeded|timed out|ProxyError|SSLError|ssl certificate"
+    r"|: 5\d\d Server Error",
+    re.IGNORECASE,
+)
+_MISMATCH = re.compile(r"Expected sha256 (?P<wanted>[0-9a-f]{64})\s+Got\s+(?P<found>[0-9a-f]{64})")
+_LINK = re.compile(r"/(?P<file>[^/\s#]+\.whl)(#sha256=(?P<declared>[0-9a-f]{64}))?\S* \(from ")
+_OFFERED = re.compile(r"\(from versions: (?P<versions>[^()]+)\)")
+_NEWEST = re.compile(r"^\S+ \((?P<version>[0-9][^()\s]*)\)\s*$", re.MULTILINE)
+_TELLING = re.compile(
+    r"(?!ERROR: No matching distribution)(ERROR|WARNING|\w+(Error|Exception)): |Could not fetch URL|.*No module named"
+)
+
+
+@dataclass(frozen=True)
+class Pin:
+    """One file of the package index: an exact version and the hash of one of its wheels."""
+
+    name: str
+    version: str
+    sha256: str
+    size: int = field(default=0, compare=False)
+    """Bytes, if they are known: the largest had best come first."""
+
+    def __str__(self) -> str:
+        return f"{self.name}=={self.version}"
+
+    def is_named_by(self, filename: str) -> bool:
+        """Say whether a wheel of this name is of this distribution and version."""
+        from packaging.specifiers import SpecifierSet
+        from packaging.utils import canonicalize_name, parse_wheel_filename
+
+        name, version, _, _ = parse_wheel_filename(filename)
+        same = SpecifierSet(f"=={self.version}").contains(version, prereleases=True)
+        return name == canonicalize_name(self.name) and same
+
+
+def pin(requirement: str, sha256: str) -> Pin:
+    """Read a manifest's requirement, which must leave nothing open."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        read = Requirement(requirement)
+    except InvalidRequirement as error:
+        raise _not_pinned(requirement, "it is not a requirement") from error
+    exact = [one.version for one in read.specifier if one.operator == "==" and not one.version.endswith(".*")]
+    if len(exact) != 1 or len(read.specifier) != 1:
+        raise _not_pinned(requirement, "it does not name one version with '=='")
+    if read.extras or read.marker or read.url:
+        raise _not_pinned(requirement, "extras, markers and addresses say nothing about one file")
+    return Pin(read.name, exact[0], sha256)
+
+
+def _not_pinned(requirement: str, why: str) -> PackageError:
+    hint = "write the name and the exact version: numpy==1.19.2"
+    return PackageError("E404", f"'{requirement}' is not pinned: {why}", hint=hint)
+
+
+class IndexSilent(PackageError):
+    """The index does not answer: there is no use in asking it for the next wheel."""
+
+
+class Index(Protocol):
+    """Where pinned wheels come from."""
+
+    def direct(self, pin: Pin, folder: Path) -> Path | None:
+        """Put the wheel into `folder` if that is easily done, and return its path. May be called from several threads."""
+        ...
+
+    def fetch(self, pin: Pin, runtime: Runtime, folder: Path) -> Path:
+        """Put the wheel into `folder` and return its path. May be called from several threads."""
+        ...
+
+    def fetch_all(self, pins: Sequence[Pin], runtime: Runtime, folder: Path) -> list[Path]:
+        """Put the wheels of all pins into `folder`, or none and raise: which one it is about, `fetch` tells."""
+        ...
+
+    def newest(self, name: str, runtime: Runtime, folder: Path) -> str | None:
+        """
+        Return the newest version of a distribution that has a wheel for the runtime, or None.
+
+        None is also said of an index that does not answer soon: this is asked for the sake of a hint, so it takes a few
+        seconds at most and fails silently.
+        """
+        ...
+
+    def stop(self) -> None:
+        """End what is running; the user has lost patience."""
+        ...
+
+
+class Shortcut(Protocol):
+    """A way to a wheel that may know of none."""
+
+    def __call__(self, pin: Pin, folder: Path, /) -> Path | None: ...
+
+    def stop(self) -> None: ...
+
+
+@dataclass
+class PipIndex:
+    """The index that pip uses."""
+
+    environment: Mapping[str, str] = field(repr=False)
+    """Of the command; it may hold passwords. pip gets all of it but a few settings of its own (`_OURS`)."""
+
+    python: str = sys.executable
+    """An interpreter that has pip."""
+
+    timeout: float = 900
+    """Seconds for one run of pip. pip's own timeouts end a silent connection much earlier; this ends a dripping one."""
+
+    shortcut: Shortcut | None = None
+    """A way to most wheels that is faster than pip."""
+
+    on_wait: Callable[[str], None] = lambda called: None
+    """Is told what a run of pip still waits for, once, when that takes longer than `quiet` seconds."""
+
+    quiet: float = 30
+    patience: float = 10
+    """Seconds for what is only nice to know."""
+
+    _running: set[subprocess.Popen[str]] = field(default_factory=set, init=False, repr=False)
+    _lock: Lock = field(default_factory=Lock, init=False, repr=False)
+    _stopped: bool = field(default=False, init=False, repr=False)
+
+    def direct(self, pin: Pin, folder: Path) -> Path | None:
+        return self.shortcut(pin, folder) if self.shortcut is not None and not self._stopped else None
+
+    def fetch(self, pin: Pin, runtime: Runtime, folder: Path) -> Path:
+        return self.fetch_all([pin], runtime, folder)[0]
+
+    def fetch_all(self, pins: Sequence[Pin], runtime: Runtime, folder: Path) -> list[Path]:
+        wheels, requirements = folder / "wheels", folder / "requirements.txt"
+        lines = (f"{pin} --hash=sha256:{pin.sha256}\n" for pin in pins)
+        requirements.write_text("".join(lines), encoding="utf-8")
+        called = str(pins[0]) if len(pins) == 1 else f"{pins[0]} and {count(len(pins) - 1, 'other wheel')}"
+        code, said = self._run(
+            self._command(runtime, requirements, wheels, explain=len(pins) == 1), folder, called, self.timeout
+        )
+        if code != 0:
+            raise failure(pins[0], runtime, said)
+        files = sorted(wheels.glob("*.whl"))
+        if len(files) != len(pins):
+            raise PackageError("E403", f"pip was asked for {called} and left {count(len(files), 'wheel')}")
+        return files
+
+    def newest(self, name: str, runtime: Runtime, folder: Path) -> str | None:
+        command = [self.python, "-m", "pip", "index", "versions", *_QUIETLY, *_target(runtime), "--retries", "0", name]
+        try:
+            code, said = self._run(command, folder, name, self.patience)
+        except PackageError:
+            return None
+        found = _NEWEST.search(said)
+        return found["version"] if code == 0 and found else None
+
+    def stop(self) -> None:
+        with self._lock:
+            self._stopped = True
+            for process in self._running:
+                process.kill()
+        if self.shortcut is not None:
+            self.shortcut.stop()
+
+    def _command(self, runtime: Runtime, requirements: Path, wheels: Path, *, explain: bool) -> list[str]:
+        # Very verbose, because pip otherwise keeps to itself that an index does not answer. Of many wheels it would tell so
+        # much that it takes twice as long; should they not come, one of them is asked for alone, and explained.
+        return [
+            *(
+                self.python,
+                "-m",
+                "pip",
+                "download",
+                "-vv" if explain else "-q",
+                *_QUIETLY,
+                "--progress-bar",
+                "off",
+                "--no-deps",
+            ),
+            *("--require-hashes", *_target(runtime), "--requirement", str(requirements), "--dest", str(wheels)),
+        ]
+
+    def _run(self, command: list[str], folder: Path, called: str, timeout: float) -> tuple[int, str]:
+        # In a folder of our own: `python -m` imports from the working directory first, and a checkout must not be able
+        # to bring its own pip. Relative paths in pip's settings are therefore not found.
+        with self._lock:
+            if self._stopped:
+                raise PackageError("E403", f"fetching {called} was stopped")
+            process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env=_environment(self.environment),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                encoding="utf-8",
+                errors="replace",
+            )
+            self._running.add(process)
+        try:
+            try:
+                said, _ = process.communicate(timeout=min(self.quiet, timeout))
+            except subprocess.TimeoutExpired:
+                if timeout <= self.quiet:
+                    raise
+                self.on_wait(called)
+                said, _ = process.communicate(timeout=timeout - self.quiet)
+        except subprocess.TimeoutExpired as error:
+            raise PackageError(
+                "E403",
+                f"{called} did not arrive within {timeout:g} seconds",
+                hint="try again; 'pip config list' shows which index pip uses",
+            ) from error
+        finally:
+            process.kill()
+            process.communicate()
+            with self._lock:
+                self._running.discard(process)
+        return process.returncode, said
+
+
+_QUIETLY = ("--no-input", "--no-color", "--disable-pip-version-check")
+
+
+def _target(runtime: Runtime) -> list[str]:
+    """Return the options that tell pip for which Python, and that wheels alone will do."""
+    platforms = [part for platform in runtime.platforms for part in ("--platform", platform)]
+    python = ("--implementation", "cp", "--python-version", runtime.full_version, "--abi", runtime.abi)
+    return ["--only-binary", ":all:", *python, *platforms]
+
+
+def _environment(given: Mapping[str, str]) -> dict[str, str]:
+    kept = {name: value for name, value in given.items() if not _OURS.match(name)}
+    # "download" installs nothing, so a rule that pip only runs in virtual environments has no point here.
+    return {**kept, "PIP_REQUIRE_VIRTUALENV": "0", "PYTHONIOENCODING": "utf-8"}
+
+
+def failure(pin: Pin, runtime: Runtime, said: str) -> PackageError:
+    """Turn pip's words into ours."""
+    if mismatch := _MISMATCH.search(said):
+        return _mismatch(pin, runtime, mismatch["found"], said)
+    words = f"; pip says: {' | '.join(lines)}" if (lines := readable(said)) else ""
+    if "No module named pip" in said:
+        return PackageError(
+            "E403",
+            f"{pin} cannot be fetched: the Python that runs udfs has no pip",
+            hint="install pip into the environment of udfs: python -m ensurepip",
+        )
+    if _SILENT.search(said):
+        return IndexSilent(
+            "E403",
+            f"{pin} cannot be fetched: the package index does not answer{words}",
+            hint="check network and proxy; 'pip config list' shows which index pip uses",
+        )
+    return PackageError(
+        "E403",
+        f"{pin} cannot be fetched for {runtime.label}{words}",
+        hint=f"{_instead(pin, said)} a wheel for {runtime.name} ({runtime.abi}, {runtime.machine}, glibc up to "
+        f"{runtime.glibc[0]}.{runtime.glibc[1]}); 'pip config list' shows which index pip uses",
+    )
+
+
+def _instead(pin: Pin, said: str) -> str:
+    """Begin the hint about a version that has no fitting wheel: with the newest one that has, if pip has listed them."""
+    from packaging.version import InvalidVersion, Version
+
+    offered = _OFFERED.search(said)
+    try:
+        versions = [Version(one) for one in (offered["versions"] if offered else "").split(",")]
+    except InvalidVersion:  # "none"
+        versions = []
+    released = [version for version in versions if not version.is_prerelease]
+    if not released:
+        return "check that the version exists and has"
+    return f"{max(released)} is the newest version of {pin.name} that has"
+
+
+def _mismatch(pin: Pin, runtime: Runtime, found: str, said: str) -> PackageError:
+    link = _LINK.search(said, said.find("DO NOT MATCH THE HASHES"))
+    declared = link and link["declared"]
+    if declared and declared != found:
+        return PackageError(
+            "E403",
+            f"{pin} arrived damaged: the index announces sha256 {declared} and sent {found}",
+            hint="nothing was kept; try again",
+        )
+    file = f"'{link['file']}'" if link else "the wheel"
+    return PackageError(
+        "E402",
+        f"no wheel of {pin} that the index has for {runtime.label} has sha256 {pin.sha256}; {file} has {found}",
+        hint="the pin is of another file (another Python or platform, perhaps), or the index has other bytes than it had; "
+        "correct the sha256 only if you trust the index",
+    )
+
+
+def readable(said: str) -> list[str]:
+    """Return the last lines of pip's output that tell what is wrong, without credentials and control characters."""
+    lines = [line.strip() for line in said.splitlines() if _TELLING.match(line.strip())]
+    return [masked(line) for line in dict.fromkeys(lines)][-2:]
+
+
+def masked(line: str) -> str:
+    """Return a line of another program as it may be shown: no credentials, no control characters, not too long."""
+    line = without_secrets(line).strip()
+    return line if len(line) <= 300 else f"{line[:120]} … {line[-170:]}"  # the newest versions, the cause: at the end
+
+
+def without_secrets(line: str) -> str:
+    """Return such a line whole, as a log may keep it."""
+    # Greedy up to the last @ before the path: passwords may hold an @. Queries may be signatures.
+    line = re.sub(r"://[^/\s]*@", "://***@", line)
+    line = re.sub(r"(://[^\s?#]*)\?[^\s#]*", r"\1?***", line)
+    return "".join(char if char.isprintable() else " " for char in line)

@@ -1,0 +1,388 @@
+"""
+What is inside the files that are shipped: read once, kept by the hash of the bytes.
+
+`inspect` opens a wheel, an archive or a library and returns its `Facts`: the native files with what they ask of a system,
+the names it can be imported by, and what is wrong with it whatever the runtime (an unsafe member, bytes that are not the
+RECORD's). Whether that suits a runtime is for `gate` to say; facts know of none, so they stay true as long as the bytes do
+and can be kept: `inspected` finds them again under the sha256.
+
+A wheel's RECORD lists each member with its hash [packaging.python.org, "Binary distribution format"]. pip does not check
+it; a wheel that was edited by hand, cut off and zipped again or built by a broken tool shows here.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+import posixpath
+import re
+import tarfile
+import tempfile
+import zlib
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cache
+from typing import IO, TYPE_CHECKING, BinaryIO, Literal, TypeAlias, cast
+from zipfile import BadZipFile
+
+from reconciler.base import files as whole
+from reconciler.base.names import ARCHIVE_SUFFIXES
+from reconciler.packages.inspect.elf import MAGIC, Damaged, Elf, is_elf, read
+from reconciler.packages.inspect.importable import top_level
+from reconciler.packages.inspect.members import Finding, Member, TooMuch, listed, tar_members, zip_members
+from reconciler.packages.pack.layout import data_part
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from pydantic import TypeAdapter
+
+Kind: TypeAlias = Literal["wheel", "zip", "tar", "library", "file"]
+
+VERSION = 3
+"""Of what `inspect` finds out. Facts of another version are found out again."""
+
+_LIBRARY = re.compile(r"\.so(\.[0-9]+)*\Z")
+_MODULE = re.compile(r"(?P<name>[A-Za-z_]\w*)(\.py|(\.[\w-]+)?\.so)\Z", re.ASCII)
+_BLOCK = 1 << 20
+_IN_MEMORY = 8 << 20
+_MAX_RECORD = 64 << 20
+_MAX_NATIVES = 5_000
+_HASHES = ("sha256", "sha384", "sha512")
+_EXTENDS_PATH = re.compile(rb"extend_path|declare_namespace")
+_UNREADABLE = (BadZipFile, tarfile.TarError, OSError, EOFError, zlib.error, csv.Error, RuntimeError, ValueError)
+"""What the standard library raises over archives that are none."""
+
+
+@dataclass(frozen=True)
+class Native:
+    """One ELF file in what is shipped."""
+
+    path: str
+    """Inside the archive; of a library its file's name."""
+
+    elf: Elf
+
+    @property
+    def name(self) -> str:
+        return posixpath.basename(self.path)
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether Python or the linker loads it. Other ELF files are programs, objects or data, and may never run."""
+        return is_library_name(self.name)
+
+    @property
+    def answers_to(self) -> frozenset[str]:
+        """The names by which the linker finds it: the file's, and its SONAME once it is loaded."""
+        return frozenset({self.name, self.elf.soname or self.name})
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What one file holds."""
+
+    kind: Kind = "file"
+    faults: tuple[Finding, ...] = ()
+    natives: tuple[Native, ...] = ()
+    imports: tuple[str, ...] = ()
+    """Top-level names that it alone should give; namespace packages are made to be shared and are not among them."""
+
+    modules: tuple[str, ...] = ()
+    """Every top-level name that ``import`` finds in it, once it is unpacked on ``sys.path``."""
+
+    data_parts: tuple[str, ...] = ()
+    """The parts of a wheel's ``.data`` folder that hold something: ``purelib``, ``scripts``, …"""
+
+    unpacked: int = 0
+    """Bytes."""
+
+    has_compiled_code: bool = False
+    """An ELF file is in it, or a file named like one."""
+
+
+def is_library_name(name: str) -> bool:
+    """Say whether a file of this name is loaded as native code: ``x.so``, ``libx.so.1.2``."""
+    return _LIBRARY.search(name) is not None
+
+
+def kind_of(path: Path) -> Kind:
+    """Return what a file is by its name, as pip and MaxCompute judge it, and by its first bytes where names say nothing."""
+    name = path.name.lower()
+    if name.endswith(".whl"):
+        return "wheel"
+    if name.endswith(ARCHIVE_SUFFIXES):
+        return "zip" if name.endswith((".zip", ".jar")) else "tar"
+    with path.open("rb") as stream:
+        return "library" if is_elf(stream.read(len(MAGIC))) else "file"
+
+
+def inspect(path: Path, kind: Kind) -> Facts:
+    """Find out what a file holds. Whatever is wrong with it is among the facts."""
+    if kind == "file":
+        return Facts()
+    if kind == "library":
+        with path.open("rb") as stream:
+            return _library(path.name, stream)
+    inside = _Inside()
+    try:
+        _walk(path, kind, inside)
+    except TooMuch as error:
+        hint = "an archive like this fills a worker's disk; pack it anew"
+        return Facts(kind, (Finding("E422", f"expands too far: {error}", hint),))
+    except _UNREADABLE as error:
+        return Facts(kind, (_unreadable(kind, str(error) or type(error).__name__),))
+    if kind == "wheel" and not inside.is_wheel and not inside.unsafe:
+        return Facts(kind, (_unreadable(kind, "it has no .dist-info/WHEEL"),))
+    return inside.facts(kind)
+
+
+def repacked(path: Path, natives: Iterable[Native]) -> Facts:
+    """Return the facts of a zip archive made of members of wheels that were inspected, with their native files as they lie now."""
+    inside, known = _Inside(), {native.path: native for native in natives}
+    for member in zip_members(path, inside.unsafe):
+        inside.add(member)
+        if member.name in known:
+            inside.natives.append(known[member.name])
+        if _is_top_package(member.name):
+            with member.open() as stream:
+                inside.note_sharing(member.name, stream.read(_BLOCK))
+    return inside.facts("zip")
+
+
+def inspected(path: Path, sha256: str, folder: Path | None, look: Callable[[Path, Kind], Facts] | None = None) -> Facts:
+    """
+    Return the facts of the file, which has this hash, from `folder` if they are there and put them there if not.
+
+    `look` finds them out, if `inspect` need not. Anything in the folder that cannot be read counts as absent. A folder that cannot be written costs time and nothing
+    else, so it is no error.
+    """
+    kind, look = kind_of(path), look or inspect
+    if folder is None or kind == "file":
+        return look(path, kind)
+    place = folder / f"v{VERSION}" / sha256[:2] / f"{sha256}-{kind}.json"
+    known = _known(place)
+    if known is None:
+        known = look(path, kind)
+        with suppress(OSError):
+            _keep(known, place)
+    return known
+
+
+@cache
+def _form() -> TypeAdapter[Facts]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Facts)
+
+
+def _known(place: Path) -> Facts | None:
+    try:
+        return _form().validate_json(place.read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def _keep(facts: Facts, place: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    whole.put(place, _form().dump_json(facts))
+
+
+def _library(name: str, stream: BinaryIO) -> Facts:
+    try:
+        native = Native(name, read(stream))
+    except Damaged as error:
+        return Facts("library", (_damaged(name, error),), has_compiled_code=True)
+    return Facts("library", natives=(native,), has_compiled_code=True)
+
+
+def _damaged(path: str, error: Damaged) -> Finding:
+    severity: Literal["error", "warning"] = "error" if is_library_name(path) else "warning"
+    hint = "it was cut off or changed after it was built; build or download it again"
+    return Finding("E411", f"has a native file that cannot be read: {path}: {error}", hint, severity=severity)
+
+
+def _unreadable(kind: Kind, reason: str) -> Finding:
+    if kind == "wheel":
+        return Finding("E406", f"is not a wheel: {reason}", "build or download it again")
+    what = "a zip archive" if kind == "zip" else "a tar archive"
+    return Finding("E423", f"is not {what}: {reason}", "MaxCompute chooses how to unpack it by the end of its name")
+
+
+# --- What is inside an archive --------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Inside:
+    """What is known of an archive so far."""
+
+    unsafe: list[str] = field(default_factory=list)
+    natives: list[Native] = field(default_factory=list)
+    damaged: list[Finding] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    shared: set[str] = field(default_factory=set)
+
+    unpacked: int = 0
+    record: _Record | None = None
+
+    def add(self, member: Member) -> None:
+        self.names.append(member.name)
+        self.unpacked += member.size
+
+    def note_sharing(self, name: str, content: bytes) -> None:
+        """Take down a top-level package that says itself that others may add to it."""
+        if _is_top_package(name) and _EXTENDS_PATH.search(content):
+            self.shared.add(name.partition("/")[0])
+
+    @property
+    def is_wheel(self) -> bool:
+        return any(name.endswith(".dist-info/WHEEL") for name in self.names)
+
+    def facts(self, kind: Kind) -> Facts:
+        faults = list(self.damaged)
+        if self.unsafe:
+            hint = "pack it anew, without what is named"
+            faults.append(Finding("E421", "holds what must not be unpacked", hint, listed(self.unsafe)))
+        if kind == "wheel" and not self.unsafe and (found := _record_finding(self.record, self.names)):
+            faults.append(found)
+        compiled = bool(self.natives) or any(is_library_name(name) for name in self.names)
+        return Facts(
+            kind,
+            tuple(faults),
+            tuple(self.natives),
+            imports=tuple(sorted(_import_names(self.names) - self.shared)),
+            modules=tuple(sorted(top_level(self.names))),
+            data_parts=tuple(sorted({part for name in self.names if (part := data_part(name))})),
+            unpacked=self.unpacked,
+            has_compiled_code=compiled,
+        )
+
+
+def _walk(path: Path, kind: Kind, inside: _Inside) -> None:
+    if kind == "wheel":
+        inside.record = _read_record(path)
+    members = tar_members if kind == "tar" else zip_members
+    for member in members(path, inside.unsafe):
+        inside.add(member)
+        with member.open() as stream:
+            _look_at(member, stream, inside)
+
+
+def _look_at(member: Member, stream: IO[bytes], inside: _Inside) -> None:
+    first = stream.read(_BLOCK)
+    inside.note_sharing(member.name, first)
+    native = is_elf(first)
+    # The hash needs every byte and so do the headers, which may lie anywhere; other files of plain archives need none.
+    if inside.record is None and not native:
+        return
+    hashed = inside.record.hash_of(member.name) if inside.record else None
+    with tempfile.SpooledTemporaryFile(_IN_MEMORY) as copy:
+        block = first
+        while block:
+            if hashed:
+                hashed.update(block)
+            if native:
+                copy.write(block)
+            block = stream.read(_BLOCK)
+        if hashed and inside.record:
+            inside.record.compare(member.name, hashed.digest())
+        if native:
+            _look_at_native(member.name, cast("BinaryIO", copy), inside)
+
+
+def _look_at_native(name: str, copy: BinaryIO, inside: _Inside) -> None:
+    if len(inside.natives) >= _MAX_NATIVES:
+        raise TooMuch(f"it holds more than {_MAX_NATIVES:,} native files")
+    copy.seek(0)
+    try:
+        inside.natives.append(Native(name, read(copy)))
+    except Damaged as error:
+        inside.damaged.append(_damaged(name, error))
+
+
+def _is_top_package(name: str) -> bool:
+    return name.count("/") == 1 and name.endswith("/__init__.py")
+
+
+def _import_names(names: list[str]) -> set[str]:
+    """Return what ``import`` finds at the top of an archive: modules, and folders with an ``__init__``."""
+    found = set()
+    for name in names:
+        first, _, rest = name.partition("/")
+        module = _MODULE.match(rest or first)
+        if module and not rest and module["name"] != "__init__":
+            found.add(module["name"])
+        elif module and module["name"] == "__init__" and "/" not in rest and first.isidentifier():
+            found.add(first)
+    return found
+
+
+# --- RECORD ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Record:
+    """The list in a wheel of what is in it, and where the two part."""
+
+    name: str
+    hashes: dict[str, tuple[str, bytes]]
+    """Member → the name of the hash and its value; empty where the list gives none."""
+
+    wrong: list[str] = field(default_factory=list)
+
+    def hash_of(self, member: str) -> hashlib._Hash | None:
+        algorithm, _ = self.hashes.get(member, ("", b""))
+        return hashlib.new(algorithm, usedforsecurity=True) if algorithm in _HASHES else None
+
+    def compare(self, member: str, digest: bytes) -> None:
+        if self.hashes[member][1] != digest:
+            self.wrong.append(member)
+
+    def stands_apart(self, member: str) -> bool:
+        """RECORD cannot hold its own hash, and signatures of it are made later."""
+        return member in (self.name, f"{self.name}.jws", f"{self.name}.p7s")
+
+
+def _read_record(path: Path) -> _Record | None:
+    unsafe: list[str] = []
+    for member in zip_members(path, unsafe):
+        folder, _, name = member.name.partition("/")
+        if name == "RECORD" and folder.endswith(".dist-info"):
+            if member.size > _MAX_RECORD:
+                raise TooMuch("its RECORD is larger than any real one")
+            with member.open() as stream:
+                text = stream.read().decode("utf-8")
+            return _Record(member.name, dict(_rows(text)))
+    return None
+
+
+def _rows(text: str) -> Iterator[tuple[str, tuple[str, bytes]]]:
+    for row in csv.reader(io.StringIO(text, newline="")):
+        if row:
+            algorithm, _, encoded = (row[1] if len(row) > 1 else "").partition("=")
+            yield row[0], (algorithm, base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
+
+
+def _record_finding(record: _Record | None, names: list[str]) -> Finding | None:
+    hint = "the wheel was changed after it was built; build or download it again"
+    if record is None:
+        return Finding("E420", "has no RECORD of what is in it", hint)
+    members = set(names)
+    differences = [
+        *(f"{name}: other bytes than RECORD says" for name in record.wrong),
+        *(f"{name}: in RECORD and not in the wheel" for name in record.hashes if name not in members),
+        *(
+            f"{name}: in the wheel and not in RECORD"
+            for name in names
+            if name not in record.hashes and not record.stands_apart(name)
+        ),
+        *(
+            f"{name}: RECORD has no hash that proves it"
+            for name in names
+            if name in record.hashes and record.hashes[name][0] not in _HASHES and not record.stands_apart(name)
+        ),
+    ]
+    return Finding("E420", "does not hold what its RECORD says", hint, listed(differences)) if differences else None

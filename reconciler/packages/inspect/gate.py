@@ -1,0 +1,275 @@
+"""
+The gate: would what is shipped load in its runtime?
+
+A worker says no at query time, in the middle of a job, with one line of the dynamic linker. Everything that leads there
+can be read off the files before anything is uploaded: `misfits` judges one file against a runtime, `of_function` what one
+function ships together. Both are pure; findings become problems where the place in the manifest is known (`build`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from reconciler.manifest.runtimes import ALIASES, BITS, FAMILIES, LEVELS, NUMBERLESS
+from reconciler.manifest.service import LIMITS
+from reconciler.packages.inspect.closure import Where, needs
+from reconciler.packages.inspect.elf import version_key
+from reconciler.packages.inspect.members import Finding, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from reconciler.manifest.runtimes import Runtime, Version
+    from reconciler.packages.inspect.closure import Part
+    from reconciler.packages.inspect.contents import Facts, Native
+
+AT_HAND = (Where.SAME, Where.BASE)
+"""Where a library is found whatever else is shipped."""
+
+MAX_TOTAL = LIMITS["job"]
+"""Bytes of all resources of one job."""
+
+MAX_COUNT = 256
+"""Resources of one MapReduce job [doc "MapReduce limits"]. That SQL has the same limit is not known."""
+
+
+# --- One file -------------------------------------------------------------------------------------------------------------
+
+
+def misfits(facts: Facts, runtime: Runtime) -> Iterator[Finding]:
+    """Yield why native files do not load in a runtime; a warning where they are such as nothing may ever load."""
+    for judge in (_machines, _musl, _versions, _unicode):
+        for loaded in (True, False):
+            found = judge([native for native in facts.natives if native.is_loaded is loaded], facts, runtime)
+            if found:
+                yield found if loaded else replace(found, severity="warning")
+
+
+def level(facts: Facts) -> int | None:
+    """
+    Return the lowest glibc 2.x on whose systems every symbol version is found, of the levels that have names.
+
+    None where no level has them, for musl, and for other machines, whose levels differ.
+    """
+    machines = {native.elf.machine for native in facts.natives}
+    levels = LEVELS.get(next(iter(machines)), {}) if len(machines) == 1 else {}
+    if any(_needs_musl(native) for native in facts.natives):
+        return None
+    fitting = (minor for minor, ceilings in levels.items() if not list(_beyond(facts.natives, facts, ceilings, minor)))
+    return next(fitting, None)
+
+
+def newest(natives: Iterable[Native]) -> tuple[str, ...]:
+    """Return the newest version of each family of symbols: what decides on which systems files load."""
+    found: dict[str, tuple[Version, str]] = {}
+    for native in natives:
+        for _, names in native.elf.versions:
+            for name in names:
+                family, number = version_key(name)
+                if family in FAMILIES and number is not None:
+                    found[family] = max(found.get(family, ((), "")), (number, name))
+    return tuple(name for _, (_, name) in sorted(found.items()))
+
+
+def _machines(natives: Sequence[Native], facts: Facts, runtime: Runtime) -> Finding | None:
+    wrong = [n for n in natives if (n.elf.machine, n.elf.bits) != (runtime.machine, BITS)]
+    if not wrong:
+        return None
+    first = wrong[0].elf
+    return Finding(
+        "E410",
+        f"is for another machine: {wrong[0].path} is for {first.machine} with {first.bits} bits, and MaxCompute has "
+        f"{runtime.machine} with {BITS}",
+        f"take the file that was built for {runtime.machine} Linux",
+        _rest(f"{n.path}: {n.elf.machine}, {n.elf.bits} bits" for n in wrong),
+    )
+
+
+def _musl(natives: Sequence[Native], facts: Facts, runtime: Runtime) -> Finding | None:
+    wrong = [n for n in natives if _needs_musl(n)]
+    if not wrong:
+        return None
+    return Finding(
+        "E413",
+        f"is linked with musl: {wrong[0].path} needs {_musl_of(wrong[0])}, and MaxCompute has glibc",
+        "take the wheel with manylinux in its name, or build it on a system with glibc",
+        _rest(f"{n.path}: {_musl_of(n)}" for n in wrong),
+    )
+
+
+def _needs_musl(native: Native) -> bool:
+    return bool(_musl_of(native))
+
+
+def _musl_of(native: Native) -> str:
+    return next((name for name in native.elf.needed if name.startswith(("libc.musl-", "ld-musl-"))), "")
+
+
+def _versions(natives: Sequence[Native], facts: Facts, runtime: Runtime) -> Finding | None:
+    beyond = sorted(set(_beyond(natives, facts, runtime.ceilings, runtime.glibc[1])), reverse=True)
+    if not beyond:
+        return None
+    (_, _), version, path, library = beyond[0]
+    family = version_key(version)[0]
+    have = f"{family}_{'.'.join(map(str, runtime.ceilings[family]))}"
+    symbols = {(n.path, *taken): f"{symbol} of " for n in natives for *taken, symbol in n.elf.takes}
+
+    def what(version: str, path: str, library: str) -> str:
+        return f"{symbols.get((path, library, version), '')}{version} from {library}"
+
+    return Finding(
+        "E412",
+        f"needs a newer system than {runtime.label} has: {path} takes {what(version, path, library)}, and the newest there "
+        f"is {have}",
+        f"take a version that has a wheel for manylinux_2_{runtime.glibc[1]} or older, or build it against glibc "
+        f"{runtime.glibc[0]}.{runtime.glibc[1]}: in a {ALIASES[runtime.glibc[1]]} container, or with 'zig cc'",
+        _rest(f"{path}: {what(version, path, library)}" for _, version, path, library in beyond),
+    )
+
+
+def _beyond(
+    natives: Iterable[Native], facts: Facts, ceilings: Mapping[str, Version], minor: int
+) -> Iterator[tuple[tuple[str, Version], str, str, str]]:
+    """Yield each version that a system with these ceilings lacks; a library that is shipped along is not the system's."""
+    own = {name for native in facts.natives for name in native.answers_to}
+    for native in natives:
+        for library, names in native.elf.versions:
+            for name in names if library not in own else ():
+                family, number = version_key(name)
+                if family not in FAMILIES:
+                    continue
+                if number is None:
+                    if NUMBERLESS.get(name, 1 << 30) > minor:
+                        yield (family, ()), name, native.path, library
+                elif number > ceilings[family]:
+                    yield (family, number), name, native.path, library
+
+
+def _unicode(natives: Sequence[Native], facts: Facts, runtime: Runtime) -> Finding | None:
+    narrow = "PyUnicodeUCS2_" if runtime.abi == "cp27m" else "(none)"
+    wrong = [(n, name) for n in natives for name in n.elf.unicode if not name.startswith(narrow)]
+    wrong = [(n, name) for n, name in wrong if not (n.elf.soname or n.name).startswith("libpython")]
+    if not wrong:
+        return None
+    native, name = wrong[0]
+    width = "wide" if "UCS4" in name else "narrow"
+    return Finding(
+        "E414",
+        f"is for another Python: {native.path} takes {name}, which only a Python 2 with {width} Unicode has, and "
+        f"MaxCompute's is {runtime.abi}",
+        f"take or build the wheel for {runtime.abi}",
+        _rest(dict.fromkeys(f"{n.path}: {found}" for n, found in wrong)),
+    )
+
+
+def packed_away(facts: Facts) -> Finding | None:
+    """
+    Return the finding about native code in an archive that nobody unpacks, a FILE resource.
+
+    Neither zipimport nor the linker reads a library inside an archive. PyODPS's importer of packages refuses it in these words:
+    "We do not allow file-type resource for binary packages. Please upload an archive-typed resource instead." [lib/importer.py]
+    """
+    if facts.kind not in ("wheel", "zip", "tar") or not facts.has_compiled_code:
+        return None
+    example = f" ({facts.natives[0].path})" if facts.natives else ""
+    return Finding(
+        "E417",
+        f"has compiled code{example}, and a FILE resource is not unpacked: nothing can load it in there",
+        "make it an ARCHIVE, whose name ends in .zip or .tar.gz; or list its wheels under `packages:`",
+        severity="warning",
+    )
+
+
+def _rest(lines: Iterable[str]) -> tuple[str, ...]:
+    """Return the lines of a finding if there are more than the one that its message tells already."""
+    found = list(lines)
+    return listed(found) if len(found) > 1 else ()
+
+
+# --- What one function ships together -------------------------------------------------------------------------------------
+
+
+def missing(
+    part: Part, parts: Sequence[Part], runtime: Runtime, *, is_complete: bool = True
+) -> Iterator[tuple[str, Finding]]:
+    """
+    Yield each library that a part needs and nothing has, with the finding about it.
+
+    `is_complete` is false where the function lists resources of another project, of which nothing is known here.
+    """
+    wanted: dict[tuple[str, Where, str | None], list[str]] = defaultdict(list)
+    for native, found in needs(part, parts, runtime):
+        for need in found if native.is_loaded else ():
+            if need.where in (Where.OTHER, Where.UNKNOWN, Where.MISSING) and not need.library.startswith("libc.musl-"):
+                wanted[need.library, need.where, need.at].append(native.path)
+    for (library, where, at), natives in wanted.items():
+        yield library, _missing(library, where, at, natives, is_complete=is_complete)
+
+
+def _missing(library: str, where: Where, at: str | None, natives: list[str], *, is_complete: bool) -> Finding:
+    needed_by = f"{natives[0]}" + (f" and {len(natives) - 1} more" if len(natives) > 1 else "")
+    detail = listed(natives) if len(natives) > 1 else ()
+    carry = f"list a file whose SONAME is {library} under the package's `libraries:`"
+    if where is Where.OTHER:
+        message = f"needs '{library}' of another archive, '{at}' ({needed_by})"
+        return Finding("E416", message, "it is found only if that one's is loaded first", detail, "warning")
+    if where is Where.UNKNOWN:
+        message = f"needs '{library}', and whether workers have it is not known ({needed_by})"
+        return Finding("E416", message, f"if the import fails: {carry}", detail, "warning")
+    message = f"needs '{library}', which is not shipped and not in the base system ({needed_by})"
+    if not is_complete:
+        return Finding(
+            "E416", message, "another project's resource may bring it; it was not looked at", detail, "warning"
+        )
+    return Finding("E415", message, f"{carry}, or repair the wheel so that it brings the library", detail)
+
+
+def too_much(sizes: Mapping[str, int], more: int) -> Iterator[Finding]:
+    """Yield what is wrong with the number and the size of one function's resources; `more` have no size of their own."""
+    total = sum(sizes.values())
+    if total > MAX_TOTAL:
+        largest = sorted(sizes.items(), key=lambda one: -one[1])
+        yield Finding(
+            "E430",
+            f"has {total / (1 << 20):,.1f} MB of resources, and MaxCompute takes at most {MAX_TOTAL >> 20:,} MB for one job",
+            "leave out what it does not import, or split the function",
+            listed([f"{size / (1 << 20):,.1f} MB  {name}" for name, size in largest]),
+        )
+    count = len(sizes) + more
+    if count > MAX_COUNT:
+        message = f"has {count} resources, and MaxCompute takes at most {MAX_COUNT} for a MapReduce job"
+        yield Finding(
+            "E431", message, "whether SQL has the same limit is not known; fewer are safe", severity="warning"
+        )
+
+
+def twins(imports: Mapping[str, Iterable[str]], distributions: Sequence[tuple[str, str, str]]) -> Iterator[Finding]:
+    """
+    Yield what the resources of one function have twice.
+
+    `imports` are resource → the names it gives; `distributions` are archive, name and version. Two versions of one
+    distribution are an error: which one is imported depends on the order of paths. One name in two distributions is a
+    warning, because many wheels bring a ``tests`` folder that nobody imports.
+    """
+    brought: dict[str, dict[str, str]] = defaultdict(dict)
+    for archive, name, version in distributions:
+        brought[name][version] = archive
+    twice: set[str] = set()
+    for name, versions in brought.items():
+        if len(versions) > 1:
+            what = " and ".join(versions)
+            where = tuple(dict.fromkeys(versions.values()))
+            yield Finding("E433", f"gets '{name}' in more than one version: {what}", "keep one", where)
+            twice.update(where[1:])
+    given: dict[str, list[str]] = defaultdict(list)
+    for resource, names in imports.items():
+        for name in names:
+            given[name].append(resource)
+    for name, resources in given.items():
+        distinct = [resource for resource in resources if resource not in twice]
+        if len(distinct) > 1:
+            message = f"can import '{name}' from {len(distinct)} resources"
+            hint = "the one that comes first on sys.path is found; rename or leave out the other if it is needed"
+            yield Finding("E432", message, hint, tuple(distinct), "warning")

@@ -1,0 +1,107 @@
+"""
+Is anything missed that a package's archives lack? The runtime's own CPython is asked.
+
+What can be imported from the package with everything in it must be importable from what is left. Only that is asked, name by
+name at the top level; what somebody imports deeper inside, or opens as a file, is not tried. What cannot be imported in
+either case (because another package has what it needs, or this machine's Python is not quite the service's) tells
+nothing, and is said to be unjudged.
+
+The answer is kept by the hashes of what was asked about, so that a second plan runs nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from reconciler.base import files as whole
+from reconciler.manifest.runtimes import Runtime
+from reconciler.packages.pack.layout import Shape, merge
+from reconciler.packages.pack.zips import members, write
+
+if TYPE_CHECKING:
+    from reconciler.packages import Archive
+    from reconciler.packages.fetch.cache import Cache
+
+Importer: TypeAlias = Callable[[Runtime, Sequence[tuple[str, Path]], Sequence[str]], Mapping[str, str] | None]
+"""
+Takes a runtime, archives by the names of their resources, and modules; returns which of these cannot be imported, and why.
+
+None if there is nothing here that could tell.
+"""
+
+VERSION = 1
+_BY_CHOICE = frozenset({"slim", "exclude", "byte_compile"})
+
+
+@dataclass(frozen=True)
+class Missed:
+    """What became of the top-level modules of a package."""
+
+    lost: Mapping[str, str] = field(default_factory=dict)
+    """Those that could be imported with everything and cannot now, and why."""
+
+    unjudged: Mapping[str, str] = field(default_factory=dict)
+    """Those that could not be imported anyway."""
+
+
+def lacks_something(archives: Sequence[Archive]) -> bool:
+    """Say whether something was left out of a package because the manifest says so."""
+    return any(one.why in _BY_CHOICE for archive in archives for one in archive.left_out)
+
+
+def missed(runtime: Runtime, archives: Sequence[Archive], importer: Importer, cache: Cache) -> Missed | None:
+    """Return what is missed of a package; None if there is no CPython here that could tell."""
+    wheels = sorted(wheel.content.sha256 for archive in archives for wheel in archive.wheels)
+    asked = [VERSION, runtime.tag, wheels, sorted(archive.content.sha256 for archive in archives)]
+    key = hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+    place = cache.root / "imports" / key[:2] / f"{key}.json"
+    if (known := _known(place)) is not None:
+        return known
+    found = _ask(runtime, archives, importer, cache)
+    if found is not None:
+        with suppress(OSError):
+            _keep(found, place)
+    return found
+
+
+def _ask(runtime: Runtime, archives: Sequence[Archive], importer: Importer, cache: Cache) -> Missed | None:
+    with cache.workspace() as folder:
+        whole = [(archive.name, _whole(archive, folder)) for archive in archives]
+        # A module that is left out as a whole is not among them: that is what somebody wanted.
+        names = sorted({name for archive in archives for name in archive.facts.modules})
+        before = importer(runtime, whole, names)
+    if before is None:
+        return None
+    judged = [name for name in names if name not in before]
+    after = importer(runtime, [(one.name, one.content.path) for one in archives], judged) if judged else {}
+    return Missed(dict(after), dict(before)) if after is not None else None
+
+
+def _whole(archive: Archive, folder: Path) -> Path:
+    """Return an archive of the same wheels with everything in it."""
+    if not lacks_something([archive]):
+        return archive.content.path
+    path = folder / archive.name
+    merged = merge([(wheel.filename, tuple(members(wheel.content.path))) for wheel in archive.wheels], Shape())
+    with path.open("xb") as out:
+        write(out, merged.members)
+    return path
+
+
+def _known(place: Path) -> Missed | None:
+    try:
+        kept = json.loads(place.read_bytes())
+        return Missed({**kept["lost"]}, {**kept["unjudged"]})
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _keep(found: Missed, place: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    whole.put(place, json.dumps(asdict(found)).encode())

@@ -1,0 +1,281 @@
+"""
+``udfs.lock``: which files a package group is made of, for each runtime that uses it.
+
+The format is YAML of a small, fixed shape, so that a pull request shows a changed version as a changed line. A file is
+named by its sha256, its name and its size, never by an address: the same lock holds for PyPI, for a mirror and for a
+warm cache without a network. Beside the files stand the *inputs* they were found for; a lock whose inputs are not the
+manifest's any more is stale, and `Inputs.differences` says in which respect.
+
+Everything here is pure: text in, values out, and back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, ValidationError
+
+from reconciler.base.errors import PackageError, Position
+from reconciler.base.wording import quoted
+from reconciler.manifest.model import Flag, Label, RuntimeTag, Section, Sha256, Text, core_value
+from reconciler.manifest.reader import Document, TooManyProblems, read
+
+NAME = "udfs.lock"
+FORMAT: Literal["udfs.lock/1"] = "udfs.lock/1"
+_HEAD = "# Written by `udfs lock`. Commit it; to change it, change udfs.yaml and run `udfs lock` again.\n"
+_PLAIN = re.compile(r"[A-Za-z0-9./][A-Za-z0-9_./+@<>=!~;()-]*(?: [A-Za-z0-9_./+@<>=!~;()-]+)*\Z")
+_NUMERIC = re.compile(r"[-+.0-9][-+.0-9_eE]*\Z|0[xXoObB]\w+\Z|\.(inf|nan)\Z", re.IGNORECASE)
+"""What some reader of YAML, 1.1 or 1.2, takes for a number or a date."""
+
+_CONFLICT = re.compile(rb"^(<{7}|={7}|>{7})", re.MULTILINE)
+_MARK = re.compile(rb"^<{7}(?: .*)?\r?\n", re.MULTILINE)
+_OTHER_SIDE = re.compile(rb"^(?:\|{7}|={7}).*?^>{7}(?: [^\n]*)?(?:\n|\Z)", re.MULTILINE | re.DOTALL)
+_WORDS = frozenset(("null", "true", "false", "yes", "no", "on", "off", "y", "n"))
+
+Size = Annotated[int, BeforeValidator(core_value), Field(ge=0)]
+
+
+class Inputs(Section):
+    """What a group was resolved for: a lock holds as long as the manifest still says the same."""
+
+    python: Text
+    """The runtime's full version."""
+
+    platform: Text
+    """The newest platform tag that loads there."""
+
+    requirements: list[Text] = Field(default_factory=list)
+    """Of the manifest and of the requirements file, in one spelling, sorted."""
+
+    constraints: list[Text] = Field(default_factory=list)
+    without: list[Text] = Field(default_factory=list)
+    extra_index: list[Text] = Field(default_factory=list)
+    """Names of environment variables."""
+
+    find_links: list[Text] = Field(default_factory=list)
+    local: dict[Text, Sha256] = Field(default_factory=dict)
+    """Path of a wheel, source archive or project in the manifest's folder → its sha256, for a project that of its tree."""
+
+    build: dict[Text, Text] = Field(default_factory=dict)
+    """How what has no wheel is built, where the manifest says something about it."""
+
+    prefer_binary: Flag = False
+    pre_release: Flag = False
+    no_deps: Flag = False
+
+    def differences(self, now: Inputs) -> Iterator[str]:
+        """Say what has changed since, a sentence each."""
+        for key in type(self).model_fields:
+            before, after = getattr(self, key), getattr(now, key)
+            if before == after:
+                continue
+            if isinstance(before, (list, dict)):
+                yield from (f"{key}: '{one}' was added" for one in after if one not in before)
+                yield from (f"{key}: '{one}' is gone" for one in before if one not in after)
+            if isinstance(before, dict):
+                yield from (
+                    f"{key}: '{one}' has changed" for one in before if one in after and before[one] != after[one]
+                )
+            elif isinstance(before, list):
+                if sorted(before) == sorted(after):
+                    yield f"{key} are in another order"
+            else:
+                yield f"{key} was {_shown(before)} and is {_shown(after)}"
+
+
+class Source(Section):
+    """From what a wheel was built, because the index has none that loads."""
+
+    file: Text
+    """The source archive's name, or the path of an archive or project in the manifest's folder."""
+
+    sha256: Sha256
+    size: Size | None = None
+    built_with: Text
+    """The builder and the tools whose versions decide the bytes."""
+
+    requires: list[Text] = Field(default_factory=list)
+    """What the build environment held; the same again gives the same bytes."""
+
+
+class Locked(Section):
+    """One wheel of a group."""
+
+    name: Text
+    """The distribution, normalised."""
+
+    version: Text
+    file: Text
+    """The wheel's file name."""
+
+    tag: Text
+    """By which of its tags it loads."""
+
+    sha256: Sha256
+    size: Size | None = None
+    """Bytes; absent if the index did not say."""
+
+    path: Text | None = None
+    """Of a wheel in the manifest's folder."""
+
+    source: Source | None = None
+    requirements: list[Text] = Field(default_factory=list)
+    """What in the manifest, or its requirements files, asks for it."""
+
+    needed_by: list[Text] = Field(default_factory=list)
+    """The distributions of the group that ask for it."""
+
+
+class Group(Section):
+    """A package of the manifest for one runtime."""
+
+    checksum: Text | None = None
+    """Of the group's text, in the file: what a merge put together, or a hand changed, is no lock that was made."""
+
+    inputs: Inputs
+    files: list[Locked]
+
+
+class Lock(Section):
+    """The whole file."""
+
+    format: Literal["udfs.lock/1"] = FORMAT
+    packages: dict[Label, dict[RuntimeTag, Group]] = Field(default_factory=dict)
+
+    def group(self, package: str, runtime: str) -> Group | None:
+        by_runtime: Mapping[str, Group] = self.packages.get(package, {})  # type: ignore[assignment]
+        return by_runtime.get(runtime)
+
+
+def parse(content: bytes, shown: str = NAME) -> Lock:
+    """Read a lock, or raise E478 with the place of the first thing that is wrong."""
+    if conflict := _CONFLICT.search(content):
+        line = content.count(b"\n", 0, conflict.start()) + 1
+        hint = "settle udfs.yaml, and run `udfs lock`: it settles the lock, and keeps what still fits"
+        raise PackageError("E478", "the lock has marks of a merge in conflict", at=Position(shown, line, 1), hint=hint)
+    lock, document = _read(content, shown)
+    for package, groups in lock.packages.items():
+        for runtime, group in groups.items():
+            if group.checksum != checksum(group):
+                message = f"'{package}' for {runtime} is not as `udfs lock` wrote it: a merge or a hand changed it"
+                place = document.position(document.find("packages", package, runtime)[0])
+                hint = "run `udfs lock`: it settles the lock, and keeps what still fits"
+                raise PackageError("E478", message, at=place, hint=hint)
+    return _mapped(lock, lambda group: group.model_copy(update={"checksum": None}))
+
+
+def salvage(content: bytes, shown: str = NAME) -> Lock:
+    """
+    Return what can be learnt from a lock that is to be written anew: versions to keep, and nothing that must be true.
+
+    Of two sides in conflict the first counts. Raises E478 where nothing can be read, or a newer udfs wrote it.
+    """
+    lock, _ = _read(_OTHER_SIDE.sub(b"", _MARK.sub(b"", content)).removeprefix(b"\xef\xbb\xbf"), shown)
+    return _mapped(
+        lock,
+        lambda group: group.model_copy(
+            update={"checksum": None, "files": [one.model_copy(update={"size": None}) for one in group.files]}
+        ),
+    )
+
+
+class NewerFormat(PackageError):
+    """Another udfs wrote the lock, in a format that this one does not know."""
+
+
+def checksum(group: Group) -> str:
+    """Return the checksum of a group's text; it tells accidents, and is no signature."""
+    return hashlib.sha256("".join(_body(group)).encode()).hexdigest()[:16]
+
+
+def _read(content: bytes, shown: str) -> tuple[Lock, Document]:
+    document = Document(shown)
+    with suppress(TooManyProblems):
+        read(content, document)
+    if document.problems:
+        first = document.problems[0]
+        what = "it is empty" if not content.strip() else first.message
+        raise PackageError("E478", f"the lock cannot be read: {what}", at=first.at, hint=_AGAIN)
+    found = document.value("format")
+    if found != FORMAT:
+        message = f"its format is {quoted(str(found))}, and this udfs reads {FORMAT}" if found else "it names no format"
+        error = NewerFormat if found else PackageError
+        hint = "a newer udfs wrote it, perhaps: update udfs" if found else _AGAIN
+        raise error("E478", message, at=document.position(document.find("format")[0]), hint=hint)
+    try:
+        return Lock.model_validate(document.root), document
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_input=False)[0]
+        mark, _ = document.find(*wrong["loc"])
+        message = f"the lock cannot be read: {wrong['msg'].lower()}"
+        raise PackageError("E478", message, at=document.position(mark), hint=_AGAIN) from error
+
+
+def _mapped(lock: Lock, change: Callable[[Group], Group]) -> Lock:
+    packages = {name: {tag: change(group) for tag, group in groups.items()} for name, groups in lock.packages.items()}
+    return lock.model_copy(update={"packages": packages})
+
+
+_AGAIN = "run `udfs lock`: it writes the lock anew, and keeps the versions that it can still read"
+
+
+def place(content: bytes, shown: str, package: str, runtime: str, index: int) -> Position:
+    """Return where a lock that was read has its `index`-th file of a group."""
+    document = Document(shown)
+    with suppress(TooManyProblems):
+        read(content, document)
+    return document.position(document.find("packages", package, runtime, "files", index)[0])
+
+
+def dump(lock: Lock) -> str:
+    """Return the text of a lock: the same lock gives the same text."""
+    lines = [_HEAD, f"format: {lock.format}\n", "packages:\n" if lock.packages else "packages: {}\n"]
+    for package in sorted(lock.packages):
+        groups = sorted(lock.packages[package].items())
+        lines.append(f"  {_scalar(package)}:\n" if groups else f"  {_scalar(package)}: {{}}\n")
+        for runtime, group in groups:
+            lines.append(f"    {runtime}:\n      checksum: {_scalar(checksum(group))}\n")
+            lines += _body(group)
+    return "".join(lines)
+
+
+def _body(group: Group) -> Iterator[str]:
+    yield "      inputs:\n"
+    yield from _entries(group.inputs.model_dump(exclude_defaults=True), "        ")
+    yield "      files:\n" if group.files else "      files: []\n"
+    for one in sorted(group.files, key=lambda locked: (locked.name, locked.file)):
+        text = "".join(_entries(one.model_dump(exclude_none=True, exclude_defaults=True), " " * 10))
+        yield f"        - {text.lstrip()}"
+
+
+def _entries(values: Mapping[str, Any], indent: str) -> Iterator[str]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield f"{indent}{_scalar(key)}:\n"
+            yield from _entries(value if key == "source" else dict(sorted(value.items())), indent + "  ")
+        elif isinstance(value, Sequence) and not isinstance(value, str):
+            items = [_scalar(item) for item in value]
+            yield (
+                f"{indent}{_scalar(key)}: [{', '.join(items)}]\n"
+                if len(", ".join(items)) < 90
+                else (f"{indent}{_scalar(key)}:\n" + "".join(f"{indent}  - {item}\n" for item in items))
+            )
+        else:
+            yield f"{indent}{_scalar(key)}: {_scalar(value)}\n"
+
+
+def _scalar(value: object) -> str:
+    """Write a value such that YAML reads back the same; quoted as JSON wherever there could be a doubt."""
+    if isinstance(value, str):
+        is_plain = _PLAIN.match(value) and not _NUMERIC.match(value) and value.lower() not in _WORDS
+        return value if is_plain else json.dumps(value, ensure_ascii=False)  # YAML has no surrogate pairs
+    return json.dumps(value)
+
+
+def _shown(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else f"'{value}'"

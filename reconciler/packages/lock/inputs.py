@@ -1,0 +1,243 @@
+"""
+What a package group wants, from all the places where the manifest may say it.
+
+Requirements files are read here, with everything they include, so that the lock can tell which requirement is new, and
+so that a comment in such a file makes no lock stale. Every requirement keeps its place for the messages.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reconciler.base.errors import InvalidManifest, Position, Problem
+from reconciler.manifest.paths import Folder, Refusal
+from reconciler.manifest.requirements import (
+    Include,
+    Refused,
+    Switch,
+    Wanted,
+    at_path,
+    joined,
+    lines,
+    wanted,
+    why_not_a_constraint,
+)
+from reconciler.manifest.service import distributions
+from reconciler.packages import content
+from reconciler.packages.build.sources import tree_digest
+from reconciler.packages.lock.file import Inputs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from reconciler.manifest.load import Loaded
+    from reconciler.manifest.model import Build, Function
+    from reconciler.manifest.runtimes import Runtime
+
+_MAX_FILES = 100
+_MAX_PROBLEMS = 100
+"""Nobody reads more."""
+
+_MAX_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Request:
+    """A package group as it is to be resolved for one runtime."""
+
+    package: str
+    runtime: Runtime
+    inputs: Inputs
+    requirements: tuple[Wanted, ...]
+    constraints: tuple[Wanted, ...]
+    places: dict[str, Position] = field(compare=False)
+    """The text of a requirement or constraint → where it stands first."""
+
+
+def request(loaded: Loaded, package: str, runtime: Runtime) -> Request:
+    """Read what a package wants; raises InvalidManifest with everything in its requirements files that is not taken."""
+    reader = _Reader(loaded, package)
+    declared = loaded.manifest.packages[package]
+    for key, texts, found in (
+        ("requirements", declared.requirements, reader.requirements),
+        ("constraints", declared.constraints, reader.constraints),
+    ):
+        for index, text in enumerate(texts):
+            reader.take(wanted(text), found, loaded.at("packages", package, key, index))
+    if declared.requirements_file:
+        reader.file(
+            declared.requirements_file, reader.requirements, loaded.at("packages", package, "requirements_file")
+        )
+    if declared.constraints_file:
+        reader.file(declared.constraints_file, reader.constraints, loaded.at("packages", package, "constraints_file"))
+    if declared.is_locked and not (reader.requirements or reader.problems or declared.wheels or declared.libraries):
+        place = loaded.at("packages", package, "requirements_file")
+        message = f"the package '{package}' names nothing to ship: '{declared.requirements_file}' requires nothing"
+        reader.problems.append(Problem("E201", message, place, "write a requirement into it, or remove the package"))
+    images = {function.image for function in _users(loaded, package, runtime)}
+    provided = distributions(runtime.tag, images.pop()) if len(images) == 1 else {}
+    asked = {one.name for one in reader.requirements.values()}
+    provided = {name: version for name, version in provided.items() if version and name not in asked}
+    place = loaded.at("packages", package)
+    for name, version in provided.items():  # what the image has, at the version that it has
+        reader.take(wanted(f"{name}=={version}"), reader.constraints, place)
+    local = reader.local()
+    build = reader.build(declared.build, declared.libraries)
+    for index, name in enumerate(declared.extra_index):
+        reader.places[f"extra_index {name}"] = loaded.at("packages", package, "extra_index", index)
+    if reader.problems:
+        raise InvalidManifest.of(reader.problems)
+    inputs = Inputs(
+        python=runtime.full_version,
+        platform=runtime.platforms[0],
+        requirements=sorted(map(_with_hashes, reader.requirements.values())),
+        constraints=sorted(map(_with_hashes, reader.constraints.values())),
+        without=sorted({*declared.without, *provided}),
+        extra_index=list(declared.extra_index),
+        find_links=list(declared.find_links),
+        local=local,
+        build=build,
+        prefer_binary=declared.prefer_binary or "--prefer-binary" in reader.switches,
+        pre_release=declared.pre_release or "--pre" in reader.switches,
+        no_deps=declared.no_deps,
+    )
+    return Request(
+        package,
+        runtime,
+        inputs,
+        tuple(reader.requirements.values()),
+        tuple(reader.constraints.values()),
+        reader.places,
+    )
+
+
+def _users(loaded: Loaded, package: str, runtime: Runtime) -> Iterator[Function]:
+    """Yield the functions that use a package in a runtime."""
+    for function in loaded.manifest.functions.values():
+        if package in function.packages and (function.python or loaded.manifest.python) == runtime.tag:
+            yield function
+
+
+class _Reader:
+    """Collects from the manifest and from files that include each other."""
+
+    def __init__(self, loaded: Loaded, package: str) -> None:
+        self.folder = Folder(loaded.folder)
+        self.root = loaded.folder
+        self._beside = Path(loaded.at().file).parent
+        self.requirements: dict[str, Wanted] = {}
+        self.constraints: dict[str, Wanted] = {}
+        self.switches: set[str] = set()
+        self.places: dict[str, Position] = {}
+        self.problems: list[Problem] = []
+        self._seen: set[tuple[str, bool]] = set()
+
+    def take(self, read: Wanted | Refused, found: dict[str, Wanted], place: Position, folder: str = "") -> None:
+        if isinstance(read, Wanted) and found is self.constraints:
+            read = why_not_a_constraint(read) or read
+        if isinstance(read, Refused):
+            self.problems.append(Problem(read.code, read.message, place, read.hint))
+            return
+        if read.path is not None:
+            read = at_path(joined(folder, read.path), read.extras, read.hashes)
+        known = found.setdefault(read.text, read)
+        if known.hashes != read.hashes:
+            found[read.text] = Wanted(read.text, read.name, read.path, read.extras, (*known.hashes, *read.hashes))
+        self.places.setdefault(read.text, place)
+
+    def file(self, path: str, found: dict[str, Wanted], place: Position) -> None:
+        constrains = found is self.constraints
+        text = self._text(path, place)
+        if text is None or (path, constrains) in self._seen:
+            return
+        self._seen.add((path, constrains))
+        if len(self._seen) > _MAX_FILES:
+            self.problems.append(
+                Problem("E472", f"more than {_MAX_FILES} requirements files include each other", place)
+            )
+            return
+        folder = path.rpartition("/")[0]
+        for line in lines(text):
+            if len(self.problems) >= _MAX_PROBLEMS:
+                return
+            here = Position(self._shown(path), line.number, 1)
+            if isinstance(line.what, Include):
+                into = self.constraints if line.what.constrains or constrains else self.requirements
+                self.file(joined(folder, line.what.path), into, here)
+            elif isinstance(line.what, Switch):
+                self.switches.add(line.what.name)
+            else:
+                self.take(line.what, found, here, folder)
+
+    def local(self) -> dict[str, str]:
+        """Return the digest of everything that a requirement names by its path."""
+        digests: dict[str, str] = {}
+        for text, one in self.requirements.items():
+            if one.path is None:
+                continue
+            found = self.folder.find(one.path, "either")
+            if isinstance(found, Refusal):
+                self.problems.append(Problem(found.code, found.message, self.places[text], found.hint))
+                continue
+            if digest := self._digest(one.path):
+                digests[one.path] = digest
+        return digests
+
+    def build(self, declared: Build, beside: Sequence[str]) -> dict[str, str]:
+        """
+        Return what decides how something is built, as far as the manifest says anything.
+
+        `beside` are the package's own libraries: what is built is linked against them, too.
+        """
+        files = [
+            *(("headers", path) for path in declared.headers),
+            *(("libraries", path) for path in (*declared.libraries, *beside)),
+        ]
+        return {
+            **({"builder": declared.builder} if declared.builder != "zig" else {}),
+            **({"requires": ", ".join(declared.requires)} if declared.requires else {}),
+            **{f"environment {name}": value for name, value in sorted(declared.environment.items())},
+            **{f"{key} {path}": digest for key, path in files if (digest := self._digest(path))},
+        }
+
+    def _digest(self, path: str) -> str | None:
+        """Return what a path of the manifest holds; None if it cannot be read, which the manifest's own checks tell."""
+        found = self.root / path
+        try:
+            return tree_digest(found) if found.is_dir() else content.read(found).sha256
+        except OSError as error:
+            message = f"'{path}' cannot be read: {error.strerror or error}"
+            self.problems.append(Problem("E305", message, Position(self._shown(path))))
+            return None
+
+    def _shown(self, path: str) -> str:
+        return str(self._beside / path)
+
+    def _text(self, path: str, place: Position) -> str | None:
+        found = self.folder.find(path)
+        if isinstance(found, Refusal):
+            self.problems.append(Problem(found.code, found.message, place, found.hint))
+            return None
+        try:
+            with (self.root / found).open("rb") as file:
+                read = file.read(_MAX_BYTES + 1)
+            text = read.decode("utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is not UTF-8"
+            self.problems.append(Problem("E305", f"'{path}' cannot be read: {reason}", place))
+            return None
+        if len(read) > _MAX_BYTES:
+            self.problems.append(Problem("E472", f"'{path}' is too large for a requirements file", place))
+            return None
+        return text
+
+
+def _with_hashes(one: Wanted) -> str:
+    """Name a requirement such that other hashes make another text; a list of thirty would help nobody in a lock."""
+    if not one.hashes:
+        return one.text
+    digest = hashlib.sha256(" ".join(sorted(one.hashes)).encode()).hexdigest()[:8]
+    return f"{one.text} (hashes {digest})"

@@ -1,0 +1,394 @@
+"""
+Make a lock: ask, choose, build what has no wheel, and write down what was found.
+
+Nothing is written here; who calls puts the finished lock into its place, whole or not at all.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from reconciler.base.errors import InvalidManifest, PackageError, Problem, UdfsError
+from reconciler.manifest.runtimes import supported_tags, tags_of, why_not
+from reconciler.packages import content
+from reconciler.packages.build import Source as Origin
+from reconciler.packages.build.sources import bring
+from reconciler.packages.fetch import indexes
+from reconciler.packages.fetch.downloads import Downloads
+from reconciler.packages.lock.file import Group, Lock, Locked, Source
+from reconciler.packages.lock.pex import Pex
+from reconciler.packages.lock.process import Resolvers
+from reconciler.packages.lock.resolver import FILE_NAME, Question, Unsolvable
+from reconciler.packages.lock.uv import Uv, can_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from reconciler.base.errors import Position
+    from reconciler.manifest.runtimes import Runtime
+    from reconciler.packages.content import Content
+    from reconciler.packages.fetch.cache import Cache
+    from reconciler.packages.lock.inputs import Request
+    from reconciler.packages.lock.resolver import Answer, Engine, Remote
+
+_THREADS = 4
+
+
+@dataclass(frozen=True)
+class Made:
+    """A wheel that was built."""
+
+    content: Content
+    """In the cache."""
+
+    built_with: str
+    requires: tuple[str, ...] = ()
+    """What the build environment held, as pins."""
+
+
+class Builder(Protocol):
+    """Makes a wheel of a source archive or of a project's folder."""
+
+    def __call__(self, source: Path, sha256: str, label: str, request: Request, /) -> Made:
+        """Raise PackageError if it cannot be."""
+        ...
+
+
+@dataclass(frozen=True)
+class Means:
+    """What making a lock takes from outside."""
+
+    folder: Path
+    """The manifest's."""
+
+    environment: Mapping[str, str] = field(repr=False)
+    prefix: Path
+    """Of the Python whose pip settings count."""
+
+    cache: Cache
+    build: Builder
+    pythons: Callable[[Runtime], Path | None]
+    """The CPython of a runtime on this machine, if there is one."""
+
+    on_step: Callable[[str], None]
+    """Is told what happens now, from any thread."""
+
+    stop_building: Callable[[], None] = lambda: None
+    resolvers: Resolvers = field(default_factory=Resolvers)
+
+    def stop(self) -> None:
+        """End all that runs; the user has lost patience."""
+        self.resolvers.stop()
+        self.stop_building()
+
+
+@dataclass(frozen=True)
+class Upgrade:
+    """Which versions may move although nothing asks for it."""
+
+    everything: bool = False
+    names: frozenset[str] = frozenset()
+
+
+def make(requests: Sequence[Request], previous: Lock, means: Means, upgrade: Upgrade) -> Lock:
+    """
+    Resolve every request and return the lock.
+
+    Raises one error with the problems of all groups. Versions of `previous` are kept where they still fit, so that a lock
+    changes only where something asks for it.
+    """
+    pool = ThreadPoolExecutor(_THREADS)
+    try:
+        groups = list(pool.map(partial(_outcome, previous, means, upgrade), requests))
+    except BaseException:  # Ctrl-C above all: what runs is ended before anybody waits for it
+        pool.shutdown(wait=False, cancel_futures=True)
+        means.stop()
+        raise
+    finally:
+        pool.shutdown()
+    problems = [problem for one in groups if isinstance(one, UdfsError) for problem in one.problems]
+    if problems:
+        raise PackageError.of(dict.fromkeys(problems))
+    packages: dict[str, dict[str, Group]] = {}
+    for request, group in zip(requests, groups, strict=True):
+        assert isinstance(group, Group)
+        packages.setdefault(request.package, {})[request.runtime.tag] = group
+    return Lock.model_validate({"packages": packages})
+
+
+def why_stale(lock: Lock, requests: Iterable[Request], *, at: Callable[..., Position]) -> Iterator[Problem]:
+    """Yield what the manifest wants otherwise than the lock has it."""
+    for request in requests:
+        group = lock.group(request.package, request.runtime.tag)
+        place = at("packages", request.package)
+        called = f"the package '{request.package}' for {request.runtime.tag}"
+        hint = "run `udfs lock`, look at the difference, and commit it"
+        if group is None:
+            yield Problem("E477", f"the lock is stale: it has nothing about {called}", place, hint)
+        elif differences := tuple(group.inputs.differences(request.inputs)):
+            yield Problem("E477", f"the lock is stale: {called} has changed", place, hint, detail=differences)
+
+
+def _outcome(previous: Lock, means: Means, upgrade: Upgrade, request: Request) -> Group | UdfsError:
+    try:
+        return _group(previous.group(request.package, request.runtime.tag), means, upgrade, request)
+    except UdfsError as error:
+        place = next(iter(request.places.values()), None)
+        return PackageError.of(replace(problem, at=problem.at or place) for problem in error.problems)
+
+
+def _group(before: Group | None, means: Means, upgrade: Upgrade, request: Request) -> Group:
+    means.on_step(f"resolving {request.package} for {request.runtime.tag}")
+    more, pip = _own_indexes(means, request), indexes.pip_settings(means.environment, means.prefix)
+    with means.cache.workspace() as folder:
+        workspace = folder.resolve()
+        question = _question(means, request, before, upgrade, _copied(means, request, workspace))
+        try:
+            answers = _engine(means, request, workspace, pip, more).resolve(question)
+        except Unsolvable as error:
+            raise _conflict(error, request) from error
+        addresses = (*indexes.all_of(pip), *more)
+        known = {one.sha256: one.size for one in before.files if one.size is not None} if before else {}
+        with Downloads(pip, addresses) as downloads:
+            files = [_Maker(means, request, downloads, workspace).locked(answer) for answer in answers]
+            sizes = downloads.sizes(
+                answer.wheel for answer in answers if answer.wheel and answer.wheel.sha256 not in known
+            )
+    remotes = [answer.wheel for answer in answers if answer.wheel]
+    by_hash = {**known, **{one.sha256 or "": sizes[one.url] for one in remotes if one.url in sizes}}
+    complete = [
+        one if one.size is not None else one.model_copy(update={"size": by_hash.get(one.sha256)}) for one in files
+    ]
+    return Group(inputs=request.inputs, files=sorted(complete, key=lambda one: (one.name, one.file)))
+
+
+def _own_indexes(means: Means, request: Request) -> list[str]:
+    found = []
+    for name in request.inputs.extra_index:
+        value = means.environment.get(name)
+        if not value:
+            hint = f"set {name} to the address of the index"
+            place = request.places.get(f"extra_index {name}")
+            raise PackageError(
+                "E481", f"the environment variable {name} of `extra_index:` is not set", hint=hint, at=place
+            )
+        found.append(value)
+    return found
+
+
+def _engine(means: Means, request: Request, workspace: Path, pip: indexes.Indexes, more: Sequence[str]) -> Engine:
+    if can_answer(request.runtime):
+        return Uv(
+            indexes.for_uv(means.environment, pip, more),
+            workspace,
+            partial(means.pythons, request.runtime),
+            resolvers=means.resolvers,
+        )
+    return Pex(indexes.for_pip(means.environment, more), workspace, means.cache.root / "pex", resolvers=means.resolvers)
+
+
+def _copied(means: Means, request: Request, workspace: Path) -> dict[str, Path]:
+    """Copy what requirements name by their paths: builds of metadata write into a project, and pex reads no path with a space."""
+    places: dict[str, Path] = {}
+    for number, path in enumerate(sorted(request.inputs.local)):
+        source, folder = means.folder / path, workspace / f"local{number}"
+        folder.mkdir()
+        if source.is_dir():
+            places[path] = bring(Origin(source, path, request.inputs.local[path]), folder / "project")
+        else:
+            # An index could not name it otherwise, and resolvers take signs in a name for something else.
+            places[path] = folder / (source.name if FILE_NAME.match(source.name) else f"source{_ending(source.name)}")
+            shutil.copyfile(source, places[path])
+    return places
+
+
+def _ending(name: str) -> str:
+    return next((end for end in (".whl", ".tar.gz", ".tgz", ".zip") if name.endswith(end)), "")
+
+
+def _question(
+    means: Means, request: Request, before: Group | None, upgrade: Upgrade, places: Mapping[str, Path]
+) -> Question:
+    inputs = request.inputs
+    keep = {one.name: one.version for one in before.files if one.path is None} if before else {}
+    return Question(
+        request.runtime,
+        request.requirements,
+        places,
+        tuple(one.text for one in request.constraints),
+        tuple(inputs.without),
+        tuple(means.folder / path for path in inputs.find_links),
+        inputs.prefer_binary,
+        inputs.pre_release,
+        inputs.no_deps,
+        {} if upgrade.everything else keep,
+        upgrade.names,
+    )
+
+
+@dataclass(frozen=True)
+class _Maker:
+    """Turns answers into files of the lock."""
+
+    means: Means
+    request: Request
+    downloads: Downloads
+    workspace: Path
+
+    def locked(self, answer: Answer) -> Locked:
+        asked = [one for one in self.request.requirements if (one.path or one.name) == (answer.path or answer.name)]
+        try:
+            found = self._file(answer)
+            limits = [one for one in self.request.constraints if one.name == answer.name]
+            allowed = {sha256 for one in (*asked, *limits) for sha256 in one.hashes}
+            if allowed and (found.source.sha256 if found.source else found.sha256) not in allowed:
+                hint = "the hashes are of other files: of another Python or platform, perhaps"
+                raise PackageError(
+                    "E482", f"'{found.file}' has none of the hashes that the requirements file allows", hint=hint
+                )
+        except PackageError as error:
+            place = self.request.places.get(asked[0].text) if asked else None
+            raise PackageError.of(replace(p, at=p.at or place or self._package()) for p in error.problems) from error
+        return found.model_copy(
+            update={"requirements": sorted(one.text for one in asked), "needed_by": [*answer.needed_by]}
+        )
+
+    def _package(self) -> Position | None:
+        return next(iter(self.request.places.values()), None)
+
+    def _file(self, answer: Answer) -> Locked:
+        if answer.path is not None:
+            return self._local(answer, answer.path)
+        if answer.wheel is not None:
+            return self._remote(answer, answer.wheel)
+        assert answer.sdist is not None
+        file = self._fetched(answer.sdist)
+        label = f"{answer.name} {answer.version}"
+        return self._built(answer, file.path, file.sha256, file.size, answer.sdist.file, label)
+
+    def _remote(self, answer: Answer, wheel: Remote) -> Locked:
+        assert answer.version is not None
+        if wheel.sha256 is None:
+            hint = "an index that gives no sha256 cannot be locked to"
+            raise PackageError("E482", f"the index gives no sha256 of '{wheel.file}'", hint=hint)
+        return Locked(
+            name=answer.name,
+            version=answer.version,
+            file=wheel.file,
+            tag=_tag(wheel.file, self.request.runtime),
+            sha256=wheel.sha256,
+            size=wheel.size,
+        )
+
+    def _local(self, answer: Answer, path: str) -> Locked:
+        place = self.means.folder / path
+        sha256 = self.request.inputs.local.get(path)
+        assert sha256 is not None  # every path of a requirement was hashed
+        if not path.endswith(".whl"):
+            size = place.stat().st_size if place.is_file() else None
+            return self._built(answer, place, sha256, size, path, path)
+        if reason := why_not(place.name, self.request.runtime):
+            raise PackageError("E401", f"'{place.name}' does not load in {self.request.runtime.tag}: {reason}")
+        found = content.read(place)
+        return Locked(
+            name=answer.name,
+            version=answer.version or _version(place.name),
+            file=place.name,
+            tag=_tag(place.name, self.request.runtime),
+            sha256=found.sha256,
+            size=found.size,
+            path=path,
+        )
+
+    def _fetched(self, sdist: Remote) -> Content:
+        if sdist.sha256 and (known := self.means.cache.get(sdist.sha256)):
+            return known
+        self.means.on_step(f"fetching {sdist.file}")
+        file = self.downloads.fetch(sdist, self.workspace)
+        return self.means.cache.put(file, sdist.sha256 or content.read(file).sha256)
+
+    def _built(self, answer: Answer, source: Path, sha256: str, size: int | None, file: str, label: str) -> Locked:
+        made = self.means.build(source, sha256, label, self.request)
+        name = made.content.path.name
+        if (_name(name), answer.version or _version(name)) != (answer.name, _version(name)):
+            raise PackageError(
+                "E484",
+                f"{label} was built as {_name(name)} {_version(name)}, and is {answer.name} {answer.version or ''}".rstrip(),
+                hint="the setuptools that Python 2.7 has read no [project] table: give name and version in setup.cfg or setup.py"
+                if self.request.runtime.python_version < (3,)
+                else "name and version that its metadata tells and those of its build differ",
+            )
+        return Locked(
+            name=_name(name),
+            version=_version(name),
+            file=name,
+            tag=_tag(name, self.request.runtime),
+            sha256=made.content.sha256,
+            size=made.content.size,
+            source=Source(
+                file=file, sha256=sha256, size=size, built_with=made.built_with, requires=sorted(made.requires)
+            ),
+        )
+
+
+def _conflict(error: Unsolvable, request: Request) -> UdfsError:
+    """Say which of the manifest's lines cannot all be true, in the engine's reasoning and our words."""
+    runtime = request.runtime
+    said = [line.replace("the requested Python version", f"{runtime.tag}'s Python") for line in error.reasons]
+    told = " ".join(said)
+    meant = [one for one in (*request.requirements, *request.constraints) if one.name and _is_named(one.name, told)]
+    places = [(one.text, request.places[one.text]) for one in meant if one.text in request.places]
+    first = places[0][1] if places else next(iter(request.places.values()), None)
+    where = tuple(f"{place}: {text}" for text, place in places)
+    return InvalidManifest(
+        "E473",
+        f"no versions fit the requirements of '{request.package}' for {runtime.tag} ({runtime.name}, full version "
+        f"{runtime.full_version}, glibc up to {runtime.glibc[0]}.{runtime.glibc[1]})",
+        at=first,
+        hint="loosen one of these requirements, or add what fits under `constraints:`",
+        detail=(*where, *said[:40]),
+    )
+
+
+def _is_named(name: str, told: str) -> bool:
+    spelled = re.escape(name).replace(r"\-", "[-_.]")
+    return re.search(rf"(?<![\w.-]){spelled}(?![\w-])", told, re.IGNORECASE) is not None
+
+
+def _tag(file: str, runtime: Runtime) -> str:
+    try:
+        own = tags_of(file)
+    except ValueError as error:
+        raise PackageError("E406", f"'{file}' is not the name of a wheel") from error
+    return str(next((tag for tag in supported_tags(runtime) if tag in own), min(own, key=str)))
+
+
+def _name(file: str) -> str:
+    from packaging.utils import parse_wheel_filename
+
+    return str(parse_wheel_filename(file)[0])
+
+
+def _version(file: str) -> str:
+    from packaging.utils import parse_wheel_filename
+
+    return str(parse_wheel_filename(file)[1])
+
+
+def upgraded(names: Iterable[str], previous: Lock) -> Upgrade:
+    """Read the names after ``--upgrade``, or all if there are none."""
+    from packaging.utils import canonicalize_name
+
+    wished = frozenset(map(canonicalize_name, names))
+    known = {one.name for runtimes in previous.packages.values() for group in runtimes.values() for one in group.files}
+    unknown = sorted(wished - known)
+    if unknown:
+        hint = "`udfs lock --upgrade` without a name upgrades everything"
+        raise PackageError("E483", f"the lock has no distribution '{unknown[0]}'", hint=hint)
+    return Upgrade(everything=not wished, names=frozenset(map(str, wished)))

@@ -1,0 +1,201 @@
+"""
+Ask pex: for Python 2.7, and for systems older than manylinux2014, of which uv knows nothing.
+
+A *complete platform* file describes the runtime: its markers, and every tag that loads, so pip, which pex drives, takes no
+wheel beyond them. ``--style strict`` answers with one file a distribution. [pex 2.105; measured]
+
+pip passes over a page of an index that does not come, and then knows of no versions; only its log tells. What an index
+withholds must not look like a conflict of requirements, so the log is read when there is no answer.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from reconciler.base.errors import PackageError
+from reconciler.manifest.runtimes import supported_tags
+from reconciler.packages.fetch.pip import masked
+from reconciler.packages.lock.process import Resolvers
+from reconciler.packages.lock.resolver import Answer, Remote, Unsolvable
+from reconciler.packages.lock.uv import markers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from reconciler.manifest.runtimes import Runtime
+    from reconciler.packages.lock.resolver import Question
+
+_UNSOLVABLE = re.compile(
+    r"ResolutionImpossible|conflicting dependencies|No matching distribution found|Could not find a version that satisfies"
+)
+_TELLING = re.compile(
+    r"(pip: )?\s*((ERROR|The conflict|The user requested|[\w.-]+ .*depends on|Could not find|No matching).*)"
+)
+_SILENT = re.compile(
+    r"Max retries exceeded|Connection refused|timed out|Failed to establish|SSLError|Temporary failure", re.IGNORECASE
+)
+_UNREAD = re.compile(r"Could not fetch URL \S+: (?!404 |410 ).* - skipping$", re.MULTILINE)
+"""404 and 410 are how an index says that it has no such distribution."""
+
+_DENIED = re.compile(r": 40[137] Client Error")
+_PATIENCE = (("--retries", ("PIP_RETRIES",)), ("--timeout", ("PIP_TIMEOUT", "PIP_DEFAULT_TIMEOUT")))
+"""pex tells pip its own numbers, whatever the environment says."""
+
+
+@dataclass(frozen=True)
+class Pex:
+    """The resolver of pex."""
+
+    environment: Mapping[str, str] = field(repr=False)
+    """Of the command, with the indexes put in place (`indexes.for_pip`)."""
+
+    workspace: Path
+    """A folder of our own."""
+
+    root: Path
+    """Where pex keeps what it downloads."""
+
+    seconds: float = 900
+    resolvers: Resolvers = field(default_factory=Resolvers)
+
+    def resolve(self, question: Question) -> tuple[Answer, ...]:
+        output, platform = self.workspace / "lock.json", self.workspace / "platform.json"
+        platform.write_text(json.dumps(complete_platform(question.runtime)), encoding="utf-8")
+        ended = self.resolvers.run(
+            [*command(self.environment), *self._arguments(question, platform, output)],
+            folder=self.workspace,
+            env={**self.environment, "PEX_ROOT": str(self.root), "PIP_REQUIRE_VIRTUALENV": "0"},
+            seconds=self.seconds,
+        )
+        if ended.code != 0:
+            log = self._log.read_text(encoding="utf-8", errors="replace") if self._log.exists() else ""
+            raise _failure(ended.err, tuple(found[0] for found in _UNREAD.finditer(log)))
+        return tuple(_answers(json.loads(output.read_bytes()), question))
+
+    @property
+    def _log(self) -> Path:
+        return self.workspace / "pip.log"
+
+    def _arguments(self, question: Question, platform: Path, output: Path) -> Iterator[str]:
+        yield from ("lock", "create", "--style", "strict", "--complete-platform", str(platform))
+        yield from ("--use-pip-config", "--resolver-version", "pip-2020-resolver", "--output", str(output))
+        yield from ("--pip-log", str(self._log))
+        for option, names in _PATIENCE:
+            if number := next((value for name in names if (value := self.environment.get(name, "")).isdecimal()), ""):
+                yield from (option, number)
+        requirements = self.workspace / "requirements.in"
+        requirements.write_text("".join(f"{line}\n" for line in question.lines), encoding="utf-8")
+        yield from ("--requirement", str(requirements))
+        kept = {name: version for name, version in question.preferred.items() if name not in question.upgrade}
+        if question.constraints or kept:
+            constraints = self.workspace / "constraints.txt"
+            pins = [f"{name}=={version}" for name, version in sorted(kept.items())]
+            constraints.write_text("".join(f"{line}\n" for line in (*question.constraints, *pins)), encoding="utf-8")
+            yield from ("--constraint", str(constraints))
+        for name in question.exclude:
+            yield from ("--exclude", name)
+        for folder in question.find_links:
+            yield from ("--find-links", str(folder))
+        if question.pre_release:
+            yield "--pre"
+        if question.prefer_binary:
+            yield "--prefer-binary"
+        if question.no_deps:
+            yield "--no-transitive"
+
+
+def command(env: Mapping[str, str]) -> list[str]:
+    """Return what starts pex: the one installed beside udfs, or the one on the PATH."""
+    from importlib.util import find_spec
+
+    if find_spec("pex") is not None:
+        return [sys.executable, "-m", "pex.cli"]
+    found = shutil.which("pex3", path=env.get("PATH", ""))
+    if found is None:
+        hint = "pip install 'udfs[lock]'; only `udfs lock` needs it, plan and apply do not"
+        raise PackageError(
+            "E474",
+            "pex, which resolves for Python 2.7 and for systems before manylinux2014, is not installed",
+            hint=hint,
+        )
+    return [found]
+
+
+def complete_platform(runtime: Runtime) -> dict[str, Any]:
+    """Describe a runtime as pex wants it."""
+    return {"marker_environment": markers(runtime), "compatible_tags": [str(tag) for tag in supported_tags(runtime)]}
+
+
+def _answers(lock: Mapping[str, Any], question: Question) -> Iterator[Answer]:
+    from packaging.utils import canonicalize_name
+
+    (resolved,) = lock["locked_resolves"]
+    found = {canonicalize_name(one["project_name"]): one for one in resolved["locked_requirements"]}
+    needed = _needed({name: one["requires_dists"] for name, one in found.items()}, question)
+    for name, one in found.items():
+        needed_by = tuple(sorted(needed[name] - {name}))
+        artifact = one["artifacts"][0]  # strict: the one file that pip took for the runtime
+        path = _local(artifact["url"], question)
+        if path is not None:
+            yield Answer(name, one["version"], path=path, needed_by=needed_by)
+            continue
+        remote = _remote(artifact)
+        wheel = remote if remote.file.endswith(".whl") else None
+        yield Answer(name, one["version"], wheel, None if wheel else remote, needed_by=needed_by)
+
+
+def _needed(requires: Mapping[str, list[str]], question: Question) -> dict[str, set[str]]:
+    """Return for each distribution those that ask for it, extras counted where anybody asks for the extra."""
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    edges = [(name, Requirement(text)) for name, texts in requires.items() for text in texts]
+    extras: dict[str, set[str]] = defaultdict(lambda: {""})
+    for one in question.requirements:
+        extras[one.name or ""].update(one.extras)
+    for _, needs in edges:
+        extras[canonicalize_name(needs.name)].update(needs.extras)
+    environment, needed = markers(question.runtime), defaultdict[str, set[str]](set)
+    for name, needs in edges:
+        marker = needs.marker
+        if marker is None or any(marker.evaluate({**environment, "extra": extra}) for extra in extras[name]):
+            needed[canonicalize_name(needs.name)].add(name)
+    return needed
+
+
+def _remote(artifact: Mapping[str, Any]) -> Remote:
+    sha256 = artifact["hash"] if artifact["algorithm"] == "sha256" else None
+    return Remote(unquote(urlsplit(artifact["url"]).path.rpartition("/")[2]), artifact["url"], sha256)
+
+
+def _local(url: str, question: Question) -> str | None:
+    """Return the path if a requirement names it; files of `find_links` are found by name, like those of an index."""
+    parts = urlsplit(url)
+    if parts.scheme != "file":
+        return None
+    return question.path_of(Path(unquote(parts.path)))
+
+
+def _failure(said: str, unread: tuple[str, ...]) -> Exception:
+    found = (_TELLING.match(line.strip()) for line in said.splitlines())
+    lines = tuple(dict.fromkeys(masked(one[2]) for one in found if one))
+    pages = tuple(dict.fromkeys(map(masked, unread)))
+    if any(map(_DENIED.search, unread)):
+        hint = "check user, password and rights; 'pip config list' shows which index is used"
+        return PackageError("E475", "the package index refuses the credentials", hint=hint, detail=pages[:10])
+    if pages or _SILENT.search(said):
+        hint = "check network and proxy; 'pip config list' shows which index is used"
+        return PackageError("E475", "the package index does not answer", hint=hint, detail=(pages or lines)[:10])
+    if _UNSOLVABLE.search(said):
+        return Unsolvable(lines)
+    told = lines or tuple(masked(line) for line in said.splitlines()[-10:])
+    hint = "a version without a wheel is built to learn what it needs; `prefer_binary: true` takes one that has a wheel"
+    return PackageError("E475", "pex failed to resolve the requirements", hint=hint, detail=told[:40])

@@ -1,0 +1,111 @@
+"""What is asked of a resolver, and what it answers."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from reconciler.base.errors import PackageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from reconciler.manifest.requirements import Wanted
+    from reconciler.manifest.runtimes import Runtime
+
+
+FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+!-]{0,250}\Z")
+
+
+@dataclass(frozen=True)
+class Question:
+    """Which distributions, in which versions, make these requirements true in this runtime?"""
+
+    runtime: Runtime
+    requirements: tuple[Wanted, ...]
+    places: Mapping[str, Path] = field(default_factory=dict)
+    """Path of a requirement → a copy of what is there, for the resolver alone: it may leave things in a project."""
+
+    constraints: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    find_links: tuple[Path, ...] = ()
+    prefer_binary: bool = False
+    pre_release: bool = False
+    no_deps: bool = False
+    preferred: Mapping[str, str] = field(default_factory=dict)
+    """Distribution → the version to keep if nothing speaks against it."""
+
+    upgrade: frozenset[str] = frozenset()
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The requirements as a resolver reads them."""
+        return tuple(map(self._line, self.requirements))
+
+    def path_of(self, place: Path) -> str | None:
+        """Return the path by which a requirement names what lies at a place."""
+        return next((path for path, copy in self.places.items() if copy == place), None)
+
+    def _line(self, one: Wanted) -> str:
+        if one.path is None:
+            return one.text
+        extras = f"[{','.join(one.extras)}]" if one.extras else ""
+        return f"{self.places[one.path]}{extras}"
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A file of an index, or of a folder of `find_links`."""
+
+    file: str
+    url: str = field(repr=False)
+    """``https:`` or ``file:``. Kept while locking, and never written down."""
+
+    sha256: str | None
+    size: int | None = None
+
+    def __post_init__(self) -> None:
+        # The name comes from an index, and becomes a file's here.
+        if not FILE_NAME.match(self.file):
+            raise PackageError(
+                "E475", f"the index names a file {self.file!r}, which no wheel or source archive is called"
+            )
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One distribution."""
+
+    name: str
+    """Normalised."""
+
+    version: str | None
+    """None for a project in a folder: its build will tell."""
+
+    wheel: Remote | None = None
+    """The one that suits the runtime best."""
+
+    sdist: Remote | None = None
+    path: str | None = None
+    """Of a wheel, a source archive or a project that a requirement names, relative to the folder."""
+
+    needed_by: tuple[str, ...] = ()
+
+
+class Engine(Protocol):
+    """Something that resolves."""
+
+    def resolve(self, question: Question) -> tuple[Answer, ...]:
+        """Answer, or raise `Unsolvable`, or PackageError if the engine itself fails."""
+        ...
+
+
+class Unsolvable(Exception):
+    """No set of versions makes all requirements true."""
+
+    def __init__(self, reasons: tuple[str, ...]) -> None:
+        super().__init__(reasons)
+        self.reasons = reasons
+        """The engine's explanation, line by line."""

@@ -1,0 +1,192 @@
+"""
+Read the lock for the commands that rely on it.
+
+Nothing resolves here. A manifest that asks for requirements needs a lock that was made for just these, or the command ends
+with exit code 3 and says what has changed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+from reconciler.base import files as whole
+from reconciler.base.errors import InvalidManifest, MachineError, PackageError, Position, Problem
+from reconciler.manifest.runtimes import runtimes_of
+from reconciler.packages.lock import file as lockfile
+from reconciler.packages.lock.inputs import request
+from reconciler.packages.lock.make import why_stale
+from reconciler.packages.wheels import Locks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from reconciler.manifest.load import Loaded
+    from reconciler.packages.content import Content
+    from reconciler.packages.lock.file import Lock, Locked
+    from reconciler.packages.lock.inputs import Request
+    from reconciler.packages.wheels import LockedWheel
+
+_MAX_BYTES = 8_000_000
+
+
+def requests(loaded: Loaded) -> list[Request]:
+    """Return what is to be resolved: each package with requirements, for each runtime that uses it."""
+    made: list[Request] = []
+    problems: list[Problem] = []
+    runtimes = runtimes_of(loaded.manifest)
+    for package, tag in _pairs(loaded):
+        try:
+            made.append(request(loaded, package, runtimes[tag]))
+        except InvalidManifest as error:
+            problems += error.problems
+    if problems:
+        raise InvalidManifest.of(dict.fromkeys(problems))
+    return made
+
+
+def _pairs(loaded: Loaded) -> Iterator[tuple[str, str]]:
+    manifest = loaded.manifest
+    for name, package in manifest.packages.items():
+        if package.is_locked:
+            users = [f.python or manifest.python for f in manifest.functions.values() if name in f.packages]
+            for tag in dict.fromkeys(users or [manifest.python]):
+                yield name, tag
+
+
+def path_of(loaded: Loaded) -> Path:
+    """Return where the lock of a manifest lies: beside it."""
+    return loaded.folder / lockfile.NAME
+
+
+def shown(loaded: Loaded) -> str:
+    """Return what messages call the lock."""
+    return str(Path(loaded.at().file).parent / lockfile.NAME)
+
+
+def read(loaded: Loaded) -> Lock | None:
+    """Return the manifest's lock, or None if there is none."""
+    content = _content(loaded)
+    return None if content is None else lockfile.parse(content, shown(loaded))
+
+
+def salvaged(loaded: Loaded, on_loss: Callable[[str], None]) -> Lock:
+    """Return what the lock that is to be written anew tells of versions to keep; `on_loss` is told why that is less."""
+    content = _content(loaded)
+    if content is None:
+        return lockfile.Lock()
+    try:
+        return lockfile.parse(content, shown(loaded))
+    except lockfile.NewerFormat:
+        raise
+    except PackageError as error:
+        on_loss(f"{shown(loaded)} is written anew: {error.problems[0].message}")
+    try:
+        return lockfile.salvage(content, shown(loaded))
+    except PackageError:
+        return lockfile.Lock()
+
+
+def _content(loaded: Loaded) -> bytes | None:
+    try:
+        with path_of(loaded).open("rb") as file:
+            content = file.read(_MAX_BYTES + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise PackageError("E478", f"{shown(loaded)} cannot be read: {error.strerror or error}") from error
+    if len(content) > _MAX_BYTES:
+        raise PackageError("E478", f"{shown(loaded)} is larger than any real lock")
+    return content
+
+
+def write(loaded: Loaded, lock: Lock) -> bool:
+    """Put a lock into its place, whole or not at all; say whether that changed anything."""
+    place, text = path_of(loaded), lockfile.dump(lock).encode()
+    try:
+        if place.is_file() and place.read_bytes() == text:
+            return False
+        whole.put(place, text, durable=True)
+    except OSError as error:
+        raise MachineError("E904", f"{shown(loaded)} cannot be written: {error.strerror or error}") from error
+    return True
+
+
+def stale(loaded: Loaded, lock: Lock | None, asked: Sequence[Request]) -> list[Problem]:
+    """Return why the lock does not hold for what the manifest asks for; nothing if it does."""
+    if lock is None:
+        if not asked:
+            return []
+        hint = "run `udfs lock`, and commit udfs.lock beside udfs.yaml"
+        place = loaded.at("packages", asked[0].package)
+        return [Problem("E476", "the manifest has requirements, and there is no udfs.lock", place, hint)]
+    return list(why_stale(lock, asked, at=loaded.at))
+
+
+def unused(loaded: Loaded, lock: Lock | None, asked: Sequence[Request]) -> Iterator[Problem]:
+    """Yield the groups of a lock that the manifest does not ask for any more."""
+    wanted = {(one.package, one.runtime.tag) for one in asked}
+    for package, groups in lock.packages.items() if lock else ():
+        for tag in groups:
+            if (package, tag) not in wanted:
+                message = f"the lock is stale: nothing uses the package '{package}' for {tag}"
+                yield Problem("E477", message, Position(shown(loaded)), "run `udfs lock`, and commit udfs.lock")
+
+
+def edited(loaded: Loaded, lock: Lock | None, asked: Sequence[Request]) -> Iterator[Problem]:
+    """Yield the files that `udfs lock` cannot have written down for what is asked, each at its place in the lock."""
+    for one in asked:
+        pair = one.package, one.runtime.tag
+        group = lock.group(*pair) if lock else None
+        if group is None or group.inputs != one.inputs:
+            continue  # stale, and told as that
+        for index, file in enumerate(group.files):
+            if reason := _why_not_ours(file, one):
+                message = f"the lock was edited: '{file.name}' of '{pair[0]}' for {pair[1]} {reason}"
+                place = lockfile.place(_content(loaded) or b"", shown(loaded), *pair, index)
+                yield Problem("E478", message, place, "run `udfs lock` to write it anew")
+
+
+def _why_not_ours(one: Locked, request: Request) -> str | None:
+    """
+    Return what in an entry `udfs lock` cannot have written, or None.
+
+    A reviewer looks at versions and hashes; a path in a lock must not be able to upload what the manifest does not name.
+    """
+    local = request.inputs.local
+    try:
+        name, version, _, _ = parse_wheel_filename(one.file)
+    except InvalidWheelFilename:
+        return f"has the file '{one.file}', which is not the name of a wheel"
+    if (str(name), str(version)) != (one.name, one.version):
+        return f"has the file '{one.file}', which is of {name} {version}"
+    if one.path is not None and local.get(one.path) != one.sha256:
+        return f"lies at '{one.path}', which no requirement names with these bytes"
+    source = one.source
+    if source is not None and local.get(source.file, source.sha256) != source.sha256:
+        return f"was built from '{source.file}' with other bytes than that has"
+    if source is not None and source.file not in local and "/" in source.file:
+        return f"was built from '{source.file}', which no requirement names"
+    return None
+
+
+def locks(loaded: Loaded, rebuild: Callable[[Request, LockedWheel], Content]) -> Locks:
+    """
+    Return what the lock has for each package and runtime, after comparing it with the manifest.
+
+    `rebuild` makes a wheel again that was built when the lock was made and that no cache has.
+    """
+    asked = requests(loaded)
+    lock = read(loaded) if asked else None
+    if problems := [*stale(loaded, lock, asked), *edited(loaded, lock, asked)]:
+        raise InvalidManifest.of(problems)
+    if lock is None:
+        return Locks()
+    by_pair = {(one.package, one.runtime.tag): one for one in asked}
+    groups = {pair: group for pair in by_pair if (group := lock.group(*pair)) is not None}
+    built = {file.sha256: by_pair[pair] for pair, group in groups.items() for file in group.files if file.source}
+    return Locks(
+        {pair: group.files for pair, group in groups.items()}, lambda wheel: rebuild(built[wheel.sha256], wheel)
+    )

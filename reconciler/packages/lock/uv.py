@@ -1,0 +1,275 @@
+"""
+Ask uv: fast, and for a Python and a platform that are not this machine's.
+
+``uv pip compile`` gets the runtime's full version (3.7 would be read as 3.7.0, and everything that says >=3.7.1 refused)
+and answers in PEP 751's format; `packaging.pylock` then takes the file that the runtime's own list of tags prefers, so a
+wheel for too new a glibc is never taken. What the answer does not say, which distribution asks for which, is in uv's log.
+
+uv knows no Python before 3.6 and no platform below manylinux2014 (`can_answer`). [uv 0.13; measured]
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import unquote, urlsplit
+
+from reconciler.base.errors import PackageError
+from reconciler.manifest.runtimes import supported_tags
+from reconciler.packages.fetch.pip import masked
+from reconciler.packages.lock.process import Resolvers
+from reconciler.packages.lock.resolver import Answer, Remote, Unsolvable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from packaging.markers import Environment
+    from packaging.pylock import PackageSdist, PackageWheel
+
+    from reconciler.manifest.runtimes import Runtime
+    from reconciler.packages.lock.resolver import Question
+
+_OLDEST = (3, 6)
+_LOWEST_GLIBC = (2, 17)
+_OURS = re.compile(
+    r"UV_(PYTHON|SYSTEM_PYTHON|CONSTRAINT|BUILD_CONSTRAINT|OVERRIDE|EXCLUDE|PRERELEASE|RESOLUTION|FORK_STRATEGY|NO_BINARY|"
+    r"NO_BUILD|TORCH_BACKEND|CUSTOM_COMPILE_COMMAND|REQUIRE_HASHES|NO_DEPS|PYTHON_DOWNLOADS|OUTPUT_FORMAT|PROJECT|"
+    r"WORKING_DIRECTORY|WORKING_DIR)\w*\Z"
+)
+"""Settings that would change what is wanted, which the manifest alone says."""
+
+_EDGE = re.compile(
+    r"DEBUG Adding transitive dependency for (?P<parent>[\w.-]+)==(?P<version>[^:\s]+): (?P<child>[\w.-]+)"
+)
+_SILENT = re.compile(
+    r"Request failed|error sending request|Could not connect|timed out|Failed to fetch|dns error", re.IGNORECASE
+)
+_DENIED = re.compile(r"lack of valid authentication credentials|40[137] (Unauthorized|Forbidden|Proxy)", re.IGNORECASE)
+_NO_SUCH = re.compile(r"not found in the package registry", re.IGNORECASE)
+_HINTS = re.compile(r"\n\s*hint: .*", re.DOTALL)
+
+
+def can_answer(runtime: Runtime) -> bool:
+    """Say whether uv knows this Python and this platform."""
+    return runtime.python_version >= _OLDEST and runtime.glibc >= _LOWEST_GLIBC
+
+
+@dataclass(frozen=True)
+class Uv:
+    """The resolver of uv."""
+
+    environment: Mapping[str, str] = field(repr=False)
+    """Of the command, with the indexes put in place (`indexes.for_uv`)."""
+
+    workspace: Path
+    """A folder of our own."""
+
+    python: Callable[[], Path | None] = lambda: None
+    """Finds the runtime's CPython: the metadata of some source archives depends on the Python that makes it."""
+
+    seconds: float = 600
+    resolvers: Resolvers = field(default_factory=Resolvers)
+
+    def resolve(self, question: Question) -> tuple[Answer, ...]:
+        program = executable(self.environment)
+        # Looking for the runtime's interpreter takes longer than most answers, and few need one. Told of none, uv would ask
+        # every Python on the PATH for its version, each time.
+        ours = ("--python", sys.executable)
+        if question.prefer_binary:
+            try:
+                return self._resolve(program, question, (*ours, "--only-binary", ":all:"))
+            except Unsolvable:
+                pass  # something has no wheel at all
+        failure: PackageError | None = None
+        try:
+            answers = self._resolve(program, question, ours)
+        except PackageError as error:
+            failure, answers = error, ()
+        if failure is None and not any(one.sdist or _is_built(one.path) for one in answers):
+            return answers
+        python = self.python()
+        if python is not None:
+            return self._resolve(program, question, ("--python", str(python)))
+        if failure is not None:
+            raise failure
+        return answers
+
+    def _resolve(self, program: str, question: Question, extra: tuple[str, ...]) -> tuple[Answer, ...]:
+        output = self.workspace / "pylock.udfs.toml"
+        output.unlink(missing_ok=True)
+        if kept := _preferences(question):
+            output.write_text(kept, encoding="utf-8")
+        ended = self.resolvers.run(
+            [program, *self._arguments(question), *extra, "--output-file", str(output)],
+            folder=self.workspace,
+            env=self._environment(),
+            seconds=self.seconds,
+        )
+        if ended.code != 0:
+            raise _failure(ended.err)
+        return tuple(_answers(output.read_bytes(), question, self.workspace, _edges(ended.err)))
+
+    def _arguments(self, question: Question) -> Iterator[str]:
+        runtime = question.runtime
+        yield from ("pip", "compile", self._write("requirements.in", question.lines), "--quiet")
+        yield from ("--format", "pylock.toml", "--no-header", "--no-progress", "--no-annotate")
+        yield from ("--python-version", runtime.full_version, "--python-platform", _platform(runtime))
+        if question.constraints:
+            yield from ("--constraints", self._write("constraints.txt", question.constraints))
+        if question.exclude:
+            yield from ("--excludes", self._write("excludes.txt", question.exclude))
+        if self.environment.get(
+            "UV_NO_INDEX"
+        ):  # what `indexes.for_uv` makes of pip's; uv itself reads no such variable
+            yield "--no-index"
+        for folder in question.find_links:
+            yield from ("--find-links", str(folder))
+        if question.pre_release:
+            yield from ("--prerelease", "allow")
+        if question.no_deps:
+            yield "--no-deps"
+
+    def _write(self, name: str, lines: tuple[str, ...]) -> str:
+        path = self.workspace / name
+        path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        return str(path)
+
+    def _environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in self.environment.items() if not _OURS.match(name)}
+        return {**kept, "UV_PYTHON_DOWNLOADS": "never", "RUST_LOG": "uv_resolver=debug"}
+
+
+def _is_built(path: str | None) -> bool:
+    return path is not None and not path.endswith(".whl")
+
+
+def executable(env: Mapping[str, str]) -> str:
+    """Return the path of uv: the one installed beside udfs, or the one on the PATH."""
+    try:
+        from uv import find_uv_bin
+
+        return str(find_uv_bin())
+    except (ImportError, FileNotFoundError):
+        found = shutil.which("uv", path=env.get("PATH", ""))
+    if found is None:
+        hint = "pip install 'udfs[lock]'; only `udfs lock` needs it, plan and apply do not"
+        raise PackageError("E474", "uv, which resolves requirements, is not installed", hint=hint)
+    return found
+
+
+def _platform(runtime: Runtime) -> str:
+    return f"{runtime.machine}-manylinux_2_{runtime.glibc[1]}"
+
+
+def _preferences(question: Question) -> str | None:
+    """uv keeps the versions that it finds in the file it is to write."""
+    kept = {name: version for name, version in sorted(question.preferred.items()) if name not in question.upgrade}
+    entries = "".join(f'[[packages]]\nname = "{name}"\nversion = "{version}"\n' for name, version in kept.items())
+    return f'lock-version = "1.0"\ncreated-by = "udfs"\n{entries}' if kept else None
+
+
+def _edges(log: str) -> dict[tuple[str, str], set[str]]:
+    """Return who needs what: (distribution, version) → the distributions it asks for."""
+    found: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for line in log.splitlines():
+        if edge := _EDGE.match(line.strip()):
+            found[edge["parent"], edge["version"]].add(edge["child"])
+    return found
+
+
+def _answers(
+    content: bytes, question: Question, workspace: Path, edges: Mapping[tuple[str, str], set[str]]
+) -> Iterator[Answer]:
+    from packaging.pylock import PackageArchive, PackageDirectory, PackageVcs, PackageWheel, Pylock
+
+    lock = Pylock.from_dict(_toml(content))
+    chosen = list(
+        lock.select(environment=cast("Environment", markers(question.runtime)), tags=supported_tags(question.runtime))
+    )
+    needed: dict[str, set[str]] = defaultdict(set)
+    for package, _ in chosen:
+        for name, version in edges:
+            if name == package.name and (package.version is None or version == str(package.version)):
+                for child in edges[name, version]:
+                    needed[child].add(package.name)
+    for package, file in chosen:
+        needed_by = tuple(sorted(needed[package.name] - {package.name}))
+        stated = str(package.version) if package.version is not None else None
+        if isinstance(file, (PackageArchive, PackageDirectory)):
+            yield Answer(
+                package.name,
+                stated,
+                path=question.path_of((workspace / (file.path or "")).resolve()),
+                needed_by=needed_by,
+            )
+        elif isinstance(file, PackageVcs):
+            raise PackageError("E471", f"'{package.name}' comes from a repository, whose address a lock would need")
+        elif isinstance(file, PackageWheel):
+            yield Answer(package.name, stated, wheel=_remote(file, workspace), needed_by=needed_by)
+        else:
+            yield Answer(package.name, stated, sdist=_remote(file, workspace), needed_by=needed_by)
+
+
+def _remote(file: PackageWheel | PackageSdist, workspace: Path) -> Remote:
+    url = file.url or (workspace / (file.path or "")).resolve().as_uri()
+    return Remote(unquote(urlsplit(url).path.rpartition("/")[2]), url, file.hashes.get("sha256"), file.size)
+
+
+def _toml(content: bytes) -> dict[str, Any]:
+    if sys.version_info >= (3, 11):
+        from tomllib import loads
+    else:
+        from tomli import loads
+    found: dict[str, Any] = loads(content.decode("utf-8"))
+    return found
+
+
+def markers(runtime: Runtime) -> dict[str, str]:
+    """Return the environment of PEP 508's markers as the runtime has it."""
+    major, minor = runtime.python_version
+    is_old = runtime.python_version < (3, 3)
+    return {
+        "implementation_name": "" if is_old else "cpython",
+        "implementation_version": "0" if is_old else runtime.full_version,
+        "os_name": "posix",
+        "platform_machine": runtime.machine,
+        "platform_python_implementation": "CPython",
+        "platform_release": "",
+        "platform_system": "Linux",
+        "platform_version": "",
+        "python_full_version": runtime.full_version,
+        "python_version": f"{major}.{minor}",
+        "sys_platform": "linux2" if is_old else "linux",
+    }
+
+
+def _failure(said: str) -> Exception:
+    told = "\n".join(
+        line for line in said.splitlines() if not line.startswith(("DEBUG ", "TRACE ", "INFO ", "warning: "))
+    )
+    if _DENIED.search(told):  # what uv then says, that there is no such distribution, would mislead
+        hint = "check user, password and rights; 'pip config list' shows which index is used, unless UV_DEFAULT_INDEX is set"
+        lines = tuple(masked(line.strip()) for line in told.splitlines() if _DENIED.search(line))
+        return PackageError("E475", "the package index refuses the credentials", hint=hint, detail=lines[:10])
+    if "No solution found" in told:
+        if _SILENT.search(told):
+            return _index(told)
+        cause = _HINTS.sub("", told.partition("cause:")[2] or told.partition("╰─▶")[2] or told)
+        return Unsolvable(tuple(line.strip() for line in cause.splitlines() if line.strip()))
+    if _NO_SUCH.search(told):
+        return Unsolvable(tuple(line.strip() for line in told.splitlines() if line.strip()))
+    if _SILENT.search(told):
+        return _index(told)
+    lines = tuple(masked(line) for line in told.splitlines() if line.strip())
+    return PackageError("E475", "uv failed to resolve the requirements", detail=lines[:40])
+
+
+def _index(told: str) -> PackageError:
+    lines = tuple(masked(line.strip()) for line in told.splitlines() if line.strip())
+    hint = "check network and proxy; 'pip config list' shows which index is used, unless UV_DEFAULT_INDEX is set"
+    return PackageError("E475", "the package index does not answer", hint=hint, detail=lines[:10])

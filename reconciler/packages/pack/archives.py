@@ -1,0 +1,107 @@
+"""
+Make the archives that are not simply a wheel, each once.
+
+What an archive is made of (the wheels by their hashes, the package's wishes) is its recipe. What came of a recipe is kept
+in the cache, so a second plan packs nothing and reads no wheel: it finds under the recipe's hash the hash of the archive,
+and under that the archive. A kept answer that cannot be read is worked out again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+from zipfile import BadZipFile
+
+from reconciler.base import files as whole
+from reconciler.base.errors import PackageError
+from reconciler.packages.pack.layout import SLIM, Clash, LeftOut, Shape, merge
+from reconciler.packages.pack.zips import members, write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from reconciler.packages import Wheel
+    from reconciler.packages.content import Content
+    from reconciler.packages.fetch.cache import Cache
+
+VERSION = 1
+"""Of what packing makes of a recipe. With another number everything is packed again."""
+
+_SHOWN = 10
+_Done: TypeAlias = tuple[Path, tuple[LeftOut, ...], tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Made:
+    """An archive, and what packing it told."""
+
+    content: Content
+    left_out: tuple[LeftOut, ...] = ()
+    idle: tuple[str, ...] = ()
+    """Patterns of `exclude` that leave out nothing."""
+
+
+def pack(name: str, wheels: Sequence[Wheel], shape: Shape, cache: Cache) -> Made:
+    """Return one archive of these wheels, from the cache or made now; `name` is how its file is called there."""
+    made_of = sorted((wheel.filename, wheel.content.sha256) for wheel in wheels)
+    recipe = ["wheels", made_of, asdict(shape), SLIM if shape.slim else ()]
+    return once(recipe, cache, lambda folder: _pack(folder / name, wheels, shape))
+
+
+def _pack(file: Path, wheels: Sequence[Wheel], shape: Shape) -> _Done:
+    try:
+        merged = merge([(wheel.filename, tuple(members(wheel.content.path))) for wheel in wheels], shape)
+        if merged.clashes:
+            raise _clash(merged.clashes)
+        with file.open("xb") as out:
+            write(out, merged.members)
+    except BadZipFile as error:
+        raise PackageError(
+            "E406", f"'{file.name}' cannot be packed: {error}", hint="download the wheels again"
+        ) from error
+    return file, merged.left_out, merged.idle
+
+
+def _clash(clashes: Sequence[Clash]) -> PackageError:
+    first, more = clashes[0], clashes[_SHOWN:]
+    lines = [f"{clash.path}: {' and '.join(clash.wheels)}" for clash in clashes[:_SHOWN]]
+    return PackageError(
+        "E424",
+        f"the wheels cannot be one archive: '{first.path}' is in {' and in '.join(first.wheels)}, with different content",
+        hint="leave out `bundle`, or leave the file out with `exclude:` if nobody imports it",
+        detail=(*lines, *([f"and {len(more)} more"] if more else [])) if len(clashes) > 1 else (),
+    )
+
+
+def once(recipe: object, cache: Cache, make: Callable[[Path], _Done]) -> Made:
+    """Return what came of a recipe, which is all that the bytes depend on; `make` does the work in a folder it is given."""
+    key = hashlib.sha256(json.dumps([VERSION, recipe]).encode()).hexdigest()
+    place = cache.root / "packed" / key[:2] / f"{key}.json"
+    if (known := _known(place, cache)) is not None:
+        return known
+    with cache.workspace() as folder:
+        file, left_out, idle = make(folder)
+        made = Made(cache.put(file), left_out, idle)
+    with suppress(OSError):
+        _keep(made, place)
+    return made
+
+
+def _known(place: Path, cache: Cache) -> Made | None:
+    try:
+        kept: dict[str, Any] = json.loads(place.read_bytes())
+        content = cache.get(kept["sha256"])
+        left_out = tuple(LeftOut(**one) for one in kept["left_out"])
+        return Made(content, left_out, tuple(kept["idle"])) if content is not None else None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def _keep(made: Made, place: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    kept = {"sha256": made.content.sha256, "left_out": [asdict(one) for one in made.left_out], "idle": made.idle}
+    whole.put(place, json.dumps(kept).encode())

@@ -1,0 +1,215 @@
+"""
+Pack a folder of the manifest's into one archive that comes out the same wherever it is packed.
+
+All files are in it but ``__pycache__`` and what `exclude` names. Order, dates, owners and permissions are fixed as in
+`zips`; an executable file stays executable, as in Git. Links, devices and names that systems read differently are
+refused, as they are in archives that somebody else packed (`members`).
+
+The files are compressed here, by this Python's zlib. Its many versions give the same bytes; its replacement zlib-ng, which
+some distributions build Python with, gives others. A folder that is packed as ``.tar`` is not compressed at all.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import stat
+import tarfile
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+from reconciler.base.errors import PackageError
+from reconciler.base.names import module_name, versioned
+from reconciler.packages import OwnPackage
+from reconciler.packages.inspect.members import MAX_MEMBERS, listed, why_not_a_member
+from reconciler.packages.pack.archives import Made, once
+from reconciler.packages.pack.layout import Chooser, Shape
+from reconciler.packages.pack.zips import stored, write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from reconciler.packages.fetch.cache import Cache
+
+_DATE = (1980, 1, 1, 0, 0, 0)
+_SECONDS = 315_532_800
+"""The same date, as tar counts."""
+
+_LEVEL = 6
+"""What zip and gzip mean by default."""
+
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class _File:
+    name: str
+    """In the archive."""
+
+    path: Path
+    executable: bool
+    sha256: str
+    size: int
+
+
+def pack_folder(resource: str, folder: Path, shown: str, exclude: Sequence[str], cache: Cache) -> Made:
+    """
+    Return the archive of a folder, from the cache or made now.
+
+    It is a zip or tar archive by the end of the resource's name. `shown` is the folder as the manifest has it.
+    """
+    chooser = Chooser(Shape(exclude=tuple(exclude)), keeps_metadata=False)
+    unsafe: list[str] = []
+    found = dict(_walk(folder, chooser, unsafe))
+    if unsafe:
+        hint = "an archive holds plain files and folders; put a copy in its place, or name it under `exclude:`"
+        raise PackageError("E421", f"'{shown}' holds what must not be packed", hint=hint, detail=listed(unsafe))
+    if not found:
+        raise PackageError("E426", f"there is no file to pack in '{shown}'", hint="name a folder with files in it")
+    files = [_file(name, path, cache) for name, path in sorted(found.items())]
+    kind = "zip" if resource.lower().endswith(".zip") else "tar" if resource.lower().endswith(".tar") else "tar.gz"
+    recipe = ["folder", kind, [(one.name, one.executable, one.sha256) for one in files]]
+
+    def make(workspace: Path) -> Path:
+        place = workspace / f"folder.{kind}"
+        with place.open("xb") as out:
+            (_write_zip if kind == "zip" else _write_tar)(out, files, kind)
+        return place
+
+    made = once(recipe, cache, lambda workspace: (make(workspace), (), ()))
+    return Made(made.content, chooser.left_out(), chooser.idle())
+
+
+def pack_package(folder: Path, shown: str, cache: Cache, is_versioned: bool) -> OwnPackage:
+    """
+    Return a package of the user's own as an archive that has the folder at its top.
+
+    What Python and editors leave beside sources is not of the package. Nothing is compressed, so the bytes are the same
+    whatever this machine's zlib is; sources are small.
+    """
+    name = module_name(shown)
+    chooser = Chooser(Shape(exclude=("*.py[co]", ".*")), keeps_metadata=False)
+    unsafe: list[str] = []
+    try:
+        found = sorted(_walk(folder, chooser, unsafe))
+        if unsafe:
+            hint = "a package holds plain files and folders; put a copy in its place"
+            raise PackageError("E421", f"'{shown}' holds what must not be packed", hint=hint, detail=listed(unsafe))
+        files = {f"{name}/{inside}": _file(f"{name}/{inside}", path, cache) for inside, path in found}
+        sources = {inside: one for inside, one in files.items() if inside.endswith(".py")}
+        if not sources:
+            raise PackageError("E426", f"there is no Python file in '{shown}'", hint="name a package, or a .py file")
+        recipe = ["package", [(one.name, one.sha256) for one in files.values()]]
+        made = once(recipe, cache, lambda workspace: (_stored(workspace / f"{name}.zip", files.values()), (), ()))
+        contents = {inside: cache.read(one.path) for inside, one in sources.items()}
+    except OSError as error:
+        raise PackageError("E305", f"'{shown}' cannot be read: {error.strerror or error}") from error
+    archive = versioned(f"{name}.zip", made.content.sha256) if is_versioned else f"{name}.zip"
+    return OwnPackage(archive, made.content, contents)
+
+
+def _stored(place: Path, files: Iterable[_File]) -> Path:
+    members = []
+    for one in files:
+        with _checked(one) as read:
+            members.append(stored(one.name, b"".join(iter(lambda read=read: read(_BLOCK), b""))))  # type: ignore[misc]
+    with place.open("xb") as out:
+        write(out, members)
+    return place
+
+
+def _walk(folder: Path, chooser: Chooser, unsafe: list[str]) -> Iterator[tuple[str, Path]]:
+    """Yield every file that is wanted, by its path below the folder; what cannot be packed is added to `unsafe`."""
+    seen: dict[str, str] = {}
+    for above, folders, files in os.walk(folder, onerror=_fail):
+        here = Path(above)
+        links = [name for name in folders if (here / name).is_symlink()]
+        folders[:] = sorted(name for name in folders if name != "__pycache__" and name not in links)
+        for file in sorted([*files, *links]):
+            path = here / file
+            name = path.relative_to(folder).as_posix()
+            status = path.lstat()
+            if not chooser.takes(name, status.st_size):
+                continue
+            twin = seen.setdefault(name.lower(), name)
+            if reason := _why_not(status.st_mode) or why_not_a_member(name):
+                unsafe.append(f"{name!r} {reason}")
+            elif twin != name:
+                unsafe.append(f"{name!r} differs from {twin!r} only in case")
+            elif len(seen) > MAX_MEMBERS:
+                raise PackageError("E422", f"'{folder.name}' holds more than {MAX_MEMBERS:,} files")
+            else:
+                yield name, path
+
+
+def _fail(error: OSError) -> None:
+    raise error
+
+
+def _why_not(mode: int) -> str | None:
+    if stat.S_ISREG(mode):
+        return None
+    return "is a symbolic link" if stat.S_ISLNK(mode) else "is neither a file nor a folder"
+
+
+def _file(name: str, path: Path, cache: Cache) -> _File:
+    content = cache.read(path)
+    return _File(name, path, bool(path.stat().st_mode & stat.S_IXUSR), content.sha256, content.size)
+
+
+def _write_zip(out: IO[bytes], files: Sequence[_File], kind: str) -> None:
+    with ZipFile(out, "w") as archive:
+        for one in files:
+            info = ZipInfo(one.name, _DATE)
+            info.create_system, info.compress_type = 3, ZIP_DEFLATED
+            info.external_attr = (stat.S_IFREG | _mode(one)) << 16
+            info.file_size = one.size  # by which zipfile chooses zip64
+            with archive.open(info, "w") as member, _checked(one) as read:
+                while block := read(_BLOCK):
+                    member.write(block)
+
+
+def _write_tar(out: IO[bytes], files: Sequence[_File], kind: str) -> None:
+    with ExitStack() as opened:
+        if kind == "tar.gz":
+            out = opened.enter_context(
+                gzip.GzipFile(filename="", mode="wb", compresslevel=_LEVEL, fileobj=out, mtime=0)  # type: ignore[arg-type]
+            )
+        archive = opened.enter_context(tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT))
+        for one in files:
+            info = tarfile.TarInfo(one.name)
+            info.size, info.mtime, info.mode = one.size, _SECONDS, _mode(one)
+            with _checked(one) as read:
+                archive.addfile(info, _Reader(read))  # type: ignore[arg-type]
+
+
+def _mode(one: _File) -> int:
+    return 0o755 if one.executable else 0o644
+
+
+@contextmanager
+def _checked(one: _File) -> Iterator[Callable[[int], bytes]]:
+    """Give what reads a file, and raise if it was not the one that was looked at."""
+    found = hashlib.sha256()
+    with one.path.open("rb") as stream:
+
+        def read(size: int) -> bytes:
+            block = stream.read(size)
+            found.update(block)
+            return block
+
+        yield read
+        found.update(stream.read(1))  # more than was asked for is a change too
+    if found.hexdigest() != one.sha256:
+        raise PackageError("E402", f"'{one.name}' changed while it was packed", hint="run the command again")
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """A file as `tarfile` wants it."""
+
+    read: Callable[[int], bytes]

@@ -1,0 +1,159 @@
+"""
+What is added to a function's source, so that it needs no code of its own for its packages.
+
+What is uploaded is the user's source, byte for byte, and behind it a tail. When the module is imported, the tail only puts
+a hook before the first object of each class: MaxCompute looks at a module before any archive is unpacked, and whatever
+touches packages there "reports an error" [doc "Use third-party packages", pyodps-pack.rst]. When the first object is made,
+the hook puts ``work/<archive>`` on ``sys.path``, loads the libraries, and takes itself away; rows cost nothing.
+
+So packages are imported where a class is at work: in ``__init__``, ``evaluate``, ``process``, or a function that those
+call. The top of the file is run before the tail is, and in an environment without archives anyway.
+
+The tail is the same for Python 2.7 and 3. It is ASCII without a backslash, which in some encodings of Asia is another
+character, and uses few names that a module could have given another meaning (`open` and `str` are favourites).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reconciler.base.errors import PackageError
+from reconciler.packages import Entry
+from reconciler.packages.pack.archives import once
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from reconciler.manifest.model import Manifest
+    from reconciler.packages import Artifacts
+    from reconciler.packages.content import Content
+    from reconciler.packages.fetch.cache import Cache
+
+
+@dataclass(frozen=True)
+class Wires:
+    """What a class needs before it is at work."""
+
+    archives: tuple[str, ...] = ()
+    """Names of ARCHIVE resources, in the order of ``sys.path``."""
+
+    libraries: tuple[str, ...] = ()
+    """Names of FILE resources, each behind those that it needs."""
+
+    def __or__(self, other: Wires) -> Wires:
+        """Join what two functions of one class need: a folder that is not there harms nobody."""
+        return Wires(
+            tuple(dict.fromkeys(self.archives + other.archives)), tuple(dict.fromkeys(self.libraries + other.libraries))
+        )
+
+
+_HOOK = """\
+
+
+# Added by udfs; `wire: false` leaves it out. Before a class has its first object, its packages are put where import
+# finds them.
+def __udfs__(name, archives, libraries=(), seen=[]):
+    cls = globals().get(name)
+    if not hasattr(cls, "__bases__"):
+        return
+    seen.append(cls)
+    # Where there is a __new__ written in Python, it is what runs first.
+    method = "__new__" if hasattr(getattr(cls, "__new__", None), "__code__") else "__init__"
+    own, found = cls.__dict__.get(method), getattr(cls, method, None)
+
+    def first(this, *args, **kwargs):
+        kind = this if method == "__new__" else this.__class__
+        if kind is cls or kind not in seen:  # what inherits from it may be another function, with its own packages
+            import sys
+
+            sys.path[:0] = [path for path in archives if path not in sys.path]
+            for library in libraries:
+                __udfs_load__(library)
+            if own is None:
+                delattr(cls, method)
+            else:
+                setattr(cls, method, own)
+        following = found
+        if own is None and hasattr(cls, "__mro__"):
+            following = getattr(super(cls, kind), method)
+        return following and following(this, *args, **kwargs)
+
+    setattr(cls, method, staticmethod(first) if method == "__new__" else first)
+"""
+
+_LOADER = """\
+
+
+def __udfs_load__(library):
+    import ctypes
+    import io
+    import os
+    import shutil
+
+    from odps.distcache import get_cache_file
+
+    # A copy of its own: code that writes the library anew, under its name, must not write over one that is loaded.
+    copy = os.path.abspath("udfs-%s" % library)
+    if not os.path.exists(copy):
+        part = "%s.%d" % (copy, os.getpid())
+        resource = get_cache_file(library, "b")
+        with io.open(part, "wb") as out:
+            shutil.copyfileobj(resource, out)
+        resource.close()
+        os.rename(part, copy)
+    # What needs it asks for its SONAME, and a library of that name which is loaded is not searched for.
+    ctypes.CDLL(str(copy), ctypes.RTLD_GLOBAL)
+"""
+
+
+def tail(classes: Mapping[str, Wires]) -> str:
+    """Return what is put behind a source, given what each of its classes needs."""
+    loader = _LOADER if any(wires.libraries for wires in classes.values()) else ""
+    return "".join([_HOOK, loader, "\n\n", *(_call(name, wires) for name, wires in classes.items()), "del __udfs__\n"])
+
+
+def _call(name: str, wires: Wires) -> str:
+    lists = [[f"work/{archive}" for archive in wires.archives], *([[*wires.libraries]] if wires.libraries else [])]
+    return f"__udfs__({', '.join(map(json.dumps, [name, *lists]))})\n"
+
+
+def wired(source: bytes, added: str) -> bytes:
+    """Return a source with a tail. A last line without an end gets one; everything else stays as it is."""
+    ends = not source or source.endswith((b"\n", b"\r"))
+    return source + (b"" if ends else b"\n") + added.encode("ascii")
+
+
+def wiring(manifest: Manifest, found: Artifacts) -> dict[str, str]:
+    """Return the tails of the sources that need one, by path."""
+    needs: dict[str, dict[str, Wires]] = {}
+    for function in manifest.functions.values():
+        if function.source is None or not function.wire:
+            continue
+        runtime = function.python or manifest.python
+        own = [name for name, kind, _, _ in found.modules(function) if kind == "archive"]
+        archives = [archive.name for package in function.packages for archive in found.archives[package, runtime]]
+        libraries = [library.name for _, library in found.libraries_of(function.packages)]
+        if own or archives or libraries:
+            classes = needs.setdefault(function.source, {})
+            name = function.class_.rpartition(".")[2]
+            classes[name] = classes.get(name, Wires()) | Wires((*own, *archives), tuple(libraries))
+    return {source: tail(classes) for source, classes in needs.items()}
+
+
+def wire(path: str, source: Content, added: str, cache: Cache) -> Entry:
+    """Return the module that a source is uploaded as, from the cache or made now."""
+
+    def make(folder: Path) -> Path:
+        content = source.path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != source.sha256:
+            raise PackageError("E402", f"'{path}' changed while it was read", hint="run the command again")
+        place = folder / path.rpartition("/")[2]
+        place.write_bytes(wired(content, added))
+        return place
+
+    made = once(["wired", source.sha256, added], cache, lambda folder: (make(folder), (), ()))
+    return Entry(made.content, added)

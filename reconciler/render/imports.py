@@ -1,0 +1,76 @@
+"""What `udfs import` says, for people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from reconciler.base.errors import count
+from reconciler.base.words import safe, size
+from reconciler.core.state import Function, Resource
+from reconciler.targets.maxcompute.selection import is_file, path_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from reconciler.base.names import Key
+    from reconciler.core.state import Live
+    from reconciler.render.text import Line
+    from reconciler.targets.maxcompute.selection import Imported
+
+_NAMED = 5
+"""Of names in a sentence."""
+
+
+def lines(done: Imported, command: str) -> Iterator[Line]:
+    """Yield what was written, what was left out and why, and `command` as the next step."""
+    for live, python in done.functions:
+        assert isinstance(live.object, Function)
+        told = f", class {safe(live.object.class_path)}, {count(len(live.object.resources), 'resource')}, {python}"
+        yield ("create", "  + "), ("name", f"function {safe(live.object.name)}"), ("", told)
+    yield from map(_resource, done.resources)
+    if not done.is_empty:
+        yield ()
+    yield from _left_out(done)
+    if done.present:
+        yield ("quiet", f"In the manifest already: {_names(done.present)}"), ("", "")
+    if done.lost_comments:
+        told = f"Comments that are not ASCII cannot be in a manifest, and go when it is adopted: {_names(done.lost_comments)}"
+        yield ("warning", told), ("", "")
+    if done.unproven:
+        told = f"The service tells no MD5, only the size was compared: {_names(done.unproven)}"
+        yield ("warning", told), ("", "")
+    if done.is_empty:
+        yield (("name", "Nothing to import, nothing was written"),)
+        return
+    pythons = Counter(python for _, python in done.functions)
+    if pythons:
+        told = ", ".join(f"{tag} for {number:,}" for tag, number in pythons.most_common())
+        yield (("", f"Python is a guess from the sources, the service does not keep it: {told}"),)
+    wrote = f"{count(len(done.functions), 'function')} and {count(len(done.resources), 'resource')}"
+    total = sum(one.object.size for one in done.resources if isinstance(one.object, Resource) and is_file(one))
+    yield (("name", f"Wrote {safe(done.manifest)}: {wrote}, {size(total)} in files"),)
+    yield ("help", "Next: "), ("", command)
+
+
+def _resource(live: Live) -> Line:
+    assert isinstance(live.object, Resource)
+    what = (
+        f" → {path_of(live.object)}, {size(live.object.size)}"
+        if is_file(live)
+        else f", {safe(live.object.table or '')}"
+    )
+    return ("create", "  + "), ("name", f"resource {safe(live.object.name)}"), ("", what)
+
+
+def _left_out(done: Imported) -> Iterator[Line]:
+    if done.left_out:
+        yield (("warning", "Left out:"),)
+        for one in done.left_out:
+            yield ("warning", "  ! "), ("name", safe(str(one.key))), ("", f": {safe(one.reason)}")
+        yield ()
+
+
+def _names(keys: Sequence[Key]) -> str:
+    more = f" and {len(keys) - _NAMED:,} more" if len(keys) > _NAMED else ""
+    return ", ".join(safe(key.name) for key in keys[:_NAMED]) + more

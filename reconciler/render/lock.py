@@ -1,0 +1,58 @@
+"""What `udfs lock` says, for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reconciler.base.errors import count
+from reconciler.base.words import safe, size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from reconciler.packages.lock.changes import Move
+    from reconciler.packages.lock.file import Lock, Locked
+    from reconciler.render.text import Line
+
+
+def lines(place: str, lock: Lock, moves: Sequence[Move], *, written: bool) -> Iterator[Line]:
+    """Yield what changed, group by group, and what the lock then holds."""
+    group = None
+    for move in moves:
+        if (move.package, move.runtime) != group:
+            group = (move.package, move.runtime)
+            yield ("name", safe(move.package)), ("", f" for {move.runtime}")
+        yield from _move(move)
+    files = {(one.sha256, one.size) for groups in lock.packages.values() for g in groups.values() for one in g.files}
+    total = sum(size or 0 for _, size in files)
+    if not files:
+        yield (("", f"Nothing to lock: nothing is required. {'Wrote' if written else 'Left'} {safe(place)}."),)
+    else:
+        verb = "Wrote" if written else "Nothing changes in"
+        yield (("", f"{verb} {safe(place)}: {count(len(files), 'file')}, {size(total)}."),)
+
+
+def _move(move: Move) -> Iterator[Line]:
+    before, after = move.before, move.after
+    if after is None:
+        assert before is not None
+        yield ("delete", f"  - {safe(before.name)} {safe(before.version)}"), ("", "")
+        return
+    name, detail = safe(after.name), f"  {_size(after)}{safe(_why(after))}"
+    if before is None:
+        yield ("create", f"  + {name} {safe(after.version)}"), ("quiet", detail)
+    elif before.version != after.version:
+        yield ("update", f"  ~ {name} {safe(before.version)} → {safe(after.version)}"), ("quiet", detail)
+    else:
+        yield ("update", f"  ~ {name} {safe(after.version)}, another file: {safe(after.file)}"), ("quiet", detail)
+
+
+def _size(one: Locked) -> str:
+    return size(one.size) if one.size is not None else "size unknown"
+
+
+def _why(one: Locked) -> str:
+    built = f", built from {one.source.file}" if one.source else ""
+    if one.requirements:
+        return f"{built}, asked for: {', '.join(one.requirements)}"
+    return f"{built}, needed by {', '.join(one.needed_by)}" if one.needed_by else built

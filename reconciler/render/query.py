@@ -1,0 +1,77 @@
+"""What `udfs sql` prints: a table for people, one document for programs, CSV for everything else."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from reconciler.base.errors import count
+from reconciler.base.words import safe
+from reconciler.render.documents import ColumnDocument, QueryDocument
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from reconciler.core.plan import Destination
+    from reconciler.core.target import Answer
+    from reconciler.render.text import Line
+
+_LONGEST = 60
+_WHOLE = ("tinyint", "smallint", "int", "bigint")
+_NUMBERS = (*_WHOLE, "float", "double", "decimal")
+
+
+def table(answer: Answer) -> Iterator[Line]:
+    """Yield a table: names, rows, and how many there are. Numbers stand at the right, NULL is pale."""
+    shown = [[_cell(cell) for cell in row] for row in answer.rows]
+    names = [_cell(name) for name in answer.names]
+    widths = [max(map(len, column)) for column in zip(names, *shown, strict=True)]
+    right = [kind.split("(")[0] in _NUMBERS for kind in answer.types or [""] * len(names)]
+    yield tuple(("name", _padded(*one)) for one in zip(names, widths, right, strict=True))
+    for row, cells in zip(answer.rows, shown, strict=True):
+        yield tuple(
+            ("quiet" if value is None else "", _padded(cell, width, at_right))
+            for value, cell, width, at_right in zip(row, cells, widths, right, strict=True)
+        )
+    yield (("quiet", count(len(answer.rows), "row")),)
+
+
+def csv(answer: Answer) -> Iterator[list[str]]:
+    """Yield the names and the rows; NULL is ``\\N``, as in every file of rows."""
+    yield list(answer.names)
+    for row in answer.rows:
+        yield ["\\N" if cell is None else cell for cell in row]
+
+
+def document(answer: Answer, settings: Mapping[str, str], destination: Destination) -> QueryDocument:
+    """Return what a program reads: numbers and booleans as such where JSON has them, all else as text."""
+    types = answer.types or (None,) * len(answer.names)
+    return QueryDocument(
+        target=destination.target,
+        project=destination.project,
+        instance=answer.instance,
+        settings=dict(settings),
+        columns=tuple(ColumnDocument(name=name, type=kind) for name, kind in zip(answer.names, types, strict=True)),
+        rows=tuple(tuple(map(_value, row, types)) for row in answer.rows),
+        truncated=answer.is_cut,
+    )
+
+
+def _value(cell: str | None, kind: str | None) -> str | int | float | bool | None:
+    if cell is None or kind is None:
+        return cell
+    if kind in _WHOLE:
+        return int(cell)
+    if kind in ("float", "double"):
+        number = float(cell)
+        return number if math.isfinite(number) else cell
+    return cell == "true" if kind == "boolean" else cell
+
+
+def _cell(value: str | None) -> str:
+    text = "NULL" if value is None else safe(value)
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def _padded(text: str, width: int, at_right: bool) -> str:
+    return f"{text:>{width}}  " if at_right else f"{text:<{width}}  "

@@ -1,0 +1,119 @@
+"""
+From manifest and artifacts to the state that should be live.
+
+Pure: files were read and wheels fetched before (`artifacts`). A function with a source becomes two objects, its entry
+module (a PY resource) and the function; a wheel, or a package in one piece, becomes one ARCHIVE, shared by all functions
+that use it; a native library becomes one FILE under its SONAME; what `resources:` lists becomes what it says.
+
+An entry module is named by its content (``my_psi__3fa9c1d2.py``), unless the manifest wants names to stay. A new content
+is then a new resource beside the old one, and the function moves from the one to the other in the single request that
+replaces its definition: no query sees half of an update.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from reconciler.base.names import Key, function_key, reference, resource_key, versioned
+from reconciler.core.state import Desired, Function, Marker, Resource, name_mark
+from reconciler.manifest.check import resource_type
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reconciler.base.errors import Position
+    from reconciler.core.state import DesiredState
+    from reconciler.manifest.load import Loaded
+    from reconciler.manifest.model import Target
+    from reconciler.packages import Artifacts
+    from reconciler.packages.content import Content
+
+
+def state(loaded: Loaded, artifacts: Artifacts) -> DesiredState:
+    """Return every object that the manifest asks for, by key."""
+    wanted: dict[Key, Desired] = {}
+    for desired in _resources(loaded, artifacts):
+        # Two functions of one source share its module; two files of one name were refused before (E309).
+        wanted.setdefault(desired.object.key, desired)
+    carried: dict[Key, set[str]] = defaultdict(set)
+    for name in loaded.manifest.functions:
+        function = _function(name, loaded, artifacts)
+        wanted[function.object.key] = function
+        carrier = _entry(name, loaded, artifacts) or loaded.code[name].carrier
+        carried[resource_key(carrier)].add(name_mark(name))
+    manifest = loaded.manifest
+    protected = {function_key(name) for name, function in manifest.functions.items() if function.protect}
+    protected |= {resource_key(name) for name, resource in manifest.resources.items() if resource.protect}
+    marked = {key: _marked(desired, carried.get(key)) for key, desired in wanted.items()}
+    return marked | {key: marked[key]._replace(protected=True) for key in protected & marked.keys()}
+
+
+def _resources(loaded: Loaded, artifacts: Artifacts) -> Iterator[Desired]:
+    stack = loaded.manifest.stack
+    for name, declared in loaded.manifest.resources.items():
+        origin, kind = loaded.at("resources", name), resource_type(name, declared)
+        if declared.file is not None:
+            content = artifacts.resource(name, declared.file)
+            assert content is not None  # `build` has told what cannot be read
+            yield _file(stack, name, kind, content, origin, declared.comment)
+        else:
+            assert declared.table is not None
+            source = _table(declared.table, declared.partition, loaded.target)
+            yield Desired(Resource(name, kind, comment=declared.comment, table=source), origin, Marker(stack))
+    for name, function in loaded.manifest.functions.items():
+        code = loaded.code[name]
+        entry = _entry(name, loaded, artifacts)
+        if function.source is not None and entry is not None:
+            origin = loaded.at("functions", name, "source")
+            yield _file(stack, entry, "py", artifacts.entry(function.source), origin)
+        for module, kind, content, number in artifacts.modules(function):
+            yield _file(stack, module, kind, content, loaded.at("functions", name, "modules", number))
+        for package in function.packages:
+            for archive in artifacts.archives[package, code.runtime]:
+                yield _file(stack, archive.name, "archive", archive.content, loaded.at("packages", package))
+        for package, library in artifacts.libraries_of(function.packages):
+            origin = loaded.at("packages", package, "libraries", library.number)
+            yield _file(stack, library.name, "file", library.content, origin)
+
+
+def _entry(name: str, loaded: Loaded, artifacts: Artifacts) -> str | None:
+    """Return the resource that a function's source becomes, or None if it has no source."""
+    source, code = loaded.manifest.functions[name].source, loaded.code[name]
+    if source is None or code.entry is None:
+        return None
+    return versioned(code.entry, artifacts.entry(source).sha256) if code.versioned else code.entry
+
+
+def _file(stack: str, name: str, kind: str, content: Content, origin: Position, comment: str = "") -> Desired:
+    resource = Resource(name, kind, content.md5, content.size, comment)
+    return Desired(resource, origin, Marker(stack, content.sha256, content.md5))
+
+
+def _function(name: str, loaded: Loaded, artifacts: Artifacts) -> Desired:
+    function, code, target = loaded.manifest.functions[name], loaded.code[name], loaded.target
+    entry, class_path = _entry(name, loaded, artifacts), code.class_path
+    if entry is not None:
+        class_path = f"{entry.removesuffix('.py')}.{class_path.rpartition('.')[2]}"
+    listed = [
+        *([entry] if entry else []),
+        *function.resources,
+        *(module for module, *_ in artifacts.modules(function)),
+        *(archive.name for package in function.packages for archive in artifacts.archives[package, code.runtime]),
+        *(library.name for _, library in artifacts.libraries_of(function.packages)),
+    ]
+    references = tuple(reference(item, target.project, target.schema_) for item in dict.fromkeys(listed))
+    return Desired(Function(name, class_path, references), loaded.at("functions", name))
+
+
+def _marked(desired: Desired, marks: set[str] | None) -> Desired:
+    if not marks or desired.marker is None:
+        return desired
+    return desired._replace(marker=desired.marker._replace(functions=frozenset(marks)))
+
+
+def _table(table: str, partition: str | None, target: Target) -> str:
+    """Return a table's source as the service writes it: with its project, and the partition behind it."""
+    schema = f"{target.schema_}." if target.schema_ else ""
+    full = table if "." in table else f"{target.project}.{schema}{table}"
+    return f"{full} partition({partition})" if partition else full

@@ -1,0 +1,241 @@
+"""
+What of a living project goes into a manifest: the functions that were asked for, what they list, and what stays out.
+
+Everything is written under `resources:` by the name it has, and functions say ``module.Class``: names, bytes and lists
+are then what they are, whatever the manifest's `rollout` is, and adopting changes nothing that a query sees.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from reconciler.base.names import Key, resource_key, why_not_a_function_name, why_not_a_resource_name
+from reconciler.core.diff import managed_by
+from reconciler.core.state import WITH_CONTENT, Function, Resource
+from reconciler.manifest.check import resource_type
+from reconciler.manifest.editing import Entry, Value, literally
+from reconciler.manifest.model import Resource as Declared
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from reconciler.base.names import Kind, Reference
+    from reconciler.core.record import Reading
+    from reconciler.core.state import Live
+
+_TABLE = re.compile(r"(?P<table>[^\s]+?)(?:\s+partition\s*\((?P<partition>.*)\))?\s*\Z", re.DOTALL | re.IGNORECASE)
+_ASCII = re.compile(r"[\x20-\x7e]{0,512}\Z")
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|\Z)", re.IGNORECASE)
+"""Names that are devices on Windows, with any ending [Microsoft, "Naming Files, Paths, and Namespaces"]."""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """An object that is not written into the manifest, and why."""
+
+    key: Key
+    reason: str
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What is to be written into a manifest."""
+
+    functions: tuple[Live, ...]
+    resources: tuple[Live, ...]
+    left_out: tuple[LeftOut, ...] = ()
+    present: tuple[Key, ...] = ()
+    """What was asked for and is in the manifest already."""
+
+    asked: frozenset[Key] = frozenset()
+    """Resources that are wanted whether or not a function lists them."""
+
+    def without(self, dropped: Mapping[Key, str]) -> Selection:
+        """Return what is left when some objects cannot be written, and with them the functions that need them."""
+        gone = dict(dropped)
+        for live in self.functions:
+            lost = next((key for key in _own(live) if key in dropped), None)
+            if live.object.key not in gone and lost is not None:
+                gone[live.object.key] = f"it lists {lost}, which is left out: {dropped[lost]}"
+        functions = tuple(live for live in self.functions if live.object.key not in gone)
+        needed = {key for live in functions for key in _own(live)}
+        resources = tuple(
+            # What was needed only by what is left out is not brought along.
+            live
+            for live in self.resources
+            if (key := live.object.key) not in gone and (key in needed or key in self.asked)
+        )
+        left_out = sorted(
+            (*self.left_out, *(LeftOut(key, reason) for key, reason in gone.items())), key=lambda one: one.key
+        )
+        return replace(self, functions=functions, resources=resources, left_out=tuple(left_out))
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import has written."""
+
+    manifest: str
+    functions: tuple[tuple[Live, str], ...]
+    """Each with the Python it is taken to be for."""
+
+    resources: tuple[Live, ...]
+    left_out: tuple[LeftOut, ...]
+    present: tuple[Key, ...]
+    lost_comments: tuple[Key, ...] = ()
+    """Of which the manifest cannot have the comment, which adopting then takes away."""
+
+    unproven: tuple[Key, ...] = ()
+    """Files of which the service tells no MD5: only their size was compared."""
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.functions and not self.resources
+
+
+@dataclass(frozen=True)
+class Present:
+    """What a manifest has already."""
+
+    stack: str
+    names: Collection[Key] = field(default_factory=frozenset)
+    """Functions and resources that stand in it."""
+
+    made: Collection[Key] = field(default_factory=frozenset)
+    """Resources that come of it otherwise: the modules of sources, archives of packages."""
+
+
+def select(
+    reading: Reading, functions: Collection[str], resources: Collection[str], present: Present
+) -> tuple[Selection, list[tuple[Kind, str]]]:
+    """
+    Return what is asked for by patterns, and the patterns that fit nothing.
+
+    Without patterns for functions all are meant; resources that no chosen function lists come only when a pattern of
+    `resources` asks for them.
+    """
+    live = reading.live
+    given: list[tuple[Kind, str]] = [("function", one) for one in functions]
+    given += [("resource", one) for one in resources]
+    idle = [(kind, one) for kind, one in given if not any(_fits(key, kind, [one]) for key in live)]
+    everything = not functions and not resources
+    named = [key for key in sorted(live) if _fits(key, "function", functions or (["*"] if everything else []))]
+    asked = [key for key in sorted(live) if _fits(key, "resource", resources)]
+    there = tuple(key for key in (*named, *asked) if key in present.names)
+    wanted = tuple(live[key] for key in named if key not in present.names)
+    needed = dict.fromkeys(key for one in wanted for key in _own(one) if key in live)
+    taken = tuple(live[key] for key in sorted({*needed, *asked}) if key not in present.names)
+    chosen = Selection(wanted, taken, present=there, asked=frozenset(asked))
+    why_not = {
+        one.object.key: why
+        for one in taken
+        if (why := _why_not_a_resource(one, present, is_listed=one.object.key in needed))
+    }
+    why_not |= {one.object.key: why for one in wanted if (why := _why_not_a_function(one, reading, present))}
+    return chosen.without(why_not), idle
+
+
+def _fits(key: Key, kind: Kind, patterns: Iterable[str]) -> bool:
+    return key.kind == kind and any(fnmatchcase(key.folded, pattern.lower()) for pattern in patterns)
+
+
+def _own(live: Live) -> Iterator[Key]:
+    assert isinstance(live.object, Function)
+    return (resource_key(ref.name) for ref in live.object.resources if ref.is_own)
+
+
+def _why_not_a_function(live: Live, reading: Reading, present: Present) -> str | None:
+    assert isinstance(live.object, Function)
+    if not live.object.class_path:
+        return "it has no class: an SQL function, or code in the statement that made it"
+    holder = managed_by(live, reading.live, reading.last)
+    if holder not in {None, present.stack}:
+        return f"stack '{holder}' manages it"
+    if (why := why_not_a_function_name(live.object.name)) is not None:
+        return why
+    missing = next((key.name for key in _own(live) if key not in reading.live), None)
+    return None if missing is None else f"it lists resource {missing}, which is not in the project"
+
+
+def _why_not_a_resource(live: Live, present: Present, *, is_listed: bool) -> str | None:
+    assert isinstance(live.object, Resource)
+    key, kind = live.object.key, live.object.type
+    if live.marker is not None and live.marker.stack != present.stack and not is_listed:
+        # What a function lists can be shared with the stack that manages it.
+        return f"stack '{live.marker.stack}' manages it"
+    if key in present.made:
+        return "the manifest makes something else of this name: a source, or an archive of a package"
+    if kind != "table" and kind not in WITH_CONTENT:
+        return f"a manifest cannot say the type {kind or 'of no name'}"
+    if kind == "table" and not live.object.table:
+        return "the service does not tell its table"
+    return why_not_a_resource_name(live.object.name)
+
+
+def path_of(resource: Resource) -> str:
+    """
+    Return the file that a resource becomes, relative to the manifest.
+
+    Names that a manifest takes hold no slash and do not begin with a dot; only those of devices need another.
+    """
+    folder = "udfs" if resource.type == "py" else "resources"
+    return f"{folder}/{'_' if _RESERVED.match(resource.name) else ''}{resource.name}"
+
+
+def is_file(live: Live) -> bool:
+    """Say whether there are bytes to fetch."""
+    return live.object.key.kind == "resource" and isinstance(live.object, Resource) and live.object.type != "table"
+
+
+def resource_entry(live: Live, project: str, schema: str | None) -> Entry:
+    """Return a resource as it stands in a manifest."""
+    resource = live.object
+    assert isinstance(resource, Resource)
+    fields: dict[str, Value] = {}
+    if resource.type == "table":
+        fields |= _table(resource.table or "", project, schema)
+    else:
+        fields["file"] = path_of(resource)
+        if resource_type(resource.name, Declared(file="-")) != resource.type:
+            fields["type"] = resource.type
+    note = f"by {live.updater}, {live.modified:%Y-%m-%d}" if live.updater and live.modified else ""
+    if resource.comment and _ASCII.match(resource.comment):
+        fields["comment"] = literally(resource.comment)
+    elif resource.comment:
+        note = f"{note}; its comment is not ASCII: {resource.comment}".removeprefix("; ")
+    return Entry(resource.name, fields, _shown(note), is_short=True)
+
+
+def function_entry(live: Live, names: Mapping[Key, str], python: str | None) -> Entry:
+    """Return a function as it stands in a manifest; `names` has the spelling of resources, `python` what is not the usual."""
+    function = live.object
+    assert isinstance(function, Function)
+    fields: dict[str, Value] = {"class": literally(function.class_path)}
+    if python is not None:
+        fields["python"] = python
+    fields["resources"] = [_listed(ref, names) for ref in function.resources]
+    note = f"{live.owner}, created {live.created:%Y-%m-%d}" if live.owner and live.created else live.owner
+    return Entry(function.name, fields, _shown(note))
+
+
+def _listed(ref: Reference, names: Mapping[Key, str]) -> str:
+    return names.get(resource_key(ref.name), ref.name) if ref.is_own else str(ref)
+
+
+def _table(source: str, project: str, schema: str | None) -> dict[str, Value]:
+    """Return the keys for a table's source; the target's own project is left to the target."""
+    found = _TABLE.match(source)
+    if found is None:
+        return {"table": literally(source)}
+    own = f"{project}.{schema}." if schema else f"{project}."
+    table = found["table"].removeprefix(own)
+    fields: dict[str, Value] = {"table": literally(found["table"] if "." in table else table)}
+    return {**fields, "partition": literally(found["partition"])} if found["partition"] is not None else fields
+
+
+def _shown(note: str) -> str:
+    """Return what a service told as text that stays a comment, on one line and in the order it is read."""
+    return "".join(c if c.isprintable() else "?" for c in note)[:200]

@@ -1,0 +1,126 @@
+"""
+Whether what a function gave is what its test says.
+
+A test is written in YAML, which knows null, booleans, numbers, text, lists and mappings. What a function gives has the
+types of SQL, so each type has one way to be written down:
+
+    DOUBLE, FLOAT                 a number; at most a part in 10⁹ away, or 10⁻¹² where the number is about 0
+    DECIMAL                       a number, or text where a float would not hold every digit; exactly equal
+    DATE, DATETIME                text: 2026-05-01, 2026-05-01 12:30:00
+    BINARY                        text, which stands for its UTF-8
+    ARRAY                         a list
+    MAP                           a mapping; a key is written as SQL would show it
+    STRUCT                        a mapping by field name, or a list by position
+
+All others are exactly equal; true is not 1, and 1 is not "1". Nothing here runs anything.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any
+
+from reconciler.testing.values import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+RELATIVE, ABSOLUTE = 1e-9, 1e-12
+"""How far apart two floats may be: as `math.isclose` takes it."""
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """The first place where a result differs from what is expected."""
+
+    where: str
+    """Inside the result: ``[2].name``; empty for the whole."""
+
+    expected: object
+    actual: object
+    reason: str = ""
+    """What is wrong where the two values do not tell it."""
+
+
+def mismatch(expected: Any, actual: Any, where: str = "") -> Mismatch | None:
+    """Return the first difference between what a test says and what was given, None if there is none."""
+    match actual:
+        case dict():
+            return _mapping(expected, actual, where)
+        case list() | tuple():
+            return _sequence(expected, actual, where)
+        case _:
+            return None if _equal(expected, actual) else Mismatch(where, expected, actual)
+
+
+def _sequence(expected: Any, actual: Sequence[Any], where: str) -> Mismatch | None:
+    if not isinstance(expected, list):
+        return Mismatch(where, expected, actual)
+    for index, (one, other) in enumerate(zip(expected, actual, strict=False)):
+        if found := mismatch(one, other, f"{where}[{index}]"):
+            return found
+    if len(expected) != len(actual):
+        return Mismatch(where, expected, actual, f"a list of {len(expected)} is expected")
+    return None
+
+
+def _mapping(expected: Any, actual: Mapping[Any, Any], where: str) -> Mismatch | None:
+    if isinstance(expected, list):
+        return _sequence(expected, list(actual.values()), where)
+    if not isinstance(expected, dict):
+        return Mismatch(where, expected, actual)
+    given = {shown(key): value for key, value in actual.items()}
+    if expected.keys() != given.keys():
+        return Mismatch(where, expected, actual, f"the keys {', '.join(expected)} are expected")
+    for key, value in expected.items():
+        if found := mismatch(value, given[key], f"{where}.{key}".lstrip(".")):
+            return found
+    return None
+
+
+def _equal(expected: Any, actual: Any) -> bool:
+    if expected is None or actual is None:
+        return expected is actual
+    if isinstance(expected, bool) or isinstance(actual, bool):
+        return expected is actual
+    match actual:
+        case float():
+            return isinstance(expected, int | float) and _close(expected, actual)
+        case int():
+            return isinstance(expected, int | float) and expected == actual
+        case Decimal():
+            return _decimal(expected) == actual
+        case dt.datetime():
+            return _moment(expected) == actual
+        case dt.date():
+            return isinstance(expected, str) and expected == actual.isoformat()
+        case bytes():
+            return isinstance(expected, str) and expected.encode() == actual
+        case _:
+            return bool(expected == actual)
+
+
+def _close(expected: float, actual: float) -> bool:
+    try:
+        if math.isnan(expected) or math.isnan(actual):
+            return math.isnan(expected) and math.isnan(actual)
+        return math.isclose(expected, actual, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
+    except OverflowError:  # an integer that is larger than any float
+        return False
+
+
+def _decimal(expected: object) -> Decimal | None:
+    try:
+        return Decimal(str(expected)) if isinstance(expected, int | float | str) else None
+    except InvalidOperation:
+        return None
+
+
+def _moment(expected: object) -> dt.datetime | None:
+    try:
+        return dt.datetime.fromisoformat(expected) if isinstance(expected, str) else None
+    except ValueError:
+        return None

@@ -1,0 +1,144 @@
+"""
+What runs a function here: its class, the bytes of its resources and the rows of its tables, from the manifest or from a
+project.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from reconciler.base.errors import UsageError
+from reconciler.base.names import function_key, resource_key
+from reconciler.core.state import WITH_CONTENT, Function, Resource
+from reconciler.local.runner import Job, Json, ResourceFile, ResourceUnusable, Table
+from reconciler.manifest.runtimes import runtime_of
+from reconciler.testing.row_files import Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from reconciler.base.names import Reference
+    from reconciler.core.target import Target
+    from reconciler.manifest import model
+    from reconciler.manifest.load import Loaded
+    from reconciler.workflow.steps import Prepared
+
+
+@dataclass(frozen=True)
+class Fixture:
+    """A table of the manifest, as the local service takes it."""
+
+    columns: tuple[tuple[str, str], ...]
+    rows: Callable[[], Iterable[Sequence[object]]]
+    version: Callable[[], object]
+    """Something else whenever its file is."""
+
+
+def job(prepared: Prepared, name: str) -> Job:
+    """
+    Return what runs a function of the manifest: the bytes and names that an apply would upload, without any target.
+
+    Raises `ResourceUnusable` where that is not enough to run it here.
+    """
+    found = prepared.desired[function_key(name)].object
+    assert isinstance(found, Function)
+    files = tuple(_at_hand(ref, prepared) for ref in found.resources)
+    runtime = runtime_of(prepared.loaded.manifest, prepared.loaded.function(name))
+    return Job(found.class_path, files, runtime.tag, runtime.machine)
+
+
+def _at_hand(ref: Reference, prepared: Prepared) -> ResourceFile:
+    want = prepared.desired.get(resource_key(ref.name)) if ref.is_own else None
+    if want is None:
+        raise ResourceUnusable(
+            f"resource {ref} is in another project, and only what the manifest declares can be laid out here",
+            hint="declare a copy of it under resources:",
+        )
+    assert isinstance(want.object, Resource)
+    if want.object.type == "table":
+        return _table(want.object.name, prepared.loaded)
+    sha256 = want.marker.sha256 if want.marker else None
+    path = prepared.contents[sha256] if sha256 else None
+    return ResourceFile(want.object.name, want.object.type, path)  # type: ignore[arg-type]
+
+
+def deployed_job(loaded: Loaded, target: Target, name: str, folder: Path) -> Job | None:
+    """
+    Return what runs a deployed function, its resources downloaded to `folder`; None if it is not deployed.
+
+    What is run is what the service holds, not what the manifest says: `call` after `apply` proves the road.
+    """
+    found = target.read_one(function_key(name))
+    if found is None:
+        return None
+    assert isinstance(found.object, Function)
+    files = tuple(
+        _download(ref, loaded, target, folder / str(index)) for index, ref in enumerate(found.object.resources)
+    )
+    runtime = runtime_of(loaded.manifest, loaded.function(name))
+    return Job(found.object.class_path, files, runtime.tag, runtime.machine)
+
+
+def _download(ref: Reference, loaded: Loaded, target: Target, path: Path) -> ResourceFile:
+    """Fetch a resource to `path`, which is ours to choose: the names of a service never become paths of this machine."""
+    if not ref.is_own:
+        raise UsageError(
+            "E705",
+            f"resource {ref} is in another project, and only this project's can be fetched",
+            hint="declare a copy of it under resources:",
+        )
+    live = target.read_one(resource_key(ref.name))
+    if live is None:
+        raise UsageError("E705", f"resource {ref.name} is not in the project", hint="udfs plan shows what is missing")
+    assert isinstance(live.object, Resource)
+    if not _is_file_name(live.object.name):
+        raise UsageError("E705", f"the resource's name {live.object.name!r} is not one that a file here can have")
+    if live.object.type == "table":
+        return _table(live.object.name, loaded)
+    if live.object.type not in WITH_CONTENT:
+        raise UsageError("E705", f"resource {ref.name} is of type {live.object.type}, which cannot be laid out here")
+    target.download(live.object.name, path)
+    return ResourceFile(live.object.name, live.object.type, path)  # type: ignore[arg-type]
+
+
+def _table(name: str, loaded: Loaded) -> ResourceFile:
+    """Return a table resource with the rows of its fixture, if the manifest has one; the service is not asked for rows."""
+    declared = loaded.spelled.get(name.lower())
+    source = (loaded.manifest.resources[declared].table or "").lower() if declared else ""
+    fixtures = {known.lower(): one for known, one in loaded.manifest.tables.items()}
+    fixture = fixtures.get(source) or fixtures.get(source.rpartition(".")[2])
+    return ResourceFile(name, "table", None, _rows(fixture, loaded) if fixture else None)
+
+
+def _rows(fixture: model.Table, loaded: Loaded) -> Table:
+    types, names, rows = tuple(fixture.columns.values()), tuple(fixture.columns), fixture.rows
+    if fixture.file is not None:
+        shown = str(PurePath(loaded.at().file).parent / fixture.file)
+        file = Rows(loaded.file(fixture.file), shown, header=True)
+        return Table(types, lambda: file.read(types, names))
+    return Table(types, lambda: ([Json(cell) for cell in row] for row in rows or ()))
+
+
+def fixtures(loaded: Loaded) -> dict[str, Fixture]:
+    """Return the tables of the manifest, as they are called there."""
+    return {name: _fixture(one, loaded) for name, one in loaded.manifest.tables.items()}
+
+
+def _fixture(declared: model.Table, loaded: Loaded) -> Fixture:
+    path = loaded.file(declared.file) if declared.file is not None else None
+
+    def version() -> object:
+        if path is None:
+            return None
+        status = path.stat()
+        return status.st_mtime_ns, status.st_size
+
+    return Fixture(tuple(declared.columns.items()), _rows(declared, loaded).rows, version)
+
+
+def _is_file_name(name: str) -> bool:
+    """Say whether a name from the service can name a file in the function's folder, and nothing outside it."""
+    return name.isprintable() and name.strip(".") != "" and not any(mark in name for mark in ("/", "\\", ".."))

@@ -1,0 +1,43 @@
+"""What `udfs libs` and `udfs deps` know, where a session would not reach."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from reconciler.cli import run
+from reconciler.manifest.runtimes import RUNTIMES
+from reconciler.packages import content
+from reconciler.packages.inspect.closure import Part
+from reconciler.packages.inspect.contents import Facts
+from reconciler.packages.inspect.tree import look
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+def test_a_wheel_whose_name_is_none_does_not_load() -> None:
+    (found,) = look([(Part("odd.whl", Facts("wheel")), 1)], [RUNTIMES["cp37"]], RUNTIMES["cp37"])
+    (verdict,) = found.verdicts
+    assert not verdict.loads
+    assert verdict.findings[0].message == "has tags that do not fit: its name is not a wheel's"
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(tmp_path / "x.so")
+    assert run(["libs", str(tmp_path / "x.so")]) == 3
+    assert "error[E305]" in capsys.readouterr().err
+
+
+def test_a_file_that_cannot_be_read_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(path: Path) -> content.Content:
+        raise OSError(5, "Input/output error")
+
+    (tmp_path / "x.so").write_bytes(b"x")
+    monkeypatch.setattr(content, "read", broken)
+    assert run(["libs", str(tmp_path / "x.so")]) == 3
+    assert "cannot be read: Input/output error" in capsys.readouterr().err
