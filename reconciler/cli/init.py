@@ -228,7 +228,7 @@ def _runtimes_of(options: Options) -> set[str]:
         manifest = loaded(options)
     except UdfsError:
         return set()
-    return {code.runtime for code in manifest.code.values()}
+    return {code.runtime.tag for code in manifest.code.values()}
 
 
 def _project(options: Options) -> Iterator[Finding]:

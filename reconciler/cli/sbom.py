@@ -14,7 +14,6 @@ from reconciler.base.names import Reference
 from reconciler.cli.dump import write_whole
 from reconciler.cli.support.options import Options, cache, command, loaded, manifest_options
 from reconciler.cli.support.output import note, print_document
-from reconciler.manifest.runtimes import runtimes_of
 from reconciler.packages import assemble as supply
 from reconciler.packages import inventory
 from reconciler.packages.lock import use
@@ -89,7 +88,7 @@ def _runtime(manifest: Loaded, package: str, python: str | None) -> Runtime:
     if tag is None or tag not in tags:
         message = f"no function on {python or 'a Python that MaxFrame has'} uses '{package}'"
         raise UsageError("E463", message, hint=f"used with: {', '.join(tags) or ', '.join(dict.fromkeys(users))}")
-    return runtimes_of(found)[tag]
+    return manifest.runtimes[tag]
 
 
 def _resources(manifest: Loaded, package: str, runtime: Runtime) -> maxframe.Exported:

@@ -33,7 +33,7 @@ from reconciler.base.wording import did_you_mean, quoted
 from reconciler.manifest.model import ROW_FILES, PinnedWheel
 from reconciler.manifest.paths import Folder, Refusal
 from reconciler.manifest.requirements import Refused, Wanted, wanted, why_not_a_constraint
-from reconciler.manifest.runtimes import PLATFORMS, RUNTIMES
+from reconciler.manifest.runtimes import PLATFORMS, RUNTIMES, Runtime, runtimes_of
 from reconciler.manifest.service import IMAGES
 from reconciler.manifest.signature import NotASignature, read
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from reconciler.manifest.model import Function, Manifest, Package, Resource, ResourceType, RuntimeTag, Target
+    from reconciler.manifest.model import Function, Manifest, Package, Resource, ResourceType, Target
     from reconciler.manifest.paths import Kind
     from reconciler.manifest.reader import Document
 
@@ -67,7 +67,7 @@ class Code:
     entry: str | None
     """The name of the Python resource that holds the class; None if a jar does."""
 
-    runtime: RuntimeTag
+    runtime: Runtime
     carrier: str
     """The name of the resource whose mark speaks for the function: `entry`, or the first one that the stack manages."""
 
@@ -82,6 +82,12 @@ class Checked:
     code: dict[str, Code]
     files: dict[str, str]
     """Every path of the manifest that is a file, as it is written → absolute, symbolic links resolved."""
+
+    runtimes: dict[str, Runtime]
+    """By tag, with what the manifest says of each."""
+
+    types: dict[str, ResourceType]
+    """For each resource, the type under which the service will know it."""
 
 
 def resource_type(name: str, resource: Resource) -> ResourceType:
@@ -105,7 +111,8 @@ def is_identifier(text: str) -> bool:
 
 def check(document: Document, manifest: Manifest, target_name: str, target: Target, folder: Path) -> Checked:
     """Note all that is wrong in `document.problems`, warnings too, and return what was worked out."""
-    checker = _Checker(document, manifest, target, Folder(folder))
+    types = {name: resource_type(name, resource) for name, resource in manifest.resources.items()}
+    checker = _Checker(document, manifest, target, Folder(folder), runtimes_of(manifest), types)
     checker.targets(target_name)
     checker.runtimes()
     checker.resources()
@@ -115,7 +122,7 @@ def check(document: Document, manifest: Manifest, target_name: str, target: Targ
     checker.wiring()
     checker.moved()
     checker.policy()
-    return Checked(checker.code, checker.files)
+    return Checked(checker.code, checker.files, checker.usable, types)
 
 
 @dataclass
@@ -124,6 +131,8 @@ class _Checker:
     manifest: Manifest
     target: Target
     folder: Folder
+    usable: dict[str, Runtime]
+    types: dict[str, ResourceType]
     code: dict[str, Code] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     _uploads: dict[str, tuple[object, tuple[str | int, ...]]] = field(default_factory=dict)
@@ -202,7 +211,7 @@ class _Checker:
         for name, resource in self.manifest.resources.items():
             here = ("resources", name)
             self._content(here, resource)
-            wrong = _why_not_this_type(name, resource)
+            wrong = _why_not_this_type(name, self.types[name], resource)
             if wrong is not None:
                 message, hint = wrong
                 self.note("E311", message, *here, *(("type",) if resource.type else ()), hint=hint)
@@ -210,7 +219,7 @@ class _Checker:
             if resource.file is not None:
                 what = (
                     self._content_file(here, resource, resource.file),
-                    resource_type(name, resource),
+                    self.types[name],
                     *resource.exclude,
                 )
             self._upload(name, what, here)
@@ -520,7 +529,10 @@ class _Checker:
             message = f"the class {quoted(function.class_)} does not fit the source {quoted(entry)}"
             self.note("E310", message, *here, "class", hint=f"write the class alone, or {stem}.Class")
             return None
-        return Code(f"{stem}.{name}", entry, function.python or self.manifest.python, entry, is_versioned)
+        return Code(f"{stem}.{name}", entry, self._runtime(function), entry, is_versioned)
+
+    def _runtime(self, function: Function) -> Runtime:
+        return self.usable[function.python or self.manifest.python]
 
     def _from_resources(self, here: tuple[str, str], function: Function) -> Code | None:
         target = self.target
@@ -537,7 +549,7 @@ class _Checker:
             self.note(
                 "E310", message, *here, "class", hint=f"add `source:`, or {module}.py to the function's resources"
             )
-        elif entry in own and (kind := resource_type(entry, self.manifest.resources[entry])) != "py":
+        elif entry in own and (kind := self.types[entry]) != "py":
             message = f"{quoted(entry)} holds the module {quoted(module)}, and is a resource of type {kind}"
             self.note("E310", message, *here, "class", hint="only PY resources are imported: leave its `type:` out")
         elif not own:
@@ -547,7 +559,7 @@ class _Checker:
             )
         else:
             carrier = entry if entry in own else own[0]
-            return Code(function.class_, entry, function.python or self.manifest.python, carrier)
+            return Code(function.class_, entry, self._runtime(function), carrier)
         return None
 
     # --- wiring -------------------------------------------------------------------------------------------------------
@@ -668,11 +680,10 @@ def _split_partition(partition: str) -> list[str]:
     return [part.strip() for part in re.split("[,/]", partition)]
 
 
-def _why_not_this_type(name: str, resource: Resource) -> tuple[str, str] | None:
+def _why_not_this_type(name: str, kind: ResourceType, resource: Resource) -> tuple[str, str] | None:
     folded = name.lower()
     if folded.endswith(".whl"):
         return f"{quoted(name)} is a wheel, which MaxCompute does not unpack", "list it under `packages:`, in `wheels:`"
-    kind = resource_type(name, resource)
     if (kind == "table") != (resource.table is not None):
         return (
             f"the type {kind} does not fit the resource {quoted(name)}",

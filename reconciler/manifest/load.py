@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from reconciler.base.errors import Position, Problem
     from reconciler.manifest.check import Code
+    from reconciler.manifest.model import ResourceType
+    from reconciler.manifest.runtimes import Runtime
 
 DEFAULT_TARGET = "local"
 POLICY = "UDFS_POLICY"
@@ -53,6 +55,12 @@ class Loaded:
     code: collections.abc.Mapping[str, Code]
     """For each function, where its class comes from."""
 
+    runtimes: collections.abc.Mapping[str, Runtime]
+    """By tag, with what the manifest says of each."""
+
+    types: collections.abc.Mapping[str, ResourceType]
+    """For each resource, the type under which the service will know it."""
+
     warnings: tuple[Problem, ...]
     policies: tuple[Rules, ...]
     """All hold: the one that the manifest names, and the one that whoever runs udfs names."""
@@ -64,6 +72,16 @@ class Loaded:
     def spelled(self) -> collections.abc.Mapping[str, str]:
         """Names of resources in lower case → as the manifest spells them."""
         return {name.lower(): name for name in self.manifest.resources}
+
+    @property
+    def runtime(self) -> Runtime:
+        """The runtime of functions that name none."""
+        return self.runtimes[self.manifest.python]
+
+    def runtime_of(self, name: str) -> Runtime:
+        """Return the runtime of a function, whatever the case of its name; of one that is not declared, the usual one."""
+        function = self.function(name)
+        return self.runtimes[function.python] if function and function.python else self.runtime
 
     def function(self, name: str) -> Function | None:
         """Return what the manifest says of a function, whatever the case of its name."""
@@ -141,7 +159,19 @@ def _judge(
     if document.problems:
         return None
     warnings = tuple(document.warnings)
-    return Loaded(manifest, folder, name, chosen, checked.code, warnings, policies, checked.files, document)
+    return Loaded(
+        manifest,
+        folder,
+        name,
+        chosen,
+        checked.code,
+        checked.runtimes,
+        checked.types,
+        warnings,
+        policies,
+        checked.files,
+        document,
+    )
 
 
 def _policies(

@@ -13,7 +13,6 @@ from reconciler.base.errors import UsageError
 from reconciler.base.names import function_key, resource_key
 from reconciler.core.state import WITH_CONTENT, Function, Resource
 from reconciler.local.runner import Job, Json, ResourceFile, ResourceUnusable, Table
-from reconciler.manifest.runtimes import runtime_of
 from reconciler.testing.row_files import Rows
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def job(prepared: Prepared, name: str) -> Job:
     found = prepared.desired[function_key(name)].object
     assert isinstance(found, Function)
     files = tuple(_at_hand(ref, prepared) for ref in found.resources)
-    runtime = runtime_of(prepared.loaded.manifest, prepared.loaded.function(name))
+    runtime = prepared.loaded.runtime_of(name)
     return Job(found.class_path, files, runtime.tag, runtime.machine)
 
 
@@ -78,7 +77,7 @@ def deployed_job(loaded: Loaded, target: Target, name: str, folder: Path) -> Job
     files = tuple(
         _download(ref, loaded, target, folder / str(index)) for index, ref in enumerate(found.object.resources)
     )
-    runtime = runtime_of(loaded.manifest, loaded.function(name))
+    runtime = loaded.runtime_of(name)
     return Job(found.object.class_path, files, runtime.tag, runtime.machine)
 
 

@@ -28,7 +28,7 @@ from reconciler.engine import staleness as fresh
 from reconciler.engine.apply import apply
 from reconciler.engine.lease import Lease
 from reconciler.engine.ledger import KEPT, comment_of, dump, parse, unlocked
-from reconciler.manifest.runtimes import flags, is_native, runtime_of
+from reconciler.manifest.runtimes import flags, is_native
 from reconciler.packages.assemble import artifacts_of
 from reconciler.packages.content import Content, read
 from reconciler.packages.inspect.contents import is_library_name
@@ -414,7 +414,7 @@ def _shown(have: Live, live: LiveState, loaded: Loaded) -> Deployed:
     found = {ref: live.get(resource_key(ref.name)) if ref.is_own else None for ref in have.object.resources}
     resources = tuple(resource for resource in found.values() if resource)
     absent = tuple(str(ref) for ref, resource in found.items() if not resource and ref.is_own)
-    runtime = runtime_of(loaded.manifest, declared)
+    runtime = loaded.runtime_of(have.object.name)
     native = any(is_native(one.object.name) or is_library_name(one.object.name) for one in resources)
     description, image = "", None
     if declared:

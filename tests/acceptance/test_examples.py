@@ -32,7 +32,7 @@ def example(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
         built = subprocess.run([sys.executable, "build.py"], check=False, capture_output=True, text=True)
         assert built.returncode == 0, built.stderr
     loaded = load(Path("udfs.yaml"), env=os.environ)
-    runtimes = {code.runtime for code in loaded.code.values()}
+    runtimes = {code.runtime.tag for code in loaded.code.values()}
     if "cp27" in runtimes:
         monkeypatch.setenv("UDFS_PYTHON_CP27", str(request.getfixturevalue("cp27m")))
     for runtime in runtimes - {"cp311"}:
@@ -96,7 +96,7 @@ def test_example_without_packages_runs_in_every_cpython(
     except InterpreterNotFound as missing:
         pytest.skip(str(missing))
     loaded = load(Path("udfs.yaml"), env=os.environ)
-    assert {code.runtime for code in loaded.code.values()} == {runtime}
+    assert {code.runtime.tag for code in loaded.code.values()} == {runtime}
     assert run(["test"]) == 0
     tests = sum(len(function.tests) for function in loaded.manifest.functions.values())
     assert f"Tests: {tests} passed" in capsys.readouterr().out

@@ -22,7 +22,6 @@ from reconciler.checks.python.facts import gather
 from reconciler.checks.python.memory import Memory, key
 from reconciler.checks.python.parse import VERSIONS, parse
 from reconciler.checks.python.text import decode
-from reconciler.manifest.check import resource_type
 from reconciler.manifest.service import modules as installed
 
 if TYPE_CHECKING:
@@ -111,9 +110,9 @@ def declared(loaded: Loaded, name: str) -> tuple[Kind, Signature | None] | None:
     file = function.source or spelled.get((code.entry or "").lower())
     if file is None:
         return None
-    page, _ = decode(loaded.file(file).read_bytes(), code.runtime)
-    tree, _ = parse(page, code.runtime)
-    return classes.declared(gather(page, tree, code.runtime), code.class_path.rpartition(".")[2]) if tree else None
+    page, _ = decode(loaded.file(file).read_bytes(), code.runtime.tag)
+    tree, _ = parse(page, code.runtime.tag)
+    return classes.declared(gather(page, tree, code.runtime.tag), code.class_path.rpartition(".")[2]) if tree else None
 
 
 def _files(loaded: Loaded, artifacts: Artifacts) -> dict[str, tuple[Use, ...]]:
@@ -142,7 +141,7 @@ def _uses(name: str, loaded: Loaded, artifacts: Artifacts) -> Iterator[tuple[str
             listed.append((ref.name, None))
             continue
         resource = loaded.manifest.resources[declared]
-        kind = resource_type(declared, resource)
+        kind = loaded.types[declared]
         listed.append((declared, kind))
         if kind == "py" and resource.file is not None:
             modules.append((declared, resource.file))
@@ -152,11 +151,11 @@ def _uses(name: str, loaded: Loaded, artifacts: Artifacts) -> Iterator[tuple[str
         if kind == "py":
             modules.append((module, function.modules[number]))
         (listed if kind == "py" else packed).append((module, kind))
-    archives = [archive for package in function.packages for archive in artifacts.archives[package, code.runtime]]
+    archives = [archive for package in function.packages for archive in artifacts.archives[package, code.runtime.tag]]
     libraries = [library.name for _, library in artifacts.libraries_of(function.packages)]
     renamed = (code.entry.removesuffix(".py"),) if code.versioned else ()
     use = Use(
-        code.runtime,
+        code.runtime.tag,
         code.class_path.rpartition(".")[2],
         (
             *listed,
@@ -169,7 +168,7 @@ def _uses(name: str, loaded: Loaded, artifacts: Artifacts) -> Iterator[tuple[str
         any(_may_hold_modules(name, kind) for name, kind in listed),
         bool(libraries) or any(archive.native for archive in archives) or any(_is_library(name) for name, _ in listed),
         renamed,
-        installed(code.runtime, function.image),
+        installed(code.runtime.tag, function.image),
         function.image,
         tuple(map(module_name, own)),
         function.source is not None and function.wire,

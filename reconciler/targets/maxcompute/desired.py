@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.names import Key, function_key, reference, resource_key, versioned
 from reconciler.core.state import Desired, Function, Marker, Resource, name_mark
-from reconciler.manifest.check import resource_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +51,7 @@ def state(loaded: Loaded, artifacts: Artifacts) -> DesiredState:
 def _resources(loaded: Loaded, artifacts: Artifacts) -> Iterator[Desired]:
     stack = loaded.manifest.stack
     for name, declared in loaded.manifest.resources.items():
-        origin, kind = loaded.at("resources", name), resource_type(name, declared)
+        origin, kind = loaded.at("resources", name), loaded.types[name]
         if declared.file is not None:
             content = artifacts.resource(name, declared.file)
             assert content is not None  # `build` has told what cannot be read
@@ -70,7 +69,7 @@ def _resources(loaded: Loaded, artifacts: Artifacts) -> Iterator[Desired]:
         for module, kind, content, number in artifacts.modules(function):
             yield _file(stack, module, kind, content, loaded.at("functions", name, "modules", number))
         for package in function.packages:
-            for archive in artifacts.archives[package, code.runtime]:
+            for archive in artifacts.archives[package, code.runtime.tag]:
                 yield _file(stack, archive.name, "archive", archive.content, loaded.at("packages", package))
         for package, library in artifacts.libraries_of(function.packages):
             origin = loaded.at("packages", package, "libraries", library.number)
@@ -99,7 +98,7 @@ def _function(name: str, loaded: Loaded, artifacts: Artifacts) -> Desired:
         *([entry] if entry else []),
         *function.resources,
         *(module for module, *_ in artifacts.modules(function)),
-        *(archive.name for package in function.packages for archive in artifacts.archives[package, code.runtime]),
+        *(archive.name for package in function.packages for archive in artifacts.archives[package, code.runtime.tag]),
         *(library.name for _, library in artifacts.libraries_of(function.packages)),
     ]
     references = tuple(reference(item, target.project, target.schema_) for item in dict.fromkeys(listed))

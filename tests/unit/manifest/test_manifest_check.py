@@ -9,6 +9,7 @@ import pytest
 from reconciler.base.names import wheel_archive
 from reconciler.manifest.check import Code, is_pinned, resource_type
 from reconciler.manifest.model import Resource
+from reconciler.manifest.runtimes import RUNTIMES
 
 if TYPE_CHECKING:
     from tests.unit.manifest.folder import Folder
@@ -317,28 +318,34 @@ def test_warnings_come_with_the_errors(project: Folder) -> None:
 
 
 CODE = {
-    "a class of the source": ("{source: udfs/a.py, class: A}", Code("a.A", "a.py", "cp37", "a.py", versioned=True)),
+    "a class of the source": (
+        "{source: udfs/a.py, class: A}",
+        Code("a.A", "a.py", RUNTIMES["cp37"], "a.py", versioned=True),
+    ),
     "with its module": (
         "{source: a.py, class: a.A, python: cp27}",
-        Code("a.A", "a.py", "cp27", "a.py", versioned=True),
+        Code("a.A", "a.py", RUNTIMES["cp27"], "a.py", versioned=True),
     ),
     "a module among the resources": (
         "{class: b.B, resources: [x.csv, b.py]}",
-        Code("b.B", "b.py", "cp37", "b.py"),
+        Code("b.B", "b.py", RUNTIMES["cp37"], "b.py"),
     ),
     "another project's module": (
         "{class: m.M, resources: [other/resources/m.py, x.csv]}",
-        Code("m.M", "m.py", "cp37", "x.csv"),
+        Code("m.M", "m.py", RUNTIMES["cp37"], "x.csv"),
     ),
     "the own project, in full": (
         "{class: b.B, resources: [demo/resources/b.py]}",
-        Code("b.B", "b.py", "cp37", "b.py"),
+        Code("b.B", "b.py", RUNTIMES["cp37"], "b.py"),
     ),
     "the own project, not managed": (
         "{class: m.M, resources: [demo/resources/m.py, x.csv]}",
-        Code("m.M", "m.py", "cp37", "x.csv"),
+        Code("m.M", "m.py", RUNTIMES["cp37"], "x.csv"),
     ),
-    "a jar": ("{class: com.test.Lower, resources: [lib.jar]}", Code("com.test.Lower", None, "cp37", "lib.jar")),
+    "a jar": (
+        "{class: com.test.Lower, resources: [lib.jar]}",
+        Code("com.test.Lower", None, RUNTIMES["cp37"], "lib.jar"),
+    ),
 }
 
 

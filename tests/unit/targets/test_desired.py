@@ -33,7 +33,7 @@ def state_of(folder: Path, text: str) -> DesiredState:
     named += [resource.file for resource in loaded.manifest.resources.values() if resource.file]
     files = {name: read(folder / name) for name in named}
     wheels: dict[tuple[str, str], tuple[Archive, ...]] = {
-        (package, code.runtime): (WHEEL,)
+        (package, code.runtime.tag): (WHEEL,)
         for name, code in loaded.code.items()
         for package in loaded.manifest.functions[name].packages
     }
