@@ -26,7 +26,8 @@ def _maxcompute(
     token: Callable[[], str],
 ) -> Target:
     # PyODPS takes a third of a second to import; it is loaded when the service is about to be spoken to.
-    from reconciler.targets.maxcompute import Client, Credentials, MaxCompute
+    from reconciler.targets.maxcompute.client import Client, Credentials
+    from reconciler.targets.maxcompute.target import MaxCompute
 
     keys = Credentials(*credentials) if credentials else None
     return MaxCompute(Client(endpoint, project, schema, keys, user_agent), stack, token)

@@ -52,7 +52,8 @@ from reconciler import workflow
 from reconciler.artifacts.cache import Cache
 from reconciler.cli import collect_rarely
 from reconciler.manifest.load import load
-from reconciler.targets.maxcompute import Client, Credentials, MaxCompute
+from reconciler.targets.maxcompute.client import Client, Credentials
+from reconciler.targets.maxcompute.target import MaxCompute
 
 collect_rarely()  # as the command does
 ready = workflow.prepare(load(Path("udfs.yaml"), env=os.environ), cache=Cache(Path(sys.argv[1])), env=os.environ, on_step=print)

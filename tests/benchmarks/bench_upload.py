@@ -31,7 +31,8 @@ from reconciler.diff import Action, Change
 from reconciler.errors import Position
 from reconciler.names import resource_key
 from reconciler.state import Desired, Marker, Resource
-from reconciler.targets.maxcompute import Client, Credentials, MaxCompute
+from reconciler.targets.maxcompute.client import Client, Credentials
+from reconciler.targets.maxcompute.target import MaxCompute
 
 url, file, name = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
 content = read(file)

@@ -21,7 +21,9 @@ from reconciler.base.names import Key, Reference, resource_key
 from reconciler.core.diff import Action, Change
 from reconciler.core.state import Desired, Function, Live, Marker, Resource
 from reconciler.local import Server
-from reconciler.targets.maxcompute import Client, Credentials, MaxCompute, client, read, write
+from reconciler.targets.maxcompute import client, read, write
+from reconciler.targets.maxcompute.client import Client, Credentials
+from reconciler.targets.maxcompute.target import MaxCompute
 from reconciler.testing import jobs
 
 if TYPE_CHECKING:

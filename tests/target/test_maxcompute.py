@@ -13,7 +13,9 @@ from reconciler.base.names import Reference, function_key, resource_key
 from reconciler.core.diff import Action, Change
 from reconciler.core.state import Desired, Function, Live, Marker, Resource
 from reconciler.local import Server, Settings
-from reconciler.targets.maxcompute import Client, Credentials, MaxCompute, write
+from reconciler.targets.maxcompute import write
+from reconciler.targets.maxcompute.client import Client, Credentials
+from reconciler.targets.maxcompute.target import MaxCompute
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
