@@ -46,7 +46,7 @@ refresh_option = click.option(
 def dump(options: Options, refresh: str, out: Path | None) -> int:
     """Write down what the project holds, for `udfs plan --against FILE` where there are no credentials."""
     from reconciler.engine import dump as dumps
-    from reconciler.render.documents import dump as as_json
+    from reconciler.engine.plan_file import to_json
 
     manifest = loaded(options)
     with connected(manifest) as target:
@@ -56,7 +56,7 @@ def dump(options: Options, refresh: str, out: Path | None) -> int:
     if out is None:
         print_document(made)
     else:
-        write_whole(out, as_json(made).encode())
+        write_whole(out, to_json(made).encode())
         note(f"wrote {out}")
     return 0
 

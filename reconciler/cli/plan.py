@@ -312,9 +312,9 @@ def _print_drift(found: Drift, made: Plan, options: Options) -> None:
 
 def _print_plan(made: Plan, options: Options, next_command: str | None = None) -> None:
     if options.format == "json":
-        from reconciler.render import documents as document
+        from reconciler.engine.plan_file import plan_document
 
-        print_document(document.plan(made))
+        print_document(plan_document(made))
     elif options.format == "markdown":
         from reconciler.render import markdown
 

@@ -8,7 +8,7 @@ from reconciler.base.errors import count
 from reconciler.cli.support.confirm import Consent, carry_out, writers_option
 from reconciler.cli.support.options import Options, command, connected, loaded, manifest_options
 from reconciler.cli.support.output import note, print_document, print_lines
-from reconciler.render import documents as document
+from reconciler.engine.plan_file import plan_document
 from reconciler.render import text
 from reconciler.workflow import steps as workflow
 
@@ -55,7 +55,7 @@ def gc(options: Options, dry_run: bool, keep: int, yes: bool, writers: int) -> i
             return 0
         if dry_run:
             if options.as_json:
-                print_document(document.plan(made))
+                print_document(plan_document(made))
             else:
                 print_lines(text.plan(made))
             return 0

@@ -16,9 +16,8 @@ from pydantic import ValidationError
 from reconciler.base.errors import UsageError
 from reconciler.core.record import Reading
 from reconciler.engine import ledger
+from reconciler.engine.plan_file import DumpDocument, DumpedDocument, live_document
 from reconciler.engine.saved_plan import live_of
-from reconciler.render import documents as document
-from reconciler.render.documents import DumpDocument, DumpedDocument
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -39,7 +38,7 @@ def write(reading: Reading, stack: str, destination: Destination, taken: datetim
         epochs=reading.epochs,
         last=json.loads(ledger.dump(reading.last)) if reading.last else None,
         objects=tuple(
-            DumpedDocument(kind=key.kind, live=document.live(have)) for key, have in sorted(reading.live.items())
+            DumpedDocument(kind=key.kind, live=live_document(have)) for key, have in sorted(reading.live.items())
         ),
     )
 

@@ -28,10 +28,10 @@ from reconciler.base.names import function_key, reference, resource_key
 from reconciler.core.diff import Action, Cause, Change, Difference
 from reconciler.core.plan import Destination, Plan
 from reconciler.core.state import Desired, Function, Live, Resource, read_comment
+from reconciler.engine import plan_file
 from reconciler.engine import staleness as fresh
+from reconciler.engine.plan_file import LiveDocument, PlanDocument, SavedDocument
 from reconciler.engine.staleness import AGAIN
-from reconciler.render import documents as document
-from reconciler.render.documents import LiveDocument, PlanDocument, SavedDocument
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from reconciler.core.record import Reading
     from reconciler.core.state import Marker, Object
-    from reconciler.render.documents import ChangeDocument, KeptDocument, ObjectDocument
+    from reconciler.engine.plan_file import ChangeDocument, KeptDocument, ObjectDocument
 
 FORMAT = "udfs.plan/1"
 
@@ -81,15 +81,15 @@ def write(saved: Saved) -> bytes:
         manifest=f"sha256:{saved.manifest}",
         allow_deletes=saved.allow_deletes,
         empty_manifest=plan.empty_manifest,
-        kept=tuple(map(document.kept, plan.unchanged)),
-        shared=tuple(map(document.kept, plan.shared)),
+        kept=tuple(map(plan_file.kept_document, plan.unchanged)),
+        shared=tuple(map(plan_file.kept_document, plan.shared)),
         checksum="",
     )
     # The same inputs give the same bytes: what is warned of now is told anew when the plan is performed.
-    made = document.plan(plan).model_copy(update={"saved": beside, "warnings": None})
-    checksum = _checksum(json.loads(document.dump(made)))
+    made = plan_file.plan_document(plan).model_copy(update={"saved": beside, "warnings": None})
+    checksum = _checksum(json.loads(plan_file.to_json(made)))
     sealed = beside.model_copy(update={"checksum": checksum})
-    return document.dump(made.model_copy(update={"saved": sealed})).encode()
+    return plan_file.to_json(made.model_copy(update={"saved": sealed})).encode()
 
 
 def read(content: bytes, name: str) -> Saved:

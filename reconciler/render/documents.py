@@ -9,13 +9,25 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime  # noqa: TC003 - pydantic reads the annotation
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from reconciler.base.words import typed
-from reconciler.core.plan import uploaded
 from reconciler.core.state import Function, Resource
+from reconciler.engine.plan_file import (
+    Action,
+    DifferenceDocument,
+    LiveDocument,
+    Model,
+    ObjectDocument,
+    PlanDocument,
+    ProblemDocument,
+    difference_documents,
+    live_document,
+    object_fields,
+    plan_document,
+    problem_document,
+)
 from reconciler.packages.inspect.closure import Where
 from reconciler.render.maxframe import code
 from reconciler.targets.maxcompute.selection import is_file, path_of
@@ -25,12 +37,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.base.errors import Problem
-    from reconciler.core.diff import Change, Difference
     from reconciler.core.drift import Drift
     from reconciler.core.plan import Destination, Plan
     from reconciler.core.record import Entry
     from reconciler.core.report import Deployed, Report, Upload
-    from reconciler.core.state import Desired, Live, Object
     from reconciler.manifest.effective import Value
     from reconciler.packages.inspect.closure import Need
     from reconciler.packages.inspect.members import Finding
@@ -51,162 +61,14 @@ _WHERE: dict[Where, Literal["base", "same", "library", "other", "unknown", "miss
 }
 
 
-Action: TypeAlias = Literal["create", "update", "delete", "adopt", "release", "record"]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-
-class ProblemDocument(_Model):
-    """One finding."""
-
-    code: str
-    severity: Literal["error", "warning"]
-    message: str
-    file: str | None = None
-    line: int | None = Field(None, description="From 1.")
-    column: int | None = Field(None, description="From 1, in characters.")
-    hint: str | None = None
-    detail: tuple[str, ...] = Field((), description="Lines that belong to the message: a traceback, places looked at.")
-
-
-class ProblemsDocument(_Model):
+class ProblemsDocument(Model):
     """What went wrong, or what `validate` found."""
 
     format: Literal["udfs.problems/1"] = "udfs.problems/1"
     problems: tuple[ProblemDocument, ...]
 
 
-class ObjectDocument(_Model):
-    """A resource or a function, as far as it is compared."""
-
-    name: str
-    type: str | None = Field(None, description="Of a resource: py, file, archive, jar, table.")
-    md5: str | None = None
-    size: int | None = Field(None, description="Bytes.")
-    comment: str | None = None
-    table: str | None = None
-    class_path: str | None = Field(None, description="Of a function: module.Class.")
-    resources: tuple[str, ...] | None = Field(None, description="Of a function, in order.")
-
-
-class DesiredDocument(ObjectDocument):
-    """An object as it should be."""
-
-    marker: str | None = Field(None, description="Of a resource: what is written at the end of its comment.")
-    protected: bool | None = Field(None, description="true for what must not be deleted.")
-
-
-class LiveDocument(ObjectDocument):
-    """An object as it was seen in the project."""
-
-    owner: str | None = None
-    updater: str | None = None
-    created: datetime | None = None
-    modified: datetime | None = None
-    stack: str | None = Field(None, description="Of a resource: the stack that marked it.")
-    marker: str | None = Field(None, description="Of a resource: the mark itself, as it ends the comment.")
-    schema_: str | None = Field(None, alias="schema")
-
-
-class DifferenceDocument(_Model):
-    """One field that differs."""
-
-    field: str
-    old: str
-    new: str
-
-
-class ChangeDocument(_Model):
-    """One operation."""
-
-    action: Action
-    kind: Literal["function", "resource"]
-    name: str
-    cause: Literal[
-        "new",
-        "missing",
-        "manifest",
-        "outside",
-        "both",
-        "unknown",
-        "removed",
-        "unrecorded",
-        "moved",
-        "destroyed",
-        "rolled back",
-        "superseded",
-        "none",
-    ]
-    file: str | None = None
-    line: int | None = None
-    column: int | None = None
-    upload_bytes: int = 0
-    differences: tuple[DifferenceDocument, ...] = ()
-    desired: DesiredDocument | None = None
-    live: LiveDocument | None = None
-
-
-class KeptDocument(_Model):
-    """An object that is as it should be."""
-
-    kind: Literal["function", "resource"]
-    name: str
-    file: str
-    line: int
-    column: int
-    desired: DesiredDocument
-    live: LiveDocument
-
-
-class SharedDocument(_Model):
-    """A resource of another stack that functions of this one use."""
-
-    name: str
-    stack: str
-
-
-class SavedDocument(_Model):
-    """What performing a plan later needs beside its operations."""
-
-    epoch: int = Field(ge=0, description="The newest epoch of the stack's ledger; 0 when there was none.")
-    manifest: str = Field(description="sha256 of the manifest's bytes.")
-    allow_deletes: int = Field(ge=0, description="How many deletes are approved.")
-    empty_manifest: bool
-    kept: tuple[KeptDocument, ...] = Field(description="What needs no operation, as far as the plan relies on it.")
-    shared: tuple[KeptDocument, ...] = Field((), description="What another stack manages, and the plan relies on.")
-    checksum: str = Field(
-        description="sha256 over the file without this field, as JSON with sorted keys and no spaces."
-    )
-
-
-class PlanDocument(_Model):
-    """What an apply would do, in this order."""
-
-    format: Literal["udfs.plan/1"] = "udfs.plan/1"
-    stack: str
-    target: str
-    project: str
-    schema_: str | None = Field(None, alias="schema")
-    changes: tuple[ChangeDocument, ...]
-    unchanged: int
-    shared: tuple[SharedDocument, ...] = ()
-    foreign: int = Field(description="Objects in the project that the stack has nothing to do with.")
-    superseded: int = Field(default=0, description="Versions no longer wanted, which stay until they are collected.")
-    upload_bytes: int
-    from_dump: bool = Field(default=False, description="Made against a dump; nobody has looked at the project itself.")
-    refusals: tuple[ProblemDocument, ...] = Field((), description="Why the plan can never be applied.")
-    warnings: tuple[ProblemDocument, ...] | None = Field(
-        None, description="What may go wrong and need not; of the moment, so not in what `plan --out` writes."
-    )
-    digest: str = Field(description="sha256 over the operations and the observations they rest on.")
-    saved: SavedDocument | None = Field(
-        None, description="Only in what `plan --out` writes, and `apply FILE` performs."
-    )
-
-
-class DriftedDocument(_Model):
+class DriftedDocument(Model):
     """One object that was changed outside."""
 
     kind: Literal["function", "resource"]
@@ -222,7 +84,7 @@ class DriftedDocument(_Model):
     why_not: str | None = Field(None, description="Why it does not.")
 
 
-class DriftDocument(_Model):
+class DriftDocument(Model):
     """What was changed outside since the last apply."""
 
     format: Literal["udfs.drift/1"] = "udfs.drift/1"
@@ -235,7 +97,7 @@ class DriftDocument(_Model):
     unchanged: int
 
 
-class OutcomeDocument(_Model):
+class OutcomeDocument(Model):
     """What became of one change."""
 
     kind: Literal["function", "resource"]
@@ -244,7 +106,7 @@ class OutcomeDocument(_Model):
     outcome: Literal["done", "failed", "not tried", "unknown"]
 
 
-class ReportDocument(_Model):
+class ReportDocument(Model):
     """What an apply did."""
 
     format: Literal["udfs.report/1"] = "udfs.report/1"
@@ -255,7 +117,7 @@ class ReportDocument(_Model):
     verification: VerifyDocument | None = Field(None, description="With --verify, if everything was applied.")
 
 
-class FunctionDocument(_Model):
+class FunctionDocument(Model):
     """One function as `show` tells it."""
 
     function: LiveDocument
@@ -265,7 +127,7 @@ class FunctionDocument(_Model):
     description: str | None = None
 
 
-class ShowDocument(_Model):
+class ShowDocument(Model):
     """What a stack has in a project."""
 
     format: Literal["udfs.show/1"] = "udfs.show/1"
@@ -275,7 +137,7 @@ class ShowDocument(_Model):
     functions: tuple[FunctionDocument, ...]
 
 
-class FindingDocument(_Model):
+class FindingDocument(Model):
     """Something to say about a file."""
 
     code: str
@@ -285,7 +147,7 @@ class FindingDocument(_Model):
     detail: tuple[str, ...] = ()
 
 
-class NeedDocument(_Model):
+class NeedDocument(Model):
     """A library that is needed, and where it is."""
 
     library: str
@@ -293,7 +155,7 @@ class NeedDocument(_Model):
     at: str | None = Field(None, description="A path in the same file, or the name of another.")
 
 
-class NativeDocument(_Model):
+class NativeDocument(Model):
     """One ELF file."""
 
     path: str
@@ -304,7 +166,7 @@ class NativeDocument(_Model):
     needs: tuple[NeedDocument, ...]
 
 
-class VerdictDocument(_Model):
+class VerdictDocument(Model):
     """Whether a file loads in one Python."""
 
     python: str
@@ -313,7 +175,7 @@ class VerdictDocument(_Model):
     findings: tuple[FindingDocument, ...] = ()
 
 
-class LookedDocument(_Model):
+class LookedDocument(Model):
     """One file, looked through."""
 
     name: str
@@ -324,14 +186,14 @@ class LookedDocument(_Model):
     verdicts: tuple[VerdictDocument, ...]
 
 
-class LibsDocument(_Model):
+class LibsDocument(Model):
     """What is native in files, what it needs, and where it loads."""
 
     format: Literal["udfs.libs/1"] = "udfs.libs/1"
     files: tuple[LookedDocument, ...]
 
 
-class LockMoveDocument(_Model):
+class LockMoveDocument(Model):
     """A distribution of a package group that is new, gone, or another file."""
 
     package: str
@@ -344,7 +206,7 @@ class LockMoveDocument(_Model):
     size: int | None = Field(None, description="Bytes, if the index says so.")
 
 
-class LockDocument(_Model):
+class LockDocument(Model):
     """What `udfs lock` did."""
 
     format: Literal["udfs.lock-changes/1"] = "udfs.lock-changes/1"
@@ -354,7 +216,7 @@ class LockDocument(_Model):
     changes: tuple[LockMoveDocument, ...]
 
 
-class LeftOutDocument(_Model):
+class LeftOutDocument(Model):
     """What a packed archive lacks by one reason."""
 
     why: Literal["slim", "exclude", "byte_compile", "scripts", "headers"] = Field(
@@ -364,7 +226,7 @@ class LeftOutDocument(_Model):
     size: int = Field(description="Bytes that the upload is smaller by.")
 
 
-class ShippedDocument(_Model):
+class ShippedDocument(Model):
     """One resource of a function."""
 
     name: str
@@ -382,7 +244,7 @@ class ShippedDocument(_Model):
     )
 
 
-class DependenciesDocument(_Model):
+class DependenciesDocument(Model):
     """What one function ships."""
 
     function: str
@@ -392,7 +254,7 @@ class DependenciesDocument(_Model):
     resources: tuple[ShippedDocument, ...]
 
 
-class UploadDocument(_Model):
+class UploadDocument(Model):
     """One file as it would be uploaded."""
 
     name: str = Field(description="Of the resource, and of the file in `out`.")
@@ -408,7 +270,7 @@ class UploadDocument(_Model):
     added: int = Field(0, description="How many lines.")
 
 
-class BuildDocument(_Model):
+class BuildDocument(Model):
     """Every file that would be uploaded."""
 
     format: Literal["udfs.build/1"] = "udfs.build/1"
@@ -418,7 +280,7 @@ class BuildDocument(_Model):
     warnings: tuple[ProblemDocument, ...] = ()
 
 
-class ExportDocument(_Model):
+class ExportDocument(Model):
     """What a MaxFrame job needs to use a package."""
 
     format: Literal["udfs.export/1"] = "udfs.export/1"
@@ -432,7 +294,7 @@ class ExportDocument(_Model):
     code: str = Field(description="A Python module.")
 
 
-class DepsDocument(_Model):
+class DepsDocument(Model):
     """What the functions of a stack ship."""
 
     format: Literal["udfs.deps/1"] = "udfs.deps/1"
@@ -441,7 +303,7 @@ class DepsDocument(_Model):
     warnings: tuple[ProblemDocument, ...] = ()
 
 
-class PersonDocument(_Model):
+class PersonDocument(Model):
     """Who ended a lease, and where."""
 
     user: str
@@ -449,7 +311,7 @@ class PersonDocument(_Model):
     pipeline: str
 
 
-class RunDocument(_Model):
+class RunDocument(Model):
     """One apply, as the ledger keeps it."""
 
     format: Literal["udfs.run/1"] = "udfs.run/1"
@@ -472,7 +334,7 @@ class RunDocument(_Model):
     )
 
 
-class TrialDocument(_Model):
+class TrialDocument(Model):
     """One test of a function."""
 
     function: str
@@ -490,7 +352,7 @@ class TrialDocument(_Model):
     log: str = Field("", description="The end of what the function printed.")
 
 
-class TestDocument(_Model):
+class TestDocument(Model):
     """What `udfs test --format json` prints."""
 
     format: Literal["udfs.test/1"] = "udfs.test/1"
@@ -501,7 +363,7 @@ class TestDocument(_Model):
     tests: tuple[TrialDocument, ...]
 
 
-class VerifyDocument(_Model):
+class VerifyDocument(Model):
     """What `udfs verify --format json` prints, and `udfs apply --verify` inside its report."""
 
     format: Literal["udfs.verify/1"] = "udfs.verify/1"
@@ -515,14 +377,14 @@ class VerifyDocument(_Model):
     tests: tuple[TrialDocument, ...]
 
 
-class ColumnDocument(_Model):
+class ColumnDocument(Model):
     """One column of a result."""
 
     name: str
     type: str | None = Field(description="null where the service does not say.")
 
 
-class QueryDocument(_Model):
+class QueryDocument(Model):
     """What `udfs sql --format json` prints."""
 
     format: Literal["udfs.query/1"] = "udfs.query/1"
@@ -537,27 +399,7 @@ class QueryDocument(_Model):
     truncated: bool = Field(description="Whether there are more rows than the service gives out.")
 
 
-class DumpedDocument(_Model):
-    """One object of a dump."""
-
-    kind: Literal["function", "resource"]
-    live: LiveDocument
-
-
-class DumpDocument(_Model):
-    """What a project holds, as far as planning a stack needs it."""
-
-    format: Literal["udfs.dump/1"] = "udfs.dump/1"
-    stack: str
-    project: str
-    schema_: str | None = Field(None, alias="schema")
-    taken: datetime = Field(description="When, by the service's clock.")
-    epochs: tuple[int, ...] = Field((), description="Of the stack's ledger.")
-    last: dict[str, Any] | None = Field(None, description="The newest entry of the ledger, as it is in the project.")
-    objects: tuple[DumpedDocument, ...]
-
-
-class ImportedFunctionDocument(_Model):
+class ImportedFunctionDocument(Model):
     """A function as it was written into the manifest."""
 
     name: str
@@ -566,7 +408,7 @@ class ImportedFunctionDocument(_Model):
     resources: tuple[str, ...]
 
 
-class ImportedResourceDocument(_Model):
+class ImportedResourceDocument(Model):
     """A resource as it was written into the manifest."""
 
     name: str
@@ -576,7 +418,7 @@ class ImportedResourceDocument(_Model):
     md5: str | None = None
 
 
-class NotImportedDocument(_Model):
+class NotImportedDocument(Model):
     """What was asked for and is not in the manifest."""
 
     kind: Literal["function", "resource"]
@@ -584,7 +426,7 @@ class NotImportedDocument(_Model):
     reason: str
 
 
-class ImportDocument(_Model):
+class ImportDocument(Model):
     """What `udfs import` wrote."""
 
     format: Literal["udfs.import/1"] = "udfs.import/1"
@@ -595,7 +437,7 @@ class ImportDocument(_Model):
     present: tuple[str, ...] = Field(description="Functions and resources that the manifest had already.")
 
 
-class TargetDocument(_Model):
+class TargetDocument(Model):
     """What came of a command for one of several targets."""
 
     target: str
@@ -604,7 +446,7 @@ class TargetDocument(_Model):
     document: dict[str, Any] | None = Field(None, description="What the command prints for this target alone.")
 
 
-class TargetsDocument(_Model):
+class TargetsDocument(Model):
     """What came of a command for several targets, in the order given."""
 
     format: Literal["udfs.targets/1"] = "udfs.targets/1"
@@ -612,7 +454,7 @@ class TargetsDocument(_Model):
     targets: tuple[TargetDocument, ...]
 
 
-class ValueDocument(_Model):
+class ValueDocument(Model):
     """One value as a target has it."""
 
     key: str
@@ -624,7 +466,7 @@ class ValueDocument(_Model):
     instead_of: str | None = Field(None, description="Where the top level has another value of this variable.")
 
 
-class EffectiveDocument(_Model):
+class EffectiveDocument(Model):
     """What one target comes to."""
 
     target: str
@@ -632,14 +474,14 @@ class EffectiveDocument(_Model):
     variables: tuple[ValueDocument, ...]
 
 
-class EffectiveTargetsDocument(_Model):
+class EffectiveTargetsDocument(Model):
     """What each target of a manifest comes to."""
 
     format: Literal["udfs.effective/1"] = "udfs.effective/1"
     targets: tuple[EffectiveDocument, ...]
 
 
-class HistoryDocument(_Model):
+class HistoryDocument(Model):
     """The last applies of a stack, the newest first."""
 
     format: Literal["udfs.history/1"] = "udfs.history/1"
@@ -728,49 +570,14 @@ def run(entry: Entry, *, objects: bool = True) -> RunDocument:
         back_to=entry.back_to,
         ended_by=by and PersonDocument(user=by.user, host=by.host, pipeline=by.pipeline),
         steps=tuple(OutcomeDocument.model_validate(asdict(step)) for step in entry.steps),
-        objects=tuple(ObjectDocument(**_fields(one.object)) for one in entry.objects.values()) if objects else None,
-    )
-
-
-def problem(found: Problem) -> ProblemDocument:
-    place = found.at
-    return ProblemDocument(
-        code=found.code,
-        severity=found.severity,
-        message=found.message,
-        file=place.file if place else None,
-        line=place.line if place else None,
-        column=place.column if place else None,
-        hint=typed(found.hint) or None,
-        detail=found.detail,
+        objects=tuple(ObjectDocument(**object_fields(one.object)) for one in entry.objects.values())
+        if objects
+        else None,
     )
 
 
 def problems(found: Iterable[Problem]) -> ProblemsDocument:
-    return ProblemsDocument(problems=tuple(map(problem, found)))
-
-
-def plan(made: Plan) -> PlanDocument:
-    return PlanDocument(
-        stack=made.stack,
-        target=made.destination.target,
-        project=made.destination.project,
-        schema=made.destination.schema,
-        changes=tuple(map(_change, made.changes)),
-        unchanged=len(made.unchanged),
-        shared=tuple(
-            SharedDocument(name=change.key.name, stack=change.live.marker.stack)
-            for change in made.shared
-            if change.live and change.live.marker
-        ),
-        foreign=made.foreign,
-        superseded=made.superseded,
-        upload_bytes=made.upload_bytes,
-        from_dump=made.from_dump,
-        refusals=tuple(map(problem, made.refusals)),
-        warnings=tuple(map(problem, made.warnings)),
-        digest=f"sha256:{made.digest}",
-    )
+    return ProblemsDocument(problems=tuple(map(problem_document, found)))
 
 
 def drift(found: Drift, made: Plan) -> DriftDocument:
@@ -789,7 +596,7 @@ def drift(found: Drift, made: Plan) -> DriftDocument:
                 file=one.origin.file,
                 line=one.origin.line,
                 column=one.origin.column,
-                differences=_differences(found.turned for found in one.differences),
+                differences=difference_documents(found.turned for found in one.differences),
                 restorable=not one.left,
                 why_not=one.left or None,
             )
@@ -803,13 +610,13 @@ def drift(found: Drift, made: Plan) -> DriftDocument:
 def report(made: Plan, done: Report, verification: VerifyDocument | None = None) -> ReportDocument:
     return ReportDocument(
         verification=verification,
-        plan=plan(made),
+        plan=plan_document(made),
         outcomes=tuple(
             OutcomeDocument(kind=c.key.kind, name=c.key.name, action=c.action.value, outcome=outcome.value)
             for c, outcome in done.outcomes
         ),
         interrupted=done.interrupted,
-        problems=tuple(map(problem, done.error.problems)) if done.error else (),
+        problems=tuple(map(problem_document, done.error.problems)) if done.error else (),
     )
 
 
@@ -820,8 +627,8 @@ def show(stack: str, destination: Destination, found: Iterable[Deployed]) -> Sho
         project=destination.project,
         functions=tuple(
             FunctionDocument(
-                function=live(one.function),
-                resources=tuple(map(live, one.resources)),
+                function=live_document(one.function),
+                resources=tuple(map(live_document, one.resources)),
                 absent=one.absent,
                 settings=dict(one.settings),
                 description=one.description or None,
@@ -844,7 +651,7 @@ def build(stack: str, found: Iterable[Upload], out: Path | None, warnings: Itera
         stack=stack,
         out=str(out) if out is not None else None,
         files=tuple(map(_upload, found)),
-        warnings=tuple(map(problem, warnings)),
+        warnings=tuple(map(problem_document, warnings)),
     )
 
 
@@ -883,86 +690,15 @@ def _left_out(found: Iterable[LeftOut]) -> tuple[LeftOutDocument, ...]:
 
 
 def deps(stack: str, found: Iterable[Dependencies], warnings: Iterable[Problem]) -> DepsDocument:
-    return DepsDocument(stack=stack, functions=tuple(map(_dependencies, found)), warnings=tuple(map(problem, warnings)))
-
-
-def live(have: Live) -> LiveDocument:
-    return LiveDocument(
-        **_fields(have.object),
-        owner=have.owner or None,
-        updater=have.updater or None,
-        created=have.created,
-        modified=have.modified,
-        stack=have.marker.stack if have.marker else None,
-        marker=have.marker.on(have.object.name) if have.marker else None,
-        schema=have.schema,
+    return DepsDocument(
+        stack=stack, functions=tuple(map(_dependencies, found)), warnings=tuple(map(problem_document, warnings))
     )
-
-
-def kept(change: Change) -> KeptDocument:
-    """Return an object that needs no operation; both of its sides are there."""
-    assert change.desired is not None
-    assert change.live is not None
-    origin = change.desired.origin
-    return KeptDocument(
-        kind=change.key.kind,
-        name=change.key.name,
-        file=origin.file,
-        line=origin.line,
-        column=origin.column,
-        desired=_desired(change.desired),
-        live=live(change.live),
-    )
-
-
-def dump(document: BaseModel) -> str:
-    """Return a document as indented JSON text, ended by a newline; the order of keys is the model's."""
-    return document.model_dump_json(indent=2, by_alias=True, exclude_none=True) + "\n"
 
 
 def schema(model: type[BaseModel] = PlanDocument) -> dict[str, Any]:
     """Return the JSON Schema of a document."""
     found = model.model_json_schema(by_alias=True, mode="serialization")
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "urn:udfs:plan:1", **found}
-
-
-def _change(change: Change) -> ChangeDocument:
-    origin = change.desired.origin if change.desired else None
-    return ChangeDocument(
-        action=change.action.value,
-        kind=change.key.kind,
-        name=change.key.name,
-        cause=change.cause.value,
-        file=origin.file if origin else None,
-        line=origin.line if origin else None,
-        column=origin.column if origin else None,
-        upload_bytes=uploaded(change),
-        differences=_differences(change.differences),
-        desired=_desired(change.desired) if change.desired else None,
-        live=live(change.live) if change.live else None,
-    )
-
-
-def _differences(found: Iterable[Difference]) -> tuple[DifferenceDocument, ...]:
-    return tuple(DifferenceDocument(field=one.field, old=one.old, new=one.new) for one in found)
-
-
-def _desired(want: Desired) -> DesiredDocument:
-    marker = want.marker.on(want.object.name) if want.marker else None
-    return DesiredDocument(**_fields(want.object), marker=marker, protected=want.protected or None)
-
-
-def _fields(obj: Object) -> dict[str, Any]:
-    if isinstance(obj, Resource):
-        return {
-            "name": obj.name,
-            "type": obj.type,
-            "md5": obj.md5,
-            "size": obj.size,
-            "comment": obj.comment,
-            "table": obj.table,
-        }
-    return {"name": obj.name, "class_path": obj.class_path, "resources": tuple(map(str, obj.resources))}
 
 
 def _looked(one: Looked) -> LookedDocument:

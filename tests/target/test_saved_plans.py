@@ -12,8 +12,8 @@ import requests
 from reconciler.cli import run
 from reconciler.core.state import read_comment
 from reconciler.engine import saved_plan as saved
+from reconciler.engine.plan_file import PlanDocument
 from reconciler.local import Server, Settings
-from reconciler.render.documents import PlanDocument
 from tests.canary import SECRET
 
 if TYPE_CHECKING:

@@ -64,9 +64,9 @@ def _print_styled(lines: Iterable[Line], console: Console) -> None:
 
 def print_document(document: BaseModel) -> None:
     """Print one JSON document to stdout."""
-    from reconciler.render.documents import dump
+    from reconciler.engine.plan_file import to_json
 
-    sys.stdout.write(dump(document))
+    sys.stdout.write(to_json(document))
 
 
 def write_foreign(content: str, stream: TextIO) -> None:

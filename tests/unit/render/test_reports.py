@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from reconciler.base.errors import EXPLANATIONS, Position, Problem
 from reconciler.base.words import aim, typed
 from reconciler.core.plan import Plan
+from reconciler.engine.plan_file import plan_document, to_json
 from reconciler.render import documents as document
 from reconciler.render import markdown, text
 from reconciler.render.github import github
@@ -92,8 +93,8 @@ def test_github_prints_one_command_a_problem_whatever_is_in_it(found: list[Probl
     "told",
     [
         lambda one: text.plain(text.problems([one])),
-        lambda one: document.dump(document.problems([one])),
-        lambda one: document.dump(document.plan(Plan(STACK, HERE, (), refusals=(one,)))),
+        lambda one: to_json(document.problems([one])),
+        lambda one: to_json(plan_document(Plan(STACK, HERE, (), refusals=(one,)))),
         lambda one: markdown.plan(Plan(STACK, HERE, (), refusals=(one,)), None),
         lambda one: sarif([one]),
         lambda one: github([one]),
