@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from reconciler import __version__
-from reconciler.base.errors import EXPLANATIONS, Refused, UdfsError, UsageError, count
+from reconciler.base.errors import Refused, UdfsError, UsageError, count
 from reconciler.base.words import safe, typed
 from reconciler.cli.support.options import (
     Options,
@@ -125,10 +125,13 @@ def schema(document: Literal["udfs.yaml", "policy.yaml", "plan.json"]) -> int:
 @format_option
 def explain(code: str | None, format: Literal["text", "json"]) -> int:
     """Explain an error code such as E214; without one, list them all."""
+    from reconciler.base.explanations import load_explanations
+
+    explanations = load_explanations()
     wanted = (code or "").upper()
-    if wanted and wanted not in EXPLANATIONS:
+    if wanted and wanted not in explanations:
         raise UsageError("E902", f"no code '{code}'", hint="udfs explain lists them all")
-    chosen = {wanted: EXPLANATIONS[wanted]} if wanted else EXPLANATIONS
+    chosen = {wanted: explanations[wanted]} if wanted else explanations
     if format == "json":
         print(json.dumps({key: {"title": one.title, "text": one.text} for key, one in chosen.items()}, indent=2))
     elif wanted:

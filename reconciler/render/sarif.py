@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from reconciler import __version__
-from reconciler.base.errors import EXPLANATIONS
+from reconciler.base.explanations import load_explanations
 from reconciler.base.words import typed
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def merged(documents: Iterable[dict[str, Any]]) -> str:
 
 
 def _rule(code: str) -> dict[str, Any]:
-    explained = EXPLANATIONS[code]
+    explained = load_explanations()[code]
     return {
         "id": code,
         "shortDescription": {"text": explained.title},

@@ -13,7 +13,7 @@ from typing import TextIO, cast
 
 import pytest
 
-from reconciler.base.errors import EXPLANATIONS
+from reconciler.base.explanations import load_explanations
 from reconciler.base.names import resource_key
 from reconciler.cli import run
 from reconciler.cli.support import identity, output
@@ -215,7 +215,7 @@ def test_a_terminal_that_goes_away_ends_a_run_as_ctrl_c_does(project: Path) -> N
 
 
 def test_the_codes_of_the_machine_are_explained() -> None:
-    assert {"E904", "E999"} <= set(EXPLANATIONS)
+    assert {"E904", "E999"} <= set(load_explanations())
 
 
 # --- Who applies -------------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from reconciler.base.errors import EXPLANATIONS
+from reconciler.base.explanations import load_explanations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -60,7 +60,7 @@ def _idle(
     for code, column in codes.items():
         if (line, code) in used:
             continue
-        if code in EXPLANATIONS and code.startswith(("E8", "E550")):
+        if code in load_explanations() and code.startswith(("E8", "E550")):
             message, hint = f"nothing is found here that ignore[{code}] would silence", "remove it"
         else:
             message, hint = (

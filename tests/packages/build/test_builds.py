@@ -17,7 +17,8 @@ from zipfile import ZipFile
 
 import pytest
 
-from reconciler.base.errors import EXPLANATIONS, InterpreterError, PackageError
+from reconciler.base.errors import InterpreterError, PackageError
+from reconciler.base.explanations import load_explanations
 from reconciler.manifest.runtimes import PLATFORMS, RUNTIMES
 from reconciler.packages.build import Options, Source, zig
 from reconciler.packages.inspect import gate
@@ -52,7 +53,7 @@ def newest_glibc(built: Built) -> tuple[int, ...]:
 
 def code_of(error: pytest.ExceptionInfo[PackageError]) -> list[str]:
     codes = [problem.code for problem in error.value.problems]
-    assert set(codes) <= set(EXPLANATIONS)
+    assert set(codes) <= set(load_explanations())
     return codes
 
 

@@ -16,7 +16,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.base.errors import EXPLANATIONS, InvalidManifest
+from reconciler.base.errors import InvalidManifest
+from reconciler.base.explanations import load_explanations
 from reconciler.manifest.load import IMPLICIT_TARGET, load
 from reconciler.manifest.model import Manifest
 from reconciler.manifest.reader import MAX_PROBLEMS
@@ -208,7 +209,7 @@ def outcome(content: bytes) -> None:
     lines = content.decode("utf-8", "replace").split("\n")
     assert 0 < len(problems) <= MAX_PROBLEMS
     for problem in problems:
-        assert problem.code in EXPLANATIONS
+        assert problem.code in load_explanations()
         assert problem.at is not None
         assert problem.at.file == "udfs.yaml"
         assert 1 <= problem.at.line <= len(lines)

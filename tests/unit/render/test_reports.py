@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.base.errors import EXPLANATIONS, Position, Problem
+from reconciler.base.errors import Position, Problem
+from reconciler.base.explanations import load_explanations
 from reconciler.base.words import aim, typed
 from reconciler.core.plan import Plan
 from reconciler.engine.plan_file import plan_document, to_json
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 TEXT = st.text(max_size=30)
 PROBLEMS = st.builds(
     Problem,
-    st.sampled_from(sorted(EXPLANATIONS)),
+    st.sampled_from(sorted(load_explanations())),
     TEXT,
     st.none() | st.builds(Position, TEXT, st.integers(1, 99), st.integers(1, 99)),
     st.none() | TEXT,
