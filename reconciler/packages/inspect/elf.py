@@ -6,8 +6,8 @@ folders in which it looks for them first (RPATH, RUNPATH), and the version of ea
 (VERNEED) [System V ABI, gABI chapter 5; LSB, "Symbol Versioning"]. `read` returns that and nothing else; it judges
 nothing. Sections, which the linker ignores and ``strip`` removes, are not looked at.
 
-Parsers of whole ELF files build an object for each structure, which took a quarter of the time of a first plan; what is
-wanted here are six structures of a few numbers.
+Parsers of whole ELF files build an object for each structure: pyelftools takes 68 times as long for the same facts, a third of
+a first plan (DECISIONS 45). Six structures of a few numbers are all that is needed here.
 
 The bytes may be damaged or hostile: every read is bounded, and so is every loop. Whatever goes wrong is `Damaged`.
 """
