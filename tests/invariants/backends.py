@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from reconciler.base.names import Key, function_key, resource_key
 from reconciler.local import Server, Settings
 from reconciler.local.server.store import Store
-from reconciler.targets.maxcompute.client import Client, Credentials
+from reconciler.targets.maxcompute.client import Client
+from reconciler.targets.maxcompute.signing import Credentials
 from reconciler.targets.maxcompute.target import MaxCompute
 from tests.canary import SECRET
 from tests.invariants.model import Clock, File, Modelled, Service, Wire

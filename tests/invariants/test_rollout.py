@@ -21,7 +21,8 @@ from reconciler.local import Server
 from reconciler.local.server.rows import Place
 from reconciler.manifest.load import load
 from reconciler.packages.fetch.cache import Cache
-from reconciler.targets.maxcompute.client import Client, Credentials
+from reconciler.targets.maxcompute.client import Client
+from reconciler.targets.maxcompute.signing import Credentials
 from reconciler.targets.maxcompute.target import MaxCompute
 from reconciler.workflow import steps as workflow
 from tests.canary import SECRET

@@ -22,7 +22,8 @@ from reconciler.cli import run
 from reconciler.local import Server, Settings
 from reconciler.local.server.rows import Function, Place, Resource
 from reconciler.local.server.store import Store
-from reconciler.targets.maxcompute.client import Client, Credentials
+from reconciler.targets.maxcompute.client import Client
+from reconciler.targets.maxcompute.signing import Credentials
 from reconciler.targets.maxcompute.target import MaxCompute
 from tests.canary import SECRET, require_absent_under
 

@@ -20,7 +20,8 @@ from reconciler.core.plan import make
 from reconciler.core.record import Holder
 from reconciler.engine.apply import Silent
 from reconciler.engine.attempt import Patience
-from reconciler.targets.maxcompute.client import Client, Credentials
+from reconciler.targets.maxcompute.client import Client
+from reconciler.targets.maxcompute.signing import Credentials
 from reconciler.targets.maxcompute.target import MaxCompute
 from reconciler.workflow import steps as workflow
 from tests.canary import SECRET

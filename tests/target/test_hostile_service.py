@@ -22,7 +22,8 @@ from reconciler.core.diff import Action, Change
 from reconciler.core.state import Desired, Function, Live, Marker, Resource
 from reconciler.local import Server
 from reconciler.targets.maxcompute import client, read, write
-from reconciler.targets.maxcompute.client import Client, Credentials
+from reconciler.targets.maxcompute.client import Client
+from reconciler.targets.maxcompute.signing import Credentials
 from reconciler.targets.maxcompute.target import MaxCompute
 from reconciler.testing import jobs
 

@@ -21,7 +21,8 @@ from reconciler.core.state import Function, Resource
 from reconciler.engine import lease, ledger
 from reconciler.engine.apply import Silent
 from reconciler.engine.ledger import dump, epoch_of, is_entry, parse
-from reconciler.targets.maxcompute.client import Client, Credentials
+from reconciler.targets.maxcompute.client import Client
+from reconciler.targets.maxcompute.signing import Credentials
 from reconciler.targets.maxcompute.target import MaxCompute
 from reconciler.workflow import steps as workflow
 from tests.canary import SECRET

@@ -14,7 +14,8 @@ from reconciler.core.diff import Action, Change
 from reconciler.core.state import Desired, Function, Live, Marker, Resource
 from reconciler.local import Server, Settings
 from reconciler.targets.maxcompute import write
-from reconciler.targets.maxcompute.client import Client, Credentials
+from reconciler.targets.maxcompute.client import Client
+from reconciler.targets.maxcompute.signing import Credentials
 from reconciler.targets.maxcompute.target import MaxCompute
 
 if TYPE_CHECKING:

@@ -1,8 +1,8 @@
 """
-Requests to MaxCompute: signed and sent by PyODPS's `RestClient`, every failure an error of ours.
+Requests to MaxCompute: signed, sent and bounded; every failure an error of ours.
 
-The client is built without the ``ODPS`` entry object, whose constructor asks for ``/logview/host`` and whose calls ask
-for ``/tenants``; neither is needed for resources and functions [seen on the wire, PyODPS 0.13.2].
+A read is repeated when it fails in passing; a write is sent once, because a stream that is half read cannot be sent again. No
+redirect is followed: the body and the security token would go to wherever the answer says.
 """
 
 from __future__ import annotations
@@ -10,26 +10,26 @@ from __future__ import annotations
 import ipaddress
 import logging
 import re
+import threading
+import time
 from dataclasses import dataclass
 from datetime import timezone
 from email.utils import parsedate_to_datetime
-from functools import lru_cache, partial
-from io import BytesIO
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from urllib.parse import quote, urlsplit
-from xml.etree import ElementTree as ET
 
 import requests
-from odps import errors as odps_errors
-from odps.accounts import CloudAccount, StsAccount, from_environments
-from odps.rest import RestClient
 from urllib3.exceptions import NewConnectionError
 
 from reconciler.base.errors import AccessError, ServiceError, StalePlan
+from reconciler.targets.maxcompute.refusal import Refusal, refusal_of
+from reconciler.targets.maxcompute.signing import Credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
+    from xml.etree.ElementTree import Element
 
 # PyODPS logs each request with its headers at DEBUG, Authorization included, and a token that it reloads at INFO.
 logging.getLogger("odps").setLevel(logging.WARNING)
@@ -51,6 +51,11 @@ _SHORTEST_SECRET = 8
 _TIMEOUT = (10.0, 120.0)
 """Seconds to connect, and between two pieces of an answer. A merge of parts answers only when it is done."""
 
+_PAUSES = (0.1, 0.2, 0.4, 0.8)
+"""Seconds before a read is repeated."""
+
+_PASSING = {502, 503, 504}
+"""Answers for which a read is repeated; so it is for connections that fail."""
 
 _REACH = "check `endpoint` of the target (it ends in /api), the network and the proxy settings"
 _OUTCOMES: dict[int, Literal["safe", "unknown"]] = {
@@ -65,18 +70,6 @@ _OUTCOMES: dict[int, Literal["safe", "unknown"]] = {
 _UNKNOWN = "whether the change was made is not known; run the same command again, it looks first"
 
 
-@dataclass(frozen=True, repr=False)
-class Credentials:
-    """An access key; never printed."""
-
-    access_id: str
-    secret: str
-    token: str | None = None
-
-    def __repr__(self) -> str:
-        return "Credentials(…)"
-
-
 class Client:
     """One project, and a schema in it, at one endpoint."""
 
@@ -85,15 +78,14 @@ class Client:
     ) -> None:
         """Without credentials, use what PyODPS finds in its own environment variables (E607 if nothing)."""
         self.endpoint, self.project, self.schema = endpoint.rstrip("/"), project, schema
-        account = _account(credentials)
-        # A client that retries a streamed PUT would send what is left of the stream; writes are never retried here.
-        self._once = RestClient(account, self.endpoint, project, schema, user_agent=user_agent, retry_enabled=False)
-        self._again = self._once.with_retry_enabled(True)
-        self._account = account
+        self._account = credentials or _found_by_pyodps()
+        self._agent = user_agent
+        # A session is not safe to be shared by threads.
+        self._sessions = threading.local()
         self._date = ""
 
     def get(self, path: str, **params: str) -> Answer:
-        """Read; repeated by PyODPS when the connection fails or the answer is 502, 503 or 504."""
+        """Read; repeated when the connection fails or the answer is 502, 503 or 504."""
         return self._send("get", path, params, again=True)
 
     def send(
@@ -104,7 +96,7 @@ class Client:
 
     def stream(self, path: str) -> Iterable[bytes]:
         """Read a body of any size in pieces."""
-        answer = self._send("get", path, {}, again=True, stream=True)
+        answer = self._send("get", path, {}, again=True, streaming=True)
         try:
             yield from answer.response.iter_content(_BLOCK)
         except requests.RequestException as cause:
@@ -112,32 +104,90 @@ class Client:
         finally:
             answer.response.close()
 
-    def _send(self, method: str, path: str, params: dict[str, str], *, again: bool = False, **kwargs: Any) -> Answer:
-        rest = self._again if again else self._once
+    def _send(
+        self,
+        method: str,
+        path: str,
+        params: dict[str, str],
+        *,
+        again: bool = False,
+        headers: Mapping[str, str] | None = None,
+        data: Iterable[bytes] | bytes | None = None,
+        streaming: bool = False,
+    ) -> Answer:
         place = f"/projects/{quote(self.project, safe='')}{path}"
         _log.debug("%s %s%s", method.upper(), place, f"?{'&'.join(params)}" if params else "")
-        self._tame(rest.session)
-        hooks = {"response": partial(self._bounded, streaming=kwargs.get("stream", False))}
+        scope = {"curr_project": self.project, **({"curr_schema": self.schema} if self.schema else {})}
+        request = requests.Request(
+            method.upper(),
+            self.endpoint + place,
+            # The service takes the second one as the program's name, and signs it.
+            headers={**(headers or {}), "User-Agent": self._agent, "x-odps-user-agent": self._agent},
+            params={**params, **scope},
+            data=data,
+        )
         try:
-            response = rest.request(
-                self.endpoint + place, method, params=params, timeout=_TIMEOUT, hooks=hooks, **kwargs
-            )
-        except odps_errors.ODPSError as cause:
-            self.refused(cause)
+            answer = self._patiently(request, streaming) if again else self._once(request, streaming)
+            # Nothing was done, so a write may be sent again, if its body can be.
+            if not answer.is_ok and (data is None or isinstance(data, bytes)) and self._has_reloaded(answer):
+                answer = self._once(request, streaming)
         except requests.RequestException as cause:
-            self.unreachable(cause, hint=_REACH if again else _UNKNOWN)
+            never_left = again or isinstance(cause, requests.ConnectTimeout)
+            self.unreachable(cause, hint=_REACH if never_left else _UNKNOWN)
         except (ValueError, UnicodeError) as cause:
-            # PyODPS decodes an error's body without asking what it is.
             raise self.garbage() from cause
-        return Answer(self, response)
+        if not answer.is_ok:
+            self.refused(refusal_of(answer.status, answer.headers, answer.body))
+        return answer
+
+    def _patiently(self, request: requests.Request, streaming: bool) -> Answer:
+        """Send a read until it is answered, as often as there are pauses."""
+        for pause in _PAUSES:
+            try:
+                answer = self._once(request, streaming)
+                if answer.status not in _PASSING:
+                    return answer
+            except (requests.ConnectionError, requests.ReadTimeout) as error:
+                _log.debug("again, after %s", type(error).__name__)
+            time.sleep(pause)
+        return self._once(request, streaming)
+
+    def _once(self, request: requests.Request, streaming: bool) -> Answer:
+        prepared = request.prepare()
+        self._account.sign_request(prepared, self.endpoint)
+        session = self._session()
+        settings: Any = session.merge_environment_settings(prepared.url, {}, True, None, None)
+        # Not by the session, which would read a redirect's body to its end before anybody sees that it is one.
+        response = session.get_adapter(prepared.url or "").send(prepared, timeout=_TIMEOUT, **settings)
+        return self._bounded(response, streaming=streaming)
+
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._sessions, "session", None)
+        if session is None:
+            session = self._sessions.session = requests.Session()
+            self._tame(session)
+        return session
+
+    def _has_reloaded(self, answer: Answer) -> bool:
+        """Say whether a token was refused as expired, and the account, one of PyODPS's, looked for a newer one."""
+        refusal = refusal_of(answer.status, answer.headers, answer.body)
+        if isinstance(self._account, Credentials) or refusal.code != "AuthenticationRequestExpired":
+            return False
+        self._account.reload(True)
+        return True
 
     def entry(self) -> Any:
         """Return PyODPS's entry object, for what needs its models: SQL."""
         from odps import ODPS
+        from odps.accounts import CloudAccount, StsAccount
 
+        account = self._account
+        if isinstance(account, Credentials):
+            key = (account.access_id, account.secret)
+            account = StsAccount(*key, account.token) if account.token else CloudAccount(*key)
         # Without a host for Logview it would ask for one at once, before it is tamed.
         made = ODPS(
-            account=self._account,
+            account=account,
             project=self.project,
             endpoint=self.endpoint,
             schema=self.schema,
@@ -148,18 +198,14 @@ class Client:
         return made
 
     def _tame(self, session: requests.Session) -> None:
-        """Keep a session, of which there is one a thread, from going where the endpoint did not say."""
+        """Keep a session, PyODPS's or our own, from going where the endpoint did not say."""
         session.max_redirects = 0
         if _is_loopback(self.endpoint):
             # A proxy's loopback is another machine, and what is signed for this one is none of its business.
             session.trust_env = False
 
-    def _bounded(self, response: requests.Response, *, streaming: bool, **_: Any) -> requests.Response | None:
-        """
-        Look at an answer before anything else does: no redirect is followed, and no body is taken that never ends.
-
-        requests would forward the body and the security token to wherever the answer says.
-        """
+    def _bounded(self, response: requests.Response, *, streaming: bool) -> Answer:
+        """Return an answer with its body, unless that is to be streamed; a redirect is an error, and a body without end."""
         if 300 <= response.status_code < 400:
             response.close()
             place = urlsplit(response.headers.get("Location", "")).netloc.rpartition("@")[2] or "another place"
@@ -170,9 +216,8 @@ class Client:
         if named:
             # A refusal tells the time as well: while nothing but refusals come, leases run out all the same.
             self._date = response.headers.get("Date") or self._date
-        foreign = response.ok and not named
-        if streaming and response.ok and not foreign:
-            return None
+        if streaming and response.ok and named:
+            return Answer(self, response)
         body = bytearray()
         for piece in response.iter_content(_SMALL_BLOCK):
             body += piece
@@ -180,12 +225,9 @@ class Client:
                 response.close()
                 code = TOO_LARGE if response.ok else ""
                 raise self.garbage(f"the answer has more than {_MAX_ANSWER >> 20} MiB", code=code)
-        if foreign:
+        if response.ok and not named:
             raise self.garbage(repr(" ".join(body[:200].decode("utf-8", "replace").split())))
-        if not response.ok and (b"\0" in body or b"<!ENTITY" in body):
-            # PyODPS parses an error's body without asking what is in it.
-            body.clear()
-        return _whole(response, bytes(body))
+        return Answer(self, response, bytes(body))
 
     def redact(self, text: str) -> str:
         """Take out what a service, or a library, may echo of the credentials."""
@@ -217,15 +259,15 @@ class Client:
             raise ServiceError("E604", f"{self._host} does not tell the time: {self.redact(self._date)[:40]!r}")
         return told
 
-    def refused(self, cause: odps_errors.ODPSError) -> NoReturn:
+    def refused(self, refusal: Refusal, cause: Exception | None = None) -> NoReturn:
         """Raise the error for an answer that says no."""
-        status, code = cause.status_code, self.redact(str(cause.code or ""))[:100]
-        told = " ".join(self.redact(str(cause.args[0] if cause.args else cause)).split())
-        request = self.redact(str(cause.request_id or ""))[:100]
-        reason = f"{told[:300]} (request {request})" if request else told[:300]
+        status, code = refusal.status, self.redact(refusal.code)[:100]
+        message = " ".join(self.redact(refusal.message).split())
+        request = self.redact(refusal.request)[:100]
+        reason = f"{message[:300]} (request {request})" if request else message[:300]
         if status is None:
             raise ServiceError(
-                "E601", f"{self._host} does not answer: {told[:300]}", hint=_REACH, outcome="safe"
+                "E601", f"{self._host} does not answer: {message[:300]}", hint=_REACH, outcome="safe"
             ) from cause
         if status == 401 or code in _BAD_CREDENTIALS:
             raise AccessError("E602", f"{self._host} refuses the credentials: {reason}", hint=_KEYS, status=status)
@@ -233,7 +275,7 @@ class Client:
             raise AccessError(
                 "E603", f"not permitted in project '{self.project}': {reason}", status=status, service_code=code
             )
-        if code == "NoSuchProject" or "ODPS-0420111" in told:
+        if code == "NoSuchProject" or "ODPS-0420111" in message:
             raise ServiceError(
                 "E606",
                 f"{self._host} has no project '{self.project}'",
@@ -241,17 +283,17 @@ class Client:
                 status=status,
                 service_code="NoSuchProject",
             )
-        if code == str(status) or not code:
+        if not code:
             if status == 404:
                 raise ServiceError("E605", reason, status=status, service_code="NoSuchObject")
-            raise self.garbage(repr(told), status) from cause
+            raise self.garbage(repr(message), status) from cause
         raise ServiceError(
             "E605",
             f"the service answers {code}: {reason}",
             status=status,
             service_code=code,
             outcome=_OUTCOMES.get(status, "final"),
-            retry_after=_seconds(cause),
+            retry_after=refusal.retry_after,
         )
 
     def unreachable(self, cause: Exception, hint: str = _REACH) -> NoReturn:
@@ -282,21 +324,37 @@ class Answer:
 
     client: Client
     response: requests.Response
+    body: bytes = b""
+    """Empty where the response is streamed."""
+
+    @property
+    def status(self) -> int:
+        return self.response.status_code
+
+    @property
+    def is_ok(self) -> bool:
+        return self.status < 400
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return self.response.headers
 
     def header(self, name: str, default: str = "") -> str:
-        return str(self.response.headers.get(name, default))
+        return str(self.headers.get(name, default))
 
-    def xml(self, root: str) -> ET.Element:
+    def xml(self, root: str) -> Element:
         """Return the body as an element named `root`; E604 for anything else, a DOCTYPE or another encoding included."""
-        body = self.response.content
+        from xml.etree import ElementTree as ET
+
         try:
             # Read as UTF-8 whatever the XML declares, so that what is looked for below cannot be spelled otherwise.
-            text = body.decode("utf-8-sig")
+            text = self.body.decode("utf-8-sig")
             if "<!DOCTYPE" in text:
                 raise self.client.garbage("a DOCTYPE")
             element = ET.fromstring(text)
         except (UnicodeDecodeError, ET.ParseError) as cause:
-            raise self.client.garbage(repr(" ".join(body[:200].decode("utf-8", "replace").split()))) from cause
+            beginning = self.body[:200].decode("utf-8", "replace")
+            raise self.client.garbage(repr(" ".join(beginning.split()))) from cause
         if element.tag != root:
             raise self.client.garbage(repr(f"<{element.tag}>"))
         return element
@@ -314,20 +372,19 @@ def gone_stale(key: object, told: str) -> StalePlan:
     )
 
 
-def _account(credentials: Credentials | None) -> Any:
-    if credentials is None:
-        found = from_environments()
-        if found is None:
-            raise AccessError(
-                "E607",
-                "no credentials were found in the environment",
-                hint="set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET; temporary ones also have "
-                "an ALIBABA_CLOUD_SECURITY_TOKEN",
-            )
-        return found
-    if credentials.token:
-        return StsAccount(credentials.access_id, credentials.secret, credentials.token)
-    return CloudAccount(credentials.access_id, credentials.secret)
+def _found_by_pyodps() -> Any:
+    """Return the account that PyODPS makes of its own environment variables; E607 if it makes none."""
+    from odps.accounts import from_environments
+
+    account = from_environments()
+    if account is None:
+        raise AccessError(
+            "E607",
+            "no credentials were found in the environment",
+            hint="set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET; temporary ones also have "
+            "an ALIBABA_CLOUD_SECURITY_TOKEN",
+        )
+    return account
 
 
 @lru_cache(maxsize=4096)
@@ -341,18 +398,9 @@ def moment(text: str) -> datetime | None:
         return None
 
 
-def _whole(response: requests.Response, body: bytes) -> requests.Response:
-    """Return a response whose body has been read."""
-    read = requests.Response()
-    read.status_code, read.headers, read.reason = response.status_code, response.headers, response.reason
-    read.url, read.request, read.encoding = response.url, response.request, response.encoding
-    read.raw = BytesIO(body)
-    return read
-
-
 def _secrets_of(account: Any) -> tuple[str, ...]:
     """Return what no message may hold, also as `repr` writes it, the longest first."""
-    names = ("secret_access_key", "sts_token", "token")
+    names = ("secret", "secret_access_key", "sts_token", "token")
     found = {value for name in names if isinstance(value := getattr(account, name, None), str)}
     found |= {repr(value)[1:-1] for value in found}
     return tuple(sorted((one for one in found if len(one) >= _SHORTEST_SECRET), key=len, reverse=True))
@@ -378,13 +426,6 @@ def _never_sent(cause: BaseException) -> bool:
         return True
     inner = _inner(cause)
     return inner is not None and _never_sent(inner)
-
-
-def _seconds(cause: odps_errors.ODPSError) -> float | None:
-    """Return what Retry-After asks for, in seconds; its form as a date is not read."""
-    headers = getattr(cause, "response_headers", None) or {}
-    text = str(headers.get("Retry-After", ""))
-    return float(text) if text.isdigit() else None
 
 
 def _plainly(cause: Exception) -> str:

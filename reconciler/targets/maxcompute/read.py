@@ -98,7 +98,7 @@ def _entry(client: Client, name: str) -> Entry:
 def fetch(client: Client, name: str) -> bytes | None:
     """Return a resource's content whole, or None; for entries of the ledger, not for artifacts."""
     try:
-        return client.get(f"{RESOURCES}/{quote(name, safe='')}").response.content
+        return client.get(f"{RESOURCES}/{quote(name, safe='')}").body
     except ServiceError as error:
         if error.service_code == "NoSuchObject":
             return None
@@ -232,7 +232,7 @@ def _pages(client: Client, path: str, root: str, item: str, ended: Event) -> Ite
 
     def fetch(marker: str) -> tuple[Answer, Future[Any] | None]:
         answer = client.get(path, expectmarker="true", **({"marker": marker} if marker else {}))
-        begins = _BEGINNING.match(answer.response.content[:_LONGEST_BEGINNING])
+        begins = _BEGINNING.match(answer.body[:_LONGEST_BEGINNING])
         following = (begins["marker"] or b"").decode() if begins else _text(answer.xml(root), "Marker")
         if not following:
             return answer, None

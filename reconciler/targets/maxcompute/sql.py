@@ -15,11 +15,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import requests
-from odps import errors as odps_errors
-from odps import options
 
 from reconciler.base.errors import FunctionFailed, Position, Problem, ServiceError, UdfsError, UsageError
 from reconciler.core.target import Answer
+from reconciler.targets.maxcompute.refusal import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +35,9 @@ _SCRIPT = "ODPS-0123055"
 
 def run(client: Client, sql: str, settings: Mapping[str, str], name: str) -> Answer:
     """Run a statement and return its rows; `name` is what errors call its text."""
+    from odps import errors as odps_errors
+    from odps import options
+
     entry = client.entry()
     before = options.sql.parse_set_as_hints
     options.sql.parse_set_as_hints = False  # they are taken off already, and counted by their lines
@@ -45,12 +47,21 @@ def run(client: Client, sql: str, settings: Mapping[str, str], name: str) -> Ans
         return _answer(instance)
     except odps_errors.ODPSError as error:
         if error.instance_id is None:
-            client.refused(error)
+            client.refused(_refusal(error), error)
         raise _failed(error, sql, name, client) from None
     except requests.RequestException as error:
         client.unreachable(error)
     finally:
         options.sql.parse_set_as_hints = before
+
+
+def _refusal(error: Any) -> Refusal:
+    """Return an error of PyODPS's as the answer that it was made of."""
+    code = str(error.code or "")
+    message = str(error.args[0] if error.args else error)
+    request = str(error.request_id or "")
+    # Where the body has no code of the service's, PyODPS takes the status for one.
+    return Refusal(error.status_code, "" if code == str(error.status_code) else code, message, request)
 
 
 def _wait(instance: Any) -> None:
