@@ -59,6 +59,10 @@ _ROOT, _KEY, _VALUE, _ITEM, _DONE = range(5)
 """What the next event will be, seen from the collection that is open."""
 
 
+_TOO_DEEP = "exceeded maximum nesting depth"
+"""What libyaml says of 1,000 open collections [seen with PyYAML 6.0.4]."""
+
+
 class Mapping(dict[str, Any]):
     """A mapping of the file; `marks` has the offsets of each key and of its value."""
 
@@ -281,8 +285,16 @@ def _parse(document: Document) -> None:
     # With forbidden characters replaced the rest can still be judged, unless the parser trips over the replacement.
     was_clean = document.whole
     text = document.text if was_clean else _FORBIDDEN.sub("\ufffd", document.text)
+    before = len(document.problems)
     try:
-        _build(document, parser()(text))
+        try:
+            _build(document, parser()(text))
+        except yaml.MarkedYAMLError as error:
+            if error.problem != _TOO_DEEP:
+                raise
+            # libyaml looks ahead and gives up before it has told of any; the pure parser tells one after the other.
+            del document.problems[before:]
+            _build(document, _PureParser(text))
     except yaml.MarkedYAMLError as error:
         if was_clean:
             _not_yaml(document, error)

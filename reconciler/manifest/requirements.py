@@ -106,7 +106,9 @@ def _distribution(text: str, hashes: tuple[str, ...]) -> Wanted | Refused:
         read = Requirement(text)
     except (InvalidRequirement, RecursionError) as error:
         is_path = "/" in text or text.endswith(_ARCHIVES)
-        reason = "too many parentheses" if isinstance(error, RecursionError) else str(error).partition("\n")[0]
+        # packaging counts them from 26.4 on; before that, Python did.
+        is_deep = isinstance(error, RecursionError) or "nested more than" in str(error)
+        reason = "too many parentheses" if is_deep else str(error).partition("\n")[0]
         hint = "a path begins with './'" if is_path else f"as in 'numpy==1.21.6': {reason}"
         return Refused("E470", f"{quoted(text)} is not a requirement", hint)
     if read.url:

@@ -124,7 +124,7 @@ def test_memory_does_not_grow_with_the_number_of_rows(some_runner: Runner) -> No
     program = """
         import resource, sys
         from pathlib import Path
-        from reconciler.runner import Interpreter, Job, ResourceFile, call
+        from reconciler.local.runner import Interpreter, Job, ResourceFile, call
         interpreter = Interpreter(Path(sys.argv[1]), eval(sys.argv[2]), "", "")
         job = Job("m.F", (ResourceFile("m.py", "py", Path(sys.argv[3])),), sys.argv[4])
         text = "x" * 1000
@@ -485,7 +485,7 @@ def test_an_interrupt_ends_the_process_and_removes_its_directory(
     program = """
         import sys, tempfile
         from pathlib import Path
-        from reconciler.runner import Interpreter, Job, ResourceFile, call
+        from reconciler.local.runner import Interpreter, Job, ResourceFile, call
         tempfile.tempdir = sys.argv[5]
         interpreter = Interpreter(Path(sys.argv[1]), eval(sys.argv[2]), "", "")
         job = Job("m.F", (ResourceFile("m.py", "py", Path(sys.argv[3])),), sys.argv[4])
