@@ -26,11 +26,11 @@ from tests.house import (
 
 HOUSE = House(ROOT)
 
-VAGUE, VAGUE_TOO = 8.2, 11.5  # per cent; the first is to end under 1.5
-PARTICIPLES = 321
+VAGUE, VAGUE_TOO = 8.2, 11.4  # per cent; the first is to end under 1.5
+PARTICIPLES = 319
 CLASSES, FUNCTIONS = 39, 78  # public names in several modules; the first is to end under 8
-ROOM_CYCLES, FILE_CYCLES = 1, 1  # to end at none
-COMPLEX = 34  # to end at none
+ROOM_CYCLES, FILE_CYCLES = 0, 1  # to end at none
+COMPLEX = 33  # to end at none
 CLAUSES = 58
 
 

@@ -23,7 +23,7 @@ import requests
 from urllib3.exceptions import NewConnectionError
 
 from reconciler.base.errors import AccessError, ServiceError, StalePlan
-from reconciler.targets.maxcompute.refusal import Refusal, refusal_of
+from reconciler.targets.maxcompute.refusal import ServiceRefusal, refusal_of
 from reconciler.targets.maxcompute.signing import Credentials
 
 if TYPE_CHECKING:
@@ -259,7 +259,7 @@ class Client:
             raise ServiceError("E604", f"{self._host} does not tell the time: {self.redact(self._date)[:40]!r}")
         return told
 
-    def refused(self, refusal: Refusal, cause: Exception | None = None) -> NoReturn:
+    def refused(self, refusal: ServiceRefusal, cause: Exception | None = None) -> NoReturn:
         """Raise the error for an answer that says no."""
         status, code = refusal.status, self.redact(refusal.code)[:100]
         message = " ".join(self.redact(refusal.message).split())

@@ -18,7 +18,7 @@ _PHRASES = {401: "unauthorized", 404: "not found"}
 
 
 @dataclass(frozen=True)
-class Refusal:
+class ServiceRefusal:
     """An answer that says no."""
 
     status: int | None
@@ -32,7 +32,7 @@ class Refusal:
     """Seconds."""
 
 
-def refusal_of(status: int, headers: Mapping[str, str], body: bytes) -> Refusal:
+def refusal_of(status: int, headers: Mapping[str, str], body: bytes) -> ServiceRefusal:
     """Read an answer that is not ok, whatever its body holds."""
     request = headers.get("x-odps-request-id", "")
     # Its form as a date is not read.
@@ -41,9 +41,9 @@ def refusal_of(status: int, headers: Mapping[str, str], body: bytes) -> Refusal:
     for parts in (_xml, _json):
         if (found := parts(body)) is not None:
             code, message, name = found
-            return Refusal(status, code, message, name or request, seconds)
+            return ServiceRefusal(status, code, message, name or request, seconds)
     page = body.decode("utf-8", "replace").strip() or str(status)
-    return Refusal(status, "", _PHRASES.get(status, page), request, seconds)
+    return ServiceRefusal(status, "", _PHRASES.get(status, page), request, seconds)
 
 
 def _xml(body: bytes) -> tuple[str, str, str] | None:

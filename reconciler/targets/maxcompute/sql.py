@@ -18,7 +18,7 @@ import requests
 
 from reconciler.base.errors import FunctionFailed, Position, Problem, ServiceError, UdfsError, UsageError
 from reconciler.core.target import Answer
-from reconciler.targets.maxcompute.refusal import Refusal
+from reconciler.targets.maxcompute.refusal import ServiceRefusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,13 +55,13 @@ def run(client: Client, sql: str, settings: Mapping[str, str], name: str) -> Ans
         options.sql.parse_set_as_hints = before
 
 
-def _refusal(error: Any) -> Refusal:
+def _refusal(error: Any) -> ServiceRefusal:
     """Return an error of PyODPS's as the answer that it was made of."""
     code = str(error.code or "")
     message = str(error.args[0] if error.args else error)
     request = str(error.request_id or "")
     # Where the body has no code of the service's, PyODPS takes the status for one.
-    return Refusal(error.status_code, "" if code == str(error.status_code) else code, message, request)
+    return ServiceRefusal(error.status_code, "" if code == str(error.status_code) else code, message, request)
 
 
 def _wait(instance: Any) -> None:
