@@ -196,11 +196,11 @@ class _Workshop:
 
 def _prepared(manifest: Path, shown: str) -> Prepared:
     from reconciler.base.errors import UdfsError
-    from reconciler.cli.support.options import prepared
+    from reconciler.cli.support.options import Options, prepared
     from reconciler.manifest.load import load
 
     try:
-        return prepared(load(manifest, env=os.environ, shown=shown), warn=False)
+        return prepared(load(manifest, env=os.environ, shown=shown), Options(manifest, None, "text"), warn=False)
     except UdfsError as error:
         _stop(error)
 

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from reconciler.base.hints import Hint
+
 EXIT_CODES = {
     0: "done, or nothing to do",
     1: "the service failed, or an unexpected error",
@@ -57,7 +59,7 @@ class Problem:
     """One sentence without a full stop; names are quoted with '…'."""
 
     at: Position | None = None
-    hint: str | None = None
+    hint: Hint | None = None
     """What to do now."""
 
     source: str | None = None
@@ -86,7 +88,7 @@ class UdfsError(Exception):
         code: str,
         message: str,
         *,
-        hint: str | None = None,
+        hint: Hint | None = None,
         at: Position | None = None,
         source: str | None = None,
         detail: tuple[str, ...] = (),
@@ -140,7 +142,7 @@ class ServiceError(UdfsError):
         code: str,
         message: str,
         *,
-        hint: str | None = None,
+        hint: Hint | None = None,
         at: Position | None = None,
         source: str | None = None,
         status: int | None = None,

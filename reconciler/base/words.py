@@ -1,35 +1,11 @@
-"""Sizes, moments, commands to type, and text that came from elsewhere, for people."""
+"""Sizes, moments, and text that came from elsewhere, for people."""
 
 from __future__ import annotations
 
-import re
-from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
-
-_COMMAND = re.compile(r"\budfs ([a-z][a-z-]*)(?![\w-])(?! (?:-f|--file|--target)\b)")
-"""A command, where a hint names it without saying of which manifest."""
-
-_arguments: ContextVar[Callable[[str], str]] = ContextVar("arguments")
-
-
-def aim(arguments: Callable[[str], str]) -> None:
-    """
-    Let hints name commands with what `arguments` says of each from now on: ``-f`` and ``--target``, as they were given.
-
-    Typed without them, a command would be about another stack. So it is here, where every hint is told in whatever format,
-    and not left to those who print.
-    """
-    _arguments.set(arguments)
-
-
-def typed(hint: str | None) -> str:
-    """Return what to do now, with commands as they have to be typed."""
-    arguments = _arguments.get(None)
-    return _COMMAND.sub(lambda named: named[0] + arguments(named[1]), hint) if hint and arguments else hint or ""
 
 
 def size(number: int) -> str:

@@ -19,6 +19,11 @@ they depend on; `project` finds the files of a manifest and is the way in. Value
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from reconciler.base.hints import Hint
+
 from dataclasses import dataclass
 from typing import Literal
 
@@ -36,7 +41,7 @@ class Finding:
 
     code: str
     message: str
-    hint: str | None = None
+    hint: Hint | None = None
     width: int = 1
     source: str = ""
     """The line of text, for the caret."""

@@ -56,7 +56,7 @@ def disown(options: Options, names: tuple[str, ...], yes: bool, writers: int) ->
 
 
 def _own(options: Options, names: tuple[str, ...], make: Make, *, yes: bool, writers: int) -> int:
-    ready = prepared(loaded(options))
+    ready = prepared(loaded(options), options)
     # What is dropped may still be on its way into the folder.
     kept = tempfile.TemporaryDirectory(prefix="udfs-", ignore_cleanup_errors=True)
     with connected(ready.loaded) as target, kept as folder:

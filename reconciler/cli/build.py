@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from reconciler.base.errors import UsageError
+from reconciler.base.hints import Command
 from reconciler.cli.support.options import Options, command, declared_function, loaded, manifest_options, prepared
 from reconciler.cli.support.output import print_bytes, print_document, print_lines
 from reconciler.packages.export import export
@@ -40,9 +41,9 @@ def build(options: Options, out: Path | None, show: bool, functions: tuple[str, 
     wanted = [declared_function(manifest, name) for name in functions]
     if show and (len(wanted) != 1 or out is not None or options.as_json):
         raise UsageError(
-            "E901", "--source takes one function, and no --out or --format", hint="udfs build --source NAME"
+            "E901", "--source takes one function, and no --out or --format", hint=Command("build", "--source NAME")
         )
-    ready = prepared(manifest, warn=not options.as_json)
+    ready = prepared(manifest, options, warn=not options.as_json)
     if show:
         print_bytes(workflow.module(ready, wanted[0]).read_bytes())
         return
@@ -50,7 +51,7 @@ def build(options: Options, out: Path | None, show: bool, functions: tuple[str, 
     if out is not None:
         export([(one.name, one.content.path, one.content.sha256) for one in found], out)
     if options.as_json:
-        print_document(document.build(manifest.manifest.stack, found, out, ready.warnings))
+        print_document(document.build(manifest.manifest.stack, found, out, options.invocation.complete(ready.warnings)))
         return
     print_lines(shown.packed(found), sys.stderr)
     print_lines(shown.build(found))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.base.errors import UdfsError, UsageError
+from reconciler.base.hints import Command
 from reconciler.base.names import function_key
 from reconciler.base.words import safe
 from reconciler.cli.support.interpreter import explained, interpreter_for
@@ -105,7 +106,7 @@ def call(
     2026-05-01, arrays and maps JSON. NULL in capitals is SQL's NULL. In CSV it is \\N, or an empty cell that is no text.
     """
     if rows and args:
-        raise UsageError("E901", "ARGS and --input exclude each other", hint="udfs call --help")
+        raise UsageError("E901", "ARGS and --input exclude each other", hint=Command("call", "--help"))
     manifest = loaded(options)
     given = Rows(rows, str(rows), header=header) if rows else None
     with connected(manifest) as target, tempfile.TemporaryDirectory(prefix="udfs-") as folder:
@@ -173,9 +174,9 @@ def _not_deployed(function: str, manifest: Loaded) -> UsageError:
     known = {name.lower(): name for name in manifest.manifest.functions}
     project = f"project {manifest.target.project} (target {manifest.target_name})"
     if function_key(function).folded in known:
-        return UsageError("E703", f"function '{function}' is not in {project}", hint="udfs apply")
+        return UsageError("E703", f"function '{function}' is not in {project}", hint=Command("apply"))
     close = difflib.get_close_matches(function.lower(), known, 1)
-    guess = f"did you mean '{known[close[0]]}'?" if close else "udfs show lists the deployed ones"
+    guess = f"did you mean '{known[close[0]]}'?" if close else (Command("show"), " lists the deployed ones")
     return UsageError("E703", f"there is no function '{function}' in {project} or in the manifest", hint=guess)
 
 

@@ -14,6 +14,7 @@ import click
 
 from reconciler.base import files as whole
 from reconciler.base.errors import MachineError, UsageError
+from reconciler.base.hints import Command
 from reconciler.cli.support.options import Options, command, connected, loaded, manifest_options
 from reconciler.cli.support.output import note, print_document
 from reconciler.workflow import steps as workflow
@@ -96,9 +97,7 @@ def aimed(options: Options, found: Saved) -> Options:
         raise UsageError(
             "E520", f"the plan is for target '{target}', not '{options.target}'", hint="leave --target out"
         )
-    options = replace(options, target=target)
-    options.aim()
-    return options
+    return replace(options, target=target)
 
 
 def next_command(made: Plan, out: Path, options: Options, allow_deletes: int) -> str:
@@ -130,7 +129,7 @@ def read_whole(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        hint = "udfs plan --out FILE writes a plan, udfs dump --out FILE a dump"
+        hint = (Command("plan", "--out FILE"), " writes a plan, ", Command("dump", "--out FILE"), " a dump")
         raise UsageError("E521", f"'{file}' cannot be read: {error.strerror or error}", hint=hint) from None
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.base.errors import UsageError
+from reconciler.base.hints import Command
 from reconciler.cli.support.options import Options, cache, command, connected, loaded, manifest_options
 from reconciler.cli.support.output import note, print_document, print_lines
 from reconciler.manifest.load import understand
@@ -129,7 +130,7 @@ def _new(options: Options, file: Path, folder: Path, place: Place) -> Ground:
     """Return the ground for a new manifest, whose project another one names, or the command line."""
     source = None if place.project or not options.file.exists() else loaded(options)
     if source is None and place.project is None:
-        hint = "udfs import --project NAME --endpoint URL, or -f with a manifest that has targets"
+        hint = (Command("import", "--project NAME --endpoint URL"), ", or -f with a manifest that has targets")
         raise UsageError("E563", f"there is no '{options.file}' that says where the project is", hint=hint)
     if source is not None:
         _require_apart(source, folder, place)

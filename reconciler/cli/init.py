@@ -13,7 +13,8 @@ import click
 
 from reconciler import __version__
 from reconciler.base.errors import Refused, UdfsError, UsageError, count
-from reconciler.base.words import safe, typed
+from reconciler.base.hints import Command
+from reconciler.base.words import safe
 from reconciler.cli.support.options import (
     Options,
     cache_folder,
@@ -67,20 +68,20 @@ def validate(options: Options) -> int:
 
     try:
         manifest = loaded(options)
-        ready = prepared(manifest, warn=options.format == "text")
+        ready = prepared(manifest, options, warn=options.format == "text")
     except UdfsError as error:
         if options.format in {"text", "json"}:
             raise
-        _print_report(error.problems, options)
+        _print_report(options.invocation.complete(error.problems), options)
         return error.exit_code
     if breaches := workflow.breaches(ready):
         if options.format in {"text", "json"}:
             raise Refused.of(breaches)
-        _print_report(tuple(breaches), options)
+        _print_report(options.invocation.complete(breaches), options)
         return Refused.exit_code
     if options.format != "text":
         options.told.append("valid")
-        _print_report((*manifest.warnings, *ready.warnings), options)
+        _print_report(options.invocation.complete((*manifest.warnings, *ready.warnings)), options)
         return 0
     functions = len(manifest.manifest.functions)
     objects = len(ready.desired) - functions
@@ -130,7 +131,7 @@ def explain(code: str | None, format: Literal["text", "json"]) -> int:
     explanations = load_explanations()
     wanted = (code or "").upper()
     if wanted and wanted not in explanations:
-        raise UsageError("E902", f"no code '{code}'", hint="udfs explain lists them all")
+        raise UsageError("E902", f"no code '{code}'", hint=(Command("explain"), " lists them all"))
     chosen = {wanted: explanations[wanted]} if wanted else explanations
     if format == "json":
         print(json.dumps({key: {"title": one.title, "text": one.text} for key, one in chosen.items()}, indent=2))
@@ -245,7 +246,7 @@ def _project(options: Options) -> Iterator[Finding]:
         subject = "manifest" if first.code < "E6" else "target"
         # No manifest is no fault where none was asked for.
         bad = None if first.code == "E101" and not options.file.exists() else False
-        yield bad, subject, f"{first.code} {first.message}", typed(first.hint)
+        yield bad, subject, f"{first.code} {first.message}", options.invocation.spell(first.hint)
         return
     endpoint = manifest.target.endpoint
     told = f"{manifest.target_name}: project {manifest.target.project} at {endpoint}, {count(len(live), 'object')}"

@@ -71,10 +71,11 @@ def deps(options: Options, function: str | None) -> None:
     names = [declared_function(manifest, function)] if function else [*manifest.manifest.functions]
     artifacts = supply.artifacts_of(manifest, cache=cache(), env=os.environ, on_step=note)
     found = [of_function(name, manifest.manifest, artifacts) for name in names]
+    warnings = options.invocation.complete(artifacts.warnings)
     if options.as_json:
-        print_document(document.deps(manifest.manifest.stack, found, artifacts.warnings))
+        print_document(document.deps(manifest.manifest.stack, found, warnings))
         return
-    print_lines(text.problems(artifacts.warnings), sys.stderr)
+    print_lines(text.problems(warnings), sys.stderr)
     print_lines(shown.deps(found))
 
 

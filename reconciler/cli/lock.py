@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.base.errors import InvalidManifest, UsageError
+from reconciler.base.hints import Command
 from reconciler.base.words import safe
 from reconciler.cli.support.options import Options, cache, command, loaded, manifest_options
 from reconciler.cli.support.output import note, print_document, print_lines
@@ -37,7 +38,9 @@ def lock(options: Options, names: tuple[str, ...], upgrade: bool, check: bool) -
     """
     if names and not upgrade:
         raise UsageError(
-            "E901", "names of distributions go with --upgrade", hint=f"udfs lock --upgrade {' '.join(names)}"
+            "E901",
+            "names of distributions go with --upgrade",
+            hint=Command("lock", f"--upgrade {' '.join(names)}"),
         )
     if check and upgrade:
         raise UsageError("E901", "--check and --upgrade exclude each other")

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.base.errors import Refused, UsageError, count
+from reconciler.base.hints import Command
 from reconciler.cli import dump as saving
 from reconciler.cli.dump import refresh_option
 from reconciler.cli.support import several as fanout
-from reconciler.cli.support.confirm import Consent, ask, carry_out, print_warnings, writers_option
+from reconciler.cli.support.confirm import Consent, ask, carry_out, completed, print_warnings, writers_option
 from reconciler.cli.support.options import (
     Options,
     command,
@@ -84,16 +85,17 @@ def plan(
     For several targets there is one plan each; the exit code is the worst.
     """
     manifest_digest = saving.manifest_digest(options.file)
-    ready = prepared(loaded(options, warn=False), warn=False)
+    ready = prepared(loaded(options, warn=False), options, warn=False)
     if against is not None:
         reading, rival, now = saving.dumped(against, ready.loaded), None, datetime.now(timezone.utc)
     else:
         reading, rival, now = _look(ready.loaded, full=refresh == "full")
     made = workflow.make_plan(ready, reading, from_dump=against is not None, restoring=restore)
+    made = completed(made, options)
     if out is not None:
         saving.save(made, reading, out, manifest_digest, allow_deletes)
     # A saved plan is the same at any hour, so it is written before the hour counts.
-    made = workflow.warned(made, ready, now)
+    made = completed(workflow.warned(made, ready, now), options)
     options.told.append(text.summary(made))
     # While somebody else applies, what would come next is refused.
     following = None if rival else _next(made, options, out, allow_deletes, restore=restore)
@@ -138,7 +140,7 @@ def apply(
     consent = Consent(yes, allow_deletes, digest)
     if restore:
         # What a run was cut off from is no drift any more, so --restore would not carry on.
-        consent = replace(consent, again="what is left is in the next plan: udfs apply")
+        consent = replace(consent, again=("what is left is in the next plan: ", Command("apply")))
     if options.targets:
         _require_one(options, {"PLANFILE": planfile, "--digest": digest})
         return _apply_several(options, refresh, consent, writers, verification, restore=restore, keep_going=keep_going)
@@ -146,7 +148,7 @@ def apply(
         raise UsageError("E901", "--restore makes a plan, and a plan was given", hint="leave one of them out")
     if planfile is not None:
         return _apply_saved(planfile, options, refresh, consent, writers, verification)
-    ready = prepared(loaded(options))
+    ready = prepared(loaded(options), options)
     with connected(ready.loaded) as target:
         reading = target.read(full=refresh == "full")
         made = workflow.make_plan(ready, reading, restoring=restore)
@@ -176,15 +178,15 @@ def _apply_several(
     """Show the plans of all targets, ask once, and apply them in turn: each plan only as it was shown."""
     planned: dict[str, tuple[Prepared, Plan]] = {}
 
-    def look(ready: Prepared, target: Target) -> tuple[Reading, Plan]:
+    def look(ready: Prepared, target: Target, one: Options) -> tuple[Reading, Plan]:
         reading = target.read(full=refresh == "full")
         made = workflow.make_plan(ready, reading, restoring=restore)
-        return reading, workflow.in_time(made, ready.loaded, target)
+        return reading, completed(workflow.in_time(made, ready.loaded, target), one)
 
     def show(one: Options) -> int:
-        ready = prepared(loaded(one))
+        ready = prepared(loaded(one), one)
         with connected(ready.loaded) as target:
-            reading, made = look(ready, target)
+            reading, made = look(ready, target, one)
             _print_plan(made, one)
             one.told.append(text.summary(made))
             require_allowed(made, allow_deletes=consent.allow_deletes)
@@ -196,7 +198,7 @@ def _apply_several(
     def perform(one: Options) -> int:
         ready, shown = planned[one.target or ""]
         with connected(ready.loaded) as target:
-            reading, made = look(ready, target)
+            reading, made = look(ready, target, one)
             agreed = replace(consent, yes=True, digest=shown.digest)
             verify = verification.of(ready.loaded, target, one, writers)
             return carry_out(made, reading, target, ready.contents, one, agreed, writers, shown=True, verify=verify)
@@ -221,25 +223,26 @@ def _apply_saved(
 
     found = saving.saved_plan(planfile)
     options = saving.aimed(options, found)
-    if manifest := saving.manifest_digest(options.file):
-        saved.require_same_manifest(found, manifest, options.file)
-    ready = prepared(loaded(options))
-    saved.require_place(found, ready.loaded.manifest.stack, workflow.destination(ready.loaded))
-    saved.require_contents(found, ready.contents)
-    consent = replace(consent, allow_deletes=max(consent.allow_deletes, found.allow_deletes), again=fresh.AGAIN)
-    with connected(ready.loaded) as target:
+    with options.completing():
+        if manifest := saving.manifest_digest(options.file):
+            saved.require_same_manifest(found, manifest, options.file)
+        ready = prepared(loaded(options), options)
+        saved.require_place(found, ready.loaded.manifest.stack, workflow.destination(ready.loaded))
+        saved.require_contents(found, ready.contents)
+        consent = replace(consent, allow_deletes=max(consent.allow_deletes, found.allow_deletes), again=fresh.AGAIN)
+        with connected(ready.loaded) as target:
 
-        def look() -> Reading:
-            reading = target.read(full=refresh == "full")
-            saved.require_fresh(found, reading)
-            return reading
+            def look() -> Reading:
+                reading = target.read(full=refresh == "full")
+                saved.require_fresh(found, reading)
+                return reading
 
-        reading = look()
-        made = workflow.in_time(workflow.remake(ready, reading, found.plan, str(planfile)), ready.loaded, target)
-        verify = verification.of(ready.loaded, target, options, writers)
-        return carry_out(
-            made, reading, target, ready.contents, options, consent, writers, look_again=look, verify=verify
-        )
+            reading = look()
+            made = workflow.in_time(workflow.remake(ready, reading, found.plan, str(planfile)), ready.loaded, target)
+            verify = verification.of(ready.loaded, target, options, writers)
+            return carry_out(
+                made, reading, target, ready.contents, options, consent, writers, look_again=look, verify=verify
+            )
 
 
 @command()
@@ -264,7 +267,7 @@ def drift(options: Options, refresh: str) -> int:
 
     Exits with 2 when there is drift. What the manifest itself has changed since the last apply is none.
     """
-    ready = prepared(loaded(options))
+    ready = prepared(loaded(options), options)
     reading, rival, _ = _look(ready.loaded, full=refresh == "full")
     made, found = workflow.make_plan(ready, reading), workflow.find_drift(ready, reading)
     options.told.append(text.drift_summary(found))
@@ -296,18 +299,18 @@ def _print_drift(found: Drift, made: Plan, options: Options) -> None:
     from reconciler.render import github, markdown, sarif
 
     again = f"udfs apply{options.arguments()} --restore" if restoring(made, found).changes else None
-    problems = quoted(one.problem for one in found.drifted)
+    problems = quoted(options.invocation.complete(one.problem for one in found.drifted))
     match options.format:
         case "json":
             print_document(document.drift(found, made))
         case "markdown":
-            sys.stdout.write(markdown.drift(found, made, again, markdown.share(options.among)))
+            sys.stdout.write(markdown.drift(found, made, again, markdown.share(options.among), options.invocation))
         case "sarif":
             sys.stdout.write(sarif.sarif(problems))
         case "github":
             sys.stdout.write(github.github(problems))
         case "text":
-            print_lines(text.drift(found, made, again))
+            print_lines(text.drift(found, made, again, options.invocation))
 
 
 def _print_plan(made: Plan, options: Options, next_command: str | None = None) -> None:

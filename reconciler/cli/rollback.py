@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from reconciler.base.errors import count
-from reconciler.cli.support.confirm import Consent, carry_out, writers_option
+from reconciler.cli.support.confirm import Consent, carry_out, completed, writers_option
 from reconciler.cli.support.options import Options, command, connected, loaded, manifest_options
 from reconciler.cli.support.output import note, print_document, print_lines
 from reconciler.engine.plan_file import plan_document
@@ -50,6 +50,7 @@ def gc(options: Options, dry_run: bool, keep: int, yes: bool, writers: int) -> i
     manifest = loaded(options)
     with connected(manifest) as target:
         reading, made = workflow.make_collection(manifest, target, keep)
+        made = completed(made, options)
         if not made.changes and not options.as_json:
             print(f"Nothing to collect: {count(made.superseded, 'old version')} kept")
             return 0

@@ -9,6 +9,7 @@ from dataclasses import replace
 import click
 
 from reconciler.base.errors import UsageError, count
+from reconciler.base.hints import Command
 from reconciler.cli.support.options import Options, command, connected, loaded, query_options, require_sql
 from reconciler.cli.support.output import note, print_document, print_lines
 from reconciler.render import query as asked
@@ -32,7 +33,9 @@ def sql(options: Options, query: str | None) -> int:
     text = query if query is not None and query != "-" else _from_stdin()
     asked_for = queries.read(text)
     if not asked_for.sql.strip("; \n\t"):
-        raise UsageError("E732", "there is no statement", hint="udfs sql 'SELECT …', or udfs sql < query.sql")
+        raise UsageError(
+            "E732", "there is no statement", hint=(Command("sql", "'SELECT …'"), ", or ", Command("sql", "< query.sql"))
+        )
     require_sql(manifest)
     with connected(manifest) as target:
         needed, functions = workflow.settings_for(asked_for, manifest, target)
@@ -56,7 +59,9 @@ def sql(options: Options, query: str | None) -> int:
 
 def _from_stdin() -> str:
     if sys.stdin.isatty():
-        raise UsageError("E732", "no statement is given", hint="udfs sql 'SELECT …', or udfs sql < query.sql")
+        raise UsageError(
+            "E732", "no statement is given", hint=(Command("sql", "'SELECT …'"), ", or ", Command("sql", "< query.sql"))
+        )
     return sys.stdin.read()
 
 

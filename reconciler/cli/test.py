@@ -55,7 +55,7 @@ def test(options: Options, functions: tuple[str, ...], timeout: float, memory: i
     """
     manifest = loaded(options)
     cases = chosen(manifest, functions)
-    ready = prepared(manifest)
+    ready = prepared(manifest, options)
     subjects = list(_subjects(ready, cases))
     trials: list[Trial] = []
     bounds = Bounds(timeout, memory * 1_000_000 if memory else None)
@@ -126,7 +126,7 @@ def _tell(options: Options, manifest: Loaded, trials: list[Trial]) -> None:
     problems = list(dict.fromkeys(_problems(trials)))
     if problems:
         print()
-        print_lines(line for one in as_quoted(problems) for line in text.problem(one))
+        print_lines(line for one in as_quoted(options.invocation.complete(problems)) for line in text.problem(one))
     print()
     print_lines([tried.summary(trials)])
 

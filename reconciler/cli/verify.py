@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -57,7 +57,7 @@ def verify(options: Options, functions: tuple[str, ...], junit: Path | None) -> 
     if options.as_json:
         print_document(_document(manifest, trials, rolled_back=False))
     else:
-        _tell(trials)
+        _tell(trials, options)
     if not _has_failed(trials):
         return 0
     if not options.as_json and any(_is_wrong(one) for one in trials):
@@ -93,7 +93,7 @@ class Verification:
             print()
         trials = _run(manifest, target, options, cases)
         if not options.as_json:
-            _tell(trials)
+            _tell(trials, options)
         rolled_back = False
         if _has_failed(trials) and self.rolls_back and not changed:
             note("this apply changed nothing, so nothing is rolled back")
@@ -130,7 +130,7 @@ def _run(manifest: Loaded, target: Target, options: Options, cases: Sequence[tup
         return found
 
     for one in _trials(manifest, target, cases):
-        found.append(one)
+        found.append(replace(one, hint=options.invocation.spell(one.hint) or None))
         if not options.as_json:
             print_lines([tried.trial(one)])
             sys.stdout.flush()
@@ -155,7 +155,7 @@ def _trials(manifest: Loaded, target: Target, cases: Sequence[tuple[Case, ...]])
     )
 
 
-def _tell(trials: Sequence[Trial]) -> None:
+def _tell(trials: Sequence[Trial], options: Options) -> None:
     """Print what went wrong, and the tally."""
     if not trials:
         print("There is no test. Next: add `tests:` to a function of the manifest")
@@ -164,7 +164,7 @@ def _tell(trials: Sequence[Trial]) -> None:
     problems += [tried.unasked(one) for one in trials if one.verdict is Verdict.NOT_RUN]
     if problems:
         print()
-        told = as_quoted(dict.fromkeys(problems))
+        told = as_quoted(options.invocation.complete(dict.fromkeys(problems)))
         print_lines(line for one in told for line in text.problem(one))
     print()
     print_lines([tried.summary(trials)])
@@ -188,6 +188,7 @@ def _roll_back(manifest: Loaded, target: Target, options: Options, writers: int)
             raise report.error
     except UdfsError as error:
         # What brought us here is told by the exit code; this comes on top.
+        error.problems = options.invocation.complete(error.problems)
         print_error(error, as_json=False)
         return False
     if not options.as_json:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import Problem
+from reconciler.base.hints import Command
 from reconciler.core.diff import Action, Cause, Change, compare, differences
 from reconciler.core.plan import needs
 from reconciler.core.state import Live
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reconciler.base.errors import Position
+    from reconciler.base.hints import Hint
     from reconciler.base.names import Key
     from reconciler.core.diff import Clash, Difference
     from reconciler.core.plan import Plan
@@ -81,12 +83,17 @@ class Drifted:
     def problem(self) -> Problem:
         """The same as a finding, for those who collect findings."""
         detail = tuple(f"{one.field}: {one.new or '(none)'} → {one.old or '(none)'}" for one in self.differences)
+        hint: Hint
         if self.holder:
             hint = f"rename yours in the manifest; only stack '{self.holder}' can let go of it, by disowning it"
         elif self.kind is Kind.TAKEN:
-            hint = f"rename yours in the manifest, or take it over: udfs adopt {self.key.name}"
+            hint = ("rename yours in the manifest, or take it over: ", Command("adopt", self.key.name))
         else:
-            hint = "udfs plan shows what apply would do" if self.left else "to bring it back: udfs apply --restore"
+            hint = (
+                (Command("plan"), " shows what apply would do")
+                if self.left
+                else ("to bring it back: ", Command("apply", "--restore"))
+            )
         return Problem(_CODES[self.kind], f"{self.key} {self.told}", self.origin, hint=hint, detail=detail)
 
 

@@ -14,6 +14,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import Problem, UsageError
+from reconciler.base.hints import Command
 from reconciler.base.names import function_key, resource_key
 from reconciler.core.diff import Action, Change, Difference, differences, managed_by
 from reconciler.core.plan import Plan, another_stacks, needs, ordered
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from reconciler.base.errors import Position
+    from reconciler.base.hints import Hint
     from reconciler.base.names import Key
     from reconciler.core.plan import Destination
     from reconciler.core.record import Entry
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     """The bytes that resources hold in the project."""
 
 
-_MANAGED = "udfs show lists the functions that are managed, with their resources"
+_MANAGED = (Command("show"), " lists the functions that are managed, with their resources")
 
 
 @dataclass(frozen=True)
@@ -71,12 +73,13 @@ def to_adopt(names: Iterable[str], desired: DesiredState, side: Side) -> tuple[K
         there = [key for key in wanted if key in side.live]
         if not wanted:
             hint = (
-                "write it into the manifest first; what stands there and is not in the project is created by udfs apply"
+                "write it into the manifest first; what stands there and is not in the project is created by ",
+                Command("apply"),
             )
             problems.append(Problem("E509", f"the manifest has no function or resource '{name}' to adopt", hint=hint))
         elif not there:
             problems.append(
-                Problem("E509", f"there is no '{name}' in the project to adopt", hint="udfs apply creates it")
+                Problem("E509", f"there is no '{name}' in the project to adopt", hint=(Command("apply"), " creates it"))
             )
         found += there
     if problems:
@@ -118,7 +121,7 @@ def to_release(names: Iterable[str], desired: DesiredState, side: Side) -> tuple
             ours = [key for key in fits if side.is_ours(key) and (key in in_use or not version_of(side.live[key]))]
             if not ours:
                 message = f"stack '{side.stack}' manages nothing that '{name}' fits and the manifest does not list"
-                hint = f"{_MANAGED}; what is to be disowned is taken out of the manifest first"
+                hint: Hint = (*_MANAGED, "; what is to be disowned is taken out of the manifest first")
                 problems.append(Problem("E510", message, hint=hint))
             found += [side.live[key].object.key for key in ours]
             continue
@@ -161,7 +164,7 @@ def release(keys: Collection[Key], side: Side, held: Held, at: Position) -> Plan
         Problem(
             "E510",
             f"{change.key} was changed outside, and its mark speaks for what is to be disowned",
-            hint="udfs drift shows what was changed; apply first",
+            hint=(Command("drift"), " shows what was changed; apply first"),
         )
         for change in changes
         if change.action is Action.UPDATE and _is_edited(change.live)

@@ -16,6 +16,7 @@ from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import Position, Problem, Refused, count, in_order
+from reconciler.base.hints import Command
 from reconciler.base.names import Key, resource_key
 from reconciler.core.diff import Action, Cause, Change, Clash, Difference, compare, fold_table
 from reconciler.core.state import Function, Live, Resource
@@ -184,8 +185,10 @@ def guards(plan: Plan, *, allow_deletes: int) -> Iterable[Problem]:
         yield Problem(
             "E503",
             f"{count(plan.deletes, 'object')} would be deleted and {allowed}: {names}",
-            hint=f"if this is meant, apply with --allow-deletes {plan.deletes}; a new name belongs under `moved:`; "
-            "to leave something there, unmanaged: udfs disown NAME",
+            hint=(
+                f"if this is meant, apply with --allow-deletes {plan.deletes}; a new name belongs under `moved:`; to leave something there, unmanaged: ",
+                Command("disown", "NAME"),
+            ),
         )
     elif plan.managed >= FEWEST and plan.deletes > LARGEST_SHARE * plan.managed and plan.deletes != allow_deletes:
         yield Problem(
@@ -256,7 +259,7 @@ def _emptied(operations: Sequence[Change], stack: str) -> Iterable[Problem]:
         yield Problem(
             "E504",
             f"the manifest is empty, while the project holds {count(len(operations), 'object')} of stack '{stack}'",
-            hint="if the stack is to go, run: udfs destroy",
+            hint=("if the stack is to go, run: ", Command("destroy")),
         )
 
 
@@ -270,7 +273,7 @@ def _clash(clash: Clash) -> Problem:
         "E501",
         f"{clash.key} is in the project and udfs does not manage it{_who(clash.live)}",
         at=clash.desired.origin,
-        hint=f"rename yours in the manifest, or take it over: udfs adopt {clash.key.name}",
+        hint=("rename yours in the manifest, or take it over: ", Command("adopt", clash.key.name)),
     )
 
 
@@ -388,8 +391,10 @@ def needed_by_strangers(operations: Sequence[Change], live: LiveState) -> Iterab
         yield Problem(
             "E505",
             f"{key} would be deleted, and {_functions(names)} still {'lists' if len(names) == 1 else 'list'} it",
-            hint="take it out of there first, or keep the resource in the manifest; "
-            f"to leave it to whoever uses it: udfs disown {key.name}",
+            hint=(
+                "take it out of there first, or keep the resource in the manifest; to leave it to whoever uses it: ",
+                Command("disown", key.name),
+            ),
         )
 
 

@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import Position, Problem, Refused, UsageError
+from reconciler.base.hints import Command
 from reconciler.core import plan
 from reconciler.core.diff import Cause, managed_by
 from reconciler.core.plan import needs
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
+    from reconciler.base.hints import Hint
     from reconciler.base.names import Key
     from reconciler.core.plan import Destination, Plan
     from reconciler.core.record import Entry, Reading
@@ -52,10 +54,12 @@ def earlier(entries: Sequence[Entry], epoch: int | None) -> Entry:
     if epoch is not None:
         chosen = next((entry for entry in entries if entry.epoch == epoch), None)
         if chosen is None:
-            raise UsageError("E614", f"the ledger has no epoch {epoch}", hint="udfs history lists those there are")
+            raise UsageError(
+                "E614", f"the ledger has no epoch {epoch}", hint=(Command("history"), " lists those there are")
+            )
         if chosen.outcome != "committed":
             message = f"epoch {epoch} is {chosen.outcome}: what it left is not known"
-            raise Refused("E551", message, hint="choose one that udfs history calls committed")
+            raise Refused("E551", message, hint=("choose one that ", Command("history"), " calls committed"))
         return chosen
     if not entries:
         raise Refused("E551", "this stack was never applied here")
@@ -68,7 +72,12 @@ def earlier(entries: Sequence[Entry], epoch: int | None) -> Entry:
     raise Refused(
         "E551",
         f"no apply before epoch {at} left other functions than there are now",
-        hint="udfs history lists those there are; udfs rollback EPOCH goes to one by its number",
+        hint=(
+            Command("history"),
+            " lists those there are; ",
+            Command("rollback", "EPOCH"),
+            " goes to one by its number",
+        ),
     )
 
 
@@ -96,13 +105,19 @@ def _lost(made: Plan, entry: Entry, reading: Reading) -> Iterator[Problem]:
             yield Problem("E552", f"{need} does not hold what it held at epoch {entry.epoch}", hint=hint)
 
 
-def _by_hand(entry: Entry) -> str:
+def _by_hand(entry: Entry) -> Hint:
     """Return how to come back to what a run left; a commit is that only if nothing lay beside it."""
     if entry.holder.commit and not entry.holder.dirty:
-        return f"check out the commit of epoch {entry.epoch} (udfs show-run {entry.epoch}), and apply that"
+        return (
+            f"check out the commit of epoch {entry.epoch} (",
+            Command("show-run", str(entry.epoch)),
+            "), and apply that",
+        )
     beside = "with changes that are in no commit" if entry.holder.commit else "from no commit"
     return (
-        f"epoch {entry.epoch} was applied {beside} (udfs show-run {entry.epoch}): bring its files back, and apply them"
+        f"epoch {entry.epoch} was applied {beside} (",
+        Command("show-run", str(entry.epoch)),
+        "): bring its files back, and apply them",
     )
 
 

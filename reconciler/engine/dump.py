@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from reconciler.base.errors import UsageError
+from reconciler.base.hints import Command
 from reconciler.core.record import Reading
 from reconciler.engine import ledger
 from reconciler.engine.plan_file import DumpDocument, DumpedDocument, live_document
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from reconciler.core.plan import Destination
 
 FORMAT = "udfs.dump/1"
-_AGAIN = "write a new one with: udfs dump --out FILE"
+_AGAIN = ("write a new one with: ", Command("dump", "--out FILE"))
 
 
 def write(reading: Reading, stack: str, destination: Destination, taken: datetime) -> DumpDocument:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import LeaseHeld, ServiceError, UdfsError
+from reconciler.base.hints import Command
 from reconciler.core.diff import Action
 from reconciler.core.record import Applied, Entry, Step, entry_name
 from reconciler.core.report import Outcome
@@ -174,7 +175,7 @@ class Lease:
         return LeaseHeld(
             "E613",
             f"the lease of epoch {self.entry.epoch} {how} while this run was working",
-            hint="udfs history shows what was applied since; look at a new plan before you go on",
+            hint=(Command("history"), " shows what was applied since; look at a new plan before you go on"),
         )
 
 

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import msgspec
 
 from reconciler.base.errors import LeaseHeld, ServiceError, count
+from reconciler.base.hints import Command
 from reconciler.base.names import Key, reference
 from reconciler.core.record import Applied, Entry, Holder, Outcome, Step, entry_name
 from reconciler.core.state import Function, Resource
@@ -249,10 +250,13 @@ def held(entry: Entry, now: datetime) -> LeaseHeld:
     left = entry.expires - now
     if left > 2 * LEASE:
         until = f"its lease claims to last until {entry.expires:%Y-%m-%d}, which no udfs writes"
-        hint = f"{until}; if nobody applies: udfs unlock --epoch {entry.epoch}"
+        hint = (f"{until}; if nobody applies: ", Command("unlock", f"--epoch {entry.epoch}"))
     else:
         minutes = count(max(1, round(left.total_seconds() / 60)), "minute")
-        hint = f"wait; if that run is dead, its lease ends in {minutes}, or: udfs unlock --epoch {entry.epoch}"
+        hint = (
+            f"wait; if that run is dead, its lease ends in {minutes}, or: ",
+            Command("unlock", f"--epoch {entry.epoch}"),
+        )
     message = f"{entry.holder} is applying stack '{entry.stack}' (epoch {entry.epoch}, since {entry.started:%H:%MZ})"
     return LeaseHeld("E610", message, hint=hint)
 

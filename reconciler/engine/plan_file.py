@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from reconciler.base.words import typed
+from reconciler.base.hints import spell
 from reconciler.core.plan import uploaded
 from reconciler.core.state import Resource
 
@@ -258,7 +258,7 @@ def problem_document(found: Problem) -> ProblemDocument:
         file=place.file if place else None,
         line=place.line if place else None,
         column=place.column if place else None,
-        hint=typed(found.hint) or None,
+        hint=spell(found.hint) or None,
         detail=found.detail,
     )
 

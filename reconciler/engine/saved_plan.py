@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from reconciler.base.errors import Position, Problem, Refused, StalePlan, UsageError
+from reconciler.base.hints import Command
 from reconciler.base.names import function_key, reference, resource_key
 from reconciler.core.diff import Action, Cause, Change, Difference
 from reconciler.core.plan import Destination, Plan
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from reconciler.base.hints import Hint
     from reconciler.core.record import Reading
     from reconciler.core.state import Marker, Object
     from reconciler.engine.plan_file import ChangeDocument, KeptDocument, ObjectDocument
@@ -126,7 +128,9 @@ def _require_whole(found: Any, name: str) -> None:
         raise _unusable(name, "is not a plan")
     beside = found.get("saved")
     if not isinstance(beside, dict):
-        raise _unusable(name, "tells of a plan and cannot be performed", "write it with: udfs plan --out FILE")
+        raise _unusable(
+            name, "tells of a plan and cannot be performed", ("write it with: ", Command("plan", "--out FILE"))
+        )
     if beside.get("checksum") != _checksum(found):
         raise _unusable(name, "is not as it was written: its checksum differs")
 
@@ -138,7 +142,7 @@ def _checksum(found: dict[str, Any]) -> str:
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
-def _unusable(name: str, why: str, hint: str = AGAIN) -> UsageError:
+def _unusable(name: str, why: str, hint: Hint = AGAIN) -> UsageError:
     return UsageError("E516", f"the plan '{name}' {why}", hint=hint)
 
 

@@ -17,6 +17,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Literal
 
 from reconciler.base.errors import InvalidManifest
+from reconciler.base.hints import Command
 from reconciler.base.wording import did_you_mean, quoted
 from reconciler.manifest.check import check
 from reconciler.manifest.model import Function, Manifest, Target
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import collections.abc
 
     from reconciler.base.errors import Position, Problem
+    from reconciler.base.hints import Hint
     from reconciler.manifest.check import Code
     from reconciler.manifest.model import ResourceType
     from reconciler.manifest.runtimes import Runtime
@@ -109,7 +111,7 @@ class Loaded:
         code: str,
         message: str,
         *keys: str | int,
-        hint: str | None = None,
+        hint: Hint | None = None,
         severity: Literal["error", "warning"] = "error",
     ) -> Problem:
         """Make a problem at the place of `keys`, with the line of the file and the width for its caret."""
@@ -205,15 +207,15 @@ def content_of(path: Path, called: str) -> bytes:
         # Opening a named pipe would wait for a writer; without waiting it opens, and is refused below.
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except FileNotFoundError:
-        hint = "name it with -f, or write a starter with `udfs init`"
+        hint = ("name it with -f, or write a starter with `", Command("init"), "`")
         raise InvalidManifest("E101", f"there is no manifest '{called}'", hint=hint) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InvalidManifest("E101", f"the manifest '{called}' cannot be read: {reason}") from None
     try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
-            hint = f"name the file in it: -f {path / 'udfs.yaml'}" if path.is_dir() else "copy it into a file"
-            raise InvalidManifest("E101", f"the manifest '{called}' is not a regular file", hint=hint)
+            other = f"name the file in it: -f {path / 'udfs.yaml'}" if path.is_dir() else "copy it into a file"
+            raise InvalidManifest("E101", f"the manifest '{called}' is not a regular file", hint=other)
         return _read(handle)
     finally:
         os.close(handle)

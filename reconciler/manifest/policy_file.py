@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from packaging.requirements import InvalidRequirement, Requirement
 from pydantic import BeforeValidator, Field, ValidationError
 
+from reconciler.base.hints import Command
 from reconciler.manifest.model import Flag, Names, Section, Text
 from reconciler.manifest.reader import Document, TooManyProblems, read
 from reconciler.manifest.schema import for_editors
@@ -134,14 +135,16 @@ def moment_of(text: str) -> tuple[datetime, bool] | None:
 def _note(document: Document, found: Any) -> None:
     loc = found["loc"]
     if not loc:
-        document.note("E531", "the policy is not a mapping", document.find(), hint="udfs schema policy.yaml")
+        document.note("E531", "the policy is not a mapping", document.find(), hint=Command("schema", "policy.yaml"))
         return
     key = f"item {loc[-1] + 1} of '{loc[-2]}'" if isinstance(loc[-1], int) else f"'{loc[-1]}'"
     match found["type"]:
         case "extra_forbidden":
-            document.note("E531", f"unknown key {key}", document.find_key(*loc), hint="udfs schema policy.yaml")
+            document.note("E531", f"unknown key {key}", document.find_key(*loc), hint=Command("schema", "policy.yaml"))
         case "missing":
-            document.note("E531", f"the key {key} is missing", document.find(*loc[:-1]), hint="udfs schema policy.yaml")
+            document.note(
+                "E531", f"the key {key} is missing", document.find(*loc[:-1]), hint=Command("schema", "policy.yaml")
+            )
         case _:
             told = found["msg"][:1].lower() + found["msg"][1:]
             document.note("E531", f"{key} cannot be used: {told}", document.find(*loc))

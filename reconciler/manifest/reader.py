@@ -31,11 +31,14 @@ from yaml.events import (
 )
 
 from reconciler.base.errors import Position, Problem
+from reconciler.base.hints import Command
 from reconciler.base.wording import quoted
 from reconciler.manifest.model import UNPRINTABLE, Plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from reconciler.base.hints import Hint
 
 MAX_BYTES = 8_000_000
 MAX_DEPTH = 64
@@ -152,13 +155,13 @@ class Document:
         mark: int,
         *,
         width: int = 1,
-        hint: str | None = None,
+        hint: Hint | None = None,
         severity: Literal["error", "warning"] = "error",
     ) -> Problem:
         """Make a problem with its place and its line."""
         return Problem(code, message, self.position(mark), hint, self.source(mark), max(width, 1), severity)
 
-    def note(self, code: str, message: str, place: tuple[int, int], *, hint: str | None = None) -> None:
+    def note(self, code: str, message: str, place: tuple[int, int], *, hint: Hint | None = None) -> None:
         """Add an error at a place (offset and width), unless the value there is settled."""
         mark, width = place
         if mark in self.settled:
@@ -167,7 +170,7 @@ class Document:
             raise TooManyProblems
         self.problems.append(self.problem(code, message, mark, width=width, hint=hint))
 
-    def warn(self, code: str, message: str, place: tuple[int, int], *, hint: str) -> None:
+    def warn(self, code: str, message: str, place: tuple[int, int], *, hint: Hint) -> None:
         """Add a warning at a place."""
         self.warnings.append(self.problem(code, message, place[0], width=place[1], hint=hint, severity="warning"))
 
@@ -244,7 +247,7 @@ def read(content: bytes, document: Document) -> None:
         if document.text.strip():
             _parse(document)
         if document.root is None and not document.problems:
-            _stop(document, "E112", "the manifest is empty", 0, hint="`udfs init` writes a starter")
+            _stop(document, "E112", "the manifest is empty", 0, hint=("`", Command("init"), "` writes a starter"))
 
 
 def _decode(content: bytes, document: Document) -> bool:
@@ -267,7 +270,7 @@ def _decode(content: bytes, document: Document) -> bool:
     return False
 
 
-def _stop(document: Document, code: str, message: str, mark: int, *, hint: str | None = None, width: int = 1) -> None:
+def _stop(document: Document, code: str, message: str, mark: int, *, hint: Hint | None = None, width: int = 1) -> None:
     """Note a problem after which the values are not to be judged."""
     document.whole = False
     document.note(code, message, (mark, width), hint=hint)

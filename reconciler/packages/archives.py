@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import PackageError, Problem
+from reconciler.base.hints import Command
 from reconciler.base.names import SINGLE, bundle_archive, repacked_archive, versioned, wheel_archive
 from reconciler.base.tasks import gather
 from reconciler.manifest.runtimes import runtimes_of
@@ -99,21 +100,25 @@ def missed_problems(
         place, result = at("packages", package), missed(runtimes[tag], archives, importer, cache)
         if result is None:
             message = f"whether '{package}' can be imported without what is left out was not checked"
-            hint = f"that takes a CPython for {tag}, which is not on this machine: `udfs doctor` tells how to get one"
+            hint = (
+                f"that takes a CPython for {tag}, which is not on this machine: `",
+                Command("doctor"),
+                "` tells how to get one",
+            )
             yield Problem("E428", message, place, hint, severity="warning")
             continue
         if result.lost:
             message = f"without what is left out, '{package}' cannot be imported in {tag}: {', '.join(result.lost)}"
-            hint = "leave `slim` out, or less with `exclude:`"
-            yield Problem("E427", message, place, hint, detail=tuple(f"{n}: {why}" for n, why in result.lost.items()))
+            less = "leave `slim` out, or less with `exclude:`"
+            yield Problem("E427", message, place, less, detail=tuple(f"{n}: {why}" for n, why in result.lost.items()))
         if result.unjudged:
             names = ", ".join(result.unjudged)
             message = (
                 f"'{package}' cannot be imported in {tag} even with everything in it, so nobody tried more: {names}"
             )
-            hint = "another package may bring what it needs; a wheel that needs it can be in the same package"
+            other = "another package may bring what it needs; a wheel that needs it can be in the same package"
             detail = tuple(f"{name}: {why}" for name, why in result.unjudged.items())
-            yield Problem("E428", message, place, hint, severity="warning", detail=detail)
+            yield Problem("E428", message, place, other, severity="warning", detail=detail)
 
 
 def idle(packed: Sequence[Made], patterns: Sequence[str], here: tuple[str, str], at: Places) -> Iterator[Problem]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import InterpreterError, PackageError
+from reconciler.base.hints import Command
 from reconciler.packages.build import Source
 from reconciler.packages.collect import build
 from reconciler.packages.fetch.digests import Digests
@@ -210,8 +211,11 @@ class _Workshop:
             raise PackageError(
                 "E479",
                 f"{label}, built again, is not what the lock says: it has sha256 {built.content.sha256}, not {wheel.sha256}",
-                hint=f"use the tools that the lock names ({source.built_with}), share the cache of the machine that made the "
-                f"lock, or run `udfs lock --upgrade {wheel.name}` here",
+                hint=(
+                    f"use the tools that the lock names ({source.built_with}), share the cache of the machine that made the lock, or run `",
+                    Command("lock", f"--upgrade {wheel.name}"),
+                    "` here",
+                ),
                 detail=(f"built here with {built.how}", f"log: {built.log}"),
             )
         return built.content

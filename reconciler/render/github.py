@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reconciler.base.words import safe, typed
+from reconciler.base.hints import spell
+from reconciler.base.words import safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,7 +37,7 @@ def _command(problem: Problem) -> str:
         }
     properties["title"] = problem.code
     given = ",".join(f"{name}={_property(str(value))}" for name, value in properties.items())
-    lines = [problem.message, *problem.detail, *(f"help: {line}" for line in typed(problem.hint).splitlines())]
+    lines = [problem.message, *problem.detail, *(f"help: {line}" for line in spell(problem.hint).splitlines())]
     return f"::{problem.severity} {given}::{_message(lines)}"
 
 

@@ -14,7 +14,8 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.base.errors import count
-from reconciler.base.words import safe, typed
+from reconciler.base.hints import AS_IT_IS, spell
+from reconciler.base.words import safe
 from reconciler.core.diff import Action
 from reconciler.core.drift import Kind
 from reconciler.render import text
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from reconciler.base.errors import Problem
+    from reconciler.base.hints import Invocation
     from reconciler.base.names import Key
     from reconciler.core.diff import Change, Difference
     from reconciler.core.drift import Drift
@@ -78,7 +80,7 @@ def plan(made: Plan, command: str | None, room: int = MOST) -> str:
     return _document(head, rows, [*made.refusals, *made.warnings], below, room)
 
 
-def drift(found: Drift, made: Plan, command: str | None, room: int = MOST) -> str:
+def drift(found: Drift, made: Plan, command: str | None, room: int = MOST, invocation: Invocation = AS_IT_IS) -> str:
     """Return what was changed outside; `command` is the next step."""
     rows = [
         _row(
@@ -86,7 +88,7 @@ def drift(found: Drift, made: Plan, command: str | None, room: int = MOST) -> st
             one.key,
             # What was taken is not brought back by any plan.
             f"{_plain(one.told)}{_before_and_after([found.turned for found in one.differences])}"
-            f"{f'<br>{_plain(typed(one.problem.hint))}' if one.kind is Kind.TAKEN else ''}",
+            f"{f'<br>{_plain(invocation.spell(one.problem.hint))}' if one.kind is Kind.TAKEN else ''}",
             one.origin,
         )
         for one in found.drifted
@@ -201,7 +203,7 @@ def _place(made: Plan) -> str:
 
 def _problem(problem: Problem) -> str:
     at = f"{_code(str(problem.at))} " if problem.at else ""
-    lines = [problem.message, *problem.detail, *typed(problem.hint).splitlines()]
+    lines = [problem.message, *problem.detail, *spell(problem.hint).splitlines()]
     return f"- {at}**{problem.severity} {problem.code}** {'<br>'.join(map(_plain, lines))}"
 
 

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from reconciler import __version__
 from reconciler.base.explanations import load_explanations
-from reconciler.base.words import typed
+from reconciler.base.hints import spell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,7 +66,7 @@ def _rule(code: str) -> dict[str, Any]:
 
 
 def _result(problem: Problem, index: int) -> dict[str, Any]:
-    parts = [problem.message, *problem.detail, *([f"help: {typed(problem.hint)}"] if problem.hint else [])]
+    parts = [problem.message, *problem.detail, *([f"help: {spell(problem.hint)}"] if problem.hint else [])]
     result = {
         "ruleId": problem.code,
         "ruleIndex": index,

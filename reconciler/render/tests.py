@@ -6,7 +6,8 @@ import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import Problem, count
-from reconciler.base.words import safe, typed
+from reconciler.base.hints import Command, spell
+from reconciler.base.words import safe
 from reconciler.render.documents import TestDocument, TrialDocument, VerifyDocument
 from reconciler.testing.run_here import Verdict
 from reconciler.testing.values import shown
@@ -14,6 +15,7 @@ from reconciler.testing.values import shown
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from reconciler.base.hints import Hint
     from reconciler.core.plan import Destination
     from reconciler.render.text import Line
     from reconciler.testing.expectations import Mismatch
@@ -60,10 +62,7 @@ def title(case: Case) -> str:
 
 def failure(one: Trial) -> Problem:
     """Return what went wrong as a problem at the test's place."""
-    hint = one.error.hint if one.error else None
-    return Problem(
-        "E721", f"{title(one.case)} {reason(one)}", one.case.at, hint=hint or None, detail=tuple(_detail(one))
-    )
+    return Problem("E721", f"{title(one.case)} {reason(one)}", one.case.at, hint=_hint(one), detail=tuple(_detail(one)))
 
 
 def reason(one: Trial) -> str:
@@ -109,7 +108,7 @@ def unasked(one: Trial) -> Problem:
     """Return why a test was not said in SQL, as a warning at its place."""
     assert one.error is not None
     message = f"{title(one.case)} cannot be asked by SQL: {one.error.message}"
-    return Problem("E733", message, one.case.at, hint="udfs test runs it here", severity="warning")
+    return Problem("E733", message, one.case.at, hint=(Command("test"), " runs it here"), severity="warning")
 
 
 def junit(stack: str, trials: Sequence[Trial]) -> str:
@@ -157,10 +156,14 @@ def _document(one: Trial) -> TrialDocument:
         line=one.case.at.line,
         column=one.case.at.column,
         reason=None if one.verdict is Verdict.PASSED else reason(one),
-        hint=(typed(one.error.hint) or None) if one.error else None,
+        hint=spell(_hint(one)) or None,
         traceback=tuple(one.traceback.splitlines()),
         log=one.log,
     )
+
+
+def _hint(one: Trial) -> Hint | None:
+    return one.hint or (one.error.hint if one.error else None) or None
 
 
 def _difference(found: Mismatch) -> str:

@@ -11,7 +11,8 @@ import re
 from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler.base.errors import count
-from reconciler.base.words import moment, safe, size, typed
+from reconciler.base.hints import AS_IT_IS, spell
+from reconciler.base.words import moment, safe, size
 from reconciler.core.diff import Action, Cause, explain_list
 from reconciler.core.drift import Kind
 from reconciler.core.plan import uploaded
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reconciler.base.errors import Problem
+    from reconciler.base.hints import Invocation
     from reconciler.core.diff import Change, Difference
     from reconciler.core.drift import Drift
     from reconciler.core.plan import Plan
@@ -100,7 +102,7 @@ def problem(found: Problem) -> Iterator[Line]:
         yield ("quiet", f" {' ' * len(number)} | "), (found.severity, " " * indent + "^" * max(1, found.width))
     for line in found.detail:
         yield (("", f"  {safe(line)}"),)
-    for index, line in enumerate(typed(found.hint).splitlines()):
+    for index, line in enumerate(spell(found.hint).splitlines()):
         yield ("help", "        " if index else "  help: "), ("", safe(line))
 
 
@@ -168,7 +170,7 @@ def summary(made: Plan) -> str:
     return f"{head}: {', '.join(parts)}, {len(made.unchanged)} unchanged{upload}{old}{foreign}"
 
 
-def drift(found: Drift, made: Plan, command: str | None = None) -> Iterator[Line]:
+def drift(found: Drift, made: Plan, command: str | None = None, invocation: Invocation = AS_IT_IS) -> Iterator[Line]:
     """Yield what was changed outside, and who did it; `made` is the plan for the same reading, `command` the next step."""
     yield (("", f"Stack {made.stack} in {_destination(made)}"),)
     yield ()
@@ -183,7 +185,7 @@ def drift(found: Drift, made: Plan, command: str | None = None) -> Iterator[Line
         yield from _differences([difference.turned for difference in one.differences])
         if one.kind is Kind.TAKEN:
             # No plan brings it back.
-            yield ("help", "      help: "), ("", safe(typed(one.problem.hint)))
+            yield ("help", "      help: "), ("", safe(invocation.spell(one.problem.hint)))
     if found.drifted:
         yield ()
     yield (("name", drift_summary(found)),)

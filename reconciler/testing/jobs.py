@@ -10,6 +10,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import UsageError
+from reconciler.base.hints import Command
 from reconciler.base.names import function_key, resource_key
 from reconciler.core.state import WITH_CONTENT, Function, Resource
 from reconciler.local.runner import Job, Json, ResourceFile, ResourceUnusable, Table
@@ -91,7 +92,9 @@ def _download(ref: Reference, loaded: Loaded, target: Target, path: Path) -> Res
         )
     live = target.read_one(resource_key(ref.name))
     if live is None:
-        raise UsageError("E705", f"resource {ref.name} is not in the project", hint="udfs plan shows what is missing")
+        raise UsageError(
+            "E705", f"resource {ref.name} is not in the project", hint=(Command("plan"), " shows what is missing")
+        )
     assert isinstance(live.object, Resource)
     if not _is_file_name(live.object.name):
         raise UsageError("E705", f"the resource's name {live.object.name!r} is not one that a file here can have")

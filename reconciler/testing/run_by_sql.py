@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reconciler.base.errors import UdfsError
+from reconciler.base.hints import Command
 from reconciler.local import runner
 from reconciler.testing.run_here import Case, Trial, Verdict, judged
 from reconciler.testing.sql_literals import Unwritable, literal, read, readable
@@ -118,7 +119,7 @@ def unseen(cases: Iterable[Case], why: str) -> Iterator[Trial]:
 def absent(cases: Iterable[Case]) -> Iterator[Trial]:
     """Yield the trials of a function that is not in the project."""
     for case in cases:
-        yield Trial(case, Verdict.FAILED, error=Absent("the function is not in the project", hint="udfs apply"))
+        yield Trial(case, Verdict.FAILED, error=Absent("the function is not in the project"), hint=Command("apply"))
 
 
 def _not_run(case: Case, why: str) -> Trial:
@@ -224,5 +225,5 @@ def _failed(case: Case, error: UdfsError, seconds: float) -> Trial:
     expected = case.test.raises
     if expected is not None and problem.code == "E702" and expected in told:
         return Trial(case, Verdict.PASSED, seconds)
-    failure = runner.RunnerError(problem.message.removeprefix("the statement failed, "), hint=problem.hint or "")
-    return Trial(case, Verdict.FAILED, seconds, error=failure, traceback="\n".join(problem.detail))
+    failure = runner.RunnerError(problem.message.removeprefix("the statement failed, "))
+    return Trial(case, Verdict.FAILED, seconds, error=failure, traceback="\n".join(problem.detail), hint=problem.hint)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from reconciler.base.errors import Position
+    from reconciler.base.hints import Hint
     from reconciler.local.runner import FunctionError, Interpreter, Job, RunnerError, Session
     from reconciler.manifest.model import Test
 
@@ -73,6 +74,8 @@ class Trial:
     traceback: str = ""
     log: str = ""
     """The end of what the function printed."""
+    hint: Hint | None = None
+    """What to do now, where the error does not say it."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar, overload
 
 from reconciler.base.errors import InvalidManifest, UdfsError, UsageError, in_order
+from reconciler.base.hints import Command
 from reconciler.base.names import function_key, resource_key
 from reconciler.base.threads import Readers
 from reconciler.checks import policy
@@ -367,7 +368,9 @@ def run(loaded: Loaded, target: Target, epoch: int) -> Entry:
     name = entry_name(loaded.manifest.stack, epoch)
     content = target.store.fetch(name)
     if content is None:
-        raise UsageError("E614", f"the ledger has no epoch {epoch}", hint="udfs history lists those there are")
+        raise UsageError(
+            "E614", f"the ledger has no epoch {epoch}", hint=(Command("history"), " lists those there are")
+        )
     return parse(content, name)
 
 

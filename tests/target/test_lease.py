@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.base.errors import LeaseHeld, Refused, ServiceError, StalePlan
+from reconciler.base.hints import spell
 from reconciler.base.names import Reference, function_key, resource_key
 from reconciler.core.diff import Cause, managed_by
 from reconciler.core.plan import make
@@ -132,7 +133,7 @@ def test_a_rival_is_told_who_applies_and_writes_nothing(server: Server, contents
     assert rival.refused is not None
     told = rival.refused.problems[0]
     assert "ann on laptop at aaaaaaaaaa with changes is applying stack 'risk' (epoch 1" in told.message
-    assert "udfs unlock --epoch 1" in (told.hint or "")
+    assert "udfs unlock --epoch 1" in spell(told.hint)
 
 
 def test_of_two_that_read_the_same_epoch_one_gets_the_lease(server: Server, contents: dict[str, Path]) -> None:

@@ -27,6 +27,7 @@ from reconciler.manifest.signature import PLAIN, REFUSED, UNLISTED, NotASignatur
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from reconciler.base.hints import Hint
     from reconciler.checks import Finding
     from reconciler.checks.python.facts import Def, Facts
     from reconciler.checks.python.text import Page
@@ -300,7 +301,7 @@ class _Spots:
         width: int,
         code: str,
         message: str,
-        hint: str | None = None,
+        hint: Hint | None = None,
         severity: Literal["error", "warning"] = "error",
     ) -> Finding:
         if self._start is None:

@@ -10,10 +10,12 @@ import re
 from typing import TYPE_CHECKING
 
 from reconciler.base.explanations import load_explanations
+from reconciler.base.hints import Command
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from reconciler.base.hints import Hint
     from reconciler.checks import Finding
     from reconciler.checks.python.text import Page
 
@@ -60,11 +62,9 @@ def _idle(
     for code, column in codes.items():
         if (line, code) in used:
             continue
-        if code in load_explanations() and code.startswith(("E8", "E550")):
-            message, hint = f"nothing is found here that ignore[{code}] would silence", "remove it"
-        else:
-            message, hint = (
-                f"'{code}' is not a code of the source checks",
-                "they are E801 to E821 and E550: udfs explain",
-            )
+        hint: Hint = "remove it"
+        message = f"nothing is found here that ignore[{code}] would silence"
+        if code not in load_explanations() or not code.startswith(("E8", "E550")):
+            message = f"'{code}' is not a code of the source checks"
+            hint = ("they are E801 to E821 and E550: ", Command("explain"))
         yield page.spot(line, column, len(code), "E820", message, hint, "warning")

@@ -17,6 +17,8 @@ from reconciler.checks import Finding
 if TYPE_CHECKING:
     import ast
 
+    from reconciler.base.hints import Hint
+
 _COOKIE = re.compile(rb"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 _BLANK = re.compile(rb"[ \t\f]*(#.*)?\Z", re.DOTALL)
 _CODING_LINE = "# -*- coding: utf-8 -*-"
@@ -65,7 +67,7 @@ class Page:
         node: ast.AST,
         code: str,
         message: str,
-        hint: str | None = None,
+        hint: Hint | None = None,
         severity: Literal["error", "warning"] = "error",
     ) -> Finding:
         """Make a finding that underlines a node."""
@@ -79,7 +81,7 @@ class Page:
         width: int,
         code: str,
         message: str,
-        hint: str | None = None,
+        hint: Hint | None = None,
         severity: Literal["error", "warning"] = "error",
     ) -> Finding:
         """Make a finding at a place, drawn into the text if it lies outside."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from reconciler.base.hints import Hint
     from reconciler.cli.support.options import Options
     from reconciler.core.plan import Plan
     from reconciler.core.record import Reading
@@ -49,7 +50,7 @@ class Consent:
     retype: str | None = None
     """What has to be typed instead of 'yes'."""
 
-    again: str = "run the same command again, it carries on from what is in the project"
+    again: Hint = "run the same command again, it carries on from what is in the project"
     """What to do when it does not get through."""
 
 
@@ -82,6 +83,7 @@ def carry_out(
     A person takes their time to answer; `look_again` is asked afterwards whether all is as it was. `verify` is asked when
     all is done, whether it is well done.
     """
+    made = completed(made, options)
     if not options.as_json and not shown:
         print_lines(text.plan(made))
     if not shown:
@@ -97,7 +99,16 @@ def carry_out(
             ask(options, "Make these changes? Only 'yes' is taken:")
         reading = look_again() if look_again else reading
     report = perform(made, reading, target, contents, options, writers)
-    return _tell(made, _explained(report, consent.again), options, verify)
+    report = _explained(report, consent.again)
+    if report.error:
+        report.error.problems = options.invocation.complete(report.error.problems)
+    return _tell(made, report, options, verify)
+
+
+def completed(made: Plan, options: Options) -> Plan:
+    """Return a plan with the hints of its refusals and warnings spelled out."""
+    complete = options.invocation.complete
+    return replace(made, refusals=complete(made.refusals), cautions=complete(made.cautions))
 
 
 def print_warnings(made: Plan) -> None:
@@ -138,6 +149,7 @@ def _tell(made: Plan, report: Report, options: Options, verify: Verify | None = 
                 code, told = verify(bool(made.changes))
         except UdfsError as error:
             # What was done is done and must be told, whatever became of the tests.
+            error.problems = options.invocation.complete(error.problems)
             report = replace(report, error=error)
         print_document(document.report(made, report, told))
     else:
@@ -157,14 +169,14 @@ def _tell(made: Plan, report: Report, options: Options, verify: Verify | None = 
     return report.error.exit_code if report.error else code
 
 
-def _explained(report: Report, again: str) -> Report:
+def _explained(report: Report, again: Hint) -> Report:
     """Return a report whose error says, if some changes were made, that they were and what to do."""
     if report.error is None or not report.done:
         return report
     partly = Problem(
         "E608",
         f"{count(len(report.done), 'change')} of {len(report.outcomes)} made before this",
-        hint=f"nothing is undone; {again}",
+        hint=("nothing is undone; ", *(again if isinstance(again, tuple) else (again,))),
     )
     error = PartlyApplied(partly.code, partly.message)
     error.problems = (*report.error.problems, partly)

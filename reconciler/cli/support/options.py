@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeAlias, TypeVar
 import click
 
 from reconciler import __version__
-from reconciler.base import words
-from reconciler.base.errors import AccessError, InvalidManifest, MachineError, UsageError
+from reconciler.base.errors import AccessError, InvalidManifest, MachineError, UdfsError, UsageError
+from reconciler.base.hints import Invocation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Iterator
 
     from reconciler.core.target import Target
     from reconciler.local import Server
@@ -57,29 +57,30 @@ class Options:
     def as_json(self) -> bool:
         return self.format == "json"
 
-    def arguments(self, taken: Collection[str] = ("file", "target")) -> str:
-        """Return the options, as far as they are among those `taken`, as they would be typed again."""
-        is_default = self.file == Path("udfs.yaml") or "file" not in taken
-        file = "" if is_default else f" -f {shlex.quote(str(self.file))}"
-        named = (",".join(self.targets) or self.target) if "target" in taken else None
-        return file + (f" --target {shlex.quote(named)}" if named else "")
+    @property
+    def invocation(self) -> Invocation:
+        """What hints are completed with: the options as they would be typed again."""
+        file = "" if self.file == Path("udfs.yaml") else f" -f {shlex.quote(str(self.file))}"
+        target = ",".join(self.targets) or self.target
+        return Invocation(file, f" --target {shlex.quote(target)}" if target else "")
+
+    def arguments(self) -> str:
+        """Return the options as they would be typed again."""
+        return self.invocation.file + self.invocation.target
 
     @property
     def heading(self) -> str:
         """What has to stand before a result for a reader to know whose it is; nothing where there is one target."""
         return f"target {self.target}: " if self.among > 1 else ""
 
-    def aim(self) -> None:
-        """Let hints name commands as they have to be typed: with the options that were given, as far as each takes them."""
-        words.aim(lambda name: self.arguments(_taken(name)))
-
-
-def _taken(name: str) -> set[str]:
-    """Return the names of the options that a command takes; none of what is no command."""
-    from reconciler.cli import group
-
-    found = group.get_command(click.Context(group), name)
-    return {param.name for param in found.params if param.name} if found else set()
+    @contextmanager
+    def completing(self) -> Iterator[None]:
+        """Spell out the hints of an error that passes, with these options."""
+        try:
+            yield
+        except UdfsError as error:
+            error.problems = self.invocation.complete(error.problems)
+            raise
 
 
 def manifest_options(command: Callable[..., R]) -> Callable[..., R]:
@@ -158,8 +159,8 @@ def with_options(
             raise UsageError("E564", message, hint=f"once for each: --target {names[0]}")
         one = names[0] if len(names) == 1 else None
         options = Options(file, one, format, names if len(names) > 1 else ())
-        options.aim()
-        return command(options, **given)
+        with options.completing():
+            return command(options, **given)
 
     return wrapper
 
@@ -208,7 +209,7 @@ def loaded(options: Options, *, warn: bool = True) -> Loaded:
 
     found = load(options.file, target=options.target, env=os.environ)
     if found.warnings and warn and options.format == "text":
-        print_lines(problems(found.warnings), sys.stderr)
+        print_lines(problems(options.invocation.complete(found.warnings)), sys.stderr)
     return found
 
 
@@ -222,7 +223,7 @@ def declared_function(manifest: Loaded, name: str) -> str:
     return spelled[name.lower()]
 
 
-def prepared(manifest: Loaded, *, warn: bool = True) -> Prepared:
+def prepared(manifest: Loaded, options: Options, *, warn: bool = True) -> Prepared:
     """Read, fetch and check everything that the manifest names; warnings go to stderr, unless the caller tells them."""
     from reconciler.cli.support.output import note, print_lines
     from reconciler.render.text import problems
@@ -230,7 +231,7 @@ def prepared(manifest: Loaded, *, warn: bool = True) -> Prepared:
 
     ready = workflow.prepare(manifest, cache=cache(), env=os.environ, on_step=note)
     if ready.warnings and warn:
-        print_lines(problems(ready.warnings), sys.stderr)
+        print_lines(problems(options.invocation.complete(ready.warnings)), sys.stderr)
     return ready
 
 

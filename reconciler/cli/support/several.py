@@ -84,13 +84,11 @@ def run(
             continue
         one = replace(options, target=name, targets=(), among=len(options.targets), told=[])
         results.append(_one(one, command, named=named))
-    options.aim()
     return results
 
 
 def _one(options: Options, command: Callable[[Options], int], *, named: bool) -> Result:
     assert options.target is not None
-    options.aim()
     if named:
         note(f"target {options.target}:")
     out = io.StringIO()
@@ -98,7 +96,8 @@ def _one(options: Options, command: Callable[[Options], int], *, named: bool) ->
         if options.format in {"json", "sarif", "markdown"}:
             undo.enter_context(redirect_stdout(out))
         try:
-            code = command(options)
+            with options.completing():
+                code = command(options)
             told = "; ".join(options.told)
             if options.format == "text":
                 print_lines([()])

@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from reconciler.base.errors import UsageError
+from reconciler.base.hints import Command
 from reconciler.local import Settings
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def _read(pairs: Iterable[str]) -> dict[str, Any]:
         name, _, value = pair.partition("=")
         name = name.replace("-", "_")
         if name not in known:
-            raise UsageError("E901", f"there is no switch '{name}'", hint="udfs serve --list-switches")
+            raise UsageError("E901", f"there is no switch '{name}'", hint=Command("serve", "--list-switches"))
         found[name] = _typed(name, value, known[name][0])
     return found
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from reconciler.base import files as whole
 from reconciler.base.errors import InterpreterError, PackageError, Problem
+from reconciler.base.hints import Command
 from reconciler.manifest.runtimes import tags_of, why_not
 from reconciler.packages.build import Built, Options, environment, zig
 from reconciler.packages.build.engines import Container, Engine, Here, container
@@ -254,7 +255,7 @@ class _Build:
         return PackageError(
             "E446",
             f"{self.source.label} is not Python alone, and there is no {name} on this machine to build it with",
-            hint="'udfs doctor' tells how to get one",
+            hint=("'", Command("doctor"), "' tells how to get one"),
         )
 
     def _refuse_if(self, refusal: PackageError | None, wheel: Path | None = None) -> None:

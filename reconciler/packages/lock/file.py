@@ -21,6 +21,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError
 
 from reconciler.base.errors import PackageError, Position
+from reconciler.base.hints import Command
 from reconciler.base.wording import quoted
 from reconciler.manifest.model import Flag, Label, RuntimeTag, Section, Sha256, Text, core_value
 from reconciler.manifest.reader import Document, TooManyProblems, read
@@ -156,7 +157,7 @@ def parse(content: bytes, shown: str = NAME) -> Lock:
     """Read a lock, or raise E478 with the place of the first thing that is wrong."""
     if conflict := _CONFLICT.search(content):
         line = content.count(b"\n", 0, conflict.start()) + 1
-        hint = "settle udfs.yaml, and run `udfs lock`: it settles the lock, and keeps what still fits"
+        hint = ("settle udfs.yaml, and run `", Command("lock"), "`: it settles the lock, and keeps what still fits")
         raise PackageError("E478", "the lock has marks of a merge in conflict", at=Position(shown, line, 1), hint=hint)
     lock, document = _read(content, shown)
     for package, groups in lock.packages.items():
@@ -164,7 +165,7 @@ def parse(content: bytes, shown: str = NAME) -> Lock:
             if group.checksum != checksum(group):
                 message = f"'{package}' for {runtime} is not as `udfs lock` wrote it: a merge or a hand changed it"
                 place = document.position(document.find("packages", package, runtime)[0])
-                hint = "run `udfs lock`: it settles the lock, and keeps what still fits"
+                hint = ("run `", Command("lock"), "`: it settles the lock, and keeps what still fits")
                 raise PackageError("E478", message, at=place, hint=hint)
     return _mapped(lock, lambda group: group.model_copy(update={"checksum": None}))
 
@@ -221,7 +222,7 @@ def _mapped(lock: Lock, change: Callable[[Group], Group]) -> Lock:
     return lock.model_copy(update={"packages": packages})
 
 
-_AGAIN = "run `udfs lock`: it writes the lock anew, and keeps the versions that it can still read"
+_AGAIN = ("run `", Command("lock"), "`: it writes the lock anew, and keeps the versions that it can still read")
 
 
 def place(content: bytes, shown: str, package: str, runtime: str, index: int) -> Position:

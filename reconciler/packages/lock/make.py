@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from reconciler.base.errors import InvalidManifest, PackageError, Problem, UdfsError
+from reconciler.base.hints import Command
 from reconciler.manifest.runtimes import supported_tags, tags_of, why_not
 from reconciler.packages import content
 from reconciler.packages.build import Source as Origin
@@ -128,7 +129,7 @@ def why_stale(lock: Lock, requests: Iterable[Request], *, at: Callable[..., Posi
         group = lock.group(request.package, request.runtime.tag)
         place = at("packages", request.package)
         called = f"the package '{request.package}' for {request.runtime.tag}"
-        hint = "run `udfs lock`, look at the difference, and commit it"
+        hint = ("run `", Command("lock"), "`, look at the difference, and commit it")
         if group is None:
             yield Problem("E477", f"the lock is stale: it has nothing about {called}", place, hint)
         elif differences := tuple(group.inputs.differences(request.inputs)):
@@ -389,6 +390,6 @@ def upgraded(names: Iterable[str], previous: Lock) -> Upgrade:
     known = {one.name for runtimes in previous.packages.values() for group in runtimes.values() for one in group.files}
     unknown = sorted(wished - known)
     if unknown:
-        hint = "`udfs lock --upgrade` without a name upgrades everything"
+        hint = ("`", Command("lock", "--upgrade"), "` without a name upgrades everything")
         raise PackageError("E483", f"the lock has no distribution '{unknown[0]}'", hint=hint)
     return Upgrade(everything=not wished, names=frozenset(map(str, wished)))

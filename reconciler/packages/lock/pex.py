@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from reconciler.base.errors import PackageError
+from reconciler.base.hints import Command
 from reconciler.manifest.runtimes import supported_tags
 from reconciler.packages.fetch.pip import masked
 from reconciler.packages.lock.process import Resolvers
@@ -120,7 +121,7 @@ def command(env: Mapping[str, str]) -> list[str]:
         return [sys.executable, "-m", "pex.cli"]
     found = shutil.which("pex3", path=env.get("PATH", ""))
     if found is None:
-        hint = "pip install 'udfs[lock]'; only `udfs lock` needs it, plan and apply do not"
+        hint = ("pip install 'udfs[lock]'; only `", Command("lock"), "` needs it, plan and apply do not")
         raise PackageError(
             "E474",
             "pex, which resolves for Python 2.7 and for systems before manylinux2014, is not installed",

@@ -14,6 +14,7 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from reconciler.base import files as whole
 from reconciler.base.errors import InvalidManifest, MachineError, PackageError, Position, Problem
+from reconciler.base.hints import Command
 from reconciler.manifest.runtimes import runtimes_of
 from reconciler.packages.lock import file as lockfile
 from reconciler.packages.lock.inputs import request
@@ -119,7 +120,7 @@ def stale(loaded: Loaded, lock: Lock | None, asked: Sequence[Request]) -> list[P
     if lock is None:
         if not asked:
             return []
-        hint = "run `udfs lock`, and commit udfs.lock beside udfs.yaml"
+        hint = ("run `", Command("lock"), "`, and commit udfs.lock beside udfs.yaml")
         place = loaded.at("packages", asked[0].package)
         return [Problem("E476", "the manifest has requirements, and there is no udfs.lock", place, hint)]
     return list(why_stale(lock, asked, at=loaded.at))
@@ -132,7 +133,9 @@ def unused(loaded: Loaded, lock: Lock | None, asked: Sequence[Request]) -> Itera
         for tag in groups:
             if (package, tag) not in wanted:
                 message = f"the lock is stale: nothing uses the package '{package}' for {tag}"
-                yield Problem("E477", message, Position(shown(loaded)), "run `udfs lock`, and commit udfs.lock")
+                yield Problem(
+                    "E477", message, Position(shown(loaded)), ("run `", Command("lock"), "`, and commit udfs.lock")
+                )
 
 
 def edited(loaded: Loaded, lock: Lock | None, asked: Sequence[Request]) -> Iterator[Problem]:
@@ -146,7 +149,7 @@ def edited(loaded: Loaded, lock: Lock | None, asked: Sequence[Request]) -> Itera
             if reason := _why_not_ours(file, one):
                 message = f"the lock was edited: '{file.name}' of '{pair[0]}' for {pair[1]} {reason}"
                 place = lockfile.place(_content(loaded) or b"", shown(loaded), *pair, index)
-                yield Problem("E478", message, place, "run `udfs lock` to write it anew")
+                yield Problem("E478", message, place, ("run `", Command("lock"), "` to write it anew"))
 
 
 def _why_not_ours(one: Locked, request: Request) -> str | None:

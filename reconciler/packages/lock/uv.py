@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote, urlsplit
 
 from reconciler.base.errors import PackageError
+from reconciler.base.hints import Command
 from reconciler.manifest.runtimes import supported_tags
 from reconciler.packages.fetch.pip import masked
 from reconciler.packages.lock.process import Resolvers
@@ -157,7 +158,7 @@ def executable(env: Mapping[str, str]) -> str:
     except (ImportError, FileNotFoundError):
         found = shutil.which("uv", path=env.get("PATH", ""))
     if found is None:
-        hint = "pip install 'udfs[lock]'; only `udfs lock` needs it, plan and apply do not"
+        hint = ("pip install 'udfs[lock]'; only `", Command("lock"), "` needs it, plan and apply do not")
         raise PackageError("E474", "uv, which resolves requirements, is not installed", hint=hint)
     return found
 

@@ -19,6 +19,7 @@ import pytest
 
 from reconciler.base.errors import InterpreterError, PackageError
 from reconciler.base.explanations import load_explanations
+from reconciler.base.hints import spell
 from reconciler.manifest.runtimes import PLATFORMS, RUNTIMES
 from reconciler.packages.build import Options, Source, zig
 from reconciler.packages.inspect import gate
@@ -231,7 +232,7 @@ def test_a_failing_build_is_told_in_its_own_last_words_and_its_log_is_kept(bench
     (problem,) = error.value.problems
     assert problem.code == "E440"
     assert problem.message == "project cannot be built for cp37: RuntimeError: no such release"
-    log = Path(re.findall(r"\S+\.log", problem.hint or "")[0])
+    log = Path(re.findall(r"\S+\.log", spell(problem.hint))[0])
     assert log.is_relative_to(bench.root)
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
     assert "asking https://***@index/x" in log.read_text()

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from reconciler.base.hints import spell
 from reconciler.manifest.load import load
 from reconciler.packages import assemble as supply
 from reconciler.packages.fetch.cache import Cache
@@ -91,5 +92,5 @@ def names(lock: Lock, runtime: str = "cp37") -> list[str]:
 def told(error: UdfsError) -> str:
     """Return all that a person would read of an error."""
     return "\n".join(
-        part for one in error.problems for part in (f"{one.at}: {one.code} {one.message}", one.hint or "", *one.detail)
+        part for one in error.problems for part in (f"{one.at}: {one.code} {one.message}", spell(one.hint), *one.detail)
     )

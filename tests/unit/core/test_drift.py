@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from reconciler.base.hints import spell
 from reconciler.base.names import Reference
 from reconciler.core.drift import Drift, Kind, find, restoring
 from reconciler.core.ignore import ignoring
@@ -92,7 +93,7 @@ def test_who_and_when_are_told_as_far_as_the_service_does() -> None:
 )
 def test_what_has_taken_a_name_is_adopted_only_where_that_is_not_refused(taken: Live, hint: str) -> None:
     [found] = find(WANTED, project(taken), STACK, LAST).drifted
-    assert str(found.problem.hint).endswith(hint)
+    assert spell(found.problem.hint).endswith(hint)
 
 
 def test_without_a_ledger_a_deletion_is_known_and_what_was_there_is_not() -> None:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.base.errors import Refused, StalePlan
+from reconciler.base.hints import spell
 from reconciler.base.names import function_key, resource_key
 from reconciler.core.diff import Action, Cause, Difference
 from reconciler.core.plan import Plan, guards, make, observation, require_allowed, require_digest
@@ -59,7 +60,7 @@ def test_deletes_are_refused_with_the_number_that_would_allow_them() -> None:
     plan = planned(state(wanted(resource("a.py"), "one", "f"), wanted(function("f", "a.py"))), DEPLOYED)
     with pytest.raises(Refused, match="1 object would be deleted and none is allowed") as refused:
         require_allowed(plan, allow_deletes=0)
-    assert "apply with --allow-deletes 1;" in (refused.value.problems[0].hint or "")
+    assert "apply with --allow-deletes 1;" in spell(refused.value.problems[0].hint)
     require_allowed(plan, allow_deletes=1)
 
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.base.hints import spell
 from reconciler.base.errors import ServiceError
 from reconciler.base.names import Reference, reference
 from reconciler.core.record import Applied, Entry, Holder, Step, entry_name
@@ -199,9 +200,9 @@ def test_of_the_ledger_the_newest_entries_stay_wherever_they_are_numbered(epochs
 
 def test_a_lease_longer_than_any_that_udfs_takes_is_told_as_that() -> None:
     running = replace(entry(), outcome="running", expires=NOON + LEASE)
-    assert "in 10 minutes" in str(held(running, NOON).problems[0].hint)
+    assert "in 10 minutes" in spell(held(running, NOON).problems[0].hint)
     forged = replace(running, expires=datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone.utc))
-    hint = str(held(forged, NOON).problems[0].hint)
+    hint = spell(held(forged, NOON).problems[0].hint)
     assert "claims to last until 9999-12-31, which no udfs writes" in hint
     assert "udfs unlock --epoch 7" in hint
     assert "minutes" not in hint

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from reconciler.base.errors import InvalidManifest
 from reconciler.base.explanations import load_explanations
+from reconciler.base.hints import spell
 from reconciler.manifest.load import IMPLICIT_TARGET, load
 from reconciler.manifest.model import Manifest
 from reconciler.manifest.reader import MAX_PROBLEMS
@@ -144,7 +145,7 @@ def test_without_targets_there_is_the_local_one(folder: Folder) -> None:
 )
 def test_a_target_that_cannot_be_told(folder: Folder, text: str, named: str | None, expected: str, hint: str) -> None:
     (problem,) = folder.problems(text, target=named)
-    assert (brief(problem), problem.hint) == (expected, hint)
+    assert (brief(problem), spell(problem.hint)) == (expected, hint)
 
 
 # --- the file itself --------------------------------------------------------------------------------------------------
@@ -216,7 +217,7 @@ def outcome(content: bytes) -> None:
         line = lines[problem.at.line - 1]
         assert 1 <= problem.at.column <= len(line) + 1
         assert problem.message.isprintable()
-        assert (problem.hint or "").isprintable()
+        assert spell(problem.hint).isprintable()
         if problem.source is not None:
             assert problem.source.replace("\t", "").isprintable() or not problem.source.isascii()
             assert problem.at.column <= len(problem.source) + 1

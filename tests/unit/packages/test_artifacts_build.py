@@ -10,6 +10,7 @@ from zipfile import ZipFile
 import pytest
 
 from reconciler.base.errors import PackageError, Position, Problem
+from reconciler.base.hints import spell
 from reconciler.manifest.model import Manifest
 from reconciler.packages import Artifacts, content
 from reconciler.packages.collect import build
@@ -205,7 +206,7 @@ def test_a_pin_that_one_runtime_cannot_find_is_looked_for_with_the_others(world:
     problem = world.problem(packages={"p": _group(_pin("native==1.0", native))}, functions=functions)
     assert problem.code == "E401"
     assert "does not load in cp311" in problem.message
-    assert (problem.hint or "").startswith("what fits ends in cp311-cp311-manylinux1_x86_64.whl, up to")
+    assert spell(problem.hint).startswith("what fits ends in cp311-cp311-manylinux1_x86_64.whl, up to")
 
 
 def test_for_a_pin_that_does_not_load_the_newest_version_that_does_is_named(world: World) -> None:
@@ -218,7 +219,7 @@ def test_for_a_pin_that_does_not_load_the_newest_version_that_does_is_named(worl
     }
     groups = {name: _group(_pin("native==1.0", native)) for name in "pq"}
     for problem in world.problems(packages=groups, functions=functions):
-        assert (problem.hint or "").startswith("2.1 is the newest version of native that has a wheel for it; what fits")
+        assert spell(problem.hint).startswith("2.1 is the newest version of native that has a wheel for it; what fits")
     assert world.index.asked["newest native cp311"] == 1
     assert world.index.asked["newest native cp37"] == 0
 
@@ -238,7 +239,7 @@ def test_a_wheel_for_another_python_is_refused_where_the_manifest_names_it(world
     )
     assert str(problem.at) == "packages/p/wheels/1:1:1"
     assert problem.hint is not None
-    assert "cp37-cp37m-manylinux2014_x86_64.whl" in problem.hint
+    assert "cp37-cp37m-manylinux2014_x86_64.whl" in spell(problem.hint)
 
 
 def test_every_problem_is_told_at_once_in_the_order_of_the_places(world: World) -> None:

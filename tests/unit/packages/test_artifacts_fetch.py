@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.base.errors import PackageError, Position
+from reconciler.base.hints import spell
 from reconciler.manifest.model import Manifest
 from reconciler.manifest.runtimes import RUNTIMES
 from reconciler.packages.collect import build
@@ -114,7 +115,7 @@ def _failure(index: PipIndex, wanted: Pin, folder: Path) -> tuple[str, str, str]
     with pytest.raises(PackageError) as caught:
         index.fetch(wanted, CP37, folder)
     (problem,) = caught.value.problems
-    return problem.code, problem.message, problem.hint or ""
+    return problem.code, problem.message, spell(problem.hint)
 
 
 def test_the_wheel_of_the_runtime_is_fetched_and_not_this_machines(simple: Simple, tmp_path: Path) -> None:

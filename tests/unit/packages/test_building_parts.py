@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.base.errors import PackageError
+from reconciler.base.hints import spell
 from reconciler.manifest.runtimes import RUNTIMES
 from reconciler.packages.build.compiler import translated
 from reconciler.packages.build.failures import failure, telling
@@ -232,5 +233,5 @@ def test_a_failure_is_told_as_what_can_be_done_about_it(tmp_path: Path, said: st
     (problem,) = failure("own", RUNTIMES["cp37"], "its last resort", said, tmp_path / "x.log").problems
     assert problem.code == code
     assert words in problem.message
-    assert str(tmp_path / "x.log") in (problem.hint or "")
-    assert ("SETUPTOOLS_SCM_PRETEND_VERSION" in (problem.hint or "")) == ("setuptools-scm" in said)
+    assert str(tmp_path / "x.log") in spell(problem.hint)
+    assert ("SETUPTOOLS_SCM_PRETEND_VERSION" in spell(problem.hint)) == ("setuptools-scm" in said)

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.base.errors import PackageError
+from reconciler.base.hints import spell
 from reconciler.manifest.model import UNPRINTABLE
 from reconciler.packages.lock.file import (
     Group,
@@ -171,7 +172,7 @@ def refused(content: bytes) -> str:
     [problem] = error.value.problems
     assert problem.code == "E478"
     assert problem.hint is not None
-    assert "udfs" in problem.hint
+    assert "udfs" in spell(problem.hint)
     return f"{problem.at}: {problem.message}"
 
 

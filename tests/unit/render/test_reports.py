@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
+import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.base.errors import Position, Problem
 from reconciler.base.explanations import load_explanations
-from reconciler.base.words import aim, typed
+from reconciler.base.hints import WITHOUT_FILE, WITHOUT_TARGET, Command, Invocation
+from reconciler.cli import COMMANDS, group
 from reconciler.core.plan import Plan
 from reconciler.engine.plan_file import plan_document, to_json
 from reconciler.render import documents as document
@@ -24,6 +25,8 @@ from tests.unit.core.states import HERE, STACK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from reconciler.base.hints import Hint
 
 TEXT = st.text(max_size=30)
 PROBLEMS = st.builds(
@@ -102,18 +105,30 @@ def test_github_prints_one_command_a_problem_whatever_is_in_it(found: list[Probl
     ],
 )
 def test_in_every_format_a_hint_names_commands_as_they_have_to_be_typed(told: Callable[[Problem], str]) -> None:
-    def show() -> str:
-        aim(lambda name: " -f bank.yaml --target prod")
-        return told(Problem("E504", "the manifest is empty", hint="if the stack is to go, run: udfs destroy"))
+    found = Problem("E504", "the manifest is empty", hint=("if the stack is to go, run: ", Command("destroy")))
+    assert "run: udfs destroy" in told(found)
+    (complete,) = Invocation(" -f bank.yaml", " --target prod").complete([found])
+    assert "run: udfs destroy -f bank.yaml --target prod" in told(complete)
 
-    assert "run: udfs destroy -f bank.yaml --target prod" in copy_context().run(show)
+
+@pytest.mark.parametrize(
+    ("hint", "text"),
+    [
+        (None, ""),
+        ("udfs plan", "udfs plan"),
+        (Command("unlock", "--epoch 3"), "udfs unlock -f a.yaml --target b --epoch 3"),
+        (("see ", Command("explain", "E504"), "."), "see udfs explain E504."),
+        (Command("init"), "udfs init -f a.yaml"),
+    ],
+)
+def test_a_command_of_a_hint_gets_the_options_that_it_takes(hint: Hint | None, text: str) -> None:
+    assert Invocation(" -f a.yaml", " --target b").spell(hint) == text
 
 
-@pytest.mark.parametrize("arguments", ["", " -f bank.yaml", " --target prod", " -f bank.yaml --target prod"])
-def test_what_is_typed_already_is_not_typed_twice(arguments: str) -> None:
-    def twice() -> str:
-        aim(lambda name: "" if name == "explain" else arguments)
-        return typed(typed("udfs show-run 3, udfs show f, or udfs explain E504"))
-
-    told = f"udfs show-run{arguments} 3, udfs show{arguments} f, or udfs explain E504"
-    assert copy_context().run(twice) == told
+def test_which_options_a_command_takes_is_what_it_declares() -> None:
+    context = click.Context(group)
+    commands = {name: command for name in COMMANDS if (command := group.get_command(context, name))}
+    assert set(commands) == set(COMMANDS)
+    declared = {name: {param.name for param in command.params} for name, command in commands.items()}
+    assert {name for name, params in declared.items() if "file" not in params} == WITHOUT_FILE
+    assert {name for name, params in declared.items() if "target" not in params} == WITHOUT_TARGET
