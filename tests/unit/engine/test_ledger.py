@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.base.hints import spell
 from reconciler.base.errors import ServiceError
+from reconciler.base.hints import spell
 from reconciler.base.names import Reference, reference
 from reconciler.core.record import Applied, Entry, Holder, Step, entry_name
 from reconciler.core.state import Function, Resource
