@@ -50,7 +50,7 @@ import os, sys, time
 from pathlib import Path
 from reconciler import workflow
 from reconciler.artifacts.cache import Cache
-from reconciler.cli import collect_rarely
+from reconciler.cli.entry import collect_rarely
 from reconciler.manifest.load import load
 from reconciler.targets.maxcompute.client import Client, Credentials
 from reconciler.targets.maxcompute.target import MaxCompute

@@ -15,7 +15,7 @@ import pytest
 
 from reconciler.base.explanations import load_explanations
 from reconciler.base.names import resource_key
-from reconciler.cli import run
+from reconciler.cli.entry import run
 from reconciler.cli.support import identity, output
 from reconciler.core.diff import Action, Change
 from reconciler.core.plan import Destination, Plan
