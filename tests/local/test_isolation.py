@@ -31,8 +31,10 @@ if TYPE_CHECKING:
 
 
 def test_the_worker_compiles_in_every_runtime(runner: Runner) -> None:
-    check = "import sys; compile(open(sys.argv[1], 'rb').read(), 'worker.py', 'exec')"
-    subprocess.run([str(runner.interpreter.path), "-W", "error", "-c", check, str(WORKER)], check=True)
+    check = "import sys; [compile(open(path, 'rb').read(), path, 'exec') for path in sys.argv[1:]]"
+    files = [str(path) for path in WORKER.parent.glob("*.py")]
+    assert len(files) > 10
+    subprocess.run([str(runner.interpreter.path), "-W", "error", "-c", check, *files], check=True)
 
 
 def test_the_users_environment_is_not_visible(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:

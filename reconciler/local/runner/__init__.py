@@ -4,14 +4,14 @@ Run a MaxCompute Python UDF here, as a worker of the service would.
     interpreter = locate("cp37", env)                       which CPython: interpreters.py
     job = Job("import_numpy.TryImport", resources, "cp37")
     with call(interpreter, job, rows) as results:           a fresh directory: layout.py
-        for value in results:                               a process in it: process.py, worker.py
+        for value in results:                               a process in it: process.py, worker/
             ...                                             rows and values on the way: calls.py, wire.py
 
 `session` instead of `call` keeps the process for more than one call.
 
 `call` lays the resources out in a new directory, starts the interpreter there without this machine's packages and
 without the user's environment, loads the class, and streams rows through it. Nothing is shared with the process but
-three pipes: `worker.py` is standard library only, in the syntax that 2.7 and 3.x have in common, and knows nothing of
+three pipes: `worker/` is standard library only, in the syntax that 2.7 and 3.x have in common, and knows nothing of
 this package.
 
 This package imports nothing else of ours and reads neither the environment nor the clock's date: what it is to know is

@@ -201,7 +201,7 @@ class Session:
 
     def _users_part(self, log: str) -> str:
         """Leave the worker's own frames out of the stack that Python prints when it crashes."""
-        lines = (line for line in log.splitlines(keepends=True) if f'"{WORKER}"' not in line)
+        lines = (line for line in log.splitlines(keepends=True) if f'"{WORKER.parent}/' not in line)
         return "".join(lines).replace(f"{self.worker.cwd}/", "")
 
     def _timed_out(self, arguments: Arguments) -> WorkerTimedOut:

@@ -31,7 +31,7 @@ from reconciler.local.runner.wire import PREFIX
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-WORKER = Path(__file__).with_name("worker.py")
+WORKER = Path(__file__).parent / "worker" / "__main__.py"
 
 LOG_BYTES = 20 * 1024
 """How much of the log is kept, its end. The documentation lets a Python 2 UDF write 20 KB."""

@@ -14,7 +14,7 @@ JSON says null, true, numbers and strings. For the rest a cell is `[tag, what]`:
     d  [y, m, d] (DATE)                                        x  text to be read by the signature's type
     n  a decimal as text (DECIMAL)                             j  JSON to be read by the signature's type
 
-`worker.py` holds the same table for its end; it cannot import this module.
+`worker/cells.py` holds the same table for its end; it cannot import this module.
 """
 
 from __future__ import annotations

@@ -1,0 +1,40 @@
+"""
+Start of a worker: `python .../worker/__main__.py REQUESTS ANSWERS PROGRESS`.
+
+The modules beside this file become a package that no `sys.path` names: a user's module may be called `cells` or
+`functions`. Each is compiled under its own path, so that a traceback names the line.
+"""
+
+from __future__ import absolute_import, division, print_function
+
+import sys
+
+if not getattr(sys.flags, "isolated", 0):
+    del sys.path[0]  # 2.7 has no -I: the directory of this file would come before the standard library
+
+import io
+import os
+import types
+
+MODULES = (
+    "compat", "failures", "frames", "cells", "literals", "values", "signatures", "batches", "udf_module", "distcache",
+    "functions", "progress", "loading", "tracebacks", "serving",
+)  # fmt: skip
+"""Each imports only those before it."""
+
+
+def load_package(name, folder):
+    """Load the package by hand: searching for each module would take longer than compiling it."""
+    package = sys.modules[name] = types.ModuleType(name)
+    package.__path__ = []
+    for stem in MODULES:
+        module = types.ModuleType(name + "." + stem)
+        module.__package__, module.__file__ = name, os.path.join(folder, stem + ".py")
+        sys.modules[module.__name__] = module
+        with io.open(module.__file__, "rb") as source:
+            exec(compile(source.read(), module.__file__, "exec", dont_inherit=True), module.__dict__)
+
+
+if __name__ == "__main__":
+    load_package("_udfs_worker", os.path.dirname(__file__))
+    sys.modules["_udfs_worker.serving"].main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])

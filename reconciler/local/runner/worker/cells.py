@@ -1,0 +1,114 @@
+"""
+Cells: the values of a row as JSON carries them.
+
+`wire.py` of the parent holds the same table of tags.
+"""
+
+from __future__ import absolute_import, division, print_function
+
+import binascii
+import collections
+import datetime
+import math
+import sys
+
+from .compat import PY2, text_type
+from .failures import Misfit
+
+KINDS = {
+    "tinyint": "integer", "smallint": "integer", "int": "integer", "bigint": "integer",
+    "float": "float", "double": "float", "boolean": "boolean",
+    "string": "string", "char": "string", "varchar": "string", "binary": "binary",
+    "datetime": "datetime", "timestamp": "datetime", "date": "date", "decimal": "decimal",
+    "array": "array", "map": "map", "struct": "struct",
+}
+BITS = {"tinyint": 8, "smallint": 16, "int": 32, "bigint": 64}
+EPOCH = datetime.datetime(1970, 1, 1)
+
+
+def check_range(kind, number):
+    limit = 1 << (BITS[kind.name] - 1)
+    if not -limit <= number < limit:
+        raise Misfit("%d does not fit %s" % (number, kind.text.upper()))
+    return number
+
+
+def moment(parts):
+    """Return a DATETIME: in 3.x a datetime, in 2.7 milliseconds (documentation, "Data types" of the Python 2 page)."""
+    value = datetime.datetime(*parts)
+    if not PY2:
+        return value
+    since = value - EPOCH  # that the count is of UTC, not of the project's time zone, is a guess
+    return (since.days * 86400 + since.seconds) * 1000 + since.microseconds // 1000
+
+
+def moment_cell(v):
+    return ["t", [v.year, v.month, v.day, v.hour, v.minute, v.second, v.microsecond]]
+
+
+def bytes_cell(value):
+    return ["b", binascii.b2a_base64(bytes(value)).decode("ascii").rstrip("\n")]
+
+
+def float_cell(value):
+    return value if not (math.isinf(value) or math.isnan(value)) else ["f", repr(value)]
+
+
+def decimal_of(value):
+    import decimal  # late: nearly no function needs it, and 2.7 takes long to load it
+
+    try:
+        return decimal.Decimal(value)
+    except (decimal.InvalidOperation, ValueError):
+        raise Misfit("%s is no DECIMAL" % short_repr(value))
+
+
+def is_decimal(value):
+    module = sys.modules.get("decimal")
+    return module is not None and isinstance(value, module.Decimal)
+
+
+def plain(cell):
+    """Return the value of a cell without asking a type."""
+    if type(cell) is not list:
+        return cell.encode("utf-8") if PY2 and type(cell) is text_type else cell
+    tag, what = cell
+    if tag == "f":
+        return float(what)
+    if tag == "b":
+        return binascii.a2b_base64(what)
+    if tag == "t":
+        return moment(what)
+    if tag == "d":
+        return datetime.date(*what)
+    if tag == "n":
+        return decimal_of(what)
+    if tag == "l":
+        return [plain(item) for item in what]
+    if tag == "m":
+        return dict((plain(key), plain(item)) for key, item in what)
+    if tag == "s":
+        return collections.namedtuple("Struct", what[0], rename=True)(*[plain(item) for item in what[1]])
+    if tag == "j":
+        return plain_json(what)
+    return what.encode("utf-8") if PY2 else what  # "x"
+
+
+def plain_json(value):
+    """Return a piece of JSON as it is, text in the STRING of this Python."""
+    if isinstance(value, list):
+        return [plain_json(item) for item in value]
+    if isinstance(value, dict):
+        return dict((plain(key), plain_json(item)) for key, item in value.items())
+    return plain(value)
+
+
+def short_repr(value):
+    """Return a short text of a value; a repr of the user's own may fail."""
+    try:
+        text = repr(value)
+    except Exception:
+        text = "<%s>" % type(value).__name__
+    if text[:2] in ("u'", 'u"'):  # 2.7's way to write what is a text like any other
+        text = text[1:]
+    return text if len(text) <= 80 else text[:77] + "..."

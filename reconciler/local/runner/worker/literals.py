@@ -1,0 +1,58 @@
+"""Literals: text and JSON of a person, read by a type."""
+
+from __future__ import absolute_import, division, print_function
+
+import datetime
+import json
+import re
+
+from .cells import KINDS, bytes_cell, float_cell, short_repr
+from .compat import text_type
+from .failures import Misfit
+
+
+def cell_of_text(kind, text):
+    """Return the cell that a person meant by `text`, given the type."""
+    group = KINDS.get(kind.name, "string")
+    try:
+        if group == "string":
+            return text
+        if group == "binary":
+            return bytes_cell(text.encode("utf-8"))
+        text = text.strip()
+        if group == "integer":
+            return int(text)
+        if group == "float":
+            return float_cell(float(text))
+        if group == "boolean":
+            return {"true": True, "false": False}[text.lower()]
+        if group == "decimal":
+            return ["n", text]
+        if group == "date":
+            return ["d", [int(part) for part in re.match(r"(\d{4})-(\d\d)-(\d\d)$", text).groups()]]
+        if group == "datetime":
+            parts = re.match(r"(\d{4})-(\d\d)-(\d\d)(?:[ T](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)?)?$", text).groups("0")
+            cell = ["t", [int(part) for part in parts[:6]] + [int(parts[6].ljust(6, "0"))]]
+            datetime.datetime(*cell[1])
+            return cell
+        return cell_of_json(kind, json.loads(text))
+    except (ValueError, KeyError, AttributeError, OverflowError):
+        raise Misfit("%s is no %s" % (short_repr(text), kind.text.upper()))
+
+
+def cell_of_json(kind, value):
+    """Return the cell of a piece of JSON: lists, objects and words are read by the types inside `kind`."""
+    group = KINDS.get(kind.name)
+    if isinstance(value, list) and group == "array":
+        return ["l", [cell_of_json(kind.inner[0], item) for item in value]]
+    if isinstance(value, list) and group == "struct" and len(value) == len(kind.fields):
+        return ["l", [cell_of_json(inner, item) for inner, item in zip(kind.inner, value)]]
+    if isinstance(value, dict) and group == "map":
+        return ["m", [[["x", key], cell_of_json(kind.inner[1], item)] for key, item in value.items()]]
+    if isinstance(value, dict) and group == "struct" and sorted(value) == sorted(kind.fields):
+        return ["m", [[field, cell_of_json(inner, value[field])] for field, inner in zip(kind.fields, kind.inner)]]
+    if isinstance(value, text_type):
+        return ["x", value]
+    if isinstance(value, float) and group == "decimal":
+        return ["n", repr(value)]
+    return value if not isinstance(value, (list, dict)) else kind.refuse(["x", short_repr(value)])
