@@ -51,8 +51,8 @@ class F(object):
 """
 UNGATED = """\
 import sys
-from reconciler.artifacts import inspection
-inspection.inspect = lambda path, kind: inspection.Facts(kind)
+from reconciler.packages.inspect import contents
+contents.inspect = lambda path, kind: contents.Facts(kind)
 from reconciler.__main__ import main
 sys.argv[0] = "udfs"
 main()

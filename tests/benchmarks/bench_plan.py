@@ -48,18 +48,18 @@ print(time.perf_counter() - begun)
 OURS = """
 import os, sys, time
 from pathlib import Path
-from reconciler import workflow
-from reconciler.artifacts.cache import Cache
 from reconciler.cli.entry import collect_rarely
+from reconciler.packages.fetch.cache import Cache
+from reconciler.workflow import steps
 from reconciler.manifest.load import load
 from reconciler.targets.maxcompute.client import Client, Credentials
 from reconciler.targets.maxcompute.target import MaxCompute
 
 collect_rarely()  # as the command does
-ready = workflow.prepare(load(Path("udfs.yaml"), env=os.environ), cache=Cache(Path(sys.argv[1])), env=os.environ, on_step=print)
+ready = steps.prepare(load(Path("udfs.yaml"), env=os.environ), cache=Cache(Path(sys.argv[1])), env=os.environ, on_step=print)
 begun = time.perf_counter()
 target = MaxCompute(Client(os.environ["ENDPOINT"], os.environ["PROJECT"], None, Credentials("a", "b"), "bench"), "bench", str)
-made = workflow.make_plan(ready, target.read())
+made = steps.make_plan(ready, target.read())
 print(time.perf_counter() - begun)
 assert not made.changes
 """

@@ -26,11 +26,11 @@ MEMORY_BOUND, THROUGHPUT_BOUND = 60, 0.9
 CLIENT = """
 import json, resource, sys, time
 from pathlib import Path
-from reconciler.artifacts.content import read
-from reconciler.diff import Action, Change
-from reconciler.errors import Position
-from reconciler.names import resource_key
-from reconciler.state import Desired, Marker, Resource
+from reconciler.packages.content import read
+from reconciler.core.diff import Action, Change
+from reconciler.base.errors import Position
+from reconciler.base.names import resource_key
+from reconciler.core.state import Desired, Marker, Resource
 from reconciler.targets.maxcompute.client import Client, Credentials
 from reconciler.targets.maxcompute.target import MaxCompute
 
