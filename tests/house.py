@@ -360,7 +360,7 @@ def cycles(graph: Mapping[str, set[str]]) -> list[list[str]]:
 def figures(house: House) -> dict[str, str]:
     """Return each figure with its name, as it is printed."""
     lines = sum(module.lines for module in house.modules)
-    worker = sum(module.lines for module in house.modules if module.name.split(".")[-1].startswith("worker"))
+    worker = sum(module.lines for module in house.modules if "worker" in module.name.split("."))
     few, total = count_words(house.modules, WORDS)
     many, _ = count_words(house.modules, MORE_WORDS)
     ours, every = house.imported_by_plan()

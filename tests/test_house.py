@@ -26,9 +26,9 @@ from tests.house import (
 
 HOUSE = House(ROOT)
 
-VAGUE, VAGUE_TOO = 8.2, 11.4  # per cent; the first is to end under 1.5
-PARTICIPLES = 319
-CLASSES, FUNCTIONS = 39, 78  # public names in several modules; the first is to end under 8
+VAGUE, VAGUE_TOO = 8.1, 11.3  # per cent; the first is to end under 1.5
+PARTICIPLES = 317
+CLASSES, FUNCTIONS = 38, 76  # public names in several modules; the first is to end under 8
 ROOM_CYCLES, FILE_CYCLES = 0, 1  # to end at none
 COMPLEX = 33  # to end at none
 CLAUSES = 58

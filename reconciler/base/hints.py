@@ -1,25 +1,13 @@
 """
 Hints: what to do next, with the commands that they name held as values.
 
-A command gets the ``-f`` and ``--target`` of its `Invocation` when a hint is spelled out: typed without them, it would be
-about another stack. So no text is searched for commands again.
+So no text is searched for commands when a hint is shown with the options that a command needs (`invocation`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from reconciler.base.errors import Problem
-
-WITHOUT_FILE = frozenset({"completion", "explain", "libs", "schema"})
-"""The commands that are about no manifest."""
-
-WITHOUT_TARGET = WITHOUT_FILE | {"init", "targets"}
-"""The commands that take no ``--target``."""
+from dataclasses import dataclass
+from typing import TypeAlias
 
 
 @dataclass(frozen=True)
@@ -30,38 +18,14 @@ class Command:
     arguments: str = ""
     """What follows the options that say which stack is meant."""
 
+    def __str__(self) -> str:
+        return f"udfs {self.name} {self.arguments}".rstrip()
+
 
 Hint: TypeAlias = "str | Command | tuple[str | Command, ...]"
 """Text, a command, or parts of both that follow each other."""
 
 
-@dataclass(frozen=True)
-class Invocation:
-    """The options that say which stack a command is about, as they are typed, each with a space before it."""
-
-    file: str = ""
-    target: str = ""
-
-    def command(self, command: Command) -> str:
-        """Return a command as it has to be typed."""
-        file = "" if command.name in WITHOUT_FILE else self.file
-        target = "" if command.name in WITHOUT_TARGET else self.target
-        return f"udfs {command.name}{file}{target}{f' {command.arguments}' if command.arguments else ''}"
-
-    def spell(self, hint: Hint | None) -> str:
-        """Return a hint as text; empty for none."""
-        parts = hint if isinstance(hint, tuple) else (hint or "",)
-        return "".join(self.command(part) if isinstance(part, Command) else part for part in parts)
-
-    def complete(self, problems: Iterable[Problem]) -> tuple[Problem, ...]:
-        """Return problems with their hints spelled out."""
-        return tuple(replace(problem, hint=self.spell(problem.hint) or None) for problem in problems)
-
-
-AS_IT_IS = Invocation()
-"""Without options."""
-
-
 def spell(hint: Hint | None) -> str:
-    """Return a hint as text, its commands without options."""
-    return AS_IT_IS.spell(hint)
+    """Return a hint as text, its commands without options; empty for none."""
+    return "".join(map(str, hint)) if isinstance(hint, tuple) else str(hint or "")

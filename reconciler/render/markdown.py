@@ -14,7 +14,8 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.base.errors import count
-from reconciler.base.hints import AS_IT_IS, spell
+from reconciler.base.hints import spell
+from reconciler.base.invocation import AS_IT_IS
 from reconciler.base.words import safe
 from reconciler.core.diff import Action
 from reconciler.core.drift import Kind
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from reconciler.base.errors import Problem
-    from reconciler.base.hints import Invocation
+    from reconciler.base.invocation import Invocation
     from reconciler.base.names import Key
     from reconciler.core.diff import Change, Difference
     from reconciler.core.drift import Drift

@@ -11,7 +11,8 @@ import re
 from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler.base.errors import count
-from reconciler.base.hints import AS_IT_IS, spell
+from reconciler.base.hints import spell
+from reconciler.base.invocation import AS_IT_IS
 from reconciler.base.words import moment, safe, size
 from reconciler.core.diff import Action, Cause, explain_list
 from reconciler.core.drift import Kind
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reconciler.base.errors import Problem
-    from reconciler.base.hints import Invocation
+    from reconciler.base.invocation import Invocation
     from reconciler.core.diff import Change, Difference
     from reconciler.core.drift import Drift
     from reconciler.core.plan import Plan

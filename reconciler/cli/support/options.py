@@ -17,7 +17,7 @@ import click
 
 from reconciler import __version__
 from reconciler.base.errors import AccessError, InvalidManifest, MachineError, UdfsError, UsageError
-from reconciler.base.hints import Invocation
+from reconciler.base.invocation import Invocation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

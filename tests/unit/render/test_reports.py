@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from reconciler.base.errors import Position, Problem
 from reconciler.base.explanations import load_explanations
-from reconciler.base.hints import WITHOUT_FILE, WITHOUT_TARGET, Command, Invocation
+from reconciler.base.hints import Command
+from reconciler.base.invocation import WITHOUT_FILE, WITHOUT_TARGET, Invocation
 from reconciler.cli.group import group
 from reconciler.cli.overview import COMMANDS
 from reconciler.core.plan import Plan
