@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from reconciler.base.errors import UdfsError
     from reconciler.local.runner import FunctionError, Session
-    from reconciler.workflow.steps import Prepared
+    from reconciler.workflow.preparation import Prepared
 
 MANIFEST = "udfs.yaml"
 

@@ -10,7 +10,7 @@ import click
 
 from reconciler.cli.support.confirm import Consent, carry_out, writers_option
 from reconciler.cli.support.options import Options, command, connected, loaded, manifest_options, prepared
-from reconciler.workflow import steps as workflow
+from reconciler.workflow import adoption
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from reconciler.core.plan import Plan
     from reconciler.core.record import Reading
     from reconciler.core.target import Target
-    from reconciler.workflow.steps import Prepared
+    from reconciler.workflow.preparation import Prepared
 
     Make = Callable[[Prepared, Reading, Target, tuple[str, ...], Path], tuple[Plan, Mapping[str, Path]]]
 
@@ -38,7 +38,7 @@ def adopt(options: Options, names: tuple[str, ...], yes: bool, writers: int) -> 
     the next apply. A name that is both a function's and a resource's means both; '*' and '?' stand for other characters,
     and '*' for everything that nobody manages.
     """
-    return _own(options, names, workflow.make_adoption, yes=yes, writers=writers)
+    return _own(options, names, adoption.make_adoption, yes=yes, writers=writers)
 
 
 @command()
@@ -52,7 +52,7 @@ def disown(options: Options, names: tuple[str, ...], yes: bool, writers: int) ->
     Take them out of the manifest first; another stack may then adopt them. '*' and '?' stand for other characters, and
     '*' for everything that this stack manages and the manifest no longer lists, old versions aside.
     """
-    return _own(options, names, workflow.make_release, yes=yes, writers=writers)
+    return _own(options, names, adoption.make_release, yes=yes, writers=writers)
 
 
 def _own(options: Options, names: tuple[str, ...], make: Make, *, yes: bool, writers: int) -> int:

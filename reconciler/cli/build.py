@@ -14,7 +14,7 @@ from reconciler.cli.support.output import print_bytes, print_document, print_lin
 from reconciler.packages.export import export
 from reconciler.render import documents as document
 from reconciler.render import inspection as shown
-from reconciler.workflow import steps as workflow
+from reconciler.workflow import preparation
 
 
 @command()
@@ -45,9 +45,9 @@ def build(options: Options, out: Path | None, show: bool, functions: tuple[str, 
         )
     ready = prepared(manifest, options, warn=not options.as_json)
     if show:
-        print_bytes(workflow.module(ready, wanted[0]).read_bytes())
+        print_bytes(preparation.entry_module(ready, wanted[0]).read_bytes())
         return
-    found = workflow.uploads(ready, wanted)
+    found = preparation.list_uploads(ready, wanted)
     if out is not None:
         export([(one.name, one.content.path, one.content.sha256) for one in found], out)
     if options.as_json:

@@ -31,7 +31,7 @@ from reconciler.testing import jobs
 from reconciler.testing.row_files import Output, Rows
 from reconciler.testing.run_here import Bounds
 from reconciler.testing.values import shown
-from reconciler.workflow import steps as workflow
+from reconciler.workflow import deployment, planning
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,13 +50,13 @@ def show(options: Options, function: str | None) -> int:
     """
     manifest = loaded(options)
     with connected(manifest) as target:
-        found = workflow.show(manifest, target, function)
+        found = deployment.load_deployed(manifest, target, function)
     if function and not found:
         raise _not_deployed(function, manifest)
     if options.as_json:
         from reconciler.render import documents as document
 
-        print_document(document.show(manifest.manifest.stack, workflow.destination(manifest), found))
+        print_document(document.show(manifest.manifest.stack, planning.destination(manifest), found))
     elif found:
         print_lines(text.functions(found))
     else:

@@ -17,7 +17,7 @@ from reconciler.base.errors import MachineError, UsageError
 from reconciler.base.hints import Command
 from reconciler.cli.support.options import Options, command, connected, loaded, manifest_options
 from reconciler.cli.support.output import note, print_document
-from reconciler.workflow import steps as workflow
+from reconciler.workflow import planning
 
 if TYPE_CHECKING:
     from reconciler.core.plan import Plan
@@ -53,7 +53,7 @@ def dump(options: Options, refresh: str, out: Path | None) -> int:
     with connected(manifest) as target:
         reading = target.read(full=refresh == "full")
         taken = target.store.now()
-    made = dumps.write(reading, manifest.manifest.stack, workflow.destination(manifest), taken)
+    made = dumps.write(reading, manifest.manifest.stack, planning.destination(manifest), taken)
     if out is None:
         print_document(made)
     else:
@@ -67,7 +67,7 @@ def dumped(file: Path, manifest: Loaded) -> Reading:
     from reconciler.engine import dump as dumps
 
     told = dumps.read(read_whole(file), str(file))
-    reading = dumps.reading_of(told, manifest.manifest.stack, workflow.destination(manifest), str(file))
+    reading = dumps.reading_of(told, manifest.manifest.stack, planning.destination(manifest), str(file))
     note(f"planning against {file}, written on {told.taken:%Y-%m-%d %H:%MZ}")
     return reading
 

@@ -10,7 +10,7 @@ from reconciler.cli.support import identity
 from reconciler.cli.support.options import Options, command, connected, loaded, manifest_options
 from reconciler.cli.support.output import confirmed, print_document, print_lines, unasked
 from reconciler.render import text
-from reconciler.workflow import steps as workflow
+from reconciler.workflow import ledger_entries
 
 
 @command()
@@ -20,7 +20,7 @@ def history(options: Options, newest: int) -> int:
     """Show the last applies of this stack: when, by whom, from which commit, and what came of them."""
     manifest = loaded(options)
     with connected(manifest) as target:
-        entries = workflow.history(manifest, target, newest)
+        entries = ledger_entries.load_history(manifest, target, newest)
         now = target.store.now()
     if options.as_json:
         from reconciler.render import documents as document
@@ -38,7 +38,7 @@ def show_run(options: Options, epoch: int) -> int:
     """Show one apply of the history: its steps, what came of each, and what was managed when it was over."""
     manifest = loaded(options)
     with connected(manifest) as target:
-        entry = workflow.run(manifest, target, epoch)
+        entry = ledger_entries.load_entry(manifest, target, epoch)
         now = target.store.now()
     if options.as_json:
         from reconciler.render import documents as document
@@ -59,7 +59,7 @@ def unlock(options: Options, epoch: int, yes: bool) -> int:
     """End the lease of a run that is dead. A run that is alive notices within seconds and stops."""
     manifest = loaded(options)
     with connected(manifest) as target:
-        entry = workflow.run(manifest, target, epoch)
+        entry = ledger_entries.load_entry(manifest, target, epoch)
         now = target.store.now()
         if not entry.is_held(now) and not options.as_json:
             print(f"epoch {epoch} holds no lease: it is {text.standing(entry, now)}")
@@ -67,7 +67,7 @@ def unlock(options: Options, epoch: int, yes: bool) -> int:
         if entry.is_held(now):
             if not yes:
                 _ask(safe(str(entry.holder)))
-            entry = workflow.unlock(manifest, target, epoch, identity.holder(options.file.parent))
+            entry = ledger_entries.unlock(manifest, target, epoch, identity.holder(options.file.parent))
     if options.as_json:
         from reconciler.render import documents as document
 

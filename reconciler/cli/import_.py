@@ -17,8 +17,8 @@ from reconciler.base.hints import Command
 from reconciler.cli.support.options import Options, cache, command, connected, loaded, manifest_options
 from reconciler.cli.support.output import note, print_document, print_lines
 from reconciler.manifest.load import understand
-from reconciler.workflow import importing
-from reconciler.workflow.importing import MANIFEST, Ground, Request
+from reconciler.workflow.import_draft import MANIFEST, OpenManifest, starter_manifest
+from reconciler.workflow.importing import ImportRequest, import_objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,11 +82,11 @@ def import_(
             # What is dropped may still be on its way into the folder.
             tempfile.TemporaryDirectory(prefix=".udfs-import-", dir=folder, ignore_cleanup_errors=True) as staging,
         ):
-            done = importing.bring(
+            done = import_objects(
                 ground,
                 target.read(),
                 target,
-                Request(patterns, resources, overwrite),
+                ImportRequest(patterns, resources, overwrite),
                 Path(staging).resolve(),
                 cache=cache(),
                 env=os.environ,
@@ -117,16 +117,16 @@ def _folder(folder: Path) -> Iterator[Path]:
                 folder.rmdir()
 
 
-def _existing(options: Options, place: Place) -> Ground:
+def _existing(options: Options, place: Place) -> OpenManifest:
     if place:
         hint = "leave --project, --endpoint, --schema and --stack out, or write elsewhere with --out"
         raise UsageError("E563", f"'{options.file}' is there, and says itself where its project is", hint=hint)
     # As it is: a line's end stays what it is.
     text = options.file.read_bytes().decode(errors="replace")
-    return Ground(options.file, str(options.file), text, loaded(options), is_new=False)
+    return OpenManifest(options.file, str(options.file), text, loaded(options), is_new=False)
 
 
-def _new(options: Options, file: Path, folder: Path, place: Place) -> Ground:
+def _new(options: Options, file: Path, folder: Path, place: Place) -> OpenManifest:
     """Return the ground for a new manifest, whose project another one names, or the command line."""
     source = None if place.project or not options.file.exists() else loaded(options)
     if source is None and place.project is None:
@@ -140,9 +140,9 @@ def _new(options: Options, file: Path, folder: Path, place: Place) -> Ground:
         endpoint, project, schema = place.endpoint or "local", place.project or "", place.schema
         label = "local" if endpoint == "local" else project[:100]
     stack = place.stack or _stack(project)
-    text = importing.head(stack=stack, target=label, endpoint=endpoint, project=project, schema=schema)
+    text = starter_manifest(stack=stack, target=label, endpoint=endpoint, project=project, schema=schema)
     manifest = understand(f"{text}functions:\n".encode(), str(file), folder, target=None, env=os.environ)
-    return Ground(file, str(file), text, manifest, is_new=True)
+    return OpenManifest(file, str(file), text, manifest, is_new=True)
 
 
 def _require_apart(source: Loaded, folder: Path, place: Place) -> None:

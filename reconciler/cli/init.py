@@ -64,7 +64,7 @@ def init(file: Path) -> int:
 @report_options
 def validate(options: Options) -> int:
     """Check the manifest and every file it names. Pinned wheels are fetched and checked; no service is asked."""
-    from reconciler.workflow import steps as workflow
+    from reconciler.workflow import planning
 
     try:
         manifest = loaded(options)
@@ -74,7 +74,7 @@ def validate(options: Options) -> int:
             raise
         _print_report(options.invocation.complete(error.problems), options)
         return error.exit_code
-    if breaches := workflow.breaches(ready):
+    if breaches := planning.policy_breaches(ready):
         if options.format in {"text", "json"}:
             raise Refused.of(breaches)
         _print_report(options.invocation.complete(breaches), options)

@@ -32,7 +32,7 @@ from reconciler.core.drift import restoring
 from reconciler.core.plan import require_allowed
 from reconciler.engine.ledger import require_free
 from reconciler.render import text
-from reconciler.workflow import steps as workflow
+from reconciler.workflow import planning
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from reconciler.core.record import Entry, Reading
     from reconciler.core.target import Target
     from reconciler.manifest.load import Loaded
-    from reconciler.workflow.steps import Prepared
+    from reconciler.workflow.preparation import Prepared
 
 CHANGES_PRESENT = 2
 
@@ -90,12 +90,12 @@ def plan(
         reading, rival, now = saving.dumped(against, ready.loaded), None, datetime.now(timezone.utc)
     else:
         reading, rival, now = _look(ready.loaded, full=refresh == "full")
-    made = workflow.make_plan(ready, reading, from_dump=against is not None, restoring=restore)
+    made = planning.make_plan(ready, reading, from_dump=against is not None, restoring=restore)
     made = completed(made, options)
     if out is not None:
         saving.save(made, reading, out, manifest_digest, allow_deletes)
     # A saved plan is the same at any hour, so it is written before the hour counts.
-    made = completed(workflow.warned(made, ready, now), options)
+    made = completed(planning.add_cautions(made, ready, now), options)
     options.told.append(text.summary(made))
     # While somebody else applies, what would come next is refused.
     following = None if rival else _next(made, options, out, allow_deletes, restore=restore)
@@ -151,8 +151,8 @@ def apply(
     ready = prepared(loaded(options), options)
     with connected(ready.loaded) as target:
         reading = target.read(full=refresh == "full")
-        made = workflow.make_plan(ready, reading, restoring=restore)
-        made = workflow.in_time(made, ready.loaded, target)
+        made = planning.make_plan(ready, reading, restoring=restore)
+        made = planning.apply_quiet_times(made, ready.loaded, target)
         verify = verification.of(ready.loaded, target, options, writers)
         return carry_out(made, reading, target, ready.contents, options, consent, writers, verify=verify)
 
@@ -180,8 +180,8 @@ def _apply_several(
 
     def look(ready: Prepared, target: Target, one: Options) -> tuple[Reading, Plan]:
         reading = target.read(full=refresh == "full")
-        made = workflow.make_plan(ready, reading, restoring=restore)
-        return reading, completed(workflow.in_time(made, ready.loaded, target), one)
+        made = planning.make_plan(ready, reading, restoring=restore)
+        return reading, completed(planning.apply_quiet_times(made, ready.loaded, target), one)
 
     def show(one: Options) -> int:
         ready = prepared(loaded(one), one)
@@ -227,7 +227,7 @@ def _apply_saved(
         if manifest := saving.manifest_digest(options.file):
             saved.require_same_manifest(found, manifest, options.file)
         ready = prepared(loaded(options), options)
-        saved.require_place(found, ready.loaded.manifest.stack, workflow.destination(ready.loaded))
+        saved.require_place(found, ready.loaded.manifest.stack, planning.destination(ready.loaded))
         saved.require_contents(found, ready.contents)
         consent = replace(consent, allow_deletes=max(consent.allow_deletes, found.allow_deletes), again=fresh.AGAIN)
         with connected(ready.loaded) as target:
@@ -238,7 +238,9 @@ def _apply_saved(
                 return reading
 
             reading = look()
-            made = workflow.in_time(workflow.remake(ready, reading, found.plan, str(planfile)), ready.loaded, target)
+            made = planning.apply_quiet_times(
+                planning.plan_again(ready, reading, found.plan, str(planfile)), ready.loaded, target
+            )
             verify = verification.of(ready.loaded, target, options, writers)
             return carry_out(
                 made, reading, target, ready.contents, options, consent, writers, look_again=look, verify=verify
@@ -254,7 +256,7 @@ def destroy(options: Options, yes: bool, writers: int) -> int:
     manifest = loaded(options)
     with connected(manifest) as target:
         reading = target.read()
-        made = workflow.in_time(workflow.make_destruction(manifest, reading), manifest, target)
+        made = planning.apply_quiet_times(planning.make_destruction(manifest, reading), manifest, target)
         consent = Consent(yes, made.deletes, retype=made.stack)
         return carry_out(made, reading, target, {}, options, consent, writers)
 
@@ -269,7 +271,7 @@ def drift(options: Options, refresh: str) -> int:
     """
     ready = prepared(loaded(options), options)
     reading, rival, _ = _look(ready.loaded, full=refresh == "full")
-    made, found = workflow.make_plan(ready, reading), workflow.find_drift(ready, reading)
+    made, found = planning.make_plan(ready, reading), planning.find_drift(ready, reading)
     options.told.append(text.drift_summary(found))
     _print_drift(found, made, options)
     _mention(rival)

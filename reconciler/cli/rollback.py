@@ -10,7 +10,7 @@ from reconciler.cli.support.options import Options, command, connected, loaded, 
 from reconciler.cli.support.output import note, print_document, print_lines
 from reconciler.engine.plan_file import plan_document
 from reconciler.render import text
-from reconciler.workflow import steps as workflow
+from reconciler.workflow import planning
 
 
 @command()
@@ -25,7 +25,7 @@ def rollback(options: Options, epoch: int | None, yes: bool, writers: int) -> in
     """
     manifest = loaded(options)
     with connected(manifest) as target:
-        reading, made = workflow.make_rollback(manifest, target, epoch)
+        reading, made = planning.make_rollback(manifest, target, epoch)
         code = carry_out(made, reading, target, {}, options, Consent(yes, allow_deletes=0), writers)
     if code == 0 and made.changes and not options.as_json:
         note("the manifest was not changed: the next apply makes the functions what it says")
@@ -49,7 +49,7 @@ def gc(options: Options, dry_run: bool, keep: int, yes: bool, writers: int) -> i
     """Delete versions that no function lists any more, and whose grace (`grace:` of the manifest) is over."""
     manifest = loaded(options)
     with connected(manifest) as target:
-        reading, made = workflow.make_collection(manifest, target, keep)
+        reading, made = planning.make_collection(manifest, target, keep)
         made = completed(made, options)
         if not made.changes and not options.as_json:
             print(f"Nothing to collect: {count(made.superseded, 'old version')} kept")

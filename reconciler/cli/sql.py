@@ -14,7 +14,7 @@ from reconciler.cli.support.options import Options, command, connected, loaded, 
 from reconciler.cli.support.output import note, print_document, print_lines
 from reconciler.render import query as asked
 from reconciler.targets.maxcompute import queries
-from reconciler.workflow import steps as workflow
+from reconciler.workflow import deployment, planning
 
 SHOWN = "the query"
 """What errors call a statement that is in no file."""
@@ -38,14 +38,14 @@ def sql(options: Options, query: str | None) -> int:
         )
     require_sql(manifest)
     with connected(manifest) as target:
-        needed, functions = workflow.settings_for(asked_for, manifest, target)
+        needed, functions = deployment.settings_for(asked_for, manifest, target)
         if options.format == "text":
             for name, value in needed.items():
                 note(f"SET {name}={value};  for {', '.join(functions)}")
         answer = target.query(asked_for.sql, {**needed, **asked_for.settings}, SHOWN)
     match options.format:
         case "json":
-            print_document(asked.document(answer, needed, workflow.destination(manifest)))
+            print_document(asked.document(answer, needed, planning.destination(manifest)))
         case "csv":
             csv.writer(sys.stdout, lineterminator="\n").writerows(asked.csv(answer))
         case _:

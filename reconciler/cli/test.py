@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from reconciler.local.runner import Interpreter
     from reconciler.manifest.load import Loaded
-    from reconciler.workflow.steps import Prepared
+    from reconciler.workflow.preparation import Prepared
 
 SECONDS = 60.0
 

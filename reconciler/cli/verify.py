@@ -23,7 +23,7 @@ from reconciler.render import tests as tried
 from reconciler.render import text
 from reconciler.testing import run_by_sql as verification
 from reconciler.testing.run_here import Verdict
-from reconciler.workflow import steps as workflow
+from reconciler.workflow import deployment, planning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -138,7 +138,7 @@ def _run(manifest: Loaded, target: Target, options: Options, cases: Sequence[tup
 
 
 def _trials(manifest: Loaded, target: Target, cases: Sequence[tuple[Case, ...]]) -> Iterator[Trial]:
-    deployed = {one.function.object.name.lower(): one.settings for one in workflow.show(manifest, target)}
+    deployed = {one.function.object.name.lower(): one.settings for one in deployment.load_deployed(manifest, target)}
     subjects = []
     for some in cases:
         name = some[0].function
@@ -175,7 +175,7 @@ def _roll_back(manifest: Loaded, target: Target, options: Options, writers: int)
     from reconciler.cli.support.confirm import perform
 
     try:
-        reading, made = workflow.make_rollback(manifest, target, None)
+        reading, made = planning.make_rollback(manifest, target, None)
         if not made.changes:
             note("a rollback would change nothing: what is new stays")
             return False
@@ -211,7 +211,7 @@ def _way_back(options: Options) -> str:
 
 
 def _document(manifest: Loaded, trials: Sequence[Trial], *, rolled_back: bool) -> VerifyDocument:
-    place = workflow.destination(manifest)
+    place = planning.destination(manifest)
     return tried.verified(manifest.manifest.stack, place, trials, rolled_back=rolled_back)
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from reconciler.core.target import Target
     from reconciler.manifest import model
     from reconciler.manifest.load import Loaded
-    from reconciler.workflow.steps import Prepared
+    from reconciler.workflow.preparation import Prepared
 
 
 @dataclass(frozen=True)

@@ -50,16 +50,16 @@ import os, sys, time
 from pathlib import Path
 from reconciler.cli.entry import collect_rarely
 from reconciler.packages.fetch.cache import Cache
-from reconciler.workflow import steps
+from reconciler.workflow import planning, preparation
 from reconciler.manifest.load import load
 from reconciler.targets.maxcompute.client import Client, Credentials
 from reconciler.targets.maxcompute.target import MaxCompute
 
 collect_rarely()  # as the command does
-ready = steps.prepare(load(Path("udfs.yaml"), env=os.environ), cache=Cache(Path(sys.argv[1])), env=os.environ, on_step=print)
+ready = preparation.prepare(load(Path("udfs.yaml"), env=os.environ), cache=Cache(Path(sys.argv[1])), env=os.environ, on_step=print)
 begun = time.perf_counter()
 target = MaxCompute(Client(os.environ["ENDPOINT"], os.environ["PROJECT"], None, Credentials("a", "b"), "bench"), "bench", str)
-made = steps.make_plan(ready, target.read())
+made = planning.make_plan(ready, target.read())
 print(time.perf_counter() - begun)
 assert not made.changes
 """

@@ -171,7 +171,7 @@ def bug(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("never thought of")
 
-    monkeypatch.setattr("reconciler.workflow.steps.make_plan", fail)
+    monkeypatch.setattr("reconciler.workflow.planning.make_plan", fail)
 
 
 @pytest.mark.usefixtures("bug")

@@ -3,7 +3,7 @@ What may happen to a project, step by step: a manifest that changes, commands, h
 
 A `World` is a service (the model, or the real one over loopback HTTP), a clock, and two stacks that want something of it.
 Everything that a command does goes the product's own road: the manifest is loaded, the plan made and carried out by
-``reconciler.workflow.steps``. A step tells how it ended as a value, so that two worlds can be compared.
+``reconciler.workflow``. A step tells how it ended as a value, so that two worlds can be compared.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from reconciler.engine.apply import Silent
 from reconciler.engine.attempt import Patience
 from reconciler.manifest.load import load
 from reconciler.packages.fetch.cache import Cache
-from reconciler.workflow import steps as workflow
+from reconciler.workflow import adoption, applying, ledger_entries, planning, preparation
 from tests.invariants.model import Clock, Killed, Wire
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from reconciler.core.record import Reading
     from reconciler.core.report import Report
     from reconciler.core.target import Target
-    from reconciler.workflow.steps import Prepared
+    from reconciler.workflow.preparation import Prepared
 
 FUNCTIONS, SOURCES, FILES, CLASSES = ("f", "g", "h"), ("a", "b"), ("x.csv", "y.csv"), ("K", "L")
 STACKS = ("risk", "other")
@@ -98,7 +98,7 @@ class Shop:
     def _prepared(self, wish: Wish, stack: str) -> Prepared:
         manifest = self.folder / "udfs.yaml"
         manifest.write_text(wish.text(stack))
-        return workflow.prepare(
+        return preparation.prepare(
             load(manifest, env={}), cache=Cache(self.folder / "cache"), env={}, on_step=lambda told: None
         )
 
@@ -222,7 +222,7 @@ class World:
 
         def make(target: Target) -> tuple[Reading, Plan]:
             reading = target.read()
-            return reading, workflow.make_plan(ready, reading, restoring=restoring)
+            return reading, planning.make_plan(ready, reading, restoring=restoring)
 
         run = Run(
             "restore" if restoring else "apply",
@@ -236,12 +236,12 @@ class World:
         """Plan and write the plan down; nothing is written in the project."""
         ready, wire = self.prepared(stack), Wire()
         reading = self.backend.target("ann", stack, wire).read()
-        made = workflow.make_plan(ready, reading)
+        made = planning.make_plan(ready, reading)
         if made.refusals:
             return "refused", ()
         written = saved.write(saved.save(made, reading, "0" * 64, allow_deletes=made.deletes))
         turned = replace(reading, live=dict(reversed(list(reading.live.items()))))
-        other = workflow.make_plan(ready, turned)
+        other = planning.make_plan(ready, turned)
         assert saved.write(saved.save(other, turned, "0" * 64, allow_deletes=made.deletes)) == written, (
             "it depends on order"
         )
@@ -259,7 +259,7 @@ class World:
         def make(target: Target) -> tuple[Reading, Plan]:
             reading = target.read()
             saved.require_fresh(found, reading)
-            return reading, workflow.remake(ready, reading, found.plan, "plan.json")
+            return reading, planning.plan_again(ready, reading, found.plan, "plan.json")
 
         run = Run("apply plan", stack, self._who(), may_delete=found.allow_deletes > 0 or bool(wish.moved))
         return self._carry_out(run, make, ready.contents, found.allow_deletes, met)
@@ -267,19 +267,19 @@ class World:
     def rollback(self, stack: str, met: Met | None = None) -> End:
         loaded = self.prepared(stack).loaded
         run = Run("rollback", stack, self._who())
-        return self._carry_out(run, lambda target: workflow.make_rollback(loaded, target, None), {}, 0, met)
+        return self._carry_out(run, lambda target: planning.make_rollback(loaded, target, None), {}, 0, met)
 
     def collect(self, stack: str, met: Met | None = None) -> End:
         loaded = self.prepared(stack).loaded
         run = Run("gc", stack, self._who(), may_delete=True)
-        return self._carry_out(run, lambda target: workflow.make_collection(loaded, target, 1), {}, 99, met, exact=True)
+        return self._carry_out(run, lambda target: planning.make_collection(loaded, target, 1), {}, 99, met, exact=True)
 
     def destroy(self, stack: str, met: Met | None = None) -> End:
         loaded = self.prepared(stack).loaded
 
         def make(target: Target) -> tuple[Reading, Plan]:
             reading = target.read()
-            return reading, workflow.make_destruction(loaded, reading)
+            return reading, planning.make_destruction(loaded, reading)
 
         run = Run("destroy", stack, self._who(), may_delete=True)
         return self._carry_out(run, make, {}, 99, met, exact=True)
@@ -289,7 +289,7 @@ class World:
     ) -> End:
         ready = self.prepared(stack)
         contents: dict[str, Path] = {}
-        how = workflow.make_adoption if command == "adopt" else workflow.make_release
+        how = adoption.make_adoption if command == "adopt" else adoption.make_release
         folder = self.shop.folder / "held"
         folder.mkdir(exist_ok=True)
 
@@ -309,7 +309,7 @@ class World:
         if last is None or last.outcome != "running":
             return "nothing", ()
         self.watch(Run("unlock", stack, "ann"))
-        workflow.unlock(self.prepared(stack).loaded, target, last.epoch, Holder(user="ann"))
+        ledger_entries.unlock(self.prepared(stack).loaded, target, last.epoch, Holder(user="ann"))
         self.watch(None)
         return "done", ()
 
@@ -337,7 +337,7 @@ class World:
             # Ten or more deletes that are most of a stack are allowed only by their number.
             allowed = made.deletes if exact or deletes > made.deletes else deletes
             require_allowed(made, allow_deletes=allowed)
-            report = workflow.carry_out(
+            report = applying.apply_plan(
                 made, reading, target, contents, Holder(user=run.who, run=run.who), Silent(),
                 patience=Patience(self.backend.clock, first_wait=0.0), writers=1,
             )  # fmt: skip

@@ -26,7 +26,7 @@ from reconciler.base.names import function_key, resource_key
 from reconciler.core.record import Holder
 from reconciler.core.report import Outcome
 from reconciler.core.state import Function
-from reconciler.workflow import steps as workflow
+from reconciler.workflow import ledger_entries
 from tests.invariants.backends import InMemory, Real
 from tests.invariants.history import (
     CLASSES,
@@ -422,7 +422,7 @@ def test_a_run_that_ends_while_somebody_wonders_whether_to_unlock_it_is_left_as_
     history.begin(wish=Wish(functions=(("f", "a", "K", ()),)))
     before, world = history.world.backend.contents(), history.world
     target = world.backend.target("bob", STACKS[0], Wire())
-    ended = workflow.unlock(world.prepared(STACKS[0]).loaded, target, 1, Holder("bob"))
+    ended = ledger_entries.unlock(world.prepared(STACKS[0]).loaded, target, 1, Holder("bob"))
     assert (ended.outcome, ended.ended_by) == ("committed", None)
     assert world.backend.contents() == before
     history.teardown()

@@ -24,7 +24,7 @@ from reconciler.packages.fetch.cache import Cache
 from reconciler.targets.maxcompute.client import Client
 from reconciler.targets.maxcompute.signing import Credentials
 from reconciler.targets.maxcompute.target import MaxCompute
-from reconciler.workflow import steps as workflow
+from reconciler.workflow import applying, planning, preparation
 from tests.canary import SECRET
 from tests.invariants.world import look_after_each_write
 
@@ -79,13 +79,13 @@ def apply(wish: Wish, server: Server, folder: Path, rollout: str) -> None:
         (folder / f"{name}.py").write_text(f"from odps.udf import annotate\n{classes}")
     lines = [f"  {name}: {{source: {source}.py, class: {of}}}\n" for name, (source, of) in functions.items()]
     (folder / "udfs.yaml").write_text(f"stack: s\nrollout: {rollout}\nfunctions:\n{''.join(lines)}")
-    ready = workflow.prepare(
+    ready = preparation.prepare(
         load(folder / "udfs.yaml", env={}), cache=Cache(folder / "cache"), env={}, on_step=lambda told: None
     )
     target = MaxCompute(Client(server.url, "demo", None, Credentials("ann", SECRET), "test"), "s", str)
     reading = target.read()
-    made = workflow.make_plan(ready, reading)
-    report = workflow.carry_out(
+    made = planning.make_plan(ready, reading)
+    report = applying.apply_plan(
         made, reading, target, ready.contents, Holder(), Silent(), patience=Patience(time.monotonic)
     )
     assert report.complete, report.error

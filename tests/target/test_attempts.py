@@ -23,7 +23,7 @@ from reconciler.engine.attempt import Patience
 from reconciler.targets.maxcompute.client import Client
 from reconciler.targets.maxcompute.signing import Credentials
 from reconciler.targets.maxcompute.target import MaxCompute
-from reconciler.workflow import steps as workflow
+from reconciler.workflow import applying
 from tests.canary import SECRET
 from tests.unit.core.states import HASTE, HERE, STACK, digests, function, resource, state, wanted
 
@@ -63,7 +63,7 @@ def apply(server: Server, desired: DesiredState, contents: dict[str, Path]) -> R
     target = MaxCompute(Client(server.url, "demo", None, Credentials("ann", SECRET), "test"), STACK, lambda: "t")
     reading = target.read()
     plan = make(desired, reading.live, stack=STACK, destination=HERE, last=reading.last)
-    return workflow.carry_out(plan, reading, target, contents, Holder("ann"), Silent(), patience=HASTE)
+    return applying.apply_plan(plan, reading, target, contents, Holder("ann"), Silent(), patience=HASTE)
 
 
 def is_as(server: Server, desired: DesiredState) -> bool:
@@ -111,7 +111,7 @@ def test_a_rival_who_comes_between_two_attempts_is_noticed(server: Server, conte
     reading = target.read()
     plan = make(SECOND, reading.live, stack=STACK, destination=HERE, last=reading.last)
     patience = Patience(time.monotonic, Meanwhile())
-    report = workflow.carry_out(plan, reading, target, contents, Holder("ann"), Silent(), patience=patience)
+    report = applying.apply_plan(plan, reading, target, contents, Holder("ann"), Silent(), patience=patience)
     assert isinstance(report.error, StalePlan)
     assert "was changed by ALIYUN$eve" in str(report.error)
     target.download(resource_key("a.py").name, contents[digests("one")[0]])

@@ -25,7 +25,7 @@ from reconciler.engine.ledger import dump, epoch_of, is_entry, parse
 from reconciler.targets.maxcompute.client import Client
 from reconciler.targets.maxcompute.signing import Credentials
 from reconciler.targets.maxcompute.target import MaxCompute
-from reconciler.workflow import steps as workflow
+from reconciler.workflow import applying
 from tests.canary import SECRET
 from tests.unit.core.states import HASTE, HERE, NOON, STACK, function, resource, state, wanted
 
@@ -62,7 +62,7 @@ def apply(
         last=reading.last,
         cause=None if desired else Cause.DESTROYED,
     )
-    return workflow.carry_out(plan, reading, target, contents, holder, progress or Silent(), patience=HASTE)
+    return applying.apply_plan(plan, reading, target, contents, holder, progress or Silent(), patience=HASTE)
 
 
 def test_an_apply_leaves_an_entry_that_says_who_what_and_how_it_ended(
@@ -143,7 +143,7 @@ def test_of_two_that_read_the_same_epoch_one_gets_the_lease(server: Server, cont
     apply(first, WANTED, contents)
     server.clear_requests()
     with pytest.raises(LeaseHeld):
-        workflow.carry_out(plan, reading, second, contents, BOB, Silent(), patience=HASTE)
+        applying.apply_plan(plan, reading, second, contents, BOB, Silent(), patience=HASTE)
     assert [sent.status for sent in server.requests if sent.method != "GET"] == [409]
 
 
@@ -244,7 +244,7 @@ def test_a_project_that_moved_while_the_plan_was_looked_at_is_left_alone(
         "post", "/resources", headers={"x-odps-resource-type": "py", "x-odps-resource-name": "a.py"}, body=b"one"
     )
     with pytest.raises(StalePlan, match=r"resource a\.py was (deleted, and created again|changed) by ALIYUN\$eve"):
-        workflow.carry_out(plan, reading, target, contents, ANN, Silent(), patience=HASTE)
+        applying.apply_plan(plan, reading, target, contents, ANN, Silent(), patience=HASTE)
     assert set(target.read().live) == set(WANTED)
     assert not (target.read().last or running(target, ago=timedelta())).is_held(target.store.now()), (
         "the lease is given back"
@@ -260,7 +260,7 @@ def test_a_resource_is_not_deleted_under_a_user_who_came_meanwhile(server: Serve
     other = Client(server.url, "demo", None, Credentials("eve", SECRET), "test")
     other.send("post", "/registration/functions", headers={"Content-Type": "application/xml"}, body=theirs)
     with pytest.raises(Refused, match="function 'g' still lists it"):
-        workflow.carry_out(plan, reading, target, contents, ANN, Silent(), patience=HASTE)
+        applying.apply_plan(plan, reading, target, contents, ANN, Silent(), patience=HASTE)
 
 
 def test_a_comment_that_was_copied_makes_nothing_ours(server: Server, contents: dict[str, Path]) -> None:

@@ -18,7 +18,7 @@ from reconciler.core.plan import require_allowed, require_digest
 from reconciler.engine.attempt import Patience
 from reconciler.engine.ledger import require_free
 from reconciler.render import text
-from reconciler.workflow import steps as workflow
+from reconciler.workflow import applying
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -124,7 +124,7 @@ def perform(
     patience = Patience(time.monotonic, jitter=lambda: random.uniform(0.5, 1.5))
     holder = identity.holder(options.file.parent)
     with progress(made) as bar, first_asks(patience.stop, bar.stopping):
-        return workflow.carry_out(made, reading, target, contents, holder, bar, patience=patience, writers=writers)
+        return applying.apply_plan(made, reading, target, contents, holder, bar, patience=patience, writers=writers)
 
 
 def ask(options: Options, question: str, wanted: str = "yes") -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from reconciler.local import Server
     from reconciler.manifest.load import Loaded
     from reconciler.packages.fetch.cache import Cache
-    from reconciler.workflow.steps import Prepared
+    from reconciler.workflow.preparation import Prepared
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -227,9 +227,9 @@ def prepared(manifest: Loaded, options: Options, *, warn: bool = True) -> Prepar
     """Read, fetch and check everything that the manifest names; warnings go to stderr, unless the caller tells them."""
     from reconciler.cli.support.output import note, print_lines
     from reconciler.render.text import problems
-    from reconciler.workflow import steps as workflow
+    from reconciler.workflow import preparation
 
-    ready = workflow.prepare(manifest, cache=cache(), env=os.environ, on_step=note)
+    ready = preparation.prepare(manifest, cache=cache(), env=os.environ, on_step=note)
     if ready.warnings and warn:
         print_lines(problems(options.invocation.complete(ready.warnings)), sys.stderr)
     return ready

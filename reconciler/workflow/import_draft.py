@@ -1,0 +1,245 @@
+"""
+Draft of an import: the new entries as a manifest of their own, in a folder where nothing else is.
+
+The draft is read by the checks of any manifest; an entry that does not pass is left out with the reason.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from reconciler.base.errors import InvalidManifest, PackageError
+from reconciler.base.names import function_key, resource_key, wheel_archive
+from reconciler.checks.python.project import fitting
+from reconciler.core.plan import needs
+from reconciler.manifest.editing import Entry, add, lines, literally, scalar
+from reconciler.manifest.load import understand
+from reconciler.packages.assemble import artifacts_of
+from reconciler.targets.maxcompute.selection import (
+    Present,
+    function_entry,
+    path_of,
+    resource_entry,
+)
+from reconciler.workflow import preparation
+from reconciler.workflow.import_files import link_or_copy, resource_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from reconciler.base.errors import Position
+    from reconciler.base.names import Key
+    from reconciler.checks import Finding
+    from reconciler.core.state import Live
+    from reconciler.manifest.editing import Value
+    from reconciler.manifest.load import Loaded
+    from reconciler.manifest.model import Resource as Declared
+    from reconciler.packages import Artifacts
+    from reconciler.packages.fetch.cache import Cache
+    from reconciler.targets.maxcompute.selection import Selection
+
+T = TypeVar("T")
+
+MANIFEST = "udfs.yaml"
+_PREFERENCE = ("cp37", "cp27", "cp311")
+"""Of runtimes that fit alike, the first is taken."""
+_PRESENT = "present"
+"""Where a draft has the files that the manifest has already."""
+
+
+@dataclass(frozen=True)
+class OpenManifest:
+    """The manifest that is written into, which need not be a file yet."""
+
+    file: Path
+    label: str
+    """The file as the user named it."""
+
+    text: str
+    loaded: Loaded
+    is_new: bool
+
+    @property
+    def folder(self) -> Path:
+        return self.loaded.folder
+
+    @property
+    def present(self) -> Present:
+        """What the manifest has already."""
+        manifest = self.loaded.manifest
+        names = {function_key(name) for name in manifest.functions} | {resource_key(n) for n in manifest.resources}
+        derived = [code.entry for code in self.loaded.code.values() if code.entry]
+        derived += [
+            wheel_archive(wheel) for p in manifest.packages.values() for wheel in p.wheels if isinstance(wheel, str)
+        ]
+        derived += [f"{name}.zip" for name, package in manifest.packages.items() if package.bundle]
+        return Present(manifest.stack, frozenset(names), {resource_key(name) for name in derived} - names)
+
+
+def starter_manifest(*, stack: str, target: str, endpoint: str, project: str, schema: str | None) -> str:
+    """Return the beginning of a new manifest."""
+    fields = {"endpoint": endpoint, "project": project, **({"schema": schema} if schema else {})}
+    settings = ", ".join(f"{key}: {scalar(value)}" for key, value in fields.items())
+    return (
+        f"# Written by `udfs import` from the project {scalar(project)}. Everything is under `resources:` by the name it has\n"
+        "# there. To have a module under a name with its digest, and switched to in one request, name it as a function's\n"
+        "# `source:` instead; see `udfs explain E550`.\n"
+        f"stack: {scalar(stack)}\n"
+        f"targets:\n  {scalar(target)}: {{{settings}}}\n"
+    )
+
+
+@dataclass
+class Draft:
+    """The new entries as a manifest of their own, in a folder where nothing else is."""
+
+    manifest: OpenManifest
+    selection: Selection
+    staging: Path
+    cache: Cache
+    env: Mapping[str, str]
+    usual: str = "cp37"
+    pythons: dict[Key, str] = field(default_factory=dict)
+
+    def judge(self) -> None:
+        """Leave out what no manifest can have, and find each function's Python."""
+        self.usual = self.manifest.loaded.manifest.python
+        for _, declared in self._present():
+            if declared.file is not None:
+                _copy_present((self.manifest.folder / declared.file).resolve(), self.staging / _PRESENT / declared.file)
+        loaded, artifacts = self._without_refused(self._artifacts)
+        findings_of = {
+            live.object.key: fitting(live.object.name, loaded, artifacts) for live in self.selection.functions
+        }
+        worst = {key: min(findings.values(), key=_weight) for key, findings in findings_of.items()}
+        self.selection = self.selection.without(
+            {key: _finding_text(finding[0]) for key, finding in worst.items() if _weight(finding)[0]}
+        )
+        for key, findings in findings_of.items():
+            fewest = min(map(_weight, findings.values()))
+            findings_of[key] = {tag: finding for tag, finding in findings.items() if _weight(finding) == fewest}
+        if self.manifest.is_new:
+            votes = Counter(tag for best in findings_of.values() for tag in best)
+            self.usual = max(_PREFERENCE, key=lambda tag: votes[tag])
+        for key, best in findings_of.items():
+            self.pythons[key] = min(best, key=lambda tag: (tag != self.usual, _PREFERENCE.index(tag)))
+        self._without_refused(
+            lambda loaded: preparation.prepare(loaded, cache=self.cache, env=self.env, on_step=_no_report)
+        )
+
+    def _artifacts(self, loaded: Loaded) -> Artifacts:
+        return artifacts_of(loaded, cache=self.cache, env=self.env, on_step=_no_report)
+
+    def python_of(self, live: Live) -> str:
+        return self.pythons.get(live.object.key, self.usual)
+
+    def render(self) -> str:
+        """Return the manifest with the new entries in it."""
+        text = self.manifest.text
+        if self.manifest.is_new:
+            text += f"python: {self.usual}  # a guess from the sources: the service does not keep it\n\n"
+            text += "resources:\n\nfunctions:\n"
+        resources, functions = self._entries()
+        return add(add(text, "resources", resources), "functions", functions)
+
+    def _entries(self) -> tuple[list[Entry], list[Entry]]:
+        target = self.manifest.loaded.target
+        names = {live.object.key: live.object.name for live in self.selection.resources}
+        names |= {resource_key(name): name for name in self.manifest.loaded.manifest.resources}
+        resources = [resource_entry(live, target.project, target.schema_) for live in self.selection.resources]
+        pythons = {key: tag for key, tag in self.pythons.items() if tag != self.usual}
+        functions = [function_entry(live, names, pythons.get(live.object.key)) for live in self.selection.functions]
+        return resources, functions
+
+    def _present(self) -> list[tuple[str, Declared]]:
+        """Return the resources that the manifest has and the chosen functions list: these are judged with them."""
+        listed = {need for live in self.selection.functions for need in needs(live.object)}
+        return [(n, live) for n, live in self.manifest.loaded.manifest.resources.items() if resource_key(n) in listed]
+
+    def _without_refused(self, step: Callable[[Loaded], T]) -> tuple[Loaded, T]:
+        """Take a step over the draft, without what the step finds wrong."""
+        while True:
+            text, owners = self._draft_text()
+            try:
+                loaded = understand(text.encode(), MANIFEST, self.staging, target=None, env=self.env)
+                return loaded, step(loaded)
+            except (InvalidManifest, PackageError) as error:
+                refused = {
+                    key: f"{problem.message} ({problem.code})"
+                    for problem in reversed(error.problems)
+                    if problem.severity == "error" and problem.at and (key := self._owner_of(problem.at, owners))
+                }
+                if not refused:
+                    raise
+                self.selection = self.selection.without(refused)
+
+    def _draft_text(self) -> tuple[str, list[Key | None]]:
+        """Return the draft, and for each of its lines whose it is."""
+        manifest, target = self.manifest.loaded.manifest, self.manifest.loaded.target
+        draft_lines = [f"stack: {manifest.stack}", f"python: {self.usual}", "runtimes:"]
+        for tag, settings in manifest.runtimes.model_dump(exclude_none=True).items():
+            draft_lines.append(
+                f"  {tag}: {{{', '.join(f'{key}: {scalar(value)}' for key, value in settings.items())}}}"
+            )
+        fields = {"project": target.project, **({"schema": target.schema_} if target.schema_ else {})}
+        draft_lines.append(
+            f"targets: {{local: {{{', '.join(f'{key}: {scalar(value)}' for key, value in fields.items())}}}}}"
+        )
+        owners: list[Key | None] = [None] * len(draft_lines)
+        resources, functions = self._entries()
+        resources += [_present_entry(name, declared) for name, declared in self._present()]
+        for section, entries, key_of in (
+            ("resources", resources, resource_key),
+            ("functions", functions, function_key),
+        ):
+            draft_lines.append(f"{section}:")
+            owners.append(None)
+            for entry in entries:
+                entry_lines = list(lines(entry))
+                draft_lines += entry_lines
+                owners += [key_of(entry.name)] * len(entry_lines)
+        return "\n".join(draft_lines) + "\n", owners
+
+    def _owner_of(self, position: Position, owners: Sequence[Key | None]) -> Key | None:
+        if position.file == MANIFEST:
+            return owners[position.line - 1] if position.line <= len(owners) else None
+        files = {path_of(resource_of(live)): live.object.key for live in self.selection.resources}
+        files |= {f"{_PRESENT}/{declared.file}": resource_key(name) for name, declared in self._present()}
+        return files.get(position.file)
+
+
+def _copy_present(source: Path, goal: Path) -> None:
+    goal.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, goal, symlinks=True, dirs_exist_ok=True)
+    elif not goal.exists():
+        link_or_copy(source, goal)
+
+
+def _present_entry(name: str, declared: Declared) -> Entry:
+    """Return a resource of the manifest as it stands in a draft."""
+    options = declared.model_dump(include={"table", "partition", "type", "exclude"}, exclude_defaults=True)
+    if declared.file is not None:
+        options["file"] = f"{_PRESENT}/{declared.file}"
+    fields: dict[str, Value] = {
+        key: [*map(literally, value)] if isinstance(value, list) else literally(value) for key, value in options.items()
+    }
+    return Entry(name, fields)
+
+
+def _no_report(step: str) -> None:
+    """Tell nothing: a draft has no packages."""
+
+
+def _finding_text(finding: Finding) -> str:
+    return f"{finding.message} ({finding.code})"
+
+
+def _weight(findings: Iterable[Finding]) -> tuple[int, int]:
+    """Return how many errors and warnings there are: the Python that a source has fewest for is the one it is for."""
+    severities = Counter(finding.severity for finding in findings)
+    return severities["error"], severities["warning"]

@@ -1,0 +1,155 @@
+"""
+Plans of the commands that change a project: plan, drift, destroy, rollback and gc.
+
+Each plan leaves here with what the policy refuses in it, so that a pull request shows the same refusals as an apply.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from reconciler.base.errors import UsageError, in_order
+from reconciler.base.names import function_key, resource_key
+from reconciler.checks import policy
+from reconciler.core import drift, plan, versions
+from reconciler.core.diff import Cause
+from reconciler.core.ignore import ignoring
+from reconciler.engine.ledger import KEPT
+from reconciler.workflow.ledger_entries import LedgerEntries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    from reconciler.base.errors import Problem
+    from reconciler.base.names import Key
+    from reconciler.core.drift import Drift
+    from reconciler.core.plan import Plan
+    from reconciler.core.record import Reading
+    from reconciler.core.state import DesiredState
+    from reconciler.core.target import Target
+    from reconciler.manifest.load import Loaded
+    from reconciler.workflow.preparation import Prepared
+
+
+def destination(loaded: Loaded) -> plan.Destination:
+    """Return where a manifest's plan goes."""
+    return plan.Destination(loaded.target_name, loaded.target.project, loaded.target.schema_)
+
+
+def make_plan(prepared: Prepared, reading: Reading, *, from_dump: bool = False, restoring: bool = False) -> Plan:
+    """
+    Plan how a project becomes what the manifest says; `from_dump` if it was not the project that was read.
+
+    With `restoring`, only what was changed outside is brought back.
+    """
+    new_plan = plan.make(
+        _desired_state(prepared, reading),
+        reading.live,
+        stack=prepared.loaded.manifest.stack,
+        destination=destination(prepared.loaded),
+        last=reading.last,
+        moved=_moved_keys(prepared.loaded),
+        from_dump=from_dump,
+    )
+    new_plan = drift.restoring(new_plan, find_drift(prepared, reading)) if restoring else new_plan
+    return apply_policy(new_plan, prepared.loaded, policy_breaches(prepared))
+
+
+def plan_again(prepared: Prepared, reading: Reading, saved: Plan, name: str) -> Plan:
+    """
+    Return a plan that was written down in the file `name` as manifest and project give it again; E516 if they do not.
+
+    A file says which plan is meant. Whose an object is, what is protected, and why something is deleted is not believed
+    to it: who can write the file can seal it.
+    """
+    for restoring in (False, True):
+        new_plan = make_plan(prepared, reading, restoring=restoring)
+        if new_plan.digest == saved.digest:
+            return new_plan
+    raise UsageError(
+        "E516",
+        f"the plan '{name}' is not what udfs plans for this manifest and this project",
+        hint="use the udfs that wrote it, or make a new plan and look at it",
+    )
+
+
+def find_drift(prepared: Prepared, reading: Reading) -> Drift:
+    """Return what was changed in the project behind the manifest's back."""
+    return drift.find(_desired_state(prepared, reading), reading.live, prepared.loaded.manifest.stack, reading.last)
+
+
+def make_destruction(loaded: Loaded, reading: Reading) -> Plan:
+    """Plan the removal of everything that the stack manages: an apply of nothing."""
+    stack = loaded.manifest.stack
+    return plan.make(
+        {}, reading.live, stack=stack, destination=destination(loaded), last=reading.last, cause=Cause.DESTROYED
+    )
+
+
+def make_rollback(loaded: Loaded, target: Target, epoch: int | None) -> tuple[Reading, Plan]:
+    """Plan how the functions become what an earlier apply left; returns what that was read from, too."""
+    reading = target.read(full=True)
+    epochs = reading.epochs[-KEPT:]
+    candidates = epochs if epoch is None else tuple(number for number in epochs if number == epoch)
+    entry = versions.earlier(LedgerEntries(loaded, target, candidates), epoch)
+    new_plan = versions.back(entry, reading, loaded.manifest.stack, destination(loaded))
+    return reading, apply_quiet_times(new_plan, loaded, target)
+
+
+def make_collection(loaded: Loaded, target: Target, keep: int) -> tuple[Reading, Plan]:
+    """Plan the removal of versions that are past their grace; returns what that was read from, too."""
+    reading = target.read()
+    new_plan = versions.collection(
+        LedgerEntries(loaded, target, reading.epochs[-KEPT:]),
+        reading,
+        loaded.manifest.stack,
+        destination(loaded),
+        now=target.store.now(),
+        grace=versions.duration(loaded.manifest.grace),
+        keep=keep,
+    )
+    return reading, apply_quiet_times(new_plan, loaded, target)
+
+
+def policy_breaches(prepared: Prepared) -> list[Problem]:
+    """Return what the manifest asks for and the policy does not allow."""
+    return in_order(policy.of_manifest(prepared.loaded, prepared.desired, prepared.artifacts))
+
+
+def apply_policy(checked: Plan, loaded: Loaded, breaches: Iterable[Problem]) -> Plan:
+    """Return a plan that is refused for what was `found`, and for what the policy does not allow in it."""
+    return replace(
+        checked, refusals=tuple(in_order((*checked.refusals, *breaches, *policy.of_plan(loaded.policies, checked))))
+    )
+
+
+def apply_quiet_times(checked: Plan, loaded: Loaded, target: Target) -> Plan:
+    """Return a plan that is refused if the policy wants rest now, by the clock of the service."""
+    problems = policy.of_time(loaded.policies, target.store.now())
+    return replace(checked, refusals=tuple(in_order((*checked.refusals, *problems)))) if checked.changes else checked
+
+
+def add_cautions(checked: Plan, prepared: Prepared, now: datetime) -> Plan:
+    """Return a plan with all that may go wrong: in the manifest, in its files, and with an apply at this moment."""
+    quiet_times = policy.of_time(prepared.loaded.policies, now) if checked.changes else []
+    cautions = (
+        *prepared.loaded.warnings,
+        *prepared.warnings,
+        *(replace(problem, severity="warning") for problem in quiet_times),
+    )
+    return replace(checked, cautions=cautions)
+
+
+def _desired_state(prepared: Prepared, reading: Reading) -> DesiredState:
+    """Return the desired state, with what the manifest ignores as it is."""
+    return ignoring(prepared.desired, reading.live, prepared.loaded.manifest.ignore)
+
+
+def _moved_keys(loaded: Loaded) -> Mapping[Key, Key]:
+    """Return the keys of old names, each with that of the new one."""
+    functions = {name.lower() for name in loaded.manifest.functions}
+    moves = loaded.manifest.moved
+    kinds = [function_key if move.to.lower() in functions else resource_key for move in moves]
+    return {key(move.from_): key(move.to) for key, move in zip(kinds, moves, strict=True)}
