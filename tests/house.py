@@ -61,6 +61,9 @@ IRREGULAR = words(
 NO_PARTICIPLE = words("embed exceed feed indeed need proceed read seed set speed")
 """Words in -ed that are none, and verbs whose participle cannot be told from the infinitive."""
 
+RIDDLE = re.compile(r" (told|tells|asked|(is|are) (not )?(taken|wanted))\b")
+"""Passives that do not say who does what, in messages."""
+
 MOST_COMPLEX = 15
 
 PLAN = """
@@ -137,6 +140,18 @@ class Module:
     @cached_property
     def definitions(self) -> tuple[Definition, ...]:
         return tuple(definitions(self.tree))
+
+    @property
+    def riddles(self) -> list[tuple[int, str]]:
+        """Texts of a program, docstrings left out, that say "is told", "is asked", "is not taken" and the like."""
+        nodes = list(ast.walk(self.tree))
+        alone = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+        return [
+            (node.lineno, node.value)
+            for node in nodes
+            if isinstance(node, ast.Constant) and id(node) not in alone and isinstance(node.value, str)
+            if RIDDLE.search(node.value)
+        ]
 
     @property
     def first_line(self) -> str:
@@ -389,11 +404,24 @@ def figures(house: House) -> dict[str, str]:
         "lines but for explanations": f"{lines - house.prose:,}",
         "comments per 100 lines": f"{100 * comments / lines:.2f}",
         "first lines that are clauses": str(len(house.clauses)),
+        "messages with told, asked, taken": str(sum(len(module.riddles) for module in house.modules)),
     }
 
 
 def print_rooms(house: House) -> None:
-    columns = ("files", "lines", "comm/100", "words", "of", "share", "40 words", "participles", "over 15", "clauses")
+    columns = (
+        "files",
+        "lines",
+        "comm/100",
+        "words",
+        "of",
+        "share",
+        "40 words",
+        "participles",
+        "over 15",
+        "clauses",
+        "messages",
+    )
     print(f"{'room':14}" + "".join(f"{column:>12}" for column in columns))
     for room in sorted(house.rooms, key=lambda room: ROOMS.index(room) if room in ROOMS else len(ROOMS)):
         modules = [module for module in house.modules if module.room == room]
@@ -406,6 +434,7 @@ def print_rooms(house: House) -> None:
             sum(module.room == room for module, _ in house.participles),
             sum(module.room == room for module, _ in house.complex),
             sum(module.room == room for module in house.clauses),
+            sum(len(module.riddles) for module in modules),
         )
         print(f"{room:14}" + "".join(f"{cell:>12}" for cell in cells))
 
@@ -421,6 +450,9 @@ def print_names(house: House) -> None:
     for module, definition in house.complex:
         where = f"{module.path.relative_to(house.root)}:{definition.line}"
         print(f"{where}: complexity {definition.complexity} {definition.path}")
+    for module in house.modules:
+        for line, text in module.riddles:
+            print(f"{module.path.relative_to(house.root)}:{line}: message {text[:90]!r}")
     for module in house.clauses:
         print(f"{module.path.relative_to(house.root)}:1: clause {module.first_line}")
     for classes in (True, False):

@@ -32,6 +32,7 @@ CLASSES, FUNCTIONS = 38, 76  # public names in several modules; the first is to 
 ROOM_CYCLES, FILE_CYCLES = 0, 1  # to end at none
 COMPLEX = 33  # to end at none
 CLAUSES = 58
+RIDDLES = 36
 
 
 def test_the_rooms_are_those_of_the_order() -> None:
@@ -65,6 +66,10 @@ def test_no_more_functions_are_complex() -> None:
 
 def test_no_more_modules_begin_with_a_clause() -> None:
     assert len(HOUSE.clauses) <= CLAUSES, [module.name for module in HOUSE.clauses]
+
+
+def test_no_more_messages_leave_open_who_does_what() -> None:
+    assert sum(len(module.riddles) for module in HOUSE.modules) <= RIDDLES
 
 
 def test_the_count_sees_every_way_to_bind_a_name() -> None:
