@@ -4,12 +4,39 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+from reconciler.base.errors import Position
+from reconciler.manifest.check import Code, resource_type
+from reconciler.manifest.load import IMPLICIT_TARGET, Loaded
+from reconciler.manifest.model import Manifest
+from reconciler.manifest.reader import Document
+from reconciler.manifest.runtimes import runtimes_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+
+class Unchecked(Loaded):
+    """A manifest that was typed and not checked: what the checks refuse is in the tests of what comes after them, too."""
+
+    def at(self, *keys: str | int) -> Position:
+        return Position("/".join(map(str, keys)))
+
+
+def unchecked(folder: Path, manifest: Mapping[str, Any]) -> Loaded:
+    """Return a manifest as if it had been loaded from `folder`; a place is named by the keys that lead to it."""
+    typed = Manifest.model_validate({"stack": "s", **manifest})
+    runtimes = runtimes_of(typed)
+    code = {}
+    for name, function in typed.functions.items():
+        entry = function.source.rpartition("/")[2] if function.source else "m.py"
+        runtime = runtimes[function.python or typed.python]
+        code[name] = Code(function.class_, entry, runtime, entry, versioned=function.source is not None)
+    types = {name: resource_type(name, resource) for name, resource in typed.resources.items()}
+    return Unchecked(typed, folder, "local", IMPLICIT_TARGET, code, runtimes, types, (), (), {}, Document("udfs.yaml"))
 
 
 def wheel(

@@ -44,10 +44,8 @@ ONE_DOOR = {
     "yaml": ("reconciler.manifest",),
     "subprocess": (
         "reconciler.local.runner",
-        "reconciler.packages.fetch.pip",
-        "reconciler.packages.build.process",
+        "reconciler.base.processes",
         "reconciler.packages.build.frontend",
-        "reconciler.packages.lock.process",
         "reconciler.cli.support.identity",
     ),
     "pyarrow": ("reconciler.testing.row_files", "reconciler.local.sql", "reconciler.local.server.tables"),
@@ -100,6 +98,22 @@ def test_imports_point_down(path: Path) -> None:
             assert me in USES_LOCAL, f"{me} must not depend on {target}"
         elif me in ROOMS:
             assert ROOMS.index(other) > ROOMS.index(me), f"{me} imports {target}, which stands above it"
+
+
+IN_PACKAGES = ("content", "fetch", "inspect", "pack", "build", "lock")
+"""The road of a wheel: each imports only what comes before, and what meets in ``collect`` stands after all of them."""
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if part(dotted(path)) == "packages"], ids=dotted)
+def test_the_room_of_packages_has_one_direction(path: Path) -> None:
+    def floor(name: str) -> int:
+        room = name.split(".")[2]
+        return IN_PACKAGES.index(room) if room in IN_PACKAGES else len(IN_PACKAGES)
+
+    me = dotted(path)
+    for target in imported(path):
+        if target.startswith("reconciler.packages.") and me != "reconciler.packages":
+            assert floor(target) <= floor(me), f"{me} imports {target}, which comes after it"
 
 
 @pytest.mark.parametrize("library", sorted(ONE_DOOR))

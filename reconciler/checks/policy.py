@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from reconciler.core.state import DesiredState
     from reconciler.manifest.load import Loaded
     from reconciler.manifest.policy_file import Frozen, Rules
-    from reconciler.packages import Artifacts
+    from reconciler.packages.artifacts import Artifacts
 
 
 def of_manifest(loaded: Loaded, desired: DesiredState, artifacts: Artifacts) -> list[Problem]:

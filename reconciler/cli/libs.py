@@ -22,11 +22,11 @@ from reconciler.cli.support.options import (
 )
 from reconciler.cli.support.output import note, print_document, print_lines
 from reconciler.manifest.runtimes import PLATFORMS, RHEL7, RUNTIMES
-from reconciler.packages import assemble as supply
 from reconciler.packages import content
+from reconciler.packages.collect import collect
+from reconciler.packages.dependencies import dependencies, look
 from reconciler.packages.inspect.closure import Part
 from reconciler.packages.inspect.contents import inspected
-from reconciler.packages.inspect.tree import look, of_function
 from reconciler.render import documents as document
 from reconciler.render import inspection as shown
 from reconciler.render import text
@@ -69,8 +69,8 @@ def deps(options: Options, function: str | None) -> None:
     """Show what each function ships: packages, wheels, native libraries, sizes, and who shares them."""
     manifest = loaded(options)
     names = [declared_function(manifest, function)] if function else [*manifest.manifest.functions]
-    artifacts = supply.artifacts_of(manifest, cache=cache(), env=os.environ, on_step=note)
-    found = [of_function(name, manifest.manifest, artifacts) for name in names]
+    artifacts = collect(manifest, cache=cache(), env=os.environ, on_step=note)
+    found = [dependencies(name, artifacts.shipments) for name in names]
     warnings = options.invocation.complete(artifacts.warnings)
     if options.as_json:
         print_document(document.deps(manifest.manifest.stack, found, warnings))

@@ -12,10 +12,10 @@ from reconciler.base.hints import Command
 from reconciler.base.words import safe
 from reconciler.cli.support.options import Options, cache, command, loaded, manifest_options
 from reconciler.cli.support.output import note, print_document, print_lines
-from reconciler.packages import assemble as supply
 from reconciler.packages.lock import use
 from reconciler.packages.lock.changes import between
-from reconciler.packages.lock.make import Upgrade, upgraded
+from reconciler.packages.lock.inputs import read_requests
+from reconciler.packages.lock.make import Upgrade, make_lock, upgraded
 from reconciler.render import documents as document
 from reconciler.render import lock as shown
 
@@ -49,7 +49,7 @@ def lock(options: Options, names: tuple[str, ...], upgrade: bool, check: bool) -
         return _check(manifest, options, use.read(manifest))
     previous = use.salvaged(manifest, note)
     wish = upgraded(names, previous) if upgrade else Upgrade()
-    made = supply.make_lock(manifest, previous, wish, cache=cache(), env=os.environ, on_step=note)
+    made = make_lock(manifest, previous, wish, cache=cache(), env=os.environ, on_step=note)
     changes = between(previous, made)
     written = use.write(manifest, made)
     if options.as_json:
@@ -60,7 +60,7 @@ def lock(options: Options, names: tuple[str, ...], upgrade: bool, check: bool) -
 
 
 def _check(manifest: Loaded, options: Options, previous: Lock | None) -> int:
-    asked = use.requests(manifest)
+    asked = read_requests(manifest)
     found = (use.stale, use.unused, use.edited)
     problems = [problem for judge in found for problem in judge(manifest, previous, asked)]
     if problems:

@@ -14,9 +14,10 @@ from reconciler.base.names import Reference
 from reconciler.cli.dump import write_whole
 from reconciler.cli.support.options import Options, cache, command, loaded, manifest_options
 from reconciler.cli.support.output import note, print_document
-from reconciler.packages import assemble as supply
-from reconciler.packages import inventory
+from reconciler.packages.collect import collect
+from reconciler.packages.inventory import take_inventory
 from reconciler.packages.lock import use
+from reconciler.packages.lock.inputs import read_requests
 from reconciler.render import documents as document
 from reconciler.render import maxframe
 
@@ -43,8 +44,8 @@ def sbom(options: Options, out: Path | None) -> None:
             "E462", f"{error.name}, which writes CycloneDX, is not installed", hint="pip install 'udfs[sbom]'"
         ) from error
     manifest = loaded(options)
-    artifacts = supply.artifacts_of(manifest, cache=cache(), env=os.environ, on_step=note)
-    found = inventory.take(manifest.manifest.stack, artifacts, use.read(manifest))
+    artifacts = collect(manifest, cache=cache(), env=os.environ, on_step=note)
+    found = take_inventory(manifest.manifest.stack, artifacts.shipments.values(), use.read(manifest))
     text = rendered(found, __version__)
     if out is None:
         click.echo(text, nl=False)
@@ -92,7 +93,7 @@ def _runtime(manifest: Loaded, package: str, python: str | None) -> Runtime:
 
 
 def _resources(manifest: Loaded, package: str, runtime: Runtime) -> maxframe.Exported:
-    artifacts = supply.artifacts_of(manifest, cache=cache(), env=os.environ, on_step=note)
+    artifacts = collect(manifest, cache=cache(), env=os.environ, on_step=note)
     archives = artifacts.archives.get((package, runtime.tag))
     if archives is None:
         message = f"no function uses '{package}', so `udfs apply` does not upload it"
@@ -105,7 +106,7 @@ def _resources(manifest: Loaded, package: str, runtime: Runtime) -> maxframe.Exp
 
 def _requirements(manifest: Loaded, package: str, runtime: Runtime) -> maxframe.Exported:
     lock = use.read(manifest)
-    if problems := use.stale(manifest, lock, use.requests(manifest)):
+    if problems := use.stale(manifest, lock, read_requests(manifest)):
         raise InvalidManifest.of(problems)
     declared = manifest.manifest.packages[package]
     group = lock.group(package, runtime.tag) if lock and declared.is_locked else None

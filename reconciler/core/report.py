@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from reconciler.base.names import Key
     from reconciler.core.diff import Change
     from reconciler.core.state import Live
-    from reconciler.packages import Archive
+    from reconciler.packages.artifacts import Archive
     from reconciler.packages.content import Content
 
 

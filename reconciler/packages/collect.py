@@ -1,8 +1,8 @@
 """
-From a manifest to its artifacts: every file read once, every wheel found and checked, every problem told.
+Collection: from a manifest and its lock to artifacts, every file read once, every wheel found and checked.
 
 The parts are found and judged in modules of their own: `wheels`, the `archives` made of them, `libraries` and resources.
-Here they meet, and a function's whole set is judged.
+Here they meet, and a function's whole set is judged. All problems are told at once, and what is wrong is not returned.
 """
 
 from __future__ import annotations
@@ -14,150 +14,180 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.errors import PackageError, Position, Problem
 from reconciler.base.names import is_package, module_name
-from reconciler.base.tasks import gather
-from reconciler.manifest.check import resource_type
-from reconciler.manifest.runtimes import runtime_of
-from reconciler.packages import Archive, Artifacts, OwnPackage
-from reconciler.packages.archives import find_archives, idle, missed_problems
+from reconciler.base.threads import gather
+from reconciler.packages.archives import find_archives, idle_patterns
+from reconciler.packages.artifacts import Archive, Artifacts
 from reconciler.packages.content import Content, why_too_large
+from reconciler.packages.fetch.digests import Digests
+from reconciler.packages.fetch.direct import DirectIndex
+from reconciler.packages.fetch.pip import PipIndex
 from reconciler.packages.inspect import gate
-from reconciler.packages.inspect.closure import Part
-from reconciler.packages.inspect.problems import Places, is_wrong, placed, problem
+from reconciler.packages.judged import Judged, is_wrong, placed, problem_of
 from reconciler.packages.libraries import find_libraries, inspect_resources, library_clashes, resource_problems, weighed
-from reconciler.packages.pack.folders import pack_folder, pack_package
-from reconciler.packages.wheels import NO_LOCKS, Locks, clashes, find_wheels, read_file, used
-from reconciler.packages.wiring import wire, wiring
+from reconciler.packages.missing import importer_of, missed_problems
+from reconciler.packages.pack.folders import OwnPackage, pack_folder, pack_package
+from reconciler.packages.shipment import ship
+from reconciler.packages.wheels import Supply, clashes, find_wheels, read_file, used_packages
+from reconciler.packages.wiring import tails, wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from reconciler.manifest.model import Function, Manifest
+    from reconciler.manifest.load import Loaded
+    from reconciler.packages.artifacts import Keys, Shipment
     from reconciler.packages.fetch.cache import Cache
-    from reconciler.packages.fetch.pip import Index
     from reconciler.packages.inspect.members import Finding
-    from reconciler.packages.inspect.missing import Importer
-    from reconciler.packages.pack.archives import Made
+    from reconciler.packages.pack.archives import PackedArchive
 
 
-def build(
-    manifest: Manifest,
-    *,
-    folder: Path,
-    cache: Cache,
-    index: Index,
-    at: Places,
-    locks: Locks = NO_LOCKS,
-    on_fetch: Callable[[str], None] = lambda requirement: None,
-    importer: Importer | None = None,
-) -> Artifacts:
-    """
-    Read, fetch and check everything that the functions of `manifest` are made of.
+def collect(loaded: Loaded, *, cache: Cache, env: Mapping[str, str], on_step: Callable[[str], None]) -> Artifacts:
+    """Read and fetch what a manifest and its lock name, and check it; `on_step` is told of everything that takes long."""
+    digests = Digests(cache.root, str(loaded.folder))
+    cache = replace(cache, read=digests.read)
+    locks = workshop = None
+    if any(package.is_locked for package in loaded.manifest.packages.values()):
+        # Resolvers, builders and an HTTP client are imported only for a manifest that has a lock.
+        from reconciler.packages.lock.use import use_lock
+        from reconciler.packages.lock.workshop import Workshop, pip_environment
 
-    `folder` is the manifest's; what `requirements:` want is what `locks` has. `on_fetch` is told the requirement of each
-    wheel that is not in the cache, from the thread that fetches it. `importer` tries whether a package can be imported
-    without what it leaves out; nobody does without one. Raises one PackageError with all problems.
-    """
-    problems: list[Problem] = []
-    files = dict(_read_files(manifest, folder, cache, at, problems))
-    folders = dict(_pack_folders(manifest, folder, cache, at, problems))
-    packages = dict(_pack_packages(manifest, folder, cache, at, problems))
-    wheels = find_wheels(manifest, folder, cache, index, at, locks, on_fetch, problems)
-    archives = dict(find_archives(manifest, wheels, cache, at, problems))
-    found = Artifacts(
-        files,
-        archives,
-        dict(find_libraries(manifest, files, at, problems, cache.inspections)),
-        folders=folders,
-        packages=packages,
-    )
-    found = replace(found, facts=inspect_resources(manifest, found, cache.inspections))
-    problems += [*clashes(wheels, found), *library_clashes(manifest, found, at)]
-    problems += resource_problems(manifest, found, at)
-    if not is_wrong(problems):  # what is not there cannot be missed, and would be
-        problems += _function_problems(manifest, found, at)
-        problems += missed_problems(manifest, found, importer, cache, at) if importer else ()
-    told = tuple(dict.fromkeys(problems))
-    if is_wrong(told):
-        raise PackageError.of(told)
-    entries = {source: wire(source, files[source], added, cache) for source, added in wiring(manifest, found).items()}
-    return replace(found, entries=entries, warnings=told)
+        locks, workshop = use_lock(loaded), Workshop(loaded, cache, env, on_step)
+        env = pip_environment(loaded, env)
+    with DirectIndex(env) as shortcut:
+        try:
+            index = PipIndex(
+                env,
+                shortcut=shortcut,
+                on_wait=lambda called: on_step(f"still waiting for the package index: {called}"),
+            )
+            supply = Supply(
+                cache,
+                index,
+                locks,
+                workshop,
+                importer_of(env, on_step),
+                lambda requirement: on_step(f"fetching {requirement}"),
+            )
+            return collect_from(loaded, supply)
+        finally:
+            digests.save()
+
+
+def collect_from(loaded: Loaded, supply: Supply) -> Artifacts:
+    """Read, fetch and check everything that functions are made of; raises one PackageError with all problems."""
+    cache = supply.cache
+    files, folders = _read_files(loaded, cache), _pack_folders(loaded, cache)
+    packages, wheels = _pack_packages(loaded, cache), find_wheels(loaded, supply)
+    archives = find_archives(loaded, wheels.value, cache)
+    libraries = find_libraries(loaded, files.value, cache.inspections)
+    problems = [
+        problem for step in (files, folders, packages, wheels, archives, libraries) for problem in step.problems
+    ]
+    artifacts = Artifacts(files.value, archives.value, libraries.value, packages=packages.value, folders=folders.value)
+    artifacts = replace(artifacts, facts=inspect_resources(loaded, artifacts, cache.inspections))
+    problems += [*clashes(wheels.value, artifacts), *library_clashes(loaded, artifacts)]
+    problems += resource_problems(loaded, artifacts)
+    if is_wrong(problems):  # what is not there cannot be missed, and would be
+        raise PackageError.of(dict.fromkeys(problems))
+    shipments = ship(loaded, artifacts)
+    problems += _function_problems(loaded, shipments.values())
+    problems += missed_problems(loaded, artifacts, supply.importer, cache) if supply.importer else ()
+    if is_wrong(problems):
+        raise PackageError.of(dict.fromkeys(problems))
+    # A tail names what is shipped, and a module is named by its content: the shipment is complete when it is wired.
+    modules = {
+        source: wire(source, artifacts.files[source], added, cache)
+        for source, added in tails(loaded, shipments.values()).items()
+    }
+    artifacts = replace(artifacts, modules=modules, warnings=tuple(dict.fromkeys(problems)))
+    return replace(artifacts, shipments=ship(loaded, artifacts) if modules else shipments)
 
 
 # --- Files ----------------------------------------------------------------------------------------------------------------
 
 
-def _read_files(
-    manifest: Manifest, folder: Path, cache: Cache, at: Places, problems: list[Problem]
-) -> Iterator[tuple[str, Content]]:
-    places: dict[str, tuple[str | int, ...]] = {}
+def _read_files(loaded: Loaded, cache: Cache) -> Judged[dict[str, Content]]:
+    places: dict[str, Keys] = {}
+    for file, place in _files(loaded):
+        places.setdefault(file, place)
+    outcomes = gather({file: partial(read_file, cache, loaded.folder / file, file) for file in places})
+    files: dict[str, Content] = {}
+    problems: list[Problem] = []
+    for file, outcome in outcomes.items():
+        at = loaded.at(*places[file])
+        if isinstance(outcome, PackageError):
+            problems += placed(outcome, at)
+        elif reason := why_too_large(outcome.size):
+            problems.append(Problem("E405", f"'{file}' is too large: {reason}", at))
+        else:
+            files[file] = outcome
+    return Judged(files, tuple(problems))
+
+
+def _files(loaded: Loaded) -> Iterator[tuple[str, Keys]]:
+    """Yield every file that the manifest names and that is read as it is, and where."""
+    manifest = loaded.manifest
     for name, resource in manifest.resources.items():
-        if resource.file is not None and not (folder / resource.file).is_dir():
-            places.setdefault(resource.file, ("resources", name, "file"))
+        if resource.file is not None and not (loaded.folder / resource.file).is_dir():
+            yield resource.file, ("resources", name, "file")
     for name, function in manifest.functions.items():
         if function.source is not None:
-            places.setdefault(function.source, ("functions", name, "source"))
+            yield function.source, ("functions", name, "source")
         for number, module in enumerate(function.modules):
             if not is_package(module):
-                places.setdefault(module, ("functions", name, "modules", number))
-    for name in used(manifest):
+                yield module, ("functions", name, "modules", number)
+    for name in used_packages(loaded):
         for number, library in enumerate(manifest.packages[name].libraries):
-            places.setdefault(library, ("packages", name, "libraries", number))
-    outcomes = gather({file: partial(read_file, cache, folder / file, file) for file in places})
-    for file, outcome in outcomes.items():
-        if isinstance(outcome, PackageError):
-            problems += placed(outcome, at(*places[file]))
-        elif reason := why_too_large(outcome.size):
-            problems.append(Problem("E405", f"'{file}' is too large: {reason}", at(*places[file])))
-        else:
-            yield file, outcome
+            yield library, ("packages", name, "libraries", number)
 
 
-def _pack_folders(
-    manifest: Manifest, folder: Path, cache: Cache, at: Places, problems: list[Problem]
-) -> Iterator[tuple[str, Made]]:
-    declared = {name: resource.file for name, resource in manifest.resources.items() if resource.file is not None}
+def _pack_folders(loaded: Loaded, cache: Cache) -> Judged[dict[str, PackedArchive]]:
+    resources = loaded.manifest.resources
     tasks = {
-        name: partial(_pack_folder, name, folder / file, file, manifest.resources[name].exclude, cache)
-        for name, file in declared.items()
-        if (folder / file).is_dir()
+        name: partial(_pack_folder, name, loaded.folder / resource.file, resource.file, resource.exclude, cache)
+        for name, resource in resources.items()
+        if resource.file is not None and (loaded.folder / resource.file).is_dir()
     }
+    folders: dict[str, PackedArchive] = {}
+    problems: list[Problem] = []
     for name, outcome in gather(tasks).items():
+        at = loaded.at("resources", name, "file")
         if isinstance(outcome, PackageError):
-            problems += placed(outcome, at("resources", name, "file"))
+            problems += placed(outcome, at)
             continue
         if reason := why_too_large(outcome.content.size):
-            problems.append(Problem("E405", f"'{name}' is too large: {reason}", at("resources", name, "file")))
-        problems += idle([outcome], manifest.resources[name].exclude, ("resources", name), at)
-        yield name, outcome
+            problems.append(Problem("E405", f"'{name}' is too large: {reason}", at))
+        problems += idle_patterns([outcome], resources[name].exclude, ("resources", name), loaded)
+        folders[name] = outcome
+    return Judged(folders, tuple(problems))
 
 
-def _pack_packages(
-    manifest: Manifest, folder: Path, cache: Cache, at: Places, problems: list[Problem]
-) -> Iterator[tuple[str, OwnPackage]]:
-    used: dict[str, tuple[str, int]] = {}
-    old: dict[str, tuple[str, int]] = {}
-    for name, function in manifest.functions.items():
+def _pack_packages(loaded: Loaded, cache: Cache) -> Judged[dict[str, OwnPackage]]:
+    first: dict[str, Keys] = {}
+    first_on_27: dict[str, Keys] = {}
+    for name, function in loaded.manifest.functions.items():
         for number, path in enumerate(function.modules):
             if is_package(path):
-                used.setdefault(path, (name, number))
-                if (function.python or manifest.python) == "cp27":
-                    old.setdefault(path, (name, number))
-    is_versioned = manifest.rollout == "versioned"
-    for path, outcome in gather(
-        {one: partial(pack_package, folder / one, one, cache, is_versioned) for one in used}
-    ).items():
-        name, number = old.get(path, used[path])
+                first.setdefault(path, ("functions", name, "modules", number))
+                if loaded.code[name].runtime.python_version < (3,):
+                    first_on_27.setdefault(path, ("functions", name, "modules", number))
+    is_versioned = loaded.manifest.rollout == "versioned"
+    tasks = {path: partial(pack_package, loaded.folder / path, path, cache, is_versioned) for path in first}
+    packages: dict[str, OwnPackage] = {}
+    problems: list[Problem] = []
+    for path, outcome in gather(tasks).items():
+        at = loaded.at(*first_on_27.get(path, first[path]))
         if isinstance(outcome, PackageError):
-            problems += placed(outcome, at("functions", name, "modules", number))
+            problems += placed(outcome, at)
             continue
-        if path in old and f"{module_name(path)}/__init__.py" not in outcome.sources:
-            message, hint = f"'{path}' has no __init__.py, and is no package to Python 2.7", "an empty file will do"
-            problems.append(Problem("E372", message, at("functions", name, "modules", number), hint))
-        yield path, outcome
+        if path in first_on_27 and f"{module_name(path)}/__init__.py" not in outcome.sources:
+            message = f"'{path}' has no __init__.py, and is no package to Python 2.7"
+            problems.append(Problem("E372", message, at, "an empty file will do"))
+        packages[path] = outcome
+    return Judged(packages, tuple(problems))
 
 
-def _pack_folder(name: str, folder: Path, file: str, exclude: Sequence[str], cache: Cache) -> Made:
+def _pack_folder(name: str, folder: Path, file: str, exclude: Sequence[str], cache: Cache) -> PackedArchive:
     try:
         return pack_folder(name, folder, file, exclude, cache)
     except OSError as error:
@@ -167,62 +197,34 @@ def _pack_folder(name: str, folder: Path, file: str, exclude: Sequence[str], cac
 # --- Functions ------------------------------------------------------------------------------------------------------------
 
 
-def _function_problems(manifest: Manifest, found: Artifacts, at: Places) -> Iterator[Problem]:
+def _function_problems(loaded: Loaded, shipments: Iterable[Shipment]) -> Iterator[Problem]:
     lacking: dict[tuple[str, Finding, Position], list[str]] = defaultdict(list)
-    ships: dict[Position, list[str]] = defaultdict(list)
-    for name, function in manifest.functions.items():
-        shipped = list(parts_of(manifest, found, function))
-        parts, runtime = [part for part, _ in shipped], runtime_of(manifest, function)
-        for part, keys in shipped:
-            ships[at(*keys)].append(name)
-            is_complete = all(resource in manifest.resources for resource in function.resources)
-            for _, finding in gate.missing(part, parts, runtime, is_complete=is_complete):
-                judged = finding if keys[0] == "packages" else weighed(finding, part.facts)
-                lacking[part.name, judged, at(*keys)].append(name)
-        yield from (problem(name, one, at("functions", name)) for one in _of_function(manifest, found, function))
-    for (part_name, finding, place), names in lacking.items():
-        partly = (f"in {', '.join(names)}",) if names != ships[place] else ()
-        yield problem(part_name, replace(finding, detail=(*finding.detail, *partly)), place)
+    users: dict[Position, list[str]] = defaultdict(list)
+    for shipment in shipments:
+        name = shipment.function
+        items = [item for item in shipment.items if item.facts is not None]
+        parts = [item.part for item in items]
+        is_complete = all(item.type is not None for item in shipment.items)
+        for item, part in zip(items, parts, strict=True):
+            at = loaded.at(*item.place)
+            users[at].append(name)
+            for _, finding in gate.missing(part, parts, shipment.runtime, is_complete=is_complete):
+                judged = finding if item.package is not None else weighed(finding, part.facts)
+                lacking[part.name, judged, at].append(name)
+        yield from (problem_of(name, finding, loaded.at("functions", name)) for finding in _findings(shipment))
+    for (part_name, finding, at), names in lacking.items():
+        partly = (f"in {', '.join(names)}",) if names != users[at] else ()
+        yield problem_of(part_name, replace(finding, detail=(*finding.detail, *partly)), at)
 
 
-def parts_of(manifest: Manifest, found: Artifacts, function: Function) -> Iterator[tuple[Part, tuple[str | int, ...]]]:
-    """Yield everything with an inside that a function ships, and where in the manifest it stands."""
-    runtime = function.python or manifest.python
-    for package in function.packages:
-        for archive in found.archives[package, runtime]:
-            yield Part(archive.name, archive.facts), archive.place or ("packages", package)
-    for package, library in found.libraries_of(function.packages):
-        yield library.part, ("packages", package, "libraries", library.number)
-    for name in function.resources:
-        facts = found.facts.get(name)
-        if facts is not None:
-            yield Part(name, facts, "library" if facts.kind == "library" else "archive"), ("resources", name, "file")
-
-
-def _of_function(manifest: Manifest, found: Artifacts, function: Function) -> Iterator[Finding]:
-    runtime = function.python or manifest.python
-    archives = {one.name: one for package in function.packages for one in found.archives[package, runtime]}
-    sizes = sizes_of(manifest, found, function)
-    yield from gate.too_much(sizes, len({*function.resources} - {*sizes}))
-    own = {name: manifest.resources[name] for name in function.resources if name in manifest.resources}
-    modules = {name: (name[:-3],) for name, one in own.items() if resource_type(name, one) == "py"}
+def _findings(shipment: Shipment) -> Iterator[Finding]:
+    sizes = {item.label: item.content.size for item in shipment.items if item.content is not None}
+    yield from gate.too_much(sizes, len(shipment.items) - len(sizes))
+    archives = {item.name: item.made_of for item in shipment.of("archive") if isinstance(item.made_of, Archive)}
+    modules = {item.name: (item.name[:-3],) for item in shipment.of("resource") if item.type == "py"}
     imports = {name: archive.facts.imports for name, archive in archives.items()}
-    yield from gate.twins(
-        {**imports, **modules}, [brought for archive in archives.values() for brought in _distributions(archive)]
-    )
-
-
-def sizes_of(manifest: Manifest, found: Artifacts, function: Function) -> dict[str, int]:
-    """Return the bytes of each resource of a function that is a file of this manifest, by name."""
-    runtime = function.python or manifest.python
-    own = {name: manifest.resources[name].file for name in function.resources if name in manifest.resources}
-    return {
-        **({function.source.rpartition("/")[2]: found.entry(function.source).size} if function.source else {}),
-        **{name: one.size for name, file in own.items() if file and (one := found.resource(name, file))},
-        **{name: content.size for name, _, content, _ in found.modules(function)},
-        **{archive.name: archive.content.size for one in function.packages for archive in found.archives[one, runtime]},
-        **{library.name: library.content.size for _, library in found.libraries_of(function.packages)},
-    }
+    distributions = [found for archive in archives.values() for found in _distributions(archive)]
+    yield from gate.twins({**imports, **modules}, distributions)
 
 
 def _distributions(archive: Archive) -> Iterator[tuple[str, str, str]]:

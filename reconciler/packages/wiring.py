@@ -21,15 +21,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import PackageError
-from reconciler.packages import Entry
-from reconciler.packages.pack.archives import once
+from reconciler.packages.artifacts import WiredModule
+from reconciler.packages.pack.archives import pack_once
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from reconciler.manifest.model import Manifest
-    from reconciler.packages import Artifacts
+    from reconciler.manifest.load import Loaded
+    from reconciler.packages.artifacts import Shipment
     from reconciler.packages.content import Content
     from reconciler.packages.fetch.cache import Cache
 
@@ -127,24 +127,26 @@ def wired(source: bytes, added: str) -> bytes:
     return source + (b"" if ends else b"\n") + added.encode("ascii")
 
 
-def wiring(manifest: Manifest, found: Artifacts) -> dict[str, str]:
+def tails(loaded: Loaded, shipments: Iterable[Shipment]) -> dict[str, str]:
     """Return the tails of the sources that need one, by path."""
     needs: dict[str, dict[str, Wires]] = {}
-    for function in manifest.functions.values():
+    for shipment in shipments:
+        function = loaded.manifest.functions[shipment.function]
         if function.source is None or not function.wire:
             continue
-        runtime = function.python or manifest.python
-        own = [name for name, kind, _, _ in found.modules(function) if kind == "archive"]
-        archives = [archive.name for package in function.packages for archive in found.archives[package, runtime]]
-        libraries = [library.name for _, library in found.libraries_of(function.packages)]
-        if own or archives or libraries:
+        own = [item.name for item in shipment.of("module") if item.type == "archive"]
+        wires = Wires(
+            (*own, *(item.name for item in shipment.of("archive"))),
+            tuple(item.name for item in shipment.of("library")),
+        )
+        if wires != Wires():
             classes = needs.setdefault(function.source, {})
             name = function.class_.rpartition(".")[2]
-            classes[name] = classes.get(name, Wires()) | Wires((*own, *archives), tuple(libraries))
+            classes[name] = classes.get(name, Wires()) | wires
     return {source: tail(classes) for source, classes in needs.items()}
 
 
-def wire(path: str, source: Content, added: str, cache: Cache) -> Entry:
+def wire(path: str, source: Content, added: str, cache: Cache) -> WiredModule:
     """Return the module that a source is uploaded as, from the cache or made now."""
 
     def make(folder: Path) -> Path:
@@ -155,5 +157,5 @@ def wire(path: str, source: Content, added: str, cache: Cache) -> Entry:
         place.write_bytes(wired(content, added))
         return place
 
-    made = once(["wired", source.sha256, added], cache, lambda folder: (make(folder), (), ()))
-    return Entry(made.content, added)
+    packed = pack_once(["wired", source.sha256, added], cache, lambda folder: (make(folder), (), ()))
+    return WiredModule(packed.content, added)

@@ -42,9 +42,9 @@ if TYPE_CHECKING:
     from reconciler.core.record import Entry
     from reconciler.core.report import Deployed, Report, Upload
     from reconciler.manifest.effective import Value
+    from reconciler.packages.dependencies import Dependencies, Looked
     from reconciler.packages.inspect.closure import Need
     from reconciler.packages.inspect.members import Finding
-    from reconciler.packages.inspect.tree import Dependencies, Looked
     from reconciler.packages.lock.changes import Move
     from reconciler.packages.pack.layout import LeftOut
     from reconciler.render.maxframe import Exported

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.core.report import Upload
+    from reconciler.packages.dependencies import Dependencies, Looked, NativeFile, Shipped, Verdict
     from reconciler.packages.inspect.closure import Need
-    from reconciler.packages.inspect.tree import Dependencies, Looked, NativeFile, Shipped, Verdict
     from reconciler.packages.pack.layout import LeftOut
     from reconciler.render.text import Line
 

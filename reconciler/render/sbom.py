@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from cyclonedx.model.bom_ref import BomRef
 
-    from reconciler.packages.inventory import Inventory, Part
+    from reconciler.packages.inventory import Inventory, InventoryPart
 
 _DECLARED = LicenseAcknowledgement.DECLARED
 
@@ -48,7 +48,7 @@ def sbom(found: Inventory, version: str) -> str:
     return JsonV1Dot6(made).output_as_string(indent=2) + "\n"
 
 
-def _component(part: Part) -> Component:
+def _component(part: InventoryPart) -> Component:
     purl = None
     if part.kind == "wheel":
         purl = PackageURL("pypi", name=part.name, version=part.version, qualifiers={"file_name": part.file})
@@ -71,7 +71,7 @@ def _licences(told: tuple[str, ...]) -> list[License]:
     return [DisjunctiveLicense(name=one, acknowledgement=_DECLARED) for one in told]
 
 
-def _properties(part: Part) -> Iterator[Property]:
+def _properties(part: InventoryPart) -> Iterator[Property]:
     if part.kind == "library":
         yield Property(name="udfs:file", value=part.file)
     if part.built_from:

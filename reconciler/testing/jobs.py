@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from reconciler.core.target import Target
     from reconciler.manifest import model
     from reconciler.manifest.load import Loaded
+    from reconciler.packages.artifacts import Item
     from reconciler.workflow.preparation import Prepared
 
 
@@ -45,24 +46,20 @@ def job(prepared: Prepared, name: str) -> Job:
     """
     found = prepared.desired[function_key(name)].object
     assert isinstance(found, Function)
-    files = tuple(_at_hand(ref, prepared) for ref in found.resources)
-    runtime = prepared.loaded.runtime_of(name)
-    return Job(found.class_path, files, runtime.tag, runtime.machine)
+    shipment = prepared.artifacts.shipments[found.name]
+    files = tuple(_at_hand(item, prepared.loaded) for item in shipment.items)
+    return Job(found.class_path, files, shipment.runtime.tag, shipment.runtime.machine)
 
 
-def _at_hand(ref: Reference, prepared: Prepared) -> ResourceFile:
-    want = prepared.desired.get(resource_key(ref.name)) if ref.is_own else None
-    if want is None:
+def _at_hand(item: Item, loaded: Loaded) -> ResourceFile:
+    if item.type is None:
         raise ResourceUnusable(
-            f"resource {ref} is in another project, and only what the manifest declares can be laid out here",
+            f"resource {item.reference} is in another project, and only what the manifest declares can be laid out here",
             hint="declare a copy of it under resources:",
         )
-    assert isinstance(want.object, Resource)
-    if want.object.type == "table":
-        return _table(want.object.name, prepared.loaded)
-    sha256 = want.marker.sha256 if want.marker else None
-    path = prepared.contents[sha256] if sha256 else None
-    return ResourceFile(want.object.name, want.object.type, path)  # type: ignore[arg-type]
+    if item.type == "table":
+        return _table(item.name, loaded)
+    return ResourceFile(item.name, item.type, item.content.path if item.content else None)
 
 
 def deployed_job(loaded: Loaded, target: Target, name: str, folder: Path) -> Job | None:

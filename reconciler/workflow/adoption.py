@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from reconciler.base.threads import Readers
+from reconciler.base.threads import Threads
 from reconciler.core import ownership
 from reconciler.core.state import WITH_CONTENT, Resource
 from reconciler.packages.content import Content, read
@@ -97,8 +97,8 @@ def _has_content(obj: Object) -> bool:
 
 def _ask_concurrently(ask: Callable[[Key], _T], keys: Sequence[Key]) -> dict[Key, _T]:
     """Ask for several objects at a time; nothing more is asked for after an error or Ctrl-C."""
-    with Readers(_READERS) as readers:
-        return dict(zip(keys, readers.ask(ask, keys), strict=True))
+    with Threads(_READERS) as threads:
+        return dict(zip(keys, threads.map(ask, keys), strict=True))
 
 
 def _paths_by_sha256(contents: Mapping[Key, Content]) -> Mapping[str, Path]:

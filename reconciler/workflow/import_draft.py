@@ -17,7 +17,7 @@ from reconciler.checks.python.project import fitting
 from reconciler.core.plan import needs
 from reconciler.manifest.editing import Entry, add, lines, literally, scalar
 from reconciler.manifest.load import understand
-from reconciler.packages.assemble import artifacts_of
+from reconciler.packages.collect import collect
 from reconciler.targets.maxcompute.selection import (
     Present,
     function_entry,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from reconciler.manifest.editing import Value
     from reconciler.manifest.load import Loaded
     from reconciler.manifest.model import Resource as Declared
-    from reconciler.packages import Artifacts
+    from reconciler.packages.artifacts import Artifacts
     from reconciler.packages.fetch.cache import Cache
     from reconciler.targets.maxcompute.selection import Selection
 
@@ -132,7 +132,7 @@ class Draft:
         )
 
     def _artifacts(self, loaded: Loaded) -> Artifacts:
-        return artifacts_of(loaded, cache=self.cache, env=self.env, on_step=_no_report)
+        return collect(loaded, cache=self.cache, env=self.env, on_step=_no_report)
 
     def python_of(self, live: Live) -> str:
         return self.pythons.get(live.object.key, self.usual)

@@ -12,7 +12,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import Problem, Refused, ServiceError, count
-from reconciler.base.threads import Readers
+from reconciler.base.threads import Threads
 from reconciler.base.words import size
 from reconciler.core.state import Resource
 from reconciler.manifest.paths import Folder, Refusal
@@ -66,8 +66,8 @@ def fetch_files(
             missing.append(live)
     if missing:
         on_step(f"fetching {count(len(missing), 'file')}, {size(sum(resource_of(live).size for live in missing))}")
-    with Readers(_READERS) as readers:
-        readers.ask(lambda live: _fetch_file(live, target, staging / path_of(resource_of(live))), missing)
+    with Threads(_READERS) as threads:
+        threads.map(lambda live: _fetch_file(live, target, staging / path_of(resource_of(live))), missing)
 
 
 def place_files(folder: Path, selection: Selection, staging: Path, *, overwrite: bool) -> None:

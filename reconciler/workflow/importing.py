@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import Problem, UsageError
-from reconciler.base.threads import Readers
+from reconciler.base.threads import Threads
 from reconciler.manifest.load import understand
 from reconciler.targets.maxcompute.selection import (
     Imported,
@@ -97,8 +97,8 @@ def import_objects(
 
 def _read_each(selection: Selection, target: Target, stack: str) -> Selection:
     """Ask for each resource by itself: a listing has no MD5 of what is not ours."""
-    with Readers(_READERS) as readers:
-        answers = readers.ask(lambda resource: target.read_one(resource.object.key), selection.resources)
+    with Threads(_READERS) as threads:
+        answers = threads.map(lambda resource: target.read_one(resource.object.key), selection.resources)
     skipped: dict[Key, str] = {}
     resources: list[Live] = []
     for listed, live in zip(selection.resources, answers, strict=True):

@@ -11,22 +11,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import InvalidManifest, UsageError
-from reconciler.base.names import function_key, resource_key
+from reconciler.base.names import resource_key
 from reconciler.checks.python import project as sources
 from reconciler.core.report import Upload
-from reconciler.core.state import Function, Resource
-from reconciler.packages.assemble import artifacts_of
+from reconciler.core.state import Resource
+from reconciler.packages.artifacts import Archive
+from reconciler.packages.collect import collect
 from reconciler.targets.maxcompute import desired
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from reconciler.base.errors import Problem
     from reconciler.base.names import Key
     from reconciler.core.state import DesiredState
     from reconciler.manifest.load import Loaded
-    from reconciler.packages import Artifacts
+    from reconciler.packages.artifacts import Artifacts
     from reconciler.packages.fetch.cache import Cache
 
 
@@ -48,7 +49,7 @@ class Prepared:
 
 def prepare(loaded: Loaded, *, cache: Cache, env: Mapping[str, str], on_step: Callable[[str], None]) -> Prepared:
     """Read and fetch what a manifest names, check it, and conclude the desired state."""
-    artifacts = artifacts_of(loaded, cache=cache, env=env, on_step=on_step)
+    artifacts = collect(loaded, cache=cache, env=env, on_step=on_step)
     problems = sources.problems(loaded, artifacts, cache.root)
     if any(problem.severity == "error" for problem in problems):
         raise InvalidManifest.of(problems)
@@ -56,45 +57,38 @@ def prepare(loaded: Loaded, *, cache: Cache, env: Mapping[str, str], on_step: Ca
     return Prepared(loaded, desired.state(loaded, artifacts), artifacts, warnings)
 
 
-def list_uploads(prepared: Prepared, only: Iterable[str] = ()) -> tuple[Upload, ...]:
+def list_uploads(prepared: Prepared, only: Sequence[str] = ()) -> tuple[Upload, ...]:
     """Return every file that would be uploaded to a project that has none, by name; or what some functions need of it."""
-    chosen_keys = {function_key(name) for name in only}
+    chosen = {*only} or {*prepared.artifacts.shipments}
     users: dict[Key, list[str]] = defaultdict(list)
-    for key, wanted_object in prepared.desired.items():
-        if isinstance(wanted_object.object, Function) and (not chosen_keys or key in chosen_keys):
-            for ref in filter(lambda ref: ref.is_own, wanted_object.object.resources):
-                users[resource_key(ref.name)].append(wanted_object.object.name)
+    archives: dict[Key, Archive] = {}
+    for name, shipment in prepared.artifacts.shipments.items():
+        for item in shipment.items if name in chosen else ():
+            key = resource_key(item.name)
+            if item.reference.is_own:
+                users[key].append(name)
+            if isinstance(item.made_of, Archive):
+                archives[key] = item.made_of
     contents = {content.sha256: content for content in prepared.artifacts.contents}
-    archives = {
-        wanted_object.name: wanted_object
-        for archive_list in prepared.artifacts.archives.values()
-        for wanted_object in archive_list
-    }
-    sources = {
-        wanted_object.content.sha256: (path, wanted_object.added.count("\n"))
-        for path, wanted_object in prepared.artifacts.entries.items()
-    }
+    modules = {m.content.sha256: (path, m.added.count("\n")) for path, m in prepared.artifacts.modules.items()}
     return tuple(
         Upload(
-            wanted_object.object.name,
-            wanted_object.object.type,
-            contents[wanted_object.marker.sha256],
+            wanted.object.name,
+            wanted.object.type,
+            contents[wanted.marker.sha256],
             tuple(users.get(key, ())),
-            archives.get(wanted_object.object.name),
-            sources.get(wanted_object.marker.sha256),
+            archives.get(key),
+            modules.get(wanted.marker.sha256),
         )
-        for key, wanted_object in sorted(prepared.desired.items())
-        if isinstance(wanted_object.object, Resource)
-        and wanted_object.marker
-        and wanted_object.marker.sha256
-        and (key in users or not chosen_keys)
+        for key, wanted in sorted(prepared.desired.items())
+        if isinstance(wanted.object, Resource) and wanted.marker and wanted.marker.sha256 and (key in users or not only)
     )
 
 
 def entry_module(prepared: Prepared, name: str) -> Path:
     """Return the module that a function's source is uploaded as."""
-    source = prepared.loaded.manifest.functions[name].source
-    if source is None:
+    source = prepared.artifacts.shipments[name].source
+    if source is None or source.content is None:
         hint = "its class is in a resource, which is uploaded as it is"
         raise UsageError("E901", f"the function '{name}' has no source", hint=hint)
-    return prepared.artifacts.entry(source).path
+    return source.content.path

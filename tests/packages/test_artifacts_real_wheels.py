@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.base.errors import PackageError, Position
-from reconciler.manifest.model import Manifest
-from reconciler.packages.collect import build
+from reconciler.base.errors import PackageError
+from reconciler.packages.collect import collect_from
 from reconciler.packages.fetch.cache import Cache
 from reconciler.packages.fetch.pip import PipIndex
+from reconciler.packages.wheels import Supply
+from tests.builders import unchecked
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from reconciler.packages import Archive
+    from reconciler.packages.artifacts import Archive
 
 NUMPY = "62139af94728d22350a571b7c82795b9d59be77fc162414ada6c8b6a10ef5d02"
 NUMPY_27 = "d3c5377c6122de876e695937ef41ffee5d2831154c5e4856481b93406cdfeecb"
@@ -31,12 +32,12 @@ def _wheel(cache: Path, folder: Path, python: str, requirement: str, sha256: str
         "functions": {"f": {"class": "m.F", "packages": ["p"]}},
     }
     try:
-        artifacts = build(
-            Manifest.model_validate(manifest),
-            folder=folder,
-            cache=Cache(cache),
-            index=PipIndex(os.environ),
-            at=lambda *path: Position("udfs.yaml"),
+        artifacts = collect_from(
+            unchecked(folder, manifest),
+            Supply(
+                cache=Cache(cache),
+                index=PipIndex(os.environ),
+            ),
         )
     except PackageError as error:
         if "does not answer" in str(error):

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.manifest.runtimes import LEVELS, RUNTIMES
+from reconciler.packages.dependencies import look
 from reconciler.packages.inspect import gate
 from reconciler.packages.inspect.closure import Part
 from reconciler.packages.inspect.contents import Facts, inspect, kind_of
 from reconciler.packages.inspect.elf import version_key
-from reconciler.packages.inspect.tree import look
 from tests import builders
 from tests.natives import compiled
 

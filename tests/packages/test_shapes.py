@@ -9,20 +9,20 @@ from zipfile import ZipFile
 
 import pytest
 
-from reconciler.base.errors import Position
 from reconciler.local.runner import InterpreterNotFound, failures, locate
-from reconciler.manifest.model import Manifest
-from reconciler.packages.collect import build
+from reconciler.packages.collect import collect_from
 from reconciler.packages.fetch.cache import Cache
 from reconciler.packages.fetch.pip import PipIndex
 from reconciler.packages.inspect.contents import inspect, kind_of
+from reconciler.packages.wheels import Supply
+from tests.builders import unchecked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from reconciler.local.runner import Interpreter
-    from reconciler.packages import Archive
+    from reconciler.packages.artifacts import Archive
 
     Fetch = Callable[[str, str, str, str], Path]
 
@@ -45,12 +45,12 @@ def _archives(folder: Path, python: str, *wheels: Path, **options: Any) -> tuple
         "packages": {"pack": {"wheels": [wheel.name for wheel in wheels], **options}},
         "functions": {"f": {"class": "m.F", "packages": ["pack"]}},
     }
-    found = build(
-        Manifest.model_validate(manifest),
-        folder=folder,
-        cache=Cache(folder / "cache"),
-        index=PipIndex({}),
-        at=lambda *path: Position("udfs.yaml"),
+    found = collect_from(
+        unchecked(folder, manifest),
+        Supply(
+            cache=Cache(folder / "cache"),
+            index=PipIndex({}),
+        ),
     )
     for archive in found.archives["pack", python]:  # what is known of the wheels was not found out again
         assert inspect(archive.content.path, kind_of(archive.content.path)) == archive.facts

@@ -14,7 +14,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import Position, Problem
-from reconciler.base.names import module_name, reference
+from reconciler.base.names import module_name
 from reconciler.checks import Use
 from reconciler.checks.python import classes
 from reconciler.checks.python.check import check
@@ -23,6 +23,8 @@ from reconciler.checks.python.memory import Memory, key
 from reconciler.checks.python.parse import VERSIONS, parse
 from reconciler.checks.python.text import decode
 from reconciler.manifest.service import modules as installed
+from reconciler.packages.artifacts import Archive
+from reconciler.packages.pack.folders import OwnPackage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -30,9 +32,11 @@ if TYPE_CHECKING:
 
     from reconciler.checks import Finding
     from reconciler.checks.python.classes import Kind
+    from reconciler.manifest.check import Code
     from reconciler.manifest.load import Loaded
+    from reconciler.manifest.model import Function
     from reconciler.manifest.signature import Signature
-    from reconciler.packages import Artifacts
+    from reconciler.packages.artifacts import Artifacts, Shipment
     from reconciler.packages.content import Content
 
 _MAY_HOLD_MODULES = (".so", ".zip", ".tar", ".gz", ".tgz", ".whl", ".egg", ".py", ".pyc")
@@ -98,7 +102,10 @@ def _beside(path: str, inside: str) -> str:
 
 def fitting(name: str, loaded: Loaded, artifacts: Artifacts) -> dict[str, tuple[Finding, ...]]:
     """Return for each runtime what the files of one function tell, were it to run there; the worst first."""
-    read = [(artifacts.files[file].path.read_bytes(), use) for file, use in _uses(name, loaded, artifacts)]
+    read = [
+        (artifacts.files[file].path.read_bytes(), use)
+        for file, use in _uses(artifacts.shipments[name], loaded, artifacts)
+    ]
     found = {tag: [one for raw, use in read for one in check(raw, [replace(use, runtime=tag)])] for tag in VERSIONS}
     return {tag: tuple(sorted(these, key=lambda one: one.severity)) for tag, these in found.items()}
 
@@ -117,63 +124,19 @@ def declared(loaded: Loaded, name: str) -> tuple[Kind, Signature | None] | None:
 
 def _files(loaded: Loaded, artifacts: Artifacts) -> dict[str, tuple[Use, ...]]:
     uses: dict[str, dict[Use, None]] = {}
-    for name in loaded.manifest.functions:
-        for file, use in _uses(name, loaded, artifacts):
+    for shipment in artifacts.shipments.values():
+        for file, use in _uses(shipment, loaded, artifacts):
             uses.setdefault(file, {})[use] = None
     return {file: tuple(found) for file, found in uses.items()}
 
 
-def _uses(name: str, loaded: Loaded, artifacts: Artifacts) -> Iterator[tuple[str, Use]]:
+def _uses(shipment: Shipment, loaded: Loaded, artifacts: Artifacts) -> Iterator[tuple[str, Use]]:
     """Yield the files of one function and how it uses them."""
-    function, code, target = loaded.manifest.functions[name], loaded.code[name], loaded.target
+    code = loaded.code[shipment.function]
     if code.entry is None:
         return
-    spelled = loaded.spelled
-    listed: list[tuple[str, str | None]] = []
-    modules: list[tuple[str, str]] = []
-    if function.source is not None:
-        listed.append((code.entry, "py"))
-        modules.append((code.entry, function.source))
-    for item in function.resources:
-        ref = reference(item, target.project, target.schema_)
-        declared = spelled.get(ref.name.lower()) if ref.is_own else None
-        if declared is None:
-            listed.append((ref.name, None))
-            continue
-        resource = loaded.manifest.resources[declared]
-        kind = loaded.types[declared]
-        listed.append((declared, kind))
-        if kind == "py" and resource.file is not None:
-            modules.append((declared, resource.file))
-    own = [path for path in function.modules if path in artifacts.packages]
-    packed: list[tuple[str, str | None]] = []
-    for module, kind, _, number in artifacts.modules(function):
-        if kind == "py":
-            modules.append((module, function.modules[number]))
-        (listed if kind == "py" else packed).append((module, kind))
-    archives = [archive for package in function.packages for archive in artifacts.archives[package, code.runtime.tag]]
-    libraries = [library.name for _, library in artifacts.libraries_of(function.packages)]
-    renamed = (code.entry.removesuffix(".py"),) if code.versioned else ()
-    use = Use(
-        code.runtime.tag,
-        code.class_path.rpartition(".")[2],
-        (
-            *listed,
-            *((archive.name, "archive") for archive in archives),
-            *((name, "file") for name in libraries),
-            *packed,
-        ),
-        tuple(sorted({name for archive in archives for name in archive.facts.modules})),
-        tuple(name[:-3] for name, kind in listed if kind == "py" and name[:-3] not in renamed),
-        any(_may_hold_modules(name, kind) for name, kind in listed),
-        bool(libraries) or any(archive.native for archive in archives) or any(_is_library(name) for name, _ in listed),
-        renamed,
-        installed(code.runtime.tag, function.image),
-        function.image,
-        tuple(map(module_name, own)),
-        function.source is not None and function.wire,
-        tuple(_helpers(code.entry, modules, own, artifacts)),
-    )
+    use = _use(shipment, code, loaded.manifest.functions[shipment.function], artifacts)
+    modules = _modules(shipment)
     entry = next((file for module, file in modules if module == code.entry and file in artifacts.files), None)
     for module, file in modules:
         if module == code.entry:
@@ -183,20 +146,54 @@ def _uses(name: str, loaded: Loaded, artifacts: Artifacts) -> Iterator[tuple[str
             yield file, replace(use, class_name=None, entry=mine)
         else:
             yield file, replace(use, class_name=None, helpers=())
-    for path in own:
-        for inside in artifacts.packages[path].sources:
-            yield _beside(path, inside), _inside(use, inside, artifacts.packages[path].sources)
+    for path, package in _own_packages(shipment):
+        for inside in package.sources:
+            yield _beside(path, inside), _inside(use, inside, package.sources)
 
 
-def _helpers(
-    entry: str, modules: Iterable[tuple[str, str]], packages: Iterable[str], artifacts: Artifacts
-) -> Iterator[tuple[str, str]]:
+def _use(shipment: Shipment, code: Code, function: Function, artifacts: Artifacts) -> Use:
+    """Return how a function uses the module that holds its class."""
+    plain = [item for item in shipment.items if item.package is None and not isinstance(item.made_of, OwnPackage)]
+    archives, libraries, packages = shipment.of("archive"), shipment.of("library"), _own_packages(shipment)
+    listed = [(item.label, item.type) for item in plain]
+    shipped = [(item.name, item.type) for item in (*archives, *libraries)]
+    packed = [(item.name, item.type) for item in shipment.of("module") if isinstance(item.made_of, OwnPackage)]
+    renamed = (str(code.entry).removesuffix(".py"),) if code.versioned else ()
+    is_native = any(isinstance(item.made_of, Archive) and item.made_of.native for item in archives)
+    return Use(
+        code.runtime.tag,
+        code.class_path.rpartition(".")[2],
+        (*listed, *shipped, *packed),
+        tuple(sorted({name for item in archives if item.facts for name in item.facts.modules})),
+        tuple(name[:-3] for name, kind in listed if kind == "py" and name[:-3] not in renamed),
+        any(_may_hold_modules(name, kind) for name, kind in listed),
+        bool(libraries) or is_native or any(_is_library(name) for name, _ in listed),
+        renamed,
+        installed(code.runtime.tag, function.image),
+        function.image,
+        tuple(module_name(path) for path, _ in packages),
+        function.source is not None and function.wire,
+        tuple(_helpers(shipment, code.entry, artifacts)),
+    )
+
+
+def _modules(shipment: Shipment) -> list[tuple[str, str]]:
+    """Return the Python modules that lie beside each other in the function's folder, each with its file."""
+    return [(item.label, item.file) for item in shipment.items if item.type == "py" and item.file is not None]
+
+
+def _own_packages(shipment: Shipment) -> list[tuple[str, OwnPackage]]:
+    """Return the user's own packages, each with its path."""
+    return [(str(item.file), item.made_of) for item in shipment.items if isinstance(item.made_of, OwnPackage)]
+
+
+def _helpers(shipment: Shipment, entry: str | None, artifacts: Artifacts) -> Iterator[tuple[str, str]]:
     """Yield the modules beside the entry module, each with the sha256 of its text."""
-    for module, file in modules:
+    for module, file in _modules(shipment):
         if module != entry and file in artifacts.files:
             yield module.removesuffix(".py"), artifacts.files[file].sha256
-    for path in packages:
-        for inside, content in artifacts.packages[path].sources.items():
+    for _, package in _own_packages(shipment):
+        for inside, content in package.sources.items():
             yield inside.removesuffix(".py").removesuffix("/__init__").replace("/", "."), content.sha256
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Source:
+class BuildSource:
     """What a wheel is made of."""
 
     path: Path
@@ -48,7 +48,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Options:
+class BuildOptions:
     """How it is made. All of it is part of what the wheel is cached by."""
 
     builder: Literal["zig", "container"] = "zig"
@@ -73,7 +73,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Built:
+class BuiltWheel:
     """A wheel that was made here and that the gate let through."""
 
     content: Content

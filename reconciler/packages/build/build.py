@@ -11,17 +11,18 @@ import zlib
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from reconciler.base import files as whole
 from reconciler.base.errors import InterpreterError, PackageError, Problem
 from reconciler.base.hints import Command
+from reconciler.base.processes import Tools
 from reconciler.manifest.runtimes import tags_of, why_not
-from reconciler.packages.build import Built, Options, environment, zig
+from reconciler.packages.build import BuildOptions, BuiltWheel, environment, zig
 from reconciler.packages.build.engines import Container, Engine, Here, container
 from reconciler.packages.build.failures import failure, telling
 from reconciler.packages.build.frontend import Failed, Frontend
-from reconciler.packages.build.process import Log, Processes
+from reconciler.packages.build.log import Log, run_logged
 from reconciler.packages.build.sources import bring, tree_digest
 from reconciler.packages.build.wheels import normalized
 from reconciler.packages.content import read
@@ -34,21 +35,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from reconciler.manifest.runtimes import Runtime
-    from reconciler.packages.build import Source
+    from reconciler.packages.build import BuildSource
     from reconciler.packages.fetch.cache import Cache
-    from reconciler.packages.fetch.pip import Index
+    from reconciler.packages.fetch.index import Index
 
 VERSION = 1
 """Of what a build does with the same input. Wheels that another version built are built again."""
 
 _EPOCH = "315532800"
 """1980-01-01, the first moment that a zip archive can hold."""
-
-
-class Finder(Protocol):
-    """Finds the CPython of a runtime on this machine; raises InterpreterError where there is none."""
-
-    def __call__(self, runtime: Runtime) -> Path: ...
 
 
 @dataclass
@@ -59,34 +54,33 @@ class Builder:
     index: Index
     """Gives the pip that installs what builds need; that pip then asks the same index."""
 
-    interpreter: Finder
+    interpreter: Callable[[Runtime], Path]
+    """Finds the CPython of a runtime on this machine; raises InterpreterError where there is none."""
+
     environment: Mapping[str, str] = field(repr=False)
     """Of the command. pip gets what it says about the index, a container's engine all of it, and no build any."""
 
     timeout: float = 3600
     """Seconds for one step."""
 
-    _processes: Processes = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        self._processes = Processes(self.timeout)
+    tools: Tools = field(default_factory=Tools, init=False, repr=False)
 
     def wheel(
         self,
-        source: Source,
+        source: BuildSource,
         runtime: Runtime,
-        options: Options | None = None,
+        options: BuildOptions | None = None,
         *,
         fresh: bool = False,
         on_start: Callable[[str], None] = lambda label: None,
-    ) -> Built:
+    ) -> BuiltWheel:
         """
         Return the wheel of a source for a runtime, from the cache if it was built before.
 
         `fresh` builds it again: what the build needs may have newer versions now. `on_start` is told the label of what
         is really built. Raises PackageError, with E401 and E410 to E423 where the gate refuses what came out.
         """
-        options = options or Options()
+        options = options or BuildOptions()
         # Commands run in other folders than this process.
         options = replace(options, headers=tuple(folder.absolute() for folder in options.headers))
         with self.cache.workspace() as workspace:
@@ -102,7 +96,7 @@ class Builder:
     def stop(self) -> None:
         """End what is running; the user has lost patience."""
         self.index.stop()
-        self._processes.stop()
+        self.tools.stop()
 
 
 @dataclass
@@ -110,9 +104,9 @@ class _Build:
     """One build in its workspace."""
 
     builder: Builder
-    source: Source
+    source: BuildSource
     runtime: Runtime
-    options: Options
+    options: BuildOptions
     workspace: Path
 
     engine: Engine = field(init=False)
@@ -190,7 +184,7 @@ class _Build:
 
     # --- The build
 
-    def run(self) -> Built:
+    def run(self) -> BuiltWheel:
         self.log.start()
         self.log.add(f"{self.source.label} for {self.runtime.label}: {self.how}")
         project = bring(self.source, self.workspace / "source")
@@ -207,7 +201,7 @@ class _Build:
         wheel = normalized(wheel, self.workspace / "normal")
         self._judge(wheel)
         content = self.builder.cache.put(wheel, read(wheel).sha256)
-        return Built(content, self.how, self.requires, self.log.path)
+        return BuiltWheel(content, self.how, self.requires, self.log.path)
 
     def _link_libraries(self) -> None:
         """Put each library under its SONAME, which the linker writes down, and under the name that ``-l`` means."""
@@ -416,12 +410,14 @@ class _Build:
     ) -> tuple[int, str]:
         engine, cwd = engine or self.engine, cwd or self.workspace
         started, variables = engine.command(command, settings, cwd=cwd, with_index=with_index)
-        code, said = self.builder._processes.run(
+        code, said = run_logged(
+            self.builder.tools,
             started,
             cwd=cwd,
             environment=variables,
             log=self.log,
             label=self.source.label,
+            timeout=self.builder.timeout,
             on_abandon=lambda: self._clean_up(engine, variables),
         )
         if isinstance(engine, Container) and code in (125, 126, 127):  # the engine's own failures [docs of docker run]
@@ -435,7 +431,15 @@ class _Build:
 
     def _clean_up(self, engine: Engine, variables: Mapping[str, str]) -> None:
         if command := engine.abandoned():
-            Processes(30).run(command, cwd=self.workspace, environment=variables, log=self.log, label=self.source.label)
+            run_logged(
+                Tools(),
+                command,
+                cwd=self.workspace,
+                environment=variables,
+                log=self.log,
+                label=self.source.label,
+                timeout=30,
+            )
 
 
 def _soname(path: Path) -> str:
@@ -458,17 +462,17 @@ def _place(cache: Cache, key: str) -> Path:
     return cache.root / "built" / key[:2] / f"{key}.json"
 
 
-def _known(cache: Cache, key: str) -> Built | None:
+def _known(cache: Cache, key: str) -> BuiltWheel | None:
     """Return what was built under this key, if its bytes are still what they were."""
     try:
         entry = json.loads(_place(cache, key).read_bytes())
         content = cache.get(entry["sha256"])
-        return Built(content, entry["how"], tuple(entry["requires"]), Path(entry["log"])) if content else None
+        return BuiltWheel(content, entry["how"], tuple(entry["requires"]), Path(entry["log"])) if content else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _keep(cache: Cache, key: str, built: Built) -> None:
+def _keep(cache: Cache, key: str, built: BuiltWheel) -> None:
     place = _place(cache, key)
     entry = {"sha256": built.content.sha256, "how": built.how, "requires": built.requires, "log": str(built.log)}
     with suppress(OSError):  # it will be built again

@@ -22,7 +22,7 @@ from reconciler.packages.inspect.members import TooMuch, bound
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reconciler.packages.build import Source
+    from reconciler.packages.build import BuildSource
 
 _ANYWHERE = frozenset({
     *(".git", ".hg", ".svn", ".bzr", "__pycache__", ".venv", ".tox", ".nox", ".eggs", ".idea", ".vscode", "node_modules"),
@@ -43,7 +43,7 @@ def tree_digest(folder: Path) -> str:
     return total.hexdigest()
 
 
-def bring(source: Source, place: Path) -> Path:
+def bring(source: BuildSource, place: Path) -> Path:
     """Put the source under `place` and return the project's folder; refuse other bytes than the ones named."""
     is_folder = source.path.is_dir()
     try:
@@ -74,7 +74,7 @@ def bring(source: Source, place: Path) -> Path:
     return tops[0]
 
 
-def _unusable(source: Source, why: str) -> PackageError:
+def _unusable(source: BuildSource, why: str) -> PackageError:
     hint = "name an sdist (.tar.gz, .zip), or a folder with a pyproject.toml or a setup.py"
     return PackageError("E442", f"{source.label} cannot be built: {why}", hint=hint)
 

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from reconciler.base.errors import PackageError
-from reconciler.base.threads import Readers
-from reconciler.packages.fetch.pip import IndexSilent
+from reconciler.base.threads import Threads
+from reconciler.packages.fetch.index import IndexSilent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     import requests
     from typing_extensions import Self
 
+    from reconciler.packages.fetch.index import Remote
     from reconciler.packages.fetch.indexes import Indexes
-    from reconciler.packages.lock.resolver import Remote
 
 _THREADS = 8
 _TIMEOUT = 15.0
@@ -105,8 +105,8 @@ class Downloads:
         urls = list(dict.fromkeys(file.url for file in files))
         if not urls:
             return {}
-        with Readers(_THREADS) as readers:
-            found = zip(urls, readers.ask(self._size, urls), strict=True)
+        with Threads(_THREADS) as readers:
+            found = zip(urls, readers.map(self._size, urls), strict=True)
             return {url: size for url, size in found if size is not None}
 
     def fetch(self, file: Remote, folder: Path) -> Path:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urljoin, urlsplit
 
 from reconciler.base.errors import PackageError
-from reconciler.packages.lock.resolver import Remote
+from reconciler.packages.fetch.index import Remote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -12,19 +12,22 @@ What pip says may hold the password of an index, so its words are shown only aft
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from dataclasses import dataclass, field
-from threading import Lock
-from typing import TYPE_CHECKING, Protocol
+from functools import partial
+from typing import TYPE_CHECKING
 
 from reconciler.base.errors import PackageError, count
+from reconciler.base.processes import CutOff, Output, Tools
+from reconciler.packages.fetch.index import IndexSilent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from reconciler.manifest.runtimes import Runtime
+    from reconciler.packages.fetch.direct import DirectIndex
+    from reconciler.packages.fetch.index import Pin
 
 _OURS = re.compile(
     r"PIP_(ABI|BUILD_CONSTRAINT|CONSTRAINT|DEST|IMPLEMENTATION|LOG|PLATFORM|PYTHON|PYTHON_VERSION|QUIET|REQUIREMENT"
@@ -46,91 +49,6 @@ _TELLING = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Pin:
-    """One file of the package index: an exact version and the hash of one of its wheels."""
-
-    name: str
-    version: str
-    sha256: str
-    size: int = field(default=0, compare=False)
-    """Bytes, if they are known: the largest had best come first."""
-
-    def __str__(self) -> str:
-        return f"{self.name}=={self.version}"
-
-    def is_named_by(self, filename: str) -> bool:
-        """Say whether a wheel of this name is of this distribution and version."""
-        from packaging.specifiers import SpecifierSet
-        from packaging.utils import canonicalize_name, parse_wheel_filename
-
-        name, version, _, _ = parse_wheel_filename(filename)
-        same = SpecifierSet(f"=={self.version}").contains(version, prereleases=True)
-        return name == canonicalize_name(self.name) and same
-
-
-def pin(requirement: str, sha256: str) -> Pin:
-    """Read a manifest's requirement, which must leave nothing open."""
-    from packaging.requirements import InvalidRequirement, Requirement
-
-    try:
-        read = Requirement(requirement)
-    except InvalidRequirement as error:
-        raise _not_pinned(requirement, "it is not a requirement") from error
-    exact = [one.version for one in read.specifier if one.operator == "==" and not one.version.endswith(".*")]
-    if len(exact) != 1 or len(read.specifier) != 1:
-        raise _not_pinned(requirement, "it does not name one version with '=='")
-    if read.extras or read.marker or read.url:
-        raise _not_pinned(requirement, "extras, markers and addresses say nothing about one file")
-    return Pin(read.name, exact[0], sha256)
-
-
-def _not_pinned(requirement: str, why: str) -> PackageError:
-    hint = "write the name and the exact version: numpy==1.19.2"
-    return PackageError("E404", f"'{requirement}' is not pinned: {why}", hint=hint)
-
-
-class IndexSilent(PackageError):
-    """The index does not answer: there is no use in asking it for the next wheel."""
-
-
-class Index(Protocol):
-    """Where pinned wheels come from."""
-
-    def direct(self, pin: Pin, folder: Path) -> Path | None:
-        """Put the wheel into `folder` if that is easily done, and return its path. May be called from several threads."""
-        ...
-
-    def fetch(self, pin: Pin, runtime: Runtime, folder: Path) -> Path:
-        """Put the wheel into `folder` and return its path. May be called from several threads."""
-        ...
-
-    def fetch_all(self, pins: Sequence[Pin], runtime: Runtime, folder: Path) -> list[Path]:
-        """Put the wheels of all pins into `folder`, or none and raise: which one it is about, `fetch` tells."""
-        ...
-
-    def newest(self, name: str, runtime: Runtime, folder: Path) -> str | None:
-        """
-        Return the newest version of a distribution that has a wheel for the runtime, or None.
-
-        None is also said of an index that does not answer soon: this is asked for the sake of a hint, so it takes a few
-        seconds at most and fails silently.
-        """
-        ...
-
-    def stop(self) -> None:
-        """End what is running; the user has lost patience."""
-        ...
-
-
-class Shortcut(Protocol):
-    """A way to a wheel that may know of none."""
-
-    def __call__(self, pin: Pin, folder: Path, /) -> Path | None: ...
-
-    def stop(self) -> None: ...
-
-
 @dataclass
 class PipIndex:
     """The index that pip uses."""
@@ -144,8 +62,8 @@ class PipIndex:
     timeout: float = 900
     """Seconds for one run of pip. pip's own timeouts end a silent connection much earlier; this ends a dripping one."""
 
-    shortcut: Shortcut | None = None
-    """A way to most wheels that is faster than pip."""
+    shortcut: DirectIndex | None = None
+    """A way to most wheels that is faster than pip. Who made it closes it."""
 
     on_wait: Callable[[str], None] = lambda called: None
     """Is told what a run of pip still waits for, once, when that takes longer than `quiet` seconds."""
@@ -154,12 +72,10 @@ class PipIndex:
     patience: float = 10
     """Seconds for what is only nice to know."""
 
-    _running: set[subprocess.Popen[str]] = field(default_factory=set, init=False, repr=False)
-    _lock: Lock = field(default_factory=Lock, init=False, repr=False)
-    _stopped: bool = field(default=False, init=False, repr=False)
+    _tools: Tools = field(default_factory=Tools, init=False, repr=False)
 
     def direct(self, pin: Pin, folder: Path) -> Path | None:
-        return self.shortcut(pin, folder) if self.shortcut is not None and not self._stopped else None
+        return self.shortcut.fetch(pin, folder) if self.shortcut is not None else None
 
     def fetch(self, pin: Pin, runtime: Runtime, folder: Path) -> Path:
         return self.fetch_all([pin], runtime, folder)[0]
@@ -189,10 +105,7 @@ class PipIndex:
         return found["version"] if code == 0 and found else None
 
     def stop(self) -> None:
-        with self._lock:
-            self._stopped = True
-            for process in self._running:
-                process.kill()
+        self._tools.stop()
         if self.shortcut is not None:
             self.shortcut.stop()
 
@@ -217,40 +130,24 @@ class PipIndex:
     def _run(self, command: list[str], folder: Path, called: str, timeout: float) -> tuple[int, str]:
         # In a folder of our own: `python -m` imports from the working directory first, and a checkout must not be able
         # to bring its own pip. Relative paths in pip's settings are therefore not found.
-        with self._lock:
-            if self._stopped:
-                raise PackageError("E403", f"fetching {called} was stopped")
-            process = subprocess.Popen(
-                command,
-                cwd=folder,
-                env=_environment(self.environment),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                encoding="utf-8",
-                errors="replace",
-            )
-            self._running.add(process)
-        try:
+        with Output(folder) as output:
             try:
-                said, _ = process.communicate(timeout=min(self.quiet, timeout))
-            except subprocess.TimeoutExpired:
-                if timeout <= self.quiet:
-                    raise
-                self.on_wait(called)
-                said, _ = process.communicate(timeout=timeout - self.quiet)
-        except subprocess.TimeoutExpired as error:
-            raise PackageError(
-                "E403",
-                f"{called} did not arrive within {timeout:g} seconds",
-                hint="try again; 'pip config list' shows which index pip uses",
-            ) from error
-        finally:
-            process.kill()
-            process.communicate()
-            with self._lock:
-                self._running.discard(process)
-        return process.returncode, said
+                code = self._tools.run(
+                    command,
+                    cwd=folder,
+                    environment=_environment(self.environment),
+                    timeout=timeout,
+                    out=output,
+                    on_wait=partial(self.on_wait, called),
+                    quiet=self.quiet,
+                )
+            except CutOff as error:
+                if error.stopped:
+                    raise PackageError("E403", f"fetching {called} was stopped") from None
+                hint = "try again; 'pip config list' shows which index pip uses"
+                message = f"{called} did not arrive within {timeout:g} seconds"
+                raise PackageError("E403", message, hint=hint) from None
+            return code, output.text()
 
 
 _QUIETLY = ("--no-input", "--no-color", "--disable-pip-version-check")

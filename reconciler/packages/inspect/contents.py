@@ -30,9 +30,7 @@ from zipfile import BadZipFile
 from reconciler.base import files as whole
 from reconciler.base.names import ARCHIVE_SUFFIXES
 from reconciler.packages.inspect.elf import MAGIC, Damaged, Elf, is_elf, read
-from reconciler.packages.inspect.importable import top_level
-from reconciler.packages.inspect.members import Finding, Member, TooMuch, listed, tar_members, zip_members
-from reconciler.packages.pack.layout import data_part
+from reconciler.packages.inspect.members import Finding, Member, TooMuch, data_part, listed, tar_members, zip_members
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -47,6 +45,12 @@ VERSION = 3
 
 _LIBRARY = re.compile(r"\.so(\.[0-9]+)*\Z")
 _MODULE = re.compile(r"(?P<name>[A-Za-z_]\w*)(\.py|(\.[\w-]+)?\.so)\Z", re.ASCII)
+_IMPORTABLE = (
+    re.compile(r"([^\W\d]\w*)(?:\.py|\.pyc|(?:\.[\w-]+)?\.so)\Z"),
+    re.compile(r"([^\W\d]\w*)/.*(?:\.py|\.pyc|\.so)\Z", re.DOTALL),
+)
+"""A module, and anything in a folder: one without ``__init__.py`` counts, for namespace packages have none (PEP 420)."""
+
 _BLOCK = 1 << 20
 _IN_MEMORY = 8 << 20
 _MAX_RECORD = 64 << 20
@@ -318,6 +322,12 @@ def _import_names(names: list[str]) -> set[str]:
         elif module and module["name"] == "__init__" and "/" not in rest and first.isidentifier():
             found.add(first)
     return found
+
+
+def top_level(members: Iterable[str]) -> frozenset[str]:
+    """Return the names that ``import`` finds when these members lie in a folder of ``sys.path``."""
+    module, package = _IMPORTABLE
+    return frozenset(match[1] for name in members if (match := module.match(name) or package.match(name)))
 
 
 # --- RECORD ---------------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING, Literal
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -38,6 +38,16 @@ _HARMLESS = 256 << 20
 _ONE_READ = 64 << 20
 _SHOWN = 10
 _DRIVE = re.compile(r"[A-Za-z]:")
+
+
+DATA_PARTS: Mapping[str, Literal["scripts", "headers"] | None] = {
+    "purelib": None,
+    "platlib": None,
+    "data": None,
+    "scripts": "scripts",
+    "headers": "headers",
+}
+"""Part of a ``.data`` folder → None where it goes to the top, else why it is left out."""
 
 
 @dataclass(frozen=True)
@@ -191,3 +201,18 @@ class _InSteps(io.RawIOBase):
 
     def tell(self) -> int:
         return self._stream.tell()
+
+
+# --- Where the members of a wheel belong ----------------------------------------------------------------------------------
+
+
+def data_part(path: str) -> str | None:
+    """Return in which part of a ``.data`` folder a wheel's member lies: ``purelib``, ``scripts``, …"""
+    folder, _, rest = path.partition("/")
+    part, inside, _ = rest.partition("/")
+    return part if folder.endswith(".data") and inside and part in DATA_PARTS else None
+
+
+def place_of(path: str) -> str:
+    """Return where a wheel's member lies once it is packed: what is in ``.data`` goes to the top."""
+    return path if data_part(path) is None else path.split("/", 2)[2]

@@ -89,7 +89,7 @@ class Inputs(Section):
                 yield f"{key} was {_shown(before)} and is {_shown(after)}"
 
 
-class Source(Section):
+class BuiltFrom(Section):
     """From what a wheel was built, because the index has none that loads."""
 
     file: Text
@@ -124,7 +124,7 @@ class Locked(Section):
     path: Text | None = None
     """Of a wheel in the manifest's folder."""
 
-    source: Source | None = None
+    source: BuiltFrom | None = None
     requirements: list[Text] = Field(default_factory=list)
     """What in the manifest, or its requirements files, asks for it."""
 

@@ -45,7 +45,7 @@ _MAX_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
-class Request:
+class LockRequest:
     """A package group as it is to be resolved for one runtime."""
 
     package: str
@@ -57,7 +57,25 @@ class Request:
     """The text of a requirement or constraint → where it stands first."""
 
 
-def request(loaded: Loaded, package: str, runtime: Runtime) -> Request:
+def read_requests(loaded: Loaded) -> list[LockRequest]:
+    """Return what is to be resolved: each package with requirements, for each runtime that uses it."""
+    requests: list[LockRequest] = []
+    problems: list[Problem] = []
+    for package, declared in loaded.manifest.packages.items():
+        if not declared.is_locked:
+            continue
+        users = [name for name, function in loaded.manifest.functions.items() if package in function.packages]
+        for runtime in dict.fromkeys([loaded.code[name].runtime for name in users] or [loaded.runtime]):
+            try:
+                requests.append(read_request(loaded, package, runtime))
+            except InvalidManifest as error:
+                problems += error.problems
+    if problems:
+        raise InvalidManifest.of(dict.fromkeys(problems))
+    return requests
+
+
+def read_request(loaded: Loaded, package: str, runtime: Runtime) -> LockRequest:
     """Read what a package wants; raises InvalidManifest with everything in its requirements files that is not taken."""
     reader = _Reader(loaded, package)
     declared = loaded.manifest.packages[package]
@@ -104,7 +122,7 @@ def request(loaded: Loaded, package: str, runtime: Runtime) -> Request:
         pre_release=declared.pre_release or "--pre" in reader.switches,
         no_deps=declared.no_deps,
     )
-    return Request(
+    return LockRequest(
         package,
         runtime,
         inputs,

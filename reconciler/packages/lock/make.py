@@ -8,61 +8,47 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from reconciler.base.errors import InvalidManifest, PackageError, Problem, UdfsError
+from reconciler.base.errors import InterpreterError, InvalidManifest, PackageError, UdfsError
 from reconciler.base.hints import Command
+from reconciler.base.processes import Tools
 from reconciler.manifest.runtimes import supported_tags, tags_of, why_not
 from reconciler.packages import content
-from reconciler.packages.build import Source as Origin
+from reconciler.packages.build import BuildSource
 from reconciler.packages.build.sources import bring
 from reconciler.packages.fetch import indexes
 from reconciler.packages.fetch.downloads import Downloads
-from reconciler.packages.lock.file import Group, Lock, Locked, Source
+from reconciler.packages.fetch.index import FILE_NAME
+from reconciler.packages.lock.file import BuiltFrom, Group, Lock, Locked
+from reconciler.packages.lock.inputs import read_requests
 from reconciler.packages.lock.pex import Pex
-from reconciler.packages.lock.process import Resolvers
-from reconciler.packages.lock.resolver import FILE_NAME, Question, Unsolvable
+from reconciler.packages.lock.resolver import Question, Unsolvable
 from reconciler.packages.lock.uv import Uv, can_answer
+from reconciler.packages.lock.workshop import Workshop, find_interpreter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from reconciler.base.errors import Position
+    from reconciler.manifest.load import Loaded
     from reconciler.manifest.runtimes import Runtime
     from reconciler.packages.content import Content
     from reconciler.packages.fetch.cache import Cache
-    from reconciler.packages.lock.inputs import Request
-    from reconciler.packages.lock.resolver import Answer, Engine, Remote
+    from reconciler.packages.fetch.index import Remote
+    from reconciler.packages.lock.inputs import LockRequest
+    from reconciler.packages.lock.resolver import Distribution, Resolver
 
 _THREADS = 4
 
 
 @dataclass(frozen=True)
-class Made:
-    """A wheel that was built."""
-
-    content: Content
-    """In the cache."""
-
-    built_with: str
-    requires: tuple[str, ...] = ()
-    """What the build environment held, as pins."""
-
-
-class Builder(Protocol):
-    """Makes a wheel of a source archive or of a project's folder."""
-
-    def __call__(self, source: Path, sha256: str, label: str, request: Request, /) -> Made:
-        """Raise PackageError if it cannot be."""
-        ...
-
-
-@dataclass(frozen=True)
-class Means:
+class LockMeans:
     """What making a lock takes from outside."""
 
     folder: Path
@@ -73,20 +59,17 @@ class Means:
     """Of the Python whose pip settings count."""
 
     cache: Cache
-    build: Builder
-    pythons: Callable[[Runtime], Path | None]
-    """The CPython of a runtime on this machine, if there is one."""
-
+    workshop: Workshop
     on_step: Callable[[str], None]
     """Is told what happens now, from any thread."""
 
-    stop_building: Callable[[], None] = lambda: None
-    resolvers: Resolvers = field(default_factory=Resolvers)
+    tools: Tools = field(default_factory=Tools)
+    """The resolvers that run."""
 
     def stop(self) -> None:
         """End all that runs; the user has lost patience."""
-        self.resolvers.stop()
-        self.stop_building()
+        self.tools.stop()
+        self.workshop.stop()
 
 
 @dataclass(frozen=True)
@@ -97,7 +80,22 @@ class Upgrade:
     names: frozenset[str] = frozenset()
 
 
-def make(requests: Sequence[Request], previous: Lock, means: Means, upgrade: Upgrade) -> Lock:
+def make_lock(
+    loaded: Loaded,
+    previous: Lock,
+    upgrade: Upgrade,
+    *,
+    cache: Cache,
+    env: Mapping[str, str],
+    on_step: Callable[[str], None],
+) -> Lock:
+    """Resolve what the manifest requires, build what has no wheel, and return the lock."""
+    workshop = Workshop(loaded, cache, env, on_step)
+    means = LockMeans(loaded.folder, env, Path(sys.prefix), cache, workshop, on_step)
+    return resolve_all(read_requests(loaded), previous, means, upgrade)
+
+
+def resolve_all(requests: Sequence[LockRequest], previous: Lock, means: LockMeans, upgrade: Upgrade) -> Lock:
     """
     Resolve every request and return the lock.
 
@@ -123,20 +121,7 @@ def make(requests: Sequence[Request], previous: Lock, means: Means, upgrade: Upg
     return Lock.model_validate({"packages": packages})
 
 
-def why_stale(lock: Lock, requests: Iterable[Request], *, at: Callable[..., Position]) -> Iterator[Problem]:
-    """Yield what the manifest wants otherwise than the lock has it."""
-    for request in requests:
-        group = lock.group(request.package, request.runtime.tag)
-        place = at("packages", request.package)
-        called = f"the package '{request.package}' for {request.runtime.tag}"
-        hint = ("run `", Command("lock"), "`, look at the difference, and commit it")
-        if group is None:
-            yield Problem("E477", f"the lock is stale: it has nothing about {called}", place, hint)
-        elif differences := tuple(group.inputs.differences(request.inputs)):
-            yield Problem("E477", f"the lock is stale: {called} has changed", place, hint, detail=differences)
-
-
-def _outcome(previous: Lock, means: Means, upgrade: Upgrade, request: Request) -> Group | UdfsError:
+def _outcome(previous: Lock, means: LockMeans, upgrade: Upgrade, request: LockRequest) -> Group | UdfsError:
     try:
         return _group(previous.group(request.package, request.runtime.tag), means, upgrade, request)
     except UdfsError as error:
@@ -144,7 +129,7 @@ def _outcome(previous: Lock, means: Means, upgrade: Upgrade, request: Request) -
         return PackageError.of(replace(problem, at=problem.at or place) for problem in error.problems)
 
 
-def _group(before: Group | None, means: Means, upgrade: Upgrade, request: Request) -> Group:
+def _group(before: Group | None, means: LockMeans, upgrade: Upgrade, request: LockRequest) -> Group:
     means.on_step(f"resolving {request.package} for {request.runtime.tag}")
     more, pip = _own_indexes(means, request), indexes.pip_settings(means.environment, means.prefix)
     with means.cache.workspace() as folder:
@@ -169,7 +154,7 @@ def _group(before: Group | None, means: Means, upgrade: Upgrade, request: Reques
     return Group(inputs=request.inputs, files=sorted(complete, key=lambda one: (one.name, one.file)))
 
 
-def _own_indexes(means: Means, request: Request) -> list[str]:
+def _own_indexes(means: LockMeans, request: LockRequest) -> list[str]:
     found = []
     for name in request.inputs.extra_index:
         value = means.environment.get(name)
@@ -183,25 +168,35 @@ def _own_indexes(means: Means, request: Request) -> list[str]:
     return found
 
 
-def _engine(means: Means, request: Request, workspace: Path, pip: indexes.Indexes, more: Sequence[str]) -> Engine:
+def _engine(
+    means: LockMeans, request: LockRequest, workspace: Path, pip: indexes.Indexes, more: Sequence[str]
+) -> Resolver:
     if can_answer(request.runtime):
         return Uv(
             indexes.for_uv(means.environment, pip, more),
             workspace,
-            partial(means.pythons, request.runtime),
-            resolvers=means.resolvers,
+            partial(_find_python, means.environment, request.runtime),
+            tools=means.tools,
         )
-    return Pex(indexes.for_pip(means.environment, more), workspace, means.cache.root / "pex", resolvers=means.resolvers)
+    return Pex(indexes.for_pip(means.environment, more), workspace, means.cache.root / "pex", tools=means.tools)
 
 
-def _copied(means: Means, request: Request, workspace: Path) -> dict[str, Path]:
+def _find_python(env: Mapping[str, str], runtime: Runtime) -> Path | None:
+    """Return the CPython of a runtime on this machine, if there is one."""
+    try:
+        return find_interpreter(env, runtime)
+    except InterpreterError:
+        return None
+
+
+def _copied(means: LockMeans, request: LockRequest, workspace: Path) -> dict[str, Path]:
     """Copy what requirements name by their paths: builds of metadata write into a project, and pex reads no path with a space."""
     places: dict[str, Path] = {}
     for number, path in enumerate(sorted(request.inputs.local)):
         source, folder = means.folder / path, workspace / f"local{number}"
         folder.mkdir()
         if source.is_dir():
-            places[path] = bring(Origin(source, path, request.inputs.local[path]), folder / "project")
+            places[path] = bring(BuildSource(source, path, request.inputs.local[path]), folder / "project")
         else:
             # An index could not name it otherwise, and resolvers take signs in a name for something else.
             places[path] = folder / (source.name if FILE_NAME.match(source.name) else f"source{_ending(source.name)}")
@@ -214,7 +209,7 @@ def _ending(name: str) -> str:
 
 
 def _question(
-    means: Means, request: Request, before: Group | None, upgrade: Upgrade, places: Mapping[str, Path]
+    means: LockMeans, request: LockRequest, before: Group | None, upgrade: Upgrade, places: Mapping[str, Path]
 ) -> Question:
     inputs = request.inputs
     keep = {one.name: one.version for one in before.files if one.path is None} if before else {}
@@ -237,12 +232,12 @@ def _question(
 class _Maker:
     """Turns answers into files of the lock."""
 
-    means: Means
-    request: Request
+    means: LockMeans
+    request: LockRequest
     downloads: Downloads
     workspace: Path
 
-    def locked(self, answer: Answer) -> Locked:
+    def locked(self, answer: Distribution) -> Locked:
         asked = [one for one in self.request.requirements if (one.path or one.name) == (answer.path or answer.name)]
         try:
             found = self._file(answer)
@@ -263,7 +258,7 @@ class _Maker:
     def _package(self) -> Position | None:
         return next(iter(self.request.places.values()), None)
 
-    def _file(self, answer: Answer) -> Locked:
+    def _file(self, answer: Distribution) -> Locked:
         if answer.path is not None:
             return self._local(answer, answer.path)
         if answer.wheel is not None:
@@ -273,7 +268,7 @@ class _Maker:
         label = f"{answer.name} {answer.version}"
         return self._built(answer, file.path, file.sha256, file.size, answer.sdist.file, label)
 
-    def _remote(self, answer: Answer, wheel: Remote) -> Locked:
+    def _remote(self, answer: Distribution, wheel: Remote) -> Locked:
         assert answer.version is not None
         if wheel.sha256 is None:
             hint = "an index that gives no sha256 cannot be locked to"
@@ -287,7 +282,7 @@ class _Maker:
             size=wheel.size,
         )
 
-    def _local(self, answer: Answer, path: str) -> Locked:
+    def _local(self, answer: Distribution, path: str) -> Locked:
         place = self.means.folder / path
         sha256 = self.request.inputs.local.get(path)
         assert sha256 is not None  # every path of a requirement was hashed
@@ -314,9 +309,11 @@ class _Maker:
         file = self.downloads.fetch(sdist, self.workspace)
         return self.means.cache.put(file, sdist.sha256 or content.read(file).sha256)
 
-    def _built(self, answer: Answer, source: Path, sha256: str, size: int | None, file: str, label: str) -> Locked:
-        made = self.means.build(source, sha256, label, self.request)
-        name = made.content.path.name
+    def _built(
+        self, answer: Distribution, source: Path, sha256: str, size: int | None, file: str, label: str
+    ) -> Locked:
+        built = self.means.workshop.build(BuildSource(source, label, sha256), self.request)
+        name = built.content.path.name
         if (_name(name), answer.version or _version(name)) != (answer.name, _version(name)):
             raise PackageError(
                 "E484",
@@ -330,15 +327,15 @@ class _Maker:
             version=_version(name),
             file=name,
             tag=_tag(name, self.request.runtime),
-            sha256=made.content.sha256,
-            size=made.content.size,
-            source=Source(
-                file=file, sha256=sha256, size=size, built_with=made.built_with, requires=sorted(made.requires)
+            sha256=built.content.sha256,
+            size=built.content.size,
+            source=BuiltFrom(
+                file=file, sha256=sha256, size=size, built_with=built.how, requires=sorted(built.requires)
             ),
         )
 
 
-def _conflict(error: Unsolvable, request: Request) -> UdfsError:
+def _conflict(error: Unsolvable, request: LockRequest) -> UdfsError:
     """Say which of the manifest's lines cannot all be true, in the engine's reasoning and our words."""
     runtime = request.runtime
     said = [line.replace("the requested Python version", f"{runtime.tag}'s Python") for line in error.reasons]

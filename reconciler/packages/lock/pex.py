@@ -22,10 +22,12 @@ from urllib.parse import unquote, urlsplit
 
 from reconciler.base.errors import PackageError
 from reconciler.base.hints import Command
+from reconciler.base.processes import Tools
 from reconciler.manifest.runtimes import supported_tags
+from reconciler.packages.fetch.index import Remote
 from reconciler.packages.fetch.pip import masked
-from reconciler.packages.lock.process import Resolvers
-from reconciler.packages.lock.resolver import Answer, Remote, Unsolvable
+from reconciler.packages.lock.process import run_resolver
+from reconciler.packages.lock.resolver import Distribution, Unsolvable
 from reconciler.packages.lock.uv import markers
 
 if TYPE_CHECKING:
@@ -65,12 +67,13 @@ class Pex:
     """Where pex keeps what it downloads."""
 
     seconds: float = 900
-    resolvers: Resolvers = field(default_factory=Resolvers)
+    tools: Tools = field(default_factory=Tools)
 
-    def resolve(self, question: Question) -> tuple[Answer, ...]:
+    def resolve(self, question: Question) -> tuple[Distribution, ...]:
         output, platform = self.workspace / "lock.json", self.workspace / "platform.json"
         platform.write_text(json.dumps(complete_platform(question.runtime)), encoding="utf-8")
-        ended = self.resolvers.run(
+        ended = run_resolver(
+            self.tools,
             [*command(self.environment), *self._arguments(question, platform, output)],
             folder=self.workspace,
             env={**self.environment, "PEX_ROOT": str(self.root), "PIP_REQUIRE_VIRTUALENV": "0"},
@@ -135,7 +138,7 @@ def complete_platform(runtime: Runtime) -> dict[str, Any]:
     return {"marker_environment": markers(runtime), "compatible_tags": [str(tag) for tag in supported_tags(runtime)]}
 
 
-def _answers(lock: Mapping[str, Any], question: Question) -> Iterator[Answer]:
+def _answers(lock: Mapping[str, Any], question: Question) -> Iterator[Distribution]:
     from packaging.utils import canonicalize_name
 
     (resolved,) = lock["locked_resolves"]
@@ -146,11 +149,11 @@ def _answers(lock: Mapping[str, Any], question: Question) -> Iterator[Answer]:
         artifact = one["artifacts"][0]  # strict: the one file that pip took for the runtime
         path = _local(artifact["url"], question)
         if path is not None:
-            yield Answer(name, one["version"], path=path, needed_by=needed_by)
+            yield Distribution(name, one["version"], path=path, needed_by=needed_by)
             continue
         remote = _remote(artifact)
         wheel = remote if remote.file.endswith(".whl") else None
-        yield Answer(name, one["version"], wheel, None if wheel else remote, needed_by=needed_by)
+        yield Distribution(name, one["version"], wheel, None if wheel else remote, needed_by=needed_by)
 
 
 def _needed(requires: Mapping[str, list[str]], question: Question) -> dict[str, set[str]]:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
-
-from reconciler.base.errors import PackageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,9 +11,7 @@ if TYPE_CHECKING:
 
     from reconciler.manifest.requirements import Wanted
     from reconciler.manifest.runtimes import Runtime
-
-
-FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+!-]{0,250}\Z")
+    from reconciler.packages.fetch.index import Remote
 
 
 @dataclass(frozen=True)
@@ -56,26 +51,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Remote:
-    """A file of an index, or of a folder of `find_links`."""
-
-    file: str
-    url: str = field(repr=False)
-    """``https:`` or ``file:``. Kept while locking, and never written down."""
-
-    sha256: str | None
-    size: int | None = None
-
-    def __post_init__(self) -> None:
-        # The name comes from an index, and becomes a file's here.
-        if not FILE_NAME.match(self.file):
-            raise PackageError(
-                "E475", f"the index names a file {self.file!r}, which no wheel or source archive is called"
-            )
-
-
-@dataclass(frozen=True)
-class Answer:
+class Distribution:
     """One distribution."""
 
     name: str
@@ -94,10 +70,10 @@ class Answer:
     needed_by: tuple[str, ...] = ()
 
 
-class Engine(Protocol):
+class Resolver(Protocol):
     """Something that resolves."""
 
-    def resolve(self, question: Question) -> tuple[Answer, ...]:
+    def resolve(self, question: Question) -> tuple[Distribution, ...]:
         """Answer, or raise `Unsolvable`, or PackageError if the engine itself fails."""
         ...
 

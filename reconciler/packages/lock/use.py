@@ -7,6 +7,7 @@ with exit code 3 and says what has changed.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,46 +16,17 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from reconciler.base import files as whole
 from reconciler.base.errors import InvalidManifest, MachineError, PackageError, Position, Problem
 from reconciler.base.hints import Command
-from reconciler.manifest.runtimes import runtimes_of
 from reconciler.packages.lock import file as lockfile
-from reconciler.packages.lock.inputs import request
-from reconciler.packages.lock.make import why_stale
-from reconciler.packages.wheels import Locks
+from reconciler.packages.lock.inputs import read_requests
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from reconciler.manifest.load import Loaded
-    from reconciler.packages.content import Content
-    from reconciler.packages.lock.file import Lock, Locked
-    from reconciler.packages.lock.inputs import Request
-    from reconciler.packages.wheels import LockedWheel
+    from reconciler.packages.lock.file import Group, Lock, Locked
+    from reconciler.packages.lock.inputs import LockRequest
 
 _MAX_BYTES = 8_000_000
-
-
-def requests(loaded: Loaded) -> list[Request]:
-    """Return what is to be resolved: each package with requirements, for each runtime that uses it."""
-    made: list[Request] = []
-    problems: list[Problem] = []
-    runtimes = runtimes_of(loaded.manifest)
-    for package, tag in _pairs(loaded):
-        try:
-            made.append(request(loaded, package, runtimes[tag]))
-        except InvalidManifest as error:
-            problems += error.problems
-    if problems:
-        raise InvalidManifest.of(dict.fromkeys(problems))
-    return made
-
-
-def _pairs(loaded: Loaded) -> Iterator[tuple[str, str]]:
-    manifest = loaded.manifest
-    for name, package in manifest.packages.items():
-        if package.is_locked:
-            users = [f.python or manifest.python for f in manifest.functions.values() if name in f.packages]
-            for tag in dict.fromkeys(users or [manifest.python]):
-                yield name, tag
 
 
 def path_of(loaded: Loaded) -> Path:
@@ -115,7 +87,7 @@ def write(loaded: Loaded, lock: Lock) -> bool:
     return True
 
 
-def stale(loaded: Loaded, lock: Lock | None, asked: Sequence[Request]) -> list[Problem]:
+def stale(loaded: Loaded, lock: Lock | None, asked: Sequence[LockRequest]) -> list[Problem]:
     """Return why the lock does not hold for what the manifest asks for; nothing if it does."""
     if lock is None:
         if not asked:
@@ -123,10 +95,23 @@ def stale(loaded: Loaded, lock: Lock | None, asked: Sequence[Request]) -> list[P
         hint = ("run `", Command("lock"), "`, and commit udfs.lock beside udfs.yaml")
         place = loaded.at("packages", asked[0].package)
         return [Problem("E476", "the manifest has requirements, and there is no udfs.lock", place, hint)]
-    return list(why_stale(lock, asked, at=loaded.at))
+    return list(_differences(lock, asked, loaded.at))
 
 
-def unused(loaded: Loaded, lock: Lock | None, asked: Sequence[Request]) -> Iterator[Problem]:
+def _differences(lock: Lock, requests: Iterable[LockRequest], at: Callable[..., Position]) -> Iterator[Problem]:
+    """Yield what the manifest wants otherwise than the lock has it."""
+    for request in requests:
+        group = lock.group(request.package, request.runtime.tag)
+        place = at("packages", request.package)
+        called = f"the package '{request.package}' for {request.runtime.tag}"
+        hint = ("run `", Command("lock"), "`, look at the difference, and commit it")
+        if group is None:
+            yield Problem("E477", f"the lock is stale: it has nothing about {called}", place, hint)
+        elif differences := tuple(group.inputs.differences(request.inputs)):
+            yield Problem("E477", f"the lock is stale: {called} has changed", place, hint, detail=differences)
+
+
+def unused(loaded: Loaded, lock: Lock | None, asked: Sequence[LockRequest]) -> Iterator[Problem]:
     """Yield the groups of a lock that the manifest does not ask for any more."""
     wanted = {(one.package, one.runtime.tag) for one in asked}
     for package, groups in lock.packages.items() if lock else ():
@@ -138,7 +123,7 @@ def unused(loaded: Loaded, lock: Lock | None, asked: Sequence[Request]) -> Itera
                 )
 
 
-def edited(loaded: Loaded, lock: Lock | None, asked: Sequence[Request]) -> Iterator[Problem]:
+def edited(loaded: Loaded, lock: Lock | None, asked: Sequence[LockRequest]) -> Iterator[Problem]:
     """Yield the files that `udfs lock` cannot have written down for what is asked, each at its place in the lock."""
     for one in asked:
         pair = one.package, one.runtime.tag
@@ -152,7 +137,7 @@ def edited(loaded: Loaded, lock: Lock | None, asked: Sequence[Request]) -> Itera
                 yield Problem("E478", message, place, ("run `", Command("lock"), "` to write it anew"))
 
 
-def _why_not_ours(one: Locked, request: Request) -> str | None:
+def _why_not_ours(one: Locked, request: LockRequest) -> str | None:
     """
     Return what in an entry `udfs lock` cannot have written, or None.
 
@@ -175,21 +160,25 @@ def _why_not_ours(one: Locked, request: Request) -> str | None:
     return None
 
 
-def locks(loaded: Loaded, rebuild: Callable[[Request, LockedWheel], Content]) -> Locks:
-    """
-    Return what the lock has for each package and runtime, after comparing it with the manifest.
+@dataclass(frozen=True)
+class Locks:
+    """A lock that holds for its manifest, and what its groups were resolved for."""
 
-    `rebuild` makes a wheel again that was built when the lock was made and that no cache has.
-    """
-    asked = requests(loaded)
-    lock = read(loaded) if asked else None
-    if problems := [*stale(loaded, lock, asked), *edited(loaded, lock, asked)]:
+    groups: Mapping[tuple[str, str], tuple[Group, LockRequest]] = field(default_factory=dict)
+    """By package and runtime tag."""
+
+    def wheels(self, package: str, tag: str) -> Iterator[tuple[Locked, LockRequest]]:
+        """Yield what the lock has for a package in a runtime."""
+        if (package, tag) in self.groups:
+            group, request = self.groups[package, tag]
+            yield from ((wheel, request) for wheel in group.files)
+
+
+def use_lock(loaded: Loaded) -> Locks:
+    """Return the manifest's lock; raises InvalidManifest if it was made for another manifest, or edited."""
+    requests = read_requests(loaded)
+    lock = read(loaded) if requests else None
+    if problems := [*stale(loaded, lock, requests), *edited(loaded, lock, requests)]:
         raise InvalidManifest.of(problems)
-    if lock is None:
-        return Locks()
-    by_pair = {(one.package, one.runtime.tag): one for one in asked}
-    groups = {pair: group for pair in by_pair if (group := lock.group(*pair)) is not None}
-    built = {file.sha256: by_pair[pair] for pair, group in groups.items() for file in group.files if file.source}
-    return Locks(
-        {pair: group.files for pair, group in groups.items()}, lambda wheel: rebuild(built[wheel.sha256], wheel)
-    )
+    pairs = {(request.package, request.runtime.tag): request for request in requests}
+    return Locks({pair: (group, pairs[pair]) for pair in pairs if lock and (group := lock.group(*pair)) is not None})

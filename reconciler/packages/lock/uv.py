@@ -20,10 +20,12 @@ from urllib.parse import unquote, urlsplit
 
 from reconciler.base.errors import PackageError
 from reconciler.base.hints import Command
+from reconciler.base.processes import Tools
 from reconciler.manifest.runtimes import supported_tags
+from reconciler.packages.fetch.index import Remote
 from reconciler.packages.fetch.pip import masked
-from reconciler.packages.lock.process import Resolvers
-from reconciler.packages.lock.resolver import Answer, Remote, Unsolvable
+from reconciler.packages.lock.process import run_resolver
+from reconciler.packages.lock.resolver import Distribution, Unsolvable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -74,9 +76,9 @@ class Uv:
     """Finds the runtime's CPython: the metadata of some source archives depends on the Python that makes it."""
 
     seconds: float = 600
-    resolvers: Resolvers = field(default_factory=Resolvers)
+    tools: Tools = field(default_factory=Tools)
 
-    def resolve(self, question: Question) -> tuple[Answer, ...]:
+    def resolve(self, question: Question) -> tuple[Distribution, ...]:
         program = executable(self.environment)
         # Looking for the runtime's interpreter takes longer than most answers, and few need one. Told of none, uv would ask
         # every Python on the PATH for its version, each time.
@@ -100,12 +102,13 @@ class Uv:
             raise failure
         return answers
 
-    def _resolve(self, program: str, question: Question, extra: tuple[str, ...]) -> tuple[Answer, ...]:
+    def _resolve(self, program: str, question: Question, extra: tuple[str, ...]) -> tuple[Distribution, ...]:
         output = self.workspace / "pylock.udfs.toml"
         output.unlink(missing_ok=True)
         if kept := _preferences(question):
             output.write_text(kept, encoding="utf-8")
-        ended = self.resolvers.run(
+        ended = run_resolver(
+            self.tools,
             [program, *self._arguments(question), *extra, "--output-file", str(output)],
             folder=self.workspace,
             env=self._environment(),
@@ -185,7 +188,7 @@ def _edges(log: str) -> dict[tuple[str, str], set[str]]:
 
 def _answers(
     content: bytes, question: Question, workspace: Path, edges: Mapping[tuple[str, str], set[str]]
-) -> Iterator[Answer]:
+) -> Iterator[Distribution]:
     from packaging.pylock import PackageArchive, PackageDirectory, PackageVcs, PackageWheel, Pylock
 
     lock = Pylock.from_dict(_toml(content))
@@ -202,7 +205,7 @@ def _answers(
         needed_by = tuple(sorted(needed[package.name] - {package.name}))
         stated = str(package.version) if package.version is not None else None
         if isinstance(file, (PackageArchive, PackageDirectory)):
-            yield Answer(
+            yield Distribution(
                 package.name,
                 stated,
                 path=question.path_of((workspace / (file.path or "")).resolve()),
@@ -211,9 +214,9 @@ def _answers(
         elif isinstance(file, PackageVcs):
             raise PackageError("E471", f"'{package.name}' comes from a repository, whose address a lock would need")
         elif isinstance(file, PackageWheel):
-            yield Answer(package.name, stated, wheel=_remote(file, workspace), needed_by=needed_by)
+            yield Distribution(package.name, stated, wheel=_remote(file, workspace), needed_by=needed_by)
         else:
-            yield Answer(package.name, stated, sdist=_remote(file, workspace), needed_by=needed_by)
+            yield Distribution(package.name, stated, sdist=_remote(file, workspace), needed_by=needed_by)
 
 
 def _remote(file: PackageWheel | PackageSdist, workspace: Path) -> Remote:

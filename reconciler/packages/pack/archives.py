@@ -24,7 +24,6 @@ from reconciler.packages.pack.zips import members, write
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from reconciler.packages import Wheel
     from reconciler.packages.content import Content
     from reconciler.packages.fetch.cache import Cache
 
@@ -36,7 +35,7 @@ _Done: TypeAlias = tuple[Path, tuple[LeftOut, ...], tuple[str, ...]]
 
 
 @dataclass(frozen=True)
-class Made:
+class PackedArchive:
     """An archive, and what packing it told."""
 
     content: Content
@@ -45,16 +44,16 @@ class Made:
     """Patterns of `exclude` that leave out nothing."""
 
 
-def pack(name: str, wheels: Sequence[Wheel], shape: Shape, cache: Cache) -> Made:
+def pack(name: str, wheels: Sequence[Content], shape: Shape, cache: Cache) -> PackedArchive:
     """Return one archive of these wheels, from the cache or made now; `name` is how its file is called there."""
-    made_of = sorted((wheel.filename, wheel.content.sha256) for wheel in wheels)
+    made_of = sorted((wheel.path.name, wheel.sha256) for wheel in wheels)
     recipe = ["wheels", made_of, asdict(shape), SLIM if shape.slim else ()]
-    return once(recipe, cache, lambda folder: _pack(folder / name, wheels, shape))
+    return pack_once(recipe, cache, lambda folder: _pack(folder / name, wheels, shape))
 
 
-def _pack(file: Path, wheels: Sequence[Wheel], shape: Shape) -> _Done:
+def _pack(file: Path, wheels: Sequence[Content], shape: Shape) -> _Done:
     try:
-        merged = merge([(wheel.filename, tuple(members(wheel.content.path))) for wheel in wheels], shape)
+        merged = merge([(wheel.path.name, tuple(members(wheel.path))) for wheel in wheels], shape)
         if merged.clashes:
             raise _clash(merged.clashes)
         with file.open("xb") as out:
@@ -77,7 +76,7 @@ def _clash(clashes: Sequence[Clash]) -> PackageError:
     )
 
 
-def once(recipe: object, cache: Cache, make: Callable[[Path], _Done]) -> Made:
+def pack_once(recipe: object, cache: Cache, make: Callable[[Path], _Done]) -> PackedArchive:
     """Return what came of a recipe, which is all that the bytes depend on; `make` does the work in a folder it is given."""
     key = hashlib.sha256(json.dumps([VERSION, recipe]).encode()).hexdigest()
     place = cache.root / "packed" / key[:2] / f"{key}.json"
@@ -85,23 +84,23 @@ def once(recipe: object, cache: Cache, make: Callable[[Path], _Done]) -> Made:
         return known
     with cache.workspace() as folder:
         file, left_out, idle = make(folder)
-        made = Made(cache.put(file), left_out, idle)
+        made = PackedArchive(cache.put(file), left_out, idle)
     with suppress(OSError):
         _keep(made, place)
     return made
 
 
-def _known(place: Path, cache: Cache) -> Made | None:
+def _known(place: Path, cache: Cache) -> PackedArchive | None:
     try:
         kept: dict[str, Any] = json.loads(place.read_bytes())
         content = cache.get(kept["sha256"])
         left_out = tuple(LeftOut(**one) for one in kept["left_out"])
-        return Made(content, left_out, tuple(kept["idle"])) if content is not None else None
+        return PackedArchive(content, left_out, tuple(kept["idle"])) if content is not None else None
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
 
 
-def _keep(made: Made, place: Path) -> None:
+def _keep(made: PackedArchive, place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     kept = {"sha256": made.content.sha256, "left_out": [asdict(one) for one in made.left_out], "idle": made.idle}
     whole.put(place, json.dumps(kept).encode())

@@ -24,15 +24,15 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from reconciler.base.errors import PackageError
 from reconciler.base.names import module_name, versioned
-from reconciler.packages import OwnPackage
 from reconciler.packages.inspect.members import MAX_MEMBERS, listed, why_not_a_member
-from reconciler.packages.pack.archives import Made, once
+from reconciler.packages.pack.archives import PackedArchive, pack_once
 from reconciler.packages.pack.layout import Chooser, Shape
 from reconciler.packages.pack.zips import stored, write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from reconciler.packages.content import Content
     from reconciler.packages.fetch.cache import Cache
 
 _DATE = (1980, 1, 1, 0, 0, 0)
@@ -46,6 +46,18 @@ _BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
+class OwnPackage:
+    """A package of the user's own, packed."""
+
+    name: str
+    """Of the resource."""
+
+    content: Content
+    sources: Mapping[str, Content]
+    """The Python files in it, by their paths in it: ``common/text.py``."""
+
+
+@dataclass(frozen=True)
 class _File:
     name: str
     """In the archive."""
@@ -56,7 +68,7 @@ class _File:
     size: int
 
 
-def pack_folder(resource: str, folder: Path, shown: str, exclude: Sequence[str], cache: Cache) -> Made:
+def pack_folder(resource: str, folder: Path, shown: str, exclude: Sequence[str], cache: Cache) -> PackedArchive:
     """
     Return the archive of a folder, from the cache or made now.
 
@@ -80,8 +92,8 @@ def pack_folder(resource: str, folder: Path, shown: str, exclude: Sequence[str],
             (_write_zip if kind == "zip" else _write_tar)(out, files, kind)
         return place
 
-    made = once(recipe, cache, lambda workspace: (make(workspace), (), ()))
-    return Made(made.content, chooser.left_out(), chooser.idle())
+    made = pack_once(recipe, cache, lambda workspace: (make(workspace), (), ()))
+    return PackedArchive(made.content, chooser.left_out(), chooser.idle())
 
 
 def pack_package(folder: Path, shown: str, cache: Cache, is_versioned: bool) -> OwnPackage:
@@ -104,7 +116,7 @@ def pack_package(folder: Path, shown: str, cache: Cache, is_versioned: bool) -> 
         if not sources:
             raise PackageError("E426", f"there is no Python file in '{shown}'", hint="name a package, or a .py file")
         recipe = ["package", [(one.name, one.sha256) for one in files.values()]]
-        made = once(recipe, cache, lambda workspace: (_stored(workspace / f"{name}.zip", files.values()), (), ()))
+        made = pack_once(recipe, cache, lambda workspace: (_stored(workspace / f"{name}.zip", files.values()), (), ()))
         contents = {inside: cache.read(one.path) for inside, one in sources.items()}
     except OSError as error:
         raise PackageError("E305", f"'{shown}' cannot be read: {error.strerror or error}") from error

@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from reconciler.base.patterns import matcher
+from reconciler.packages.inspect.members import DATA_PARTS, data_part, place_of
 from reconciler.packages.pack.zips import Packed, stored
 
 if TYPE_CHECKING:
@@ -45,14 +46,6 @@ Folders called ``test`` stay, because some are what people import (``django.test
 
 _METADATA = re.compile(r"[^/]+\.dist-info/")
 _LICENCE = re.compile(r"(?:.*/)?(?:licen[cs]e|copying|notice|authors)[^/]*\Z", re.IGNORECASE)
-_PLACES: Mapping[str, Reason | None] = {
-    "purelib": None,
-    "platlib": None,
-    "data": None,
-    "scripts": "scripts",
-    "headers": "headers",
-}
-"""Part of a ``.data`` folder → None where it goes to the top, else why it is left out."""
 
 
 @dataclass(frozen=True)
@@ -124,18 +117,6 @@ def merge(wheels: Sequence[tuple[str, Sequence[Packed]]], shape: Shape) -> Merge
     return Merged(kept, chooser.left_out(), tuple(clashes), chooser.idle())
 
 
-def data_part(path: str) -> str | None:
-    """Return in which part of a ``.data`` folder a wheel's member lies: ``purelib``, ``scripts``, …"""
-    folder, _, rest = path.partition("/")
-    part, inside, _ = rest.partition("/")
-    return part if folder.endswith(".data") and inside and part in _PLACES else None
-
-
-def place_of(path: str) -> str:
-    """Return where a wheel's member lies once it is packed: what is in ``.data`` goes to the top."""
-    return path if data_part(path) is None else path.split("/", 2)[2]
-
-
 class Chooser:
     """Says of each file whether it is wanted, and remembers what was left out."""
 
@@ -163,7 +144,7 @@ class Chooser:
         return tuple(pattern for pattern in self._excluding if pattern not in self._used)
 
     def _why_not(self, path: str, part: str | None) -> Reason | None:
-        if part is not None and (reason := _PLACES[part]) is not None:
+        if part is not None and (reason := DATA_PARTS[part]) is not None:
             return reason
         if self._keeps_metadata and _METADATA.match(path):
             return None

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from reconciler.base.names import Key, function_key, reference, resource_key, versioned
+from reconciler.base.names import Key, function_key, resource_key
 from reconciler.core.state import Desired, Function, Marker, Resource, name_mark
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from reconciler.core.state import DesiredState
     from reconciler.manifest.load import Loaded
     from reconciler.manifest.model import Target
-    from reconciler.packages import Artifacts
+    from reconciler.packages.artifacts import Artifacts, Shipment
     from reconciler.packages.content import Content
 
 
@@ -36,11 +36,11 @@ def state(loaded: Loaded, artifacts: Artifacts) -> DesiredState:
         # Two functions of one source share its module; two files of one name were refused before (E309).
         wanted.setdefault(desired.object.key, desired)
     carried: dict[Key, set[str]] = defaultdict(set)
-    for name in loaded.manifest.functions:
-        function = _function(name, loaded, artifacts)
+    for name, shipment in artifacts.shipments.items():
+        function = _function(shipment, loaded)
         wanted[function.object.key] = function
-        carrier = _entry(name, loaded, artifacts) or loaded.code[name].carrier
-        carried[resource_key(carrier)].add(name_mark(name))
+        source = shipment.source
+        carried[resource_key(source.name if source else loaded.code[name].carrier)].add(name_mark(name))
     manifest = loaded.manifest
     protected = {function_key(name) for name, function in manifest.functions.items() if function.protect}
     protected |= {resource_key(name) for name, resource in manifest.resources.items() if resource.protect}
@@ -60,28 +60,12 @@ def _resources(loaded: Loaded, artifacts: Artifacts) -> Iterator[Desired]:
             assert declared.table is not None
             source = _table(declared.table, declared.partition, loaded.target)
             yield Desired(Resource(name, kind, comment=declared.comment, table=source), origin, Marker(stack))
-    for name, function in loaded.manifest.functions.items():
-        code = loaded.code[name]
-        entry = _entry(name, loaded, artifacts)
-        if function.source is not None and entry is not None:
-            origin = loaded.at("functions", name, "source")
-            yield _file(stack, entry, "py", artifacts.entry(function.source), origin)
-        for module, kind, content, number in artifacts.modules(function):
-            yield _file(stack, module, kind, content, loaded.at("functions", name, "modules", number))
-        for package in function.packages:
-            for archive in artifacts.archives[package, code.runtime.tag]:
-                yield _file(stack, archive.name, "archive", archive.content, loaded.at("packages", package))
-        for package, library in artifacts.libraries_of(function.packages):
-            origin = loaded.at("packages", package, "libraries", library.number)
-            yield _file(stack, library.name, "file", library.content, origin)
-
-
-def _entry(name: str, loaded: Loaded, artifacts: Artifacts) -> str | None:
-    """Return the resource that a function's source becomes, or None if it has no source."""
-    source, code = loaded.manifest.functions[name].source, loaded.code[name]
-    if source is None or code.entry is None:
-        return None
-    return versioned(code.entry, artifacts.entry(source).sha256) if code.versioned else code.entry
+    for shipment in artifacts.shipments.values():
+        for item in shipment.items:
+            if item.role != "resource" and item.type is not None and item.content is not None:
+                # An archive may be of several wheels, and its package is what the function names.
+                place = ("packages", str(item.package)) if item.role == "archive" else item.place
+                yield _file(stack, item.name, item.type, item.content, loaded.at(*place))
 
 
 def _file(stack: str, name: str, kind: str, content: Content, origin: Position, comment: str = "") -> Desired:
@@ -89,19 +73,11 @@ def _file(stack: str, name: str, kind: str, content: Content, origin: Position, 
     return Desired(resource, origin, Marker(stack, content.sha256, content.md5))
 
 
-def _function(name: str, loaded: Loaded, artifacts: Artifacts) -> Desired:
-    function, code, target = loaded.manifest.functions[name], loaded.code[name], loaded.target
-    entry, class_path = _entry(name, loaded, artifacts), code.class_path
-    if entry is not None:
-        class_path = f"{entry.removesuffix('.py')}.{class_path.rpartition('.')[2]}"
-    listed = [
-        *([entry] if entry else []),
-        *function.resources,
-        *(module for module, *_ in artifacts.modules(function)),
-        *(archive.name for package in function.packages for archive in artifacts.archives[package, code.runtime.tag]),
-        *(library.name for _, library in artifacts.libraries_of(function.packages)),
-    ]
-    references = tuple(reference(item, target.project, target.schema_) for item in dict.fromkeys(listed))
+def _function(shipment: Shipment, loaded: Loaded) -> Desired:
+    name, class_path = shipment.function, loaded.code[shipment.function].class_path
+    if shipment.source is not None:
+        class_path = f"{shipment.source.name.removesuffix('.py')}.{class_path.rpartition('.')[2]}"
+    references = tuple(item.reference for item in shipment.items)
     return Desired(Function(name, class_path, references), loaded.at("functions", name))
 
 

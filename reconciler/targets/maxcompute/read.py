@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from reconciler.base.errors import ServiceError
 from reconciler.base.names import Key, reference
-from reconciler.base.threads import Readers
+from reconciler.base.threads import Threads
 from reconciler.core.record import Applied, Entry, Reading, entry_name
 from reconciler.core.state import Function, Live, Resource, read_comment
 from reconciler.engine.ledger import epoch_of, is_entry, is_unmoved, parse, unreadable
@@ -49,7 +49,7 @@ def everything(client: Client, stack: str, *, full: bool = False) -> Reading:
 
     With `full`, every MD5 is asked for, whatever the ledger remembers.
     """
-    with Readers(_WORKERS) as readers:
+    with Threads(_WORKERS) as readers:
         functions = readers.submit(lambda: list(_functions(client, readers.ended)))
         listed = readers.submit(_listed, client, stack, readers)
         for done in as_completed((functions, listed)):
@@ -77,7 +77,7 @@ def everything(client: Client, stack: str, *, full: bool = False) -> Reading:
         return Reading(state, epochs, last)
 
 
-def _listed(client: Client, stack: str, readers: Readers) -> tuple[list[Live], tuple[int, ...], Future[Entry] | None]:
+def _listed(client: Client, stack: str, readers: Threads) -> tuple[list[Live], tuple[int, ...], Future[Entry] | None]:
     """Return the resources but for the entries of ledgers, the epochs of the stack's own, and the newest, on its way."""
     entries: list[Live] = []
     resources: list[Live] = []
@@ -244,7 +244,7 @@ def _pages(client: Client, path: str, root: str, item: str, ended: Event) -> Ite
         return answer, reader.submit(fetch, following)
 
     # A thread of its own has a connection of its own, which stays open from page to page.
-    with Readers(1) as reader:
+    with Threads(1) as reader:
         coming: Future[tuple[Answer, Any]] | None = reader.submit(fetch, "")
         while coming is not None and not ended.is_set():
             answer, coming = coming.result()

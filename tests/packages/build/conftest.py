@@ -11,7 +11,7 @@ import pytest
 
 from reconciler.base.errors import InterpreterError
 from reconciler.manifest.runtimes import PLATFORMS, RUNTIMES
-from reconciler.packages.build import Options, Source, zig
+from reconciler.packages.build import BuildOptions, BuildSource, zig
 from reconciler.packages.build.build import Builder
 from reconciler.packages.build.sources import tree_digest
 from reconciler.packages.content import read
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.manifest.runtimes import Runtime
-    from reconciler.packages.build import Built
+    from reconciler.packages.build import BuiltWheel
 
 """Of the run, before a fixture takes names out of it: it may say where the interpreters are."""
 
@@ -125,14 +125,14 @@ class Workbench:
         self,
         path: Path,
         runtime: str = "cp37",
-        options: Options | None = None,
+        options: BuildOptions | None = None,
         *,
         platform: str = "rhel7",
         fresh: bool = False,
-    ) -> Built:
+    ) -> BuiltWheel:
         if self.has_interpreters and runtime not in self.interpreters:
             interpreter(runtime)
-        source = Source(path, path.name, digest_of(path))
+        source = BuildSource(path, path.name, digest_of(path))
         wanted = replace(RUNTIMES[runtime], platform=PLATFORMS[platform])
         return self.builder.wheel(source, wanted, options, fresh=fresh, on_start=self.started.append)
 

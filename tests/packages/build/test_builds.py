@@ -21,7 +21,7 @@ from reconciler.base.errors import InterpreterError, PackageError
 from reconciler.base.explanations import load_explanations
 from reconciler.base.hints import spell
 from reconciler.manifest.runtimes import PLATFORMS, RUNTIMES
-from reconciler.packages.build import Options, Source, zig
+from reconciler.packages.build import BuildOptions, BuildSource, zig
 from reconciler.packages.inspect import gate
 from reconciler.packages.inspect.contents import inspect
 from reconciler.packages.inspect.elf import version_key
@@ -32,11 +32,11 @@ from tests.packages.build.conftest import EXTENSION, digest_of, needs_zig
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from reconciler.packages.build import Built
+    from reconciler.packages.build import BuiltWheel
     from tests.packages.build.conftest import Workbench
 
 
-def imported(built: Built, python: str | Path, expression: str, folder: Path) -> object:
+def imported(built: BuiltWheel, python: str | Path, expression: str, folder: Path) -> object:
     """Unpack a wheel as a worker does and evaluate something with it in the runtime's CPython."""
     with ZipFile(built.content.path) as archive:
         archive.extractall(folder)
@@ -47,7 +47,7 @@ def imported(built: Built, python: str | Path, expression: str, folder: Path) ->
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def newest_glibc(built: Built) -> tuple[int, ...]:
+def newest_glibc(built: BuiltWheel) -> tuple[int, ...]:
     names = gate.newest(inspect(built.content.path, "wheel").natives)
     return max(number for family, number in map(version_key, names) if family == "GLIBC" and number)
 
@@ -141,7 +141,7 @@ def test_what_was_built_is_built_again_only_if_something_changed_or_the_cache_wa
     assert bench.build(project).content == first.content
     assert bench.started == ["project"] * 2
 
-    bench.build(project, options=Options(environment=(("X", "1"),)))
+    bench.build(project, options=BuildOptions(environment=(("X", "1"),)))
     (project / "own.py").write_text("VALUE = 2\n")
     assert bench.build(project).content.sha256 != first.content.sha256
     assert bench.started == ["project"] * 4
@@ -178,7 +178,9 @@ def test_a_local_project_of_setuptools_builds_with_the_versions_that_were_asked_
         """
     })  # fmt: skip
     bench.environment["ALIBABA_CLOUD_ACCESS_KEY_SECRET"] = "topsecret"
-    built = bench.build(project, options=Options(constraints=("setuptools==67.8.0",), environment=(("MINE", "1"),)))
+    built = bench.build(
+        project, options=BuildOptions(constraints=("setuptools==67.8.0",), environment=(("MINE", "1"),))
+    )
     assert "setuptools==67.8.0" in built.requires
     with ZipFile(built.content.path) as archive:
         seen = archive.read("seen.py").decode()
@@ -276,7 +278,7 @@ def test_what_a_compiler_misses_is_named(
 ) -> None:
     needs_zig()
     with pytest.raises(PackageError) as error:
-        bench.build(bench.project({"greeting.c": source}), options=Options(environment=environment))
+        bench.build(bench.project({"greeting.c": source}), options=BuildOptions(environment=environment))
     assert code_of(error) == [code]
     assert words in str(error.value)
 
@@ -340,7 +342,7 @@ def test_a_source_that_is_not_what_it_should_be_is_refused_before_anything_runs(
     if kind == "no project":
         path = bench.folder / "empty"
         path.mkdir()
-    source = Source(path, "own", "0" * 64 if kind == "changed" else digest_of(path))
+    source = BuildSource(path, "own", "0" * 64 if kind == "changed" else digest_of(path))
     with pytest.raises(PackageError) as error:
         bench.builder.wheel(source, RUNTIMES["cp37"])
     assert code_of(error) == ["E402" if kind == "changed" else "E442"]
@@ -364,12 +366,14 @@ def test_a_library_outside_is_linked_by_its_soname_and_grafted_where_that_is_wan
     project = bench.project({"greeting.c": text})
     flags = (("LIBS", "-lanswer -lother"),)
 
-    outside = bench.build(project, options=Options(libraries=(answer, other), headers=(vendor,), environment=flags))
+    outside = bench.build(
+        project, options=BuildOptions(libraries=(answer, other), headers=(vendor,), environment=flags)
+    )
     (native,) = inspect(outside.content.path, "wheel").natives
     assert {"libanswer.so.26", "libother.so"} <= set(native.elf.needed)
 
     pytest.importorskip("repairwheel", reason="needs repairwheel")
-    options = Options(libraries=(other,), grafted=(answer,), headers=(vendor,), environment=flags)
+    options = BuildOptions(libraries=(other,), grafted=(answer,), headers=(vendor,), environment=flags)
     inside = bench.build(project, options=options)
     natives = inspect(inside.content.path, "wheel").natives
     assert [native.name for native in natives if re.fullmatch(r"libanswer-\w+\.so\.26", native.name)]

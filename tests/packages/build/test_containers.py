@@ -11,7 +11,7 @@ import pytest
 
 from reconciler.base.errors import PackageError
 from reconciler.manifest.runtimes import PLATFORMS, RUNTIMES
-from reconciler.packages.build import Options, environment
+from reconciler.packages.build import BuildOptions, environment
 from reconciler.packages.build.engines import Container, container
 from reconciler.packages.fetch.cache import Cache
 from reconciler.packages.fetch.pip import PipIndex
@@ -63,7 +63,7 @@ def engine(bench: Workbench) -> Callable[..., list[list[str]]]:
     return told
 
 
-CONTAINER = Options(builder="container")
+CONTAINER = BuildOptions(builder="container")
 
 
 def test_each_step_runs_in_the_image_and_no_password_is_in_a_command_line(

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.hints import spell
 from reconciler.manifest.load import load
-from reconciler.packages import assemble as supply
+from reconciler.packages.collect import collect
 from reconciler.packages.fetch.cache import Cache
 from reconciler.packages.lock import use
 from reconciler.packages.lock.file import Lock
-from reconciler.packages.lock.make import Upgrade
+from reconciler.packages.lock.make import Upgrade, make_lock
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.base.errors import UdfsError
     from reconciler.manifest.load import Loaded
-    from reconciler.packages import Artifacts
+    from reconciler.packages.artifacts import Artifacts
     from reconciler.packages.lock.file import Locked
 
 _UDF = "from odps.udf import annotate\n@annotate('->string')\nclass F(object):\n    def evaluate(self):\n        return 'x'\n"
@@ -62,7 +62,7 @@ class Project:
 
     def make(self, loaded: Loaded, previous: Lock | None = None, upgrade: Upgrade | None = None) -> Lock:
         """Lock it and write the lock."""
-        made = supply.make_lock(
+        made = make_lock(
             loaded, previous or Lock(), upgrade or Upgrade(), cache=self.cache, env=self.env, on_step=lambda step: None
         )
         use.write(loaded, made)
@@ -74,7 +74,7 @@ class Project:
 
     def plan(self, loaded: Loaded) -> Artifacts:
         """Get what the lock names."""
-        return supply.artifacts_of(loaded, cache=self.cache, env=self.env, on_step=lambda step: None)
+        return collect(loaded, cache=self.cache, env=self.env, on_step=lambda step: None)
 
 
 def files(lock: Lock, runtime: str = "cp37") -> list[Locked]:

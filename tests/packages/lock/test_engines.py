@@ -8,7 +8,8 @@ import pytest
 
 from reconciler.base.errors import InvalidManifest, PackageError, UdfsError
 from reconciler.packages.lock import use
-from reconciler.packages.lock.file import Source
+from reconciler.packages.lock.file import BuiltFrom
+from reconciler.packages.lock.inputs import read_requests
 from reconciler.packages.lock.make import upgraded
 from tests.builders import sha256, wheel
 from tests.packages.lock.project import files, names, told
@@ -187,7 +188,7 @@ FORGED = {
     "another version's file": ({"file": "a-2.0-py2.py3-none-any.whl"}, "which is of a 2.0"),
     "a path for a name": ({"file": "../a-1.0-py2.py3-none-any.whl"}, "which is not the name of a wheel"),
     "a source that nobody named": (
-        {"source": Source(file="../setup.tar.gz", sha256="1" * 64, built_with="sh")},
+        {"source": BuiltFrom(file="../setup.tar.gz", sha256="1" * 64, built_with="sh")},
         "was built from '../setup.tar.gz', which no requirement names",
     ),
 }  # fmt: skip
@@ -211,4 +212,4 @@ def test_a_lock_that_names_what_the_manifest_does_not_is_refused_however_well_it
     assert words in problem.message
     line = (project.folder / "udfs.lock").read_text().splitlines()[problem.at.line - 1 if problem.at else 0]
     assert line.strip() == "- name: a"
-    assert list(use.edited(loaded, use.read(loaded), use.requests(loaded))) == [problem]
+    assert list(use.edited(loaded, use.read(loaded), read_requests(loaded))) == [problem]

@@ -11,9 +11,9 @@ import pytest
 
 from reconciler.base.errors import PackageError, UdfsError
 from reconciler.packages.fetch import downloads as remote
+from reconciler.packages.fetch.index import Remote
 from reconciler.packages.fetch.indexes import Indexes
 from reconciler.packages.fetch.pip import PipIndex
-from reconciler.packages.lock.resolver import Remote
 from tests.builders import sha256, wheel
 from tests.canary import PASSWORD
 from tests.packages.lock.index import serving
@@ -45,6 +45,27 @@ def asking(project: Project, index: Index) -> Project:
 def kept(project: Project) -> list[str]:
     """Return the wheels in the cache."""
     return sorted(path.name for path in project.cache.root.rglob("*.whl"))
+
+
+def test_what_fetched_is_closed(asking: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = asking.load("requirements: [tool]", "cp37", links=False)
+    asking.make(loaded)
+    fetched, closed = set[int](), set[int]()
+    fetch, close = remote.Downloads.fetch, remote.Downloads.close
+
+    def fetching(self: remote.Downloads, file: Remote, folder: Path) -> Path:
+        fetched.add(id(self._connections.session))
+        return fetch(self, file, folder)
+
+    def closing(self: remote.Downloads) -> None:
+        closed.add(id(self._connections.session))
+        close(self)
+
+    monkeypatch.setattr(remote.Downloads, "fetch", fetching)
+    monkeypatch.setattr(remote.Downloads, "close", closing)
+    asking.plan(loaded)
+    assert fetched
+    assert fetched == closed
 
 
 @pytest.mark.parametrize("lists_hashes", [True, False])

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.manifest.load import Loaded
-    from reconciler.packages import Artifacts
+    from reconciler.packages.artifacts import Artifacts
 
 
 def rest(**given: object) -> Frozen:

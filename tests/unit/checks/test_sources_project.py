@@ -13,10 +13,11 @@ import pytest
 from reconciler.checks.python import project
 from reconciler.checks.python.project import problems
 from reconciler.manifest.load import load
-from reconciler.packages.collect import build
+from reconciler.packages.collect import collect_from
 from reconciler.packages.fetch.cache import Cache
 from reconciler.packages.fetch.pip import PipIndex
-from reconciler.packages.inspect.importable import top_level
+from reconciler.packages.inspect.contents import top_level
+from reconciler.packages.wheels import Supply
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +34,7 @@ def tell(folder: Path, manifest: str, **files: str) -> tuple[Problem, ...]:
     (folder / "udfs.yaml").write_text(manifest)
     loaded = load(folder / "udfs.yaml", env={}, shown="here/udfs.yaml")
     cache = Cache(folder / "cache")
-    artifacts = build(loaded.manifest, folder=loaded.folder, cache=cache, index=PipIndex({}), at=loaded.at)
+    artifacts = collect_from(loaded, Supply(cache, PipIndex({})))
     return problems(loaded, artifacts, cache.root)
 
 

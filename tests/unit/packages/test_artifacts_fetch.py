@@ -14,14 +14,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.base.errors import PackageError, Position
+from reconciler.base.errors import PackageError
 from reconciler.base.hints import spell
-from reconciler.manifest.model import Manifest
 from reconciler.manifest.runtimes import RUNTIMES
-from reconciler.packages.collect import build
+from reconciler.packages.collect import collect_from
 from reconciler.packages.fetch.cache import Cache
-from reconciler.packages.fetch.pip import Pin, PipIndex, failure, pin, readable
-from tests.builders import sha256, wheel
+from reconciler.packages.fetch.index import Pin, parse_pin
+from reconciler.packages.fetch.pip import PipIndex, failure, readable
+from reconciler.packages.wheels import Supply
+from tests.builders import sha256, unchecked, wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -188,12 +189,12 @@ def test_after_a_failed_download_the_cache_is_empty(simple: Simple, tmp_path: Pa
         "functions": {"f": {"class": "m.F", "packages": ["p"]}},
     }
     with pytest.raises(PackageError):
-        build(
-            Manifest.model_validate(manifest),
-            folder=tmp_path,
-            cache=cache,
-            index=_index(simple, PIP_RESUME_RETRIES="0"),
-            at=lambda *path: Position("udfs.yaml"),
+        collect_from(
+            unchecked(tmp_path, manifest),
+            Supply(
+                cache=cache,
+                index=_index(simple, PIP_RESUME_RETRIES="0"),
+            ),
         )
     assert list(cache.root.iterdir()) == []
 
@@ -350,7 +351,7 @@ def test_pips_words_are_short_and_printable() -> None:
 
 @pytest.mark.parametrize("requirement", ["numpy==1.19.2", "NumPy == 1.19.2", "a.b-c==1!2.0+cpu.1"])
 def test_a_name_and_an_exact_version_are_a_pin(requirement: str) -> None:
-    assert str(pin(requirement, "0" * 64)) == requirement.replace(" ", "")
+    assert str(parse_pin(requirement, "0" * 64)) == requirement.replace(" ", "")
 
 
 @pytest.mark.parametrize(
@@ -372,7 +373,7 @@ def test_a_name_and_an_exact_version_are_a_pin(requirement: str) -> None:
 )
 def test_what_leaves_something_open_or_says_something_else_is_not_a_pin(requirement: str) -> None:
     with pytest.raises(PackageError) as caught:
-        pin(requirement, "0" * 64)
+        parse_pin(requirement, "0" * 64)
     assert caught.value.problems[0].code == "E404"
 
 
@@ -389,4 +390,4 @@ def test_what_leaves_something_open_or_says_something_else_is_not_a_pin(requirem
     ],
 )
 def test_a_pin_knows_the_names_of_its_wheels(requirement: str, filename: str, same: bool) -> None:
-    assert pin(requirement, "0" * 64).is_named_by(filename) is same
+    assert parse_pin(requirement, "0" * 64).is_named_by(filename) is same

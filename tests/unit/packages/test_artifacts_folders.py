@@ -22,7 +22,7 @@ from reconciler.packages.pack.folders import pack_folder
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from reconciler.packages.pack.archives import Made
+    from reconciler.packages.pack.archives import PackedArchive
 
 SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz")
 FILES = {"a.csv": b"1,2\n" * 500, "b/ü.txt": b"", "b/c/run.sh": b"#!/bin/sh\n", "b/__pycache__/x.pyc": b"?"}
@@ -35,11 +35,13 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> Path:
     return folder
 
 
-def _pack(folder: Path, name: str = "data.zip", exclude: Sequence[str] = (), cache: Path | None = None) -> Made:
+def _pack(
+    folder: Path, name: str = "data.zip", exclude: Sequence[str] = (), cache: Path | None = None
+) -> PackedArchive:
     return pack_folder(name, folder, "data", exclude, Cache(cache or folder.parent / "cache"))
 
 
-def _contents(made: Made) -> dict[str, tuple[bytes, int]]:
+def _contents(made: PackedArchive) -> dict[str, tuple[bytes, int]]:
     path = made.content.path
     if path.suffix == ".zip":
         with ZipFile(path) as archive:
@@ -150,7 +152,7 @@ def test_a_file_that_changes_while_it_is_packed_is_noticed(
     assert not list(cache.root.rglob("*.json"))
 
 
-def _outcome(folder: Path, name: str) -> tuple[Made | None, list[str]]:
+def _outcome(folder: Path, name: str) -> tuple[PackedArchive | None, list[str]]:
     try:
         return _pack(folder, name), []
     except PackageError as error:

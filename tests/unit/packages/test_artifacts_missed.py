@@ -8,11 +8,11 @@ from zipfile import ZipFile
 import pytest
 
 from reconciler.base.errors import PackageError, Position, Problem
-from reconciler.manifest.model import Manifest
-from reconciler.packages.collect import build
+from reconciler.packages.collect import collect_from
 from reconciler.packages.fetch.cache import Cache
 from reconciler.packages.fetch.pip import PipIndex
-from tests.builders import wheel
+from reconciler.packages.wheels import Supply
+from tests.builders import unchecked, wheel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,13 +49,13 @@ def _problems(folder: Path, importer: Any, *wheels: Path, **options: Any) -> lis
     }
     try:
         return [
-            *build(
-                Manifest.model_validate(manifest),
-                folder=folder,
-                cache=Cache(folder / "cache"),
-                index=PipIndex({}),
-                at=lambda *path: Position("/".join(map(str, path))),
-                importer=importer,
+            *collect_from(
+                unchecked(folder, manifest),
+                Supply(
+                    cache=Cache(folder / "cache"),
+                    index=PipIndex({}),
+                    importer=importer,
+                ),
             ).warnings
         ]
     except PackageError as error:

@@ -15,20 +15,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.base.errors import PackageError, Position, Problem
-from reconciler.manifest.model import Manifest
-from reconciler.packages.collect import build
+from reconciler.packages.collect import collect_from
 from reconciler.packages.fetch.cache import Cache
 from reconciler.packages.inspect.contents import inspect
 from reconciler.packages.pack import zips
 from reconciler.packages.pack.layout import Shape, merge
 from reconciler.packages.pack.zips import Packed, members, stored, write
-from tests.builders import wheel
+from reconciler.packages.wheels import Supply
+from tests.builders import unchecked, wheel
 from tests.natives import elf
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from reconciler.packages import Archive, Artifacts
+    from reconciler.packages.artifacts import Archive, Artifacts
 
 NAMESPACE = "__path__ = __import__('pkgutil').extend_path(__path__, __name__)\n"
 CP37 = "cp37-cp37m-manylinux1_x86_64"
@@ -61,12 +61,12 @@ def _build(folder: Path, *wheels: Path, cache: Path | None = None, python: str =
         "packages": {"pack": package},
         "functions": {"f": {"class": "m.F", "packages": ["pack"]}},
     }
-    return build(
-        Manifest.model_validate(manifest),
-        folder=folder,
-        cache=Cache(cache or folder / "cache"),
-        index=NoIndex(),
-        at=lambda *path: Position("/".join(map(str, path))),
+    return collect_from(
+        unchecked(folder, manifest),
+        Supply(
+            cache=Cache(cache or folder / "cache"),
+            index=NoIndex(),
+        ),
     )
 
 
@@ -122,12 +122,12 @@ def test_another_runtime_of_the_same_package_gets_a_bundle_of_another_name(
             "g": {"class": "m.F", "packages": ["pack"], "python": "cp27"},
         },
     }
-    found = build(
-        Manifest.model_validate(manifest),
-        folder=tmp_path,
-        cache=Cache(tmp_path / "cache"),
-        index=NoIndex(),
-        at=lambda *_: Position("x"),
+    found = collect_from(
+        unchecked(tmp_path, manifest),
+        Supply(
+            cache=Cache(tmp_path / "cache"),
+            index=NoIndex(),
+        ),
     ).archives
     assert {tag: archives[0].name for (_, tag), archives in found.items()} == {
         "cp37": "pack.zip",
@@ -142,7 +142,7 @@ def test_the_gate_sees_into_a_bundle(tmp_path: Path) -> None:
     assert [one.code for one in apart.warnings] == ["E416"], "a library of another archive may not be loaded yet"
     together = _build(tmp_path, lib, user, bundle="single")
     assert together.warnings == ()
-    assert together.is_native(["pack"], "cp37")
+    assert together.archives["pack", "cp37"][0].native
     (alone,) = _problems(tmp_path, user, bundle="pack.zip")
     assert (alone.code, alone.message.partition(" ")[0]) == ("E415", "'pack.zip'")
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from reconciler.cli.entry import run
 from reconciler.manifest.runtimes import RUNTIMES
 from reconciler.packages import content
+from reconciler.packages.dependencies import look
 from reconciler.packages.inspect.closure import Part
 from reconciler.packages.inspect.contents import Facts
-from reconciler.packages.inspect.tree import look
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 
 from reconciler.base.errors import PackageError
 from reconciler.base.hints import spell
+from reconciler.base.processes import Tools
 from reconciler.manifest.runtimes import RUNTIMES
 from reconciler.packages.build.compiler import translated
 from reconciler.packages.build.failures import failure, telling
-from reconciler.packages.build.process import Log, Processes
+from reconciler.packages.build.log import Log, run_logged
 from reconciler.packages.build.sources import tree_digest
 from reconciler.packages.build.wheels import normalized
 from reconciler.packages.inspect.contents import inspect
@@ -179,21 +180,23 @@ def _is_gone(pid: int) -> bool:
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 @pytest.mark.parametrize("how", ["timeout", "stop", "interrupt"])
 def test_whatever_ends_a_command_ends_all_that_it_started(tmp_path: Path, how: str) -> None:
-    processes = Processes(1.0 if how == "timeout" else 600)
+    tools = Tools()
     log = Log(tmp_path / "log")
     log.start()
     if how != "timeout":
-        end = processes.stop if how == "stop" else lambda: signal.raise_signal(signal.SIGINT)
+        end = tools.stop if how == "stop" else lambda: signal.raise_signal(signal.SIGINT)
         waiting = threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT) if how == "interrupt" else end())
         waiting.start()
     abandoned: list[str] = []
     with pytest.raises(KeyboardInterrupt if how == "interrupt" else PackageError):
-        processes.run(
+        run_logged(
+            tools,
             FAMILY,
             cwd=tmp_path,
             environment={"PATH": "/usr/bin:/bin"},
             log=log,
             label="own",
+            timeout=1.0 if how == "timeout" else 600,
             on_abandon=lambda: abandoned.append("told"),
         )
     said = log.text().splitlines()

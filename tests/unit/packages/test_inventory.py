@@ -10,11 +10,13 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from reconciler.packages import Archive, Artifacts, Library, Wheel
+from reconciler.base.names import Reference
+from reconciler.manifest.runtimes import RUNTIMES
+from reconciler.packages.artifacts import Archive, Item, Library, Shipment, Wheel
 from reconciler.packages.content import read
 from reconciler.packages.inspect.contents import Facts
 from reconciler.packages.inspect.metadata import licences
-from reconciler.packages.inventory import take
+from reconciler.packages.inventory import take_inventory
 from reconciler.packages.lock.file import Lock
 from reconciler.render.sbom import sbom
 from tests.builders import sha256, wheel
@@ -28,6 +30,23 @@ if TYPE_CHECKING:
 def _archive(path: Path) -> Archive:
     content = read(path)
     return Archive(f"{path.stem}.zip", content, (Wheel(path.name, content, native=False),), Facts("wheel"))
+
+
+def _shipment(packages: dict[str, tuple[Archive | Library, ...]]) -> Shipment:
+    items = [
+        Item(
+            part.name,
+            "library" if isinstance(part, Library) else "archive",
+            Reference(part.name),
+            ("packages", package),
+            content=part.content,
+            package=package,
+            made_of=part,
+        )
+        for package, parts in packages.items()
+        for part in parts
+    ]
+    return Shipment("f", RUNTIMES["cp37"], tuple(items))
 
 
 def _locked(path: Path, **more: Any) -> dict[str, Any]:
@@ -50,12 +69,12 @@ def found(shelf: dict[str, Path], tmp_path: Path) -> Inventory:
     (tmp_path / "libx-1.so").write_bytes(b"\x7fELF")
     library = Library("libx.so.1", "build/libx-1.so", 0, read(tmp_path / "libx-1.so"), Facts("library"))
     app, base, own = (_archive(shelf[name]) for name in ("app", "base", "own"))
-    artifacts = Artifacts({}, {("p", "cp37"): (app, base), ("q", "cp37"): (own, base)}, {"q": (library,)})
+    shipment = _shipment({"p": (app, base), "q": (own, base, library)})
     source = {"file": "base-1.0.tar.gz", "sha256": "5" * 64, "built_with": "zig"}
     group = _group(
         _locked(shelf["app"], requirements=["app>=1"]), _locked(shelf["base"], needed_by=["app"], source=source)
     )
-    return take("s", artifacts, Lock.model_validate({"packages": {"p": {"cp37": group}}}))
+    return take_inventory("s", [shipment], Lock.model_validate({"packages": {"p": {"cp37": group}}}))
 
 
 def test_each_file_is_there_once_with_who_asked_for_it(found: Inventory, shelf: dict[str, Path]) -> None:
@@ -74,9 +93,9 @@ def test_each_file_is_there_once_with_who_asked_for_it(found: Inventory, shelf: 
 
 
 def test_what_only_came_along_was_not_asked_for(shelf: dict[str, Path]) -> None:
-    artifacts = Artifacts({}, {("p", "cp37"): (_archive(shelf["app"]), _archive(shelf["base"]))})
+    shipment = _shipment({"p": (_archive(shelf["app"]), _archive(shelf["base"]))})
     group = _group(_locked(shelf["app"], requirements=["app"]), _locked(shelf["base"], needed_by=["app", "absent"]))
-    taken = take("s", artifacts, Lock.model_validate({"packages": {"p": {"cp37": group}}}))
+    taken = take_inventory("s", [shipment], Lock.model_validate({"packages": {"p": {"cp37": group}}}))
     assert taken.asked_for == (sha256(shelf["app"]),)
 
 
@@ -112,7 +131,7 @@ def test_a_licence_is_what_the_metadata_declares(metadata: str, expected: tuple[
     with ZipFile(path, "w") as archive:
         archive.writestr("a-1.dist-info/METADATA", head + metadata)
     assert licences(path) == expected
-    text = sbom(take("s", Artifacts({}, {("p", "cp37"): (_archive(path),)}), None), "1")
+    text = sbom(take_inventory("s", [_shipment({"p": (_archive(path),)})], None), "1")
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
 
 

@@ -14,12 +14,12 @@ from reconciler.base.errors import PackageError
 from reconciler.base.hints import spell
 from reconciler.manifest.model import UNPRINTABLE
 from reconciler.packages.lock.file import (
+    BuiltFrom,
     Group,
     Inputs,
     Lock,
     Locked,
     NewerFormat,
-    Source,
     checksum,
     dump,
     parse,
@@ -66,7 +66,7 @@ FILES = st.builds(
     sha256=HASHES,
     size=SIZES,
     path=st.none() | TEXTS,
-    source=st.none() | st.builds(Source, file=TEXTS, sha256=HASHES, size=SIZES, built_with=TEXTS),
+    source=st.none() | st.builds(BuiltFrom, file=TEXTS, sha256=HASHES, size=SIZES, built_with=TEXTS),
     requirements=LISTS,
     needed_by=LISTS,
 )

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.base.errors import PackageError
-from reconciler.packages.lock.process import Resolvers, environment
-from reconciler.packages.lock.resolver import Remote
+from reconciler.base.processes import Tools
+from reconciler.packages.fetch.index import Remote
+from reconciler.packages.lock.process import resolver_environment, run_resolver
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,40 +47,42 @@ def test_a_resolver_sees_where_packages_are_and_no_other_secret() -> None:
         "CORP_INDEX": "s",
         "GITHUB_TOKEN": "s",
     }
-    assert "s" not in environment(given).values()
-    assert {"PATH", "PIP_INDEX_URL", "UV_INDEX", "https_proxy"} <= set(environment(given))
+    assert "s" not in resolver_environment(given).values()
+    assert {"PATH", "PIP_INDEX_URL", "UV_INDEX", "https_proxy"} <= set(resolver_environment(given))
 
 
 LEAVES_ONE_BEHIND = """
 import subprocess, sys
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
 print(child.pid)
 """
 
 
 def test_what_a_build_script_leaves_behind_ends_with_the_resolver(tmp_path: Path) -> None:
-    ended = Resolvers().run([sys.executable, "-c", LEAVES_ONE_BEHIND], folder=tmp_path, env=os.environ, seconds=30)
+    ended = run_resolver(
+        Tools(), [sys.executable, "-c", LEAVES_ONE_BEHIND], folder=tmp_path, env=os.environ, seconds=30
+    )
     assert ended.code == 0
     assert waited_for(lambda: not is_alive(int(ended.out)))
 
 
 def test_stopping_ends_a_resolver_that_works_in_another_thread(tmp_path: Path) -> None:
-    resolvers, said = Resolvers(), list[str]()
+    tools, said = Tools(), list[str]()
     command = [sys.executable, "-c", f"open({str(tmp_path / 'begun')!r}, 'w').close(); import time; time.sleep(60)"]
 
     def work() -> None:
         with pytest.raises(PackageError) as error:
-            resolvers.run(command, folder=tmp_path, env=os.environ, seconds=60)
+            run_resolver(tools, command, folder=tmp_path, env=os.environ, seconds=60)
         said.append(str(error.value))
 
     thread = threading.Thread(target=work)
     thread.start()
     assert waited_for((tmp_path / "begun").exists)
-    resolvers.stop()
+    tools.stop()
     thread.join(10)
     assert said == ["resolving was stopped"]
     with pytest.raises(PackageError):
-        resolvers.run(command, folder=tmp_path, env=os.environ, seconds=60)
+        run_resolver(tools, command, folder=tmp_path, env=os.environ, seconds=60)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +14,10 @@ from hypothesis import strategies as st
 from reconciler.base.names import Reference, function_key, resource_key, unversioned, versioned
 from reconciler.core.state import Function, Resource, name_mark, version_of
 from reconciler.manifest.load import load
-from reconciler.packages import Archive, Artifacts, Library
+from reconciler.packages.artifacts import Archive, Artifacts, Library
 from reconciler.packages.content import Content, read
 from reconciler.packages.inspect.contents import Facts
+from reconciler.packages.shipment import ship
 from reconciler.targets.maxcompute import desired
 
 if TYPE_CHECKING:
@@ -44,7 +46,8 @@ def state_of(folder: Path, text: str) -> DesiredState:
         )
         for package, declared in loaded.manifest.packages.items()
     }
-    return desired.state(loaded, Artifacts(files, wheels, named_libraries))
+    artifacts = Artifacts(files, wheels, named_libraries)
+    return desired.state(loaded, replace(artifacts, shipments=ship(loaded, artifacts)))
 
 
 F_PY = versioned("f.py", hashlib.sha256(b"# f.py\n").hexdigest())

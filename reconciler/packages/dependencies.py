@@ -1,30 +1,29 @@
 """
-What is inside files and functions, as values that can be shown: ``udfs libs`` and ``udfs deps``.
+Dependencies of files and functions, as values that can be shown: ``udfs libs`` and ``udfs deps``.
 
 Pure: built from facts that were read before. `look` judges a set of files as if one function shipped them together;
-`of_function` is what a manifest's function really ships.
+`dependencies` is what a manifest's function really ships.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.manifest.runtimes import runtime_of, why_not
-from reconciler.packages.collect import parts_of, sizes_of
+from reconciler.manifest.runtimes import why_not
+from reconciler.packages.artifacts import Archive
 from reconciler.packages.inspect import gate
-from reconciler.packages.inspect.closure import Part, needs
-from reconciler.packages.inspect.contents import Facts, is_library_name
+from reconciler.packages.inspect.closure import needs
+from reconciler.packages.inspect.contents import is_library_name
 from reconciler.packages.inspect.members import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from reconciler.manifest.model import Manifest
     from reconciler.manifest.runtimes import Runtime
-    from reconciler.packages import Artifacts
-    from reconciler.packages.inspect.closure import Need
-    from reconciler.packages.inspect.contents import Kind, Native
+    from reconciler.packages.artifacts import Item, Shipment
+    from reconciler.packages.inspect.closure import Need, Part
+    from reconciler.packages.inspect.contents import Facts, Kind, Native
     from reconciler.packages.pack.layout import LeftOut
 
 
@@ -93,7 +92,7 @@ class Shipped:
 
 
 @dataclass(frozen=True)
-class Group:
+class ShippedGroup:
     """What a function has by one of its packages, or by itself where `package` is None."""
 
     package: str | None
@@ -107,7 +106,7 @@ class Dependencies:
     function: str
     runtime: Runtime
     size: int
-    groups: tuple[Group, ...]
+    groups: tuple[ShippedGroup, ...]
 
 
 def look(files: Sequence[tuple[Part, int]], runtimes: Iterable[Runtime], shown: Runtime) -> tuple[Looked, ...]:
@@ -132,34 +131,23 @@ def level_of(facts: Facts) -> int | None:
     return gate.level(facts) if facts.natives else None
 
 
-def of_function(name: str, manifest: Manifest, found: Artifacts) -> Dependencies:
+def dependencies(function: str, shipments: Mapping[str, Shipment]) -> Dependencies:
     """Return what a function ships: what is its own first, then package by package."""
-    function = manifest.functions[name]
-    runtime = runtime_of(manifest, function)
-    users = _users(manifest, found)
-    sizes = sizes_of(manifest, found, function)
-    parts = {part.name: part for part in _parts(name, manifest, found)}
-
-    def shipped(resource: str) -> Shipped:
-        one = _shipped(resource, parts[resource], [*parts.values()], sizes.get(resource, 0), users, name, runtime)
-        archive = packed.get(resource)
-        made_of = tuple(wheel.filename for wheel in archive.wheels) if archive else ()
-        return replace(one, file=renamed.get(resource), wheels=made_of, left_out=archive.left_out if archive else ())
-
-    packed = {
-        archive.name: archive for archives in found.archives.values() for archive in archives if archive.is_packed
-    }
-    renamed = {
-        library.name: library.path
-        for _, library in found.libraries_of(function.packages)
-        if library.path.rpartition("/")[2] != library.name
-    }
-    by_package = {package: _of_package(package, runtime.tag, found) for package in function.packages}
-    packaged = {one for resources in by_package.values() for one in resources}
-    own = [resource for resource in parts if resource not in packaged]
-    groups = [Group(None, tuple(map(shipped, own)))] if own else []
-    groups += [Group(package, tuple(map(shipped, resources))) for package, resources in by_package.items()]
-    return Dependencies(name, runtime, sum(sizes.values()), tuple(groups))
+    shipment = shipments[function]
+    users: dict[str, list[str]] = {}
+    for name, other in shipments.items():
+        for item in other.items:
+            users.setdefault(item.label.lower(), []).append(name)
+    parts = [item.part for item in shipment.items]
+    groups: dict[str | None, list[Shipped]] = {}
+    # What is the function's own is listed as one writes it: the source, the resources, the modules.
+    for item, part in sorted(zip(shipment.items, parts, strict=True), key=lambda pair: pair[0].package is not None):
+        also_in = tuple(name for name in users[item.label.lower()] if name != function)
+        groups.setdefault(item.package, []).append(_shipped(item, part, parts, shipment.runtime, also_in))
+    size = sum(item.content.size for item in shipment.items if item.content is not None)
+    return Dependencies(
+        function, shipment.runtime, size, tuple(ShippedGroup(package, tuple(of)) for package, of in groups.items())
+    )
 
 
 def _findings(part: Part, parts: Sequence[Part], runtime: Runtime) -> Iterator[Finding]:
@@ -178,41 +166,21 @@ def _findings(part: Part, parts: Sequence[Part], runtime: Runtime) -> Iterator[F
     yield from (finding for _, finding in gate.missing(part, parts, runtime))
 
 
-def _parts(name: str, manifest: Manifest, found: Artifacts) -> Iterator[Part]:
-    """Yield every resource of a function, those without an inside too."""
-    function = manifest.functions[name]
-    known = {part.name: part for part, _ in parts_of(manifest, found, function)}
-    source = [function.source.rpartition("/")[2]] if function.source else []
-    modules = [module for module, *_ in found.modules(function)]
-    for resource in dict.fromkeys([*source, *function.resources, *modules, *known]):
-        yield known.get(resource, Part(resource, Facts()))
-
-
-def _of_package(package: str, runtime: str, found: Artifacts) -> list[str]:
-    archives = [archive.name for archive in found.archives[package, runtime]]
-    return [*archives, *(library.name for _, library in found.libraries_of([package]))]
-
-
-def _users(manifest: Manifest, found: Artifacts) -> dict[str, list[str]]:
-    users: dict[str, list[str]] = {}
-    for name in manifest.functions:
-        for part in _parts(name, manifest, found):
-            users.setdefault(part.name.lower(), []).append(name)
-    return users
-
-
-def _shipped(
-    name: str,
-    part: Part,
-    parts: Sequence[Part],
-    size: int,
-    users: dict[str, list[str]],
-    function: str,
-    runtime: Runtime,
-) -> Shipped:
+def _shipped(item: Item, part: Part, parts: Sequence[Part], runtime: Runtime, also_in: tuple[str, ...]) -> Shipped:
     natives = part.facts.natives
-    outside = [need for _, found in needs(part, parts, runtime) for need in found if need.where not in gate.AT_HAND]
-    brings = [native.elf.soname for native in natives if native.elf.soname and native.elf.soname != name]
-    others = tuple(other for other in users[name.lower()] if other != function)
-    leans = tuple(dict.fromkeys(outside))
-    return Shipped(name, size, len(natives), level_of(part.facts), tuple(dict.fromkeys(brings)), leans, others)
+    outside = [need for _, needed in needs(part, parts, runtime) for need in needed if need.where not in gate.AT_HAND]
+    brings = [native.elf.soname for native in natives if native.elf.soname and native.elf.soname != item.label]
+    archive = item.made_of if isinstance(item.made_of, Archive) else None
+    is_renamed = item.role == "library" and (item.file or "").rpartition("/")[2] != item.name
+    return Shipped(
+        item.label,
+        item.content.size if item.content is not None else 0,
+        len(natives),
+        level_of(part.facts),
+        tuple(dict.fromkeys(brings)),
+        tuple(dict.fromkeys(outside)),
+        also_in,
+        item.file if is_renamed else None,
+        tuple(wheel.filename for wheel in archive.wheels) if archive and archive.is_packed else (),
+        archive.left_out if archive and archive.is_packed else (),
+    )

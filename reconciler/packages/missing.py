@@ -1,5 +1,5 @@
 """
-Is anything missed that a package's archives lack? The runtime's own CPython is asked.
+Check, by importing in the runtime's CPython, that nothing excluded from a package was needed.
 
 What can be imported from the package with everything in it must be importable from what is left. Only that is asked, name by
 name at the top level; what somebody imports deeper inside, or opens as a file, is not tried. What cannot be imported in
@@ -20,12 +20,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler.base import files as whole
+from reconciler.base.errors import Problem
+from reconciler.base.hints import Command
 from reconciler.manifest.runtimes import Runtime
 from reconciler.packages.pack.layout import Shape, merge
 from reconciler.packages.pack.zips import members, write
 
 if TYPE_CHECKING:
-    from reconciler.packages import Archive
+    from collections.abc import Iterator
+
+    from reconciler.manifest.load import Loaded
+    from reconciler.packages.artifacts import Archive, Artifacts
     from reconciler.packages.fetch.cache import Cache
 
 Importer: TypeAlias = Callable[[Runtime, Sequence[tuple[str, Path]], Sequence[str]], Mapping[str, str] | None]
@@ -48,6 +53,56 @@ class Missed:
 
     unjudged: Mapping[str, str] = field(default_factory=dict)
     """Those that could not be imported anyway."""
+
+
+def importer_of(env: Mapping[str, str], on_step: Callable[[str], None]) -> Importer:
+    """Return an importer that asks the CPythons of this machine."""
+    announced: set[str] = set()
+
+    def not_importable(
+        runtime: Runtime, archives: Sequence[tuple[str, Path]], names: Sequence[str]
+    ) -> Mapping[str, str] | None:
+        from reconciler.local.runner import InterpreterNotFound, RunnerError, failures, locate
+
+        try:
+            interpreter = locate(runtime.tag, env)
+            if runtime.name not in announced:  # a package is asked about twice: whole, and as it is
+                announced.add(runtime.name)
+                on_step(f"importing packages that lack something, in {runtime.name}")
+            return failures(interpreter, archives, names)
+        except (InterpreterNotFound, RunnerError):
+            return None
+
+    return not_importable
+
+
+def missed_problems(loaded: Loaded, artifacts: Artifacts, importer: Importer, cache: Cache) -> Iterator[Problem]:
+    """Yield what can no longer be imported from packages that lack something, or that nobody here can tell."""
+    for (package, tag), archives in artifacts.archives.items():
+        if not lacks_something(archives):
+            continue
+        place, result = loaded.at("packages", package), missed(loaded.runtimes[tag], archives, importer, cache)
+        if result is None:
+            message = f"whether '{package}' can be imported without what is left out was not checked"
+            hint = (
+                f"that takes a CPython for {tag}, which is not on this machine: `",
+                Command("doctor"),
+                "` tells how to get one",
+            )
+            yield Problem("E428", message, place, hint, severity="warning")
+            continue
+        if result.lost:
+            message = f"without what is left out, '{package}' cannot be imported in {tag}: {', '.join(result.lost)}"
+            less = "leave `slim` out, or less with `exclude:`"
+            yield Problem("E427", message, place, less, detail=tuple(f"{n}: {why}" for n, why in result.lost.items()))
+        if result.unjudged:
+            names = ", ".join(result.unjudged)
+            message = (
+                f"'{package}' cannot be imported in {tag} even with everything in it, so nobody tried more: {names}"
+            )
+            other = "another package may bring what it needs; a wheel that needs it can be in the same package"
+            detail = tuple(f"{name}: {why}" for name, why in result.unjudged.items())
+            yield Problem("E428", message, place, other, severity="warning", detail=detail)
 
 
 def lacks_something(archives: Sequence[Archive]) -> bool:

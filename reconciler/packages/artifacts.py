@@ -1,0 +1,249 @@
+"""
+Artifacts: the bytes that a manifest names, checked and measured, and what each function ships of them.
+
+Frozen values; everything is worked out once, in `collect`, before anything is planned.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from reconciler.base.names import module_name
+from reconciler.packages.inspect.closure import Part, in_order
+from reconciler.packages.inspect.contents import Facts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from reconciler.base.errors import Problem
+    from reconciler.base.names import Reference
+    from reconciler.manifest.model import Function, ResourceType
+    from reconciler.manifest.runtimes import Runtime
+    from reconciler.packages.content import Content
+    from reconciler.packages.pack.archives import PackedArchive
+    from reconciler.packages.pack.folders import OwnPackage
+    from reconciler.packages.pack.layout import LeftOut
+
+Role: TypeAlias = Literal["source", "resource", "module", "archive", "library"]
+Keys: TypeAlias = "tuple[str | int, ...]"
+"""A place in the manifest: ``("packages", "numpy", "wheels", 0)``."""
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A wheel that fits the runtime it is wanted for."""
+
+    filename: str
+    content: Content
+    native: bool
+    """Whether it holds compiled code, which needs flags of its own in SQL (`runtimes.flags`)."""
+
+    requirement: str | None = None
+    """The pin, for wheels of the package index."""
+
+    is_built: bool = False
+    """Whether it was made from source, here or where the lock was made."""
+
+    facts: Facts = field(default_factory=Facts)
+    """What is inside."""
+
+    place: Keys = field(default=(), compare=False)
+    """Where the manifest names it."""
+
+
+@dataclass(frozen=True)
+class Archive:
+    """What is uploaded of a package's wheels: one of them, or several in one."""
+
+    name: str
+    """Of the resource."""
+
+    content: Content
+    wheels: tuple[Wheel, ...]
+    """What it is made of."""
+
+    facts: Facts
+    """What is inside. Of a wheel that is uploaded as it is: the wheel's."""
+
+    left_out: tuple[LeftOut, ...] = ()
+    is_packed: bool = False
+    """Whether it was packed here: else it is a wheel, byte for byte."""
+
+    @property
+    def native(self) -> bool:
+        """Whether it holds compiled code, which needs flags of its own in SQL (`runtimes.flags`)."""
+        return any(wheel.native for wheel in self.wheels)
+
+    @property
+    def place(self) -> Keys:
+        """Where the manifest names what it is made of, if that is one wheel."""
+        return self.wheels[0].place if len(self.wheels) == 1 else ()
+
+
+@dataclass(frozen=True)
+class Library:
+    """A native library that travels beside the wheels, as a FILE."""
+
+    name: str
+    """
+    The name of the resource: the SONAME, because that is the name by which everything that needs the library asks for it;
+    of a library that has none, the file's own.
+    """
+
+    path: str
+    """As the manifest has it."""
+
+    number: int
+    """Its place in the package's list."""
+
+    content: Content
+    facts: Facts
+
+    @property
+    def part(self) -> Part:
+        return Part(self.name, self.facts, "library")
+
+
+@dataclass(frozen=True)
+class WiredModule:
+    """A module that is a source with something behind it (`wiring`)."""
+
+    content: Content
+    added: str
+
+
+@dataclass(frozen=True)
+class Item:
+    """One resource that a function lists, whoever brings it."""
+
+    name: str
+    """Of the resource, as it is uploaded; one of another project has the name that it has there."""
+
+    role: Role
+    reference: Reference
+    """As the function's definition names it."""
+
+    place: Keys
+    """Where the manifest says so."""
+
+    type: ResourceType | None = None
+    """None of what the manifest does not declare."""
+
+    content: Content | None = None
+    """None of tables, and of what the manifest does not declare."""
+
+    facts: Facts | None = None
+    """What is inside, if it is something with an inside."""
+
+    file: str | None = None
+    """The path that the manifest gives."""
+
+    package: str | None = None
+    """The package that brings it."""
+
+    made_of: Archive | Library | OwnPackage | None = None
+
+    @property
+    def label(self) -> str:
+        """What people know it by: of a source its file's name, for the resource's has a digest in it."""
+        return (self.file or self.name).rpartition("/")[2] if self.role == "source" else self.name
+
+    @property
+    def part(self) -> Part:
+        """The item as the linker sees it."""
+        facts = self.facts or Facts()
+        return Part(self.label, facts, "library" if facts.kind == "library" or self.role == "library" else "archive")
+
+
+@dataclass(frozen=True)
+class Shipment:
+    """Everything that one function ships, in the order in which its definition lists it; no resource comes twice."""
+
+    function: str
+    runtime: Runtime
+    items: tuple[Item, ...]
+
+    def of(self, role: Role) -> tuple[Item, ...]:
+        """Return the items that come in one role."""
+        return tuple(item for item in self.items if item.role == role)
+
+    @property
+    def source(self) -> Item | None:
+        """The module that the function's own source becomes."""
+        return next(iter(self.of("source")), None)
+
+
+@dataclass(frozen=True)
+class Artifacts:
+    """Everything that a manifest's functions are made of."""
+
+    files: Mapping[str, Content]
+    """Sources, libraries and resource files, by the path that the manifest gives."""
+
+    archives: Mapping[tuple[str, str], tuple[Archive, ...]]
+    """By package and runtime tag, for the pairs that functions use; in the manifest's order."""
+
+    libraries: Mapping[str, tuple[Library, ...]] = field(default_factory=dict)
+    """By package, for the packages that functions use; in the manifest's order."""
+
+    facts: Mapping[str, Facts] = field(default_factory=dict)
+    """What is inside the archives and native files of `resources:`, by the resource's name."""
+
+    packages: Mapping[str, OwnPackage] = field(default_factory=dict)
+    """Packages of `modules:`, by the path that the manifest gives."""
+
+    modules: Mapping[str, WiredModule] = field(default_factory=dict)
+    """The modules that sources are uploaded as, by the source's path, where something is added to them."""
+
+    folders: Mapping[str, PackedArchive] = field(default_factory=dict)
+    """The folders of `resources:`, packed, by the resource's name."""
+
+    warnings: tuple[Problem, ...] = ()
+    """What may go wrong and need not."""
+
+    shipments: Mapping[str, Shipment] = field(default_factory=dict)
+    """What each function ships, by its name."""
+
+    def module(self, source: str) -> Content | None:
+        """Return the module that a function's source is uploaded as, if it could be read."""
+        return self.modules[source].content if source in self.modules else self.files.get(source)
+
+    def resource(self, name: str, file: str) -> Content | None:
+        """Return what a resource is uploaded as, if it could be read."""
+        if name in self.folders:
+            return self.folders[name].content
+        # A source that is declared as a resource too is one module, and keeps its name.
+        return self.module(file) if file.rpartition("/")[2] == name else self.files.get(file)
+
+    def modules_of(self, function: Function) -> Iterator[tuple[int, str, OwnPackage | Content]]:
+        """Yield what a function's `modules:` become: the place in the list, the resource's name, and the bytes."""
+        for number, path in enumerate(function.modules):
+            package, name = self.packages.get(path), f"{module_name(path)}.py"
+            if package is not None:
+                yield number, package.name, package
+            elif (content := self.resource(name, path)) is not None:
+                yield number, name, content
+
+    @property
+    def contents(self) -> Iterator[Content]:
+        """Every file that may be uploaded."""
+        yield from self.files.values()
+        yield from (package.content for package in self.packages.values())
+        yield from (module.content for module in self.modules.values())
+        yield from (folder.content for folder in self.folders.values())
+        for archives in self.archives.values():
+            yield from (archive.content for archive in archives)
+
+    def libraries_of(self, packages: Iterable[str]) -> tuple[tuple[str, Library], ...]:
+        """
+        Return the libraries of packages, each with its package and after the libraries that it needs.
+
+        One that two packages list comes once.
+        """
+        by_name: dict[str, tuple[str, Library]] = {}
+        for package in packages:
+            for library in self.libraries.get(package, ()):
+                by_name.setdefault(library.name.lower(), (package, library))
+        parts = in_order([library.part for _, library in by_name.values()])
+        return tuple(by_name[part.name.lower()] for part in parts)

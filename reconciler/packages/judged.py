@@ -1,0 +1,45 @@
+"""
+Results with their problems: the one way in which this room says that something is wrong.
+
+A step over many things returns a `Judged`: what it has, and the problems with the rest. A check yields problems. What cannot
+give the one thing that it is for raises PackageError, and `gather` makes that an outcome. Nobody is handed a list to add to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from reconciler.base import errors
+from reconciler.base.errors import PackageError, Position, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from reconciler.packages.inspect.members import Finding
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Judged(Generic[_T]):
+    """A value and what is wrong, or may be, with what it was made from."""
+
+    value: _T
+    problems: tuple[Problem, ...] = ()
+
+
+def problem_of(name: str, finding: Finding, place: Position) -> Problem:
+    """Return a finding as a problem, now that its place in the manifest is known."""
+    message = f"'{name}' {finding.message}"
+    return Problem(finding.code, message, place, finding.hint, severity=finding.severity, detail=finding.detail)
+
+
+def placed(error: PackageError, place: Position) -> Iterator[Problem]:
+    """Yield the problems of an error; those without a place get this one."""
+    return (errors.at(problem, place) for problem in error.problems)
+
+
+def is_wrong(problems: Iterable[Problem]) -> bool:
+    """Say whether a problem is an error."""
+    return any(problem.severity == "error" for problem in problems)
