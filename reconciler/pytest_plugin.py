@@ -179,7 +179,7 @@ class _Workshop:
         from reconciler.testing import jobs
 
         try:
-            job = jobs.job(self._ready, name)
+            job = jobs.manifest_job(self._ready, name)
             return runner.session(interpreter_for(job), job, timeout=self._timeout)
         except runner.FunctionError as error:
             _fail(error)

@@ -28,9 +28,10 @@ from reconciler.cli.support.options import (
 from reconciler.cli.support.output import counting, print_document, print_lines, write_foreign
 from reconciler.render import text
 from reconciler.testing import jobs
-from reconciler.testing.row_files import Output, Rows
+from reconciler.testing.result_files import ResultFile
+from reconciler.testing.row_files import RowFile
 from reconciler.testing.run_here import Bounds
-from reconciler.testing.values import shown
+from reconciler.testing.values import format_value
 from reconciler.workflow import deployment, planning
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def call(
     if rows and args:
         raise UsageError("E901", "ARGS and --input exclude each other", hint=Command("call", "--help"))
     manifest = loaded(options)
-    given = Rows(rows, str(rows), header=header) if rows else None
+    given = RowFile(rows, str(rows), header=header) if rows else None
     with connected(manifest) as target, tempfile.TemporaryDirectory(prefix="udfs-") as folder:
         job = jobs.deployed_job(manifest, target, function, Path(folder))
         if job is None:
@@ -119,7 +120,7 @@ def call(
 
 def _run(
     job: Job,
-    given: Rows | None,
+    given: RowFile | None,
     args: tuple[str, ...],
     output: Path | None,
     bounds: Bounds,
@@ -150,18 +151,18 @@ def _deliver(call: Call, output: Path | None, counted: Callable[[int], None], *,
     description = call.description
     if output is None:
         for batch in call.batches():
-            write_foreign("".join(f"{shown(value, as_json=as_json)}\n" for value in batch), sys.stdout)
+            write_foreign("".join(f"{format_value(value, as_json=as_json)}\n" for value in batch), sys.stdout)
             counted(len(batch))
         return
-    with Output(output, str(output), description.outputs) as file:
+    with ResultFile(output, str(output), description.outputs) as file:
         for batch in call.batches():
-            file.take(batch if description.kind == "udtf" else ((value,) for value in batch))
+            file.write_rows(batch if description.kind == "udtf" else ((value,) for value in batch))
             counted(len(batch))
 
 
-def _placed(told: UdfsError, error: FunctionError, given: Rows | None) -> UdfsError:
+def _placed(told: UdfsError, error: FunctionError, given: RowFile | None) -> UdfsError:
     """Add the place of the row in its file."""
-    if given is not None and error.row is not None and (place := given.place(error.row)):
+    if given is not None and error.row is not None and (place := given.position_of(error.row)):
         may_be_header = given.path.suffix.lower() == ".csv" and error.row == 0 and not given.header
         hint = "--header says that the first line names the columns" if may_be_header and not error.hint else error.hint
         told.problems = tuple(replace(one, at=place, hint=hint or None) for one in told.problems)

@@ -22,7 +22,8 @@ from reconciler.local.runner import RunnerError
 from reconciler.render import tests as tried
 from reconciler.render import text
 from reconciler.testing import jobs
-from reconciler.testing.run_here import Bounds, Case, Subject, Trial, Verdict, run
+from reconciler.testing.run_here import Bounds, LocalSubject, run_tests_here
+from reconciler.testing.trials import Case, Trial, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +60,7 @@ def test(options: Options, functions: tuple[str, ...], timeout: float, memory: i
     subjects = list(_subjects(ready, cases))
     trials: list[Trial] = []
     bounds = Bounds(timeout, memory * 1_000_000 if memory else None)
-    for done in run(subjects, bounds, threads=os.cpu_count() or 1, clock=time.perf_counter):
+    for done in run_tests_here(subjects, bounds, threads=os.cpu_count() or 1, clock=time.perf_counter):
         trials += done
         if options.format == "text":
             print_lines(map(tried.trial, done))
@@ -96,14 +97,14 @@ def _unknown(name: str, manifest: Loaded) -> Problem:
     return Problem("E720", f"the manifest has no function {quoted(name)}", hint=hint)
 
 
-def _subjects(ready: Prepared, chosen: list[tuple[Case, ...]]) -> Iterator[Subject]:
+def _subjects(ready: Prepared, chosen: list[tuple[Case, ...]]) -> Iterator[LocalSubject]:
     """Yield what is to be tried; each runtime's CPython is looked for once."""
     found: dict[tuple[str, bool], Interpreter | RunnerError] = {}
     for cases in chosen:
         try:
-            job = jobs.job(ready, cases[0].function)
+            job = jobs.manifest_job(ready, cases[0].function)
         except RunnerError as error:
-            yield Subject(cases, error)
+            yield LocalSubject(cases, error)
             continue
         kind = job.runtime, is_pure(job)
         if kind not in found:
@@ -112,7 +113,7 @@ def _subjects(ready: Prepared, chosen: list[tuple[Case, ...]]) -> Iterator[Subje
             except RunnerError as error:
                 found[kind] = error
         interpreter = found[kind]
-        yield Subject(cases, interpreter if isinstance(interpreter, RunnerError) else (interpreter, job))
+        yield LocalSubject(cases, interpreter if isinstance(interpreter, RunnerError) else (interpreter, job))
 
 
 def _tell(options: Options, manifest: Loaded, trials: list[Trial]) -> None:

@@ -22,7 +22,7 @@ from reconciler.core.plan import require_allowed
 from reconciler.render import tests as tried
 from reconciler.render import text
 from reconciler.testing import run_by_sql as verification
-from reconciler.testing.run_here import Verdict
+from reconciler.testing.trials import Verdict
 from reconciler.workflow import deployment, planning
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from reconciler.core.target import Target
     from reconciler.manifest.load import Loaded
     from reconciler.render.documents import VerifyDocument
-    from reconciler.testing.run_here import Case, Trial
+    from reconciler.testing.trials import Case, Trial
 
 R = TypeVar("R")
 
@@ -145,12 +145,12 @@ def _trials(manifest: Loaded, target: Target, cases: Sequence[tuple[Case, ...]])
         told = declared(manifest, name)
         signature = told[1] if told else None
         if name.lower() not in deployed:
-            yield from verification.absent(some)
+            yield from verification.fail_absent(some)
         elif told is None or signature is None:
-            yield from verification.unseen(some, "its signature is not to be seen in the source")
+            yield from verification.skip_tests(some, "its signature is not to be seen in the source")
         else:
-            subjects.append(verification.Subject(some, told[0].lower(), signature, deployed[name.lower()]))
-    yield from verification.run(
+            subjects.append(verification.SqlSubject(some, told[0].lower(), signature, deployed[name.lower()]))
+    yield from verification.run_tests_by_sql(
         subjects, lambda sql, settings: target.query(sql, settings, "a test"), time.perf_counter
     )
 
@@ -203,7 +203,7 @@ def _has_failed(trials: Sequence[Trial]) -> bool:
 
 def _is_wrong(one: Trial) -> bool:
     """Say whether a test failed of what is deployed."""
-    return one.verdict is Verdict.FAILED and not isinstance(one.error, verification.Absent)
+    return one.verdict is Verdict.FAILED and not isinstance(one.error, verification.FunctionAbsent)
 
 
 def _way_back(options: Options) -> str:

@@ -9,8 +9,8 @@ from reconciler.base.errors import Problem, count
 from reconciler.base.hints import Command, spell
 from reconciler.base.words import safe
 from reconciler.render.documents import TestDocument, TrialDocument, VerifyDocument
-from reconciler.testing.run_here import Verdict
-from reconciler.testing.values import shown
+from reconciler.testing.trials import Verdict
+from reconciler.testing.values import format_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from reconciler.core.plan import Destination
     from reconciler.render.text import Line
     from reconciler.testing.expectations import Mismatch
-    from reconciler.testing.run_here import Case, Trial
+    from reconciler.testing.trials import Case, Trial
 
 _LONGEST = 100
 _LOG_LINES = 40
@@ -193,7 +193,9 @@ def _literal(value: object) -> str:
     if isinstance(value, str):
         return _cut("'" + value.replace("'", "''") + "'")
     return _cut(
-        f"X'{value.hex()}'" if isinstance(value, bytes) else shown(value, as_json=isinstance(value, list | tuple))
+        f"X'{value.hex()}'"
+        if isinstance(value, bytes)
+        else format_value(value, as_json=isinstance(value, list | tuple))
     )
 
 

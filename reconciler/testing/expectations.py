@@ -1,5 +1,5 @@
 """
-Whether what a function gave is what its test says.
+Expectations: does a result equal what its test says?
 
 A test is written in YAML, which knows null, booleans, numbers, text, lists and mappings. What a function gives has the
 types of SQL, so each type has one way to be written down:
@@ -23,10 +23,12 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
-from reconciler.testing.values import shown
+from reconciler.testing.values import format_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from reconciler.manifest.model import Test
 
 RELATIVE, ABSOLUTE = 1e-9, 1e-12
 """How far apart two floats may be: as `math.isclose` takes it."""
@@ -45,7 +47,17 @@ class Mismatch:
     """What is wrong where the two values do not tell it."""
 
 
-def mismatch(expected: Any, actual: Any, where: str = "") -> Mismatch | None:
+def check_result(test: Test, kind: str, results: list[Any]) -> Mismatch | None:
+    """Compare what came of a test with what it says."""
+    result = results if kind == "udtf" or (kind == "udf" and test.rows is not None) else results[0]
+    if test.raises is not None:
+        return Mismatch("", None, result, f"{test.raises} is expected")
+    if kind == "udtf" and not (isinstance(test.returns, list) and all(isinstance(row, list) for row in test.returns)):
+        return Mismatch("", test.returns, result, "`returns` of a table function is a list of rows, each a list")
+    return find_mismatch(test.returns, result)
+
+
+def find_mismatch(expected: Any, actual: Any, where: str = "") -> Mismatch | None:
     """Return the first difference between what a test says and what was given, None if there is none."""
     match actual:
         case dict():
@@ -59,9 +71,9 @@ def mismatch(expected: Any, actual: Any, where: str = "") -> Mismatch | None:
 def _sequence(expected: Any, actual: Sequence[Any], where: str) -> Mismatch | None:
     if not isinstance(expected, list):
         return Mismatch(where, expected, actual)
-    for index, (one, other) in enumerate(zip(expected, actual, strict=False)):
-        if found := mismatch(one, other, f"{where}[{index}]"):
-            return found
+    for index, (want, have) in enumerate(zip(expected, actual, strict=False)):
+        if difference := find_mismatch(want, have, f"{where}[{index}]"):
+            return difference
     if len(expected) != len(actual):
         return Mismatch(where, expected, actual, f"a list of {len(expected)} is expected")
     return None
@@ -72,12 +84,12 @@ def _mapping(expected: Any, actual: Mapping[Any, Any], where: str) -> Mismatch |
         return _sequence(expected, list(actual.values()), where)
     if not isinstance(expected, dict):
         return Mismatch(where, expected, actual)
-    given = {shown(key): value for key, value in actual.items()}
-    if expected.keys() != given.keys():
+    values = {format_value(key): value for key, value in actual.items()}
+    if expected.keys() != values.keys():
         return Mismatch(where, expected, actual, f"the keys {', '.join(expected)} are expected")
     for key, value in expected.items():
-        if found := mismatch(value, given[key], f"{where}.{key}".lstrip(".")):
-            return found
+        if difference := find_mismatch(value, values[key], f"{where}.{key}".lstrip(".")):
+            return difference
     return None
 
 

@@ -14,7 +14,7 @@ from reconciler.base.hints import Command
 from reconciler.base.names import function_key, resource_key
 from reconciler.core.state import WITH_CONTENT, Function, Resource
 from reconciler.local.runner import Job, Json, ResourceFile, ResourceUnusable, Table
-from reconciler.testing.row_files import Rows
+from reconciler.testing.row_files import RowFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -38,20 +38,20 @@ class Fixture:
     """Something else whenever its file is."""
 
 
-def job(prepared: Prepared, name: str) -> Job:
+def manifest_job(prepared: Prepared, name: str) -> Job:
     """
     Return what runs a function of the manifest: the bytes and names that an apply would upload, without any target.
 
     Raises `ResourceUnusable` where that is not enough to run it here.
     """
-    found = prepared.desired[function_key(name)].object
-    assert isinstance(found, Function)
-    shipment = prepared.artifacts.shipments[found.name]
-    files = tuple(_at_hand(item, prepared.loaded) for item in shipment.items)
-    return Job(found.class_path, files, shipment.runtime.tag, shipment.runtime.machine)
+    function = prepared.desired[function_key(name)].object
+    assert isinstance(function, Function)
+    shipment = prepared.artifacts.shipments[function.name]
+    files = tuple(_resource_file(item, prepared.loaded) for item in shipment.items)
+    return Job(function.class_path, files, shipment.runtime.tag, shipment.runtime.machine)
 
 
-def _at_hand(item: Item, loaded: Loaded) -> ResourceFile:
+def _resource_file(item: Item, loaded: Loaded) -> ResourceFile:
     if item.type is None:
         raise ResourceUnusable(
             f"resource {item.reference} is in another project, and only what the manifest declares can be laid out here",
@@ -68,15 +68,15 @@ def deployed_job(loaded: Loaded, target: Target, name: str, folder: Path) -> Job
 
     What is run is what the service holds, not what the manifest says: `call` after `apply` proves the road.
     """
-    found = target.read_one(function_key(name))
-    if found is None:
+    live = target.read_one(function_key(name))
+    if live is None:
         return None
-    assert isinstance(found.object, Function)
+    assert isinstance(live.object, Function)
     files = tuple(
-        _download(ref, loaded, target, folder / str(index)) for index, ref in enumerate(found.object.resources)
+        _download(ref, loaded, target, folder / str(index)) for index, ref in enumerate(live.object.resources)
     )
     runtime = loaded.runtime_of(name)
-    return Job(found.object.class_path, files, runtime.tag, runtime.machine)
+    return Job(live.object.class_path, files, runtime.tag, runtime.machine)
 
 
 def _download(ref: Reference, loaded: Loaded, target: Target, path: Path) -> ResourceFile:
@@ -107,23 +107,23 @@ def _table(name: str, loaded: Loaded) -> ResourceFile:
     """Return a table resource with the rows of its fixture, if the manifest has one; the service is not asked for rows."""
     declared = loaded.spelled.get(name.lower())
     source = (loaded.manifest.resources[declared].table or "").lower() if declared else ""
-    fixtures = {known.lower(): one for known, one in loaded.manifest.tables.items()}
-    fixture = fixtures.get(source) or fixtures.get(source.rpartition(".")[2])
+    load_fixtures = {label.lower(): table for label, table in loaded.manifest.tables.items()}
+    fixture = load_fixtures.get(source) or load_fixtures.get(source.rpartition(".")[2])
     return ResourceFile(name, "table", None, _rows(fixture, loaded) if fixture else None)
 
 
 def _rows(fixture: model.Table, loaded: Loaded) -> Table:
     types, names, rows = tuple(fixture.columns.values()), tuple(fixture.columns), fixture.rows
     if fixture.file is not None:
-        shown = str(PurePath(loaded.at().file).parent / fixture.file)
-        file = Rows(loaded.file(fixture.file), shown, header=True)
+        label = str(PurePath(loaded.at().file).parent / fixture.file)
+        file = RowFile(loaded.file(fixture.file), label, header=True)
         return Table(types, lambda: file.read(types, names))
     return Table(types, lambda: ([Json(cell) for cell in row] for row in rows or ()))
 
 
-def fixtures(loaded: Loaded) -> dict[str, Fixture]:
+def load_fixtures(loaded: Loaded) -> dict[str, Fixture]:
     """Return the tables of the manifest, as they are called there."""
-    return {name: _fixture(one, loaded) for name, one in loaded.manifest.tables.items()}
+    return {name: _fixture(table, loaded) for name, table in loaded.manifest.tables.items()}
 
 
 def _fixture(declared: model.Table, loaded: Loaded) -> Fixture:

@@ -1,5 +1,5 @@
 """
-Rows in files: CSV, JSON Lines and Parquet, read for a function or for a table's fixture, and written with its results.
+Files of rows: CSV, JSON Lines and Parquet, read for a function or for a table's fixture.
 
 What a cell means depends on the type of its column, in the spelling of the signature (``bigint``, ``array<string>``):
 
@@ -7,30 +7,26 @@ What a cell means depends on the type of its column, in the spelling of the sign
 * JSON Lines: one array a line, read as JSON: null, numbers, text for dates, arrays and objects for ARRAY, MAP and STRUCT.
 * Parquet: the types of the file, by pyarrow, which comes with ``udfs[parquet]``.
 
-A file is streamed: memory does not grow with its rows. What is wrong with a row is told with the line it is on.
+A file is streamed: memory does not grow with its rows. A problem with a row names the line it is on.
 """
 
 from __future__ import annotations
 
 import csv
 import json
-import os
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from reconciler.base.errors import Position, UsageError, count
 from reconciler.local.runner import Json, Text
 from reconciler.manifest.model import ROW_FILES
 from reconciler.manifest.signature import Type, read
-from reconciler.testing.values import shown
+from reconciler.testing.arrow_values import column_values, import_pyarrow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-
-    from typing_extensions import Self
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
 NULL = "\\N"
 _TEXT = ("STRING", "CHAR", "VARCHAR", "BINARY")
@@ -39,7 +35,7 @@ _LONGEST = 10_000_000
 
 
 @dataclass(frozen=True)
-class Rows:
+class RowFile:
     """A file of rows."""
 
     path: Path
@@ -55,7 +51,7 @@ class Rows:
 
         With `names` the columns are found by name where the file has names, and come in the order of `names`.
         """
-        kinds = None if types is None else list(map(_one_type, types))
+        kinds = None if types is None else list(map(parse_type, types))
         match self.path.suffix.lower():
             case ".csv":
                 return self._csv(kinds, names)
@@ -65,7 +61,7 @@ class Rows:
                 return self._parquet(names)
         raise self.problem(f"'{self.name}' is no file of rows", hint=f"the name ends in {' '.join(ROW_FILES)}")
 
-    def place(self, row: int) -> Position | None:
+    def position_of(self, row: int) -> Position | None:
         """Return where a row begins, counted from 0; found by reading the file once more. None for Parquet."""
         if self.path.suffix.lower() == ".parquet":
             return None
@@ -114,16 +110,16 @@ class Rows:
                 elif len(cells) != len(readers):
                     raise self.problem(_wrong_width(len(cells), len(readers)), line)
                 else:
-                    yield [one(cell) for one, cell in zip(readers, cells, strict=True)]
+                    yield [reader(cell) for reader, cell in zip(readers, cells, strict=True)]
 
     def _order(self, header: list[str], names: Sequence[str] | None) -> list[int] | None:
         """Return at which place of a line each of `names` stands."""
         if names is None:
             return None
-        found = {name.strip().lower(): index for index, name in enumerate(header)}
-        if sorted(found) != sorted(name.lower() for name in names):
+        indexes = {name.strip().lower(): index for index, name in enumerate(header)}
+        if sorted(indexes) != sorted(name.lower() for name in names):
             raise self.problem("the first line does not name the columns", 1, f"expected: {','.join(names)}")
-        return [found[name.lower()] for name in names]
+        return [indexes[name.lower()] for name in names]
 
     def _lines(self, file: IO[str]) -> Iterator[tuple[int, str]]:
         try:
@@ -147,25 +143,25 @@ class Rows:
                 yield [Json(cell) for cell in row] if kinds is None else list(map(_from_json, row, kinds))
 
     def _parquet(self, names: Sequence[str] | None) -> Iterator[Sequence[object]]:
-        arrow = _pyarrow()
+        arrow = import_pyarrow()
         try:
             with arrow.parquet.ParquetFile(self.path) as file:
-                known = {name.lower(): name for name in file.schema_arrow.names}
-                missing = [name for name in names or () if name.lower() not in known]
+                spelling = {name.lower(): name for name in file.schema_arrow.names}
+                missing = [name for name in names or () if name.lower() not in spelling]
                 if missing:
                     raise self.problem(
-                        f"'{self.name}' has no column {', '.join(missing)}", hint=f"it has: {', '.join(known)}"
+                        f"'{self.name}' has no column {', '.join(missing)}", hint=f"it has: {', '.join(spelling)}"
                     )
-                wanted = None if names is None else [known[name.lower()] for name in names]
-                for batch in file.iter_batches(columns=wanted):
-                    columns = [_values(batch.column(name)) for name in wanted or batch.schema.names]
+                chosen_names = None if names is None else [spelling[name.lower()] for name in names]
+                for batch in file.iter_batches(columns=chosen_names):
+                    columns = [column_values(batch.column(name)) for name in chosen_names or batch.schema.names]
                     yield from zip(*columns, strict=True)
         except (OSError, arrow.ArrowException) as error:
             raise self.problem(f"'{self.name}' cannot be read: {error}") from error
 
 
-def _wrong_width(given: int, wanted: int) -> str:
-    return f"{count(given, 'value')} where {wanted} {'is' if wanted == 1 else 'are'} expected"
+def _wrong_width(actual: int, expected: int) -> str:
+    return f"{count(actual, 'value')} where {expected} {'is' if expected == 1 else 'are'} expected"
 
 
 def _reader(kind: Type) -> Callable[[str], object]:
@@ -190,185 +186,5 @@ def _from_json(value: Any, kind: Type) -> object:
     return value if value is None or is_plain or (kind.name == "DOUBLE" and isinstance(value, float)) else Json(value)
 
 
-def _pyarrow() -> Any:
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet
-    except ImportError:
-        raise UsageError(
-            "E723", "Parquet needs pyarrow, which is not installed", hint="pip install 'udfs[parquet]'"
-        ) from None
-    return pa
-
-
-def _values(column: Any) -> list[Any]:
-    """Return the values of a column; a map comes as a list of pairs."""
-    values = column.to_pylist()
-    return [_mapped(value, column.type) for value in values] if "map<" in str(column.type) else values
-
-
-def _mapped(value: Any, kind: Any) -> Any:
-    types = _pyarrow().types
-    if value is None:
-        return None
-    if types.is_map(kind):
-        return {_mapped(key, kind.key_type): _mapped(item, kind.item_type) for key, item in value}
-    if types.is_list(kind) or types.is_large_list(kind):
-        return [_mapped(item, kind.value_type) for item in value]
-    if types.is_struct(kind):
-        return {field.name: _mapped(value[field.name], field.type) for field in kind}
-    return value
-
-
-class Output:
-    """
-    A file of results, by the end of its name: written beside it, and put in its place when all is there.
-
-    ``with`` ends it; after an exception nothing is left, and what was at the place before still is.
-    """
-
-    def __init__(self, path: Path, name: str, types: Sequence[str] | None) -> None:
-        self._path = path
-        suffix = path.suffix.lower()
-        if suffix not in ROW_FILES:
-            hint = f"the name ends in {' '.join(ROW_FILES)}"
-            raise UsageError("E722", f"'{name}' is no file of rows", hint=hint)
-        handle, made = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        os.close(handle)
-        self._made = Path(made)
-        self._made.chmod(0o644)
-        try:
-            self._sink = _SINKS[suffix](self._made, types)
-        except BaseException:
-            self._made.unlink()
-            raise
-
-    def take(self, rows: Iterable[Sequence[object]]) -> None:
-        """Write rows."""
-        self._sink.take(rows)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        try:
-            self._sink.close()
-            if kind is None:
-                self._made.replace(self._path)
-        finally:
-            self._made.unlink(missing_ok=True)
-
-
-class _Csv:
-    def __init__(self, path: Path, types: Sequence[str] | None) -> None:
-        self._file = path.open("w", encoding="utf-8", newline="")
-        # A carriage return in a cell is quoted only where lines end in one, and ours do not.
-        self._writer = csv.writer(self, lineterminator="\r\n")
-
-    def write(self, line: str) -> None:
-        self._file.write(line[:-2] + "\n")
-
-    def take(self, rows: Iterable[Sequence[object]]) -> None:
-        self._writer.writerows([NULL if cell is None else shown(cell) for cell in row] for row in rows)
-
-    def close(self) -> None:
-        self._file.close()
-
-
-class _JsonLines:
-    def __init__(self, path: Path, types: Sequence[str] | None) -> None:
-        self._file = path.open("w", encoding="utf-8")
-
-    def take(self, rows: Iterable[Sequence[object]]) -> None:
-        self._file.writelines(shown(list(row), as_json=True) + "\n" for row in rows)
-
-    def close(self) -> None:
-        self._file.close()
-
-
-class _Parquet:
-    def __init__(self, path: Path, types: Sequence[str] | None) -> None:
-        self._arrow = _pyarrow()
-        # A table function without a signature gives strings [doc "Python UDTFs"], and how many the first row says.
-        self._types, self._path = types, path
-        self._writer: Any = None
-
-    def take(self, rows: Iterable[Sequence[object]]) -> None:
-        rows = list(rows)
-        if not rows and self._types is None:
-            return
-        width = len(rows[0]) if self._types is None else len(self._types)
-        columns = list(zip(*rows, strict=True)) or [()] * width
-        if self._writer is None:
-            types = self._types or ["string"] * width
-            fields = [(f"c{index}", _arrow_type(self._arrow, one)) for index, one in enumerate(map(_one_type, types))]
-            self._schema = self._arrow.schema(fields)
-            self._writer = self._arrow.parquet.ParquetWriter(self._path, self._schema)
-        arrays = [
-            self._arrow.array([_for_arrow(cell, field.type) for cell in column], field.type)
-            for column, field in zip(columns, self._schema, strict=True)
-        ]
-        self._writer.write_batch(self._arrow.record_batch(arrays, schema=self._schema))
-
-    def close(self) -> None:
-        if self._writer is None:
-            self.take([])
-        if self._writer is not None:
-            self._writer.close()
-
-
-_SINKS: dict[str, type[_Csv | _JsonLines | _Parquet]] = {
-    ".csv": _Csv,
-    ".jsonl": _JsonLines,
-    ".parquet": _Parquet,
-}
-
-
-def _one_type(text: str) -> Type:
+def parse_type(text: str) -> Type:
     return read(f"->{text}").outputs[0]
-
-
-def _arrow_type(arrow: Any, kind: Type) -> Any:
-    """Return pyarrow's name for a type of MaxCompute."""
-    inner = [_arrow_type(arrow, one) for one in kind.inner]
-    match kind.name:
-        case "BIGINT":
-            return arrow.int64()
-        case "TINYINT" | "SMALLINT" | "INT":
-            return {"TINYINT": arrow.int8, "SMALLINT": arrow.int16, "INT": arrow.int32}[kind.name]()
-        case "DOUBLE":
-            return arrow.float64()
-        case "FLOAT":
-            return arrow.float32()
-        case "BOOLEAN":
-            return arrow.bool_()
-        case "BINARY":
-            return arrow.binary()
-        case "DATE":
-            return arrow.date32()
-        case "DATETIME" | "TIMESTAMP":
-            return arrow.timestamp("us")
-        case "DECIMAL":
-            return arrow.decimal128(*(kind.parameters or (38, 18)))
-        case "ARRAY":
-            return arrow.list_(inner[0])
-        case "MAP":
-            return arrow.map_(*inner)
-        case "STRUCT":
-            return arrow.struct(list(zip(kind.fields, inner, strict=True)))
-        case _:
-            return arrow.string()
-
-
-def _for_arrow(value: Any, kind: Any) -> Any:
-    """Return a value as pyarrow takes it: a map as a list of pairs."""
-    types = _pyarrow().types
-    if value is None:
-        return None
-    if types.is_map(kind):
-        return [(_for_arrow(key, kind.key_type), _for_arrow(item, kind.item_type)) for key, item in value.items()]
-    if types.is_list(kind):
-        return [_for_arrow(item, kind.value_type) for item in value]
-    if types.is_struct(kind):
-        return {field.name: _for_arrow(value[field.name], field.type) for field in kind}
-    return value

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 from reconciler.base.errors import UdfsError
 from reconciler.base.hints import Command
 from reconciler.local import runner
-from reconciler.testing.run_here import Case, Trial, Verdict, judged
-from reconciler.testing.sql_literals import Unwritable, literal, read, readable
+from reconciler.testing.expectations import check_result
+from reconciler.testing.sql_literals import NoLiteral, sql_literal
+from reconciler.testing.sql_results import csv_expression, read_cell
+from reconciler.testing.trials import Case, Trial, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -33,12 +35,12 @@ _COLUMNS = 100
 """Calls in one statement."""
 
 
-class Absent(runner.RunnerError):
+class FunctionAbsent(runner.RunnerError):
     """The function is not in the project."""
 
 
 @dataclass(frozen=True)
-class Subject:
+class SqlSubject:
     """A function with its tests, and what its source says of it."""
 
     cases: tuple[Case, ...]
@@ -72,7 +74,7 @@ class _Call:
 
     def column(self) -> str:
         """Return the call, if it `is_single`, as an expression."""
-        return readable(f"{self.case.function}({', '.join(self.arguments[0])})", self.outputs[0])
+        return csv_expression(f"{self.case.function}({', '.join(self.arguments[0])})", self.outputs[0])
 
     def select(self, number: int) -> str:
         """Return a SELECT of the number of the test, the number of the row, and a value; or of what is forwarded."""
@@ -80,83 +82,85 @@ class _Call:
         call = f"{self.case.function}({', '.join(names)})"
         if self.kind == "udtf":
             columns = ", ".join(f"o{index}" for index in range(len(self.outputs)))
-            shown = ", ".join(readable(f"o{index}", kind) for index, kind in enumerate(self.outputs))
-            return f"SELECT {shown} FROM (SELECT {call} AS ({columns}) FROM {self._rows(names)}) forwarded"
+            expressions = ", ".join(csv_expression(f"o{index}", kind) for index, kind in enumerate(self.outputs))
+            return f"SELECT {expressions} FROM (SELECT {call} AS ({columns}) FROM {self._rows(names)}) forwarded"
         index = "0" if self.kind == "udaf" else "i"
-        return f"SELECT {number} AS test, {index} AS i, {readable(call, self.outputs[0])} AS value FROM {self._rows(names)}"
+        return f"SELECT {number} AS test, {index} AS i, {csv_expression(call, self.outputs[0])} AS value FROM {self._rows(names)}"
 
     def _rows(self, names: list[str]) -> str:
         """Return a table of the arguments. Of one row of a UDTF too; of no row, by a condition."""
         columns = ["i", *names]
         rows = [[str(index), *row] for index, row in enumerate(self.arguments)]
-        nothing = not rows
-        if nothing:
-            rows = [["0", *(literal(None, kind) for kind in self.inputs)]]
-        selects = [", ".join(f"{one} AS {name}" for one, name in zip(row, columns, strict=True)) for row in rows]
-        table = " UNION ALL ".join(f"SELECT {one}" for one in selects)
-        return f"({table}) given{' WHERE 1 = 0' if nothing else ''}"
+        is_empty = not rows
+        if is_empty:
+            rows = [["0", *(sql_literal(None, kind) for kind in self.inputs)]]
+        selects = [", ".join(f"{text} AS {name}" for text, name in zip(row, columns, strict=True)) for row in rows]
+        table = " UNION ALL ".join(f"SELECT {text}" for text in selects)
+        return f"({table}) given{' WHERE 1 = 0' if is_empty else ''}"
 
 
-def run(subjects: Sequence[Subject], ask: Ask, clock: Callable[[], float]) -> Iterator[Trial]:
+def run_tests_by_sql(subjects: Sequence[SqlSubject], ask: Ask, clock: Callable[[], float]) -> Iterator[Trial]:
     """Yield the trials of all subjects, as they come; the order is that of the statements."""
     calls: list[_Call] = []
-    for one in subjects:
-        for case in one.cases:
+    for subject in subjects:
+        for case in subject.cases:
             try:
-                calls.append(_call(case, one))
-            except Unwritable as error:
-                yield _not_run(case, str(error))
+                calls.append(_call(case, subject))
+            except NoLiteral as error:
+                yield _skip(case, str(error))
     for group in _groups(calls):
         yield from _ask(group, ask, clock)
 
 
-def unseen(cases: Iterable[Case], why: str) -> Iterator[Trial]:
+def skip_tests(cases: Iterable[Case], why: str) -> Iterator[Trial]:
     """Yield the trials of tests that cannot be said in SQL."""
     for case in cases:
-        yield _not_run(case, why)
+        yield _skip(case, why)
 
 
-def absent(cases: Iterable[Case]) -> Iterator[Trial]:
+def fail_absent(cases: Iterable[Case]) -> Iterator[Trial]:
     """Yield the trials of a function that is not in the project."""
     for case in cases:
-        yield Trial(case, Verdict.FAILED, error=Absent("the function is not in the project"), hint=Command("apply"))
+        yield Trial(
+            case, Verdict.FAILED, error=FunctionAbsent("the function is not in the project"), hint=Command("apply")
+        )
 
 
-def _not_run(case: Case, why: str) -> Trial:
+def _skip(case: Case, why: str) -> Trial:
     return Trial(case, Verdict.NOT_RUN, error=runner.RunnerError(why))
 
 
-def _call(case: Case, subject: Subject) -> _Call:
+def _call(case: Case, subject: SqlSubject) -> _Call:
     for kind in subject.signature.outputs:
-        if kind.inner and any(one.name == "BINARY" for one in kind.all):
-            raise Unwritable(f"SQL has no form in which BINARY inside of {kind.name} comes back whole")
+        if kind.inner and any(part.name == "BINARY" for part in kind.all):
+            raise NoLiteral(f"SQL has no form in which BINARY inside of {kind.name} comes back whole")
     rows = case.test.input
-    taken = subject.signature.arguments
-    if taken is None:
-        raise Unwritable("its signature takes any arguments, so that the types of these are not known")
+    types = subject.signature.arguments
+    if types is None:
+        raise NoLiteral("its signature takes any arguments, so that the types of these are not known")
     for row in rows:
-        if len(row) != len(taken):
-            raise Unwritable(f"{len(row)} arguments are given where {len(taken)} are taken")
-    written = tuple(tuple(literal(value, kind) for value, kind in zip(row, taken, strict=True)) for row in rows)
-    return _Call(case, subject.kind, subject.signature.outputs, subject.settings, written, taken)
+        if len(row) != len(types):
+            raise NoLiteral(f"{len(row)} arguments are given where {len(types)} are taken")
+    literals = tuple(tuple(sql_literal(value, kind) for value, kind in zip(row, types, strict=True)) for row in rows)
+    return _Call(case, subject.kind, subject.signature.outputs, subject.settings, literals, types)
 
 
 def _groups(calls: Iterable[_Call]) -> Iterator[list[_Call]]:
     """Yield calls that one statement can make."""
-    together: dict[tuple[object, ...], list[_Call]] = defaultdict(list)
+    groups: dict[tuple[object, ...], list[_Call]] = defaultdict(list)
     for number, call in enumerate(calls):
         if call.stands_alone:
-            together[call.settings, number].append(call)
+            groups[call.settings, number].append(call)
         elif call.is_single:
-            together[call.settings, "single"].append(call)
+            groups[call.settings, "single"].append(call)
         else:
-            together[call.settings, str(call.outputs[0])].append(call)
-    for group in together.values():
+            groups[call.settings, str(call.outputs[0])].append(call)
+    for group in groups.values():
         for start in range(0, len(group), _COLUMNS):
             yield group[start : start + _COLUMNS]
 
 
-def statement(group: Sequence[_Call]) -> str:
+def render_statement(group: Sequence[_Call]) -> str:
     """Return the statement that makes some calls."""
     if group[0].is_single:
         return "SELECT " + ", ".join(f"{call.column()} AS t{number}" for number, call in enumerate(group))
@@ -166,64 +170,66 @@ def statement(group: Sequence[_Call]) -> str:
 def _ask(group: list[_Call], ask: Ask, clock: Callable[[], float]) -> Iterator[Trial]:
     started = clock()
     try:
-        answer = ask(statement(group), dict(group[0].settings))
+        answer = ask(render_statement(group), dict(group[0].settings))
     except UdfsError as error:
         if error.exit_code == 4 or error.problems[0].code.startswith("E60"):
             raise  # the service is not there, or wants nobody: that is no test's failure
         if len(group) > 1:
-            for one in group:
-                yield from _ask([one], ask, clock)
+            for single in group:
+                yield from _ask([single], ask, clock)
             return
-        yield _failed(group[0].case, error, clock() - started)
+        yield _failure_trial(group[0].case, error, clock() - started)
         return
     seconds = (clock() - started) / len(group)
     for number, call in enumerate(group):
-        yield _judged(call, number, answer, seconds)
+        yield _check_call(call, number, answer, seconds)
 
 
-def _judged(call: _Call, number: int, answer: Answer, seconds: float) -> Trial:
+def _check_call(call: _Call, number: int, answer: Answer, seconds: float) -> Trial:
     try:
-        given = list(_given(call, number, answer))
+        values = list(_read_results(call, number, answer))
     except (ValueError, ArithmeticError, IndexError) as error:
         failure = runner.RunnerError(f"the result cannot be read: {error}")
         return Trial(call.case, Verdict.FAILED, seconds, error=failure)
     if call.kind != "udtf" and call.outputs[0].name == "FLOAT":
         expected = call.case.test.returns
-        given = [
-            _of_32_bits(*pair)
-            for pair in zip(given, expected if isinstance(expected, list) else [expected], strict=False)
+        values = [
+            _round_to_32_bits(*pair)
+            for pair in zip(values, expected if isinstance(expected, list) else [expected], strict=False)
         ]
-    difference = judged(call.case.test, call.kind, given)
+    difference = check_result(call.case.test, call.kind, values)
     return Trial(call.case, Verdict.FAILED if difference else Verdict.PASSED, seconds, difference=difference)
 
 
-def _of_32_bits(given: Any, expected: Any) -> Any:
+def _round_to_32_bits(actual: Any, expected: Any) -> Any:
     """Return a FLOAT as a test has it, which may have more digits, if they are one number in 32 bits."""
     same = (
-        isinstance(given, float) and type(expected) in (int, float) and c_float(given).value == c_float(expected).value
+        isinstance(actual, float)
+        and type(expected) in (int, float)
+        and c_float(actual).value == c_float(expected).value
     )
-    return float(expected) if same else given
+    return float(expected) if same else actual
 
 
-def _given(call: _Call, number: int, answer: Answer) -> Iterator[Any]:
+def _read_results(call: _Call, number: int, answer: Answer) -> Iterator[Any]:
     """Yield the values that an answer has of a call."""
     if call.is_single:
-        yield read(answer.rows[0][number], call.outputs[0])
+        yield read_cell(answer.rows[0][number], call.outputs[0])
     elif call.kind == "udtf":
         for row in answer.rows:
-            yield [read(cell, kind) for cell, kind in zip(row, call.outputs, strict=True)]
+            yield [read_cell(cell, kind) for cell, kind in zip(row, call.outputs, strict=True)]
     else:
         mine = [row for row in answer.rows if row[0] == str(number)]
         for row in sorted(mine, key=lambda row: int(row[1] or 0)):
-            yield read(row[2], call.outputs[0])
+            yield read_cell(row[2], call.outputs[0])
 
 
-def _failed(case: Case, error: UdfsError, seconds: float) -> Trial:
+def _failure_trial(case: Case, error: UdfsError, seconds: float) -> Trial:
     """Return what a failure means, which may be what the test expects."""
     problem = error.problems[0]
-    told = "\n".join((problem.message, *problem.detail))
+    text = "\n".join((problem.message, *problem.detail))
     expected = case.test.raises
-    if expected is not None and problem.code == "E702" and expected in told:
+    if expected is not None and problem.code == "E702" and expected in text:
         return Trial(case, Verdict.PASSED, seconds)
     failure = runner.RunnerError(problem.message.removeprefix("the statement failed, "))
     return Trial(case, Verdict.FAILED, seconds, error=failure, traceback="\n".join(problem.detail), hint=problem.hint)

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 
-def shown(value: object, *, as_json: bool = False) -> str:
+def format_value(value: object, *, as_json: bool = False) -> str:
     """
     Return one result as a line: NULL, plain text, numbers as Python writes them, everything else as JSON.
 
@@ -18,7 +18,7 @@ def shown(value: object, *, as_json: bool = False) -> str:
     if as_json:
         return json.dumps(value, default=_plain, ensure_ascii=False)
     if isinstance(value, tuple) and not hasattr(value, "_fields"):
-        return "\t".join(shown(column) for column in value)
+        return "\t".join(format_value(column) for column in value)
     if value is None:
         return "NULL"
     if isinstance(value, str):

@@ -15,7 +15,7 @@ import pytest
 from reconciler.cli.entry import run
 from reconciler.local.runner import InterpreterNotFound, locate
 from reconciler.manifest.load import load
-from reconciler.testing.values import shown
+from reconciler.testing.values import format_value
 
 if TYPE_CHECKING:
     from reconciler.manifest.load import Loaded
@@ -70,10 +70,10 @@ def test_example_goes_round(example: Loaded, capsys: pytest.CaptureFixture[str])
     assert run(["test"]) == 0
     assert capsys.readouterr().out.count("  ok  ") == len(tests)
     for name, test in tests:
-        arguments = ["NULL" if value is None else shown(value) for value in test.args]
+        arguments = ["NULL" if value is None else format_value(value) for value in test.args]
         code = run(["call", name, *arguments])
         told = capsys.readouterr()
-        assert (code, told.out) == (0, shown(test.returns) + "\n"), told.err
+        assert (code, told.out) == (0, format_value(test.returns) + "\n"), told.err
     assert run(["destroy", "--yes"]) == 0
     assert run(["show"]) == 0
     assert "has no function" in capsys.readouterr().out

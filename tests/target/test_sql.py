@@ -17,8 +17,9 @@ from reconciler.targets.maxcompute.queries import called, settings_of
 from reconciler.targets.maxcompute.queries import read as read_query
 from reconciler.targets.maxcompute.signing import Credentials
 from reconciler.targets.maxcompute.target import MaxCompute
-from reconciler.testing.expectations import mismatch
-from reconciler.testing.sql_literals import Unwritable, literal, read, readable
+from reconciler.testing.expectations import find_mismatch
+from reconciler.testing.sql_literals import NoLiteral, sql_literal
+from reconciler.testing.sql_results import csv_expression, read_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,11 +59,11 @@ def target(tmp_path: Path) -> Iterator[MaxCompute]:
     max_examples=6, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_what_is_written_is_what_is_read(target: MaxCompute, values: tuple[Any, ...]) -> None:
-    columns = [readable(literal(value, kind), kind) for value, kind in zip(values, KINDS, strict=True)]
+    columns = [csv_expression(sql_literal(value, kind), kind) for value, kind in zip(values, KINDS, strict=True)]
     answer = target.query(f"SELECT {', '.join(columns)}", {}, "a test")
     [row] = answer.rows
     for value, cell, kind in zip(values, row, KINDS, strict=True):
-        assert mismatch(value, read(cell, kind)) is None, kind
+        assert find_mismatch(value, read_cell(cell, kind)) is None, kind
 
 
 @pytest.mark.parametrize(
@@ -70,8 +71,8 @@ def test_what_is_written_is_what_is_read(target: MaxCompute, values: tuple[Any, 
     [("x", "array<bigint>"), ([1], "bigint"), ({"z": 1}, "struct<x:bigint>"), (1, "string"), ("?", "boolean")],
 )
 def test_what_is_none_of_its_type_is_not_written(value: Any, kind: str) -> None:
-    with pytest.raises(Unwritable):
-        literal(value, signature(f"->{kind}").outputs[0])
+    with pytest.raises(NoLiteral):
+        sql_literal(value, signature(f"->{kind}").outputs[0])
 
 
 def test_set_lines_are_taken_off_and_places_stay() -> None:

@@ -317,10 +317,10 @@ def _local_server(manifest: Loaded) -> Server:
 def provide_tables(server: Server, manifest: Loaded) -> None:
     """Give the local service the manifest's `tables:`, in the project of its target."""
     from reconciler.local import Table
-    from reconciler.testing.jobs import fixtures
+    from reconciler.testing.jobs import load_fixtures
 
     if manifest.manifest.tables:
-        for name, one in fixtures(manifest).items():
+        for name, one in load_fixtures(manifest).items():
             server.provide_table(manifest.target.project, name, Table(one.columns, one.rows, one.version))
 
 

@@ -17,7 +17,7 @@ from reconciler.core.diff import Cause
 from reconciler.core.plan import make
 from reconciler.core.state import Function, Live, Marker, Resource, read_comment, write_comment
 from reconciler.render import text
-from reconciler.testing.values import shown
+from reconciler.testing.values import format_value
 from tests.unit.core.states import HERE, NOON, STACK, function, live, marker, resource, state, there, wanted
 
 
@@ -195,8 +195,8 @@ Point = namedtuple("Point", "x y")
     ],
 )
 def test_values_are_shown_as_sql_would(value: object, told: str, document: str) -> None:
-    assert shown(value) == told
-    assert shown(value, as_json=True) == document
+    assert format_value(value) == told
+    assert format_value(value, as_json=True) == document
 
 
 def test_a_function_without_a_known_owner_is_shown_all_the_same() -> None:

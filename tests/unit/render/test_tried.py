@@ -11,8 +11,8 @@ from reconciler.base.errors import Position
 from reconciler.local.runner import FunctionRaised, RunnerError
 from reconciler.manifest import model
 from reconciler.render import tests as tried
-from reconciler.testing.expectations import mismatch
-from reconciler.testing.run_here import Case, Trial, Verdict
+from reconciler.testing.expectations import find_mismatch
+from reconciler.testing.trials import Case, Trial, Verdict
 
 ANYTHING = st.text(st.characters(), max_size=30)
 
@@ -31,7 +31,7 @@ def test_a_report_is_well_formed_whatever_was_printed(text: str) -> None:
     trials = [
         Trial(case(1), Verdict.PASSED),
         failed(text),
-        Trial(case(text), Verdict.FAILED, difference=mismatch(text, [text])),
+        Trial(case(text), Verdict.FAILED, difference=find_mismatch(text, [text])),
         Trial(case(text), Verdict.NOT_RUN, error=RunnerError(text)),
     ]
     (suite,) = ET.fromstring(tried.junit("s", trials).encode())

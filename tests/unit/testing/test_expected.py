@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.testing.expectations import Mismatch, mismatch
+from reconciler.testing.expectations import Mismatch, find_mismatch
 
 MOMENT = dt.datetime(2026, 5, 1, 12, 30)  # noqa: DTZ001 - DATETIME has no time zone
 
@@ -76,12 +76,12 @@ APART: list[tuple[Any, Any, str]] = [
 
 @pytest.mark.parametrize(("expected", "actual"), ALIKE, ids=lambda value: repr(value)[:40])
 def test_a_result_is_as_its_test_says(expected: object, actual: object) -> None:
-    assert mismatch(expected, actual) is None
+    assert find_mismatch(expected, actual) is None
 
 
 @pytest.mark.parametrize(("expected", "actual", "where"), APART, ids=lambda value: repr(value)[:40])
 def test_the_first_place_that_differs_is_named(expected: object, actual: object, where: str) -> None:
-    found = mismatch(expected, actual)
+    found = find_mismatch(expected, actual)
     assert isinstance(found, Mismatch)
     assert found.where == where
 
@@ -95,11 +95,11 @@ plain = st.recursive(
 
 @given(plain)
 def test_every_value_that_yaml_can_say_is_as_itself(value: object) -> None:
-    assert mismatch(value, value) is None
+    assert find_mismatch(value, value) is None
 
 
 @given(plain)
 def test_what_differs_behind_any_value_is_found(value: object) -> None:
-    found = mismatch([value, {"a": [0]}], [value, {"a": [1]}])
+    found = find_mismatch([value, {"a": [0]}], [value, {"a": [1]}])
     assert found is not None
     assert (found.where, found.expected, found.actual) == ("[1].a[0]", 0, 1)

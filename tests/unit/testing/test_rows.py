@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from reconciler.base.errors import UsageError
 from reconciler.local.runner import Json, Text
-from reconciler.testing.row_files import NULL, Output, Rows
+from reconciler.testing.result_files import ResultFile
+from reconciler.testing.row_files import NULL, RowFile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,14 +32,14 @@ ROWS = st.lists(
 TYPES = ("bigint", "string", "double")
 
 
-def rows(path: Path, *, header: bool = False) -> Rows:
-    return Rows(path, path.name, header=header)
+def rows(path: Path, *, header: bool = False) -> RowFile:
+    return RowFile(path, path.name, header=header)
 
 
-def written(path: Path, given: list[tuple[Any, ...]], types: tuple[str, ...] | None = TYPES) -> Rows:
-    with Output(path, path.name, types) as file:
-        file.take(given[:1])
-        file.take(given[1:])
+def written(path: Path, given: list[tuple[Any, ...]], types: tuple[str, ...] | None = TYPES) -> RowFile:
+    with ResultFile(path, path.name, types) as file:
+        file.write_rows(given[:1])
+        file.write_rows(given[1:])
     return rows(path)
 
 
@@ -141,26 +142,26 @@ def test_the_place_of_a_row_is_where_it_begins(tmp_path: Path, cells: list[str])
             file.flush()
             begins.append(1 + path.read_text().count("\n"))
             write([cell])
-    assert [str(rows(path, header=True).place(row)) for row in range(len(cells))] == [
+    assert [str(rows(path, header=True).position_of(row)) for row in range(len(cells))] == [
         f"r.csv:{one}:1" for one in begins
     ]
 
 
 def test_a_row_that_is_not_there_has_no_place(tmp_path: Path) -> None:
     (tmp_path / "r.jsonl").write_text("[1]\n\n[2]\n")
-    assert str(rows(tmp_path / "r.jsonl").place(1)) == "r.jsonl:3:1"
-    assert rows(tmp_path / "r.jsonl").place(2) is None
-    assert rows(tmp_path / "r.parquet").place(0) is None
+    assert str(rows(tmp_path / "r.jsonl").position_of(1)) == "r.jsonl:3:1"
+    assert rows(tmp_path / "r.jsonl").position_of(2) is None
+    assert rows(tmp_path / "r.parquet").position_of(0) is None
 
 
 def test_a_result_takes_its_place_when_it_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
     path.write_text("what was there\n")
-    with pytest.raises(TypeError), Output(path, "r.jsonl", TYPES) as file:
-        file.take([(1, "x", 0.5), None])  # type: ignore[list-item]
+    with pytest.raises(TypeError), ResultFile(path, "r.jsonl", TYPES) as file:
+        file.write_rows([(1, "x", 0.5), None])  # type: ignore[list-item]
     assert path.read_text() == "what was there\n"
     assert list(tmp_path.iterdir()) == [path]
     written(path, [(1, "é", None)])
     assert json.loads(path.read_text()) == [1, "é", None]
     with pytest.raises(UsageError, match="is no file of rows"):
-        Output(tmp_path / "r.txt", "r.txt", TYPES)
+        ResultFile(tmp_path / "r.txt", "r.txt", TYPES)

@@ -1,0 +1,86 @@
+"""Values and types as pyarrow has them; it is imported only where Parquet is read or written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from reconciler.base.errors import UsageError
+
+if TYPE_CHECKING:
+    from reconciler.manifest.signature import Type
+
+
+def import_pyarrow() -> Any:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet
+    except ImportError:
+        raise UsageError(
+            "E723", "Parquet needs pyarrow, which is not installed", hint="pip install 'udfs[parquet]'"
+        ) from None
+    return pa
+
+
+def column_values(column: Any) -> list[Any]:
+    """Return the values of a column; a map comes as a list of pairs."""
+    values = column.to_pylist()
+    return [_from_arrow(value, column.type) for value in values] if "map<" in str(column.type) else values
+
+
+def _from_arrow(value: Any, kind: Any) -> Any:
+    types = import_pyarrow().types
+    if value is None:
+        return None
+    if types.is_map(kind):
+        return {_from_arrow(key, kind.key_type): _from_arrow(item, kind.item_type) for key, item in value}
+    if types.is_list(kind) or types.is_large_list(kind):
+        return [_from_arrow(item, kind.value_type) for item in value]
+    if types.is_struct(kind):
+        return {field.name: _from_arrow(value[field.name], field.type) for field in kind}
+    return value
+
+
+def arrow_type(arrow: Any, kind: Type) -> Any:
+    """Return pyarrow's name for a type of MaxCompute."""
+    inner = [arrow_type(arrow, one) for one in kind.inner]
+    match kind.name:
+        case "BIGINT":
+            return arrow.int64()
+        case "TINYINT" | "SMALLINT" | "INT":
+            return {"TINYINT": arrow.int8, "SMALLINT": arrow.int16, "INT": arrow.int32}[kind.name]()
+        case "DOUBLE":
+            return arrow.float64()
+        case "FLOAT":
+            return arrow.float32()
+        case "BOOLEAN":
+            return arrow.bool_()
+        case "BINARY":
+            return arrow.binary()
+        case "DATE":
+            return arrow.date32()
+        case "DATETIME" | "TIMESTAMP":
+            return arrow.timestamp("us")
+        case "DECIMAL":
+            return arrow.decimal128(*(kind.parameters or (38, 18)))
+        case "ARRAY":
+            return arrow.list_(inner[0])
+        case "MAP":
+            return arrow.map_(*inner)
+        case "STRUCT":
+            return arrow.struct(list(zip(kind.fields, inner, strict=True)))
+        case _:
+            return arrow.string()
+
+
+def to_arrow(value: Any, kind: Any) -> Any:
+    """Return a value as pyarrow takes it: a map as a list of pairs."""
+    types = import_pyarrow().types
+    if value is None:
+        return None
+    if types.is_map(kind):
+        return [(to_arrow(key, kind.key_type), to_arrow(item, kind.item_type)) for key, item in value.items()]
+    if types.is_list(kind):
+        return [to_arrow(item, kind.value_type) for item in value]
+    if types.is_struct(kind):
+        return {field.name: to_arrow(value[field.name], field.type) for field in kind}
+    return value
