@@ -16,7 +16,6 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from reconciler.base.errors import Problem
-from reconciler.core.state import Resource
 from reconciler.manifest.policy_file import DAYS, bytes_of, moment_of, time_of
 
 if TYPE_CHECKING:
@@ -116,9 +115,9 @@ def _sizes(desired: DesiredState, rules: Rules) -> Iterator[Problem]:
     allowed = rules.policy.max_size
     most = bytes_of(allowed) if allowed else None
     for key, want in sorted(desired.items()):
-        if most is not None and isinstance(want.object, Resource) and want.object.size > most:
+        if most is not None and (size := want.object.kind.size(want.object)) > most:
             hint = f"{rules.at('max_size')} allows {allowed}"
-            yield Problem("E534", f"{key} has {want.object.size:,} bytes", at=want.origin, hint=hint)
+            yield Problem("E534", f"{key} has {size:,} bytes", at=want.origin, hint=hint)
 
 
 def _packages(loaded: Loaded, artifacts: Artifacts, rules: Rules) -> Iterator[Problem]:

@@ -13,7 +13,6 @@ import click
 
 from reconciler.base.errors import UdfsError, UsageError
 from reconciler.base.hints import Command
-from reconciler.base.names import function_key
 from reconciler.base.words import safe
 from reconciler.cli.support.interpreter import explained, interpreter_for
 from reconciler.cli.support.options import (
@@ -27,6 +26,7 @@ from reconciler.cli.support.options import (
 )
 from reconciler.cli.support.output import counting, print_document, print_lines, write_foreign
 from reconciler.render import text
+from reconciler.targets.maxcompute.objects import function_key
 from reconciler.testing import jobs
 from reconciler.testing.result_files import ResultFile
 from reconciler.testing.row_files import RowFile

@@ -65,9 +65,10 @@ def dump(options: Options, refresh: str, out: Path | None) -> int:
 def dumped(file: Path, manifest: Loaded) -> Reading:
     """Return the reading that a dump holds, and tell how old it is."""
     from reconciler.engine import dump as dumps
+    from reconciler.targets.maxcompute.objects import CATALOG
 
-    told = dumps.read(read_whole(file), str(file))
-    reading = dumps.reading_of(told, manifest.manifest.stack, planning.destination(manifest), str(file))
+    told = dumps.read(read_whole(file), str(file), CATALOG)
+    reading = dumps.reading_of(told, manifest.manifest.stack, planning.destination(manifest), str(file), CATALOG)
     note(f"planning against {file}, written on {told.taken:%Y-%m-%d %H:%MZ}")
     return reading
 
@@ -86,8 +87,9 @@ def save(made: Plan, reading: Reading, out: Path, manifest: str, allow_deletes: 
 def saved_plan(file: Path) -> Saved:
     """Read a saved plan."""
     from reconciler.engine import saved_plan as saved
+    from reconciler.targets.maxcompute.objects import CATALOG
 
-    return saved.read(read_whole(file), str(file))
+    return saved.read(read_whole(file), str(file), CATALOG)
 
 
 def aimed(options: Options, found: Saved) -> Options:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+from functools import partial
 from importlib import metadata, resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -116,7 +117,10 @@ def schema(document: Literal["udfs.yaml", "policy.yaml", "plan.json"]) -> int:
     elif document == "policy.yaml":
         from reconciler.manifest.policy_file import policy_schema as made
     else:
-        from reconciler.render.documents import schema as made
+        from reconciler.engine.plan_file import plan_schema
+        from reconciler.targets.maxcompute.objects import CATALOG
+
+        made = partial(plan_schema, CATALOG)
     print(json.dumps(made(), indent=2))
     return 0
 
@@ -150,7 +154,7 @@ def completion(shell: str) -> int:
     """Print a completion script: `udfs completion bash >> ~/.bashrc`, or for zsh or fish."""
     from click.shell_completion import get_completion_class
 
-    from reconciler.cli.group import group
+    from reconciler.cli import group
 
     kind = get_completion_class(shell)
     assert kind is not None

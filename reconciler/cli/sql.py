@@ -12,6 +12,7 @@ from reconciler.base.errors import UsageError, count
 from reconciler.base.hints import Command
 from reconciler.cli.support.options import Options, command, connected, loaded, query_options, require_sql
 from reconciler.cli.support.output import note, print_document, print_lines
+from reconciler.core.target import require_querying
 from reconciler.render import query as asked
 from reconciler.targets.maxcompute import queries
 from reconciler.workflow import deployment, planning
@@ -42,7 +43,7 @@ def sql(options: Options, query: str | None) -> int:
         if options.format == "text":
             for name, value in needed.items():
                 note(f"SET {name}={value};  for {', '.join(functions)}")
-        answer = target.query(asked_for.sql, {**needed, **asked_for.settings}, SHOWN)
+        answer = require_querying(target).query(asked_for.sql, {**needed, **asked_for.settings}, SHOWN)
     match options.format:
         case "json":
             print_document(asked.document(answer, needed, planning.destination(manifest)))

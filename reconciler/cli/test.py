@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.base.errors import InterpreterError, Problem, TestsFailed, UsageError
-from reconciler.base.names import function_key
 from reconciler.base.wording import did_you_mean, quoted
 from reconciler.cli.dump import write_whole
 from reconciler.cli.support.interpreter import explained, interpreter_for, is_pure
@@ -21,6 +20,7 @@ from reconciler.cli.support.output import quoted as as_quoted
 from reconciler.local.runner import RunnerError
 from reconciler.render import tests as tried
 from reconciler.render import text
+from reconciler.targets.maxcompute.objects import function_key
 from reconciler.testing import jobs
 from reconciler.testing.run_here import Bounds, LocalSubject, run_tests_here
 from reconciler.testing.trials import Case, Trial, Verdict

@@ -19,6 +19,7 @@ from reconciler.cli.support.output import note, print_document, print_error, pri
 from reconciler.cli.support.output import quoted as as_quoted
 from reconciler.cli.test import chosen
 from reconciler.core.plan import require_allowed
+from reconciler.core.target import require_querying
 from reconciler.render import tests as tried
 from reconciler.render import text
 from reconciler.testing import run_by_sql as verification
@@ -150,8 +151,9 @@ def _trials(manifest: Loaded, target: Target, cases: Sequence[tuple[Case, ...]])
             yield from verification.skip_tests(some, "its signature is not to be seen in the source")
         else:
             subjects.append(verification.SqlSubject(some, told[0].lower(), signature, deployed[name.lower()]))
+    querying = require_querying(target)
     yield from verification.run_tests_by_sql(
-        subjects, lambda sql, settings: target.query(sql, settings, "a test"), time.perf_counter
+        subjects, lambda sql, settings: querying.query(sql, settings, "a test"), time.perf_counter
     )
 
 

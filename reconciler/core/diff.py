@@ -6,9 +6,8 @@ asked only to put the difference of one changed list into words, so that an upgr
 never actions.
 
 Three sides are told apart without a state file: what the manifest wants, what is live, and what udfs put there last,
-of which a resource's marker keeps the digests. So a difference has a cause: the manifest moved, somebody changed the
-object behind its back, or both. Functions carry no marker, and the service tells neither updater nor time for them:
-their cause is known only where a marker names a function that is gone.
+of which marks keep the digests of contents, and the ledger the rest. So a difference has a cause: the manifest moved,
+somebody changed the object behind its back, or both.
 """
 
 from __future__ import annotations
@@ -17,17 +16,20 @@ import enum
 from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconciler.base.errors import count
-from reconciler.base.names import Key, resource_key
-from reconciler.core.state import Function, Resource, name_mark, version_of
+from reconciler.core.identity import Key, fingerprint
+from reconciler.core.kind import CONTENT, Difference
+from reconciler.core.state import version_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
-    from reconciler.core.record import Applied, Entry
-    from reconciler.core.state import Desired, DesiredState, Live, LiveState, Marker
+    from reconciler.core.identity import Mark
+    from reconciler.core.kind import Kind
+    from reconciler.core.record import Applied, Reading
+    from reconciler.core.state import Desired, DesiredState, Live, LiveState, Object
 
 
 class Action(enum.Enum):
@@ -39,7 +41,7 @@ class Action(enum.Enum):
     KEEP = "keep"
 
     ADOPT = "adopt"
-    """It comes under management as it is: a resource's comment gets the mark, a function's entry in the ledger is all."""
+    """It comes under management as it is: it gets the mark, or an entry in the ledger where its kind has none."""
 
     RELEASE = "release"
     """It stays, and is no longer managed."""
@@ -91,21 +93,6 @@ class Cause(enum.Enum):
     """Nothing differs."""
 
 
-class Difference(NamedTuple):
-    """One field of one object."""
-
-    field: str
-    """``content``, ``comment``, ``type``, ``table``, ``class``, ``resources``, ``marker``, ``protect`` or ``name``."""
-
-    old: str
-    new: str
-
-    @property
-    def turned(self) -> Difference:
-        """The same, told from the other side."""
-        return self._replace(old=self.new, new=self.old)
-
-
 class Change(NamedTuple):
     """What is to be done to one object, and the two sides it was concluded from."""
 
@@ -117,9 +104,21 @@ class Change(NamedTuple):
     differences: tuple[Difference, ...] = ()
 
     @property
-    def marker(self) -> Marker | None:
-        """What the comment of a resource will carry."""
-        return None if self.desired is None or self.action is Action.RELEASE else self.desired.marker
+    def mark(self) -> Mark | None:
+        """The mark that the object will have."""
+        return None if self.desired is None or self.action is Action.RELEASE else self.desired.mark
+
+    @property
+    def kind(self) -> Kind[Any]:
+        """What is known of the object."""
+        return self.object.kind
+
+    @property
+    def object(self) -> Object:
+        """The object as it should be, or as it is where it is to go."""
+        side = self.desired or self.live
+        assert side is not None
+        return side.object
 
 
 @dataclass(frozen=True)
@@ -142,7 +141,7 @@ class Comparison:
 
     clashes: tuple[Clash, ...]
     shared: tuple[Change, ...]
-    """Resources that are wanted, and that another stack manages with the very content: used, and left to that stack."""
+    """What is wanted, and what another stack manages with the very content: used, and left to that stack."""
 
     foreign: int
     """Objects in the project that this stack neither wants nor manages."""
@@ -151,32 +150,34 @@ class Comparison:
     """Versions of this stack that are not wanted, and stay for who still runs them and for a way back."""
 
 
-def compare(
-    desired: DesiredState, live: LiveState, stack: str, last: Entry | None = None, *, retire: bool = True
-) -> Comparison:
+def compare(desired: DesiredState, reading: Reading, stack: str, *, retire: bool = True) -> Comparison:
     """
-    Return what separates `live` from `desired`, as far as it belongs to `stack`.
+    Return what separates a project from `desired`, as far as it belongs to `stack`.
 
-    `last` is the newest entry of the stack's ledger. Without it the marks in comments decide alone: less is known of
-    functions, and nothing foreign becomes ours. Versions that are not wanted stay, unless `retire` says otherwise.
+    Without an entry of the ledger, marks alone decide: less is known of objects that have none, and nothing foreign
+    becomes ours. Versions that are not wanted stay, unless `retire` says otherwise.
     """
     changes, clashes, shared, superseded, foreign = [], [], [], [], 0
+    live, last = reading.live, reading.last
     versions = _versions(live, stack)
-    missing = _evidence(desired, live, stack, last)
-    alive = cache(lambda: frozenset(name_mark(key.name) for key in live if key.kind == "function"))
+    is_missed = _evidence(desired, reading, stack)
+    alive = cache(
+        lambda: frozenset(fingerprint(key.folded) for key, have in live.items() if not have.object.kind.has_mark)
+    )
     # Both come nearly in order, which sorting them makes use of; a set of them has none.
     for key in sorted({**desired, **live}, key=attrgetter("kind", "folded")):
         want, have = desired.get(key), live.get(key)
-        holder = None if have is None else managed_by(have, live, last)
+        holder = None if have is None else reading.holder(key)
         if want is None and holder != stack:
             foreign += 1
-        elif want is not None and have is not None and holder not in {stack, None} and _is_same_content(want, have):
+        elif want is not None and have is not None and holder not in {stack, None} and _is_shared(want, have):
             shared.append(Change(Action.KEEP, key, want, have))
         elif want is not None and have is not None and holder != stack:
             clashes.append(Clash(key, want, have, holder))
         elif have is None:
-            is_next = want is not None and version_of(want) in versions()
-            cause = Cause.MISSING if missing(key) else Cause.MANIFEST if is_next else Cause.NEW
+            assert want is not None
+            is_next = version_of(want) in versions()
+            cause = Cause.MISSING if is_missed(key, want) else Cause.MANIFEST if is_next else Cause.NEW
             changes.append(Change(Action.CREATE, key, want, None, cause))
         elif want is None and retire and version_of(have):
             superseded.append(have)
@@ -190,187 +191,102 @@ def compare(
     return Comparison(tuple(changes), tuple(clashes), tuple(shared), foreign, tuple(superseded))
 
 
-def managed_by(have: Live, live: LiveState, last: Entry | None = None) -> str | None:
-    """
-    Return the stack that manages an object, or None.
-
-    A function is managed by the stack whose marker, on a resource the function lists, names the function: a function
-    that somebody registers over a managed module is not named there, and stays theirs. It is also managed by the stack
-    whose ledger lists it, if it is still the one that was applied (`Applied.is_same_function`).
-    """
-    if isinstance(have.object, Resource):
-        return have.marker.stack if have.marker else None
-    mark = name_mark(have.object.name)
-    for marker in _markers(have.object, live):
-        if mark in marker.functions:
-            return marker.stack
-    applied = last.objects.get(have.object.key) if last else None
-    return last.stack if last and applied and applied.is_same_function(have) else None
-
-
-def _is_same_content(want: Desired, have: Live) -> bool:
-    """
-    Say whether another stack's resource holds what is wanted here.
-
-    By its mark and its size: nobody asks for the MD5 of what others manage. If it was edited since, that stack's drift says so.
-    """
-    new, old = want.object, have.object
-    if not isinstance(new, Resource) or not isinstance(old, Resource) or new.type != old.type:
-        return False
-    if want.marker is None or have.marker is None or new.table is not None or old.table is not None:
-        return fold_table(new.table) == fold_table(old.table)
-    return (want.marker.sha256, new.size) == (have.marker.sha256, old.size)
-
-
-def _markers(function: Function, live: LiveState) -> Iterator[Marker]:
-    for ref in function.resources:
-        carrier = live.get(resource_key(ref.name)) if ref.is_own else None
-        if carrier is not None and carrier.marker is not None:
-            yield carrier.marker
+def _is_shared(want: Desired, have: Live) -> bool:
+    shares = want.object.kind.shares
+    return shares is not None and shares(want.object, want.mark, have.object, have.mark)
 
 
 def _versions(live: LiveState, stack: str) -> Callable[[], frozenset[str]]:
     """Return what tells the plain names of which a stack has versions; asked for only where something is new."""
     return cache(
         lambda: frozenset(
-            plain
-            for have in live.values()
-            if have.marker and have.marker.stack == stack and (plain := version_of(have))
+            plain for have in live.values() if have.mark and have.mark.stack == stack and (plain := version_of(have))
         )
     )
 
 
-def _evidence(desired: DesiredState, live: LiveState, stack: str, last: Entry | None) -> Callable[[Key], bool]:
+def _evidence(desired: DesiredState, reading: Reading, stack: str) -> Callable[[Key, Desired], bool]:
     """Return a test that says whether the ledger, or something in the project, still speaks of an object that is gone."""
-    remembered = last.objects if last else {}
+    live = reading.live
+    remembered = reading.last.objects if reading.last else {}
 
     @cache
-    def marks() -> set[str]:
+    def named() -> set[str]:
         return {
-            mark
+            name
             for key, have in live.items()
-            # A superseded version names functions that may have been deleted on purpose since.
-            if have.marker and have.marker.stack == stack and (key in desired or not version_of(have))
-            for mark in have.marker.functions
+            # A superseded version names objects that may have been deleted on purpose since.
+            if have.mark and have.mark.stack == stack and (key in desired or not version_of(have))
+            for name in have.mark.names
         }
 
     @cache
-    def listed() -> set[Key]:
-        return {
-            resource_key(ref.name)
-            for have in live.values()
-            if isinstance(have.object, Function) and managed_by(have, live) == stack
-            for ref in have.object.resources
-            if ref.is_own
-        }
+    def needed() -> set[Key]:
+        ours = (have.object for key, have in live.items() if reading.holder(key) == stack)
+        return {need for obj in ours for need in obj.kind.needs(obj)}
 
-    return lambda key: (
-        key in remembered or (key in listed() if key.kind == "resource" else name_mark(key.name) in marks())
-    )
+    def is_missed(key: Key, want: Desired) -> bool:
+        if key in remembered or key in needed():
+            return True
+        return not want.object.kind.has_mark and fingerprint(key.folded) in named()
+
+    return is_missed
 
 
 def _compared(
     key: Key, want: Desired, have: Live, alive: Callable[[], frozenset[str]], applied: Applied | None
 ) -> Change:
     found = differences(want, have)
-    if not found and want.protected != (applied is not None and applied.protected):
-        told = Difference("protect", *(("no", "yes") if want.protected else ("yes", "no")))
-        return Change(Action.RECORD, key, want, have, Cause.MANIFEST, (told,))
-    if not found:
-        return Change(Action.KEEP, key, want, have)
-    if isinstance(want.object, Resource) and isinstance(have.object, Resource):
-        cause = _resource_cause(want, have, want.object, have.object, applied)
-    else:
-        assert isinstance(want.object, Function)
-        assert isinstance(have.object, Function)
-        cause = _function_cause(want.object, have.object, applied)
-    return Change(Action.UPDATE, key, _with_kept_marks(want, have, alive()), have, cause, found)
+    if found:
+        return Change(
+            Action.UPDATE, key, _with_kept_names(want, have, alive()), have, _cause(want, have, applied), found
+        )
+    if want.protected != (applied is not None and applied.protected):
+        difference = Difference("protect", *(("no", "yes") if want.protected else ("yes", "no")))
+        return Change(Action.RECORD, key, want, have, Cause.MANIFEST, (difference,))
+    return Change(Action.KEEP, key, want, have)
 
 
 def differences(want: Desired, have: Live) -> tuple[Difference, ...]:
     """Return what differs between an object as it should be and as it is."""
-    if want.object == have.object and _carries(want, have):
+    is_carried = not want.mark or not have.mark or want.mark.names <= have.mark.names
+    if is_carried and want.object == have.object:
         return ()
-    if isinstance(want.object, Resource) and isinstance(have.object, Resource):
-        return tuple(_resource_differences(want, have, want.object, have.object))
-    assert isinstance(want.object, Function)
-    assert isinstance(have.object, Function)
-    return tuple(_function_differences(want.object, have.object))
+    kind = want.object.kind
+    found = tuple(kind.differences(want.object, have.object))
+    if is_carried:
+        return found
+    assert want.mark is not None
+    assert have.mark is not None
+    added = len(want.mark.names - have.mark.names)
+    return *found, Difference("marker", "", f"carries the code of {count(added, kind.carries)}")
 
 
-def _carries(want: Desired, have: Live) -> bool:
-    """Say whether a resource's mark names every function that it should."""
-    return not want.marker or not have.marker or want.marker.functions <= have.marker.functions
-
-
-def _resource_differences(want: Desired, have: Live, new: Resource, old: Resource) -> Iterator[Difference]:
-    if new.type != old.type:
-        yield Difference("type", old.type, new.type)
-    if new.md5 != old.md5:
-        yield Difference("content", _content(old.md5, old.size), _content(new.md5, new.size))
-    if fold_table(new.table) != fold_table(old.table):
-        yield Difference("table", old.table or "", new.table or "")
-    if new.comment != old.comment:
-        yield Difference("comment", old.comment, new.comment)
-    if want.marker and have.marker and not _carries(want, have):
-        added = want.marker.functions - have.marker.functions
-        yield Difference("marker", "", f"carries the code of {count(len(added), 'more function')}")
-
-
-def _resource_cause(want: Desired, have: Live, new: Resource, old: Resource, applied: Applied | None) -> Cause:
-    outside = manifest = False
-    if want.marker and have.marker and want.marker.md5 and have.marker.md5:
-        outside, manifest = have.marker.md5 != old.md5, have.marker.md5 != want.marker.md5
-    if applied is not None and isinstance(applied.object, Resource):
-        # The mark has no memory of these; the ledger has.
-        was = _beside_content(applied.object)
-        outside, manifest = outside or was != _beside_content(old), manifest or was != _beside_content(new)
-    return _cause(outside=outside, manifest=manifest)
-
-
-def _beside_content(resource: Resource) -> tuple[str, str, str | None]:
-    return resource.type, resource.comment, fold_table(resource.table)
-
-
-def _cause(*, outside: bool, manifest: bool) -> Cause:
+def _cause(want: Desired, have: Live, applied: Applied | None) -> Cause:
+    """Return who moved: the mark remembers the content, and the ledger all the rest."""
+    kind, outside, manifest = want.object.kind, False, False
+    if want.mark and have.mark and want.mark.digest and have.mark.digest:
+        outside = have.mark.digest != kind.digest(have.object)
+        manifest = have.mark.digest != want.mark.digest
+    if applied is not None and applied.object.kind is kind:
+        outside = outside or _is_otherwise(kind, applied.object, have.object)
+        manifest = manifest or _is_otherwise(kind, want.object, applied.object)
     if outside:
         return Cause.BOTH if manifest else Cause.OUTSIDE
     return Cause.MANIFEST if manifest else Cause.UNKNOWN
 
 
-def _function_differences(new: Function, old: Function) -> Iterator[Difference]:
-    # The class is case-sensitive [doc "Function operations"]; resources are looked up without regard to case, and
-    # their order is kept because nothing says that it does not matter.
-    if new.class_path != old.class_path:
-        yield Difference("class", old.class_path, new.class_path)
-    if [ref.folded for ref in new.resources] != [ref.folded for ref in old.resources]:
-        yield Difference("resources", ", ".join(map(str, old.resources)), ", ".join(map(str, new.resources)))
+def _is_otherwise(kind: Kind[Any], new: Object, old: Object) -> bool:
+    """Say whether two objects differ in what no mark remembers."""
+    return any(one.field != CONTENT or not kind.has_mark for one in kind.differences(new, old))
 
 
-def _function_cause(new: Function, old: Function, applied: Applied | None) -> Cause:
-    if applied is None or not isinstance(applied.object, Function):
-        return Cause.UNKNOWN
-    outside = any(_function_differences(applied.object, old))
-    manifest = any(_function_differences(new, applied.object))
-    return _cause(outside=outside, manifest=manifest)
-
-
-def _with_kept_marks(want: Desired, have: Live, alive: frozenset[str]) -> Desired:
-    # A function that is about to be deleted stays named in the marker until it is gone: a run that is cut off between
-    # the two must still know it for its own.
-    if want.marker is None or have.marker is None:
+def _with_kept_names(want: Desired, have: Live, alive: frozenset[str]) -> Desired:
+    # An object that is about to be deleted stays named in the mark of its carrier until it is gone: a run that is cut off
+    # between the two must still know it for its own.
+    if want.mark is None or have.mark is None:
         return want
-    kept = have.marker.functions & alive
-    return want._replace(marker=want.marker._replace(functions=want.marker.functions | kept))
-
-
-def _content(md5: str | None, size: int) -> str:
-    return f"{count(size, 'byte')}, md5 {md5 or 'unknown'}"
-
-
-def fold_table(source: str | None) -> str | None:
-    """Return a table's name in the form in which two are compared."""
-    return None if source is None else "".join(source.lower().replace("`", "").replace('"', "'").split())
+    return want._replace(mark=want.mark._replace(names=want.mark.names | have.mark.names & alive))
 
 
 def explain_list(old: tuple[str, ...], new: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:

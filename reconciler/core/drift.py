@@ -2,8 +2,7 @@
 What somebody did to a stack's objects behind its back: which, what, who and when, as far as the service tells.
 
 Drift is the plan read the other way, without what the manifest itself has changed since the last apply: that is told as
-a number, because the next apply makes it. The service keeps who wrote a resource last and when; of functions it keeps
-neither, and of what is gone nothing.
+a number, because the next apply makes it. Of what is gone, and of some kinds, the service keeps neither who nor when.
 """
 
 from __future__ import annotations
@@ -23,14 +22,15 @@ if TYPE_CHECKING:
 
     from reconciler.base.errors import Position
     from reconciler.base.hints import Hint
-    from reconciler.base.names import Key
-    from reconciler.core.diff import Clash, Difference
+    from reconciler.core.diff import Clash
+    from reconciler.core.identity import Key
+    from reconciler.core.kind import Difference
     from reconciler.core.plan import Plan
-    from reconciler.core.record import Entry
-    from reconciler.core.state import Desired, DesiredState, LiveState
+    from reconciler.core.record import Entry, Reading
+    from reconciler.core.state import Desired, DesiredState
 
 
-class Kind(enum.Enum):
+class Deviation(enum.Enum):
     """What was done to an object."""
 
     EDITED = "edited"
@@ -42,12 +42,12 @@ class Kind(enum.Enum):
 
 
 _CODES = {
-    Kind.EDITED: "E524",
-    Kind.DELETED: "E525",
-    Kind.RECREATED: "E526",
-    Kind.RETYPED: "E527",
-    Kind.RELISTED: "E528",
-    Kind.TAKEN: "E529",
+    Deviation.EDITED: "E524",
+    Deviation.DELETED: "E525",
+    Deviation.RECREATED: "E526",
+    Deviation.RETYPED: "E527",
+    Deviation.RELISTED: "E528",
+    Deviation.TAKEN: "E529",
 }
 
 
@@ -56,7 +56,7 @@ class Drifted:
     """One object that is not as it was left."""
 
     key: Key
-    kind: Kind
+    kind: Deviation
     origin: Position
     """Where the manifest asks for it."""
 
@@ -71,13 +71,16 @@ class Drifted:
     holder: str = ""
     """The stack that has taken the name, if one has."""
 
+    field: str = ""
+    """What alone was changed, of an object that was retyped or relisted."""
+
     @property
     def told(self) -> str:
         """What happened, as the rest of a sentence that begins with the object."""
         by = f" by {self.who}" if self.who else ""
         on = f" on {self.when:%Y-%m-%d %H:%MZ}" if self.when else ""
         left = f"; {self.left}" if self.left else ""
-        return f"{_TOLD[self.kind]}{by}{on or ('' if by else ' (the service does not tell by whom)')}{left}"
+        return f"{_TOLD[self.kind].format(field=self.field)}{by}{on or ('' if by else ' (the service does not tell by whom)')}{left}"
 
     @property
     def problem(self) -> Problem:
@@ -86,7 +89,7 @@ class Drifted:
         hint: Hint
         if self.holder:
             hint = f"rename yours in the manifest; only stack '{self.holder}' can let go of it, by disowning it"
-        elif self.kind is Kind.TAKEN:
+        elif self.kind is Deviation.TAKEN:
             hint = ("rename yours in the manifest, or take it over: ", Command("adopt", self.key.name))
         else:
             hint = (
@@ -98,16 +101,16 @@ class Drifted:
 
 
 _TOLD = {
-    Kind.EDITED: "was edited",
-    Kind.DELETED: "was deleted",
-    Kind.RECREATED: "was deleted, and created again",
-    Kind.RETYPED: "was made another type",
-    Kind.RELISTED: "was made to list other resources",
-    Kind.TAKEN: "is not this stack's: written",
+    Deviation.EDITED: "was edited",
+    Deviation.DELETED: "was deleted",
+    Deviation.RECREATED: "was deleted, and created again",
+    Deviation.RETYPED: "was made another {field}",
+    Deviation.RELISTED: "was made to list other {field}",
+    Deviation.TAKEN: "is not this stack's: written",
 }
 _BOTH = "the manifest has changed it too"
 _UNKNOWN = "what was there before is not known"
-_RETYPED = "a type is not changed in place"
+_RETYPED = "a {field} is not changed in place"
 _UNMARKED = "nothing marks it as ours any more"
 _TAKEN = "the name was taken"
 
@@ -128,9 +131,9 @@ class Drift:
         return frozenset(one.key for one in self.drifted if not one.left)
 
 
-def find(desired: DesiredState, live: LiveState, stack: str, last: Entry | None) -> Drift:
+def find(desired: DesiredState, reading: Reading, stack: str) -> Drift:
     """Return what was changed outside."""
-    found = compare(desired, live, stack, last)
+    found, last = compare(desired, reading, stack), reading.last
     drifted = [
         *(_taken(clash, last) for clash in found.clashes),
         *(one for change in found.changes if (one := _drifted(change, last))),
@@ -144,8 +147,8 @@ def restoring(plan: Plan, drift: Drift) -> Plan:
     """
     Return the part of a plan that brings back what was changed outside.
 
-    What stands in the way of the rest of the plan does not stand in the way of this; a function whose resources are not
-    all there, or brought back with it, waits for the whole plan.
+    What stands in the way of the rest of the plan does not stand in the way of this; an object whose needs are not all
+    there, or brought back with it, waits for the whole plan.
     """
     wanted = {change.key: change for change in plan.changes if change.key in drift.restorable}
     there = {c.key for c in (*plan.changes, *plan.unchanged, *plan.shared) if c.live is not None} | wanted.keys()
@@ -164,11 +167,15 @@ def _drifted(change: Change, last: Entry | None) -> Drifted | None:
         change.cause is Cause.UNKNOWN and _is_told(fields, change, last)
     ):
         return None
-    left = {Cause.BOTH: _BOTH, Cause.UNKNOWN: _UNKNOWN}.get(change.cause, _RETYPED if "type" in fields else "")
+    kind, field = _how(fields, change)
+    left = {Cause.BOTH: _BOTH, Cause.UNKNOWN: _UNKNOWN}.get(change.cause, "")
+    if kind is Deviation.RETYPED and not left:
+        left = _RETYPED.format(field=field)
     applied = last.known(change.key) if last else None
-    if change.key.kind == "function" and applied and applied.created and applied.created != have.created:
-        return Drifted(change.key, Kind.RECREATED, want.origin, have.owner, have.created, change.differences, left)
-    return Drifted(change.key, _kind(fields), want.origin, have.updater, have.modified, change.differences, left)
+    # Only of objects without a mark does the ledger know when they were created.
+    if applied and applied.created and applied.created != have.created:
+        return Drifted(change.key, Deviation.RECREATED, want.origin, have.owner, have.created, change.differences, left)
+    return Drifted(change.key, kind, want.origin, have.updater, have.modified, change.differences, left, field=field)
 
 
 def _is_told(fields: set[str], change: Change, last: Entry | None) -> bool:
@@ -181,14 +188,17 @@ def _deleted(key: Key, want: Desired, last: Entry | None) -> Drifted | None:
     if last is not None and applied is None and key in last.objects:
         return None  # its creation was cut off
     if applied is None:
-        return Drifted(key, Kind.DELETED, want.origin, left=_UNKNOWN)
-    return Drifted(key, Kind.DELETED, want.origin, left=_BOTH if differences(want, Live(applied.object)) else "")
+        return Drifted(key, Deviation.DELETED, want.origin, left=_UNKNOWN)
+    return Drifted(key, Deviation.DELETED, want.origin, left=_BOTH if differences(want, Live(applied.object)) else "")
 
 
-def _kind(fields: set[str]) -> Kind:
-    if "type" in fields:
-        return Kind.RETYPED
-    return Kind.RELISTED if fields == {"resources"} else Kind.EDITED
+def _how(fields: set[str], change: Change) -> tuple[Deviation, str]:
+    """Return what was done, and to which field if it was that of one."""
+    if fixed := sorted(fields & change.kind.fixed.keys()):
+        return Deviation.RETYPED, fixed[0]
+    if len(fields) == 1 and change.kind.forms.get(min(fields)) == "list":
+        return Deviation.RELISTED, min(fields)
+    return Deviation.EDITED, ""
 
 
 def _taken(clash: Clash, last: Entry | None) -> Drifted:
@@ -196,4 +206,4 @@ def _taken(clash: Clash, last: Entry | None) -> Drifted:
     who = f"stack {clash.stack}" if clash.stack else have.updater or have.owner
     left = _UNMARKED if clash.stack is None and last and clash.key in last.objects else _TAKEN
     when = have.modified or have.created
-    return Drifted(clash.key, Kind.TAKEN, clash.desired.origin, who, when, left=left, holder=clash.stack or "")
+    return Drifted(clash.key, Deviation.TAKEN, clash.desired.origin, who, when, left=left, holder=clash.stack or "")

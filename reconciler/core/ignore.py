@@ -1,8 +1,8 @@
 """
-What the manifest says to leave as it is in the project, whoever put it there.
+Ignored fields: what the manifest says to leave as it is in the project, whoever put it there.
 
-A field that is ignored is wanted as it is found, so that no plan, no drift and no apply speaks of it. The content of a
-resource is not among them: it is always written whole, with the comment and the mark.
+A field that is ignored is wanted as it is found, so that no plan, no drift and no apply speaks of it. Content is
+never among them: it is always written whole.
 """
 
 from __future__ import annotations
@@ -10,12 +10,10 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from reconciler.core.state import Function, Resource
-
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from reconciler.base.names import Key
+    from reconciler.core.identity import Key
     from reconciler.core.state import Desired, DesiredState, Live, LiveState
     from reconciler.manifest.model import Ignored
 
@@ -35,11 +33,4 @@ def _fields(key: Key, rules: Iterable[tuple[str, Collection[str]]]) -> set[str]:
 def _as_found(want: Desired, have: Live | None, fields: Collection[str]) -> Desired:
     if have is None or not fields:
         return want
-    new, old = want.object, have.object
-    if isinstance(new, Resource) and isinstance(old, Resource):
-        return want._replace(object=new._replace(comment=old.comment if "comment" in fields else new.comment))
-    assert isinstance(new, Function)
-    assert isinstance(old, Function)
-    class_path = old.class_path if "class" in fields else new.class_path
-    resources = old.resources if "resources" in fields else new.resources
-    return want._replace(object=Function(new.name, class_path, resources))
+    return want._replace(object=want.object.kind.take(want.object, have.object, fields))

@@ -1,9 +1,8 @@
 """
 Take objects over and let them go: plans that change whose an object is, and nothing that a query sees.
 
-A resource is adopted by sending the bytes that it holds once more, with the mark in its comment, because a comment is
-written only with the content. A function has no comment: it is adopted by an entry in the ledger. What an adopted object
-differs in from the manifest is told, and changed by the next plan like any other difference. Letting go is the same road
+An object is adopted by writing it once more as it is, with the mark, and with the bytes that it holds. One whose kind keeps
+no mark is adopted by an entry in the ledger. What an adopted object differs in from the manifest is told, and changed by the next plan like any other difference. Letting go is the same road
 back. The objects of another stack are never taken: that stack has to let them go.
 """
 
@@ -11,28 +10,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reconciler.base.errors import Problem, UsageError
 from reconciler.base.hints import Command
-from reconciler.base.names import function_key, resource_key
-from reconciler.core.diff import Action, Change, Difference, differences, managed_by
+from reconciler.core.diff import Action, Change, differences
+from reconciler.core.identity import Mark, fingerprint
+from reconciler.core.kind import Difference
 from reconciler.core.plan import Plan, another_stacks, needs, ordered
-from reconciler.core.state import Desired, Function, Marker, Resource, name_mark, version_of
+from reconciler.core.state import Desired, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from reconciler.base.errors import Position
     from reconciler.base.hints import Hint
-    from reconciler.base.names import Key
+    from reconciler.core.identity import Key
+    from reconciler.core.kind import Kind, Kinds
     from reconciler.core.plan import Destination
-    from reconciler.core.record import Entry
+    from reconciler.core.record import Reading
     from reconciler.core.state import DesiredState, Live, LiveState
     from reconciler.packages.content import Content
 
     Held = Mapping[Key, Content]
-    """The bytes that resources hold in the project."""
+    """The bytes that objects hold in the project."""
 
 
 _MANAGED = (Command("show"), " lists the functions that are managed, with their resources")
@@ -42,17 +43,25 @@ _MANAGED = (Command("show"), " lists the functions that are managed, with their 
 class Side:
     """The project, as seen by one stack."""
 
-    live: LiveState
+    reading: Reading
     stack: str
     destination: Destination
-    last: Entry | None = None
+    kinds: Kinds
+
+    @property
+    def live(self) -> LiveState:
+        return self.reading.live
 
     def holder(self, key: Key) -> str | None:
         """Return the stack that manages an object of the project."""
-        return managed_by(self.live[key], self.live, self.last)
+        return self.reading.holder(key)
 
     def is_ours(self, key: Key) -> bool:
         return key in self.live and self.holder(key) == self.stack
+
+    def keys_of(self, name: str) -> tuple[Key, ...]:
+        """Return what a name may mean; a user's name means an object of each kind."""
+        return tuple(kind.key(name) for kind in self.kinds.values())
 
 
 def to_adopt(names: Iterable[str], desired: DesiredState, side: Side) -> tuple[Key, ...]:
@@ -61,22 +70,22 @@ def to_adopt(names: Iterable[str], desired: DesiredState, side: Side) -> tuple[K
 
     A name with * or ? stands for all that it fits and nobody manages.
     """
-    problems, found = [], []
+    problems, found, what = [], [], " or ".join(side.kinds)
     for name in names:
         if any(mark in name for mark in "*?"):
             fits = [key for key in desired if fnmatchcase(key.folded, name.lower())]
             found += [key for key in fits if key in side.live and side.holder(key) is None]
             if not fits:
-                problems.append(Problem("E509", f"the manifest has no function or resource that '{name}' fits"))
+                problems.append(Problem("E509", f"the manifest has no {what} that '{name}' fits"))
             continue
-        wanted = [desired[key].object.key for key in _keys_of(name) if key in desired]
+        wanted = [desired[key].object.key for key in side.keys_of(name) if key in desired]
         there = [key for key in wanted if key in side.live]
         if not wanted:
             hint = (
                 "write it into the manifest first; what stands there and is not in the project is created by ",
                 Command("apply"),
             )
-            problems.append(Problem("E509", f"the manifest has no function or resource '{name}' to adopt", hint=hint))
+            problems.append(Problem("E509", f"the manifest has no {what} '{name}' to adopt", hint=hint))
         elif not there:
             problems.append(
                 Problem("E509", f"there is no '{name}' in the project to adopt", hint=(Command("apply"), " creates it"))
@@ -87,19 +96,14 @@ def to_adopt(names: Iterable[str], desired: DesiredState, side: Side) -> tuple[K
     return tuple(sorted(key for key in dict.fromkeys(found) if not side.is_ours(key)))
 
 
-def _keys_of(name: str) -> tuple[Key, Key]:
-    """Return what a name may mean; a user's name means both."""
-    return function_key(name), resource_key(name)
-
-
 def adoption(keys: Collection[Key], desired: DesiredState, side: Side, held: Held) -> Plan:
-    """Plan the adoption of `keys`; `held` has the bytes of each resource among them that is not a table."""
-    # A mark makes the functions that it names ours too: those of others are adopted by their own names.
+    """Plan the adoption of `keys`; `held` has the bytes of each of them that holds any."""
+    # A mark makes the objects that it names ours too: those of others are adopted by their own names.
     adopted = frozenset(keys)
     theirs = frozenset(
-        name_mark(other.name)
-        for other in side.live
-        if other.kind == "function" and other not in adopted and not side.is_ours(other)
+        fingerprint(other.folded)
+        for other, have in side.live.items()
+        if not have.object.kind.has_mark and other not in adopted and not side.is_ours(other)
     )
     changes = [_adopted(key, desired[key], side, held, theirs) for key in keys]
     refusals = [problem for change in changes for problem in _why_not_adopted(change, desired[change.key].origin, side)]
@@ -111,7 +115,7 @@ def to_release(names: Iterable[str], desired: DesiredState, side: Side) -> tuple
     Return the keys of what is to be let go; raises for what the manifest lists, and for what is not ours.
 
     A name with * or ? stands for all that it fits, that is ours, and that the manifest does not list. Old versions, which
-    no function lists, are not among it: they stay for `rollback` and go with `gc`.
+    nothing lists, are not among it: they stay for `rollback` and go with `gc`.
     """
     problems, found = [], []
     in_use = {need for have in side.live.values() for need in needs(have.object)}
@@ -125,7 +129,7 @@ def to_release(names: Iterable[str], desired: DesiredState, side: Side) -> tuple
                 problems.append(Problem("E510", message, hint=hint))
             found += [side.live[key].object.key for key in ours]
             continue
-        there = [side.live[key].object.key for key in _keys_of(name) if key in side.live]
+        there = [side.live[key].object.key for key in side.keys_of(name) if key in side.live]
         ours = [key for key in there if side.is_ours(key)]
         if listed := [desired[key] for key in ours if key in desired]:
             hint = "take it out of the manifest first: what stands there would clash with it in the next plan"
@@ -141,23 +145,27 @@ def to_release(names: Iterable[str], desired: DesiredState, side: Side) -> tuple
 
 
 def carriers(keys: Collection[Key], side: Side) -> tuple[Key, ...]:
-    """Return the resources that stay ours and whose marks name a function among `keys`."""
-    marks = {name_mark(key.name) for key in keys if key.kind == "function"}
-    given = frozenset(keys)
+    """Return the objects that stay ours and whose marks name one among `keys`."""
+    names, going = _unmarked(keys, side), frozenset(keys)
     return tuple(
         key
         for key, have in sorted(side.live.items())
-        if key not in given and have.marker and have.marker.stack == side.stack and have.marker.functions & marks
+        if key not in going and have.mark and have.mark.stack == side.stack and have.mark.names & names
     )
+
+
+def _unmarked(keys: Iterable[Key], side: Side) -> frozenset[str]:
+    """Return the fingerprints of the objects among `keys` that keep no mark of their own."""
+    return frozenset(fingerprint(key.folded) for key in keys if not side.kinds[key.kind].has_mark)
 
 
 def release(keys: Collection[Key], side: Side, held: Held, at: Position) -> Plan:
     """
-    Plan to let `keys` go; `held` has the bytes of each resource among them, and of their `carriers`.
+    Plan to let `keys` go; `held` has the bytes of each of them, and of their `carriers`.
 
     `at` is a place in the manifest, which has none for what it no longer lists.
     """
-    gone = {name_mark(key.name) for key in keys if key.kind == "function"}
+    gone = _unmarked(keys, side)
     changes = [_released(key, side, held, at) for key in keys]
     changes += [_unnamed(key, gone, side, held, at) for key in carriers(keys, side)]
     refusals = tuple(
@@ -174,71 +182,61 @@ def release(keys: Collection[Key], side: Side, held: Held, at: Position) -> Plan
 
 
 def _adopted(key: Key, want: Desired, side: Side, held: Held, theirs: frozenset[str]) -> Change:
-    have = side.live[key]
-    # The comment is written now, with the mark.
-    found = tuple(one for one in differences(want, have) if one.field not in {"marker", "comment"})
-    if isinstance(have.object, Function):
+    have, kind = side.live[key], want.object.kind
+    # What goes with the mark is written now.
+    found = tuple(one for one in differences(want, have) if one.field not in {"marker", *kind.written_with_mark})
+    if not kind.has_mark:
         return Change(Action.ADOPT, key, Desired(have.object, want.origin), have, differences=found)
-    assert isinstance(want.object, Resource)
-    assert want.marker is not None
-    kept = have.object._replace(comment=want.object.comment)
-    return Change(
-        Action.ADOPT, key, Desired(kept, want.origin, _mark(side.stack, key, held, want.marker.functions - theirs)),
-        have, differences=found,
-    )  # fmt: skip
+    assert want.mark is not None
+    kept = kind.take(have.object, want.object, kind.written_with_mark)
+    mark = _mark(kind, side.stack, held.get(key), want.mark.names - theirs)
+    return Change(Action.ADOPT, key, Desired(kept, want.origin, mark), have, differences=found)
 
 
 def _why_not_adopted(change: Change, at: Position, side: Side) -> Iterator[Problem]:
     assert change.live is not None
     if holder := side.holder(change.key):
         yield another_stacks(change.key, change.live, holder, at)
-    for found in change.differences:
-        if found.field == "type":
-            message = f"{change.key} is of type {found.old}, and the manifest wants {found.new}"
-            yield Problem("E508", message, at, hint="give yours another name, or the type of what is there")
+    for one in change.differences:
+        rule = change.kind.fixed.get(one.field)
+        if rule is not None and rule.adopting is not None:
+            message, hint = rule.adopting
+            yield Problem(rule.code, f"{change.key} {message.format(old=one.old, new=one.new)}", at, hint=hint)
 
 
 def _released(key: Key, side: Side, held: Held, at: Position) -> Change:
-    have = side.live[key]
-    if isinstance(have.object, Function):
+    have, kind = side.live[key], side.live[key].object.kind
+    if not kind.has_mark:
         return Change(Action.RELEASE, key, Desired(have.object, at), have)
-    # Not an empty one: whether a service that is handed an empty comment keeps the old one is not known.
-    left = have.object._replace(comment=have.object.comment or f"was managed by udfs, stack {side.stack}")
-    return Change(Action.RELEASE, key, Desired(left, at, _mark(side.stack, key, held)), have)
+    mark = _mark(kind, side.stack, held.get(key))
+    return Change(Action.RELEASE, key, Desired(kind.let_go(have.object, side.stack), at, mark), have)
 
 
-def _unnamed(key: Key, gone: Collection[str], side: Side, held: Held, at: Position) -> Change:
-    """Return the change of a mark that no longer names the functions that go."""
+def _unnamed(key: Key, gone: frozenset[str], side: Side, held: Held, at: Position) -> Change:
+    """Return the change of a mark that no longer names the objects that go."""
     have = side.live[key]
-    assert have.marker is not None
-    mark = _mark(side.stack, key, held, have.marker.functions - frozenset(gone))
-    told = Difference("marker", "", "no longer speaks for what is disowned")
-    return Change(Action.UPDATE, key, Desired(have.object, at, mark), have, differences=(told,))
+    assert have.mark is not None
+    mark = _mark(have.object.kind, side.stack, held.get(key), have.mark.names - gone)
+    difference = Difference("marker", "", "no longer speaks for what is disowned")
+    return Change(Action.UPDATE, key, Desired(have.object, at, mark), have, differences=(difference,))
 
 
 def _is_edited(have: Live | None) -> bool:
-    """Say whether a resource holds something else than its mark says; a new mark would hide that."""
+    """Say whether an object holds something else than its mark says; a new mark would hide that."""
     assert have is not None
-    assert isinstance(have.object, Resource)
-    return have.marker is not None and have.marker.md5 != have.object.md5
+    return have.mark is not None and have.mark.digest != have.object.kind.digest(have.object)
 
 
 def _orphaned(keys: Collection[Key], side: Side) -> Iterator[Live]:
-    """Yield the functions that stay ours, and would be nobody's without the marks that go: the ledger takes them in."""
-    marks = {
-        mark
-        for key in keys
-        if (marker := side.live[key].marker) and marker.stack == side.stack
-        for mark in marker.functions
-    }
-    remembered = side.last.objects if side.last else {}
-    given = frozenset(keys)
+    """Yield the objects that stay ours, and would be nobody's without the marks that go: the ledger takes them in."""
+    names = {name for key in keys if (mark := side.live[key].mark) and mark.stack == side.stack for name in mark.names}
+    remembered = side.reading.last.objects if side.reading.last else {}
+    going = frozenset(keys)
     for key, have in sorted(side.live.items()):
-        is_named = key.kind == "function" and name_mark(key.name) in marks
-        if is_named and key not in given and key not in remembered and side.is_ours(key):
+        is_named = not have.object.kind.has_mark and fingerprint(key.folded) in names
+        if is_named and key not in going and key not in remembered and side.is_ours(key):
             yield have
 
 
-def _mark(stack: str, key: Key, held: Held, functions: frozenset[str] = frozenset()) -> Marker:
-    content = held.get(key)
-    return Marker(stack, content.sha256, content.md5, functions) if content else Marker(stack, functions=functions)
+def _mark(kind: Kind[Any], stack: str, content: Content | None, names: frozenset[str] = frozenset()) -> Mark:
+    return Mark(stack, content.sha256, kind.checksum(content), names) if content else Mark(stack, names=names)

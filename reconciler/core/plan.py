@@ -11,21 +11,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter, defaultdict
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reconciler.base.errors import Position, Problem, Refused, count, in_order
 from reconciler.base.hints import Command
-from reconciler.base.names import Key, resource_key
-from reconciler.core.diff import Action, Cause, Change, Clash, Difference, compare, fold_table
-from reconciler.core.state import Function, Live, Resource
+from reconciler.core.diff import Action, Cause, Change, Clash, compare
+from reconciler.core.kind import Difference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from reconciler.core.record import Entry
-    from reconciler.core.state import DesiredState, LiveState, Object
+    from reconciler.core.identity import Key
+    from reconciler.core.record import Entry, Reading
+    from reconciler.core.state import DesiredState, Live, LiveState, Object
 
 
 LARGEST_SHARE = 0.3
@@ -33,9 +33,6 @@ LARGEST_SHARE = 0.3
 
 FEWEST = 10
 """Below this a share says nothing."""
-
-_FOUND_BY_SPELLING = ("py", "archive")
-"""Types of resources that Python finds by their names as they are stored; others are asked for by `get_cache_…`."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +42,16 @@ class Destination:
     target: str
     """The name in the manifest."""
 
-    project: str
-    schema: str | None = None
+    place: tuple[tuple[str, str | None], ...]
+    """Label and text of what leads to it within the service; no text for what was left out."""
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """What was not left out, by its label."""
+        return {label: text for label, text in self.place if text is not None}
+
+    def __str__(self) -> str:
+        return f"{', '.join(f'{label} {text}' for label, text in self.parts.items())} (target {self.target})"
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ class Plan:
 
     unchanged: tuple[Change, ...] = ()
     shared: tuple[Change, ...] = ()
-    """Resources of other stacks that functions here use."""
+    """Objects of other stacks that objects here need."""
 
     refusals: tuple[Problem, ...] = ()
     """Why this plan can never be applied, whatever is allowed."""
@@ -98,7 +103,7 @@ class Plan:
     @property
     def warnings(self) -> tuple[Problem, ...]:
         """What may go wrong, though the plan is allowed."""
-        return (*self.cautions, *(problem for change in self.changes if (problem := _replaced(change))))
+        return (*self.cautions, *(problem for change in self.changes for problem in _risks(change)))
 
     @property
     def deletes(self) -> int:
@@ -113,21 +118,20 @@ class Plan:
 
 def make(
     desired: DesiredState,
-    live: LiveState,
+    reading: Reading,
     *,
     stack: str,
     destination: Destination,
-    last: Entry | None = None,
     moved: Mapping[Key, Key] | None = None,
     cause: Cause | None = None,
     from_dump: bool = False,
 ) -> Plan:
     """
-    Plan how `live` becomes `desired` as far as it belongs to `stack`; `last` is the newest entry of its ledger.
+    Plan how a project becomes `desired`, as far as it belongs to `stack`.
 
     `moved` leads from old names to new ones; `cause` is why, where it is not the manifest that wants it so.
     """
-    found = compare(desired, live, stack, last, retire=cause not in {Cause.DESTROYED, Cause.SUPERSEDED})
+    found = compare(desired, reading, stack, retire=cause not in {Cause.DESTROYED, Cause.SUPERSEDED})
     operations = [change for change in found.changes if change.action is not Action.KEEP]
     operations = _renamed(operations, desired, moved or {})
     if cause is not None:
@@ -140,10 +144,10 @@ def make(
     refusals = [
         *(_emptied(operations, stack) if empty else ()),
         *map(_clash, found.clashes),
-        *(problem for change in operations if (problem := _retyped(change))),
+        *(problem for change in operations for problem in _fixed(change)),
         *(problem for change in (*found.changes, *found.shared) if (problem := _respelled(change))),
-        *needed_by_strangers(operations, live),
-        *_protected(operations, last),
+        *needed_by_strangers(operations, reading.live),
+        *_protected(operations, reading.last),
     ]
     return Plan(
         stack=stack,
@@ -204,53 +208,47 @@ def ordered(changes: Iterable[Change]) -> list[Change]:
     Put changes in an order in which each can be made on its own.
 
     What an object needs is written before it and removed after it, and nothing is removed before everything is
-    written: a run that stops half way never leaves a function without its resources.
+    written: a run that stops half way never leaves an object without what it needs.
     """
     by_key = {change.key: change for change in changes}
     upserts = {k: needs(c.desired.object) for k, c in by_key.items() if c.desired is not None}
     deletes = {k: needs(c.live.object) for k, c in by_key.items() if c.desired is None and c.live is not None}
-    return [by_key[key] for key in [*_topological(upserts), *reversed(_topological(deletes))]]
+    rank = {key: change.kind.rank for key, change in by_key.items()}
+    return [by_key[key] for key in [*_topological(upserts, rank), *reversed(_topological(deletes, rank))]]
 
 
 def needs(obj: Object) -> tuple[Key, ...]:
     """Return the keys of the objects that must be there before `obj`."""
-    if isinstance(obj, Function):
-        return tuple(resource_key(ref.name) for ref in obj.resources if ref.is_own)
-    return ()
+    return obj.kind.needs(obj)
 
 
 def uploaded(change: Change) -> int:
-    """Return how many bytes of content a change sends; a resource is always replaced whole."""
-    if change.action is Action.RECORD or change.desired is None or not isinstance(change.desired.object, Resource):
+    """Return how many bytes of content a change sends; content is always sent whole."""
+    if change.action is Action.RECORD or change.desired is None:
         return 0
-    return change.desired.object.size
+    return change.kind.size(change.desired.object)
 
 
 def observation(live: Live | None) -> tuple[object, ...] | None:
     """
     Return what must still be true of an object when it is written.
 
-    The comment is left out where the content stands for it: `?meta` and the listing show the same one, but a marker
-    rewritten by a concurrent run of the same manifest is not a reason to stop.
+    Its mark is not in it: one rewritten by a concurrent run of the same manifest is not a reason to stop.
     """
-    if live is None:
-        return None
-    if isinstance(live.object, Resource):
-        return ("resource", live.object.type, live.object.md5, live.object.size, fold_table(live.object.table))
-    return ("function", live.object.class_path, tuple(ref.folded for ref in live.object.resources))
+    return None if live is None else (live.object.kind.name, *live.object.kind.observe(live.object))
 
 
-def _topological(graph: Mapping[Key, tuple[Key, ...]]) -> list[Key]:
+def _topological(graph: Mapping[Key, tuple[Key, ...]], rank: Mapping[Key, int]) -> list[Key]:
     """Sort keys so that needs come first; equal claims are settled by name."""
     sorter = TopologicalSorter({key: [need for need in graph[key] if need in graph] for key in sorted(graph)})
     sorter.prepare()
     result: list[Key] = []
     while sorter.is_active():
-        ready = sorted(sorter.get_ready(), key=lambda key: (key.kind != "resource", key))
+        ready = sorted(sorter.get_ready(), key=lambda key: (rank[key], key))
         result += ready
         sorter.done(*ready)
-    # Resources first, then functions: independent of one another, but a plan reads better in two blocks.
-    return sorted(result, key=lambda key: key.kind != "resource")
+    # Objects of a kind that do not need one another could stand anywhere, but a plan reads better in blocks.
+    return sorted(result, key=rank.__getitem__)
 
 
 def _emptied(operations: Sequence[Change], stack: str) -> Iterable[Problem]:
@@ -266,7 +264,8 @@ def _emptied(operations: Sequence[Change], stack: str) -> Iterable[Problem]:
 def _clash(clash: Clash) -> Problem:
     if clash.stack is not None:
         found = another_stacks(clash.key, clash.live, clash.stack, clash.desired.origin)
-        if clash.key.kind == "resource":
+        if clash.live.object.kind.shares is not None:
+            # With the same content it would have been used as it is.
             return replace(found, message=f"{found.message}, with another content")
         return found
     return Problem(
@@ -287,54 +286,39 @@ def another_stacks(key: Key, live: Live, stack: str, at: Position) -> Problem:
     )
 
 
-def _retyped(change: Change) -> Problem | None:
-    if change.action is not Action.UPDATE or not any(d.field == "type" for d in change.differences):
-        return None
-    assert change.desired is not None
-    [kind] = [d for d in change.differences if d.field == "type"]
-    return Problem(
-        "E508",
-        f"{change.key} is of type {kind.old} and would become {kind.new}",
-        at=change.desired.origin,
-        hint="give the resource another name",
-    )
+def _fixed(change: Change) -> Iterator[Problem]:
+    """Yield a refusal for each difference in what the service does not change."""
+    if change.action is Action.UPDATE and change.desired is not None:
+        for one in change.differences:
+            rule = change.kind.fixed.get(one.field)
+            if rule is not None and rule.applies(change.object):
+                yield Problem(
+                    rule.code,
+                    f"{change.key} {rule.message.format(old=one.old, new=one.new)}",
+                    at=change.desired.origin,
+                    hint=rule.hint,
+                )
 
 
-def _replaced(change: Change) -> Problem | None:
-    """Tell of an archive that gets other content under its name: users saw workers go on with the old one [PyODPS #100]."""
-    if change.action is not Action.UPDATE or not any(d.field == "content" for d in change.differences):
-        return None
-    assert change.desired is not None
-    assert isinstance(change.desired.object, Resource)
-    if change.desired.object.type != "archive":
-        return None
-    return Problem(
-        "E514",
-        f"{change.key} gets other content under its name, and a worker that has the old one may go on with it",
-        at=change.desired.origin,
-        hint="a new name avoids it: a new version of the wheel, `bundle: single`, another name under `resources:`",
-        severity="warning",
-    )
+def _risks(change: Change) -> Iterator[Problem]:
+    """Yield a warning for each difference whose change may do harm."""
+    if change.action is Action.UPDATE and change.desired is not None:
+        for one in change.differences:
+            rule = change.kind.risky.get(one.field)
+            if rule is not None and rule.applies(change.object):
+                message = f"{change.key} {rule.message.format(old=one.old, new=one.new)}"
+                yield Problem(rule.code, message, at=change.desired.origin, hint=rule.hint, severity="warning")
 
 
 def _respelled(change: Change) -> Problem | None:
-    """
-    Refuse capitals that the project does not have, where Python looks for them.
-
-    A name is found whatever its case and keeps its first spelling [doc "Function operations"], so nothing would change in the
-    project; but ``import`` and ``work/<archive>`` are the first spelling's alone.
-    """
-    if change.desired is None or change.live is None or not isinstance(change.desired.object, Resource):
+    """Refuse another spelling of a name where it matters: an object keeps its first one, so nothing would change."""
+    if change.desired is None or change.live is None:
         return None
     new, old = change.desired.object, change.live.object
-    if new.name == old.name or new.type not in _FOUND_BY_SPELLING:
+    if new.name == old.name or (rule := new.kind.fixed.get("name")) is None or not rule.applies(new):
         return None
-    return Problem(
-        "E513",
-        f"{change.key} is spelled '{old.name}' in the project, and stays so: Python would not find '{new.name}'",
-        at=change.desired.origin,
-        hint="spell it as the project does, or choose a name that differs in more than its capitals",
-    )
+    message = f"{change.key} {rule.message.format(old=old.name, new=new.name)}"
+    return Problem(rule.code, message, at=change.desired.origin, hint=rule.hint)
 
 
 def _renamed(operations: Sequence[Change], desired: DesiredState, moved: Mapping[Key, Key]) -> list[Change]:
@@ -379,29 +363,30 @@ def _protected(operations: Iterable[Change], last: Entry | None) -> Iterable[Pro
 
 
 def needed_by_strangers(operations: Sequence[Change], live: LiveState) -> Iterable[Problem]:
-    """Yield a refusal for each resource that would be deleted under a function that stays, as this plan leaves it."""
+    """Yield a refusal for each object that would be deleted under one that needs it and stays, as this plan leaves it."""
     deleted = {change.key for change in operations if change.action is Action.DELETE}
     left = {change.key: change.desired.object for change in operations if change.desired is not None}
-    users: dict[Key, set[str]] = defaultdict(set)
+    users: dict[Key, dict[str, str]] = defaultdict(dict)
     for user in live.keys() - deleted if deleted else ():
         for need in needs(left.get(user, live[user].object)):
-            users[need].add(live[user].object.name)
+            users[need][live[user].object.name] = user.kind
     for key in sorted(deleted & users.keys()):
         names = sorted(users[key])
         yield Problem(
             "E505",
-            f"{key} would be deleted, and {_functions(names)} still {'lists' if len(names) == 1 else 'list'} it",
+            f"{key} would be deleted, and {_quoted(users[key][names[0]], names)} still "
+            f"{'lists' if len(names) == 1 else 'list'} it",
             hint=(
-                "take it out of there first, or keep the resource in the manifest; to leave it to whoever uses it: ",
+                f"take it out of there first, or keep the {key.kind} in the manifest; to leave it to whoever uses it: ",
                 Command("disown", key.name),
             ),
         )
 
 
-def _functions(names: list[str]) -> str:
+def _quoted(kind: str, names: list[str]) -> str:
     shown = ", ".join(f"'{name}'" for name in names[:3])
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"function{'s' if len(names) > 1 else ''} {shown}{more}"
+    return f"{kind}{'s' if len(names) > 1 else ''} {shown}{more}"
 
 
 def _who(live: Live) -> str:
@@ -418,7 +403,7 @@ def _who(live: Live) -> str:
 def _digest(plan: Plan) -> str:
     body = {
         "stack": plan.stack,
-        "destination": asdict(plan.destination),
+        "destination": {"target": plan.destination.target, **dict(plan.destination.place)},
         "changes": [
             [c.action.value, str(c.key), _identity(c), None if c.live is None else list(observation(c.live) or ())]
             for c in plan.changes
@@ -430,8 +415,13 @@ def _digest(plan: Plan) -> str:
 def _identity(change: Change) -> object:
     if change.desired is None:
         return None
-    marker, wanted = change.desired.marker, change.desired.object
-    fields = wanted._asdict()
-    if isinstance(wanted, Function):
-        fields["resources"] = [ref._asdict() for ref in wanted.resources]
-    return [fields, marker.on(change.key.name) if marker else ""]
+    mark = change.desired.mark
+    text = change.kind.write_mark(mark, change.key.name) if mark else ""
+    return [_plain(change.desired.object), text]
+
+
+def _plain(value: Any) -> Any:
+    """Return named tuples as mappings, and those in them too."""
+    if hasattr(value, "_asdict"):
+        return {name: _plain(one) for name, one in value._asdict().items()}
+    return [_plain(one) for one in value] if isinstance(value, tuple) else value

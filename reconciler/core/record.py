@@ -10,14 +10,14 @@ import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
-from reconciler.core.state import Function, Resource
+from reconciler.core.identity import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from reconciler.base.names import Key
-    from reconciler.core.state import Live, LiveState
+    from reconciler.core.identity import Key
+    from reconciler.core.state import Live, LiveState, Object
 
 Outcome = Literal["running", "committed", "failed", "interrupted"]
 
@@ -26,16 +26,16 @@ class Store(Protocol):
     """Where entries are kept. Each call is one request."""
 
     def create(self, name: str, content: bytes, comment: str) -> bool:
-        """Create a FILE resource; False if the name is taken, and then nothing is changed."""
+        """Create an entry; False if the name is taken, and then nothing is changed."""
 
     def replace(self, name: str, content: bytes, comment: str) -> None:
-        """Replace a FILE resource."""
+        """Replace an entry."""
 
     def fetch(self, name: str) -> bytes | None:
-        """Return a resource's content, or None if it is not there."""
+        """Return an entry's content, or None if it is not there."""
 
     def remove(self, name: str) -> None:
-        """Delete a resource; one that is not there is fine."""
+        """Delete an entry; one that is not there is fine."""
 
     def now(self) -> datetime:
         """Return the time of the service, as its last answer told it."""
@@ -77,31 +77,29 @@ class Step:
 class Applied(NamedTuple):
     """An object as the last apply left it, or was about to."""
 
-    object: Resource | Function
+    object: Object
     modified: datetime | None = None
-    """Of a resource, as the service told it after the write; with the size it says whether somebody was there since."""
+    """As the service told it after the write: it says whether somebody was there since."""
 
     created: datetime | None = None
-    """Of a function, as the service told it: by it the function is told from one of the same name that came after."""
+    """Of an object without a mark, as the service told it: one of the same name that came after has another."""
 
     protected: bool = False
     """Whether it must not be deleted: so a protection outlives its entry in the manifest."""
 
-    def is_same_function(self, have: Live) -> bool:
+    def is_same(self, have: Live) -> bool:
         """
-        Say whether a live function is the one that was applied.
+        Say whether a live object without a mark is the one that was applied.
 
-        A run that was cut off did not learn when a function that it made was created. Until a later run has seen that,
+        A run that was cut off did not learn when an object that it made was created. Until a later run has seen that,
         it is the same if it is what was wanted; anything else of its name was made by somebody else.
         """
-        was, now = self.object, have.object
-        if not isinstance(was, Function) or not isinstance(now, Function):
+        kind = self.object.kind
+        if kind is not have.object.kind or kind.has_mark:
             return False
         if self.created is not None:
             return self.created == have.created
-        return was.class_path == now.class_path and [r.folded for r in was.resources] == [
-            r.folded for r in now.resources
-        ]
+        return kind.observe(self.object) == kind.observe(have.object)
 
 
 @dataclass(frozen=True)
@@ -162,6 +160,32 @@ class Reading:
 
     last: Entry | None = None
     """The newest of them."""
+
+    def holder(self, key: Key) -> str | None:
+        """
+        Return the stack that manages an object of the project, or None.
+
+        That of its mark. An object without one is managed by the stack whose mark, on an object that it needs, names it:
+        what somebody makes over a managed carrier is not named there, and stays theirs. It is also managed by the stack
+        whose ledger lists it, if it is still the one that was applied (`Applied.is_same`).
+        """
+        return self._holders.get(key)
+
+    @functools.cached_property
+    def _holders(self) -> Mapping[Key, str | None]:
+        return {key: self._holder(key, have) for key, have in self.live.items()}
+
+    def _holder(self, key: Key, have: Live) -> str | None:
+        kind = have.object.kind
+        if kind.has_mark:
+            return have.mark.stack if have.mark else None
+        name = fingerprint(key.folded)
+        for need in kind.needs(have.object):
+            carrier = self.live.get(need)
+            if carrier is not None and carrier.mark is not None and name in carrier.mark.names:
+                return carrier.mark.stack
+        applied = self.last.objects.get(key) if self.last else None
+        return self.last.stack if self.last and applied and applied.is_same(have) else None
 
 
 def entry_name(stack: str, epoch: int) -> str:

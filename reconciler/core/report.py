@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from reconciler.base.errors import UdfsError
-    from reconciler.base.names import Key
     from reconciler.core.diff import Change
+    from reconciler.core.identity import Key
     from reconciler.core.state import Live
     from reconciler.packages.artifacts import Archive
     from reconciler.packages.content import Content

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from reconciler.base.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from reconciler.base.names import Key
     from reconciler.core.diff import Change
+    from reconciler.core.identity import Key
+    from reconciler.core.kind import Catalog
     from reconciler.core.record import Reading, Store
     from reconciler.core.state import Live
 
@@ -32,7 +35,11 @@ class Answer:
 
 
 class Target(Protocol):
-    """What the rest of the program knows of a service."""
+    """One place of a service, as the rest of the program knows it."""
+
+    @property
+    def catalog(self) -> Catalog:
+        """What can be known without asking: kinds of objects, and what leads to a place."""
 
     def read(self, *, full: bool = False) -> Reading:
         """Return everything that is there, and the ledger's last word. Sends reads only; `full` trusts no memory."""
@@ -44,15 +51,27 @@ class Target(Protocol):
         """
         Make one change, and return what is then there as far as it was looked at.
 
-        `contents` finds the bytes of a resource by their sha256.
+        `contents` finds bytes to send by their sha256.
         """
+
+    def download(self, key: Key, destination: Path) -> None:
+        """Write the content of an object to a file."""
 
     @property
     def store(self) -> Store:
         """Where the ledger is kept."""
 
+
+@runtime_checkable
+class Querying(Protocol):
+    """A target that runs SQL."""
+
     def query(self, text: str, settings: Mapping[str, str], name: str) -> Answer:
         """Run a statement of SQL under some settings and return its rows; `name` is what errors call its text."""
 
-    def download(self, name: str, destination: Path) -> None:
-        """Write the content of a resource to a file."""
+
+def require_querying(target: Target) -> Querying:
+    """Return a target as one that runs SQL; E901 for one that does not."""
+    if not isinstance(target, Querying):
+        raise UsageError("E901", "this kind of target runs no SQL")
+    return target

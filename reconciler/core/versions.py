@@ -1,5 +1,5 @@
 """
-What stays of earlier versions, for how long, and the way back to them.
+Versions: what stays of earlier ones, for how long, and the way back to them.
 
 A version that no function lists any more is kept for queries that still run it, and for `rollback`: its functions then go
 back in one request each, because everything they listed is still there. The ledger knows when a version was superseded:
@@ -16,16 +16,17 @@ from typing import TYPE_CHECKING
 from reconciler.base.errors import Position, Problem, Refused, UsageError
 from reconciler.base.hints import Command
 from reconciler.core import plan
-from reconciler.core.diff import Cause, managed_by
+from reconciler.core.diff import Cause
+from reconciler.core.identity import Mark
 from reconciler.core.plan import needs
-from reconciler.core.state import Desired, Function, Resource, version_of
+from reconciler.core.state import Desired, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from reconciler.base.hints import Hint
-    from reconciler.base.names import Key
+    from reconciler.core.identity import Key
     from reconciler.core.plan import Destination, Plan
     from reconciler.core.record import Entry, Reading
     from reconciler.core.state import Object
@@ -84,14 +85,23 @@ def earlier(entries: Sequence[Entry], epoch: int | None) -> Entry:
 def back(entry: Entry, reading: Reading, stack: str, destination: Destination) -> Plan:
     """Plan how the functions become what an earlier entry left; everything else stays as it is."""
     at = Position(entry.name)
-    was = {key: Desired(one.object, at) for key, one in entry.objects.items() if isinstance(one.object, Function)}
+    was = {
+        key: _as_it_was(one.object, at, reading, stack)
+        for key, one in entry.objects.items()
+        if one.object.kind.comes_back
+    }
     kept = _as_they_are(reading, stack, at)
     # Protection is not what is rolled back.
     wanted = {**kept, **{key: one._replace(protected=_is_protected(key, reading)) for key, one in was.items()}}
-    made = plan.make(
-        wanted, reading.live, stack=stack, destination=destination, last=reading.last, cause=Cause.ROLLED_BACK
-    )
+    made = plan.make(wanted, reading, stack=stack, destination=destination, cause=Cause.ROLLED_BACK)
     return replace(made, refusals=(*made.refusals, *_lost(made, entry, reading)), back_to=entry.epoch)
+
+
+def _as_it_was(obj: Object, at: Position, reading: Reading, stack: str) -> Desired:
+    """Return an object of an earlier entry as wanted again; what comes back holds no content, so its mark tells of none."""
+    have = reading.live.get(obj.key)
+    mark = have.mark if have and have.mark else Mark(stack) if obj.kind.has_mark else None
+    return Desired(obj, at, mark)
 
 
 def _lost(made: Plan, entry: Entry, reading: Reading) -> Iterator[Problem]:
@@ -101,7 +111,7 @@ def _lost(made: Plan, entry: Entry, reading: Reading) -> Iterator[Problem]:
         hint = _by_hand(entry)
         if have is None:
             yield Problem("E552", f"{need} is no longer in the project", hint=hint)
-        elif was is not None and _md5(was.object) not in {None, _md5(have.object)}:
+        elif was is not None and _digest(was.object) not in {None, _digest(have.object)}:
             yield Problem("E552", f"{need} does not hold what it held at epoch {entry.epoch}", hint=hint)
 
 
@@ -121,8 +131,8 @@ def _by_hand(entry: Entry) -> Hint:
     )
 
 
-def _md5(obj: Object) -> str | None:
-    return obj.md5 if isinstance(obj, Resource) else None
+def _digest(obj: Object) -> str | None:
+    return obj.kind.digest(obj)
 
 
 # --- Collecting -----------------------------------------------------------------------------------------------------------
@@ -151,9 +161,7 @@ def collection(
     # Last, and only where it matters: it reads the most of the ledger.
     over -= _needed(entries, keep) if over else set()
     wanted = {key: one for key, one in kept.items() if key not in over}
-    made = plan.make(
-        wanted, reading.live, stack=stack, destination=destination, last=reading.last, cause=Cause.SUPERSEDED
-    )
+    made = plan.make(wanted, reading, stack=stack, destination=destination, cause=Cause.SUPERSEDED)
     return replace(made, superseded=len(versions) - len(over))
 
 
@@ -169,7 +177,7 @@ def superseded_at(key: Key, entries: Sequence[Entry]) -> datetime | None:
 
 def _needed(entries: Sequence[Entry], keep: int) -> set[Key]:
     """Return the resources of the functions of the present state and of the `keep` before it."""
-    states: list[frozenset[Function]] = []
+    states: list[frozenset[Object]] = []
     for entry in entries:
         found = _functions(entry)
         if entry.outcome == "committed" and found not in states:
@@ -179,16 +187,17 @@ def _needed(entries: Sequence[Entry], keep: int) -> set[Key]:
     return {need for state in states for function in state for need in needs(function)}
 
 
-def _functions(entry: Entry) -> frozenset[Function]:
-    return frozenset(one.object for one in entry.objects.values() if isinstance(one.object, Function))
+def _functions(entry: Entry) -> frozenset[Object]:
+    """Return the objects of an entry that a rollback would bring back."""
+    return frozenset(one.object for one in entry.objects.values() if one.object.kind.comes_back)
 
 
 def _as_they_are(reading: Reading, stack: str, at: Position) -> dict[Key, Desired]:
     """Return everything that the stack manages, wanted as it is."""
     return {
-        key: Desired(have.object, at, have.marker, protected=_is_protected(key, reading))
+        key: Desired(have.object, at, have.mark, protected=_is_protected(key, reading))
         for key, have in reading.live.items()
-        if managed_by(have, reading.live, reading.last) == stack
+        if reading.holder(key) == stack
     }
 
 

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from reconciler.base.names import Key
     from reconciler.core.diff import Change
+    from reconciler.core.identity import Key
     from reconciler.core.plan import Plan
     from reconciler.core.state import Live
     from reconciler.core.target import Target
@@ -74,7 +74,7 @@ def apply(
     writers: int = 8,
 ) -> Report:
     """
-    Make the changes of `plan`. `contents` finds the bytes of a resource by their sha256.
+    Make the changes of `plan`. `contents` finds bytes to send by their sha256.
 
     `require_lease` is called before each write and raises when the lease is lost. Errors do not leave: they are in the
     report, beside what was done.
@@ -191,7 +191,7 @@ def _work(
 
 
 def _order(changes: Mapping[Key, Change]) -> dict[Key, list[Key]]:
-    """Return what each change waits for: a function for its resources, a resource's end for its functions' ends."""
+    """Return what each change waits for: an object for its needs, and its end for the ends of those that need it."""
     waits: dict[Key, list[Key]] = {key: [] for key in changes}
     for key, change in changes.items():
         side = change.live if change.action is Action.DELETE else change.desired

@@ -108,8 +108,8 @@ def require_unmoved(change: Change, target: Target, found: Live | object | None 
 
 
 def _holder(live: Live | None) -> str | None:
-    """Return the stack that marks a resource: where it has changed, the resource is somebody else's, whatever is in it."""
-    return live.marker.stack if live is not None and live.marker is not None else None
+    """Return the stack that marks an object: where it has changed, the object is somebody else's, whatever is in it."""
+    return live.mark.stack if live is not None and live.mark is not None else None
 
 
 def moved(change: Change, found: Live | None) -> StalePlan:
@@ -128,4 +128,4 @@ def is_made(change: Change, found: Live | None) -> bool:
     if change.desired is None or found is None:
         return change.desired is None and found is None
     wanted = Live(change.desired.object)
-    return observation(found) == observation(wanted) and found.marker == change.marker
+    return observation(found) == observation(wanted) and found.mark == change.mark

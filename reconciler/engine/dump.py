@@ -18,11 +18,12 @@ from reconciler.base.hints import Command
 from reconciler.core.record import Reading
 from reconciler.engine import ledger
 from reconciler.engine.plan_file import DumpDocument, DumpedDocument, live_document
-from reconciler.engine.saved_plan import live_of
+from reconciler.engine.saved_plan import kind_of, live_of, place_of
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from reconciler.core.kind import Catalog
     from reconciler.core.plan import Destination
 
 FORMAT = "udfs.dump/1"
@@ -33,8 +34,7 @@ def write(reading: Reading, stack: str, destination: Destination, taken: datetim
     """Return the document of a reading, objects sorted by key."""
     return DumpDocument(
         stack=stack,
-        project=destination.project,
-        schema=destination.schema,
+        **destination.parts,
         taken=taken,
         epochs=reading.epochs,
         last=json.loads(ledger.dump(reading.last)) if reading.last else None,
@@ -44,7 +44,7 @@ def write(reading: Reading, stack: str, destination: Destination, taken: datetim
     )
 
 
-def read(content: bytes, name: str) -> DumpDocument:
+def read(content: bytes, name: str, catalog: Catalog) -> DumpDocument:
     """Read a dump's document; E522 for a file that is not one, E517 for a newer one. `name` is how errors call the file."""
     try:
         found = json.loads(content)
@@ -56,32 +56,39 @@ def read(content: bytes, name: str) -> DumpDocument:
     if form != FORMAT:
         raise UsageError("E522", f"the file '{name}' is not a dump", hint=_AGAIN)
     try:
-        return DumpDocument.model_validate_json(content)
+        place_of({label: found[label] for label in catalog.place if label in found}, catalog)
+        told = DumpDocument.model_validate_json(content)
+        place_of(told.given, catalog)
     except ValidationError as cause:
         first = cause.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"]))
         raise UsageError(
             "E522", f"the dump '{name}' is not understood: {place}: {first['msg']}", hint=_AGAIN
         ) from cause
+    except ValueError as cause:
+        raise UsageError("E522", f"the dump '{name}' is not understood: {cause}", hint=_AGAIN) from cause
+    return told
 
 
-def reading_of(told: DumpDocument, stack: str, destination: Destination, name: str) -> Reading:
+def reading_of(told: DumpDocument, stack: str, destination: Destination, name: str, catalog: Catalog) -> Reading:
     """Return the reading that a dump holds; E523 if it is of another stack or project."""
-    here = (stack, destination.project, destination.schema)
-    if here != (told.stack, told.project, told.schema_):
+    place = place_of(told.given, catalog)
+    if (stack, destination.place) != (told.stack, place):
         raise UsageError(
             "E523",
-            f"the dump '{name}' is of {_place(told.stack, told.project, told.schema_)}, "
-            f"and the manifest is about {_place(*here)}",
+            f"the dump '{name}' is of {_place(told.stack, place)}, "
+            f"and the manifest is about {_place(stack, destination.place)}",
             hint="name the target that was dumped with --target",
         )
     try:
-        live = [live_of(one.kind, one.live) for one in told.objects]
+        live = [live_of(one.live, kind_of(one.kind, catalog)) for one in told.objects]
     except ValueError as cause:
         raise UsageError("E522", f"the dump '{name}' is not understood: {cause}", hint=_AGAIN) from cause
-    last = ledger.parse(json.dumps(told.last).encode(), f"in '{name}'") if told.last is not None else None
+    last = (
+        ledger.parse(json.dumps(told.last).encode(), f"in '{name}'", catalog.kinds) if told.last is not None else None
+    )
     return Reading({have.object.key: have for have in live}, told.epochs, last)
 
 
-def _place(stack: str, project: str, schema: str | None) -> str:
-    return f"stack '{stack}' in project {project}{f', schema {schema}' if schema else ''}"
+def _place(stack: str, place: tuple[tuple[str, str | None], ...]) -> str:
+    return f"stack '{stack}' in {', '.join(f'{label} {text}' for label, text in place if text is not None)}"

@@ -18,16 +18,16 @@ from reconciler.base.hints import Command
 from reconciler.core.diff import Action
 from reconciler.core.record import Applied, Entry, Step, entry_name
 from reconciler.core.report import Outcome
-from reconciler.core.state import Resource
 from reconciler.engine import ledger
 
 if TYPE_CHECKING:
     from datetime import datetime
     from types import TracebackType
 
-    from reconciler.base.names import Key
     from reconciler.core import record
     from reconciler.core.diff import Change
+    from reconciler.core.identity import Key
+    from reconciler.core.kind import Kinds
     from reconciler.core.plan import Plan
     from reconciler.core.record import Holder, Reading, Store
     from reconciler.core.report import Report
@@ -43,8 +43,10 @@ LOOK_SECONDS = 3.0
 class Lease:
     """The lease of one apply, as a context manager: entering takes it, `finish` says what came of the run."""
 
-    def __init__(self, store: Store, plan: Plan, reading: Reading, holder: Holder, patience: Patience) -> None:
-        self._store, self._reading, self._patience = store, reading, patience
+    def __init__(
+        self, store: Store, kinds: Kinds, plan: Plan, reading: Reading, holder: Holder, patience: Patience
+    ) -> None:
+        self._store, self._kinds, self._reading, self._patience = store, kinds, reading, patience
         now = store.now()
         self._before = dict(reading.last.objects) if reading.last else {}
         self.entry = Entry(
@@ -68,7 +70,7 @@ class Lease:
     def __enter__(self) -> Lease:  # noqa: PYI034 - Self needs Python 3.11
         """Take the lease, or raise `LeaseHeld` before anything was written."""
         ledger.require_free(self._reading.last, self._store.now())
-        ledger.take(self._store, self.entry)
+        ledger.take(self._store, self.entry, self._kinds)
         self._looked = self._patience.clock()
         self._renewing.start()
         return self
@@ -141,7 +143,7 @@ class Lease:
                 objects[change.key] = Applied(
                     change.desired.object,
                     seen.modified if seen else None,
-                    _created(change) or (seen.created if seen and change.key.kind == "function" else None),
+                    _created(change) or (seen.created if seen and not change.kind.has_mark else None),
                     change.desired.protected,
                 )
         return objects
@@ -164,7 +166,7 @@ class Lease:
         found = self._store.fetch(self.entry.name)
         if found is None:
             raise self._lost("was ended")
-        entry = ledger.parse(found, self.entry.name)
+        entry = ledger.parse(found, self.entry.name, self._kinds)
         if entry.outcome != "running" or entry.holder != self.entry.holder:
             raise self._lost(f"was ended{f' by {entry.ended_by}' if entry.ended_by else ''}")
         if self._store.fetch(entry_name(self.entry.stack, self.entry.epoch + 1)) is not None:
@@ -192,7 +194,7 @@ def _kept(plan: Plan) -> dict[Key, Applied]:
     return {
         c.key: Applied(
             c.desired.object,
-            c.live.modified if isinstance(c.live.object, Resource) else None,
+            c.live.modified if c.kind.tells_updater else None,
             _created(c),
             c.desired.protected,
         )
@@ -202,5 +204,5 @@ def _kept(plan: Plan) -> dict[Key, Applied]:
 
 
 def _created(change: Change) -> datetime | None:
-    """Return when a function was created that was there before: replacing it does not create it anew."""
-    return change.live.created if change.key.kind == "function" and change.live else None
+    """Return when an object without a mark was created that was there before: replacing it does not create it anew."""
+    return change.live.created if change.live and not change.kind.has_mark else None

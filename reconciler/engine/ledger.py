@@ -1,8 +1,8 @@
 """
 The ledger: lock, journal and history of a stack, kept in the project itself.
 
-One entry an apply, a FILE resource ``udfs.STACK.EPOCH.json``. Creating a resource that is there is refused, and that is
-the only compare-and-swap the service offers; so *creating the next epoch is taking the lease*. Whoever read epoch n as
+One entry an apply, named ``udfs.STACK.EPOCH.json``. Creating an entry that is there is refused, and that is the only
+compare-and-swap that is asked of a service; so *creating the next epoch is taking the lease*. Whoever read epoch n as
 the newest and creates n+1 knows that no other apply began in between; whoever comes second is refused and writes
 nothing. An expired lease is taken over by creating the epoch after it, never by deleting it first: delete and create
 let two in (an exhaustive check over interleavings finds such states for two clients already, and none this way).
@@ -11,33 +11,33 @@ The entry holds the whole plan before the first change, so a run that is killed 
 to do. When the run ends, the entry says what came of it, and what is now there. Times are the service's, not the
 machine's.
 
-A project without entries is a project that was never applied to, or whose ledger was lost: then the marks in the
-resources' comments decide, and nothing foreign becomes ours.
+A project without entries is a project that was never applied to, or whose ledger was lost: then the marks on objects
+decide, and nothing foreign becomes ours.
 """
 
 from __future__ import annotations
 
 import functools
 import json
+import operator
 import re
 from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias
 
 import msgspec
 
 from reconciler.base.errors import LeaseHeld, ServiceError, count
 from reconciler.base.hints import Command
-from reconciler.base.names import Key, reference
 from reconciler.core.record import Applied, Entry, Holder, Outcome, Step, entry_name
-from reconciler.core.state import Function, Resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from reconciler.core.identity import Key
+    from reconciler.core.kind import Kind, Kinds
     from reconciler.core.record import Store
-    from reconciler.core.state import Live
 
 FORMAT = "udfs.ledger/1"
 KEPT = 20
@@ -57,13 +57,13 @@ _STAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z\Z")
 
 
 def epoch_of(name: str, stack: str) -> int | None:
-    """Return the epoch of a resource's name if it is an entry of `stack`."""
+    """Return the epoch of an object's name if it is an entry of `stack`."""
     found = _NAME.match(name)
     return int(found["epoch"]) if found and found["stack"].lower() == stack else None
 
 
 def is_entry(name: str) -> bool:
-    """Say whether a resource is an entry of any stack's ledger."""
+    """Say whether an object of this name is an entry of any stack's ledger."""
     return name[:5].lower() == "udfs." and _NAME.match(name) is not None
 
 
@@ -72,7 +72,7 @@ def is_entry(name: str) -> bool:
 
 def dump(entry: Entry) -> bytes:
     """
-    Return an entry as its resource's content: JSON, an object a line, sorted.
+    Return an entry as bytes: JSON, an object a line, sorted.
 
     No more white space than that: each plan of a large stack fetches and reads all of it.
     """
@@ -96,17 +96,18 @@ def dump(entry: Entry) -> bytes:
 _json = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
-def parse(content: bytes, name: str) -> Entry:
+def parse(content: bytes, name: str, kinds: Kinds) -> Entry:
     """
     Read an entry; E611 for what cannot be read, E612 for a format that is newer than this program.
 
     Nothing is guessed: an apply on top of an entry that is not understood could undo what it records.
     """
     try:
-        written = msgspec.json.decode(content, type=_Written)
+        reader = _reader(tuple(kinds.values()))
+        written = reader.decoder.decode(content)
         if written.format != FORMAT or not 0 < written.epoch <= LAST_EPOCH:
             raise ValueError("an entry that udfs does not write")
-        entry = _entry(written)
+        entry = _entry(written, reader.kinds)
         if is_entry(name) and entry.name.lower() != name.lower():
             raise ValueError("an entry of another name")
     except (ValueError, RecursionError) as cause:
@@ -138,39 +139,7 @@ _Text: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
 """Text that is left out where there is none; then the default stands in for it, which is not validated."""
 
 
-class _Resource(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="resource"):
-    """A resource as it is written in an entry."""
-
-    name: str
-    type: str
-    size: int
-    md5: _Text = ""
-    comment: _Text = ""
-    table: _Text = ""
-    modified: _Text = ""
-    protected: bool = False
-
-    def read(self) -> Applied:
-        resource = Resource(self.name, self.type, self.md5 or None, self.size, self.comment, self.table or None)
-        return Applied(resource, _moment(self.modified) if self.modified else None, protected=self.protected)
-
-
-class _Function(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="function"):
-    """A function as it is written in an entry."""
-
-    name: str
-    resources: tuple[str, ...]
-    class_: str = msgspec.field(name="class")
-    created: _Text = ""
-    protected: bool = False
-
-    def read(self) -> Applied:
-        # What is written is already relative to the function's own place.
-        function = Function(self.name, self.class_, tuple(reference(one, "", None) for one in self.resources))
-        return Applied(function, None, _moment(self.created) if self.created else None, self.protected)
-
-
-class _Written(msgspec.Struct, frozen=True):
+class _Head(msgspec.Struct, frozen=True, kw_only=True):
     """An entry as it is written; msgspec reads it strictly, so that nothing passes for what udfs does not write."""
 
     format: str
@@ -182,12 +151,52 @@ class _Written(msgspec.Struct, frozen=True):
     outcome: Outcome
     digest: str
     steps: tuple[Step, ...]
-    objects: dict[str, _Resource | _Function]
     back_to: Annotated[int, msgspec.Meta(ge=1)] | msgspec.UnsetType = msgspec.UNSET
     ended_by: Holder | msgspec.UnsetType = msgspec.UNSET
 
 
-def _entry(written: _Written) -> Entry:
+class _Reader(NamedTuple):
+    """What reads entries with objects of certain kinds."""
+
+    decoder: msgspec.json.Decoder[Any]
+    kinds: Mapping[type, Kind[Any]]
+
+
+@functools.lru_cache(maxsize=8)
+def _reader(kinds: tuple[Kind[Any], ...]) -> _Reader:
+    records = {_record(kind): kind for kind in kinds}
+    forms: Any = functools.reduce(operator.or_, records)
+    written = msgspec.defstruct("_Written", [("objects", dict[str, forms])], bases=(_Head,), frozen=True, kw_only=True)
+    return _Reader(msgspec.json.Decoder(written), records)
+
+
+def _record(kind: Kind[Any]) -> type:
+    """Return the form of a kind's objects in an entry: its record, with what only a ledger knows."""
+    fields: list[Any] = []
+    for one in msgspec.structs.fields(kind.record):
+        if one.required:
+            fields.append((one.name, one.type))
+        else:
+            # Text is left out where there is none.
+            fields.append((one.name, _Text, None) if one.type == (str | None) else (one.name, one.type, one.default))
+    if kind.tells_updater:
+        fields.append(("modified", _Text, ""))
+    if not kind.has_mark:
+        fields.append(("created", _Text, ""))
+    fields.append(("protected", bool, False))
+    return msgspec.defstruct(
+        kind.name,
+        fields,
+        frozen=True,
+        kw_only=True,
+        gc=False,
+        tag_field="kind",
+        tag=kind.name,
+        rename=dict(kind.renamed),
+    )
+
+
+def _entry(written: Any, kinds: Mapping[type, Kind[Any]]) -> Entry:
     return Entry(
         stack=written.stack,
         epoch=written.epoch,
@@ -197,30 +206,36 @@ def _entry(written: _Written) -> Entry:
         outcome=written.outcome,
         digest=written.digest,
         steps=written.steps,
-        objects={applied.object.key: applied for applied in (one.read() for one in written.objects.values())},
+        objects=_objects(written.objects.values(), kinds),
         back_to=written.back_to or None,
         ended_by=written.ended_by or None,
     )
 
 
+def _objects(records: Iterable[Any], kinds: Mapping[type, Kind[Any]]) -> dict[Key, Applied]:
+    objects = {}
+    for record in records:
+        kind = kinds[type(record)]
+        obj = kind.read_back(record)
+        modified = _moment(record.modified) if kind.tells_updater and record.modified else None
+        created = _moment(record.created) if not kind.has_mark and record.created else None
+        objects[obj.key] = Applied(obj, modified, created, record.protected)
+    return objects
+
+
 def _written(applied: Applied) -> dict[str, Any]:
-    times = {"modified": applied.modified, "created": applied.created}
-    told = {**_described(applied.object), **({"protected": True} if applied.protected else {})}
-    return {**told, **{name: _time(when) for name, when in times.items() if when}}
-
-
-def _described(obj: Resource | Function) -> dict[str, Any]:
-    if isinstance(obj, Function):
-        return {
-            "kind": "function",
-            "name": obj.name,
-            "class": obj.class_path,
-            "resources": list(map(str, obj.resources)),
-        }
-    told = {"kind": "resource", "name": obj.name, "type": obj.type, "size": obj.size}
-    optional = {"md5": obj.md5, "comment": obj.comment, "table": obj.table}
-    told |= {key: value for key, value in optional.items() if value}
-    return told
+    kind = applied.object.kind
+    written: dict[str, Any] = {"kind": kind.name}
+    for name, value in kind.write_down(applied.object).items():
+        if value or name in kind.required:
+            written[kind.renamed.get(name, name)] = value
+    if applied.protected:
+        written["protected"] = True
+    if applied.modified:
+        written["modified"] = _time(applied.modified)
+    if applied.created:
+        written["created"] = _time(applied.created)
+    return written
 
 
 def _time(moment: datetime) -> str:
@@ -261,14 +276,14 @@ def held(entry: Entry, now: datetime) -> LeaseHeld:
     return LeaseHeld("E610", message, hint=hint)
 
 
-def take(store: Store, entry: Entry) -> None:
+def take(store: Store, entry: Entry, kinds: Kinds) -> None:
     """
     Create an entry, and with it take the lease; `LeaseHeld` if somebody else was first.
 
     E615 for an entry that could not be read again: it would keep everybody out until somebody deletes it.
     """
     content = dump(entry)
-    _require_readable(entry, content)
+    _require_readable(entry, content, kinds)
     try:
         if store.create(entry.name, content, comment_of(entry)):
             return
@@ -283,20 +298,20 @@ def take(store: Store, entry: Entry) -> None:
         return
     if rival is None:
         raise LeaseHeld("E610", f"another apply of stack '{entry.stack}' came and went just now", hint="run it again")
-    other = parse(rival, entry.name)
+    other = parse(rival, entry.name, kinds)
     if other.is_held(store.now()):
         raise held(other, store.now())
     raise LeaseHeld("E610", f"{other.holder} applied stack '{entry.stack}' just now", hint="look at a new plan")
 
 
-def _require_readable(entry: Entry, content: bytes) -> None:
+def _require_readable(entry: Entry, content: bytes, kinds: Kinds) -> None:
     if entry.epoch > LAST_EPOCH:
         last = entry_name(entry.stack, LAST_EPOCH)
         hint = "udfs does not come so far: somebody put it there; delete it, and what it was put upon"
         raise ServiceError("E615", f"no entry can come after {last}", hint=hint)
     try:
         # Of times the whole seconds are written, and the service's have no others.
-        is_same = replace(parse(content, entry.name), started=entry.started, expires=entry.expires) == entry
+        is_same = replace(parse(content, entry.name, kinds), started=entry.started, expires=entry.expires) == entry
     except ServiceError:
         is_same = False
     if not is_same:
@@ -329,20 +344,3 @@ def comment_of(entry: Entry) -> str:
 def collectable(epochs: Iterable[int], current: int) -> list[int]:
     """Return the epochs that are too old to keep: counted, since one far ahead that somebody put there ages nothing."""
     return sorted(epoch for epoch in epochs if epoch < current)[: -(KEPT - 1)]
-
-
-def is_unmoved(live: Live, applied: Applied) -> bool:
-    """
-    Say whether a listed resource is still the one that the ledger saw, so that its MD5 need not be asked for.
-
-    Size and time of the last change are in the listing; an edit of the same size within the same second would be
-    missed, which is what a full refresh is for.
-    """
-    if applied.modified is None:
-        return False
-    have, was = live.object, applied.object
-    return (
-        isinstance(have, Resource)
-        and isinstance(was, Resource)
-        and (have.type, have.size, live.modified) == (was.type, was.size, applied.modified)
-    )

@@ -1,26 +1,32 @@
 """
-File format of saved plans and dumps: the versioned JSON that engine writes and reads again.
+File format of saved plans and dumps: the versioned JSON that is written and read again.
 
 The models here are the one source of the format and of its schema. A field is only ever added; anything else is a new
-version. Readers should ignore fields they do not know.
+version. Readers should ignore fields they do not know. What is in an object, and what leads to it, a target says: those
+fields are as its kinds write them down.
 """
 
 from __future__ import annotations
 
 from datetime import datetime  # noqa: TC003 - pydantic reads the annotation
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, create_model, model_serializer
 
 from reconciler.base.hints import spell
 from reconciler.core.plan import uploaded
-from reconciler.core.state import Resource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+
+    from pydantic import GetJsonSchemaHandler
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import CoreSchema
 
     from reconciler.base.errors import Problem
-    from reconciler.core.diff import Change, Difference
+    from reconciler.core.diff import Change
+    from reconciler.core.kind import Catalog, Difference
     from reconciler.core.plan import Plan
     from reconciler.core.state import Desired, Live, Object
 
@@ -29,6 +35,30 @@ Action: TypeAlias = Literal["create", "update", "delete", "adopt", "release", "r
 
 class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+
+class Open(Model):
+    """A document with fields that a target gives; they stand behind one of its own."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
+    behind: ClassVar[str] = "name"
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The fields that the target gave."""
+        return self.__pydantic_extra__ or {}
+
+    @model_serializer(mode="wrap")
+    def _in_order(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = handler(self)
+        last = [name for name in written if name not in self.given]
+        head = last.index(self.behind) + 1
+        return {name: written[name] for name in (*last[:head], *(n for n in self.given if n in written), *last[head:])}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        # The schema is that of the fields, in whatever order they are written.
+        return handler({name: part for name, part in core_schema.items() if name != "serialization"})
 
 
 class ProblemDocument(Model):
@@ -44,23 +74,16 @@ class ProblemDocument(Model):
     detail: tuple[str, ...] = Field((), description="Lines that belong to the message: a traceback, places looked at.")
 
 
-class ObjectDocument(Model):
-    """A resource or a function, as far as it is compared."""
+class ObjectDocument(Open):
+    """An object, as far as it is compared."""
 
     name: str
-    type: str | None = Field(None, description="Of a resource: py, file, archive, jar, table.")
-    md5: str | None = None
-    size: int | None = Field(None, description="Bytes.")
-    comment: str | None = None
-    table: str | None = None
-    class_path: str | None = Field(None, description="Of a function: module.Class.")
-    resources: tuple[str, ...] | None = Field(None, description="Of a function, in order.")
 
 
 class DesiredDocument(ObjectDocument):
     """An object as it should be."""
 
-    marker: str | None = Field(None, description="Of a resource: what is written at the end of its comment.")
+    marker: str | None = Field(None, description="What is put on it, as text; absent where its kind keeps no mark.")
     protected: bool | None = Field(None, description="true for what must not be deleted.")
 
 
@@ -71,8 +94,8 @@ class LiveDocument(ObjectDocument):
     updater: str | None = None
     created: datetime | None = None
     modified: datetime | None = None
-    stack: str | None = Field(None, description="Of a resource: the stack that marked it.")
-    marker: str | None = Field(None, description="Of a resource: the mark itself, as it ends the comment.")
+    stack: str | None = Field(None, description="The stack that marked it.")
+    marker: str | None = Field(None, description="The mark itself, as text.")
     schema_: str | None = Field(None, alias="schema")
 
 
@@ -88,7 +111,7 @@ class ChangeDocument(Model):
     """One operation."""
 
     action: Action
-    kind: Literal["function", "resource"]
+    kind: str
     name: str
     cause: Literal[
         "new",
@@ -117,7 +140,7 @@ class ChangeDocument(Model):
 class KeptDocument(Model):
     """An object that is as it should be."""
 
-    kind: Literal["function", "resource"]
+    kind: str
     name: str
     file: str
     line: int
@@ -127,7 +150,7 @@ class KeptDocument(Model):
 
 
 class SharedDocument(Model):
-    """A resource of another stack that functions of this one use."""
+    """An object of another stack that this one uses."""
 
     name: str
     stack: str
@@ -147,14 +170,14 @@ class SavedDocument(Model):
     )
 
 
-class PlanDocument(Model):
+class PlanDocument(Open):
     """What an apply would do, in this order."""
+
+    behind: ClassVar[str] = "target"
 
     format: Literal["udfs.plan/1"] = "udfs.plan/1"
     stack: str
     target: str
-    project: str
-    schema_: str | None = Field(None, alias="schema")
     changes: tuple[ChangeDocument, ...]
     unchanged: int
     shared: tuple[SharedDocument, ...] = ()
@@ -175,17 +198,17 @@ class PlanDocument(Model):
 class DumpedDocument(Model):
     """One object of a dump."""
 
-    kind: Literal["function", "resource"]
+    kind: str
     live: LiveDocument
 
 
-class DumpDocument(Model):
+class DumpDocument(Open):
     """What a project holds, as far as planning a stack needs it."""
+
+    behind: ClassVar[str] = "stack"
 
     format: Literal["udfs.dump/1"] = "udfs.dump/1"
     stack: str
-    project: str
-    schema_: str | None = Field(None, alias="schema")
     taken: datetime = Field(description="When, by the service's clock.")
     epochs: tuple[int, ...] = Field((), description="Of the stack's ledger.")
     last: dict[str, Any] | None = Field(None, description="The newest entry of the ledger, as it is in the project.")
@@ -201,14 +224,13 @@ def plan_document(made: Plan) -> PlanDocument:
     return PlanDocument(
         stack=made.stack,
         target=made.destination.target,
-        project=made.destination.project,
-        schema=made.destination.schema,
+        **made.destination.parts,
         changes=tuple(map(_change_document, made.changes)),
         unchanged=len(made.unchanged),
         shared=tuple(
-            SharedDocument(name=change.key.name, stack=change.live.marker.stack)
+            SharedDocument(name=change.key.name, stack=change.live.mark.stack)
             for change in made.shared
-            if change.live and change.live.marker
+            if change.live and change.live.mark
         ),
         foreign=made.foreign,
         superseded=made.superseded,
@@ -243,8 +265,8 @@ def live_document(have: Live) -> LiveDocument:
         updater=have.updater or None,
         created=have.created,
         modified=have.modified,
-        stack=have.marker.stack if have.marker else None,
-        marker=have.marker.on(have.object.name) if have.marker else None,
+        stack=have.mark.stack if have.mark else None,
+        marker=have.object.kind.write_mark(have.mark, have.object.name) if have.mark else None,
         schema=have.schema,
     )
 
@@ -285,18 +307,70 @@ def difference_documents(found: Iterable[Difference]) -> tuple[DifferenceDocumen
 
 
 def _desired_document(want: Desired) -> DesiredDocument:
-    marker = want.marker.on(want.object.name) if want.marker else None
+    marker = want.object.kind.write_mark(want.mark, want.object.name) if want.mark else None
     return DesiredDocument(**object_fields(want.object), marker=marker, protected=want.protected or None)
 
 
 def object_fields(obj: Object) -> dict[str, Any]:
-    if isinstance(obj, Resource):
-        return {
-            "name": obj.name,
-            "type": obj.type,
-            "md5": obj.md5,
-            "size": obj.size,
-            "comment": obj.comment,
-            "table": obj.table,
-        }
-    return {"name": obj.name, "class_path": obj.class_path, "resources": tuple(map(str, obj.resources))}
+    """Return the fields of an object as every document has them."""
+    return obj.kind.write_down(obj)
+
+
+def plan_schema(catalog: Catalog) -> dict[str, Any]:
+    """Return the JSON Schema of a plan for a kind of target."""
+    schema = PlanDocument.model_json_schema(by_alias=True, mode="serialization")
+    _insert(schema, "target", _place_fields(catalog))
+    for name, definition in schema["$defs"].items():
+        if name in {"DesiredDocument", "LiveDocument"}:
+            _insert(definition, "name", _object_fields(catalog))
+        if "kind" in definition["properties"]:
+            definition["properties"]["kind"] = {"enum": list(catalog.kinds), **definition["properties"]["kind"]}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "urn:udfs:plan:1", **schema}
+
+
+class _Given(NamedTuple):
+    """A field that a target gives."""
+
+    form: Any
+    must: bool = False
+    description: str | None = None
+
+
+def _object_fields(catalog: Catalog) -> dict[str, _Given]:
+    """Return the fields of objects of all kinds; no object has all of them."""
+    fields: dict[str, _Given] = {}
+    for kind in reversed([*catalog.kinds.values()]):
+        for one in msgspec.structs.fields(kind.record)[1:]:
+            notes = (getattr(note, "description", None) for note in get_args(one.type)[1:])
+            fields.setdefault(one.name, _Given(one.type | None, description=next(filter(None, notes), None)))
+    return fields
+
+
+def _place_fields(catalog: Catalog) -> dict[str, _Given]:
+    return {label: _Given(str if must else str | None, must) for label, must in catalog.place.items()}
+
+
+def _insert(schema: dict[str, Any], behind: str, fields: Mapping[str, _Given]) -> None:
+    """Put the fields that a target gives into the schema of a document."""
+    given: Any = {
+        f"{name}_": (
+            field.form,
+            Field(
+                ... if field.must else None,
+                alias=name,
+                title=name.replace("_", " ").title(),
+                description=field.description,
+            ),
+        )
+        for name, field in fields.items()
+    }
+    model: type[BaseModel] = create_model("Given", **given)
+    shape = model.model_json_schema(by_alias=True, mode="serialization")
+    properties = {}
+    for name, definition in schema["properties"].items():
+        properties[name] = definition
+        if name == behind:
+            properties |= shape["properties"]
+    schema["properties"] = properties
+    schema["required"] = [name for name in properties if name in {*schema["required"], *shape.get("required", ())}]
+    schema["additionalProperties"] = False

@@ -18,29 +18,33 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from pydantic import ValidationError
 
 from reconciler.base.errors import Position, Problem, Refused, StalePlan, UsageError
 from reconciler.base.hints import Command
-from reconciler.base.names import function_key, reference, resource_key
-from reconciler.core.diff import Action, Cause, Change, Difference
+from reconciler.core.diff import Action, Cause, Change
+from reconciler.core.kind import Difference
 from reconciler.core.plan import Destination, Plan
-from reconciler.core.state import Desired, Function, Live, Resource, read_comment
+from reconciler.core.state import Desired, Live
 from reconciler.engine import plan_file
 from reconciler.engine import staleness as fresh
 from reconciler.engine.plan_file import LiveDocument, PlanDocument, SavedDocument
 from reconciler.engine.staleness import AGAIN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from reconciler.base.hints import Hint
+    from reconciler.core.identity import Mark
+    from reconciler.core.kind import Catalog, Kind
     from reconciler.core.record import Reading
-    from reconciler.core.state import Marker, Object
+    from reconciler.core.state import Object
     from reconciler.engine.plan_file import ChangeDocument, KeptDocument, ObjectDocument
 
 FORMAT = "udfs.plan/1"
@@ -94,11 +98,12 @@ def write(saved: Saved) -> bytes:
     return plan_file.to_json(made.model_copy(update={"saved": sealed})).encode()
 
 
-def read(content: bytes, name: str) -> Saved:
+def read(content: bytes, name: str, *catalogs: Catalog) -> Saved:
     """
     Read a saved plan; E516 for a file that is not one or is not what was written, E517 for a newer one.
 
-    `name` is how the file is called in errors.
+    `name` is how the file is called in errors. A plan does not say for which kind of target it is: its objects do, so each
+    of `catalogs` is tried.
     """
     try:
         found = json.loads(content)
@@ -107,7 +112,7 @@ def read(content: bytes, name: str) -> Saved:
     _require_whole(found, name)
     try:
         told = PlanDocument.model_validate_json(content)
-        saved = _saved(told)
+        saved = _saved(told, catalogs)
     except ValidationError as cause:
         first = cause.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"]))
@@ -146,21 +151,37 @@ def _unusable(name: str, why: str, hint: Hint = AGAIN) -> UsageError:
     return UsageError("E516", f"the plan '{name}' {why}", hint=hint)
 
 
-def _saved(told: PlanDocument) -> Saved:
+def _saved(told: PlanDocument, catalogs: Sequence[Catalog]) -> Saved:
     assert told.saved is not None
-    return Saved(plan_of(told), told.saved.epoch, told.saved.manifest.removeprefix("sha256:"), told.saved.allow_deletes)
+    return Saved(
+        _plan_of_any(told, catalogs),
+        told.saved.epoch,
+        told.saved.manifest.removeprefix("sha256:"),
+        told.saved.allow_deletes,
+    )
 
 
-def plan_of(told: PlanDocument) -> Plan:
+def _plan_of_any(told: PlanDocument, catalogs: Sequence[Catalog]) -> Plan:
+    first, *others = catalogs
+    try:
+        return plan_of(told, first)
+    except ValueError:
+        for other in others:
+            with suppress(ValueError):
+                return plan_of(told, other)
+        raise
+
+
+def plan_of(told: PlanDocument, catalog: Catalog) -> Plan:
     """Return the plan that a saved document tells of; ValueError for what `write` does not write."""
     if told.saved is None or told.refusals or (told.saved.empty_manifest and told.changes):
         raise ValueError("a plan that is refused is not written")
     return Plan(
         stack=told.stack,
-        destination=Destination(told.target, told.project, told.schema_),
-        changes=tuple(map(_change, told.changes)),
-        unchanged=tuple(map(_kept, told.saved.kept)),
-        shared=tuple(map(_kept, told.saved.shared)),
+        destination=Destination(told.target, place_of(told.given, catalog)),
+        changes=tuple(_change(change, catalog) for change in told.changes),
+        unchanged=tuple(_kept(change, catalog) for change in told.saved.kept),
+        shared=tuple(_kept(change, catalog) for change in told.saved.shared),
         foreign=told.foreign,
         superseded=told.superseded,
         empty_manifest=told.saved.empty_manifest,
@@ -168,69 +189,82 @@ def plan_of(told: PlanDocument) -> Plan:
     )
 
 
-def _change(told: ChangeDocument) -> Change:
+def place_of(given: Mapping[str, Any], catalog: Catalog) -> tuple[tuple[str, str | None], ...]:
+    """Return what leads to a destination, as a document says; ValueError for what no document of ours says."""
+    for label, must in catalog.place.items():
+        if not isinstance(given.get(label), str) and (must or given.get(label) is not None):
+            raise ValueError(f"{label}: {'not text' if label in given else 'Field required'}")
+    if unknown := given.keys() - catalog.place.keys():
+        raise ValueError(f"{min(unknown)}: Extra inputs are not permitted")
+    return tuple((label, given.get(label)) for label in catalog.place)
+
+
+def _change(told: ChangeDocument, catalog: Catalog) -> Change:
     if (told.desired is None) != (told.action == "delete") or (told.live is None) != (told.action == "create"):
         raise ValueError(f"a {told.action} of {told.kind} {told.name} with the wrong sides")
+    kind = kind_of(told.kind, catalog)
     return Change(
         Action(told.action),
-        (function_key if told.kind == "function" else resource_key)(told.name),
-        _desired(told) if told.desired else None,
-        live_of(told.kind, told.live) if told.live else None,
+        kind.key(told.name),
+        _desired(told, kind) if told.desired else None,
+        live_of(told.live, kind) if told.live else None,
         Cause(told.cause),
-        tuple(Difference(found.field, found.old, found.new) for found in told.differences),
+        tuple(Difference(one.field, one.old, one.new, kind.forms.get(one.field, "text")) for one in told.differences),
     )
 
 
-def _kept(told: KeptDocument) -> Change:
-    key = (function_key if told.kind == "function" else resource_key)(told.name)
-    return Change(Action.KEEP, key, _desired(told), live_of(told.kind, told.live))
+def _kept(told: KeptDocument, catalog: Catalog) -> Change:
+    kind = kind_of(told.kind, catalog)
+    return Change(Action.KEEP, kind.key(told.name), _desired(told, kind), live_of(told.live, kind))
 
 
-def _desired(told: ChangeDocument | KeptDocument) -> Desired:
+def _desired(told: ChangeDocument | KeptDocument, kind: Kind[Any]) -> Desired:
     if told.desired is None or told.file is None or told.line is None or told.column is None:
         raise ValueError(f"{told.kind} {told.name} has no place in the manifest")
-    made = _object(told.kind, told.desired)
-    if made.key.folded != told.name.lower():
-        raise ValueError(f"{told.kind} {told.name} is called {made.name}")
+    obj = _object(told.desired, kind)
+    if obj.key != kind.key(told.name):
+        raise ValueError(f"{told.kind} {told.name} is called {obj.name}")
     return Desired(
-        made,
+        obj,
         Position(told.file, told.line, told.column),
-        _marker(told.desired.marker, made.name),
+        _mark(told.desired.marker, obj),
         told.desired.protected is True,
     )
 
 
-def live_of(kind: str, told: LiveDocument) -> Live:
+def kind_of(name: str, catalog: Catalog) -> Kind[Any]:
+    """Return the kind of this name; ValueError for one that the target has not."""
+    if (kind := catalog.kinds.get(name)) is None:
+        raise ValueError(f"there is no kind '{name}', only {' and '.join(catalog.kinds)}")
+    return kind
+
+
+def live_of(told: LiveDocument, kind: Kind[Any]) -> Live:
     """Return an object as a document says that it was seen; ValueError for what no document of ours says."""
+    obj = _object(told, kind)
     return Live(
-        _object(kind, told),
+        obj,
         owner=told.owner or "",
         updater=told.updater or "",
         created=told.created,
         modified=told.modified,
-        marker=_marker(told.marker, told.name),
+        mark=_mark(told.marker, obj),
         schema=told.schema_,
     )
 
 
-def _object(kind: str, told: ObjectDocument) -> Object:
-    if kind == "function":
-        if told.class_path is None or told.resources is None:
-            raise ValueError(f"function {told.name} has no class or no resources")
-        # What is written is already relative to the function's own place.
-        return Function(told.name, told.class_path, tuple(reference(name, "", None) for name in told.resources))
-    if told.type is None or told.size is None:
-        raise ValueError(f"resource {told.name} has no type or no size")
-    return Resource(told.name, told.type, told.md5, told.size, told.comment or "", told.table)
+def _object(told: ObjectDocument, kind: Kind[Any]) -> Object:
+    given = told.given
+    needed = [name for name in kind.fields if name in kind.required and name != "name"]
+    if any(given.get(name) is None for name in needed):
+        lacks = " or ".join(f"no {kind.renamed.get(name, name)}" for name in needed)
+        raise ValueError(f"{kind.name} {told.name} has {lacks}")
+    obj: Object = kind.read_back(msgspec.convert({"name": told.name, **given}, kind.record))
+    return obj
 
 
-def _marker(text: str | None, name: str) -> Marker | None:
-    if text is None:
-        return None
-    before, marker = read_comment(text, name)
-    if before or marker is None:
-        raise ValueError("a mark that udfs does not write")
-    return marker
+def _mark(text: str | None, obj: Object) -> Mark | None:
+    return None if text is None else obj.kind.read_mark(text, obj.name)
 
 
 # --- Staleness ------------------------------------------------------------------------------------------------------------
@@ -265,8 +299,8 @@ def require_contents(saved: Saved, contents: Mapping[str, Path]) -> None:
         )
         for change in saved.plan.changes
         if change.desired is not None
-        and change.desired.marker is not None
-        and (sha256 := change.desired.marker.sha256) is not None
+        and change.desired.mark is not None
+        and (sha256 := change.desired.mark.sha256) is not None
         and sha256 not in contents
     ]
     if missing:
@@ -288,7 +322,7 @@ def require_fresh(saved: Saved, reading: Reading) -> None:
     """
     Raise `StalePlan`, with everything that moved and who moved it, unless the project is what the plan was made against.
     """
-    fresh.require(saved.plan, reading.live, reading.last, first=tuple(_ledger_moved(saved, reading)))
+    fresh.require(saved.plan, reading, first=tuple(_ledger_moved(saved, reading)))
 
 
 def _ledger_moved(saved: Saved, reading: Reading) -> Iterator[Problem]:
@@ -305,5 +339,4 @@ def _ledger_moved(saved: Saved, reading: Reading) -> Iterator[Problem]:
 
 
 def _place(stack: str, destination: Destination) -> str:
-    schema = f", schema {destination.schema}" if destination.schema else ""
-    return f"stack '{stack}' in project {destination.project}{schema} (target {destination.target})"
+    return f"stack '{stack}' in {destination}"

@@ -12,29 +12,29 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import Problem, Refused, StalePlan
-from reconciler.core.diff import Action, managed_by
+from reconciler.core.diff import Action
 from reconciler.core.plan import needed_by_strangers, observation
-from reconciler.core.state import Function, Resource
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from reconciler.core.diff import Change
     from reconciler.core.plan import Plan
-    from reconciler.core.record import Entry
-    from reconciler.core.state import Live, LiveState
+    from reconciler.core.record import Reading
+    from reconciler.core.state import Live
 
 AGAIN = "make a new plan and look at it"
 
 
-def require(plan: Plan, live: LiveState, last: Entry | None, *, first: tuple[Problem, ...] = ()) -> None:
+def require(plan: Plan, reading: Reading, *, first: tuple[Problem, ...] = ()) -> None:
     """
-    Raise `StalePlan`, with everything that moved and who moved it, unless `live` is what the plan was made against.
+    Raise `StalePlan`, with everything that moved and who moved it, unless `reading` has what the plan was made against.
 
-    `last` is the newest entry of the ledger before this apply; `first` is what is known to have moved already. What the
-    plan leaves alone is looked at too: a function that is created relies on a resource that was there. Raises `Refused`
+    Its newest entry of the ledger is that before this apply; `first` is what is known to have moved already. What the
+    plan leaves alone is looked at too: an object that is created relies on others that were there. Raises `Refused`
     if somebody else has come to need what would be deleted.
     """
+    live = reading.live
     relied = sorted((*plan.changes, *plan.unchanged, *plan.shared), key=lambda change: change.key)
     moved = [
         *first,
@@ -46,11 +46,11 @@ def require(plan: Plan, live: LiveState, last: Entry | None, *, first: tuple[Pro
     ]
     if moved:
         raise _stale(moved)
-    # The marks that make a function ours are on its resources, so this is asked when all of those are in their place.
+    # The marks that make an object ours may be on what it needs, so this is asked when all of that is in its place.
     lost = [
         Problem("E506", f"{change.key} {_lost(change, plan)}")
         for change in relied
-        if (found := live.get(change.key)) and managed_by(found, live, last) != _holder(change, plan)
+        if change.key in live and reading.holder(change.key) != _holder(change, plan)
     ]
     if lost:
         raise _stale(lost)
@@ -69,8 +69,8 @@ def _holder(change: Change, plan: Plan) -> str | None:
     """Return the stack that must still manage an object."""
     if change.action is Action.ADOPT:
         return None
-    marker = change.live.marker if change in plan.shared and change.live else None
-    return marker.stack if marker else plan.stack
+    mark = change.live.mark if change in plan.shared and change.live else None
+    return mark.stack if mark else plan.stack
 
 
 def _lost(change: Change, plan: Plan) -> str:
@@ -90,16 +90,15 @@ def why_moved(was: Live | None, now: Live | None) -> str | None:
         return f"was deleted, and created again{_by(now.owner)}{_on(now.created)}"
     if _pin(was) == _pin(now) or _pin(_as_listed(was)) == _pin(now):
         return None
-    if isinstance(now.object, Function):
-        return "was changed (the service does not tell who changes functions)"
+    if not now.object.kind.tells_updater:
+        return f"was changed (the service does not tell who changes {now.object.kind.name}s)"
     return f"was changed{_by(now.updater)}{_on(now.modified)}"
 
 
 def _as_listed(live: Live) -> Live:
-    """Return an object as a listing shows it that is not ours: without its MD5, which nobody asked for."""
-    if isinstance(live.object, Resource) and live.marker is None:
-        return live._replace(object=live.object._replace(md5=None))
-    return live
+    """Return an object as a listing shows it that is not ours: nobody asked for the rest."""
+    as_listed = live.object.kind.as_listed
+    return live._replace(object=as_listed(live.object)) if as_listed and live.mark is None else live
 
 
 def _pin(live: Live) -> tuple[object, ...]:

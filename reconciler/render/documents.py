@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime  # noqa: TC003 - pydantic reads the annotation
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from reconciler.core.state import Function, Resource
 from reconciler.engine.plan_file import (
     Action,
     DifferenceDocument,
     LiveDocument,
     Model,
     ObjectDocument,
+    Open,
     PlanDocument,
     ProblemDocument,
     difference_documents,
@@ -30,6 +30,7 @@ from reconciler.engine.plan_file import (
 )
 from reconciler.packages.inspect.closure import Where
 from reconciler.render.maxframe import code
+from reconciler.targets.maxcompute.objects import Function, Resource
 from reconciler.targets.maxcompute.selection import is_file, path_of
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class ProblemsDocument(Model):
 class DriftedDocument(Model):
     """One object that was changed outside."""
 
-    kind: Literal["function", "resource"]
+    kind: str
     name: str
     what: Literal["edited", "deleted", "recreated", "type changed", "list changed", "name taken"]
     who: str | None = Field(None, description="As far as the service tells.")
@@ -84,14 +85,14 @@ class DriftedDocument(Model):
     why_not: str | None = Field(None, description="Why it does not.")
 
 
-class DriftDocument(Model):
+class DriftDocument(Open):
     """What was changed outside since the last apply."""
+
+    behind: ClassVar[str] = "target"
 
     format: Literal["udfs.drift/1"] = "udfs.drift/1"
     stack: str
     target: str
-    project: str
-    schema_: str | None = Field(None, alias="schema")
     drifted: tuple[DriftedDocument, ...]
     waiting: int = Field(description="Objects that the manifest has changed since, and that no apply has brought yet.")
     unchanged: int
@@ -100,7 +101,7 @@ class DriftDocument(Model):
 class OutcomeDocument(Model):
     """What became of one change."""
 
-    kind: Literal["function", "resource"]
+    kind: str
     name: str
     action: Action
     outcome: Literal["done", "failed", "not tried", "unknown"]
@@ -127,13 +128,14 @@ class FunctionDocument(Model):
     description: str | None = None
 
 
-class ShowDocument(Model):
+class ShowDocument(Open):
     """What a stack has in a project."""
+
+    behind: ClassVar[str] = "target"
 
     format: Literal["udfs.show/1"] = "udfs.show/1"
     stack: str
     target: str
-    project: str
     functions: tuple[FunctionDocument, ...]
 
 
@@ -363,13 +365,14 @@ class TestDocument(Model):
     tests: tuple[TrialDocument, ...]
 
 
-class VerifyDocument(Model):
+class VerifyDocument(Open):
     """What `udfs verify --format json` prints, and `udfs apply --verify` inside its report."""
+
+    behind: ClassVar[str] = "target"
 
     format: Literal["udfs.verify/1"] = "udfs.verify/1"
     stack: str
     target: str
-    project: str
     passed: int
     failed: int
     not_run: int
@@ -384,12 +387,13 @@ class ColumnDocument(Model):
     type: str | None = Field(description="null where the service does not say.")
 
 
-class QueryDocument(Model):
+class QueryDocument(Open):
     """What `udfs sql --format json` prints."""
+
+    behind: ClassVar[str] = "target"
 
     format: Literal["udfs.query/1"] = "udfs.query/1"
     target: str
-    project: str
     instance: str
     settings: dict[str, str] = Field(description="What was SET for the functions that are called.")
     columns: tuple[ColumnDocument, ...]
@@ -421,7 +425,7 @@ class ImportedResourceDocument(Model):
 class NotImportedDocument(Model):
     """What was asked for and is not in the manifest."""
 
-    kind: Literal["function", "resource"]
+    kind: str
     name: str
     reason: str
 
@@ -584,8 +588,7 @@ def drift(found: Drift, made: Plan) -> DriftDocument:
     return DriftDocument(
         stack=made.stack,
         target=made.destination.target,
-        project=made.destination.project,
-        schema=made.destination.schema,
+        **made.destination.parts,
         drifted=tuple(
             DriftedDocument(
                 kind=one.key.kind,
@@ -624,7 +627,7 @@ def show(stack: str, destination: Destination, found: Iterable[Deployed]) -> Sho
     return ShowDocument(
         stack=stack,
         target=destination.target,
-        project=destination.project,
+        **destination.parts,
         functions=tuple(
             FunctionDocument(
                 function=live_document(one.function),
@@ -693,12 +696,6 @@ def deps(stack: str, found: Iterable[Dependencies], warnings: Iterable[Problem])
     return DepsDocument(
         stack=stack, functions=tuple(map(_dependencies, found)), warnings=tuple(map(problem_document, warnings))
     )
-
-
-def schema(model: type[BaseModel] = PlanDocument) -> dict[str, Any]:
-    """Return the JSON Schema of a document."""
-    found = model.model_json_schema(by_alias=True, mode="serialization")
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "urn:udfs:plan:1", **found}
 
 
 def _looked(one: Looked) -> LookedDocument:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.errors import count
 from reconciler.base.words import safe, size
-from reconciler.core.state import Function, Resource
+from reconciler.targets.maxcompute.objects import Function, Resource
 from reconciler.targets.maxcompute.selection import is_file, path_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from reconciler.base.names import Key
+    from reconciler.core.identity import Key
     from reconciler.core.state import Live
     from reconciler.render.text import Line
     from reconciler.targets.maxcompute.selection import Imported

@@ -18,7 +18,7 @@ from reconciler.base.hints import spell
 from reconciler.base.invocation import AS_IT_IS
 from reconciler.base.words import safe
 from reconciler.core.diff import Action
-from reconciler.core.drift import Kind
+from reconciler.core.drift import Deviation
 from reconciler.render import text
 
 if TYPE_CHECKING:
@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 
     from reconciler.base.errors import Problem
     from reconciler.base.invocation import Invocation
-    from reconciler.base.names import Key
-    from reconciler.core.diff import Change, Difference
+    from reconciler.core.diff import Change
     from reconciler.core.drift import Drift
+    from reconciler.core.identity import Key
+    from reconciler.core.kind import Difference
     from reconciler.core.plan import Plan
 
 MOST = 60_000
@@ -63,12 +64,12 @@ def plan(made: Plan, command: str | None, room: int = MOST) -> str:
         _row(
             ".",
             change.key,
-            f"shared: stack {_code(change.live.marker.stack)} manages it",
+            f"shared: stack {_code(change.live.mark.stack)} manages it",
             kind="shared",
             matters=False,
         )
         for change in made.shared
-        if change.live and change.live.marker
+        if change.live and change.live.mark
     ]
     below = []
     if made.from_dump:
@@ -89,7 +90,7 @@ def drift(found: Drift, made: Plan, command: str | None, room: int = MOST, invoc
             one.key,
             # What was taken is not brought back by any plan.
             f"{_plain(one.told)}{_before_and_after([found.turned for found in one.differences])}"
-            f"{f'<br>{_plain(invocation.spell(one.problem.hint))}' if one.kind is Kind.TAKEN else ''}",
+            f"{f'<br>{_plain(invocation.spell(one.problem.hint))}' if one.kind is Deviation.TAKEN else ''}",
             one.origin,
         )
         for one in found.drifted
@@ -197,9 +198,8 @@ def _before_and_after(found: Sequence[Difference]) -> str:
 
 
 def _place(made: Plan) -> str:
-    place = made.destination
-    schema = f", schema {_code(place.schema)}" if place.schema else ""
-    return f"Stack {_code(made.stack)} → project {_code(place.project)}{schema} (target {_code(place.target)})"
+    parts = ", ".join(f"{label} {_code(part)}" for label, part in made.destination.parts.items())
+    return f"Stack {_code(made.stack)} → {parts} (target {_code(made.destination.target)})"
 
 
 def _problem(problem: Problem) -> str:

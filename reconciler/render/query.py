@@ -48,7 +48,7 @@ def document(answer: Answer, settings: Mapping[str, str], destination: Destinati
     types = answer.types or (None,) * len(answer.names)
     return QueryDocument(
         target=destination.target,
-        project=destination.project,
+        **destination.parts,
         instance=answer.instance,
         settings=dict(settings),
         columns=tuple(ColumnDocument(name=name, type=kind) for name, kind in zip(answer.names, types, strict=True)),

@@ -95,7 +95,7 @@ def verified(stack: str, destination: Destination, trials: Sequence[Trial], *, r
     return VerifyDocument(
         stack=stack,
         target=destination.target,
-        project=destination.project,
+        **destination.parts,
         passed=told.passed,
         failed=told.failed,
         not_run=told.not_run,

@@ -15,10 +15,9 @@ from reconciler.base.hints import spell
 from reconciler.base.invocation import AS_IT_IS
 from reconciler.base.words import moment, safe, size
 from reconciler.core.diff import Action, Cause, explain_list
-from reconciler.core.drift import Kind
+from reconciler.core.drift import Deviation
 from reconciler.core.plan import uploaded
 from reconciler.core.report import Outcome
-from reconciler.core.state import Function, Resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -26,8 +25,9 @@ if TYPE_CHECKING:
 
     from reconciler.base.errors import Problem
     from reconciler.base.invocation import Invocation
-    from reconciler.core.diff import Change, Difference
+    from reconciler.core.diff import Change
     from reconciler.core.drift import Drift
+    from reconciler.core.kind import Difference
     from reconciler.core.plan import Plan
     from reconciler.core.record import Entry
     from reconciler.core.report import Deployed, Report
@@ -119,7 +119,7 @@ def problems(found: Iterable[Problem]) -> Iterator[Line]:
 
 def plan(made: Plan, *, command: str | None = None, refusals: Iterable[Problem] = ()) -> Iterator[Line]:
     """Yield a plan: where it goes, one sentence an object, `refusals`, the summary, and `command` as the next step."""
-    yield (("", f"Stack {made.stack} → {_destination(made)}"),)
+    yield (("", f"Stack {made.stack} → {made.destination}"),)
     if made.from_dump:
         yield (("warning", "Made against a dump: the project itself was not looked at"),)
     yield ()
@@ -127,7 +127,7 @@ def plan(made: Plan, *, command: str | None = None, refusals: Iterable[Problem] 
         yield from _change(change)
     for change in made.shared:
         assert change.live is not None
-        holder = change.live.marker.stack if change.live.marker else "?"
+        holder = change.live.mark.stack if change.live.mark else "?"
         yield (
             ("quiet", "  . "),
             ("name", _name(change)),
@@ -173,10 +173,10 @@ def summary(made: Plan) -> str:
 
 def drift(found: Drift, made: Plan, command: str | None = None, invocation: Invocation = AS_IT_IS) -> Iterator[Line]:
     """Yield what was changed outside, and who did it; `made` is the plan for the same reading, `command` the next step."""
-    yield (("", f"Stack {made.stack} in {_destination(made)}"),)
+    yield (("", f"Stack {made.stack} in {made.destination}"),)
     yield ()
     for one in found.drifted:
-        sign, style = ("-", "delete") if one.kind is Kind.DELETED else ("~", "update")
+        sign, style = ("-", "delete") if one.kind is Deviation.DELETED else ("~", "update")
         yield (
             (style, f"  {sign} "),
             ("name", f"{one.key.kind} {safe(one.key.name)}"),
@@ -184,7 +184,7 @@ def drift(found: Drift, made: Plan, command: str | None = None, invocation: Invo
             ("quiet", f"  {safe(str(one.origin))}"),
         )
         yield from _differences([difference.turned for difference in one.differences])
-        if one.kind is Kind.TAKEN:
+        if one.kind is Deviation.TAKEN:
             # No plan brings it back.
             yield ("help", "      help: "), ("", safe(invocation.spell(one.problem.hint)))
     if found.drifted:
@@ -227,21 +227,17 @@ def finished(change: Change) -> Line:
 def functions(found: Iterable[Deployed]) -> Iterator[Line]:
     """Yield functions with their resources and the SET lines that SQL needs."""
     for index, one in enumerate(found):
-        assert isinstance(one.function.object, Function)
+        obj = one.function.object
         if index:
             yield ()
-        yield (
-            ("name", safe(one.function.object.name)),
-            ("", f"  class {safe(one.function.object.class_path)}"),
-            ("quiet", _created(one.function)),
-        )
+        told = "".join(f"  {label} {safe(words)}" for label, words in obj.kind.show(obj))
+        yield ("name", safe(obj.name)), ("", told), ("quiet", _created(one.function))
         if one.description:
             yield (("", f"  {safe(one.description)}"),)
         for resource in one.resources:
             yield ("", f"  {_listed(resource)}"), ("quiet", _touched(resource))
-        for other in one.function.object.resources:
-            if not other.is_own:
-                yield (("warning", f"  other    {safe(str(other))}, which lies elsewhere and was not looked at"),)
+        for other in obj.kind.elsewhere(obj):
+            yield (("warning", f"  other    {safe(other)}, which lies elsewhere and was not looked at"),)
         for ref in one.absent:
             yield (("warning", f"  missing  {safe(ref)}"),)
         for name, value in one.settings:
@@ -340,7 +336,7 @@ def _reason(change: Change) -> str:
         case Cause.REMOVED:
             return "it is no longer in the manifest"
         case Cause.UNRECORDED:
-            last = f"; last changed{_by(change)}" if change.key.kind == "resource" else ""
+            last = f"; last changed{_by(change)}" if change.kind.tells_updater else ""
             return f"it is marked as this stack's, but no apply on record made it{last}{sent}"
         case Cause.MOVED if change.action is Action.DELETE:
             return f"it is called {safe(change.differences[0].new)} now"
@@ -381,24 +377,20 @@ def _resent(change: Change, how: str) -> str:
 
 
 def _what(change: Change) -> str:
-    if change.desired is None or not isinstance(change.desired.object, Function):
-        return ""
-    function = change.desired.object
-    told = f", class {function.class_path} with {count(len(function.resources), 'resource')}"
-    return told + (f", from elsewhere: {', '.join(others)}" if (others := from_elsewhere(change)) else "")
+    brief, others = change.kind.brief(change.object), from_elsewhere(change)
+    return (f", {brief}" if brief else "") + (f", from elsewhere: {', '.join(others)}" if others else "")
 
 
 def from_elsewhere(change: Change) -> list[str]:
-    """Return what a function is to list that is in another project or schema: nobody here knows what is in it."""
-    want = change.desired.object if change.desired else None
-    return [safe(str(ref)) for ref in want.resources if not ref.is_own] if isinstance(want, Function) else []
+    """Return what an object is to rely on outside of the destination: nobody here knows what is in it."""
+    return [safe(other) for other in change.kind.elsewhere(change.desired.object)] if change.desired else []
 
 
 def _whose(change: Change) -> str:
     """Return who has an object that is to be taken over, as far as the service tells."""
     assert change.live is not None
     owner = f", owner {safe(change.live.owner)}" if change.live.owner else ""
-    if change.key.kind == "function":
+    if not change.kind.tells_updater:
         return owner + (f", created {moment(change.live.created)}" if change.live.created else "")
     return owner + (f", last changed{_by(change)}" if change.live.updater or change.live.modified else "")
 
@@ -406,8 +398,8 @@ def _whose(change: Change) -> str:
 def _by(change: Change) -> str:
     if change.live is None:
         return ""
-    if change.key.kind == "function":
-        return " (the service does not tell who changes functions)"
+    if not change.kind.tells_updater:
+        return f" (the service does not tell who changes {change.key.kind}s)"
     who = f" by {safe(change.live.updater)}" if change.live.updater else ""
     when = f" on {moment(change.live.modified)}" if change.live.modified else ""
     return who + when
@@ -429,21 +421,21 @@ def differences(found: Sequence[Difference]) -> Iterator[tuple[str, str]]:
 
 
 def _switch(differences: Sequence[Difference]) -> tuple[str, str] | None:
-    """Return the digests of two versions if a function moves from the one to the other, and is else as it was."""
+    """Return the digests of two versions if an object moves from the one to the other, and is else as it was."""
     plain = [(_VERSION.sub("", one.old), _VERSION.sub("", one.new)) for one in differences]
-    if [one.field for one in differences] != ["class", "resources"] or any(old != new for old, new in plain):
+    if [one.form for one in differences] != ["text", "list"] or any(old != new for old, new in plain):
         return None
     old, new = _VERSION.search(differences[0].old), _VERSION.search(differences[0].new)
     return (old[1], new[1]) if old and new else None
 
 
 def _difference(found: Difference) -> str:
-    _, old, new = found
-    if found.field == "resources":
+    old, new = found.old, found.new
+    if found.form == "list":
         words = explain_list(tuple(old.split(", ")) if old else (), tuple(new.split(", ")) if new else ())
         moves = [*(f"- {name}" for name in words["removed"]), *(f"+ {name}" for name in words["added"])]
         return safe(", ".join(moves)) if moves else f"in another order: {safe(new)}"
-    if found.field == "comment":
+    if found.form == "quoted":
         return f"{safe(old)!r} → {safe(new)!r}"
     return f"{_short(safe(old)) or '(none)'} → {_short(safe(new)) or '(none)'}"
 
@@ -463,11 +455,6 @@ def _origin(change: Change) -> str:
     return f"  {safe(str(change.desired.origin))}"
 
 
-def _destination(made: Plan) -> str:
-    schema = f", schema {made.destination.schema}" if made.destination.schema else ""
-    return f"project {made.destination.project}{schema} (target {made.destination.target})"
-
-
 def tally(done: Report) -> str:
     counts = [
         f"{sum(c.action is action for c in done.done)} {_PAST[action]}"
@@ -484,9 +471,8 @@ def _created(have: Live) -> str:
 
 
 def _listed(have: Live) -> str:
-    assert isinstance(have.object, Resource)
-    what = safe(have.object.table) if have.object.table else size(have.object.size)
-    return f"{have.object.type:<8} {safe(have.object.name)}, {what}"
+    (_, first), *rest = have.object.kind.show(have.object)
+    return f"{first:<8} {', '.join([safe(have.object.name), *(safe(words) for _, words in rest)])}"
 
 
 def _touched(have: Live) -> str:

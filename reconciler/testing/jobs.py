@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.errors import UsageError
 from reconciler.base.hints import Command
-from reconciler.base.names import function_key, resource_key
-from reconciler.core.state import WITH_CONTENT, Function, Resource
 from reconciler.local.runner import Job, Json, ResourceFile, ResourceUnusable, Table
+from reconciler.targets.maxcompute.objects import WITH_CONTENT, Function, Resource, function_key, resource_key
 from reconciler.testing.row_files import RowFile
 
 if TYPE_CHECKING:
@@ -99,7 +98,7 @@ def _download(ref: Reference, loaded: Loaded, target: Target, path: Path) -> Res
         return _table(live.object.name, loaded)
     if live.object.type not in WITH_CONTENT:
         raise UsageError("E705", f"resource {ref.name} is of type {live.object.type}, which cannot be laid out here")
-    target.download(live.object.name, path)
+    target.download(live.object.key, path)
     return ResourceFile(live.object.name, live.object.type, path)  # type: ignore[arg-type]
 
 

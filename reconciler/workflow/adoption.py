@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from reconciler.base.threads import Threads
 from reconciler.core import ownership
-from reconciler.core.state import WITH_CONTENT, Resource
 from reconciler.packages.content import Content, read
 from reconciler.workflow.planning import apply_policy, apply_quiet_times, destination, policy_breaches
 
@@ -19,10 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from reconciler.base.names import Key
+    from reconciler.core.identity import Key
     from reconciler.core.plan import Plan
     from reconciler.core.record import Reading
-    from reconciler.core.state import LiveState, Object
+    from reconciler.core.state import LiveState
     from reconciler.core.target import Target
     from reconciler.manifest.load import Loaded
     from reconciler.workflow.preparation import Prepared
@@ -39,9 +38,9 @@ def make_adoption(
 
     Returns the plan and where the bytes are that it sends.
     """
-    side = _ownership_side(prepared.loaded, reading)
+    side = _ownership_side(prepared.loaded, reading, target)
     keys = ownership.to_adopt(names, prepared.desired, side)
-    side = replace(side, live={**side.live, **_read_each(keys, target)})
+    side = replace(side, reading=replace(reading, live={**side.live, **_read_each(keys, side.live, target)}))
     contents = _load_contents(keys, side.live, prepared, target, folder)
     plan = apply_policy(
         ownership.adoption(keys, prepared.desired, side, contents), prepared.loaded, policy_breaches(prepared)
@@ -53,46 +52,42 @@ def make_release(
     prepared: Prepared, reading: Reading, target: Target, names: Sequence[str], folder: Path
 ) -> tuple[Plan, Mapping[str, Path]]:
     """Plan how named objects stop being managed; as `make_adoption`."""
-    side = _ownership_side(prepared.loaded, reading)
+    side = _ownership_side(prepared.loaded, reading, target)
     keys = ownership.to_release(names, prepared.desired, side)
     contents = _load_contents([*keys, *ownership.carriers(keys, side)], side.live, prepared, target, folder)
     plan = ownership.release(keys, side, contents, prepared.loaded.at("stack"))
     return apply_quiet_times(plan, prepared.loaded, target), _paths_by_sha256(contents)
 
 
-def _ownership_side(loaded: Loaded, reading: Reading) -> ownership.Side:
-    return ownership.Side(reading.live, loaded.manifest.stack, destination(loaded), reading.last)
+def _ownership_side(loaded: Loaded, reading: Reading, target: Target) -> ownership.Side:
+    return ownership.Side(reading, loaded.manifest.stack, destination(loaded), target.catalog.kinds)
 
 
-def _read_each(keys: Iterable[Key], target: Target) -> LiveState:
-    """Return resources as they are when asked for one by one: a listing has no MD5 of what is not ours."""
-    resources = [key for key in keys if key.kind == "resource"]
-    return {key: live for key, live in _ask_concurrently(target.read_one, resources).items() if live}
+def _read_each(keys: Iterable[Key], live: LiveState, target: Target) -> LiveState:
+    """Return objects as they are when asked for one by one, where a listing does not tell all of what is not ours."""
+    unlisted = [key for key in keys if live[key].object.kind.as_listed]
+    return {key: found for key, found in _ask_concurrently(target.read_one, unlisted).items() if found}
 
 
 def _load_contents(
     keys: Iterable[Key], live: LiveState, prepared: Prepared, target: Target, folder: Path
 ) -> Mapping[Key, Content]:
-    """Return the bytes that resources hold: the manifest's own file where it has the same, else downloaded."""
-    local, contents = {}, prepared.contents
+    """Return the bytes that objects hold: the manifest's own file where it has the same, else downloaded."""
+    local, by_sha256 = {}, {content.sha256: content for content in prepared.artifacts.contents}
     for key in keys:
         obj, desired = live[key].object, prepared.desired.get(key)
-        marker = desired.marker if desired else None
-        if marker and marker.sha256 and marker.md5 and isinstance(obj, Resource) and marker.md5 == obj.md5:
-            local[key] = Content(contents[marker.sha256], marker.sha256, marker.md5, obj.size)
+        mark = desired.mark if desired else None
+        if mark and mark.sha256 and mark.digest and mark.digest == obj.kind.digest(obj):
+            local[key] = by_sha256[mark.sha256]
 
-    missing = [key for key in keys if key not in local and _has_content(live[key].object)]
+    missing = [key for key in keys if key not in local and live[key].object.kind.holds_content(live[key].object)]
     paths = {key: folder / str(number) for number, key in enumerate(missing)}
 
     def download(key: Key) -> Content:
-        target.download(live[key].object.name, paths[key])
+        target.download(live[key].object.key, paths[key])
         return read(paths[key])
 
     return {**local, **_ask_concurrently(download, missing)}
-
-
-def _has_content(obj: Object) -> bool:
-    return isinstance(obj, Resource) and obj.type in WITH_CONTENT
 
 
 def _ask_concurrently(ask: Callable[[Key], _T], keys: Sequence[Key]) -> dict[Key, _T]:

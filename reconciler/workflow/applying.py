@@ -45,9 +45,9 @@ def apply_plan(
     """
     if not plan.changes:
         return Report(())
-    with Lease(target.store, plan, reading, holder, patience) as lease:
+    with Lease(target.store, target.catalog.kinds, plan, reading, holder, patience) as lease:
         # Nobody else applies now; whoever works by hand may still have been here since the plan was made.
-        fresh.require(plan, target.read().live, reading.last)
+        fresh.require(plan, replace(target.read(), last=reading.last))
         report = apply(
             plan, target, contents, progress, patience=patience, require_lease=lease.require, writers=writers
         )

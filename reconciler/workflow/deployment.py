@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reconciler.base.names import function_key, resource_key
-from reconciler.core.diff import managed_by
 from reconciler.core.report import Deployed
-from reconciler.core.state import Function
 from reconciler.manifest.runtimes import flags, is_native
 from reconciler.packages.inspect.contents import is_library_name
+from reconciler.targets.maxcompute.objects import Function, function_key, resource_key
 from reconciler.targets.maxcompute.queries import called, settings_of
 
 if TYPE_CHECKING:
@@ -31,8 +29,7 @@ def load_deployed(loaded: Loaded, target: Target, only: str | None = None) -> tu
     return tuple(
         _deployed_function(obj, live, loaded)
         for key, obj in sorted(live.items())
-        if isinstance(obj.object, Function)
-        and (key == chosen_key if chosen_key else managed_by(obj, live, reading.last) == stack)
+        if isinstance(obj.object, Function) and (key == chosen_key if chosen_key else reading.holder(key) == stack)
     )
 
 

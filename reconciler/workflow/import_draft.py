@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from reconciler.base.errors import InvalidManifest, PackageError
-from reconciler.base.names import function_key, resource_key, wheel_archive
+from reconciler.base.names import wheel_archive
 from reconciler.checks.python.project import fitting
 from reconciler.core.plan import needs
 from reconciler.manifest.editing import Entry, add, lines, literally, scalar
 from reconciler.manifest.load import understand
 from reconciler.packages.collect import collect
+from reconciler.targets.maxcompute.objects import function_key, resource_key
 from reconciler.targets.maxcompute.selection import (
     Present,
     function_entry,
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.base.errors import Position
-    from reconciler.base.names import Key
     from reconciler.checks import Finding
+    from reconciler.core.identity import Key
     from reconciler.core.state import Live
     from reconciler.manifest.editing import Value
     from reconciler.manifest.load import Loaded

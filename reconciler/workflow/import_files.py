@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from reconciler.base.errors import Problem, Refused, ServiceError, count
 from reconciler.base.threads import Threads
 from reconciler.base.words import size
-from reconciler.core.state import Resource
 from reconciler.manifest.paths import Folder, Refusal
 from reconciler.packages.content import read
+from reconciler.targets.maxcompute.objects import Resource
 from reconciler.targets.maxcompute.selection import (
     is_file,
     path_of,
@@ -109,7 +109,7 @@ def _fetch_file(live: Live, target: Target, file: Path) -> None:
     while True:
         attempts -= 1
         try:
-            target.download(resource.name, file)
+            target.download(resource.key, file)
         except ServiceError as error:
             if error.outcome == "final" or not attempts:
                 raise

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from reconciler.base.names import Key
+    from reconciler.core.identity import Key
     from reconciler.core.record import Reading
     from reconciler.core.state import Live
     from reconciler.core.target import Target
@@ -102,11 +102,11 @@ def _read_each(selection: Selection, target: Target, stack: str) -> Selection:
     skipped: dict[Key, str] = {}
     resources: list[Live] = []
     for listed, live in zip(selection.resources, answers, strict=True):
-        key, marker = listed.object.key, listed.marker
+        key, mark = listed.object.key, listed.mark
         if live is None:
             skipped[key] = "it went away meanwhile"
-        elif marker and marker.stack != stack and resource_of(live).md5 != marker.md5:
-            skipped[key] = f"stack '{marker.stack}' manages it, and it was changed outside"
+        elif mark and mark.stack != stack and resource_of(live).md5 != mark.digest:
+            skipped[key] = f"stack '{mark.stack}' manages it, and it was changed outside"
         # A comment is whole in a listing; what a header makes of it is not known.
         obj = resource_of(live)._replace(comment=resource_of(listed).comment) if live else listed.object
         resources.append(live._replace(object=obj) if live else listed)

@@ -34,7 +34,7 @@ def load_entry(loaded: Loaded, target: Target, epoch: int) -> Entry:
         raise UsageError(
             "E614", f"the ledger has no epoch {epoch}", hint=(Command("history"), " lists those there are")
         )
-    return parse(content, name)
+    return parse(content, name, target.catalog.kinds)
 
 
 def unlock(loaded: Loaded, target: Target, epoch: int, by: Holder) -> Entry:

@@ -10,12 +10,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import UsageError, in_order
-from reconciler.base.names import function_key, resource_key
 from reconciler.checks import policy
 from reconciler.core import drift, plan, versions
 from reconciler.core.diff import Cause
 from reconciler.core.ignore import ignoring
 from reconciler.engine.ledger import KEPT
+from reconciler.targets.maxcompute.objects import destination as place_of
+from reconciler.targets.maxcompute.objects import function_key, resource_key
 from reconciler.workflow.ledger_entries import LedgerEntries
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reconciler.base.errors import Problem
-    from reconciler.base.names import Key
     from reconciler.core.drift import Drift
+    from reconciler.core.identity import Key
     from reconciler.core.plan import Plan
     from reconciler.core.record import Reading
     from reconciler.core.state import DesiredState
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 def destination(loaded: Loaded) -> plan.Destination:
     """Return where a manifest's plan goes."""
-    return plan.Destination(loaded.target_name, loaded.target.project, loaded.target.schema_)
+    return place_of(loaded.target_name, loaded.target.project, loaded.target.schema_)
 
 
 def make_plan(prepared: Prepared, reading: Reading, *, from_dump: bool = False, restoring: bool = False) -> Plan:
@@ -46,10 +47,9 @@ def make_plan(prepared: Prepared, reading: Reading, *, from_dump: bool = False, 
     """
     new_plan = plan.make(
         _desired_state(prepared, reading),
-        reading.live,
+        reading,
         stack=prepared.loaded.manifest.stack,
         destination=destination(prepared.loaded),
-        last=reading.last,
         moved=_moved_keys(prepared.loaded),
         from_dump=from_dump,
     )
@@ -77,15 +77,13 @@ def plan_again(prepared: Prepared, reading: Reading, saved: Plan, name: str) -> 
 
 def find_drift(prepared: Prepared, reading: Reading) -> Drift:
     """Return what was changed in the project behind the manifest's back."""
-    return drift.find(_desired_state(prepared, reading), reading.live, prepared.loaded.manifest.stack, reading.last)
+    return drift.find(_desired_state(prepared, reading), reading, prepared.loaded.manifest.stack)
 
 
 def make_destruction(loaded: Loaded, reading: Reading) -> Plan:
     """Plan the removal of everything that the stack manages: an apply of nothing."""
     stack = loaded.manifest.stack
-    return plan.make(
-        {}, reading.live, stack=stack, destination=destination(loaded), last=reading.last, cause=Cause.DESTROYED
-    )
+    return plan.make({}, reading, stack=stack, destination=destination(loaded), cause=Cause.DESTROYED)
 
 
 def make_rollback(loaded: Loaded, target: Target, epoch: int | None) -> tuple[Reading, Plan]:

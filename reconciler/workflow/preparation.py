@@ -11,20 +11,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import InvalidManifest, UsageError
-from reconciler.base.names import resource_key
 from reconciler.checks.python import project as sources
 from reconciler.core.report import Upload
-from reconciler.core.state import Resource
 from reconciler.packages.artifacts import Archive
 from reconciler.packages.collect import collect
 from reconciler.targets.maxcompute import desired
+from reconciler.targets.maxcompute.objects import Resource, resource_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from reconciler.base.errors import Problem
-    from reconciler.base.names import Key
+    from reconciler.core.identity import Key
     from reconciler.core.state import DesiredState
     from reconciler.manifest.load import Loaded
     from reconciler.packages.artifacts import Artifacts
@@ -75,13 +74,13 @@ def list_uploads(prepared: Prepared, only: Sequence[str] = ()) -> tuple[Upload, 
         Upload(
             wanted.object.name,
             wanted.object.type,
-            contents[wanted.marker.sha256],
+            contents[wanted.mark.sha256],
             tuple(users.get(key, ())),
             archives.get(key),
-            modules.get(wanted.marker.sha256),
+            modules.get(wanted.mark.sha256),
         )
         for key, wanted in sorted(prepared.desired.items())
-        if isinstance(wanted.object, Resource) and wanted.marker and wanted.marker.sha256 and (key in users or not only)
+        if isinstance(wanted.object, Resource) and wanted.mark and wanted.mark.sha256 and (key in users or not only)
     )
 
 

@@ -48,7 +48,7 @@ print(time.perf_counter() - begun)
 OURS = """
 import os, sys, time
 from pathlib import Path
-from reconciler.cli.entry import collect_rarely
+from reconciler.cli import collect_rarely
 from reconciler.packages.fetch.cache import Cache
 from reconciler.workflow import planning, preparation
 from reconciler.manifest.load import load

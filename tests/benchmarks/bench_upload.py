@@ -27,10 +27,14 @@ CLIENT = """
 import json, resource, sys, time
 from pathlib import Path
 from reconciler.packages.content import read
-from reconciler.core.diff import Action, Change
+from reconciler.core.diff import Action
+from reconciler.core.diff import Change
 from reconciler.base.errors import Position
 from reconciler.base.names import resource_key
-from reconciler.core.state import Desired, Marker, Resource
+from reconciler.core.state import Desired
+from reconciler.core.state import Marker
+from reconciler.core.state import Resource
+from reconciler.state import Mark
 from reconciler.targets.maxcompute.client import Client, Credentials
 from reconciler.targets.maxcompute.target import MaxCompute
 
@@ -38,7 +42,7 @@ url, file, name = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
 content = read(file)
 target = MaxCompute(Client(url, "demo", None, Credentials("ann", "key"), "bench"), "bench", lambda: "bench1")
 target.read()
-desired = Desired(Resource(name, "archive", content.md5, content.size), Position("-"), Marker("bench", content.sha256, content.md5))
+desired = Desired(Resource(name, "archive", content.md5, content.size), Position("-"), Mark("bench", content.sha256, content.md5))
 idle = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 begun = time.perf_counter()
 target.write(Change(Action.CREATE, resource_key(name), desired, None), {content.sha256: file}, lambda size: None)

@@ -14,11 +14,11 @@ from typing import TextIO, cast
 import pytest
 
 from reconciler.base.explanations import load_explanations
-from reconciler.base.names import resource_key
-from reconciler.cli.entry import run
+from reconciler.cli import run
 from reconciler.cli.support import identity, output
 from reconciler.core.diff import Action, Change
-from reconciler.core.plan import Destination, Plan
+from reconciler.core.plan import Plan
+from reconciler.targets.maxcompute.objects import destination, resource_key
 
 UDFS = [sys.executable, "-m", "reconciler"]
 
@@ -150,7 +150,7 @@ def test_progress_never_raises_into_an_apply(lively: bool, monkeypatch: pytest.M
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.setenv("TERM", "xterm")
     change = Change(Action.DELETE, resource_key("a\x1b[2J.py"), None, None)
-    plan = Plan("risk", Destination("local", "demo", None), (), (change,))
+    plan = Plan("risk", destination("local", "demo", None), (), (change,))
     monkeypatch.setattr(sys, "stderr", cast("TextIO", Closed(lively)))
     with output.progress(plan) as shown:
         shown.started(change)

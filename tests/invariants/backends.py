@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reconciler.base.names import Key, function_key, resource_key
 from reconciler.local import Server, Settings
 from reconciler.local.server.store import Store
 from reconciler.targets.maxcompute.client import Client
+from reconciler.targets.maxcompute.objects import function_key, resource_key
 from reconciler.targets.maxcompute.signing import Credentials
 from reconciler.targets.maxcompute.target import MaxCompute
 from tests.canary import SECRET
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from reconciler.core.identity import Key
     from reconciler.local.server.rows import Function, Resource
     from reconciler.targets.maxcompute.client import Answer
 

@@ -21,6 +21,7 @@ from reconciler.engine.apply import Silent
 from reconciler.engine.attempt import Patience
 from reconciler.manifest.load import load
 from reconciler.packages.fetch.cache import Cache
+from reconciler.targets.maxcompute.objects import CATALOG
 from reconciler.workflow import adoption, applying, ledger_entries, planning, preparation
 from tests.invariants.model import Clock, Killed, Wire
 
@@ -252,7 +253,7 @@ class World:
     def apply_saved(self, stack: str, met: Met | None = None) -> End:
         """Perform the plan that was written down last, with the files as they were then."""
         written, wish = self.saved[stack]
-        found = saved.read(written, "plan.json")
+        found = saved.read(written, "plan.json", CATALOG)
 
         ready = self.shop.prepared(wish, stack)
 

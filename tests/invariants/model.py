@@ -14,19 +14,23 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler.base.errors import StalePlan
-from reconciler.base.names import Key, Reference, function_key, resource_key
+from reconciler.base.names import Reference
 from reconciler.core import record
 from reconciler.core.diff import Action
 from reconciler.core.record import Reading
-from reconciler.core.state import Function, Live, Resource, read_comment, write_comment
+from reconciler.core.state import Live
 from reconciler.engine import ledger
 from reconciler.engine.ledger import epoch_of, is_entry
+from reconciler.targets.maxcompute.marks import read_comment, write_comment
+from reconciler.targets.maxcompute.objects import CATALOG, KINDS, Function, Resource, function_key, resource_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from reconciler.core.diff import Change
+    from reconciler.core.identity import Key
+    from reconciler.core.kind import Catalog
     from reconciler.core.target import Answer
 
 
@@ -142,6 +146,10 @@ class Modelled:
 
     # A target
 
+    @property
+    def catalog(self) -> Catalog:
+        return CATALOG
+
     def read(self, *, full: bool = False) -> Reading:
         self.wire.read()
         entries = [thing for thing in self.service.things.values() if isinstance(thing, File) and is_entry(thing.name)]
@@ -149,7 +157,7 @@ class Modelled:
         last = None
         if epochs:
             name = record.entry_name(self.stack, epochs[-1])
-            last = ledger.parse(self.fetch(name) or b"", name)
+            last = ledger.parse(self.fetch(name) or b"", name, KINDS)
         live = {
             key: self._live(thing, asked=False) for key, thing in self.service.things.items() if not is_entry(key.name)
         }
@@ -166,11 +174,11 @@ class Modelled:
             return Live(
                 Function(thing.name, thing.of, tuple(map(Reference, thing.resources))), thing.owner, "", created
             )
-        text, marker = read_comment(thing.comment, thing.name)
-        ours = marker is not None and marker.stack == self.stack
+        text, mark = read_comment(thing.comment, thing.name)
+        ours = mark is not None and mark.stack == self.stack
         found = Resource(thing.name, thing.type, thing.md5 if asked or ours else None, len(thing.content), text)
         modified = datetime.fromtimestamp(thing.modified, timezone.utc)
-        return Live(found, thing.owner, thing.updater, created, modified, marker)
+        return Live(found, thing.owner, thing.updater, created, modified, mark)
 
     def write(self, change: Change, contents: Mapping[str, Path], progress: Callable[[int], None]) -> Live | None:
         if change.action is Action.RECORD:
@@ -199,12 +207,13 @@ class Modelled:
                 self.who, function.name, function.class_path, tuple(map(str, function.resources))
             )
         else:
-            assert change.desired.marker is not None
-            resource, sha256 = change.desired.object, change.desired.marker.sha256
+            assert change.desired.mark is not None
+            resource, sha256 = change.desired.object, change.desired.mark.sha256
+            assert isinstance(resource, Resource)
             assert sha256 is not None
             content = contents[sha256].read_bytes()
             name = (change.live or change.desired).object.name
-            comment = write_comment(resource.comment, change.marker, name) if change.marker else resource.comment
+            comment = write_comment(resource.comment, change.mark, name) if change.mark else resource.comment
             after = self.service.file(self.who, name, resource.type, content, comment)
         self.service.put(self.who, change.key, after)
 
@@ -212,8 +221,8 @@ class Modelled:
     def store(self) -> Modelled:
         return self
 
-    def download(self, name: str, destination: Path) -> None:
-        destination.write_bytes(self.fetch(name) or b"")
+    def download(self, key: Key, destination: Path) -> None:
+        destination.write_bytes(self.fetch(key.name) or b"")
 
     def query(self, text: str, settings: Mapping[str, str], name: str) -> Answer:
         raise AssertionError(f"nothing should ask {text}")

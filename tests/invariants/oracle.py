@@ -11,14 +11,14 @@ import hashlib
 import re
 from typing import TYPE_CHECKING
 
-from reconciler.core.state import Function
 from reconciler.engine import ledger
+from reconciler.targets.maxcompute.objects import KINDS, Function
 from tests.invariants.model import File, Registered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from reconciler.base.names import Key
+    from reconciler.core.identity import Key
     from reconciler.core.record import Entry
     from tests.invariants.history import Run
     from tests.invariants.model import Service, Thing
@@ -131,7 +131,7 @@ class Oracle:
 
     def _entries(self, stack: str, *, but: Key | None = None) -> dict[int, Entry]:
         return {
-            epoch: ledger.parse(thing.content, thing.name)
+            epoch: ledger.parse(thing.content, thing.name, KINDS)
             for key, thing in self.service.things.items()
             if key != but and isinstance(thing, File) and (epoch := ledger.epoch_of(thing.name, stack))
         }
@@ -145,7 +145,7 @@ class Oracle:
             assert epoch <= newest - ledger.KEPT, f"{run} removes {key} too early"
             return
         assert isinstance(after, File)
-        now = ledger.parse(after.content, after.name)
+        now = ledger.parse(after.content, after.name, KINDS)
         if before is None:
             assert epoch == newest + 1, f"{run} takes {key} after {newest}"
             if newest:
@@ -156,7 +156,7 @@ class Oracle:
                 self.made.update((k, run.stack) for k in taken if k in self.service.things)
             return
         assert isinstance(before, File)
-        was = ledger.parse(before.content, before.name)
+        was = ledger.parse(before.content, before.name, KINDS)
         assert was.holder == now.holder
         if run.command != "unlock":
             assert was.holder.run == run.who, f"{run} writes {was.holder}'s entry"

@@ -22,10 +22,9 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from reconciler.base.names import function_key, resource_key
 from reconciler.core.record import Holder
 from reconciler.core.report import Outcome
-from reconciler.core.state import Function
+from reconciler.targets.maxcompute.objects import Function, function_key, resource_key
 from reconciler.workflow import ledger_entries
 from tests.invariants.backends import InMemory, Real
 from tests.invariants.history import (

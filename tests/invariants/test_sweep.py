@@ -22,10 +22,10 @@ import pytest
 from reconciler.cli.support import confirm as carrying
 from reconciler.cli.support import identity
 from reconciler.core.record import Holder
-from reconciler.core.state import Resource
 from reconciler.engine.attempt import Patience
 from reconciler.local import Settings
 from reconciler.targets.maxcompute import client, write
+from reconciler.targets.maxcompute.objects import Resource
 from tests.canary import SECRET
 from tests.invariants.scenarios import PART, SCENARIOS, Case
 from tests.invariants.troubles import PATIENCE, TROUBLES, Way

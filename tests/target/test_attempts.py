@@ -15,17 +15,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reconciler.base.errors import StalePlan
-from reconciler.base.names import resource_key
-from reconciler.core.plan import make
 from reconciler.core.record import Holder
 from reconciler.engine.apply import Silent
 from reconciler.engine.attempt import Patience
 from reconciler.targets.maxcompute.client import Client
+from reconciler.targets.maxcompute.objects import resource_key
 from reconciler.targets.maxcompute.signing import Credentials
 from reconciler.targets.maxcompute.target import MaxCompute
 from reconciler.workflow import applying
 from tests.canary import SECRET
-from tests.unit.core.states import HASTE, HERE, STACK, digests, function, resource, state, wanted
+from tests.unit.core.states import HASTE, HERE, STACK, digests, function, make, resource, state, wanted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,5 +113,5 @@ def test_a_rival_who_comes_between_two_attempts_is_noticed(server: Server, conte
     report = applying.apply_plan(plan, reading, target, contents, Holder("ann"), Silent(), patience=patience)
     assert isinstance(report.error, StalePlan)
     assert "was changed by ALIYUN$eve" in str(report.error)
-    target.download(resource_key("a.py").name, contents[digests("one")[0]])
+    target.download(resource_key("a.py"), contents[digests("one")[0]])
     assert contents[digests("one")[0]].read_bytes() == b"rival"

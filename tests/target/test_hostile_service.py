@@ -17,12 +17,14 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from reconciler.base.errors import PackageError, Position, ServiceError, UdfsError, UsageError
-from reconciler.base.names import Key, Reference, resource_key
+from reconciler.base.names import Reference
 from reconciler.core.diff import Action, Change
-from reconciler.core.state import Desired, Function, Live, Marker, Resource
+from reconciler.core.identity import Key, Mark
+from reconciler.core.state import Desired, Live
 from reconciler.local import Server
 from reconciler.targets.maxcompute import client, read, write
 from reconciler.targets.maxcompute.client import Client
+from reconciler.targets.maxcompute.objects import Function, Resource, resource_key
 from reconciler.targets.maxcompute.signing import Credentials
 from reconciler.targets.maxcompute.target import MaxCompute
 from reconciler.testing import jobs
@@ -298,7 +300,7 @@ def uploading(tmp_path: Path, content: bytes) -> tuple[Change, dict[str, Path]]:
     file = tmp_path / "a.csv"
     file.write_bytes(content)
     sha256, md5 = hashlib.sha256(content).hexdigest(), hashlib.md5(content).hexdigest()
-    desired = Desired(Resource("a.csv", "file", md5, len(content)), HERE, Marker("risk", sha256, md5))
+    desired = Desired(Resource("a.csv", "file", md5, len(content)), HERE, Mark("risk", sha256, md5))
     return Change(Action.CREATE, resource_key("a.csv"), desired, None), {sha256: file}
 
 

@@ -14,20 +14,20 @@ from hypothesis import strategies as st
 
 from reconciler.base.errors import LeaseHeld, Refused, ServiceError, StalePlan
 from reconciler.base.hints import spell
-from reconciler.base.names import Reference, function_key, resource_key
-from reconciler.core.diff import Cause, managed_by
-from reconciler.core.plan import make
+from reconciler.base.names import Reference
+from reconciler.core.diff import Cause
 from reconciler.core.record import Applied, Entry, Holder, Reading, Step
-from reconciler.core.state import Function, Resource
 from reconciler.engine import lease, ledger
 from reconciler.engine.apply import Silent
 from reconciler.engine.ledger import dump, epoch_of, is_entry, parse
 from reconciler.targets.maxcompute.client import Client
+from reconciler.targets.maxcompute.marks import mark_text
+from reconciler.targets.maxcompute.objects import KINDS, Function, Resource, function_key, resource_key
 from reconciler.targets.maxcompute.signing import Credentials
 from reconciler.targets.maxcompute.target import MaxCompute
 from reconciler.workflow import applying
 from tests.canary import SECRET
-from tests.unit.core.states import HASTE, HERE, NOON, STACK, function, resource, state, wanted
+from tests.unit.core.states import HASTE, HERE, NOON, STACK, function, make, managed_by, resource, state, wanted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,7 +81,7 @@ def test_an_apply_leaves_an_entry_that_says_who_what_and_how_it_ended(
     assert set(entry.objects) == set(WANTED)
     assert not any(is_entry(key.name) for key in reading.live), "the ledger is not part of the state"
     apply(target, {}, contents)
-    assert target.read().last == parse(target.store.fetch("udfs.risk.2.json") or b"", "")
+    assert target.read().last == parse(target.store.fetch("udfs.risk.2.json") or b"", "", KINDS)
     assert (target.read().last or entry).objects == {}
 
 
@@ -181,7 +181,7 @@ def test_a_function_that_a_dead_run_created_is_known_to_be_ours(server: Server, 
         "put", "/resources/a.py", headers={"x-odps-resource-type": "py", "x-odps-comment": ""}, body=b"one"
     )
     reading = target.read()
-    assert marked.marker is not None
+    assert marked.mark is not None
     plan = make({}, reading.live, stack=STACK, destination=HERE, last=reading.last, cause=Cause.DESTROYED)
     assert [str(change.key) for change in plan.changes] == ["function f"]
     without = make({}, reading.live, stack=STACK, destination=HERE, cause=Cause.DESTROYED)
@@ -266,12 +266,12 @@ def test_a_resource_is_not_deleted_under_a_user_who_came_meanwhile(server: Serve
 def test_a_comment_that_was_copied_makes_nothing_ours(server: Server, contents: dict[str, Path]) -> None:
     target = reach(server)
     apply(target, WANTED, contents)
-    marker = target.read().live[resource_key("a.py")].marker
+    marker = target.read().live[resource_key("a.py")].mark
     assert marker is not None
     headers = {
         "x-odps-resource-type": "file",
         "x-odps-resource-name": "precious.csv",
-        "x-odps-comment": marker.on("a.py"),
+        "x-odps-comment": mark_text(marker, "a.py"),
     }
     target.client.send("post", "/resources", headers=headers, body=b"1")
     reading = target.read()
@@ -494,5 +494,5 @@ functions = st.builds(
 def test_an_entry_is_read_as_it_was_written(objects: list[Resource | Function], modified: object) -> None:
     applied = {o.key: Applied(o, modified if isinstance(o, Resource) else None) for o in objects}  # type: ignore[arg-type]
     entry = Entry(STACK, 3, ANN, NOON, NOON, "committed", "d" * 64, (Step("create", "function", "f", "done"),), applied)
-    assert parse(dump(entry), entry.name) == entry
+    assert parse(dump(entry), entry.name, KINDS) == entry
     assert json.loads(dump(entry))["format"] == "udfs.ledger/1"

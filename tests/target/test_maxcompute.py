@@ -9,12 +9,14 @@ import pytest
 import requests
 
 from reconciler.base.errors import AccessError, Position, ServiceError, StalePlan
-from reconciler.base.names import Reference, function_key, resource_key
+from reconciler.base.names import Reference
 from reconciler.core.diff import Action, Change
-from reconciler.core.state import Desired, Function, Live, Marker, Resource
+from reconciler.core.identity import Mark
+from reconciler.core.state import Desired, Live
 from reconciler.local import Server, Settings
 from reconciler.targets.maxcompute import write
 from reconciler.targets.maxcompute.client import Client
+from reconciler.targets.maxcompute.objects import Function, Resource, function_key, resource_key
 from reconciler.targets.maxcompute.signing import Credentials
 from reconciler.targets.maxcompute.target import MaxCompute
 
@@ -48,7 +50,7 @@ def uploading(
     file = tmp_path / f"{name}.bytes"
     file.write_bytes(content)
     sha256, md5 = hashlib.sha256(content).hexdigest(), hashlib.md5(content).hexdigest()
-    desired = Desired(Resource(name, kind, md5, len(content)), HERE, Marker(stack, sha256, md5))
+    desired = Desired(Resource(name, kind, md5, len(content)), HERE, Mark(stack, sha256, md5))
     return Change(Action.CREATE, resource_key(name), desired, None), {sha256: file}
 
 
@@ -64,7 +66,7 @@ def replacing(change: Change) -> Change:
 
 
 def stored(server: Server, target: MaxCompute, name: str, tmp_path: Path) -> bytes:
-    target.download(name, tmp_path / "downloaded")
+    target.download(resource_key(name), tmp_path / "downloaded")
     return (tmp_path / "downloaded").read_bytes()
 
 
@@ -74,7 +76,7 @@ def test_what_is_written_is_what_is_read(target: MaxCompute, tmp_path: Path) -> 
     assert change.desired is not None
     live = target.read().live[resource_key("a.csv")]
     assert live.object == change.desired.object
-    assert live.marker == change.desired.marker
+    assert live.mark == change.desired.mark
     assert live.updater == "ALIYUN$ann"
     assert target.read_one(resource_key("a.csv")) is not None
 
@@ -198,7 +200,7 @@ def test_a_function_keeps_its_class_and_its_list(target: MaxCompute, tmp_path: P
 
 def test_a_table_resource_keeps_its_source(target: MaxCompute) -> None:
     table = Resource("iris", "table", table="demo.iris partition(pt='1')")
-    put(target, Change(Action.CREATE, resource_key("iris"), Desired(table, HERE, Marker("risk")), None))
+    put(target, Change(Action.CREATE, resource_key("iris"), Desired(table, HERE, Mark("risk")), None))
     live = target.read().live[resource_key("iris")].object
     assert isinstance(live, Resource)
     assert (live.type, (live.table or "").replace(" ", "")) == ("table", "demo.irispartition(pt='1')")

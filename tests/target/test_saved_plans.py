@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from reconciler.cli.entry import run
-from reconciler.core.state import read_comment
+from reconciler.cli import run
 from reconciler.engine import saved_plan as saved
 from reconciler.engine.plan_file import PlanDocument
 from reconciler.local import Server, Settings
+from reconciler.targets.maxcompute.marks import mark_text, read_comment
+from reconciler.targets.maxcompute.objects import CATALOG
 from tests.canary import SECRET
 
 if TYPE_CHECKING:
@@ -184,7 +185,7 @@ def forged(tmp_path: Path, change: Callable[[dict[str, Any]], object]) -> None:
     file = tmp_path / "plan.json"
     told = json.loads(file.read_text())
     change(told)
-    made = saved.plan_of(PlanDocument.model_validate(told))
+    made = saved.plan_of(PlanDocument.model_validate(told), CATALOG)
     beside = told["saved"]
     sealed = saved.Saved(made, beside["epoch"], beside["manifest"].removeprefix("sha256:"), beside["allow_deletes"])
     file.write_bytes(saved.write(sealed))
@@ -233,7 +234,7 @@ def test_a_file_does_not_take_what_is_somebody_elses(
         like = next(one for one in told["saved"]["kept"] if one["name"] == "data.csv")
         _, mark = read_comment(like["desired"]["marker"], "data.csv")
         assert mark is not None
-        desired = {**like["desired"], "name": "victim.csv", "marker": mark.on("victim.csv")}
+        desired = {**like["desired"], "name": "victim.csv", "marker": mark_text(mark, "victim.csv")}
         more = {"action": "adopt", "cause": "none", "upload_bytes": 2, "differences": []}
         told["changes"].insert(0, {**like, **more, "name": "victim.csv", "desired": desired, "live": victim})
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from odps.accounts import CloudAccount, StsAccount
 
-from reconciler.base.names import resource_key
 from reconciler.local import Server
 from reconciler.targets.maxcompute.client import Client
+from reconciler.targets.maxcompute.objects import resource_key
 from reconciler.targets.maxcompute.signing import Credentials
 from reconciler.targets.maxcompute.target import MaxCompute
 

@@ -15,8 +15,9 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from reconciler.base.names import Key, function_key, resource_key
-from reconciler.core.state import Desired, Function, Marker, Resource, name_mark
+from reconciler.core.identity import Key, Mark, fingerprint
+from reconciler.core.state import Desired
+from reconciler.targets.maxcompute.objects import Function, Resource, function_key, resource_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +41,7 @@ def state(loaded: Loaded, artifacts: Artifacts) -> DesiredState:
         function = _function(shipment, loaded)
         wanted[function.object.key] = function
         source = shipment.source
-        carried[resource_key(source.name if source else loaded.code[name].carrier)].add(name_mark(name))
+        carried[resource_key(source.name if source else loaded.code[name].carrier)].add(fingerprint(name.lower()))
     manifest = loaded.manifest
     protected = {function_key(name) for name, function in manifest.functions.items() if function.protect}
     protected |= {resource_key(name) for name, resource in manifest.resources.items() if resource.protect}
@@ -59,7 +60,7 @@ def _resources(loaded: Loaded, artifacts: Artifacts) -> Iterator[Desired]:
         else:
             assert declared.table is not None
             source = _table(declared.table, declared.partition, loaded.target)
-            yield Desired(Resource(name, kind, comment=declared.comment, table=source), origin, Marker(stack))
+            yield Desired(Resource(name, kind, comment=declared.comment, table=source), origin, Mark(stack))
     for shipment in artifacts.shipments.values():
         for item in shipment.items:
             if item.role != "resource" and item.type is not None and item.content is not None:
@@ -70,7 +71,7 @@ def _resources(loaded: Loaded, artifacts: Artifacts) -> Iterator[Desired]:
 
 def _file(stack: str, name: str, kind: str, content: Content, origin: Position, comment: str = "") -> Desired:
     resource = Resource(name, kind, content.md5, content.size, comment)
-    return Desired(resource, origin, Marker(stack, content.sha256, content.md5))
+    return Desired(resource, origin, Mark(stack, content.sha256, content.md5))
 
 
 def _function(shipment: Shipment, loaded: Loaded) -> Desired:
@@ -82,9 +83,9 @@ def _function(shipment: Shipment, loaded: Loaded) -> Desired:
 
 
 def _marked(desired: Desired, marks: set[str] | None) -> Desired:
-    if not marks or desired.marker is None:
+    if not marks or desired.mark is None:
         return desired
-    return desired._replace(marker=desired.marker._replace(functions=frozenset(marks)))
+    return desired._replace(mark=desired.mark._replace(names=frozenset(marks)))
 
 
 def _table(table: str, partition: str | None, target: Target) -> str:

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from reconciler.base.errors import ServiceError
-from reconciler.base.names import Key, reference
+from reconciler.base.names import reference
 from reconciler.base.threads import Threads
 from reconciler.core.record import Applied, Entry, Reading, entry_name
-from reconciler.core.state import Function, Live, Resource, read_comment
-from reconciler.engine.ledger import epoch_of, is_entry, is_unmoved, parse, unreadable
+from reconciler.core.state import Live
+from reconciler.engine.ledger import epoch_of, is_entry, parse, unreadable
 from reconciler.targets.maxcompute.client import TOO_LARGE, moment
+from reconciler.targets.maxcompute.marks import read_comment
+from reconciler.targets.maxcompute.objects import KINDS, Function, Resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from threading import Event
     from xml.etree.ElementTree import Element
 
+    from reconciler.core.identity import Key
     from reconciler.targets.maxcompute.client import Answer, Client
 
 _WORKERS = 8
@@ -57,7 +60,7 @@ def everything(client: Client, stack: str, *, full: bool = False) -> Reading:
             done.result()
         resources, epochs, coming = listed.result()
         state = {live.object.key: live for live in (*functions.result(), *resources)}
-        mine = [key for key, live in state.items() if live.marker and live.marker.stack == stack and _has_content(live)]
+        mine = [key for key, live in state.items() if live.mark and live.mark.stack == stack and _has_content(live)]
         last = coming.result() if coming else None
         remembered = {} if full or last is None else last.objects
         asked: dict[Key, Future[Live | None]] = {}
@@ -92,7 +95,7 @@ def _entry(client: Client, name: str) -> Entry:
     if found is None:
         # It was listed a moment ago: gone or hidden, it is not a ledger without entries.
         raise unreadable(name)
-    return parse(found, name)
+    return parse(found, name, KINDS)
 
 
 def fetch(client: Client, name: str) -> bytes | None:
@@ -130,6 +133,23 @@ def _has_content(live: Live) -> bool:
     return isinstance(live.object, Resource) and live.object.type not in _WITHOUT_CONTENT
 
 
+def is_unmoved(live: Live, applied: Applied) -> bool:
+    """
+    Say whether a listed resource is still the one that the ledger saw, so that its MD5 need not be asked for.
+
+    Size and time of the last change are in the listing; an edit of the same size within the same second would be
+    missed, which is what a full refresh is for.
+    """
+    if applied.modified is None:
+        return False
+    have, was = live.object, applied.object
+    return (
+        isinstance(have, Resource)
+        and isinstance(was, Resource)
+        and (have.type, have.size, live.modified) == (was.type, was.size, applied.modified)
+    )
+
+
 def _as_applied(live: Live, applied: Applied) -> Live:
     """Return a resource that looks as the ledger saw it, with the MD5 that it then had."""
     assert isinstance(applied.object, Resource)
@@ -149,7 +169,7 @@ def _holding(live: Live, md5: str | None, size: int) -> Live:
     was = live.object
     assert isinstance(was, Resource)
     told = Resource(was.name, was.type, md5, size, was.comment, was.table)
-    return Live(told, live.owner, live.updater, live.created, live.modified, live.marker, live.schema)
+    return Live(told, live.owner, live.updater, live.created, live.modified, live.mark, live.schema)
 
 
 def _resources(client: Client, ended: Event) -> Iterator[Live]:
@@ -157,7 +177,7 @@ def _resources(client: Client, ended: Event) -> Iterator[Live]:
         # Looking each one up by its name would walk through all of them ten thousand times ten times.
         told = {node.tag: (node.text or "").strip() for node in reversed(element)}
         name, kind = told.get("Name", ""), told.get("ResourceType", "").lower()
-        text, marker = read_comment(told.get("Comment", ""), name)
+        text, mark = read_comment(told.get("Comment", ""), name)
         yield Live(
             Resource(
                 name=name,
@@ -170,13 +190,13 @@ def _resources(client: Client, ended: Event) -> Iterator[Live]:
             updater=told.get("LastUpdator", ""),
             created=moment(told.get("CreationTime", "")),
             modified=moment(told.get("LastModifiedTime", "")),
-            marker=marker,
+            mark=mark,
         )
 
 
 def _meta(client: Client, name: str) -> Live:
     answer: Answer = client.get(f"{RESOURCES}/{quote(name, safe='')}", meta="")
-    text, marker = read_comment(answer.header("x-odps-comment"), name)
+    text, mark = read_comment(answer.header("x-odps-comment"), name)
     spelling = answer.header("x-odps-resource-name", name)
     if spelling.lower() != name.lower():
         raise client.garbage(f"asked for resource {name!r}, told of {spelling!r}")
@@ -193,7 +213,7 @@ def _meta(client: Client, name: str) -> Live:
         updater=answer.header("x-odps-updator"),
         created=moment(answer.header("x-odps-creation-time")),
         modified=moment(answer.header("Last-Modified")),
-        marker=marker,
+        mark=mark,
     )
 
 

@@ -12,17 +12,17 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from reconciler.base.names import Key, resource_key, why_not_a_function_name, why_not_a_resource_name
-from reconciler.core.diff import managed_by
-from reconciler.core.state import WITH_CONTENT, Function, Resource
+from reconciler.base.names import why_not_a_function_name, why_not_a_resource_name
 from reconciler.manifest.check import resource_type
 from reconciler.manifest.editing import Entry, Value, literally
 from reconciler.manifest.model import Resource as Declared
+from reconciler.targets.maxcompute.objects import WITH_CONTENT, Function, Resource, resource_key
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from reconciler.base.names import Kind, Reference
+    from reconciler.base.names import Reference
+    from reconciler.core.identity import Key
     from reconciler.core.record import Reading
     from reconciler.core.state import Live
 
@@ -110,7 +110,7 @@ class Present:
 
 def select(
     reading: Reading, functions: Collection[str], resources: Collection[str], present: Present
-) -> tuple[Selection, list[tuple[Kind, str]]]:
+) -> tuple[Selection, list[tuple[str, str]]]:
     """
     Return what is asked for by patterns, and the patterns that fit nothing.
 
@@ -118,7 +118,7 @@ def select(
     `resources` asks for them.
     """
     live = reading.live
-    given: list[tuple[Kind, str]] = [("function", one) for one in functions]
+    given: list[tuple[str, str]] = [("function", one) for one in functions]
     given += [("resource", one) for one in resources]
     idle = [(kind, one) for kind, one in given if not any(_fits(key, kind, [one]) for key in live)]
     everything = not functions and not resources
@@ -138,7 +138,7 @@ def select(
     return chosen.without(why_not), idle
 
 
-def _fits(key: Key, kind: Kind, patterns: Iterable[str]) -> bool:
+def _fits(key: Key, kind: str, patterns: Iterable[str]) -> bool:
     return key.kind == kind and any(fnmatchcase(key.folded, pattern.lower()) for pattern in patterns)
 
 
@@ -151,7 +151,7 @@ def _why_not_a_function(live: Live, reading: Reading, present: Present) -> str |
     assert isinstance(live.object, Function)
     if not live.object.class_path:
         return "it has no class: an SQL function, or code in the statement that made it"
-    holder = managed_by(live, reading.live, reading.last)
+    holder = reading.holder(live.object.key)
     if holder not in {None, present.stack}:
         return f"stack '{holder}' manages it"
     if (why := why_not_a_function_name(live.object.name)) is not None:
@@ -163,9 +163,9 @@ def _why_not_a_function(live: Live, reading: Reading, present: Present) -> str |
 def _why_not_a_resource(live: Live, present: Present, *, is_listed: bool) -> str | None:
     assert isinstance(live.object, Resource)
     key, kind = live.object.key, live.object.type
-    if live.marker is not None and live.marker.stack != present.stack and not is_listed:
+    if live.mark is not None and live.mark.stack != present.stack and not is_listed:
         # What a function lists can be shared with the stack that manages it.
-        return f"stack '{live.marker.stack}' manages it"
+        return f"stack '{live.mark.stack}' manages it"
     if key in present.made:
         return "the manifest makes something else of this name: a source, or an archive of a package"
     if kind != "table" and kind not in WITH_CONTENT:

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 from reconciler.targets.maxcompute import read, sql, write
 from reconciler.targets.maxcompute.ledger_store import Entries
+from reconciler.targets.maxcompute.objects import CATALOG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from reconciler.base.names import Key
     from reconciler.core.diff import Change
+    from reconciler.core.identity import Key
+    from reconciler.core.kind import Catalog
     from reconciler.core.record import Reading, Store
     from reconciler.core.state import Live
     from reconciler.core.target import Answer
@@ -28,6 +30,10 @@ class MaxCompute:
     stack: str
     token: Callable[[], str]
     """A source of short random names for the parts of an upload."""
+
+    @property
+    def catalog(self) -> Catalog:
+        return CATALOG
 
     def read(self, *, full: bool = False) -> Reading:
         return read.everything(self.client, self.stack, full=full)
@@ -45,5 +51,5 @@ class MaxCompute:
     def query(self, text: str, settings: Mapping[str, str], name: str) -> Answer:
         return sql.run(self.client, text, settings, name)
 
-    def download(self, name: str, destination: Path) -> None:
-        read.content(self.client, name, destination)
+    def download(self, key: Key, destination: Path) -> None:
+        read.content(self.client, key.name, destination)

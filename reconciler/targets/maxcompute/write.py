@@ -26,9 +26,11 @@ from xml.sax.saxutils import escape
 from reconciler.base.errors import PackageError, ServiceError
 from reconciler.core.diff import Action
 from reconciler.core.plan import observation
-from reconciler.core.state import Live, Resource, write_comment
+from reconciler.core.state import Live
 from reconciler.targets.maxcompute import read
 from reconciler.targets.maxcompute.client import gone_stale
+from reconciler.targets.maxcompute.marks import write_comment
+from reconciler.targets.maxcompute.objects import Function, Resource
 from reconciler.targets.maxcompute.read import FUNCTIONS, RESOURCES
 
 if TYPE_CHECKING:
@@ -36,7 +38,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.core.diff import Change
-    from reconciler.core.state import Desired, Function, Marker
+    from reconciler.core.identity import Mark
+    from reconciler.core.state import Desired
     from reconciler.targets.maxcompute.client import Client
 
 PART_BYTES = 64 * 1024 * 1024
@@ -67,7 +70,7 @@ def one(
             _delete(client, change)
         elif isinstance(change.desired.object, Resource):
             return _resource(client, change, change.desired, contents, progress, token)
-        elif change.action not in {Action.ADOPT, Action.RELEASE}:
+        elif isinstance(change.desired.object, Function) and change.action not in {Action.ADOPT, Action.RELEASE}:
             # Whose a function is stands in the ledger; the function itself has no place for it.
             return _function(client, change, change.desired.object)
     except ServiceError as error:
@@ -113,15 +116,15 @@ def _resource(
 ) -> Live | None:
     resource = desired.object
     assert isinstance(resource, Resource)
-    headers = _headers(_spelling(change), resource, change.marker)
+    headers = _headers(_spelling(change), resource, change.mark)
     method, path = _verb(change, RESOURCES)
     if resource.type == "table":
         headers |= {"Content-Type": "text/plain", "x-odps-copy-table-source": resource.table or ""}
         client.send(method, path, headers=headers)
         return None
-    assert desired.marker is not None
-    assert desired.marker.sha256 is not None
-    with _planned(contents[desired.marker.sha256], change, desired) as source:
+    assert desired.mark is not None
+    assert desired.mark.sha256 is not None
+    with _planned(contents[desired.mark.sha256], change, desired) as source:
         if resource.size > PART_BYTES:
             parts = _parts(client, source, resource, progress, token())
             merge = {**headers, "x-odps-resource-merge-total-bytes": str(resource.size)}
@@ -159,7 +162,7 @@ def _planned(path: Path, change: Change, desired: Desired) -> Iterator[Source]:
     """
     resource = desired.object
     assert isinstance(resource, Resource)
-    assert desired.marker is not None
+    assert desired.mark is not None
 
     def changed(how: str = "changed") -> PackageError:
         told = f"the file of {change.key} {how} since the plan was made: {path}"
@@ -178,7 +181,7 @@ def _planned(path: Path, change: Change, desired: Desired) -> Iterator[Source]:
         if not stat.S_ISREG(found.st_mode) or found.st_size != resource.size:
             raise changed()
         source = _source(descriptor, resource.size, changed)
-        if source.sha256(resource.size) != desired.marker.sha256:
+        if source.sha256(resource.size) != desired.mark.sha256:
             raise changed()
         yield source
     finally:
@@ -252,13 +255,13 @@ def _parts(
     return tuple(names)
 
 
-def _headers(name: str, resource: Resource, marker: Marker | None) -> dict[str, str]:
+def _headers(name: str, resource: Resource, mark: Mark | None) -> dict[str, str]:
     return {
         "Content-Type": "application/octet-stream",
         "Content-Disposition": f"attachment;filename={name}",
         "x-odps-resource-type": resource.type,
         "x-odps-resource-name": name,
-        "x-odps-comment": write_comment(resource.comment, marker, name) if marker else resource.comment,
+        "x-odps-comment": write_comment(resource.comment, mark, name) if mark else resource.comment,
     }
 
 

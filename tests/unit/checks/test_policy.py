@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from reconciler.checks.policy import is_frozen, of_manifest, of_plan, of_time
-from reconciler.core.plan import make
 from reconciler.manifest.load import load
 from reconciler.manifest.policy_file import Frozen
-from tests.unit.core.states import HERE, STACK, live, marker, resource, state, there, wanted
+from tests.unit.core.states import HERE, STACK, live, make, marker, resource, state, there, wanted
 
 if TYPE_CHECKING:
     from pathlib import Path

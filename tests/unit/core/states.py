@@ -7,27 +7,36 @@ import threading
 import time
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reconciler.base.errors import Position
-from reconciler.base.names import Key, Reference, resource_key
-from reconciler.core.plan import Destination, needs
+from reconciler.base.names import Reference
+from reconciler.core import diff, drift, plan
+from reconciler.core.identity import Key, Mark, fingerprint
+from reconciler.core.plan import needs
 from reconciler.core.record import Reading, Store
-from reconciler.core.state import Desired, Function, Live, Marker, Object, Resource, name_mark
+from reconciler.core.state import Desired, Live, Object
+from reconciler.engine import staleness
 from reconciler.engine.attempt import Patience
+from reconciler.targets.maxcompute.objects import CATALOG, Function, Resource, destination
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from reconciler.core.diff import Change
+    from reconciler.core.diff import Change, Comparison
+    from reconciler.core.drift import Drift
+    from reconciler.core.kind import Catalog
+    from reconciler.core.plan import Plan
+    from reconciler.core.record import Entry
+    from reconciler.core.state import DesiredState, LiveState
     from reconciler.core.target import Answer
 
 STACK = "risk"
 HASTE = Patience(time.monotonic, first_wait=0.01)
 """Tries again at once."""
 
-HERE = Destination("local", "demo")
+HERE = destination("local", "demo")
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=timezone.utc)
 
 
@@ -44,9 +53,9 @@ def function(name: str, *resources: str, class_path: str = "a.F") -> Function:
     return Function(name, class_path, tuple(map(Reference, resources)))
 
 
-def marker(content: str | None = "one", *functions: str, stack: str = STACK) -> Marker:
+def marker(content: str | None = "one", *functions: str, stack: str = STACK) -> Mark:
     sha256, md5 = digests(content) if content is not None else (None, None)
-    return Marker(stack, sha256, md5, frozenset(map(name_mark, functions)))
+    return Mark(stack, sha256, md5, frozenset(fingerprint(name.lower()) for name in functions))
 
 
 def wanted(obj: Object, content: str | None = "one", *functions: str, line: int = 1) -> Desired:
@@ -54,7 +63,7 @@ def wanted(obj: Object, content: str | None = "one", *functions: str, line: int 
     return Desired(obj, Position("udfs.yaml", line, 3), made)
 
 
-def there(obj: Object, mark: Marker | None = None, *, updater: str = "ALIYUN$bob") -> Live:
+def there(obj: Object, mark: Mark | None = None, *, updater: str = "ALIYUN$bob") -> Live:
     by = updater if isinstance(obj, Resource) else ""
     return Live(obj, "ALIYUN$ann", by, NOON, NOON if by else None, mark)
 
@@ -75,6 +84,10 @@ class Dictionary:
     written: list[str] = field(default_factory=list)
     before_write: Callable[[Change], None] = lambda change: None
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def catalog(self) -> Catalog:
+        return CATALOG
 
     def read(self, *, full: bool = False) -> Reading:
         return Reading(dict(self.objects))
@@ -97,14 +110,36 @@ class Dictionary:
         else:
             have = self.objects.get(change.key)
             spelled = change.desired.object._replace(name=have.object.name if have else change.desired.object.name)
-            self.objects[change.key] = Live(spelled, marker=change.desired.marker)
+            self.objects[change.key] = Live(spelled, mark=change.desired.mark)
         self.written.append(f"{change.action.value} {change.key}")
         for entry in self.objects.values():
             for need in needs(entry.object):
                 assert need in self.objects, f"{self.written[-1]} left {entry.object.key} without {need}"
 
-    def download(self, name: str, destination: Path) -> None:
-        raise AssertionError(f"nothing should download {resource_key(name)}")
+    def download(self, key: Key, destination: Path) -> None:
+        raise AssertionError(f"nothing should download {key}")
 
     def query(self, text: str, settings: Mapping[str, str], name: str) -> Answer:
         raise AssertionError(f"nothing should ask {text}")
+
+
+def compare(
+    desired: DesiredState, have: LiveState, stack: str, last: Entry | None = None, *, retire: bool = True
+) -> Comparison:
+    return diff.compare(desired, Reading(have, last=last), stack, retire=retire)
+
+
+def make(desired: DesiredState, have: LiveState, *, last: Entry | None = None, **more: Any) -> Plan:
+    return plan.make(desired, Reading(have, last=last), **more)
+
+
+def find(desired: DesiredState, have: LiveState, stack: str, last: Entry | None) -> Drift:
+    return drift.find(desired, Reading(have, last=last), stack)
+
+
+def managed_by(one: Live, have: LiveState, last: Entry | None = None) -> str | None:
+    return Reading({**have, one.object.key: one}, last=last).holder(one.object.key)
+
+
+def require(made: Plan, have: LiveState, last: Entry | None) -> None:
+    staleness.require(made, Reading(have, last=last))

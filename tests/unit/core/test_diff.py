@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
-from reconciler.base.names import Reference, function_key, resource_key, versioned
-from reconciler.core.diff import Action, Cause, Change, Comparison, compare, explain_list, managed_by
+from typing import TYPE_CHECKING
+
+from reconciler.base.names import Reference, versioned
+from reconciler.core.diff import Action, Cause, Change, Comparison, explain_list
 from reconciler.core.record import Applied, Entry, Holder
-from reconciler.core.state import Function, Live, Resource
-from tests.unit.core.states import NOON, STACK, digests, function, live, marker, resource, state, there, wanted
+from reconciler.targets.maxcompute.objects import Function, Resource, function_key, resource_key
+from tests.unit.core.states import (
+    NOON,
+    STACK,
+    compare,
+    digests,
+    function,
+    live,
+    managed_by,
+    marker,
+    resource,
+    state,
+    there,
+    wanted,
+)
+
+if TYPE_CHECKING:
+    from reconciler.core.state import Live
 
 
 def only(comparison: Comparison) -> Change:
@@ -169,14 +187,14 @@ def test_a_function_about_to_be_deleted_stays_in_its_marker_until_it_is_gone() -
     )
     change = next(c for c in compare(wants, have, STACK).changes if c.key.kind == "resource")
     assert change.desired is not None
-    assert change.desired.marker == marker("two", "f", "g")
+    assert change.desired.mark == marker("two", "f", "g")
 
 
 def test_a_mark_of_a_function_that_is_gone_is_dropped() -> None:
     wants = state(wanted(resource("a.py", "two"), "two"))
     change = only(compare(wants, live(there(resource("a.py"), marker("one", "gone"))), STACK))
     assert change.desired is not None
-    assert change.desired.marker == marker("two")
+    assert change.desired.mark == marker("two")
 
 
 def test_a_list_is_explained_by_what_was_added_and_removed() -> None:

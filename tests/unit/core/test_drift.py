@@ -10,16 +10,15 @@ import pytest
 
 from reconciler.base.hints import spell
 from reconciler.base.names import Reference
-from reconciler.core.drift import Drift, Kind, find, restoring
+from reconciler.core.drift import Deviation, Drift, restoring
 from reconciler.core.ignore import ignoring
-from reconciler.core.plan import make
 from reconciler.core.record import Applied, Entry, Holder, Step
-from reconciler.core.state import Function, Live
 from reconciler.manifest.model import Ignored
-from tests.unit.core.states import HERE, NOON, STACK, function, live, marker, resource, state, there, wanted
+from reconciler.targets.maxcompute.objects import Function
+from tests.unit.core.states import HERE, NOON, STACK, find, function, live, make, marker, resource, state, there, wanted
 
 if TYPE_CHECKING:
-    from reconciler.core.state import DesiredState, LiveState, Object
+    from reconciler.core.state import DesiredState, Live, LiveState, Object
 
 MODULE, DATA = resource("a.py"), resource("d.csv", kind="file", comment="ours")
 WANTED = state(wanted(MODULE, "one", "f"), wanted(DATA), wanted(function("f", "a.py", "d.csv")))
@@ -134,8 +133,8 @@ def test_a_function_is_not_brought_back_without_its_resources() -> None:
     ]
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-def test_every_kind_of_drift_is_a_finding_with_a_place_and_a_hint(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", list(Deviation))
+def test_every_kind_of_drift_is_a_finding_with_a_place_and_a_hint(kind: Deviation) -> None:
     found = find(WANTED, project(there(function("f", "a.py"))), STACK, LAST).drifted[0]
     problem = replace(found, kind=kind).problem
     assert problem.message.startswith("function f ")

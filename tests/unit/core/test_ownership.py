@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.base.errors import Position, UsageError
-from reconciler.base.names import function_key, resource_key
-from reconciler.core.diff import Action, compare
+from reconciler.core.diff import Action
+from reconciler.core.identity import Mark
 from reconciler.core.ownership import Side, adoption, carriers, release, to_adopt, to_release
-from reconciler.core.record import Applied, Entry, Holder
-from reconciler.core.state import Live, Marker, Resource
+from reconciler.core.record import Applied, Entry, Holder, Reading
+from reconciler.core.state import Live
 from reconciler.packages.content import Content
+from reconciler.targets.maxcompute.marks import mark_text
+from reconciler.targets.maxcompute.objects import KINDS, Resource, function_key, resource_key
 from tests.unit.core.states import (
     HERE,
     NOON,
     STACK,
+    compare,
     digests,
     function,
     live,
@@ -29,7 +32,7 @@ from tests.unit.core.states import (
 )  # fmt: skip
 
 if TYPE_CHECKING:
-    from reconciler.base.names import Key
+    from reconciler.core.identity import Key
     from reconciler.core.plan import Plan
 
 TOP = Position("udfs.yaml", 1, 8)
@@ -37,7 +40,7 @@ A, F, G = resource_key("a.py"), function_key("f"), function_key("g")
 
 
 def side(*there: Live, last: Entry | None = None) -> Side:
-    return Side(live(*there), STACK, HERE, last)
+    return Side(Reading(live(*there), last=last), STACK, HERE, KINDS)
 
 
 def holding(content: str) -> dict[Key, Content]:
@@ -51,7 +54,7 @@ def entry(*applied: Applied) -> Entry:
 
 def made(plan: Plan) -> list[tuple[str, str, str]]:
     return [
-        (c.action.value, str(c.key), c.marker.on(c.key.name) if c.marker else "")
+        (c.action.value, str(c.key), mark_text(c.mark, c.key.name) if c.mark else "")
         for c in plan.changes
     ]  # fmt: skip
 
@@ -62,9 +65,9 @@ def test_an_adopted_resource_keeps_its_bytes_and_its_mark_remembers_them() -> No
     [change] = plan.changes
     assert change.desired is not None
     assert change.desired.object == resource("a.py", "old")
-    assert change.marker == marker("old", "f")
+    assert change.mark == marker("old", "f")
     assert [found.field for found in change.differences] == ["content"]
-    after = compare(want, live(Live(change.desired.object, marker=change.marker)), STACK)
+    after = compare(want, live(Live(change.desired.object, mark=change.mark)), STACK)
     assert [(c.action, c.cause.value) for c in after.changes if c.key == A] == [(Action.UPDATE, "manifest")]
 
 
@@ -73,9 +76,9 @@ def test_a_mark_names_no_function_that_was_not_adopted_too() -> None:
         wanted(resource("a.py"), "one", "f", "g"), wanted(function("f", "a.py")), wanted(function("g", "a.py"))
     )
     project = side(there(resource("a.py")), there(function("f", "a.py")), there(function("g", "a.py")))
-    assert [c.marker for c in adoption((A,), want, project, holding("one")).changes] == [marker("one")]
+    assert [c.mark for c in adoption((A,), want, project, holding("one")).changes] == [marker("one")]
     together = adoption((A, F), want, project, holding("one"))
-    assert [c.marker for c in together.changes] == [marker("one", "f"), None]
+    assert [c.mark for c in together.changes] == [marker("one", "f"), None]
 
 
 def test_what_another_stack_has_and_what_is_of_another_type_is_refused() -> None:
@@ -87,7 +90,7 @@ def test_what_another_stack_has_and_what_is_of_another_type_is_refused() -> None
 def test_a_table_is_adopted_without_bytes() -> None:
     table = Resource("t", "table", table="demo.t")
     plan = adoption((table.key,), state(wanted(table, None)), side(there(table)), {})
-    assert made(plan) == [("adopt", "resource t", Marker(STACK).on("t"))]
+    assert made(plan) == [("adopt", "resource t", mark_text(Mark(STACK), "t"))]
 
 
 def test_names_to_adopt_are_in_the_manifest_in_the_project_and_not_ours_already() -> None:
@@ -115,7 +118,10 @@ def test_no_mark_speaks_for_a_function_that_was_let_go() -> None:
     project = side(there(resource("a.py"), marker("one", "f", "g")), there(function("f", "a.py")))
     assert carriers((F,), project) == (A,)
     plan = release((F,), project, holding("one"), TOP)
-    assert made(plan) == [("update", "resource a.py", marker("one", "g").on("a.py")), ("release", "function f", "")]
+    assert made(plan) == [
+        ("update", "resource a.py", mark_text(marker("one", "g"), "a.py")),
+        ("release", "function f", ""),
+    ]
     assert plan.refusals == ()
 
 

@@ -10,16 +10,31 @@ from hypothesis import strategies as st
 
 from reconciler.base.errors import Refused, StalePlan
 from reconciler.base.hints import spell
-from reconciler.base.names import function_key, resource_key
-from reconciler.core.diff import Action, Cause, Difference
-from reconciler.core.plan import Plan, guards, make, observation, require_allowed, require_digest
+from reconciler.core.diff import Action, Cause
+from reconciler.core.kind import Difference
+from reconciler.core.plan import Plan, guards, observation, require_allowed, require_digest
 from reconciler.core.record import Applied, Entry, Holder
-from reconciler.core.state import DesiredState, LiveState, Resource
-from reconciler.engine.staleness import require
-from tests.unit.core.states import HASTE, HERE, NOON, STACK, function, live, marker, resource, state, there, wanted
+from reconciler.targets.maxcompute.objects import Resource, function_key, resource_key
+from tests.unit.core.states import (
+    HASTE,
+    HERE,
+    NOON,
+    STACK,
+    function,
+    live,
+    make,
+    marker,
+    require,
+    resource,
+    state,
+    there,
+    wanted,
+)
 
 if TYPE_CHECKING:
     from random import Random
+
+    from reconciler.core.state import DesiredState, LiveState
 
 
 def planned(desired: DesiredState, have: LiveState, *, cause: Cause | None = None) -> Plan:

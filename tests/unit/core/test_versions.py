@@ -10,16 +10,17 @@ import pytest
 
 from reconciler.base.errors import Refused, UsageError
 from reconciler.base.hints import spell
-from reconciler.base.names import Key, versioned
+from reconciler.base.names import versioned
 from reconciler.core.diff import Action
 from reconciler.core.record import Applied, Entry, Holder, Outcome, Reading
-from reconciler.core.state import Live, Resource
 from reconciler.core.versions import back, collection, duration, earlier, superseded_at
+from reconciler.targets.maxcompute.objects import Resource
 from tests.unit.core.states import HERE, NOON, STACK, digests, function, live, marker, resource, there
 
 if TYPE_CHECKING:
+    from reconciler.core.identity import Key
     from reconciler.core.plan import Plan
-    from reconciler.core.state import Object
+    from reconciler.core.state import Live, Object
 
 HOUR = timedelta(hours=1)
 

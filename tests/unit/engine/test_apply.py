@@ -9,13 +9,25 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.base.errors import AccessError, LeaseHeld, ServiceError, StalePlan, UdfsError
-from reconciler.core.plan import Plan, make
 from reconciler.engine.apply import Silent, apply
 from reconciler.engine.attempt import Patience
-from tests.unit.core.states import HASTE, HERE, STACK, Dictionary, function, marker, resource, state, there, wanted
+from tests.unit.core.states import (
+    HASTE,
+    HERE,
+    STACK,
+    Dictionary,
+    function,
+    make,
+    marker,
+    resource,
+    state,
+    there,
+    wanted,
+)
 
 if TYPE_CHECKING:
     from reconciler.core.diff import Change
+    from reconciler.core.plan import Plan
     from reconciler.core.report import Report
 
 WANTED = state(wanted(resource("a.py", "two"), "two", "f"), wanted(function("f", "a.py")))

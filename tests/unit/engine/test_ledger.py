@@ -15,8 +15,8 @@ from reconciler.base.errors import ServiceError
 from reconciler.base.hints import spell
 from reconciler.base.names import Reference, reference
 from reconciler.core.record import Applied, Entry, Holder, Step, entry_name
-from reconciler.core.state import Function, Resource
 from reconciler.engine.ledger import KEPT, LAST_EPOCH, LEASE, collectable, dump, epoch_of, held, parse, take
+from reconciler.targets.maxcompute.objects import KINDS, Function, Resource
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)
 
@@ -82,7 +82,7 @@ def test_an_entry_that_somebody_edited_is_read_as_it_stands_or_refused(place: tu
     content = json.dumps(found).encode()
     refused = ""
     try:
-        read = parse(content, entry_name("risk", 7))
+        read = parse(content, entry_name("risk", 7), KINDS)
         assert comparable(dump(read)) == comparable(content)
     except ServiceError as error:
         refused = error.problems[0].code
@@ -152,14 +152,14 @@ entries = st.builds(
 def test_an_entry_that_takes_the_lease_is_read_as_it_was_written_or_nothing_is(entry: Entry) -> None:
     store, refused = Memory(), ""
     try:
-        take(store, entry)
+        take(store, entry, KINDS)
     except ServiceError as error:
         refused = error.problems[0].code
     if any("\ud800" <= character <= "\udfff" for character in text_of(entry)):
         assert (refused, store.entries) == ("E615", {})
     else:
         assert refused == "", "what is text can be written"
-        assert parse(store.entries[entry.name], entry.name) == entry
+        assert parse(store.entries[entry.name], entry.name, KINDS) == entry
 
 
 def text_of(entry: Entry) -> str:
@@ -171,10 +171,10 @@ def test_the_last_epoch_that_a_name_holds_is_read_and_nothing_comes_after_it() -
     last = entry(LAST_EPOCH)
     assert epoch_of(last.name, "risk") == LAST_EPOCH
     assert epoch_of(entry_name("risk", LAST_EPOCH + 1), "risk") is None
-    assert parse(dump(last), last.name) == last
+    assert parse(dump(last), last.name, KINDS) == last
     store = Memory()
     with pytest.raises(ServiceError, match=f"no entry can come after {last.name}") as caught:
-        take(store, entry(LAST_EPOCH + 1))
+        take(store, entry(LAST_EPOCH + 1), KINDS)
     assert caught.value.problems[0].code == "E615"
     assert store.entries == {}
 
@@ -185,7 +185,7 @@ def test_the_last_epoch_that_a_name_holds_is_read_and_nothing_comes_after_it() -
 def test_a_newer_format_is_told_from_what_is_none(form: str, code: str) -> None:
     found = json.loads(dump(entry()))
     with pytest.raises(ServiceError) as caught:
-        parse(json.dumps({**found, "format": form}).encode(), entry().name)
+        parse(json.dumps({**found, "format": form}).encode(), entry().name, KINDS)
     assert caught.value.problems[0].code == code
 
 

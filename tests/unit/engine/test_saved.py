@@ -14,17 +14,18 @@ from hypothesis import strategies as st
 
 from reconciler.base.errors import Problem, Refused, StalePlan, UdfsError, UsageError
 from reconciler.base.names import Reference
-from reconciler.core.plan import Destination, make
 from reconciler.core.record import Entry, Holder, Reading
-from reconciler.core.state import Function, Live, Resource
+from reconciler.core.state import Live
 from reconciler.engine import dump as dumps
 from reconciler.engine import saved_plan as saved
-from tests.unit.core.states import HERE, NOON, STACK, function, live, marker, resource, state, there, wanted
+from reconciler.targets.maxcompute.objects import CATALOG, Function, Resource, destination
+from tests.unit.core.states import HERE, NOON, STACK, function, live, make, marker, resource, state, there, wanted
 from tests.unit.core.test_plan import DEPLOYED, as_desired, projects
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from reconciler.core.plan import Destination
     from reconciler.core.state import LiveState
     from reconciler.engine.saved_plan import Saved
     from tests.unit.core.test_plan import Wish
@@ -79,19 +80,19 @@ def test_a_plan_is_read_as_it_was_written(
     before: Wish, after: Wish, strangers: list[Live], from_dump: bool, epoch: int
 ) -> None:
     have = {
-        key: there(want.object, want.marker if isinstance(want.object, Resource) else None)
+        key: there(want.object, want.mark if isinstance(want.object, Resource) else None)
         for key, want in as_desired(*before).items()
     } | {one.object.key: one for one in strangers}
-    plan = make(as_desired(*after), have, stack=STACK, destination=Destination("t", "p", "s"), from_dump=from_dump)
+    plan = make(as_desired(*after), have, stack=STACK, destination=destination("t", "p", "s"), from_dump=from_dump)
     if plan.refusals:
         with pytest.raises(Refused):
             saved.save(plan, reading(have, epoch), MANIFEST)
         return
     made = saved.save(plan, reading(have, epoch), MANIFEST, allow_deletes=2)
     content = saved.write(made)
-    assert saved.read(content, "plan.json") == made
-    assert saved.read(content, "plan.json").plan.digest == plan.digest
-    assert saved.write(saved.read(content, "plan.json")) == content
+    assert saved.read(content, "plan.json", CATALOG) == made
+    assert saved.read(content, "plan.json", CATALOG).plan.digest == plan.digest
+    assert saved.write(saved.read(content, "plan.json", CATALOG)) == content
     saved.require_fresh(made, reading(have, epoch))
 
 
@@ -100,12 +101,12 @@ def test_a_plan_is_read_as_it_was_written(
 def test_a_dump_is_read_as_it_was_written(found: list[Live]) -> None:
     seen = Reading({one.object.key: one for one in found}, (3, 4), replace(entry(4), objects={}))
     content = dumps.write(seen, STACK, HERE, NOON).model_dump_json(by_alias=True).encode()
-    assert dumps.reading_of(dumps.read(content, "dump.json"), STACK, HERE, "dump.json") == seen
+    assert dumps.reading_of(dumps.read(content, "dump.json", CATALOG), STACK, HERE, "dump.json", CATALOG) == seen
 
 
 def test_a_plan_on_one_line_is_the_same_plan() -> None:
     made = planned()
-    assert saved.read(json.dumps(json.loads(saved.write(made))).encode(), "plan.json") == made
+    assert saved.read(json.dumps(json.loads(saved.write(made))).encode(), "plan.json", CATALOG) == made
 
 
 def problem(found: pytest.ExceptionInfo[UdfsError]) -> str:
@@ -132,7 +133,7 @@ def test_a_file_with_any_value_changed_is_refused(path: tuple[Any, ...]) -> None
     old = holder[path[-1]]
     holder[path[-1]] = not old if isinstance(old, bool) else old + 1 if isinstance(old, int) else f"{old}x"
     with pytest.raises(UsageError) as refused:
-        saved.read(json.dumps(document).encode(), "plan.json")
+        saved.read(json.dumps(document).encode(), "plan.json", CATALOG)
     assert refused.value.problems[0].code in {"E516", "E517"}
 
 
@@ -166,7 +167,7 @@ def resealed(change: Callable[[dict[str, Any]], object]) -> bytes:
 )
 def test_a_file_that_udfs_does_not_write_is_refused(change: Callable[[dict[str, Any]], object], said: str) -> None:
     with pytest.raises(UsageError) as refused:
-        saved.read(resealed(change), "plan.json")
+        saved.read(resealed(change), "plan.json", CATALOG)
     assert problem(refused).startswith("E516 the plan 'plan.json' ")
     assert said in problem(refused)
 
@@ -176,7 +177,7 @@ def test_a_file_that_udfs_does_not_write_is_refused(change: Callable[[dict[str, 
 )
 def test_what_is_no_plan_is_refused(content: bytes) -> None:
     with pytest.raises(UsageError, match=r"plan\.json"):
-        saved.read(content, "plan.json")
+        saved.read(content, "plan.json", CATALOG)
 
 
 @settings(deadline=None)
@@ -184,7 +185,7 @@ def test_what_is_no_plan_is_refused(content: bytes) -> None:
 def test_any_bytes_are_a_clear_error(content: bytes) -> None:
     for read in (saved.read, dumps.read):
         with pytest.raises(UsageError):
-            read(content, "file.json")
+            read(content, "file.json", CATALOG)
 
 
 def stale(made: Saved, have: LiveState, epoch: int = 0) -> list[str]:
@@ -230,7 +231,7 @@ def test_what_went_away_is_named_whether_it_was_to_be_changed_or_not(gone: Live)
 
 
 def test_a_lost_mark_is_noticed() -> None:
-    told = stale(planned(), with_(MODULE._replace(marker=None)))
+    told = stale(planned(), with_(MODULE._replace(mark=None)))
     assert told == [
         "function f is no longer marked as this stack's",
         "resource a.py is no longer marked as this stack's",
@@ -275,7 +276,7 @@ def test_files_are_held_against_the_plan(tmp_path: Path) -> None:
     assert "-f udfs.yaml" in str(found.value.problems[0].hint)
     with pytest.raises(StalePlan, match=r"the manifest 'udfs\.yaml' was changed since the plan was made"):
         saved.require_same_manifest(made, "b" * 64, Path("udfs.yaml"))
-    sha256 = {c.desired.marker.sha256: tmp_path for c in made.plan.changes if c.desired and c.desired.marker}
+    sha256 = {c.desired.mark.sha256: tmp_path for c in made.plan.changes if c.desired and c.desired.mark}
     saved.require_contents(made, {key: path for key, path in sha256.items() if key})
     with pytest.raises(StalePlan) as found:
         saved.require_contents(made, {})
@@ -283,7 +284,9 @@ def test_files_are_held_against_the_plan(tmp_path: Path) -> None:
     assert "the content of resource a.py is not what it was" in str(found.value)
 
 
-@pytest.mark.parametrize("place", [Destination("prod", "demo"), Destination("local", "d"), replace(HERE, schema="s")])
+@pytest.mark.parametrize(
+    "place", [destination("prod", "demo"), destination("local", "d"), destination("local", "demo", "s")]
+)
 def test_a_plan_goes_where_it_was_made_for(place: Destination) -> None:
     saved.require_place(planned(), STACK, HERE)
     with pytest.raises(StalePlan) as found:
@@ -306,11 +309,15 @@ def test_a_plan_that_is_refused_is_not_saved() -> None:
 
 def test_a_dump_of_another_place_is_refused() -> None:
     document = dumps.write(reading(DEPLOYED), STACK, HERE, NOON)
-    for stack, place in (("geo", HERE), (STACK, Destination("local", "other")), (STACK, replace(HERE, schema="s"))):
+    for stack, place in (
+        ("geo", HERE),
+        (STACK, destination("local", "other")),
+        (STACK, destination("local", "demo", "s")),
+    ):
         with pytest.raises(UsageError) as refused:
-            dumps.reading_of(document, stack, place, "dump.json")
+            dumps.reading_of(document, stack, place, "dump.json", CATALOG)
         assert problem(refused).startswith("E523")
-    assert dumps.reading_of(document, STACK, Destination("elsewhere", "demo"), "").live == DEPLOYED
+    assert dumps.reading_of(document, STACK, destination("elsewhere", "demo"), "", CATALOG).live == DEPLOYED
 
 
 @pytest.mark.parametrize(
@@ -329,7 +336,9 @@ def test_a_dump_that_is_not_understood_is_refused(change: Callable[[dict[str, An
     document = json.loads(dumps.write(reading(DEPLOYED), STACK, HERE, NOON).model_dump_json(by_alias=True))
     change(document)
     with pytest.raises(UdfsError) as refused:
-        dumps.reading_of(dumps.read(json.dumps(document).encode(), "dump.json"), STACK, HERE, "dump.json")
+        dumps.reading_of(
+            dumps.read(json.dumps(document).encode(), "dump.json", CATALOG), STACK, HERE, "dump.json", CATALOG
+        )
     assert problem(refused).startswith(said)
 
 
@@ -345,7 +354,7 @@ WRITTEN = Path(__file__).parent / "written"
 
 
 def test_a_plan_that_was_written_long_ago_is_read() -> None:
-    found = saved.read((WRITTEN / "plan-1.json").read_bytes(), "plan-1.json")
+    found = saved.read((WRITTEN / "plan-1.json").read_bytes(), "plan-1.json", CATALOG)
     assert found.plan.digest == "e37efa294fd5e8ab0074f7126b2273954b01393223c913de48b08d9d4a4fdc4e"
     assert [f"{change.action.value} {change.key}" for change in found.plan.changes] == [
         "update resource a.py",
@@ -358,6 +367,6 @@ def test_a_plan_that_was_written_long_ago_is_read() -> None:
 
 def test_a_plan_made_against_a_dump_of_long_ago_stands_on_it() -> None:
     """Both files were written of one project: what one has seen is what the other holds."""
-    dumped = dumps.read((WRITTEN / "dump-1.json").read_bytes(), "dump-1.json")
-    seen = dumps.reading_of(dumped, STACK, Destination("prod", "risk_prod", "sales"), "dump-1.json")
-    saved.require_fresh(saved.read((WRITTEN / "plan-1.json").read_bytes(), "plan-1.json"), seen)
+    dumped = dumps.read((WRITTEN / "dump-1.json").read_bytes(), "dump-1.json", CATALOG)
+    seen = dumps.reading_of(dumped, STACK, destination("prod", "risk_prod", "sales"), "dump-1.json", CATALOG)
+    saved.require_fresh(saved.read((WRITTEN / "plan-1.json").read_bytes(), "plan-1.json", CATALOG), seen)

@@ -13,13 +13,13 @@ from markdown_it import MarkdownIt
 from reconciler.base.errors import Position, Problem
 from reconciler.base.names import Reference
 from reconciler.base.words import safe
-from reconciler.core.drift import find
-from reconciler.core.plan import Plan, make
 from reconciler.render import markdown, text
-from tests.unit.core.states import HERE, STACK, function, live, marker, resource, state, there, wanted
+from tests.unit.core.states import HERE, STACK, find, function, live, make, marker, resource, state, there, wanted
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
+
+    from reconciler.core.plan import Plan
 
 
 def plan_of(count: int, comment: str = "") -> Plan:

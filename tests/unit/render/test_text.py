@@ -14,11 +14,13 @@ from reconciler.base.errors import Position, Problem, UdfsError, at
 from reconciler.base.names import Reference, reference
 from reconciler.base.words import safe, size
 from reconciler.core.diff import Cause
-from reconciler.core.plan import make
-from reconciler.core.state import Function, Live, Marker, Resource, read_comment, write_comment
+from reconciler.core.identity import Mark
+from reconciler.core.state import Live
 from reconciler.render import text
+from reconciler.targets.maxcompute.marks import read_comment, write_comment
+from reconciler.targets.maxcompute.objects import Function, Resource
 from reconciler.testing.values import format_value
-from tests.unit.core.states import HERE, NOON, STACK, function, live, marker, resource, state, there, wanted
+from tests.unit.core.states import HERE, NOON, STACK, function, live, make, marker, resource, state, there, wanted
 
 
 @given(st.text())
@@ -152,7 +154,7 @@ def test_comments_are_quoted_and_tables_named() -> None:
     st.sets(st.text("0123456789abcdef", min_size=8, max_size=8)),
 )
 def test_a_comment_is_read_as_it_was_written(comment: str, functions: set[str]) -> None:
-    mark = Marker("risk-2", "a" * 64, "b" * 32, frozenset(functions))
+    mark = Mark("risk-2", "a" * 64, "b" * 32, frozenset(functions))
     told, found = read_comment(write_comment(comment, mark, "A.py"), "a.PY")
     assert found == mark
     assert told == comment.rstrip() or read_comment(comment, "a.py")[1] is not None
@@ -161,7 +163,7 @@ def test_a_comment_is_read_as_it_was_written(comment: str, functions: set[str]) 
 def test_a_comment_of_somebody_else_is_theirs() -> None:
     for comment in ("", "plain", "[udfs/2 risk]", "[udfs/1 Risk]", "[udfs/1 risk] and more", "dbt-maxcompute managed"):
         assert read_comment(comment, "a.py") == (comment, None)
-    copied = write_comment("text", Marker("risk"), "a.py")
+    copied = write_comment("text", Mark("risk"), "a.py")
     assert read_comment(copied, "b.py") == (copied, None), "a comment that was copied marks nothing"
 
 

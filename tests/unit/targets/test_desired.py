@@ -11,14 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.base.names import Reference, function_key, resource_key, unversioned, versioned
-from reconciler.core.state import Function, Resource, name_mark, version_of
+from reconciler.base.names import Reference, unversioned, versioned
+from reconciler.core.identity import fingerprint
+from reconciler.core.state import version_of
 from reconciler.manifest.load import load
 from reconciler.packages.artifacts import Archive, Artifacts, Library
 from reconciler.packages.content import Content, read
 from reconciler.packages.inspect.contents import Facts
 from reconciler.packages.shipment import ship
 from reconciler.targets.maxcompute import desired
+from reconciler.targets.maxcompute.objects import Function, Resource, function_key, resource_key
 
 if TYPE_CHECKING:
     from reconciler.core.state import DesiredState
@@ -60,8 +62,8 @@ def test_a_source_becomes_its_module_named_by_its_content_and_the_function(tmp_p
     assert function.object == Function("Psi", f"{F_PY[:-3]}.F", (Reference(F_PY),))
     assert str(function.origin) == "udfs.yaml:3:3"
     assert (module.object.name, str(module.origin)) == (F_PY, "udfs.yaml:3:17")
-    assert module.marker is not None
-    assert module.marker.functions == {name_mark("psi")}
+    assert module.mark is not None
+    assert module.mark.names == {fingerprint("psi")}
     assert version_of(module) == "f.py"
 
 
@@ -95,9 +97,9 @@ def test_a_version_is_known_by_its_name_and_its_content_together(name: str, cont
 def test_functions_of_one_source_share_its_module(tmp_path: Path) -> None:
     state = state_of(tmp_path, "stack: s\nfunctions:\n  f: {source: f.py, class: F}\n  g: {source: f.py, class: G}\n")
     assert len(state) == 3
-    module = state[resource_key(F_PY)].marker
+    module = state[resource_key(F_PY)].mark
     assert module is not None
-    assert module.functions == {name_mark("f"), name_mark("g")}
+    assert module.names == {fingerprint("f"), fingerprint("g")}
 
 
 def test_a_list_is_module_then_resources_then_archives_each_once(tmp_path: Path) -> None:
@@ -141,8 +143,8 @@ functions:
   j: {class: com.example.J, resources: [lib.jar]}
 """
     state = state_of(tmp_path, text)
-    marks = {key.name: entry.marker.functions for key, entry in state.items() if entry.marker}
-    assert marks == {"a.csv": frozenset(), "g.py": {name_mark("g")}, "lib.jar": {name_mark("j")}}
+    marks = {key.name: entry.mark.names for key, entry in state.items() if entry.mark}
+    assert marks == {"a.csv": frozenset(), "g.py": {fingerprint("g")}, "lib.jar": {fingerprint("j")}}
 
 
 def test_a_library_travels_as_a_file_under_its_soname_behind_the_archives(tmp_path: Path) -> None:
