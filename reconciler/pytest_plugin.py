@@ -197,10 +197,12 @@ class _Workshop:
 def _prepared(manifest: Path, shown: str) -> Prepared:
     from reconciler.base.errors import UdfsError
     from reconciler.cli.support.options import Options, prepared
-    from reconciler.manifest.load import load
+    from reconciler.manifest.load import load_manifest
+    from reconciler.targets.dialects import DIALECTS
 
     try:
-        return prepared(load(manifest, env=os.environ, shown=shown), Options(manifest, None, "text"), warn=False)
+        loaded = load_manifest(manifest, DIALECTS, env=os.environ, shown=shown)
+        return prepared(loaded, Options(manifest, None, "text"), warn=False)
     except UdfsError as error:
         _stop(error)
 

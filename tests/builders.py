@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from reconciler.base.errors import Position
-from reconciler.manifest.check import Code, resource_type
-from reconciler.manifest.load import IMPLICIT_TARGET, Loaded
-from reconciler.manifest.model import Manifest
+from reconciler.manifest.dialect import Code
+from reconciler.manifest.load import Loaded
 from reconciler.manifest.reader import Document
-from reconciler.manifest.runtimes import runtimes_of
+from reconciler.targets.maxcompute.manifest import IMPLICIT_TARGET, Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,14 +28,11 @@ class Unchecked(Loaded):
 def unchecked(folder: Path, manifest: Mapping[str, Any]) -> Loaded:
     """Return a manifest as if it had been loaded from `folder`; a place is named by the keys that lead to it."""
     typed = Manifest.model_validate({"stack": "s", **manifest})
-    runtimes = runtimes_of(typed)
     code = {}
     for name, function in typed.functions.items():
         entry = function.source.rpartition("/")[2] if function.source else "m.py"
-        runtime = runtimes[function.python or typed.python]
-        code[name] = Code(function.class_, entry, runtime, entry, versioned=function.source is not None)
-    types = {name: resource_type(name, resource) for name, resource in typed.resources.items()}
-    return Unchecked(typed, folder, "local", IMPLICIT_TARGET, code, runtimes, types, (), (), {}, Document("udfs.yaml"))
+        code[name] = Code(function.class_, entry, typed.runtime(function), entry, versioned=function.source is not None)
+    return Unchecked(typed, folder, "local", IMPLICIT_TARGET, code, (), (), {}, Document("udfs.yaml"))
 
 
 def wheel(

@@ -26,6 +26,7 @@ from reconciler.cli.support.options import (
 )
 from reconciler.cli.support.output import counting, print_document, print_lines, write_foreign
 from reconciler.render import text
+from reconciler.targets.maxcompute.manifest import target_of
 from reconciler.targets.maxcompute.objects import function_key
 from reconciler.testing import jobs
 from reconciler.testing.result_files import ResultFile
@@ -61,7 +62,7 @@ def show(options: Options, function: str | None) -> int:
     elif found:
         print_lines(text.functions(found))
     else:
-        where = f"project {manifest.target.project} (target {manifest.target_name})"
+        where = f"project {target_of(manifest).project} (target {manifest.target_name})"
         told = f"Stack {manifest.manifest.stack} has no function in {where}. Next: udfs apply{options.arguments()}"
         print(safe(told))
     return 0
@@ -173,7 +174,7 @@ def _not_deployed(function: str, manifest: Loaded) -> UsageError:
     import difflib
 
     known = {name.lower(): name for name in manifest.manifest.functions}
-    project = f"project {manifest.target.project} (target {manifest.target_name})"
+    project = f"project {target_of(manifest).project} (target {manifest.target_name})"
     if function_key(function).folded in known:
         return UsageError("E703", f"function '{function}' is not in {project}", hint=Command("apply"))
     close = difflib.get_close_matches(function.lower(), known, 1)

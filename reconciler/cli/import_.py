@@ -16,7 +16,9 @@ from reconciler.base.errors import UsageError
 from reconciler.base.hints import Command
 from reconciler.cli.support.options import Options, cache, command, connected, loaded, manifest_options
 from reconciler.cli.support.output import note, print_document, print_lines
-from reconciler.manifest.load import understand
+from reconciler.manifest.load import parse_manifest
+from reconciler.targets.dialects import DIALECTS
+from reconciler.targets.maxcompute.manifest import target_of
 from reconciler.workflow.import_draft import MANIFEST, OpenManifest, starter_manifest
 from reconciler.workflow.importing import ImportRequest, import_objects
 
@@ -134,23 +136,23 @@ def _new(options: Options, file: Path, folder: Path, place: Place) -> OpenManife
         raise UsageError("E563", f"there is no '{options.file}' that says where the project is", hint=hint)
     if source is not None:
         _require_apart(source, folder, place)
-        there, label = source.target, source.target_name
+        there, label = target_of(source), source.target_name
         endpoint, project, schema = there.endpoint, there.project, there.schema_
     else:
         endpoint, project, schema = place.endpoint or "local", place.project or "", place.schema
         label = "local" if endpoint == "local" else project[:100]
     stack = place.stack or _stack(project)
     text = starter_manifest(stack=stack, target=label, endpoint=endpoint, project=project, schema=schema)
-    manifest = understand(f"{text}functions:\n".encode(), str(file), folder, target=None, env=os.environ)
+    manifest = parse_manifest(f"{text}functions:\n".encode(), str(file), folder, DIALECTS, target=None, env=os.environ)
     return OpenManifest(file, str(file), text, manifest, is_new=True)
 
 
 def _require_apart(source: Loaded, folder: Path, place: Place) -> None:
-    if source.target.endpoint == "local" and folder != source.folder:
+    if target_of(source).endpoint == "local" and folder != source.folder:
         hint = "leave --out out, or choose another target"
         message = f"the target '{source.target_name}' lies beside its manifest, and one elsewhere would not reach it"
         raise UsageError("E563", message, hint=hint)
-    if (place.stack or _stack(source.target.project)) == source.manifest.stack:
+    if (place.stack or _stack(target_of(source).project)) == source.manifest.stack:
         message = f"two manifests of one stack would each delete what the other has: '{source.manifest.stack}'"
         raise UsageError("E563", message, hint="name the new one with --stack, or leave --out out")
 

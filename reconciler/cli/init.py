@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-from functools import partial
 from importlib import metadata, resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -28,6 +27,7 @@ from reconciler.cli.support.options import (
 )
 from reconciler.cli.support.output import print_lines
 from reconciler.cli.support.several import report_options
+from reconciler.targets.maxcompute.manifest import target_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,15 +113,20 @@ def _print_report(found: tuple[Problem, ...], options: Options) -> None:
 def schema(document: Literal["udfs.yaml", "policy.yaml", "plan.json"]) -> int:
     """Print the JSON Schema of the manifest or the policy (for editors), or of plan.json (for programs)."""
     if document == "udfs.yaml":
-        from reconciler.manifest.schema import manifest_schema as made
+        from reconciler.manifest.schema import manifest_schema
+        from reconciler.targets.maxcompute.manifest import Manifest
+
+        content = manifest_schema(Manifest)
     elif document == "policy.yaml":
-        from reconciler.manifest.policy_file import policy_schema as made
+        from reconciler.manifest.policy_file import policy_schema
+
+        content = policy_schema()
     else:
         from reconciler.engine.plan_file import plan_schema
         from reconciler.targets.maxcompute.objects import CATALOG
 
-        made = partial(plan_schema, CATALOG)
-    print(json.dumps(made(), indent=2))
+        content = plan_schema(CATALOG)
+    print(json.dumps(content, indent=2))
     return 0
 
 
@@ -215,7 +220,7 @@ def _packaging() -> Iterator[Finding]:
 
 def _interpreters(options: Options) -> Iterator[Finding]:
     from reconciler.local.runner import SERVICE_ABI, InterpreterNotFound, how_to_get, locate
-    from reconciler.manifest.runtimes import RUNTIMES
+    from reconciler.targets.maxcompute.runtimes import RUNTIMES
 
     needed = _runtimes_of(options)
     for tag in RUNTIMES:
@@ -252,8 +257,8 @@ def _project(options: Options) -> Iterator[Finding]:
         bad = None if first.code == "E101" and not options.file.exists() else False
         yield bad, subject, f"{first.code} {first.message}", options.invocation.spell(first.hint)
         return
-    endpoint = manifest.target.endpoint
-    told = f"{manifest.target_name}: project {manifest.target.project} at {endpoint}, {count(len(live), 'object')}"
+    endpoint = target_of(manifest).endpoint
+    told = f"{manifest.target_name}: project {target_of(manifest).project} at {endpoint}, {count(len(live), 'object')}"
     yield True, "target", told, ""
 
 

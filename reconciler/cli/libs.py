@@ -21,7 +21,6 @@ from reconciler.cli.support.options import (
     manifest_options,
 )
 from reconciler.cli.support.output import note, print_document, print_lines
-from reconciler.manifest.runtimes import PLATFORMS, RHEL7, RUNTIMES
 from reconciler.packages import content
 from reconciler.packages.collect import collect
 from reconciler.packages.dependencies import dependencies, look
@@ -30,6 +29,7 @@ from reconciler.packages.inspect.contents import inspected
 from reconciler.render import documents as document
 from reconciler.render import inspection as shown
 from reconciler.render import text
+from reconciler.targets.maxcompute.runtimes import PLATFORMS, RHEL7, RUNTIMES
 
 DEFAULT_RUNTIME = "cp37"
 DOES_NOT_LOAD = PackageError.exit_code

@@ -20,6 +20,7 @@ from reconciler.packages.lock import use
 from reconciler.packages.lock.inputs import read_requests
 from reconciler.render import documents as document
 from reconciler.render import maxframe
+from reconciler.targets.maxcompute.manifest import target_of
 
 if TYPE_CHECKING:
     from reconciler.manifest.load import Loaded
@@ -99,8 +100,7 @@ def _resources(manifest: Loaded, package: str, runtime: Runtime) -> maxframe.Exp
         message = f"no function uses '{package}', so `udfs apply` does not upload it"
         raise UsageError("E463", message, hint="let a function name it, or give --requirements")
     names = [*(one.name for one in archives), *(library.name for _, library in artifacts.libraries_of([package]))]
-    target = manifest.target
-    found = tuple(str(Reference(name, target.project, target.schema_)) for name in names)
+    found = tuple(str(Reference(name, target_of(manifest).project, target_of(manifest).schema_)) for name in names)
     return maxframe.Exported(package, manifest.manifest.stack, runtime, resources=found)
 
 

@@ -31,8 +31,9 @@ def targets(file: Path, format: str) -> int:
     and not for variables.
     """
     from reconciler.manifest.effective import effective
+    from reconciler.targets.dialects import DIALECTS
 
-    found = effective(file, os.environ)
+    found = effective(file, DIALECTS, os.environ)
     if format == "json":
         from reconciler.render import documents as document
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reconciler.base.errors import InvalidManifest
-from reconciler.manifest.load import DEFAULT_TARGET, IMPLICIT_TARGET, content_of
+from reconciler.manifest.dialect import choose_dialect
+from reconciler.manifest.load import DEFAULT_TARGET, content_of
 from reconciler.manifest.reader import Document, Mapping, read
 from reconciler.manifest.variables import expand
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.base.errors import Position
+    from reconciler.manifest.load import Dialects
+    from reconciler.manifest.model import Target
 
 
 @dataclass(frozen=True)
@@ -53,10 +56,14 @@ def names(file: Path) -> tuple[str, ...]:
     return _names(_read(file))
 
 
-def effective(file: Path, env: collections.abc.Mapping[str, str]) -> dict[str, tuple[Value, ...]]:
+def effective(file: Path, dialects: Dialects, env: collections.abc.Mapping[str, str]) -> dict[str, tuple[Value, ...]]:
     """Return what each target of a manifest comes to in an environment."""
     raw = _read(file)
-    return {name: tuple(_values(raw, _expanded(file, name, env), name)) for name in _names(raw)}
+    if (dialect := choose_dialect(raw, dialects)) is None:
+        raise InvalidManifest.of(raw.problems)
+    return {
+        name: tuple(_values(raw, _expanded(file, name, env), name, dialect.implicit_target)) for name in _names(raw)
+    }
 
 
 def _read(file: Path) -> Document:
@@ -78,13 +85,13 @@ def _names(document: Document) -> tuple[str, ...]:
     return tuple(found) if isinstance(found, Mapping) and found else (DEFAULT_TARGET,)
 
 
-def _values(raw: Document, expanded: Document, target: str) -> Iterator[Value]:
-    for key in ("endpoint", "project", "schema"):
+def _values(raw: Document, expanded: Document, target: str, implicit: Target) -> Iterator[Value]:
+    for key, default in implicit.settings.items():
         written = raw.value("targets", target, key)
         if isinstance(written, str):
             yield _value(raw, expanded, key, ("targets", target, key), is_variable=False)
-        elif key == "endpoint" or (key == "project" and raw.value("targets") is None):
-            yield Value(key, False, str(getattr(IMPLICIT_TARGET, key)), None)
+        elif default is not None and (raw.value("targets") is None or key not in implicit.required):
+            yield Value(key, False, default, None)
     top, own = raw.value("variables"), raw.value("targets", target, "variables")
     above, mine = _texts(top), _texts(own)
     for name in (*above, *(one for one in mine if one not in above)):

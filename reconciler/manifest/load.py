@@ -1,9 +1,9 @@
 """
 From ``udfs.yaml`` to checked values, or to every problem there is, each with its place.
 
-The steps: read the bytes, build values under guard (`reader`), choose the target, put variables in place
-(`variables`), type them (`shape`), judge the whole (`check`). The environment is a parameter, so the same file and the
-same environment give the same manifest.
+The steps: read the bytes, build values under guard (`reader`), choose the dialect and the target, put variables in place
+(`variables`), type them (`typing`), judge the whole (`checks`). Dialects and environment are parameters, so the same file
+and the same environment give the same manifest.
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ import stat
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from reconciler.base.errors import InvalidManifest
 from reconciler.base.hints import Command
 from reconciler.base.wording import did_you_mean, quoted
-from reconciler.manifest.check import check
-from reconciler.manifest.model import Function, Manifest, Target
+from reconciler.manifest.checks.files import check_policy
+from reconciler.manifest.checks.names import check_moved
+from reconciler.manifest.dialect import Draft, choose_dialect, run_checks
+from reconciler.manifest.paths import Folder
 from reconciler.manifest.policy_file import Rules, load_policy
 from reconciler.manifest.reader import MAX_BYTES, Document, Mapping, TooManyProblems, read
 from reconciler.manifest.typing import typed
@@ -31,17 +33,17 @@ if TYPE_CHECKING:
 
     from reconciler.base.errors import Position, Problem
     from reconciler.base.hints import Hint
-    from reconciler.manifest.check import Code
-    from reconciler.manifest.model import ResourceType
+    from reconciler.manifest.dialect import Code, Dialect
+    from reconciler.manifest.model import Function, Manifest, Target
     from reconciler.manifest.runtimes import Runtime
+
+    Dialects: TypeAlias = collections.abc.Mapping[str, Dialect[Any]]
 
 DEFAULT_TARGET = "local"
 POLICY = "UDFS_POLICY"
 """Of the environment: a policy that a pull request cannot take out of the manifest."""
 
 _MAX_LISTED = 20
-IMPLICIT_TARGET = Target(endpoint="local", project="demo")
-"""Where a manifest without ``targets:`` is applied."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +59,6 @@ class Loaded:
     code: collections.abc.Mapping[str, Code]
     """For each function, where its class comes from."""
 
-    runtimes: collections.abc.Mapping[str, Runtime]
-    """By tag, with what the manifest says of each."""
-
-    types: collections.abc.Mapping[str, ResourceType]
-    """For each resource, the type under which the service will know it."""
-
     warnings: tuple[Problem, ...]
     policies: tuple[Rules, ...]
     """All hold: the one that the manifest names, and the one that whoever runs udfs names."""
@@ -76,14 +72,23 @@ class Loaded:
         return {name.lower(): name for name in self.manifest.resources}
 
     @property
+    def runtimes(self) -> collections.abc.Mapping[str, Runtime]:
+        """The Pythons of the service by their tags, with what the manifest says of each."""
+        return self.manifest.usable_runtimes
+
+    @property
+    def types(self) -> collections.abc.Mapping[str, str]:
+        """For each resource, the type under which the service will know it."""
+        return self.manifest.resource_types
+
+    @property
     def runtime(self) -> Runtime:
         """The runtime of functions that name none."""
-        return self.runtimes[self.manifest.python]
+        return self.manifest.runtime()
 
     def runtime_of(self, name: str) -> Runtime:
         """Return the runtime of a function, whatever the case of its name; of one that is not declared, the usual one."""
-        function = self.function(name)
-        return self.runtimes[function.python] if function and function.python else self.runtime
+        return self.manifest.runtime(self.function(name))
 
     def function(self, name: str) -> Function | None:
         """Return what the manifest says of a function, whatever the case of its name."""
@@ -119,61 +124,67 @@ class Loaded:
         return self._document.problem(code, message, mark, width=width, hint=hint, severity=severity)
 
 
-def load(
-    path: Path, *, target: str | None = None, env: collections.abc.Mapping[str, str], shown: str | None = None
+def load_manifest(
+    path: Path,
+    dialects: Dialects,
+    *,
+    target: str | None = None,
+    env: collections.abc.Mapping[str, str],
+    shown: str | None = None,
 ) -> Loaded:
     """
     Read and check a manifest, or raise `InvalidManifest` with all that is wrong.
 
-    `target` is the one named by the user, if any; `shown` is how problems call the file.
+    `target` is the one named by the user, if any; `shown` is how problems call the file. Of `dialects`, by their kinds, the first
+    is that of a manifest that names no kind.
     """
     called = shown or str(path)
-    return understand(content_of(path, called), called, path.parent.resolve(), target=target, env=env)
+    return parse_manifest(content_of(path, called), called, path.parent.resolve(), dialects, target=target, env=env)
 
 
-def understand(
-    content: bytes, called: str, folder: Path, *, target: str | None, env: collections.abc.Mapping[str, str]
+def parse_manifest(
+    content: bytes,
+    called: str,
+    folder: Path,
+    dialects: Dialects,
+    *,
+    target: str | None,
+    env: collections.abc.Mapping[str, str],
 ) -> Loaded:
-    """As `load`, for bytes that may not be a file yet; `folder` is absolute, its symbolic links resolved."""
+    """As `load_manifest`, for bytes that may not be a file yet; `folder` is absolute, its symbolic links resolved."""
     document = Document(called)
     with contextlib.suppress(TooManyProblems):
-        loaded = _judge(document, content, folder, target, env)
+        loaded = _judge(document, content, folder, dialects, target, env)
         if loaded is not None:
             return loaded
     raise InvalidManifest.of([*document.problems, *document.warnings])
 
 
 def _judge(
-    document: Document, content: bytes, folder: Path, target: str | None, env: collections.abc.Mapping[str, str]
+    document: Document,
+    content: bytes,
+    folder: Path,
+    dialects: Dialects,
+    target: str | None,
+    env: collections.abc.Mapping[str, str],
 ) -> Loaded | None:
     """Take the steps as far as they lead; what is in the way is in `document`."""
     read(content, document)
+    dialect = choose_dialect(document, dialects) if document.whole else None
     name = _choose(document, target) if document.whole else None
-    if name is None:
+    if dialect is None or name is None:
         return None
     expand(document, name, env)
-    manifest = typed(document)
+    manifest = typed(document, dialect.model)
     if manifest is None:
         return None
-    chosen = manifest.targets.get(name, IMPLICIT_TARGET)
-    checked = check(document, manifest, name, chosen, folder)
-    policies = _policies(document, manifest.policy, folder, checked.files, env.get(POLICY))
+    draft = Draft(dialect, document, manifest, name, Folder(folder))
+    run_checks(draft, (*dialect.checks, check_moved, check_policy))
+    policies = _policies(document, manifest.policy, folder, draft.files, env.get(POLICY))
     if document.problems:
         return None
-    warnings = tuple(document.warnings)
-    return Loaded(
-        manifest,
-        folder,
-        name,
-        chosen,
-        checked.code,
-        checked.runtimes,
-        checked.types,
-        warnings,
-        policies,
-        checked.files,
-        document,
-    )
+    chosen, warnings = manifest.targets.get(name, dialect.implicit_target), tuple(document.warnings)
+    return Loaded(manifest, folder, name, chosen, draft.code, warnings, policies, draft.files, document)
 
 
 def _policies(

@@ -1,17 +1,20 @@
 """
-The shape of ``udfs.yaml``: the source of the validation and of ``schemas/udfs.schema.json``.
+Common model of ``udfs.yaml``: what a manifest has whatever service it is for.
 
+A kind of target extends it (`dialect`), and what comes of it is the source of the validation and of the JSON Schema.
 Everything is frozen and strict, and unknown keys are refused. The reader hands over plain scalars as `Plain` strings,
 because only the model knows what they mean: ``python: 3.10`` is a text, ``prefer: no`` is not a boolean, and the
 arguments of a test are whatever YAML 1.2's core schema says.
 
-Names, references and paths are judged in `check`, where the whole manifest is in view.
+Names, references and paths are judged in `checks`, where the whole manifest is in view.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, TypeAlias
+from collections.abc import Mapping, Sequence  # noqa: TC003 (pydantic looks at the annotations)
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import (
     BaseModel,
@@ -24,10 +27,8 @@ from pydantic import (
     WithJsonSchema,
 )
 
-RuntimeTag: TypeAlias = Literal["cp27", "cp37", "cp311"]
-PlatformName: TypeAlias = Literal["rhel5", "rhel7", "aarch64"]
-IgnoredField: TypeAlias = Literal["class", "comment", "resources"]
-ResourceType: TypeAlias = Literal["file", "py", "archive", "jar", "table"]
+from reconciler.base.names import Reference
+from reconciler.manifest.runtimes import Runtime, Service
 
 
 class Plain(str):
@@ -76,17 +77,17 @@ def _is_null(value: object) -> bool:
     return isinstance(value, Plain) and value in ("", "~", "null")
 
 
-def _null_as_empty(value: object) -> object:
+def null_as_mapping(value: object) -> object:
     """Let ``resources:`` with nothing behind it mean no resources."""
     return {} if _is_null(value) else value
 
 
-def _null_as_none(value: object) -> object:
+def null_as_list(value: object) -> object:
     """Let ``packages:`` of a function, with every item commented out, mean no packages."""
     return [] if _is_null(value) else value
 
 
-def _exact(value: object) -> object:
+def exact(value: object) -> object:
     """Make a plain scalar an exact `str`: pydantic before 2.10 compares literals with nothing else."""
     return str(value) if isinstance(value, Plain) else value
 
@@ -98,7 +99,6 @@ def _wheel_kind(value: object) -> str:
 Value: TypeAlias = Annotated[
     Any, BeforeValidator(core_value), WithJsonSchema({"description": "Any YAML value; quote what should stay text."})
 ]
-ROW_FILES = (".csv", ".jsonl", ".parquet")
 TEXT = rf"^[^{UNPRINTABLE}\r]*$"
 SHA256 = r"^[0-9a-f]{64}$"
 STACK = r"^[a-z][a-z0-9-]{0,39}$"
@@ -107,6 +107,7 @@ DURATION = r"^[0-9]{1,4}[mhd]$"
 LABEL = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$"
 BUNDLE = r"^(single|.{1,200}\.zip)$"
 FULL_VERSION = r"^[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}$"
+RUNTIME_TAG = r"^cp[0-9]{2,3}$"
 VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]{0,99}$"
 
 Text = Annotated[str, StringConstraints(strict=True, min_length=1, pattern=TEXT)]
@@ -115,12 +116,13 @@ StackName = Annotated[str, StringConstraints(strict=True, pattern=STACK)]
 AsciiText = Annotated[str, StringConstraints(strict=True, pattern=ASCII, max_length=512)]
 Label = Annotated[str, StringConstraints(strict=True, pattern=LABEL)]
 FullVersion = Annotated[str, StringConstraints(strict=True, pattern=FULL_VERSION)]
+RuntimeTag = Annotated[str, StringConstraints(strict=True, pattern=RUNTIME_TAG)]
 VariableName = Annotated[str, StringConstraints(strict=True, pattern=VARIABLE)]
 VariableValue = Annotated[
     Text, WithJsonSchema({"type": ["string", "number", "boolean"], "description": "Text, whatever it looks like."})
 ]
 Flag = Annotated[bool, BeforeValidator(core_value)]
-Names = Annotated[list[Text], BeforeValidator(_null_as_none)]
+Names = Annotated[list[Text], BeforeValidator(null_as_list)]
 
 
 class Section(BaseModel):
@@ -129,49 +131,35 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, defer_build=True)
 
 
-class RuntimeSettings(Section):
-    """What is known of one Python on the project's clusters."""
+class TargetKind(Section):
+    """The service that a manifest is for."""
 
-    platform: Annotated[PlatformName, BeforeValidator(_exact)] = Field(
-        "rhel7",
-        description="The workers' system: rhel5 loads manylinux1 (glibc 2.5) and no newer, rhel7 up to manylinux2014 "
-        "(glibc 2.17), aarch64 is ARM64 with glibc 2.17, documented for cp37.",
-    )
-    python: FullVersion | None = Field(
-        None,
-        description="The full version, such as 3.7.3, by which a package's Requires-Python and its markers are judged.",
-    )
-
-
-_Settings: TypeAlias = Annotated[RuntimeSettings, BeforeValidator(_null_as_empty)]
-
-
-class Runtimes(Section):
-    """Settings by runtime, for those that are not as udfs assumes."""
-
-    cp27: _Settings = Field(default_factory=RuntimeSettings, description="CPython 2.7; 2.7.10 is assumed.")
-    cp37: _Settings = Field(default_factory=RuntimeSettings, description="CPython 3.7; 3.7.3 is documented.")
-    cp311: _Settings = Field(default_factory=RuntimeSettings, description="CPython 3.11; 3.11.0 is assumed.")
-
-    def of(self, tag: str) -> RuntimeSettings:
-        """Return the settings of one runtime."""
-        found: RuntimeSettings = getattr(self, tag)
-        return found
+    kind: str
 
 
 class Target(Section):
     """Where a manifest is applied."""
 
-    endpoint: Text = Field(
-        "local",
-        description="'local' for the service built in, or the address of a MaxCompute endpoint, ending in /api. "
-        "${env:NAME} and ${var:NAME} are replaced.",
-    )
-    project: Text = Field(description="The MaxCompute project.")
-    schema_: Text | None = Field(None, alias="schema", description="The schema, in projects that have schemas.")
-    variables: Annotated[dict[VariableName, VariableValue], BeforeValidator(_null_as_empty)] = Field(
+    credentials: ClassVar[str] = "credentials are never in a manifest"
+    """The advice to somebody who writes one there."""
+
+    variables: Annotated[dict[VariableName, VariableValue], BeforeValidator(null_as_mapping)] = Field(
         default_factory=dict, description="Values of ${var:NAME} for this target; they win over the top level's."
     )
+
+    def resolve(self, text: str) -> Reference:
+        """Return what a function's `resources:` names, seen from this target."""
+        return Reference(text)
+
+    @property
+    def settings(self) -> dict[str, str | None]:
+        """The keys that a kind of target adds, with their values."""
+        return {name: value for name, value in self.model_dump(by_alias=True).items() if name != "variables"}
+
+    @property
+    def required(self) -> set[str]:
+        """The keys without which there is no target."""
+        return {field.alias or name for name, field in type(self).model_fields.items() if field.is_required()}
 
 
 class PinnedWheel(Section):
@@ -190,7 +178,7 @@ Wheel: TypeAlias = Annotated[
 class Build(Section):
     """How a package's source archives and projects become wheels, where the index has none that loads."""
 
-    builder: Annotated[Literal["zig", "container"], BeforeValidator(_exact)] = Field(
+    builder: Annotated[Literal["zig", "container"], BeforeValidator(exact)] = Field(
         "zig",
         description="'zig' compiles here, against the runtime's glibc; 'container' in a manylinux image, with the container "
         "engine of this machine.",
@@ -198,7 +186,7 @@ class Build(Section):
     requires: Names = Field(
         default_factory=list, description="Build requirements that a project forgot to name: 'setuptools<60', 'cython'."
     )
-    environment: Annotated[dict[VariableName, VariableValue], BeforeValidator(_null_as_empty)] = Field(
+    environment: Annotated[dict[VariableName, VariableValue], BeforeValidator(null_as_mapping)] = Field(
         default_factory=dict, description="Environment variables for the build."
     )
     headers: Names = Field(
@@ -220,7 +208,7 @@ class Package(Section):
         }
     )
 
-    requirements: Annotated[list[Text], BeforeValidator(_null_as_none)] = Field(
+    requirements: Annotated[list[Text], BeforeValidator(null_as_list)] = Field(
         default_factory=list,
         description="What is needed, as pip takes it: 'scipy', 'numpy==1.21.6', 'requests[socks]>=2; python_version < \"3.8\"', or "
         "the path of a wheel, a source archive or a project's folder, beginning with './'. `udfs lock` resolves it.",
@@ -228,7 +216,7 @@ class Package(Section):
     requirements_file: Text | None = Field(
         None, description="Path of a requirements.txt, relative to the manifest; its own -r and -c files count too."
     )
-    constraints: Annotated[list[Text], BeforeValidator(_null_as_none)] = Field(
+    constraints: Annotated[list[Text], BeforeValidator(null_as_list)] = Field(
         default_factory=list, description="Versions that are allowed should they be needed: 'numpy<1.20'."
     )
     constraints_file: Text | None = Field(None, description="Path of a file of constraints, relative to the manifest.")
@@ -240,7 +228,7 @@ class Package(Section):
     without: Names = Field(
         default_factory=list, description="Distributions to leave out although something needs them."
     )
-    extra_index: Annotated[list[VariableName], BeforeValidator(_null_as_none)] = Field(
+    extra_index: Annotated[list[VariableName], BeforeValidator(null_as_list)] = Field(
         default_factory=list,
         description="Environment variables that hold addresses of further package indexes, so that no password is in Git.",
     )
@@ -268,7 +256,7 @@ class Package(Section):
     exclude: Names = Field(
         default_factory=list, description="Patterns as in .gitignore: files of the wheels that are left out."
     )
-    byte_compile: Annotated[Literal["keep", "drop"], BeforeValidator(_exact)] = Field(
+    byte_compile: Annotated[Literal["keep", "drop"], BeforeValidator(exact)] = Field(
         "keep", description="What becomes of .pyc files that wheels bring; most bring none."
     )
 
@@ -279,14 +267,7 @@ class Package(Section):
 
 
 class Resource(Section):
-    """A file or table that functions read, under the name of its key."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "oneOf": [{"required": ["file"]}, {"required": ["table"]}],
-            "dependentRequired": {"partition": ["table"]},
-        }
-    )
+    """A file that functions read, under the name of its key."""
 
     file: Text | None = Field(
         None,
@@ -296,76 +277,15 @@ class Resource(Section):
     exclude: Names = Field(
         default_factory=list, description="With a folder: patterns as in .gitignore, files that are left out."
     )
-    table: Text | None = Field(None, description="A table: [project.][schema.]table")
-    partition: Text | None = Field(None, description="With `table`: pt='20260101'")
-    type: Annotated[ResourceType | None, BeforeValidator(_exact)] = Field(
-        None, description="By the end of the name when left out."
-    )
-    comment: AsciiText = Field(
-        "", description="Kept on the service beside udfs's own mark. ASCII: it travels in a header."
-    )
     protect: Flag = Field(default=False, description="true: never deleted, even when this entry is gone.")
 
 
-class Table(Section):
-    """What a table holds when functions run here; the service is never asked for it, nor told."""
-
-    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["file"]}, {"required": ["rows"]}]})
-
-    columns: Annotated[dict[Label, Text], Field(min_length=1)] = Field(
-        description="Column → type, in the spelling of a signature: bigint, string, decimal(10,2), array<string>."
-    )
-    file: Text | None = Field(
-        None,
-        description="Path of a .csv (the first line names the columns), .jsonl or .parquet, relative to the manifest.",
-    )
-    rows: list[list[Value]] | None = Field(None, description="Instead of `file`: the rows.")
-
-
-class Test(Section):
-    """One call and what must come of it."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "oneOf": [{"required": ["returns"]}, {"required": ["raises"]}],
-            "not": {"required": ["args", "rows"]},
-        }
-    )
-
-    args: Annotated[list[Value], BeforeValidator(_null_as_none)] = Field(
-        default_factory=list, description="The arguments of one row."
-    )
-    rows: Annotated[list[list[Value]] | None, BeforeValidator(_null_as_none)] = Field(
-        None, description="Instead of `args`: the arguments of several rows."
-    )
-    returns: Value = Field(
-        None,
-        description="The expected value: of an aggregate over all rows; of a table function the list of its rows; of another "
-        "function over `rows` the list of its values.",
-    )
-    raises: Text | None = Field(
-        None, description="Instead of `returns`: text that stands in the exception, such as ZeroDivisionError."
-    )
-
-    @property
-    def input(self) -> list[list[Any]]:
-        """The rows of the call."""
-        return [self.args] if self.rows is None else self.rows
-
-
 class Function(Section):
-    """One SQL function."""
+    """A function in Python."""
 
-    class_: Text = Field(alias="class", description="Class, or module.Class.")
     source: Text | None = Field(None, description="Path of the Python file, relative to the manifest.")
-    python: Annotated[RuntimeTag | None, BeforeValidator(_exact)] = Field(
-        None, description="When it differs from the manifest's `python`."
-    )
-    image: Label | None = Field(
-        None,
-        description="The image that SQL sets for the session (odps.session.image): common, scipy, sklearn, …, or one of your own. What a "
-        "built-in image has installed counts as there.",
-    )
+    python: str | None = None
+    image: str | None = None
     packages: Names = Field(default_factory=list, description="Names from `packages:`.")
     resources: Names = Field(
         default_factory=list, description="Names from `resources:`, or project/resources/name for another project's."
@@ -382,9 +302,12 @@ class Function(Section):
     )
     description: Text | None = Field(None, description="What the function does, for people.")
     protect: Flag = Field(default=False, description="true: never deleted, even when this entry is gone.")
-    tests: Annotated[list[Test], BeforeValidator(_null_as_none)] = Field(
-        default_factory=list, description="Calls and what they must return."
-    )
+    tests: list[Any] = Field(default_factory=list, description="Calls and what they must return.")
+
+    @property
+    def class_name(self) -> str:
+        """The class of the source that the service constructs, without its module."""
+        return ""
 
 
 class Moved(Section):
@@ -398,19 +321,18 @@ class Ignored(Section):
     """What is left as somebody made it in the project."""
 
     object: Text = Field(description="The name of a function or resource; * and ? stand for other characters.")
-    what: Annotated[list[Annotated[IgnoredField, BeforeValidator(_exact)]], Field(min_length=1)] = Field(
-        description="class and resources of functions, comment of resources."
-    )
+    what: Sequence[str] = Field(description="The fields that may differ.")
 
 
 class Manifest(Section):
-    """The Python UDFs of one stack."""
+    """What belongs to one stack."""
+
+    service: ClassVar[Service] = Service("the service")
 
     stack: StackName = Field(description="Names what belongs together; marks every object that is managed.")
-    python: Annotated[RuntimeTag, BeforeValidator(_exact)] = Field(
-        "cp37", description="The Python the functions run on."
-    )
-    rollout: Annotated[Literal["versioned", "in_place"], BeforeValidator(_exact)] = Field(
+    target: TargetKind
+    python: str = ""
+    rollout: Annotated[Literal["versioned", "in_place"], BeforeValidator(exact)] = Field(
         "versioned",
         description="versioned: a source is uploaded under a name with its digest, and a function switches to it in one "
         "request; in_place: it is replaced under its own name.",
@@ -418,35 +340,42 @@ class Manifest(Section):
     grace: Annotated[str, StringConstraints(strict=True, pattern=DURATION)] = Field(
         "24h", description="How long `udfs gc` leaves versions that no function lists any more: 30m, 24h, 7d."
     )
-    runtimes: Annotated[Runtimes, BeforeValidator(_null_as_empty)] = Field(
-        default_factory=Runtimes, description="What the project's clusters are, where udfs would assume something else."
-    )
-    variables: Annotated[dict[VariableName, VariableValue], BeforeValidator(_null_as_empty)] = Field(
+    variables: Annotated[dict[VariableName, VariableValue], BeforeValidator(null_as_mapping)] = Field(
         default_factory=dict, description="Values of ${var:NAME}."
     )
-    targets: Annotated[dict[Label, Target], BeforeValidator(_null_as_empty)] = Field(
-        default_factory=dict, description="Where the manifest may be applied; `local` is the default."
-    )
-    packages: Annotated[dict[Label, Package], BeforeValidator(_null_as_empty)] = Field(
+    targets: Mapping[str, Target] = Field(default_factory=dict)
+    packages: Annotated[dict[Label, Package], BeforeValidator(null_as_mapping)] = Field(
         default_factory=dict, description="Groups of wheels."
     )
-    resources: Annotated[dict[str, Resource], BeforeValidator(_null_as_empty)] = Field(
-        default_factory=dict, description="Resource name → file or table."
-    )
-    ignore: Annotated[list[Ignored], BeforeValidator(_null_as_none)] = Field(
-        default_factory=list, description="What plans and drift say nothing of."
-    )
+    resources: Mapping[str, Resource] = Field(default_factory=dict)
+    ignore: Sequence[Ignored] = ()
     policy: Text | None = Field(
         None, description="Path of a policy file, relative to the manifest: what is allowed here."
     )
-    moved: Annotated[list[Moved], BeforeValidator(_null_as_none)] = Field(
+    moved: Annotated[list[Moved], BeforeValidator(null_as_list)] = Field(
         default_factory=list,
         description="New names: what is deployed under the old one goes when the new one is there.",
     )
-    tables: Annotated[dict[Text, Table], BeforeValidator(_null_as_empty)] = Field(
-        default_factory=dict,
-        description="Table, as a resource's `table` names it → the rows it has when functions run here.",
-    )
-    functions: Annotated[dict[str, Function], BeforeValidator(_null_as_empty)] = Field(
-        description="SQL name → function."
-    )
+    functions: Mapping[str, Function] = Field(default_factory=dict)
+
+    @cached_property
+    def usable_runtimes(self) -> Mapping[str, Runtime]:
+        """The Pythons of the service by their tags, with what the manifest says of each."""
+        return {}
+
+    def runtime(self, function: Function | None = None) -> Runtime:
+        """Return the runtime of a function; without one, that of functions that name none."""
+        return self.usable_runtimes[(function and function.python) or self.python]
+
+    def installed(self, function: Function) -> Mapping[str, str | None]:
+        """Return what the service has installed for a function: distribution → version, None where that is not published."""
+        return {}
+
+    def installed_modules(self, function: Function) -> tuple[str, ...]:
+        """Return the modules that the service has for a function beside the standard library, sorted."""
+        return ()
+
+    @cached_property
+    def resource_types(self) -> Mapping[str, str]:
+        """For each resource, the type under which the service will know it."""
+        return {}

@@ -170,7 +170,7 @@ class Document:
             raise TooManyProblems
         self.problems.append(self.problem(code, message, mark, width=width, hint=hint))
 
-    def warn(self, code: str, message: str, place: tuple[int, int], *, hint: Hint) -> None:
+    def warn(self, code: str, message: str, place: tuple[int, int], *, hint: Hint | None) -> None:
         """Add a warning at a place."""
         self.warnings.append(self.problem(code, message, place[0], width=place[1], hint=hint, severity="warning"))
 

@@ -1,37 +1,28 @@
 """
-What a MaxCompute Python loads, as data.
+Runtimes: which wheels and libraries a Python of a service loads.
 
 A wheel's file name ends in three tags, ``<python>-<abi>-<platform>``: which interpreter, which binary interface of it,
-which system. `RUNTIMES` says what each runtime has where nothing else is known, `runtime_of` what a function's has by its
-manifest's settings, `supported_tags` spells out every triple that loads there, and `why_not` tells in one sentence what is
-wrong with a wheel that has none of them.
+which system. `supported_tags` spells out every triple that loads, and `why_not` says in one sentence what is wrong with a
+wheel that has none of them. Which Pythons there are, and on what systems they run, a kind of target says.
 
-Sources. "UDF pages": the vendor's "Python 2 UDFs" and "Python 3 UDFs". "Pack table": the list of ABI and platform tags in
-PyODPS, docs/source/pyodps-pack.rst. "Images": "Built-in images" and "Custom images". "manylinux policy": the data file of
-auditwheel (manylinux-policy.json, 6.8.2), the reference for what the manylinux levels promise. What nobody publishes is
-marked as a guess.
-
-What is installed beside the standard library, the images, the flags' names and the limits are in `service`.
-
-A wheel's tags are what its builder claims; its ELF files (`elf`) are what is. `LEVELS` has the newest symbol version that
-each level of glibc brings, so that files without a tag, and tags that lie, can be judged too.
+A wheel's tags are what its builder claims; its ELF files are what is. `LEVELS` has the newest symbol version that each
+level of glibc brings, so that files without a tag, and tags that lie, can be judged too. [manylinux policy] is the data
+file of auditwheel (manylinux-policy.json, 6.8.2), the reference for what the manylinux levels promise.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+import sys
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
-from reconciler.manifest.service import FLAGS
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from packaging.tags import Tag
 
-    from reconciler.manifest.model import Function, Manifest
 
 BITS = 64
 """Of every cluster there is."""
@@ -93,18 +84,6 @@ FAMILIES = frozenset(("GLIBC", "GLIBCXX", "CXXABI", "GCC", "ZLIB"))
 NUMBERLESS = {"CXXABI_TM_1": 17, "CXXABI_FLOAT128": 24, "GLIBC_ABI_DT_RELR": 36}
 """Versions that are words, and the level from which systems have them [manylinux policy]."""
 
-BASE = frozenset((
-    *("libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1", "libutil.so.1", "libresolv.so.2"),
-    *("libnsl.so.1", "libanl.so.1", "libcrypt.so.1", "linux-vdso.so.1"),
-    *("libgcc_s.so.1", "libstdc++.so.6", "libz.so.1"),
-))  # fmt: skip
-"""
-Libraries that every worker has: glibc's own and those of GCC's runtime, which manylinux2014 promises [manylinux policy],
-libcrypt, which is part of glibc on CentOS 7 (manylinux leaves it out because newer systems dropped it), and zlib, without
-which that system's own package manager would not start. That a worker has them is inferred from CentOS 7; nobody
-publishes a list.
-"""
-
 LINKERS = {"x86_64": "ld-linux-x86-64.so.2", "aarch64": "ld-linux-aarch64.so.1"}
 """Machine → its dynamic linker, which is the one library that every process has."""
 
@@ -118,6 +97,25 @@ _LIBPYTHON = re.compile(r"libpython(?P<version>\d\.\d+)[a-z]*\.so")
 
 
 @dataclass(frozen=True)
+class Service:
+    """A service, as far as one must know it to make what is uploaded."""
+
+    name: str
+    """As messages call it."""
+
+    max_resource: int = sys.maxsize
+    """Bytes of one resource."""
+
+    max_job: int = sys.maxsize
+    """Bytes of all resources of one job."""
+
+    wheel_archive: Callable[[str], str] = lambda path: path.rpartition("/")[2]
+    """The name under which a wheel file is uploaded."""
+
+    why_not_a_resource_name: Callable[[str], str | None] = lambda name: None
+
+
+@dataclass(frozen=True)
 class Platform:
     """A kind of cluster: the system that a function finds on its worker."""
 
@@ -127,31 +125,21 @@ class Platform:
     """The newest that a wheel may ask for."""
 
     documented: frozenset[str]
-    """The runtimes for which the pack table has a row with it."""
+    """The runtimes for which its vendor documents it."""
 
+    libraries: frozenset[str]
+    """What every worker has, besides the dynamic linker."""
 
-PLATFORMS = {
-    one.name: one
-    for one in (
-        # manylinux1 and no more.
-        Platform("rhel5", "x86_64", (2, 5), frozenset({"cp27", "cp37"})),
-        # The table ends at manylinux2014, and "Custom images" calls the workers comparable to CentOS 7: both are 2.17.
-        Platform("rhel7", "x86_64", (2, 17), frozenset({"cp27", "cp37"})),
-        # "RHEL 7", ARM64, manylinux2014_aarch64.
-        Platform("aarch64", "aarch64", (2, 17), frozenset({"cp37"})),
-    )
-}
-"""By name [pack table]. Which one a project has is not to be asked of the service, so the manifest may say it."""
-
-RHEL7 = PLATFORMS["rhel7"]
+    is_assumed: bool = False
+    """Whether functions run there where the manifest says nothing."""
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """One Python of MaxCompute."""
+    """One Python of a service."""
 
     tag: str
-    """The value of ``odps.sql.python.version``, and the manifest's."""
+    """As the manifest names it."""
 
     python_version: tuple[int, int]
     full_version: str
@@ -159,8 +147,10 @@ class Runtime:
     everything that says >=3.7.1 refused."""
 
     abi: str
-    platform: Platform = RHEL7
-    """Where it runs. The newer of the two x86 systems is assumed where the manifest says nothing."""
+    platform: Platform
+    """Where it runs."""
+
+    service: Service = field(repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -170,7 +160,7 @@ class Runtime:
     @property
     def label(self) -> str:
         """The tag, with the platform where it is not the one that is assumed."""
-        return self.tag if self.platform == RHEL7 else f"{self.tag} on {self.platform.name}"
+        return self.tag if self.platform.is_assumed else f"{self.tag} on {self.platform.name}"
 
     @property
     def machine(self) -> str:
@@ -192,7 +182,7 @@ class Runtime:
         The interpreter's own library is such a case. A wheel must not need it (PEP 513), because a Python may be built
         without; builds with ``-lpython3.7m`` exist all the same, and nothing is published about the workers' Python.
         """
-        if name in BASE or name == LINKERS[self.machine]:
+        if name in self.platform.libraries or name == LINKERS[self.machine]:
             return True
         libpython = _LIBPYTHON.match(name)
         own = libpython is not None and libpython["version"] == f"{self.python_version[0]}.{self.python_version[1]}"
@@ -208,38 +198,6 @@ class Runtime:
             for name in (f"manylinux_2_{level}", ALIASES.get(level))
             if name
         )
-
-
-RUNTIMES = {
-    runtime.tag: runtime
-    for runtime in (
-        # Narrow Unicode, cp27m [pack table]. "Python 2.7" [UDF pages]; the patch level is a guess, from a user's report
-        # of a DataWorks node.
-        Runtime("cp27", (2, 7), "2.7.10", "cp27m"),
-        # "CPython 3.7.3" [UDF pages]; cp37m [pack table].
-        Runtime("cp37", (3, 7), "3.7.3", "cp37m"),
-        # Named in "Images" and in PyODPS (utils.get_supported_python_tag); no table of tags. The platform is the one
-        # that pyodps-pack builds for; the patch level is a guess, the lowest, so that nothing too new is taken.
-        Runtime("cp311", (3, 11), "3.11.0", "cp311"),
-    )
-}
-"""By tag: what is assumed where a manifest says nothing."""
-
-
-def runtimes_of(manifest: Manifest) -> dict[str, Runtime]:
-    """Return every runtime by its tag, with what the manifest says of it."""
-    return {tag: _as_set(tag, manifest) for tag in RUNTIMES}
-
-
-def runtime_of(manifest: Manifest, function: Function | None) -> Runtime:
-    """Return the runtime of a function, with what the manifest says of it; without a function, the usual one's."""
-    return _as_set((function and function.python) or manifest.python, manifest)
-
-
-def _as_set(tag: str, manifest: Manifest) -> Runtime:
-    assumed, settings = RUNTIMES[tag], manifest.runtimes.of(tag)
-    full_version = settings.python or assumed.full_version
-    return replace(assumed, full_version=full_version, platform=PLATFORMS[settings.platform])
 
 
 def level_name(minor: int) -> str:
@@ -268,14 +226,6 @@ def tags_of(filename: str) -> frozenset[Tag]:
     return parse_wheel_filename(filename)[3]
 
 
-def is_native(resource: str) -> bool:
-    """Say whether a live archive's name is that of a wheel with compiled code: all that a listing tells of it."""
-    try:
-        return any(tag.platform != "any" for tag in tags_of(resource.removesuffix(".zip") + ".whl"))
-    except ValueError:
-        return False
-
-
 def why_not(filename: str, runtime: Runtime) -> str | None:
     """
     Return why a wheel does not load, or None.
@@ -288,22 +238,6 @@ def why_not(filename: str, runtime: Runtime) -> str | None:
     if not tags.isdisjoint(supported_tags(runtime)) or any(_is_bare_and_fits(tag, runtime) for tag in tags):
         return None
     return max((_obstacle(tag, runtime) for tag in sorted(tags, key=str)), key=lambda found: found[0])[1]
-
-
-def flags(runtime: Runtime, *, native: bool, image: str | None = None) -> tuple[tuple[str, str], ...]:
-    """
-    Return the SET lines that SQL needs before it calls a function of this runtime.
-
-    ``odps.sql.python.version`` holds for one session only; the function itself does not keep it, and without it a
-    project runs Python 2 [UDF pages]. Compiled code needs a container, ``odps.isolation.session.enable`` [pyodps-pack.rst,
-    "Use third-party packages"], and a Python that is not PyPy, ``odps.pypy.enabled`` [same page]. An image is asked for by
-    ``odps.session.image``, one a session ["Built-in images"].
-    """
-    return (
-        (FLAGS["python"], runtime.tag),
-        *(((FLAGS["image"], image),) if image else ()),
-        *(((FLAGS["isolation"], "true"), (FLAGS["pypy"], "false")) if native else ()),
-    )
 
 
 def _is_bare_and_fits(tag: Tag, runtime: Runtime) -> bool:
@@ -323,7 +257,7 @@ def _obstacle(tag: Tag, runtime: Runtime) -> tuple[int, str]:
 def _interpreter_obstacle(tag: Tag, runtime: Runtime) -> str | None:
     found = re.fullmatch(r"(cp|py)([0-9])([0-9]*)", tag.interpreter)
     if found is None or (found[1] == "cp" and not found[3]):
-        return f"it is for the interpreter '{tag.interpreter}', and MaxCompute has {runtime.name}"
+        return f"it is for the interpreter '{tag.interpreter}', and {runtime.service.name} has {runtime.name}"
     name = "CPython" if found[1] == "cp" else "Python"
     wanted = f"{found[2]}.{found[3]}" if found[3] else found[2]
     same_major, minor = int(found[2]) == runtime.python_version[0], int(found[3] or 0)
@@ -346,22 +280,22 @@ def _abi_obstacle(tag: Tag, runtime: Runtime) -> str | None:
     if tag.abi in allowed:
         return None
     if tag.abi == "cp27mu":
-        return "its ABI is cp27mu, Python 2.7 with wide Unicode, and MaxCompute's is cp27m, with narrow"
+        return f"its ABI is cp27mu, Python 2.7 with wide Unicode, and {runtime.service.name}'s is cp27m, with narrow"
     return f"its ABI is '{tag.abi}', and the runtime's is {runtime.abi}"
 
 
 def _platform_obstacle(platform: str, runtime: Runtime) -> str:
     have = f"{runtime.machine} Linux with glibc {runtime.glibc[0]}.{runtime.glibc[1]}"
     if platform.startswith("musllinux"):
-        return f"it is linked with musl, and MaxCompute is {have}"
+        return f"it is linked with musl, and {runtime.service.name} is {have}"
     if platform.startswith("macosx"):
-        return f"it is for macOS, and MaxCompute is {have}"
+        return f"it is for macOS, and {runtime.service.name} is {have}"
     if platform.startswith("win"):
-        return f"it is for Windows, and MaxCompute is {have}"
+        return f"it is for Windows, and {runtime.service.name} is {have}"
     if not platform.endswith(f"_{runtime.machine}"):
-        return f"its platform is '{platform}', and MaxCompute is {have}"
+        return f"its platform is '{platform}', and {runtime.service.name} is {have}"
     platform = next((f"manylinux_2_{level}_" for level, name in ALIASES.items() if platform.startswith(name)), platform)
     found = re.match(r"manylinux_(\d+)_(\d+)_", platform)
     if found and (int(found[1]), int(found[2])) > runtime.glibc:
-        return f"it needs glibc {found[1]}.{found[2]}, and MaxCompute has {runtime.glibc[0]}.{runtime.glibc[1]}"
-    return f"its platform is '{platform}', and MaxCompute is {have}"
+        return f"it needs glibc {found[1]}.{found[2]}, and {runtime.service.name} has {runtime.glibc[0]}.{runtime.glibc[1]}"
+    return f"its platform is '{platform}', and {runtime.service.name} is {have}"

@@ -18,20 +18,20 @@ SCHEMA_ID = "urn:udfs:manifest:1"
 """A name, not an address: the schema comes with the tool and is not fetched from anywhere."""
 
 
-def manifest_schema() -> dict[str, Any]:
-    """Return the schema, JSON Schema draft 2020-12."""
-    made = for_editors(Manifest.model_json_schema(by_alias=True))
+def manifest_schema(model: type[Manifest]) -> dict[str, Any]:
+    """Return the schema of a dialect, JSON Schema draft 2020-12."""
+    schema = for_editors(model.model_json_schema(by_alias=True))
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": SCHEMA_ID,
-        **made,
+        **schema,
         "title": "udfs.yaml",
     }
 
 
-def schema_text() -> str:
+def schema_text(model: type[Manifest]) -> str:
     """Return the schema as it is kept in ``schemas/udfs.schema.json``."""
-    return json.dumps(manifest_schema(), indent=2) + "\n"
+    return json.dumps(manifest_schema(model), indent=2) + "\n"
 
 
 def for_editors(node: Any) -> Any:

@@ -7,7 +7,8 @@ place in the file and, as a hint, what is taken there.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_origin
 
 from pydantic import ValidationError
 
@@ -22,38 +23,20 @@ from reconciler.manifest.model import (
     STACK,
     TEXT,
     VARIABLE,
-    Function,
-    Ignored,
     Manifest,
-    Moved,
-    Package,
     PinnedWheel,
-    Resource,
-    Runtimes,
-    RuntimeSettings,
     Section,
-    Table,
     Target,
-    Test,
 )
 from reconciler.manifest.reader import MAX_PROBLEMS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from reconciler.manifest.dialect import Keys
     from reconciler.manifest.reader import Document
 
-_NAMED: dict[str, type[Section]] = {
-    "runtimes": RuntimeSettings,
-    "targets": Target,
-    "packages": Package,
-    "resources": Resource,
-    "tables": Table,
-    "functions": Function,
-    "ignore": Ignored,
-    "moved": Moved,
-}
-_LISTED: dict[str, type[Section]] = {"wheels": PinnedWheel, "tests": Test}
+M = TypeVar("M", bound=Manifest)
 
 _PATTERNS = {
     BUNDLE: "single, or the name of the archive: scipy.zip",
@@ -78,23 +61,24 @@ class _Finding(NamedTuple):
     hint: str | None = None
 
 
-def typed(document: Document) -> Manifest | None:
-    """Return the manifest; or None, after noting everything that is wrong with its shape."""
+def typed(document: Document, model: type[M]) -> M | None:
+    """Return the manifest as its model; or None, after noting everything that is wrong with its shape."""
     try:
-        return Manifest.model_validate(document.root)
+        return model.model_validate(document.root)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)[:MAX_PROBLEMS]
         # A misspelt key is one mistake: what it was meant to be is not missing as well.
         meant = {
-            (*path[:-1], _meant(path)) for path in (_path(e["loc"]) for e in found if e["type"] == "extra_forbidden")
+            (*path[:-1], _meant(model, path))
+            for path in (_path(e["loc"]) for e in found if e["type"] == "extra_forbidden")
         }
         for item in found:
             if item["type"] != "missing" or _path(item["loc"]) not in meant:
-                _note(document, item)
+                _note(document, model, item)
     return None
 
 
-def _note(document: Document, error: Mapping[str, Any]) -> None:
+def _note(document: Document, model: type[Manifest], error: Mapping[str, Any]) -> None:
     kind: str = error["type"]
     path, ctx = _path(error["loc"]), error.get("ctx", {})
     if ctx.get("pattern") in _KEY_PATTERNS:
@@ -106,26 +90,26 @@ def _note(document: Document, error: Mapping[str, Any]) -> None:
         place = document.find_key(*path)
     else:
         place = document.find(*path)
-    code, message, hint = _finding(kind, path, ctx, document)
+    code, message, hint = _finding(kind, path, ctx, document, model)
     document.note(code, message, place, hint=hint)
 
 
-def _path(loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
+def _path(loc: Keys) -> Keys:
     """Drop what pydantic adds to a place: after a wheel's number, its kind."""
     if len(loc) > 4 and loc[2] == "wheels":
         loc = loc[:4] + loc[5:]
     return loc
 
 
-def _finding(kind: str, path: tuple[str | int, ...], ctx: Mapping[str, Any], document: Document) -> _Finding:
-    what = _what(path)
+def _finding(kind: str, path: Keys, ctx: Mapping[str, Any], document: Document, model: type[Manifest]) -> _Finding:
+    what = _what(model, path)
     match kind:
         case "missing":
-            return _missing(path)
+            return _missing(model, path)
         case "extra_forbidden":
-            return _unknown(path)
+            return _unknown(model, path)
         case "model_type" | "dict_type":
-            return _Finding("E202", f"{what} takes a mapping", _keys_hint(path))
+            return _Finding("E202", f"{what} takes a mapping", _keys_hint(model, path))
         case "list_type":
             return _Finding("E202", f"{what} takes a list", "write one item a line, each after `- `")
         case "string_type":
@@ -143,7 +127,7 @@ def _finding(kind: str, path: tuple[str | int, ...], ctx: Mapping[str, Any], doc
         case "literal_error":
             return _Finding("E203", f"{_shown(document.value(*path))} is not taken by {what}", _choice(ctx["expected"]))
         case "key":
-            message = f"{quoted(str(path[-1]))} is not a name that {_what(path[:-1])} takes"
+            message = f"{quoted(str(path[-1]))} is not a name that {_what(model, path[:-1])} takes"
             return _Finding("E203", message, _KEY_PATTERNS[ctx["pattern"]])
         case "string_pattern_mismatch" if ctx["pattern"] == TEXT:
             return _Finding("E103", f"{what} holds a control or bidirectional character", "remove it")
@@ -169,35 +153,50 @@ def _choice(expected: str) -> str:
     return f"one of {plain}" if " or " in plain else f"it takes {plain}, or is left out"
 
 
-def _what(path: tuple[str | int, ...]) -> str:
+def _what(model: type[Manifest], path: Keys) -> str:
     """Name a place as a reader of the manifest would."""
     if not path:
         return "the manifest"
     last = path[-1]
     if isinstance(last, int):
         return f"item {last + 1} of '{path[-2]}'"
-    if len(path) == 2 and path[0] in _NAMED:
+    if len(path) == 2 and _section(model, path) is not None:
         return f"the {str(path[0])[:-1]} {quoted(last)}"
     return quoted(last)
 
 
-def _section(path: tuple[str | int, ...]) -> type[Section] | None:
-    """Return the part of the model that lies at `path`."""
-    if not path:
-        return Manifest
-    if path == ("runtimes",):
-        return Runtimes
-    if len(path) == 2:
-        return _NAMED.get(str(path[0]))
-    return _LISTED.get(str(path[2])) if len(path) == 4 else None
+def _section(model: type[Manifest], path: Keys) -> type[Section] | None:
+    """Return the part of a model that lies at `path`; None if a value lies there, or nothing."""
+    section: type[Section] | None = model
+    waiting: list[Any] = []
+    for key in path:
+        if section is not None:
+            field = next((field for name, field in section.model_fields.items() if key in (name, field.alias)), None)
+            waiting = [field.annotation] if field else []
+        else:  # a key of a mapping, or an index of a list: what it leads to is the last argument of the type
+            waiting = [get_args(kind)[-1] for kind in waiting if get_args(kind)]
+        waiting = [kind for outer in waiting for kind in _alternatives(outer)]
+        section = next((kind for kind in waiting if isinstance(kind, type) and issubclass(kind, Section)), None)
+    return section
+
+
+def _alternatives(kind: Any) -> list[Any]:
+    """Return what a type is made of, seen through `Annotated` and unions."""
+    if get_origin(kind) is Annotated:
+        return _alternatives(get_args(kind)[0])
+    if get_origin(kind) in (Union, UnionType):
+        return [inner for outer in get_args(kind) for inner in _alternatives(outer)]
+    return [kind]
 
 
 def _keys(section: type[Section]) -> list[str]:
-    return [field.alias or name for name, field in section.model_fields.items()]
+    """Return the keys of a part, those that must be there first."""
+    fields = sorted(section.model_fields.items(), key=lambda item: not item[1].is_required())
+    return [field.alias or name for name, field in fields]
 
 
-def _keys_hint(path: tuple[str | int, ...]) -> str | None:
-    section = _section(path)
+def _keys_hint(model: type[Manifest], path: Keys) -> str | None:
+    section = _section(model, path)
     if section is None:
         return None
     if section is PinnedWheel:
@@ -205,27 +204,22 @@ def _keys_hint(path: tuple[str | int, ...]) -> str | None:
     return f"its keys: {', '.join(_keys(section))}"
 
 
-def _missing(path: tuple[str | int, ...]) -> _Finding:
+def _missing(model: type[Manifest], path: Keys) -> _Finding:
     parent, key = path[:-1], str(path[-1])
-    fields = (_section(parent) or Manifest).model_fields.items()
+    fields = (_section(model, parent) or model).model_fields.items()
     meaning = next((field.description for name, field in fields if key in (name, field.alias)), None)
-    return _Finding("E201", f"{_what(parent)} needs the key '{key}'", f"{key}: {meaning}")
+    return _Finding("E201", f"{_what(model, parent)} needs the key '{key}'", f"{key}: {meaning}")
 
 
-def _meant(path: tuple[str | int, ...]) -> str | None:
+def _meant(model: type[Manifest], path: Keys) -> str | None:
     """Return the key that an unknown one was probably meant to be."""
-    return closest(str(path[-1]), _keys(_section(path[:-1]) or Manifest))
+    return closest(str(path[-1]), _keys(_section(model, path[:-1]) or model))
 
 
-def _unknown(path: tuple[str | int, ...]) -> _Finding:
-    key = str(path[-1])
-    section = _section(path[:-1]) or Manifest
-    guess = _meant(path)
+def _unknown(model: type[Manifest], path: Keys) -> _Finding:
+    key, section = str(path[-1]), _section(model, path[:-1]) or model
+    guess = _meant(model, path)
     message = f"unknown key {quoted(key)}" + (f", did you mean '{guess}'?" if guess else "")
-    if section is Target and any(word in key.lower() for word in _CREDENTIALS):
-        return _Finding(
-            "E214",
-            message,
-            "credentials are never in a manifest: set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET",
-        )
+    if issubclass(section, Target) and any(word in key.lower() for word in _CREDENTIALS):
+        return _Finding("E214", message, section.credentials)
     return _Finding("E214", message, f"keys taken here: {', '.join(_keys(section))}")

@@ -94,7 +94,7 @@ def _archive_problems(
     archives: Sequence[tuple[Archive, PackedArchive | None]], package: str, loaded: Loaded
 ) -> Iterator[Problem]:
     for archive, packed in archives:
-        if packed is not None and (reason := why_too_large(archive.content.size)):
+        if packed is not None and (reason := why_too_large(archive.content.size, loaded.manifest.service)):
             yield Problem("E405", f"'{archive.name}' is too large: {reason}", loaded.at("packages", package))
     patterns = loaded.manifest.packages[package].exclude
     yield from idle_patterns(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from reconciler.base.errors import Problem
     from reconciler.base.names import Reference
-    from reconciler.manifest.model import Function, ResourceType
+    from reconciler.manifest.model import Function
     from reconciler.manifest.runtimes import Runtime
     from reconciler.packages.content import Content
     from reconciler.packages.pack.archives import PackedArchive
@@ -127,7 +127,7 @@ class Item:
     place: Keys
     """Where the manifest says so."""
 
-    type: ResourceType | None = None
+    type: str | None = None
     """None of what the manifest does not declare."""
 
     content: Content | None = None

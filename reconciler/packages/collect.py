@@ -117,7 +117,7 @@ def _read_files(loaded: Loaded, cache: Cache) -> Judged[dict[str, Content]]:
         at = loaded.at(*places[file])
         if isinstance(outcome, PackageError):
             problems += placed(outcome, at)
-        elif reason := why_too_large(outcome.size):
+        elif reason := why_too_large(outcome.size, loaded.manifest.service):
             problems.append(Problem("E405", f"'{file}' is too large: {reason}", at))
         else:
             files[file] = outcome
@@ -155,7 +155,7 @@ def _pack_folders(loaded: Loaded, cache: Cache) -> Judged[dict[str, PackedArchiv
         if isinstance(outcome, PackageError):
             problems += placed(outcome, at)
             continue
-        if reason := why_too_large(outcome.content.size):
+        if reason := why_too_large(outcome.content.size, loaded.manifest.service):
             problems.append(Problem("E405", f"'{name}' is too large: {reason}", at))
         problems += idle_patterns([outcome], resources[name].exclude, ("resources", name), loaded)
         folders[name] = outcome
@@ -219,7 +219,7 @@ def _function_problems(loaded: Loaded, shipments: Iterable[Shipment]) -> Iterato
 
 def _findings(shipment: Shipment) -> Iterator[Finding]:
     sizes = {item.label: item.content.size for item in shipment.items if item.content is not None}
-    yield from gate.too_much(sizes, len(shipment.items) - len(sizes))
+    yield from gate.too_much(sizes, len(shipment.items) - len(sizes), shipment.runtime.service)
     archives = {item.name: item.made_of for item in shipment.of("archive") if isinstance(item.made_of, Archive)}
     modules = {item.name: (item.name[:-3],) for item in shipment.of("resource") if item.type == "py"}
     imports = {name: archive.facts.imports for name, archive in archives.items()}

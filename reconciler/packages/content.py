@@ -11,14 +11,12 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.manifest.service import LIMITS
-
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from reconciler.manifest.runtimes import Service
+
 _BLOCK = 1 << 20
-MAX_RESOURCE = LIMITS["resource"]
-"""Bytes."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +43,8 @@ def read(path: Path) -> Content:
     return Content(path, sha256.hexdigest(), md5.hexdigest(), size)
 
 
-def why_too_large(size: int) -> str | None:
+def why_too_large(size: int, service: Service) -> str | None:
     """Return why the service would not take a resource of `size` bytes, or None."""
-    if size <= MAX_RESOURCE:
+    if size <= service.max_resource:
         return None
-    return f"it has {size / (1 << 20):,.1f} MB, and MaxCompute takes resources of at most {MAX_RESOURCE >> 20:,} MB"
+    return f"it has {size / (1 << 20):,.1f} MB, and {service.name} takes resources of at most {service.max_resource >> 20:,} MB"

@@ -106,7 +106,7 @@ def resource_problems(loaded: Loaded, artifacts: Artifacts) -> Iterator[Problem]
         findings = [*facts.faults, *(finding for runtime in runtimes for finding in gate.misfits(facts, runtime))]
         yield from (problem_of(file, weighed(finding, facts), place) for finding in findings)
         if users and loaded.types[name] == "file" and (packed := gate.packed_away(facts)):
-            yield problem_of(file, packed, loaded.at("resources", name, *(("type",) if resource.type else ())))
+            yield problem_of(file, packed, loaded.at("resources", name, "type"))
 
 
 def weighed(finding: Finding, facts: Facts) -> Finding:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reconciler.base.names import Reference, reference, versioned
+from reconciler.base.names import Reference, versioned
 from reconciler.packages.artifacts import Item, Shipment
 from reconciler.packages.pack.folders import OwnPackage
 
@@ -47,9 +47,8 @@ def _source(name: str, loaded: Loaded, artifacts: Artifacts) -> Iterator[Item]:
 
 
 def _resources(name: str, loaded: Loaded, artifacts: Artifacts) -> Iterator[Item]:
-    target = loaded.target
     for number, written in enumerate(loaded.manifest.functions[name].resources):
-        ref = reference(written, target.project, target.schema_)
+        ref = loaded.target.resolve(written)
         declared = loaded.spelled.get(ref.name.lower()) if ref.is_own else None
         if declared is None:
             yield Item(ref.name, "resource", ref, ("functions", name, "resources", number))

@@ -357,7 +357,7 @@ def _wheel_problems(request: WheelRequest, wheel: InspectedWheel, advice: str) -
         yield Problem("E402", f"the sha256 of {request.origin} is that of '{name}'", at, "correct the one or the other")
     if reason := why_not_a_resource_name(wheel_archive(name)):
         yield Problem("E302", f"'{wheel_archive(name)}' cannot be the name of a resource: {reason}", at)
-    if reason := why_too_large(wheel.content.size):
+    if reason := why_too_large(wheel.content.size, runtime.service):
         yield Problem("E405", f"'{name}' is too large: {reason}", at)
 
 

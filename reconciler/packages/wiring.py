@@ -141,7 +141,7 @@ def tails(loaded: Loaded, shipments: Iterable[Shipment]) -> dict[str, str]:
         )
         if wires != Wires():
             classes = needs.setdefault(function.source, {})
-            name = function.class_.rpartition(".")[2]
+            name = function.class_name
             classes[name] = classes.get(name, Wires()) | wires
     return {source: tail(classes) for source, classes in needs.items()}
 

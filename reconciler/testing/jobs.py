@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from reconciler.base.errors import UsageError
 from reconciler.base.hints import Command
 from reconciler.local.runner import Job, Json, ResourceFile, ResourceUnusable, Table
+from reconciler.targets.maxcompute.manifest import manifest_of
 from reconciler.targets.maxcompute.objects import WITH_CONTENT, Function, Resource, function_key, resource_key
 from reconciler.testing.row_files import RowFile
 
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
 
     from reconciler.base.names import Reference
     from reconciler.core.target import Target
-    from reconciler.manifest import model
     from reconciler.manifest.load import Loaded
     from reconciler.packages.artifacts import Item
+    from reconciler.targets.maxcompute import manifest as model
     from reconciler.workflow.preparation import Prepared
 
 
@@ -58,7 +59,7 @@ def _resource_file(item: Item, loaded: Loaded) -> ResourceFile:
         )
     if item.type == "table":
         return _table(item.name, loaded)
-    return ResourceFile(item.name, item.type, item.content.path if item.content else None)
+    return ResourceFile(item.name, item.type, item.content.path if item.content else None)  # type: ignore[arg-type]
 
 
 def deployed_job(loaded: Loaded, target: Target, name: str, folder: Path) -> Job | None:
@@ -105,8 +106,8 @@ def _download(ref: Reference, loaded: Loaded, target: Target, path: Path) -> Res
 def _table(name: str, loaded: Loaded) -> ResourceFile:
     """Return a table resource with the rows of its fixture, if the manifest has one; the service is not asked for rows."""
     declared = loaded.spelled.get(name.lower())
-    source = (loaded.manifest.resources[declared].table or "").lower() if declared else ""
-    load_fixtures = {label.lower(): table for label, table in loaded.manifest.tables.items()}
+    source = (manifest_of(loaded).resources[declared].table or "").lower() if declared else ""
+    load_fixtures = {label.lower(): table for label, table in manifest_of(loaded).tables.items()}
     fixture = load_fixtures.get(source) or load_fixtures.get(source.rpartition(".")[2])
     return ResourceFile(name, "table", None, _rows(fixture, loaded) if fixture else None)
 
@@ -122,7 +123,7 @@ def _rows(fixture: model.Table, loaded: Loaded) -> Table:
 
 def load_fixtures(loaded: Loaded) -> dict[str, Fixture]:
     """Return the tables of the manifest, as they are called there."""
-    return {name: _fixture(table, loaded) for name, table in loaded.manifest.tables.items()}
+    return {name: _fixture(table, loaded) for name, table in manifest_of(loaded).tables.items()}
 
 
 def _fixture(declared: model.Table, loaded: Loaded) -> Fixture:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reconciler.base.errors import UsageError
-from reconciler.manifest.model import ROW_FILES
+from reconciler.targets.maxcompute.manifest import ROW_FILES
 from reconciler.testing.arrow_values import arrow_type, import_pyarrow, to_arrow
 from reconciler.testing.row_files import NULL, parse_type
 from reconciler.testing.values import format_value

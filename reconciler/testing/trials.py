@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from reconciler.base.errors import Position
     from reconciler.base.hints import Hint
     from reconciler.local.runner import RunnerError
-    from reconciler.manifest.model import Test
+    from reconciler.targets.maxcompute.manifest import Test
     from reconciler.testing.expectations import Mismatch
 
 

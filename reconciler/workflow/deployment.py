@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciler.core.report import Deployed
-from reconciler.manifest.runtimes import flags, is_native
 from reconciler.packages.inspect.contents import is_library_name
 from reconciler.targets.maxcompute.objects import Function, function_key, resource_key
 from reconciler.targets.maxcompute.queries import called, settings_of
+from reconciler.targets.maxcompute.runtimes import flags, is_native
 
 if TYPE_CHECKING:
     from reconciler.core.state import Live, LiveState

@@ -16,8 +16,10 @@ from reconciler.base.names import wheel_archive
 from reconciler.checks.python.project import fitting
 from reconciler.core.plan import needs
 from reconciler.manifest.editing import Entry, add, lines, literally, scalar
-from reconciler.manifest.load import understand
+from reconciler.manifest.load import parse_manifest
 from reconciler.packages.collect import collect
+from reconciler.targets.dialects import DIALECTS
+from reconciler.targets.maxcompute.manifest import manifest_of, target_of
 from reconciler.targets.maxcompute.objects import function_key, resource_key
 from reconciler.targets.maxcompute.selection import (
     Present,
@@ -38,9 +40,9 @@ if TYPE_CHECKING:
     from reconciler.core.state import Live
     from reconciler.manifest.editing import Value
     from reconciler.manifest.load import Loaded
-    from reconciler.manifest.model import Resource as Declared
     from reconciler.packages.artifacts import Artifacts
     from reconciler.packages.fetch.cache import Cache
+    from reconciler.targets.maxcompute.manifest import Resource as Declared
     from reconciler.targets.maxcompute.selection import Selection
 
 T = TypeVar("T")
@@ -148,7 +150,7 @@ class Draft:
         return add(add(text, "resources", resources), "functions", functions)
 
     def _entries(self) -> tuple[list[Entry], list[Entry]]:
-        target = self.manifest.loaded.target
+        target = target_of(self.manifest.loaded)
         names = {live.object.key: live.object.name for live in self.selection.resources}
         names |= {resource_key(name): name for name in self.manifest.loaded.manifest.resources}
         resources = [resource_entry(live, target.project, target.schema_) for live in self.selection.resources]
@@ -159,14 +161,15 @@ class Draft:
     def _present(self) -> list[tuple[str, Declared]]:
         """Return the resources that the manifest has and the chosen functions list: these are judged with them."""
         listed = {need for live in self.selection.functions for need in needs(live.object)}
-        return [(n, live) for n, live in self.manifest.loaded.manifest.resources.items() if resource_key(n) in listed]
+        declared = manifest_of(self.manifest.loaded).resources
+        return [(name, resource) for name, resource in declared.items() if resource_key(name) in listed]
 
     def _without_refused(self, step: Callable[[Loaded], T]) -> tuple[Loaded, T]:
         """Take a step over the draft, without what the step finds wrong."""
         while True:
             text, owners = self._draft_text()
             try:
-                loaded = understand(text.encode(), MANIFEST, self.staging, target=None, env=self.env)
+                loaded = parse_manifest(text.encode(), MANIFEST, self.staging, DIALECTS, target=None, env=self.env)
                 return loaded, step(loaded)
             except (InvalidManifest, PackageError) as error:
                 refused = {
@@ -180,7 +183,7 @@ class Draft:
 
     def _draft_text(self) -> tuple[str, list[Key | None]]:
         """Return the draft, and for each of its lines whose it is."""
-        manifest, target = self.manifest.loaded.manifest, self.manifest.loaded.target
+        manifest, target = manifest_of(self.manifest.loaded), target_of(self.manifest.loaded)
         draft_lines = [f"stack: {manifest.stack}", f"python: {self.usual}", "runtimes:"]
         for tag, settings in manifest.runtimes.model_dump(exclude_none=True).items():
             draft_lines.append(

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.errors import Problem, UsageError
 from reconciler.base.threads import Threads
-from reconciler.manifest.load import understand
+from reconciler.manifest.load import parse_manifest
+from reconciler.targets.dialects import DIALECTS
 from reconciler.targets.maxcompute.selection import (
     Imported,
     is_file,
@@ -90,7 +91,9 @@ def import_objects(
         text = draft.render()
         place_files(manifest.folder, selection, staging, overwrite=request.overwrite)
         # Names may clash in the whole manifest alone; that is reported before it is written.
-        understand(text.encode(), manifest.label, manifest.folder, target=manifest.loaded.target_name, env=env)
+        parse_manifest(
+            text.encode(), manifest.label, manifest.folder, DIALECTS, target=manifest.loaded.target_name, env=env
+        )
         write_manifest(manifest.file, text)
     return result
 

@@ -15,6 +15,7 @@ from reconciler.core import drift, plan, versions
 from reconciler.core.diff import Cause
 from reconciler.core.ignore import ignoring
 from reconciler.engine.ledger import KEPT
+from reconciler.targets.maxcompute.manifest import target_of
 from reconciler.targets.maxcompute.objects import destination as place_of
 from reconciler.targets.maxcompute.objects import function_key, resource_key
 from reconciler.workflow.ledger_entries import LedgerEntries
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 def destination(loaded: Loaded) -> plan.Destination:
     """Return where a manifest's plan goes."""
-    return place_of(loaded.target_name, loaded.target.project, loaded.target.schema_)
+    return place_of(loaded.target_name, target_of(loaded).project, target_of(loaded).schema_)
 
 
 def make_plan(prepared: Prepared, reading: Reading, *, from_dump: bool = False, restoring: bool = False) -> Plan:

@@ -14,7 +14,8 @@ import pytest
 
 from reconciler.cli import run
 from reconciler.local.runner import InterpreterNotFound, locate
-from reconciler.manifest.load import load
+from reconciler.manifest.load import load_manifest
+from reconciler.targets.dialects import DIALECTS
 from reconciler.testing.values import format_value
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def example(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
     if Path("build.py").exists():
         built = subprocess.run([sys.executable, "build.py"], check=False, capture_output=True, text=True)
         assert built.returncode == 0, built.stderr
-    loaded = load(Path("udfs.yaml"), env=os.environ)
+    loaded = load_manifest(Path("udfs.yaml"), DIALECTS, env=os.environ)
     runtimes = {code.runtime.tag for code in loaded.code.values()}
     if "cp27" in runtimes:
         monkeypatch.setenv("UDFS_PYTHON_CP27", str(request.getfixturevalue("cp27m")))
@@ -95,7 +96,7 @@ def test_example_without_packages_runs_in_every_cpython(
         locate(runtime, os.environ)
     except InterpreterNotFound as missing:
         pytest.skip(str(missing))
-    loaded = load(Path("udfs.yaml"), env=os.environ)
+    loaded = load_manifest(Path("udfs.yaml"), DIALECTS, env=os.environ)
     assert {code.runtime.tag for code in loaded.code.values()} == {runtime}
     assert run(["test"]) == 0
     tests = sum(len(function.tests) for function in loaded.manifest.functions.values())

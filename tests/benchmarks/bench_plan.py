@@ -51,12 +51,13 @@ from pathlib import Path
 from reconciler.cli import collect_rarely
 from reconciler.packages.fetch.cache import Cache
 from reconciler.workflow import planning, preparation
-from reconciler.manifest.load import load
+from reconciler.manifest.load import load_manifest
+from reconciler.targets.dialects import DIALECTS
 from reconciler.targets.maxcompute.client import Client, Credentials
 from reconciler.targets.maxcompute.target import MaxCompute
 
 collect_rarely()  # as the command does
-ready = preparation.prepare(load(Path("udfs.yaml"), env=os.environ), cache=Cache(Path(sys.argv[1])), env=os.environ, on_step=print)
+ready = preparation.prepare(load_manifest(Path("udfs.yaml"), DIALECTS, env=os.environ), cache=Cache(Path(sys.argv[1])), env=os.environ, on_step=print)
 begun = time.perf_counter()
 target = MaxCompute(Client(os.environ["ENDPOINT"], os.environ["PROJECT"], None, Credentials("a", "b"), "bench"), "bench", str)
 made = planning.make_plan(ready, target.read())

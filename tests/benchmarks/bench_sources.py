@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.checks.python.project import problems
-from reconciler.manifest.load import load
+from reconciler.manifest.load import load_manifest
 from reconciler.packages.artifacts import Artifacts
 from reconciler.packages.content import read
 from reconciler.packages.shipment import ship
+from reconciler.targets.dialects import DIALECTS
 from tests.benchmarks.bench_validate import seconds
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def measure(runtime: str) -> tuple[float, float]:
     """Return both ratios for sources of one runtime."""
     with tempfile.TemporaryDirectory() as name:
         folder, cache = Path(name), Path(name) / "cache"
-        loaded = load(generate(folder, FILES, runtime), env={})
+        loaded = load_manifest(generate(folder, FILES, runtime), DIALECTS, env={})
         files = sorted((folder / "udfs").iterdir())
         texts = [file.read_text() for file in files]
         assert {text.count("\n") for text in texts} <= set(range(90, 101))

@@ -19,8 +19,9 @@ from reconciler.core.record import Holder
 from reconciler.engine import saved_plan as saved
 from reconciler.engine.apply import Silent
 from reconciler.engine.attempt import Patience
-from reconciler.manifest.load import load
+from reconciler.manifest.load import load_manifest
 from reconciler.packages.fetch.cache import Cache
+from reconciler.targets.dialects import DIALECTS
 from reconciler.targets.maxcompute.objects import CATALOG
 from reconciler.workflow import adoption, applying, ledger_entries, planning, preparation
 from tests.invariants.model import Clock, Killed, Wire
@@ -100,7 +101,10 @@ class Shop:
         manifest = self.folder / "udfs.yaml"
         manifest.write_text(wish.text(stack))
         return preparation.prepare(
-            load(manifest, env={}), cache=Cache(self.folder / "cache"), env={}, on_step=lambda told: None
+            load_manifest(manifest, DIALECTS, env={}),
+            cache=Cache(self.folder / "cache"),
+            env={},
+            on_step=lambda told: None,
         )
 
 

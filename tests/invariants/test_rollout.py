@@ -19,8 +19,9 @@ from reconciler.engine.apply import Silent
 from reconciler.engine.attempt import Patience
 from reconciler.local import Server
 from reconciler.local.server.rows import Place
-from reconciler.manifest.load import load
+from reconciler.manifest.load import load_manifest
 from reconciler.packages.fetch.cache import Cache
+from reconciler.targets.dialects import DIALECTS
 from reconciler.targets.maxcompute.client import Client
 from reconciler.targets.maxcompute.signing import Credentials
 from reconciler.targets.maxcompute.target import MaxCompute
@@ -80,7 +81,10 @@ def apply(wish: Wish, server: Server, folder: Path, rollout: str) -> None:
     lines = [f"  {name}: {{source: {source}.py, class: {of}}}\n" for name, (source, of) in functions.items()]
     (folder / "udfs.yaml").write_text(f"stack: s\nrollout: {rollout}\nfunctions:\n{''.join(lines)}")
     ready = preparation.prepare(
-        load(folder / "udfs.yaml", env={}), cache=Cache(folder / "cache"), env={}, on_step=lambda told: None
+        load_manifest(folder / "udfs.yaml", DIALECTS, env={}),
+        cache=Cache(folder / "cache"),
+        env={},
+        on_step=lambda told: None,
     )
     target = MaxCompute(Client(server.url, "demo", None, Credentials("ann", SECRET), "test"), "s", str)
     reading = target.read()

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.manifest.runtimes import LEVELS, RUNTIMES
+from reconciler.manifest.runtimes import LEVELS
 from reconciler.packages.dependencies import look
 from reconciler.packages.inspect import gate
 from reconciler.packages.inspect.closure import Part
 from reconciler.packages.inspect.contents import Facts, inspect, kind_of
 from reconciler.packages.inspect.elf import version_key
+from reconciler.targets.maxcompute.runtimes import RUNTIMES
 from tests import builders
 from tests.natives import compiled
 

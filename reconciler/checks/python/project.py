@@ -22,7 +22,6 @@ from reconciler.checks.python.facts import gather
 from reconciler.checks.python.memory import Memory, key
 from reconciler.checks.python.parse import VERSIONS, parse
 from reconciler.checks.python.text import decode
-from reconciler.manifest.service import modules as installed
 from reconciler.packages.artifacts import Archive
 from reconciler.packages.pack.folders import OwnPackage
 
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
     from reconciler.checks import Finding
     from reconciler.checks.python.classes import Kind
-    from reconciler.manifest.check import Code
+    from reconciler.manifest.dialect import Code
     from reconciler.manifest.load import Loaded
     from reconciler.manifest.model import Function
     from reconciler.manifest.signature import Signature
@@ -135,7 +134,8 @@ def _uses(shipment: Shipment, loaded: Loaded, artifacts: Artifacts) -> Iterator[
     code = loaded.code[shipment.function]
     if code.entry is None:
         return
-    use = _use(shipment, code, loaded.manifest.functions[shipment.function], artifacts)
+    function = loaded.manifest.functions[shipment.function]
+    use = _use(shipment, code, function, loaded.manifest.installed_modules(function), artifacts)
     modules = _modules(shipment)
     entry = next((file for module, file in modules if module == code.entry and file in artifacts.files), None)
     for module, file in modules:
@@ -151,7 +151,7 @@ def _uses(shipment: Shipment, loaded: Loaded, artifacts: Artifacts) -> Iterator[
             yield _beside(path, inside), _inside(use, inside, package.sources)
 
 
-def _use(shipment: Shipment, code: Code, function: Function, artifacts: Artifacts) -> Use:
+def _use(shipment: Shipment, code: Code, function: Function, installed: tuple[str, ...], artifacts: Artifacts) -> Use:
     """Return how a function uses the module that holds its class."""
     plain = [item for item in shipment.items if item.package is None and not isinstance(item.made_of, OwnPackage)]
     archives, libraries, packages = shipment.of("archive"), shipment.of("library"), _own_packages(shipment)
@@ -169,7 +169,7 @@ def _use(shipment: Shipment, code: Code, function: Function, artifacts: Artifact
         any(_may_hold_modules(name, kind) for name, kind in listed),
         bool(libraries) or is_native or any(_is_library(name) for name, _ in listed),
         renamed,
-        installed(code.runtime.tag, function.image),
+        installed,
         function.image,
         tuple(module_name(path) for path, _ in packages),
         function.source is not None and function.wire,

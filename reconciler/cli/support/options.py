@@ -18,6 +18,7 @@ import click
 from reconciler import __version__
 from reconciler.base.errors import AccessError, InvalidManifest, MachineError, UdfsError, UsageError
 from reconciler.base.invocation import Invocation
+from reconciler.targets.maxcompute.manifest import manifest_of, target_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -204,10 +205,11 @@ def log_requests(*, enabled: bool) -> None:
 def loaded(options: Options, *, warn: bool = True) -> Loaded:
     """Read and check the manifest; its warnings go to stderr, unless the caller tells them."""
     from reconciler.cli.support.output import print_lines
-    from reconciler.manifest.load import load
+    from reconciler.manifest.load import load_manifest
     from reconciler.render.text import problems
+    from reconciler.targets.dialects import DIALECTS
 
-    found = load(options.file, target=options.target, env=os.environ)
+    found = load_manifest(options.file, DIALECTS, target=options.target, env=os.environ)
     if found.warnings and warn and options.format == "text":
         print_lines(problems(options.invocation.complete(found.warnings)), sys.stderr)
     return found
@@ -258,8 +260,8 @@ def connected(manifest: Loaded) -> Iterator[Target]:
     with _endpoint(manifest) as (endpoint, credentials):
         yield TARGETS["maxcompute"](
             endpoint=endpoint,
-            project=manifest.target.project,
-            schema=manifest.target.schema_,
+            project=target_of(manifest).project,
+            schema=target_of(manifest).schema_,
             stack=manifest.manifest.stack,
             credentials=credentials,
             # The local service can be told to kill the client of a request, for tests of what a crash leaves behind.
@@ -274,7 +276,7 @@ def require_sql(manifest: Loaded) -> None:
 
     from reconciler.local import SQL_NEEDS
 
-    if manifest.target.endpoint == "local" and (missing := [one for one in SQL_NEEDS if find_spec(one) is None]):
+    if target_of(manifest).endpoint == "local" and (missing := [one for one in SQL_NEEDS if find_spec(one) is None]):
         raise UsageError(
             "E734",
             f"SQL on the local service needs {', '.join(missing)}, not installed here",
@@ -284,8 +286,8 @@ def require_sql(manifest: Loaded) -> None:
 
 @contextmanager
 def _endpoint(manifest: Loaded) -> Iterator[tuple[str, tuple[str, str, str | None] | None]]:
-    if manifest.target.endpoint != "local":
-        yield manifest.target.endpoint, _credentials()
+    if target_of(manifest).endpoint != "local":
+        yield target_of(manifest).endpoint, _credentials()
         return
     server = _local_server(manifest)
     try:
@@ -302,7 +304,7 @@ def _local_server(manifest: Loaded) -> Server:
     try:
         with ExitStack() as undo:
             server = undo.enter_context(Server(store, environment=os.environ))
-            server.provide(manifest.target.project, manifest.target.schema_)
+            server.provide(target_of(manifest).project, target_of(manifest).schema_)
             provide_tables(server, manifest)
             undo.pop_all()
     except OSError:
@@ -319,9 +321,9 @@ def provide_tables(server: Server, manifest: Loaded) -> None:
     from reconciler.local import Table
     from reconciler.testing.jobs import load_fixtures
 
-    if manifest.manifest.tables:
+    if manifest_of(manifest).tables:
         for name, one in load_fixtures(manifest).items():
-            server.provide_table(manifest.target.project, name, Table(one.columns, one.rows, one.version))
+            server.provide_table(target_of(manifest).project, name, Table(one.columns, one.rows, one.version))
 
 
 def local_store(folder: Path) -> Path:

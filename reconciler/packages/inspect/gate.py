@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciler.manifest.runtimes import ALIASES, BITS, FAMILIES, LEVELS, NUMBERLESS
-from reconciler.manifest.service import LIMITS
 from reconciler.packages.inspect.closure import Where, needs
 from reconciler.packages.inspect.elf import version_key
 from reconciler.packages.inspect.members import Finding, listed
@@ -21,15 +20,12 @@ from reconciler.packages.inspect.members import Finding, listed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from reconciler.manifest.runtimes import Runtime, Version
+    from reconciler.manifest.runtimes import Runtime, Service, Version
     from reconciler.packages.inspect.closure import Part
     from reconciler.packages.inspect.contents import Facts, Native
 
 AT_HAND = (Where.SAME, Where.BASE)
 """Where a library is found whatever else is shipped."""
-
-MAX_TOTAL = LIMITS["job"]
-"""Bytes of all resources of one job."""
 
 MAX_COUNT = 256
 """Resources of one MapReduce job [doc "MapReduce limits"]. That SQL has the same limit is not known."""
@@ -226,20 +222,20 @@ def _missing(library: str, where: Where, at: str | None, natives: list[str], *, 
     return Finding("E415", message, f"{carry}, or repair the wheel so that it brings the library", detail)
 
 
-def too_much(sizes: Mapping[str, int], more: int) -> Iterator[Finding]:
+def too_much(sizes: Mapping[str, int], more: int, service: Service) -> Iterator[Finding]:
     """Yield what is wrong with the number and the size of one function's resources; `more` have no size of their own."""
     total = sum(sizes.values())
-    if total > MAX_TOTAL:
+    if total > service.max_job:
         largest = sorted(sizes.items(), key=lambda one: -one[1])
         yield Finding(
             "E430",
-            f"has {total / (1 << 20):,.1f} MB of resources, and MaxCompute takes at most {MAX_TOTAL >> 20:,} MB for one job",
+            f"has {total / (1 << 20):,.1f} MB of resources, and {service.name} takes at most {service.max_job >> 20:,} MB for one job",
             "leave out what it does not import, or split the function",
             listed([f"{size / (1 << 20):,.1f} MB  {name}" for name, size in largest]),
         )
     count = len(sizes) + more
     if count > MAX_COUNT:
-        message = f"has {count} resources, and MaxCompute takes at most {MAX_COUNT} for a MapReduce job"
+        message = f"has {count} resources, and {service.name} takes at most {MAX_COUNT} for a MapReduce job"
         yield Finding(
             "E431", message, "whether SQL has the same limit is not known; fewer are safe", severity="warning"
         )

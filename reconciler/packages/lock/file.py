@@ -149,8 +149,7 @@ class Lock(Section):
     packages: dict[Label, dict[RuntimeTag, Group]] = Field(default_factory=dict)
 
     def group(self, package: str, runtime: str) -> Group | None:
-        by_runtime: Mapping[str, Group] = self.packages.get(package, {})  # type: ignore[assignment]
-        return by_runtime.get(runtime)
+        return self.packages.get(package, {}).get(runtime)
 
 
 def parse(content: bytes, shown: str = NAME) -> Lock:

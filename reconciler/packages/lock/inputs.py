@@ -25,7 +25,6 @@ from reconciler.manifest.requirements import (
     wanted,
     why_not_a_constraint,
 )
-from reconciler.manifest.service import distributions
 from reconciler.packages import content
 from reconciler.packages.build.sources import tree_digest
 from reconciler.packages.lock.file import Inputs
@@ -95,8 +94,9 @@ def read_request(loaded: Loaded, package: str, runtime: Runtime) -> LockRequest:
         place = loaded.at("packages", package, "requirements_file")
         message = f"the package '{package}' names nothing to ship: '{declared.requirements_file}' requires nothing"
         reader.problems.append(Problem("E201", message, place, "write a requirement into it, or remove the package"))
-    images = {function.image for function in _users(loaded, package, runtime)}
-    provided = distributions(runtime.tag, images.pop()) if len(images) == 1 else {}
+    users = list(_users(loaded, package, runtime))
+    installed = [loaded.manifest.installed(function) for function in users]
+    provided = installed[0] if installed and all(one == installed[0] for one in installed) else {}
     asked = {one.name for one in reader.requirements.values()}
     provided = {name: version for name, version in provided.items() if version and name not in asked}
     place = loaded.at("packages", package)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.core.identity import Key, Mark, fingerprint
 from reconciler.core.state import Desired
+from reconciler.targets.maxcompute.manifest import manifest_of, target_of
 from reconciler.targets.maxcompute.objects import Function, Resource, function_key, resource_key
 
 if TYPE_CHECKING:
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
     from reconciler.base.errors import Position
     from reconciler.core.state import DesiredState
     from reconciler.manifest.load import Loaded
-    from reconciler.manifest.model import Target
     from reconciler.packages.artifacts import Artifacts, Shipment
     from reconciler.packages.content import Content
+    from reconciler.targets.maxcompute.manifest import Target
 
 
 def state(loaded: Loaded, artifacts: Artifacts) -> DesiredState:
@@ -51,7 +52,7 @@ def state(loaded: Loaded, artifacts: Artifacts) -> DesiredState:
 
 def _resources(loaded: Loaded, artifacts: Artifacts) -> Iterator[Desired]:
     stack = loaded.manifest.stack
-    for name, declared in loaded.manifest.resources.items():
+    for name, declared in manifest_of(loaded).resources.items():
         origin, kind = loaded.at("resources", name), loaded.types[name]
         if declared.file is not None:
             content = artifacts.resource(name, declared.file)
@@ -59,7 +60,7 @@ def _resources(loaded: Loaded, artifacts: Artifacts) -> Iterator[Desired]:
             yield _file(stack, name, kind, content, origin, declared.comment)
         else:
             assert declared.table is not None
-            source = _table(declared.table, declared.partition, loaded.target)
+            source = _table(declared.table, declared.partition, target_of(loaded))
             yield Desired(Resource(name, kind, comment=declared.comment, table=source), origin, Mark(stack))
     for shipment in artifacts.shipments.values():
         for item in shipment.items:

@@ -13,9 +13,9 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from reconciler.base.names import why_not_a_function_name, why_not_a_resource_name
-from reconciler.manifest.check import resource_type
 from reconciler.manifest.editing import Entry, Value, literally
-from reconciler.manifest.model import Resource as Declared
+from reconciler.targets.maxcompute.manifest import Resource as Declared
+from reconciler.targets.maxcompute.manifest import resource_type
 from reconciler.targets.maxcompute.objects import WITH_CONTENT, Function, Resource, resource_key
 
 if TYPE_CHECKING:

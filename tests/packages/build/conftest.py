@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.base.errors import InterpreterError
-from reconciler.manifest.runtimes import PLATFORMS, RUNTIMES
 from reconciler.packages.build import BuildOptions, BuildSource, zig
 from reconciler.packages.build.build import Builder
 from reconciler.packages.build.sources import tree_digest
 from reconciler.packages.content import read
 from reconciler.packages.fetch.cache import Cache
 from reconciler.packages.fetch.pip import PipIndex
+from reconciler.targets.maxcompute.runtimes import PLATFORMS, RUNTIMES
 from tests.local.conftest import found as interpreter
 
 if TYPE_CHECKING:

@@ -20,11 +20,11 @@ import pytest
 from reconciler.base.errors import InterpreterError, PackageError
 from reconciler.base.explanations import load_explanations
 from reconciler.base.hints import spell
-from reconciler.manifest.runtimes import PLATFORMS, RUNTIMES
 from reconciler.packages.build import BuildOptions, BuildSource, zig
 from reconciler.packages.inspect import gate
 from reconciler.packages.inspect.contents import inspect
 from reconciler.packages.inspect.elf import version_key
+from reconciler.targets.maxcompute.runtimes import PLATFORMS, RUNTIMES
 from tests.local.conftest import found as interpreter
 from tests.natives import compiled
 from tests.packages.build.conftest import EXTENSION, digest_of, needs_zig

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.base.errors import PackageError
-from reconciler.manifest.runtimes import PLATFORMS, RUNTIMES
 from reconciler.packages.build import BuildOptions, environment
 from reconciler.packages.build.engines import Container, container
 from reconciler.packages.fetch.cache import Cache
 from reconciler.packages.fetch.pip import PipIndex
+from reconciler.targets.maxcompute.runtimes import PLATFORMS, RUNTIMES
 from tests import builders
 from tests.local.conftest import found as interpreter
 from tests.packages.build.conftest import EXTENSION

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from reconciler.base.hints import spell
-from reconciler.manifest.load import load
+from reconciler.manifest.load import load_manifest
 from reconciler.packages.collect import collect
 from reconciler.packages.fetch.cache import Cache
 from reconciler.packages.lock import use
 from reconciler.packages.lock.file import Lock
 from reconciler.packages.lock.make import Upgrade, make_lock
+from reconciler.targets.dialects import DIALECTS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,7 +59,7 @@ class Project:
         )
         path = self.folder / "udfs.yaml"
         path.write_text(f"stack: s\n{more}packages:\n  p: {{{package}{found}}}\nfunctions:\n{functions}")
-        return load(path, env={}, shown="udfs.yaml")
+        return load_manifest(path, DIALECTS, env={}, shown="udfs.yaml")
 
     def make(self, loaded: Loaded, previous: Lock | None = None, upgrade: Upgrade | None = None) -> Lock:
         """Lock it and write the lock."""

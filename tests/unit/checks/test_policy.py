@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from reconciler.checks.policy import is_frozen, of_manifest, of_plan, of_time
-from reconciler.manifest.load import load
+from reconciler.manifest.load import load_manifest
 from reconciler.manifest.policy_file import Frozen
+from reconciler.targets.dialects import DIALECTS
 from tests.unit.core.states import HERE, STACK, live, make, marker, resource, state, there, wanted
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def loaded(folder: Path, policy: str) -> Loaded:
         "stack: risk\npolicy: policy.yaml\npackages: {p: {wheels: [n-1.0-py3-none-any.whl]}}\n"
         "functions: {f: {source: f.py, class: F, packages: [p]}}\n"
     )
-    return load(folder / "udfs.yaml", env={}, shown="udfs.yaml")
+    return load_manifest(folder / "udfs.yaml", DIALECTS, env={}, shown="udfs.yaml")
 
 
 @pytest.mark.parametrize(

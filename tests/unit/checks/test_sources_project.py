@@ -12,12 +12,13 @@ import pytest
 
 from reconciler.checks.python import project
 from reconciler.checks.python.project import problems
-from reconciler.manifest.load import load
+from reconciler.manifest.load import load_manifest
 from reconciler.packages.collect import collect_from
 from reconciler.packages.fetch.cache import Cache
 from reconciler.packages.fetch.pip import PipIndex
 from reconciler.packages.inspect.contents import top_level
 from reconciler.packages.wheels import Supply
+from reconciler.targets.dialects import DIALECTS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +33,7 @@ def tell(folder: Path, manifest: str, **files: str) -> tuple[Problem, ...]:
     for name, text in files.items():
         (folder / name.replace("__", ".")).write_text(text)
     (folder / "udfs.yaml").write_text(manifest)
-    loaded = load(folder / "udfs.yaml", env={}, shown="here/udfs.yaml")
+    loaded = load_manifest(folder / "udfs.yaml", DIALECTS, env={}, shown="here/udfs.yaml")
     cache = Cache(folder / "cache")
     artifacts = collect_from(loaded, Supply(cache, PipIndex({})))
     return problems(loaded, artifacts, cache.root)

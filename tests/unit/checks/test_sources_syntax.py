@@ -14,7 +14,7 @@ from reconciler.checks.python.check import check
 from reconciler.checks.python.parse import VERSIONS
 from reconciler.checks.python.python27 import modern
 from reconciler.checks.python.stdlib import STDLIB
-from reconciler.manifest.runtimes import RUNTIMES
+from reconciler.targets.maxcompute.runtimes import RUNTIMES
 from tests.unit.checks.corpus import CASES, HEAD
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from reconciler.base.names import Reference
 from reconciler.core.drift import Deviation, Drift, restoring
 from reconciler.core.ignore import ignoring
 from reconciler.core.record import Applied, Entry, Holder, Step
-from reconciler.manifest.model import Ignored
+from reconciler.targets.maxcompute.manifest import Ignored
 from reconciler.targets.maxcompute.objects import Function
 from tests.unit.core.states import HERE, NOON, STACK, find, function, live, make, marker, resource, state, there, wanted
 

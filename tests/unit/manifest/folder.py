@@ -6,7 +6,8 @@ from textwrap import dedent
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import InvalidManifest
-from reconciler.manifest.load import load
+from reconciler.manifest.load import load_manifest
+from reconciler.targets.dialects import DIALECTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +36,7 @@ class Folder:
         """Load a manifest of this text."""
         content = text if isinstance(text, bytes) else dedent(text).encode()
         self.manifest.write_bytes(content)
-        return load(self.manifest, target=target, env=env or {}, shown="udfs.yaml")
+        return load_manifest(self.manifest, DIALECTS, target=target, env=env or {}, shown="udfs.yaml")
 
     def problems(
         self, text: str | bytes, *, target: str | None = None, env: Mapping[str, str] | None = None

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.base.names import wheel_archive
-from reconciler.manifest.check import Code, is_pinned, resource_type
-from reconciler.manifest.model import Resource
-from reconciler.manifest.runtimes import RUNTIMES
+from reconciler.manifest.checks.packages import is_pinned
+from reconciler.manifest.dialect import Code
+from reconciler.targets.maxcompute.manifest import Resource, manifest_of, resource_type, target_of
+from reconciler.targets.maxcompute.runtimes import RUNTIMES
 
 if TYPE_CHECKING:
     from tests.unit.manifest.folder import Folder
@@ -251,7 +252,7 @@ def test_an_endpoint_that_cannot_be_used_is_refused_and_not_repeated(folder: Fol
 @pytest.mark.parametrize("endpoint", ["local", "http://127.0.0.1:8080/api", "https://service.cn.maxcompute.test/api"])
 def test_an_endpoint_is_local_or_an_address(folder: Folder, endpoint: str) -> None:
     text = f"{S}targets: {{local: {{project: p, endpoint: '{endpoint}'}}}}\nfunctions: {{}}\n"
-    assert folder.load(text).target.endpoint == endpoint
+    assert target_of(folder.load(text)).endpoint == endpoint
 
 
 def test_the_other_targets_are_judged_as_far_as_they_are_known(folder: Folder) -> None:
@@ -374,7 +375,7 @@ def test_one_file_may_serve_many_functions_and_be_a_resource_as_well(project: Fo
 
 def test_a_table_may_have_a_partition(project: Folder) -> None:
     text = resources("r: {table: p.s.t, partition: \"pt='2026-01-01', region=cn/hour=3\"}, q: {table: t}")
-    assert project.load(text).manifest.resources["q"].table == "t"
+    assert manifest_of(project.load(text)).resources["q"].table == "t"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.base.errors import InvalidManifest
-from reconciler.manifest.load import load
+from reconciler.manifest.load import load_manifest
+from reconciler.targets.dialects import DIALECTS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +28,9 @@ def written(folder: Path, libraries: str) -> Path:
 
 
 def test_a_library_is_a_file_of_the_manifests_folder(tmp_path: Path) -> None:
-    assert load(written(tmp_path, "libgeo.so"), env={}).manifest.packages["geo"].libraries == ["libgeo.so"]
+    assert load_manifest(written(tmp_path, "libgeo.so"), DIALECTS, env={}).manifest.packages["geo"].libraries == [
+        "libgeo.so"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -35,7 +38,7 @@ def test_a_library_is_a_file_of_the_manifests_folder(tmp_path: Path) -> None:
 )
 def test_a_library_that_cannot_be_meant_is_refused_at_its_place(libraries: str, code: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidManifest) as refused:
-        load(written(tmp_path, libraries), env={})
+        load_manifest(written(tmp_path, libraries), DIALECTS, env={})
     [problem] = refused.value.problems
     assert problem.code == code
     assert problem.at is not None
@@ -48,7 +51,7 @@ def test_functions_of_one_class_load_the_same_libraries(tmp_path: Path) -> None:
     text = manifest.read_text().replace("packages: [geo]}}", "packages: [geo]}, g: {source: f.py, class: F}}")
     manifest.write_text(text)
     with pytest.raises(InvalidManifest, match="'f' and 'g' share a class") as refused:
-        load(manifest, env={})
+        load_manifest(manifest, DIALECTS, env={})
     assert [problem.code for problem in refused.value.problems] == ["E371"]
     manifest.write_text(text.replace("class: F", "class: F, wire: false"))
-    assert load(manifest, env={}).manifest.functions.keys() == {"f", "g"}
+    assert load_manifest(manifest, DIALECTS, env={}).manifest.functions.keys() == {"f", "g"}

@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 from reconciler.base.errors import InvalidManifest
 from reconciler.base.explanations import load_explanations
 from reconciler.base.hints import spell
-from reconciler.manifest.load import IMPLICIT_TARGET, load
-from reconciler.manifest.model import Manifest
+from reconciler.manifest.load import load_manifest
 from reconciler.manifest.reader import MAX_PROBLEMS
+from reconciler.targets.dialects import DIALECTS
+from reconciler.targets.maxcompute.manifest import IMPLICIT_TARGET, Manifest, target_of
 from tests.unit.manifest.folder import Folder, brief, underlined
 
 TASTE = """\
@@ -58,7 +59,7 @@ def taste(folder: Folder) -> Folder:
 def test_a_manifest_becomes_values(taste: Folder) -> None:
     loaded = taste.load(TASTE)
     assert loaded.folder == taste.path.resolve()
-    assert (loaded.target_name, loaded.target.project) == ("local", "demo")
+    assert (loaded.target_name, target_of(loaded).project) == ("local", "demo")
     assert loaded.code["my_psi"].class_path == "my_psi.MyPsi"
     assert loaded.file("udfs/my_psi.py") == taste.path.resolve() / "udfs/my_psi.py"
     assert loaded.warnings == ()
@@ -94,7 +95,7 @@ def test_later_stages_make_problems_with_place_line_and_caret(taste: Folder) -> 
 def test_problems_call_the_file_by_its_path_unless_told_otherwise(folder: Folder) -> None:
     folder.manifest.write_text("", encoding="utf-8")
     with pytest.raises(InvalidManifest) as caught:
-        load(folder.manifest, env={})
+        load_manifest(folder.manifest, DIALECTS, env={})
     assert str(caught.value.problems[0].at) == f"{folder.manifest}:1:1"
     assert caught.value.exit_code == 3
 
@@ -125,7 +126,7 @@ def test_the_target_that_is_meant(folder: Folder, text: str, named: str | None, 
 
 
 def test_without_targets_there_is_the_local_one(folder: Folder) -> None:
-    target = folder.load(NONE).target
+    target = target_of(folder.load(NONE))
     assert (target.endpoint, target.project, target.schema_) == ("local", "demo", None)
 
 
@@ -153,7 +154,7 @@ def test_a_target_that_cannot_be_told(folder: Folder, text: str, named: str | No
 
 def refused(path: Path) -> str:
     with pytest.raises(InvalidManifest) as caught:
-        load(path, env={}, shown="udfs.yaml")
+        load_manifest(path, DIALECTS, env={}, shown="udfs.yaml")
     (problem,) = caught.value.problems
     return brief(problem)
 
@@ -183,7 +184,7 @@ def test_a_manifest_behind_a_link_has_its_files_beside_the_link(taste: Folder, t
     taste.load(TASTE)
     taste.manifest.rename(elsewhere)
     taste.manifest.symlink_to(elsewhere)
-    assert load(taste.manifest, env={}).folder == taste.path.resolve()
+    assert load_manifest(taste.manifest, DIALECTS, env={}).folder == taste.path.resolve()
 
 
 def test_the_errors_do_not_need_the_libraries_of_the_manifest() -> None:
@@ -201,7 +202,7 @@ def outcome(content: bytes) -> None:
         path.write_bytes(content)
         started = time.perf_counter()
         try:
-            load(path, env={"NAME": "x"}, shown="udfs.yaml")
+            load_manifest(path, DIALECTS, env={"NAME": "x"}, shown="udfs.yaml")
         except InvalidManifest as error:
             problems = error.problems
         else:

@@ -11,6 +11,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from reconciler.manifest.schema import manifest_schema, schema_text
+from reconciler.targets.maxcompute.manifest import Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,15 +24,15 @@ MINIMAL: dict[str, Any] = {"stack": "s", "functions": {}}
 
 
 def valid(values: object) -> bool:
-    return bool(Draft202012Validator(manifest_schema()).is_valid(values))
+    return bool(Draft202012Validator(manifest_schema(Manifest)).is_valid(values))
 
 
 def test_the_kept_schema_is_the_one_of_the_model() -> None:
-    assert KEPT.read_text(encoding="utf-8") == schema_text(), "run: udfs schema > schemas/udfs.schema.json"
+    assert KEPT.read_text(encoding="utf-8") == schema_text(Manifest), "run: udfs schema > schemas/udfs.schema.json"
 
 
 def test_the_schema_is_a_schema() -> None:
-    Draft202012Validator.check_schema(manifest_schema())
+    Draft202012Validator.check_schema(manifest_schema(Manifest))
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parent.name)
@@ -94,7 +95,7 @@ def test_every_key_says_what_it_is_for() -> None:
             if "description" not in field:
                 yield f"{path}.{name}"
 
-    schema = manifest_schema()
+    schema = manifest_schema(Manifest)
     found = [*bare(schema, "udfs.yaml")]
     for name, part in schema["$defs"].items():
         assert part["description"]
@@ -103,5 +104,5 @@ def test_every_key_says_what_it_is_for() -> None:
 
 
 def test_no_part_takes_unknown_keys() -> None:
-    schema = manifest_schema()
+    schema = manifest_schema(Manifest)
     assert {part["additionalProperties"] for part in (schema, *schema["$defs"].values())} == {False}

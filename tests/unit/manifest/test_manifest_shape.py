@@ -8,6 +8,7 @@ import pytest
 
 from reconciler.manifest.reader import Document
 from reconciler.manifest.typing import _finding
+from reconciler.targets.maxcompute.manifest import Manifest
 from tests.unit.manifest.folder import underlined
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def test_duplicate_keys_do_not_hide_what_else_is_wrong(folder: Folder) -> None:
         (S, "functions: SQL name → function."),
         (
             S + F + "zzz: 1\n",
-            "keys taken here: stack, python, rollout, grace, runtimes, variables, targets, packages, resources, ignore, policy, moved, tables, functions",
+            "keys taken here: stack, functions, target, python, rollout, grace, variables, targets, packages, resources, ignore, policy, moved, runtimes, tables",
         ),
         (S + F + "python: cp39\n", "one of cp27, cp37 or cp311"),
         ("stack: A\n" + F, "a stack's name: lower-case letters, digits and -, beginning with a letter, 40 at most"),
@@ -155,7 +156,7 @@ def test_pydantic_is_never_quoted(folder: Folder) -> None:
 
 
 def test_a_finding_of_a_later_pydantic_has_words_too() -> None:
-    assert _finding("new_kind", ("functions",), {}, Document("udfs.yaml")).message == (
+    assert _finding("new_kind", ("functions",), {}, Document("udfs.yaml"), Manifest).message == (
         "'functions' is not a value that can be used"
     )
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from reconciler.manifest import variables
 from reconciler.manifest.reader import Document, Mapping, read
+from reconciler.targets.maxcompute.manifest import manifest_of, target_of
 from tests.unit.manifest.folder import underlined
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ ENV = {"HOST": "odps.test", "SCHEMA": "dev", "NAME": "risk"}
 
 
 def test_a_target_takes_both_kinds_and_its_own_variables_win(folder: Folder) -> None:
-    target = folder.load(PROD, env=ENV).target
+    target = target_of(folder.load(PROD, env=ENV))
     assert (target.endpoint, target.project, target.schema_) == ("https://odps.test/shanghai/api", "prod_risk", "dev")
     assert target.variables == {"stage": "prod", "name": "risk"}
 
@@ -69,7 +70,7 @@ def test_only_the_chosen_target_needs_its_environment(folder: Folder) -> None:
     text = PROD.replace("targets:\n", "targets:\n      local: {project: demo}\n")
     loaded = folder.load(text)
     assert loaded.target_name == "local"
-    assert loaded.manifest.targets["prod"].schema_ == "${env:SCHEMA}"
+    assert manifest_of(loaded).targets["prod"].schema_ == "${env:SCHEMA}"
 
 
 def test_undefined_variables_are_underlined_where_they_stand(folder: Folder) -> None:

@@ -11,11 +11,11 @@ import pytest
 
 from reconciler.base.errors import PackageError, Problem
 from reconciler.base.hints import spell
-from reconciler.packages import content
 from reconciler.packages.collect import collect_from
 from reconciler.packages.fetch.cache import Cache
 from reconciler.packages.inspect import contents as inspection
 from reconciler.packages.wheels import Supply
+from reconciler.targets.maxcompute.runtimes import SERVICE
 from tests.builders import sha256, unchecked, wheel
 from tests.natives import elf
 
@@ -308,7 +308,7 @@ def test_a_local_version_can_be_a_resource_name_and_an_epoch_cannot(world: World
 def test_what_is_larger_than_a_resource_may_be_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     path = wheel(world.folder, "a")
     (world.folder / "big.csv").write_bytes(b"x" * 200)
-    monkeypatch.setattr(content, "MAX_RESOURCE", 100)
+    monkeypatch.setitem(vars(SERVICE), "max_resource", 100)
     problems = world.problems(packages={"p": _group(path.name)}, resources={"big.csv": {"file": "big.csv"}})
     assert [(problem.code, str(problem.at)) for problem in problems] == [
         ("E405", "packages/p/wheels/0:1:1"),

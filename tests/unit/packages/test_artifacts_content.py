@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.packages import content
+from reconciler.targets.maxcompute.runtimes import SERVICE
 
 
 @given(st.binary(max_size=200), st.sampled_from([1, 1 << 10, (1 << 20) // 100 + 1]))
@@ -25,8 +26,8 @@ def test_for_any_bytes_both_hashes_and_the_size_are_those_of_the_whole_file(bloc
 
 
 def test_the_largest_resource_is_taken_and_one_byte_more_is_not() -> None:
-    assert content.why_too_large(content.MAX_RESOURCE) is None
-    reason = content.why_too_large(content.MAX_RESOURCE + 1)
+    assert content.why_too_large(SERVICE.max_resource, SERVICE) is None
+    reason = content.why_too_large(SERVICE.max_resource + 1, SERVICE)
     assert reason is not None
     assert "at most 2,048 MB" in reason
 

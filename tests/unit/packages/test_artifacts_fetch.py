@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 
 from reconciler.base.errors import PackageError
 from reconciler.base.hints import spell
-from reconciler.manifest.runtimes import RUNTIMES
 from reconciler.packages.collect import collect_from
 from reconciler.packages.fetch.cache import Cache
 from reconciler.packages.fetch.index import Pin, parse_pin
 from reconciler.packages.fetch.pip import PipIndex, failure, readable
 from reconciler.packages.wheels import Supply
+from reconciler.targets.maxcompute.runtimes import RUNTIMES
 from tests.builders import sha256, unchecked, wheel
 
 if TYPE_CHECKING:

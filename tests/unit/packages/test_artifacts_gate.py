@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.manifest.runtimes import BASE, DESKTOP, FAMILIES, LEVELS, PLATFORMS, RUNTIMES, level_name
+from reconciler.manifest.runtimes import DESKTOP, FAMILIES, LEVELS, level_name
 from reconciler.packages.inspect import gate
 from reconciler.packages.inspect.closure import Part, Where, in_order, needs
 from reconciler.packages.inspect.contents import Facts, Native
 from reconciler.packages.inspect.elf import read
+from reconciler.targets.maxcompute.runtimes import BASE, PLATFORMS, RUNTIMES, SERVICE
 from tests.natives import AARCH64, I386, elf
 
 if TYPE_CHECKING:
@@ -325,15 +326,15 @@ def test_what_is_never_loaded_and_musl_which_is_told_already_miss_nothing() -> N
 
 
 def test_more_than_a_job_may_load_is_told_with_what_is_large() -> None:
-    (found,) = gate.too_much({"a": 1 << 30, "b": 2 << 30}, 0)
+    (found,) = gate.too_much({"a": 1 << 30, "b": 2 << 30}, 0, SERVICE)
     assert found.message == "has 3,072.0 MB of resources, and MaxCompute takes at most 2,048 MB for one job"
     assert found.detail == ("2,048.0 MB  b", "1,024.0 MB  a")
-    assert list(gate.too_much({"a": 1 << 30, "b": 1 << 30}, 0)) == []
+    assert list(gate.too_much({"a": 1 << 30, "b": 1 << 30}, 0, SERVICE)) == []
 
 
 def test_more_than_256_resources_are_a_warning_because_sql_may_take_them() -> None:
-    assert list(gate.too_much({str(n): 1 for n in range(200)}, 56)) == []
-    (found,) = gate.too_much({str(n): 1 for n in range(200)}, 57)
+    assert list(gate.too_much({str(n): 1 for n in range(200)}, 56, SERVICE)) == []
+    (found,) = gate.too_much({str(n): 1 for n in range(200)}, 57, SERVICE)
     assert (found.code, found.severity) == ("E431", "warning")
 
 

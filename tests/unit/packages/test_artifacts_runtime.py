@@ -10,18 +10,9 @@ from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 from packaging.tags import Tag
 
-from reconciler.manifest.model import Manifest
-from reconciler.manifest.runtimes import (
-    PLATFORMS,
-    RUNTIMES,
-    flags,
-    is_native,
-    runtime_of,
-    runtimes_of,
-    supported_tags,
-    tags_of,
-    why_not,
-)
+from reconciler.manifest.runtimes import supported_tags, tags_of, why_not
+from reconciler.targets.maxcompute.manifest import Manifest
+from reconciler.targets.maxcompute.runtimes import PLATFORMS, RUNTIMES, flags, is_native
 
 FITTING = [
     ("numpy-1.16.6-cp27-cp27m-manylinux1_x86_64.whl", "cp27"),
@@ -195,14 +186,14 @@ def test_the_manifest_sets_the_platform_and_the_full_version_of_a_runtime() -> N
     given = {"cp37": {"platform": "rhel5"}, "cp311": {"python": "3.11.4"}}
     functions = {"f": {"class": "m.F"}, "g": {"class": "m.G", "python": "cp311"}}
     manifest = Manifest.model_validate({"stack": "s", "runtimes": given, "functions": functions})
-    f, g = (runtime_of(manifest, manifest.functions[name]) for name in "fg")
+    f, g = (manifest.runtime(manifest.functions[name]) for name in "fg")
     assert (f.label, f.full_version, f.glibc, f.machine) == ("cp37 on rhel5", "3.7.3", (2, 5), "x86_64")
     assert (g.label, g.full_version, g.glibc, g.machine) == ("cp311", "3.11.4", (2, 17), "x86_64")
-    assert runtimes_of(manifest) == {"cp27": RUNTIMES["cp27"], "cp37": f, "cp311": g}
+    assert manifest.usable_runtimes == {"cp27": RUNTIMES["cp27"], "cp37": f, "cp311": g}
 
 
 def test_a_manifest_that_says_nothing_has_the_runtimes_that_are_assumed() -> None:
-    assert runtimes_of(Manifest.model_validate({"stack": "s", "functions": {}})) == RUNTIMES
+    assert Manifest.model_validate({"stack": "s", "functions": {}}).usable_runtimes == RUNTIMES
 
 
 def test_the_full_version_is_what_requires_python_is_judged_by() -> None:

@@ -6,11 +6,11 @@ import os
 from typing import TYPE_CHECKING
 
 from reconciler.cli import run
-from reconciler.manifest.runtimes import RUNTIMES
 from reconciler.packages import content
 from reconciler.packages.dependencies import look
 from reconciler.packages.inspect.closure import Part
 from reconciler.packages.inspect.contents import Facts
+from reconciler.targets.maxcompute.runtimes import RUNTIMES
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 from reconciler.base.errors import PackageError
 from reconciler.base.hints import spell
 from reconciler.base.processes import Tools
-from reconciler.manifest.runtimes import RUNTIMES
 from reconciler.packages.build.compiler import translated
 from reconciler.packages.build.failures import failure, telling
 from reconciler.packages.build.log import Log, run_logged
 from reconciler.packages.build.sources import tree_digest
 from reconciler.packages.build.wheels import normalized
 from reconciler.packages.inspect.contents import inspect
+from reconciler.targets.maxcompute.runtimes import RUNTIMES
 from tests import builders
 from tests.natives import elf
 

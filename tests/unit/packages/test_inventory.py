@@ -11,7 +11,6 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from reconciler.base.names import Reference
-from reconciler.manifest.runtimes import RUNTIMES
 from reconciler.packages.artifacts import Archive, Item, Library, Shipment, Wheel
 from reconciler.packages.content import read
 from reconciler.packages.inspect.contents import Facts
@@ -19,6 +18,7 @@ from reconciler.packages.inspect.metadata import licences
 from reconciler.packages.inventory import take_inventory
 from reconciler.packages.lock.file import Lock
 from reconciler.render.sbom import sbom
+from reconciler.targets.maxcompute.runtimes import RUNTIMES
 from tests.builders import sha256, wheel
 
 if TYPE_CHECKING:

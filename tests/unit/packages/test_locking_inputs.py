@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reconciler.base.errors import InvalidManifest
-from reconciler.manifest.runtimes import runtimes_of
 from reconciler.packages.lock.inputs import LockRequest, read_request
 from tests.unit.manifest.folder import Folder
 
@@ -42,7 +41,7 @@ class Wishes:
 
     def read(self, package: str) -> LockRequest:
         loaded = self.folder.load(MANIFEST.format(package))
-        return read_request(loaded, "p", runtimes_of(loaded.manifest)["cp37"])
+        return read_request(loaded, "p", loaded.runtimes["cp37"])
 
     def refused(self, package: str) -> list[str]:
         """Return the problems as ``file:line:column: code message``."""
@@ -210,9 +209,9 @@ def test_what_the_image_has_is_left_out_at_the_version_that_it_has(wishes: Wishe
     """Unless a function without the image uses the package too, or the package asks for it by name."""
     text = MANIFEST.format("requirements: [scikit-learn, pandas]").replace("[p]}", "[p], image: scipy}")
     loaded = wishes.folder.load(text)
-    asked = read_request(loaded, "p", runtimes_of(loaded.manifest)["cp37"])
+    asked = read_request(loaded, "p", loaded.runtimes["cp37"])
     assert asked.inputs.without == ["cloudpickle", "numpy", "requests", "scipy", "setuptools"]
     assert {"numpy==1.21.6", "scipy==1.7.3"} < set(asked.inputs.constraints)
     assert not any(one.startswith("pandas") for one in asked.inputs.constraints)
     both = wishes.folder.load(text + "  g: {source: f.py, class: F, packages: [p]}\n")
-    assert read_request(both, "p", runtimes_of(both.manifest)["cp37"]).inputs.without == []
+    assert read_request(both, "p", both.runtimes["cp37"]).inputs.without == []

@@ -192,7 +192,7 @@ BROKEN = {
     "a negative size": (TEXT.replace("38126432", "-1").encode(), "here/udfs.lock:17:17: "),
     "a key twice": (TEXT.replace("          size", "          tag: x\n          size").encode(), "here/udfs.lock:17:11: "),
     "an unknown key": (TEXT.replace("size", "url").encode(), "here/udfs.lock:17:"),
-    "an unknown runtime": (TEXT.replace("cp37:", "cp38:").encode(), "here/udfs.lock:5:"),
+    "an unknown runtime": (TEXT.replace("cp37:", "jython:").encode(), "here/udfs.lock:5:"),
     "a package that is none": (TEXT.replace("ml:", "'m l':").encode(), "here/udfs.lock:4:"),
     "a list for packages": (b"format: udfs.lock/1\npackages: [a]\n", "here/udfs.lock:2:"),
     "an anchor": (TEXT.replace("scipy-1", "&a scipy-1").encode(), "here/udfs.lock:14:"),

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from reconciler.base.names import Reference, unversioned, versioned
 from reconciler.core.identity import fingerprint
 from reconciler.core.state import version_of
-from reconciler.manifest.load import load
+from reconciler.manifest.load import load_manifest
 from reconciler.packages.artifacts import Archive, Artifacts, Library
 from reconciler.packages.content import Content, read
 from reconciler.packages.inspect.contents import Facts
 from reconciler.packages.shipment import ship
+from reconciler.targets.dialects import DIALECTS
 from reconciler.targets.maxcompute import desired
 from reconciler.targets.maxcompute.objects import Function, Resource, function_key, resource_key
 
@@ -32,7 +33,7 @@ def state_of(folder: Path, text: str) -> DesiredState:
     for name in ("f.py", "g.py", "a.csv", "lib.jar", "n-1-py3-none-any.whl", "libgeo.so.26"):
         (folder / name).write_text(f"# {name}\n")
     (folder / "udfs.yaml").write_text(text)
-    loaded = load(folder / "udfs.yaml", env={}, shown="udfs.yaml")
+    loaded = load_manifest(folder / "udfs.yaml", DIALECTS, env={}, shown="udfs.yaml")
     named = [function.source for function in loaded.manifest.functions.values() if function.source]
     named += [resource.file for resource in loaded.manifest.resources.values() if resource.file]
     files = {name: read(folder / name) for name in named}

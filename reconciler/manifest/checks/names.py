@@ -1,0 +1,76 @@
+"""Names in a manifest: each is one that its kind may have, stands once, and is declared where it is used."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from typing import TYPE_CHECKING, Any
+
+from reconciler.base.wording import did_you_mean, quoted
+from reconciler.manifest.dialect import Flaw
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from reconciler.manifest.dialect import Draft, Keys
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_MAX_GUESSES = 100
+
+
+def is_identifier(text: str) -> bool:
+    """Say whether `text` can be a module or a class in every Python."""
+    return _IDENTIFIER.match(text) is not None and not keyword.iskeyword(text)
+
+
+def check_names(
+    draft: Draft[Any], section: str, names: Iterable[str], why_not: Callable[[str], str | None]
+) -> Iterator[Flaw]:
+    """Yield the names that cannot be, and those that differ from another one only in case."""
+    first: dict[str, str] = {}
+    for name in names:
+        if (reason := why_not(name)) is not None:
+            yield Flaw("E302", f"{quoted(name)} cannot be the name of a {section[:-1]}", (section, name), reason, True)
+        twin = first.setdefault(name.lower(), name)
+        if twin != name:
+            where = draft.where(section, twin, at_key=True)
+            message = f"the {section} {quoted(twin)} and {quoted(name)} differ only in case"
+            hint = f"{quoted(twin)} is at {where}; to {draft.dialect.service.name} they are one"
+            yield Flaw("E303", message, (section, name), hint, True)
+
+
+def check_repeated(texts: Iterable[str], *keys: str | int) -> Iterator[Flaw]:
+    """Yield the items of the list at `keys` that stand there before."""
+    seen = set[str]()
+    for index, text in enumerate(texts):
+        if text in seen:
+            yield Flaw("E313", f"{quoted(text)} is listed twice", (*keys, index), "keep one")
+        seen.add(text)
+
+
+def undeclared(draft: Draft[Any], name: str, keys: Keys, declared: Iterable[str], otherwise: str = "") -> Flaw:
+    """Return the flaw that a name is not declared under the key `keys` end with, its last item aside."""
+    section = str(keys[-2])
+    # A guess compares with every name there is, so a manifest full of mistakes gets only so many.
+    guess = did_you_mean(name, declared) if len(draft.document.problems) < _MAX_GUESSES else None
+    message = f"the {section[:-1]} {quoted(name)} is not declared under `{section}:`"
+    return Flaw("E301", message, keys, guess or otherwise or f"declare it under `{section}:`")
+
+
+def check_moved(draft: Draft[Any]) -> Iterator[Flaw]:
+    """Yield new names that are not declared, and old ones that still are."""
+    sections = draft.dialect.objects
+    declared = {name.lower() for section in sections for name in getattr(draft.manifest, section)}
+    seen = set[str]()
+    for number, move in enumerate(draft.manifest.moved):
+        if move.to.lower() not in declared:
+            keys = " or ".join(f"`{section}:`" for section in sections)
+            hint = did_you_mean(move.to, declared) or f"it takes a name under {keys}"
+            message = f"there is no {quoted(move.to)} that anything could be called now"
+            yield Flaw("E530", message, ("moved", number, "to"), hint)
+        old = move.from_.lower()
+        if old in declared or old in seen:
+            why = "is still in the manifest" if old in declared else "has another new name already"
+            hint = "the old name is one that the manifest no longer has"
+            yield Flaw("E530", f"{quoted(move.from_)} {why}", ("moved", number, "from"), hint)
+        seen.add(old)

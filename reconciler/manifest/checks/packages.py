@@ -1,0 +1,166 @@
+"""Packages of a manifest: each ships something, and what it lists can be read and uploaded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from reconciler.base.names import SINGLE, bundle_archive, versioned
+from reconciler.base.wording import quoted
+from reconciler.manifest.checks.files import check_file, check_files, check_patterns
+from reconciler.manifest.checks.names import check_repeated
+from reconciler.manifest.dialect import Flaw
+from reconciler.manifest.model import PinnedWheel
+from reconciler.manifest.paths import Refusal
+from reconciler.manifest.requirements import Refused, Wanted, wanted, why_not_a_constraint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reconciler.manifest.dialect import Draft, Keys
+    from reconciler.manifest.model import Build, Package
+
+_FOR_THE_LOCK = {
+    *("constraints", "constraints_file", "prefer_binary", "pre_release", "no_deps", "without", "extra_index"),
+    *("find_links", "build"),
+}
+"""Keys of a package that say how requirements are resolved."""
+
+_Kind = Literal["requirement", "constraint", "build requirement", "name"]
+
+
+def check_packages(draft: Draft[Any]) -> Iterator[Flaw]:
+    """Yield what is wrong with packages, and a warning for each that nothing uses."""
+    used = {name for function in draft.manifest.functions.values() for name in function.packages}
+    for name, package in draft.manifest.packages.items():
+        here = ("packages", name)
+        yield from _wheels(draft, package, here)
+        yield from _sources(draft, package, here)
+        yield from _build(draft, package.build, (*here, "build"))
+        yield from _exclusive(package, here)
+        yield from check_files(draft, package.libraries, *here, "libraries")
+        yield from check_patterns(package.exclude, *here, "exclude")
+        if package.bundle:
+            yield from _bundle(draft, package.bundle, here)
+        if name not in used:
+            hint = "name it under a function's `packages:`"
+            yield Flaw("E312", f"no function uses the package {quoted(name)}", here, hint, is_warning=True)
+
+
+def _wheels(draft: Draft[Any], package: Package, here: Keys) -> Iterator[Flaw]:
+    written = [wheel.requirement if isinstance(wheel, PinnedWheel) else wheel for wheel in package.wheels]
+    yield from check_repeated(written, *here, "wheels")
+    for index, wheel in enumerate(package.wheels):
+        keys = (*here, "wheels", index)
+        if not isinstance(wheel, PinnedWheel):
+            yield from _wheel_file(draft, wheel, keys, is_alone=package.bundle is None)
+        elif not is_pinned(wheel.requirement):
+            message = f"{quoted(wheel.requirement)} does not name one version"
+            yield Flaw("E404", message, (*keys, "requirement"), "name==version, such as numpy==1.19.2")
+
+
+def _wheel_file(draft: Draft[Any], path: str, keys: Keys, *, is_alone: bool) -> Iterator[Flaw]:
+    if not path.endswith(".whl"):
+        hint = "a wheel's name ends in .whl; other files go under `resources:`"
+        yield Flaw("E406", f"{quoted(path)} is not a wheel", keys, hint)
+        return
+    file = draft.find_file(path)
+    if isinstance(file, Refusal):
+        yield Flaw(file.code, file.message, keys, file.hint)
+        file = path
+    if is_alone:
+        name = draft.dialect.service.wheel_archive(path)
+        if (why_not := draft.dialect.service.why_not_a_resource_name(name)) is not None:
+            yield Flaw("E302", f"the wheel cannot be uploaded as {quoted(name)}", keys, why_not)
+        yield from draft.claim(name, (file, "archive"), *keys)
+
+
+def _sources(draft: Draft[Any], package: Package, here: Keys) -> Iterator[Flaw]:
+    """Yield what is wrong with the requirements, and with the files and indexes that they come from."""
+    yield from _requirements(draft, package.requirements, "requirement", *here, "requirements")
+    yield from _requirements(draft, package.constraints, "constraint", *here, "constraints")
+    yield from _requirements(draft, package.without, "name", *here, "without")
+    for key, path in (
+        ("requirements_file", package.requirements_file),
+        ("constraints_file", package.constraints_file),
+    ):
+        if path is not None:
+            yield from check_file(draft, path, *here, key)
+    yield from check_files(draft, package.find_links, *here, "find_links", kind="folder")
+    yield from check_repeated(package.extra_index, *here, "extra_index")
+
+
+def _build(draft: Draft[Any], build: Build, here: Keys) -> Iterator[Flaw]:
+    yield from check_files(draft, build.headers, *here, "headers", kind="folder")
+    yield from _requirements(draft, build.requires, "build requirement", *here, "requires")
+    yield from check_files(draft, build.libraries, *here, "libraries")
+
+
+def _exclusive(package: Package, here: Keys) -> Iterator[Flaw]:
+    """Yield keys that must be there and are not, or must not be there together."""
+    if not (package.is_locked or package.wheels or package.libraries):
+        hint = "`requirements:`, `requirements_file:`, `wheels:` or `libraries:`"
+        yield Flaw("E201", f"the package {quoted(str(here[1]))} names nothing to ship", here, hint)
+    if package.build.libraries and package.libraries:
+        message, hint = "'build.libraries' and 'libraries' exclude each other", "put them into the wheel, or beside it"
+        yield Flaw("E204", message, (*here, "build", "libraries"), hint, True)
+    if not package.is_locked:
+        for key in sorted(_FOR_THE_LOCK & package.model_fields_set):
+            message = f"{quoted(key)} goes with `requirements:` or `requirements_file:` only"
+            yield Flaw("E204", message, (*here, key), at_key=True)
+
+
+def _requirements(draft: Draft[Any], texts: list[str], kind: _Kind, *keys: str | int) -> Iterator[Flaw]:
+    seen: set[str] = set()
+    for index, text in enumerate(texts):
+        requirement = _requirement(text, kind)
+        if isinstance(requirement, Refused):
+            yield Flaw(requirement.code, requirement.message, (*keys, index), requirement.hint)
+            continue
+        if requirement.text in seen:
+            yield Flaw("E313", f"{quoted(text)} is listed twice", (*keys, index), "keep one")
+        elif requirement.path is not None:
+            path = draft.folder.find(requirement.path, "either")
+            if isinstance(path, Refusal):
+                yield Flaw(path.code, path.message, (*keys, index), path.hint)
+        seen.add(requirement.text)
+
+
+def _requirement(text: str, kind: _Kind) -> Wanted | Refused:
+    """Read a requirement, and refuse what is one but not of this kind."""
+    read = wanted(text)
+    if kind == "name" and (isinstance(read, Refused) or read.text != read.name):
+        return Refused("E470", f"{quoted(text)} is not the name of a distribution", "the name alone: numpy")
+    if isinstance(read, Refused):
+        return read
+    if kind == "constraint":
+        return why_not_a_constraint(read) or read
+    if kind == "build requirement" and read.path is not None:
+        return Refused("E470", f"{quoted(text)} is a path", "a build is given distributions: 'setuptools<60'")
+    return read
+
+
+def _bundle(draft: Draft[Any], bundle: str, here: Keys) -> Iterator[Flaw]:
+    manifest, package = draft.manifest, str(here[1])
+    functions = [function for function in manifest.functions.values() if package in function.packages]
+    for runtime in dict.fromkeys(function.python or manifest.python for function in functions):
+        name = bundle_archive(package, bundle, runtime, manifest.python)
+        is_versioned = bundle == SINGLE and manifest.rollout == "versioned"
+        why_not = draft.dialect.service.why_not_a_resource_name(versioned(name, "0" * 64) if is_versioned else name)
+        if why_not is not None:
+            yield Flaw("E302", f"the package cannot be uploaded as {quoted(name)}", here, why_not, True)
+        if not is_versioned:
+            yield from draft.claim(name, ("bundle", package, name), *here)
+
+
+def is_pinned(requirement: str) -> bool:
+    """Say whether a requirement is ``name==version`` and nothing else."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        parsed = Requirement(requirement)
+    except (InvalidRequirement, RecursionError):
+        return False
+    specifiers = list(parsed.specifier)
+    if parsed.url or parsed.marker or parsed.extras or len(specifiers) != 1:
+        return False
+    return specifiers[0].operator == "==" and not specifiers[0].version.endswith(".*")

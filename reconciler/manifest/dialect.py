@@ -1,0 +1,143 @@
+"""
+Dialects of ``udfs.yaml``: what a kind of target adds to the manifest.
+
+``target: {kind: …}`` chooses one. Its model extends the common one, its checks run with the common ones, and both come in
+from above as values: nothing here knows a service.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeAlias, TypeVar
+
+from reconciler.base.wording import did_you_mean, quoted
+from reconciler.manifest.model import Manifest
+from reconciler.manifest.paths import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from reconciler.base.hints import Hint
+    from reconciler.manifest.model import Target
+    from reconciler.manifest.paths import Folder, Kind
+    from reconciler.manifest.reader import Document
+    from reconciler.manifest.runtimes import Runtime, Service
+
+M_co = TypeVar("M_co", bound=Manifest, covariant=True)
+Keys: TypeAlias = tuple[str | int, ...]
+"""Where something stands in a manifest: ``("functions", "my_psi", "class")``."""
+
+
+class Flaw(NamedTuple):
+    """One thing that is wrong with a manifest."""
+
+    code: str
+    message: str
+    keys: Keys
+    hint: Hint | None = None
+    at_key: bool = False
+    """Whether the key is meant, and not its value."""
+
+    is_warning: bool = False
+
+
+@dataclass(frozen=True)
+class Code:
+    """Where a function's class comes from."""
+
+    class_path: str
+    """As the service takes it: ``module.Class``."""
+
+    entry: str | None
+    """The name of the Python resource that holds the class; None if a jar does."""
+
+    runtime: Runtime
+    carrier: str
+    """The name of the resource whose mark speaks for the function: `entry`, or the first one that the stack manages."""
+
+    versioned: bool = False
+    """Whether `entry`, which then is the carrier too, is uploaded under a name with its content's digest."""
+
+
+@dataclass(frozen=True)
+class Dialect(Generic[M_co]):
+    """What one kind of target adds to the manifest."""
+
+    kind: str
+
+    model: type[M_co]
+    implicit_target: Target
+    """Where a manifest without ``targets:`` is applied."""
+
+    objects: tuple[str, ...]
+    """The keys whose entries are objects of the service: ``functions``, ``resources``."""
+
+    checks: tuple[Callable[[Draft[Any]], Iterator[Flaw]], ...]
+    """In their order; of two entries that clash, the later one is accused."""
+
+    @property
+    def service(self) -> Service:
+        return self.model.service
+
+
+@dataclass(frozen=True)
+class Draft(Generic[M_co]):
+    """A manifest under check, and what the checks learn on the way so that no later stage works it out again."""
+
+    dialect: Dialect[M_co]
+    document: Document
+    manifest: M_co
+    target_name: str
+    folder: Folder
+    code: dict[str, Code] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    """Every path of the manifest that is a file, as it is written → absolute, symbolic links resolved."""
+
+    uploads: dict[str, tuple[object, Keys]] = field(default_factory=dict)
+    """Folded name → what is uploaded under it, and where the manifest says so."""
+
+    def find_file(self, text: str, kind: Kind = "file") -> str | Refusal:
+        """Return the file that `text` names, or why it cannot be used; a folder, where one may be, ends in a slash."""
+        known = self.files.get(text)
+        if known is not None:
+            return known
+        path = self.folder.find(text, kind)
+        if not isinstance(path, Refusal) and not path.endswith("/"):
+            self.files[text] = path
+        return path
+
+    def claim(self, name: str, content: object, *keys: str | int) -> Iterator[Flaw]:
+        """Yield a flaw if something else is uploaded under the same name."""
+        first, where = self.uploads.setdefault(name.lower(), (content, keys))
+        # Two resources that are twins in case are noted as such already.
+        if first != content and not (where[0] == keys[0] == "resources"):
+            hint = f"the other is at {self.where(*where)}; rename one of the files"
+            yield Flaw("E309", f"two different files would be uploaded as {quoted(name)}", keys, hint)
+
+    def where(self, *keys: str | int, at_key: bool = False) -> str:
+        """Return a place for a sentence: ``line 3, column 7``."""
+        find = self.document.find_key if at_key else self.document.find
+        position = self.document.position(find(*keys)[0])
+        return f"line {position.line}, column {position.column}"
+
+
+def run_checks(draft: Draft[Any], checks: tuple[Callable[[Draft[Any]], Iterator[Flaw]], ...]) -> None:
+    """Note in the draft's document everything that the checks find, errors and warnings."""
+    document = draft.document
+    for check in checks:
+        for flaw in check(draft):
+            place = (document.find_key if flaw.at_key else document.find)(*flaw.keys)
+            (document.warn if flaw.is_warning else document.note)(flaw.code, flaw.message, place, hint=flaw.hint)
+
+
+def choose_dialect(document: Document, dialects: Mapping[str, Dialect[Any]]) -> Dialect[Any] | None:
+    """Return the dialect that a manifest names, the first one if it names none; or None, after noting that there is none."""
+    first = next(iter(dialects.values()))
+    kind = document.value("target", "kind")
+    if not isinstance(kind, str):
+        return first  # no kind, or a list or mapping, which the model refuses
+    if kind not in dialects:
+        guess = did_you_mean(kind, dialects)
+        message = f"there is no kind of target {quoted(kind)}" + (f", {guess}" if guess else "")
+        document.note("E203", message, document.find("target", "kind"), hint=f"kinds: {', '.join(dialects)}")
+    return dialects.get(kind)

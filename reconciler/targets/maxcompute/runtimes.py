@@ -1,0 +1,83 @@
+"""
+MaxCompute's Pythons: what each loads, and the settings that SQL needs to call a function of it.
+
+Sources. "UDF pages": the vendor's "Python 2 UDFs" and "Python 3 UDFs". "Pack table": the list of ABI and platform tags in
+PyODPS, docs/source/pyodps-pack.rst. "Images": "Built-in images" and "Custom images". "manylinux policy": the data file of
+auditwheel (manylinux-policy.json, 6.8.2). What nobody publishes is marked as a guess. What is installed beside the standard
+library, the images, the flags' names and the limits are in `service`.
+"""
+
+from __future__ import annotations
+
+from reconciler.base.names import wheel_archive, why_not_a_resource_name
+from reconciler.manifest.runtimes import Platform, Runtime, Service, tags_of
+from reconciler.targets.maxcompute.service import FLAGS, LIMITS
+
+SERVICE = Service("MaxCompute", LIMITS["resource"], LIMITS["job"], wheel_archive, why_not_a_resource_name)
+
+BASE = frozenset((
+    *("libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1", "libutil.so.1", "libresolv.so.2"),
+    *("libnsl.so.1", "libanl.so.1", "libcrypt.so.1", "linux-vdso.so.1"),
+    *("libgcc_s.so.1", "libstdc++.so.6", "libz.so.1"),
+))  # fmt: skip
+"""
+Libraries that every worker has: glibc's own and those of GCC's runtime, which manylinux2014 promises [manylinux policy],
+libcrypt, which is part of glibc on CentOS 7 (manylinux leaves it out because newer systems dropped it), and zlib, without
+which that system's own package manager would not start. That a worker has them is inferred from CentOS 7; nobody
+publishes a list.
+"""
+
+PLATFORMS = {
+    platform.name: platform
+    for platform in (
+        # manylinux1 and no more.
+        Platform("rhel5", "x86_64", (2, 5), frozenset({"cp27", "cp37"}), BASE),
+        # The table ends at manylinux2014, and "Custom images" calls the workers comparable to CentOS 7: both are 2.17.
+        Platform("rhel7", "x86_64", (2, 17), frozenset({"cp27", "cp37"}), BASE, is_assumed=True),
+        # "RHEL 7", ARM64, manylinux2014_aarch64.
+        Platform("aarch64", "aarch64", (2, 17), frozenset({"cp37"}), BASE),
+    )
+}
+"""By name [pack table]. Which one a project has is not to be asked of the service, so the manifest may say it."""
+
+RHEL7 = PLATFORMS["rhel7"]
+
+
+RUNTIMES = {
+    runtime.tag: runtime
+    for runtime in (
+        # Narrow Unicode, cp27m [pack table]. "Python 2.7" [UDF pages]; the patch level is a guess, from a user's report
+        # of a DataWorks node.
+        Runtime("cp27", (2, 7), "2.7.10", "cp27m", RHEL7, SERVICE),
+        # "CPython 3.7.3" [UDF pages]; cp37m [pack table].
+        Runtime("cp37", (3, 7), "3.7.3", "cp37m", RHEL7, SERVICE),
+        # Named in "Images" and in PyODPS (utils.get_supported_python_tag); no table of tags. The platform is the one
+        # that pyodps-pack builds for; the patch level is a guess, the lowest, so that nothing too new is taken.
+        Runtime("cp311", (3, 11), "3.11.0", "cp311", RHEL7, SERVICE),
+    )
+}
+"""By tag: what is assumed where a manifest says nothing."""
+
+
+def is_native(resource: str) -> bool:
+    """Say whether a live archive's name is that of a wheel with compiled code: all that a listing tells of it."""
+    try:
+        return any(tag.platform != "any" for tag in tags_of(resource.removesuffix(".zip") + ".whl"))
+    except ValueError:
+        return False
+
+
+def flags(runtime: Runtime, *, native: bool, image: str | None = None) -> tuple[tuple[str, str], ...]:
+    """
+    Return the SET lines that SQL needs before it calls a function of this runtime.
+
+    ``odps.sql.python.version`` holds for one session only; the function itself does not keep it, and without it a
+    project runs Python 2 [UDF pages]. Compiled code needs a container, ``odps.isolation.session.enable`` [pyodps-pack.rst,
+    "Use third-party packages"], and a Python that is not PyPy, ``odps.pypy.enabled`` [same page]. An image is asked for by
+    ``odps.session.image``, one a session ["Built-in images"].
+    """
+    return (
+        (FLAGS["python"], runtime.tag),
+        *(((FLAGS["image"], image),) if image else ()),
+        *(((FLAGS["isolation"], "true"), (FLAGS["pypy"], "false")) if native else ()),
+    )
