@@ -68,7 +68,7 @@ MOST_COMPLEX = 15
 
 PLAN = """
 import os, sys
-from reconciler.cli import run
+from reconciler.cli.entry import run
 os.chdir(sys.argv[1])
 run(["apply", "--yes"] if sys.argv[2] == "apply" else ["plan"])
 if sys.argv[2] == "plan":

@@ -141,8 +141,8 @@ def test_every_error_code_is_explained_and_every_explanation_is_used() -> None:
 @pytest.mark.parametrize(
     "use",
     [
-        "from reconciler.cli import run; run(['--version'])",
-        "from reconciler.cli import run; run(['--help'])",
+        "from reconciler.cli.entry import run; run(['--version']); assert 'click' not in sys.modules",
+        "from reconciler.cli.entry import run; run(['--help']); assert 'click' not in sys.modules",
         "import reconciler.pytest_plugin; assert 'click' not in sys.modules",
     ],
 )

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.base.errors import EXIT_CODES
-from reconciler.cli import COMMANDS, EPILOG, run
+from reconciler.cli.entry import run
+from reconciler.cli.overview import COMMANDS
+from reconciler.cli.overview import EXIT_CODES as EPILOG
 from tests.invariants.scenarios import SCENARIOS
 from tests.invariants.troubles import TROUBLES
 

@@ -159,7 +159,7 @@ def completion(shell: str) -> int:
     """Print a completion script: `udfs completion bash >> ~/.bashrc`, or for zsh or fish."""
     from click.shell_completion import get_completion_class
 
-    from reconciler.cli import group
+    from reconciler.cli.group import group
 
     kind = get_completion_class(shell)
     assert kind is not None

@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from reconciler.cli import run as udfs
+from reconciler.cli.entry import run as udfs
 from tests import builders, natives
 from tests.canary import SECRET
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.cli import run
+from reconciler.cli.entry import run
 from reconciler.local.runner import InterpreterNotFound, locate
 from reconciler.manifest.load import load_manifest
 from reconciler.targets.dialects import DIALECTS

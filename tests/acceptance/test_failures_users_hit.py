@@ -29,7 +29,7 @@ import pytest
 from odps import ODPS, errors
 from odps.models import resourcefile
 
-from reconciler.cli import run
+from reconciler.cli.entry import run
 from reconciler.local import Server, Settings
 from reconciler.local.runner import InterpreterNotFound, locate
 from tests import builders, natives

@@ -28,7 +28,7 @@ FASTER, MEMORY, REQUESTS = 6, 200, 12
 
 OURS = """
 import os, resource, sys
-from reconciler.cli import run
+from reconciler.cli.entry import run
 os.chdir(sys.argv[1])
 code = run(["apply", "--yes"])
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, file=open(sys.argv[2], "w"))

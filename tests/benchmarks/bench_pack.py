@@ -37,7 +37,7 @@ WATCH = """
 import sys
 opened = set()
 sys.addaudithook(lambda event, given: opened.add(str(given[0])) if event == "open" else None)
-from reconciler.cli import run
+from reconciler.cli.entry import run
 run(["build"])
 print(sum(name.endswith((".whl", ".zip")) and not name.startswith(sys.base_prefix) for name in opened), file=sys.stderr)
 """

@@ -48,12 +48,13 @@ print(time.perf_counter() - begun)
 OURS = """
 import os, sys, time
 from pathlib import Path
-from reconciler.cli import collect_rarely
+from reconciler.cli.entry import collect_rarely
 from reconciler.packages.fetch.cache import Cache
 from reconciler.workflow import planning, preparation
 from reconciler.manifest.load import load_manifest
 from reconciler.targets.dialects import DIALECTS
-from reconciler.targets.maxcompute.client import Client, Credentials
+from reconciler.targets.maxcompute.client import Client
+from reconciler.targets.maxcompute.signing import Credentials
 from reconciler.targets.maxcompute.target import MaxCompute
 
 collect_rarely()  # as the command does

@@ -35,7 +35,8 @@ from reconciler.core.state import Desired
 from reconciler.core.state import Marker
 from reconciler.core.state import Resource
 from reconciler.state import Mark
-from reconciler.targets.maxcompute.client import Client, Credentials
+from reconciler.targets.maxcompute.client import Client
+from reconciler.targets.maxcompute.signing import Credentials
 from reconciler.targets.maxcompute.target import MaxCompute
 
 url, file, name = sys.argv[1], Path(sys.argv[2]), sys.argv[3]

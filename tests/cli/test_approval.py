@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli import run
+from reconciler.cli.entry import run
 
 SOURCE = """from odps.udf import annotate
 @annotate("->bigint")

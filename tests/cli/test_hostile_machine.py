@@ -14,7 +14,7 @@ from typing import TextIO, cast
 import pytest
 
 from reconciler.base.explanations import load_explanations
-from reconciler.cli import run
+from reconciler.cli.entry import run
 from reconciler.cli.support import identity, output
 from reconciler.core.diff import Action, Change
 from reconciler.core.plan import Plan

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reconciler.cli import run
+from reconciler.cli.entry import run
 from reconciler.local import Server, Settings
 from tests.benchmarks.stack import SOURCE, write
 

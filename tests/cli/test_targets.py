@@ -9,7 +9,9 @@ import click
 import pytest
 
 from reconciler.base.errors import EXIT_CODES
-from reconciler.cli import COMMANDS, group, run
+from reconciler.cli.entry import run
+from reconciler.cli.group import group
+from reconciler.cli.overview import COMMANDS
 from reconciler.cli.support import several as fanout
 
 SOURCE = 'from odps.udf import annotate\n@annotate("->bigint")\nclass F(object):\n    def evaluate(self):\n        return {}\n'

@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from reconciler.cli import run
+from reconciler.cli.entry import run
 
 if TYPE_CHECKING:
     from pathlib import Path

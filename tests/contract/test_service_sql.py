@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from odps import errors
 
 from reconciler import local
-from reconciler.cli import run
+from reconciler.cli.entry import run
 from reconciler.local import Table
 from reconciler.local.runner import Json
 from reconciler.local.server import instances

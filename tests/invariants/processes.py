@@ -81,7 +81,7 @@ def run(folder: Path, out: Path, *arguments: str, limits: Limits | None = None) 
 
 
 def _command(folder: str, out: str, arguments: tuple[str, ...], env: Mapping[str, str], limits: Limits) -> None:
-    from reconciler.cli import main
+    from reconciler.cli.entry import main
     from reconciler.targets.maxcompute import write
 
     for number, end in ((1, "out"), (2, "err")):

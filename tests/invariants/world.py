@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote
 
-from reconciler.cli import run
+from reconciler.cli.entry import run
 from reconciler.local import Server, Settings
 from reconciler.local.server.rows import Function, Place, Resource
 from reconciler.local.server.store import Store

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.cli import run
+from reconciler.cli.entry import run
 from reconciler.local.runner import InterpreterNotFound, locate
 from reconciler.packages.lock.file import parse
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.cli import run
+from reconciler.cli.entry import run
 from reconciler.packages.fetch.indexes import for_uv, pip_settings
 from tests.builders import wheel
 

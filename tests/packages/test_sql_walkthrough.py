@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from odps import ODPS
 
-from reconciler.cli import run
+from reconciler.cli.entry import run
 from reconciler.local.runner import InterpreterNotFound, locate
 
 EXAMPLE = Path(__file__).parents[2] / "examples/scipy"

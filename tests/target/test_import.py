@@ -14,7 +14,7 @@ import requests
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from reconciler.cli import run as udfs
+from reconciler.cli.entry import run as udfs
 from reconciler.local import Server
 
 if TYPE_CHECKING:

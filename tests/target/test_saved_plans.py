@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from reconciler.cli import run
+from reconciler.cli.entry import run
 from reconciler.engine import saved_plan as saved
 from reconciler.engine.plan_file import PlanDocument
 from reconciler.local import Server, Settings

@@ -143,7 +143,7 @@ WATCH = """
 import sys
 opened = set()
 sys.addaudithook(lambda event, given: opened.add(str(given[0])) if event == "open" else None)
-from reconciler.cli import run
+from reconciler.cli.entry import run
 code = run(["build"])
 import json
 print(json.dumps([code, sorted(name for name in opened if name.endswith((".whl", ".zip")))]), file=sys.stderr)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from reconciler.cli import run
+from reconciler.cli.entry import run
 from reconciler.packages import content
 from reconciler.packages.dependencies import look
 from reconciler.packages.inspect.closure import Part

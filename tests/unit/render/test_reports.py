@@ -15,7 +15,8 @@ from reconciler.base.errors import Position, Problem
 from reconciler.base.explanations import load_explanations
 from reconciler.base.hints import Command
 from reconciler.base.invocation import WITHOUT_FILE, WITHOUT_TARGET, Invocation
-from reconciler.cli import COMMANDS, group
+from reconciler.cli.group import group
+from reconciler.cli.overview import COMMANDS
 from reconciler.core.plan import Plan
 from reconciler.engine.plan_file import plan_document, to_json
 from reconciler.render import documents as document

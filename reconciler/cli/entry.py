@@ -1,0 +1,178 @@
+"""
+Entry point: wiring and exit codes, the one place that catches, prints and exits.
+
+What is not needed to print the help of the whole is imported when a command runs. A usage error exits with 3: every
+argument parser's own choice is 2, which here means "changes present", and a typo in a pipeline must not read as that.
+"""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import os
+import sys
+from contextlib import suppress
+from contextvars import copy_context
+from threading import Event
+from typing import TYPE_CHECKING, NoReturn
+
+from reconciler.cli.overview import answer
+from reconciler.cli.support.interrupts import interruptible
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import click
+
+    from reconciler.base.errors import MachineError, UdfsError, UsageError
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command and exit."""
+    _have_streams()
+    all_is_said = Event()
+    interruptible(all_is_said)
+    collect_rarely()
+    try:
+        code = _flushed(run(sys.argv[1:] if arguments is None else arguments))
+        all_is_said.set()
+    except KeyboardInterrupt:
+        # A second one, while the first was told: `timeout` sends two.
+        all_is_said.set()
+        code = _flushed(130)
+    sys.exit(code)
+
+
+def collect_rarely() -> None:
+    """Look for garbage less often: of thousands of small values all stay, and going through them is a third of the time."""
+    gc.set_threshold(250_000, 50, 50)
+
+
+def _flushed(code: int) -> int:
+    """Write out what was printed, and return the exit code: that of the command, unless only the printing failed."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        # Do not let the interpreter complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            # A reader that has gone (head, less) is no failure; a full disk is.
+            failure = _of_the_machine(error)
+            _tell(failure, as_json=False)
+            return code or failure.exit_code
+    return code
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command and return its exit code; what it is aimed at does not outlive it."""
+    return copy_context().run(_run, arguments)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    try:
+        if (text := answer(arguments)) is not None:
+            print(text, end="")
+            return 0
+        from reconciler.cli.group import group
+
+        outcome = group.main(list(arguments), prog_name="udfs", standalone_mode=False)
+    except KeyboardInterrupt:
+        return _interrupted()
+    except BrokenPipeError:
+        return 1
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told and ends here
+        return _ended_by(error, as_json=_wants_json(arguments))
+    return outcome if isinstance(outcome, int) else 0
+
+
+def _interrupted() -> int:
+    with suppress(OSError, ValueError):
+        print("interrupted", file=sys.stderr)
+    return 130
+
+
+def _ended_by(error: Exception, *, as_json: bool) -> int:
+    """Print why a command ended, and return its exit code."""
+    import click
+
+    from reconciler.base.errors import UdfsError
+
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return 3
+    if isinstance(error, click.Abort):
+        return _interrupted()
+    if isinstance(error, UdfsError):
+        failure = error
+    elif isinstance(error, click.ClickException):
+        failure = _usage(error)
+    elif isinstance(error, OSError):
+        failure = _of_the_machine(error)
+    else:
+        import traceback
+
+        with suppress(OSError, ValueError):
+            traceback.print_exception(error)
+        failure = UdfsError("E999", f"this is a bug in udfs: {type(error).__name__}, see the traceback")
+    _tell(failure, as_json=as_json)
+    return failure.exit_code
+
+
+def _tell(failure: UdfsError, *, as_json: bool) -> None:
+    """Print an error; where nothing can be printed any more, the exit code has to say it."""
+    from reconciler.cli.support.output import print_error
+
+    with suppress(OSError, ValueError):
+        print_error(failure, as_json=as_json)
+
+
+def _of_the_machine(error: OSError) -> MachineError:
+    from reconciler.base.errors import MachineError
+
+    reason = error.strerror or str(error) or type(error).__name__
+    named = error.filename.decode(errors="replace") if isinstance(error.filename, bytes) else error.filename
+    return MachineError("E904", f"{named}: {reason}" if named is not None else reason)
+
+
+def _usage(error: click.ClickException) -> UsageError:
+    from reconciler.base.errors import UsageError
+
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "udfs"
+    message = _plainly(error.format_message().rstrip("."))
+    return UsageError("E901", message[:1].lower() + message[1:], hint=f"{command} --help")
+
+
+def _plainly(message: str) -> str:
+    """Return a message of click's without its own names for types, and without brackets about an argument's name."""
+    for named, plain in (("integer range", "whole number"), ("float range", "number")):
+        message = message.replace(f"is not a valid {named}", f"is not a {plain}")
+    import re
+
+    return re.sub(r"(Invalid value for )'\[(\w+)\]'", r"\1\2", message)
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    """Say whether ``--format json`` is among the arguments: an error may come before they are parsed."""
+    given = list(arguments)
+    return "--format=json" in given or ("--format", "json") in itertools.pairwise(given)
+
+
+def _have_streams() -> None:
+    """
+    Make sure that there is something to print to, and that every character can be printed there.
+
+    Behind a closed descriptor the next file that is opened would get its number, and the output of others with it. What
+    the locale cannot write is shown as an escape: a name from a service must not end a command.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "w", encoding="utf-8", closefd=False))
+        getattr(sys, name).reconfigure(errors="backslashreplace")
+    if sys.stdin is None:
+        sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)

@@ -1,0 +1,50 @@
+"""
+The group of all commands.
+
+Each command's module is imported when the command is called.
+"""
+
+from __future__ import annotations
+
+import importlib
+import keyword
+
+import click
+
+from reconciler import __version__
+from reconciler.cli.overview import COMMANDS, overview
+
+
+class _Group(click.Group):
+    """Commands by name, imported on use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"reconciler.cli.{COMMANDS[cmd_name][0]}")
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(module, f"{name}_" if keyword.iskeyword(name) else name)
+        return command
+
+    def get_help(self, ctx: click.Context) -> str:
+        return overview(ctx.make_formatter().width + 2).rstrip("\n")
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            import difflib
+
+            close = difflib.get_close_matches(args[0], COMMANDS, 1)
+            hint = f", did you mean '{close[0]}'?" if close else ""
+            ctx.fail(f"no command '{args[0]}'{hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.command(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="udfs", message="%(prog)s %(version)s")
+def group() -> None:
+    """Keep the Python UDFs of a MaxCompute project in Git."""

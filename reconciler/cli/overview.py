@@ -1,0 +1,132 @@
+"""
+Help of the whole: what ``udfs --help`` and ``udfs --version`` print.
+
+Neither needs a parser of arguments, so neither imports one: click alone takes three times as long as a bare interpreter.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from reconciler import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+COMMANDS = {
+    "init": ("init", "Write a commented starter manifest and a first function."),
+    "validate": ("init", "Check the manifest and every file it names; no service is asked."),
+    "targets": ("targets", "Show what each target comes to, and the line that each value comes from."),
+    "lock": ("lock", "Resolve the packages' requirements for their runtimes, and write udfs.lock."),
+    "plan": ("plan", "Show what differs between the manifest and the project."),
+    "apply": ("plan", "Make the project match the manifest."),
+    "drift": ("plan", "Show what in the project is not as the manifest says, and who changed it."),
+    "destroy": ("plan", "Delete everything that this stack manages."),
+    "rollback": ("rollback", "Bring the functions back to what an earlier apply left."),
+    "gc": ("rollback", "Delete versions that no function lists any more and whose grace is over."),
+    "import": (
+        "import_",
+        "Write functions of the project, and what they list, into a manifest, and fetch their files.",
+    ),
+    "adopt": ("adopt", "Take over objects of the manifest that are in the project and that nobody manages."),
+    "disown": ("adopt", "Stop managing objects, and leave them in the project."),
+    "dump": ("dump", "Write down what the project holds, to plan against without credentials."),
+    "history": ("history", "Show the last applies: when, by whom, from which commit, with what outcome."),
+    "show-run": ("history", "Show one apply of the history, step by step."),
+    "unlock": ("history", "End the lease of a run that is dead."),
+    "show": ("call", "Show the deployed functions, their resources, and the SET lines SQL needs."),
+    "call": ("call", "Run a deployed function here, in the CPython it was written for."),
+    "test": ("test", "Run the manifest's tests here; nothing is deployed and no service is asked."),
+    "sql": ("sql", "Run a SELECT that calls functions, with the SET lines they need, and print its rows."),
+    "verify": ("verify", "Run the manifest's tests by SQL in the project, over what is deployed."),
+    "libs": ("libs", "Show what is native in wheels and libraries, what it needs, and where it loads."),
+    "deps": ("libs", "Show what each function ships: wheels, native libraries, sizes, and who shares them."),
+    "build": ("build", "Make the bytes that would be uploaded, and list them with their sha256."),
+    "sbom": ("sbom", "List what the functions ship that others made, as CycloneDX JSON."),
+    "export": ("sbom", "Print the Python code by which a MaxFrame job uses a package."),
+    "serve": ("call", "Run a MaxCompute of your own on loopback."),
+    "schema": ("init", "Print the JSON Schema of the manifest or of plan.json."),
+    "explain": ("init", "Explain an error code."),
+    "doctor": ("init", "Tell what is on this machine, what is missing, and how to get it."),
+    "completion": ("init", "Print the shell's completion script."),
+}
+"""Command → the module it lives in and what ``--help`` says of it."""
+
+EXIT_CODES = """\
+Exit codes:
+    0  done, or nothing to do          5  refused by a guard or ownership
+    1  service or unexpected error     6  the plan is stale
+    2  changes or drift present        7  another apply holds the lease
+    3  invalid manifest or usage       8  partly applied
+    4  authentication or permission    9  a test failed
+                                     130  interrupted
+"""
+
+_HEAD = """\
+Usage: udfs [OPTIONS] COMMAND [ARGS]...
+
+  Keep the Python UDFs of a MaxCompute project in Git.
+
+"""
+_ABOUT = (
+    "udfs.yaml lists the functions; `udfs plan` shows what differs from the project, `udfs apply` makes it so, and "
+    "`udfs drift` tells what somebody changed behind Git's back."
+)
+_OPTIONS = {"--version": "Show the version and exit.", "-h, --help": "Show this message and exit."}
+
+
+def answer(arguments: Sequence[str]) -> str | None:
+    """Return what is printed for arguments that ask for the whole's help or version, and for nothing else."""
+    if len(arguments) != 1:
+        return None
+    if arguments[0] in {"-h", "--help"}:
+        return overview(_columns())
+    return f"udfs {__version__}\n" if arguments[0] == "--version" else None
+
+
+def overview(columns: int) -> str:
+    """Return the help of the whole for a terminal of so many columns."""
+    width = max(min(columns, 80) - 2, 50)  # as click has it, which prints the help of each command
+    commands = {name: text for name, (_, text) in COMMANDS.items()}
+    parts = (
+        "".join(f"  {line}\n" for line in _wrapped(_ABOUT, width - 2)),
+        "Options:\n" + _listed(_OPTIONS, width),
+        "Commands:\n" + _listed(commands, width),
+        "".join(f"  {line}\n" for line in EXIT_CODES.splitlines()),
+    )
+    return _HEAD + "\n".join(parts)
+
+
+def _listed(meanings: dict[str, str], width: int) -> str:
+    """Return names, and behind them what they mean."""
+    indent = max(map(len, meanings)) + 4
+    lines = []
+    for name, text in meanings.items():
+        first, *more = _wrapped(text, width - indent)
+        lines += [f"  {name:<{indent - 2}}{first}", *(" " * indent + line for line in more)]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _wrapped(text: str, width: int) -> Iterator[str]:
+    """Yield lines of whole words; `textwrap` would import `re`."""
+    line = ""
+    for word in text.split():
+        if line and len(line) + 1 + len(word) > width:
+            yield line
+            line = word
+        else:
+            line = f"{line} {word}".lstrip()
+    yield line
+
+
+def _columns() -> int:
+    """Return the terminal's width as `shutil.get_terminal_size` would."""
+    given = os.environ.get("COLUMNS", "")
+    if given.isdigit() and int(given) > 0:
+        return int(given)
+    try:
+        return os.get_terminal_size(sys.__stdout__.fileno()).columns or 80  # type: ignore[union-attr]
+    except (AttributeError, ValueError, OSError):
+        return 80
