@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import platform
-from importlib import metadata, resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -48,6 +45,8 @@ def init(file: Path) -> int:
     goals = {name: file if goal == "udfs.yaml" else file.parent / goal for name, goal in STARTERS.items()}
     if there := [goal for goal in goals.values() if goal.exists()]:
         raise UsageError("E903", f"{there[0]} is already there; nothing was written", hint="name another with -f")
+    from importlib import resources
+
     starter = resources.files("reconciler.cli") / "starter"
     # All folders first: what cannot be written whole is not begun.
     for goal in goals.values():
@@ -126,6 +125,8 @@ def schema(document: Literal["udfs.yaml", "policy.yaml", "plan.json"]) -> int:
         from reconciler.targets.maxcompute.objects import CATALOG
 
         content = plan_schema(CATALOG)
+    import json
+
     print(json.dumps(content, indent=2))
     return 0
 
@@ -143,6 +144,8 @@ def explain(code: str | None, format: Literal["text", "json"]) -> int:
         raise UsageError("E902", f"no code '{code}'", hint=(Command("explain"), " lists them all"))
     chosen = {wanted: explanations[wanted]} if wanted else explanations
     if format == "json":
+        import json
+
         print(json.dumps({key: {"title": one.title, "text": one.text} for key, one in chosen.items()}, indent=2))
     elif wanted:
         import textwrap
@@ -177,6 +180,8 @@ def doctor(options: Options) -> int:
     findings = [*_tool(), *_packaging(), *_interpreters(options), *_project(options)]
     if options.as_json:
         keys = ("ok", "subject", "finding", "hint")
+        import json
+
         print(json.dumps([dict(zip(keys, one, strict=True)) for one in findings], indent=2))
     else:
         print_lines(line for one in findings for line in _finding(*one))
@@ -195,6 +200,9 @@ def _finding(ok: bool | None, subject: str, found: str, hint: str) -> Iterator[L
 
 
 def _tool() -> Iterator[Finding]:
+    import platform
+    from importlib import metadata
+
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("pyodps", "pydantic", "PyYAML"))
     yield True, "udfs", f"{__version__} on Python {platform.python_version()}, {versions}", ""
     yield None, "cache", str(cache_folder()), ""
@@ -207,6 +215,8 @@ def _tool() -> Iterator[Finding]:
 
 
 def _packaging() -> Iterator[Finding]:
+    from importlib import metadata
+
     for subject, name, what, extra in (
         ("uv", "uv", "resolves requirements", "lock"),
         ("pex", "pex", "resolves for Python 2.7 and for old systems", "lock"),

@@ -14,7 +14,6 @@ from datetime import datetime, time
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from packaging.requirements import InvalidRequirement, Requirement
 from pydantic import BeforeValidator, Field, ValidationError
 
 from reconciler.base.hints import Command
@@ -159,6 +158,8 @@ def _judge(document: Document, policy: Policy) -> None:
     if policy.max_size is not None and bytes_of(policy.max_size) is None:
         wrong("'max_size'", "a number and B, kB, MB or GB: 200 MB", "max_size")
     for number, text in enumerate(policy.forbid_packages):
+        from packaging.requirements import InvalidRequirement, Requirement
+
         try:
             Requirement(text)
         except InvalidRequirement:

@@ -23,9 +23,10 @@ import tempfile
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
 from typing import IO, TYPE_CHECKING, BinaryIO, Literal, TypeAlias, cast
 from zipfile import BadZipFile
+
+import msgspec
 
 from reconciler.base import files as whole
 from reconciler.base.names import ARCHIVE_SUFFIXES
@@ -35,8 +36,6 @@ from reconciler.packages.inspect.members import Finding, Member, TooMuch, data_p
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
-
-    from pydantic import TypeAdapter
 
 Kind: TypeAlias = Literal["wheel", "zip", "tar", "library", "file"]
 
@@ -176,23 +175,16 @@ def inspected(path: Path, sha256: str, folder: Path | None, look: Callable[[Path
     return known
 
 
-@cache
-def _form() -> TypeAdapter[Facts]:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(Facts)
-
-
 def _known(place: Path) -> Facts | None:
     try:
-        return _form().validate_json(place.read_bytes())
-    except (OSError, ValueError):
+        return msgspec.json.decode(place.read_bytes(), type=Facts)
+    except (OSError, msgspec.DecodeError):
         return None
 
 
 def _keep(facts: Facts, place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
-    whole.put(place, _form().dump_json(facts))
+    whole.put(place, msgspec.json.encode(facts))
 
 
 def _library(name: str, stream: BinaryIO) -> Facts:
