@@ -1,20 +1,21 @@
 """
-Sources: what a function's Python tells without being run.
+Checks: read sources without running them, and hold a manifest to the team's policy.
 
-MaxCompute stores a class path and looks at the module only when SQL calls the function; a class that is not there, a
-signature that does not fit or an archive that is not listed is found out at query time. Everything of that kind which the
-text itself tells is told here, on its line, before anything is sent. Nothing is imported or executed.
+The room reads the Python files of a manifest's functions and remembers results in a file of the cache; it imports and runs
+nothing of theirs. Begin with `python.project`, which takes the files of a manifest down the road below; `policy` is pure.
+
+A service stores a class path and looks at the module only when a query calls the function; what the text itself tells of a
+class that is not there, or a module that is not shipped, is said here, on its line, before anything is sent. The rules of
+a service come in as a `RuleSet`.
 
 The road of one file::
 
-    bytes ─ text.decode ─▶ text ─ parse ─▶ tree ─ facts.gather ─▶ Facts ─┬ newer      syntax younger than the runtime
-                                    │                                    ├ classes    kind, methods, signature, arity
-                             legacy (2.7)                                ├ imports    what provides what is imported
-                                                                         ├ references archives and files by name
-                                                                         └ sandbox    what needs isolation
+    bytes ─ text.decode ─▶ text ─ parse ─▶ tree ─ facts.gather_facts ─▶ Facts ─┬ newer_syntax  syntax younger than the runtime
+                                    │                                          ├ imports       what provides what is imported
+                             python27                                          └ RuleSet       what the service asks for
 
 `check` takes that road; `ignores` lets the author have the last word; `memory` remembers results by the hash of all that
-they depend on; `project` finds the files of a manifest and is the way in. Values live here.
+they depend on. Values stand here.
 """
 
 from __future__ import annotations
@@ -25,10 +26,19 @@ if TYPE_CHECKING:
     from reconciler.base.hints import Hint
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from reconciler.checks.python.facts import Facts
+    from reconciler.checks.python.text import Page
+
+    Others: TypeAlias = Callable[[str], Facts | None]
+    """The other modules of a function by name; None for one that there is not, or that cannot be read."""
 
 VERSION = 7
-"""Of the checks. A result is remembered under it, so a new rule makes every file be looked at again."""
+"""Of the common checks, as `RuleSet.version` is of a service's."""
 
 
 @dataclass(frozen=True, order=True)
@@ -95,3 +105,26 @@ class Use:
 
     package: str | None = None
     """Of a module in one of those: the package it is in, dotted."""
+
+
+@dataclass(frozen=True)
+class RuleSet:
+    """What a service asks of sources, beside what Python does."""
+
+    service: str
+    """As messages call it."""
+
+    version: int = 0
+    """Of these rules. A result is remembered under it, so a new rule makes every file be looked at again."""
+
+    of_module: tuple[Callable[[Page, Facts, Use], Iterator[Finding]], ...] = ()
+    """Rules for every module of a function."""
+
+    of_class: Callable[[Page, Facts, str, Others], Iterator[Finding]] | None = None
+    """The rule for the class that a function names."""
+
+    archive_folder: str = ""
+    """Where archives are unpacked, seen from the folder that the function runs in."""
+
+    early_packages: frozenset[str] = frozenset()
+    """Runtimes that may find packages as soon as a module is loaded: whether they do is not settled."""

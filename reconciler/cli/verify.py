@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from reconciler.base.errors import TestsFailed, UdfsError, UsageError
-from reconciler.checks.python.project import declared
 from reconciler.cli.dump import write_whole
 from reconciler.cli.support.options import Options, command, connected, loaded, manifest_options, require_sql
 from reconciler.cli.support.output import note, print_document, print_error, print_lines
@@ -22,6 +21,7 @@ from reconciler.core.plan import require_allowed
 from reconciler.core.target import require_querying
 from reconciler.render import tests as tried
 from reconciler.render import text
+from reconciler.targets.maxcompute.source_rules import declared_signature
 from reconciler.testing import run_by_sql as verification
 from reconciler.testing.trials import Verdict
 from reconciler.workflow import deployment, planning
@@ -143,7 +143,7 @@ def _trials(manifest: Loaded, target: Target, cases: Sequence[tuple[Case, ...]])
     subjects = []
     for some in cases:
         name = some[0].function
-        told = declared(manifest, name)
+        told = declared_signature(manifest, name)
         signature = told[1] if told else None
         if name.lower() not in deployed:
             yield from verification.fail_absent(some)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler.base.errors import UsageError
 
 if TYPE_CHECKING:
-    from reconciler.manifest.signature import Type
+    from reconciler.targets.maxcompute.signature import Type
 
 
 def import_pyarrow() -> Any:

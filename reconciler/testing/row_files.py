@@ -20,8 +20,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 from reconciler.base.errors import Position, UsageError, count
 from reconciler.local.runner import Json, Text
-from reconciler.manifest.signature import Type, read
 from reconciler.targets.maxcompute.manifest import ROW_FILES
+from reconciler.targets.maxcompute.signature import Type, read
 from reconciler.testing.arrow_values import column_values, import_pyarrow
 
 if TYPE_CHECKING:

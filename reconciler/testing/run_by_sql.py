@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from reconciler.core.target import Answer
-    from reconciler.manifest.signature import Signature, Type
+    from reconciler.targets.maxcompute.signature import Signature, Type
 
     Ask = Callable[[str, Mapping[str, str]], Answer]
     """Runs a statement under some settings."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler.testing.sql_results import COMPLEX
 
 if TYPE_CHECKING:
-    from reconciler.manifest.signature import Type
+    from reconciler.targets.maxcompute.signature import Type
 
 _TEXTS = ("STRING", "CHAR", "VARCHAR")
 _PLAIN_DECIMAL = "DECIMAL(38,18)"

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from reconciler.manifest.signature import Type
+    from reconciler.targets.maxcompute.signature import Type
 
 _WHOLE = ("TINYINT", "SMALLINT", "INT", "BIGINT")
 COMPLEX = ("ARRAY", "MAP", "STRUCT")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from reconciler.base.errors import InvalidManifest, PackageError
 from reconciler.base.names import wheel_archive
-from reconciler.checks.python.project import fitting
+from reconciler.checks.python.project import findings_by_runtime
 from reconciler.core.plan import needs
 from reconciler.manifest.editing import Entry, add, lines, literally, scalar
 from reconciler.manifest.load import parse_manifest
@@ -27,6 +27,7 @@ from reconciler.targets.maxcompute.selection import (
     path_of,
     resource_entry,
 )
+from reconciler.targets.maxcompute.source_rules import SOURCE_RULES
 from reconciler.workflow import preparation
 from reconciler.workflow.import_files import link_or_copy, resource_of
 
@@ -116,7 +117,8 @@ class Draft:
                 _copy_present((self.manifest.folder / declared.file).resolve(), self.staging / _PRESENT / declared.file)
         loaded, artifacts = self._without_refused(self._artifacts)
         findings_of = {
-            live.object.key: fitting(live.object.name, loaded, artifacts) for live in self.selection.functions
+            live.object.key: findings_by_runtime(live.object.name, loaded, artifacts, SOURCE_RULES)
+            for live in self.selection.functions
         }
         worst = {key: min(findings.values(), key=_weight) for key, findings in findings_of.items()}
         self.selection = self.selection.without(

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import InvalidManifest, UsageError
-from reconciler.checks.python import project as sources
+from reconciler.checks.python.project import check_sources
 from reconciler.core.report import Upload
 from reconciler.packages.artifacts import Archive
 from reconciler.packages.collect import collect
 from reconciler.targets.maxcompute import desired
 from reconciler.targets.maxcompute.objects import Resource, resource_key
+from reconciler.targets.maxcompute.source_rules import SOURCE_RULES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -49,7 +50,7 @@ class Prepared:
 def prepare(loaded: Loaded, *, cache: Cache, env: Mapping[str, str], on_step: Callable[[str], None]) -> Prepared:
     """Read and fetch what a manifest names, check it, and conclude the desired state."""
     artifacts = collect(loaded, cache=cache, env=env, on_step=on_step)
-    problems = sources.problems(loaded, artifacts, cache.root)
+    problems = check_sources(loaded, artifacts, SOURCE_RULES, cache.root)
     if any(problem.severity == "error" for problem in problems):
         raise InvalidManifest.of(problems)
     warnings = (*artifacts.warnings, *problems)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reconciler.checks.python import classes, imports, references, sandbox
-from reconciler.checks.python.facts import gather
-from reconciler.checks.python.ignores import settle
-from reconciler.checks.python.newer_syntax import newer
+from reconciler.checks.python.facts import gather_facts
+from reconciler.checks.python.ignores import apply_ignores
+from reconciler.checks.python.imports import check_imports
+from reconciler.checks.python.newer_syntax import check_newer_syntax
 from reconciler.checks.python.parse import parse
 from reconciler.checks.python.text import decode
 
@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     import ast
     from collections.abc import Callable, Iterable, Iterator
 
-    from reconciler.checks import Finding, Use
+    from reconciler.checks import Finding, RuleSet, Use
     from reconciler.checks.python.facts import Def, Facts
     from reconciler.checks.python.text import Page
 
 
-def check(raw: bytes, uses: Iterable[Use], read: Callable[[str], bytes] = lambda sha256: b"") -> tuple[Finding, ...]:
+def check_module(
+    raw: bytes, uses: Iterable[Use], rules: RuleSet, read: Callable[[str], bytes] = lambda sha256: b""
+) -> tuple[Finding, ...]:
     """
     Return what is wrong with a module as these functions use it, in the order of the lines.
 
@@ -32,8 +34,8 @@ def check(raw: bytes, uses: Iterable[Use], read: Callable[[str], bytes] = lambda
     found: dict[Finding, None] = {}
     page = decode(raw, "cp37")[0]
     for runtime, fitting in by_runtime.items():
-        found |= dict.fromkeys(_read(raw, runtime, fitting, _Others(runtime, fitting, read)))
-    return tuple(sorted(settle(page, found), key=lambda one: (one.line, one.column, one.code, one.message)))
+        found |= dict.fromkeys(_read(raw, runtime, fitting, rules, _Others(runtime, fitting, read)))
+    return tuple(sorted(apply_ignores(page, found), key=lambda one: (one.line, one.column, one.code, one.message)))
 
 
 class _Others:
@@ -71,10 +73,10 @@ class _Others:
     def _gathered(self, sha256: str) -> Facts | None:
         page, _ = decode(self._read(sha256), self._runtime)
         tree, _ = parse(page, self._runtime)
-        return None if tree is None else gather(page, tree, self._runtime)
+        return None if tree is None else gather_facts(page, tree, self._runtime)
 
 
-def _read(raw: bytes, runtime: str, uses: list[Use], others: _Others) -> Iterator[Finding]:
+def _read(raw: bytes, runtime: str, uses: list[Use], rules: RuleSet, others: _Others) -> Iterator[Finding]:
     page, misread = decode(raw, runtime)
     if misread is not None:
         yield misread
@@ -82,17 +84,17 @@ def _read(raw: bytes, runtime: str, uses: list[Use], others: _Others) -> Iterato
             return
     tree, refused = parse(page, runtime)
     if tree is not None:
-        facts = gather(page, tree, runtime)
-        too_new = list(newer(page, facts, runtime))
+        facts = gather_facts(page, tree, runtime)
+        too_new = list(check_newer_syntax(page, facts, runtime))
         yield from too_new
-        yield from _judged(page, facts, uses, others)
+        yield from _judged(page, facts, uses, rules, others)
         if any(one.code == "E802" for one in too_new):
             return
     if refused is not None:
         yield refused
 
 
-def _judged(page: Page, facts: Facts, uses: list[Use], others: _Others) -> Iterator[Finding]:
+def _judged(page: Page, facts: Facts, uses: list[Use], rules: RuleSet, others: _Others) -> Iterator[Finding]:
     """
     Judge a module for each function that uses it, and tell only what concerns one.
 
@@ -103,21 +105,21 @@ def _judged(page: Page, facts: Facts, uses: list[Use], others: _Others) -> Itera
     seen: dict[tuple[int, int, str], list[Finding]] = {}
     for use in uses:
         own = _family(facts, use.class_name)
-        for one in _of_the_module(page, facts, use, others):
+        for one in _of_the_module(page, facts, use, rules, others):
             owner = _around(facts.classes.values(), one.line)
             if not (owner in served and own and owner not in own):
                 seen.setdefault((one.line, one.column, one.code), []).append(one)
-        if use.class_name is not None:
-            yield from classes.judge(page, facts, use.class_name, others)
+        if use.class_name is not None and rules.of_class is not None:
+            yield from rules.of_class(page, facts, use.class_name, others)
     for (line, _, _), found in seen.items():
         if len(found) == len(uses) or _around(facts.functions, line) is None or _around(facts.classes.values(), line):
             yield from found
 
 
-def _of_the_module(page: Page, facts: Facts, use: Use, others: _Others) -> Iterator[Finding]:
-    yield from imports.judge(page, facts, use, others.is_early)
-    yield from references.judge(page, facts, use)
-    yield from sandbox.judge(page, facts, use)
+def _of_the_module(page: Page, facts: Facts, use: Use, rules: RuleSet, others: _Others) -> Iterator[Finding]:
+    yield from check_imports(page, facts, use, rules, others.is_early)
+    for rule in rules.of_module:
+        yield from rule(page, facts, use)
 
 
 def _family(facts: Facts, name: str | None) -> set[str]:

@@ -152,7 +152,7 @@ _PLAIN = frozenset((ast.Expr, ast.Assign, ast.AugAssign, ast.Return, ast.Pass, a
 _RARE = (ast.AnnAssign, ast.AsyncFor, ast.With, ast.AsyncWith, ast.Nonlocal, ast.Raise, ast.Match)
 
 
-def gather(page: Page, tree: ast.Module, runtime: str) -> Facts:
+def gather_facts(page: Page, tree: ast.Module, runtime: str) -> Facts:
     """Walk a module once."""
     text = page.text if page.parsed is page.lines else "\n".join(page.parsed)
     starts = [0, *(found.end() for found in _LINE_END.finditer(text))]

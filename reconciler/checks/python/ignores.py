@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _IGNORE = re.compile(r"#\s*udfs:\s*ignore(?:\[([^\]]*)\])?")
 
 
-def settle(page: Page, findings: Iterable[Finding]) -> list[Finding]:
+def apply_ignores(page: Page, findings: Iterable[Finding]) -> list[Finding]:
     """Return the findings that no comment silences, and one for each comment that silences nothing."""
     wanted = dict(_wanted(page))
     if not wanted:

@@ -1,11 +1,9 @@
 """
-What provides what is imported, and whether it is there in time.
+Imports: each is provided by something, and that is there in time.
 
-A module can import from the standard library of its runtime, from what the service has installed, from the PY resources of
-its function, and from the wheels of its packages. The wheels are unpacked beside a running worker; the environment in which
-MaxCompute first looks at a module has none of them, and an import at module level "reports an error" there [docs "Use
-third-party packages" and pyodps-pack.rst: import inside the function]. For 3.11 that is not settled: a public tool of the
-vendor's, dbt-maxcompute, imports at module level there, so it is a warning.
+A module can import from the standard library of its runtime, from what the service has installed, from the other modules of
+its function, and from the wheels of its packages. The wheels are unpacked beside a running worker; when a service first looks
+at a module none of them need be there yet (`RuleSet.early_packages` says where that is not settled).
 """
 
 from __future__ import annotations
@@ -21,7 +19,7 @@ from reconciler.checks.python.stdlib import STDLIB
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from reconciler.checks import Finding, Use
+    from reconciler.checks import Finding, RuleSet, Use
     from reconciler.checks.python.facts import Facts, Import
     from reconciler.checks.python.text import Page
 
@@ -59,7 +57,9 @@ _FINDERS = frozenset({"sys.path", "sys.meta_path", "site", "zipimport", "importl
 """What a module uses that finds packages by itself."""
 
 
-def judge(page: Page, facts: Facts, use: Use, is_early: Callable[[Use], bool] = lambda use: True) -> Iterator[Finding]:
+def check_imports(
+    page: Page, facts: Facts, use: Use, rules: RuleSet, is_early: Callable[[Use], bool] = lambda use: True
+) -> Iterator[Finding]:
     """
     Yield every import that fails when the module is loaded or when it gets there.
 
@@ -71,7 +71,7 @@ def judge(page: Page, facts: Facts, use: Use, is_early: Callable[[Use], bool] = 
             continue
         if one.level:
             hint = f"import {one.alias.name if not one.module else one.module}"
-            yield page.at(one.node, "E817", _relative(one, use.package), hint)
+            yield page.at(one.node, "E817", _relative(one, use.package, rules), hint)
             continue
         top = one.module.partition(".")[0]
         if one.guarded or top in told or top in STDLIB[use.runtime]:
@@ -89,9 +89,9 @@ def judge(page: Page, facts: Facts, use: Use, is_early: Callable[[Use], bool] = 
             # A package of one's own is an archive, and comes with the others.
             if one.at_load and use.package is None and is_early(use):
                 told.discard(top)
-                yield _too_early(page, one, top, use)
+                yield _too_early(page, one, top, use, rules)
             elif not use.wired and use.class_name is not None and not _finds_by_itself(facts, use):
-                yield _not_found(page, one, top, use)
+                yield _not_found(page, one, top, use, rules)
         else:
             yield _nowhere(page, one, top, use)
 
@@ -101,20 +101,20 @@ def _renamed(page: Page, one: Import, top: str) -> Finding:
     return page.at(one.node, "E550", message, f"declare {top}.py under `resources:` too, and it keeps its name")
 
 
-def _relative(one: Import, package: str | None) -> str:
+def _relative(one: Import, package: str | None, rules: RuleSet) -> str:
     if package is not None:
         return f"a relative import that leads out of the package '{package.partition('.')[0]}'"
-    return f"a relative import: MaxCompute loads each file as a module of its own, in no package ('{'.' * one.level}{one.module}')"
+    return f"a relative import: {rules.service} loads each file as a module of its own, in no package ('{'.' * one.level}{one.module}')"
 
 
-def _too_early(page: Page, one: Import, top: str, use: Use) -> Finding:
+def _too_early(page: Page, one: Import, top: str, use: Use, rules: RuleSet) -> Finding:
     hint = f"import {top} inside the method that uses it, or in __init__"
     if top in use.own:
         hint += "; or list its files one by one, as .py, which can be imported anywhere"
-    if use.runtime == "cp311":
-        message = f"'{top}' comes from a package, and may not be there when MaxCompute first looks at the module"
+    if use.runtime in rules.early_packages:
+        message = f"'{top}' comes from a package, and may not be there when {rules.service} first looks at the module"
         return page.at(one.node, "E815", message, hint, "warning")
-    message = f"'{top}' comes from a package, which is not there yet when MaxCompute looks at the module"
+    message = f"'{top}' comes from a package, which is not there yet when {rules.service} looks at the module"
     return page.at(one.node, "E815", message, hint)
 
 
@@ -129,9 +129,13 @@ def _finds_by_itself(facts: Facts, use: Use) -> bool:
     return any(isinstance(node, ast.Attribute) and facts.dotted(node) in _FINDERS for node in ast.walk(facts.tree))
 
 
-def _not_found(page: Page, one: Import, top: str, use: Use) -> Finding:
+def _not_found(page: Page, one: Import, top: str, use: Use, rules: RuleSet) -> Finding:
     archives = [name for name, kind in use.resources if kind == "archive"]
-    place = f"'work/{archives[0]}'" if len(archives) == 1 else "'work/…' for each archive"
+    place = (
+        f"'{rules.archive_folder}{archives[0]}'"
+        if len(archives) == 1
+        else f"'{rules.archive_folder}…' for each archive"
+    )
     message = f"'{top}' is in an archive of the function, and nothing puts that on sys.path"
     hint = f"udfs does it for a `source:` without `wire: false`; by hand: sys.path.insert(0, {place})"
     return page.at(one.node, "E822", message, hint)

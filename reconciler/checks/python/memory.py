@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from reconciler.checks import Use
 
 
-def key(sha256: str, uses: tuple[Use, ...]) -> str:
-    """Return what a result is kept under. The parser is this Python's, so its version is part of it."""
-    return hashlib.sha256(repr((VERSION, sys.version_info[:3], sha256, uses)).encode()).hexdigest()
+def key(sha256: str, uses: tuple[Use, ...], rules: int) -> str:
+    """Return what a result is kept under. `rules` is the version of the service's. The parser is this Python's, so its version is part of it, too."""
+    return hashlib.sha256(repr((VERSION, rules, sys.version_info[:3], sha256, uses)).encode()).hexdigest()
 
 
 class Memory:

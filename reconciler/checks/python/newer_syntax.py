@@ -31,7 +31,7 @@ _F_STRING = re.compile(r"""(?:^|[\s(])(?:[fF][rR]?|[rR][fF])['"]""")
 _RAW_BYTES = re.compile(r"[rR][bB]")
 
 
-def newer(page: Page, facts: Facts, runtime: str) -> Iterator[Finding]:
+def check_newer_syntax(page: Page, facts: Facts, runtime: str) -> Iterator[Finding]:
     """Yield every place where the syntax is younger than the runtime, and statements that are nowhere at home."""
     for statement, message in facts.misplaced:
         yield page.at(statement, "E801", f"{named(runtime)} cannot read this: {message}")

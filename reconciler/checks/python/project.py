@@ -16,12 +16,9 @@ from typing import TYPE_CHECKING
 from reconciler.base.errors import Position, Problem
 from reconciler.base.names import module_name
 from reconciler.checks import Use
-from reconciler.checks.python import classes
-from reconciler.checks.python.check import check
-from reconciler.checks.python.facts import gather
+from reconciler.checks.python.check import check_module
 from reconciler.checks.python.memory import Memory, key
-from reconciler.checks.python.parse import VERSIONS, parse
-from reconciler.checks.python.text import decode
+from reconciler.checks.python.parse import VERSIONS
 from reconciler.packages.artifacts import Archive
 from reconciler.packages.pack.folders import OwnPackage
 
@@ -29,19 +26,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from reconciler.checks import Finding
-    from reconciler.checks.python.classes import Kind
+    from reconciler.checks import Finding, RuleSet
     from reconciler.manifest.dialect import Code
     from reconciler.manifest.load import Loaded
     from reconciler.manifest.model import Function
-    from reconciler.manifest.signature import Signature
     from reconciler.packages.artifacts import Artifacts, Shipment
     from reconciler.packages.content import Content
 
 _MAY_HOLD_MODULES = (".so", ".zip", ".tar", ".gz", ".tgz", ".whl", ".egg", ".py", ".pyc")
 
 
-def problems(loaded: Loaded, artifacts: Artifacts, cache: Path) -> tuple[Problem, ...]:
+def check_sources(loaded: Loaded, artifacts: Artifacts, rules: RuleSet, cache: Path) -> tuple[Problem, ...]:
     """Return what the sources of a manifest's functions tell, errors and warnings, by file and line."""
     memory = Memory(cache, str(loaded.folder))
     shown = PurePath(loaded.at().file).parent
@@ -50,11 +45,11 @@ def problems(loaded: Loaded, artifacts: Artifacts, cache: Path) -> tuple[Problem
     texts = _Texts(contents.values())
     for file, uses in _files(loaded, artifacts).items():
         content = contents[file]
-        name = key(content.sha256, uses)
+        name = key(content.sha256, uses, rules.version)
         findings = memory.get(name)
         if findings is None:
             with _without_collecting():
-                findings = check(content.path.read_bytes(), uses, texts.__getitem__)
+                findings = check_module(content.path.read_bytes(), uses, rules, texts.__getitem__)
             memory.put(name, findings)
         for one in findings:
             at = Position(str(shown / file), one.line, one.column)
@@ -99,26 +94,19 @@ def _beside(path: str, inside: str) -> str:
     return f"{path.rstrip('/')}/{inside.partition('/')[2]}"
 
 
-def fitting(name: str, loaded: Loaded, artifacts: Artifacts) -> dict[str, tuple[Finding, ...]]:
+def findings_by_runtime(
+    name: str, loaded: Loaded, artifacts: Artifacts, rules: RuleSet
+) -> dict[str, tuple[Finding, ...]]:
     """Return for each runtime what the files of one function tell, were it to run there; the worst first."""
     read = [
         (artifacts.files[file].path.read_bytes(), use)
         for file, use in _uses(artifacts.shipments[name], loaded, artifacts)
     ]
-    found = {tag: [one for raw, use in read for one in check(raw, [replace(use, runtime=tag)])] for tag in VERSIONS}
+    found = {
+        tag: [one for raw, use in read for one in check_module(raw, [replace(use, runtime=tag)], rules)]
+        for tag in VERSIONS
+    }
     return {tag: tuple(sorted(these, key=lambda one: one.severity)) for tag, these in found.items()}
-
-
-def declared(loaded: Loaded, name: str) -> tuple[Kind, Signature | None] | None:
-    """Return what a function of the manifest is and its signature, None where its source does not tell."""
-    function, code = loaded.manifest.functions[name], loaded.code[name]
-    spelled = {one.lower(): resource.file for one, resource in loaded.manifest.resources.items()}
-    file = function.source or spelled.get((code.entry or "").lower())
-    if file is None:
-        return None
-    page, _ = decode(loaded.file(file).read_bytes(), code.runtime.tag)
-    tree, _ = parse(page, code.runtime.tag)
-    return classes.declared(gather(page, tree, code.runtime.tag), code.class_path.rpartition(".")[2]) if tree else None
 
 
 def _files(loaded: Loaded, artifacts: Artifacts) -> dict[str, tuple[Use, ...]]:

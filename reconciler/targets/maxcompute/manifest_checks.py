@@ -21,10 +21,10 @@ from reconciler.manifest.checks.functions import check_modules, check_package_na
 from reconciler.manifest.checks.names import check_names, is_identifier, undeclared
 from reconciler.manifest.dialect import Code, Draft, Flaw
 from reconciler.manifest.paths import Refusal
-from reconciler.manifest.signature import NotASignature, read
 from reconciler.targets.maxcompute.manifest import IMPLICIT_TARGET, ROW_FILES, Manifest
 from reconciler.targets.maxcompute.runtimes import PLATFORMS, RUNTIMES
 from reconciler.targets.maxcompute.service import IMAGES
+from reconciler.targets.maxcompute.signature import NotASignature, read
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

@@ -12,8 +12,9 @@ import threading
 
 import pytest
 
-from reconciler.checks.python.buffers import UNWRITABLE
-from reconciler.checks.python.check import check
+from reconciler.checks.python.check import check_module
+from reconciler.targets.maxcompute.source_rules import SOURCE_RULES
+from reconciler.targets.maxcompute.source_rules.buffers import UNWRITABLE
 from tests.unit.checks.corpus import HEAD, UDAF, use
 
 MODULES = {
@@ -49,4 +50,4 @@ def test_marshal_refuses_what_is_called_unwritable(name: str) -> None:
 def test_what_marshal_writes_is_not_told(text: str) -> None:
     marshal.dumps(eval(text))
     source = HEAD + UDAF.format(f"return {text}").replace("\n    ", "\n")
-    assert check(source.encode(), [use()]) == ()
+    assert check_module(source.encode(), [use()], SOURCE_RULES) == ()

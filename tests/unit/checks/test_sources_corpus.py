@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from reconciler.base.explanations import load_explanations
-from reconciler.checks.python.check import check
+from reconciler.checks.python.check import check_module
+from reconciler.targets.maxcompute.source_rules import SOURCE_RULES
 from tests.unit.checks.corpus import CASES, Case
 
 SINCE_311 = {"a star in an index"}
@@ -18,7 +19,7 @@ SINCE_311 = {"a star in an index"}
 def test_source_tells(case: Case) -> None:
     if sys.version_info < (3, 11) and case.sentence in SINCE_311:
         pytest.skip("this Python's own parser does not know it")
-    found = check(case.raw, case.uses)
+    found = check_module(case.raw, case.uses, SOURCE_RULES)
     lines = case.source.replace("\r\n", "\n").split("\n")
     told = [(one.code, lines[one.line - 1][one.column - 1 : one.column - 1 + one.width]) for one in found]
     assert sorted(told) == sorted(case.found)

@@ -11,7 +11,7 @@ from zipfile import ZipFile
 import pytest
 
 from reconciler.checks.python import project
-from reconciler.checks.python.project import problems
+from reconciler.checks.python.project import check_sources
 from reconciler.manifest.load import load_manifest
 from reconciler.packages.collect import collect_from
 from reconciler.packages.fetch.cache import Cache
@@ -19,6 +19,7 @@ from reconciler.packages.fetch.pip import PipIndex
 from reconciler.packages.inspect.contents import top_level
 from reconciler.packages.wheels import Supply
 from reconciler.targets.dialects import DIALECTS
+from reconciler.targets.maxcompute.source_rules import SOURCE_RULES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +37,7 @@ def tell(folder: Path, manifest: str, **files: str) -> tuple[Problem, ...]:
     loaded = load_manifest(folder / "udfs.yaml", DIALECTS, env={}, shown="here/udfs.yaml")
     cache = Cache(folder / "cache")
     artifacts = collect_from(loaded, Supply(cache, PipIndex({})))
-    return problems(loaded, artifacts, cache.root)
+    return check_sources(loaded, artifacts, SOURCE_RULES, cache.root)
 
 
 def codes(found: tuple[Problem, ...]) -> list[tuple[str, str]]:
@@ -142,7 +143,7 @@ def test_results_are_remembered_until_something_changes(tmp_path: Path, monkeypa
     kept = next((tmp_path / "cache" / "sources").iterdir())
     written = kept.stat().st_mtime_ns
     with monkeypatch.context() as patch:
-        patch.setattr(project, "check", lambda raw, uses: pytest.fail("checked again"))
+        patch.setattr(project, "check_module", lambda raw, uses: pytest.fail("checked again"))
         assert tell(tmp_path, MANIFEST, f__py="class F: pass\n") == first
         assert kept.stat().st_mtime_ns == written
     assert tell(tmp_path, MANIFEST, f__py=GOOD.format("F", "return 1")) == ()

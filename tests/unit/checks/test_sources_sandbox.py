@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reconciler.checks.python.sandbox import EXTENSIONS
+from reconciler.targets.maxcompute.source_rules.sandbox import EXTENSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

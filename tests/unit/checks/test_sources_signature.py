@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.manifest.signature import NESTED, PLAIN, UNLISTED, NotASignature, Signature, Type, read
+from reconciler.targets.maxcompute.signature import NESTED, PLAIN, UNLISTED, NotASignature, Signature, Type, read
 
 NAMES = st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True)
 SIMPLE = st.sampled_from(sorted(PLAIN | UNLISTED)).map(lambda name: Type(name, 0, 0))

@@ -10,11 +10,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reconciler.checks import Use
-from reconciler.checks.python.check import check
+from reconciler.checks.python.check import check_module
 from reconciler.checks.python.parse import VERSIONS
 from reconciler.checks.python.python27 import modern
 from reconciler.checks.python.stdlib import STDLIB
 from reconciler.targets.maxcompute.runtimes import RUNTIMES
+from reconciler.targets.maxcompute.source_rules import SOURCE_RULES
 from tests.unit.checks.corpus import CASES, HEAD
 
 if TYPE_CHECKING:
@@ -101,7 +102,9 @@ def test_what_is_refused_is_what_the_real_one_refuses(runtime: str, ask: Ask) ->
     answers = ask(runtime, COMPILE, texts)
     for text, fits in zip(texts, answers, strict=True):
         refused = [
-            one for one in check(text.encode(), [Use(runtime, None, ())]) if one.code in {"E801", "E802", "E803"}
+            one
+            for one in check_module(text.encode(), [Use(runtime, None, ())], SOURCE_RULES)
+            if one.code in {"E801", "E802", "E803"}
         ]
         if "with (open" in text and runtime == "cp37":
             continue  # to 3.7 that is a tuple, which it reads and cannot enter
@@ -156,7 +159,7 @@ TOKENS = st.sampled_from(
 def test_any_text_gives_problems_or_none_and_every_place_is_in_it(text: str, runtime: str) -> None:
     raw = text.encode("utf-8", "surrogatepass")
     lines = re.split("\r\n|\r|\n", text.removeprefix("\ufeff"))
-    for one in check(raw, [Use(runtime, "F", (("a.zip", "archive"),)), Use(runtime, None, ())]):
+    for one in check_module(raw, [Use(runtime, "F", (("a.zip", "archive"),)), Use(runtime, None, ())], SOURCE_RULES):
         if one.code != "E803":
             assert 1 <= one.line <= len(lines)
             assert one.source == lines[one.line - 1]
@@ -173,37 +176,44 @@ def test_any_text_gives_problems_or_none_and_every_place_is_in_it(text: str, run
     st.sampled_from(sorted(VERSIONS)),
 )
 def test_any_bytes_give_problems_or_none(raw: bytes, runtime: str) -> None:
-    check(raw, [Use(runtime, "F", ())])
+    check_module(raw, [Use(runtime, "F", ())], SOURCE_RULES)
 
 
 @settings(deadline=None, max_examples=60)
 @given(st.integers(0, 400), st.sampled_from(sorted(VERSIONS)))
 def test_depth_is_no_danger(depth: int, runtime: str) -> None:
-    check(("[" * depth + "]" * depth).encode(), [Use(runtime, None, ())])
-    check(b"if 1:\n" + b"".join(b" " * (n + 1) + b"if 1:\n" for n in range(min(depth, 120))), [Use(runtime, None, ())])
+    check_module(("[" * depth + "]" * depth).encode(), [Use(runtime, None, ())], SOURCE_RULES)
+    check_module(
+        b"if 1:\n" + b"".join(b" " * (n + 1) + b"if 1:\n" for n in range(min(depth, 120))),
+        [Use(runtime, None, ())],
+        SOURCE_RULES,
+    )
 
 
 def test_encodings_are_python_s() -> None:
     latin = "# -*- coding: latin-1 -*-\nx = 'é'\n".encode("latin-1")
-    assert check(latin, [Use("cp27", None, ()), Use("cp37", None, ())]) == ()
-    assert check(b"\xef\xbb\xbfx = '\xc3\xa9'\n", [Use("cp27", None, ())]) == ()
-    (found,) = check("x = 1\ny = 'é'\n".encode("latin-1"), [Use("cp37", None, ())])
+    assert check_module(latin, [Use("cp27", None, ()), Use("cp37", None, ())], SOURCE_RULES) == ()
+    assert check_module(b"\xef\xbb\xbfx = '\xc3\xa9'\n", [Use("cp27", None, ())], SOURCE_RULES) == ()
+    (found,) = check_module("x = 1\ny = 'é'\n".encode("latin-1"), [Use("cp37", None, ())], SOURCE_RULES)
     assert (found.code, found.line, found.column) == ("E803", 2, 6)
-    assert check(b"#!/bin/sh\n# vim: set fileencoding=utf-8 :\n# \xc3\xa9\n", [Use("cp27", None, ())]) == ()
-    (late,) = check(b"x = 1\n# coding: utf-8\n# \xc3\xa9\n", [Use("cp27", None, ())])
+    assert (
+        check_module(b"#!/bin/sh\n# vim: set fileencoding=utf-8 :\n# \xc3\xa9\n", [Use("cp27", None, ())], SOURCE_RULES)
+        == ()
+    )
+    (late,) = check_module(b"x = 1\n# coding: utf-8\n# \xc3\xa9\n", [Use("cp27", None, ())], SOURCE_RULES)
     assert (late.code, late.line) == ("E803", 3)
 
 
 def test_an_older_python_of_the_tool_says_so_and_refuses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(VERSIONS, "cp311", (3, 99))
-    (found,) = check(b"x = = 1\n", [Use("cp311", None, ())])
+    (found,) = check_module(b"x = = 1\n", [Use("cp311", None, ())], SOURCE_RULES)
     assert (found.code, found.severity) == ("E801", "warning")
 
 
 def test_columns_count_characters_behind_accents_and_tabs() -> None:
-    (found,) = check("x = 'éé'; import nowhere\n".encode(), [Use("cp37", None, ())])
+    (found,) = check_module("x = 'éé'; import nowhere\n".encode(), [Use("cp37", None, ())], SOURCE_RULES)
     assert (found.column, found.width) == (11, 14)
-    (tabbed,) = check(b"if 1:\n\tprint 1; import nowhere\n", [Use("cp27", None, ())])
+    (tabbed,) = check_module(b"if 1:\n\tprint 1; import nowhere\n", [Use("cp27", None, ())], SOURCE_RULES)
     assert (tabbed.line, tabbed.column, tabbed.width) == (2, 11, 14)
 
 
@@ -238,5 +248,5 @@ def test_standard_library_is_the_real_one_s(runtime: str, ask: Ask) -> None:
 
 
 def test_nothing_is_run(capsys: pytest.CaptureFixture[str]) -> None:
-    check(b"print('run')\nraise SystemExit\n", [Use("cp37", None, ())])
+    check_module(b"print('run')\nraise SystemExit\n", [Use("cp37", None, ())], SOURCE_RULES)
     assert capsys.readouterr().out == ""

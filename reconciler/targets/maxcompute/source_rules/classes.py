@@ -21,8 +21,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from reconciler.base.wording import closest
-from reconciler.checks.python import buffers
-from reconciler.manifest.signature import PLAIN, REFUSED, UNLISTED, NotASignature, Signature, read
+from reconciler.targets.maxcompute.signature import PLAIN, REFUSED, UNLISTED, NotASignature, Signature, read
+from reconciler.targets.maxcompute.source_rules.buffers import check_buffer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,7 +70,7 @@ class _Class:
         return method in self.methods or method in self.assigned
 
 
-def judge(
+def check_class(
     page: Page, facts: Facts, name: str, others: Callable[[str], Facts | None] = lambda module: None
 ) -> Iterator[Finding]:
     """Yield what is wrong with the class that MaxCompute is to load; `others` knows the function's other modules."""
@@ -86,10 +86,10 @@ def judge(
     if not problems:
         yield from _annotated(page, facts, kept)
         if kept.kind == "UDAF":
-            yield from buffers.judge(page, facts, kept.methods.get("new_buffer"))
+            yield from check_buffer(page, facts, kept.methods.get("new_buffer"))
 
 
-def declared(
+def declared_class(
     facts: Facts, name: str, others: Callable[[str], Facts | None] = lambda module: None
 ) -> tuple[Kind, Signature | None] | None:
     """Return what a class of the module is and its signature, None where that cannot be seen without running it."""

@@ -29,7 +29,7 @@ _TYPES = {"file": "a FILE", "archive": "an ARCHIVE", "table": "a TABLE", "py": "
 _LIKE_AN_ARCHIVE = (*ARCHIVE_SUFFIXES, ".whl", ".egg")
 
 
-def judge(page: Page, facts: Facts, use: Use) -> Iterator[Finding]:
+def check_references(page: Page, facts: Facts, use: Use) -> Iterator[Finding]:
     """Yield every name that the function does not list, or lists as something else."""
     passes_on = _passing_on(facts)
     for node in facts.nodes:

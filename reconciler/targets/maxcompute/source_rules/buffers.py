@@ -40,7 +40,7 @@ UNWRITABLE = {
 """What is called, imported names spelled out → what it makes."""
 
 
-def judge(page: Page, facts: Facts, method: Def | None) -> Iterator[Finding]:
+def check_buffer(page: Page, facts: Facts, method: Def | None) -> Iterator[Finding]:
     """Yield every ``return`` of `new_buffer` that visibly makes something which is no buffer."""
     if method is None:
         return

@@ -73,7 +73,7 @@ The documentation lists the extensions that it does load [doc "Python 2 UDFs", L
 _WRITING = frozenset("wax+")
 
 
-def judge(page: Page, facts: Facts, use: Use) -> Iterator[Finding]:
+def check_sandbox(page: Page, facts: Facts, use: Use) -> Iterator[Finding]:
     """Yield the first place of each thing that the sandbox forbids."""
     told: set[str] = set()
     extensions = _extensions(facts) if use.runtime == "cp27" else ()
