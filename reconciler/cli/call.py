@@ -135,7 +135,9 @@ def _run(
         interpreter = interpreter_for(job, python)
         session = runner.session(interpreter, job, timeout=bounds.seconds, memory=bounds.memory)
         types = session.description.inputs
-        rows = given.read(types) if given else iter([[None if arg == "NULL" else runner.Text(arg) for arg in args]])
+        rows = (
+            given.read(types) if given else iter([[None if arg == "NULL" else runner.TypedText(arg) for arg in args]])
+        )
         with session.call(rows, last=True) as call, counting(given is not None) as counted:
             _deliver(call, output, counted, as_json=as_json)
     except runner.FunctionError as error:

@@ -23,7 +23,7 @@ from reconciler.render import text
 from reconciler.targets.maxcompute.objects import function_key
 from reconciler.testing import jobs
 from reconciler.testing.run_here import Bounds, LocalSubject, run_tests_here
-from reconciler.testing.trials import Case, Trial, Verdict
+from reconciler.testing.trials import Case, Trial, TrialVerdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,9 +69,9 @@ def test(options: Options, functions: tuple[str, ...], timeout: float, memory: i
         write_whole(junit, tried.junit(manifest.manifest.stack, trials).encode())
     _tell(options, manifest, trials)
     verdicts = {one.verdict for one in trials}
-    if Verdict.FAILED in verdicts:
+    if TrialVerdict.FAILED in verdicts:
         return TestsFailed.exit_code
-    return InterpreterError.exit_code if Verdict.NOT_RUN in verdicts else 0
+    return InterpreterError.exit_code if TrialVerdict.NOT_RUN in verdicts else 0
 
 
 def chosen(manifest: Loaded, named: tuple[str, ...]) -> list[tuple[Case, ...]]:
@@ -134,8 +134,8 @@ def _tell(options: Options, manifest: Loaded, trials: list[Trial]) -> None:
 
 def _problems(trials: list[Trial]) -> Iterator[Problem]:
     for one in trials:
-        if one.verdict is Verdict.FAILED:
+        if one.verdict is TrialVerdict.FAILED:
             yield tried.failure(one)
-        elif one.verdict is Verdict.NOT_RUN:
+        elif one.verdict is TrialVerdict.NOT_RUN:
             assert one.error is not None
             yield from explained(one.error).problems

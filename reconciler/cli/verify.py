@@ -23,7 +23,7 @@ from reconciler.render import tests as tried
 from reconciler.render import text
 from reconciler.targets.maxcompute.source_rules import declared_signature
 from reconciler.testing import run_by_sql as verification
-from reconciler.testing.trials import Verdict
+from reconciler.testing.trials import TrialVerdict
 from reconciler.workflow import deployment, planning
 
 if TYPE_CHECKING:
@@ -162,8 +162,8 @@ def _tell(trials: Sequence[Trial], options: Options) -> None:
     if not trials:
         print("There is no test. Next: add `tests:` to a function of the manifest")
         return
-    problems = [tried.failure(one) for one in trials if one.verdict is Verdict.FAILED]
-    problems += [tried.unasked(one) for one in trials if one.verdict is Verdict.NOT_RUN]
+    problems = [tried.failure(one) for one in trials if one.verdict is TrialVerdict.FAILED]
+    problems += [tried.unasked(one) for one in trials if one.verdict is TrialVerdict.NOT_RUN]
     if problems:
         print()
         told = as_quoted(options.invocation.complete(dict.fromkeys(problems)))
@@ -200,12 +200,12 @@ def _roll_back(manifest: Loaded, target: Target, options: Options, writers: int)
 
 
 def _has_failed(trials: Sequence[Trial]) -> bool:
-    return any(one.verdict is Verdict.FAILED for one in trials)
+    return any(one.verdict is TrialVerdict.FAILED for one in trials)
 
 
 def _is_wrong(one: Trial) -> bool:
     """Say whether a test failed of what is deployed."""
-    return one.verdict is Verdict.FAILED and not isinstance(one.error, verification.FunctionAbsent)
+    return one.verdict is TrialVerdict.FAILED and not isinstance(one.error, verification.FunctionAbsent)
 
 
 def _way_back(options: Options) -> str:

@@ -12,11 +12,11 @@ would agree with it about mistakes. Every handler says how what it does is known
 public client, a measurement that somebody published, or a guess. What is not settled is a switch in `Settings`.
 """
 
-from .server.faults import Fault
-from .server.instances import NEEDED as SQL_NEEDS
-from .server.log import Exchange
-from .server.server import Server
-from .server.settings import Settings, User
-from .server.tables import Table
+from reconciler.local.server.faults import Fault
+from reconciler.local.server.instances import NEEDED as SQL_NEEDS
+from reconciler.local.server.request_log import Exchange
+from reconciler.local.server.server import Server
+from reconciler.local.server.settings import Settings, User
+from reconciler.local.server.tables import ProvidedTable
 
-__all__ = ["SQL_NEEDS", "Exchange", "Fault", "Server", "Settings", "Table", "User"]
+__all__ = ["SQL_NEEDS", "Exchange", "Fault", "ProvidedTable", "Server", "Settings", "User"]

@@ -9,7 +9,7 @@ from reconciler.base.errors import Problem, count
 from reconciler.base.hints import Command, spell
 from reconciler.base.words import safe
 from reconciler.render.documents import TestDocument, TrialDocument, VerifyDocument
-from reconciler.testing.trials import Verdict
+from reconciler.testing.trials import TrialVerdict
 from reconciler.testing.values import format_value
 
 if TYPE_CHECKING:
@@ -28,12 +28,12 @@ _LOG_LINES = 40
 def trial(one: Trial) -> Line:
     """Return a test's line: what it is, and what it showed if it passed."""
     match one.verdict:
-        case Verdict.PASSED:
+        case TrialVerdict.PASSED:
             promise = _promise(one.case)
             return ("create", "  ok    "), ("", safe(f"{title(one.case)} {promise}"))
-        case Verdict.FAILED:
+        case TrialVerdict.FAILED:
             return ("error", "  FAIL  "), ("", safe(title(one.case)))
-        case Verdict.NOT_RUN:
+        case TrialVerdict.NOT_RUN:
             return ("warning", "  -     "), ("", safe(title(one.case))), ("quiet", "  not run")
 
 
@@ -44,9 +44,9 @@ def summary(trials: Sequence[Trial]) -> Line:
     return (("name", f"Tests: {', '.join(told)}, of {count(functions, 'function')}"),)
 
 
-def tally(trials: Iterable[Trial]) -> dict[Verdict, int]:
+def tally(trials: Iterable[Trial]) -> dict[TrialVerdict, int]:
     """Return how many tests ended how."""
-    counted = dict.fromkeys(Verdict, 0)
+    counted = dict.fromkeys(TrialVerdict, 0)
     for one in trials:
         counted[one.verdict] += 1
     return counted
@@ -82,9 +82,9 @@ def document(stack: str, trials: Sequence[Trial]) -> TestDocument:
     counted = tally(trials)
     return TestDocument(
         stack=stack,
-        passed=counted[Verdict.PASSED],
-        failed=counted[Verdict.FAILED],
-        not_run=counted[Verdict.NOT_RUN],
+        passed=counted[TrialVerdict.PASSED],
+        failed=counted[TrialVerdict.FAILED],
+        not_run=counted[TrialVerdict.NOT_RUN],
         tests=tuple(map(_document, trials)),
     )
 
@@ -118,9 +118,9 @@ def junit(stack: str, trials: Sequence[Trial]) -> str:
         "testsuite",
         name=stack,
         tests=str(len(trials)),
-        failures=str(counted[Verdict.FAILED]),
+        failures=str(counted[TrialVerdict.FAILED]),
         errors="0",
-        skipped=str(counted[Verdict.NOT_RUN]),
+        skipped=str(counted[TrialVerdict.NOT_RUN]),
         time=f"{sum(one.seconds for one in trials):.3f}",
     )
     for one in trials:
@@ -133,8 +133,8 @@ def junit(stack: str, trials: Sequence[Trial]) -> str:
             line=str(one.case.at.line),
             time=f"{one.seconds:.3f}",
         )
-        if one.verdict is not Verdict.PASSED:
-            told = "failure" if one.verdict is Verdict.FAILED else "skipped"
+        if one.verdict is not TrialVerdict.PASSED:
+            told = "failure" if one.verdict is TrialVerdict.FAILED else "skipped"
             ET.SubElement(case, told, message=_xml(reason(one))).text = _xml("\n".join(_detail(one)))
         if one.log:
             ET.SubElement(case, "system-out").text = _xml(one.log)
@@ -155,7 +155,7 @@ def _document(one: Trial) -> TrialDocument:
         file=one.case.at.file,
         line=one.case.at.line,
         column=one.case.at.column,
-        reason=None if one.verdict is Verdict.PASSED else reason(one),
+        reason=None if one.verdict is TrialVerdict.PASSED else reason(one),
         hint=spell(_hint(one)) or None,
         traceback=tuple(one.traceback.splitlines()),
         log=one.log,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.errors import UsageError
 from reconciler.base.hints import Command
-from reconciler.local.runner import Job, Json, ResourceFile, ResourceUnusable, Table
+from reconciler.local.runner import Job, Json, ResourceFile, ResourceUnusable, TableResource
 from reconciler.targets.maxcompute.manifest import manifest_of
 from reconciler.targets.maxcompute.objects import WITH_CONTENT, Function, Resource, function_key, resource_key
 from reconciler.testing.row_files import RowFile
@@ -112,13 +112,13 @@ def _table(name: str, loaded: Loaded) -> ResourceFile:
     return ResourceFile(name, "table", None, _rows(fixture, loaded) if fixture else None)
 
 
-def _rows(fixture: model.Table, loaded: Loaded) -> Table:
+def _rows(fixture: model.Table, loaded: Loaded) -> TableResource:
     types, names, rows = tuple(fixture.columns.values()), tuple(fixture.columns), fixture.rows
     if fixture.file is not None:
         label = str(PurePath(loaded.at().file).parent / fixture.file)
         file = RowFile(loaded.file(fixture.file), label, header=True)
-        return Table(types, lambda: file.read(types, names))
-    return Table(types, lambda: ([Json(cell) for cell in row] for row in rows or ()))
+        return TableResource(types, lambda: file.read(types, names))
+    return TableResource(types, lambda: ([Json(cell) for cell in row] for row in rows or ()))
 
 
 def load_fixtures(loaded: Loaded) -> dict[str, Fixture]:

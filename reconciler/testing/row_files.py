@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 from reconciler.base.errors import Position, UsageError, count
-from reconciler.local.runner import Json, Text
+from reconciler.local.runner import Json, TypedText
 from reconciler.targets.maxcompute.manifest import ROW_FILES
 from reconciler.targets.maxcompute.signature import Type, read
 from reconciler.testing.arrow_values import column_values, import_pyarrow
@@ -166,7 +166,7 @@ def _wrong_width(actual: int, expected: int) -> str:
 
 def _reader(kind: Type) -> Callable[[str], object]:
     """Return what makes a value of a cell of CSV; what it cannot read goes on as text, and is refused with its type."""
-    convert: Callable[[str], object] = {"BIGINT": int, "DOUBLE": float}.get(kind.name, Text)
+    convert: Callable[[str], object] = {"BIGINT": int, "DOUBLE": float}.get(kind.name, TypedText)
     if kind.name in _TEXT and kind.name != "BINARY":
         return lambda cell: None if cell == NULL else cell
 
@@ -176,7 +176,7 @@ def _reader(kind: Type) -> Callable[[str], object]:
         try:
             return convert(cell)
         except ValueError:
-            return Text(cell)
+            return TypedText(cell)
 
     return value
 

@@ -20,7 +20,7 @@ from reconciler.local import runner
 from reconciler.testing.expectations import check_result
 from reconciler.testing.sql_literals import NoLiteral, sql_literal
 from reconciler.testing.sql_results import csv_expression, read_cell
-from reconciler.testing.trials import Case, Trial, Verdict
+from reconciler.testing.trials import Case, Trial, TrialVerdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -122,12 +122,12 @@ def fail_absent(cases: Iterable[Case]) -> Iterator[Trial]:
     """Yield the trials of a function that is not in the project."""
     for case in cases:
         yield Trial(
-            case, Verdict.FAILED, error=FunctionAbsent("the function is not in the project"), hint=Command("apply")
+            case, TrialVerdict.FAILED, error=FunctionAbsent("the function is not in the project"), hint=Command("apply")
         )
 
 
 def _skip(case: Case, why: str) -> Trial:
-    return Trial(case, Verdict.NOT_RUN, error=runner.RunnerError(why))
+    return Trial(case, TrialVerdict.NOT_RUN, error=runner.RunnerError(why))
 
 
 def _call(case: Case, subject: SqlSubject) -> _Call:
@@ -190,7 +190,7 @@ def _check_call(call: _Call, number: int, answer: Answer, seconds: float) -> Tri
         values = list(_read_results(call, number, answer))
     except (ValueError, ArithmeticError, IndexError) as error:
         failure = runner.RunnerError(f"the result cannot be read: {error}")
-        return Trial(call.case, Verdict.FAILED, seconds, error=failure)
+        return Trial(call.case, TrialVerdict.FAILED, seconds, error=failure)
     if call.kind != "udtf" and call.outputs[0].name == "FLOAT":
         expected = call.case.test.returns
         values = [
@@ -198,7 +198,7 @@ def _check_call(call: _Call, number: int, answer: Answer, seconds: float) -> Tri
             for pair in zip(values, expected if isinstance(expected, list) else [expected], strict=False)
         ]
     difference = check_result(call.case.test, call.kind, values)
-    return Trial(call.case, Verdict.FAILED if difference else Verdict.PASSED, seconds, difference=difference)
+    return Trial(call.case, TrialVerdict.FAILED if difference else TrialVerdict.PASSED, seconds, difference=difference)
 
 
 def _round_to_32_bits(actual: Any, expected: Any) -> Any:
@@ -230,6 +230,8 @@ def _failure_trial(case: Case, error: UdfsError, seconds: float) -> Trial:
     text = "\n".join((problem.message, *problem.detail))
     expected = case.test.raises
     if expected is not None and problem.code == "E702" and expected in text:
-        return Trial(case, Verdict.PASSED, seconds)
+        return Trial(case, TrialVerdict.PASSED, seconds)
     failure = runner.RunnerError(problem.message.removeprefix("the statement failed, "))
-    return Trial(case, Verdict.FAILED, seconds, error=failure, traceback="\n".join(problem.detail), hint=problem.hint)
+    return Trial(
+        case, TrialVerdict.FAILED, seconds, error=failure, traceback="\n".join(problem.detail), hint=problem.hint
+    )

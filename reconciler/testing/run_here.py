@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.local import runner
 from reconciler.testing.expectations import check_result
-from reconciler.testing.trials import Case, Trial, Verdict
+from reconciler.testing.trials import Case, Trial, TrialVerdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -59,7 +59,7 @@ def _run_subject(
     subject: LocalSubject, bounds: Bounds, stop: threading.Event, clock: Callable[[], float]
 ) -> tuple[Trial, ...]:
     if isinstance(subject.runs, runner.RunnerError):
-        return tuple(Trial(case, Verdict.NOT_RUN, error=subject.runs) for case in subject.cases)
+        return tuple(Trial(case, TrialVerdict.NOT_RUN, error=subject.runs) for case in subject.cases)
     interpreter, job = subject.runs
     version = ".".join(map(str, interpreter.version))
     trials: list[Trial] = []
@@ -78,7 +78,7 @@ def _run_subject(
             except runner.FunctionError as error:
                 trial = _failure_trial(case, error)
             except runner.RunnerError as error:
-                trial = Trial(case, Verdict.NOT_RUN, error=error)
+                trial = Trial(case, TrialVerdict.NOT_RUN, error=error)
             trials.append(replace(trial, seconds=clock() - started, python=version))
     finally:
         if session is not None:
@@ -89,7 +89,7 @@ def _run_subject(
 def _run_case(case: Case, session: Session) -> Trial:
     call = session.call([[runner.Json(value) for value in row] for row in case.test.input])
     difference = check_result(case.test, session.description.kind, list(call))
-    return Trial(case, Verdict.FAILED if difference else Verdict.PASSED, difference=difference, log=call.log)
+    return Trial(case, TrialVerdict.FAILED if difference else TrialVerdict.PASSED, difference=difference, log=call.log)
 
 
 def _failure_trial(case: Case, error: FunctionError) -> Trial:
@@ -97,7 +97,7 @@ def _failure_trial(case: Case, error: FunctionError) -> Trial:
     is_expected = case.test.raises is not None and error.exception != "" and case.test.raises in error.exception
     return Trial(
         case,
-        Verdict.PASSED if is_expected else Verdict.FAILED,
+        TrialVerdict.PASSED if is_expected else TrialVerdict.FAILED,
         error=None if is_expected else error,
         exception=error.exception,
         row=error.row,

@@ -22,7 +22,7 @@ def csv_expression(expression: str, kind: Type) -> str:
 
 
 def read_cell(cell: str | None, kind: Type) -> Any:
-    """Return the value of a cell of what is `readable`; ValueError for what is none of the type."""
+    """Return the value of a cell of a `csv_expression`; ValueError for what is none of the type."""
     if cell is None:
         return None
     if kind.name in COMPLEX:

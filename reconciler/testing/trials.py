@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from reconciler.testing.expectations import Mismatch
 
 
-class Verdict(enum.Enum):
+class TrialVerdict(enum.Enum):
     """What became of one test."""
 
     PASSED = "passed"
@@ -38,7 +38,7 @@ class Trial:
     """A test that was run, or why it was not."""
 
     case: Case
-    verdict: Verdict
+    verdict: TrialVerdict
     seconds: float = 0.0
     python: str = ""
     """The version of the CPython."""

@@ -19,7 +19,7 @@ from typing import Any
 
 from odps import ODPS
 
-from reconciler.local import Server, Table
+from reconciler.local import ProvidedTable, Server
 from reconciler.local.runner import RUNTIMES, InterpreterNotFound, locate
 from tests.benchmarks.bench_runner import SOURCE, bare_loop
 
@@ -43,7 +43,7 @@ def main() -> int:
         resource = odps.create_resource("add.py", "py", file_obj=SOURCE.encode())
         odps.create_function("add", class_type="add.Add", resources=[resource])
         columns = (("a", "bigint"), ("b", "bigint"))
-        server.provide_table("demo", "t", Table(columns, lambda: ((n, n + 1) for n in range(rows))))
+        server.provide_table("demo", "t", ProvidedTable(columns, lambda: ((n, n + 1) for n in range(rows))))
         first, _ = asked(odps, "SELECT COUNT(*) FROM t", "cp311")
         print(f"the table's {rows:,} rows are read in {first:.2f} s, once")
         for runtime in RUNTIMES:

@@ -17,7 +17,7 @@ from odps import errors
 
 from reconciler import local
 from reconciler.cli.entry import run
-from reconciler.local import Table
+from reconciler.local import ProvidedTable
 from reconciler.local.runner import Json
 from reconciler.local.server import instances
 
@@ -46,8 +46,8 @@ def rows(odps: Any, sql: str, **hints: str) -> list[list[Any]]:
         return [list(record.values) for record in reader]
 
 
-def numbers(count: int) -> Table:
-    return Table((("a", "bigint"), ("b", "bigint")), lambda: ((n, n + 1) for n in range(count)))
+def numbers(count: int) -> ProvidedTable:
+    return ProvidedTable((("a", "bigint"), ("b", "bigint")), lambda: ((n, n + 1) for n in range(count)))
 
 
 SLOW = """
@@ -62,7 +62,7 @@ SLOW = """
 
 def test_a_table_is_what_it_was_provided_with_and_read_again_when_that_changes(odps: Any, server: Server) -> None:
     held = [(1,)]
-    server.provide_table("demo", "t", Table((("a", "bigint"),), lambda: held, version=lambda: len(held)))
+    server.provide_table("demo", "t", ProvidedTable((("a", "bigint"),), lambda: held, version=lambda: len(held)))
     assert rows(odps, "SELECT a FROM t") == [[1]]
     held.append((2,))
     assert rows(odps, "SELECT demo.t.a FROM demo.t") == [[1], [2]]
@@ -80,9 +80,9 @@ def test_rows_that_a_person_wrote_are_read_by_their_types(odps: Any, server: Ser
     }
     given_rows = [[Json(value) for _, value, _ in columns.values()], [Json(None)] * len(columns)]
     types = tuple((name, kind) for name, (kind, _, _) in columns.items())
-    server.provide_table("demo", "t", Table(types, lambda: given_rows))
+    server.provide_table("demo", "t", ProvidedTable(types, lambda: given_rows))
     assert rows(odps, "SELECT * FROM t") == [[want for _, _, want in columns.values()], [None] * len(columns)]
-    server.provide_table("demo", "bad", Table((("day", "date"),), lambda: [[Json("yesterday")]]))
+    server.provide_table("demo", "bad", ProvidedTable((("day", "date"),), lambda: [[Json("yesterday")]]))
     with pytest.raises(errors.ODPSError, match="table bad cannot be read: column day"):
         rows(odps, "SELECT * FROM bad")
 
@@ -122,7 +122,7 @@ def test_every_value_of_every_type_goes_through_a_function_and_comes_back(
         ]
         deploy(odps, "identities", "\n".join(classes), tuple(names))
     types = tuple((f"c{number}", kind) for number, kind in enumerate(IDENTITIES))
-    server.provide_table("demo", "t", Table(types, lambda: given_rows))
+    server.provide_table("demo", "t", ProvidedTable(types, lambda: given_rows))
     calls = [f"{name}(c{number})" for number, name in enumerate(names)]
     # PyODPS reads no BINARY from CSV.
     shown = [f"hex({call})" if kind == "binary" else call for call, kind in zip(calls, IDENTITIES, strict=True)]

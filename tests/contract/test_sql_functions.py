@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reconciler.local.sql import builtins
-from reconciler.local.sql.engine import Bounds, Control, run
+from reconciler.local.sql.control import Control
+from reconciler.local.sql.engine import StatementLimits, run_statement
 from reconciler.local.sql.problems import SqlFailed
 from reconciler.local.sql.translate import Statement
 
@@ -38,7 +39,9 @@ class Project:
 
 
 def ask(sql: str, folder: Path) -> list[tuple[Any, ...]]:
-    return [tuple(row) for row in run(sql, {}, Project(), Bounds(100, 60, 500), folder, Control()).rows]
+    return [
+        tuple(row) for row in run_statement(sql, {}, Project(), StatementLimits(100, 60, 500), folder, Control()).rows
+    ]
 
 
 MEANINGS = {

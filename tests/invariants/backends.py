@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reconciler.local import Server, Settings
-from reconciler.local.server.store import Store
+from reconciler.local.server.store import ServerStore
 from reconciler.targets.maxcompute.client import Client
 from reconciler.targets.maxcompute.objects import function_key, resource_key
 from reconciler.targets.maxcompute.signing import Credentials
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.core.identity import Key
-    from reconciler.local.server.rows import Function, Resource
+    from reconciler.local.server.records import StoredFunction, StoredResource
     from reconciler.targets.maxcompute.client import Answer
 
 _OWNER = "ALIYUN$"
@@ -95,7 +95,7 @@ class Real:
     def __init__(self, folder: Path) -> None:
         self.clock = Clock()
         self.server = Server(folder, Settings(), clock=self.clock)
-        self._store = Store(folder)
+        self._store = ServerStore(folder)
         self.server.start()
 
     def close(self) -> None:
@@ -109,7 +109,7 @@ class Real:
     def _eve(self) -> Client:
         return Client(self.server.url, "demo", None, Credentials("eve", SECRET), "test")
 
-    def _rows(self) -> Mapping[str, Resource | Function]:
+    def _rows(self) -> Mapping[str, StoredResource | StoredFunction]:
         with self._store.reading() as rows:
             return rows_of(rows)
 

@@ -18,7 +18,7 @@ from reconciler.core.record import Holder
 from reconciler.engine.apply import Silent
 from reconciler.engine.attempt import Patience
 from reconciler.local import Server
-from reconciler.local.server.rows import Place
+from reconciler.local.server.records import Location
 from reconciler.manifest.load import load_manifest
 from reconciler.packages.fetch.cache import Cache
 from reconciler.targets.dialects import DIALECTS
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from reconciler.local.server.rows import Rows
+    from reconciler.local.server.database import Records
 
 CLASS = '@annotate("->bigint")\nclass {}(object):\n    def evaluate(self):\n        return {}\n'
-HERE = Place("demo", "default")
+HERE = Location("demo", "default")
 
 Definition = tuple[str | None, tuple[tuple[str, str | None], ...]]
 Wish = tuple[tuple[int, int], dict[str, tuple[str, str]]]
@@ -56,7 +56,7 @@ class Watch:
     def __init__(self) -> None:
         self.states: list[dict[str, Definition]] = []
 
-    def look(self, rows: Rows) -> None:
+    def look(self, rows: Records) -> None:
         md5 = {name: found.md5 for name, found in rows.resources(HERE, "")}
         self.states.append(
             {

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from reconciler.local.server.rows import Rows
+    from reconciler.local.server.database import Records
     from tests.invariants.world import Row, Said
 
 Tally: TypeAlias = "Callable[[str, int], None]"
@@ -54,7 +54,7 @@ class Witness:
         self.dangling: set[tuple[str, str]] = set()
         self.watching = False
 
-    def look(self, rows: Rows) -> None:
+    def look(self, rows: Records) -> None:
         if self.watching:
             self.dangling |= dangling(rows_of(rows))
 

@@ -20,8 +20,8 @@ from urllib.parse import quote
 
 from reconciler.cli.entry import run
 from reconciler.local import Server, Settings
-from reconciler.local.server.rows import Function, Place, Resource
-from reconciler.local.server.store import Store
+from reconciler.local.server.records import Location, StoredFunction, StoredResource
+from reconciler.local.server.store import ServerStore
 from reconciler.targets.maxcompute.client import Client
 from reconciler.targets.maxcompute.signing import Credentials
 from reconciler.targets.maxcompute.target import MaxCompute
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
     import pytest
 
     from reconciler.core.record import Reading
-    from reconciler.local.server.rows import Rows
+    from reconciler.local.server.database import Records
 
 STACK = "risk"
-HERE = Place("demo", "default")
+HERE = Location("demo", "default")
 SOURCE = "from odps.udf import annotate\n\n\n@annotate('string->string')\nclass {0}(object):\n    def evaluate(self, x):\n        return x + {1!r}\n"
 RESOURCES, FUNCTIONS = "/resources", "/registration/functions"
 
-Row: TypeAlias = "Resource | Function"
+Row: TypeAlias = "StoredResource | StoredFunction"
 _ENTRY = re.compile(r"udfs\.[a-z][a-z0-9-]*\.\d+\.json\Z")
 _FOR = re.compile(r" for=[0-9a-f,]+(?=\]\Z)")
 """What a mark says of functions may keep the name of one that is gone: it names nothing."""
@@ -77,7 +77,7 @@ def here(*arguments: str) -> Said:
     return Said(code, out.getvalue(), err.getvalue())
 
 
-def rows_of(rows: Rows) -> dict[str, Row]:
+def rows_of(rows: Records) -> dict[str, Row]:
     """Return everything that a listing would show, entries of ledgers included, by kind and folded name."""
     found: dict[str, Row] = {f"resource {key}": row for key, row in rows.resources(HERE, "")}
     found.update((f"function {key}", row) for key, row in rows.functions(HERE, ""))
@@ -94,7 +94,7 @@ def dangling(found: Mapping[str, Row]) -> set[tuple[str, str]]:
     return {
         (key, ref.name)
         for key, row in found.items()
-        if isinstance(row, Function)
+        if isinstance(row, StoredFunction)
         for ref in row.resources
         if f"resource {ref.name.lower()}" not in found
     }
@@ -102,7 +102,7 @@ def dangling(found: Mapping[str, Row]) -> set[tuple[str, str]]:
 
 def what_it_is(row: Row) -> tuple[object, ...]:
     """Return what somebody who uses an object would notice, and whose it is marked to be."""
-    if isinstance(row, Function):
+    if isinstance(row, StoredFunction):
         return (row.class_type, tuple(ref.name.lower() for ref in row.resources))
     return (row.type, row.md5, row.source, _FOR.sub("", row.comment or ""))
 
@@ -115,7 +115,7 @@ class World:
         self.project = folder / "project"
         self.project.mkdir(parents=True, exist_ok=True)
         self.server = Server(folder / "store", settings or Settings(control=True), clock=clock)
-        self._store = Store(folder / "store")
+        self._store = ServerStore(folder / "store")
         self._lag = settings.stale_list if settings else 0
 
     def __enter__(self) -> World:  # noqa: PYI034 - Self needs Python 3.11
@@ -228,14 +228,14 @@ class World:
             shutil.rmtree(folder)
 
 
-def look_after_each_write(monkeypatch: pytest.MonkeyPatch, look: Callable[[Rows], None]) -> None:
+def look_after_each_write(monkeypatch: pytest.MonkeyPatch, look: Callable[[Records], None]) -> None:
     """Have the local service's rows looked at within each transaction that writes, when it has written."""
-    writing = Store.writing
+    writing = ServerStore.writing
 
     @contextlib.contextmanager
-    def watched(store: Store) -> Iterator[Rows]:
+    def watched(store: ServerStore) -> Iterator[Records]:
         with writing(store) as rows:
             yield rows
             look(rows)
 
-    monkeypatch.setattr(Store, "writing", watched)
+    monkeypatch.setattr(ServerStore, "writing", watched)

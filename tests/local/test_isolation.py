@@ -16,8 +16,8 @@ from reconciler.local.runner import (
     InterpreterUnsuitable,
     Job,
     ResourceFile,
-    Table,
-    Text,
+    TableResource,
+    TypedText,
     call,
     locate,
 )
@@ -218,9 +218,9 @@ def test_the_documented_include_package_path_works(runner: Runner) -> None:
 
 
 def test_a_table_gives_its_rows_as_tuples(runner: Runner) -> None:
-    rows = [(1, "größe", None, Text("2026-05-01")), (2, "b", 0.5, None)]
+    rows = [(1, "größe", None, TypedText("2026-05-01")), (2, "b", 0.5, None)]
     types = ("bigint", "string", "double", "date")
-    table = ResourceFile("t", "table", None, Table(types, lambda: rows))
+    table = ResourceFile("t", "table", None, TableResource(types, lambda: rows))
     body = """
         from odps.distcache import get_cache_table
         rows = list(get_cache_table("t"))
@@ -233,7 +233,7 @@ def test_a_table_gives_its_rows_as_tuples(runner: Runner) -> None:
 
 
 def test_a_row_of_a_table_that_does_not_fit_is_named(runner: Runner) -> None:
-    table = ResourceFile("t", "table", None, Table(("bigint",), lambda: [(1,), (Text("x"),)]))
+    table = ResourceFile("t", "table", None, TableResource(("bigint",), lambda: [(1,), (TypedText("x"),)]))
     body = "from odps.distcache import get_cache_table; return len(list(get_cache_table('t')))"
     with pytest.raises(FunctionRaised, match="row 2 of table resource 't': 'x' is no BIGINT"):
         runner.results(udf("->bigint", body), resources=[table])

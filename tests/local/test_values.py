@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciler.local.runner import ArgumentsRejected, Json, Text, WrongResult
+from reconciler.local.runner import ArgumentsRejected, Json, TypedText, WrongResult
 
 if TYPE_CHECKING:
     from tests.local.conftest import Runner
@@ -200,9 +200,9 @@ def test_a_struct_is_read_by_field_name(runner: Runner) -> None:
             def evaluate(self, point):
                 return point.x * 10 + point.y
     """
-    rows = [({"y": 2, "x": 1},), (Point(3, 4),), ([5, 6],), (Text('{"x": 7, "y": 8}'),), (Text("[9, 0]"),)]
+    rows = [({"y": 2, "x": 1},), (Point(3, 4),), ([5, 6],), (TypedText('{"x": 7, "y": 8}'),), (TypedText("[9, 0]"),)]
     assert runner.results(source, rows) == [12, 34, 56, 78, 90]
-    for wrong in ({"x": 1}, [1], {"x": 1, "z": 2}, "x", Text('{"x": 1}')):
+    for wrong in ({"x": 1}, [1], {"x": 1, "z": 2}, "x", TypedText('{"x": 1}')):
         with pytest.raises(ArgumentsRejected, match="is no STRUCT"):
             runner.results(source, [(wrong,)])
 
@@ -252,7 +252,7 @@ def test_a_struct_of_an_open_signature_keeps_its_fields(runner: Runner) -> None:
     ],
 )
 def test_what_a_person_types_is_read_by_the_signature(runner: Runner, kind: str, text: str, value: object) -> None:
-    assert runner.results(echo(kind), [(Text(text),)]) == [value]
+    assert runner.results(echo(kind), [(TypedText(text),)]) == [value]
 
 
 @pytest.mark.parametrize(
@@ -278,11 +278,11 @@ def test_what_a_person_types_is_read_by_the_signature(runner: Runner, kind: str,
 )
 def test_what_a_person_mistypes_is_refused(runner: Runner, kind: str, text: str) -> None:
     with pytest.raises(ArgumentsRejected, match=r"at row 1: argument 1"):
-        runner.results(echo(kind), [(Text(text),)])
+        runner.results(echo(kind), [(TypedText(text),)])
 
 
 def test_text_is_text_where_the_signature_is_open(runner: Runner) -> None:
-    assert runner.results(echo("*").replace("->*", "->string"), [(Text("größe"),)]) == ["größe"]
+    assert runner.results(echo("*").replace("->*", "->string"), [(TypedText("größe"),)]) == ["größe"]
 
 
 JSON = [

@@ -34,7 +34,7 @@ def interpreter_for(job: Job, explicit: Path | None = None) -> Interpreter:
 
 def is_pure(job: Job) -> bool:
     """Say whether nothing that a function ships can hold compiled code."""
-    return not any(one.type in {"archive", "jar"} or runner.is_native(one.name) for one in job.resources)
+    return not any(one.type in {"archive", "jar"} or runner.is_extension(one.name) for one in job.resources)
 
 
 def explained(error: RunnerError) -> UdfsError:

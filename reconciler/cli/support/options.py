@@ -318,12 +318,12 @@ def _local_server(manifest: Loaded) -> Server:
 
 def provide_tables(server: Server, manifest: Loaded) -> None:
     """Give the local service the manifest's `tables:`, in the project of its target."""
-    from reconciler.local import Table
+    from reconciler.local import ProvidedTable
     from reconciler.testing.jobs import load_fixtures
 
     if manifest_of(manifest).tables:
         for name, one in load_fixtures(manifest).items():
-            server.provide_table(target_of(manifest).project, name, Table(one.columns, one.rows, one.version))
+            server.provide_table(target_of(manifest).project, name, ProvidedTable(one.columns, one.rows, one.version))
 
 
 def local_store(folder: Path) -> Path:

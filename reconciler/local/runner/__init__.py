@@ -57,9 +57,9 @@ from reconciler.local.runner.interpreters import (
     locate,
     variable,
 )
-from reconciler.local.runner.layout import ResourceFile, ResourceType, Table, is_native, prepare
+from reconciler.local.runner.layout import ResourceFile, ResourceType, TableResource, is_extension, lay_out
 from reconciler.local.runner.process import Worker, isolation
-from reconciler.local.runner.wire import Json, Text
+from reconciler.local.runner.wire import Json, TypedText
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -89,8 +89,8 @@ __all__ = [
     "RunnerError",
     "Session",
     "SignatureInvalid",
-    "Table",
-    "Text",
+    "TableResource",
+    "TypedText",
     "UnsafeArchive",
     "WorkerDied",
     "WorkerTimedOut",
@@ -99,7 +99,7 @@ __all__ = [
     "call",
     "failures",
     "how_to_get",
-    "is_native",
+    "is_extension",
     "locate",
     "session",
     "variable",
@@ -158,7 +158,7 @@ def session(
     temporary = None if directory is not None else Path(tempfile.mkdtemp(prefix="udfs-")).resolve()
     root = temporary or Path(directory or "").resolve()
     try:
-        layout = prepare(root, job.resources)
+        layout = lay_out(root, job.resources)
         _check_native(interpreter, job, layout)
         worker = _start(interpreter, layout, root)
         made = Session(worker, job.class_path, timeout=timeout, cancelled=cancelled, temporary=temporary)

@@ -28,7 +28,7 @@ from reconciler.local.runner.errors import (
     WorkerTimedOut,
     WrongResult,
 )
-from reconciler.local.runner.process import WORKER, Died, Frame, GivenUp, Log, TimedOut, Worker
+from reconciler.local.runner.process import WORKER, Died, Frame, GivenUp, TimedOut, Worker, WorkerLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -117,7 +117,7 @@ class Session:
 
     def start(self, job: dict[str, object]) -> None:
         """Have the worker load the class."""
-        self.worker.send(wire.frame(job))
+        self.worker.send(wire.encode_frame(job))
         header = self.receive(_unknown).header
         inputs, outputs = header["inputs"], header["outputs"]
         self.description = Description(
@@ -133,14 +133,14 @@ class Session:
         if self._fresh:
             self._fresh = False  # the class was constructed when it was loaded
         else:
-            self.worker.log = Log()
-            self.worker.send(wire.frame({"kind": "begin"}))
+            self.worker.log = WorkerLog()
+            self.worker.send(wire.encode_frame({"kind": "begin"}))
         return Call(self, rows)
 
     def settle(self) -> None:
         """A call is over: take the rest of its log, and let the process end after the last."""
         if self.is_last:
-            self.worker.dismiss(wire.frame({"kind": "bye"}))
+            self.worker.dismiss(wire.encode_frame({"kind": "bye"}))
             self.close()
         else:
             self.worker.settle()
@@ -277,7 +277,7 @@ class Call:
                     self._sent.popleft()
             if self._refused is not None:
                 raise self._refused
-            session.worker.send(wire.frame({"kind": "end"}))
+            session.worker.send(wire.encode_frame({"kind": "end"}))
             while (frame := session.receive(self._arguments)).header["kind"] == "values":
                 yield self._results(frame)
             session.settle()

@@ -40,7 +40,7 @@ class Columns:
     def values(self, columns: Sequence[Column], count: int) -> Column:
         """Return what a function gives for each row of a batch."""
         [frame] = self._answers(columns, count)
-        [column] = wire.split(frame.header["columns"], frame.body)
+        [column] = wire.split_columns(frame.header["columns"], frame.body)
         return column
 
     def forwarded(self, columns: Sequence[Column], count: int) -> Forwarded:
@@ -57,7 +57,7 @@ class Columns:
     def finish(self) -> int:
         """Say that there are no more rows; return how many more a table function forwards."""
         session = self._session
-        session.worker.send(wire.frame({"kind": "end"}))
+        session.worker.send(wire.encode_frame({"kind": "end"}))
         more = 0
         while (frame := session.receive(self._arguments)).header["kind"] == "values":
             more += frame.header["count"]

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reconciler.local.runner.layout import ResourceFile, prepare
+from reconciler.local.runner.layout import ResourceFile, lay_out
 from reconciler.local.runner.process import environment, isolation
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def failures(
     `archives` are given by the names of their resources, and come first on ``sys.path`` in this order.
     """
     with tempfile.TemporaryDirectory(prefix="udfs-", ignore_cleanup_errors=True) as root:
-        layout = prepare(Path(root).resolve(), [ResourceFile(name, "archive", path) for name, path in archives])
+        layout = lay_out(Path(root).resolve(), [ResourceFile(name, "archive", path) for name, path in archives])
         asked = {
             "paths": [str(layout.cwd / "work" / name) for name, _ in archives],
             "names": list(names),

@@ -40,7 +40,7 @@ ARCHIVE_SUFFIXES = (".zip", ".jar", ".tar", ".tgz", ".tar.gz")
 
 
 @dataclass(frozen=True)
-class Table:
+class TableResource:
     """The rows that `get_cache_table` gives."""
 
     types: tuple[str, ...]
@@ -58,7 +58,7 @@ class ResourceFile:
     type: ResourceType
     path: Path | None
     """Only ever read; None for a table."""
-    table: Table | None = None
+    table: TableResource | None = None
     """What a table holds; None when there is nothing to give."""
 
 
@@ -89,7 +89,7 @@ class Layout:
     """Shared objects that came with the resources, as `resource` or `archive/member`."""
 
 
-def prepare(root: Path, resources: Iterable[ResourceFile], limits: Limits | None = None) -> Layout:
+def lay_out(root: Path, resources: Iterable[ResourceFile], limits: Limits | None = None) -> Layout:
     """Fill `root`, which must be new or empty, and return what is where."""
     resources = tuple(resources)
     _check_names(resources)
@@ -110,14 +110,14 @@ def prepare(root: Path, resources: Iterable[ResourceFile], limits: Limits | None
         source = _source(resource)
         if resource.type == "archive":
             members = extract(source, cwd / "work" / resource.name, name=resource.name, limits=limits or Limits())
-            native += [f"{resource.name}/{member}" for member in members if is_native(member)]
+            native += [f"{resource.name}/{member}" for member in members if is_extension(member)]
         else:
             _copy(resource, source, cwd / resource.name)
-            native += [resource.name] if is_native(resource.name) else []
+            native += [resource.name] if is_extension(resource.name) else []
     return Layout(cwd, tmp, tables, tuple(native))
 
 
-def _write_table(table: Table, path: Path) -> None:
+def _write_table(table: TableResource, path: Path) -> None:
     """Write the types and then the rows, one line each, in the cells of `wire`."""
     with path.open("w", encoding="ascii") as file:
         file.write(json.dumps(table.types) + "\n")
@@ -125,7 +125,7 @@ def _write_table(table: Table, path: Path) -> None:
             file.write(json.dumps(wire.cells(row)) + "\n")
 
 
-def is_native(name: str) -> bool:
+def is_extension(name: str) -> bool:
     """Return whether the file name is that of a shared object: `x.so`, `libx.so.26`, `x.cpython-37m-x86_64-linux-gnu.so`."""
     return re.search(r"\.so(\.\d+)*$", name) is not None
 

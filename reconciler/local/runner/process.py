@@ -85,7 +85,7 @@ class GivenUp(Exception):
     """Nobody wants the answer any more."""
 
 
-class Log:
+class WorkerLog:
     """The end of what the function printed."""
 
     def __init__(self) -> None:
@@ -135,7 +135,7 @@ class Worker:
     """A running worker. `send` never waits; `receive` waits for one frame and moves all pipes meanwhile."""
 
     def __init__(self, command: Sequence[str], cwd: Path, tmp: Path, progress: Path) -> None:
-        self.log = Log()
+        self.log = WorkerLog()
         self.cwd = cwd
         self._progress = progress
         self._outbox: deque[memoryview] = deque()

@@ -41,11 +41,11 @@ _PLAIN = frozenset({type(None), bool, int, str})
 
 
 @dataclass(frozen=True)
-class Text:
+class TypedText:
     """
     An argument as a person types it, to be read by the type in the function's signature.
 
-    `Text("1")` is 1 for BIGINT, 1.0 for DOUBLE, "1" for STRING; dates are written `2024-05-01`, times
+    `TypedText("1")` is 1 for BIGINT, 1.0 for DOUBLE, "1" for STRING; dates are written `2024-05-01`, times
     `2024-05-01 12:30:00`, arrays, maps and structs as JSON.
     """
 
@@ -57,14 +57,14 @@ class Json:
     """
     An argument as JSON or YAML has it, to be read by the type in the function's signature.
 
-    Text is read as `Text` where the type is no text; a list is an ARRAY or a STRUCT, a mapping a MAP or a STRUCT. A number is
+    Text is read as `TypedText` where the type is no text; a list is an ARRAY or a STRUCT, a mapping a MAP or a STRUCT. A number is
     one for DECIMAL too, and never text.
     """
 
     value: object
 
 
-def frame(header: Mapping[str, object], body: bytes = b"") -> bytes:
+def encode_frame(header: Mapping[str, object], body: bytes = b"") -> bytes:
     """Return one message."""
     head = json.dumps(header).encode("ascii")
     return PREFIX.pack(len(head), len(body)) + head + body
@@ -79,21 +79,18 @@ def rows_frame(rows: Sequence[Sequence[object]], types: Sequence[str] | None) ->
     width = len(rows[0]) if rows else 0
     known = types or [""] * width
     # A column at a time: `zip(*rows)` would hold one iterator a row, and jumps through memory with every value.
-    written = [_write_column(list(map(itemgetter(number), rows)), known[number]) for number in range(width)]
+    written = [encode_column(list(map(itemgetter(number), rows)), known[number]) for number in range(width)]
     layout = [[codec, len(content)] for codec, content in written]
     header = {"kind": "rows", "count": len(rows), "columns": layout}
-    return frame(header, b"".join(content for _, content in written))
-
-
-def column(values: Sequence[object], kind: str) -> Column:
-    """Return values of one type as they travel; raises `ValueError` for a value with no place in it."""
-    return _write_column(values, kind)
+    return encode_frame(header, b"".join(content for _, content in written))
 
 
 def columns_frame(columns: Sequence[Column], count: int) -> bytes:
     """Return the message that carries rows whose columns are written already."""
     layout = [[codec, len(content)] for codec, content in columns]
-    return frame({"kind": "rows", "count": count, "columns": layout}, b"".join(content for _, content in columns))
+    return encode_frame(
+        {"kind": "rows", "count": count, "columns": layout}, b"".join(content for _, content in columns)
+    )
 
 
 def cells(row: Sequence[object]) -> list[object]:
@@ -112,10 +109,10 @@ def unwritable(row: Sequence[object]) -> str:
 
 def read_columns(layout: Sequence[tuple[str, int]], body: memoryview) -> list[list[Any]]:
     """Return the columns of a body."""
-    return [read_column(codec, content) for codec, content in split(layout, body)]
+    return [read_column(codec, content) for codec, content in split_columns(layout, body)]
 
 
-def split(layout: Sequence[tuple[str, int]], body: memoryview) -> list[tuple[str, memoryview]]:
+def split_columns(layout: Sequence[tuple[str, int]], body: memoryview) -> list[tuple[str, memoryview]]:
     """Return the columns of a body as they are written."""
     columns = []
     start = 0
@@ -125,7 +122,8 @@ def split(layout: Sequence[tuple[str, int]], body: memoryview) -> list[tuple[str
     return columns
 
 
-def _write_column(column: Sequence[Any], kind: str) -> tuple[str, bytes]:
+def encode_column(column: Sequence[Any], kind: str) -> Column:
+    """Return values of one type as they travel; raises `ValueError` for a value with no place in it."""
     if kind == "bigint":
         with suppress(struct.error):
             return "i8", struct.pack(f"{len(column)}q", *column)
@@ -167,10 +165,16 @@ def _write_cell(value: object) -> object:
             return ["d", (value.year, value.month, value.day)]
         case Decimal():
             return ["n", str(value)]
-        case Text():
+        case TypedText():
             return ["x", value.text]
         case Json():
             return ["j", value.value]
+        case _:
+            return _write_nested(value)
+
+
+def _write_nested(value: object) -> object:
+    match value:
         case tuple() if hasattr(value, "_fields"):
             return ["s", [list(value._fields), [_write_cell(item) for item in value]]]
         case list() | tuple():

@@ -30,7 +30,7 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class Content:
+class BlobContent:
     """All of a resource's content. What parts were merged into stays the list of the parts' blobs: nothing is copied."""
 
     segments: tuple[Segment, ...]
@@ -43,10 +43,10 @@ class Content:
         return sum(segment.size for segment in self.segments)
 
 
-EMPTY = Content((), hashlib.md5(usedforsecurity=False).hexdigest())
+EMPTY = BlobContent((), hashlib.md5(usedforsecurity=False).hexdigest())
 
 
-class Upload:
+class IncomingBlob:
     """A body on its way to becoming a blob."""
 
     def __init__(self, path: Path, *, with_md5: bool) -> None:
@@ -66,14 +66,14 @@ class Upload:
         if self._md5 is not None:
             self._md5.update(piece)
 
-    def finish(self, *, sync: bool) -> Content:
+    def finish(self, *, sync: bool) -> BlobContent:
         """Close the file and say what it holds."""
         if sync:
             os.fsync(self._file.fileno())
         self._file.close()
         md5 = self._md5.hexdigest() if self._md5 is not None else None
         segments = (Segment(self._sha256.hexdigest(), self.size),) if self.size else ()
-        return Content(segments, md5)
+        return BlobContent(segments, md5)
 
     def discard(self) -> None:
         """Forget what was not given a name."""
@@ -105,15 +105,15 @@ class Blobs:
         self._lock.close()
 
     @contextmanager
-    def upload(self, *, with_md5: bool = True) -> Iterator[Upload]:
+    def upload(self, *, with_md5: bool = True) -> Iterator[IncomingBlob]:
         """A place for a body; what has not been `keep`\\ t at the end is gone."""
-        upload = Upload(self._own / uuid.uuid4().hex, with_md5=with_md5)
+        upload = IncomingBlob(self._own / uuid.uuid4().hex, with_md5=with_md5)
         try:
             yield upload
         finally:
             upload.discard()
 
-    def keep(self, upload: Upload, content: Content) -> None:
+    def keep(self, upload: IncomingBlob, content: BlobContent) -> None:
         """Give the finished `upload` its name."""
         for segment in content.segments:
             upload.path.replace(self._named / segment.sha256)

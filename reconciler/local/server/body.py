@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .wire import Refused
+from reconciler.local.server.protocol import HttpRefusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -65,7 +65,7 @@ class Body:
         for piece in self.pieces():
             found += piece
             if len(found) > limit:
-                raise Refused(400, "InvalidParameter", f"The request body is larger than {limit} bytes")
+                raise HttpRefusal(400, "InvalidParameter", f"The request body is larger than {limit} bytes")
         return bytes(found)
 
     def discard(self, limit: int) -> bool:
@@ -143,7 +143,7 @@ class Body:
             raise self._malformed("a line is too long")
         return line.rstrip(b"\r\n")
 
-    def _malformed(self, why: str) -> Refused:
+    def _malformed(self, why: str) -> HttpRefusal:
         """400; where the next request begins is no longer known, so the connection ends with it."""
         self._broken = True
-        return Refused(400, "InvalidParameter", f"The chunked request body cannot be read: {why}")
+        return HttpRefusal(400, "InvalidParameter", f"The chunked request body cannot be read: {why}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import os
 import re
@@ -13,23 +12,26 @@ import struct
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qsl, unquote, unquote_plus
 
-from . import control, routes, signing
-from .body import Body, Disconnected
-from .exchange import Request, Response
-from .faults import Failed, Faults, Severed, Strike
-from .log import Exchange, Log
-from .wire import Refused, error_xml, http_date, invalid, legible
+from reconciler.local.server import control, routes, signing
+from reconciler.local.server.body import Body, Disconnected
+from reconciler.local.server.error_responses import fault_response, refusal_response
+from reconciler.local.server.exchange import Request, Response
+from reconciler.local.server.faults import FaultAnswer, Faults, Severed, Strike
+from reconciler.local.server.protocol import HttpRefusal, http_date, invalid, legible
+from reconciler.local.server.request_log import Exchange, RequestLog
+from reconciler.local.server.transmission import encode_head, transmit
+from reconciler.local.server.web_guard import require_own_host
 
 if TYPE_CHECKING:
     from socketserver import BaseServer
 
-    from .service import Service
+    from reconciler.local.server.service import Service
 
 IDLE_SECONDS = 300
 _MAX_LINE = 65536
@@ -45,9 +47,9 @@ class Site:
 
     service: Service
     names: frozenset[str] | None
-    """The names a Host header may give, None for any: see `Connection._require_own_host`."""
+    """The names a Host header may give, None for any: see `web_guard`."""
     faults: Faults = field(default_factory=Faults)
-    log: Log = field(default_factory=Log)
+    log: RequestLog = field(default_factory=RequestLog)
     closing: threading.Event = field(default_factory=threading.Event)
     idle: set[socket.socket] = field(default_factory=set)
     """Connections between two requests; they can be ended at any time."""
@@ -130,7 +132,7 @@ class Connection(BaseHTTPRequestHandler):
             raise self._unframed("Content-Length is not a number")
         return Body(self.rfile, int(length), self._say_continue)
 
-    def _unframed(self, why: str) -> Refused:
+    def _unframed(self, why: str) -> HttpRefusal:
         self.close_connection = True
         return invalid(why)
 
@@ -177,10 +179,10 @@ class Connection(BaseHTTPRequestHandler):
         """The answer, whatever it is; `Severed` when there is none."""
         try:
             return self._answer(turn)
-        except Refused as refused:
+        except HttpRefusal as refused:
             return self._refusal(refused)
-        except Failed as failed:
-            return self._failure(failed)
+        except FaultAnswer as failed:
+            return fault_response(failed.fault, request_id=self._request_id, host_id=self.site.service.host)
         except (Severed, Disconnected):
             raise
         except (ConnectionError, TimeoutError) as problem:  # nothing else here talks to anybody but the client
@@ -191,11 +193,13 @@ class Connection(BaseHTTPRequestHandler):
     def _answer(self, turn: Turn) -> Response:
         """Look at a request in this order: how long, is it for us, where to, what goes wrong, who asks, what is asked."""
         turn.body = self._framed()  # first: whoever asks, what belongs to this request must not be taken for the next
-        self._require_own_host()
+        require_own_host(self.headers, self.request_version, self.site.names)
         raw_path, question, raw_query = self.path.partition("?")
         if self._is_control(raw_path):
-            return control.answer(self.site.log, self.site.faults, turn.method, raw_path, self.headers, turn.body)
-        raw_path, path = routes.split(raw_path)
+            return control.answer_control(
+                self.site.log, self.site.faults, turn.method, raw_path, self.headers, turn.body
+            )
+        raw_path, path = routes.split_path(raw_path)
         turn.path = "/" + "/".join(path)
         turn.strike = Strike(self.site.faults.pick(turn.method, turn.path, turn.query), turn.pid)
         turn.strike.at("before")
@@ -203,7 +207,7 @@ class Connection(BaseHTTPRequestHandler):
         self._wait()
         try:
             response = self._handled(turn, path, raw_path + question + raw_query, raw_query)
-        except Refused as refused:
+        except HttpRefusal as refused:
             response = self._refusal(refused)
         return self._after(turn, response)
 
@@ -223,7 +227,7 @@ class Connection(BaseHTTPRequestHandler):
         handler = routes.handler(turn.method, path)
         if turn.method in {"POST", "PUT"} and not {"content-length", "transfer-encoding"} & self._header_names():
             self.close_connection = True  # there may be a body after all, and no telling where it ends
-            raise Refused(411, "MissingContentLength", "ODPS-0420021: Missing Content-Length in HTTP request")
+            raise HttpRefusal(411, "MissingContentLength", "ODPS-0420021: Missing Content-Length in HTTP request")
         request = Request(
             method=turn.method,
             path=path,
@@ -244,96 +248,41 @@ class Connection(BaseHTTPRequestHandler):
         if latency := self.site.service.settings.latency_ms:
             time.sleep(latency / 1000)
 
-    def _require_own_host(self) -> None:
-        """
-        Refuse what a web page in the user's browser might send.
-
-        A page can make a name of its own point at 127.0.0.1, but then the Host header still has that name. And what it
-        sends to another site carries Origin, which no client of MaxCompute sends.
-        """
-        if "Origin" in self.headers:
-            raise Refused(403, "AccessDenied", "Requests of web pages are not served")
-        hosts = self.headers.get_all("Host", [])
-        if self.request_version == "HTTP/1.0" and not hosts:
-            return
-        if len(hosts) != 1:
-            raise invalid("exactly one Host header is needed")
-        if self.site.names is not None and not _is_own(hosts[0], self.site.names):
-            raise Refused(403, "AccessDenied", "The Host header names another host")
-
     # What is answered when something is wrong
 
-    def _refusal(self, refused: Refused) -> Response:
-        content = error_xml(refused, request_id=self._request_id, host_id=self.site.service.host)
-        return Response(status=refused.status, headers=refused.headers, content=content, content_type="application/xml")
-
-    def _failure(self, failed: Failed) -> Response:
-        fault = failed.fault
-        retry = () if fault.retry_after is None else (("Retry-After", str(fault.retry_after)),)
-        refusal = self._refusal(Refused(fault.status, fault.code, fault.message, retry))
-        if fault.body is None:
-            return replace(refusal, own=not fault.in_between)
-        return Response(
-            status=fault.status,
-            headers=retry,
-            content=fault.body.encode(),
-            content_type=fault.content_type,
-            own=not fault.in_between,
-        )
+    def _refusal(self, refusal: HttpRefusal) -> Response:
+        return refusal_response(refusal, request_id=self._request_id, host_id=self.site.service.host)
 
     def _internal_error(self) -> Response:
         """A mistake of ours: the client learns no more than of one of the service's, the log has the rest."""
         _LOGGER.exception("request failed: %s %s", self.command, self.path)
-        return self._refusal(Refused(500, "InternalServerError", "ODPS-0010000:System internal error"))
+        return self._refusal(HttpRefusal(500, "InternalServerError", "ODPS-0010000:System internal error"))
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """What the standard library finds wrong with a head, in the form of all other errors."""
         self.close_connection = True
         known = {405: "MethodNotAllowed", 501: "MethodNotAllowed"}
         why = legible(message or HTTPStatus(code).phrase)
-        self._send(self._refusal(Refused(int(code), known.get(code, "InvalidParameter"), why)), truncated=False)
+        self._send(self._refusal(HttpRefusal(int(code), known.get(code, "InvalidParameter"), why)), truncated=False)
 
     # Sending
 
     def _send(self, response: Response, *, truncated: bool) -> None:
         self.close_connection |= truncated
-        head = self._head(response)
+        own = [("x-odps-request-id", self._request_id)] if response.own else []
+        date = http_date(self.site.service.clock())
+        extra = [("Server", "udfs-local"), ("Date", date), *own]
+        head = encode_head(response, extra, closes=self.close_connection)
         length = 0 if self.command == "HEAD" else response.length
         limit = len(head) + length
         if truncated:
             limit = len(head) + length // 2 if length else len(head) // 2
         try:
-            self._transmit(head, response, limit)
+            transmit(self.connection, head, response, limit)
         except OSError:
             self.close_connection = True
         finally:
             response.close()
-
-    def _head(self, response: Response) -> bytes:
-        """Status line and headers. Values are sent as UTF-8: what came in as such goes out as it came."""
-        headers = [
-            ("Server", "udfs-local"),
-            ("Date", http_date(self.site.service.clock())),
-            *((("x-odps-request-id", self._request_id),) if response.own else ()),
-            *response.headers,
-        ]
-        if response.status != HTTPStatus.NO_CONTENT:
-            headers += [("Content-Type", response.content_type), ("Content-Length", str(response.length))]
-        if self.close_connection:
-            headers.append(("Connection", "close"))
-        lines = [f"HTTP/1.1 {response.status} {_reason(response.status)}"]
-        lines += [f"{name}: {value}" for name, value in headers]
-        return ("\r\n".join(lines) + "\r\n\r\n").encode()
-
-    def _transmit(self, head: bytes, response: Response, limit: int) -> None:
-        """Send `limit` bytes of the answer: all of it, unless it is to be truncated."""
-        first = (head + response.content)[:limit]
-        self.connection.sendall(first)
-        limit -= len(first)
-        for span in response.spans:
-            if (count := min(span.count, limit)) > 0:
-                self.connection.sendfile(span.file, span.offset, count)
-                limit -= count
 
     def _can_be_skipped(self, body: Body) -> bool:
         """
@@ -361,7 +310,7 @@ class Connection(BaseHTTPRequestHandler):
             return
         try:
             self.close_connection |= not body.discard(self._most_skipped)
-        except (Disconnected, Refused, OSError):
+        except (Disconnected, HttpRefusal, OSError):
             self.close_connection = True
 
     # Ending
@@ -400,22 +349,3 @@ def _parameters(query: str) -> dict[str, str]:
         return dict(parse_qsl(query, keep_blank_values=True, max_num_fields=_MAX_PARAMETERS, errors="strict"))
     except ValueError:
         raise invalid("the query cannot be read") from None
-
-
-def _reason(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "Unknown"
-
-
-def _is_own(host: str, names: frozenset[str]) -> bool:
-    """Whether a Host header names this machine: a loopback address, ``localhost``, or what the server was bound to."""
-    name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
-    name = name.strip("[]").lower()
-    if name in names:
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False

@@ -10,21 +10,21 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from .exchange import Response
-from .faults import Fault
-from .wire import MAX_XML_BYTES, Refused, invalid
+from reconciler.local.server.exchange import Response
+from reconciler.local.server.faults import Fault
+from reconciler.local.server.protocol import MAX_XML_BYTES, HttpRefusal, invalid
 
 if TYPE_CHECKING:
     from email.message import Message
 
-    from .body import Body
-    from .faults import Faults
-    from .log import Log
+    from reconciler.local.server.body import Body
+    from reconciler.local.server.faults import Faults
+    from reconciler.local.server.request_log import RequestLog
 
 PREFIX = "/_control/"
 
 
-def answer(log: Log, faults: Faults, method: str, path: str, headers: Message, body: Body) -> Response:
+def answer_control(log: RequestLog, faults: Faults, method: str, path: str, headers: Message, body: Body) -> Response:
     """Answer a request to `path`."""
     match method, path.removeprefix(PREFIX):
         case "GET", "requests":
@@ -39,13 +39,13 @@ def answer(log: Log, faults: Faults, method: str, path: str, headers: Message, b
         case "DELETE", "faults":
             faults.clear()
             return Response(status=204)
-    raise Refused(404, "NoSuchObject", "There is no such control")
+    raise HttpRefusal(404, "NoSuchObject", "There is no such control")
 
 
 def _add(faults: Faults, headers: Message, body: Body) -> Response:
     """JSON only: a web page cannot send that to another site without asking first."""
     if headers.get_content_type() != "application/json":
-        raise Refused(415, "InvalidContentType", "A fault is sent as application/json")
+        raise HttpRefusal(415, "InvalidContentType", "A fault is sent as application/json")
     try:
         rules = json.loads(body.whole(MAX_XML_BYTES))
         parsed = [Fault.parse(rule) for rule in (rules if isinstance(rules, list) else [rules])]

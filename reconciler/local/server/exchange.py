@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote
 
-from .wire import header_text, invalid
+from reconciler.local.server.protocol import header_text, invalid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from email.message import Message
 
-    from .body import Body
+    from reconciler.local.server.body import Body
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,11 +79,11 @@ class Response:
             span.file.close()
 
 
-def xml(content: bytes, headers: tuple[tuple[str, str], ...] = ()) -> Response:
+def xml_response(content: bytes, headers: tuple[tuple[str, str], ...] = ()) -> Response:
     """A successful answer with a document."""
     return Response(status=200, content=content, content_type="application/xml", headers=headers)
 
 
-def created(*path: str) -> Response:
+def created_response(*path: str) -> Response:
     """201 with the ``Location`` of the new object, as a log of the service shows it for other objects."""
     return Response(status=201, headers=(("Location", "/" + "/".join(quote(part, safe="") for part in path)),))

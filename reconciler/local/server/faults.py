@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_type_hints
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .body import Body
+    from reconciler.local.server.body import Body
 
 Action = Literal["fail", "stall", "reset", "truncate", "kill", "signal"]
 When = Literal["before", "during", "after"]
@@ -154,7 +154,7 @@ class Faults:
         return due[0] if due else None
 
 
-class Failed(Exception):
+class FaultAnswer(Exception):
     """The answer is to be the fault's own."""
 
     def __init__(self, fault: Fault) -> None:
@@ -205,7 +205,7 @@ class Strike:
             case "stall":
                 time.sleep(self._fault.seconds)
             case "fail":
-                raise Failed(self._fault)
+                raise FaultAnswer(self._fault)
             case "reset":
                 raise Severed(reset=True)
             case "kill":

@@ -9,15 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from . import listing
-from .exchange import Request, Response, created, xml
-from .rows import Function, Place, Reference, Rows
-from .service import DEFAULT_SCHEMA, require_schema
-from .wire import (
+from reconciler.local.server import listing
+from reconciler.local.server.exchange import Request, Response, created_response, xml_response
+from reconciler.local.server.protocol import (
     MAX_XML_BYTES,
     already_exists,
     child_text,
-    document,
     element,
     http_date,
     invalid,
@@ -27,19 +24,23 @@ from .wire import (
     object_name,
     parse_xml,
     same_name,
-    text,
+    text_element,
+    xml_document,
 )
+from reconciler.local.server.records import Location, StoredFunction, StoredReference
+from reconciler.local.server.service import DEFAULT_SCHEMA, require_schema
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-    from .service import Service
+    from reconciler.local.server.database import Records
+    from reconciler.local.server.service import Service
 
 # What only SQL and embedded functions have (PyODPS, Java). Kept as sent: SQL that makes them is not part of this server.
 EXTRAS = ("IsSqlFunction", "SqlDefinitionText", "IsEmbeddedFunction", "ProgramLanguage", "Code", "FileName")
 
 
-def create(service: Service, request: Request) -> Response:
+def create_function(service: Service, request: Request) -> Response:
     """
     ``POST …/registration/functions``: a new function; 409 when its name is taken.
 
@@ -55,10 +56,10 @@ def create(service: Service, request: Request) -> Response:
             raise already_exists("function", function.name)
         service.stale.remember("functions", place, lambda after: rows.functions(place, after))
         rows.add_function(place, function)
-    return created("projects", place.project, "registration", "functions", function.name)
+    return created_response("projects", place.project, "registration", "functions", function.name)
 
 
-def _described(service: Service, request: Request, place: Place, name: str | None) -> Function:
+def _described(service: Service, request: Request, place: Location, name: str | None) -> StoredFunction:
     """
     The function that the body describes, as if it were new.
 
@@ -73,7 +74,7 @@ def _described(service: Service, request: Request, place: Place, name: str | Non
     if class_type is None and not _is_inline(dict(extras)):
         raise invalid_xml("<ClassType> is missing")
     now = service.now()
-    return Function(
+    return StoredFunction(
         name=object_name(alias, "function"),
         owner=request.actor,
         class_type=class_type,
@@ -88,21 +89,21 @@ def _is_inline(extras: dict[str, str]) -> bool:
     return any(extras.get(tag, "").strip().lower() == "true" for tag in ("IsSqlFunction", "IsEmbeddedFunction"))
 
 
-def _references(body: Element, place: Place) -> list[Reference]:
+def _references(body: Element, place: Location) -> list[StoredReference]:
     """In the order given, which is the order in which the worker meets them."""
     names = [(found.text or "").strip() for found in body.findall("Resources/ResourceName")]
     return [_reference(name, place) for name in names]
 
 
-def _reference(name: str, place: Place) -> Reference:
+def _reference(name: str, place: Location) -> StoredReference:
     """``res``, ``project/resources/res`` or ``project/schemas/schema/resources/res`` (PyODPS)."""
     match name.split("/"):
         case [resource]:
-            found = Reference(place.project, place.schema, resource)
+            found = StoredReference(place.project, place.schema, resource)
         case [project, "resources", resource]:
-            found = Reference(project, DEFAULT_SCHEMA, resource)
+            found = StoredReference(project, DEFAULT_SCHEMA, resource)
         case [project, "schemas", schema, "resources", resource]:
-            found = Reference(project, schema, resource)
+            found = StoredReference(project, schema, resource)
         case _:
             raise invalid(f"resource reference {name!r}")
     for part in (found.project, found.schema, found.name):
@@ -110,7 +111,7 @@ def _reference(name: str, place: Place) -> Reference:
     return found
 
 
-def _require_resources(service: Service, rows: Rows, function: Function) -> None:
+def _require_resources(service: Service, rows: Records, function: StoredFunction) -> None:
     """Not settled whether the service does this: see `Settings.functions_check_resources`."""
     if not service.settings.functions_check_resources:
         return
@@ -119,14 +120,14 @@ def _require_resources(service: Service, rows: Rows, function: Function) -> None
             raise not_found("resource", _qualified(reference))
 
 
-def _qualified(reference: Reference) -> str:
+def _qualified(reference: StoredReference) -> str:
     """How a function's resources come back: always with their project (recorded answers, PyODPS's tests)."""
     if same_name(reference.schema) == DEFAULT_SCHEMA:
         return f"{reference.project}/resources/{reference.name}"
     return f"{reference.project}/schemas/{reference.schema}/resources/{reference.name}"
 
 
-def replace_or_hand_over(service: Service, request: Request) -> Response:
+def update_function(service: Service, request: Request) -> Response:
     """``PUT …/registration/functions/<name>``: a new definition, or with ``?updateowner`` a new owner."""
     if "updateowner" in request.query:
         return _hand_over(service, request)
@@ -162,7 +163,7 @@ def _hand_over(service: Service, request: Request) -> Response:
     return Response(status=201)
 
 
-def _existing(rows: Rows, place: Place, name: str) -> Function:
+def _existing(rows: Records, place: Location, name: str) -> StoredFunction:
     require_schema(rows, place)
     found = rows.function(place, name)
     if found is None:
@@ -170,41 +171,43 @@ def _existing(rows: Rows, place: Place, name: str) -> Function:
     return found
 
 
-def read(service: Service, request: Request) -> Response:
+def read_function(service: Service, request: Request) -> Response:
     """``GET …/registration/functions/<name>``: the same element as in the list."""
     place = service.place(request)
     with service.store.reading() as rows:
         found = _existing(rows, place, request.path[4])
-    return xml(document(_entry(service, place, found)))
+    return xml_response(xml_document(_entry(service, place, found)))
 
 
-def list_all(service: Service, request: Request) -> Response:
+def list_functions(service: Service, request: Request) -> Response:
     """``GET …/registration/functions``: whole entries, class and resources included (recorded lists)."""
     place = service.place(request)
-    asked = listing.Asked.of(request.query, service.settings)
+    asked = listing.ListQuery.of(request.query, service.settings)
     with service.store.reading() as rows:
         source = service.stale.or_now("functions", place, lambda after: rows.functions(place, after))
-        page = listing.page("Functions", source, lambda found: _entry(service, place, found), asked, service.settings)
-    return xml(page)
+        page = listing.render_page(
+            "Functions", source, lambda found: _entry(service, place, found), asked, service.settings
+        )
+    return xml_response(page)
 
 
-def _entry(service: Service, place: Place, found: Function) -> str:
+def _entry(service: Service, place: Location, found: StoredFunction) -> str:
     """There is no time of change and no updater: no client knows of one."""
-    resources = (text("ResourceName", _qualified(reference)) for reference in found.resources)
+    resources = (text_element("ResourceName", _qualified(reference)) for reference in found.resources)
     has_schema = service.settings.namespace_schema or same_name(place.schema) != DEFAULT_SCHEMA
     return element(
         "Function",
-        text("Alias", found.name),
-        text("Owner", found.owner),
-        text("ClassType", found.class_type),
-        text("CreationTime", http_date(found.created)),
+        text_element("Alias", found.name),
+        text_element("Owner", found.owner),
+        text_element("ClassType", found.class_type),
+        text_element("CreationTime", http_date(found.created)),
         element("Resources", *resources),
-        text("SchemaName", place.schema) if has_schema else "",
-        *(text(tag, value) for tag, value in found.extras),
+        text_element("SchemaName", place.schema) if has_schema else "",
+        *(text_element(tag, value) for tag, value in found.extras),
     )
 
 
-def delete(service: Service, request: Request) -> Response:
+def delete_function(service: Service, request: Request) -> Response:
     """``DELETE …/registration/functions/<name>``: 204, or 404."""
     place = service.place(request)
     with service.store.writing() as rows:

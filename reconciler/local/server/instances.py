@@ -21,15 +21,12 @@ from xml.etree import ElementTree as ET
 
 from reconciler.local import runner
 from reconciler.local.runner import Job, ResourceFile
-
-from . import listing
-from .exchange import Request, Response, created, xml
-from .jobs import Instance, new_id
-from .resources import FILE_TYPES
-from .wire import (
-    Refused,
+from reconciler.local.server import listing
+from reconciler.local.server.exchange import Request, Response, created_response, xml_response
+from reconciler.local.server.instance_pool import Instance, new_id
+from reconciler.local.server.protocol import (
+    HttpRefusal,
     child_text,
-    document,
     element,
     http_date,
     invalid_xml,
@@ -37,16 +34,18 @@ from .wire import (
     not_found,
     parse_xml,
     same_name,
-    text,
+    text_element,
+    xml_document,
 )
+from reconciler.local.server.resources import FILE_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from reconciler.local.runner import Interpreter
-
-    from .rows import Function, Place, Reference, Rows
-    from .service import Service
+    from reconciler.local.server.database import Records
+    from reconciler.local.server.records import Location, StoredFunction, StoredReference
+    from reconciler.local.server.service import Service
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -60,9 +59,9 @@ NEEDED = ("duckdb", "sqlglot", "pyarrow", "numpy")
 """The modules of ``udfs[sql]``."""
 
 
-def create(service: Service, request: Request) -> Response:
+def create_instance(service: Service, request: Request) -> Response:
     """``POST …/instances`` with a job of one SQL task: 201 and ``Location``, the work begins (PyODPS, Java)."""
-    from reconciler.local.sql.engine import Control
+    from reconciler.local.sql.control import Control
 
     place = service.place(request)
     body = request.body.whole(MAX_JOB_BYTES)
@@ -71,7 +70,7 @@ def create(service: Service, request: Request) -> Response:
     if job is None or len(tasks) != 1:
         raise invalid_xml("a job has one task")
     if tasks[0].tag != "SQL":
-        raise Refused(400, "InvalidParameter", f"The local service runs SQL, and no {legible(tasks[0].tag)} task")
+        raise HttpRefusal(400, "InvalidParameter", f"The local service runs SQL, and no {legible(tasks[0].tag)} task")
     now = service.clock()
     instance = Instance(
         id=new_id(now),
@@ -85,7 +84,7 @@ def create(service: Service, request: Request) -> Response:
     query, settings = tasks[0].findtext("Query") or "", _settings(tasks[0])
     work = Work(service, place, query, settings)
     service.instances.submit(instance, work)
-    return created("projects", place.project, "instances", instance.id)
+    return created_response("projects", place.project, "instances", instance.id)
 
 
 def _settings(task: ET.Element) -> dict[str, str]:
@@ -100,18 +99,20 @@ def _settings(task: ET.Element) -> dict[str, str]:
     return {}
 
 
-def read(service: Service, request: Request) -> Response:
+def read_instance(service: Service, request: Request) -> Response:
     """``GET …/instances/<id>``, and what the first parameter asks of it."""
     found = _existing(service, request)
     query = request.query
     if "source" in query:
-        return xml(found.source.encode())
+        return xml_response(found.source.encode())
     if "result" in query:
-        return xml(_result(found))
+        return xml_response(_result(found))
     if "taskstatus" in query:
-        return xml(document(element("Instance", text("Status", _status(found)), element("Tasks", _task(found)))))
+        return xml_response(
+            xml_document(element("Instance", text_element("Status", _status(found)), element("Tasks", _task(found))))
+        )
     if "instanceprogress" in query:
-        return xml(_progress(found))
+        return xml_response(_progress(found))
     if query.keys() & {"instancesummary", "instancedetail", "detail", "info", "cached", "instancequota"}:
         # What PyODPS shows of a run beside its result; there is nothing to tell.
         return Response(status=200, content=b"{}", content_type="application/json")
@@ -119,7 +120,10 @@ def read(service: Service, request: Request) -> Response:
         found.over.wait(BLOCKING_SECONDS)
     ended = (("x-odps-end-time", http_date(found.ended)),) if found.ended is not None else ()
     headers = (("x-odps-owner", found.owner), ("x-odps-start-time", http_date(found.started)), *ended)
-    return xml(document(element("Instance", text("Name", found.id), text("Status", _status(found)))), headers)
+    return xml_response(
+        xml_document(element("Instance", text_element("Name", found.id), text_element("Status", _status(found)))),
+        headers,
+    )
 
 
 def _status(found: Instance) -> str:
@@ -129,9 +133,9 @@ def _status(found: Instance) -> str:
 
 def _task(found: Instance) -> str:
     status = found.status if found.over.is_set() or found.status == "Waiting" else "Running"
-    ended = text("EndTime", http_date(found.ended)) if found.ended is not None else ""
-    times = text("StartTime", http_date(found.started)) + ended
-    return f'<Task Type="SQL">{text("Name", found.task)}{times}{text("Status", status)}</Task>'
+    ended = text_element("EndTime", http_date(found.ended)) if found.ended is not None else ""
+    times = text_element("StartTime", http_date(found.started)) + ended
+    return f'<Task Type="SQL">{text_element("Name", found.task)}{times}{text_element("Status", status)}</Task>'
 
 
 def _result(found: Instance) -> bytes:
@@ -149,13 +153,13 @@ def _result(found: Instance) -> bytes:
         columns = [{"Name": name, "Type": kind} for name, kind in zip(result.names, result.types, strict=True)]
         status = "TRUNCATED" if result.is_cut else "FULL"
         told = {"IsSelect": True, "SelectResultStatus": status, "Schema": {"Columns": columns}}
-        descriptor = text("ResultDescriptor", json.dumps(told))
+        descriptor = text_element("ResultDescriptor", json.dumps(told))
     elif found.failure:
         failure = legible(found.failure).replace("]]>", "]]]]><![CDATA[>")
         shown = f'<Result Format="text"><![CDATA[{failure}]]></Result>'
-    status = text("Status", found.status)
-    task = f'<Task Type="SQL">{text("Name", found.task)}{shown}{descriptor}{status}</Task>'
-    return document(element("Instance", element("Tasks", task)))
+    status = text_element("Status", found.status)
+    task = f'<Task Type="SQL">{text_element("Name", found.task)}{shown}{descriptor}{status}</Task>'
+    return xml_document(element("Instance", element("Tasks", task)))
 
 
 def _progress(found: Instance) -> bytes:
@@ -170,11 +174,11 @@ def _progress(found: Instance) -> bytes:
         "OutputRecords": len(found.result.rows) if found.result else 0,
         "FinishedPercentage": 100 if done else 0,
     }
-    stage = "".join(text(name, str(count)) for name, count in counts.items())
-    return document(element("Progress", f'<Stage ID="M1_Stg1_job0:0">{stage}</Stage>'))
+    stage = "".join(text_element(name, str(count)) for name, count in counts.items())
+    return xml_document(element("Progress", f'<Stage ID="M1_Stg1_job0:0">{stage}</Stage>'))
 
 
-def stop(service: Service, request: Request) -> Response:
+def stop_instance(service: Service, request: Request) -> Response:
     """``PUT …/instances/<id>`` with ``<Status>Terminated</Status>`` (PyODPS). One that has ended stays as it is: a guess."""
     found = _existing(service, request)
     wanted = child_text(parse_xml(request.body.whole(MAX_JOB_BYTES), root="Instance"), "Status")
@@ -184,26 +188,26 @@ def stop(service: Service, request: Request) -> Response:
     return Response(status=200)
 
 
-def list_all(service: Service, request: Request) -> Response:
+def list_instances(service: Service, request: Request) -> Response:
     """``GET …/instances``: as the other lists (PyODPS); filters by status and date are not known here."""
     place = service.place(request)
-    asked = listing.Asked.of(request.query, service.settings)
+    asked = listing.ListQuery.of(request.query, service.settings)
     found = service.instances.listed(same_name(place.project))
 
     def source(after: str) -> Iterator[tuple[str, Instance]]:
         return ((one.id, one) for one in found if one.id > after)
 
-    return xml(listing.page("Instances", source, _entry, asked, service.settings))
+    return xml_response(listing.render_page("Instances", source, _entry, asked, service.settings))
 
 
 def _entry(found: Instance) -> str:
     return element(
         "Instance",
-        text("Name", found.id),
-        text("Owner", found.owner),
-        text("StartTime", http_date(found.started)),
-        text("EndTime", http_date(found.ended)) if found.ended is not None else "",
-        text("Status", _status(found)),
+        text_element("Name", found.id),
+        text_element("Owner", found.owner),
+        text_element("StartTime", http_date(found.started)),
+        text_element("EndTime", http_date(found.ended)) if found.ended is not None else "",
+        text_element("Status", _status(found)),
     )
 
 
@@ -219,7 +223,7 @@ class Work:
     """What an instance does when its turn comes; and what a statement may know of the project."""
 
     service: Service
-    place: Place
+    place: Location
     query: str
     settings: dict[str, str]
 
@@ -233,13 +237,13 @@ class Work:
                 f"{', '.join(missing)} is not installed: pip install 'udfs[sql]'"
             )
             return
-        from reconciler.local.sql.engine import Bounds, run
+        from reconciler.local.sql.engine import StatementLimits, run_statement
         from reconciler.local.sql.problems import SqlFailed, Stopped
 
         limits = self.service.settings
-        bounds = Bounds(limits.sql_rows, limits.sql_seconds, limits.sql_megabytes)
+        bounds = StatementLimits(limits.sql_rows, limits.sql_seconds, limits.sql_megabytes)
         try:
-            instance.result = run(self.query, self.settings, self, bounds, folder, instance.control)
+            instance.result = run_statement(self.query, self.settings, self, bounds, folder, instance.control)
             instance.status = "Success"
         except SqlFailed as failed:
             instance.failure, instance.status = str(failed), "Failed"
@@ -257,13 +261,13 @@ class Work:
 
     def table(self, name: tuple[str, ...], connection: Any) -> Any | None:
         """Return an Arrow table by the parts of its name, None if there is none."""
-        from reconciler.local.sql.problems import impossible
+        from reconciler.local.sql.problems import internal_failure
 
         try:
             return self.service.tables.arrow(self.place.project, name, connection)
         except Exception as error:
             # The rows come from whoever provided the table, with errors of their own.
-            raise impossible(f"table {'.'.join(name)} cannot be read: {error}") from error
+            raise internal_failure(f"table {'.'.join(name)} cannot be read: {error}") from error
 
     def job(self, function: str, runtime: str, folder: Path) -> Job:
         """Return what runs a function, with what the store holds of its resources."""
@@ -277,14 +281,16 @@ class Work:
             )
         return Job(found.class_type, files, runtime)
 
-    def _resource(self, rows: Rows, reference: Reference, function: Function, path: Path) -> ResourceFile:
+    def _resource(
+        self, rows: Records, reference: StoredReference, function: StoredFunction, path: Path
+    ) -> ResourceFile:
         resource = rows.resource(reference.place, reference.name)
         if resource is None:
             raise runner.FunctionNotLoadable(f"its resource {reference.name} is not there")
         if resource.type == "table":
             source = (resource.source or "").split(" partition(")[0].replace("`", "").strip()
             found = self.service.tables.find(self.place.project, source.split("."))
-            table = runner.Table(tuple(kind for _, kind in found[1].columns), found[1].rows) if found else None
+            table = runner.TableResource(tuple(kind for _, kind in found[1].columns), found[1].rows) if found else None
             return ResourceFile(resource.name, "table", None, table)
         if resource.type not in FILE_TYPES:
             raise runner.FunctionNotLoadable(
@@ -298,6 +304,6 @@ class Work:
 
     def interpreter(self, job: Job) -> Interpreter:
         """Return the CPython of a job's runtime; for pure code of the newest one, this program's own may stand in."""
-        pure = not any(one.type in {"archive", "jar"} or runner.is_native(one.name) for one in job.resources)
+        pure = not any(one.type in {"archive", "jar"} or runner.is_extension(one.name) for one in job.resources)
         stand_in = Path(sys.executable) if pure and job.runtime == "cp311" else None
         return runner.locate(job.runtime, self.service.environment, None, stand_in)

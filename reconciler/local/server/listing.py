@@ -8,11 +8,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from .wire import document, element, invalid, marker_after, marker_key, same_name, text
+from reconciler.local.server.protocol import (
+    element,
+    invalid,
+    marker_after,
+    marker_key,
+    same_name,
+    text_element,
+    xml_document,
+)
 
 if TYPE_CHECKING:
-    from .rows import Place
-    from .settings import Settings
+    from reconciler.local.server.records import Location
+    from reconciler.local.server.settings import Settings
 
 
 class Listed(Protocol):
@@ -33,7 +41,7 @@ Source = Callable[[str], Iterator[tuple[str, T]]]
 
 
 @dataclass(frozen=True)
-class Asked:
+class ListQuery:
     """The parameters of a list: ``name``, ``owner``, ``marker``, ``maxitems``."""
 
     name: str
@@ -42,7 +50,7 @@ class Asked:
     size: int
 
     @classmethod
-    def of(cls, query: Mapping[str, str], settings: Settings) -> Asked:
+    def of(cls, query: Mapping[str, str], settings: Settings) -> ListQuery:
         """
         Read them.
 
@@ -72,17 +80,19 @@ def _positive(value: str | None) -> int | None:
     return int(value[:10])
 
 
-def page(root: str, source: Source[T], render: Callable[[T], str], asked: Asked, settings: Settings) -> bytes:
+def render_page(
+    root: str, source: Source[T], render: Callable[[T], str], asked: ListQuery, settings: Settings
+) -> bytes:
     """One page, with the marker of the next or, at the end, an empty one: that is how clients know."""
     wanted = ((key, entry) for key, entry in source(asked.after) if asked.wants(key, entry, settings))
     found = list(itertools.islice(wanted, asked.size + 1))
     shown = found[: asked.size]
     marker = marker_after(shown[-1][0]) if len(found) > len(shown) else ""
     entries = (render(entry) for _, entry in shown)
-    return document(element(root, text("Marker", marker), text("MaxItems", asked.size), *entries))
+    return xml_document(element(root, text_element("Marker", marker), text_element("MaxItems", asked.size), *entries))
 
 
-class Stale:
+class LaggingLists:
     """Lists that go on showing what was there before the last write, for a number of requests."""
 
     def __init__(self, lag: int) -> None:
@@ -90,13 +100,13 @@ class Stale:
         self._before: dict[tuple[str, tuple[str, str]], tuple[Sequence[tuple[str, Listed]], int]] = {}
         self._lock = threading.Lock()
 
-    def remember(self, kind: str, place: Place, source: Source[T]) -> None:
+    def remember(self, kind: str, place: Location, source: Source[T]) -> None:
         """To be called in a write, before it changes anything."""
         if self._lag:
             with self._lock:
                 self._before[kind, place.keys] = (list(source("")), self._lag)
 
-    def or_now(self, kind: str, place: Place, source: Source[T]) -> Source[T]:
+    def or_now(self, kind: str, place: Location, source: Source[T]) -> Source[T]:
         """What a list of `kind` is to be made from."""
         if not self._lag:
             return source

@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from . import listing
-from .exchange import Request, Response, created, xml
-from .rows import Place, Project, Rows, Schema
-from .service import DEFAULT_SCHEMA, Service
-from .wire import (
+from reconciler.local.server import listing
+from reconciler.local.server.exchange import Request, Response, created_response, xml_response
+from reconciler.local.server.protocol import (
     MAX_XML_BYTES,
-    Refused,
+    HttpRefusal,
     already_exists,
     child_text,
-    document,
     element,
     http_date,
     invalid,
@@ -22,11 +19,16 @@ from .wire import (
     object_name,
     parse_xml,
     same_name,
-    text,
+    text_element,
+    xml_document,
 )
+from reconciler.local.server.records import Location, StoredProject, StoredSchema
+from reconciler.local.server.service import DEFAULT_SCHEMA, Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from reconciler.local.server.database import Records
 
 
 def tenant(service: Service, request: Request) -> Response:
@@ -55,31 +57,31 @@ def sign_token(service: Service, request: Request) -> Response:
     if "sign_bearer_token" not in request.query:
         raise invalid("the local service knows no permissions")
     service.project(request)
-    return xml(document(element("Authorization", text("Result", "local"))))
+    return xml_response(xml_document(element("Authorization", text_element("Result", "local"))))
 
 
 def list_projects(service: Service, request: Request) -> Response:
     """``GET /projects``: in the form of the other lists (the Ruby SDK documents it so)."""
-    asked = listing.Asked.of(request.query, service.settings)
+    asked = listing.ListQuery.of(request.query, service.settings)
     with service.store.reading() as rows:
-        page = listing.page("Projects", rows.projects, _project_xml, asked, service.settings)
-    return xml(page)
+        page = listing.render_page("Projects", rows.projects, _project_xml, asked, service.settings)
+    return xml_response(page)
 
 
 def get_project(service: Service, request: Request) -> Response:
     """``GET /projects/p``: owner and times are headers, the rest is the document (PyODPS)."""
     project = service.project(request)
-    return xml(document(_project_xml(project)), _dated(project.owner, project.created))
+    return xml_response(xml_document(_project_xml(project)), _dated(project.owner, project.created))
 
 
-def _project_xml(project: Project) -> str:
+def _project_xml(project: StoredProject) -> str:
     return element(
         "Project",
-        text("Name", project.name),
-        text("Comment", None),
-        text("State", "AVAILABLE"),
-        text("Owner", project.owner),
-        text("CreationTime", http_date(project.created)),
+        text_element("Name", project.name),
+        text_element("Comment", None),
+        text_element("State", "AVAILABLE"),
+        text_element("Owner", project.owner),
+        text_element("CreationTime", http_date(project.created)),
         element("Properties"),
     )
 
@@ -95,26 +97,26 @@ def _dated(owner: str, created: float) -> tuple[tuple[str, str], ...]:
 def list_schemas(service: Service, request: Request) -> Response:
     """``GET …/schemas``: as the other lists (PyODPS). That ``default`` is among them is documented."""
     project = service.project(request)
-    asked = listing.Asked.of(request.query, service.settings)
+    asked = listing.ListQuery.of(request.query, service.settings)
     with service.store.reading() as rows:
 
-        def source(after: str) -> Iterator[tuple[str, Schema]]:
+        def source(after: str) -> Iterator[tuple[str, StoredSchema]]:
             return _schemas(rows, project, after)
 
-        page = listing.page("Schemas", source, _schema_xml, asked, service.settings)
-    return xml(page)
+        page = listing.render_page("Schemas", source, _schema_xml, asked, service.settings)
+    return xml_response(page)
 
 
-def _schemas(rows: Rows, project: Project, after: str) -> Iterator[tuple[str, Schema]]:
+def _schemas(rows: Records, project: StoredProject, after: str) -> Iterator[tuple[str, StoredSchema]]:
     """The stored schemas with the built-in one in its place."""
-    found = dict(rows.schemas(Place(project.name), after))
+    found = dict(rows.schemas(Location(project.name), after))
     if after < DEFAULT_SCHEMA:
         found[DEFAULT_SCHEMA] = _default(project)
     yield from sorted(found.items())
 
 
-def _default(project: Project) -> Schema:
-    return Schema(name=DEFAULT_SCHEMA, owner=project.owner, description=None, created=project.created)
+def _default(project: StoredProject) -> StoredSchema:
+    return StoredSchema(name=DEFAULT_SCHEMA, owner=project.owner, description=None, created=project.created)
 
 
 def get_schema(service: Service, request: Request) -> Response:
@@ -122,23 +124,23 @@ def get_schema(service: Service, request: Request) -> Response:
     project = service.project(request)
     name = request.path[3]
     with service.store.reading() as rows:
-        found = rows.schema(Place(project.name, name))
+        found = rows.schema(Location(project.name, name))
     if found is None and same_name(name) == DEFAULT_SCHEMA:
         found = _default(project)
     if found is None:
         raise not_found("schema", name)
-    return xml(document(_schema_xml(found)), _dated(found.owner, found.created))
+    return xml_response(xml_document(_schema_xml(found)), _dated(found.owner, found.created))
 
 
-def _schema_xml(schema: Schema) -> str:
+def _schema_xml(schema: StoredSchema) -> str:
     return element(
         "Schema",
-        text("Name", schema.name),
-        text("Owner", schema.owner),
-        text("Description", schema.description),
-        text("CreateTime", http_date(schema.created)),
-        text("ModifyTime", http_date(schema.created)),
-        text("Type", "MANAGED"),
+        text_element("Name", schema.name),
+        text_element("Owner", schema.owner),
+        text_element("Description", schema.description),
+        text_element("CreateTime", http_date(schema.created)),
+        text_element("ModifyTime", http_date(schema.created)),
+        text_element("Type", "MANAGED"),
     )
 
 
@@ -147,11 +149,13 @@ def create_schema(service: Service, request: Request) -> Response:
     project = service.project(request)
     body = parse_xml(request.body.whole(MAX_XML_BYTES), root="Schema")
     name = object_name(child_text(body, "Name"), "schema")
-    schema = Schema(name=name, owner=request.actor, description=child_text(body, "Description"), created=service.now())
+    schema = StoredSchema(
+        name=name, owner=request.actor, description=child_text(body, "Description"), created=service.now()
+    )
     with service.store.writing() as rows:
         if same_name(name) == DEFAULT_SCHEMA or not rows.add_schema(project.name, schema):
             raise already_exists("schema", name)
-    return created("projects", project.name, "schemas", name)
+    return created_response("projects", project.name, "schemas", name)
 
 
 def delete_schema(service: Service, request: Request) -> Response:
@@ -161,12 +165,12 @@ def delete_schema(service: Service, request: Request) -> Response:
     That ``default`` stays and that a schema must be empty are guesses; the second uses the documented 409 for objects
     in use, so that a client cannot learn to rely on a cascade.
     """
-    place = Place(service.project(request).name, request.path[3])
+    place = Location(service.project(request).name, request.path[3])
     if same_name(place.schema) == DEFAULT_SCHEMA:
         raise invalid("the default schema cannot be deleted")
     with service.store.writing() as rows:
         if not rows.is_empty(place):
-            raise Refused(409, "DeleteConflict", f"Cannot delete object which is using - schema {place.schema}")
+            raise HttpRefusal(409, "DeleteConflict", f"Cannot delete object which is using - schema {place.schema}")
         if not rows.drop_schema(place):
             raise not_found("schema", place.schema)
     return Response(status=204)
@@ -175,5 +179,7 @@ def delete_schema(service: Service, request: Request) -> Response:
 def list_tables(service: Service, request: Request) -> Response:
     """``GET …/tables``: tables are not part of this server, so there are none. PyODPS lists them to look at a schema."""
     service.place(request)
-    asked = listing.Asked.of(request.query, service.settings)
-    return xml(document(element("Tables", text("Marker", None), text("MaxItems", asked.size))))
+    asked = listing.ListQuery.of(request.query, service.settings)
+    return xml_response(
+        xml_document(element("Tables", text_element("Marker", None), text_element("MaxItems", asked.size)))
+    )

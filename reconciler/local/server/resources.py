@@ -11,13 +11,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO
 
-from . import listing, uploads
-from .blobs import md5_of
-from .exchange import Request, Response, Span, created, xml
-from .rows import Resource
-from .service import DEFAULT_SCHEMA, require_schema
-from .wire import (
-    Refused,
+from reconciler.local.server import listing, uploads
+from reconciler.local.server.blobs import md5_of
+from reconciler.local.server.exchange import Request, Response, Span, created_response, xml_response
+from reconciler.local.server.protocol import (
+    HttpRefusal,
     already_exists,
     element,
     http_date,
@@ -26,16 +24,19 @@ from .wire import (
     not_found,
     object_name,
     same_name,
-    text,
+    text_element,
 )
+from reconciler.local.server.records import StoredResource
+from reconciler.local.server.service import DEFAULT_SCHEMA, require_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
-    from .blobs import Content, Segment
-    from .rows import Place, Rows
-    from .service import Service
+    from reconciler.local.server.blobs import BlobContent, Segment
+    from reconciler.local.server.database import Records
+    from reconciler.local.server.records import Location
+    from reconciler.local.server.service import Service
 
 FILE_TYPES = frozenset({"file", "py", "jar", "archive"})
 VOLUME_TYPES = frozenset({"volumefile", "volumearchive"})
@@ -44,7 +45,7 @@ _REOPENED = 5  # times a content may be replaced between looking it up and openi
 
 
 @dataclass(frozen=True, kw_only=True)
-class Described:
+class ResourceHeaders:
     """What the headers of a write say; None stands for a header that was not sent."""
 
     name: str
@@ -56,7 +57,7 @@ class Described:
     """The table or the volume file that the resource points at."""
 
     @classmethod
-    def by(cls, request: Request, name: str | None, *, type_before: str | None = None) -> Described:
+    def by(cls, request: Request, name: str | None, *, type_before: str | None = None) -> ResourceHeaders:
         """Read the headers. A PUT names the resource in its path, a POST only in ``x-odps-resource-name``."""
         kind = _type(request)
         temporary = request.header("x-odps-resource-istemp")
@@ -93,7 +94,7 @@ def _source(request: Request, kind: str | None) -> str | None:
     return _required(request, "x-odps-copy-file-source") if kind in VOLUME_TYPES else None
 
 
-def create(service: Service, request: Request) -> Response:
+def create_resource(service: Service, request: Request) -> Response:
     """
     ``POST …/resources``: a new resource; 409 when its name is taken.
 
@@ -101,7 +102,7 @@ def create(service: Service, request: Request) -> Response:
     other creates (documented: POST creates, PUT replaces). 201 on every write: the Go SDK accepts nothing else.
     """
     place = service.place(request)
-    described = Described.by(request, None)
+    described = ResourceHeaders.by(request, None)
     if described.type is None:
         raise missing_header("x-odps-resource-type")
     if request.flag("rOpMerge"):
@@ -112,27 +113,29 @@ def create(service: Service, request: Request) -> Response:
     with _incoming(service, request, place, described.type) as incoming, service.store.writing() as rows:
         _add(service, rows, place, request, described, incoming.content)
         incoming.settle(rows)
-    return created("projects", place.project, "resources", described.name)
+    return created_response("projects", place.project, "resources", described.name)
 
 
-def _incoming(service: Service, request: Request, place: Place, kind: str) -> AbstractContextManager[uploads.Incoming]:
+def _incoming(
+    service: Service, request: Request, place: Location, kind: str
+) -> AbstractContextManager[uploads.Incoming]:
     if kind not in FILE_TYPES:
-        return uploads.nothing(request)
+        return uploads.receive_nothing(request)
     if request.flag("rOpMerge"):
-        return uploads.merged(service, request, place)
-    return uploads.body(service, request, part=request.flag("rIsPart"))
+        return uploads.merge_parts(service, request, place)
+    return uploads.receive_body(service, request, part=request.flag("rIsPart"))
 
 
-def _require_table(service: Service, described: Described) -> None:
+def _require_table(service: Service, described: ResourceHeaders) -> None:
     """Measured: a table that does not exist is 404 and ODPS-0422111. Tables are not part of this server: see `Settings.tables`."""
     if described.type != "table" or service.settings.tables is None or described.source is None:
         return
     table = described.source.split(" partition(")[0].replace("`", "").strip()
     if same_name(table) not in map(same_name, service.settings.tables):
-        raise Refused(404, "NoSuchObject", f"ODPS-0422111: Table not found - {table}")
+        raise HttpRefusal(404, "NoSuchObject", f"ODPS-0422111: Table not found - {table}")
 
 
-def _require_free(rows: Rows, place: Place, described: Described) -> None:
+def _require_free(rows: Records, place: Location, described: ResourceHeaders) -> None:
     """A part may be sent again under its name, as Java does when it retries; nothing else may."""
     require_schema(rows, place)
     old = rows.resource(place, described.name)
@@ -140,7 +143,9 @@ def _require_free(rows: Rows, place: Place, described: Described) -> None:
         raise already_exists("resource", described.name)
 
 
-def _add(service: Service, rows: Rows, place: Place, request: Request, described: Described, content: Content) -> None:
+def _add(
+    service: Service, rows: Records, place: Location, request: Request, described: ResourceHeaders, content: BlobContent
+) -> None:
     """Decided again here, in the write: of two creates of one name exactly one succeeds, whichever process serves it."""
     _require_free(rows, place, described)
     service.stale.remember("resources", place, lambda after: rows.resources(place, after))
@@ -149,8 +154,8 @@ def _add(service: Service, rows: Rows, place: Place, request: Request, described
     rows.add_resource(place, _new(described, content, request.actor, service.now()), content)
 
 
-def _new(described: Described, content: Content, actor: str, now: float) -> Resource:
-    return Resource(
+def _new(described: ResourceHeaders, content: BlobContent, actor: str, now: float) -> StoredResource:
+    return StoredResource(
         name=described.name,
         owner=actor,
         updator=actor,
@@ -166,7 +171,7 @@ def _new(described: Described, content: Content, actor: str, now: float) -> Reso
     )
 
 
-def replace_or_hand_over(service: Service, request: Request) -> Response:
+def update_resource(service: Service, request: Request) -> Response:
     """``PUT …/resources/<name>``: new content, or with ``?updateowner`` a new owner."""
     if "updateowner" in request.query:
         return _hand_over(service, request)
@@ -183,7 +188,7 @@ def _replace(service: Service, request: Request) -> Response:
     place, name = service.place(request), object_name(request.path[3], "resource")
     with service.store.reading() as rows:
         old = _existing(rows, place, name)
-    described = Described.by(request, name, type_before=old.type)
+    described = ResourceHeaders.by(request, name, type_before=old.type)
     merging = request.flag("rOpMerge")
     if merging:
         uploads.require_total(request)
@@ -200,7 +205,7 @@ def _replace(service: Service, request: Request) -> Response:
     return Response(status=201 if merging else service.settings.plain_put_status)
 
 
-def _existing(rows: Rows, place: Place, name: str) -> Resource:
+def _existing(rows: Records, place: Location, name: str) -> StoredResource:
     require_schema(rows, place)
     found = rows.resource(place, name)
     if found is None:
@@ -208,7 +213,9 @@ def _existing(rows: Rows, place: Place, name: str) -> Resource:
     return found
 
 
-def _over(old: Resource, described: Described, content: Content, service: Service, actor: str) -> Resource:
+def _over(
+    old: StoredResource, described: ResourceHeaders, content: BlobContent, service: Service, actor: str
+) -> StoredResource:
     """`old` with what a PUT says about it."""
     kind = described.type or old.type
     if kind != old.type and not service.settings.allow_type_change_on_put:
@@ -237,7 +244,7 @@ def _hand_over(service: Service, request: Request) -> Response:
     return Response(status=201)
 
 
-def read(service: Service, request: Request) -> Response:
+def read_resource(service: Service, request: Request) -> Response:
     """``GET …/resources/<name>``: the content; with ``?meta``, or by HEAD as old clients do, everything else."""
     place, name = service.place(request), request.path[3]
     if request.method == "HEAD" or "meta" in request.query:
@@ -245,7 +252,7 @@ def read(service: Service, request: Request) -> Response:
     return _content(service, request, place, name)
 
 
-def _meta(service: Service, place: Place, name: str) -> Response:
+def _meta(service: Service, place: Location, name: str) -> Response:
     """All in headers (PyODPS, Java). ``Content-MD5`` is in hex; that the service always sends it is not certain."""
     with service.store.reading() as rows:
         found = _existing(rows, place, name)
@@ -280,7 +287,7 @@ def _late_md5(service: Service, segments: tuple[Segment, ...]) -> str | None:
         return md5_of(files)
 
 
-def _content(service: Service, request: Request, place: Place, name: str) -> Response:
+def _content(service: Service, request: Request, place: Location, name: str) -> Response:
     """``?rOffset=&rSize=`` is a stretch of it; ``x-odps-resource-has-remaining`` says whether more follows (PyODPS)."""
     offset, asked = request.number("rOffset") or 0, request.number("rSize")
     found, segments, files = _opened(service, place, name)
@@ -297,7 +304,7 @@ def _content(service: Service, request: Request, place: Place, name: str) -> Res
     return Response(status=200, spans=spans, headers=headers, content_type="application/octet-stream")
 
 
-def _opened(service: Service, place: Place, name: str) -> tuple[Resource, tuple[Segment, ...], list[BinaryIO]]:
+def _opened(service: Service, place: Location, name: str) -> tuple[StoredResource, tuple[Segment, ...], list[BinaryIO]]:
     """Look it up and open it. A PUT in between takes the old content away; then look again."""
     for _ in range(_REOPENED):
         with service.store.reading() as rows:
@@ -308,7 +315,7 @@ def _opened(service: Service, place: Place, name: str) -> tuple[Resource, tuple[
             return found, segments, service.store.blobs.open(segments)
         except FileNotFoundError:
             continue
-    raise Refused(500, "InternalServerError", f"ODPS-0010000: The content of resource {name} is missing")
+    raise HttpRefusal(500, "InternalServerError", f"ODPS-0010000: The content of resource {name} is missing")
 
 
 def _spans(segments: tuple[Segment, ...], files: list[BinaryIO], start: int, end: int) -> Iterator[Span]:
@@ -321,52 +328,52 @@ def _spans(segments: tuple[Segment, ...], files: list[BinaryIO], start: int, end
         position += segment.size
 
 
-def list_all(service: Service, request: Request) -> Response:
+def list_resources(service: Service, request: Request) -> Response:
     """``GET …/resources``: without temporary ones and parts (Java's tests), and without any MD5 (recorded lists)."""
     place = service.place(request)
-    asked = listing.Asked.of(request.query, service.settings)
+    asked = listing.ListQuery.of(request.query, service.settings)
     schema = place.schema if _shows_schema(service, place) else None
     with service.store.reading() as rows:
         source = service.stale.or_now("resources", place, lambda after: rows.resources(place, after))
-        page = listing.page("Resources", source, lambda found: _entry(found, schema), asked, service.settings)
-    return xml(page)
+        page = listing.render_page("Resources", source, lambda found: _entry(found, schema), asked, service.settings)
+    return xml_response(page)
 
 
-def _shows_schema(service: Service, place: Place) -> bool:
+def _shows_schema(service: Service, place: Location) -> bool:
     """Java's model has the element; when the service fills it is a guess."""
     return service.settings.namespace_schema or same_name(place.schema) != DEFAULT_SCHEMA
 
 
-def _entry(found: Resource, schema: str | None) -> str:
+def _entry(found: StoredResource, schema: str | None) -> str:
     return element(
         "Resource",
-        text("Name", found.name),
-        text("Owner", found.owner),
-        text("LastUpdator", found.updator),
-        text("Comment", found.comment),
-        text("ResourceType", found.type),
-        text("LocalPath", None),
-        text("CreationTime", http_date(found.created)),
-        text("LastModifiedTime", http_date(found.modified)),
-        text("ResourceSize", found.size),
-        text("TableName", found.source) if found.type == "table" else "",
-        text("SchemaName", schema) if schema else "",
+        text_element("Name", found.name),
+        text_element("Owner", found.owner),
+        text_element("LastUpdator", found.updator),
+        text_element("Comment", found.comment),
+        text_element("ResourceType", found.type),
+        text_element("LocalPath", None),
+        text_element("CreationTime", http_date(found.created)),
+        text_element("LastModifiedTime", http_date(found.modified)),
+        text_element("ResourceSize", found.size),
+        text_element("TableName", found.source) if found.type == "table" else "",
+        text_element("SchemaName", schema) if schema else "",
     )
 
 
-def delete(service: Service, request: Request) -> Response:
+def delete_resource(service: Service, request: Request) -> Response:
     """``DELETE …/resources/<name>``: 204, or 404. Refusing it for a resource in use is a switch in `Settings`."""
     place, name = service.place(request), request.path[3]
     with service.store.writing() as rows:
         _existing(rows, place, name)
         if service.settings.refuse_delete_of_used_resource and _is_named(rows, place, name):
-            raise Refused(409, "DeleteConflict", f"Cannot delete object which is using - resource {name}")
+            raise HttpRefusal(409, "DeleteConflict", f"Cannot delete object which is using - resource {name}")
         service.stale.remember("resources", place, lambda after: rows.resources(place, after))
         rows.drop_resource(place, name)
     return Response(status=204)
 
 
-def _is_named(rows: Rows, place: Place, name: str) -> bool:
+def _is_named(rows: Records, place: Location, name: str) -> bool:
     """Whether any function, of whatever project, names the resource."""
     sought = (*place.keys, same_name(name))
     return any(

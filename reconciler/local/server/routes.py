@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from . import functions, instances, projects, resources
-from .wire import Refused, invalid, legible, object_name
+from reconciler.local.server import functions, instances, projects, resources
+from reconciler.local.server.protocol import HttpRefusal, invalid, legible, object_name
 
 if TYPE_CHECKING:
-    from .exchange import Request, Response
-    from .service import Service
+    from reconciler.local.server.exchange import Request, Response
+    from reconciler.local.server.service import Service
 
 Handler = Callable[["Service", "Request"], "Response"]
 
@@ -25,26 +25,29 @@ ROUTES: Mapping[tuple[str | None, ...], Mapping[str, Handler]] = {
     ("projects", None, "schemas"): {"GET": projects.list_schemas, "POST": projects.create_schema},
     ("projects", None, "schemas", None): {"GET": projects.get_schema, "DELETE": projects.delete_schema},
     ("projects", None, "tables"): {"GET": projects.list_tables},
-    ("projects", None, "instances"): {"GET": instances.list_all, "POST": instances.create},
-    ("projects", None, "instances", None): {"GET": instances.read, "PUT": instances.stop},
-    ("projects", None, "resources"): {"GET": resources.list_all, "POST": resources.create},
+    ("projects", None, "instances"): {"GET": instances.list_instances, "POST": instances.create_instance},
+    ("projects", None, "instances", None): {"GET": instances.read_instance, "PUT": instances.stop_instance},
+    ("projects", None, "resources"): {"GET": resources.list_resources, "POST": resources.create_resource},
     ("projects", None, "resources", None): {
-        "GET": resources.read,
-        "HEAD": resources.read,
-        "PUT": resources.replace_or_hand_over,
-        "DELETE": resources.delete,
+        "GET": resources.read_resource,
+        "HEAD": resources.read_resource,
+        "PUT": resources.update_resource,
+        "DELETE": resources.delete_resource,
     },
-    ("projects", None, "registration", "functions"): {"GET": functions.list_all, "POST": functions.create},
+    ("projects", None, "registration", "functions"): {
+        "GET": functions.list_functions,
+        "POST": functions.create_function,
+    },
     ("projects", None, "registration", "functions", None): {
-        "GET": functions.read,
-        "PUT": functions.replace_or_hand_over,
-        "DELETE": functions.delete,
+        "GET": functions.read_function,
+        "PUT": functions.update_function,
+        "DELETE": functions.delete_function,
     },
 }
 ROOTS = frozenset(str(pattern[0]) for pattern in ROUTES)
 
 
-def split(path: str) -> tuple[str, tuple[str, ...]]:
+def split_path(path: str) -> tuple[str, tuple[str, ...]]:
     """
     Take the endpoint's own prefix off a raw path, and decode what is left.
 
@@ -55,7 +58,7 @@ def split(path: str) -> tuple[str, tuple[str, ...]]:
     raw = path.split("/")
     start = next((index for index, part in enumerate(raw) if part in ROOTS), None)
     if start is None:
-        raise Refused(404, "NoSuchObject", f"There is nothing at {legible(unquote(path))}")
+        raise HttpRefusal(404, "NoSuchObject", f"There is nothing at {legible(unquote(path))}")
     decoded = (_decoded(part) for part in raw[start:])
     flat = [part for found in decoded for part in (found.split("/") if _is_registration(found) else [found])]
     return "/" + "/".join(raw[start:]), tuple(flat)
@@ -78,7 +81,7 @@ def handler(method: str, path: tuple[str, ...]) -> Handler:
         if _fits(pattern, path):
             _require_names(pattern, path)
             return _for_method(methods, method)
-    raise Refused(404, "NoSuchObject", f"There is nothing at /{legible('/'.join(path))}")
+    raise HttpRefusal(404, "NoSuchObject", f"There is nothing at /{legible('/'.join(path))}")
 
 
 def _fits(pattern: tuple[str | None, ...], path: tuple[str, ...]) -> bool:
@@ -95,5 +98,5 @@ def _for_method(methods: Mapping[str, Handler], method: str) -> Handler:
     found = methods.get(method)
     if found is None:
         allowed = ("Allow", ", ".join(sorted(methods)))
-        raise Refused(405, "MethodNotAllowed", f"{legible(method)} is not allowed here", [allowed])
+        raise HttpRefusal(405, "MethodNotAllowed", f"{legible(method)} is not allowed here", [allowed])
     return found

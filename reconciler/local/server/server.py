@@ -10,21 +10,21 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, final
 
-from .connection import Connection, Site
-from .listing import Stale
-from .service import DEFAULT_SCHEMA, Service
-from .settings import Settings
-from .store import Store
-from .wire import same_name
+from reconciler.local.server.connection import Connection, Site
+from reconciler.local.server.listing import LaggingLists
+from reconciler.local.server.protocol import same_name
+from reconciler.local.server.service import DEFAULT_SCHEMA, Service
+from reconciler.local.server.settings import Settings
+from reconciler.local.server.store import ServerStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
     from types import TracebackType
 
-    from .faults import Faults
-    from .log import Exchange
-    from .tables import Table
+    from reconciler.local.server.faults import Faults
+    from reconciler.local.server.request_log import Exchange
+    from reconciler.local.server.tables import ProvidedTable
 
 _BACKLOG = 128
 _FINISH_SECONDS = 10
@@ -52,7 +52,7 @@ class Server:
         settings = settings or Settings()
         if settings.control and not _is_loopback(host):
             raise ValueError("the control endpoints can end processes and are served on a loopback address only")
-        self._store = Store(directory, sync=settings.sync)
+        self._store = ServerStore(directory, sync=settings.sync)
         try:
             self._socket = _bound(host, port)
         except BaseException:
@@ -60,7 +60,7 @@ class Server:
             raise
         self._address = _authority(host, self._socket.getsockname()[1])
         service = Service(
-            settings, self._store, Stale(settings.stale_list), self._address, environment or {}, clock=clock
+            settings, self._store, LaggingLists(settings.stale_list), self._address, environment or {}, clock=clock
         )
         names = frozenset({"localhost", same_name(host)}) if _is_loopback(host) else None
         self._site = Site(service, names)
@@ -95,7 +95,7 @@ class Server:
         owner = self._site.service.settings.owner_of(None)
         self._site.service.create_schema(project, schema or DEFAULT_SCHEMA, owner)
 
-    def provide_table(self, project: str, name: str, table: Table) -> None:
+    def provide_table(self, project: str, name: str, table: ProvidedTable) -> None:
         """Give a project a table for SQL and for table resources, in the place of one of that name."""
         self._site.service.tables.provide(project, name, table)
 

@@ -6,18 +6,19 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .jobs import Instances
-from .rows import Place, Project, Rows, Schema
-from .tables import Tables
-from .wire import Refused, not_found, object_name, same_name
+from reconciler.local.server.instance_pool import Instances
+from reconciler.local.server.protocol import HttpRefusal, not_found, object_name, same_name
+from reconciler.local.server.records import Location, StoredProject, StoredSchema
+from reconciler.local.server.tables import Tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from .exchange import Request
-    from .listing import Stale
-    from .settings import Settings
-    from .store import Store
+    from reconciler.local.server.database import Records
+    from reconciler.local.server.exchange import Request
+    from reconciler.local.server.listing import LaggingLists
+    from reconciler.local.server.settings import Settings
+    from reconciler.local.server.store import ServerStore
 
 DEFAULT_SCHEMA = "default"
 
@@ -27,8 +28,8 @@ class Service:
     """One server's switches and what it keeps."""
 
     settings: Settings
-    store: Store
-    stale: Stale
+    store: ServerStore
+    stale: LaggingLists
     host: str
     """What errors call ``HostId``, and where clients are told Logview is."""
     environment: Mapping[str, str]
@@ -43,19 +44,19 @@ class Service:
         """The time new objects get; kept to the second, since every form of it on the wire is."""
         return float(int(self.clock()))
 
-    def place(self, request: Request) -> Place:
+    def place(self, request: Request) -> Location:
         """
         Where a request is about: the project of its path, the schema of ``curr_schema``.
 
         Seen in what PyODPS sends, also across projects; ``curr_project`` is the session's project and not the target.
         """
-        place = Place(self.project(request).name, request.query.get("curr_schema") or DEFAULT_SCHEMA)
+        place = Location(self.project(request).name, request.query.get("curr_schema") or DEFAULT_SCHEMA)
         if same_name(place.schema) != DEFAULT_SCHEMA:
             with self.store.reading() as rows:
                 require_schema(rows, place)
         return place
 
-    def project(self, request: Request) -> Project:
+    def project(self, request: Request) -> StoredProject:
         """
         The project in the path.
 
@@ -68,12 +69,12 @@ class Service:
         if found is not None:
             return found
         if self.settings.projects is not None:
-            raise Refused(404, "NoSuchProject", f"ODPS-0420111: Project not found - '{name}'.")
+            raise HttpRefusal(404, "NoSuchProject", f"ODPS-0420111: Project not found - '{name}'.")
         return self.create_project(name, request.actor)
 
-    def create_project(self, name: str, owner: str) -> Project:
+    def create_project(self, name: str, owner: str) -> StoredProject:
         """Make sure that the project exists."""
-        project = Project(name=name, owner=owner, created=self.now())
+        project = StoredProject(name=name, owner=owner, created=self.now())
         with self.store.writing() as rows:
             rows.add_project(project)
             return rows.project(name) or project
@@ -83,10 +84,10 @@ class Service:
         found = self.create_project(project, owner)
         if same_name(name) != DEFAULT_SCHEMA:
             with self.store.writing() as rows:
-                rows.add_schema(found.name, Schema(name=name, owner=owner, description=None, created=self.now()))
+                rows.add_schema(found.name, StoredSchema(name=name, owner=owner, description=None, created=self.now()))
 
 
-def require_schema(rows: Rows, place: Place) -> None:
+def require_schema(rows: Records, place: Location) -> None:
     """404 for a schema that does not exist. The status is a guess, ``default`` always exists by documentation."""
     if same_name(place.schema) != DEFAULT_SCHEMA and rows.schema(place) is None:
         raise not_found("schema", place.schema)

@@ -18,13 +18,13 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote
 
-from .wire import Refused
+from reconciler.local.server.protocol import HttpRefusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from email.message import Message
 
-    from .settings import Settings
+    from reconciler.local.server.settings import Settings
 
 MAX_SKEW_SECONDS = 15 * 60
 
@@ -44,7 +44,7 @@ class Credential:
     region: str | None = None
 
 
-def read(authorization: str | None) -> Credential | None:
+def parse_authorization(authorization: str | None) -> Credential | None:
     """The credential in the header, None when there is none that we know how to read."""
     found = _CREDENTIAL.fullmatch(authorization or "")
     return Credential(found["id"], found["signature"], found["day"], found["region"]) if found else None
@@ -52,7 +52,7 @@ def read(authorization: str | None) -> Credential | None:
 
 def actor(headers: Message, settings: Settings) -> str:
     """The owner name of whoever asks. Without signatures the access id in the header is believed."""
-    credential = read(headers.get("Authorization"))
+    credential = parse_authorization(headers.get("Authorization"))
     return settings.owner_of(credential.access_id if credential else None)
 
 
@@ -63,16 +63,16 @@ def require_valid(method: str, target: str, headers: Message, settings: Settings
     `target` is the path and query as sent, without the endpoint's own prefix, which is not signed.
     """
     if "Authorization" not in headers:
-        raise Refused(401, "MissingAuthorization", "ODPS-0410041: Missing authorization in HTTP request")
-    credential = read(headers.get("Authorization"))
+        raise HttpRefusal(401, "MissingAuthorization", "ODPS-0410041: Missing authorization in HTTP request")
+    credential = parse_authorization(headers.get("Authorization"))
     if credential is None:
-        raise Refused(401, "InvalidAuthorization", "ODPS-0410042:Invalid signature value - not in a known form")
+        raise HttpRefusal(401, "InvalidAuthorization", "ODPS-0410042:Invalid signature value - not in a known form")
     secret = settings.secret_of(credential.access_id)
     if secret is None:
-        raise Refused(401, "InvalidAuthorization", "ODPS-0410051:Invalid credentials - accessKeyId not found")
+        raise HttpRefusal(401, "InvalidAuthorization", "ODPS-0410051:Invalid credentials - accessKeyId not found")
     _require_recent(headers, credential)
     if not _matches(credential, secret, method, target, headers):
-        raise Refused(
+        raise HttpRefusal(
             401, "InvalidAuthorization", "ODPS-0410042:Invalid signature value - User signature does not match"
         )
 
@@ -90,9 +90,9 @@ def _require_recent(headers: Message, credential: Credential) -> None:
         raise _expired("the credential is for another day")
 
 
-def _expired(why: str) -> Refused:
+def _expired(why: str) -> HttpRefusal:
     """The code is spelled as the service spells it, in an answer recorded in PyODPS's tests."""
-    return Refused(401, "RequestTimeTooSkewd", f"ODPS-0410031:Authentication request expired - {why}")
+    return HttpRefusal(401, "RequestTimeTooSkewd", f"ODPS-0410031:Authentication request expired - {why}")
 
 
 def _matches(credential: Credential, secret: str, method: str, target: str, headers: Message) -> bool:

@@ -13,8 +13,8 @@ import sqlite3
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from .blobs import Blobs
-from .rows import TABLES, VERSION, Rows
+from reconciler.local.server.blobs import Blobs
+from reconciler.local.server.database import TABLES, VERSION, Records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _BUSY_SECONDS = 60
 
 
-class Store:
+class ServerStore:
     """Transactions over a directory."""
 
     def __init__(self, directory: Path, *, sync: bool = False) -> None:
@@ -56,22 +56,22 @@ class Store:
                 self._idle.get_nowait().close()
 
     @contextmanager
-    def reading(self) -> Iterator[Rows]:
+    def reading(self) -> Iterator[Records]:
         """A consistent view that changes nothing."""
         with self._connection() as db:
             db.execute("BEGIN")
             try:
-                yield Rows(db)
+                yield Records(db)
             finally:
                 db.execute("ROLLBACK")
 
     @contextmanager
-    def writing(self) -> Iterator[Rows]:
+    def writing(self) -> Iterator[Records]:
         """All or nothing, and alone: other writers, in whatever process, wait."""
         with self._connection() as db:
             db.execute("BEGIN IMMEDIATE")
             try:
-                rows = Rows(db)
+                rows = Records(db)
                 yield rows
                 db.execute("COMMIT")
             except BaseException:
@@ -91,7 +91,7 @@ class Store:
             return
         db.execute("BEGIN IMMEDIATE")
         try:
-            rows = Rows(db)
+            rows = Records(db)
             for sha256 in candidates:
                 if not rows.is_used(sha256):
                     self.blobs.remove(sha256)

@@ -14,9 +14,8 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reconciler.local.runner import Json, Text
-
-from .wire import same_name
+from reconciler.local.runner import Json, TypedText
+from reconciler.local.server.protocol import same_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,13 +24,13 @@ _BATCH = 50_000
 
 
 @dataclass(frozen=True)
-class Table:
+class ProvidedTable:
     """A table's columns, and where its rows come from."""
 
     columns: tuple[tuple[str, str], ...]
     """Names and types, these in the spelling of a signature."""
     rows: Callable[[], Iterable[Sequence[object]]]
-    """Called when the rows are needed. Values may be what a person wrote, `Text` or `Json`, to be read by their type."""
+    """Called when the rows are needed. Values may be what a person wrote, `TypedText` or `Json`, to be read by their type."""
     version: Callable[[], object] = lambda: None
     """Something that is different when the rows are."""
 
@@ -40,18 +39,18 @@ class Tables:
     """The tables of all projects."""
 
     def __init__(self) -> None:
-        self._tables: dict[tuple[str, str], Table] = {}
+        self._tables: dict[tuple[str, str], ProvidedTable] = {}
         self._read: dict[tuple[str, str], tuple[object, Any]] = {}
         self._lock = threading.Lock()
 
-    def provide(self, project: str, name: str, table: Table) -> None:
+    def provide(self, project: str, name: str, table: ProvidedTable) -> None:
         """Give a project a table, in the place of one of that name."""
         key = same_name(project), same_name(name)
         with self._lock:
             self._tables[key] = table
             self._read.pop(key, None)
 
-    def find(self, project: str, parts: Sequence[str]) -> tuple[tuple[str, str], Table] | None:
+    def find(self, project: str, parts: Sequence[str]) -> tuple[tuple[str, str], ProvidedTable] | None:
         """
         Return the table that a name of one to three parts means.
 
@@ -76,11 +75,11 @@ class Tables:
             return self._read[key][1]
 
 
-def _read(table: Table, connection: Any) -> Any:
+def _read(table: ProvidedTable, connection: Any) -> Any:
     """Return a table's rows; DuckDB reads by its type what a person wrote."""
     import pyarrow as pa
 
-    from reconciler.local.sql.types import duckdb_type
+    from reconciler.local.sql.value_types import duckdb_type
 
     types = [duckdb_type(kind) for _, kind in table.columns]
     nothing = ", ".join(
@@ -104,14 +103,14 @@ def _batches(rows: Iterable[Sequence[object]]) -> Iterator[list[Sequence[object]
 def _column(values: Sequence[Any], field: Any, kind: str, connection: Any) -> Any:
     import pyarrow as pa
 
-    from reconciler.local.sql.types import to_arrow
+    from reconciler.local.sql.value_types import values_to_arrow
 
     try:
-        if not {Text, Json} & set(map(type, values)):
-            return to_arrow(values, field.type)
+        if not {TypedText, Json} & set(map(type, values)):
+            return values_to_arrow(values, field.type)
         texts = list(map(_text, values))
         if pa.types.is_binary(field.type):
-            return to_arrow([None if one is None else one.encode() for one in texts], field.type)
+            return values_to_arrow([None if one is None else one.encode() for one in texts], field.type)
         how = f"CAST(CAST(one AS JSON) AS {kind})" if pa.types.is_nested(field.type) else f"CAST(one AS {kind})"
         connection.register("written", pa.table({"one": pa.array(texts, pa.string())}))
         return connection.sql(f"SELECT {how} FROM written").to_arrow_table().column(0)
@@ -121,7 +120,7 @@ def _column(values: Sequence[Any], field: Any, kind: str, connection: Any) -> An
 
 def _text(value: Any) -> str | None:
     """Return what a person wrote."""
-    if isinstance(value, Text):
+    if isinstance(value, TypedText):
         return value.text
     plain = value.value if isinstance(value, Json) else value
     return plain if plain is None or isinstance(plain, str) else json.dumps(plain)

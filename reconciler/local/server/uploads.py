@@ -14,15 +14,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .blobs import EMPTY, Content, Segment, Upload, md5_of
-from .wire import Refused, invalid, legible, missing_header, not_found
+from reconciler.local.server.blobs import EMPTY, BlobContent, IncomingBlob, Segment, md5_of
+from reconciler.local.server.protocol import HttpRefusal, invalid, legible, missing_header, not_found
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .exchange import Request
-    from .rows import Place, Rows
-    from .service import Service
+    from reconciler.local.server.database import Records
+    from reconciler.local.server.exchange import Request
+    from reconciler.local.server.records import Location
+    from reconciler.local.server.service import Service
 
 TOTAL_HEADER = "x-odps-resource-merge-total-bytes"
 _MAX_MERGE_BODY = 8 << 20  # part names only; a guess
@@ -32,13 +33,13 @@ _MAX_MERGE_BODY = 8 << 20  # part names only; a guess
 class Incoming:
     """Content that is complete and checked, but that nothing refers to yet."""
 
-    content: Content
-    settle: Callable[[Rows], None]
+    content: BlobContent
+    settle: Callable[[Records], None]
     """To be called in the transaction that stores the resource."""
 
 
 @contextmanager
-def body(service: Service, request: Request, *, part: bool) -> Iterator[Incoming]:
+def receive_body(service: Service, request: Request, *, part: bool) -> Iterator[Incoming]:
     """
     The body itself.
 
@@ -53,7 +54,7 @@ def body(service: Service, request: Request, *, part: bool) -> Iterator[Incoming
         yield Incoming(content, lambda rows: service.store.blobs.keep(upload, content))
 
 
-def _receive(request: Request, upload: Upload, limit: int) -> None:
+def _receive(request: Request, upload: IncomingBlob, limit: int) -> None:
     if request.body.length is not None and request.body.length > limit:
         raise _too_large(limit)
     for piece in request.body.pieces():
@@ -62,7 +63,7 @@ def _receive(request: Request, upload: Upload, limit: int) -> None:
         upload.write(piece)
 
 
-def _too_large(limit: int) -> Refused:
+def _too_large(limit: int) -> HttpRefusal:
     """The limit is documented, the answer to breaking it is a guess."""
     return invalid(f"the resource is larger than {limit} bytes")
 
@@ -82,7 +83,7 @@ def _as_hex(md5: str) -> str:
 
 
 @contextmanager
-def nothing(request: Request) -> Iterator[Incoming]:
+def receive_nothing(request: Request) -> Iterator[Incoming]:
     """No content: tables and volume files live elsewhere, and clients send an empty body."""
     if request.body.whole(1):
         raise invalid("a table or volume resource has no body")
@@ -96,7 +97,7 @@ def require_total(request: Request) -> None:
 
 
 @contextmanager
-def merged(service: Service, request: Request, place: Place) -> Iterator[Incoming]:
+def merge_parts(service: Service, request: Request, place: Location) -> Iterator[Incoming]:
     """
     The parts named in the body, ``<md5 of the whole>|<part>,<part>…``, one after the other.
 
@@ -110,7 +111,7 @@ def merged(service: Service, request: Request, place: Place) -> Iterator[Incomin
     if sum(segment.size for segment in segments) > service.settings.max_resource_bytes:
         raise _too_large(service.settings.max_resource_bytes)
 
-    def use_up(rows: Rows) -> None:
+    def use_up(rows: Records) -> None:
         for name, seen in pieces.items():
             if _part(rows, place, name) != seen:
                 raise not_found("resource", name)
@@ -119,13 +120,13 @@ def merged(service: Service, request: Request, place: Place) -> Iterator[Incomin
     if _md5(service, segments, names) != md5:
         with service.store.writing() as rows:
             use_up(rows)
-        raise Refused(
+        raise HttpRefusal(
             500,
             "InternalServerError",
             "ODPS-0421213: Save resource error - Merge part temp files failed! "
             "Message: The merged file's signature does not match!",
         )
-    yield Incoming(Content(segments, md5), use_up)
+    yield Incoming(BlobContent(segments, md5), use_up)
 
 
 def _named(request: Request) -> tuple[str, list[str]]:
@@ -140,7 +141,7 @@ def _named(request: Request) -> tuple[str, list[str]]:
     return md5.lower(), [name for name in names.split(",") if name]
 
 
-def _part(rows: Rows, place: Place, name: str) -> tuple[Segment, ...]:
+def _part(rows: Records, place: Location, name: str) -> tuple[Segment, ...]:
     found = rows.resource(place, name)
     if found is None or not found.hidden:
         raise not_found("resource", name)

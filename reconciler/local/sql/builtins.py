@@ -13,12 +13,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from .problems import SqlFailed, meaningless, unknown_function, wrong_count
+from reconciler.local.sql.problems import SqlFailed, semantic_failure, unknown_function, wrong_count
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .problems import Place
+    from reconciler.local.sql.problems import SqlPosition
 
 PREFIX = "mc_"
 """What the names of macros begin with in DuckDB, which has functions of many of the same names."""
@@ -162,7 +162,7 @@ def definition(name: str) -> str:
     return f"CREATE MACRO {name}{MACROS[name.removeprefix(PREFIX)]}"
 
 
-def say(call: Any, place: Place | None) -> Any:
+def say(call: Any, place: SqlPosition | None) -> Any:
     """Return a call in DuckDB's words; `SqlFailed` where there are none."""
     name = ALIASES.get(call.name.lower(), call.name.lower())
     if name in RENAMED:
@@ -192,7 +192,7 @@ def _call(name: str, arguments: list[Any]) -> Any:
     return call
 
 
-def _unknown(name: str, place: Place | None) -> SqlFailed:
+def _unknown(name: str, place: SqlPosition | None) -> SqlFailed:
     if name in _SERVICE_HAS or name.upper() in KEPT | KEPT_SYNTAX:
         return unknown_function(
             place, name, "it is built into MaxCompute, and not into the local service; --target asks a project"
@@ -200,7 +200,7 @@ def _unknown(name: str, place: Place | None) -> SqlFailed:
     return unknown_function(place, name)
 
 
-def _wm_concat(call: Any, place: Place | None) -> Any:
+def _wm_concat(call: Any, place: SqlPosition | None) -> Any:
     """``WM_CONCAT([DISTINCT] separator, text)``."""
     from sqlglot import exp
 
@@ -214,7 +214,7 @@ def _wm_concat(call: Any, place: Place | None) -> Any:
     return _call("string_agg", [exp.Distinct(expressions=[text]) if distinct else text, separator])
 
 
-def _least(call: Any, place: Place | None) -> Any:
+def _least(call: Any, place: SqlPosition | None) -> Any:
     """NULL counts as the least."""
     from sqlglot import exp
 
@@ -222,13 +222,13 @@ def _least(call: Any, place: Place | None) -> Any:
     return exp.case().when(exp.or_(*nulls), exp.null()).else_(_call("least", call.expressions))
 
 
-def _named_struct(call: Any, place: Place | None) -> Any:
+def _named_struct(call: Any, place: SqlPosition | None) -> Any:
     """``NAMED_STRUCT(name, value, …)``. Not every sqlglot knows it."""
     from sqlglot import exp
 
     names, values = call.expressions[::2], call.expressions[1::2]
     if len(names) != len(values) or not all(name.is_string for name in names):
-        raise meaningless(place, "NAMED_STRUCT takes names, which are texts, and a value behind each")
+        raise semantic_failure(place, "NAMED_STRUCT takes names, which are texts, and a value behind each")
     fields = [
         exp.PropertyEQ(this=exp.to_identifier(name.name, quoted=True), expression=value)
         for name, value in zip(names, values, strict=True)
@@ -236,7 +236,7 @@ def _named_struct(call: Any, place: Place | None) -> Any:
     return exp.Struct(expressions=fields)
 
 
-def _to_char(call: Any, place: Place | None) -> Any:
+def _to_char(call: Any, place: SqlPosition | None) -> Any:
     """``TO_CHAR(value)`` and ``TO_CHAR(moment, format)``."""
     from sqlglot import exp
 
@@ -246,7 +246,7 @@ def _to_char(call: Any, place: Place | None) -> Any:
     return _call("strftime", [exp.cast(moment, "timestamp", dialect="duckdb"), _format(form, place)])
 
 
-def _to_date(call: Any, place: Place | None) -> Any:
+def _to_date(call: Any, place: SqlPosition | None) -> Any:
     """``TO_DATE(text)``, a DATE, and ``TO_DATE(text, format)``, a DATETIME."""
     from sqlglot import exp
 
@@ -256,7 +256,7 @@ def _to_date(call: Any, place: Place | None) -> Any:
     return _call("strptime", [text, _format(form, place)])
 
 
-def _dateadd(call: Any, place: Place | None) -> Any:
+def _dateadd(call: Any, place: SqlPosition | None) -> Any:
     """``DATEADD(moment, count, part)``."""
     from sqlglot import exp
 
@@ -269,7 +269,7 @@ def _dateadd(call: Any, place: Place | None) -> Any:
     return _of_the_same_type(exp.Add(this=exp.cast(moment, "timestamp", dialect="duckdb"), expression=span), moment)
 
 
-def _datediff(call: Any, place: Place | None) -> Any:
+def _datediff(call: Any, place: SqlPosition | None) -> Any:
     """
     ``DATEDIFF(end, start[, part])``, in days if nothing is said.
 
@@ -283,7 +283,7 @@ def _datediff(call: Any, place: Place | None) -> Any:
     return _call("date_diff", [exp.Literal.string(unit), *moments])
 
 
-def _datepart(call: Any, place: Place | None) -> Any:
+def _datepart(call: Any, place: SqlPosition | None) -> Any:
     """``DATEPART(moment, part)``."""
     from sqlglot import exp
 
@@ -292,7 +292,7 @@ def _datepart(call: Any, place: Place | None) -> Any:
     return _call("date_part", [unit, exp.cast(moment, "timestamp", dialect="duckdb")])
 
 
-def _datetrunc(call: Any, place: Place | None) -> Any:
+def _datetrunc(call: Any, place: SqlPosition | None) -> Any:
     """``DATETRUNC(moment, part)``."""
     from sqlglot import exp
 
@@ -308,35 +308,37 @@ def _of_the_same_type(result: Any, moment: Any) -> Any:
     return _call("cast_to_type", [result, moment.copy()])
 
 
-def _part(part: Any, place: Place | None) -> str:
+def _part(part: Any, place: SqlPosition | None) -> str:
     """Return a part of dates by DuckDB's name; on the service, too, it is a constant."""
     name = part.name.lower() if part.is_string else ""
     if name not in _PARTS:
-        raise meaningless(place, f"the local service knows {', '.join(_PARTS)} as a constant part of dates")
+        raise semantic_failure(place, f"the local service knows {', '.join(_PARTS)} as a constant part of dates")
     return _PARTS[name]
 
 
-def _arguments(call: Any, place: Place | None, count: int) -> list[Any]:
+def _arguments(call: Any, place: SqlPosition | None, count: int) -> list[Any]:
     if len(call.expressions) != count:
         raise wrong_count(place, call.name, len(call.expressions), count)
     return list(call.expressions)
 
 
-def _format(form: Any, place: Place | None) -> Any:
+def _format(form: Any, place: SqlPosition | None) -> Any:
     """Return a format of dates in DuckDB's letters."""
     from sqlglot import exp
 
     if not form.is_string:
-        raise meaningless(place, "the local service takes a format of dates only as a text, not as a value")
+        raise semantic_failure(place, "the local service takes a format of dates only as a text, not as a value")
     said = re.sub(
         "|".join(_FORMATS), lambda found: _FORMATS[found[0].lower()], form.name.replace("%", "%%"), flags=re.IGNORECASE
     )
     if re.search(r"(?<!%)[a-z]", re.sub("%.", "", said), re.IGNORECASE):
-        raise meaningless(place, f"the local service knows {', '.join(_FORMATS)} in formats of dates, not {form.name}")
+        raise semantic_failure(
+            place, f"the local service knows {', '.join(_FORMATS)} in formats of dates, not {form.name}"
+        )
     return exp.Literal.string(said)
 
 
-_MADE: dict[str, Callable[[Any, Place | None], Any]] = {
+_MADE: dict[str, Callable[[Any, SqlPosition | None], Any]] = {
     "dateadd": _dateadd,
     "datediff": _datediff,
     "datepart": _datepart,

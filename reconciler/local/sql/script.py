@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .problems import Place, SqlFailed, unreadable
+from reconciler.local.sql.problems import SqlFailed, SqlPosition, parse_failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ class Script:
     """With blanks for what stood before it, so that places are those of the whole text."""
 
 
-def read(text: str) -> Script:
+def parse_script(text: str) -> Script:
     """
     Split a job's text.
 
@@ -40,9 +40,9 @@ def read(text: str) -> Script:
         else:
             statements.append((start, end))
     if not statements:
-        raise unreadable(None, "there is no statement")
+        raise parse_failure(None, "there is no statement")
     if len(statements) > 1:
-        raise unreadable(place(text, statements[1][0]), "the local service runs one statement at a time")
+        raise parse_failure(position_of(text, statements[1][0]), "the local service runs one statement at a time")
     [(start, end)] = statements
     return Script(settings, re.sub(r"[^\n]", " ", text[:start]) + text[start:end])
 
@@ -79,11 +79,13 @@ def _unended(error: Exception) -> SqlFailed:
     found = _UNENDED.search(str(error.__cause__ or error))
     if found:
         # Its columns are counted from 0 up to and with the quote.
-        return unreadable(Place(int(found[2]), int(found[3]) + 1), f"what begins with {found[1]} here does not end")
-    return unreadable(None, "a comment or a text does not end")
+        return parse_failure(
+            SqlPosition(int(found[2]), int(found[3]) + 1), f"what begins with {found[1]} here does not end"
+        )
+    return parse_failure(None, "a comment or a text does not end")
 
 
-def place(text: str, offset: int) -> Place:
+def position_of(text: str, offset: int) -> SqlPosition:
     """Return line and column of an offset."""
     before = text[:offset]
-    return Place(before.count("\n") + 1, offset - before.rfind("\n"))
+    return SqlPosition(before.count("\n") + 1, offset - before.rfind("\n"))

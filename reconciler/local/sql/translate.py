@@ -14,33 +14,29 @@ and of a UDAF, which DuckDB has no counterpart of, and what a column without a n
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from . import builtins, problems
-from .problems import Place, SqlFailed, meaningless, unreadable
-from .script import place, tokens
-from .types import complete_decimal
+from reconciler.local.sql import builtins, problems
+from reconciler.local.sql.parsing import parse_statement
+from reconciler.local.sql.problems import SqlPosition, semantic_failure
+from reconciler.local.sql.script import position_of
+from reconciler.local.sql.value_types import complete_decimal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
-    from .functions import Loaded
+    from reconciler.local.sql.query_functions import QueryFunction
 
 ARGUMENT = "c{}"
 """What the fields of a row are called that a UDAF or UDTF is given."""
-
-
 _LARGEST = 2**63 - 1
-
-_BEGINNINGS = ("SELECT", "WITH", "VALUES", "FROM", "L_PAREN")
 
 
 @dataclass(frozen=True)
 class Form:
     """How a function is to be declared in DuckDB."""
 
-    function: Loaded
+    function: QueryFunction
     way: str
     """``values``, ``rows``, ``all_rows`` or ``aggregate``."""
     names: tuple[str, ...] = ()
@@ -57,9 +53,9 @@ class Statement:
         from sqlglot import exp
 
         self.text = text
-        self.tree = _parsed(text, functions)
+        self.tree = parse_statement(text, functions)
         self.forms: list[Form] = []
-        self.calls: dict[str, Place | None] = {}
+        self.calls: dict[str, SqlPosition | None] = {}
         """The project's functions that are called, folded, and where each is first."""
         for node in self.tree.find_all(exp.Anonymous):
             if node.name.lower() in functions:
@@ -72,18 +68,8 @@ class Statement:
         """Say literals, casts and built-in functions so that they mean in DuckDB what they mean on the service."""
         from sqlglot import exp
 
-        # How to run it, and nothing of what comes out: MAPJOIN, say.
-        for told in list(self.tree.find_all(exp.Hint, exp.Sort, exp.Distribute, exp.Cluster)):
-            told.pop()
-        for lateral in self.tree.find_all(exp.Lateral):
-            if lateral.args.get("outer") and not isinstance(lateral.this, exp.Anonymous):
-                # sqlglot says it without OUTER, and rows would be missing.
-                raise meaningless(self.place(lateral), "LATERAL VIEW OUTER is here for functions of the project alone")
-        for literal in list(self.tree.find_all(exp.Literal)):
-            whole = literal.is_int and int(literal.name) <= _LARGEST + isinstance(literal.parent, exp.Neg)
-            if literal.is_number and not whole and not isinstance(literal.parent, exp.Cast):
-                # 1.5 is a DOUBLE, and what is too large for a BIGINT, too [doc "Data type editions"].
-                literal.replace(exp.Cast(this=literal.copy(), to=exp.DataType.build("double")))
+        self._drop_hints()
+        self._type_numbers()
         for kind in self.tree.find_all(exp.DataType):
             complete_decimal(kind)
         # The inner ones first, as in `use_functions`.
@@ -92,8 +78,30 @@ class Statement:
         for node in reversed(list(self.tree.find_all(exp.Anonymous))):
             if node.name.lower() not in functions and not builtins.is_said(node):
                 node.replace(builtins.say(node, self.place(node)))
-        said = [one.name for one in self.tree.find_all(exp.Anonymous) if builtins.is_said(one)]
-        self.macros = {name for name in said if name.startswith(builtins.PREFIX)}
+        names = [node.name for node in self.tree.find_all(exp.Anonymous) if builtins.is_said(node)]
+        self.macros = {name for name in names if name.startswith(builtins.PREFIX)}
+
+    def _drop_hints(self) -> None:
+        """Drop what says how to run the statement, and nothing of what comes out: MAPJOIN, say."""
+        from sqlglot import exp
+
+        for hint in list(self.tree.find_all(exp.Hint, exp.Sort, exp.Distribute, exp.Cluster)):
+            hint.pop()
+        for lateral in self.tree.find_all(exp.Lateral):
+            if lateral.args.get("outer") and not isinstance(lateral.this, exp.Anonymous):
+                # sqlglot says it without OUTER, and rows would be missing.
+                raise semantic_failure(
+                    self.place(lateral), "LATERAL VIEW OUTER is here for functions of the project alone"
+                )
+
+    def _type_numbers(self) -> None:
+        """Make 1.5 a DOUBLE, and what is too large for a BIGINT, too [doc "Data type editions"]."""
+        from sqlglot import exp
+
+        for literal in list(self.tree.find_all(exp.Literal)):
+            is_bigint = literal.is_int and int(literal.name) <= _LARGEST + isinstance(literal.parent, exp.Neg)
+            if literal.is_number and not is_bigint and not isinstance(literal.parent, exp.Cast):
+                literal.replace(exp.Cast(this=literal.copy(), to=exp.DataType.build("double")))
 
     def _cast(self, value: Any, to: Any) -> Any:
         """A conversion that fails is an error, and no NULL: the service gives either, by a setting of the project."""
@@ -114,14 +122,14 @@ class Statement:
             if isinstance(node.this, exp.Identifier) and (node.db or node.name.lower() not in shared):
                 yield node
 
-    def place(self, node: Any) -> Place | None:
+    def place(self, node: Any) -> SqlPosition | None:
         """Return where a node stands, as far as sqlglot keeps it."""
         if "start" in node.meta:
-            return place(self.text, node.meta["start"])
+            return position_of(self.text, node.meta["start"])
         starts = [one.meta["start"] for one in node.walk() if "start" in one.meta]
-        return place(self.text, min(starts)) if starts else None
+        return position_of(self.text, min(starts)) if starts else None
 
-    def find_name(self, name: str) -> Place | None:
+    def find_name(self, name: str) -> SqlPosition | None:
         """Return where a column is first named, or a function."""
         from sqlglot import exp
 
@@ -146,7 +154,7 @@ class Statement:
                     key = one.this if isinstance(one, exp.Ordered) else one
                     if isinstance(key, exp.Literal) and key.is_int:
                         told = f"{clause.upper()} BY {key.name} is of a constant; SET {flag}=true makes it a column"
-                        raise meaningless(self.place(query), told)
+                        raise semantic_failure(self.place(query), told)
 
     def use_tables(self, names: Callable[[Any], str]) -> None:
         """Put the tables' names in DuckDB in the place of their own, which become aliases."""
@@ -164,7 +172,7 @@ class Statement:
             column.set("db", None)
             column.set("catalog", None)
 
-    def use_functions(self, functions: dict[str, Loaded]) -> None:
+    def use_functions(self, functions: dict[str, QueryFunction]) -> None:
         """Say calls of the project's functions as DuckDB can."""
         from sqlglot import exp
 
@@ -196,9 +204,9 @@ class Statement:
         try:
             return str(self.tree.sql("duckdb", unsupported_level=ErrorLevel.RAISE))
         except UnsupportedError as error:
-            raise problems.impossible(f"this cannot be said to DuckDB: {error}") from None
+            raise problems.internal_failure(f"this cannot be said to DuckDB: {error}") from None
 
-    def _select(self, select: Any, functions: dict[str, Loaded]) -> None:
+    def _select(self, select: Any, functions: dict[str, QueryFunction]) -> None:
         """Say a SELECT's table functions anew, wherever they stand."""
         from sqlglot import exp
 
@@ -212,14 +220,14 @@ class Statement:
             if loaded is not None and loaded.kind == "udtf":
                 self._projected(select, one, call, loaded)
             elif isinstance(one, exp.Aliases) and isinstance(call, exp.Anonymous):
-                raise meaningless(self.place(call), f"AS (…) is for table functions, and {call.name} is none")
+                raise semantic_failure(self.place(call), f"AS (…) is for table functions, and {call.name} is none")
 
-    def _lateral(self, select: Any, lateral: Any, loaded: Loaded) -> None:
+    def _lateral(self, select: Any, lateral: Any, loaded: QueryFunction) -> None:
         from sqlglot import exp
 
         call, alias = lateral.this, lateral.args["alias"]
         if loaded.kind != "udtf":
-            raise meaningless(self.place(call), f"LATERAL VIEW is for table functions, and {call.name} is none")
+            raise semantic_failure(self.place(call), f"LATERAL VIEW is for table functions, and {call.name} is none")
         names = tuple(one.name for one in alias.columns) or self._default_names(call, loaded)
         form = self._form(loaded, "rows", names)
         rows = self._function(form.own, self._arguments(call, loaded))
@@ -232,14 +240,16 @@ class Statement:
         select.args["laterals"].remove(lateral)
         select.append("joins", join)
 
-    def _projected(self, select: Any, one: Any, call: Any, loaded: Loaded) -> None:
+    def _projected(self, select: Any, one: Any, call: Any, loaded: QueryFunction) -> None:
         """``SELECT f(a) AS (x, y) FROM t``: the function is all there is in the list [doc "Python UDTFs"]."""
         from sqlglot import exp
 
         if len(select.expressions) > 1:
-            raise meaningless(self.place(call), f"beside table function {call.name} nothing else can be selected")
+            raise semantic_failure(self.place(call), f"beside table function {call.name} nothing else can be selected")
         if select.args.get("group") or select.args.get("distinct"):
-            raise meaningless(self.place(call), f"table function {call.name} goes with neither GROUP BY nor DISTINCT")
+            raise semantic_failure(
+                self.place(call), f"table function {call.name} goes with neither GROUP BY nor DISTINCT"
+            )
         if isinstance(one, exp.Aliases):
             names = tuple(alias.name for alias in one.args["expressions"])
         elif isinstance(one, exp.Alias):
@@ -265,17 +275,17 @@ class Statement:
             if nested is not inner:
                 self._select(nested, {loaded.name.lower(): loaded})
 
-    def _call(self, node: Any, loaded: Loaded) -> None:
+    def _call(self, node: Any, loaded: QueryFunction) -> None:
         """A call that is no table function's, or one in the wrong place."""
         from sqlglot import exp
 
         if loaded.kind == "udtf":
-            raise meaningless(
+            raise semantic_failure(
                 self.place(node), f"table function {node.name} stands alone in SELECT, or in LATERAL VIEW; not here"
             )
         distinct = len(node.expressions) == 1 and isinstance(node.expressions[0], exp.Distinct)
         if distinct and loaded.kind == "udf":
-            raise meaningless(self.place(node), f"{node.name} is no aggregate function, and DISTINCT is for those")
+            raise semantic_failure(self.place(node), f"{node.name} is no aggregate function, and DISTINCT is for those")
         arguments = self._arguments(node, loaded)
         if loaded.kind == "udaf":
             form = self._form(loaded, "aggregate")
@@ -291,7 +301,7 @@ class Statement:
             form = self._form(loaded, "values")
             node.replace(self._function(form.own, arguments))
 
-    def _arguments(self, call: Any, loaded: Loaded) -> list[Any]:
+    def _arguments(self, call: Any, loaded: QueryFunction) -> list[Any]:
         """Return the arguments of a call, their number judged; something for a function that takes none."""
         from sqlglot import exp
 
@@ -305,22 +315,24 @@ class Statement:
             return [exp.cast(exp.null(), "boolean", dialect="duckdb")]
         return given
 
-    def _form(self, loaded: Loaded, way: str, names: tuple[str, ...] = ()) -> Form:
+    def _form(self, loaded: QueryFunction, way: str, names: tuple[str, ...] = ()) -> Form:
         for known in self.forms:
             if (known.function, known.way, known.names) == (loaded, way, names):
                 return known
         results = loaded.signature(len(names))[1]
         if names and len(names) != len(results):
             told = f"{loaded.name} forwards {len(results)} columns, and AS names {len(names)}"
-            raise meaningless(self.calls[loaded.name.lower()], told)
+            raise semantic_failure(self.calls[loaded.name.lower()], told)
         form = Form(loaded, way, names, f"{loaded.own}_{len(self.forms)}")
         self.forms.append(form)
         return form
 
-    def _default_names(self, call: Any, loaded: Loaded) -> tuple[str, ...]:
+    def _default_names(self, call: Any, loaded: QueryFunction) -> tuple[str, ...]:
         outputs = loaded.description.outputs
         if outputs is None:
-            raise meaningless(self.place(call), f"{call.name} has no signature: AS (…) has to name what it forwards")
+            raise semantic_failure(
+                self.place(call), f"{call.name} has no signature: AS (…) has to name what it forwards"
+            )
         return tuple(f"_c{index}" for index in range(len(outputs)))
 
     def _function(self, name: str, arguments: list[Any]) -> Any:
@@ -344,74 +356,3 @@ class Statement:
 
         depth = exp.PropertyEQ(this=exp.to_identifier("max_depth"), expression=exp.Literal.number(2))
         return exp.Anonymous(this="unnest", expressions=[rows, depth])
-
-
-def _parsed(text: str, functions: Collection[str]) -> Any:
-    from sqlglot import TokenType, exp
-    from sqlglot.dialects.hive import Hive
-    from sqlglot.errors import ParseError
-
-    found = [one for one in tokens(text) if one.token_type.name != "SEMICOLON"]
-    if found[0].token_type.name not in _BEGINNINGS:
-        known = "SELECT, WITH and VALUES begin what the local service runs"
-        raise unreadable(place(text, found[0].start), f"invalid token '{found[0].text}'; {known}")
-    for one, following in pairwise(found):
-        name = one.text.lower()
-        if following.token_type.name == "L_PAREN" and (name in functions or builtins.is_built_in(name)):
-            # SHOW, say, is a word of other dialects.
-            one.token_type = TokenType.VAR
-    parser = _parser_class(functions)(dialect=Hive())
-    try:
-        [tree] = parser.parse(found, text)
-    except ParseError as error:
-        raise _told(error, text) from None
-    except RecursionError:
-        raise unreadable(None, "the statement is nested too deep") from None
-    if isinstance(tree, exp.Values):
-        tree = exp.select("*").from_(tree)
-    if not isinstance(tree, exp.Query):
-        raise unreadable(place(text, found[0].start), "this is no SELECT, and the local service runs nothing else")
-    if tree.find(exp.Pivot):
-        raise unreadable(None, "the local service knows neither PIVOT nor UNPIVOT")
-    for select in tree.find_all(exp.Select):
-        if not select.expressions:
-            raise unreadable(None, "a SELECT selects nothing")
-    return tree
-
-
-def _parser_class(functions: Collection[str]) -> Any:
-    """
-    Return a parser that knows the built-in functions that mean the same in DuckDB; other calls are `Anonymous`.
-
-    A function of the project comes before a built-in one of its name: a guess, and what its owner expects.
-    """
-    from sqlglot.dialects.hive import Hive
-
-    base: Any = Hive().parser_class
-
-    def known(table: dict[str, Any], kept: Collection[str]) -> dict[str, Any]:
-        return {name: make for name, make in table.items() if name in kept and name.lower() not in functions}
-
-    return type(
-        "Parser",
-        (base,),
-        {
-            "FUNCTIONS": known(base.FUNCTIONS, builtins.KEPT),
-            "FUNCTION_PARSERS": known(base.FUNCTION_PARSERS, builtins.KEPT_SYNTAX),
-            "NO_PAREN_FUNCTIONS": {},
-            "NO_PAREN_FUNCTION_PARSERS": known(base.NO_PAREN_FUNCTION_PARSERS, ("CASE", "IF")),
-        },
-    )
-
-
-def _told(error: Any, text: str) -> SqlFailed:
-    """Return a ParseError as the service would tell it, at the token that it stopped at."""
-    first = error.errors[0] if error.errors else {}
-    what = str(first.get("description") or error).replace("Required keyword: 'this' missing", "something is missing")
-    # What sqlglot's own classes and tokens are called means nothing to whoever wrote the statement.
-    what = what.split(" for <class")[0].split(" but got <Token")[0].rstrip(".")
-    token = first.get("highlight") or ""
-    at = None
-    if first.get("line"):
-        at = Place(first["line"], max(1, first["col"] - len(token) + 1))
-    return unreadable(at, f"invalid token '{token}': {what[:1].lower()}{what[1:]}" if token else what)

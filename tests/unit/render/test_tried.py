@@ -12,7 +12,7 @@ from reconciler.local.runner import FunctionRaised, RunnerError
 from reconciler.render import tests as tried
 from reconciler.targets.maxcompute import manifest as model
 from reconciler.testing.expectations import find_mismatch
-from reconciler.testing.trials import Case, Trial, Verdict
+from reconciler.testing.trials import Case, Trial, TrialVerdict
 
 ANYTHING = st.text(st.characters(), max_size=30)
 
@@ -23,16 +23,16 @@ def case(*args: object) -> Case:
 
 def failed(text: str) -> Trial:
     error = FunctionRaised(text, exception=text, traceback=text, log=text)
-    return Trial(case(text), Verdict.FAILED, 0.5, "3.7.17", error=error, exception=text, traceback=text, log=text)
+    return Trial(case(text), TrialVerdict.FAILED, 0.5, "3.7.17", error=error, exception=text, traceback=text, log=text)
 
 
 @given(ANYTHING)
 def test_a_report_is_well_formed_whatever_was_printed(text: str) -> None:
     trials = [
-        Trial(case(1), Verdict.PASSED),
+        Trial(case(1), TrialVerdict.PASSED),
         failed(text),
-        Trial(case(text), Verdict.FAILED, difference=find_mismatch(text, [text])),
-        Trial(case(text), Verdict.NOT_RUN, error=RunnerError(text)),
+        Trial(case(text), TrialVerdict.FAILED, difference=find_mismatch(text, [text])),
+        Trial(case(text), TrialVerdict.NOT_RUN, error=RunnerError(text)),
     ]
     (suite,) = ET.fromstring(tried.junit("s", trials).encode())
     assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("4", "2", "1")

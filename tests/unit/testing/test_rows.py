@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.base.errors import UsageError
-from reconciler.local.runner import Json, Text
+from reconciler.local.runner import Json, TypedText
 from reconciler.testing.result_files import ResultFile
 from reconciler.testing.row_files import NULL, RowFile
 
@@ -75,8 +75,8 @@ def test_csv_is_read_by_type(tmp_path: Path) -> None:
     file.write_text('1,,\\N,2026-05-01,"[1, 2]",\nx,"a\nb",0.5,,,yes\n\n', encoding="utf-8-sig")
     types = ("bigint", "string", "double", "date", "array<bigint>", "binary")
     assert list(rows(file).read(types)) == [
-        [1, "", None, Text("2026-05-01"), Text("[1, 2]"), None],
-        [Text("x"), "a\nb", 0.5, None, None, Text("yes")],
+        [1, "", None, TypedText("2026-05-01"), TypedText("[1, 2]"), None],
+        [TypedText("x"), "a\nb", 0.5, None, None, TypedText("yes")],
     ]
     assert next(iter(rows(file).read(None))) == ["1", "", None, "2026-05-01", "[1, 2]", ""]
 

@@ -2,7 +2,7 @@
 Start of a worker: `python .../worker/__main__.py REQUESTS ANSWERS PROGRESS`.
 
 The modules beside this file become a package that no `sys.path` names: a user's module may be called `cells` or
-`functions`. Each is compiled under its own path, so that a traceback names the line.
+`udfs`. Each is compiled under its own path, so that a traceback names the line.
 """
 
 from __future__ import absolute_import, division, print_function
@@ -18,7 +18,7 @@ import types
 
 MODULES = (
     "compat", "failures", "frames", "cells", "literals", "values", "signatures", "batches", "udf_module", "distcache",
-    "functions", "progress", "loading", "tracebacks", "serving",
+    "udfs", "progress", "loading", "tracebacks", "serving",
 )  # fmt: skip
 """Each imports only those before it."""
 

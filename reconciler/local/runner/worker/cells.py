@@ -73,25 +73,12 @@ def plain(cell):
     if type(cell) is not list:
         return cell.encode("utf-8") if PY2 and type(cell) is text_type else cell
     tag, what = cell
-    if tag == "f":
-        return float(what)
-    if tag == "b":
-        return binascii.a2b_base64(what)
-    if tag == "t":
-        return moment(what)
-    if tag == "d":
-        return datetime.date(*what)
-    if tag == "n":
-        return decimal_of(what)
-    if tag == "l":
-        return [plain(item) for item in what]
-    if tag == "m":
-        return dict((plain(key), plain(item)) for key, item in what)
-    if tag == "s":
-        return collections.namedtuple("Struct", what[0], rename=True)(*[plain(item) for item in what[1]])
-    if tag == "j":
-        return plain_json(what)
-    return what.encode("utf-8") if PY2 else what  # "x"
+    return PLAIN[tag](what)
+
+
+def plain_struct(what):
+    names, items = what
+    return collections.namedtuple("Struct", names, rename=True)(*[plain(item) for item in items])
 
 
 def plain_json(value):
@@ -101,6 +88,20 @@ def plain_json(value):
     if isinstance(value, dict):
         return dict((plain(key), plain_json(item)) for key, item in value.items())
     return plain(value)
+
+
+PLAIN = {
+    "f": float,
+    "b": binascii.a2b_base64,
+    "t": moment,
+    "d": lambda what: datetime.date(*what),
+    "n": decimal_of,
+    "l": lambda what: [plain(item) for item in what],
+    "m": lambda what: dict((plain(key), plain(item)) for key, item in what),
+    "s": plain_struct,
+    "j": plain_json,
+    "x": lambda what: what.encode("utf-8") if PY2 else what,
+}
 
 
 def short_repr(value):

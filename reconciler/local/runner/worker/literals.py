@@ -42,17 +42,24 @@ def cell_of_text(kind, text):
 
 def cell_of_json(kind, value):
     """Return the cell of a piece of JSON: lists, objects and words are read by the types inside `kind`."""
-    group = KINDS.get(kind.name)
-    if isinstance(value, list) and group == "array":
-        return ["l", [cell_of_json(kind.inner[0], item) for item in value]]
-    if isinstance(value, list) and group == "struct" and len(value) == len(kind.fields):
-        return ["l", [cell_of_json(inner, item) for inner, item in zip(kind.inner, value)]]
-    if isinstance(value, dict) and group == "map":
-        return ["m", [[["x", key], cell_of_json(kind.inner[1], item)] for key, item in value.items()]]
-    if isinstance(value, dict) and group == "struct" and sorted(value) == sorted(kind.fields):
-        return ["m", [[field, cell_of_json(inner, value[field])] for field, inner in zip(kind.fields, kind.inner)]]
+    if isinstance(value, (list, dict)):
+        return nested_cell(kind, value)
     if isinstance(value, text_type):
         return ["x", value]
-    if isinstance(value, float) and group == "decimal":
+    if isinstance(value, float) and kind.name == "decimal":
         return ["n", repr(value)]
-    return value if not isinstance(value, (list, dict)) else kind.refuse(["x", short_repr(value)])
+    return value
+
+
+def nested_cell(kind, value):
+    """Return the cell of a list or an object."""
+    if isinstance(value, list):
+        if kind.name == "array":
+            return ["l", [cell_of_json(kind.inner[0], item) for item in value]]
+        if kind.name == "struct" and len(value) == len(kind.fields):
+            return ["l", [cell_of_json(inner, item) for inner, item in zip(kind.inner, value)]]
+    elif kind.name == "map":
+        return ["m", [[["x", key], cell_of_json(kind.inner[1], item)] for key, item in value.items()]]
+    elif kind.name == "struct" and sorted(value) == sorted(kind.fields):
+        return ["m", [[field, cell_of_json(inner, value[field])] for field, inner in zip(kind.fields, kind.inner)]]
+    return kind.refuse(["x", short_repr(value)])

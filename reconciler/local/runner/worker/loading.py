@@ -7,20 +7,20 @@ import sys
 from .cells import short_repr
 from .compat import PY2, text_type
 from .failures import NoSignature, NotLoadable
-from .functions import Udaf, Udf, Udtf
+from .udfs import AggregateFunction, ScalarFunction, TableFunction
 from .progress import CONSTRUCTING
 from .signatures import SignatureReader
 from .udf_module import BaseUDAF, BaseUDTF, signatures
 
 NEEDED = {
-    Udf: ("evaluate",),
-    Udtf: ("process",),
-    Udaf: ("new_buffer", "iterate", "merge", "terminate"),
+    ScalarFunction: ("evaluate",),
+    TableFunction: ("process",),
+    AggregateFunction: ("new_buffer", "iterate", "merge", "terminate"),
 }
 
 
 def load(job, channel, mark):
-    """Import the module, look at the class, and return what makes a Function around a new instance of it."""
+    """Import the module, look at the class, and return what makes a LoadedFunction around a new instance of it."""
     module_name, _, class_name = job["class"].rpartition(".")
     for stem in job["modules"]:
         sys.modules.pop(stem, None)  # a resource called json.py comes first on sys.path: it is the one to import
@@ -50,7 +50,7 @@ def load(job, channel, mark):
 def signature_of(cls, wrapper):
     """Return (signature, types of the arguments, types of the results); None where the class leaves it open."""
     signature = signatures.get(cls)
-    if signature is None and wrapper is Udtf:
+    if signature is None and wrapper is TableFunction:
         return None, None, None  # documentation, "Python UDTFs": any arguments, every result is a STRING
     if signature is None:
         raise NoSignature("class %s has no signature: decorate it with @annotate('...->...')" % cls.__name__)
@@ -59,18 +59,18 @@ def signature_of(cls, wrapper):
     if not isinstance(signature, str):
         raise NoSignature("the signature of %s is no string: %s" % (cls.__name__, short_repr(signature)))
     inputs, outputs = SignatureReader(signature).signature()
-    if wrapper is not Udtf and len(outputs) != 1:
+    if wrapper is not TableFunction and len(outputs) != 1:
         raise NoSignature("the signature %r has %d results; only a UDTF has more than one" % (signature, len(outputs)))
     return signature, inputs, outputs
 
 
 def kind_of(cls):
     if isinstance(cls, type) and issubclass(cls, BaseUDTF):
-        return Udtf
+        return TableFunction
     if isinstance(cls, type) and issubclass(cls, BaseUDAF):
-        return Udaf
+        return AggregateFunction
     if not hasattr(cls, "evaluate"):
         for name, base in (("process", "BaseUDTF"), ("iterate", "BaseUDAF")):
             if hasattr(cls, name):
                 raise NotLoadable("%s has %s() but does not derive from odps.udf.%s" % (cls.__name__, name, base))
-    return Udf
+    return ScalarFunction

@@ -10,7 +10,7 @@ from .compat import PY2
 from .distcache import Resources
 from .failures import NotLoadable, Misfit, ResultMisfit
 from .frames import Channel
-from .functions import Udtf
+from .udfs import TableFunction
 from .loading import load
 from .progress import CLOSING, CONSTRUCTING, IN_ROW, WAITING, shared_memory
 from .tracebacks import as_text, describe
@@ -89,7 +89,7 @@ def main(requests, answers, progress):
     job = channel.receive()[0]
     mark = shared_memory(progress)
     apply_limits(job["limits"])
-    Udtf.sends_origins = job["origins"]
+    TableFunction.sends_origins = job["origins"]
     if not PY2:
         import faulthandler
 

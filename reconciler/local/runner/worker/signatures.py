@@ -6,7 +6,7 @@ import re
 
 from .cells import KINDS
 from .failures import NoSignature
-from .values import Type
+from .values import ValueType
 
 
 class SignatureReader(object):
@@ -81,7 +81,7 @@ class SignatureReader(object):
             self.expect(">")
         elif self.next == "(":
             self.precision()
-        return Type(name, inner, fields, self.text[start : self.at - len(self.next)].strip())
+        return ValueType(name, inner, fields, self.text[start : self.at - len(self.next)].strip())
 
     def struct(self):
         fields, inner = [], []

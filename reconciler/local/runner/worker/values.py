@@ -12,7 +12,7 @@ from .failures import Misfit
 from .literals import cell_of_json, cell_of_text
 
 
-class Type(object):
+class ValueType(object):
     """A MaxCompute type: its lower-case name, the types inside it, the field names of a struct."""
 
     def __init__(self, name, inner=(), fields=(), text=""):
@@ -182,7 +182,7 @@ class Type(object):
         return ["s", [list(self.fields), [inner.to_cell(item) for inner, item in zip(self.inner, value)]]]
 
 
-class AnyType(Type):
+class AnyType(ValueType):
     """What `*` accepts: a value as it is."""
 
     def __init__(self):

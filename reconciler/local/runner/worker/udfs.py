@@ -9,13 +9,13 @@ from .batches import write_column
 from .compat import izip
 from .failures import Misfit, ResultMisfit
 from .udf_module import forward_to
-from .values import Type
+from .values import ValueType
 
 FORWARD_LIMIT = 4096  # forwarded rows kept before they are sent: one input row may forward millions
 BUFFER_LIMIT = 2 * 1024 * 1024  # documentation: a UDAF's buffer, marshalled, is at most 2 MB
 
 
-class Function(object):
+class LoadedFunction(object):
     """One loaded class, and the answers to its batches."""
 
     kind = None
@@ -80,7 +80,7 @@ def loop_for(width):
     return loops[width]
 
 
-class Udf(Function):
+class ScalarFunction(LoadedFunction):
     kind = "udf"
 
     def batch(self, columns, count):
@@ -101,19 +101,19 @@ class Udf(Function):
             raise ResultMisfit("evaluate returned " + error.text, self.rows + error.row)
 
 
-class Udtf(Function):
+class TableFunction(LoadedFunction):
     kind = "udtf"
     sends_origins = False  # whether each forwarded row is sent with the number of the row it came from
 
     def __init__(self, *args):
-        Function.__init__(self, *args)
+        LoadedFunction.__init__(self, *args)
         self.pending = []
         self.origins = []
         forward_to(self.emit)
 
     def emit(self, row):
         if self.outputs is None:
-            self.outputs = [Type("string")] * len(row)
+            self.outputs = [ValueType("string")] * len(row)
         if len(row) != len(self.outputs):
             text = "forward() got %d values, and the signature has %d" % (len(row), len(self.outputs))
             raise ResultMisfit(text, self.mark[0])
@@ -150,7 +150,7 @@ class Udtf(Function):
         self.flush(False)
 
 
-class Udaf(Function):
+class AggregateFunction(LoadedFunction):
     """
     Every batch has a buffer of its own, which is marshalled and merged into the whole.
 
@@ -160,7 +160,7 @@ class Udaf(Function):
     kind = "udaf"
 
     def __init__(self, *args):
-        Function.__init__(self, *args)
+        LoadedFunction.__init__(self, *args)
         self.total = self.instance.new_buffer()
 
     def batch(self, columns, count):

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from reconciler.local.sql.engine import Control, Result
+    from reconciler.local.sql.control import Control
+    from reconciler.local.sql.engine import StatementResult
 
 KEPT = 200
 """Instances that have ended, whose results are kept."""
@@ -46,7 +47,7 @@ class Instance:
     started: float
     ended: float | None = None
     status: Status = "Waiting"
-    result: Result | None = None
+    result: StatementResult | None = None
     failure: str = ""
     over: threading.Event = field(default_factory=threading.Event)
 

@@ -1,20 +1,31 @@
-"""What the server remembers, as values and as SQL; every method runs inside the transaction of its caller."""
+"""
+Database of the server: its tables, and the SQL of one transaction.
+
+Every method runs inside the transaction of its caller; what it returns are records.
+"""
 
 from __future__ import annotations
 
 import json
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from typing import TYPE_CHECKING, Any
 
-from .blobs import Content, Segment
-from .wire import same_name
+from reconciler.local.server.blobs import BlobContent, Segment
+from reconciler.local.server.protocol import same_name
+from reconciler.local.server.records import (
+    Location,
+    StoredFunction,
+    StoredProject,
+    StoredReference,
+    StoredResource,
+    StoredSchema,
+)
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator
 
 VERSION = 1
-
 TABLES = """
 CREATE TABLE projects (
     key TEXT PRIMARY KEY, name TEXT NOT NULL, owner TEXT NOT NULL, created REAL NOT NULL
@@ -43,97 +54,13 @@ CREATE TABLE functions (
 );
 """
 
-# Columns in the order of the fields of `Resource` and `Function`.
+# Columns in the order of the fields of `StoredResource` and `StoredFunction`.
 _RESOURCE = "name, owner, updator, type, comment, temporary, part, size, md5, source, created, modified"
 _FUNCTION = "name, owner, class_type, resources, extras, created, modified"
 _AT = "project = ? AND schema = ? AND key = ?"
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where objects live. Both names compare without case; `schema` is ``default`` when no schema was named."""
-
-    project: str
-    schema: str = "default"
-
-    @property
-    def keys(self) -> tuple[str, str]:
-        """What two spellings of one place have in common."""
-        return same_name(self.project), same_name(self.schema)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Project:
-    """A project."""
-
-    name: str
-    owner: str
-    created: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Schema:
-    """A schema of a project."""
-
-    name: str
-    owner: str
-    description: str | None
-    created: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Resource:
-    """Everything about a resource but its bytes."""
-
-    name: str
-    owner: str
-    updator: str
-    type: str
-    comment: str | None
-    temporary: bool
-    part: bool
-    size: int
-    md5: str | None
-    source: str | None
-    """The table or volume file it points at."""
-    created: float
-    modified: float
-
-    @property
-    def hidden(self) -> bool:
-        """Temporary resources and parts are addressable but not listed."""
-        return self.temporary or self.part
-
-
-@dataclass(frozen=True)
-class Reference:
-    """A resource that a function names."""
-
-    project: str
-    schema: str
-    name: str
-
-    @property
-    def place(self) -> Place:
-        """Where the resource should be."""
-        return Place(self.project, self.schema)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Function:
-    """A registered function."""
-
-    name: str
-    owner: str
-    class_type: str | None
-    resources: tuple[Reference, ...]
-    extras: tuple[tuple[str, str], ...]
-    """The elements only SQL and embedded functions have, as sent."""
-    created: float
-    modified: float
-
-
-class Rows:
+class Records:
     """The SQL of one transaction."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
@@ -143,41 +70,41 @@ class Rows:
 
     # Projects and schemas
 
-    def project(self, name: str) -> Project | None:
+    def project(self, name: str) -> StoredProject | None:
         """The project, however it is spelled."""
         row = self._one("SELECT name, owner, created FROM projects WHERE key = ?", same_name(name))
-        return Project(name=row[0], owner=row[1], created=row[2]) if row else None
+        return StoredProject(name=row[0], owner=row[1], created=row[2]) if row else None
 
-    def projects(self, after: str) -> Iterator[tuple[str, Project]]:
+    def projects(self, after: str) -> Iterator[tuple[str, StoredProject]]:
         """Projects by key, those behind `after`."""
         for key, name, owner, created in self._db.execute(
             "SELECT key, name, owner, created FROM projects WHERE key > ? ORDER BY key", (after,)
         ):
-            yield key, Project(name=name, owner=owner, created=created)
+            yield key, StoredProject(name=name, owner=owner, created=created)
 
-    def add_project(self, project: Project) -> None:
+    def add_project(self, project: StoredProject) -> None:
         """Add a project; one that is there already stays as it is."""
         self._db.execute(
             "INSERT OR IGNORE INTO projects VALUES (?, ?, ?, ?)",
             (same_name(project.name), project.name, project.owner, project.created),
         )
 
-    def schema(self, place: Place) -> Schema | None:
+    def schema(self, place: Location) -> StoredSchema | None:
         """The schema that `place` names."""
         row = self._one(
             "SELECT name, owner, description, created FROM schemas WHERE project = ? AND key = ?", *place.keys
         )
-        return Schema(name=row[0], owner=row[1], description=row[2], created=row[3]) if row else None
+        return StoredSchema(name=row[0], owner=row[1], description=row[2], created=row[3]) if row else None
 
-    def schemas(self, place: Place, after: str) -> Iterator[tuple[str, Schema]]:
+    def schemas(self, place: Location, after: str) -> Iterator[tuple[str, StoredSchema]]:
         """The schemas of the project by key, those behind `after`."""
         for key, name, owner, description, created in self._db.execute(
             "SELECT key, name, owner, description, created FROM schemas WHERE project = ? AND key > ? ORDER BY key",
             (place.keys[0], after),
         ):
-            yield key, Schema(name=name, owner=owner, description=description, created=created)
+            yield key, StoredSchema(name=name, owner=owner, description=description, created=created)
 
-    def add_schema(self, project: str, schema: Schema) -> bool:
+    def add_schema(self, project: str, schema: StoredSchema) -> bool:
         """Add a schema; False when its name is taken."""
         return self._touched(
             "INSERT INTO schemas VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
@@ -189,11 +116,11 @@ class Rows:
             schema.created,
         )
 
-    def drop_schema(self, place: Place) -> bool:
+    def drop_schema(self, place: Location) -> bool:
         """Remove a schema; False when there is none."""
         return self._touched("DELETE FROM schemas WHERE project = ? AND key = ?", *place.keys)
 
-    def is_empty(self, place: Place) -> bool:
+    def is_empty(self, place: Location) -> bool:
         """Whether nothing lives at `place`."""
         return not self._one(
             "SELECT 1 FROM resources WHERE (project, schema) = (?, ?) UNION ALL "
@@ -204,12 +131,12 @@ class Rows:
 
     # Resources
 
-    def resource(self, place: Place, name: str) -> Resource | None:
+    def resource(self, place: Location, name: str) -> StoredResource | None:
         """The resource, however it is spelled."""
         row = self._one(f"SELECT {_RESOURCE} FROM resources WHERE {_AT}", *place.keys, same_name(name))
         return _resource(row) if row else None
 
-    def resources(self, place: Place, after: str) -> Iterator[tuple[str, Resource]]:
+    def resources(self, place: Location, after: str) -> Iterator[tuple[str, StoredResource]]:
         """The resources a list shows, by key, those behind `after`."""
         for row in self._db.execute(
             f"SELECT {_RESOURCE}, key FROM resources WHERE project = ? AND schema = ? AND key > ?"
@@ -218,7 +145,7 @@ class Rows:
         ):
             yield row[-1], _resource(row)
 
-    def segments(self, place: Place, name: str) -> tuple[Segment, ...]:
+    def segments(self, place: Location, name: str) -> tuple[Segment, ...]:
         """The content of a resource."""
         found = self._db.execute(
             "SELECT sha256, size FROM segments "
@@ -227,7 +154,7 @@ class Rows:
         )
         return tuple(Segment(sha256, size) for sha256, size in found)
 
-    def add_resource(self, place: Place, resource: Resource, content: Content) -> None:
+    def add_resource(self, place: Location, resource: StoredResource, content: BlobContent) -> None:
         """Add a resource under a name that is free."""
         self._db.execute(
             f"INSERT INTO resources (project, schema, key, {_RESOURCE}) VALUES (?, ?, ?{', ?' * 12})",
@@ -235,7 +162,7 @@ class Rows:
         )
         self._add_segments(place, resource.name, content)
 
-    def replace_resource(self, place: Place, resource: Resource, content: Content | None = None) -> None:
+    def replace_resource(self, place: Location, resource: StoredResource, content: BlobContent | None = None) -> None:
         """Write over a resource that exists; its content stays when none is given."""
         self._db.execute(
             f"UPDATE resources SET ({_RESOURCE}) = (?{', ?' * 11}) WHERE {_AT}",
@@ -245,7 +172,7 @@ class Rows:
             self._drop_segments(place, resource.name)
             self._add_segments(place, resource.name, content)
 
-    def drop_resource(self, place: Place, name: str) -> None:
+    def drop_resource(self, place: Location, name: str) -> None:
         """Remove a resource."""
         self._drop_segments(place, name)
         self._db.execute(f"DELETE FROM resources WHERE {_AT}", (*place.keys, same_name(name)))
@@ -254,14 +181,14 @@ class Rows:
         """Whether any resource refers to the blob."""
         return self._one("SELECT 1 FROM segments WHERE sha256 = ? LIMIT 1", sha256) is not None
 
-    def _add_segments(self, place: Place, name: str, content: Content) -> None:
+    def _add_segments(self, place: Location, name: str, content: BlobContent) -> None:
         (resource,) = self._one(f"SELECT id FROM resources WHERE {_AT}", *place.keys, same_name(name)) or (None,)
         self._db.executemany(
             "INSERT INTO segments VALUES (?, ?, ?, ?)",
             [(resource, position, part.sha256, part.size) for position, part in enumerate(content.segments)],
         )
 
-    def _drop_segments(self, place: Place, name: str) -> None:
+    def _drop_segments(self, place: Location, name: str) -> None:
         self.unused.update(segment.sha256 for segment in self.segments(place, name))
         self._db.execute(
             f"DELETE FROM segments WHERE resource = (SELECT id FROM resources WHERE {_AT})",
@@ -270,12 +197,12 @@ class Rows:
 
     # Functions
 
-    def function(self, place: Place, name: str) -> Function | None:
+    def function(self, place: Location, name: str) -> StoredFunction | None:
         """The function, however it is spelled."""
         row = self._one(f"SELECT {_FUNCTION} FROM functions WHERE {_AT}", *place.keys, same_name(name))
         return _function(row) if row else None
 
-    def functions(self, place: Place, after: str) -> Iterator[tuple[str, Function]]:
+    def functions(self, place: Location, after: str) -> Iterator[tuple[str, StoredFunction]]:
         """The functions at `place` by key, those behind `after`."""
         for row in self._db.execute(
             f"SELECT {_FUNCTION}, key FROM functions WHERE project = ? AND schema = ? AND key > ? ORDER BY key",
@@ -283,26 +210,26 @@ class Rows:
         ):
             yield row[-1], _function(row)
 
-    def every_function(self) -> Iterator[Function]:
+    def every_function(self) -> Iterator[StoredFunction]:
         """The functions of all projects."""
         for row in self._db.execute(f"SELECT {_FUNCTION} FROM functions"):
             yield _function(row)
 
-    def add_function(self, place: Place, function: Function) -> None:
+    def add_function(self, place: Location, function: StoredFunction) -> None:
         """Add a function under a name that is free."""
         self._db.execute(
             f"INSERT INTO functions (project, schema, key, {_FUNCTION}) VALUES (?, ?, ?{', ?' * 7})",
             (*place.keys, same_name(function.name), *_function_values(function)),
         )
 
-    def replace_function(self, place: Place, function: Function) -> None:
+    def replace_function(self, place: Location, function: StoredFunction) -> None:
         """Write over a function that exists."""
         self._db.execute(
             f"UPDATE functions SET ({_FUNCTION}) = (?{', ?' * 6}) WHERE {_AT}",
             (*_function_values(function), *place.keys, same_name(function.name)),
         )
 
-    def drop_function(self, place: Place, name: str) -> None:
+    def drop_function(self, place: Location, name: str) -> None:
         """Remove a function."""
         self._db.execute(f"DELETE FROM functions WHERE {_AT}", (*place.keys, same_name(name)))
 
@@ -315,9 +242,9 @@ class Rows:
         return self._db.execute(sql, values).rowcount > 0
 
 
-def _resource(row: tuple[Any, ...]) -> Resource:
+def _resource(row: tuple[Any, ...]) -> StoredResource:
     name, owner, updator, kind, comment, temporary, part, size, md5, source, created, modified, *_ = row
-    return Resource(
+    return StoredResource(
         name=name,
         owner=owner,
         updator=updator,
@@ -333,20 +260,20 @@ def _resource(row: tuple[Any, ...]) -> Resource:
     )
 
 
-def _function(row: tuple[Any, ...]) -> Function:
+def _function(row: tuple[Any, ...]) -> StoredFunction:
     name, owner, class_type, resources, extras, created, modified, *_ = row
-    return Function(
+    return StoredFunction(
         name=name,
         owner=owner,
         class_type=class_type,
-        resources=tuple(Reference(*parts) for parts in json.loads(resources)),
+        resources=tuple(StoredReference(*parts) for parts in json.loads(resources)),
         extras=tuple((tag, value) for tag, value in json.loads(extras)),
         created=created,
         modified=modified,
     )
 
 
-def _function_values(function: Function) -> tuple[object, ...]:
+def _function_values(function: StoredFunction) -> tuple[object, ...]:
     return (
         function.name,
         function.owner,

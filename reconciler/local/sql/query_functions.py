@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.local import runner
 from reconciler.local.runner import wire
-
-from . import problems
-from .types import duckdb_type, from_arrow, to_arrow
+from reconciler.local.sql import problems
+from reconciler.local.sql.value_types import duckdb_type, values_from_arrow, values_to_arrow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,7 +21,7 @@ NO_ARGUMENT = "BOOLEAN"
 
 
 @dataclass
-class Loaded:
+class QueryFunction:
     """A function of the statement, its class loaded in a worker."""
 
     name: str
@@ -118,7 +117,7 @@ class Loaded:
             return
         more = self._columns.finish()
         if more:
-            raise problems.impossible(
+            raise problems.internal_failure(
                 f"{self.name} forwarded {more} rows in close(), and the local service cannot tell to which rows of a "
                 "LATERAL VIEW they belong; SELECT FUNCTION(…) AS (…) shows them"
             )
@@ -140,7 +139,7 @@ class Loaded:
         import pyarrow as pa
 
         try:
-            return to_arrow(values, kind)
+            return values_to_arrow(values, kind)
         except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
             # A DECIMAL with more digits than its type has, say. What the service does with it is not known.
             raise problems.script_failed(f"{self.name} returned what is no {kind}: {error}") from error
@@ -156,11 +155,11 @@ class Loaded:
             if self.description.inputs == ():
                 yield from ((),) * len(piece)
             else:
-                yield from zip(*(from_arrow(field) for field in piece.flatten()), strict=True)
+                yield from zip(*(values_from_arrow(field) for field in piece.flatten()), strict=True)
 
     def _require_width(self, given: int, named: int) -> None:
         if given != named:
-            raise problems.meaningless(None, f"{self.name} forwards {given} columns, and AS names {named}")
+            raise problems.semantic_failure(None, f"{self.name} forwards {given} columns, and AS names {named}")
 
 
 def _outgoing(column: Any) -> Column:
@@ -172,7 +171,7 @@ def _outgoing(column: Any) -> Column:
         pieces = [_bytes(piece) for piece in column.chunks]
         codec = "i8" if pa.types.is_int64(kind) else "f8"
         return codec, pieces[0] if len(pieces) == 1 else b"".join(pieces)
-    return wire.column(from_arrow(column), "")
+    return wire.encode_column(values_from_arrow(column), "")
 
 
 def _bytes(piece: Any) -> memoryview:

@@ -83,7 +83,7 @@ def _named(kind: Any) -> str:
             return _NAMES.get(name, "string")
 
 
-def to_arrow(values: Sequence[Any], kind: Any) -> Any:
+def values_to_arrow(values: Sequence[Any], kind: Any) -> Any:
     """Return values as a column of an Arrow type; ArrowInvalid or ArrowTypeError for what does not fit."""
     import pyarrow as pa
 
@@ -110,7 +110,7 @@ def _nested(value: Any, kind: Any) -> Any:
     return value
 
 
-def from_arrow(column: Any) -> list[Any]:
+def values_from_arrow(column: Any) -> list[Any]:
     """Return the values of a column; a map, which Arrow has as pairs, as a dict."""
     from pyarrow import types
 
@@ -132,7 +132,7 @@ def _unnested(value: Any, kind: Any) -> Any:
     return value
 
 
-def csv(names: Sequence[str], types: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+def render_csv(names: Sequence[str], types: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Return a result as the service writes it: names in the first line, texts in quotes."""
     lines = [",".join(map(_quoted, names))]
     lines += [",".join(map(_cell, row, types)) for row in rows]

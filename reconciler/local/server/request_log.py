@@ -40,7 +40,7 @@ class Exchange:
         return asdict(self)
 
 
-class Log:
+class RequestLog:
     """The last exchanges, cheap enough to be always on."""
 
     def __init__(self) -> None:

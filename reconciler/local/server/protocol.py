@@ -26,7 +26,7 @@ _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
-class Refused(Exception):
+class HttpRefusal(Exception):
     """An answer that says no; the transaction it is raised in is rolled back."""
 
     def __init__(self, status: int, code: str, message: str, headers: Iterable[tuple[str, str]] = ()) -> None:
@@ -37,36 +37,36 @@ class Refused(Exception):
         self.headers = tuple(headers)
 
 
-def missing_header(name: str) -> Refused:
+def missing_header(name: str) -> HttpRefusal:
     """400, as measured on the service by a third party for ``x-odps-resource-merge-total-bytes``."""
-    return Refused(400, "InvalidParameter", f"ODPS-0420051: Missing header in HTTP request - {name}")
+    return HttpRefusal(400, "InvalidParameter", f"ODPS-0420051: Missing header in HTTP request - {name}")
 
 
-def invalid(message: str) -> Refused:
+def invalid(message: str) -> HttpRefusal:
     """400 for a value that cannot be used. The code is documented; what exactly it covers is a guess."""
-    return Refused(400, "InvalidParameter", f"ODPS-0420061: Invalid parameter in HTTP request - {message}")
+    return HttpRefusal(400, "InvalidParameter", f"ODPS-0420061: Invalid parameter in HTTP request - {message}")
 
 
-def invalid_xml(message: str) -> Refused:
+def invalid_xml(message: str) -> HttpRefusal:
     """400 for a body that is not the XML asked for. The code is documented."""
-    return Refused(400, "InvalidParameter", f"ODPS-0420031: Invalid xml in HTTP request body - {message}")
+    return HttpRefusal(400, "InvalidParameter", f"ODPS-0420031: Invalid xml in HTTP request body - {message}")
 
 
-def not_found(kind: str, name: str) -> Refused:
+def not_found(kind: str, name: str) -> HttpRefusal:
     """
     404 for an object that is not there.
 
     Clients look at the status and at ``NoSuchObject``; no public source shows the text of the message.
     """
-    return Refused(404, "NoSuchObject", f"The {kind} '{name}' does not exist")
+    return HttpRefusal(404, "NoSuchObject", f"The {kind} '{name}' does not exist")
 
 
-def already_exists(kind: str, name: str) -> Refused:
+def already_exists(kind: str, name: str) -> HttpRefusal:
     """409, as measured by a third party for a merge onto an existing resource; for other kinds the text is a guess."""
-    return Refused(409, "ObjectAlreadyExists", f"ODPS-0421121: The {kind} has already existed - {name}")
+    return HttpRefusal(409, "ObjectAlreadyExists", f"ODPS-0421121: The {kind} has already existed - {name}")
 
 
-def error_xml(refused: Refused, *, request_id: str, host_id: str) -> bytes:
+def error_xml(refused: HttpRefusal, *, request_id: str, host_id: str) -> bytes:
     """The error body. PyODPS reads it only when all four elements are there."""
     message = escape(legible(refused.message))
     return (
@@ -81,12 +81,12 @@ def element(tag: str, *children: str) -> str:
     return f"<{tag}>{''.join(children)}</{tag}>"
 
 
-def text(tag: str, value: object) -> str:
+def text_element(tag: str, value: object) -> str:
     """An element around plain text; nothing becomes an empty element."""
     return f"<{tag}>{escape(legible(str(value)))}</{tag}>" if value not in (None, "") else f"<{tag}/>"
 
 
-def document(root: str) -> bytes:
+def xml_document(root: str) -> bytes:
     """A whole document, as it goes over the wire."""
     return ('<?xml version="1.0" encoding="UTF-8"?>\n' + root).encode()
 

@@ -1,0 +1,108 @@
+"""
+Errors of DuckDB and of the runner, translated to those of the service.
+
+The place is that of the name that an error is about, as far as the statement still has it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from reconciler.local import runner
+from reconciler.local.sql import builtins, problems
+from reconciler.local.sql.problems import SqlFailed, semantic_failure, unknown_function
+
+if TYPE_CHECKING:
+    from reconciler.local.sql.translate import Statement
+
+
+def runner_failure(error: runner.RunnerError) -> SqlFailed:
+    """Return an error of the runner as the service tells it."""
+    log = getattr(error, "log", "")
+    printed = f"\n{log.rstrip()}" if log else ""
+    match error:
+        case runner.WorkerTimedOut():
+            return problems.took_too_long(error.message + printed)
+        case runner.WorkerDied():
+            return problems.worker_died(error.message + printed)
+        case runner.FunctionRaised():
+            return problems.script_failed(
+                (error.traceback.rstrip() or error.exception) + f"\n{error.message}" + printed
+            )
+        case runner.FunctionError():
+            return problems.script_failed(error.message + printed)
+        case _:
+            return problems.internal_failure(error.message + (f"; {error.hint}" if error.hint else ""))
+
+
+def duckdb_failure(error: Exception, statement: Statement) -> SqlFailed:
+    """Return what DuckDB refuses as the service would tell it, at the place of the name that it is about."""
+    import duckdb
+
+    text = str(error).replace(builtins.PREFIX, "")
+    # What follows in further lines speaks of DuckDB's functions and of the statement as it was said to DuckDB.
+    what = (
+        text.partition(":")[2]
+        .strip()
+        .split("\n")[0]
+        .partition(" when casting from")[0]
+        .partition(" Use TRY(")[0]
+        .rstrip(". ")
+    )
+    what = what.replace("INT64", "BIGINT").replace("INT32", "INT")
+    if found := _NO_FUNCTION.search(text):
+        return unknown_function(statement.find_name(found[1]), found[1].lower())
+    if found := _NO_MATCH.search(text):
+        return _no_match(found[1], found[2], statement)
+    match error:
+        case duckdb.BinderException() if found := _NO_COLUMN.search(text):
+            return semantic_failure(statement.find_name(found[1]), f"column {found[1]} cannot be resolved")
+        case duckdb.ParserException() | duckdb.SyntaxException():
+            return problems.parse_failure(None, f"{what}; said as {statement.sql()}")
+        case duckdb.BinderException() if found := _NO_GROUP.search(text):
+            told = f"column {found[1]} has to be in GROUP BY or in an aggregate function"
+            return semantic_failure(statement.find_name(found[1]), told)
+        case duckdb.BinderException() | duckdb.CatalogException():
+            named = (statement.find_name(name) for name in re.findall(r"(\w+)\(", what))
+            return semantic_failure(next(filter(None, named), None), what)
+        case duckdb.OutOfMemoryException():
+            return problems.internal_failure(
+                f"the statement needs more memory than it may have: {what.splitlines()[0]}"
+            )
+        case duckdb.ConversionException() | duckdb.OutOfRangeException():
+            return SqlFailed(f"ODPS-0123091:Illegal type cast - {what}")
+        case _:
+            return problems.internal_failure(what)
+
+
+def _no_match(own: str, given: str, statement: Statement) -> SqlFailed:
+    """The text is that of recorded answers for built-in functions."""
+    if rows := _ROWS.fullmatch(given):
+        given = re.sub(r"(^|, )c\d+ ", r"\1", rows[1])  # the list of a group's rows
+    types = given.replace("INTEGER_LITERAL", "INT").replace("STRING_LITERAL", "STRING").replace("VARCHAR", "STRING")
+    for form in statement.forms:
+        if form.own == own.lower():
+            description, name = form.function.description, form.function.name
+            taken = ", ".join(f"{kind.upper()} arg{index}" for index, kind in enumerate(description.inputs or ()))
+            result = ", ".join(description.outputs or ()).upper()
+            if any(wide in types for wide in WIDE_INTEGERS):
+                types += ": a SUM of integers is wider here, CAST(… AS BIGINT) makes it one"
+            said = f"candidates are {result} {name.upper()}({taken})"
+            where = statement.calls[name.lower()]
+            return semantic_failure(
+                where, f"function {name} cannot match any overloaded functions with ({types}), {said}"
+            )
+    return semantic_failure(
+        statement.find_name(own), f"function {own.lower()} cannot match any overloaded functions with ({types})"
+    )
+
+
+_NO_FUNCTION = re.compile(r"Function with name \"?(\w+)\"? does not exist")
+_NO_COLUMN = re.compile(
+    r"(?:Referenced column|have a column named|Referenced table) \"?([^\"\n]+?)\"?(?: not found|\n|$)"
+)
+_ROWS = re.compile(r"STRUCT\((c0 .*)\)\[\]", re.DOTALL)
+_NO_GROUP = re.compile(r"column \"([^\"\n]+)\" must appear in the GROUP BY")
+_NO_MATCH = re.compile(r"No function matches the given name and argument types '(\w+)\((.*?)\)'", re.DOTALL)
+WIDE_INTEGERS = ("HUGEINT", "INT128")
