@@ -196,23 +196,24 @@ class _Workshop:
 
 def _prepared(manifest: Path, shown: str) -> Prepared:
     from reconciler.base.errors import UdfsError
-    from reconciler.cli.support.options import Options, prepared
+    from reconciler.cli.support.options import Options
+    from reconciler.cli.support.project import prepare_files
     from reconciler.manifest.load import load_manifest
     from reconciler.targets.dialects import DIALECTS
 
     try:
         loaded = load_manifest(manifest, DIALECTS, env=os.environ, shown=shown)
-        return prepared(loaded, Options(manifest, None, "text"), warn=False)
+        return prepare_files(loaded, Options(manifest, None, "text"), warn=False)
     except UdfsError as error:
         _stop(error)
 
 
 def _stop(error: UdfsError) -> NoReturn:
     """Fail for a reason that is not the function's."""
-    from reconciler.cli.support.output import quoted
+    from reconciler.cli.support.output import with_source
     from reconciler.render.text import plain, problems
 
-    raise pytest.fail.Exception(plain(problems(quoted(error.problems))).rstrip(), pytrace=False) from None
+    raise pytest.fail.Exception(plain(problems(with_source(error.problems))).rstrip(), pytrace=False) from None
 
 
 def _fail(error: FunctionError) -> NoReturn:

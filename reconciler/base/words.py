@@ -1,10 +1,16 @@
-"""Sizes, moments, and text that came from elsewhere, for people."""
+"""
+Words of messages: sizes, moments, names in quotes, and a guess at the name that was meant.
+
+Text that came from elsewhere is made fit for a terminal here: a name of a service is not ours.
+"""
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
 
@@ -30,3 +36,34 @@ def safe(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
+
+
+_ENOUGH = 2_000
+"""Comparing with more names than this takes longer than a hint is worth: every name of a large manifest may be wrong."""
+_MAX_SHOWN = 80
+
+
+def quoted(text: str) -> str:
+    """Return `text` in quotes, however long or hostile it is."""
+    short = text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
+    # Escapes of a quoted scalar can hold what the file itself may not.
+    return f"'{short}'" if short.isprintable() else ascii(short)
+
+
+def closest(word: str, names: Iterable[str]) -> str | None:
+    """Return the name that `word` most resembles, if one does."""
+    candidates = sorted(names)
+    folded = {name.lower(): name for name in reversed(candidates)}
+    if word.lower() in folded:
+        return folded[word.lower()]
+    if len(word) > 255:
+        return None
+    near = [name for name in folded if abs(len(name) - len(word)) <= 3][:_ENOUGH]
+    found = difflib.get_close_matches(word.lower(), near, n=1)
+    return folded[found[0]] if found else None
+
+
+def did_you_mean(word: str, names: Iterable[str]) -> str | None:
+    """Return the question to put to the user, if there is one."""
+    found = closest(word, names)
+    return f"did you mean {quoted(found)}?" if found else None

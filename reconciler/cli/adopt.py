@@ -1,4 +1,4 @@
-"""adopt, disown: whose an object is."""
+"""adopt: take over objects that nobody manages."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli.support.confirm import Consent, carry_out, writers_option
-from reconciler.cli.support.options import Options, command, connected, loaded, manifest_options, prepared
+from reconciler.cli.support.confirm import Consent, carry_out
+from reconciler.cli.support.connect import connect
+from reconciler.cli.support.options import Options, command, manifest_options, yes_option
+from reconciler.cli.support.perform import Proposal, writers_option
+from reconciler.cli.support.project import prepare_project
 from reconciler.workflow import adoption
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from reconciler.cli.support.result import Result
     from reconciler.core.plan import Plan
     from reconciler.core.record import Reading
     from reconciler.core.target import Target
@@ -22,44 +26,30 @@ if TYPE_CHECKING:
 
     Make = Callable[[Prepared, Reading, Target, tuple[str, ...], Path], tuple[Plan, Mapping[str, Path]]]
 
-_names = click.argument("names", nargs=-1, required=True, metavar="NAME...")
-_yes = click.option("--yes", is_flag=True, help="Do not ask.")
+names_argument = click.argument("names", nargs=-1, required=True, metavar="NAME...")
 
 
 @command()
-@_names
+@names_argument
 @manifest_options
-@_yes
+@yes_option
 @writers_option
-def adopt(options: Options, names: tuple[str, ...], yes: bool, writers: int) -> int:
+def adopt(options: Options, names: tuple[str, ...], yes: bool, writers: int) -> Result:
     """Take over functions and resources that the manifest lists and that are in the project without a mark.
 
     Shows first what each is, whose, and in what it differs. Nothing changes but whose it is: what differs is changed by
     the next apply. A name that is both a function's and a resource's means both; '*' and '?' stand for other characters,
     and '*' for everything that nobody manages.
     """
-    return _own(options, names, adoption.make_adoption, yes=yes, writers=writers)
+    return change_owner(options, names, adoption.make_adoption, Consent(yes, writers=writers))
 
 
-@command()
-@_names
-@manifest_options
-@_yes
-@writers_option
-def disown(options: Options, names: tuple[str, ...], yes: bool, writers: int) -> int:
-    """Stop managing functions and resources, and leave them in the project as they are.
-
-    Take them out of the manifest first; another stack may then adopt them. '*' and '?' stand for other characters, and
-    '*' for everything that this stack manages and the manifest no longer lists, old versions aside.
-    """
-    return _own(options, names, adoption.make_release, yes=yes, writers=writers)
-
-
-def _own(options: Options, names: tuple[str, ...], make: Make, *, yes: bool, writers: int) -> int:
-    ready = prepared(loaded(options), options)
+def change_owner(options: Options, names: tuple[str, ...], make: Make, consent: Consent) -> Result:
+    """Make the plan of an adoption or a release, and carry it out."""
+    prepared = prepare_project(options)
     # What is dropped may still be on its way into the folder.
-    kept = tempfile.TemporaryDirectory(prefix="udfs-", ignore_cleanup_errors=True)
-    with connected(ready.loaded) as target, kept as folder:
+    downloads = tempfile.TemporaryDirectory(prefix="udfs-", ignore_cleanup_errors=True)
+    with connect(prepared.loaded) as target, downloads as folder:
         reading = target.read()
-        made, contents = make(ready, reading, target, names, Path(folder))
-        return carry_out(made, reading, target, contents, options, Consent(yes, allow_deletes=0), writers)
+        plan, contents = make(prepared, reading, target, names, Path(folder))
+        return carry_out(Proposal(plan, reading, target, contents), options, consent)

@@ -1,4 +1,4 @@
-"""build."""
+"""build: make the bytes that would be uploaded."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import click
 
 from reconciler.base.errors import UsageError
 from reconciler.base.hints import Command
-from reconciler.cli.support.options import Options, command, declared_function, loaded, manifest_options, prepared
-from reconciler.cli.support.output import print_bytes, print_document, print_lines
+from reconciler.cli.support.options import Options, command, manifest_options
+from reconciler.cli.support.output import print_lines
+from reconciler.cli.support.project import declared_name, open_manifest, prepare_files
+from reconciler.cli.support.result import Result
 from reconciler.packages.export import export
-from reconciler.render import documents as document
-from reconciler.render import inspection as shown
+from reconciler.render import inspection
 from reconciler.workflow import preparation
 
 
@@ -32,28 +33,26 @@ from reconciler.workflow import preparation
     help="Print the module that is uploaded for one function: its source, and what is added to find its packages.",
 )
 @click.argument("functions", nargs=-1, metavar="[FUNCTION…]")
-def build(options: Options, out: Path | None, show: bool, functions: tuple[str, ...]) -> None:
+def build(options: Options, out: Path | None, show: bool, functions: tuple[str, ...]) -> Result:
     """Make the bytes that would be uploaded, and list them with their sha256.
 
     The list is what sha256sum --check takes. With functions: only what those need. No service is asked.
     """
-    manifest = loaded(options)
-    wanted = [declared_function(manifest, name) for name in functions]
-    if show and (len(wanted) != 1 or out is not None or options.as_json):
-        raise UsageError(
-            "E901", "--source takes one function, and no --out or --format", hint=Command("build", "--source NAME")
-        )
-    ready = prepared(manifest, options, warn=not options.as_json)
+    manifest = open_manifest(options)
+    names = [declared_name(manifest, name) for name in functions]
+    if show and (len(names) != 1 or out is not None or options.as_json):
+        hint = Command("build", "--source NAME")
+        raise UsageError("E901", "--source takes one function, and no --out or --format", hint=hint)
+    prepared = prepare_files(manifest, options, warn=not options.as_json)
     if show:
-        print_bytes(preparation.entry_module(ready, wanted[0]).read_bytes())
-        return
-    found = preparation.list_uploads(ready, wanted)
+        return Result(preparation.entry_module(prepared, names[0]).read_bytes())
+    uploads = preparation.list_uploads(prepared, names)
     if out is not None:
-        export([(one.name, one.content.path, one.content.sha256) for one in found], out)
+        export([(upload.name, upload.content.path, upload.content.sha256) for upload in uploads], out)
     if options.as_json:
-        print_document(document.build(manifest.manifest.stack, found, out, options.invocation.complete(ready.warnings)))
-        return
-    print_lines(shown.packed(found), sys.stderr)
-    print_lines(shown.build(found))
-    sys.stdout.flush()
-    print_lines(shown.built(found, out), sys.stderr)
+        from reconciler.render.documents.build import build_document
+
+        warnings = options.invocation.complete(prepared.warnings)
+        return Result(build_document(manifest.manifest.stack, uploads, out, warnings))
+    print_lines(inspection.packed(uploads), sys.stderr)
+    return Result(inspection.build(uploads), notes=(inspection.total(uploads, out),))

@@ -12,7 +12,6 @@ import itertools
 import os
 import sys
 from contextlib import suppress
-from contextvars import copy_context
 from threading import Event
 from typing import TYPE_CHECKING, NoReturn
 
@@ -66,11 +65,7 @@ def _flushed(code: int) -> int:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run a command and return its exit code; what it is aimed at does not outlive it."""
-    return copy_context().run(_run, arguments)
-
-
-def _run(arguments: Sequence[str]) -> int:
+    """Run a command and return its exit code."""
     try:
         if (text := answer(arguments)) is not None:
             print(text, end="")
@@ -78,13 +73,17 @@ def _run(arguments: Sequence[str]) -> int:
         from reconciler.cli.group import group
 
         outcome = group.main(list(arguments), prog_name="udfs", standalone_mode=False)
+        if isinstance(outcome, int):  # of --help
+            return outcome
+        from reconciler.cli.support.output import print_result
+
+        return print_result(outcome)
     except KeyboardInterrupt:
         return _interrupted()
     except BrokenPipeError:
         return 1
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told and ends here
         return _ended_by(error, as_json=_wants_json(arguments))
-    return outcome if isinstance(outcome, int) else 0
 
 
 def _interrupted() -> int:

@@ -24,9 +24,10 @@ class _Group(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"reconciler.cli.{COMMANDS[cmd_name][0]}")
         name = cmd_name.replace("-", "_")
-        command: click.Command = getattr(module, f"{name}_" if keyword.iskeyword(name) else name)
+        if keyword.iskeyword(name):
+            name += "_"
+        command: click.Command = getattr(importlib.import_module(f"reconciler.cli.{name}"), name)
         return command
 
     def get_help(self, ctx: click.Context) -> str:

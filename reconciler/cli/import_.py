@@ -14,8 +14,11 @@ import click
 
 from reconciler.base.errors import UsageError
 from reconciler.base.hints import Command
-from reconciler.cli.support.options import Options, cache, command, connected, loaded, manifest_options
-from reconciler.cli.support.output import note, print_document, print_lines
+from reconciler.cli.support.connect import connect
+from reconciler.cli.support.options import Options, command, manifest_options, value_option
+from reconciler.cli.support.output import note
+from reconciler.cli.support.project import open_manifest, user_cache
+from reconciler.cli.support.result import Result
 from reconciler.manifest.load import parse_manifest
 from reconciler.targets.dialects import DIALECTS
 from reconciler.targets.maxcompute.manifest import target_of
@@ -29,8 +32,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a new manifest's project is; what an existing one says itself."""
+class NewProject:
+    """The project of a new manifest; an existing manifest names its own."""
 
     project: str | None
     endpoint: str | None
@@ -39,6 +42,10 @@ class Place:
 
     def __bool__(self) -> bool:
         return any((self.project, self.endpoint, self.schema, self.stack))
+
+
+def _request(patterns: tuple[str, ...], resources: tuple[str, ...], overwrite: bool) -> ImportRequest:
+    return ImportRequest(patterns, resources, overwrite)
 
 
 @command()
@@ -58,52 +65,42 @@ class Place:
 @click.option("--endpoint", metavar="URL", help="Where there is no manifest yet: the endpoint.  [default: local]")
 @click.option("--schema", metavar="NAME", help="Where there is no manifest yet: the schema.")
 @click.option("--stack", metavar="NAME", help="For a new manifest: what the stack is called.")
-def import_(
-    options: Options,
-    patterns: tuple[str, ...],
-    out: Path | None,
-    resources: tuple[str, ...],
-    overwrite: bool,
-    project: str | None,
-    endpoint: str | None,
-    schema: str | None,
-    stack: str | None,
-) -> int:
+@value_option("place", NewProject, "project", "endpoint", "schema", "stack")
+@value_option("request", _request, "patterns", "resources", "overwrite")
+def import_(options: Options, out: Path | None, request: ImportRequest, place: NewProject) -> Result:
     """Write functions of the project, and what they list, into a manifest, and fetch their files.
 
     PATTERN is a name, * and ? stand for other characters; without one all functions are meant. What the manifest has
     stays as it is, comments included. Nothing changes in the project: udfs adopt then takes over what was written.
     """
-    place = Place(project, endpoint, schema, stack)
     file = out / MANIFEST if out else options.file
     aimed = replace(options, file=file)
     with _folder(file.parent) as folder:
         ground = _existing(aimed, place) if file.exists() else _new(options, file, folder, place)
         with (
-            connected(ground.loaded) as target,
+            connect(ground.loaded) as target,
             # What is dropped may still be on its way into the folder.
             tempfile.TemporaryDirectory(prefix=".udfs-import-", dir=folder, ignore_cleanup_errors=True) as staging,
         ):
-            done = import_objects(
+            imported = import_objects(
                 ground,
                 target.read(),
                 target,
-                ImportRequest(patterns, resources, overwrite),
+                request,
                 Path(staging).resolve(),
-                cache=cache(),
+                cache=user_cache(),
                 env=os.environ,
                 on_step=note,
             )
     if options.as_json:
-        from reconciler.render import documents as document
+        from reconciler.render.documents.imported import import_document
 
-        print_document(document.imported(done))
-    else:
-        from reconciler.render import imports as imported
+        return Result(import_document(imported))
+    from reconciler.render import imports
 
-        again = replace(aimed, target=None if ground.is_new else options.target).arguments()
-        print_lines(imported.lines(done, f"udfs adopt{again} '*' && udfs plan{again}"))
-    return 0
+    invocation = replace(aimed, target=None if ground.is_new else options.target).invocation
+    commands = (invocation.command(Command("adopt", "'*'")), invocation.command(Command("plan")))
+    return Result(imports.lines(imported, " && ".join(commands)))
 
 
 @contextmanager
@@ -119,25 +116,26 @@ def _folder(folder: Path) -> Iterator[Path]:
                 folder.rmdir()
 
 
-def _existing(options: Options, place: Place) -> OpenManifest:
+def _existing(options: Options, place: NewProject) -> OpenManifest:
     if place:
         hint = "leave --project, --endpoint, --schema and --stack out, or write elsewhere with --out"
         raise UsageError("E563", f"'{options.file}' is there, and says itself where its project is", hint=hint)
     # As it is: a line's end stays what it is.
     text = options.file.read_bytes().decode(errors="replace")
-    return OpenManifest(options.file, str(options.file), text, loaded(options), is_new=False)
+    return OpenManifest(options.file, str(options.file), text, open_manifest(options), is_new=False)
 
 
-def _new(options: Options, file: Path, folder: Path, place: Place) -> OpenManifest:
+def _new(options: Options, file: Path, folder: Path, place: NewProject) -> OpenManifest:
     """Return the ground for a new manifest, whose project another one names, or the command line."""
-    source = None if place.project or not options.file.exists() else loaded(options)
+    source = None if place.project or not options.file.exists() else open_manifest(options)
     if source is None and place.project is None:
         hint = (Command("import", "--project NAME --endpoint URL"), ", or -f with a manifest that has targets")
         raise UsageError("E563", f"there is no '{options.file}' that says where the project is", hint=hint)
     if source is not None:
         _require_apart(source, folder, place)
-        there, label = target_of(source), source.target_name
-        endpoint, project, schema = there.endpoint, there.project, there.schema_
+        label = source.target_name
+        target = target_of(source)
+        endpoint, project, schema = target.endpoint, target.project, target.schema_
     else:
         endpoint, project, schema = place.endpoint or "local", place.project or "", place.schema
         label = "local" if endpoint == "local" else project[:100]
@@ -147,7 +145,7 @@ def _new(options: Options, file: Path, folder: Path, place: Place) -> OpenManife
     return OpenManifest(file, str(file), text, manifest, is_new=True)
 
 
-def _require_apart(source: Loaded, folder: Path, place: Place) -> None:
+def _require_apart(source: Loaded, folder: Path, place: NewProject) -> None:
     if target_of(source).endpoint == "local" and folder != source.folder:
         hint = "leave --out out, or choose another target"
         message = f"the target '{source.target_name}' lies beside its manifest, and one elsewhere would not reach it"
@@ -159,5 +157,5 @@ def _require_apart(source: Loaded, folder: Path, place: Place) -> None:
 
 def _stack(project: str) -> str:
     """Return a stack's name that says which project it came from."""
-    found = re.sub(r"[^a-z0-9]+", "-", project.lower()).strip("-")[:40]
-    return found if found[:1].isalpha() else f"imported-{found}"[:40].strip("-")
+    name = re.sub(r"[^a-z0-9]+", "-", project.lower()).strip("-")[:40]
+    return name if name[:1].isalpha() else f"imported-{name}"[:40].strip("-")

@@ -1,9 +1,7 @@
-"""libs, deps."""
+"""libs: what is native in files."""
 
 from __future__ import annotations
 
-import os
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -11,24 +9,13 @@ from typing import Literal
 import click
 
 from reconciler.base.errors import PackageError, UsageError
-from reconciler.cli.support.options import (
-    Options,
-    cache,
-    command,
-    declared_function,
-    format_option,
-    loaded,
-    manifest_options,
-)
-from reconciler.cli.support.output import note, print_document, print_lines
+from reconciler.cli.support.options import command, format_option
+from reconciler.cli.support.project import user_cache
+from reconciler.cli.support.result import Result
 from reconciler.packages import content
-from reconciler.packages.collect import collect
-from reconciler.packages.dependencies import dependencies, look
+from reconciler.packages.dependencies import look
 from reconciler.packages.inspect.closure import Part
 from reconciler.packages.inspect.contents import inspected
-from reconciler.render import documents as document
-from reconciler.render import inspection as shown
-from reconciler.render import text
 from reconciler.targets.maxcompute.runtimes import PLATFORMS, RHEL7, RUNTIMES
 
 DEFAULT_RUNTIME = "cp37"
@@ -46,37 +33,23 @@ DOES_NOT_LOAD = PackageError.exit_code
     "--platform", type=click.Choice([*PLATFORMS]), default=RHEL7.name, show_default=True, help="The workers' system."
 )
 @format_option
-def libs(files: tuple[Path, ...], python: str | None, platform: str, format: Literal["text", "json"]) -> int:
+def libs(files: tuple[Path, ...], python: str | None, platform: str, format: Literal["text", "json"]) -> Result:
     """Show what is native in wheels, archives and libraries, what it needs, and where it loads.
 
     Several files are judged as if one function shipped them together.
     """
     runtimes = {tag: replace(runtime, platform=PLATFORMS[platform]) for tag, runtime in RUNTIMES.items()}
     judged = [runtimes[python]] if python else [*runtimes.values()]
-    found = look([_part(file) for file in files], judged, runtimes[python or DEFAULT_RUNTIME])
+    inspections = look([_part(file) for file in files], judged, runtimes[python or DEFAULT_RUNTIME])
+    all_load = all(verdict.loads for inspection in inspections for verdict in inspection.verdicts)
+    code = 0 if all_load or python is None else DOES_NOT_LOAD
     if format == "json":
-        print_document(document.libs(found))
-    else:
-        print_lines(shown.libs(found))
-    all_load = all(verdict.loads for one in found for verdict in one.verdicts)
-    return 0 if all_load or python is None else DOES_NOT_LOAD
+        from reconciler.render.documents.libs import libs_document
 
+        return Result(libs_document(inspections), code)
+    from reconciler.render import inspection as lines
 
-@command()
-@manifest_options
-@click.argument("function", required=False)
-def deps(options: Options, function: str | None) -> None:
-    """Show what each function ships: packages, wheels, native libraries, sizes, and who shares them."""
-    manifest = loaded(options)
-    names = [declared_function(manifest, function)] if function else [*manifest.manifest.functions]
-    artifacts = collect(manifest, cache=cache(), env=os.environ, on_step=note)
-    found = [dependencies(name, artifacts.shipments) for name in names]
-    warnings = options.invocation.complete(artifacts.warnings)
-    if options.as_json:
-        print_document(document.deps(manifest.manifest.stack, found, warnings))
-        return
-    print_lines(text.problems(warnings), sys.stderr)
-    print_lines(shown.deps(found))
+    return Result(lines.libs(inspections), code)
 
 
 def _part(file: Path) -> tuple[Part, int]:
@@ -84,7 +57,7 @@ def _part(file: Path) -> tuple[Part, int]:
         raise UsageError("E305", f"'{file}' is not a regular file")
     try:
         found = content.read(file)
-        facts = inspected(file, found.sha256, cache().inspections)
+        facts = inspected(file, found.sha256, user_cache().inspections)
     except OSError as error:
         raise UsageError("E305", f"'{file}' cannot be read: {error.strerror or error}") from error
     return Part(file.name, facts, "library" if facts.kind == "library" else "archive"), found.size

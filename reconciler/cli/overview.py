@@ -16,43 +16,40 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 COMMANDS = {
-    "init": ("init", "Write a commented starter manifest and a first function."),
-    "validate": ("init", "Check the manifest and every file it names; no service is asked."),
-    "targets": ("targets", "Show what each target comes to, and the line that each value comes from."),
-    "lock": ("lock", "Resolve the packages' requirements for their runtimes, and write udfs.lock."),
-    "plan": ("plan", "Show what differs between the manifest and the project."),
-    "apply": ("plan", "Make the project match the manifest."),
-    "drift": ("plan", "Show what in the project is not as the manifest says, and who changed it."),
-    "destroy": ("plan", "Delete everything that this stack manages."),
-    "rollback": ("rollback", "Bring the functions back to what an earlier apply left."),
-    "gc": ("rollback", "Delete versions that no function lists any more and whose grace is over."),
-    "import": (
-        "import_",
-        "Write functions of the project, and what they list, into a manifest, and fetch their files.",
-    ),
-    "adopt": ("adopt", "Take over objects of the manifest that are in the project and that nobody manages."),
-    "disown": ("adopt", "Stop managing objects, and leave them in the project."),
-    "dump": ("dump", "Write down what the project holds, to plan against without credentials."),
-    "history": ("history", "Show the last applies: when, by whom, from which commit, with what outcome."),
-    "show-run": ("history", "Show one apply of the history, step by step."),
-    "unlock": ("history", "End the lease of a run that is dead."),
-    "show": ("call", "Show the deployed functions, their resources, and the SET lines SQL needs."),
-    "call": ("call", "Run a deployed function here, in the CPython it was written for."),
-    "test": ("test", "Run the manifest's tests here; nothing is deployed and no service is asked."),
-    "sql": ("sql", "Run a SELECT that calls functions, with the SET lines they need, and print its rows."),
-    "verify": ("verify", "Run the manifest's tests by SQL in the project, over what is deployed."),
-    "libs": ("libs", "Show what is native in wheels and libraries, what it needs, and where it loads."),
-    "deps": ("libs", "Show what each function ships: wheels, native libraries, sizes, and who shares them."),
-    "build": ("build", "Make the bytes that would be uploaded, and list them with their sha256."),
-    "sbom": ("sbom", "List what the functions ship that others made, as CycloneDX JSON."),
-    "export": ("sbom", "Print the Python code by which a MaxFrame job uses a package."),
-    "serve": ("call", "Run a MaxCompute of your own on loopback."),
-    "schema": ("init", "Print the JSON Schema of the manifest or of plan.json."),
-    "explain": ("init", "Explain an error code."),
-    "doctor": ("init", "Tell what is on this machine, what is missing, and how to get it."),
-    "completion": ("init", "Print the shell's completion script."),
+    "init": "Write a commented starter manifest and a first function.",
+    "validate": "Check the manifest and every file it names; no service is asked.",
+    "targets": "Show what each target comes to, and the line that each value comes from.",
+    "lock": "Resolve the packages' requirements for their runtimes, and write udfs.lock.",
+    "plan": "Show what differs between the manifest and the project.",
+    "apply": "Make the project match the manifest.",
+    "drift": "Show what in the project is not as the manifest says, and who changed it.",
+    "destroy": "Delete everything that this stack manages.",
+    "rollback": "Bring the functions back to what an earlier apply left.",
+    "gc": "Delete versions that no function lists any more and whose grace is over.",
+    "import": "Write functions of the project, and what they list, into a manifest, and fetch their files.",
+    "adopt": "Take over objects of the manifest that are in the project and that nobody manages.",
+    "disown": "Stop managing objects, and leave them in the project.",
+    "dump": "Write down what the project holds, to plan against without credentials.",
+    "history": "Show the last applies: when, by whom, from which commit, with what outcome.",
+    "show-run": "Show one apply of the history, step by step.",
+    "unlock": "End the lease of a run that is dead.",
+    "show": "Show the deployed functions, their resources, and the SET lines SQL needs.",
+    "call": "Run a deployed function here, in the CPython it was written for.",
+    "test": "Run the manifest's tests here; nothing is deployed and no service is asked.",
+    "sql": "Run a SELECT that calls functions, with the SET lines they need, and print its rows.",
+    "verify": "Run the manifest's tests by SQL in the project, over what is deployed.",
+    "libs": "Show what is native in wheels and libraries, what it needs, and where it loads.",
+    "deps": "Show what each function ships: wheels, native libraries, sizes, and who shares them.",
+    "build": "Make the bytes that would be uploaded, and list them with their sha256.",
+    "sbom": "List what the functions ship that others made, as CycloneDX JSON.",
+    "export": "Print the Python code by which a MaxFrame job uses a package.",
+    "serve": "Run a MaxCompute of your own on loopback.",
+    "schema": "Print the JSON Schema of the manifest or of plan.json.",
+    "explain": "Explain an error code.",
+    "doctor": "Tell what is on this machine, what is missing, and how to get it.",
+    "completion": "Print the shell's completion script.",
 }
-"""Command → the module it lives in and what ``--help`` says of it."""
+"""Command → what ``--help`` says of it; its module is named like it."""
 
 EXIT_CODES = """\
 Exit codes:
@@ -89,11 +86,10 @@ def answer(arguments: Sequence[str]) -> str | None:
 def overview(columns: int) -> str:
     """Return the help of the whole for a terminal of so many columns."""
     width = max(min(columns, 80) - 2, 50)  # as click has it, which prints the help of each command
-    commands = {name: text for name, (_, text) in COMMANDS.items()}
     parts = (
         "".join(f"  {line}\n" for line in _wrapped(_ABOUT, width - 2)),
         "Options:\n" + _listed(_OPTIONS, width),
-        "Commands:\n" + _listed(commands, width),
+        "Commands:\n" + _listed(COMMANDS, width),
         "".join(f"  {line}\n" for line in EXIT_CODES.splitlines()),
     )
     return _HEAD + "\n".join(parts)

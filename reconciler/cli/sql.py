@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import sys
 from dataclasses import replace
 
@@ -10,60 +11,56 @@ import click
 
 from reconciler.base.errors import UsageError, count
 from reconciler.base.hints import Command
-from reconciler.cli.support.options import Options, command, connected, loaded, query_options, require_sql
-from reconciler.cli.support.output import note, print_document, print_lines
+from reconciler.cli.support.connect import connect
+from reconciler.cli.support.local_service import require_sql
+from reconciler.cli.support.options import Options, command, formats, with_options
+from reconciler.cli.support.output import note
+from reconciler.cli.support.project import open_manifest
+from reconciler.cli.support.result import Result
 from reconciler.core.target import require_querying
-from reconciler.render import query as asked
+from reconciler.render import query as rows
 from reconciler.targets.maxcompute import queries
 from reconciler.workflow import deployment, planning
 
-SHOWN = "the query"
+STATEMENT = "the query"
 """What errors call a statement that is in no file."""
+
+_USAGE = (Command("sql", "'SELECT …'"), ", or ", Command("sql", "< query.sql"))
 
 
 @command()
 @click.argument("query", required=False)
-@query_options
-def sql(options: Options, query: str | None) -> int:
+@lambda command: with_options(command, formats("text", "json", "csv"))
+def sql(options: Options, query: str | None) -> Result:
     """Run QUERY, one SELECT, and print its rows; without QUERY it is read from standard input.
 
     SET lines may stand before it. Those that the manifest's functions need are added, and said. On `endpoint: local` it runs
     here (`pip install 'udfs[sql]'`), over the manifest's `tables:` and VALUES, its functions in their own CPython.
     """
-    manifest = loaded(replace(options, format="json" if options.format == "csv" else options.format))
-    text = query if query is not None and query != "-" else _from_stdin()
-    asked_for = queries.read(text)
-    if not asked_for.sql.strip("; \n\t"):
-        raise UsageError(
-            "E732", "there is no statement", hint=(Command("sql", "'SELECT …'"), ", or ", Command("sql", "< query.sql"))
-        )
+    manifest = open_manifest(replace(options, format="json" if options.format == "csv" else options.format))
+    statement = queries.read(query if query is not None and query != "-" else _from_stdin())
+    if not statement.sql.strip("; \n\t"):
+        raise UsageError("E732", "there is no statement", hint=_USAGE)
     require_sql(manifest)
-    with connected(manifest) as target:
-        needed, functions = deployment.settings_for(asked_for, manifest, target)
+    with connect(manifest) as target:
+        settings, functions = deployment.settings_for(statement, manifest, target)
         if options.format == "text":
-            for name, value in needed.items():
+            for name, value in settings.items():
                 note(f"SET {name}={value};  for {', '.join(functions)}")
-        answer = require_querying(target).query(asked_for.sql, {**needed, **asked_for.settings}, SHOWN)
-    match options.format:
-        case "json":
-            print_document(asked.document(answer, needed, planning.destination(manifest)))
-        case "csv":
-            csv.writer(sys.stdout, lineterminator="\n").writerows(asked.csv(answer))
-        case _:
-            print_lines(asked.table(answer))
-            if answer.is_cut:
-                note(
-                    f"there are more rows than the {count(len(answer.rows), 'row')} that the service gives out: add LIMIT"
-                )
-    return 0
+        answer = require_querying(target).query(statement.sql, {**settings, **statement.settings}, STATEMENT)
+    if options.format == "json":
+        from reconciler.render.documents.query import query_document
+
+        return Result(query_document(answer, settings, planning.destination(manifest)))
+    if options.format == "csv":
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(rows.csv(answer))
+        return Result(text.getvalue())
+    limit = f"there are more rows than the {count(len(answer.rows), 'row')} that the service gives out: add LIMIT"
+    return Result(rows.table(answer), notes=(limit,) if answer.is_cut else ())
 
 
 def _from_stdin() -> str:
     if sys.stdin.isatty():
-        raise UsageError(
-            "E732", "no statement is given", hint=(Command("sql", "'SELECT …'"), ", or ", Command("sql", "< query.sql"))
-        )
+        raise UsageError("E732", "no statement is given", hint=_USAGE)
     return sys.stdin.read()
-
-
-__all__ = ["sql"]

@@ -1,66 +1,59 @@
-"""targets: what each target of a manifest comes to."""
+"""targets: the effective settings of each target."""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from reconciler.base.words import safe
-from reconciler.cli.support.options import command, format_option
-from reconciler.cli.support.output import print_document, print_lines
+from reconciler.cli.support.options import command, file_option, format_option
+from reconciler.cli.support.result import Result
+from reconciler.manifest.effective import effective
+from reconciler.targets.dialects import DIALECTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from reconciler.manifest.effective import Value
     from reconciler.render.text import Line
 
 
 @command()
-@click.option(
-    "-f", "--file", type=click.Path(path_type=Path), default=Path("udfs.yaml"), show_default=True, help="The manifest."
-)
+@file_option
 @format_option
-def targets(file: Path, format: str) -> int:
+def targets(file: Path, format: str) -> Result:
     """Show what each target comes to: its values and variables, and the line that each comes from.
 
     No target has to be complete, and no service is asked. Values that come from the environment are shown for the target itself,
     and not for variables.
     """
-    from reconciler.manifest.effective import effective
-    from reconciler.targets.dialects import DIALECTS
-
-    found = effective(file, DIALECTS, os.environ)
+    values = effective(file, DIALECTS, os.environ)
     if format == "json":
-        from reconciler.render import documents as document
+        from reconciler.render.documents.effective import effective_document
 
-        print_document(document.effective(found))
-    else:
-        print_lines(_lines(found))
-    return 0
+        return Result(effective_document(values))
+    return Result(_lines(values))
 
 
-def _lines(found: Mapping[str, Sequence[Value]]) -> Iterator[Line]:
-    for number, (name, values) in enumerate(found.items()):
+def _lines(targets: Mapping[str, Sequence[Value]]) -> Iterator[Line]:
+    for number, (name, values) in enumerate(targets.items()):
         if number:
             yield ()
         yield (("name", safe(name)),)
-        keys = [f"{'var:' * one.is_variable}{safe(one.key)}" for one in values]
+        keys = [f"{'var:' * value.is_variable}{safe(value.key)}" for value in values]
         width = max(map(len, keys), default=0)
-        for key, one in zip(keys, values, strict=True):
-            yield ("", f"  {key:{width}}  "), *_shown(one)
+        for key, value in zip(keys, values, strict=True):
+            yield ("", f"  {key:{width}}  "), *_pieces(value)
 
 
-def _shown(one: Value) -> Iterator[tuple[str, str]]:
-    if one.shown is not None:
-        yield "", safe(one.shown)
+def _pieces(value: Value) -> Iterator[tuple[str, str]]:
+    if value.shown is not None:
+        yield "", safe(value.shown)
     else:
-        yield ("quiet", "(set)") if one.text is not None else ("error", "(not there)")
-    yield "quiet", f"  {one.at}" if one.at else "  by default"
-    if one.written:
-        yield "quiet", f", written {safe(one.written)}"
-    if one.instead_of:
-        yield "quiet", f", instead of {safe(one.instead_of[0])} at {one.instead_of[1]}"
+        yield ("quiet", "(set)") if value.text is not None else ("error", "(not there)")
+    yield "quiet", f"  {value.at}" if value.at else "  by default"
+    if value.written:
+        yield "quiet", f", written {safe(value.written)}"
+    if value.instead_of:
+        yield "quiet", f", instead of {safe(value.instead_of[0])} at {value.instead_of[1]}"

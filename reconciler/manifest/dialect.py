@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeAlias, TypeVar
 
-from reconciler.base.wording import did_you_mean, quoted
+from reconciler.base.words import did_you_mean, quoted
 from reconciler.manifest.model import Manifest
 from reconciler.manifest.paths import Refusal
 

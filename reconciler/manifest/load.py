@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from reconciler.base.errors import InvalidManifest
 from reconciler.base.hints import Command
-from reconciler.base.wording import did_you_mean, quoted
+from reconciler.base.words import did_you_mean, quoted
 from reconciler.manifest.checks.files import check_policy
 from reconciler.manifest.checks.names import check_moved
 from reconciler.manifest.dialect import Draft, choose_dialect, run_checks

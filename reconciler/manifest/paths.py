@@ -14,7 +14,7 @@ import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
-from reconciler.base.wording import quoted
+from reconciler.base.words import quoted
 
 if TYPE_CHECKING:
     from pathlib import Path

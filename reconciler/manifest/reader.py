@@ -32,7 +32,7 @@ from yaml.events import (
 
 from reconciler.base.errors import Position, Problem
 from reconciler.base.hints import Command
-from reconciler.base.wording import quoted
+from reconciler.base.words import quoted
 from reconciler.manifest.model import UNPRINTABLE, Plain
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.base.wording import quoted
+from reconciler.base.words import quoted
 from reconciler.manifest.model import UNPRINTABLE
 from reconciler.manifest.paths import why_not_a_path
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar, Union, ge
 
 from pydantic import ValidationError
 
-from reconciler.base.wording import closest, quoted
+from reconciler.base.words import closest, quoted
 from reconciler.manifest.model import (
     ASCII,
     BUNDLE,

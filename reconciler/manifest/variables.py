@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from reconciler.base.wording import did_you_mean, quoted
+from reconciler.base.words import did_you_mean, quoted
 from reconciler.manifest.reader import MAX_BYTES, Mapping, Sequence
 
 if TYPE_CHECKING:

@@ -69,10 +69,10 @@ def packed(found: Iterable[Upload]) -> Iterator[Line]:
             yield from _made_of([wheel.filename for wheel in one.archive.wheels], one.archive.left_out, "  ")
 
 
-def built(found: Sequence[Upload], out: Path | None) -> Iterator[Line]:
-    """Yield what there is in all, and where it was written."""
-    total = f"{count(len(found), 'file')}, {size(sum(one.content.size for one in found))}"
-    yield (("", f"{total}, written to {safe(str(out))}" if out is not None else total),)
+def total(uploads: Sequence[Upload], out: Path | None) -> str:
+    """Return how much there is in all, and where it was written."""
+    files = f"{count(len(uploads), 'file')}, {size(sum(upload.content.size for upload in uploads))}"
+    return f"{files}, written to {out}" if out is not None else files
 
 
 def _made_of(wheels: Iterable[str], left_out: Iterable[LeftOut], indent: str) -> Iterator[Line]:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import count
 from reconciler.base.words import safe
-from reconciler.render.documents import ColumnDocument, QueryDocument
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-    from reconciler.core.plan import Destination
     from reconciler.core.target import Answer
     from reconciler.render.text import Line
 
 _LONGEST = 60
-_WHOLE = ("tinyint", "smallint", "int", "bigint")
-_NUMBERS = (*_WHOLE, "float", "double", "decimal")
+WHOLE = ("tinyint", "smallint", "int", "bigint")
+_NUMBERS = (*WHOLE, "float", "double", "decimal")
 
 
 def table(answer: Answer) -> Iterator[Line]:
@@ -41,31 +38,6 @@ def csv(answer: Answer) -> Iterator[list[str]]:
     yield list(answer.names)
     for row in answer.rows:
         yield ["\\N" if cell is None else cell for cell in row]
-
-
-def document(answer: Answer, settings: Mapping[str, str], destination: Destination) -> QueryDocument:
-    """Return what a program reads: numbers and booleans as such where JSON has them, all else as text."""
-    types = answer.types or (None,) * len(answer.names)
-    return QueryDocument(
-        target=destination.target,
-        **destination.parts,
-        instance=answer.instance,
-        settings=dict(settings),
-        columns=tuple(ColumnDocument(name=name, type=kind) for name, kind in zip(answer.names, types, strict=True)),
-        rows=tuple(tuple(map(_value, row, types)) for row in answer.rows),
-        truncated=answer.is_cut,
-    )
-
-
-def _value(cell: str | None, kind: str | None) -> str | int | float | bool | None:
-    if cell is None or kind is None:
-        return cell
-    if kind in _WHOLE:
-        return int(cell)
-    if kind in ("float", "double"):
-        number = float(cell)
-        return number if math.isfinite(number) else cell
-    return cell == "true" if kind == "boolean" else cell
 
 
 def _cell(value: str | None) -> str:

@@ -9,6 +9,7 @@ the command ran, as the user named the manifest; absolute ones become file URIs.
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -25,34 +26,28 @@ if TYPE_CHECKING:
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-def sarif(found: Iterable[Problem]) -> str:
-    """Return the problems as one document."""
-    problems = list(found)
-    codes = sorted({problem.code for problem in problems})
-    driver = {"name": "udfs", "version": __version__, "rules": [_rule(code) for code in codes]}
-    run = {
-        "tool": {"driver": driver},
-        "columnKind": "unicodeCodePoints",
-        "results": [_result(problem, codes.index(problem.code)) for problem in problems],
-    }
-    return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
+@dataclass(frozen=True)
+class SarifLog:
+    """Problems as the results of one run."""
+
+    problems: tuple[Problem, ...]
+
+    def text(self) -> str:
+        """Return the document."""
+        codes = sorted({problem.code for problem in self.problems})
+        driver = {"name": "udfs", "version": __version__, "rules": [_rule(code) for code in codes]}
+        run = {
+            "tool": {"driver": driver},
+            "columnKind": "unicodeCodePoints",
+            "results": [_result(problem, codes.index(problem.code)) for problem in self.problems],
+        }
+        return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
 
 
-def merged(documents: Iterable[dict[str, Any]]) -> str:
-    """
-    Return several documents as one with one run, each result once.
-
-    GitHub refuses several runs of one tool in a file.
-    """
-    results: dict[str, dict[str, Any]] = {}
-    for document in documents:
-        for run in document["runs"]:
-            results |= {json.dumps({**one, "ruleIndex": 0}): one for one in run["results"]}
-    codes = sorted({one["ruleId"] for one in results.values()})
-    driver = {"name": "udfs", "version": __version__, "rules": [_rule(code) for code in codes]}
-    told = [{**one, "ruleIndex": codes.index(one["ruleId"])} for one in results.values()]
-    run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": told}
-    return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
+def merge_logs(logs: Iterable[SarifLog]) -> SarifLog:
+    """Return several logs as one, each result once: GitHub refuses several runs of one tool in a file."""
+    results = {json.dumps(_result(problem, 0)): problem for log in logs for problem in log.problems}
+    return SarifLog(tuple(results.values()))
 
 
 def _rule(code: str) -> dict[str, Any]:

@@ -6,9 +6,8 @@ import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import Problem, count
-from reconciler.base.hints import Command, spell
+from reconciler.base.hints import Command
 from reconciler.base.words import safe
-from reconciler.render.documents import TestDocument, TrialDocument, VerifyDocument
 from reconciler.testing.trials import TrialVerdict
 from reconciler.testing.values import format_value
 
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from reconciler.base.hints import Hint
-    from reconciler.core.plan import Destination
     from reconciler.render.text import Line
     from reconciler.testing.expectations import Mismatch
     from reconciler.testing.trials import Case, Trial
@@ -62,7 +60,9 @@ def title(case: Case) -> str:
 
 def failure(one: Trial) -> Problem:
     """Return what went wrong as a problem at the test's place."""
-    return Problem("E721", f"{title(one.case)} {reason(one)}", one.case.at, hint=_hint(one), detail=tuple(_detail(one)))
+    return Problem(
+        "E721", f"{title(one.case)} {reason(one)}", one.case.at, hint=hint_of(one), detail=tuple(_detail(one))
+    )
 
 
 def reason(one: Trial) -> str:
@@ -75,33 +75,6 @@ def reason(one: Trial) -> str:
         row = f" at row {one.row + 1}" if one.case.test.rows is not None and one.row is not None else ""
         return f"raised {one.exception}{row}" + (f", and {expected} is expected" if expected is not None else "")
     return f"failed: {one.error.message}"
-
-
-def document(stack: str, trials: Sequence[Trial]) -> TestDocument:
-    """Return what a program reads."""
-    counted = tally(trials)
-    return TestDocument(
-        stack=stack,
-        passed=counted[TrialVerdict.PASSED],
-        failed=counted[TrialVerdict.FAILED],
-        not_run=counted[TrialVerdict.NOT_RUN],
-        tests=tuple(map(_document, trials)),
-    )
-
-
-def verified(stack: str, destination: Destination, trials: Sequence[Trial], *, rolled_back: bool) -> VerifyDocument:
-    """Return what a program reads of tests that were run by SQL."""
-    told = document(stack, trials)
-    return VerifyDocument(
-        stack=stack,
-        target=destination.target,
-        **destination.parts,
-        passed=told.passed,
-        failed=told.failed,
-        not_run=told.not_run,
-        rolled_back=rolled_back,
-        tests=told.tests,
-    )
 
 
 def unasked(one: Trial) -> Problem:
@@ -144,25 +117,8 @@ def junit(stack: str, trials: Sequence[Trial]) -> str:
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _document(one: Trial) -> TrialDocument:
-    return TrialDocument(
-        function=one.case.function,
-        number=one.case.number,
-        title=title(one.case),
-        verdict=one.verdict.value,
-        seconds=round(one.seconds, 3),
-        python=one.python,
-        file=one.case.at.file,
-        line=one.case.at.line,
-        column=one.case.at.column,
-        reason=None if one.verdict is TrialVerdict.PASSED else reason(one),
-        hint=spell(_hint(one)) or None,
-        traceback=tuple(one.traceback.splitlines()),
-        log=one.log,
-    )
-
-
-def _hint(one: Trial) -> Hint | None:
+def hint_of(one: Trial) -> Hint | None:
+    """Return what to do about a test that did not pass."""
     return one.hint or (one.error.hint if one.error else None) or None
 
 

@@ -16,6 +16,7 @@ import pytest
 from reconciler.base.explanations import load_explanations
 from reconciler.cli.entry import run
 from reconciler.cli.support import identity, output
+from reconciler.cli.support.progress import progress
 from reconciler.core.diff import Action, Change
 from reconciler.core.plan import Plan
 from reconciler.targets.maxcompute.objects import destination, resource_key
@@ -152,7 +153,7 @@ def test_progress_never_raises_into_an_apply(lively: bool, monkeypatch: pytest.M
     change = Change(Action.DELETE, resource_key("a\x1b[2J.py"), None, None)
     plan = Plan("risk", destination("local", "demo", None), (), (change,))
     monkeypatch.setattr(sys, "stderr", cast("TextIO", Closed(lively)))
-    with output.progress(plan) as shown:
+    with progress(plan) as shown:
         shown.started(change)
         shown.sent(change, 1)
         shown.finished(change)

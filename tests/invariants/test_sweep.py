@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import odps.rest
 import pytest
 
-from reconciler.cli.support import confirm as carrying
 from reconciler.cli.support import identity
+from reconciler.cli.support import perform as carrying
 from reconciler.core.record import Holder
 from reconciler.engine.attempt import Patience
 from reconciler.local import Settings

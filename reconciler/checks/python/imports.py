@@ -12,7 +12,7 @@ import ast
 import difflib
 from typing import TYPE_CHECKING
 
-from reconciler.base.wording import closest
+from reconciler.base.words import closest
 from reconciler.checks.python.parse import named
 from reconciler.checks.python.stdlib import STDLIB
 

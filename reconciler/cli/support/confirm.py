@@ -1,39 +1,32 @@
-"""See that a plan is allowed and wanted, make its changes, and tell what came of them."""
+"""
+Carrying out a plan: see that it is allowed and wanted, make its changes, and report what came of them.
+"""
 
 from __future__ import annotations
 
-import random
-import sys
-import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import click
-
 from reconciler.base.errors import PartlyApplied, Problem, Refused, UdfsError, count
-from reconciler.cli.support import identity
-from reconciler.cli.support.interrupts import first_asks
-from reconciler.cli.support.output import confirmed, print_document, print_error, print_lines, progress, quoted, unasked
+from reconciler.cli.support.output import print_lines, print_problems
+from reconciler.cli.support.perform import Proposal, perform
+from reconciler.cli.support.prompt import require_consent
+from reconciler.cli.support.result import Result
 from reconciler.core.plan import require_allowed, require_digest
-from reconciler.engine.attempt import Patience
 from reconciler.engine.ledger import require_free
 from reconciler.render import text
-from reconciler.workflow import applying
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
+    from collections.abc import Callable
 
     from reconciler.base.hints import Hint
     from reconciler.cli.support.options import Options
+    from reconciler.cli.support.verification import Verification, Verified
     from reconciler.core.plan import Plan
     from reconciler.core.record import Reading
     from reconciler.core.report import Report
-    from reconciler.core.target import Target
-    from reconciler.render.documents import VerifyDocument
 
-    Verify = Callable[[bool], tuple[int, VerifyDocument]]
-    """Told whether anything was changed, runs the tests in the project, and returns exit code and result."""
+AGAIN = "run the same command again, it carries on from what is in the project"
 
 
 @dataclass(frozen=True)
@@ -43,130 +36,108 @@ class Consent:
     yes: bool
     """Without being asked."""
 
-    allow_deletes: int
+    allow_deletes: int = 0
     digest: str | None = None
     """Only the plan that has it."""
+
+    writers: int = 8
+    """How many changes are made at a time."""
 
     retype: str | None = None
     """What has to be typed instead of 'yes'."""
 
-    again: Hint = "run the same command again, it carries on from what is in the project"
+    again: Hint = AGAIN
     """What to do when it does not get through."""
 
 
-writers_option = click.option(
-    "--writers",
-    type=click.IntRange(1, 32),
-    default=8,
-    show_default=True,
-    envvar="UDFS_WRITERS",
-    help="How many changes are made at a time.",
-)
-
-
 def carry_out(
-    made: Plan,
-    reading: Reading,
-    target: Target,
-    contents: Mapping[str, Path],
+    proposal: Proposal,
     options: Options,
     consent: Consent,
-    writers: int,
     *,
     look_again: Callable[[], Reading] | None = None,
     shown: bool = False,
-    verify: Verify | None = None,
-) -> int:
+    verification: Verification | None = None,
+) -> Result:
     """
     Show a plan, unless it was `shown`, see that it is allowed and wanted, make its changes, and report.
 
-    A person takes their time to answer; `look_again` is asked afterwards whether all is as it was. `verify` is asked when
-    all is done, whether it is well done.
+    A person takes their time to answer; `look_again` is called afterwards, to see whether all is as it was. The tests of
+    `verification` run when all is done.
     """
-    made = completed(made, options)
-    if not options.as_json and not shown:
-        print_lines(text.plan(made))
+    plan = complete_plan(proposal.plan, options)
     if not shown:
-        print_warnings(made)
-    require_digest(made, consent.digest)
-    require_allowed(made, allow_deletes=consent.allow_deletes)
-    if made.changes and not consent.yes:
-        require_free(reading.last, target.store.now())
+        if not options.as_json:
+            print_lines(text.plan(plan))
+        print_problems(plan.warnings)
+    require_digest(plan, consent.digest)
+    require_allowed(plan, allow_deletes=consent.allow_deletes)
+    proposal = replace(proposal, plan=plan)
+    if plan.changes and not consent.yes:
+        require_free(proposal.reading.last, proposal.target.store.now())
         if consent.retype:
-            what = f"Type the stack's name ({consent.retype}) to delete {made.deletes} objects:"
-            ask(options, what, consent.retype)
+            question = f"Type the stack's name ({consent.retype}) to delete {plan.deletes} objects:"
+            ask(options, question, consent.retype)
         else:
             ask(options, "Make these changes? Only 'yes' is taken:")
-        reading = look_again() if look_again else reading
-    report = perform(made, reading, target, contents, options, writers)
-    report = _explained(report, consent.again)
-    if report.error:
-        report.error.problems = options.invocation.complete(report.error.problems)
-    return _tell(made, report, options, verify)
+        if look_again:
+            proposal = replace(proposal, reading=look_again())
+    report = _explained(perform(proposal, options, consent.writers), consent.again)
+    return _report(plan, report, options, verification)
 
 
-def completed(made: Plan, options: Options) -> Plan:
-    """Return a plan with the hints of its refusals and warnings spelled out."""
+def complete_plan(plan: Plan, options: Options) -> Plan:
+    """Return a plan with the hints of its refusals and warnings completed."""
     complete = options.invocation.complete
-    return replace(made, refusals=complete(made.refusals), cautions=complete(made.cautions))
+    return replace(plan, refusals=complete(plan.refusals), cautions=complete(plan.cautions))
 
 
-def print_warnings(made: Plan) -> None:
-    """Say on stderr what may go wrong with a plan."""
-    if made.warnings:
-        print_lines(text.problems(quoted(made.warnings)), sys.stderr)
-
-
-def perform(
-    made: Plan, reading: Reading, target: Target, contents: Mapping[str, Path], options: Options, writers: int
-) -> Report:
-    """Make the changes of a plan, and show how they go."""
-    patience = Patience(time.monotonic, jitter=lambda: random.uniform(0.5, 1.5))
-    holder = identity.holder(options.file.parent)
-    with progress(made) as bar, first_asks(patience.stop, bar.stopping):
-        return applying.apply_plan(made, reading, target, contents, holder, bar, patience=patience, writers=writers)
-
-
-def ask(options: Options, question: str, wanted: str = "yes") -> None:
-    """Ask for consent to what was shown; anything but `wanted` is none."""
+def ask(options: Options, question: str, answer: str = "yes") -> None:
+    """Ask for consent to a plan that was shown; anything but the `answer` is none."""
     if options.as_json:
         raise Refused("E507", "with --format json nothing is shown that could be agreed to", hint="add --yes")
-    if why := unasked():
-        raise Refused("E507", f"nobody can be asked here: {why}", hint="look at the plan, then add --yes")
-    if not confirmed(question, answer=lambda typed: typed == wanted):
-        raise Refused("E507", "not confirmed; nothing was changed")
+    require_consent(question, answer, hint="look at the plan, then add --yes")
 
 
-def _tell(made: Plan, report: Report, options: Options, verify: Verify | None = None) -> int:
-    """Print a report, as one document or as lines and errors, and return its exit code."""
-    verify = None if report.interrupted or report.error else verify
-    code, told = 0, None
-    if options.as_json:
-        from reconciler.render import documents as document
-
+def _report(plan: Plan, report: Report, options: Options, verification: Verification | None) -> Result:
+    """Return what an apply came to; its tests run once it got through."""
+    verified = None
+    if not options.as_json and plan.changes:
+        print_lines(text.report(report, options.heading))
+    if verification and not report.interrupted and not report.error:
         try:
-            if verify:
-                code, told = verify(bool(made.changes))
+            verified = verification.run(has_changed=bool(plan.changes))
         except UdfsError as error:
-            # What was done is done and must be told, whatever became of the tests.
-            error.problems = options.invocation.complete(error.problems)
+            if not options.as_json:
+                raise
+            # What was done is done and must be reported, whatever became of the tests.
             report = replace(report, error=error)
-        print_document(document.report(made, report, told))
-    else:
-        if made.changes:
-            print_lines(text.report(report, options.heading))
-        if report.error:
-            print_error(report.error, as_json=False)
-        if verify:
-            code, told = verify(bool(made.changes))
-    options.told.append(text.tally(report) if made.changes else text.summary(made))
-    if told is not None and code:
-        options.told.append(f"{count(told.failed, 'test')} failed{', rolled back' if told.rolled_back else ''}")
+    if report.error:
+        report.error.problems = options.invocation.complete(report.error.problems)
+    summary = _summary(plan, report, verified)
+    code = _exit_code(report, verified)
+    if options.as_json:
+        from reconciler.render.documents.report import report_document
+
+        return Result(report_document(plan, report, verified.document(plan) if verified else None), code, summary)
+    return Result((), code, summary, report.error.problems if report.error else ())
+
+
+def _summary(plan: Plan, report: Report, verified: Verified | None) -> str:
+    parts = [text.tally(report) if plan.changes else text.summary(plan)]
+    if verified and verified.summary:
+        parts.append(verified.summary)
     if report.error and not report.interrupted:
-        options.told.append(f"{report.error.problems[0].code}: {report.error.problems[0].message}")
+        parts.append(f"{report.error.problems[0].code}: {report.error.problems[0].message}")
+    return "; ".join(parts)
+
+
+def _exit_code(report: Report, verified: Verified | None) -> int:
     if report.interrupted:
         return 130
-    return report.error.exit_code if report.error else code
+    if report.error:
+        return report.error.exit_code
+    return verified.code if verified else 0
 
 
 def _explained(report: Report, again: Hint) -> Report:

@@ -1,5 +1,5 @@
 """
-Where lines go: results to stdout, progress and errors to stderr; colour only on a terminal that wants it.
+The printer: results to stdout, progress and errors to stderr, colour only on a terminal that wants it.
 
 `NO_COLOR` and `CI` are respected; rich is imported only when there is something to colour.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 import linecache
 import os
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
@@ -18,24 +18,55 @@ from reconciler.render import text
 from reconciler.render.text import Line, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
-    from pydantic import BaseModel
     from rich.console import Console
 
     from reconciler.base.errors import Problem, UdfsError
-    from reconciler.core.diff import Change
-    from reconciler.core.plan import Plan
-
+    from reconciler.cli.support.result import Output, Result
 
 _HANGING = 6
-_GONE = (OSError, ValueError)
-"""What printing to a stream raises that is closed, full, or whose terminal went away."""
 
 
 def is_lively(stream: TextIO) -> bool:
-    """Say whether a stream is a terminal that may be coloured and redrawn; `unasked` is whether a person can be asked."""
+    """Say whether a stream is a terminal that may be coloured and redrawn."""
     return stream.isatty() and not os.environ.get("CI") and os.environ.get("TERM") != "dumb"
+
+
+def print_result(result: Result) -> int:
+    """Print what a command came to, and return its exit code."""
+    print_output(result.output)
+    if result.problems or result.notes:
+        # A terminal shows both streams: errors belong behind what they are about.
+        with suppress(OSError):
+            sys.stdout.flush()
+    print_problems(result.problems)
+    for line in result.notes:
+        note(line)
+    return result.code
+
+
+def print_output(output: Output) -> None:
+    """Print to stdout: text and bytes as they are, a document as JSON, lines in colour where that is wanted."""
+    if isinstance(output, str):
+        sys.stdout.write(output)
+    elif isinstance(output, bytes):
+        _print_bytes(output)
+    elif isinstance(output, tuple):
+        print_lines(output)
+    else:
+        from pydantic import BaseModel
+
+        from reconciler.render.sarif import SarifLog
+
+        if isinstance(output, BaseModel):
+            from reconciler.engine.plan_file import to_json
+
+            sys.stdout.write(to_json(output))
+        elif isinstance(output, SarifLog):
+            sys.stdout.write(output.text())
+        else:
+            print_lines(output)
 
 
 def print_lines(lines: Iterable[Line], stream: TextIO | None = None) -> None:
@@ -46,10 +77,11 @@ def print_lines(lines: Iterable[Line], stream: TextIO | None = None) -> None:
         return
     from rich.console import Console
 
-    _print_styled(lines, Console(file=out, highlight=False))
+    print_styled(lines, Console(file=out, highlight=False))
 
 
-def _print_styled(lines: Iterable[Line], console: Console) -> None:
+def print_styled(lines: Iterable[Line], console: Console) -> None:
+    """Print lines in colour."""
     from rich.text import Text
 
     for line in lines:
@@ -62,23 +94,15 @@ def _print_styled(lines: Iterable[Line], console: Console) -> None:
             console.print(Text(" " * _HANGING if number else "") + part, soft_wrap=True)
 
 
-def print_document(document: BaseModel) -> None:
-    """Print one JSON document to stdout."""
-    from reconciler.engine.plan_file import to_json
-
-    sys.stdout.write(to_json(document))
-
-
 def write_foreign(content: str, stream: TextIO) -> None:
     """Write what a function returned or printed: as it is into a file, and so that a terminal does not obey it."""
     if stream.isatty():
-        kept = ("".join(one if one == "\t" else safe(one) for one in line) for line in content.split("\n"))
-        content = "\n".join(kept)
+        lines = ("".join(char if char == "\t" else safe(char) for char in line) for line in content.split("\n"))
+        content = "\n".join(lines)
     stream.write(content)
 
 
-def print_bytes(content: bytes) -> None:
-    """Print a file as it is, whatever its encoding."""
+def _print_bytes(content: bytes) -> None:
     binary = getattr(sys.stdout, "buffer", None)
     if binary is None:  # a stream of text only
         sys.stdout.write(content.decode("utf-8", "backslashreplace"))
@@ -90,20 +114,26 @@ def print_bytes(content: bytes) -> None:
 def print_error(error: UdfsError, *, as_json: bool) -> None:
     """Print every problem of an error: to stderr for people, as one JSON document to stdout for programs."""
     if as_json:
-        from reconciler.render import documents as document
+        from reconciler.render.documents.problems import problems_document
 
-        print_document(document.problems(error.problems))
+        print_output(problems_document(error.problems))
     else:
-        print_lines(text.problems(quoted(error.problems)), sys.stderr)
+        print_problems(error.problems)
 
 
-def quoted(problems: Iterable[Problem]) -> Iterator[Problem]:
+def print_problems(problems: Iterable[Problem]) -> None:
+    """Print problems to stderr, each with its line of source."""
+    if lines := list(text.problems(with_source(problems))):
+        print_lines(lines, sys.stderr)
+
+
+def with_source(problems: Iterable[Problem]) -> Iterator[Problem]:
     """Yield problems with the line of their file, for those that were found where the file was no longer at hand."""
     for problem in problems:
         if problem.at is not None and problem.source is None:
             from reconciler.manifest.reader import MAX_SHOWN_LINE, presentable
 
-            # linecache reads a file once unless it has changed, and takes one that is gone or not text for empty.
+            # linecache reads a file once unless it has changed, and takes one that is missing or not text for empty.
             linecache.checkcache(problem.at.file)
             line = linecache.getline(problem.at.file, problem.at.line).rstrip("\r\n")
             yield replace(problem, source=presentable(line) or None if len(line) <= MAX_SHOWN_LINE else None)
@@ -114,117 +144,3 @@ def quoted(problems: Iterable[Problem]) -> Iterator[Problem]:
 def note(message: str) -> None:
     """Print a line of progress to stderr."""
     print_lines([(("quiet", safe(message)),)], sys.stderr)
-
-
-STOPPING = (
-    "stopping: what is being sent is finished and written down; once more ends at once, and nobody knows what was done"
-)
-
-
-class Lines:
-    """
-    Progress off a terminal: a line an object, when it is done.
-
-    Progress that cannot be shown must not end an apply: what is shown is less than what is done.
-    """
-
-    over = ""
-    """What clears a line that is not at its end."""
-
-    def started(self, change: Change) -> None:
-        """Show nothing: the plan was shown already."""
-
-    def sent(self, change: Change, size: int) -> None:
-        """Show nothing."""
-
-    def finished(self, change: Change) -> None:
-        with suppress(*_GONE):
-            print_lines([text.finished(change)], sys.stderr)
-
-    def stopping(self) -> None:
-        """Tell that a signal was heard; from its handler, so past the stream, which may be in the middle of a line."""
-        with suppress(*_GONE):
-            os.write(sys.stderr.fileno(), f"{self.over}{STOPPING}\n".encode())
-
-
-@contextmanager
-def progress(plan: Plan) -> Iterator[Lines]:
-    """Show an apply as it goes: a bar with bytes on a terminal, lines elsewhere."""
-    if not is_lively(sys.stderr):
-        yield Lines()
-        return
-    with _bar(plan) as bar:
-        yield bar
-
-
-@contextmanager
-def _bar(plan: Plan) -> Iterator[Lines]:
-    from rich import console as terminal
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-
-    console = terminal.Console(file=sys.stderr, highlight=False)
-    columns = TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn()
-    shown = Progress(*columns, TimeRemainingColumn(), console=console, transient=True)
-    total = shown.add_task("uploading", total=plan.upload_bytes or None)
-
-    class Bar(Lines):
-        over = "\r\x1b[2K"
-
-        def started(self, change: Change) -> None:
-            with suppress(*_GONE):
-                shown.update(total, description=safe(f"{change.action.value} {change.key}")[:48])
-
-        def sent(self, change: Change, size: int) -> None:
-            with suppress(*_GONE):
-                shown.advance(total, size)
-
-        def finished(self, change: Change) -> None:
-            with suppress(*_GONE):
-                _print_styled([text.finished(change)], shown.console)
-
-    with suppress(*_GONE):
-        shown.start()
-    try:
-        yield Bar()
-    finally:
-        with suppress(*_GONE):
-            shown.stop()
-
-
-@contextmanager
-def counting(wanted: bool) -> Iterator[Callable[[int], None]]:
-    """Count rows on a terminal, with their speed; elsewhere count in silence."""
-    if not wanted or not is_lively(sys.stderr):
-        yield lambda number: None
-        return
-    from rich import console as terminal
-    from rich.progress import Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
-
-    columns = SpinnerColumn(), TextColumn("{task.completed:,.0f} results"), TaskProgressColumn(show_speed=True)
-    shown = Progress(*columns, TimeElapsedColumn(), console=terminal.Console(file=sys.stderr), transient=True)
-    task = shown.add_task("", total=None)
-    with shown:
-        yield lambda number: shown.advance(task, number)
-
-
-def unasked() -> str | None:
-    """Return why nobody can be asked, None if somebody can: whoever types at a terminal and sees the question on one."""
-    if os.environ.get("CI"):
-        # Some CI systems give their jobs a terminal; a question there would wait for an answer until the job is killed.
-        return "the environment variable CI is set"
-    if _asked_on() is None:
-        return "there is no terminal to ask on"
-    return None if sys.stdin.isatty() else "standard input is no terminal"
-
-
-def _asked_on() -> TextIO | None:
-    """Return the stream that a question is seen on: results and errors may each have been led into a file."""
-    return next((one for one in (sys.stderr, sys.stdout) if one.isatty()), None)
-
-
-def confirmed(question: str, *, answer: Callable[[str], bool]) -> bool:
-    """Ask on the terminal; `answer` judges what was typed."""
-    out = _asked_on() or sys.stderr
-    out.write(f"{safe(question)} ")
-    out.flush()
-    return answer(sys.stdin.readline().strip())

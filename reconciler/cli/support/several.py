@@ -1,19 +1,22 @@
-"""One command over several targets: one after the other in the order given, each for itself, told together."""
+"""
+One command over several targets, one after the other in the order named, each for itself.
+
+Each gives a `Result`; what people read is printed as it comes, and documents are merged into one.
+"""
 
 from __future__ import annotations
 
 import functools
-import io
-import json
 import sys
-from contextlib import ExitStack, redirect_stdout
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from dataclasses import replace as changed
 from typing import TYPE_CHECKING, Any
 
-from reconciler.base.errors import MachineError, UdfsError, UsageError, count
+from reconciler.base.errors import MachineError, UdfsError, count
 from reconciler.base.words import safe
-from reconciler.cli.support.options import Options, formats, with_options
-from reconciler.cli.support.output import note, print_document, print_error, print_lines
+from reconciler.cli.support.options import Options, about_one_target, formats, with_options
+from reconciler.cli.support.output import note, print_lines, print_problems, print_result
+from reconciler.cli.support.result import Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,133 +28,145 @@ SEVERITY = (0, 2, 9, 7, 6, 5, 3, 4, 1, 8, 130)
 
 
 @dataclass(frozen=True)
-class Result:
+class TargetResult:
     """What came of one target."""
 
     target: str
-    code: int | None
+    result: Result | None
     """None: it was not begun, because one before it failed."""
 
-    told: str
-    output: str = ""
-    """What went to stdout, for formats that are one document."""
+    @property
+    def code(self) -> int | None:
+        return self.result.code if self.result else None
+
+    @property
+    def summary(self) -> str:
+        return self.result.summary if self.result else "not begun, because a target before it failed"
 
 
-def report_options(command: Callable[..., int]) -> Callable[..., int]:
+def report_options(command: Callable[..., Result]) -> Callable[..., Result]:
     """As `manifest_options`, with the formats of those who collect findings, and for each of several targets."""
     return with_options(for_each(command), formats("text", "json", "sarif", "github"), several=True)
 
 
-def plan_options(command: Callable[..., int]) -> Callable[..., int]:
+def plan_options(command: Callable[..., Result]) -> Callable[..., Result]:
     """As `manifest_options`, with the format of comments on a pull request, and for each of several targets."""
     return with_options(for_each(command), formats("text", "json", "markdown"), several=True)
 
 
-def drift_options(command: Callable[..., int]) -> Callable[..., int]:
+def drift_options(command: Callable[..., Result]) -> Callable[..., Result]:
     """As `manifest_options`, with every format there is, and for each of several targets."""
     every = formats("text", "json", "markdown", "sarif", "github")
     return with_options(for_each(command), every, several=True)
 
 
-def for_each(command: Callable[..., int]) -> Callable[..., int]:
-    """Let a command about one target be called for several; what comes of each is told together."""
+def for_each(command: Callable[..., Result]) -> Callable[..., Result]:
+    """Let a command about one target be called for several."""
 
     @functools.wraps(command)
-    def wrapper(options: Options, **given: Any) -> int:
+    def wrapper(options: Options, **arguments: Any) -> Result:
         if not options.targets:
-            return command(options, **given)
+            return command(options, **arguments)
         for name in ("out", "against"):
-            if given.get(name) is not None:
-                message = f"--{name} is about one target, and {len(options.targets)} were named"
-                raise UsageError("E564", message, hint=f"once for each: --target {options.targets[0]}")
-        return tell(run(options, lambda one: command(one, **given)), options)
+            if arguments.get(name) is not None:
+                raise about_one_target(f"--{name}", options.targets)
+        return merge(call_each(options, lambda single: command(single, **arguments)), options)
 
     return wrapper
 
 
-def run(
-    options: Options, command: Callable[[Options], int], *, stop: bool = False, named: bool = False
-) -> list[Result]:
+def call_each(
+    options: Options, command: Callable[[Options], Result], *, stop: bool = False, named: bool = False
+) -> list[TargetResult]:
     """
     Call a command for each target; with `stop`, what comes after a failure is not begun.
 
     With `named`, stderr tells which target is at work, and not only which one failed.
     """
-    results: list[Result] = []
+    results: list[TargetResult] = []
     for name in options.targets:
-        if stop and any(one.code for one in results):
-            results.append(Result(name, None, "not begun, because a target before it failed"))
+        if stop and any(result.code for result in results):
+            results.append(TargetResult(name, None))
             continue
-        one = replace(options, target=name, targets=(), among=len(options.targets), told=[])
-        results.append(_one(one, command, named=named))
+        single = changed(options, target=name, targets=(), among=len(options.targets))
+        if named:
+            note(f"target {name}:")
+        results.append(TargetResult(name, _call(single, command, named=named)))
     return results
 
 
-def _one(options: Options, command: Callable[[Options], int], *, named: bool) -> Result:
-    assert options.target is not None
-    if named:
-        note(f"target {options.target}:")
-    out = io.StringIO()
-    with ExitStack() as undo:
-        if options.format in {"json", "sarif", "markdown"}:
-            undo.enter_context(redirect_stdout(out))
-        try:
-            with options.completing():
-                code = command(options)
-            told = "; ".join(options.told)
-            if options.format == "text":
-                print_lines([()])
-        except (UdfsError, OSError) as error:
-            failure = (
-                error if isinstance(error, UdfsError) else MachineError("E904", f"{error.filename}: {error.strerror}")
-            )
-            sys.stdout.flush()
-            if not named:
-                note(f"target {options.target}:")
-            out.truncate(out.seek(0))
-            print_error(failure, as_json=options.as_json)
-            first, rest = failure.problems[0], len(failure.problems) - 1
-            code, told = failure.exit_code, f"{first.code}: {first.message}{f' and {rest} more' if rest else ''}"
-    return Result(options.target, code, told, out.getvalue())
+def _call(options: Options, command: Callable[[Options], Result], *, named: bool) -> Result:
+    """Call a command for one target; what people read is printed at once."""
+    try:
+        with options.completing():
+            result = command(options)
+        if options.format == "text":
+            print_result(result)
+            print_lines([()])
+        elif options.format == "github":
+            print_result(result)
+        else:
+            print_problems(result.problems)
+            for line in result.notes:
+                note(line)
+    except (UdfsError, OSError) as error:
+        failure = error if isinstance(error, UdfsError) else MachineError("E904", f"{error.filename}: {error.strerror}")
+        sys.stdout.flush()
+        if not named:
+            note(f"target {options.target}:")
+        return _failed(failure, options)
+    return result
 
 
-def worst(results: Iterable[Result]) -> int:
+def _failed(failure: UdfsError, options: Options) -> Result:
+    first, rest = failure.problems[0], len(failure.problems) - 1
+    summary = f"{first.code}: {first.message}{f' and {rest} more' if rest else ''}"
+    if options.as_json:
+        from reconciler.render.documents.problems import problems_document
+
+        return Result(problems_document(failure.problems), failure.exit_code, summary)
+    print_problems(failure.problems)
+    return Result((), failure.exit_code, summary)
+
+
+def worst(codes: Iterable[int | None]) -> int:
     """Return the exit code for all."""
-    return max((one.code for one in results if one.code is not None), key=SEVERITY.index, default=0)
+    return max((code for code in codes if code is not None), key=SEVERITY.index, default=0)
 
 
-def tell(results: Sequence[Result], options: Options) -> int:
-    """Print the combined report, and return the exit code."""
-    code = worst(results)
-    if options.format == "json":
-        from reconciler.render import documents as document
+def merge(results: Sequence[TargetResult], options: Options) -> Result:
+    """Merge the results of several targets into one."""
+    code = worst(result.code for result in results)
+    outputs = [result.result.output if result.result else () for result in results]
+    match options.format:
+        case "json":
+            from reconciler.render.documents.targets import targets_document
 
-        print_document(
-            document.targets(code, ((one.target, one.code, one.told, _parsed(one.output)) for one in results))
-        )
-    elif options.format == "sarif":
-        from reconciler.render import sarif
+            parts = ((one.target, one.code, one.summary, output) for one, output in zip(results, outputs, strict=True))
+            return Result(targets_document(code, parts), code)
+        case "sarif":
+            from reconciler.render.sarif import SarifLog, merge_logs
 
-        sys.stdout.write(sarif.merged(json.loads(one.output) for one in results if one.output))
-    elif options.format == "markdown":
-        from reconciler.render import markdown
+            return Result(merge_logs(output for output in outputs if isinstance(output, SarifLog)), code)
+        case "markdown":
+            from reconciler.render import markdown
 
-        sys.stdout.write(markdown.targets([(one.target, one.output, one.told) for one in results]))
-    elif options.format == "text":
-        print_lines(_summary(results))
-    return code
+            texts = [
+                (one.target, output if isinstance(output, str) else "", one.summary)
+                for one, output in zip(results, outputs, strict=True)
+            ]
+            return Result(markdown.targets(texts), code)
+        case "text":
+            return Result(_summary_lines(results), code)
+        case _:
+            return Result((), code)
 
 
-def _parsed(output: str) -> dict[str, Any] | None:
-    found: dict[str, Any] | None = json.loads(output) if output else None
-    return found
-
-
-def _summary(results: Sequence[Result]) -> Iterator[Line]:
+def _summary_lines(results: Sequence[TargetResult]) -> Iterator[Line]:
     """Yield a line a target: what became of it, and its exit code where that is not 0."""
-    width = max(len(safe(one.target)) for one in results)
+    width = max(len(safe(result.target)) for result in results)
     yield (("name", f"{count(len(results), 'target')}:"),)
-    for one in results:
-        style = "quiet" if one.code is None else "error" if one.code not in {0, 2} else ""
-        end = f"  [exit {one.code}]" if one.code else ""
-        yield ("name", f"  {safe(one.target):{width}}  "), (style, f"{safe(one.told)}{end}")
+    for result in results:
+        style = "quiet" if result.code is None else "error" if result.code not in {0, 2} else ""
+        end = f"  [exit {result.code}]" if result.code else ""
+        yield ("name", f"  {safe(result.target):{width}}  "), (style, f"{safe(result.summary)}{end}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reconciler.base.patterns import matcher
-from reconciler.base.wording import quoted
+from reconciler.base.words import quoted
 from reconciler.manifest.checks.names import check_repeated
 from reconciler.manifest.dialect import Flaw
 from reconciler.manifest.paths import Refusal

@@ -6,7 +6,7 @@ import keyword
 import re
 from typing import TYPE_CHECKING, Any
 
-from reconciler.base.wording import did_you_mean, quoted
+from reconciler.base.words import did_you_mean, quoted
 from reconciler.manifest.dialect import Flaw
 
 if TYPE_CHECKING:

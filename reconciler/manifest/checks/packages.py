@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from reconciler.base.names import SINGLE, bundle_archive, versioned
-from reconciler.base.wording import quoted
+from reconciler.base.words import quoted
 from reconciler.manifest.checks.files import check_file, check_files, check_patterns
 from reconciler.manifest.checks.names import check_repeated
 from reconciler.manifest.dialect import Flaw

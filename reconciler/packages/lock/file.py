@@ -22,7 +22,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 
 from reconciler.base.errors import PackageError, Position
 from reconciler.base.hints import Command
-from reconciler.base.wording import quoted
+from reconciler.base.words import quoted
 from reconciler.manifest.model import Flag, Label, RuntimeTag, Section, Sha256, Text, core_value
 from reconciler.manifest.reader import Document, TooManyProblems, read
 

@@ -15,7 +15,7 @@ from reconciler.base.names import (
     why_not_a_function_name,
     why_not_a_resource_name,
 )
-from reconciler.base.wording import did_you_mean, quoted
+from reconciler.base.words import did_you_mean, quoted
 from reconciler.manifest.checks.files import check_file, check_patterns
 from reconciler.manifest.checks.functions import check_modules, check_package_names
 from reconciler.manifest.checks.names import check_names, is_identifier, undeclared

@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from reconciler.base.wording import closest
+from reconciler.base.words import closest
 
 PLAIN = frozenset(
     ("BIGINT", "STRING", "DOUBLE", "BOOLEAN", "DATETIME", "FLOAT", "BINARY", "DATE", "DECIMAL", "CHAR", "VARCHAR")

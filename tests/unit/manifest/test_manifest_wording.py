@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.base.wording import closest, did_you_mean, quoted
+from reconciler.base.words import closest, did_you_mean, quoted
 
 
 def test_names_are_quoted_short_and_safe() -> None:

@@ -19,10 +19,10 @@ from reconciler.cli.group import group
 from reconciler.cli.overview import COMMANDS
 from reconciler.core.plan import Plan
 from reconciler.engine.plan_file import plan_document, to_json
-from reconciler.render import documents as document
 from reconciler.render import markdown, text
+from reconciler.render.documents.problems import problems_document
 from reconciler.render.github import github
-from reconciler.render.sarif import sarif
+from reconciler.render.sarif import SarifLog
 from tests.unit.core.states import HERE, STACK
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ PROBLEMS = st.builds(
 
 
 def _run(*problems: Problem) -> dict[str, Any]:
-    document = json.loads(sarif(problems))
+    document = json.loads(SarifLog(problems).text())
     assert document["version"] == "2.1.0"
     (run,) = document["runs"]
     assert isinstance(run, dict)
@@ -99,10 +99,10 @@ def test_github_prints_one_command_a_problem_whatever_is_in_it(found: list[Probl
     "told",
     [
         lambda one: text.plain(text.problems([one])),
-        lambda one: to_json(document.problems([one])),
+        lambda one: to_json(problems_document([one])),
         lambda one: to_json(plan_document(Plan(STACK, HERE, (), refusals=(one,)))),
         lambda one: markdown.plan(Plan(STACK, HERE, (), refusals=(one,)), None),
-        lambda one: sarif([one]),
+        lambda one: SarifLog((one,)).text(),
         lambda one: github([one]),
     ],
 )

@@ -20,7 +20,7 @@ import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from reconciler.base.wording import closest
+from reconciler.base.words import closest
 from reconciler.targets.maxcompute.signature import PLAIN, REFUSED, UNLISTED, NotASignature, Signature, read
 from reconciler.targets.maxcompute.source_rules.buffers import check_buffer
 

@@ -13,7 +13,7 @@ import re
 from typing import TYPE_CHECKING
 
 from reconciler.base.names import ARCHIVE_SUFFIXES
-from reconciler.base.wording import closest
+from reconciler.base.words import closest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -1,0 +1,208 @@
+"""apply: make the project match the manifest."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from reconciler.base.errors import UsageError, count
+from reconciler.base.hints import Command
+from reconciler.cli.support.confirm import Consent, ask, carry_out, complete_plan
+from reconciler.cli.support.connect import connect
+from reconciler.cli.support.options import (
+    Options,
+    about_one_target,
+    command,
+    refresh_option,
+    several_options,
+    value_option,
+    yes_option,
+)
+from reconciler.cli.support.output import print_output, print_problems
+from reconciler.cli.support.perform import Proposal, writers_option
+from reconciler.cli.support.plan_files import aim_at, manifest_digest, parse_digest, read_plan
+from reconciler.cli.support.plans import plan_output, restore_option
+from reconciler.cli.support.project import prepare_project
+from reconciler.cli.support.result import Result
+from reconciler.cli.support.several import call_each, merge, worst
+from reconciler.core.plan import require_allowed
+from reconciler.engine.ledger import require_free
+from reconciler.render import text
+from reconciler.workflow import planning
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from reconciler.cli.support.verification import Verification
+    from reconciler.core.plan import Plan
+    from reconciler.core.record import Reading
+    from reconciler.core.target import Target
+    from reconciler.engine.saved_plan import Saved
+    from reconciler.manifest.load import Loaded
+    from reconciler.workflow.preparation import Prepared
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How an apply goes about it."""
+
+    refresh: str
+    restore: bool
+    consent: Consent
+    verify: bool
+    rolls_back: bool
+
+    def read(self, target: Target) -> Reading:
+        return target.read(full=self.refresh == "full")
+
+    def verification(self, manifest: Loaded, target: Target, options: Options) -> Verification | None:
+        """Return the tests to run at the end, if any are to run."""
+        if not self.verify:
+            return None
+        from reconciler.cli.support.verification import make_verification
+
+        return make_verification(manifest, target, options, self.consent.writers, rolls_back=self.rolls_back)
+
+
+def terms_options(command: Callable[..., R]) -> Callable[..., R]:
+    """Add the options that make the `Terms` of an apply."""
+
+    @functools.wraps(command)
+    def wrapper(
+        *args: Any,
+        refresh: str,
+        restore: bool,
+        consent: Consent,
+        verify: bool,
+        rollback_on_failure: bool,
+        **named: Any,
+    ) -> R:
+        if rollback_on_failure and not verify:
+            raise UsageError("E901", "--rollback-on-failure goes with --verify", hint="add --verify")
+        if restore:
+            # What a run was cut off from is no drift any more, so --restore would not carry on.
+            consent = replace(consent, again=("what is left is in the next plan: ", Command("apply")))
+        terms = Terms(refresh, restore, consent, verify, rollback_on_failure)
+        return command(*args, terms=terms, **named)
+
+    return value_option("consent", Consent, "yes", "allow_deletes", "digest", "writers")(wrapper)
+
+
+@command()
+@click.argument("planfile", required=False, type=click.Path(path_type=Path, dir_okay=False))
+@several_options
+@refresh_option
+@restore_option
+@yes_option
+@click.option("--allow-deletes", type=click.IntRange(min=0), default=0, metavar="N", help="Allow up to N deletes.")
+@click.option(
+    "--digest", callback=parse_digest, metavar="sha256:…", help="Refuse any plan but the one with this digest."
+)
+@click.option("--keep-going", is_flag=True, help="Of several targets: go on with the next when one fails.")
+@click.option(
+    "--verify", is_flag=True, help="Then run the manifest's tests by SQL in the project; exit 9 if one fails."
+)
+@click.option("--rollback-on-failure", is_flag=True, help="With --verify: go back to what was there if a test fails.")
+@writers_option
+@terms_options
+def apply(options: Options, planfile: Path | None, keep_going: bool, terms: Terms) -> Result:
+    """Make the project match the manifest: show the plan, ask, and make the changes.
+
+    With PLANFILE, which udfs plan --out wrote, make exactly the changes of that plan, or none if anything has moved.
+    For several targets all plans are shown before one question, and nothing is changed anywhere unless each can be made;
+    then one target is applied after the other, as far as the first that fails.
+    """
+    if options.targets:
+        for name, value in {"PLANFILE": planfile, "--digest": terms.consent.digest}.items():
+            if value is not None:
+                raise about_one_target(name, options.targets)
+        return _apply_several(options, terms, keep_going=keep_going)
+    if planfile is not None and terms.restore:
+        raise UsageError("E901", "--restore makes a plan, and a plan was given", hint="leave one of them out")
+    if planfile is not None:
+        saved = read_plan(planfile)
+        options = aim_at(saved, options)
+        with options.completing():
+            return _apply_saved(saved, planfile, options, terms)
+    prepared = prepare_project(options)
+    with connect(prepared.loaded) as target:
+        proposal = _propose(prepared, target, terms)
+        verification = terms.verification(prepared.loaded, target, options)
+        return carry_out(proposal, options, terms.consent, verification=verification)
+
+
+def _propose(prepared: Prepared, target: Target, terms: Terms) -> Proposal:
+    reading = terms.read(target)
+    plan = planning.make_plan(prepared, reading, restoring=terms.restore)
+    return Proposal(planning.apply_quiet_times(plan, prepared.loaded, target), reading, target, prepared.contents)
+
+
+def _apply_several(options: Options, terms: Terms, *, keep_going: bool) -> Result:
+    """Show the plans of all targets, ask once, and apply them in turn: each plan only as it was shown."""
+    planned: dict[str, tuple[Prepared, Plan]] = {}
+
+    def show(single: Options) -> Result:
+        prepared = prepare_project(single)
+        with connect(prepared.loaded) as target:
+            proposal = _propose(prepared, target, terms)
+            plan = complete_plan(proposal.plan, single)
+            output = plan_output(plan, single)
+            if not single.as_json:
+                # Shown even if it is refused: the refusal is about what stands here.
+                print_output(output)
+                print_problems(plan.warnings)
+            require_allowed(plan, allow_deletes=terms.consent.allow_deletes)
+            if plan.changes:
+                require_free(proposal.reading.last, target.store.now())
+        planned[prepared.loaded.target_name] = prepared, plan
+        return Result(output if single.as_json else (), summary=text.summary(plan))
+
+    def perform(single: Options) -> Result:
+        prepared, plan = planned[single.target or ""]
+        with connect(prepared.loaded) as target:
+            proposal = _propose(prepared, target, terms)
+            agreed = replace(terms.consent, yes=True, digest=plan.digest)
+            verification = terms.verification(prepared.loaded, target, single)
+            return carry_out(proposal, single, agreed, shown=True, verification=verification)
+
+    results = call_each(options, show)
+    if worst(result.code for result in results):
+        return replace(merge(results, options), notes=("nothing was changed in any target",))
+    changes = sum(len(plan.changes) for _, plan in planned.values())
+    if changes and not terms.consent.yes:
+        ask(options, f"Make these {count(changes, 'change')} in {len(planned)} targets? Only 'yes' is taken:")
+    return merge(call_each(options, perform, stop=not keep_going, named=True), options)
+
+
+def _apply_saved(saved: Saved, file: Path, options: Options, terms: Terms) -> Result:
+    """Carry out a saved plan; everything that it stands on is checked before anything is written."""
+    from reconciler.engine import saved_plan
+    from reconciler.engine.staleness import AGAIN
+
+    if digest := manifest_digest(options.file):
+        saved_plan.require_same_manifest(saved, digest, options.file)
+    prepared = prepare_project(options)
+    saved_plan.require_place(saved, prepared.loaded.manifest.stack, planning.destination(prepared.loaded))
+    saved_plan.require_contents(saved, prepared.contents)
+    allow_deletes = max(terms.consent.allow_deletes, saved.allow_deletes)
+    consent = replace(terms.consent, allow_deletes=allow_deletes, again=AGAIN)
+    with connect(prepared.loaded) as target:
+
+        def look() -> Reading:
+            reading = terms.read(target)
+            saved_plan.require_fresh(saved, reading)
+            return reading
+
+        reading = look()
+        plan = planning.apply_quiet_times(
+            planning.plan_again(prepared, reading, saved.plan, str(file)), prepared.loaded, target
+        )
+        proposal = Proposal(plan, reading, target, prepared.contents)
+        verification = terms.verification(prepared.loaded, target, options)
+        return carry_out(proposal, options, consent, look_again=look, verification=verification)

@@ -1,0 +1,36 @@
+"""deps: what each function ships."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from reconciler.cli.support.options import Options, command, manifest_options
+from reconciler.cli.support.output import note, print_lines
+from reconciler.cli.support.project import declared_name, open_manifest, user_cache
+from reconciler.cli.support.result import Result
+from reconciler.packages.collect import collect
+from reconciler.packages.dependencies import dependencies
+from reconciler.render import text
+
+
+@command()
+@manifest_options
+@click.argument("function", required=False)
+def deps(options: Options, function: str | None) -> Result:
+    """Show what each function ships: packages, wheels, native libraries, sizes, and who shares them."""
+    manifest = open_manifest(options)
+    names = [declared_name(manifest, function)] if function else [*manifest.manifest.functions]
+    artifacts = collect(manifest, cache=user_cache(), env=os.environ, on_step=note)
+    trees = [dependencies(name, artifacts.shipments) for name in names]
+    warnings = options.invocation.complete(artifacts.warnings)
+    if options.as_json:
+        from reconciler.render.documents.deps import deps_document
+
+        return Result(deps_document(manifest.manifest.stack, trees, warnings))
+    from reconciler.render import inspection as lines
+
+    print_lines(text.problems(warnings), sys.stderr)
+    return Result(lines.deps(trees))

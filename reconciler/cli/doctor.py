@@ -1,0 +1,124 @@
+"""doctor: what is on this machine, and what is missing."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from reconciler import __version__
+from reconciler.base.errors import UdfsError, count
+from reconciler.base.words import safe
+from reconciler.cli.support.connect import connect
+from reconciler.cli.support.options import Options, command, manifest_options
+from reconciler.cli.support.project import cache_folder, open_manifest
+from reconciler.cli.support.result import Result
+from reconciler.local.runner import SERVICE_ABI, InterpreterNotFound, how_to_get, locate
+from reconciler.targets.maxcompute.manifest import target_of
+from reconciler.targets.maxcompute.runtimes import RUNTIMES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reconciler.render.text import Line
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """One thing that was looked at."""
+
+    ok: bool | None
+    """Good, bad or neither."""
+
+    subject: str
+    finding: str
+    hint: str = ""
+    """What to do."""
+
+
+@command()
+@manifest_options
+def doctor(options: Options) -> Result:
+    """Tell what is on this machine, what is missing, and how to get it. Reads the project, changes nothing.
+
+    Exits with 1 when something that the manifest needs is missing.
+    """
+    findings = [*_tool(), *_packaging(), *_interpreters(options), *_project(options)]
+    code = 0 if all(finding.ok is not False for finding in findings) else 1
+    if options.as_json:
+        return Result(json.dumps([asdict(finding) for finding in findings], indent=2) + "\n", code)
+    return Result((line for finding in findings for line in _lines(finding)), code)
+
+
+def _lines(finding: Diagnosis) -> Iterator[Line]:
+    sign, style = {True: ("ok", "create"), False: ("missing", "error"), None: ("-", "quiet")}[finding.ok]
+    yield (style, f"{sign:<8}"), ("name", f"{finding.subject:<16} "), ("", safe(finding.finding))
+    for line in finding.hint.splitlines():
+        yield ("", " " * 25), ("help", safe(line))
+
+
+def _tool() -> Iterator[Diagnosis]:
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("pyodps", "pydantic", "PyYAML"))
+    yield Diagnosis(True, "udfs", f"{__version__} on Python {platform.python_version()}, {versions}")
+    yield Diagnosis(None, "cache", str(cache_folder()))
+    variables = ("ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET", "ALIBABA_CLOUD_SECURITY_TOKEN")
+    names = ", ".join(name for name in variables if os.environ.get(name))
+    yield Diagnosis(None, "credentials", names or "none in the environment; endpoint: local needs none")
+
+
+def _packaging() -> Iterator[Diagnosis]:
+    for subject, name, what, extra in (
+        ("uv", "uv", "resolves requirements", "lock"),
+        ("pex", "pex", "resolves for Python 2.7 and for old systems", "lock"),
+        ("zig", "ziglang", "compiles what has no wheel", "build"),
+    ):
+        try:
+            yield Diagnosis(True, subject, f"{metadata.version(name)}, {what}")
+        except metadata.PackageNotFoundError:
+            yield Diagnosis(None, subject, f"not installed; it {what}", f"pip install 'udfs[{extra}]'")
+
+
+def _interpreters(options: Options) -> Iterator[Diagnosis]:
+    needed = _needed_runtimes(options)
+    for tag in RUNTIMES:
+        try:
+            interpreter = locate(tag, os.environ)
+        except InterpreterNotFound as missing:
+            is_ok = False if tag in needed else None
+            yield Diagnosis(is_ok, tag, "no CPython of this runtime", missing.hint or "")
+            continue
+        version = ".".join(map(str, interpreter.version))
+        python = f"CPython {version} {interpreter.abi}, {interpreter.path}"
+        if interpreter.abi == SERVICE_ABI[tag]:
+            yield Diagnosis(True, tag, python)
+        else:
+            finding = f"{python}; not {SERVICE_ABI[tag]}, so it runs pure Python only"
+            yield Diagnosis(None, tag, finding, how_to_get(tag))
+
+
+def _needed_runtimes(options: Options) -> set[str]:
+    try:
+        manifest = open_manifest(options)
+    except UdfsError:
+        return set()
+    return {code.runtime.tag for code in manifest.code.values()}
+
+
+def _project(options: Options) -> Iterator[Diagnosis]:
+    try:
+        manifest = open_manifest(options)
+        yield Diagnosis(True, "manifest", f"{options.file}, stack {manifest.manifest.stack}")
+        with connect(manifest) as target:
+            live = target.read().live
+    except UdfsError as error:
+        first = error.problems[0]
+        subject = "manifest" if first.code < "E6" else "target"
+        # No manifest is no fault where none was named.
+        is_ok = None if first.code == "E101" and not options.file.exists() else False
+        yield Diagnosis(is_ok, subject, f"{first.code} {first.message}", options.invocation.spell(first.hint))
+        return
+    where = f"project {target_of(manifest).project} at {target_of(manifest).endpoint}"
+    yield Diagnosis(True, "target", f"{manifest.target_name}: {where}, {count(len(live), 'object')}")

@@ -1,0 +1,56 @@
+"""drift: what others changed in the project."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reconciler.base.hints import Command
+from reconciler.cli.support.options import Options, command, refresh_option
+from reconciler.cli.support.output import with_source
+from reconciler.cli.support.plans import CHANGES_PRESENT, take_snapshot
+from reconciler.cli.support.project import prepare_project
+from reconciler.cli.support.result import Result
+from reconciler.cli.support.several import drift_options
+from reconciler.core.drift import restoring
+from reconciler.render import text
+from reconciler.workflow import planning
+
+if TYPE_CHECKING:
+    from reconciler.cli.support.result import Output
+    from reconciler.core.drift import Drift
+    from reconciler.core.plan import Plan
+
+
+@command()
+@drift_options
+@refresh_option
+def drift(options: Options, refresh: str) -> Result:
+    """Show what was changed in the project behind the manifest's back, and as far as the service tells, by whom and when.
+
+    Exits with 2 when there is drift. What the manifest itself has changed since the last apply is none.
+    """
+    prepared = prepare_project(options)
+    snapshot = take_snapshot(prepared.loaded, full=refresh == "full")
+    plan, drift = planning.make_plan(prepared, snapshot.reading), planning.find_drift(prepared, snapshot.reading)
+    code = CHANGES_PRESENT if drift.drifted else 0
+    return Result(_output(drift, plan, options), code, text.drift_summary(drift), notes=snapshot.notes)
+
+
+def _output(drift: Drift, plan: Plan, options: Options) -> Output:
+    invocation = options.invocation
+    again = invocation.command(Command("apply", "--restore")) if restoring(plan, drift).changes else None
+    match options.format:
+        case "json":
+            from reconciler.render.documents.drift import drift_document
+
+            return drift_document(drift, plan)
+        case "markdown":
+            from reconciler.render import markdown
+
+            return markdown.drift(drift, plan, again, markdown.share(options.among), invocation)
+        case "sarif" | "github":
+            from reconciler.cli.support.findings import findings_output
+
+            return findings_output(with_source(invocation.complete(one.problem for one in drift.drifted)), options)
+        case _:
+            return text.drift(drift, plan, again, invocation)

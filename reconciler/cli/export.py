@@ -1,0 +1,104 @@
+"""export: the Python code by which a MaxFrame job uses a package."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler.base.errors import InvalidManifest, UsageError
+from reconciler.base.names import Reference
+from reconciler.cli.support.options import Options, command, manifest_options
+from reconciler.cli.support.output import note
+from reconciler.cli.support.project import open_manifest, user_cache
+from reconciler.cli.support.result import Result
+from reconciler.packages.collect import collect
+from reconciler.packages.lock import use
+from reconciler.packages.lock.inputs import read_requests
+from reconciler.render.maxframe import Exported, code
+from reconciler.targets.maxcompute.manifest import target_of
+
+if TYPE_CHECKING:
+    from reconciler.manifest.load import Loaded
+    from reconciler.manifest.runtimes import Runtime
+
+MAXFRAME = ("cp37", "cp311")
+"""The runtimes that MaxFrame jobs can be on: its client is published for Python 3.7 and later."""
+
+
+@command()
+@click.argument("what", metavar="maxframe", type=click.Choice(["maxframe"]))
+@click.argument("package")
+@click.option(
+    "--requirements", is_flag=True, help="Exact versions for MaxFrame's own packaging, in place of uploaded archives."
+)
+@click.option("--python", type=click.Choice(MAXFRAME), help="Of which runtime, where functions of several use it.")
+@manifest_options
+def export(options: Options, what: str, package: str, python: str | None, requirements: bool) -> Result:
+    """Print the Python code by which a MaxFrame job uses a PACKAGE of the manifest.
+
+    The job gets the archives that `udfs apply` uploads, or with --requirements the same versions, packed by MaxFrame.
+    """
+    manifest = open_manifest(options)
+    runtime = _runtime(manifest, package, python)
+    exported = _requirements(manifest, package, runtime) if requirements else _resources(manifest, package, runtime)
+    if options.as_json:
+        from reconciler.render.documents.export import export_document
+
+        return Result(export_document(exported))
+    return Result(code(exported))
+
+
+def _runtime(manifest: Loaded, package: str, python: str | None) -> Runtime:
+    declared = manifest.manifest
+    if package not in declared.packages:
+        hint = f"it has: {', '.join(declared.packages)}" if declared.packages else "it has none"
+        raise UsageError("E901", f"the manifest has no package '{package}'", hint=hint)
+    functions = declared.functions.values()
+    users = [function.python or declared.python for function in functions if package in function.packages]
+    tags = [tag for tag in dict.fromkeys(users or [declared.python]) if tag in MAXFRAME]
+    if python is None and len(tags) > 1 and declared.python not in tags:
+        raise UsageError("E901", f"functions of {' and '.join(tags)} use '{package}'", hint="name one with --python")
+    tag = python or (declared.python if declared.python in tags else next(iter(tags), None))
+    if tag is None or tag not in tags:
+        message = f"no function on {python or 'a Python that MaxFrame has'} uses '{package}'"
+        raise UsageError("E463", message, hint=f"used with: {', '.join(tags) or ', '.join(dict.fromkeys(users))}")
+    return manifest.runtimes[tag]
+
+
+def _resources(manifest: Loaded, package: str, runtime: Runtime) -> Exported:
+    artifacts = collect(manifest, cache=user_cache(), env=os.environ, on_step=note)
+    archives = artifacts.archives.get((package, runtime.tag))
+    if archives is None:
+        message = f"no function uses '{package}', so `udfs apply` does not upload it"
+        raise UsageError("E463", message, hint="let a function name it, or give --requirements")
+    names = [archive.name for archive in archives]
+    names += [library.name for _, library in artifacts.libraries_of([package])]
+    target = target_of(manifest)
+    resources = tuple(str(Reference(name, target.project, target.schema_)) for name in names)
+    return Exported(package, manifest.manifest.stack, runtime, resources=resources)
+
+
+def _requirements(manifest: Loaded, package: str, runtime: Runtime) -> Exported:
+    lock = use.read(manifest)
+    if problems := use.stale(manifest, lock, read_requests(manifest)):
+        raise InvalidManifest.of(problems)
+    declared = manifest.manifest.packages[package]
+    group = lock.group(package, runtime.tag) if lock and declared.is_locked else None
+    files = group.files if group else []
+    local = group.inputs.local if group else {}
+    in_folder = [file.file for file in files if file.path or (file.source and file.source.file in local)]
+    in_folder += [*(wheel for wheel in declared.wheels if isinstance(wheel, str)), *declared.libraries]
+    if in_folder:
+        message = f"'{in_folder[0]}' lies in the manifest's folder, and MaxFrame's packaging fetches from an index"
+        raise UsageError("E463", message, hint="leave out --requirements: an apply uploads it")
+    pins = (wheel.requirement for wheel in declared.wheels if not isinstance(wheel, str))
+    return Exported(
+        package,
+        manifest.manifest.stack,
+        runtime,
+        requirements=tuple(dict.fromkeys([*(f"{file.name}=={file.version}" for file in files), *pins])),
+        prefer_binary=group is not None and group.inputs.prefer_binary,
+        pre_release=group is not None and group.inputs.pre_release,
+    )

@@ -1,0 +1,41 @@
+"""gc: delete old versions."""
+
+from __future__ import annotations
+
+import click
+
+from reconciler.base.errors import count
+from reconciler.cli.support.confirm import Consent, carry_out, complete_plan
+from reconciler.cli.support.connect import connect
+from reconciler.cli.support.options import Options, command, manifest_options, yes_option
+from reconciler.cli.support.perform import Proposal, writers_option
+from reconciler.cli.support.plans import plan_output
+from reconciler.cli.support.project import open_manifest
+from reconciler.cli.support.result import Result
+from reconciler.workflow import planning
+
+
+@command()
+@manifest_options
+@click.option("--dry-run", is_flag=True, help="Show what would be deleted, and stop.")
+@click.option(
+    "--keep",
+    type=click.IntRange(min=0),
+    default=5,
+    show_default=True,
+    metavar="N",
+    help="Keep what a rollback to the last N different states needs.",
+)
+@yes_option
+@writers_option
+def gc(options: Options, dry_run: bool, keep: int, yes: bool, writers: int) -> Result:
+    """Delete versions that no function lists any more, and whose grace (`grace:` of the manifest) is over."""
+    manifest = open_manifest(options)
+    with connect(manifest) as target:
+        reading, plan = planning.make_collection(manifest, target, keep)
+        if not plan.changes and not options.as_json:
+            return Result(f"Nothing to collect: {count(plan.superseded, 'old version')} kept\n")
+        if dry_run:
+            return Result(plan_output(complete_plan(plan, options), options))
+        consent = Consent(yes, plan.deletes, writers=writers)
+        return carry_out(Proposal(plan, reading, target), options, consent)

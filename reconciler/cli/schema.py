@@ -1,0 +1,32 @@
+"""schema: the JSON Schema of a file."""
+
+from __future__ import annotations
+
+import json
+from typing import Literal
+
+import click
+
+from reconciler.cli.support.options import command
+from reconciler.cli.support.result import Result
+
+
+@command()
+@click.argument("document", type=click.Choice(["udfs.yaml", "policy.yaml", "plan.json"]), default="udfs.yaml")
+def schema(document: Literal["udfs.yaml", "policy.yaml", "plan.json"]) -> Result:
+    """Print the JSON Schema of the manifest or the policy (for editors), or of plan.json (for programs)."""
+    if document == "udfs.yaml":
+        from reconciler.manifest.schema import manifest_schema
+        from reconciler.targets.maxcompute.manifest import Manifest
+
+        content = manifest_schema(Manifest)
+    elif document == "policy.yaml":
+        from reconciler.manifest.policy_file import policy_schema
+
+        content = policy_schema()
+    else:
+        from reconciler.engine.plan_file import plan_schema
+        from reconciler.targets.maxcompute.objects import CATALOG
+
+        content = plan_schema(CATALOG)
+    return Result(json.dumps(content, indent=2) + "\n")

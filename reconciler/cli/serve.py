@@ -1,0 +1,78 @@
+"""serve: the embedded service, for others."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from reconciler.base.errors import UsageError
+from reconciler.cli.support.local_service import local_store, provide_tables
+from reconciler.cli.support.options import Options, command
+from reconciler.cli.support.project import open_manifest
+from reconciler.cli.support.result import Result
+from reconciler.cli.support.switches import describe, settings
+from reconciler.local import Server
+
+
+@command()
+@click.option(
+    "--dir", "folder", type=click.Path(path_type=Path), help="The store; .udfs/maxcompute here when left out."
+)
+@click.option(
+    "-f",
+    "--file",
+    type=click.Path(path_type=Path),
+    help="A manifest, whose `tables:` SQL then finds in the project of its target.",
+)
+@click.option("--target", metavar="NAME", help="With -f: the target whose project it is.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port; any free one when left out.")
+@click.option("--project", "projects", multiple=True, metavar="NAME", help="Know only these projects; else any name.")
+@click.option("--access-id", metavar="ID", help="Check signatures against this key and UDFS_SERVE_ACCESS_KEY.")
+@click.option(
+    "--access-key", metavar="KEY", envvar="UDFS_SERVE_ACCESS_KEY", help="Better given as UDFS_SERVE_ACCESS_KEY."
+)
+@click.option(
+    "--page-size", type=click.IntRange(min=1), default=1000, show_default=True, help="Entries a listing page."
+)
+@click.option("--latency-ms", type=click.IntRange(min=0), default=0, show_default=True, help="Wait before each answer.")
+@click.option("--control", is_flag=True, help="Serve /_control: the request log and fault rules. For tests.")
+@click.option(
+    "--set", "switches", multiple=True, metavar="NAME=VALUE", help="Another switch; --list-switches names them."
+)
+@click.option("--list-switches", is_flag=True, help="List the switches for what is not settled about the service.")
+def serve(
+    folder: Path | None,
+    file: Path | None,
+    target: str | None,
+    host: str,
+    port: int,
+    list_switches: bool,
+    **values: object,
+) -> Result:
+    """Run a MaxCompute of your own on loopback: resources, functions, schemas and SQL over the real wire protocol.
+
+    Prints one line, `listening on http://127.0.0.1:PORT/api`, and runs until SIGTERM or Ctrl-C.
+    """
+    if list_switches:
+        return Result(describe() + "\n")
+    manifest = open_manifest(Options(file, target, "text")) if file else None
+    try:
+        store = folder or local_store(manifest.folder if manifest else Path.cwd())
+        server = Server(store, settings(values), host=host, port=port, environment=os.environ)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise UsageError("E901", f"cannot listen at {host}:{port}: {reason or error}") from error
+    try:
+        if manifest:
+            provide_tables(server, manifest)
+        # Whoever reads this line may send a signal at once.
+        print(f"listening on {server.url}", flush=True)
+        server.serve_forever()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        server.close()
+    return Result()

@@ -1,0 +1,59 @@
+"""show: the deployed functions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler.base.errors import UsageError
+from reconciler.base.hints import Command
+from reconciler.base.words import safe
+from reconciler.cli.support.connect import connect
+from reconciler.cli.support.options import Options, command, manifest_options
+from reconciler.cli.support.project import open_manifest
+from reconciler.cli.support.result import Result
+from reconciler.render import text
+from reconciler.targets.maxcompute.manifest import target_of
+from reconciler.targets.maxcompute.objects import function_key
+from reconciler.workflow import deployment, planning
+
+if TYPE_CHECKING:
+    from reconciler.manifest.load import Loaded
+
+
+@command()
+@click.argument("function", required=False)
+@manifest_options
+def show(options: Options, function: str | None) -> Result:
+    """Show the deployed functions, their resources and sizes, and the SET lines that an SQL script needs.
+
+    All functions of the stack, or the named FUNCTION, whoever manages it.
+    """
+    manifest = open_manifest(options)
+    with connect(manifest) as target:
+        functions = deployment.load_deployed(manifest, target, function)
+    if function and not functions:
+        raise not_deployed(function, manifest)
+    if options.as_json:
+        from reconciler.render.documents.show import show_document
+
+        return Result(show_document(manifest.manifest.stack, planning.destination(manifest), functions))
+    if functions:
+        return Result(text.functions(functions))
+    where = f"project {target_of(manifest).project} (target {manifest.target_name})"
+    next_command = options.invocation.command(Command("apply"))
+    return Result(safe(f"Stack {manifest.manifest.stack} has no function in {where}. Next: {next_command}") + "\n")
+
+
+def not_deployed(function: str, manifest: Loaded) -> UsageError:
+    """Return the error for a function that is not in the project."""
+    import difflib
+
+    declared = {name.lower(): name for name in manifest.manifest.functions}
+    project = f"project {target_of(manifest).project} (target {manifest.target_name})"
+    if function_key(function).folded in declared:
+        return UsageError("E703", f"function '{function}' is not in {project}", hint=Command("apply"))
+    close = difflib.get_close_matches(function.lower(), declared, 1)
+    hint = f"did you mean '{declared[close[0]]}'?" if close else (Command("show"), " lists the deployed ones")
+    return UsageError("E703", f"there is no function '{function}' in {project} or in the manifest", hint=hint)

@@ -1,0 +1,85 @@
+"""
+Files of saved plans and dumps, as commands read and write them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler.base.errors import UsageError
+from reconciler.cli.support.files import read_whole, write_whole
+from reconciler.cli.support.output import note
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from reconciler.cli.support.options import Options
+    from reconciler.core.plan import Plan
+    from reconciler.core.record import Reading
+    from reconciler.engine.saved_plan import Saved
+    from reconciler.manifest.load import Loaded
+
+_DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{64})\Z")
+
+
+def read_dump(file: Path, manifest: Loaded) -> Reading:
+    """Return the reading that a dump holds, and say how old it is."""
+    from reconciler.engine import dump
+    from reconciler.targets.maxcompute.objects import CATALOG
+    from reconciler.workflow import planning
+
+    document = dump.read(read_whole(file), str(file), CATALOG)
+    reading = dump.reading_of(document, manifest.manifest.stack, planning.destination(manifest), str(file), CATALOG)
+    note(f"planning against {file}, written on {document.taken:%Y-%m-%d %H:%MZ}")
+    return reading
+
+
+def save_plan(plan: Plan, reading: Reading, out: Path, manifest: str, allow_deletes: int) -> None:
+    """Write a plan down, or say why not."""
+    from reconciler.engine import saved_plan
+
+    if plan.refusals:
+        note(f"{out} is not written: the plan is refused")
+        return
+    write_whole(out, saved_plan.write(saved_plan.save(plan, reading, manifest, allow_deletes=allow_deletes)))
+    note(f"wrote {out}")
+
+
+def read_plan(file: Path) -> Saved:
+    """Read a saved plan."""
+    from reconciler.engine import saved_plan
+    from reconciler.targets.maxcompute.objects import CATALOG
+
+    return saved_plan.read(read_whole(file), str(file), CATALOG)
+
+
+def aim_at(saved: Saved, options: Options) -> Options:
+    """Return the options with the plan's own target; another one was named by mistake."""
+    target = saved.plan.destination.target
+    if options.target not in {None, target}:
+        message = f"the plan is for target '{target}', not '{options.target}'"
+        raise UsageError("E520", message, hint="leave --target out")
+    return replace(options, target=target)
+
+
+def manifest_digest(file: Path) -> str:
+    """Return the sha256 of the manifest's bytes; empty if it cannot be read, which loading it then reports better."""
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def parse_digest(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Read ``sha256:…`` as `udfs plan` prints it, whole: a beginning of it could be met on purpose."""
+    if value is None:
+        return None
+    match = _DIGEST.match(value)
+    if match is None:
+        raise click.BadParameter("it takes sha256: and 64 hexadecimal digits, as udfs plan prints them")
+    return match[1]

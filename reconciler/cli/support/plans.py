@@ -1,0 +1,75 @@
+"""
+What `plan`, `apply` and `drift` share: a look at the project, and a plan in the format that was asked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler.cli.support.connect import connect
+from reconciler.cli.support.output import with_source
+from reconciler.render import text
+
+if TYPE_CHECKING:
+    from reconciler.cli.support.options import Options
+    from reconciler.cli.support.result import Output
+    from reconciler.core.plan import Plan
+    from reconciler.core.record import Entry, Reading
+    from reconciler.manifest.load import Loaded
+
+CHANGES_PRESENT = 2
+
+restore_option = click.option(
+    "--restore", is_flag=True, help="Only bring back what was changed outside; nothing that the manifest changed."
+)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What the project holds, and when it was read, by the clock that an apply goes by."""
+
+    reading: Reading
+    now: datetime
+    is_live: bool = True
+    """False for a dump: who applied when it was written says nothing about now."""
+
+    @property
+    def rival(self) -> Entry | None:
+        """The entry of whoever changes the project meanwhile."""
+        last = self.reading.last
+        return last if self.is_live and last and last.is_held(self.now) else None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to say when somebody is applying: what was read is neither as it was nor as it will be."""
+        if self.rival is None:
+            return ()
+        since = f"epoch {self.rival.epoch}, since {self.rival.started:%H:%MZ}"
+        who = f"{self.rival.holder} is applying this stack right now ({since})"
+        return (f"{who}: what is shown may be half-way; look again later",)
+
+
+def take_snapshot(manifest: Loaded, *, full: bool) -> Snapshot:
+    """Read the project."""
+    with connect(manifest) as target:
+        reading = target.read(full=full)
+        # A service that does not tell the time is refused only where it matters.
+        now = target.store.now() if reading.last or manifest.policies else datetime.now(timezone.utc)
+    return Snapshot(reading, now)
+
+
+def plan_output(plan: Plan, options: Options, next_command: str | None = None) -> Output:
+    """Return a plan in the format that was asked for."""
+    if options.format == "json":
+        from reconciler.engine.plan_file import plan_document
+
+        return plan_document(plan)
+    if options.format == "markdown":
+        from reconciler.render import markdown
+
+        return markdown.plan(plan, next_command, markdown.share(options.among))
+    return text.plan(plan, command=next_command, refusals=with_source(plan.refusals))

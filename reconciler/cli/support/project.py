@@ -1,0 +1,77 @@
+"""
+The manifest of a command, and the files that it names, ready to work with.
+
+Warnings about them go to stderr at once, unless the command has a place of its own for them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reconciler.base.errors import UsageError
+from reconciler.cli.support.output import note, print_lines
+from reconciler.render import text
+
+if TYPE_CHECKING:
+    from reconciler.base.errors import Problem
+    from reconciler.cli.support.options import Options
+    from reconciler.manifest.load import Loaded
+    from reconciler.packages.fetch.cache import Cache
+    from reconciler.workflow.preparation import Prepared
+
+
+def open_manifest(options: Options, *, warn: bool = True) -> Loaded:
+    """Read and check the manifest."""
+    from reconciler.manifest import load
+    from reconciler.targets.dialects import DIALECTS
+
+    manifest = load.load_manifest(options.file, DIALECTS, target=options.target, env=os.environ)
+    if manifest.warnings and warn and options.format == "text":
+        _warn(manifest.warnings, options)
+    return manifest
+
+
+def prepare_files(manifest: Loaded, options: Options, *, warn: bool = True) -> Prepared:
+    """Read, fetch and check every file that the manifest names."""
+    from reconciler.workflow import preparation
+
+    prepared = preparation.prepare(manifest, cache=user_cache(), env=os.environ, on_step=note)
+    if prepared.warnings and warn:
+        _warn(prepared.warnings, options)
+    return prepared
+
+
+def prepare_project(options: Options) -> Prepared:
+    """Read and check the manifest and every file that it names."""
+    return prepare_files(open_manifest(options), options)
+
+
+def _warn(warnings: tuple[Problem, ...], options: Options) -> None:
+    print_lines(text.problems(options.invocation.complete(warnings)), sys.stderr)
+
+
+def declared_name(manifest: Loaded, name: str) -> str:
+    """Return a function's name as the manifest spells it."""
+    spelled = {declared.lower(): declared for declared in manifest.manifest.functions}
+    if name.lower() not in spelled:
+        hint = f"it has: {', '.join(spelled.values())}"
+        raise UsageError("E901", f"the manifest has no function '{name}'", hint=hint)
+    return spelled[name.lower()]
+
+
+def user_cache() -> Cache:
+    """Return the cache: UDFS_CACHE_DIR, or ``udfs`` in the user's cache folder."""
+    from reconciler.packages.fetch.cache import Cache
+
+    return Cache(cache_folder())
+
+
+def cache_folder() -> Path:
+    """Return where wheels are kept between runs; absolute, because pip and uv run in folders of their own."""
+    if folder := os.environ.get("UDFS_CACHE_DIR"):
+        return Path(folder).absolute()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return ((Path(base) if base else Path.home() / ".cache") / "udfs").absolute()

@@ -1,0 +1,65 @@
+"""
+Tests of the manifest: which of them a command runs, and how it reports them.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from reconciler.base.errors import Problem, UsageError
+from reconciler.base.words import did_you_mean, quoted
+from reconciler.cli.support.output import print_lines, with_source
+from reconciler.render import tests, text
+from reconciler.targets.maxcompute.objects import function_key
+from reconciler.testing.trials import Case
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from reconciler.cli.support.options import Options
+    from reconciler.manifest.load import Loaded
+    from reconciler.render.text import Line
+    from reconciler.testing.trials import Trial
+
+
+def chosen_cases(manifest: Loaded, functions: tuple[str, ...]) -> list[tuple[Case, ...]]:
+    """Return the tests to run, function by function: those of the named ones, or of all."""
+    declared = manifest.manifest.functions
+    spelled = {function_key(name): name for name in declared}
+    if unknown := [name for name in functions if function_key(name) not in spelled]:
+        raise UsageError.of(_unknown(name, manifest) for name in unknown)
+    names = [spelled[function_key(name)] for name in functions] or list(declared)
+    cases = [
+        tuple(
+            Case(name, number, test, manifest.at("functions", name, "tests", number - 1))
+            for number, test in enumerate(declared[name].tests, 1)
+        )
+        for name in dict.fromkeys(names)
+    ]
+    return [group for group in cases if group]
+
+
+def _unknown(name: str, manifest: Loaded) -> Problem:
+    declared = manifest.manifest.functions
+    hint = did_you_mean(name, declared) or f"it has: {', '.join(declared) or 'none'}"
+    return Problem("E720", f"the manifest has no function {quoted(name)}", hint=hint)
+
+
+def show_trials(trials: Iterable[Trial]) -> None:
+    """Print a line a test as it ends: whoever waits sees that it goes on."""
+    print_lines(map(tests.trial, trials))
+    sys.stdout.flush()
+
+
+def report_lines(trials: Sequence[Trial], problems: Iterable[Problem], options: Options) -> Iterator[Line]:
+    """Yield what went wrong, and the tally."""
+    if not trials:
+        yield (("", "There is no test. Next: add `tests:` to a function of the manifest"),)
+        return
+    if distinct := options.invocation.complete(dict.fromkeys(problems)):
+        yield ()
+        for problem in with_source(distinct):
+            yield from text.problem(problem)
+    yield ()
+    yield tests.summary(trials)

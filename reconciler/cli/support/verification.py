@@ -1,0 +1,165 @@
+"""
+Tests by SQL of what is deployed: alone, and at the end of an apply, with the way back when one of them fails.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from reconciler.base.errors import TestsFailed, UdfsError, count
+from reconciler.base.hints import Command
+from reconciler.cli.support.local_service import require_sql
+from reconciler.cli.support.output import note, print_lines, print_problems
+from reconciler.cli.support.perform import Proposal, perform
+from reconciler.cli.support.trials import chosen_cases, report_lines, show_trials
+from reconciler.core.plan import require_allowed
+from reconciler.core.target import require_querying
+from reconciler.render import tests, text
+from reconciler.targets.maxcompute.source_rules import declared_signature
+from reconciler.testing import run_by_sql
+from reconciler.testing.trials import TrialVerdict
+from reconciler.workflow import deployment, planning
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from reconciler.cli.support.options import Options
+    from reconciler.core.plan import Plan
+    from reconciler.core.target import Target
+    from reconciler.manifest.load import Loaded
+    from reconciler.render.documents.trials import VerifyDocument
+    from reconciler.render.text import Line
+    from reconciler.testing.trials import Case, Trial
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What tests came to that ran at the end of an apply."""
+
+    trials: tuple[Trial, ...]
+    rolled_back: bool
+
+    @property
+    def code(self) -> int:
+        return TestsFailed.exit_code if has_failed(self.trials) else 0
+
+    def document(self, plan: Plan) -> VerifyDocument:
+        """Return what a program reads of the tests that ran after a plan."""
+        from reconciler.render.documents.trials import verify_document
+
+        return verify_document(plan.stack, plan.destination, self.trials, rolled_back=self.rolled_back)
+
+    @property
+    def summary(self) -> str:
+        """The outcome in a few words; empty if all is well."""
+        failed = sum(trial.verdict is TrialVerdict.FAILED for trial in self.trials)
+        return f"{count(failed, 'test')} failed{', rolled back' if self.rolled_back else ''}" if failed else ""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Tests that are to run at the end of an apply."""
+
+    manifest: Loaded
+    target: Target
+    options: Options
+    writers: int
+    rolls_back: bool
+    cases: tuple[tuple[Case, ...], ...]
+
+    def run(self, *, has_changed: bool) -> Verified:
+        """Run the tests, and roll back if one fails and that is wanted."""
+        if not self.options.as_json:
+            print_lines([()])
+        trials = run_trials(self.manifest, self.target, self.options, self.cases)
+        if not self.options.as_json:
+            print_lines(verify_lines(trials, self.options))
+        if not has_failed(trials):
+            return Verified(trials, rolled_back=False)
+        if self.rolls_back and has_changed:
+            return Verified(trials, rolled_back=self._roll_back())
+        if self.rolls_back:
+            note("this apply changed nothing, so nothing is rolled back")
+        elif not self.options.as_json:
+            note(way_back(self.options))
+        return Verified(trials, rolled_back=False)
+
+    def _roll_back(self) -> bool:
+        """Bring the functions back to what they were before the apply; return whether they are."""
+        try:
+            reading, plan = planning.make_rollback(self.manifest, self.target, None)
+            if not plan.changes:
+                note("a rollback would change nothing: what is new stays")
+                return False
+            if not self.options.as_json:
+                print_lines([(), *text.plan(plan)])
+            require_allowed(plan, allow_deletes=0)
+            report = perform(Proposal(plan, reading, self.target), self.options, self.writers)
+            if report.error:
+                raise report.error
+        except UdfsError as error:
+            # The failed tests give the exit code; this comes on top.
+            print_problems(self.options.invocation.complete(error.problems))
+            return False
+        if not self.options.as_json:
+            print_lines(text.report(report))
+            note("the manifest still wants what it wanted: the next apply goes there again, unless it is changed")
+        return True
+
+
+def make_verification(
+    manifest: Loaded, target: Target, options: Options, writers: int, *, rolls_back: bool
+) -> Verification:
+    """Return the tests to run after an apply; what they need is checked before anything is changed."""
+    cases = tuple(chosen_cases(manifest, ()))
+    require_sql(manifest)
+    return Verification(manifest, target, options, writers, rolls_back, cases)
+
+
+def run_trials(
+    manifest: Loaded, target: Target, options: Options, cases: Sequence[tuple[Case, ...]]
+) -> tuple[Trial, ...]:
+    """Run tests by SQL, show each as it ends, and return them in the order of the manifest."""
+    trials: list[Trial] = []
+    for trial in _trials(manifest, target, cases) if cases else ():
+        trials.append(replace(trial, hint=options.invocation.spell(trial.hint) or None))
+        if not options.as_json:
+            show_trials([trial])
+    return tuple(sorted(trials, key=lambda trial: (trial.case.at.file, trial.case.at.line, trial.case.at.column)))
+
+
+def _trials(manifest: Loaded, target: Target, cases: Sequence[tuple[Case, ...]]) -> Iterator[Trial]:
+    settings = {have.function.object.name.lower(): have.settings for have in deployment.load_deployed(manifest, target)}
+    subjects = []
+    for group in cases:
+        name = group[0].function
+        source = declared_signature(manifest, name)
+        signature = source[1] if source else None
+        if name.lower() not in settings:
+            yield from run_by_sql.fail_absent(group)
+        elif source is None or signature is None:
+            yield from run_by_sql.skip_tests(group, "its signature is not to be seen in the source")
+        else:
+            subjects.append(run_by_sql.SqlSubject(group, source[0].lower(), signature, settings[name.lower()]))
+    querying = require_querying(target)
+    yield from run_by_sql.run_tests_by_sql(
+        subjects, lambda sql, flags: querying.query(sql, flags, "a test"), time.perf_counter
+    )
+
+
+def verify_lines(trials: Sequence[Trial], options: Options) -> Iterator[Line]:
+    """Yield what went wrong, and the tally."""
+    problems = [tests.failure(trial) for trial in trials if trial.verdict is TrialVerdict.FAILED]
+    problems += [tests.unasked(trial) for trial in trials if trial.verdict is TrialVerdict.NOT_RUN]
+    return report_lines(trials, problems, options)
+
+
+def has_failed(trials: Sequence[Trial]) -> bool:
+    return any(trial.verdict is TrialVerdict.FAILED for trial in trials)
+
+
+def way_back(options: Options) -> str:
+    """Return the note that names the command by which an apply is undone."""
+    return f"back to what was there before: {options.invocation.command(Command('rollback'))}"

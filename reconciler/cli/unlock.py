@@ -1,0 +1,44 @@
+"""unlock: end the lease of a dead run."""
+
+from __future__ import annotations
+
+import click
+
+from reconciler.base.words import safe
+from reconciler.cli.support import identity
+from reconciler.cli.support.connect import connect
+from reconciler.cli.support.options import Options, command, manifest_options, yes_option
+from reconciler.cli.support.project import open_manifest
+from reconciler.cli.support.prompt import require_consent
+from reconciler.cli.support.result import Result
+from reconciler.render import text
+from reconciler.workflow import ledger_entries
+
+
+@command()
+@manifest_options
+@click.option(
+    "--epoch", type=click.IntRange(min=1), required=True, help="The lease to end, as `udfs history` shows it."
+)
+@yes_option
+def unlock(options: Options, epoch: int, yes: bool) -> Result:
+    """End the lease of a run that is dead. A run that is alive notices within seconds and stops."""
+    manifest = open_manifest(options)
+    with connect(manifest) as target:
+        entry = ledger_entries.load_entry(manifest, target, epoch)
+        now = target.store.now()
+        was_held = entry.is_held(now)
+        if was_held:
+            if not yes:
+                holder = safe(str(entry.holder))
+                question = f"End the lease of {holder}? Only 'yes' is taken:"
+                require_consent(question, unseen=f"the lease is held by {holder}, and ", hint="add --yes")
+            entry = ledger_entries.unlock(manifest, target, epoch, identity.holder(options.file.parent))
+    if options.as_json:
+        from reconciler.render.documents.history import run_document
+
+        return Result(run_document(entry))
+    if was_held and entry.ended_by:
+        return Result(safe(f"ended the lease of epoch {epoch}, held by {entry.holder}") + "\n")
+    any_more = " any more" if was_held else ""
+    return Result(f"epoch {epoch} holds no lease{any_more}: it is {text.standing(entry, now)}\n")

@@ -1,0 +1,47 @@
+"""validate: check the manifest and every file that it names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reconciler.base.errors import Refused, UdfsError, count
+from reconciler.base.words import safe
+from reconciler.cli.support.findings import findings_output
+from reconciler.cli.support.options import Options, command
+from reconciler.cli.support.project import open_manifest, prepare_files
+from reconciler.cli.support.result import Result
+from reconciler.cli.support.several import report_options
+from reconciler.workflow import planning
+
+if TYPE_CHECKING:
+    from reconciler.base.errors import Problem
+    from reconciler.workflow.preparation import Prepared
+
+
+@command()
+@report_options
+def validate(options: Options) -> Result:
+    """Check the manifest and every file it names. Pinned wheels are fetched and checked; no service is asked."""
+    try:
+        prepared = prepare_files(open_manifest(options), options, warn=options.format == "text")
+        if breaches := planning.policy_breaches(prepared):
+            raise Refused.of(breaches)
+    except UdfsError as error:
+        if options.format in {"text", "json"}:
+            raise
+        # What they report is the format's own; the exit code says that it failed.
+        return _report(error.problems, options, error.exit_code)
+    if options.format != "text":
+        return _report((*prepared.loaded.warnings, *prepared.warnings), options)
+    summary = _tally(prepared)
+    return Result(safe(f"{options.heading}{options.file}: {summary}") + "\n", summary=summary)
+
+
+def _tally(prepared: Prepared) -> str:
+    functions = len(prepared.loaded.manifest.functions)
+    return f"valid, {count(functions, 'function')} and {count(len(prepared.desired) - functions, 'resource')}"
+
+
+def _report(problems: tuple[Problem, ...], options: Options, code: int = 0) -> Result:
+    output = findings_output(options.invocation.complete(problems), options)
+    return Result(output, code, "" if code else "valid")

@@ -1,0 +1,134 @@
+"""Native libraries of files as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from reconciler.engine.plan_file import (
+    Model,
+)
+from reconciler.packages.inspect.closure import Where
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from reconciler.packages.dependencies import Looked
+    from reconciler.packages.inspect.closure import Need
+    from reconciler.packages.inspect.members import Finding
+
+
+_WHERE: dict[Where, Literal["base", "same", "library", "other", "unknown", "missing"]] = {
+    Where.BASE: "base",
+    Where.SAME: "same",
+    Where.LIBRARY: "library",
+    Where.OTHER: "other",
+    Where.UNKNOWN: "unknown",
+    Where.MISSING: "missing",
+}
+
+
+class FindingDocument(Model):
+    """Something to say about a file."""
+
+    code: str
+    severity: Literal["error", "warning"]
+    message: str = Field(description="Continues a sentence that begins with the file's name.")
+    hint: str | None = None
+    detail: tuple[str, ...] = ()
+
+
+class NeedDocument(Model):
+    """A library that is needed, and where it is."""
+
+    library: str
+    where: Literal["base", "same", "library", "other", "unknown", "missing"]
+    at: str | None = Field(None, description="A path in the same file, or the name of another.")
+
+
+class NativeDocument(Model):
+    """One ELF file."""
+
+    path: str
+    machine: str
+    bits: int
+    soname: str | None = None
+    newest: tuple[str, ...] = Field(description="The newest version of each family of symbols it takes.")
+    needs: tuple[NeedDocument, ...]
+
+
+class VerdictDocument(Model):
+    """Whether a file loads in one Python."""
+
+    python: str
+    platform: str
+    loads: bool
+    findings: tuple[FindingDocument, ...] = ()
+
+
+class LookedDocument(Model):
+    """One file, looked through."""
+
+    name: str
+    size: int = Field(description="Bytes.")
+    kind: Literal["wheel", "zip", "tar", "library", "file"]
+    level: str | None = Field(None, description="The lowest manylinux level that has every symbol version taken.")
+    natives: tuple[NativeDocument, ...]
+    verdicts: tuple[VerdictDocument, ...]
+
+
+class LibsDocument(Model):
+    """What is native in files, what it needs, and where it loads."""
+
+    format: Literal["udfs.libs/1"] = "udfs.libs/1"
+    files: tuple[LookedDocument, ...]
+
+
+def libs_document(found: Iterable[Looked]) -> LibsDocument:
+    return LibsDocument(files=tuple(map(_looked, found)))
+
+
+def _looked(one: Looked) -> LookedDocument:
+    natives = (
+        NativeDocument(
+            path=found.native.path,
+            machine=found.native.elf.machine,
+            bits=found.native.elf.bits,
+            soname=found.native.elf.soname,
+            newest=found.newest,
+            needs=tuple(map(_need, found.needs)),
+        )
+        for found in one.natives
+    )
+    verdicts = (
+        VerdictDocument(
+            python=found.runtime.tag,
+            platform=found.runtime.platform.name,
+            loads=found.loads,
+            findings=tuple(map(_finding, found.findings)),
+        )
+        for found in one.verdicts
+    )
+    return LookedDocument(
+        name=one.name,
+        size=one.size,
+        kind=one.kind,
+        level=_level(one.level),
+        natives=tuple(natives),
+        verdicts=tuple(verdicts),
+    )
+
+
+def _finding(found: Finding) -> FindingDocument:
+    return FindingDocument(
+        code=found.code, severity=found.severity, message=found.message, hint=found.hint, detail=found.detail
+    )
+
+
+def _need(found: Need) -> NeedDocument:
+    return NeedDocument(library=found.library, where=_WHERE[found.where], at=found.at)
+
+
+def _level(minor: int | None) -> str | None:
+    return None if minor is None else f"manylinux_2_{minor}"

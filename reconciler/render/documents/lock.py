@@ -1,0 +1,57 @@
+"""Changes of a lock file as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from reconciler.engine.plan_file import (
+    Model,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from reconciler.packages.lock.changes import Move
+
+
+class LockMoveDocument(Model):
+    """A distribution of a package group that is new, gone, or another file."""
+
+    package: str
+    runtime: str
+    name: str
+    before: str | None = Field(None, description="Its version in the lock as it was.")
+    after: str | None = Field(None, description="Its version in the lock as it is.")
+    file: str | None = None
+    sha256: str | None = None
+    size: int | None = Field(None, description="Bytes, if the index says so.")
+
+
+class LockDocument(Model):
+    """What `udfs lock` did."""
+
+    format: Literal["udfs.lock-changes/1"] = "udfs.lock-changes/1"
+    stack: str
+    lock: str
+    written: bool
+    changes: tuple[LockMoveDocument, ...]
+
+
+def lock_document(stack: str, place: str, moves: Iterable[Move], *, written: bool) -> LockDocument:
+    return LockDocument(stack=stack, lock=place, written=written, changes=tuple(map(_move, moves)))
+
+
+def _move(one: Move) -> LockMoveDocument:
+    before, after = one.before, one.after
+    return LockMoveDocument(
+        package=one.package,
+        runtime=one.runtime,
+        name=one.name,
+        before=before.version if before else None,
+        after=after.version if after else None,
+        file=after.file if after else None,
+        sha256=after.sha256 if after else None,
+        size=after.size if after else None,
+    )
