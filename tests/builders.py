@@ -11,6 +11,7 @@ from reconciler.base.errors import Position
 from reconciler.manifest.dialect import Code
 from reconciler.manifest.load import Loaded
 from reconciler.manifest.reader import Document
+from reconciler.manifest.section import read_section
 from reconciler.targets.maxcompute.manifest import IMPLICIT_TARGET, Manifest
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Unchecked(Loaded):
 
 def unchecked(folder: Path, manifest: Mapping[str, Any]) -> Loaded:
     """Return a manifest as if it had been loaded from `folder`; a place is named by the keys that lead to it."""
-    typed = Manifest.model_validate({"stack": "s", **manifest})
+    typed = read_section(Manifest, {"stack": "s", **manifest})
     code = {}
     for name, function in typed.functions.items():
         entry = function.source.rpartition("/")[2] if function.source else "m.py"

@@ -11,31 +11,15 @@ Names, references and paths are judged in `checks`, where the whole manifest is 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence  # noqa: TC003 (pydantic looks at the annotations)
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    StringConstraints,
-    Tag,
-    WithJsonSchema,
-)
+from msgspec import Meta, field
 
 from reconciler.base.names import Reference
 from reconciler.manifest.runtimes import Runtime, Service
-
-
-class Plain(str):
-    """A scalar written without quotes: its type is not decided yet."""
-
-    __slots__ = ()
-
+from reconciler.manifest.section import NULL_IS_EMPTY, Section, keys_of
 
 UNPRINTABLE = (
     r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f"  # controls, but for tab and the two of a line's end
@@ -44,61 +28,7 @@ UNPRINTABLE = (
 )
 """Characters by which a reviewer sees something else than the tool reads; the inside of a regular expression's [ ]."""
 
-_INTEGER = re.compile(r"[-+]?[0-9]+\Z")
-_BASED = re.compile(r"0(?:o[0-7]+|x[0-9a-fA-F]+)\Z")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
-_SPECIAL = {
-    **dict.fromkeys(("null", "Null", "NULL", "~", ""), None),
-    **dict.fromkeys(("true", "True", "TRUE"), True),
-    **dict.fromkeys(("false", "False", "FALSE"), False),
-    **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
-    **{sign + inf: float(sign + "inf") for sign in ("", "+", "-") for inf in (".inf", ".Inf", ".INF")},
-}
-
-
-def core_value(value: object) -> object:
-    """Type plain scalars by YAML 1.2's core schema, inside lists and mappings too; quoted text stays text."""
-    if isinstance(value, Plain):
-        if value in _SPECIAL:
-            return _SPECIAL[value]
-        if _INTEGER.match(value):
-            return int(value)
-        if _BASED.match(value):
-            return int(value, 0)
-        return float(value) if _FLOAT.match(value) else str(value)
-    if isinstance(value, dict):
-        return {str(key): core_value(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [core_value(item) for item in value]
-    return value
-
-
-def _is_null(value: object) -> bool:
-    return isinstance(value, Plain) and value in ("", "~", "null")
-
-
-def null_as_mapping(value: object) -> object:
-    """Let ``resources:`` with nothing behind it mean no resources."""
-    return {} if _is_null(value) else value
-
-
-def null_as_list(value: object) -> object:
-    """Let ``packages:`` of a function, with every item commented out, mean no packages."""
-    return [] if _is_null(value) else value
-
-
-def exact(value: object) -> object:
-    """Make a plain scalar an exact `str`: pydantic before 2.10 compares literals with nothing else."""
-    return str(value) if isinstance(value, Plain) else value
-
-
-def _wheel_kind(value: object) -> str:
-    return "path" if isinstance(value, str) else "pinned"
-
-
-Value: TypeAlias = Annotated[
-    Any, BeforeValidator(core_value), WithJsonSchema({"description": "Any YAML value; quote what should stay text."})
-]
+Value: TypeAlias = Annotated[Any, Meta(description="Any YAML value; quote what should stay text.")]
 TEXT = rf"^[^{UNPRINTABLE}\r]*$"
 SHA256 = r"^[0-9a-f]{64}$"
 STACK = r"^[a-z][a-z0-9-]{0,39}$"
@@ -110,42 +40,39 @@ FULL_VERSION = r"^[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}$"
 RUNTIME_TAG = r"^cp[0-9]{2,3}$"
 VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]{0,99}$"
 
-Text = Annotated[str, StringConstraints(strict=True, min_length=1, pattern=TEXT)]
-Sha256 = Annotated[str, StringConstraints(strict=True, pattern=SHA256)]
-StackName = Annotated[str, StringConstraints(strict=True, pattern=STACK)]
-AsciiText = Annotated[str, StringConstraints(strict=True, pattern=ASCII, max_length=512)]
-Label = Annotated[str, StringConstraints(strict=True, pattern=LABEL)]
-FullVersion = Annotated[str, StringConstraints(strict=True, pattern=FULL_VERSION)]
-RuntimeTag = Annotated[str, StringConstraints(strict=True, pattern=RUNTIME_TAG)]
-VariableName = Annotated[str, StringConstraints(strict=True, pattern=VARIABLE)]
+Text = Annotated[str, Meta(min_length=1, pattern=TEXT)]
+Sha256 = Annotated[str, Meta(pattern=SHA256)]
+StackName = Annotated[str, Meta(pattern=STACK)]
+AsciiText = Annotated[str, Meta(pattern=ASCII, max_length=512)]
+Label = Annotated[str, Meta(pattern=LABEL)]
+FullVersion = Annotated[str, Meta(pattern=FULL_VERSION)]
+RuntimeTag = Annotated[str, Meta(pattern=RUNTIME_TAG)]
+VariableName = Annotated[str, Meta(pattern=VARIABLE)]
 VariableValue = Annotated[
-    Text, WithJsonSchema({"type": ["string", "number", "boolean"], "description": "Text, whatever it looks like."})
+    Text,
+    Meta(description="Text, whatever it looks like.", extra_json_schema={"type": ["string", "number", "boolean"]}),
 ]
-Flag = Annotated[bool, BeforeValidator(core_value)]
-Names = Annotated[list[Text], BeforeValidator(null_as_list)]
+Flag: TypeAlias = bool
+Names = Annotated[list[Text], NULL_IS_EMPTY]
 
 
-class Section(BaseModel):
-    """What all parts of a manifest share."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, defer_build=True)
-
-
-class TargetKind(Section):
+class TargetKind(Section, frozen=True, kw_only=True):
     """The service that a manifest is for."""
 
     kind: str
 
 
-class Target(Section):
+class Target(Section, frozen=True, kw_only=True):
     """Where a manifest is applied."""
 
     credentials: ClassVar[str] = "credentials are never in a manifest"
     """The advice to somebody who writes one there."""
 
-    variables: Annotated[dict[VariableName, VariableValue], BeforeValidator(null_as_mapping)] = Field(
-        default_factory=dict, description="Values of ${var:NAME} for this target; they win over the top level's."
-    )
+    variables: Annotated[
+        dict[VariableName, VariableValue],
+        NULL_IS_EMPTY,
+        Meta(description="Values of ${var:NAME} for this target; they win over the top level's."),
+    ] = field(default_factory=dict)
 
     def resolve(self, text: str) -> Reference:
         """Return what a function's `resources:` names, seen from this target."""
@@ -154,111 +81,131 @@ class Target(Section):
     @property
     def settings(self) -> dict[str, str | None]:
         """The keys that a kind of target adds, with their values."""
-        return {name: value for name, value in self.model_dump(by_alias=True).items() if name != "variables"}
+        return {
+            key.name: getattr(self, key.attribute) for key in keys_of(type(self)).values() if key.name != "variables"
+        }
 
     @property
     def required(self) -> set[str]:
         """The keys without which there is no target."""
-        return {field.alias or name for name, field in type(self).model_fields.items() if field.is_required()}
+        return {key.name for key in keys_of(type(self)).values() if key.is_required}
 
 
-class PinnedWheel(Section):
+class PinnedWheel(Section, frozen=True, kw_only=True):
     """A wheel of the package index, named so that it can only be one file."""
 
-    requirement: Text = Field(description="Name and exact version: numpy==1.19.2")
-    sha256: Sha256 = Field(description="Of the wheel file that fits the runtime.")
+    requirement: Annotated[Text, Meta(description="Name and exact version: numpy==1.19.2")]
+    sha256: Annotated[Sha256, Meta(description="Of the wheel file that fits the runtime.")]
 
 
-WheelPath: TypeAlias = Annotated[Text, Field(description="Path of a wheel file, relative to the manifest.")]
-Wheel: TypeAlias = Annotated[
-    Annotated[WheelPath, Tag("path")] | Annotated[PinnedWheel, Tag("pinned")], Discriminator(_wheel_kind)
-]
+WheelPath: TypeAlias = Annotated[Text, Meta(description="Path of a wheel file, relative to the manifest.")]
+Wheel: TypeAlias = WheelPath | PinnedWheel
 
 
-class Build(Section):
+class Build(Section, frozen=True, kw_only=True):
     """How a package's source archives and projects become wheels, where the index has none that loads."""
 
-    builder: Annotated[Literal["zig", "container"], BeforeValidator(exact)] = Field(
-        "zig",
-        description="'zig' compiles here, against the runtime's glibc; 'container' in a manylinux image, with the container "
-        "engine of this machine.",
-    )
-    requires: Names = Field(
-        default_factory=list, description="Build requirements that a project forgot to name: 'setuptools<60', 'cython'."
-    )
-    environment: Annotated[dict[VariableName, VariableValue], BeforeValidator(null_as_mapping)] = Field(
-        default_factory=dict, description="Environment variables for the build."
-    )
-    headers: Names = Field(
-        default_factory=list, description="Folders with headers to compile against, relative to the manifest."
-    )
-    libraries: Names = Field(
-        default_factory=list,
-        description="Paths of .so files to link against that are put into the wheel; those of the package's own `libraries:` are "
-        "linked against as well, and travel beside it.",
-    )
+    builder: Annotated[
+        Literal["zig", "container"],
+        Meta(
+            description="'zig' compiles here, against the runtime's glibc; 'container' in a manylinux image, with the container "
+            "engine of this machine."
+        ),
+    ] = "zig"
+    requires: Annotated[
+        Names, Meta(description="Build requirements that a project forgot to name: 'setuptools<60', 'cython'.")
+    ] = field(default_factory=list)
+    environment: Annotated[
+        dict[VariableName, VariableValue], NULL_IS_EMPTY, Meta(description="Environment variables for the build.")
+    ] = field(default_factory=dict)
+    headers: Annotated[
+        Names, Meta(description="Folders with headers to compile against, relative to the manifest.")
+    ] = field(default_factory=list)
+    libraries: Annotated[
+        Names,
+        Meta(
+            description="Paths of .so files to link against that are put into the wheel; those of the package's own `libraries:` are "
+            "linked against as well, and travel beside it."
+        ),
+    ] = field(default_factory=list)
 
 
-class Package(Section):
+class Package(Section, frozen=True, kw_only=True):
     """A group of distributions that functions name under `packages:`."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "anyOf": [{"required": [key]} for key in ("requirements", "requirements_file", "wheels", "libraries")]
-        }
-    )
+    schema_extra: ClassVar[dict[str, Any]] = {
+        "anyOf": [{"required": [key]} for key in ("requirements", "requirements_file", "wheels", "libraries")]
+    }
 
-    requirements: Annotated[list[Text], BeforeValidator(null_as_list)] = Field(
-        default_factory=list,
-        description="What is needed, as pip takes it: 'scipy', 'numpy==1.21.6', 'requests[socks]>=2; python_version < \"3.8\"', or "
-        "the path of a wheel, a source archive or a project's folder, beginning with './'. `udfs lock` resolves it.",
+    requirements: Annotated[
+        list[Text],
+        NULL_IS_EMPTY,
+        Meta(
+            description="What is needed, as pip takes it: 'scipy', 'numpy==1.21.6', 'requests[socks]>=2; python_version < \"3.8\"', or "
+            "the path of a wheel, a source archive or a project's folder, beginning with './'. `udfs lock` resolves it."
+        ),
+    ] = field(default_factory=list)
+    requirements_file: Annotated[
+        Text | None,
+        Meta(description="Path of a requirements.txt, relative to the manifest; its own -r and -c files count too."),
+    ] = None
+    constraints: Annotated[
+        list[Text], NULL_IS_EMPTY, Meta(description="Versions that are allowed should they be needed: 'numpy<1.20'.")
+    ] = field(default_factory=list)
+    constraints_file: Annotated[
+        Text | None, Meta(description="Path of a file of constraints, relative to the manifest.")
+    ] = None
+    prefer_binary: Annotated[
+        Flag, Meta(description="Rather take an older version that has a wheel than build a newer one.")
+    ] = False
+    pre_release: Annotated[Flag, Meta(description="Take alpha, beta and release candidate versions too.")] = False
+    no_deps: Annotated[Flag, Meta(description="Only what is listed; nothing that it needs.")] = False
+    without: Annotated[Names, Meta(description="Distributions to leave out although something needs them.")] = field(
+        default_factory=list
     )
-    requirements_file: Text | None = Field(
-        None, description="Path of a requirements.txt, relative to the manifest; its own -r and -c files count too."
+    extra_index: Annotated[
+        list[VariableName],
+        NULL_IS_EMPTY,
+        Meta(
+            description="Environment variables that hold addresses of further package indexes, so that no password is in Git."
+        ),
+    ] = field(default_factory=list)
+    find_links: Annotated[
+        Names, Meta(description="Folders with wheels and source archives, relative to the manifest.")
+    ] = field(default_factory=list)
+    build: Annotated[Build, Meta(description="How what has no wheel is built.")] = field(default_factory=Build)
+    wheels: Annotated[
+        list[Wheel],
+        Meta(min_length=1),
+        Meta(
+            description="Paths of wheel files, or {requirement, sha256} for wheels of the package index; taken as they are, "
+            "without anything that they need."
+        ),
+    ] = field(default_factory=list)
+    libraries: Annotated[
+        Names,
+        Meta(
+            description="Paths of .so files that the wheels need, relative to the manifest. Each is uploaded as a FILE under its "
+            "SONAME, and every function that uses the package lists it."
+        ),
+    ] = field(default_factory=list)
+    bundle: Annotated[
+        Annotated[str, Meta(pattern=BUNDLE)] | None,
+        Meta(
+            description="'single' puts all wheels into one archive, called after the package and its content. A name, such as "
+            "scipy.zip, does so too and stays the same, for code that relies on it. Left out, each wheel is an archive of its "
+            "own, which packages and functions share."
+        ),
+    ] = None
+    slim: Annotated[Flag, Meta(description="Leave out tests, headers, type stubs and sources of compiled code.")] = (
+        False
     )
-    constraints: Annotated[list[Text], BeforeValidator(null_as_list)] = Field(
-        default_factory=list, description="Versions that are allowed should they be needed: 'numpy<1.20'."
+    exclude: Annotated[Names, Meta(description="Patterns as in .gitignore: files of the wheels that are left out.")] = (
+        field(default_factory=list)
     )
-    constraints_file: Text | None = Field(None, description="Path of a file of constraints, relative to the manifest.")
-    prefer_binary: Flag = Field(
-        False, description="Rather take an older version that has a wheel than build a newer one."
-    )
-    pre_release: Flag = Field(False, description="Take alpha, beta and release candidate versions too.")
-    no_deps: Flag = Field(False, description="Only what is listed; nothing that it needs.")
-    without: Names = Field(
-        default_factory=list, description="Distributions to leave out although something needs them."
-    )
-    extra_index: Annotated[list[VariableName], BeforeValidator(null_as_list)] = Field(
-        default_factory=list,
-        description="Environment variables that hold addresses of further package indexes, so that no password is in Git.",
-    )
-    find_links: Names = Field(
-        default_factory=list, description="Folders with wheels and source archives, relative to the manifest."
-    )
-    build: Build = Field(default_factory=Build, description="How what has no wheel is built.")
-    wheels: Annotated[list[Wheel], Field(min_length=1)] = Field(
-        default_factory=list,
-        description="Paths of wheel files, or {requirement, sha256} for wheels of the package index; taken as they are, "
-        "without anything that they need.",
-    )
-    libraries: Names = Field(
-        default_factory=list,
-        description="Paths of .so files that the wheels need, relative to the manifest. Each is uploaded as a FILE under its "
-        "SONAME, and every function that uses the package lists it.",
-    )
-    bundle: Annotated[str, StringConstraints(strict=True, pattern=BUNDLE)] | None = Field(
-        None,
-        description="'single' puts all wheels into one archive, called after the package and its content. A name, such as "
-        "scipy.zip, does so too and stays the same, for code that relies on it. Left out, each wheel is an archive of its "
-        "own, which packages and functions share.",
-    )
-    slim: Flag = Field(False, description="Leave out tests, headers, type stubs and sources of compiled code.")
-    exclude: Names = Field(
-        default_factory=list, description="Patterns as in .gitignore: files of the wheels that are left out."
-    )
-    byte_compile: Annotated[Literal["keep", "drop"], BeforeValidator(exact)] = Field(
-        "keep", description="What becomes of .pyc files that wheels bring; most bring none."
-    )
+    byte_compile: Annotated[
+        Literal["keep", "drop"], Meta(description="What becomes of .pyc files that wheels bring; most bring none.")
+    ] = "keep"
 
     @property
     def is_locked(self) -> bool:
@@ -266,43 +213,49 @@ class Package(Section):
         return bool(self.requirements or self.requirements_file)
 
 
-class Resource(Section):
+class Resource(Section, frozen=True, kw_only=True):
     """A file that functions read, under the name of its key."""
 
-    file: Text | None = Field(
-        None,
-        description="Path of the file, relative to the manifest; or of a folder, which is packed if the resource's name ends in "
-        ".zip, .tar, .tgz or .tar.gz.",
-    )
-    exclude: Names = Field(
-        default_factory=list, description="With a folder: patterns as in .gitignore, files that are left out."
-    )
-    protect: Flag = Field(default=False, description="true: never deleted, even when this entry is gone.")
+    file: Annotated[
+        Text | None,
+        Meta(
+            description="Path of the file, relative to the manifest; or of a folder, which is packed if the resource's name ends in "
+            ".zip, .tar, .tgz or .tar.gz."
+        ),
+    ] = None
+    exclude: Annotated[
+        Names, Meta(description="With a folder: patterns as in .gitignore, files that are left out.")
+    ] = field(default_factory=list)
+    protect: Annotated[Flag, Meta(description="true: never deleted, even when this entry is gone.")] = False
 
 
-class Function(Section):
+class Function(Section, frozen=True, kw_only=True):
     """A function in Python."""
 
-    source: Text | None = Field(None, description="Path of the Python file, relative to the manifest.")
+    source: Annotated[Text | None, Meta(description="Path of the Python file, relative to the manifest.")] = None
     python: str | None = None
     image: str | None = None
-    packages: Names = Field(default_factory=list, description="Names from `packages:`.")
-    resources: Names = Field(
-        default_factory=list, description="Names from `resources:`, or project/resources/name for another project's."
-    )
-    modules: Names = Field(
-        default_factory=list,
-        description="Modules of your own that the source imports: the path of a .py file, or of a folder that is a package, both by "
-        "their last name. A file can be imported anywhere; a package, like `packages:`, inside methods.",
-    )
-    wire: Flag = Field(
-        True,
-        description="false: the source is uploaded byte for byte, and puts its packages on sys.path itself. Else a few lines are "
-        "added behind it, where it has packages (`udfs build --source`).",
-    )
-    description: Text | None = Field(None, description="What the function does, for people.")
-    protect: Flag = Field(default=False, description="true: never deleted, even when this entry is gone.")
-    tests: list[Any] = Field(default_factory=list, description="Calls and what they must return.")
+    packages: Annotated[Names, Meta(description="Names from `packages:`.")] = field(default_factory=list)
+    resources: Annotated[
+        Names, Meta(description="Names from `resources:`, or project/resources/name for another project's.")
+    ] = field(default_factory=list)
+    modules: Annotated[
+        Names,
+        Meta(
+            description="Modules of your own that the source imports: the path of a .py file, or of a folder that is a package, both by "
+            "their last name. A file can be imported anywhere; a package, like `packages:`, inside methods."
+        ),
+    ] = field(default_factory=list)
+    wire: Annotated[
+        Flag,
+        Meta(
+            description="false: the source is uploaded byte for byte, and puts its packages on sys.path itself. Else a few lines are "
+            "added behind it, where it has packages (`udfs build --source`)."
+        ),
+    ] = True
+    description: Annotated[Text | None, Meta(description="What the function does, for people.")] = None
+    protect: Annotated[Flag, Meta(description="true: never deleted, even when this entry is gone.")] = False
+    tests: Annotated[list[Any], Meta(description="Calls and what they must return.")] = field(default_factory=list)
 
     @property
     def class_name(self) -> str:
@@ -310,53 +263,58 @@ class Function(Section):
         return ""
 
 
-class Moved(Section):
+class Moved(Section, frozen=True, kw_only=True):
     """A new name for something that is deployed."""
 
-    from_: Text = Field(alias="from", description="The name it has in the project.")
-    to: Text = Field(description="The name it has in this manifest, under `functions:` or `resources:`.")
+    from_: Annotated[Text, Meta(description="The name it has in the project.")] = field(name="from")
+    to: Annotated[Text, Meta(description="The name it has in this manifest, under `functions:` or `resources:`.")]
 
 
-class Ignored(Section):
+class Ignored(Section, frozen=True, kw_only=True):
     """What is left as somebody made it in the project."""
 
-    object: Text = Field(description="The name of a function or resource; * and ? stand for other characters.")
-    what: Sequence[str] = Field(description="The fields that may differ.")
+    object: Annotated[Text, Meta(description="The name of a function or resource; * and ? stand for other characters.")]
+    what: Annotated[Sequence[str], Meta(description="The fields that may differ.")]
 
 
-class Manifest(Section):
+class Manifest(Section, frozen=True, kw_only=True):
     """What belongs to one stack."""
 
     service: ClassVar[Service] = Service("the service")
 
-    stack: StackName = Field(description="Names what belongs together; marks every object that is managed.")
+    stack: Annotated[StackName, Meta(description="Names what belongs together; marks every object that is managed.")]
     target: TargetKind
     python: str = ""
-    rollout: Annotated[Literal["versioned", "in_place"], BeforeValidator(exact)] = Field(
-        "versioned",
-        description="versioned: a source is uploaded under a name with its digest, and a function switches to it in one "
-        "request; in_place: it is replaced under its own name.",
+    rollout: Annotated[
+        Literal["versioned", "in_place"],
+        Meta(
+            description="versioned: a source is uploaded under a name with its digest, and a function switches to it in one "
+            "request; in_place: it is replaced under its own name."
+        ),
+    ] = "versioned"
+    grace: Annotated[
+        str,
+        Meta(pattern=DURATION),
+        Meta(description="How long `udfs gc` leaves versions that no function lists any more: 30m, 24h, 7d."),
+    ] = "24h"
+    variables: Annotated[
+        dict[VariableName, VariableValue], NULL_IS_EMPTY, Meta(description="Values of ${var:NAME}.")
+    ] = field(default_factory=dict)
+    targets: Mapping[str, Target] = field(default_factory=dict)
+    packages: Annotated[dict[Label, Package], NULL_IS_EMPTY, Meta(description="Groups of wheels.")] = field(
+        default_factory=dict
     )
-    grace: Annotated[str, StringConstraints(strict=True, pattern=DURATION)] = Field(
-        "24h", description="How long `udfs gc` leaves versions that no function lists any more: 30m, 24h, 7d."
-    )
-    variables: Annotated[dict[VariableName, VariableValue], BeforeValidator(null_as_mapping)] = Field(
-        default_factory=dict, description="Values of ${var:NAME}."
-    )
-    targets: Mapping[str, Target] = Field(default_factory=dict)
-    packages: Annotated[dict[Label, Package], BeforeValidator(null_as_mapping)] = Field(
-        default_factory=dict, description="Groups of wheels."
-    )
-    resources: Mapping[str, Resource] = Field(default_factory=dict)
+    resources: Mapping[str, Resource] = field(default_factory=dict)
     ignore: Sequence[Ignored] = ()
-    policy: Text | None = Field(
-        None, description="Path of a policy file, relative to the manifest: what is allowed here."
-    )
-    moved: Annotated[list[Moved], BeforeValidator(null_as_list)] = Field(
-        default_factory=list,
-        description="New names: what is deployed under the old one goes when the new one is there.",
-    )
-    functions: Mapping[str, Function] = Field(default_factory=dict)
+    policy: Annotated[
+        Text | None, Meta(description="Path of a policy file, relative to the manifest: what is allowed here.")
+    ] = None
+    moved: Annotated[
+        list[Moved],
+        NULL_IS_EMPTY,
+        Meta(description="New names: what is deployed under the old one goes when the new one is there."),
+    ] = field(default_factory=list)
+    functions: Mapping[str, Function] = field(default_factory=dict)
 
     @cached_property
     def usable_runtimes(self) -> Mapping[str, Runtime]:

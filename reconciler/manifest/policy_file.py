@@ -7,22 +7,23 @@ Whether a manifest and a plan keep to it is `reconciler.checks.policy`.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime, time
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BeforeValidator, Field, ValidationError
+from msgspec import Meta, field
 
-from reconciler.base.hints import Command
-from reconciler.manifest.model import Flag, Names, Section, Text
+from reconciler.manifest.model import Flag, Names, Text
 from reconciler.manifest.reader import Document, TooManyProblems, read
-from reconciler.manifest.schema import for_editors
+from reconciler.manifest.schema import section_schema
+from reconciler.manifest.section import Mismatches, Section, read_section
 
 if TYPE_CHECKING:
     from reconciler.base.errors import Position, Problem
+    from reconciler.manifest.section import Mismatch
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _SIZE = re.compile(r"(?P<number>[0-9]{1,12}) ?(?P<unit>B|kB|MB|GB)\Z")
@@ -30,50 +31,55 @@ _UNITS = {"B": 1, "kB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000}
 _MOMENT = "a day and perhaps a time: 2026-12-24 or '2026-12-24 18:00'"
 
 
-def _text(value: object) -> object:
-    return str(value) if isinstance(value, str) else value
-
-
-class NamePatterns(Section):
+class NamePatterns(Section, frozen=True, kw_only=True):
     """What names have to look like; ``*`` and ``?`` stand for other characters, without regard to case."""
 
-    functions: Names = Field(default_factory=list, description="Every function's name fits one of these.")
-    resources: Names = Field(default_factory=list, description="Every name under `resources:` fits one of these.")
+    functions: Annotated[Names, Meta(description="Every function's name fits one of these.")] = field(
+        default_factory=list
+    )
+    resources: Annotated[Names, Meta(description="Every name under `resources:` fits one of these.")] = field(
+        default_factory=list
+    )
 
 
-class Frozen(Section):
+class Frozen(Section, frozen=True, kw_only=True):
     """A time in which nothing is applied."""
 
-    zone: Text = Field(description="The time zone: Asia/Shanghai, Europe/Berlin, UTC.")
-    days: list[Annotated[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], BeforeValidator(_text)]] = Field(
-        default_factory=list, description="Every week on these days; `from` and `to` are then times."
+    zone: Annotated[Text, Meta(description="The time zone: Asia/Shanghai, Europe/Berlin, UTC.")]
+    days: Annotated[
+        list[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]],
+        Meta(description="Every week on these days; `from` and `to` are then times."),
+    ] = field(default_factory=list)
+    from_: Annotated[Text | None, Meta(description="'18:00' with `days`, else a day: 2026-12-24.")] = field(
+        default=None, name="from"
     )
-    from_: Text | None = Field(None, alias="from", description="'18:00' with `days`, else a day: 2026-12-24.")
-    to: Text | None = Field(None, description="As `from`; a time before it is one of the next day, a day counts whole.")
-    why: Text | None = Field(None, description="Told to whoever is refused.")
+    to: Annotated[
+        Text | None, Meta(description="As `from`; a time before it is one of the next day, a day counts whole.")
+    ] = None
+    why: Annotated[Text | None, Meta(description="Told to whoever is refused.")] = None
 
 
-class Policy(Section):
+class Policy(Section, frozen=True, kw_only=True):
     """What a team allows."""
 
-    names: NamePatterns = Field(default_factory=NamePatterns, description="Patterns for names.")
-    owners: Names = Field(
-        default_factory=list, description="Patterns for the accounts that may own what the stack manages: ALIYUN$team-*"
-    )
-    max_size: Text | None = Field(None, description="Of one resource: 200 MB.")
-    forbid_packages: Names = Field(
-        default_factory=list, description="Distributions that no archive may hold: tensorflow, 'numpy<1.19'."
-    )
-    require_tests: Flag = Field(default=False, description="true: every function has a test.")
-    frozen: list[Frozen] = Field(default_factory=list, description="When nothing is applied.")
+    names: Annotated[NamePatterns, Meta(description="Patterns for names.")] = field(default_factory=NamePatterns)
+    owners: Annotated[
+        Names, Meta(description="Patterns for the accounts that may own what the stack manages: ALIYUN$team-*")
+    ] = field(default_factory=list)
+    max_size: Annotated[Text | None, Meta(description="Of one resource: 200 MB.")] = None
+    forbid_packages: Annotated[
+        Names, Meta(description="Distributions that no archive may hold: tensorflow, 'numpy<1.19'.")
+    ] = field(default_factory=list)
+    require_tests: Annotated[Flag, Meta(description="true: every function has a test.")] = False
+    frozen: Annotated[list[Frozen], Meta(description="When nothing is applied.")] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Rules:
     """A policy that may be relied upon, and where each of its rules stands."""
 
     policy: Policy
-    _document: Document = field(repr=False, compare=False)
+    _document: Document = dataclasses.field(repr=False, compare=False)
 
     def at(self, *keys: str | int) -> Position:
         return self._document.position(self._document.find(*keys)[0])
@@ -93,18 +99,17 @@ def load_policy(content: bytes, called: str) -> tuple[Rules | None, list[Problem
 
 def _typed(document: Document) -> Policy | None:
     try:
-        return Policy.model_validate(document.root)
-    except ValidationError as error:
-        for found in error.errors(include_url=False, include_input=False):
-            _note(document, found)
+        return read_section(Policy, document.root)
+    except Mismatches as error:
+        for mismatch in error.found:
+            _note(document, mismatch)
     return None
 
 
 def policy_schema() -> dict[str, Any]:
     """Return the JSON Schema of a policy, for editors."""
-    made = for_editors(Policy.model_json_schema(by_alias=True))
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "urn:udfs:policy:1"}
-    return {**head, **made, "title": "policy.yaml"}
+    return {**head, **section_schema(Policy), "title": "policy.yaml"}
 
 
 def bytes_of(size: str) -> int | None:
@@ -131,22 +136,34 @@ def moment_of(text: str) -> tuple[datetime, bool] | None:
     return (found, ":" not in text) if found.tzinfo is None else None
 
 
-def _note(document: Document, found: Any) -> None:
-    loc = found["loc"]
-    if not loc:
-        document.note("E531", "the policy is not a mapping", document.find(), hint=Command("schema", "policy.yaml"))
+_EXPECTED = {
+    "mapping": "it takes a mapping",
+    "list": "it takes a list",
+    "text": "it takes a text",
+    "flag": "it takes true or false",
+    "empty": "it is empty",
+    "pattern": "it holds a control or bidirectional character",
+    "surrogate": "it holds half of a character",
+    "large": "the number is too large",
+}
+
+
+def _note(document: Document, mismatch: Mismatch) -> None:
+    kind, path, choices = mismatch
+    if not path:
+        document.note("E531", "the policy is not a mapping", document.find(), hint="udfs schema policy.yaml")
         return
-    key = f"item {loc[-1] + 1} of '{loc[-2]}'" if isinstance(loc[-1], int) else f"'{loc[-1]}'"
-    match found["type"]:
-        case "extra_forbidden":
-            document.note("E531", f"unknown key {key}", document.find_key(*loc), hint=Command("schema", "policy.yaml"))
+    key = f"item {path[-1] + 1} of '{path[-2]}'" if isinstance(path[-1], int) else f"'{path[-1]}'"
+    match kind:
+        case "unknown":
+            document.note("E531", f"unknown key {key}", document.find_key(*path), hint="udfs schema policy.yaml")
         case "missing":
             document.note(
-                "E531", f"the key {key} is missing", document.find(*loc[:-1]), hint=Command("schema", "policy.yaml")
+                "E531", f"the key {key} is missing", document.find(*path[:-1]), hint="udfs schema policy.yaml"
             )
         case _:
-            told = found["msg"][:1].lower() + found["msg"][1:]
-            document.note("E531", f"{key} cannot be used: {told}", document.find(*loc))
+            reason = _EXPECTED.get(kind) or f"it takes {', '.join(choices)}"
+            document.note("E531", f"{key} cannot be used: {reason}", document.find(*path))
 
 
 def _judge(document: Document, policy: Policy) -> None:

@@ -33,7 +33,8 @@ from yaml.events import (
 from reconciler.base.errors import Position, Problem
 from reconciler.base.hints import Command
 from reconciler.base.words import quoted
-from reconciler.manifest.model import UNPRINTABLE, Plain
+from reconciler.manifest.model import UNPRINTABLE
+from reconciler.manifest.section import Plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable

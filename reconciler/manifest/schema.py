@@ -10,9 +10,18 @@ is left to ``udfs validate``.
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections import abc
+from inspect import cleandoc
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 from reconciler.manifest.model import TEXT, Manifest
+from reconciler.manifest.section import keys_of
+
+if TYPE_CHECKING:
+    from msgspec import Meta
+
+    from reconciler.manifest.section import Key, Section
 
 SCHEMA_ID = "urn:udfs:manifest:1"
 """A name, not an address: the schema comes with the tool and is not fetched from anywhere."""
@@ -20,13 +29,8 @@ SCHEMA_ID = "urn:udfs:manifest:1"
 
 def manifest_schema(model: type[Manifest]) -> dict[str, Any]:
     """Return the schema of a dialect, JSON Schema draft 2020-12."""
-    schema = for_editors(model.model_json_schema(by_alias=True))
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": SCHEMA_ID,
-        **schema,
-        "title": "udfs.yaml",
-    }
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA_ID}
+    return {**head, **section_schema(model), "title": "udfs.yaml"}
 
 
 def schema_text(model: type[Manifest]) -> str:
@@ -34,32 +38,75 @@ def schema_text(model: type[Manifest]) -> str:
     return json.dumps(manifest_schema(model), indent=2) + "\n"
 
 
-def for_editors(node: Any) -> Any:
-    """Drop what pydantic adds for programs, and let be what our reader lets be."""
-    if isinstance(node, list):
-        return [for_editors(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    shown = {key: for_editors(value) for key, value in node.items() if key != "default" or value is not None}
-    if shown.get("pattern") == TEXT:
-        # Control characters need no more than the reader's refusal, and the pattern would fill the page.
-        del shown["pattern"]
-    if "patternProperties" in shown:
-        shown["additionalProperties"] = False
-    for name, field in shown.get("properties", {}).items():
-        shown["properties"][name] = _field(field)
-    return shown
+def section_schema(section: type[Section]) -> dict[str, Any]:
+    """Return the schema of a section, and of those in it."""
+    definitions: dict[str, Any] = {}
+    top = _section(section, definitions)
+    return {"$defs": dict(sorted(definitions.items())), **top}
 
 
-def _field(field: dict[str, Any]) -> dict[str, Any]:
-    """Return a key's schema without its generated title, and without null where leaving out is meant."""
-    kept = {key: value for key, value in field.items() if key not in ("title", "anyOf")}
-    for choice in field.get("anyOf", ()):
-        if choice != {"type": "null"}:
-            kept = {**choice, **kept}
-    if "$ref" in kept:
-        kept["anyOf"] = [{"$ref": kept.pop("$ref")}, {"type": "null"}]
-    if kept.get("type") in ("object", "array") and "minItems" not in kept:
+def _section(section: type[Section], definitions: dict[str, Any]) -> dict[str, Any]:
+    keys = keys_of(section).values()
+    required = [key.name for key in keys if key.is_required]
+    return {
+        "title": section.__name__,
+        "description": cleandoc(section.__doc__ or ""),
+        "type": "object",
+        **section.schema_extra,
+        "properties": {key.name: _property(key, definitions) for key in keys},
+        "additionalProperties": False,
+        **({"required": required} if required else {}),
+    }
+
+
+def _property(key: Key, definitions: dict[str, Any]) -> dict[str, Any]:
+    shown = _value(key.kind, definitions)
+    if "$ref" in shown:
+        shown["anyOf"] = [{"$ref": shown.pop("$ref")}, {"type": "null"}]
+    if shown.get("type") in ("object", "array") and "minItems" not in shown:
         # A section whose entries are all commented out is null to YAML, and empty to us.
-        kept["type"] = [kept["type"], "null"]
-    return kept
+        shown["type"] = [shown["type"], "null"]
+    return shown if key.default is None else {**shown, "default": key.default}
+
+
+def _value(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
+    """Return what an editor takes for a type; leaving out is never written as null."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        shown = _value(arguments[0], definitions)
+        for meta in arguments[1:]:
+            shown |= _of_meta(meta, shown)
+        return shown
+    if origin in (Union, UnionType):
+        choices = [_value(choice, definitions) for choice in arguments if choice is not NoneType]
+        return choices[0] if len(choices) == 1 else {"anyOf": choices}
+    if origin is Literal:
+        return {"type": "string", "enum": [*arguments]}
+    if origin in (list, abc.Sequence):
+        return {"type": "array", "items": _value(arguments[0], definitions)}
+    if origin in (dict, abc.Mapping):
+        names, entries = (_value(argument, definitions) for argument in arguments)
+        if "pattern" not in names:
+            return {"type": "object", "additionalProperties": entries}
+        return {"type": "object", "patternProperties": {names["pattern"]: entries}, "additionalProperties": False}
+    if kind in _PLAIN:
+        return {"type": _PLAIN[kind]}
+    if kind is Any:
+        return {}
+    if kind.__name__ not in definitions:
+        definitions[kind.__name__] = {}  # it is being written
+        definitions[kind.__name__] = _section(kind, definitions)
+    return {"$ref": f"#/$defs/{kind.__name__}"}
+
+
+_PLAIN = {str: "string", bool: "boolean", int: "integer"}
+
+
+def _of_meta(meta: Meta, shown: dict[str, Any]) -> dict[str, Any]:
+    """Return what bounds and descriptions add to a type."""
+    least = {"string": "minLength", "array": "minItems", "object": "minProperties"}.get(str(shown.get("type")), "")
+    # Control characters need no more than the reader's refusal, and the pattern would fill the page.
+    pattern = None if meta.pattern == TEXT else meta.pattern
+    bounds = {least: meta.min_length, "maxLength": meta.max_length, "minimum": meta.ge, "pattern": pattern}
+    described = {**bounds, "description": meta.description, **(meta.extra_json_schema or {})}
+    return {name: value for name, value in described.items() if value is not None}

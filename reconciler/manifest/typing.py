@@ -1,16 +1,12 @@
 """
-Give the values their types, and say in our own words where they do not fit.
+Type errors of a manifest, in words for whoever wrote it.
 
-pydantic finds what is wrong; its sentences are about Python, so each kind of finding has one of ours here, with the
-place in the file and, as a hint, what is taken there.
+A `Mismatch` says what does not fit; each kind has one sentence here, with the place in the file and, as a hint, what is taken there.
 """
 
 from __future__ import annotations
 
-from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_origin
-
-from pydantic import ValidationError
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from reconciler.base.words import closest, quoted
 from reconciler.manifest.model import (
@@ -25,16 +21,14 @@ from reconciler.manifest.model import (
     VARIABLE,
     Manifest,
     PinnedWheel,
-    Section,
     Target,
 )
 from reconciler.manifest.reader import MAX_PROBLEMS
+from reconciler.manifest.section import Mismatches, keys_of, read_section
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from reconciler.manifest.dialect import Keys
     from reconciler.manifest.reader import Document
+    from reconciler.manifest.section import Keys, Mismatch, Section
 
 M = TypeVar("M", bound=Manifest)
 
@@ -64,80 +58,66 @@ class _Finding(NamedTuple):
 def typed(document: Document, model: type[M]) -> M | None:
     """Return the manifest as its model; or None, after noting everything that is wrong with its shape."""
     try:
-        return model.model_validate(document.root)
-    except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False)[:MAX_PROBLEMS]
+        return read_section(model, document.root)
+    except Mismatches as error:
+        found = error.found[:MAX_PROBLEMS]
         # A misspelt key is one mistake: what it was meant to be is not missing as well.
-        meant = {
-            (*path[:-1], _meant(model, path))
-            for path in (_path(e["loc"]) for e in found if e["type"] == "extra_forbidden")
-        }
+        meant = {(*item.path[:-1], _meant(model, item.path)) for item in found if item.kind == "unknown"}
         for item in found:
-            if item["type"] != "missing" or _path(item["loc"]) not in meant:
+            if item.kind != "missing" or item.path not in meant:
                 _note(document, model, item)
     return None
 
 
-def _note(document: Document, model: type[Manifest], error: Mapping[str, Any]) -> None:
-    kind: str = error["type"]
-    path, ctx = _path(error["loc"]), error.get("ctx", {})
-    if ctx.get("pattern") in _KEY_PATTERNS:
-        # pydantic says by a last part "[key]" that it is the key that does not fit.
-        path, kind = path[:-1], "key"
+def _note(document: Document, model: type[Manifest], mismatch: Mismatch) -> None:
+    kind, path = mismatch.kind, mismatch.path
     if kind == "missing":
         place = document.find(*path[:-1])
-    elif kind in ("extra_forbidden", "key"):
+    elif kind in ("unknown", "key"):
         place = document.find_key(*path)
     else:
         place = document.find(*path)
-    code, message, hint = _finding(kind, path, ctx, document, model)
+    code, message, hint = _finding(mismatch, document, model)
     document.note(code, message, place, hint=hint)
 
 
-def _path(loc: Keys) -> Keys:
-    """Drop what pydantic adds to a place: after a wheel's number, its kind."""
-    if len(loc) > 4 and loc[2] == "wheels":
-        loc = loc[:4] + loc[5:]
-    return loc
-
-
-def _finding(kind: str, path: Keys, ctx: Mapping[str, Any], document: Document, model: type[Manifest]) -> _Finding:
+def _finding(mismatch: Mismatch, document: Document, model: type[Manifest]) -> _Finding:
+    kind, path, detail = mismatch
     what = _what(model, path)
     match kind:
         case "missing":
             return _missing(model, path)
-        case "extra_forbidden":
+        case "unknown":
             return _unknown(model, path)
-        case "model_type" | "dict_type":
+        case "mapping":
             return _Finding("E202", f"{what} takes a mapping", _keys_hint(model, path))
-        case "list_type":
+        case "list":
             return _Finding("E202", f"{what} takes a list", "write one item a line, each after `- `")
-        case "string_type":
+        case "text":
             return _Finding("E202", f"{what} takes a text")
-        case "bool_type":
+        case "flag":
             return _Finding(
                 "E202", f"{what} takes true or false", "without quotes; yes and no, on and off are texts here"
             )
-        case "string_too_short":
-            return _Finding("E203", f"{what} is empty", "give it a value, or remove the key")
-        case "string_too_long":
-            return _Finding("E203", f"{what} is longer than {ctx['max_length']} characters")
-        case "too_short":
-            return _Finding("E203", f"{what} is empty", "list at least one item")
-        case "literal_error":
-            return _Finding("E203", f"{_shown(document.value(*path))} is not taken by {what}", _choice(ctx["expected"]))
-        case "key":
+        case "empty":
+            hint = "list at least one item" if detail == "list" else "give it a value, or remove the key"
+            return _Finding("E203", f"{what} is empty", hint)
+        case "long":
+            return _Finding("E203", f"{what} is longer than {detail} characters")
+        case "choice":
+            return _Finding("E203", f"{_shown(document.value(*path))} is not taken by {what}", _choice(detail))
+        case "key" if detail in _KEY_PATTERNS:
             message = f"{quoted(str(path[-1]))} is not a name that {_what(model, path[:-1])} takes"
-            return _Finding("E203", message, _KEY_PATTERNS[ctx["pattern"]])
-        case "string_pattern_mismatch" if ctx["pattern"] == TEXT:
+            return _Finding("E203", message, _KEY_PATTERNS[detail])
+        case "pattern" if detail == TEXT:
             return _Finding("E103", f"{what} holds a control or bidirectional character", "remove it")
-        case "string_pattern_mismatch" if ctx["pattern"] == BUNDLE:
+        case "pattern" if detail == BUNDLE:
             return _Finding("E203", f"{_shown(document.value(*path))} is not taken by {what}", _PATTERNS[BUNDLE])
-        case "string_pattern_mismatch":
-            return _Finding("E203", f"{what} does not have the form it needs", _PATTERNS.get(ctx["pattern"]))
-        case "string_unicode":
+        case "pattern":
+            return _Finding("E203", f"{what} does not have the form it needs", _PATTERNS.get(detail))
+        case "surrogate":
             return _Finding("E103", f"{what} holds half of a character", "remove the \\u escape of a surrogate")
-        case "value_error":
+        case "large":
             return _Finding("E203", f"{what} is too large a number", "put quotes around what should stay text")
         case _:
             return _Finding("E202", f"{what} is not a value that can be used")
@@ -147,10 +127,10 @@ def _shown(value: object) -> str:
     return quoted(value) if isinstance(value, str) else "a list or mapping"
 
 
-def _choice(expected: str) -> str:
-    """Return what pydantic says of the literals that are taken, without its quotes."""
-    plain = expected.replace("'", "")
-    return f"one of {plain}" if " or " in plain else f"it takes {plain}, or is left out"
+def _choice(choices: tuple[str, ...]) -> str:
+    """Return what a value may be."""
+    *most, last = choices
+    return f"one of {', '.join(most)} or {last}" if most else f"it takes {last}, or is left out"
 
 
 def _what(model: type[Manifest], path: Keys) -> str:
@@ -168,31 +148,20 @@ def _what(model: type[Manifest], path: Keys) -> str:
 def _section(model: type[Manifest], path: Keys) -> type[Section] | None:
     """Return the part of a model that lies at `path`; None if a value lies there, or nothing."""
     section: type[Section] | None = model
-    waiting: list[Any] = []
-    for key in path:
+    waiting: type[Section] | None = None
+    for name in path:
         if section is not None:
-            field = next((field for name, field in section.model_fields.items() if key in (name, field.alias)), None)
-            waiting = [field.annotation] if field else []
-        else:  # a key of a mapping, or an index of a list: what it leads to is the last argument of the type
-            waiting = [get_args(kind)[-1] for kind in waiting if get_args(kind)]
-        waiting = [kind for outer in waiting for kind in _alternatives(outer)]
-        section = next((kind for kind in waiting if isinstance(kind, type) and issubclass(kind, Section)), None)
+            key = keys_of(section).get(str(name))
+            # Behind a key stands a section itself, or a mapping or list of them: then the next step leads to it.
+            waiting, section = key.section if key else None, key.section if key and not key.is_many else None
+        else:
+            section, waiting = waiting, None
     return section
-
-
-def _alternatives(kind: Any) -> list[Any]:
-    """Return what a type is made of, seen through `Annotated` and unions."""
-    if get_origin(kind) is Annotated:
-        return _alternatives(get_args(kind)[0])
-    if get_origin(kind) in (Union, UnionType):
-        return [inner for outer in get_args(kind) for inner in _alternatives(outer)]
-    return [kind]
 
 
 def _keys(section: type[Section]) -> list[str]:
     """Return the keys of a part, those that must be there first."""
-    fields = sorted(section.model_fields.items(), key=lambda item: not item[1].is_required())
-    return [field.alias or name for name, field in fields]
+    return [key.name for key in sorted(keys_of(section).values(), key=lambda key: not key.is_required)]
 
 
 def _keys_hint(model: type[Manifest], path: Keys) -> str | None:
@@ -206,8 +175,7 @@ def _keys_hint(model: type[Manifest], path: Keys) -> str | None:
 
 def _missing(model: type[Manifest], path: Keys) -> _Finding:
     parent, key = path[:-1], str(path[-1])
-    fields = (_section(model, parent) or model).model_fields.items()
-    meaning = next((field.description for name, field in fields if key in (name, field.alias)), None)
+    meaning = keys_of(_section(model, parent) or model)[key].meaning
     return _Finding("E201", f"{_what(model, parent)} needs the key '{key}'", f"{key}: {meaning}")
 
 

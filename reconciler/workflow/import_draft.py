@@ -17,6 +17,7 @@ from reconciler.checks.python.project import findings_by_runtime
 from reconciler.core.plan import needs
 from reconciler.manifest.editing import Entry, add, lines, literally, scalar
 from reconciler.manifest.load import parse_manifest
+from reconciler.manifest.section import as_written
 from reconciler.packages.collect import collect
 from reconciler.targets.dialects import DIALECTS
 from reconciler.targets.maxcompute.manifest import manifest_of, target_of
@@ -52,6 +53,7 @@ MANIFEST = "udfs.yaml"
 _PREFERENCE = ("cp37", "cp27", "cp311")
 """Of runtimes that fit alike, the first is taken."""
 _PRESENT = "present"
+_KEPT = ("table", "partition", "type", "exclude")
 """Where a draft has the files that the manifest has already."""
 
 
@@ -187,7 +189,7 @@ class Draft:
         """Return the draft, and for each of its lines whose it is."""
         manifest, target = manifest_of(self.manifest.loaded), target_of(self.manifest.loaded)
         draft_lines = [f"stack: {manifest.stack}", f"python: {self.usual}", "runtimes:"]
-        for tag, settings in manifest.runtimes.model_dump(exclude_none=True).items():
+        for tag, settings in as_written(manifest.runtimes).items():
             draft_lines.append(
                 f"  {tag}: {{{', '.join(f'{key}: {scalar(value)}' for key, value in settings.items())}}}"
             )
@@ -228,7 +230,7 @@ def _copy_present(source: Path, goal: Path) -> None:
 
 def _present_entry(name: str, declared: Declared) -> Entry:
     """Return a resource of the manifest as it stands in a draft."""
-    options = declared.model_dump(include={"table", "partition", "type", "exclude"}, exclude_defaults=True)
+    options = {key: value for key, value in as_written(declared).items() if key in _KEPT}
     if declared.file is not None:
         options["file"] = f"{_PRESENT}/{declared.file}"
     fields: dict[str, Value] = {

@@ -36,7 +36,7 @@ def check_packages(draft: Draft[Any]) -> Iterator[Flaw]:
         yield from _wheels(draft, package, here)
         yield from _sources(draft, package, here)
         yield from _build(draft, package.build, (*here, "build"))
-        yield from _exclusive(package, here)
+        yield from _exclusive(draft, package, here)
         yield from check_files(draft, package.libraries, *here, "libraries")
         yield from check_patterns(package.exclude, *here, "exclude")
         if package.bundle:
@@ -95,7 +95,7 @@ def _build(draft: Draft[Any], build: Build, here: Keys) -> Iterator[Flaw]:
     yield from check_files(draft, build.libraries, *here, "libraries")
 
 
-def _exclusive(package: Package, here: Keys) -> Iterator[Flaw]:
+def _exclusive(draft: Draft[Any], package: Package, here: Keys) -> Iterator[Flaw]:
     """Yield keys that must be there and are not, or must not be there together."""
     if not (package.is_locked or package.wheels or package.libraries):
         hint = "`requirements:`, `requirements_file:`, `wheels:` or `libraries:`"
@@ -104,7 +104,7 @@ def _exclusive(package: Package, here: Keys) -> Iterator[Flaw]:
         message, hint = "'build.libraries' and 'libraries' exclude each other", "put them into the wheel, or beside it"
         yield Flaw("E204", message, (*here, "build", "libraries"), hint, True)
     if not package.is_locked:
-        for key in sorted(_FOR_THE_LOCK & package.model_fields_set):
+        for key in sorted(_FOR_THE_LOCK & draft.document.value(*here).keys()):
             message = f"{quoted(key)} goes with `requirements:` or `requirements_file:` only"
             yield Flaw("E204", message, (*here, key), at_key=True)
 

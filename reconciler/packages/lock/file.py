@@ -18,13 +18,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError
+from msgspec import Meta, field
+from msgspec.structs import replace
 
 from reconciler.base.errors import PackageError, Position
 from reconciler.base.hints import Command
 from reconciler.base.words import quoted
-from reconciler.manifest.model import Flag, Label, RuntimeTag, Section, Sha256, Text, core_value
+from reconciler.manifest.model import Flag, Label, RuntimeTag, Sha256, Text
 from reconciler.manifest.reader import Document, TooManyProblems, read
+from reconciler.manifest.section import Mismatches, Section, as_written, keys_of, read_section
 
 NAME = "udfs.lock"
 FORMAT: Literal["udfs.lock/1"] = "udfs.lock/1"
@@ -38,10 +40,10 @@ _MARK = re.compile(rb"^<{7}(?: .*)?\r?\n", re.MULTILINE)
 _OTHER_SIDE = re.compile(rb"^(?:\|{7}|={7}).*?^>{7}(?: [^\n]*)?(?:\n|\Z)", re.MULTILINE | re.DOTALL)
 _WORDS = frozenset(("null", "true", "false", "yes", "no", "on", "off", "y", "n"))
 
-Size = Annotated[int, BeforeValidator(core_value), Field(ge=0)]
+Size = Annotated[int, Meta(ge=0)]
 
 
-class Inputs(Section):
+class Inputs(Section, frozen=True, kw_only=True):
     """What a group was resolved for: a lock holds as long as the manifest still says the same."""
 
     python: Text
@@ -50,19 +52,19 @@ class Inputs(Section):
     platform: Text
     """The newest platform tag that loads there."""
 
-    requirements: list[Text] = Field(default_factory=list)
+    requirements: list[Text] = field(default_factory=list)
     """Of the manifest and of the requirements file, in one spelling, sorted."""
 
-    constraints: list[Text] = Field(default_factory=list)
-    without: list[Text] = Field(default_factory=list)
-    extra_index: list[Text] = Field(default_factory=list)
+    constraints: list[Text] = field(default_factory=list)
+    without: list[Text] = field(default_factory=list)
+    extra_index: list[Text] = field(default_factory=list)
     """Names of environment variables."""
 
-    find_links: list[Text] = Field(default_factory=list)
-    local: dict[Text, Sha256] = Field(default_factory=dict)
+    find_links: list[Text] = field(default_factory=list)
+    local: dict[Text, Sha256] = field(default_factory=dict)
     """Path of a wheel, source archive or project in the manifest's folder → its sha256, for a project that of its tree."""
 
-    build: dict[Text, Text] = Field(default_factory=dict)
+    build: dict[Text, Text] = field(default_factory=dict)
     """How what has no wheel is built, where the manifest says something about it."""
 
     prefer_binary: Flag = False
@@ -71,7 +73,7 @@ class Inputs(Section):
 
     def differences(self, now: Inputs) -> Iterator[str]:
         """Say what has changed since, a sentence each."""
-        for key in type(self).model_fields:
+        for key in keys_of(type(self)):
             before, after = getattr(self, key), getattr(now, key)
             if before == after:
                 continue
@@ -89,7 +91,7 @@ class Inputs(Section):
                 yield f"{key} was {_shown(before)} and is {_shown(after)}"
 
 
-class BuiltFrom(Section):
+class BuiltFrom(Section, frozen=True, kw_only=True):
     """From what a wheel was built, because the index has none that loads."""
 
     file: Text
@@ -100,11 +102,11 @@ class BuiltFrom(Section):
     built_with: Text
     """The builder and the tools whose versions decide the bytes."""
 
-    requires: list[Text] = Field(default_factory=list)
+    requires: list[Text] = field(default_factory=list)
     """What the build environment held; the same again gives the same bytes."""
 
 
-class Locked(Section):
+class Locked(Section, frozen=True, kw_only=True):
     """One wheel of a group."""
 
     name: Text
@@ -125,14 +127,14 @@ class Locked(Section):
     """Of a wheel in the manifest's folder."""
 
     source: BuiltFrom | None = None
-    requirements: list[Text] = Field(default_factory=list)
+    requirements: list[Text] = field(default_factory=list)
     """What in the manifest, or its requirements files, asks for it."""
 
-    needed_by: list[Text] = Field(default_factory=list)
+    needed_by: list[Text] = field(default_factory=list)
     """The distributions of the group that ask for it."""
 
 
-class Group(Section):
+class Group(Section, frozen=True, kw_only=True):
     """A package of the manifest for one runtime."""
 
     checksum: Text | None = None
@@ -142,11 +144,11 @@ class Group(Section):
     files: list[Locked]
 
 
-class Lock(Section):
+class Lock(Section, frozen=True, kw_only=True):
     """The whole file."""
 
     format: Literal["udfs.lock/1"] = FORMAT
-    packages: dict[Label, dict[RuntimeTag, Group]] = Field(default_factory=dict)
+    packages: dict[Label, dict[RuntimeTag, Group]] = field(default_factory=dict)
 
     def group(self, package: str, runtime: str) -> Group | None:
         return self.packages.get(package, {}).get(runtime)
@@ -166,7 +168,7 @@ def parse(content: bytes, shown: str = NAME) -> Lock:
                 place = document.position(document.find("packages", package, runtime)[0])
                 hint = ("run `", Command("lock"), "`: it settles the lock, and keeps what still fits")
                 raise PackageError("E478", message, at=place, hint=hint)
-    return _mapped(lock, lambda group: group.model_copy(update={"checksum": None}))
+    return _mapped(lock, lambda group: replace(group, checksum=None))
 
 
 def salvage(content: bytes, shown: str = NAME) -> Lock:
@@ -178,9 +180,7 @@ def salvage(content: bytes, shown: str = NAME) -> Lock:
     lock, _ = _read(_OTHER_SIDE.sub(b"", _MARK.sub(b"", content)).removeprefix(b"\xef\xbb\xbf"), shown)
     return _mapped(
         lock,
-        lambda group: group.model_copy(
-            update={"checksum": None, "files": [one.model_copy(update={"size": None}) for one in group.files]}
-        ),
+        lambda group: replace(group, checksum=None, files=[replace(one, size=None) for one in group.files]),
     )
 
 
@@ -208,19 +208,21 @@ def _read(content: bytes, shown: str) -> tuple[Lock, Document]:
         hint = "a newer udfs wrote it, perhaps: update udfs" if found else _AGAIN
         raise error("E478", message, at=document.position(document.find("format")[0]), hint=hint)
     try:
-        return Lock.model_validate(document.root), document
-    except ValidationError as error:
-        wrong = error.errors(include_url=False, include_input=False)[0]
-        mark, _ = document.find(*wrong["loc"])
-        message = f"the lock cannot be read: {wrong['msg'].lower()}"
+        return read_section(Lock, document.root), document
+    except Mismatches as error:
+        kind, path, _ = error.found[0]
+        mark, _ = document.find(*path)
+        key = f"'{path[-1]}'" if path else "it"
+        message = f"the lock cannot be read: {_MISMATCHES.get(kind, '{} is not what `udfs lock` writes').format(key)}"
         raise PackageError("E478", message, at=document.position(mark), hint=_AGAIN) from error
 
 
 def _mapped(lock: Lock, change: Callable[[Group], Group]) -> Lock:
     packages = {name: {tag: change(group) for tag, group in groups.items()} for name, groups in lock.packages.items()}
-    return lock.model_copy(update={"packages": packages})
+    return replace(lock, packages=packages)
 
 
+_MISMATCHES = {"missing": "the key {} is missing", "unknown": "unknown key {}"}
 _AGAIN = ("run `", Command("lock"), "`: it writes the lock anew, and keeps the versions that it can still read")
 
 
@@ -246,10 +248,10 @@ def dump(lock: Lock) -> str:
 
 def _body(group: Group) -> Iterator[str]:
     yield "      inputs:\n"
-    yield from _entries(group.inputs.model_dump(exclude_defaults=True), "        ")
+    yield from _entries(as_written(group.inputs), "        ")
     yield "      files:\n" if group.files else "      files: []\n"
     for one in sorted(group.files, key=lambda locked: (locked.name, locked.file)):
-        text = "".join(_entries(one.model_dump(exclude_none=True, exclude_defaults=True), " " * 10))
+        text = "".join(_entries(as_written(one), " " * 10))
         yield f"        - {text.lstrip()}"
 
 

@@ -15,6 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from reconciler.base.errors import InterpreterError, InvalidManifest, PackageError, UdfsError
 from reconciler.base.hints import Command
 from reconciler.base.processes import Tools
@@ -118,7 +120,7 @@ def resolve_all(requests: Sequence[LockRequest], previous: Lock, means: LockMean
     for request, group in zip(requests, groups, strict=True):
         assert isinstance(group, Group)
         packages.setdefault(request.package, {})[request.runtime.tag] = group
-    return Lock.model_validate({"packages": packages})
+    return Lock(packages=packages)
 
 
 def _outcome(previous: Lock, means: LockMeans, upgrade: Upgrade, request: LockRequest) -> Group | UdfsError:
@@ -148,9 +150,7 @@ def _group(before: Group | None, means: LockMeans, upgrade: Upgrade, request: Lo
             )
     remotes = [answer.wheel for answer in answers if answer.wheel]
     by_hash = {**known, **{one.sha256 or "": sizes[one.url] for one in remotes if one.url in sizes}}
-    complete = [
-        one if one.size is not None else one.model_copy(update={"size": by_hash.get(one.sha256)}) for one in files
-    ]
+    complete = [one if one.size is not None else structs.replace(one, size=by_hash.get(one.sha256)) for one in files]
     return Group(inputs=request.inputs, files=sorted(complete, key=lambda one: (one.name, one.file)))
 
 
@@ -251,9 +251,7 @@ class _Maker:
         except PackageError as error:
             place = self.request.places.get(asked[0].text) if asked else None
             raise PackageError.of(replace(p, at=p.at or place or self._package()) for p in error.problems) from error
-        return found.model_copy(
-            update={"requirements": sorted(one.text for one in asked), "needed_by": [*answer.needed_by]}
-        )
+        return structs.replace(found, requirements=sorted(one.text for one in asked), needed_by=[*answer.needed_by])
 
     def _package(self) -> Position | None:
         return next(iter(self.request.places.values()), None)

@@ -10,20 +10,18 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from msgspec import Meta, field
 
 from reconciler.base.names import ARCHIVE_SUFFIXES, Reference, reference
 from reconciler.manifest import model
 from reconciler.manifest.model import (
     AsciiText,
     Label,
-    Section,
     Text,
     Value,
-    exact,
-    null_as_list,
-    null_as_mapping,
 )
+from reconciler.manifest.runtimes import Runtime, Service
+from reconciler.manifest.section import NULL_IS_EMPTY, Section
 from reconciler.targets.maxcompute.runtimes import PLATFORMS, RUNTIMES, SERVICE
 from reconciler.targets.maxcompute.service import distributions, modules
 
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from reconciler.manifest.load import Loaded
-    from reconciler.manifest.runtimes import Runtime, Service
 
 RuntimeTag: TypeAlias = Literal["cp27", "cp37", "cp311"]
 PlatformName: TypeAlias = Literal["rhel5", "rhel7", "aarch64"]
@@ -41,37 +38,47 @@ ResourceType: TypeAlias = Literal["file", "py", "archive", "jar", "table"]
 ROW_FILES = (".csv", ".jsonl", ".parquet")
 
 
-class TargetKind(model.TargetKind):
+class TargetKind(model.TargetKind, frozen=True, kw_only=True):
     """The service that the manifest is for."""
 
-    kind: Annotated[Literal["maxcompute"], BeforeValidator(exact)] = Field(
-        "maxcompute", description="The service: its keys are those that this file takes."
-    )
+    kind: Annotated[
+        Literal["maxcompute"], Meta(description="The service: its keys are those that this file takes.")
+    ] = "maxcompute"
 
 
-class RuntimeSettings(Section):
+class RuntimeSettings(Section, frozen=True, kw_only=True):
     """What is known of one Python on the project's clusters."""
 
-    platform: Annotated[PlatformName, BeforeValidator(exact)] = Field(
-        "rhel7",
-        description="The workers' system: rhel5 loads manylinux1 (glibc 2.5) and no newer, rhel7 up to manylinux2014 "
-        "(glibc 2.17), aarch64 is ARM64 with glibc 2.17, documented for cp37.",
-    )
-    python: model.FullVersion | None = Field(
-        None,
-        description="The full version, such as 3.7.3, by which a package's Requires-Python and its markers are judged.",
-    )
+    platform: Annotated[
+        PlatformName,
+        Meta(
+            description="The workers' system: rhel5 loads manylinux1 (glibc 2.5) and no newer, rhel7 up to manylinux2014 "
+            "(glibc 2.17), aarch64 is ARM64 with glibc 2.17, documented for cp37."
+        ),
+    ] = "rhel7"
+    python: Annotated[
+        model.FullVersion | None,
+        Meta(
+            description="The full version, such as 3.7.3, by which a package's Requires-Python and its markers are judged."
+        ),
+    ] = None
 
 
-_Settings: TypeAlias = Annotated[RuntimeSettings, BeforeValidator(null_as_mapping)]
+_Settings: TypeAlias = Annotated[RuntimeSettings, NULL_IS_EMPTY]
 
 
-class Runtimes(Section):
+class Runtimes(Section, frozen=True, kw_only=True):
     """Settings by runtime, for those that are not as udfs assumes."""
 
-    cp27: _Settings = Field(default_factory=RuntimeSettings, description="CPython 2.7; 2.7.10 is assumed.")
-    cp37: _Settings = Field(default_factory=RuntimeSettings, description="CPython 3.7; 3.7.3 is documented.")
-    cp311: _Settings = Field(default_factory=RuntimeSettings, description="CPython 3.11; 3.11.0 is assumed.")
+    cp27: Annotated[_Settings, Meta(description="CPython 2.7; 2.7.10 is assumed.")] = field(
+        default_factory=RuntimeSettings
+    )
+    cp37: Annotated[_Settings, Meta(description="CPython 3.7; 3.7.3 is documented.")] = field(
+        default_factory=RuntimeSettings
+    )
+    cp311: Annotated[_Settings, Meta(description="CPython 3.11; 3.11.0 is assumed.")] = field(
+        default_factory=RuntimeSettings
+    )
 
     def of(self, tag: str) -> RuntimeSettings:
         """Return the settings of one runtime."""
@@ -79,19 +86,23 @@ class Runtimes(Section):
         return settings
 
 
-class Target(model.Target):
+class Target(model.Target, frozen=True, kw_only=True):
     """Where a manifest is applied."""
 
     credentials: ClassVar[str] = (
         "credentials are never in a manifest: set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET"
     )
-    endpoint: Text = Field(
-        "local",
-        description="'local' for the service built in, or the address of a MaxCompute endpoint, ending in /api. "
-        "${env:NAME} and ${var:NAME} are replaced.",
+    endpoint: Annotated[
+        Text,
+        Meta(
+            description="'local' for the service built in, or the address of a MaxCompute endpoint, ending in /api. "
+            "${env:NAME} and ${var:NAME} are replaced."
+        ),
+    ] = "local"
+    project: Annotated[Text, Meta(description="The MaxCompute project.")]
+    schema_: Annotated[Text | None, Meta(description="The schema, in projects that have schemas.")] = field(
+        default=None, name="schema"
     )
-    project: Text = Field(description="The MaxCompute project.")
-    schema_: Text | None = Field(None, alias="schema", description="The schema, in projects that have schemas.")
 
     def resolve(self, text: str) -> Reference:
         return reference(text, self.project, self.schema_)
@@ -101,65 +112,68 @@ IMPLICIT_TARGET = Target(endpoint="local", project="demo")
 """Where a manifest without ``targets:`` is applied."""
 
 
-class Resource(model.Resource):
+class Resource(model.Resource, frozen=True, kw_only=True):
     """A file or table that functions read, under the name of its key."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "oneOf": [{"required": ["file"]}, {"required": ["table"]}],
-            "dependentRequired": {"partition": ["table"]},
-        }
-    )
+    schema_extra: ClassVar[dict[str, Any]] = {
+        "oneOf": [{"required": ["file"]}, {"required": ["table"]}],
+        "dependentRequired": {"partition": ["table"]},
+    }
 
-    table: Text | None = Field(None, description="A table: [project.][schema.]table")
-    partition: Text | None = Field(None, description="With `table`: pt='20260101'")
-    type: Annotated[ResourceType | None, BeforeValidator(exact)] = Field(
-        None, description="By the end of the name when left out."
-    )
-    comment: AsciiText = Field(
-        "", description="Kept on the service beside udfs's own mark. ASCII: it travels in a header."
-    )
+    table: Annotated[Text | None, Meta(description="A table: [project.][schema.]table")] = None
+    partition: Annotated[Text | None, Meta(description="With `table`: pt='20260101'")] = None
+    type: Annotated[ResourceType | None, Meta(description="By the end of the name when left out.")] = None
+    comment: Annotated[
+        AsciiText, Meta(description="Kept on the service beside udfs's own mark. ASCII: it travels in a header.")
+    ] = ""
 
 
-class Table(Section):
+class Table(Section, frozen=True, kw_only=True):
     """What a table holds when functions run here; the service is never asked for it, nor told."""
 
-    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["file"]}, {"required": ["rows"]}]})
+    schema_extra: ClassVar[dict[str, Any]] = {"oneOf": [{"required": ["file"]}, {"required": ["rows"]}]}
 
-    columns: Annotated[dict[Label, Text], Field(min_length=1)] = Field(
-        description="Column → type, in the spelling of a signature: bigint, string, decimal(10,2), array<string>."
-    )
-    file: Text | None = Field(
-        None,
-        description="Path of a .csv (the first line names the columns), .jsonl or .parquet, relative to the manifest.",
-    )
-    rows: list[list[Value]] | None = Field(None, description="Instead of `file`: the rows.")
+    columns: Annotated[
+        dict[Label, Text],
+        Meta(min_length=1),
+        Meta(
+            description="Column → type, in the spelling of a signature: bigint, string, decimal(10,2), array<string>."
+        ),
+    ]
+    file: Annotated[
+        Text | None,
+        Meta(
+            description="Path of a .csv (the first line names the columns), .jsonl or .parquet, relative to the manifest."
+        ),
+    ] = None
+    rows: Annotated[list[list[Value]] | None, Meta(description="Instead of `file`: the rows.")] = None
 
 
-class Test(Section):
+class Test(Section, frozen=True, kw_only=True):
     """One call and what must come of it."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "oneOf": [{"required": ["returns"]}, {"required": ["raises"]}],
-            "not": {"required": ["args", "rows"]},
-        }
-    )
+    schema_extra: ClassVar[dict[str, Any]] = {
+        "oneOf": [{"required": ["returns"]}, {"required": ["raises"]}],
+        "not": {"required": ["args", "rows"]},
+    }
 
-    args: Annotated[list[Value], BeforeValidator(null_as_list)] = Field(
-        default_factory=list, description="The arguments of one row."
+    args: Annotated[list[Value], NULL_IS_EMPTY, Meta(description="The arguments of one row.")] = field(
+        default_factory=list
     )
-    rows: Annotated[list[list[Value]] | None, BeforeValidator(null_as_list)] = Field(
-        None, description="Instead of `args`: the arguments of several rows."
-    )
-    returns: Value = Field(
-        None,
-        description="The expected value: of an aggregate over all rows; of a table function the list of its rows; of another "
-        "function over `rows` the list of its values.",
-    )
-    raises: Text | None = Field(
-        None, description="Instead of `returns`: text that stands in the exception, such as ZeroDivisionError."
-    )
+    rows: Annotated[
+        list[list[Value]] | None, NULL_IS_EMPTY, Meta(description="Instead of `args`: the arguments of several rows.")
+    ] = None
+    returns: Annotated[
+        Value,
+        Meta(
+            description="The expected value: of an aggregate over all rows; of a table function the list of its rows; of another "
+            "function over `rows` the list of its values."
+        ),
+    ] = None
+    raises: Annotated[
+        Text | None,
+        Meta(description="Instead of `returns`: text that stands in the exception, such as ZeroDivisionError."),
+    ] = None
 
     @property
     def input(self) -> list[list[Any]]:
@@ -167,20 +181,20 @@ class Test(Section):
         return [self.args] if self.rows is None else self.rows
 
 
-class Function(model.Function):
+class Function(model.Function, frozen=True, kw_only=True):
     """One SQL function."""
 
-    class_: Text = Field(alias="class", description="Class, or module.Class.")
-    python: Annotated[RuntimeTag | None, BeforeValidator(exact)] = Field(
-        None, description="When it differs from the manifest's `python`."
-    )
-    image: Label | None = Field(
-        None,
-        description="The image that SQL sets for the session (odps.session.image): common, scipy, sklearn, …, or one of your own. What a "
-        "built-in image has installed counts as there.",
-    )
-    tests: Annotated[list[Test], BeforeValidator(null_as_list)] = Field(
-        default_factory=list, description="Calls and what they must return."
+    class_: Annotated[Text, Meta(description="Class, or module.Class.")] = field(name="class")
+    python: Annotated[RuntimeTag | None, Meta(description="When it differs from the manifest's `python`.")] = None
+    image: Annotated[
+        Label | None,
+        Meta(
+            description="The image that SQL sets for the session (odps.session.image): common, scipy, sklearn, …, or one of your own. What a "
+            "built-in image has installed counts as there."
+        ),
+    ] = None
+    tests: Annotated[list[Test], NULL_IS_EMPTY, Meta(description="Calls and what they must return.")] = field(
+        default_factory=list
     )
 
     @property
@@ -188,44 +202,47 @@ class Function(model.Function):
         return self.class_.rpartition(".")[2]
 
 
-class Ignored(model.Ignored):
+class Ignored(model.Ignored, frozen=True, kw_only=True):
     """What is left as somebody made it in the project."""
 
-    what: Annotated[list[Annotated[IgnoredField, BeforeValidator(exact)]], Field(min_length=1)] = Field(
-        description="class and resources of functions, comment of resources."
-    )
+    what: Annotated[
+        list[IgnoredField],
+        Meta(min_length=1),
+        Meta(description="class and resources of functions, comment of resources."),
+    ]
 
 
-class Manifest(model.Manifest):
+class Manifest(model.Manifest, frozen=True, kw_only=True):
     """The Python UDFs of one stack."""
 
     service: ClassVar[Service] = SERVICE
 
-    target: Annotated[TargetKind, BeforeValidator(null_as_mapping)] = Field(
-        default_factory=TargetKind, description="The kind of service; left out, MaxCompute."
+    target: Annotated[TargetKind, NULL_IS_EMPTY, Meta(description="The kind of service; left out, MaxCompute.")] = (
+        field(default_factory=TargetKind)
     )
-    python: Annotated[RuntimeTag, BeforeValidator(exact)] = Field(
-        "cp37", description="The Python the functions run on."
+    python: Annotated[RuntimeTag, Meta(description="The Python the functions run on.")] = "cp37"
+    targets: Annotated[
+        dict[Label, Target],
+        NULL_IS_EMPTY,
+        Meta(description="Where the manifest may be applied; `local` is the default."),
+    ] = field(default_factory=dict)
+    resources: Annotated[dict[str, Resource], NULL_IS_EMPTY, Meta(description="Resource name → file or table.")] = (
+        field(default_factory=dict)
     )
-    targets: Annotated[dict[Label, Target], BeforeValidator(null_as_mapping)] = Field(
-        default_factory=dict, description="Where the manifest may be applied; `local` is the default."
+    ignore: Annotated[list[Ignored], NULL_IS_EMPTY, Meta(description="What plans and drift say nothing of.")] = field(
+        default_factory=list
     )
-    resources: Annotated[dict[str, Resource], BeforeValidator(null_as_mapping)] = Field(
-        default_factory=dict, description="Resource name → file or table."
-    )
-    ignore: Annotated[list[Ignored], BeforeValidator(null_as_list)] = Field(
-        default_factory=list, description="What plans and drift say nothing of."
-    )
-    functions: Annotated[dict[str, Function], BeforeValidator(null_as_mapping)] = Field(
-        description="SQL name → function."
-    )
-    runtimes: Annotated[Runtimes, BeforeValidator(null_as_mapping)] = Field(
-        default_factory=Runtimes, description="What the project's clusters are, where udfs would assume something else."
-    )
-    tables: Annotated[dict[Text, Table], BeforeValidator(null_as_mapping)] = Field(
-        default_factory=dict,
-        description="Table, as a resource's `table` names it → the rows it has when functions run here.",
-    )
+    functions: Annotated[dict[str, Function], NULL_IS_EMPTY, Meta(description="SQL name → function.")]
+    runtimes: Annotated[
+        Runtimes,
+        NULL_IS_EMPTY,
+        Meta(description="What the project's clusters are, where udfs would assume something else."),
+    ] = field(default_factory=Runtimes)
+    tables: Annotated[
+        dict[Text, Table],
+        NULL_IS_EMPTY,
+        Meta(description="Table, as a resource's `table` names it → the rows it has when functions run here."),
+    ] = field(default_factory=dict)
 
     @cached_property
     def usable_runtimes(self) -> Mapping[str, Runtime]:

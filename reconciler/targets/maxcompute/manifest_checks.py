@@ -211,7 +211,7 @@ def check_functions(draft: _Draft) -> Iterator[Flaw]:
         here = ("functions", name)
         yield from check_package_names(draft, function, here)
         all_known = yield from _resource_names(draft, function, here)
-        yield from _tests(function, here)
+        yield from _tests(draft, function, here)
         yield from _image(draft, function, here)
         yield from check_modules(draft, function, here)
         if function.source is not None:
@@ -244,9 +244,10 @@ def _target(draft: _Draft) -> Target:
     return draft.manifest.targets.get(draft.target_name, IMPLICIT_TARGET)
 
 
-def _tests(function: Function, here: Keys) -> Iterator[Flaw]:
-    for index, test in enumerate(function.tests):
-        keys, present = (*here, "tests", index), test.model_fields_set
+def _tests(draft: _Draft, function: Function, here: Keys) -> Iterator[Flaw]:
+    for index in range(len(function.tests)):
+        keys = (*here, "tests", index)
+        present = draft.document.value(*keys).keys()
         for first, second in (("args", "rows"), ("returns", "raises")):
             if {first, second} <= present:
                 message = f"'{first}' and '{second}' exclude each other"

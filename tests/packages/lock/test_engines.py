@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec import structs
 
 from reconciler.base.errors import InvalidManifest, PackageError, UdfsError
 from reconciler.packages.lock import use
@@ -203,7 +204,7 @@ def test_a_lock_that_names_what_the_manifest_does_not_is_refused_however_well_it
     loaded = project.load("requirements: [a]")
     lock = project.make(loaded)
     group = lock.packages["p"]["cp37"]
-    group.files[0] = group.files[0].model_copy(update=forged)
+    group.files[0] = structs.replace(group.files[0], **forged)
     use.write(loaded, lock)
     with pytest.raises(InvalidManifest) as error:
         project.plan(loaded)

@@ -12,6 +12,7 @@ import pytest
 from reconciler.checks.policy import is_frozen, of_manifest, of_plan, of_time
 from reconciler.manifest.load import load_manifest
 from reconciler.manifest.policy_file import Frozen
+from reconciler.manifest.section import read_section
 from reconciler.targets.dialects import DIALECTS
 from tests.unit.core.states import HERE, STACK, live, make, marker, resource, state, there, wanted
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def rest(**given: object) -> Frozen:
-    return Frozen.model_validate({("from" if key == "from_" else key): value for key, value in given.items()})
+    return read_section(Frozen, {("from" if key == "from_" else key): value for key, value in given.items()})
 
 
 def utc(text: str) -> datetime:

@@ -13,6 +13,7 @@ from reconciler.base.names import Reference
 from reconciler.core.drift import Deviation, Drift, restoring
 from reconciler.core.ignore import ignoring
 from reconciler.core.record import Applied, Entry, Holder, Step
+from reconciler.manifest.section import read_section
 from reconciler.targets.maxcompute.manifest import Ignored
 from reconciler.targets.maxcompute.objects import Function
 from tests.unit.core.states import HERE, NOON, STACK, find, function, live, make, marker, resource, state, there, wanted
@@ -143,7 +144,7 @@ def test_every_kind_of_drift_is_a_finding_with_a_place_and_a_hint(kind: Deviatio
 
 
 def rule(name: str, *what: str) -> Ignored:
-    return Ignored.model_validate({"object": name, "what": [*what]})
+    return read_section(Ignored, {"object": name, "what": [*what]})
 
 
 def test_what_is_ignored_is_wanted_as_it_is_found() -> None:

@@ -9,6 +9,7 @@ import pytest
 from reconciler.base.names import wheel_archive
 from reconciler.manifest.checks.packages import is_pinned
 from reconciler.manifest.dialect import Code
+from reconciler.manifest.section import read_section
 from reconciler.targets.maxcompute.manifest import Resource, manifest_of, resource_type, target_of
 from reconciler.targets.maxcompute.runtimes import RUNTIMES
 
@@ -394,7 +395,7 @@ def test_a_table_may_have_a_partition(project: Folder) -> None:
     ],
 )
 def test_the_type_follows_from_the_name_unless_it_is_given(name: str, resource: dict[str, str], expected: str) -> None:
-    assert resource_type(name, Resource.model_validate(resource)) == expected
+    assert resource_type(name, read_section(Resource, resource)) == expected
 
 
 def test_a_wheel_is_uploaded_as_a_zip() -> None:

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import pytest
-from pydantic import BeforeValidator, Field
+from msgspec import Meta, field
 
 from reconciler.base.errors import InvalidManifest
 from reconciler.base.hints import spell
@@ -16,9 +16,10 @@ from reconciler.manifest.checks.packages import check_packages
 from reconciler.manifest.dialect import Dialect, Draft, Flaw
 from reconciler.manifest.effective import effective
 from reconciler.manifest.load import load_manifest
-from reconciler.manifest.model import Label, Section, Text, null_as_mapping
+from reconciler.manifest.model import Label, Text
 from reconciler.manifest.runtimes import Platform, Runtime, Service
 from reconciler.manifest.schema import manifest_schema
+from reconciler.manifest.section import NULL_IS_EMPTY, Section
 from reconciler.targets.dialects import DIALECTS
 from tests.unit.manifest.folder import brief
 
@@ -30,26 +31,26 @@ SHELF = Service("Shelf", max_resource=100)
 LINUX = Platform("new", "x86_64", (2, 34), frozenset({"py312"}), frozenset({"libc.so.6"}), is_assumed=True)
 
 
-class ShelfKind(model.TargetKind):
+class ShelfKind(model.TargetKind, frozen=True, kw_only=True):
     kind: Literal["shelf"] = "shelf"
 
 
-class ShelfTarget(model.Target):
+class ShelfTarget(model.Target, frozen=True, kw_only=True):
     region: Text
     rack: Text | None = None
 
 
-class Book(Section):
+class Book(Section, frozen=True, kw_only=True):
     file: Text
-    labels: dict[Label, Text] = Field(default_factory=dict, description="What readers find it by.")
+    labels: Annotated[dict[Label, Text], Meta(description="What readers find it by.")] = field(default_factory=dict)
 
 
-class ShelfManifest(model.Manifest):
+class ShelfManifest(model.Manifest, frozen=True, kw_only=True):
     service: ClassVar[Service] = SHELF
     target: ShelfKind
     python: str = "py312"
-    targets: Annotated[dict[Label, ShelfTarget], BeforeValidator(null_as_mapping)] = Field(default_factory=dict)
-    books: dict[str, Book] = Field(description="Name → book.")
+    targets: Annotated[dict[Label, ShelfTarget], NULL_IS_EMPTY] = field(default_factory=dict)
+    books: Annotated[dict[str, Book], Meta(description="Name → book.")]
 
     @cached_property
     def usable_runtimes(self) -> Mapping[str, Runtime]:

@@ -10,8 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reconciler.manifest import reader
-from reconciler.manifest.model import Plain
 from reconciler.manifest.reader import Document, Mapping, Sequence, read
+from reconciler.manifest.section import Plain
 from tests.unit.manifest.folder import brief, underlined
 
 BASE: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.manifest.reader import Document
+from reconciler.manifest.section import Mismatch
 from reconciler.manifest.typing import _finding
 from reconciler.targets.maxcompute.manifest import Manifest
 from tests.unit.manifest.folder import underlined
@@ -155,8 +156,8 @@ def test_pydantic_is_never_quoted(folder: Folder) -> None:
             assert "constrained" not in repr(problem)
 
 
-def test_a_finding_of_a_later_pydantic_has_words_too() -> None:
-    assert _finding("new_kind", ("functions",), {}, Document("udfs.yaml"), Manifest).message == (
+def test_a_mismatch_of_a_new_kind_has_words_too() -> None:
+    assert _finding(Mismatch("new kind", ("functions",)), Document("udfs.yaml"), Manifest).message == (
         "'functions' is not a value that can be used"
     )
 

@@ -11,6 +11,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.tags import Tag
 
 from reconciler.manifest.runtimes import supported_tags, tags_of, why_not
+from reconciler.manifest.section import read_section
 from reconciler.targets.maxcompute.manifest import Manifest
 from reconciler.targets.maxcompute.runtimes import PLATFORMS, RUNTIMES, flags, is_native
 
@@ -185,7 +186,7 @@ def test_an_arm64_cluster_takes_wheels_built_for_it_and_no_others() -> None:
 def test_the_manifest_sets_the_platform_and_the_full_version_of_a_runtime() -> None:
     given = {"cp37": {"platform": "rhel5"}, "cp311": {"python": "3.11.4"}}
     functions = {"f": {"class": "m.F"}, "g": {"class": "m.G", "python": "cp311"}}
-    manifest = Manifest.model_validate({"stack": "s", "runtimes": given, "functions": functions})
+    manifest = read_section(Manifest, {"stack": "s", "runtimes": given, "functions": functions})
     f, g = (manifest.runtime(manifest.functions[name]) for name in "fg")
     assert (f.label, f.full_version, f.glibc, f.machine) == ("cp37 on rhel5", "3.7.3", (2, 5), "x86_64")
     assert (g.label, g.full_version, g.glibc, g.machine) == ("cp311", "3.11.4", (2, 17), "x86_64")
@@ -193,7 +194,7 @@ def test_the_manifest_sets_the_platform_and_the_full_version_of_a_runtime() -> N
 
 
 def test_a_manifest_that_says_nothing_has_the_runtimes_that_are_assumed() -> None:
-    assert Manifest.model_validate({"stack": "s", "functions": {}}).usable_runtimes == RUNTIMES
+    assert read_section(Manifest, {"stack": "s", "functions": {}}).usable_runtimes == RUNTIMES
 
 
 def test_the_full_version_is_what_requires_python_is_judged_by() -> None:

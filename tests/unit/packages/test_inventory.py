@@ -11,6 +11,7 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from reconciler.base.names import Reference
+from reconciler.manifest.section import read_section
 from reconciler.packages.artifacts import Archive, Item, Library, Shipment, Wheel
 from reconciler.packages.content import read
 from reconciler.packages.inspect.contents import Facts
@@ -74,7 +75,7 @@ def found(shelf: dict[str, Path], tmp_path: Path) -> Inventory:
     group = _group(
         _locked(shelf["app"], requirements=["app>=1"]), _locked(shelf["base"], needed_by=["app"], source=source)
     )
-    return take_inventory("s", [shipment], Lock.model_validate({"packages": {"p": {"cp37": group}}}))
+    return take_inventory("s", [shipment], read_section(Lock, {"packages": {"p": {"cp37": group}}}))
 
 
 def test_each_file_is_there_once_with_who_asked_for_it(found: Inventory, shelf: dict[str, Path]) -> None:
@@ -95,7 +96,7 @@ def test_each_file_is_there_once_with_who_asked_for_it(found: Inventory, shelf: 
 def test_what_only_came_along_was_not_asked_for(shelf: dict[str, Path]) -> None:
     shipment = _shipment({"p": (_archive(shelf["app"]), _archive(shelf["base"]))})
     group = _group(_locked(shelf["app"], requirements=["app"]), _locked(shelf["base"], needed_by=["app", "absent"]))
-    taken = take_inventory("s", [shipment], Lock.model_validate({"packages": {"p": {"cp37": group}}}))
+    taken = take_inventory("s", [shipment], read_section(Lock, {"packages": {"p": {"cp37": group}}}))
     assert taken.asked_for == (sha256(shelf["app"]),)
 
 

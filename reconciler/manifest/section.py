@@ -1,0 +1,352 @@
+"""
+Typed sections: mappings of a YAML file as frozen values.
+
+A section is a msgspec `Struct`; `read_section` makes one of what the reader found, or tells everything that does not fit, where msgspec
+itself would stop at the first. Nothing is converted but plain scalars, which have no type until a section gives them one.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections import abc
+from functools import cache, reduce
+from types import NoneType, UnionType
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    ClassVar,
+    Literal,
+    NamedTuple,
+    TypeAlias,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+)
+
+import msgspec
+from msgspec import NODEFAULT, Meta, Struct, structs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Keys: TypeAlias = tuple[str | int, ...]
+"""Where something stands in a file: ``("functions", "my_psi", "class")``."""
+
+NULL_IS_EMPTY = Meta(extra={"null": "empty"})
+"""Lets a key with nothing behind it, or with every entry commented out, mean an empty list or mapping."""
+
+
+class Section(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, dict=True):
+    """What all parts of a file share. Unknown keys are refused."""
+
+    schema_extra: ClassVar[dict[str, Any]] = {}
+    """What the JSON Schema of the section says beside its keys."""
+
+
+S = TypeVar("S", bound=Section)
+
+
+class Plain(str):
+    """A scalar written without quotes: its type is not decided yet."""
+
+    __slots__ = ()
+
+
+class Mismatch(NamedTuple):
+    """One thing that does not fit."""
+
+    kind: str
+    """
+    What is wrong: ``unknown`` or ``missing`` for a key, ``key`` for a name that is no name there; ``mapping``, ``list``,
+    ``text``, ``flag`` or ``number`` for what should stand there; ``empty``, ``long``, ``choice``, ``pattern``, ``surrogate``,
+    ``large`` for a value.
+    """
+
+    path: Keys
+    detail: Any = None
+    """The pattern, the choices, the greatest length."""
+
+
+class Mismatches(ValueError):
+    """Everything that does not fit, in the order in which a section lists its keys."""
+
+    def __init__(self, found: list[Mismatch]) -> None:
+        super().__init__(f"{found[0].kind} at {found[0].path}")
+        self.found = found
+
+
+def read_section(section: type[S], value: object) -> S:
+    """Return a value as a section, or raise `Mismatches`."""
+    mismatches: list[Mismatch] = []
+    taken: S = _taker(section)(value, (), mismatches)
+    if mismatches:
+        raise Mismatches(mismatches)
+    return taken
+
+
+def as_written(section: Section) -> dict[str, Any]:
+    """Return a section as it would be written: names of keys, and nothing that has its default."""
+    told: dict[str, Any] = msgspec.to_builtins(section)
+    return told
+
+
+class Key(NamedTuple):
+    """A key that a section takes."""
+
+    name: str
+    attribute: str
+    is_required: bool
+    default: Any
+    """A text or flag; None where the default is to have nothing there."""
+
+    kind: Any
+    """Its type, with what is said of it."""
+
+    meaning: str
+    section: type[Section] | None
+    """What stands behind it, if that is a section, or a mapping or a list of sections."""
+
+    is_many: bool
+
+
+@cache
+def keys_of(section: type[Section]) -> dict[str, Key]:
+    """Return the keys that a section takes, by name."""
+    keys = {}
+    for field in structs.fields(section):
+        default = None if field.default is NODEFAULT else field.default
+        found = _section_in(field.type)
+        keys[field.encode_name] = Key(
+            field.encode_name, field.name, field.required, default, field.type, _meaning(field.type), *found
+        )
+    return keys
+
+
+_INTEGER = re.compile(r"[-+]?[0-9]+\Z")
+_BASED = re.compile(r"0(?:o[0-7]+|x[0-9a-fA-F]+)\Z")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
+_SPECIAL = {
+    **dict.fromkeys(("null", "Null", "NULL", "~", ""), None),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
+    **{sign + inf: float(sign + "inf") for sign in ("", "+", "-") for inf in (".inf", ".Inf", ".INF")},
+}
+
+
+def core_value(value: object) -> object:
+    """Type plain scalars by YAML 1.2's core schema, inside lists and mappings too; quoted text stays text."""
+    if isinstance(value, Plain):
+        if value in _SPECIAL:
+            return _SPECIAL[value]
+        if _INTEGER.match(value):
+            return int(value)
+        if _BASED.match(value):
+            return int(value, 0)
+        return float(value) if _FLOAT.match(value) else str(value)
+    if isinstance(value, dict):
+        return {str(key): core_value(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [core_value(item) for item in value]
+    return value
+
+
+_Taker: TypeAlias = "Callable[[Any, Keys, list[Mismatch]], Any]"
+"""Returns a value as its type, or adds what does not fit, and then returns nothing of use."""
+
+
+@cache
+def _taker(section: type[Section]) -> _Taker:
+    known = {field.encode_name: (field.name, _compile(field.type)) for field in structs.fields(section)}
+    required = {field.encode_name for field in structs.fields(section) if field.required}
+
+    def take_section(value: Any, path: Keys, mismatches: list[Mismatch]) -> Any:
+        if not isinstance(value, dict):
+            mismatches.append(Mismatch("mapping", path))
+            return None
+        before = len(mismatches)
+        taken: dict[str, Any] = {}
+        for key, (name, inner) in known.items():
+            if key in value:
+                taken[name] = inner(value[key], (*path, key), mismatches)
+            elif key in required:
+                mismatches.append(Mismatch("missing", (*path, key)))
+        mismatches += (Mismatch("unknown", (*path, key)) for key in value if key not in known)
+        return section(**taken) if len(mismatches) == before else None
+
+    return take_section
+
+
+def _compile(kind: Any, *metas: Meta) -> _Taker:
+    """Return what takes values of a type; made once, because it is called for every value of a file."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return _compile(arguments[0], *(meta for meta in arguments[1:] if isinstance(meta, Meta)), *metas)
+    if NULL_IS_EMPTY in metas:
+        return _or_empty(kind, _compile(kind, *(meta for meta in metas if meta is not NULL_IS_EMPTY)))
+    if origin in (Union, UnionType):
+        return _union(arguments, metas)
+    if origin is Literal:
+        return _literal(arguments)
+    if origin in (dict, abc.Mapping):
+        return _dict(arguments, _bound(metas, "min_length"))
+    if origin in (list, abc.Sequence):
+        return _list(arguments[0], _bound(metas, "min_length"))
+    if kind is str:
+        return _str(metas)
+    if kind is int:
+        return _int(_bound(metas, "ge"))
+    if kind in (bool, Any):
+        return _bool if kind is bool else _any
+    return _taker(kind)
+
+
+def _bound(metas: tuple[Meta, ...], name: str) -> Any:
+    """Return a bound that is set on a type, or None."""
+    return next((bound for meta in metas if (bound := getattr(meta, name)) is not None), None)
+
+
+def _or_empty(kind: Any, inner: _Taker) -> _Taker:
+    empty: Callable[[], object] = list if any(get_origin(part) is list for part in _parts(kind)) else dict
+
+    def take_or_empty(value: Any, path: Keys, mismatches: list[Mismatch]) -> Any:
+        is_null = isinstance(value, Plain) and value in ("", "~", "null")
+        return inner(empty() if is_null else value, path, mismatches)
+
+    return take_or_empty
+
+
+def _dict(kinds: tuple[Any, ...], least: int | None) -> _Taker:
+    name, inner = map(_compile, kinds)
+
+    def take_dict(value: Any, path: Keys, mismatches: list[Mismatch]) -> Any:
+        if not isinstance(value, dict):
+            mismatches.append(Mismatch("mapping", path))
+            return None
+        if least and len(value) < least:
+            mismatches.append(Mismatch("empty", path, "list"))
+        taken = {}
+        for key, item in value.items():
+            here = (*path, key)
+            wrong: list[Mismatch] = []
+            taken[name(key, here, wrong)] = inner(item, here, mismatches)
+            mismatches += (Mismatch("key", here, mismatch.detail) for mismatch in wrong)
+        return taken
+
+    return take_dict
+
+
+def _list(kind: Any, least: int | None) -> _Taker:
+    inner = _compile(kind)
+
+    def take_list(value: Any, path: Keys, mismatches: list[Mismatch]) -> Any:
+        if not isinstance(value, list):
+            mismatches.append(Mismatch("list", path))
+            return None
+        if least and len(value) < least:
+            mismatches.append(Mismatch("empty", path, "list"))
+        return [inner(item, (*path, index), mismatches) for index, item in enumerate(value)]
+
+    return take_list
+
+
+def _str(metas: tuple[Meta, ...]) -> _Taker:
+    least, most, pattern = (_bound(metas, name) for name in ("min_length", "max_length", "pattern"))
+    fits = re.compile(pattern).fullmatch if pattern else None
+
+    def take_str(value: Any, path: Keys, mismatches: list[Mismatch]) -> Any:
+        if not isinstance(value, str):
+            mismatches.append(Mismatch("text", path))
+        elif not value.isascii() and _has_surrogate(value):
+            mismatches.append(Mismatch("surrogate", path))
+        elif least and len(value) < least:
+            mismatches.append(Mismatch("empty", path, "text"))
+        elif most is not None and len(value) > most:
+            mismatches.append(Mismatch("long", path, most))
+        elif fits is not None and fits(value) is None:
+            mismatches.append(Mismatch("pattern", path, pattern))
+        return str(value) if type(value) is Plain else value
+
+    return take_str
+
+
+def _has_surrogate(text: str) -> bool:
+    """Say whether a text cannot be written as UTF-8; escapes in quotes can name half of a character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _literal(choices: tuple[str, ...]) -> _Taker:
+    def take_literal(value: Any, path: Keys, mismatches: list[Mismatch]) -> Any:
+        if not isinstance(value, str) or value not in choices:
+            mismatches.append(Mismatch("choice", path, choices))
+        return str(value)
+
+    return take_literal
+
+
+def _union(kinds: tuple[Any, ...], metas: tuple[Meta, ...]) -> _Taker:
+    """Return what takes a value that may be left out, or a text or else a section."""
+    others = [kind for kind in kinds if kind is not NoneType]
+    if len(others) < len(kinds):
+        inner = _compile(reduce(operator.or_, others), *metas)
+        return lambda value, path, mismatches: None if value is None else inner(value, path, mismatches)
+    text, section = (_compile(kind) for kind in sorted(others, key=lambda kind: _parts(kind) != [str]))
+    return lambda value, path, mismatches: (text if isinstance(value, str) else section)(value, path, mismatches)
+
+
+def _bool(value: Any, path: Keys, mismatches: list[Mismatch]) -> Any:
+    value = _any(value, path, mismatches)
+    if not isinstance(value, bool):
+        mismatches.append(Mismatch("flag", path))
+    return value
+
+
+def _int(least: int | None) -> _Taker:
+    def take_int(value: Any, path: Keys, mismatches: list[Mismatch]) -> Any:
+        value = _any(value, path, mismatches)
+        if not isinstance(value, int) or isinstance(value, bool) or (least is not None and value < least):
+            mismatches.append(Mismatch("number", path))
+        return value
+
+    return take_int
+
+
+def _any(value: Any, path: Keys, mismatches: list[Mismatch]) -> Any:
+    try:
+        return core_value(value)
+    except ValueError:
+        # Python reads no number of more than 4,300 digits.
+        mismatches.append(Mismatch("large", path))
+        return None
+
+
+def _parts(kind: Any) -> list[Any]:
+    """Return the alternatives of a type, seen through what is said of it."""
+    if get_origin(kind) is Annotated:
+        return _parts(get_args(kind)[0])
+    if get_origin(kind) in (Union, UnionType):
+        return [part for inner in get_args(kind) for part in _parts(inner)]
+    return [kind]
+
+
+def _section_in(kind: Any) -> tuple[type[Section] | None, bool]:
+    """Return the section that a type is, or its entries or items are, and whether there are many."""
+    for part in _parts(kind):
+        if isinstance(part, type) and issubclass(part, Section):
+            return part, False
+        if get_origin(part) in (dict, list, abc.Mapping, abc.Sequence):
+            return _section_in(get_args(part)[-1])[0], True
+    return None, False
+
+
+def _meaning(kind: Any) -> str:
+    """Return the outermost description of a type."""
+    metas = get_args(kind)[1:] if get_origin(kind) is Annotated else ()
+    return next((meta.description for meta in reversed(metas) if meta.description), "")
