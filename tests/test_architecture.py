@@ -6,10 +6,12 @@ import ast
 import os
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
 
+from reconciler.base import errors
 from reconciler.base.explanations import load_explanations
 
 ROOT = Path(__file__).parents[1]
@@ -156,3 +158,30 @@ def test_nothing_heavy_is_imported_before_it_is_needed(use: str) -> None:
     env = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=env)
     assert done.stderr.strip() == ""
+
+
+def error_classes() -> dict[str, str]:
+    """Return the exceptions that carry problems, each with the class of ``base.errors`` that gives its exit code."""
+    declared = {
+        name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, errors.UdfsError)
+    }
+    classes = {name: name for name in declared}
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and node.name not in declared:
+                bases = [base.id for base in node.bases if isinstance(base, ast.Name) and base.id in declared]
+                if bases:
+                    classes[node.name] = bases[0]
+    return classes
+
+
+def test_each_error_code_has_one_exception_and_so_one_exit_code() -> None:
+    classes, raised = error_classes(), defaultdict[str, set[str]](set)
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in classes and node.args:
+                code = node.args[0]
+                if isinstance(code, ast.Constant) and str(code.value) in load_explanations():
+                    raised[str(code.value)].add(classes[node.func.id])
+    assert len(raised) > 80
+    assert {code: names for code, names in raised.items() if len(names) > 1} == {}

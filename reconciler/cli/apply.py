@@ -11,7 +11,7 @@ import click
 
 from reconciler.base.errors import UsageError, count
 from reconciler.base.hints import Command
-from reconciler.cli.support.confirm import Consent, ask, carry_out, complete_plan
+from reconciler.cli.support.confirm import Consent, ask, carry_out
 from reconciler.cli.support.connect import connect
 from reconciler.cli.support.options import (
     Options,
@@ -25,7 +25,7 @@ from reconciler.cli.support.options import (
 from reconciler.cli.support.output import print_output, print_problems
 from reconciler.cli.support.perform import Proposal, writers_option
 from reconciler.cli.support.plan_files import aim_at, manifest_digest, parse_digest, read_plan
-from reconciler.cli.support.plans import plan_output, restore_option
+from reconciler.cli.support.plans import complete_plan, plan_output, restore_option
 from reconciler.cli.support.project import prepare_project
 from reconciler.cli.support.result import Result
 from reconciler.cli.support.several import call_each, merge, worst

@@ -8,7 +8,7 @@ from typing import Literal
 
 import click
 
-from reconciler.base.errors import PackageError, UsageError
+from reconciler.base.errors import PackageError
 from reconciler.cli.support.options import command, format_option
 from reconciler.cli.support.project import user_cache
 from reconciler.cli.support.result import Result
@@ -54,10 +54,10 @@ def libs(files: tuple[Path, ...], python: str | None, platform: str, format: Lit
 
 def _part(file: Path) -> tuple[Part, int]:
     if not file.is_file():  # reading a pipe would wait for somebody to write
-        raise UsageError("E305", f"'{file}' is not a regular file")
+        raise PackageError("E305", f"'{file}' is not a regular file")
     try:
         found = content.read(file)
         facts = inspected(file, found.sha256, user_cache().inspections)
     except OSError as error:
-        raise UsageError("E305", f"'{file}' cannot be read: {error.strerror or error}") from error
+        raise PackageError("E305", f"'{file}' cannot be read: {error.strerror or error}") from error
     return Part(file.name, facts, "library" if facts.kind == "library" else "archive"), found.size

@@ -12,10 +12,16 @@ import click
 
 from reconciler.base.errors import Refused
 from reconciler.base.hints import Command
-from reconciler.cli.support.confirm import complete_plan
 from reconciler.cli.support.options import Options, command, refresh_option
 from reconciler.cli.support.plan_files import manifest_digest, read_dump, save_plan
-from reconciler.cli.support.plans import CHANGES_PRESENT, Snapshot, plan_output, restore_option, take_snapshot
+from reconciler.cli.support.plans import (
+    CHANGES_PRESENT,
+    Snapshot,
+    complete_plan,
+    plan_output,
+    restore_option,
+    take_snapshot,
+)
 from reconciler.cli.support.project import open_manifest, prepare_files
 from reconciler.cli.support.result import Result
 from reconciler.cli.support.several import plan_options

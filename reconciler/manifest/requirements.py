@@ -64,7 +64,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Refused:
+class BadRequirement:
     """Why a line is not taken."""
 
     code: str
@@ -72,36 +72,36 @@ class Refused:
     hint: str | None = None
 
 
-def wanted(text: str) -> Wanted | Refused:
+def wanted(text: str) -> Wanted | BadRequirement:
     """Read one requirement."""
     text = text.strip()
     if _UNSEEN.search(text):
-        return Refused("E470", f"{quoted(text)} holds a character that nobody sees")
+        return BadRequirement("E470", f"{quoted(text)} holds a character that nobody sees")
     plain = _HASH.sub("", text).strip()
     if _ADDRESS.match(plain):
         return _address("a requirement")
     given = [(found["kind"], found["value"].lower()) for found in _HASH.finditer(text)]
     for kind, value in given:
         if kind == "sha256" and not _SHA256.match(value):
-            return Refused("E472", f"{quoted(value)} is no sha256", "64 hexadecimal digits")
+            return BadRequirement("E472", f"{quoted(value)} is no sha256", "64 hexadecimal digits")
     hashes = tuple(value for kind, value in given if kind == "sha256")
     if given and not hashes:
-        return Refused("E472", f"{quoted(plain)} has no hash that is a sha256", "'pip hash FILE' prints it")
+        return BadRequirement("E472", f"{quoted(plain)} has no hash that is a sha256", "'pip hash FILE' prints it")
     if plain.startswith((".", "/", "~")):
         return _path(plain, hashes)
     if plain.startswith("-"):
-        return Refused("E472", f"{quoted(plain)} is an option, not a requirement")
+        return BadRequirement("E472", f"{quoted(plain)} is an option, not a requirement")
     if option := _LATER_OPTION.search(plain):
-        return Refused("E472", f"the option '{option[1]}' is not taken here", _SOURCES.get(option[1]))
+        return BadRequirement("E472", f"the option '{option[1]}' is not taken here", _SOURCES.get(option[1]))
     return _distribution(plain, hashes)
 
 
-def _distribution(text: str, hashes: tuple[str, ...]) -> Wanted | Refused:
+def _distribution(text: str, hashes: tuple[str, ...]) -> Wanted | BadRequirement:
     from packaging.requirements import InvalidRequirement, Requirement
     from packaging.utils import canonicalize_name
 
     if len(text) > _MAX_LENGTH:
-        return Refused("E470", f"{quoted(text)} is longer than any requirement")
+        return BadRequirement("E470", f"{quoted(text)} is longer than any requirement")
     try:
         read = Requirement(text)
     except (InvalidRequirement, RecursionError) as error:
@@ -110,40 +110,40 @@ def _distribution(text: str, hashes: tuple[str, ...]) -> Wanted | Refused:
         is_deep = isinstance(error, RecursionError) or "nested more than" in str(error)
         reason = "too many parentheses" if is_deep else str(error).partition("\n")[0]
         hint = "a path begins with './'" if is_path else f"as in 'numpy==1.21.6': {reason}"
-        return Refused("E470", f"{quoted(text)} is not a requirement", hint)
+        return BadRequirement("E470", f"{quoted(text)} is not a requirement", hint)
     if read.url:
         return _address(f"the requirement of '{read.name}'")
     if text.endswith(_ARCHIVES):  # it could be a name, and nobody means that
-        return Refused("E470", f"{quoted(text)} is not a requirement", "a path begins with './'")
+        return BadRequirement("E470", f"{quoted(text)} is not a requirement", "a path begins with './'")
     name = canonicalize_name(read.name)
     read.name = name
     return Wanted(str(read), name, None, tuple(sorted(read.extras)), hashes)
 
 
-def _address(whose: str) -> Refused:
+def _address(whose: str) -> BadRequirement:
     """Refuse an address without repeating it: it may hold a password."""
     hint = "download it into the manifest's folder and name its path: './dist/name-1.0-py3-none-any.whl'"
-    return Refused("E471", f"{whose} names an address, and a lock names none", hint)
+    return BadRequirement("E471", f"{whose} names an address, and a lock names none", hint)
 
 
-def _path(text: str, hashes: tuple[str, ...]) -> Wanted | Refused:
+def _path(text: str, hashes: tuple[str, ...]) -> Wanted | BadRequirement:
     if refused := _why_not_here(text):
         return refused
     found = _EXTRAS.match(text)
     assert found is not None  # every part of the pattern may be empty
     path = joined("", found["path"])
     if "[" in path or "]" in path:
-        return Refused(
+        return BadRequirement(
             "E470", f"{quoted(text)} has brackets in its path", "they can only mean extras: './project[extra]'"
         )
     extras = tuple(sorted({one.strip() for one in (found["extras"] or "[]")[1:-1].split(",") if one.strip()}))
     return at_path(path, extras, hashes)
 
 
-def _why_not_here(path: str) -> Refused | None:
+def _why_not_here(path: str) -> BadRequirement | None:
     """Refuse what begins elsewhere than the file that names it; whether the rest leads out is known when it is joined."""
     refusal = why_not_a_path(path) if path.startswith(("/", "~")) else None
-    return Refused(*refusal) if refusal else None
+    return BadRequirement(*refusal) if refusal else None
 
 
 def at_path(path: str, extras: tuple[str, ...] = (), hashes: tuple[str, ...] = ()) -> Wanted:
@@ -163,12 +163,12 @@ def joined(folder: str, path: str) -> str:
     return "/".join(parts) or "."
 
 
-def why_not_a_constraint(one: Wanted) -> Refused | None:
+def why_not_a_constraint(one: Wanted) -> BadRequirement | None:
     """Say why a requirement says nothing about the versions of something that others need."""
     if one.path is not None:
-        return Refused("E470", f"{quoted(one.text)} constrains nothing", "as in 'numpy<1.20'")
+        return BadRequirement("E470", f"{quoted(one.text)} constrains nothing", "as in 'numpy<1.20'")
     if one.extras:
-        return Refused(
+        return BadRequirement(
             "E470", f"{quoted(one.text)} has extras, and a constraint asks for nothing", "as in 'numpy<1.20'"
         )
     return None
@@ -181,7 +181,7 @@ class Line:
     number: int
     """Counted from 1; of the first of several lines joined by a backslash."""
 
-    what: Wanted | Include | Switch | Refused
+    what: Wanted | Include | Switch | BadRequirement
 
 
 @dataclass(frozen=True)
@@ -220,19 +220,19 @@ def _joined(text: str) -> Iterator[tuple[int, str]]:
     yield first, _COMMENT.sub("", pending).strip()
 
 
-def _read(line: str) -> Wanted | Include | Switch | Refused:
+def _read(line: str) -> Wanted | Include | Switch | BadRequirement:
     if "${" in line:
         hint = "requirements files are read without the environment, so that the same commit means the same packages"
-        return Refused("E472", "a variable is not taken here", hint)
+        return BadRequirement("E472", "a variable is not taken here", hint)
     option = _OPTION.match(line)
     return _option(option["name"], option["value"]) if option else wanted(line)
 
 
-def _option(name: str, value: str) -> Wanted | Include | Switch | Refused:
+def _option(name: str, value: str) -> Wanted | Include | Switch | BadRequirement:
     if name in ("--pre", "--prefer-binary"):
-        return Refused("E472", f"'{name}' stands on a line of its own") if value else Switch(name)
+        return BadRequirement("E472", f"'{name}' stands on a line of its own") if value else Switch(name)
     if name not in ("-r", "--requirement", "-c", "--constraint", "-e", "--editable"):
-        return Refused("E472", f"the option '{name}' is not taken here", _SOURCES.get(name))
+        return BadRequirement("E472", f"the option '{name}' is not taken here", _SOURCES.get(name))
     if _ADDRESS.match(value):
         return _address(f"the option '{name}'")
     try:
@@ -240,7 +240,7 @@ def _option(name: str, value: str) -> Wanted | Include | Switch | Refused:
     except ValueError:
         words = []
     if len(words) != 1:
-        return Refused("E472", f"the option '{name}' takes one path, and stands on a line of its own")
+        return BadRequirement("E472", f"the option '{name}' takes one path, and stands on a line of its own")
     if name in ("-e", "--editable"):
         return wanted(words[0] if words[0].startswith((".", "/", "~")) else f"./{words[0]}")
     return _why_not_here(words[0]) or Include(words[0], constrains=name in ("-c", "--constraint"))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from reconciler.base.errors import PartlyApplied, Problem, Refused, UdfsError, count
 from reconciler.cli.support.output import print_lines, print_problems
 from reconciler.cli.support.perform import Proposal, perform
+from reconciler.cli.support.plans import complete_plan
 from reconciler.cli.support.prompt import require_consent
 from reconciler.cli.support.result import Result
 from reconciler.core.plan import require_allowed, require_digest
@@ -84,12 +85,6 @@ def carry_out(
             proposal = replace(proposal, reading=look_again())
     report = _explained(perform(proposal, options, consent.writers), consent.again)
     return _report(plan, report, options, verification)
-
-
-def complete_plan(plan: Plan, options: Options) -> Plan:
-    """Return a plan with the hints of its refusals and warnings completed."""
-    complete = options.invocation.complete
-    return replace(plan, refusals=complete(plan.refusals), cautions=complete(plan.cautions))
 
 
 def ask(options: Options, question: str, answer: str = "yes") -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import linecache
 import os
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
@@ -18,7 +19,7 @@ from reconciler.render import text
 from reconciler.render.text import Line, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from rich.console import Console
 
@@ -52,21 +53,13 @@ def print_output(output: Output) -> None:
         sys.stdout.write(output)
     elif isinstance(output, bytes):
         _print_bytes(output)
-    elif isinstance(output, tuple):
+    elif isinstance(output, tuple | Iterator):
         print_lines(output)
     else:
-        from pydantic import BaseModel
-
+        from reconciler.engine.plan_file import to_json
         from reconciler.render.sarif import SarifLog
 
-        if isinstance(output, BaseModel):
-            from reconciler.engine.plan_file import to_json
-
-            sys.stdout.write(to_json(output))
-        elif isinstance(output, SarifLog):
-            sys.stdout.write(output.text())
-        else:
-            print_lines(output)
+        sys.stdout.write(output.text() if isinstance(output, SarifLog) else to_json(output))
 
 
 def print_lines(lines: Iterable[Line], stream: TextIO | None = None) -> None:

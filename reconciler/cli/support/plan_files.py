@@ -63,7 +63,7 @@ def aim_at(saved: Saved, options: Options) -> Options:
     target = saved.plan.destination.target
     if options.target not in {None, target}:
         message = f"the plan is for target '{target}', not '{options.target}'"
-        raise UsageError("E520", message, hint="leave --target out")
+        raise UsageError("E564", message, hint="leave --target out")
     return replace(options, target=target)
 
 

@@ -4,7 +4,7 @@ What `plan`, `apply` and `drift` share: a look at the project, and a plan in the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -60,6 +60,12 @@ def take_snapshot(manifest: Loaded, *, full: bool) -> Snapshot:
         # A service that does not tell the time is refused only where it matters.
         now = target.store.now() if reading.last or manifest.policies else datetime.now(timezone.utc)
     return Snapshot(reading, now)
+
+
+def complete_plan(plan: Plan, options: Options) -> Plan:
+    """Return a plan with the hints of its refusals and warnings completed."""
+    complete = options.invocation.complete
+    return replace(plan, refusals=complete(plan.refusals), cautions=complete(plan.cautions))
 
 
 def plan_output(plan: Plan, options: Options, next_command: str | None = None) -> Output:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
 
     from pydantic import BaseModel
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from reconciler.render.sarif import SarifLog
     from reconciler.render.text import Line
 
-Output: TypeAlias = "BaseModel | SarifLog | str | bytes | Iterable[Line]"
+Output: TypeAlias = "BaseModel | SarifLog | str | bytes | tuple[Line, ...] | Iterator[Line]"
 """A document, text or bytes as they are, or styled lines."""
 
 

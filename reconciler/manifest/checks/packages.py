@@ -11,7 +11,7 @@ from reconciler.manifest.checks.names import check_repeated
 from reconciler.manifest.dialect import Flaw
 from reconciler.manifest.model import PinnedWheel
 from reconciler.manifest.paths import Refusal
-from reconciler.manifest.requirements import Refused, Wanted, wanted, why_not_a_constraint
+from reconciler.manifest.requirements import BadRequirement, Wanted, wanted, why_not_a_constraint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,7 +113,7 @@ def _requirements(draft: Draft[Any], texts: list[str], kind: _Kind, *keys: str |
     seen: set[str] = set()
     for index, text in enumerate(texts):
         requirement = _requirement(text, kind)
-        if isinstance(requirement, Refused):
+        if isinstance(requirement, BadRequirement):
             yield Flaw(requirement.code, requirement.message, (*keys, index), requirement.hint)
             continue
         if requirement.text in seen:
@@ -125,17 +125,17 @@ def _requirements(draft: Draft[Any], texts: list[str], kind: _Kind, *keys: str |
         seen.add(requirement.text)
 
 
-def _requirement(text: str, kind: _Kind) -> Wanted | Refused:
+def _requirement(text: str, kind: _Kind) -> Wanted | BadRequirement:
     """Read a requirement, and refuse what is one but not of this kind."""
     read = wanted(text)
-    if kind == "name" and (isinstance(read, Refused) or read.text != read.name):
-        return Refused("E470", f"{quoted(text)} is not the name of a distribution", "the name alone: numpy")
-    if isinstance(read, Refused):
+    if kind == "name" and (isinstance(read, BadRequirement) or read.text != read.name):
+        return BadRequirement("E470", f"{quoted(text)} is not the name of a distribution", "the name alone: numpy")
+    if isinstance(read, BadRequirement):
         return read
     if kind == "constraint":
         return why_not_a_constraint(read) or read
     if kind == "build requirement" and read.path is not None:
-        return Refused("E470", f"{quoted(text)} is a path", "a build is given distributions: 'setuptools<60'")
+        return BadRequirement("E470", f"{quoted(text)} is a path", "a build is given distributions: 'setuptools<60'")
     return read
 
 

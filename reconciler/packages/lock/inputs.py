@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from reconciler.base.errors import InvalidManifest, Position, Problem
 from reconciler.manifest.paths import Folder, Refusal
 from reconciler.manifest.requirements import (
+    BadRequirement,
     Include,
-    Refused,
     Switch,
     Wanted,
     at_path,
@@ -153,10 +153,10 @@ class _Reader:
         self.problems: list[Problem] = []
         self._seen: set[tuple[str, bool]] = set()
 
-    def take(self, read: Wanted | Refused, found: dict[str, Wanted], place: Position, folder: str = "") -> None:
+    def take(self, read: Wanted | BadRequirement, found: dict[str, Wanted], place: Position, folder: str = "") -> None:
         if isinstance(read, Wanted) and found is self.constraints:
             read = why_not_a_constraint(read) or read
-        if isinstance(read, Refused):
+        if isinstance(read, BadRequirement):
             self.problems.append(Problem(read.code, read.message, place, read.hint))
             return
         if read.path is not None:

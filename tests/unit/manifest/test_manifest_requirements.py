@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.manifest.requirements import (
+    BadRequirement,
     Include,
     Line,
-    Refused,
     Switch,
     Wanted,
     joined,
@@ -83,7 +83,7 @@ REFUSED = {
 @pytest.mark.parametrize(("text", "expected"), REFUSED.items(), ids=[text[:20] for text in REFUSED])
 def test_what_is_not_taken_is_told(text: str, expected: tuple[str, str]) -> None:
     read = wanted(text)
-    assert isinstance(read, Refused)
+    assert isinstance(read, BadRequirement)
     assert (read.code, read.message) == expected
     assert "hunter2" not in repr(read)
 
@@ -100,7 +100,7 @@ def test_what_is_not_taken_is_told(text: str, expected: tuple[str, str]) -> None
 )
 def test_the_hint_says_what_to_write(text: str, hint: str) -> None:
     read = wanted(text)
-    assert isinstance(read, Refused)
+    assert isinstance(read, BadRequirement)
     assert read.hint == hint
 
 
@@ -128,7 +128,7 @@ def test_a_paths_spelling_is_a_fixpoint(text: str) -> None:
 def test_any_file_is_read_or_refused_line_by_line(text: str) -> None:
     for line in lines(text):
         assert 1 <= line.number <= len(text.splitlines())
-        if isinstance(line.what, Refused):
+        if isinstance(line.what, BadRequirement):
             assert line.what.message.isprintable()
 
 
@@ -224,7 +224,7 @@ LINES = {
 @pytest.mark.parametrize(("text", "expected"), LINES.items(), ids=LINES)
 def test_lines_that_say_where_or_how_are_refused_with_what_to_do(text: str, expected: tuple[str, str, str]) -> None:
     [line] = lines(text)
-    assert line.what == Refused(*expected)
+    assert line.what == BadRequirement(*expected)
     assert "hunter2" not in repr(line)
 
 
