@@ -62,8 +62,8 @@ def _udfs_by_manifest(pytestconfig: pytest.Config) -> Iterator[Callable[[Path], 
         return opened[manifest]
 
     yield open_
-    for one in opened.values():
-        one._workshop.close()
+    for udfs in opened.values():
+        udfs._workshop.close()
 
 
 @pytest.fixture
@@ -74,12 +74,12 @@ def udf(request: pytest.FixtureRequest, _udfs_by_manifest: Callable[[Path], Udfs
     if named:
         return _udfs_by_manifest((config.inipath.parent if config.inipath else config.rootpath) / named)
     here = request.path.parent
-    found = next((one / MANIFEST for one in (here, *here.parents) if (one / MANIFEST).is_file()), None)
-    if found is None:
+    manifest = next((folder / MANIFEST for folder in (here, *here.parents) if (folder / MANIFEST).is_file()), None)
+    if manifest is None:
         pytest.fail(
             f"no {MANIFEST} in {here} or above it; udfs_manifest in pytest's ini file names another", pytrace=False
         )
-    return _udfs_by_manifest(found)
+    return _udfs_by_manifest(manifest)
 
 
 class Udfs:
@@ -96,7 +96,7 @@ class Udfs:
 
     def __getitem__(self, name: str) -> Udf:
         __tracebackhide__ = True
-        return Udf(self._workshop, self._workshop.spelled(name))
+        return Udf(self._workshop, self._workshop.name_in_manifest(name))
 
     def __repr__(self) -> str:
         return f"<udfs of {self._workshop.manifest}>"
@@ -152,16 +152,16 @@ class _Workshop:
     def __init__(self, manifest: Path, timeout: float) -> None:
         self.manifest = os.path.relpath(manifest)
         self._timeout = timeout
-        self._ready = _prepared(manifest, self.manifest)
+        self._ready = _prepare(manifest, self.manifest)
         self._sessions: dict[str, Session] = {}
 
-    def spelled(self, name: str) -> str:
+    def name_in_manifest(self, name: str) -> str:
         """Return a function's name as the manifest writes it."""
         __tracebackhide__ = True
-        known = {one.lower(): one for one in self._ready.loaded.manifest.functions}
-        if name.lower() not in known:
-            raise AttributeError(f"the manifest has no function {name!r}; it has: {', '.join(known.values())}")
-        return known[name.lower()]
+        spelling = {function.lower(): function for function in self._ready.loaded.manifest.functions}
+        if name.lower() not in spelling:
+            raise AttributeError(f"the manifest has no function {name!r}; it has: {', '.join(spelling.values())}")
+        return spelling[name.lower()]
 
     def session(self, name: str) -> Session:
         """Return the running function, started if it is not."""
@@ -194,7 +194,7 @@ class _Workshop:
             session.close()
 
 
-def _prepared(manifest: Path, shown: str) -> Prepared:
+def _prepare(manifest: Path, shown: str) -> Prepared:
     from reconciler.base.errors import UdfsError
     from reconciler.cli.support.options import Options
     from reconciler.cli.support.project import prepare_files

@@ -73,9 +73,9 @@ class Problem:
     """Lines that follow: a traceback, the places that were looked at."""
 
 
-def in_order(problems: Iterable[Problem]) -> list[Problem]:
+def sort_problems(problems: Iterable[Problem]) -> list[Problem]:
     """Return problems by their places, and at one place by code; what has no place comes last."""
-    return sorted(problems, key=lambda one: (one.at or Position("~", 0, 0), one.code))
+    return sorted(problems, key=lambda problem: (problem.at or Position("~", 0, 0), problem.code))
 
 
 class UdfsError(Exception):
@@ -99,9 +99,9 @@ class UdfsError(Exception):
     @classmethod
     def of(cls, problems: Iterable[Problem]) -> UdfsError:
         """Make one error of several findings, in the order of their places."""
-        found = in_order(problems)
-        error = cls(found[0].code, found[0].message)
-        error.problems = tuple(found)
+        ordered = sort_problems(problems)
+        error = cls(ordered[0].code, ordered[0].message)
+        error.problems = tuple(ordered)
         return error
 
     def __str__(self) -> str:
@@ -209,7 +209,7 @@ class FunctionFailed(UdfsError):
     exit_code = 1
 
 
-def at(problem: Problem, position: Position | None, source: str | None = None) -> Problem:
+def place_problem(problem: Problem, position: Position | None, source: str | None = None) -> Problem:
     """Return `problem` at a place, unless it has one."""
     return problem if problem.at else replace(problem, at=position, source=source)
 

@@ -98,20 +98,20 @@ def is_qualified(text: str) -> bool:
     return _REFERENCE.match(text) is not None
 
 
-def reference(text: str, project: str, schema: str | None) -> Reference:
+def parse_reference(text: str, project: str, schema: str | None) -> Reference:
     """
     Read a resource reference and drop what the surroundings already say.
 
     `project` and `schema` are those of the function; the schema ``default`` and no schema are the same place
     [doc "Schema-related operations"].
     """
-    found = _REFERENCE.match(text) if "/" in text else None
-    if found is None:
+    match = _REFERENCE.match(text) if "/" in text else None
+    if match is None:
         return Reference(text)
-    there = _schema(found["schema"])
-    if found["project"].lower() == project.lower() and there == _schema(schema):
-        return Reference(found["name"])
-    return Reference(found["name"], found["project"], there)
+    schema_name = _schema(match["schema"])
+    if match["project"].lower() == project.lower() and schema_name == _schema(schema):
+        return Reference(match["name"])
+    return Reference(match["name"], match["project"], schema_name)
 
 
 def _schema(name: str | None) -> str | None:
@@ -160,14 +160,14 @@ def is_package(path: str) -> bool:
     return not path.endswith(".py")
 
 
-def versioned(name: str, sha256: str) -> str:
+def versioned_name(name: str, sha256: str) -> str:
     """Return the name under which one content of `name` is uploaded: a new content is a new resource."""
     end = next((end for end in _ENDS if name.lower().endswith(end)), "")
     stem = name[: len(name) - len(end)]
     return f"{stem}__{sha256[:8]}{name[len(stem) :]}"
 
 
-def unversioned(name: str, sha256: str) -> str | None:
+def unversioned_name(name: str, sha256: str) -> str | None:
     """
     Return a name without the digest that `versioned` or `repacked_archive` put there for this content, or None.
 
@@ -175,12 +175,12 @@ def unversioned(name: str, sha256: str) -> str | None:
     """
     # Not a pattern for each digest: of thousands of resources, compiling them takes longer than all the rest of a plan.
     digest = f"_{sha256[:8]}"
-    at = name.find(digest)
-    while at >= 0:
-        end = at + len(digest)
+    start = name.find(digest)
+    while start >= 0:
+        end = start + len(digest)
         if name[end : end + 1] not in _HEX:
-            return name[: at - 1 if at and name[at - 1] == "_" else at] + name[end:]
-        at = name.find(digest, at + 1)
+            return name[: start - 1 if start and name[start - 1] == "_" else start] + name[end:]
+        start = name.find(digest, start + 1)
     return None
 
 

@@ -188,7 +188,7 @@ def _apply_saved(saved: Saved, file: Path, options: Options, terms: Terms) -> Re
     if digest := manifest_digest(options.file):
         saved_plan.require_same_manifest(saved, digest, options.file)
     prepared = prepare_project(options)
-    saved_plan.require_place(saved, prepared.loaded.manifest.stack, planning.destination(prepared.loaded))
+    saved_plan.require_place(saved, prepared.loaded.manifest.stack, planning.plan_destination(prepared.loaded))
     saved_plan.require_contents(saved, prepared.contents)
     allow_deletes = max(terms.consent.allow_deletes, saved.allow_deletes)
     consent = replace(terms.consent, allow_deletes=allow_deletes, again=AGAIN)

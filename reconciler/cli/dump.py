@@ -26,7 +26,7 @@ def dump(options: Options, refresh: str, out: Path | None) -> Result:
     with connect(manifest) as target:
         reading = target.read(full=refresh == "full")
         taken = target.store.now()
-    document = dumps.write(reading, manifest.manifest.stack, planning.destination(manifest), taken)
+    document = dumps.write(reading, manifest.manifest.stack, planning.plan_destination(manifest), taken)
     if out is None:
         return Result(document)
     write_whole(out, to_json(document).encode())

@@ -38,7 +38,7 @@ def show(options: Options, function: str | None) -> Result:
     if options.as_json:
         from reconciler.render.documents.show import show_document
 
-        return Result(show_document(manifest.manifest.stack, planning.destination(manifest), functions))
+        return Result(show_document(manifest.manifest.stack, planning.plan_destination(manifest), functions))
     if functions:
         return Result(text.functions(functions))
     where = f"project {target_of(manifest).project} (target {manifest.target_name})"

@@ -51,7 +51,7 @@ def sql(options: Options, query: str | None) -> Result:
     if options.format == "json":
         from reconciler.render.documents.query import query_document
 
-        return Result(query_document(answer, settings, planning.destination(manifest)))
+        return Result(query_document(answer, settings, planning.plan_destination(manifest)))
     if options.format == "csv":
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(rows.csv(answer))

@@ -47,7 +47,7 @@ def verify(options: Options, functions: tuple[str, ...], junit: Path | None) -> 
     if options.as_json:
         from reconciler.render.documents.trials import verify_document
 
-        destination = planning.destination(manifest)
+        destination = planning.plan_destination(manifest)
         return Result(verify_document(manifest.manifest.stack, destination, trials, rolled_back=False), code)
     notes = (way_back(options),) if any(map(_is_wrong, trials)) else ()
     return Result(verify_lines(trials, options), code, notes=notes)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
-from reconciler.base.errors import Position, Problem, Refused, count, in_order
+from reconciler.base.errors import Position, Problem, Refused, count, sort_problems
 from reconciler.base.hints import Command
 from reconciler.core.diff import Action, Cause, Change, Clash, compare
 from reconciler.core.kind import Difference
@@ -155,7 +155,7 @@ def make(
         changes=tuple(ordered(operations)),
         unchanged=tuple(change for change in found.changes if change.action is Action.KEEP),
         shared=found.shared,
-        refusals=tuple(in_order(refusals)),
+        refusals=tuple(sort_problems(refusals)),
         foreign=found.foreign,
         superseded=len(found.superseded),
         empty_manifest=empty,

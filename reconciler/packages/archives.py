@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import PackageError, Problem
-from reconciler.base.names import SINGLE, bundle_archive, repacked_archive, versioned, wheel_archive
+from reconciler.base.names import SINGLE, bundle_archive, repacked_archive, versioned_name, wheel_archive
 from reconciler.base.threads import gather
 from reconciler.packages.artifacts import Archive
 from reconciler.packages.content import why_too_large
@@ -62,7 +62,9 @@ def _archives(
     if package.bundle and wheels:
         bundle = bundle_archive(name, package.bundle, tag, manifest.python)
         packed = pack(bundle, [wheel.content for wheel in wheels], shape, cache)
-        resource = versioned(bundle, packed.content.sha256) if is_versioned and package.bundle == SINGLE else bundle
+        resource = (
+            versioned_name(bundle, packed.content.sha256) if is_versioned and package.bundle == SINGLE else bundle
+        )
         return [_packed(resource, packed, wheels, cache)]
     return [_archive(wheel, shape, cache, is_versioned=is_versioned) for wheel in wheels]
 

@@ -37,7 +37,7 @@ def problem_of(name: str, finding: Finding, place: Position) -> Problem:
 
 def placed(error: PackageError, place: Position) -> Iterator[Problem]:
     """Yield the problems of an error; those without a place get this one."""
-    return (errors.at(problem, place) for problem in error.problems)
+    return (errors.place_problem(problem, place) for problem in error.problems)
 
 
 def is_wrong(problems: Iterable[Problem]) -> bool:

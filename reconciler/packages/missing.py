@@ -159,4 +159,4 @@ def _known(place: Path) -> Missed | None:
 
 def _keep(found: Missed, place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
-    whole.put(place, json.dumps(asdict(found)).encode())
+    whole.replace_file(place, json.dumps(asdict(found)).encode())

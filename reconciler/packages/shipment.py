@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reconciler.base.names import Reference, versioned
+from reconciler.base.names import Reference, versioned_name
 from reconciler.packages.artifacts import Item, Shipment
 from reconciler.packages.pack.folders import OwnPackage
 
@@ -41,7 +41,7 @@ def _source(name: str, loaded: Loaded, artifacts: Artifacts) -> Iterator[Item]:
     if source is None or code.entry is None:
         return
     content = artifacts.module(source)
-    resource = versioned(code.entry, content.sha256) if code.versioned and content is not None else code.entry
+    resource = versioned_name(code.entry, content.sha256) if code.versioned and content is not None else code.entry
     place = ("functions", name, "source")
     yield Item(resource, "source", Reference(resource), place, "py", content, file=source)
 

@@ -42,7 +42,7 @@ def _from_arrow(value: Any, kind: Any) -> Any:
 
 def arrow_type(arrow: Any, kind: Type) -> Any:
     """Return pyarrow's name for a type of MaxCompute."""
-    inner = [arrow_type(arrow, one) for one in kind.inner]
+    inner = [arrow_type(arrow, part) for part in kind.inner]
     match kind.name:
         case "BIGINT":
             return arrow.int64()

@@ -105,7 +105,7 @@ class _Parquet:
         columns = list(zip(*rows, strict=True)) or [()] * width
         if self._writer is None:
             types = self._types or ["string"] * width
-            fields = [(f"c{index}", arrow_type(self._arrow, one)) for index, one in enumerate(map(parse_type, types))]
+            fields = [(f"c{index}", arrow_type(self._arrow, kind)) for index, kind in enumerate(map(parse_type, types))]
             self._schema = self._arrow.schema(fields)
             self._writer = self._arrow.parquet.ParquetWriter(self._path, self._schema)
         arrays = [

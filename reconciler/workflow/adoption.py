@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from reconciler.base.threads import Threads
 from reconciler.core import ownership
 from reconciler.packages.content import Content, read
-from reconciler.workflow.planning import apply_policy, apply_quiet_times, destination, policy_breaches
+from reconciler.workflow.planning import apply_policy, apply_quiet_times, plan_destination, policy_breaches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -60,7 +60,7 @@ def make_release(
 
 
 def _ownership_side(loaded: Loaded, reading: Reading, target: Target) -> ownership.Side:
-    return ownership.Side(reading, loaded.manifest.stack, destination(loaded), target.catalog.kinds)
+    return ownership.Side(reading, loaded.manifest.stack, plan_destination(loaded), target.catalog.kinds)
 
 
 def _read_each(keys: Iterable[Key], live: LiveState, target: Target) -> LiveState:

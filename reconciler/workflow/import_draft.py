@@ -100,7 +100,7 @@ def starter_manifest(*, stack: str, target: str, endpoint: str, project: str, sc
 
 
 @dataclass
-class Draft:
+class ImportDraft:
     """The new entries as a manifest of their own, in a folder where nothing else is."""
 
     manifest: OpenManifest

@@ -20,7 +20,7 @@ from reconciler.targets.maxcompute.selection import (
     is_file,
     select,
 )
-from reconciler.workflow.import_draft import Draft, OpenManifest
+from reconciler.workflow.import_draft import ImportDraft, OpenManifest
 from reconciler.workflow.import_files import fetch_files, place_files, require_free_paths, resource_of, write_manifest
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def import_objects(
     selection = _read_each(selection, target, manifest.loaded.manifest.stack)
     require_free_paths(manifest.folder, selection, overwrite=request.overwrite)
     fetch_files(manifest.folder, selection, target, staging, on_step)
-    draft = Draft(manifest, selection, staging, cache, env)
+    draft = ImportDraft(manifest, selection, staging, cache, env)
     draft.judge()
     selection = draft.selection
     result = Imported(

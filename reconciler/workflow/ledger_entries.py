@@ -37,7 +37,7 @@ def load_entry(loaded: Loaded, target: Target, epoch: int) -> Entry:
     return parse(content, name, target.catalog.kinds)
 
 
-def unlock(loaded: Loaded, target: Target, epoch: int, by: Holder) -> Entry:
+def end_lease(loaded: Loaded, target: Target, epoch: int, by: Holder) -> Entry:
     """End the lease of an epoch and return its entry as it then stands; a run that has ended meanwhile is left as it is."""
     entry = load_entry(loaded, target, epoch)
     if entry.outcome != "running":

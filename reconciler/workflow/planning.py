@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from reconciler.base.errors import UsageError, in_order
+from reconciler.base.errors import UsageError, sort_problems
 from reconciler.checks import policy
 from reconciler.core import drift, plan, versions
 from reconciler.core.diff import Cause
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from reconciler.workflow.preparation import Prepared
 
 
-def destination(loaded: Loaded) -> plan.Destination:
+def plan_destination(loaded: Loaded) -> plan.Destination:
     """Return where a manifest's plan goes."""
     return place_of(loaded.target_name, target_of(loaded).project, target_of(loaded).schema_)
 
@@ -50,7 +50,7 @@ def make_plan(prepared: Prepared, reading: Reading, *, from_dump: bool = False, 
         _desired_state(prepared, reading),
         reading,
         stack=prepared.loaded.manifest.stack,
-        destination=destination(prepared.loaded),
+        destination=plan_destination(prepared.loaded),
         moved=_moved_keys(prepared.loaded),
         from_dump=from_dump,
     )
@@ -84,7 +84,7 @@ def find_drift(prepared: Prepared, reading: Reading) -> Drift:
 def make_destruction(loaded: Loaded, reading: Reading) -> Plan:
     """Plan the removal of everything that the stack manages: an apply of nothing."""
     stack = loaded.manifest.stack
-    return plan.make({}, reading, stack=stack, destination=destination(loaded), cause=Cause.DESTROYED)
+    return plan.make({}, reading, stack=stack, destination=plan_destination(loaded), cause=Cause.DESTROYED)
 
 
 def make_rollback(loaded: Loaded, target: Target, epoch: int | None) -> tuple[Reading, Plan]:
@@ -93,7 +93,7 @@ def make_rollback(loaded: Loaded, target: Target, epoch: int | None) -> tuple[Re
     epochs = reading.epochs[-KEPT:]
     candidates = epochs if epoch is None else tuple(number for number in epochs if number == epoch)
     entry = versions.earlier(LedgerEntries(loaded, target, candidates), epoch)
-    new_plan = versions.back(entry, reading, loaded.manifest.stack, destination(loaded))
+    new_plan = versions.back(entry, reading, loaded.manifest.stack, plan_destination(loaded))
     return reading, apply_quiet_times(new_plan, loaded, target)
 
 
@@ -104,7 +104,7 @@ def make_collection(loaded: Loaded, target: Target, keep: int) -> tuple[Reading,
         LedgerEntries(loaded, target, reading.epochs[-KEPT:]),
         reading,
         loaded.manifest.stack,
-        destination(loaded),
+        plan_destination(loaded),
         now=target.store.now(),
         grace=versions.duration(loaded.manifest.grace),
         keep=keep,
@@ -114,20 +114,23 @@ def make_collection(loaded: Loaded, target: Target, keep: int) -> tuple[Reading,
 
 def policy_breaches(prepared: Prepared) -> list[Problem]:
     """Return what the manifest asks for and the policy does not allow."""
-    return in_order(policy.of_manifest(prepared.loaded, prepared.desired, prepared.artifacts))
+    return sort_problems(policy.of_manifest(prepared.loaded, prepared.desired, prepared.artifacts))
 
 
 def apply_policy(checked: Plan, loaded: Loaded, breaches: Iterable[Problem]) -> Plan:
     """Return a plan that is refused for what was `found`, and for what the policy does not allow in it."""
     return replace(
-        checked, refusals=tuple(in_order((*checked.refusals, *breaches, *policy.of_plan(loaded.policies, checked))))
+        checked,
+        refusals=tuple(sort_problems((*checked.refusals, *breaches, *policy.of_plan(loaded.policies, checked)))),
     )
 
 
 def apply_quiet_times(checked: Plan, loaded: Loaded, target: Target) -> Plan:
     """Return a plan that is refused if the policy wants rest now, by the clock of the service."""
     problems = policy.of_time(loaded.policies, target.store.now())
-    return replace(checked, refusals=tuple(in_order((*checked.refusals, *problems)))) if checked.changes else checked
+    return (
+        replace(checked, refusals=tuple(sort_problems((*checked.refusals, *problems)))) if checked.changes else checked
+    )
 
 
 def add_cautions(checked: Plan, prepared: Prepared, now: datetime) -> Plan:

@@ -314,7 +314,7 @@ class World:
         if last is None or last.outcome != "running":
             return "nothing", ()
         self.watch(Run("unlock", stack, "ann"))
-        ledger_entries.unlock(self.prepared(stack).loaded, target, last.epoch, Holder(user="ann"))
+        ledger_entries.end_lease(self.prepared(stack).loaded, target, last.epoch, Holder(user="ann"))
         self.watch(None)
         return "done", ()
 

@@ -59,7 +59,7 @@ class Memory:
             return
         with suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            whole.put(self._path, json.dumps(self._asked).encode())
+            whole.replace_file(self._path, json.dumps(self._asked).encode())
 
 
 def _read(path: Path) -> dict[str, list[list[Any]]]:

@@ -35,7 +35,7 @@ def write_whole(file: Path, content: bytes) -> None:
     if file.suffix in {".yaml", ".yml"}:
         raise UsageError("E521", f"'{file}' is not overwritten: it looks like a manifest", hint="name a .json file")
     try:
-        files.put(file, content, durable=True)
+        files.replace_file(file, content, durable=True)
     except OSError as error:
         message = f"'{file}' cannot be written: {error.strerror or error}"
         if error.errno in _WRONG_NAME:

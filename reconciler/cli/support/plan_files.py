@@ -34,7 +34,9 @@ def read_dump(file: Path, manifest: Loaded) -> Reading:
     from reconciler.workflow import planning
 
     document = dump.read(read_whole(file), str(file), CATALOG)
-    reading = dump.reading_of(document, manifest.manifest.stack, planning.destination(manifest), str(file), CATALOG)
+    reading = dump.reading_of(
+        document, manifest.manifest.stack, planning.plan_destination(manifest), str(file), CATALOG
+    )
     note(f"planning against {file}, written on {document.taken:%Y-%m-%d %H:%MZ}")
     return reading
 

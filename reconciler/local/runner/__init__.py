@@ -161,18 +161,18 @@ def session(
         layout = lay_out(root, job.resources)
         _check_native(interpreter, job, layout)
         worker = _start(interpreter, layout, root)
-        made = Session(worker, job.class_path, timeout=timeout, cancelled=cancelled, temporary=temporary)
-        made.native = layout.native
+        new_session = Session(worker, job.class_path, timeout=timeout, cancelled=cancelled, temporary=temporary)
+        new_session.native = layout.native
     except BaseException:
         if temporary is not None:
             remove(temporary)
         raise
     try:
-        made.start(_description(job, layout, memory, origins=origins))
+        new_session.start(_description(job, layout, memory, origins=origins))
     except BaseException:
-        made.close()
+        new_session.close()
         raise
-    return made
+    return new_session
 
 
 def _start(interpreter: Interpreter, layout: Layout, root: Path) -> Worker:
@@ -190,7 +190,7 @@ def _check_runtime(interpreter: Interpreter, job: Job) -> None:
 
 def _check_native(interpreter: Interpreter, job: Job, layout: Layout) -> None:
     """An extension built for the service's ABI does not load elsewhere, or loads and then crashes."""
-    wanted = SERVICE_ABI[job.runtime]
+    service_abi = SERVICE_ABI[job.runtime]
     if not layout.native:
         return
     if interpreter.machine != job.machine:
@@ -199,11 +199,11 @@ def _check_native(interpreter: Interpreter, job: Job, layout: Layout) -> None:
             f"{interpreter.path} runs on {interpreter.machine}",
             hint="run it on a machine of that kind; pure Python runs on any",
         )
-    if interpreter.abi == wanted:
+    if interpreter.abi == service_abi:
         return
     # An extension of Python makes the better example; what is called lib… is most often plain C.
     example = next((name for name in layout.native if "/lib" not in name), layout.native[0])
-    reason = f"{example} is native code for {wanted}, and {interpreter.path} is {interpreter.abi}"
+    reason = f"{example} is native code for {service_abi}, and {interpreter.path} is {interpreter.abi}"
     if interpreter.abi == "cp27mu":
         reason += ": it was built with wide Unicode and lacks the PyUnicodeUCS2_* symbols"
     raise InterpreterUnsuitable(f"{job.class_path} cannot run here: {reason}", hint=how_to_get(job.runtime))
@@ -217,10 +217,10 @@ def _check_module(job: Job) -> None:
     if not module or not name:
         raise FunctionNotLoadable(f"{job.class_path!r} is not of the form module.Class")
     if module.split(".")[0] not in stems:
-        there = ", ".join(f"{stem}.py" for stem in stems) or "none"
+        modules = ", ".join(f"{stem}.py" for stem in stems) or "none"
         raise FunctionNotLoadable(
             f"{job.class_path} cannot be loaded: no PY resource is called {module}.py",
-            hint=f"PY resources of the function: {there}; the spelling counts",
+            hint=f"PY resources of the function: {modules}; the spelling counts",
         )
 
 

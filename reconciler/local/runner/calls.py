@@ -118,7 +118,7 @@ class Session:
     def start(self, job: dict[str, object]) -> None:
         """Have the worker load the class."""
         self.worker.send(wire.encode_frame(job))
-        header = self.receive(_unknown).header
+        header = self.receive(_no_arguments).header
         inputs, outputs = header["inputs"], header["outputs"]
         self.description = Description(
             header["function"],
@@ -150,7 +150,7 @@ class Session:
         try:
             frame = self.worker.receive(self._timeout, self._cancelled)
         except Died as died:
-            raise self._died(died, arguments) from None
+            raise self._death_error(died, arguments) from None
         except TimedOut:
             raise self._timed_out(arguments) from None
         except GivenUp:
@@ -160,10 +160,10 @@ class Session:
             self.close()
             raise
         if frame.header["kind"] == "error":
-            raise self._failed(frame.header, arguments)
+            raise self._failure_error(frame.header, arguments)
         return frame
 
-    def _failed(self, header: dict[str, Any], arguments: Arguments) -> FunctionError:
+    def _failure_error(self, header: dict[str, Any], arguments: Arguments) -> FunctionError:
         self.settle()
         what, message, row = header["what"], header["message"], header["row"]
         where = "after the last row" if row is None else f"at row {row + 1}"
@@ -184,7 +184,7 @@ class Session:
             log=str(self.worker.log),
         )
 
-    def _died(self, died: Died, arguments: Arguments) -> WorkerDied:
+    def _death_error(self, died: Died, arguments: Arguments) -> WorkerDied:
         row, where = self._where()
         self.close()
         hints = {
@@ -314,20 +314,20 @@ class Call:
     def _encode(self, batch: _Batch) -> bytes:
         """Return the frame of a batch; a row that does not fit is named."""
         types = self.description.inputs
-        wanted = len(batch.rows[0]) if types is None else len(types)
-        if set(map(len, batch.rows)) != {wanted}:
-            index, row = next((index, row) for index, row in enumerate(batch.rows) if len(row) != wanted)
-            taken = "1 argument is" if wanted == 1 else f"{wanted} arguments are"
-            raise self._rejected(batch.start + index, f"{len(row)} given where {taken} taken")
+        expected = len(batch.rows[0]) if types is None else len(types)
+        if set(map(len, batch.rows)) != {expected}:
+            index, row = next((index, row) for index, row in enumerate(batch.rows) if len(row) != expected)
+            actual = "1 argument is" if expected == 1 else f"{expected} arguments are"
+            raise self._rejection(batch.start + index, f"{len(row)} given where {actual} taken")
         try:
             return wire.rows_frame(batch.rows, types)
         except ValueError:
             index, reason = next(
                 (index, reason) for index, row in enumerate(batch.rows) if (reason := wire.unwritable(row))
             )
-            raise self._rejected(batch.start + index, reason) from None
+            raise self._rejection(batch.start + index, reason) from None
 
-    def _rejected(self, row: int, reason: str) -> ArgumentsRejected:
+    def _rejection(self, row: int, reason: str) -> ArgumentsRejected:
         signature = f"; the signature is {self.description.signature}" if self.description.signature else ""
         text = f"{self._session.class_path} cannot take its arguments at row {row + 1}: {reason}{signature}"
         return ArgumentsRejected(text, row=row)
@@ -345,7 +345,7 @@ class Call:
         return None
 
 
-def _unknown(row: int | None) -> None:
+def _no_arguments(row: int | None) -> None:
     """Before there is any row, no row's arguments are known."""
 
 

@@ -47,12 +47,12 @@ class Columns:
         """Return what a table function forwards for the rows of a batch."""
         first = self._count
         origins: list[int] = []
-        found: list[list[Any]] = []
+        batch: list[list[Any]] = []
         for frame in self._answers(columns, count):
             origins += [row - first for row in frame.header["origins"]]
             read = wire.read_columns(frame.header["columns"], frame.body)
-            found = [[*old, *new] for old, new in zip(found, read, strict=True)] if found else read
-        return Forwarded(origins, found)
+            batch = [[*old, *new] for old, new in zip(batch, read, strict=True)] if batch else read
+        return Forwarded(origins, batch)
 
     def finish(self) -> int:
         """Say that there are no more rows; return how many more a table function forwards."""

@@ -76,7 +76,7 @@ def failures(
     """
     with tempfile.TemporaryDirectory(prefix="udfs-", ignore_cleanup_errors=True) as root:
         layout = lay_out(Path(root).resolve(), [ResourceFile(name, "archive", path) for name, path in archives])
-        asked = {
+        question = {
             "paths": [str(layout.cwd / "work" / name) for name, _ in archives],
             "names": list(names),
             "seconds": seconds,
@@ -84,7 +84,7 @@ def failures(
         try:
             done = subprocess.run(
                 [str(interpreter.path), *isolation(interpreter.version), "-c", _SCRIPT],
-                input=json.dumps(asked).encode(),
+                input=json.dumps(question).encode(),
                 capture_output=True,
                 cwd=layout.cwd,
                 env=environment(layout.cwd, layout.tmp),

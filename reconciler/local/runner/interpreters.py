@@ -105,11 +105,11 @@ def locate(
         raise ValueError(f"unknown runtime {runtime!r}, known are {', '.join(RUNTIMES)}")
     looked_at: list[Attempt] = []
     fallback: Interpreter | None = None
-    for place in _places(runtime, env, explicit):
-        found = list(_usable(runtime, place, looked_at))
-        if not found:
+    for candidate in _places(runtime, env, explicit):
+        matching = list(_usable(runtime, candidate, looked_at))
+        if not matching:
             continue
-        best = max(found, key=lambda interpreter: (_has_service_abi(interpreter), interpreter.version))
+        best = max(matching, key=lambda interpreter: (_has_service_abi(interpreter), interpreter.version))
         if _has_service_abi(best):
             return best
         fallback = fallback or best
@@ -124,12 +124,12 @@ def locate(
 
 def available(env: Mapping[str, str]) -> tuple[Interpreter, ...]:
     """Return every usable interpreter of every runtime, each once, in the order `locate` would look at them."""
-    found: dict[Path, Interpreter] = {}
+    interpreters: dict[Path, Interpreter] = {}
     for runtime in RUNTIMES:
-        for place in _places(runtime, env):
-            for interpreter in _usable(runtime, place, []):
-                found.setdefault(interpreter.path.resolve(), interpreter)
-    return tuple(found.values())
+        for candidate in _places(runtime, env):
+            for interpreter in _usable(runtime, candidate, []):
+                interpreters.setdefault(interpreter.path.resolve(), interpreter)
+    return tuple(interpreters.values())
 
 
 def variable(runtime: str) -> str:
@@ -186,12 +186,12 @@ def _is_shims(directory: Path, pyenv: Path | None) -> bool:
     return directory.name == "shims" and pyenv is not None and directory.is_relative_to(pyenv)
 
 
-def _usable(runtime: str, place: _Place, looked_at: list[Attempt]) -> Iterator[Interpreter]:
+def _usable(runtime: str, candidate: _Place, looked_at: list[Attempt]) -> Iterator[Interpreter]:
     """Run the candidates of a place; what does not fit is noted in `looked_at`."""
-    if not place.candidates:
-        looked_at.append(Attempt(place.words, "nothing there"))
-    for path in place.candidates:
-        answer = _examine(runtime, path, place.source)
+    if not candidate.candidates:
+        looked_at.append(Attempt(candidate.words, "nothing there"))
+    for path in candidate.candidates:
+        answer = _examine(runtime, path, candidate.source)
         if isinstance(answer, Interpreter):
             yield answer
         else:
@@ -207,7 +207,7 @@ def _examine(runtime: str, path: Path, source: str) -> Interpreter | Attempt:
 
 def _of_runtime(runtime: str, interpreter: Interpreter) -> Interpreter:
     if interpreter.version[:2] != RUNTIMES[runtime]:
-        raise _NotUsable(f"is CPython {_dotted(interpreter.version)}")
+        raise _NotUsable(f"is CPython {_version_text(interpreter.version)}")
     return interpreter
 
 
@@ -262,12 +262,12 @@ def _stand_in(runtime: str, path: Path, looked_at: list[Attempt]) -> Interpreter
         looked_at.append(Attempt(str(path), str(reason)))
         return None
     if interpreter.version[0] != 3:
-        looked_at.append(Attempt(str(path), f"is CPython {_dotted(interpreter.version)}, which cannot stand in"))
+        looked_at.append(Attempt(str(path), f"is CPython {_version_text(interpreter.version)}, which cannot stand in"))
         return None
     return replace(interpreter, stands_in_for=runtime)
 
 
-def _dotted(version: tuple[int, int, int]) -> str:
+def _version_text(version: tuple[int, int, int]) -> str:
     return ".".join(map(str, version))
 
 

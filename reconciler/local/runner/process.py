@@ -65,8 +65,8 @@ class Ending:
         """The name of the signal, empty when there was none."""
         if self.code is None or self.code >= 0:
             return ""
-        known = {member.value: member.name for member in signal.Signals}
-        return known.get(-self.code, f"signal {-self.code}")
+        names = {member.value: member.name for member in signal.Signals}
+        return names.get(-self.code, f"signal {-self.code}")
 
 
 class Died(Exception):

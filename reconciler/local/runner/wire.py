@@ -77,9 +77,9 @@ def rows_frame(rows: Sequence[Sequence[object]], types: Sequence[str] | None) ->
     `types` are those of the signature, which spare looking at each value of a BIGINT column; None when it has none.
     """
     width = len(rows[0]) if rows else 0
-    known = types or [""] * width
+    kinds = types or [""] * width
     # A column at a time: `zip(*rows)` would hold one iterator a row, and jumps through memory with every value.
-    written = [encode_column(list(map(itemgetter(number), rows)), known[number]) for number in range(width)]
+    written = [encode_column(list(map(itemgetter(number), rows)), kinds[number]) for number in range(width)]
     layout = [[codec, len(content)] for codec, content in written]
     header = {"kind": "rows", "count": len(rows), "columns": layout}
     return encode_frame(header, b"".join(content for _, content in written))

@@ -61,22 +61,22 @@ class Body:
 
     def whole(self, limit: int) -> bytes:
         """All of a small body."""
-        found = bytearray()
+        content = bytearray()
         for piece in self.pieces():
-            found += piece
-            if len(found) > limit:
+            content += piece
+            if len(content) > limit:
                 raise HttpRefusal(400, "InvalidParameter", f"The request body is larger than {limit} bytes")
-        return bytes(found)
+        return bytes(content)
 
     def discard(self, limit: int) -> bool:
         """Read and forget the rest, so that the connection can serve the next request; False if it is too much."""
         self._trip = None
         if self._broken:
             return False
-        left = limit
+        remaining = limit
         for piece in self.pieces():
-            left -= len(piece)
-            if left < 0:
+            remaining -= len(piece)
+            if remaining < 0:
                 return False
         return True
 
@@ -93,8 +93,8 @@ class Body:
         self._trip_if_due()
         return count
 
-    def _until_trip(self, wanted: int) -> int:
-        return min(wanted, self._trip[0] - self.received) if self._trip else wanted
+    def _until_trip(self, count: int) -> int:
+        return min(count, self._trip[0] - self.received) if self._trip else count
 
     def _trip_if_due(self) -> None:
         if self._trip and self.received >= self._trip[0]:
@@ -104,10 +104,10 @@ class Body:
     def _fill(self, buffer: memoryview) -> int:
         if self.length is None and self._left == 0 and not self._next_chunk():
             return 0
-        wanted = min(len(buffer), self._left)
+        goal = min(len(buffer), self._left)
         count = 0
-        while count < wanted:
-            got = self._stream.readinto(buffer[count:wanted])
+        while count < goal:
+            got = self._stream.readinto(buffer[count:goal])
             if not got:
                 raise Disconnected("the client stopped in the middle of a body")
             count += got
@@ -115,14 +115,14 @@ class Body:
         if self.length is not None:
             self._done = self._left == 0
         elif self._left == 0 and self._line() != b"":
-            raise self._malformed("a chunk is longer than it says")
+            raise self._framing_refusal("a chunk is longer than it says")
         return count
 
     def _next_chunk(self) -> bool:
         size = self._line().split(b";", 1)[0].strip()
         # int() alone would take "+5", "0x5" and "1_0", which another reader of the same bytes may not.
         if not size or len(size) > 15 or any(digit not in b"0123456789abcdefABCDEF" for digit in size):
-            raise self._malformed("a chunk has no size")
+            raise self._framing_refusal("a chunk has no size")
         self._left = int(size, 16)
         if self._left == 0:
             self._skip_trailers()
@@ -133,17 +133,17 @@ class Body:
         for _ in range(_MAX_TRAILERS):
             if self._line() == b"":
                 return
-        raise self._malformed("too many trailers")
+        raise self._framing_refusal("too many trailers")
 
     def _line(self) -> bytes:
         line = self._stream.readline(_MAX_LINE)
         if not line:
             raise Disconnected("the client stopped in the middle of a body")
         if not line.endswith(b"\n"):
-            raise self._malformed("a line is too long")
+            raise self._framing_refusal("a line is too long")
         return line.rstrip(b"\r\n")
 
-    def _malformed(self, why: str) -> HttpRefusal:
+    def _framing_refusal(self, why: str) -> HttpRefusal:
         """400; where the next request begins is no longer known, so the connection ends with it."""
         self._broken = True
         return HttpRefusal(400, "InvalidParameter", f"The chunked request body cannot be read: {why}")

@@ -31,7 +31,7 @@ from reconciler.local.server.web_guard import require_own_host
 if TYPE_CHECKING:
     from socketserver import BaseServer
 
-    from reconciler.local.server.service import Service
+    from reconciler.local.server.service import LocalService
 
 IDLE_SECONDS = 300
 _MAX_LINE = 65536
@@ -45,7 +45,7 @@ _LOGGER = logging.getLogger("reconciler.local")
 class Site:
     """What all connections of a server share."""
 
-    service: Service
+    service: LocalService
     names: frozenset[str] | None
     """The names a Host header may give, None for any: see `web_guard`."""
     faults: Faults = field(default_factory=Faults)
@@ -117,22 +117,22 @@ class Connection(BaseHTTPRequestHandler):
         """*100 Continue* is said when the body is wanted: see `Body`. Until then the request can still be refused."""
         return True
 
-    def _framed(self) -> Body:
+    def _frame_body(self) -> Body:
         """The body as its headers frame it; an answer to contradicting headers ends the connection."""
         lengths = set(self.headers.get_all("Content-Length", []))
         coding = self.headers.get("Transfer-Encoding")
         if coding is not None:
             if lengths or coding.strip().lower() != "chunked":
-                raise self._unframed("Transfer-Encoding and Content-Length cannot be understood together")
+                raise self._framing_refusal("Transfer-Encoding and Content-Length cannot be understood together")
             return Body(self.rfile, None, self._say_continue)
         if not lengths:
             return Body(self.rfile, 0, self._say_continue)
         length = lengths.pop().strip()
         if lengths or not (length.isascii() and length.isdigit()) or len(length) > 18:
-            raise self._unframed("Content-Length is not a number")
+            raise self._framing_refusal("Content-Length is not a number")
         return Body(self.rfile, int(length), self._say_continue)
 
-    def _unframed(self, why: str) -> HttpRefusal:
+    def _framing_refusal(self, why: str) -> HttpRefusal:
         self.close_connection = True
         return invalid(why)
 
@@ -192,7 +192,9 @@ class Connection(BaseHTTPRequestHandler):
 
     def _answer(self, turn: Turn) -> Response:
         """Look at a request in this order: how long, is it for us, where to, what goes wrong, who asks, what is asked."""
-        turn.body = self._framed()  # first: whoever asks, what belongs to this request must not be taken for the next
+        turn.body = (
+            self._frame_body()
+        )  # first: whoever asks, what belongs to this request must not be taken for the next
         require_own_host(self.headers, self.request_version, self.site.names)
         raw_path, question, raw_query = self.path.partition("?")
         if self._is_control(raw_path):
@@ -206,7 +208,7 @@ class Connection(BaseHTTPRequestHandler):
         turn.strike.watch(turn.body)
         self._wait()
         try:
-            response = self._handled(turn, path, raw_path + question + raw_query, raw_query)
+            response = self._handle(turn, path, raw_path + question + raw_query, raw_query)
         except HttpRefusal as refused:
             response = self._refusal(refused)
         return self._after(turn, response)
@@ -220,7 +222,7 @@ class Connection(BaseHTTPRequestHandler):
             raise
         return response
 
-    def _handled(self, turn: Turn, path: tuple[str, ...], target: str, raw_query: str) -> Response:
+    def _handle(self, turn: Turn, path: tuple[str, ...], target: str, raw_query: str) -> Response:
         service = self.site.service
         if service.settings.signed:
             signing.require_valid(turn.method, target, self.headers, service.settings)
@@ -261,17 +263,17 @@ class Connection(BaseHTTPRequestHandler):
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """What the standard library finds wrong with a head, in the form of all other errors."""
         self.close_connection = True
-        known = {405: "MethodNotAllowed", 501: "MethodNotAllowed"}
+        codes = {405: "MethodNotAllowed", 501: "MethodNotAllowed"}
         why = legible(message or HTTPStatus(code).phrase)
-        self._send(self._refusal(HttpRefusal(int(code), known.get(code, "InvalidParameter"), why)), truncated=False)
+        self._send(self._refusal(HttpRefusal(int(code), codes.get(code, "InvalidParameter"), why)), truncated=False)
 
     # Sending
 
     def _send(self, response: Response, *, truncated: bool) -> None:
         self.close_connection |= truncated
-        own = [("x-odps-request-id", self._request_id)] if response.own else []
+        request_header = [("x-odps-request-id", self._request_id)] if response.own else []
         date = http_date(self.site.service.clock())
-        extra = [("Server", "udfs-local"), ("Date", date), *own]
+        extra = [("Server", "udfs-local"), ("Date", date), *request_header]
         head = encode_head(response, extra, closes=self.close_connection)
         length = 0 if self.command == "HEAD" else response.length
         limit = len(head) + length

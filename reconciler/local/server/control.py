@@ -56,5 +56,5 @@ def _add(faults: Faults, headers: Message, body: Body) -> Response:
     return Response(status=201)
 
 
-def _json(found: dict[str, Any]) -> Response:
-    return Response(status=200, content=json.dumps(found).encode(), content_type="application/json")
+def _json(document: dict[str, Any]) -> Response:
+    return Response(status=200, content=json.dumps(document).encode(), content_type="application/json")

@@ -89,24 +89,24 @@ class Records:
             (same_name(project.name), project.name, project.owner, project.created),
         )
 
-    def schema(self, place: Location) -> StoredSchema | None:
+    def schema(self, location: Location) -> StoredSchema | None:
         """The schema that `place` names."""
         row = self._one(
-            "SELECT name, owner, description, created FROM schemas WHERE project = ? AND key = ?", *place.keys
+            "SELECT name, owner, description, created FROM schemas WHERE project = ? AND key = ?", *location.keys
         )
         return StoredSchema(name=row[0], owner=row[1], description=row[2], created=row[3]) if row else None
 
-    def schemas(self, place: Location, after: str) -> Iterator[tuple[str, StoredSchema]]:
+    def schemas(self, location: Location, after: str) -> Iterator[tuple[str, StoredSchema]]:
         """The schemas of the project by key, those behind `after`."""
         for key, name, owner, description, created in self._db.execute(
             "SELECT key, name, owner, description, created FROM schemas WHERE project = ? AND key > ? ORDER BY key",
-            (place.keys[0], after),
+            (location.keys[0], after),
         ):
             yield key, StoredSchema(name=name, owner=owner, description=description, created=created)
 
     def add_schema(self, project: str, schema: StoredSchema) -> bool:
         """Add a schema; False when its name is taken."""
-        return self._touched(
+        return self._changes_row(
             "INSERT INTO schemas VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
             same_name(project),
             same_name(schema.name),
@@ -116,97 +116,99 @@ class Records:
             schema.created,
         )
 
-    def drop_schema(self, place: Location) -> bool:
+    def drop_schema(self, location: Location) -> bool:
         """Remove a schema; False when there is none."""
-        return self._touched("DELETE FROM schemas WHERE project = ? AND key = ?", *place.keys)
+        return self._changes_row("DELETE FROM schemas WHERE project = ? AND key = ?", *location.keys)
 
-    def is_empty(self, place: Location) -> bool:
+    def is_empty(self, location: Location) -> bool:
         """Whether nothing lives at `place`."""
         return not self._one(
             "SELECT 1 FROM resources WHERE (project, schema) = (?, ?) UNION ALL "
             "SELECT 1 FROM functions WHERE (project, schema) = (?, ?) LIMIT 1",
-            *place.keys,
-            *place.keys,
+            *location.keys,
+            *location.keys,
         )
 
     # Resources
 
-    def resource(self, place: Location, name: str) -> StoredResource | None:
+    def resource(self, location: Location, name: str) -> StoredResource | None:
         """The resource, however it is spelled."""
-        row = self._one(f"SELECT {_RESOURCE} FROM resources WHERE {_AT}", *place.keys, same_name(name))
+        row = self._one(f"SELECT {_RESOURCE} FROM resources WHERE {_AT}", *location.keys, same_name(name))
         return _resource(row) if row else None
 
-    def resources(self, place: Location, after: str) -> Iterator[tuple[str, StoredResource]]:
+    def resources(self, location: Location, after: str) -> Iterator[tuple[str, StoredResource]]:
         """The resources a list shows, by key, those behind `after`."""
         for row in self._db.execute(
             f"SELECT {_RESOURCE}, key FROM resources WHERE project = ? AND schema = ? AND key > ?"
             " AND NOT temporary AND NOT part ORDER BY key",
-            (*place.keys, after),
+            (*location.keys, after),
         ):
             yield row[-1], _resource(row)
 
-    def segments(self, place: Location, name: str) -> tuple[Segment, ...]:
+    def segments(self, location: Location, name: str) -> tuple[Segment, ...]:
         """The content of a resource."""
-        found = self._db.execute(
+        cursor = self._db.execute(
             "SELECT sha256, size FROM segments "
             f"WHERE resource = (SELECT id FROM resources WHERE {_AT}) ORDER BY position",
-            (*place.keys, same_name(name)),
+            (*location.keys, same_name(name)),
         )
-        return tuple(Segment(sha256, size) for sha256, size in found)
+        return tuple(Segment(sha256, size) for sha256, size in cursor)
 
-    def add_resource(self, place: Location, resource: StoredResource, content: BlobContent) -> None:
+    def add_resource(self, location: Location, resource: StoredResource, content: BlobContent) -> None:
         """Add a resource under a name that is free."""
         self._db.execute(
             f"INSERT INTO resources (project, schema, key, {_RESOURCE}) VALUES (?, ?, ?{', ?' * 12})",
-            (*place.keys, same_name(resource.name), *astuple(resource)),
+            (*location.keys, same_name(resource.name), *astuple(resource)),
         )
-        self._add_segments(place, resource.name, content)
+        self._add_segments(location, resource.name, content)
 
-    def replace_resource(self, place: Location, resource: StoredResource, content: BlobContent | None = None) -> None:
+    def replace_resource(
+        self, location: Location, resource: StoredResource, content: BlobContent | None = None
+    ) -> None:
         """Write over a resource that exists; its content stays when none is given."""
         self._db.execute(
             f"UPDATE resources SET ({_RESOURCE}) = (?{', ?' * 11}) WHERE {_AT}",
-            (*astuple(resource), *place.keys, same_name(resource.name)),
+            (*astuple(resource), *location.keys, same_name(resource.name)),
         )
         if content is not None:
-            self._drop_segments(place, resource.name)
-            self._add_segments(place, resource.name, content)
+            self._drop_segments(location, resource.name)
+            self._add_segments(location, resource.name, content)
 
-    def drop_resource(self, place: Location, name: str) -> None:
+    def drop_resource(self, location: Location, name: str) -> None:
         """Remove a resource."""
-        self._drop_segments(place, name)
-        self._db.execute(f"DELETE FROM resources WHERE {_AT}", (*place.keys, same_name(name)))
+        self._drop_segments(location, name)
+        self._db.execute(f"DELETE FROM resources WHERE {_AT}", (*location.keys, same_name(name)))
 
     def is_used(self, sha256: str) -> bool:
         """Whether any resource refers to the blob."""
         return self._one("SELECT 1 FROM segments WHERE sha256 = ? LIMIT 1", sha256) is not None
 
-    def _add_segments(self, place: Location, name: str, content: BlobContent) -> None:
-        (resource,) = self._one(f"SELECT id FROM resources WHERE {_AT}", *place.keys, same_name(name)) or (None,)
+    def _add_segments(self, location: Location, name: str, content: BlobContent) -> None:
+        (resource,) = self._one(f"SELECT id FROM resources WHERE {_AT}", *location.keys, same_name(name)) or (None,)
         self._db.executemany(
             "INSERT INTO segments VALUES (?, ?, ?, ?)",
             [(resource, position, part.sha256, part.size) for position, part in enumerate(content.segments)],
         )
 
-    def _drop_segments(self, place: Location, name: str) -> None:
-        self.unused.update(segment.sha256 for segment in self.segments(place, name))
+    def _drop_segments(self, location: Location, name: str) -> None:
+        self.unused.update(segment.sha256 for segment in self.segments(location, name))
         self._db.execute(
             f"DELETE FROM segments WHERE resource = (SELECT id FROM resources WHERE {_AT})",
-            (*place.keys, same_name(name)),
+            (*location.keys, same_name(name)),
         )
 
     # Functions
 
-    def function(self, place: Location, name: str) -> StoredFunction | None:
+    def function(self, location: Location, name: str) -> StoredFunction | None:
         """The function, however it is spelled."""
-        row = self._one(f"SELECT {_FUNCTION} FROM functions WHERE {_AT}", *place.keys, same_name(name))
+        row = self._one(f"SELECT {_FUNCTION} FROM functions WHERE {_AT}", *location.keys, same_name(name))
         return _function(row) if row else None
 
-    def functions(self, place: Location, after: str) -> Iterator[tuple[str, StoredFunction]]:
+    def functions(self, location: Location, after: str) -> Iterator[tuple[str, StoredFunction]]:
         """The functions at `place` by key, those behind `after`."""
         for row in self._db.execute(
             f"SELECT {_FUNCTION}, key FROM functions WHERE project = ? AND schema = ? AND key > ? ORDER BY key",
-            (*place.keys, after),
+            (*location.keys, after),
         ):
             yield row[-1], _function(row)
 
@@ -215,29 +217,29 @@ class Records:
         for row in self._db.execute(f"SELECT {_FUNCTION} FROM functions"):
             yield _function(row)
 
-    def add_function(self, place: Location, function: StoredFunction) -> None:
+    def add_function(self, location: Location, function: StoredFunction) -> None:
         """Add a function under a name that is free."""
         self._db.execute(
             f"INSERT INTO functions (project, schema, key, {_FUNCTION}) VALUES (?, ?, ?{', ?' * 7})",
-            (*place.keys, same_name(function.name), *_function_values(function)),
+            (*location.keys, same_name(function.name), *_function_values(function)),
         )
 
-    def replace_function(self, place: Location, function: StoredFunction) -> None:
+    def replace_function(self, location: Location, function: StoredFunction) -> None:
         """Write over a function that exists."""
         self._db.execute(
             f"UPDATE functions SET ({_FUNCTION}) = (?{', ?' * 6}) WHERE {_AT}",
-            (*_function_values(function), *place.keys, same_name(function.name)),
+            (*_function_values(function), *location.keys, same_name(function.name)),
         )
 
-    def drop_function(self, place: Location, name: str) -> None:
+    def drop_function(self, location: Location, name: str) -> None:
         """Remove a function."""
-        self._db.execute(f"DELETE FROM functions WHERE {_AT}", (*place.keys, same_name(name)))
+        self._db.execute(f"DELETE FROM functions WHERE {_AT}", (*location.keys, same_name(name)))
 
     def _one(self, sql: str, *values: object) -> tuple[Any, ...] | None:
-        found: tuple[Any, ...] | None = self._db.execute(sql, values).fetchone()
-        return found
+        row: tuple[Any, ...] | None = self._db.execute(sql, values).fetchone()
+        return row
 
-    def _touched(self, sql: str, *values: object) -> bool:
+    def _changes_row(self, sql: str, *values: object) -> bool:
         """Run `sql` and say whether it touched a row."""
         return self._db.execute(sql, values).rowcount > 0
 

@@ -193,8 +193,8 @@ class Strike:
         announced = body.length
         if announced == 0:
             self.at("during")
-        wanted = self._fault.after_bytes if self._fault.after_bytes is not None else (announced or 2) // 2
-        body.trip_at(max(1, wanted if announced is None else min(wanted, announced)), lambda: self.at("during"))
+        received = self._fault.after_bytes if self._fault.after_bytes is not None else (announced or 2) // 2
+        body.trip_at(max(1, received if announced is None else min(received, announced)), lambda: self.at("during"))
 
     def at(self, point: When) -> None:
         """Let it happen if this is where; raises `Failed` or `Severed` when the request ends here."""

@@ -34,32 +34,32 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
     from reconciler.local.server.database import Records
-    from reconciler.local.server.service import Service
+    from reconciler.local.server.service import LocalService
 
 # What only SQL and embedded functions have (PyODPS, Java). Kept as sent: SQL that makes them is not part of this server.
 EXTRAS = ("IsSqlFunction", "SqlDefinitionText", "IsEmbeddedFunction", "ProgramLanguage", "Code", "FileName")
 
 
-def create_function(service: Service, request: Request) -> Response:
+def create_function(service: LocalService, request: Request) -> Response:
     """
     ``POST …/registration/functions``: a new function; 409 when its name is taken.
 
     The service does not look for the module or the class (Java's tests register nonsense). The conflict's status is
     taken to be that of resources; whether resources must exist is a switch in `Settings`.
     """
-    place = service.place(request)
-    function = _described(service, request, place, None)
+    location = service.location(request)
+    function = _parse_function(service, request, location, None)
     with service.store.writing() as rows:
-        require_schema(rows, place)
+        require_schema(rows, location)
         _require_resources(service, rows, function)
-        if rows.function(place, function.name) is not None:
+        if rows.function(location, function.name) is not None:
             raise already_exists("function", function.name)
-        service.stale.remember("functions", place, lambda after: rows.functions(place, after))
-        rows.add_function(place, function)
-    return created_response("projects", place.project, "registration", "functions", function.name)
+        service.stale.remember("functions", location, lambda after: rows.functions(location, after))
+        rows.add_function(location, function)
+    return created_response("projects", location.project, "registration", "functions", function.name)
 
 
-def _described(service: Service, request: Request, place: Location, name: str | None) -> StoredFunction:
+def _parse_function(service: LocalService, request: Request, location: Location, name: str | None) -> StoredFunction:
     """
     The function that the body describes, as if it were new.
 
@@ -78,7 +78,7 @@ def _described(service: Service, request: Request, place: Location, name: str | 
         name=object_name(alias, "function"),
         owner=request.actor,
         class_type=class_type,
-        resources=tuple(_references(body, place)),
+        resources=tuple(_references(body, location)),
         extras=extras,
         created=now,
         modified=now,
@@ -89,129 +89,133 @@ def _is_inline(extras: dict[str, str]) -> bool:
     return any(extras.get(tag, "").strip().lower() == "true" for tag in ("IsSqlFunction", "IsEmbeddedFunction"))
 
 
-def _references(body: Element, place: Location) -> list[StoredReference]:
+def _references(body: Element, location: Location) -> list[StoredReference]:
     """In the order given, which is the order in which the worker meets them."""
-    names = [(found.text or "").strip() for found in body.findall("Resources/ResourceName")]
-    return [_reference(name, place) for name in names]
+    names = [(references.text or "").strip() for references in body.findall("Resources/ResourceName")]
+    return [_reference(name, location) for name in names]
 
 
-def _reference(name: str, place: Location) -> StoredReference:
+def _reference(name: str, location: Location) -> StoredReference:
     """``res``, ``project/resources/res`` or ``project/schemas/schema/resources/res`` (PyODPS)."""
     match name.split("/"):
         case [resource]:
-            found = StoredReference(place.project, place.schema, resource)
+            match = StoredReference(location.project, location.schema, resource)
         case [project, "resources", resource]:
-            found = StoredReference(project, DEFAULT_SCHEMA, resource)
+            match = StoredReference(project, DEFAULT_SCHEMA, resource)
         case [project, "schemas", schema, "resources", resource]:
-            found = StoredReference(project, schema, resource)
+            match = StoredReference(project, schema, resource)
         case _:
             raise invalid(f"resource reference {name!r}")
-    for part in (found.project, found.schema, found.name):
+    for part in (match.project, match.schema, match.name):
         object_name(part, "resource")
-    return found
+    return match
 
 
-def _require_resources(service: Service, rows: Records, function: StoredFunction) -> None:
+def _require_resources(service: LocalService, rows: Records, function: StoredFunction) -> None:
     """Not settled whether the service does this: see `Settings.functions_check_resources`."""
     if not service.settings.functions_check_resources:
         return
     for reference in function.resources:
-        if rows.resource(reference.place, reference.name) is None:
-            raise not_found("resource", _qualified(reference))
+        if rows.resource(reference.location, reference.name) is None:
+            raise not_found("resource", _qualified_name(reference))
 
 
-def _qualified(reference: StoredReference) -> str:
+def _qualified_name(reference: StoredReference) -> str:
     """How a function's resources come back: always with their project (recorded answers, PyODPS's tests)."""
     if same_name(reference.schema) == DEFAULT_SCHEMA:
         return f"{reference.project}/resources/{reference.name}"
     return f"{reference.project}/schemas/{reference.schema}/resources/{reference.name}"
 
 
-def update_function(service: Service, request: Request) -> Response:
+def update_function(service: LocalService, request: Request) -> Response:
     """``PUT …/registration/functions/<name>``: a new definition, or with ``?updateowner`` a new owner."""
     if "updateowner" in request.query:
         return _hand_over(service, request)
     return _replace(service, request)
 
 
-def _replace(service: Service, request: Request) -> Response:
+def _replace(service: LocalService, request: Request) -> Response:
     """
     The whole definition anew: what the body leaves out is gone (there is no PATCH in any client).
 
     The spelling, the owner and the time of creation stay; 404 for a function that does not exist is how odpscmd's
     ``create function -f`` works. The status is a guess.
     """
-    place, name = service.place(request), object_name(request.path[4], "function")
-    new = _described(service, request, place, name)
+    location, name = service.location(request), object_name(request.path[4], "function")
+    new = _parse_function(service, request, location, name)
     with service.store.writing() as rows:
-        old = _existing(rows, place, name)
+        old = _existing(rows, location, name)
         _require_resources(service, rows, new)
-        service.stale.remember("functions", place, lambda after: rows.functions(place, after))
-        rows.replace_function(place, replace(new, name=old.name, owner=old.owner, created=old.created))
+        service.stale.remember("functions", location, lambda after: rows.functions(location, after))
+        rows.replace_function(location, replace(new, name=old.name, owner=old.owner, created=old.created))
     return Response(status=201)
 
 
-def _hand_over(service: Service, request: Request) -> Response:
+def _hand_over(service: LocalService, request: Request) -> Response:
     """``PUT …?updateowner`` with ``x-odps-owner`` and no body (PyODPS, Java). Who may do so is not modelled."""
-    place, owner = service.place(request), request.header("x-odps-owner")
+    location, owner = service.location(request), request.header("x-odps-owner")
     if not owner:
         raise missing_header("x-odps-owner")
     with service.store.writing() as rows:
-        old = _existing(rows, place, request.path[4])
-        service.stale.remember("functions", place, lambda after: rows.functions(place, after))
-        rows.replace_function(place, replace(old, owner=owner))
+        old = _existing(rows, location, request.path[4])
+        service.stale.remember("functions", location, lambda after: rows.functions(location, after))
+        rows.replace_function(location, replace(old, owner=owner))
     return Response(status=201)
 
 
-def _existing(rows: Records, place: Location, name: str) -> StoredFunction:
-    require_schema(rows, place)
-    found = rows.function(place, name)
-    if found is None:
+def _existing(rows: Records, location: Location, name: str) -> StoredFunction:
+    require_schema(rows, location)
+    function = rows.function(location, name)
+    if function is None:
         raise not_found("function", name)
-    return found
+    return function
 
 
-def read_function(service: Service, request: Request) -> Response:
+def read_function(service: LocalService, request: Request) -> Response:
     """``GET …/registration/functions/<name>``: the same element as in the list."""
-    place = service.place(request)
+    location = service.location(request)
     with service.store.reading() as rows:
-        found = _existing(rows, place, request.path[4])
-    return xml_response(xml_document(_entry(service, place, found)))
+        function = _existing(rows, location, request.path[4])
+    return xml_response(xml_document(_entry(service, location, function)))
 
 
-def list_functions(service: Service, request: Request) -> Response:
+def list_functions(service: LocalService, request: Request) -> Response:
     """``GET …/registration/functions``: whole entries, class and resources included (recorded lists)."""
-    place = service.place(request)
-    asked = listing.ListQuery.of(request.query, service.settings)
+    location = service.location(request)
+    list_query = listing.ListQuery.of(request.query, service.settings)
     with service.store.reading() as rows:
-        source = service.stale.or_now("functions", place, lambda after: rows.functions(place, after))
+        source = service.stale.or_now("functions", location, lambda after: rows.functions(location, after))
         page = listing.render_page(
-            "Functions", source, lambda found: _entry(service, place, found), asked, service.settings
+            "Functions",
+            source,
+            lambda listing_page: _entry(service, location, listing_page),
+            list_query,
+            service.settings,
         )
     return xml_response(page)
 
 
-def _entry(service: Service, place: Location, found: StoredFunction) -> str:
+def _entry(service: LocalService, location: Location, function: StoredFunction) -> str:
     """There is no time of change and no updater: no client knows of one."""
-    resources = (text_element("ResourceName", _qualified(reference)) for reference in found.resources)
-    has_schema = service.settings.namespace_schema or same_name(place.schema) != DEFAULT_SCHEMA
+    resources = (text_element("ResourceName", _qualified_name(reference)) for reference in function.resources)
+    has_schema = service.settings.namespace_schema or same_name(location.schema) != DEFAULT_SCHEMA
     return element(
         "Function",
-        text_element("Alias", found.name),
-        text_element("Owner", found.owner),
-        text_element("ClassType", found.class_type),
-        text_element("CreationTime", http_date(found.created)),
+        text_element("Alias", function.name),
+        text_element("Owner", function.owner),
+        text_element("ClassType", function.class_type),
+        text_element("CreationTime", http_date(function.created)),
         element("Resources", *resources),
-        text_element("SchemaName", place.schema) if has_schema else "",
-        *(text_element(tag, value) for tag, value in found.extras),
+        text_element("SchemaName", location.schema) if has_schema else "",
+        *(text_element(tag, value) for tag, value in function.extras),
     )
 
 
-def delete_function(service: Service, request: Request) -> Response:
+def delete_function(service: LocalService, request: Request) -> Response:
     """``DELETE …/registration/functions/<name>``: 204, or 404."""
-    place = service.place(request)
+    location = service.location(request)
     with service.store.writing() as rows:
-        found = _existing(rows, place, request.path[4])
-        service.stale.remember("functions", place, lambda after: rows.functions(place, after))
-        rows.drop_function(place, found.name)
+        function = _existing(rows, location, request.path[4])
+        service.stale.remember("functions", location, lambda after: rows.functions(location, after))
+        rows.drop_function(location, function.name)
     return Response(status=204)

@@ -69,19 +69,19 @@ class Instances:
     def find(self, project: str, name: str) -> Instance | None:
         """Return an instance of a project."""
         with self._lock:
-            found = self._all.get(name)
-        return found if found is not None and found.project == project else None
+            instance = self._all.get(name)
+        return instance if instance is not None and instance.project == project else None
 
     def listed(self, project: str) -> list[Instance]:
         """Return the instances of a project, in the order in which they were made."""
         with self._lock:
-            return [one for one in self._all.values() if one.project == project]
+            return [instance for instance in self._all.values() if instance.project == project]
 
     def submit(self, instance: Instance, work: Callable[[Instance, Path], None]) -> None:
         """Run an instance when its turn comes; `work` gets a folder that is removed afterwards, and sets the outcome."""
         with self._lock:
             self._all[instance.id] = instance
-            ended = [one.id for one in self._all.values() if one.over.is_set()]
+            ended = [other.id for other in self._all.values() if other.over.is_set()]
             for name in ended[: max(0, len(ended) - KEPT)]:
                 del self._all[name]
             if self._pool is None:
@@ -105,8 +105,8 @@ class Instances:
         """Stop everything."""
         with self._lock:
             running, pool = list(self._all.values()), self._pool
-        for one in running:
-            one.control.stop()
+        for instance in running:
+            instance.control.stop()
         if pool is not None:
             pool.shutdown()
 

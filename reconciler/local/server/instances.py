@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from reconciler.local.runner import Interpreter
     from reconciler.local.server.database import Records
     from reconciler.local.server.records import Location, StoredFunction, StoredReference
-    from reconciler.local.server.service import Service
+    from reconciler.local.server.service import LocalService
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -59,11 +59,11 @@ NEEDED = ("duckdb", "sqlglot", "pyarrow", "numpy")
 """The modules of ``udfs[sql]``."""
 
 
-def create_instance(service: Service, request: Request) -> Response:
+def create_instance(service: LocalService, request: Request) -> Response:
     """``POST …/instances`` with a job of one SQL task: 201 and ``Location``, the work begins (PyODPS, Java)."""
     from reconciler.local.sql.control import Control
 
-    place = service.place(request)
+    location = service.location(request)
     body = request.body.whole(MAX_JOB_BYTES)
     job = parse_xml(body, root="Instance").find("Job")
     tasks = list(job.findall("Tasks/*")) if job is not None else []
@@ -74,7 +74,7 @@ def create_instance(service: Service, request: Request) -> Response:
     now = service.clock()
     instance = Instance(
         id=new_id(now),
-        project=same_name(place.project),
+        project=same_name(location.project),
         owner=request.actor,
         task=child_text(tasks[0], "Name") or "AnonymousSQLTask",
         source=ET.tostring(job, encoding="unicode"),
@@ -82,69 +82,71 @@ def create_instance(service: Service, request: Request) -> Response:
         started=now,
     )
     query, settings = tasks[0].findtext("Query") or "", _settings(tasks[0])
-    work = Work(service, place, query, settings)
+    work = Work(service, location, query, settings)
     service.instances.submit(instance, work)
-    return created_response("projects", place.project, "instances", instance.id)
+    return created_response("projects", location.project, "instances", instance.id)
 
 
 def _settings(task: ET.Element) -> dict[str, str]:
     """The hints: JSON in the property ``settings`` (PyODPS)."""
-    for one in task.findall("Config/Property"):
-        if child_text(one, "Name") == "settings":
+    for setting in task.findall("Config/Property"):
+        if child_text(setting, "Name") == "settings":
             with suppress(ValueError):
-                found = json.loads(one.findtext("Value") or "{}")
-                if isinstance(found, dict):
-                    return {str(name): str(value) for name, value in found.items()}
+                settings = json.loads(setting.findtext("Value") or "{}")
+                if isinstance(settings, dict):
+                    return {str(name): str(value) for name, value in settings.items()}
             raise invalid_xml("the settings of the task are no JSON object")
     return {}
 
 
-def read_instance(service: Service, request: Request) -> Response:
+def read_instance(service: LocalService, request: Request) -> Response:
     """``GET …/instances/<id>``, and what the first parameter asks of it."""
-    found = _existing(service, request)
+    instance = _existing(service, request)
     query = request.query
     if "source" in query:
-        return xml_response(found.source.encode())
+        return xml_response(instance.source.encode())
     if "result" in query:
-        return xml_response(_result(found))
+        return xml_response(_result(instance))
     if "taskstatus" in query:
         return xml_response(
-            xml_document(element("Instance", text_element("Status", _status(found)), element("Tasks", _task(found))))
+            xml_document(
+                element("Instance", text_element("Status", _status(instance)), element("Tasks", _task(instance)))
+            )
         )
     if "instanceprogress" in query:
-        return xml_response(_progress(found))
+        return xml_response(_progress(instance))
     if query.keys() & {"instancesummary", "instancedetail", "detail", "info", "cached", "instancequota"}:
         # What PyODPS shows of a run beside its result; there is nothing to tell.
         return Response(status=200, content=b"{}", content_type="application/json")
     if "instancestatus" in query:
-        found.over.wait(BLOCKING_SECONDS)
-    ended = (("x-odps-end-time", http_date(found.ended)),) if found.ended is not None else ()
-    headers = (("x-odps-owner", found.owner), ("x-odps-start-time", http_date(found.started)), *ended)
+        instance.over.wait(BLOCKING_SECONDS)
+    ended = (("x-odps-end-time", http_date(instance.ended)),) if instance.ended is not None else ()
+    headers = (("x-odps-owner", instance.owner), ("x-odps-start-time", http_date(instance.started)), *ended)
     return xml_response(
-        xml_document(element("Instance", text_element("Name", found.id), text_element("Status", _status(found)))),
+        xml_document(element("Instance", text_element("Name", instance.id), text_element("Status", _status(instance)))),
         headers,
     )
 
 
-def _status(found: Instance) -> str:
+def _status(instance: Instance) -> str:
     """Of the whole instance; whether it went well, its task says (PyODPS)."""
-    return "Terminated" if found.over.is_set() else "Running"
+    return "Terminated" if instance.over.is_set() else "Running"
 
 
-def _task(found: Instance) -> str:
-    status = found.status if found.over.is_set() or found.status == "Waiting" else "Running"
-    ended = text_element("EndTime", http_date(found.ended)) if found.ended is not None else ""
-    times = text_element("StartTime", http_date(found.started)) + ended
-    return f'<Task Type="SQL">{text_element("Name", found.task)}{times}{text_element("Status", status)}</Task>'
+def _task(instance: Instance) -> str:
+    status = instance.status if instance.over.is_set() or instance.status == "Waiting" else "Running"
+    ended = text_element("EndTime", http_date(instance.ended)) if instance.ended is not None else ""
+    times = text_element("StartTime", http_date(instance.started)) + ended
+    return f'<Task Type="SQL">{text_element("Name", instance.task)}{times}{text_element("Status", status)}</Task>'
 
 
-def _result(found: Instance) -> bytes:
+def _result(instance: Instance) -> bytes:
     """
     A SELECT's rows as CSV in Base64, so that XML carries every character, with their types; or why it failed.
 
     The descriptor is in PyODPS's model, with the status ``TRUNCATED``; the word for a whole result is a guess.
     """
-    result = found.result
+    result = instance.result
     shown = '<Result Format="text"/>'
     descriptor = ""
     if result is not None:
@@ -152,78 +154,78 @@ def _result(found: Instance) -> bytes:
         shown = f'<Result Transform="Base64" Format="csv"><![CDATA[{content}]]></Result>'
         columns = [{"Name": name, "Type": kind} for name, kind in zip(result.names, result.types, strict=True)]
         status = "TRUNCATED" if result.is_cut else "FULL"
-        told = {"IsSelect": True, "SelectResultStatus": status, "Schema": {"Columns": columns}}
-        descriptor = text_element("ResultDescriptor", json.dumps(told))
-    elif found.failure:
-        failure = legible(found.failure).replace("]]>", "]]]]><![CDATA[>")
+        text = {"IsSelect": True, "SelectResultStatus": status, "Schema": {"Columns": columns}}
+        descriptor = text_element("ResultDescriptor", json.dumps(text))
+    elif instance.failure:
+        failure = legible(instance.failure).replace("]]>", "]]]]><![CDATA[>")
         shown = f'<Result Format="text"><![CDATA[{failure}]]></Result>'
-    status = text_element("Status", found.status)
-    task = f'<Task Type="SQL">{text_element("Name", found.task)}{shown}{descriptor}{status}</Task>'
+    status = text_element("Status", instance.status)
+    task = f'<Task Type="SQL">{text_element("Name", instance.task)}{shown}{descriptor}{status}</Task>'
     return xml_document(element("Instance", element("Tasks", task)))
 
 
-def _progress(found: Instance) -> bytes:
+def _progress(instance: Instance) -> bytes:
     """One stage, which is done or not: what DuckDB is at is not told."""
-    done = found.over.is_set()
+    done = instance.over.is_set()
     counts = {
         "BackupWorkers": 0,
         "TerminatedWorkers": int(done),
         "RunningWorkers": int(not done),
         "TotalWorkers": 1,
         "InputRecords": 0,
-        "OutputRecords": len(found.result.rows) if found.result else 0,
+        "OutputRecords": len(instance.result.rows) if instance.result else 0,
         "FinishedPercentage": 100 if done else 0,
     }
     stage = "".join(text_element(name, str(count)) for name, count in counts.items())
     return xml_document(element("Progress", f'<Stage ID="M1_Stg1_job0:0">{stage}</Stage>'))
 
 
-def stop_instance(service: Service, request: Request) -> Response:
+def stop_instance(service: LocalService, request: Request) -> Response:
     """``PUT …/instances/<id>`` with ``<Status>Terminated</Status>`` (PyODPS). One that has ended stays as it is: a guess."""
-    found = _existing(service, request)
-    wanted = child_text(parse_xml(request.body.whole(MAX_JOB_BYTES), root="Instance"), "Status")
-    if wanted != "Terminated":
+    instance = _existing(service, request)
+    status = child_text(parse_xml(request.body.whole(MAX_JOB_BYTES), root="Instance"), "Status")
+    if status != "Terminated":
         raise invalid_xml("<Status> of an instance becomes Terminated, and nothing else")
-    found.control.stop()
+    instance.control.stop()
     return Response(status=200)
 
 
-def list_instances(service: Service, request: Request) -> Response:
+def list_instances(service: LocalService, request: Request) -> Response:
     """``GET …/instances``: as the other lists (PyODPS); filters by status and date are not known here."""
-    place = service.place(request)
-    asked = listing.ListQuery.of(request.query, service.settings)
-    found = service.instances.listed(same_name(place.project))
+    location = service.location(request)
+    list_query = listing.ListQuery.of(request.query, service.settings)
+    listing_page = service.instances.listed(same_name(location.project))
 
     def source(after: str) -> Iterator[tuple[str, Instance]]:
-        return ((one.id, one) for one in found if one.id > after)
+        return ((instance.id, instance) for instance in listing_page if instance.id > after)
 
-    return xml_response(listing.render_page("Instances", source, _entry, asked, service.settings))
+    return xml_response(listing.render_page("Instances", source, _entry, list_query, service.settings))
 
 
-def _entry(found: Instance) -> str:
+def _entry(instance: Instance) -> str:
     return element(
         "Instance",
-        text_element("Name", found.id),
-        text_element("Owner", found.owner),
-        text_element("StartTime", http_date(found.started)),
-        text_element("EndTime", http_date(found.ended)) if found.ended is not None else "",
-        text_element("Status", _status(found)),
+        text_element("Name", instance.id),
+        text_element("Owner", instance.owner),
+        text_element("StartTime", http_date(instance.started)),
+        text_element("EndTime", http_date(instance.ended)) if instance.ended is not None else "",
+        text_element("Status", _status(instance)),
     )
 
 
-def _existing(service: Service, request: Request) -> Instance:
-    found = service.instances.find(same_name(service.project(request).name), request.path[3])
-    if found is None:
+def _existing(service: LocalService, request: Request) -> Instance:
+    instance = service.instances.find(same_name(service.project(request).name), request.path[3])
+    if instance is None:
         raise not_found("instance", request.path[3])
-    return found
+    return instance
 
 
 @dataclass(frozen=True)
 class Work:
     """What an instance does when its turn comes; and what a statement may know of the project."""
 
-    service: Service
-    place: Location
+    service: LocalService
+    location: Location
     query: str
     settings: dict[str, str]
 
@@ -251,20 +253,20 @@ class Work:
             instance.status = "Cancelled"
         except Exception as error:  # whatever it is, the instance ends
             _LOGGER.exception("instance %s failed", instance.id)
-            told = f"{type(error).__name__}: {error}"
-            instance.failure, instance.status = f"ODPS-0010000:System internal error - {told}", "Failed"
+            failure = f"{type(error).__name__}: {error}"
+            instance.failure, instance.status = f"ODPS-0010000:System internal error - {failure}", "Failed"
 
     def functions(self) -> Collection[str]:
         """Return the names of the project's functions, folded."""
         with self.service.store.reading() as rows:
-            return {key for key, _ in rows.functions(self.place, "")}
+            return {key for key, _ in rows.functions(self.location, "")}
 
     def table(self, name: tuple[str, ...], connection: Any) -> Any | None:
         """Return an Arrow table by the parts of its name, None if there is none."""
         from reconciler.local.sql.problems import internal_failure
 
         try:
-            return self.service.tables.arrow(self.place.project, name, connection)
+            return self.service.tables.arrow(self.location.project, name, connection)
         except Exception as error:
             # The rows come from whoever provided the table, with errors of their own.
             raise internal_failure(f"table {'.'.join(name)} cannot be read: {error}") from error
@@ -272,38 +274,44 @@ class Work:
     def job(self, function: str, runtime: str, folder: Path) -> Job:
         """Return what runs a function, with what the store holds of its resources."""
         with self.service.store.reading() as rows:
-            found = rows.function(self.place, function)
-            if found is None or found.class_type is None:
+            record = rows.function(self.location, function)
+            if record is None or record.class_type is None:
                 raise runner.FunctionNotLoadable("it is no Python function")
             files = tuple(
-                self._resource(rows, reference, found, folder / f"resource {number}")
-                for number, reference in enumerate(found.resources)
+                self._resource(rows, reference, record, folder / f"resource {number}")
+                for number, reference in enumerate(record.resources)
             )
-        return Job(found.class_type, files, runtime)
+        return Job(record.class_type, files, runtime)
 
     def _resource(
         self, rows: Records, reference: StoredReference, function: StoredFunction, path: Path
     ) -> ResourceFile:
-        resource = rows.resource(reference.place, reference.name)
+        resource = rows.resource(reference.location, reference.name)
         if resource is None:
             raise runner.FunctionNotLoadable(f"its resource {reference.name} is not there")
         if resource.type == "table":
             source = (resource.source or "").split(" partition(")[0].replace("`", "").strip()
-            found = self.service.tables.find(self.place.project, source.split("."))
-            table = runner.TableResource(tuple(kind for _, kind in found[1].columns), found[1].rows) if found else None
+            provided = self.service.tables.find(self.location.project, source.split("."))
+            table = (
+                runner.TableResource(tuple(kind for _, kind in provided[1].columns), provided[1].rows)
+                if provided
+                else None
+            )
             return ResourceFile(resource.name, "table", None, table)
         if resource.type not in FILE_TYPES:
             raise runner.FunctionNotLoadable(
                 f"its resource {resource.name} is a {resource.type}, which has no file here"
             )
         with path.open("wb") as whole:
-            for file in self.service.store.blobs.open(rows.segments(reference.place, reference.name)):
+            for file in self.service.store.blobs.open(rows.segments(reference.location, reference.name)):
                 with file:
                     shutil.copyfileobj(file, whole, 1 << 20)
         return ResourceFile(resource.name, resource.type, path)  # type: ignore[arg-type]
 
     def interpreter(self, job: Job) -> Interpreter:
         """Return the CPython of a job's runtime; for pure code of the newest one, this program's own may stand in."""
-        pure = not any(one.type in {"archive", "jar"} or runner.is_extension(one.name) for one in job.resources)
+        pure = not any(
+            candidate.type in {"archive", "jar"} or runner.is_extension(candidate.name) for candidate in job.resources
+        )
         stand_in = Path(sys.executable) if pure and job.runtime == "cp311" else None
         return runner.locate(job.runtime, self.service.environment, None, stand_in)

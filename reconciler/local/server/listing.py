@@ -81,15 +81,17 @@ def _positive(value: str | None) -> int | None:
 
 
 def render_page(
-    root: str, source: Source[T], render: Callable[[T], str], asked: ListQuery, settings: Settings
+    root: str, source: Source[T], render: Callable[[T], str], list_query: ListQuery, settings: Settings
 ) -> bytes:
     """One page, with the marker of the next or, at the end, an empty one: that is how clients know."""
-    wanted = ((key, entry) for key, entry in source(asked.after) if asked.wants(key, entry, settings))
-    found = list(itertools.islice(wanted, asked.size + 1))
-    shown = found[: asked.size]
-    marker = marker_after(shown[-1][0]) if len(found) > len(shown) else ""
+    selected = ((key, entry) for key, entry in source(list_query.after) if list_query.wants(key, entry, settings))
+    page = list(itertools.islice(selected, list_query.size + 1))
+    shown = page[: list_query.size]
+    marker = marker_after(shown[-1][0]) if len(page) > len(shown) else ""
     entries = (render(entry) for _, entry in shown)
-    return xml_document(element(root, text_element("Marker", marker), text_element("MaxItems", asked.size), *entries))
+    return xml_document(
+        element(root, text_element("Marker", marker), text_element("MaxItems", list_query.size), *entries)
+    )
 
 
 class LaggingLists:
@@ -100,21 +102,21 @@ class LaggingLists:
         self._before: dict[tuple[str, tuple[str, str]], tuple[Sequence[tuple[str, Listed]], int]] = {}
         self._lock = threading.Lock()
 
-    def remember(self, kind: str, place: Location, source: Source[T]) -> None:
+    def remember(self, kind: str, location: Location, source: Source[T]) -> None:
         """To be called in a write, before it changes anything."""
         if self._lag:
             with self._lock:
-                self._before[kind, place.keys] = (list(source("")), self._lag)
+                self._before[kind, location.keys] = (list(source("")), self._lag)
 
-    def or_now(self, kind: str, place: Location, source: Source[T]) -> Source[T]:
+    def or_now(self, kind: str, location: Location, source: Source[T]) -> Source[T]:
         """What a list of `kind` is to be made from."""
         if not self._lag:
             return source
         with self._lock:
-            entries, left = self._before.pop((kind, place.keys), ((), 0))
-            if left == 0:
+            entries, remaining = self._before.pop((kind, location.keys), ((), 0))
+            if remaining == 0:
                 return source
-            self._before[kind, place.keys] = (entries, left - 1)
+            self._before[kind, location.keys] = (entries, remaining - 1)
         return lambda after: _behind(entries, after)  # type: ignore[arg-type]
 
 

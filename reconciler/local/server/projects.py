@@ -23,7 +23,7 @@ from reconciler.local.server.protocol import (
     xml_document,
 )
 from reconciler.local.server.records import Location, StoredProject, StoredSchema
-from reconciler.local.server.service import DEFAULT_SCHEMA, Service
+from reconciler.local.server.service import DEFAULT_SCHEMA, LocalService
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from reconciler.local.server.database import Records
 
 
-def tenant(service: Service, request: Request) -> Response:
+def tenant(service: LocalService, request: Request) -> Response:
     """``GET /tenants``: PyODPS asks before the first useful call. The elements are those it reads."""
     parameters = {"odps.namespace.schema": "true" if service.settings.namespace_schema else "false"}
-    found = {
+    tenant_id = {
         "Name": "local",
         "OwnerId": "1",
         "TenantId": "1",
@@ -44,15 +44,15 @@ def tenant(service: Service, request: Request) -> Response:
         "TenantMeta": {},
         "Parameters": parameters,
     }
-    return Response(status=200, content=json.dumps({"Tenant": found}).encode(), content_type="application/json")
+    return Response(status=200, content=json.dumps({"Tenant": tenant_id}).encode(), content_type="application/json")
 
 
-def logview_host(service: Service, request: Request) -> Response:
+def logview_host(service: LocalService, request: Request) -> Response:
     """``GET /logview/host``: PyODPS asks in its constructor and takes the body as it is."""
     return Response(status=200, content=f"http://{service.host}".encode())
 
 
-def sign_token(service: Service, request: Request) -> Response:
+def sign_token(service: LocalService, request: Request) -> Response:
     """``POST …/authorization?sign_bearer_token``: what PyODPS puts into Logview's address. Nothing here asks for it back."""
     if "sign_bearer_token" not in request.query:
         raise invalid("the local service knows no permissions")
@@ -60,18 +60,18 @@ def sign_token(service: Service, request: Request) -> Response:
     return xml_response(xml_document(element("Authorization", text_element("Result", "local"))))
 
 
-def list_projects(service: Service, request: Request) -> Response:
+def list_projects(service: LocalService, request: Request) -> Response:
     """``GET /projects``: in the form of the other lists (the Ruby SDK documents it so)."""
-    asked = listing.ListQuery.of(request.query, service.settings)
+    list_query = listing.ListQuery.of(request.query, service.settings)
     with service.store.reading() as rows:
-        page = listing.render_page("Projects", rows.projects, _project_xml, asked, service.settings)
+        page = listing.render_page("Projects", rows.projects, _project_xml, list_query, service.settings)
     return xml_response(page)
 
 
-def get_project(service: Service, request: Request) -> Response:
+def get_project(service: LocalService, request: Request) -> Response:
     """``GET /projects/p``: owner and times are headers, the rest is the document (PyODPS)."""
     project = service.project(request)
-    return xml_response(xml_document(_project_xml(project)), _dated(project.owner, project.created))
+    return xml_response(xml_document(_project_xml(project)), _date_elements(project.owner, project.created))
 
 
 def _project_xml(project: StoredProject) -> str:
@@ -86,7 +86,7 @@ def _project_xml(project: StoredProject) -> str:
     )
 
 
-def _dated(owner: str, created: float) -> tuple[tuple[str, str], ...]:
+def _date_elements(owner: str, created: float) -> tuple[tuple[str, str], ...]:
     return (
         ("x-odps-owner", owner),
         ("x-odps-creation-time", http_date(created)),
@@ -94,42 +94,42 @@ def _dated(owner: str, created: float) -> tuple[tuple[str, str], ...]:
     )
 
 
-def list_schemas(service: Service, request: Request) -> Response:
+def list_schemas(service: LocalService, request: Request) -> Response:
     """``GET …/schemas``: as the other lists (PyODPS). That ``default`` is among them is documented."""
     project = service.project(request)
-    asked = listing.ListQuery.of(request.query, service.settings)
+    list_query = listing.ListQuery.of(request.query, service.settings)
     with service.store.reading() as rows:
 
         def source(after: str) -> Iterator[tuple[str, StoredSchema]]:
             return _schemas(rows, project, after)
 
-        page = listing.render_page("Schemas", source, _schema_xml, asked, service.settings)
+        page = listing.render_page("Schemas", source, _schema_xml, list_query, service.settings)
     return xml_response(page)
 
 
 def _schemas(rows: Records, project: StoredProject, after: str) -> Iterator[tuple[str, StoredSchema]]:
     """The stored schemas with the built-in one in its place."""
-    found = dict(rows.schemas(Location(project.name), after))
+    schemas = dict(rows.schemas(Location(project.name), after))
     if after < DEFAULT_SCHEMA:
-        found[DEFAULT_SCHEMA] = _default(project)
-    yield from sorted(found.items())
+        schemas[DEFAULT_SCHEMA] = _default(project)
+    yield from sorted(schemas.items())
 
 
 def _default(project: StoredProject) -> StoredSchema:
     return StoredSchema(name=DEFAULT_SCHEMA, owner=project.owner, description=None, created=project.created)
 
 
-def get_schema(service: Service, request: Request) -> Response:
+def get_schema(service: LocalService, request: Request) -> Response:
     """``GET …/schemas/s``: owner and times are headers too (PyODPS reads them there)."""
     project = service.project(request)
     name = request.path[3]
     with service.store.reading() as rows:
-        found = rows.schema(Location(project.name, name))
-    if found is None and same_name(name) == DEFAULT_SCHEMA:
-        found = _default(project)
-    if found is None:
+        schema = rows.schema(Location(project.name, name))
+    if schema is None and same_name(name) == DEFAULT_SCHEMA:
+        schema = _default(project)
+    if schema is None:
         raise not_found("schema", name)
-    return xml_response(xml_document(_schema_xml(found)), _dated(found.owner, found.created))
+    return xml_response(xml_document(_schema_xml(schema)), _date_elements(schema.owner, schema.created))
 
 
 def _schema_xml(schema: StoredSchema) -> str:
@@ -144,7 +144,7 @@ def _schema_xml(schema: StoredSchema) -> str:
     )
 
 
-def create_schema(service: Service, request: Request) -> Response:
+def create_schema(service: LocalService, request: Request) -> Response:
     """``POST …/schemas`` with ``<Schema><Name/></Schema>`` (PyODPS). 409 for a name that is taken is a guess."""
     project = service.project(request)
     body = parse_xml(request.body.whole(MAX_XML_BYTES), root="Schema")
@@ -158,28 +158,28 @@ def create_schema(service: Service, request: Request) -> Response:
     return created_response("projects", project.name, "schemas", name)
 
 
-def delete_schema(service: Service, request: Request) -> Response:
+def delete_schema(service: LocalService, request: Request) -> Response:
     """
     ``DELETE …/schemas/s`` (PyODPS).
 
     That ``default`` stays and that a schema must be empty are guesses; the second uses the documented 409 for objects
     in use, so that a client cannot learn to rely on a cascade.
     """
-    place = Location(service.project(request).name, request.path[3])
-    if same_name(place.schema) == DEFAULT_SCHEMA:
+    location = Location(service.project(request).name, request.path[3])
+    if same_name(location.schema) == DEFAULT_SCHEMA:
         raise invalid("the default schema cannot be deleted")
     with service.store.writing() as rows:
-        if not rows.is_empty(place):
-            raise HttpRefusal(409, "DeleteConflict", f"Cannot delete object which is using - schema {place.schema}")
-        if not rows.drop_schema(place):
-            raise not_found("schema", place.schema)
+        if not rows.is_empty(location):
+            raise HttpRefusal(409, "DeleteConflict", f"Cannot delete object which is using - schema {location.schema}")
+        if not rows.drop_schema(location):
+            raise not_found("schema", location.schema)
     return Response(status=204)
 
 
-def list_tables(service: Service, request: Request) -> Response:
+def list_tables(service: LocalService, request: Request) -> Response:
     """``GET …/tables``: tables are not part of this server, so there are none. PyODPS lists them to look at a schema."""
-    service.place(request)
-    asked = listing.ListQuery.of(request.query, service.settings)
+    service.location(request)
+    list_query = listing.ListQuery.of(request.query, service.settings)
     return xml_response(
-        xml_document(element("Tables", text_element("Marker", None), text_element("MaxItems", asked.size)))
+        xml_document(element("Tables", text_element("Marker", None), text_element("MaxItems", list_query.size)))
     )

@@ -107,12 +107,12 @@ def parse_xml(body: bytes, *, root: str) -> ET.Element:
     parser = ET.XMLParser(target=_NoDoctype())
     try:
         parser.feed(body)
-        found = parser.close()
+        element_tree = parser.close()
     except (ET.ParseError, LookupError, ValueError) as problem:
         raise invalid_xml(str(problem)) from problem
-    if found.tag != root:
+    if element_tree.tag != root:
         raise invalid_xml(f"<{root}> expected")
-    return found
+    return element_tree
 
 
 def child_text(parent: ET.Element, tag: str) -> str | None:

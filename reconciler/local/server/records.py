@@ -72,7 +72,7 @@ class StoredReference:
     name: str
 
     @property
-    def place(self) -> Location:
+    def location(self) -> Location:
         """Where the resource should be."""
         return Location(self.project, self.schema)
 

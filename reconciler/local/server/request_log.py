@@ -65,5 +65,5 @@ class RequestLog:
     def listed(self) -> list[Exchange]:
         """All that is remembered, in order of arrival."""
         with self._lock:
-            found = list(self._exchanges)
-        return sorted(found, key=lambda exchange: exchange.n)
+            exchanges = list(self._exchanges)
+        return sorted(exchanges, key=lambda exchange: exchange.n)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from reconciler.local.server.blobs import BlobContent, Segment
     from reconciler.local.server.database import Records
     from reconciler.local.server.records import Location
-    from reconciler.local.server.service import Service
+    from reconciler.local.server.service import LocalService
 
 FILE_TYPES = frozenset({"file", "py", "jar", "archive"})
 VOLUME_TYPES = frozenset({"volumefile", "volumearchive"})
@@ -62,7 +62,9 @@ class ResourceHeaders:
         kind = _type(request)
         temporary = request.header("x-odps-resource-istemp")
         return cls(
-            name=object_name(name if name is not None else _required(request, "x-odps-resource-name"), "resource"),
+            name=object_name(
+                name if name is not None else _require_header(request, "x-odps-resource-name"), "resource"
+            ),
             type=kind,
             comment=request.header("x-odps-comment"),
             temporary=None if temporary is None else temporary.lower() == "true",
@@ -71,7 +73,7 @@ class ResourceHeaders:
         )
 
 
-def _required(request: Request, header: str) -> str:
+def _require_header(request: Request, header: str) -> str:
     value = request.header(header)
     if not value:
         raise missing_header(header)
@@ -90,18 +92,18 @@ def _type(request: Request) -> str | None:
 
 def _source(request: Request, kind: str | None) -> str | None:
     if kind == "table":
-        return _required(request, "x-odps-copy-table-source")
-    return _required(request, "x-odps-copy-file-source") if kind in VOLUME_TYPES else None
+        return _require_header(request, "x-odps-copy-table-source")
+    return _require_header(request, "x-odps-copy-file-source") if kind in VOLUME_TYPES else None
 
 
-def create_resource(service: Service, request: Request) -> Response:
+def create_resource(service: LocalService, request: Request) -> Response:
     """
     ``POST …/resources``: a new resource; 409 when its name is taken.
 
     The conflict is measured for merges, where it comes before the parts are looked at, and taken to be the same for
     other creates (documented: POST creates, PUT replaces). 201 on every write: the Go SDK accepts nothing else.
     """
-    place = service.place(request)
+    location = service.location(request)
     described = ResourceHeaders.by(request, None)
     if described.type is None:
         raise missing_header("x-odps-resource-type")
@@ -109,24 +111,24 @@ def create_resource(service: Service, request: Request) -> Response:
         uploads.require_total(request)
     _require_table(service, described)
     with service.store.reading() as rows:  # before the body, so that nothing is uploaded in vain
-        _require_free(rows, place, described)
-    with _incoming(service, request, place, described.type) as incoming, service.store.writing() as rows:
-        _add(service, rows, place, request, described, incoming.content)
+        _require_free(rows, location, described)
+    with _incoming(service, request, location, described.type) as incoming, service.store.writing() as rows:
+        _add(service, rows, location, request, described, incoming.content)
         incoming.settle(rows)
-    return created_response("projects", place.project, "resources", described.name)
+    return created_response("projects", location.project, "resources", described.name)
 
 
 def _incoming(
-    service: Service, request: Request, place: Location, kind: str
+    service: LocalService, request: Request, location: Location, kind: str
 ) -> AbstractContextManager[uploads.Incoming]:
     if kind not in FILE_TYPES:
         return uploads.receive_nothing(request)
     if request.flag("rOpMerge"):
-        return uploads.merge_parts(service, request, place)
+        return uploads.merge_parts(service, request, location)
     return uploads.receive_body(service, request, part=request.flag("rIsPart"))
 
 
-def _require_table(service: Service, described: ResourceHeaders) -> None:
+def _require_table(service: LocalService, described: ResourceHeaders) -> None:
     """Measured: a table that does not exist is 404 and ODPS-0422111. Tables are not part of this server: see `Settings.tables`."""
     if described.type != "table" or service.settings.tables is None or described.source is None:
         return
@@ -135,23 +137,28 @@ def _require_table(service: Service, described: ResourceHeaders) -> None:
         raise HttpRefusal(404, "NoSuchObject", f"ODPS-0422111: Table not found - {table}")
 
 
-def _require_free(rows: Records, place: Location, described: ResourceHeaders) -> None:
+def _require_free(rows: Records, location: Location, described: ResourceHeaders) -> None:
     """A part may be sent again under its name, as Java does when it retries; nothing else may."""
-    require_schema(rows, place)
-    old = rows.resource(place, described.name)
+    require_schema(rows, location)
+    old = rows.resource(location, described.name)
     if old is not None and not (described.part and old.hidden):
         raise already_exists("resource", described.name)
 
 
 def _add(
-    service: Service, rows: Records, place: Location, request: Request, described: ResourceHeaders, content: BlobContent
+    service: LocalService,
+    rows: Records,
+    location: Location,
+    request: Request,
+    described: ResourceHeaders,
+    content: BlobContent,
 ) -> None:
     """Decided again here, in the write: of two creates of one name exactly one succeeds, whichever process serves it."""
-    _require_free(rows, place, described)
-    service.stale.remember("resources", place, lambda after: rows.resources(place, after))
-    if rows.resource(place, described.name) is not None:
-        rows.drop_resource(place, described.name)
-    rows.add_resource(place, _new(described, content, request.actor, service.now()), content)
+    _require_free(rows, location, described)
+    service.stale.remember("resources", location, lambda after: rows.resources(location, after))
+    if rows.resource(location, described.name) is not None:
+        rows.drop_resource(location, described.name)
+    rows.add_resource(location, _new(described, content, request.actor, service.now()), content)
 
 
 def _new(described: ResourceHeaders, content: BlobContent, actor: str, now: float) -> StoredResource:
@@ -171,50 +178,50 @@ def _new(described: ResourceHeaders, content: BlobContent, actor: str, now: floa
     )
 
 
-def update_resource(service: Service, request: Request) -> Response:
+def update_resource(service: LocalService, request: Request) -> Response:
     """``PUT …/resources/<name>``: new content, or with ``?updateowner`` a new owner."""
     if "updateowner" in request.query:
         return _hand_over(service, request)
     return _replace(service, request)
 
 
-def _replace(service: Service, request: Request) -> Response:
+def _replace(service: LocalService, request: Request) -> Response:
     """
     Everything anew but the spelling of the name, the owner and the time of creation.
 
     Documented: the first spelling stays. That a resource must exist is how odpscmd's ``add -f`` works (PUT, and POST
     after NoSuchObject). The status of a plain PUT, comments and types are switches in `Settings`.
     """
-    place, name = service.place(request), object_name(request.path[3], "resource")
+    location, name = service.location(request), object_name(request.path[3], "resource")
     with service.store.reading() as rows:
-        old = _existing(rows, place, name)
+        old = _existing(rows, location, name)
     described = ResourceHeaders.by(request, name, type_before=old.type)
     merging = request.flag("rOpMerge")
     if merging:
         uploads.require_total(request)
     _require_table(service, described)
     with (
-        _incoming(service, request, place, described.type or old.type) as incoming,
+        _incoming(service, request, location, described.type or old.type) as incoming,
         service.store.writing() as rows,
     ):
-        old = _existing(rows, place, name)
+        old = _existing(rows, location, name)
         new = _over(old, described, incoming.content, service, request.actor)
-        service.stale.remember("resources", place, lambda after: rows.resources(place, after))
-        rows.replace_resource(place, new, incoming.content)
+        service.stale.remember("resources", location, lambda after: rows.resources(location, after))
+        rows.replace_resource(location, new, incoming.content)
         incoming.settle(rows)
     return Response(status=201 if merging else service.settings.plain_put_status)
 
 
-def _existing(rows: Records, place: Location, name: str) -> StoredResource:
-    require_schema(rows, place)
-    found = rows.resource(place, name)
-    if found is None:
+def _existing(rows: Records, location: Location, name: str) -> StoredResource:
+    require_schema(rows, location)
+    resource = rows.resource(location, name)
+    if resource is None:
         raise not_found("resource", name)
-    return found
+    return resource
 
 
 def _over(
-    old: StoredResource, described: ResourceHeaders, content: BlobContent, service: Service, actor: str
+    old: StoredResource, described: ResourceHeaders, content: BlobContent, service: LocalService, actor: str
 ) -> StoredResource:
     """`old` with what a PUT says about it."""
     kind = described.type or old.type
@@ -234,50 +241,50 @@ def _over(
     )
 
 
-def _hand_over(service: Service, request: Request) -> Response:
+def _hand_over(service: LocalService, request: Request) -> Response:
     """``PUT …?updateowner`` with ``x-odps-owner`` and no body (Java). Who may do so is not modelled."""
-    place, owner = service.place(request), _required(request, "x-odps-owner")
+    location, owner = service.location(request), _require_header(request, "x-odps-owner")
     with service.store.writing() as rows:
-        old = _existing(rows, place, request.path[3])
-        service.stale.remember("resources", place, lambda after: rows.resources(place, after))
-        rows.replace_resource(place, replace(old, owner=owner))
+        old = _existing(rows, location, request.path[3])
+        service.stale.remember("resources", location, lambda after: rows.resources(location, after))
+        rows.replace_resource(location, replace(old, owner=owner))
     return Response(status=201)
 
 
-def read_resource(service: Service, request: Request) -> Response:
+def read_resource(service: LocalService, request: Request) -> Response:
     """``GET …/resources/<name>``: the content; with ``?meta``, or by HEAD as old clients do, everything else."""
-    place, name = service.place(request), request.path[3]
+    location, name = service.location(request), request.path[3]
     if request.method == "HEAD" or "meta" in request.query:
-        return _meta(service, place, name)
-    return _content(service, request, place, name)
+        return _meta(service, location, name)
+    return _content(service, request, location, name)
 
 
-def _meta(service: Service, place: Location, name: str) -> Response:
+def _meta(service: LocalService, location: Location, name: str) -> Response:
     """All in headers (PyODPS, Java). ``Content-MD5`` is in hex; that the service always sends it is not certain."""
     with service.store.reading() as rows:
-        found = _existing(rows, place, name)
-        segments = rows.segments(place, name)
+        resource = _existing(rows, location, name)
+        segments = rows.segments(location, name)
     optional = (
-        ("x-odps-comment", found.comment),
-        ("x-odps-copy-table-source", found.source if found.type == "table" else None),
-        ("x-odps-copy-file-source", found.source if found.type in VOLUME_TYPES else None),
-        ("Content-MD5", found.md5 or _late_md5(service, segments) if found.type in FILE_TYPES else None),
-        ("schema-name", place.schema if _shows_schema(service, place) else None),
+        ("x-odps-comment", resource.comment),
+        ("x-odps-copy-table-source", resource.source if resource.type == "table" else None),
+        ("x-odps-copy-file-source", resource.source if resource.type in VOLUME_TYPES else None),
+        ("Content-MD5", resource.md5 or _late_md5(service, segments) if resource.type in FILE_TYPES else None),
+        ("schema-name", location.schema if _shows_schema(service, location) else None),
     )
     always = (
-        ("x-odps-owner", found.owner),
-        ("x-odps-updator", found.updator),
-        ("x-odps-resource-type", found.type),
-        ("x-odps-resource-name", found.name),
-        ("x-odps-resource-size", str(found.size)),
-        ("x-odps-resource-istemp", "true" if found.temporary else "false"),
-        ("x-odps-creation-time", http_date(found.created)),
-        ("Last-Modified", http_date(found.modified)),
+        ("x-odps-owner", resource.owner),
+        ("x-odps-updator", resource.updator),
+        ("x-odps-resource-type", resource.type),
+        ("x-odps-resource-name", resource.name),
+        ("x-odps-resource-size", str(resource.size)),
+        ("x-odps-resource-istemp", "true" if resource.temporary else "false"),
+        ("x-odps-creation-time", http_date(resource.created)),
+        ("Last-Modified", http_date(resource.modified)),
     )
     return Response(status=200, headers=always + tuple((name, value) for name, value in optional if value is not None))
 
 
-def _late_md5(service: Service, segments: tuple[Segment, ...]) -> str | None:
+def _late_md5(service: LocalService, segments: tuple[Segment, ...]) -> str | None:
     """A part is hashed when somebody asks after all."""
     with ExitStack() as stack:
         try:
@@ -287,32 +294,34 @@ def _late_md5(service: Service, segments: tuple[Segment, ...]) -> str | None:
         return md5_of(files)
 
 
-def _content(service: Service, request: Request, place: Location, name: str) -> Response:
+def _content(service: LocalService, request: Request, location: Location, name: str) -> Response:
     """``?rOffset=&rSize=`` is a stretch of it; ``x-odps-resource-has-remaining`` says whether more follows (PyODPS)."""
-    offset, asked = request.number("rOffset") or 0, request.number("rSize")
-    found, segments, files = _opened(service, place, name)
-    start = min(offset, found.size)
-    end = found.size if asked is None else min(start + asked, found.size)
+    offset, list_query = request.number("rOffset") or 0, request.number("rSize")
+    resource, segments, files = _open_content(service, location, name)
+    start = min(offset, resource.size)
+    end = resource.size if list_query is None else min(start + list_query, resource.size)
     spans = tuple(_spans(segments, files, start, end))
     for file in set(files) - {span.file for span in spans}:
         file.close()
     headers = (
-        ("x-odps-resource-has-remaining", "true" if end < found.size else "false"),
-        ("Content-Disposition", f"attachment;filename={found.name}"),
-        ("Last-Modified", http_date(found.modified)),
+        ("x-odps-resource-has-remaining", "true" if end < resource.size else "false"),
+        ("Content-Disposition", f"attachment;filename={resource.name}"),
+        ("Last-Modified", http_date(resource.modified)),
     )
     return Response(status=200, spans=spans, headers=headers, content_type="application/octet-stream")
 
 
-def _opened(service: Service, place: Location, name: str) -> tuple[StoredResource, tuple[Segment, ...], list[BinaryIO]]:
+def _open_content(
+    service: LocalService, location: Location, name: str
+) -> tuple[StoredResource, tuple[Segment, ...], list[BinaryIO]]:
     """Look it up and open it. A PUT in between takes the old content away; then look again."""
     for _ in range(_REOPENED):
         with service.store.reading() as rows:
-            found, segments = _existing(rows, place, name), rows.segments(place, name)
-        if found.type not in FILE_TYPES:
-            raise invalid(f"a {found.type} resource has no content of its own")
+            resource, segments = _existing(rows, location, name), rows.segments(location, name)
+        if resource.type not in FILE_TYPES:
+            raise invalid(f"a {resource.type} resource has no content of its own")
         try:
-            return found, segments, service.store.blobs.open(segments)
+            return resource, segments, service.store.blobs.open(segments)
         except FileNotFoundError:
             continue
     raise HttpRefusal(500, "InternalServerError", f"ODPS-0010000: The content of resource {name} is missing")
@@ -328,56 +337,58 @@ def _spans(segments: tuple[Segment, ...], files: list[BinaryIO], start: int, end
         position += segment.size
 
 
-def list_resources(service: Service, request: Request) -> Response:
+def list_resources(service: LocalService, request: Request) -> Response:
     """``GET …/resources``: without temporary ones and parts (Java's tests), and without any MD5 (recorded lists)."""
-    place = service.place(request)
-    asked = listing.ListQuery.of(request.query, service.settings)
-    schema = place.schema if _shows_schema(service, place) else None
+    location = service.location(request)
+    list_query = listing.ListQuery.of(request.query, service.settings)
+    schema = location.schema if _shows_schema(service, location) else None
     with service.store.reading() as rows:
-        source = service.stale.or_now("resources", place, lambda after: rows.resources(place, after))
-        page = listing.render_page("Resources", source, lambda found: _entry(found, schema), asked, service.settings)
+        source = service.stale.or_now("resources", location, lambda after: rows.resources(location, after))
+        page = listing.render_page(
+            "Resources", source, lambda listing_page: _entry(listing_page, schema), list_query, service.settings
+        )
     return xml_response(page)
 
 
-def _shows_schema(service: Service, place: Location) -> bool:
+def _shows_schema(service: LocalService, location: Location) -> bool:
     """Java's model has the element; when the service fills it is a guess."""
-    return service.settings.namespace_schema or same_name(place.schema) != DEFAULT_SCHEMA
+    return service.settings.namespace_schema or same_name(location.schema) != DEFAULT_SCHEMA
 
 
-def _entry(found: StoredResource, schema: str | None) -> str:
+def _entry(resource: StoredResource, schema: str | None) -> str:
     return element(
         "Resource",
-        text_element("Name", found.name),
-        text_element("Owner", found.owner),
-        text_element("LastUpdator", found.updator),
-        text_element("Comment", found.comment),
-        text_element("ResourceType", found.type),
+        text_element("Name", resource.name),
+        text_element("Owner", resource.owner),
+        text_element("LastUpdator", resource.updator),
+        text_element("Comment", resource.comment),
+        text_element("ResourceType", resource.type),
         text_element("LocalPath", None),
-        text_element("CreationTime", http_date(found.created)),
-        text_element("LastModifiedTime", http_date(found.modified)),
-        text_element("ResourceSize", found.size),
-        text_element("TableName", found.source) if found.type == "table" else "",
+        text_element("CreationTime", http_date(resource.created)),
+        text_element("LastModifiedTime", http_date(resource.modified)),
+        text_element("ResourceSize", resource.size),
+        text_element("TableName", resource.source) if resource.type == "table" else "",
         text_element("SchemaName", schema) if schema else "",
     )
 
 
-def delete_resource(service: Service, request: Request) -> Response:
+def delete_resource(service: LocalService, request: Request) -> Response:
     """``DELETE …/resources/<name>``: 204, or 404. Refusing it for a resource in use is a switch in `Settings`."""
-    place, name = service.place(request), request.path[3]
+    location, name = service.location(request), request.path[3]
     with service.store.writing() as rows:
-        _existing(rows, place, name)
-        if service.settings.refuse_delete_of_used_resource and _is_named(rows, place, name):
+        _existing(rows, location, name)
+        if service.settings.refuse_delete_of_used_resource and _is_named(rows, location, name):
             raise HttpRefusal(409, "DeleteConflict", f"Cannot delete object which is using - resource {name}")
-        service.stale.remember("resources", place, lambda after: rows.resources(place, after))
-        rows.drop_resource(place, name)
+        service.stale.remember("resources", location, lambda after: rows.resources(location, after))
+        rows.drop_resource(location, name)
     return Response(status=204)
 
 
-def _is_named(rows: Records, place: Location, name: str) -> bool:
+def _is_named(rows: Records, location: Location, name: str) -> bool:
     """Whether any function, of whatever project, names the resource."""
-    sought = (*place.keys, same_name(name))
+    sought = (*location.keys, same_name(name))
     return any(
-        (*reference.place.keys, same_name(reference.name)) == sought
+        (*reference.location.keys, same_name(reference.name)) == sought
         for function in rows.every_function()
         for reference in function.resources
     )

@@ -11,9 +11,9 @@ from reconciler.local.server.protocol import HttpRefusal, invalid, legible, obje
 
 if TYPE_CHECKING:
     from reconciler.local.server.exchange import Request, Response
-    from reconciler.local.server.service import Service
+    from reconciler.local.server.service import LocalService
 
-Handler = Callable[["Service", "Request"], "Response"]
+Handler = Callable[["LocalService", "Request"], "Response"]
 
 # In a pattern None stands for any one name.
 ROUTES: Mapping[tuple[str | None, ...], Mapping[str, Handler]] = {
@@ -59,12 +59,12 @@ def split_path(path: str) -> tuple[str, tuple[str, ...]]:
     start = next((index for index, part in enumerate(raw) if part in ROOTS), None)
     if start is None:
         raise HttpRefusal(404, "NoSuchObject", f"There is nothing at {legible(unquote(path))}")
-    decoded = (_decoded(part) for part in raw[start:])
-    flat = [part for found in decoded for part in (found.split("/") if _is_registration(found) else [found])]
+    decoded = (_decode(part) for part in raw[start:])
+    flat = [part for parts in decoded for part in (parts.split("/") if _is_registration(parts) else [parts])]
     return "/" + "/".join(raw[start:]), tuple(flat)
 
 
-def _decoded(part: str) -> str:
+def _decode(part: str) -> str:
     try:
         return unquote(part, errors="strict")
     except UnicodeDecodeError:
@@ -95,8 +95,8 @@ def _require_names(pattern: tuple[str | None, ...], path: tuple[str, ...]) -> No
 
 
 def _for_method(methods: Mapping[str, Handler], method: str) -> Handler:
-    found = methods.get(method)
-    if found is None:
+    handler = methods.get(method)
+    if handler is None:
         allowed = ("Allow", ", ".join(sorted(methods)))
         raise HttpRefusal(405, "MethodNotAllowed", f"{legible(method)} is not allowed here", [allowed])
-    return found
+    return handler

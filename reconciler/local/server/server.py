@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, final
 from reconciler.local.server.connection import Connection, Site
 from reconciler.local.server.listing import LaggingLists
 from reconciler.local.server.protocol import same_name
-from reconciler.local.server.service import DEFAULT_SCHEMA, Service
+from reconciler.local.server.service import DEFAULT_SCHEMA, LocalService
 from reconciler.local.server.settings import Settings
 from reconciler.local.server.store import ServerStore
 
@@ -54,12 +54,12 @@ class Server:
             raise ValueError("the control endpoints can end processes and are served on a loopback address only")
         self._store = ServerStore(directory, sync=settings.sync)
         try:
-            self._socket = _bound(host, port)
+            self._socket = _bind(host, port)
         except BaseException:
             self._store.close()
             raise
         self._address = _authority(host, self._socket.getsockname()[1])
-        service = Service(
+        service = LocalService(
             settings, self._store, LaggingLists(settings.stale_list), self._address, environment or {}, clock=clock
         )
         names = frozenset({"localhost", same_name(host)}) if _is_loopback(host) else None
@@ -174,25 +174,25 @@ class Server:
     def _release(self) -> None:
         self._site.service.instances.close()
         self._end_connections()
-        for own in (self._socket, self._wake_reader, self._wake_writer):
-            own.close()
+        for is_own in (self._socket, self._wake_reader, self._wake_writer):
+            is_own.close()
         self._store.close()
         self._released.set()
 
     def _end_connections(self) -> None:
         with self._site.lock:
             for connection in self._site.idle:
-                _shut(connection, socket.SHUT_RD)
+                _shut_down(connection, socket.SHUT_RD)
             talks = dict(self._talks)
         for thread in talks:
             thread.join(_FINISH_SECONDS)
         for thread, connection in talks.items():
             if thread.is_alive():
-                _shut(connection, socket.SHUT_RDWR)
+                _shut_down(connection, socket.SHUT_RDWR)
                 thread.join(_FINISH_SECONDS)
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     bound.setblocking(False)  # a client may leave between being announced and being accepted
@@ -214,6 +214,6 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _shut(connection: socket.socket, how: int) -> None:
+def _shut_down(connection: socket.socket, how: int) -> None:
     with suppress(OSError):
         connection.shutdown(how)

@@ -24,7 +24,7 @@ DEFAULT_SCHEMA = "default"
 
 
 @dataclass(frozen=True)
-class Service:
+class LocalService:
     """One server's switches and what it keeps."""
 
     settings: Settings
@@ -44,17 +44,17 @@ class Service:
         """The time new objects get; kept to the second, since every form of it on the wire is."""
         return float(int(self.clock()))
 
-    def place(self, request: Request) -> Location:
+    def location(self, request: Request) -> Location:
         """
         Where a request is about: the project of its path, the schema of ``curr_schema``.
 
         Seen in what PyODPS sends, also across projects; ``curr_project`` is the session's project and not the target.
         """
-        place = Location(self.project(request).name, request.query.get("curr_schema") or DEFAULT_SCHEMA)
-        if same_name(place.schema) != DEFAULT_SCHEMA:
+        location = Location(self.project(request).name, request.query.get("curr_schema") or DEFAULT_SCHEMA)
+        if same_name(location.schema) != DEFAULT_SCHEMA:
             with self.store.reading() as rows:
-                require_schema(rows, place)
-        return place
+                require_schema(rows, location)
+        return location
 
     def project(self, request: Request) -> StoredProject:
         """
@@ -65,9 +65,9 @@ class Service:
         """
         name = object_name(request.path[1], "project")
         with self.store.reading() as rows:
-            found = rows.project(name)
-        if found is not None:
-            return found
+            project = rows.project(name)
+        if project is not None:
+            return project
         if self.settings.projects is not None:
             raise HttpRefusal(404, "NoSuchProject", f"ODPS-0420111: Project not found - '{name}'.")
         return self.create_project(name, request.actor)
@@ -81,13 +81,15 @@ class Service:
 
     def create_schema(self, project: str, name: str, owner: str) -> None:
         """Make sure that the project has the schema; ``default`` always is there."""
-        found = self.create_project(project, owner)
+        project_record = self.create_project(project, owner)
         if same_name(name) != DEFAULT_SCHEMA:
             with self.store.writing() as rows:
-                rows.add_schema(found.name, StoredSchema(name=name, owner=owner, description=None, created=self.now()))
+                rows.add_schema(
+                    project_record.name, StoredSchema(name=name, owner=owner, description=None, created=self.now())
+                )
 
 
-def require_schema(rows: Records, place: Location) -> None:
+def require_schema(rows: Records, location: Location) -> None:
     """404 for a schema that does not exist. The status is a guess, ``default`` always exists by documentation."""
-    if same_name(place.schema) != DEFAULT_SCHEMA and rows.schema(place) is None:
-        raise not_found("schema", place.schema)
+    if same_name(location.schema) != DEFAULT_SCHEMA and rows.schema(location) is None:
+        raise not_found("schema", location.schema)

@@ -46,8 +46,8 @@ class Credential:
 
 def parse_authorization(authorization: str | None) -> Credential | None:
     """The credential in the header, None when there is none that we know how to read."""
-    found = _CREDENTIAL.fullmatch(authorization or "")
-    return Credential(found["id"], found["signature"], found["day"], found["region"]) if found else None
+    match = _CREDENTIAL.fullmatch(authorization or "")
+    return Credential(match["id"], match["signature"], match["day"], match["region"]) if match else None
 
 
 def actor(headers: Message, settings: Settings) -> str:
@@ -82,15 +82,15 @@ def _require_recent(headers: Message, credential: Credential) -> None:
     try:
         sent = parsedate_to_datetime(headers.get("Date", "")).timestamp()
     except (TypeError, ValueError, OverflowError):
-        raise _expired("no usable Date header") from None
+        raise _expiry_refusal("no usable Date header") from None
     if abs(time.time() - sent) > MAX_SKEW_SECONDS:
-        raise _expired(f"the expire time interval exceeds the max limitation: {MAX_SKEW_SECONDS * 1000}")
+        raise _expiry_refusal(f"the expire time interval exceeds the max limitation: {MAX_SKEW_SECONDS * 1000}")
     days = {time.strftime("%Y%m%d", time.gmtime(sent + shift)) for shift in (-MAX_SKEW_SECONDS, MAX_SKEW_SECONDS)}
     if credential.day is not None and credential.day not in days:
-        raise _expired("the credential is for another day")
+        raise _expiry_refusal("the credential is for another day")
 
 
-def _expired(why: str) -> HttpRefusal:
+def _expiry_refusal(why: str) -> HttpRefusal:
     """The code is spelled as the service spells it, in an answer recorded in PyODPS's tests."""
     return HttpRefusal(401, "RequestTimeTooSkewd", f"ODPS-0410031:Authentication request expired - {why}")
 

@@ -64,10 +64,10 @@ class Tables:
 
     def arrow(self, project: str, parts: Sequence[str], connection: Any) -> Any | None:
         """Return a table as Arrow has it; ValueError says why its rows are none of its types."""
-        found = self.find(project, parts)
-        if found is None:
+        provided = self.find(project, parts)
+        if provided is None:
             return None
-        key, table = found
+        key, table = provided
         with self._lock:
             version = table.version()
             if key not in self._read or self._read[key][0] != version:
@@ -89,8 +89,10 @@ def _read(table: ProvidedTable, connection: Any) -> Any:
     batches = []
     for rows in _batches(table.rows()):
         columns = list(zip(*rows, strict=True))
-        made = [_column(one, field, kind, connection) for one, field, kind in zip(columns, schema, types, strict=True)]
-        batches.append(pa.Table.from_arrays(made, schema=schema))
+        arrays = [
+            _column(column, field, kind, connection) for column, field, kind in zip(columns, schema, types, strict=True)
+        ]
+        batches.append(pa.Table.from_arrays(arrays, schema=schema))
     return pa.concat_tables(batches) if batches else schema.empty_table()
 
 
@@ -110,7 +112,7 @@ def _column(values: Sequence[Any], field: Any, kind: str, connection: Any) -> An
             return values_to_arrow(values, field.type)
         texts = list(map(_text, values))
         if pa.types.is_binary(field.type):
-            return values_to_arrow([None if one is None else one.encode() for one in texts], field.type)
+            return values_to_arrow([None if value is None else value.encode() for value in texts], field.type)
         how = f"CAST(CAST(one AS JSON) AS {kind})" if pa.types.is_nested(field.type) else f"CAST(one AS {kind})"
         connection.register("written", pa.table({"one": pa.array(texts, pa.string())}))
         return connection.sql(f"SELECT {how} FROM written").to_arrow_table().column(0)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from reconciler.local.server.database import Records
     from reconciler.local.server.exchange import Request
     from reconciler.local.server.records import Location
-    from reconciler.local.server.service import Service
+    from reconciler.local.server.service import LocalService
 
 TOTAL_HEADER = "x-odps-resource-merge-total-bytes"
 _MAX_MERGE_BODY = 8 << 20  # part names only; a guess
@@ -39,7 +39,7 @@ class Incoming:
 
 
 @contextmanager
-def receive_body(service: Service, request: Request, *, part: bool) -> Iterator[Incoming]:
+def receive_body(service: LocalService, request: Request, *, part: bool) -> Iterator[Incoming]:
     """
     The body itself.
 
@@ -68,9 +68,9 @@ def _too_large(limit: int) -> HttpRefusal:
     return invalid(f"the resource is larger than {limit} bytes")
 
 
-def _require_md5(expected: str | None, found: str | None) -> None:
-    if expected is not None and _as_hex(expected.strip()) != found:
-        raise invalid(f"Content-MD5 does not match, the body has {found}")
+def _require_md5(expected: str | None, actual: str | None) -> None:
+    if expected is not None and _as_hex(expected.strip()) != actual:
+        raise invalid(f"Content-MD5 does not match, the body has {actual}")
 
 
 def _as_hex(md5: str) -> str:
@@ -97,25 +97,25 @@ def require_total(request: Request) -> None:
 
 
 @contextmanager
-def merge_parts(service: Service, request: Request, place: Location) -> Iterator[Incoming]:
+def merge_parts(service: LocalService, request: Request, location: Location) -> Iterator[Incoming]:
     """
     The parts named in the body, ``<md5 of the whole>|<part>,<part>…``, one after the other.
 
     Measured: a part that is not there is 404; a wrong MD5 is 500 and uses up the parts. Guesses: the parts are also
     used up by success, must have been uploaded as parts or be temporary, and may be none at all for an empty resource.
     """
-    md5, names = _named(request)
+    md5, names = _part_names(request)
     with service.store.reading() as rows:
-        pieces = {name: _part(rows, place, name) for name in names}
+        pieces = {name: _part(rows, location, name) for name in names}
     segments = tuple(segment for name in names for segment in pieces[name])
     if sum(segment.size for segment in segments) > service.settings.max_resource_bytes:
         raise _too_large(service.settings.max_resource_bytes)
 
     def use_up(rows: Records) -> None:
         for name, seen in pieces.items():
-            if _part(rows, place, name) != seen:
+            if _part(rows, location, name) != seen:
                 raise not_found("resource", name)
-            rows.drop_resource(place, name)
+            rows.drop_resource(location, name)
 
     if _md5(service, segments, names) != md5:
         with service.store.writing() as rows:
@@ -129,7 +129,7 @@ def merge_parts(service: Service, request: Request, place: Location) -> Iterator
     yield Incoming(BlobContent(segments, md5), use_up)
 
 
-def _named(request: Request) -> tuple[str, list[str]]:
+def _part_names(request: Request) -> tuple[str, list[str]]:
     raw = request.body.whole(_MAX_MERGE_BODY)
     _require_md5(request.header("Content-MD5"), hashlib.md5(raw, usedforsecurity=False).hexdigest())
     try:
@@ -141,14 +141,14 @@ def _named(request: Request) -> tuple[str, list[str]]:
     return md5.lower(), [name for name in names.split(",") if name]
 
 
-def _part(rows: Records, place: Location, name: str) -> tuple[Segment, ...]:
-    found = rows.resource(place, name)
-    if found is None or not found.hidden:
+def _part(rows: Records, location: Location, name: str) -> tuple[Segment, ...]:
+    segments = rows.resource(location, name)
+    if segments is None or not segments.hidden:
         raise not_found("resource", name)
-    return rows.segments(place, name)
+    return rows.segments(location, name)
 
 
-def _md5(service: Service, segments: tuple[Segment, ...], names: list[str]) -> str:
+def _md5(service: LocalService, segments: tuple[Segment, ...], names: list[str]) -> str:
     """Hash what will be the whole; the one pass over the bytes that a merge needs."""
     try:
         files = service.store.blobs.open(segments)

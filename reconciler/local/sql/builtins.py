@@ -162,7 +162,7 @@ def definition(name: str) -> str:
     return f"CREATE MACRO {name}{MACROS[name.removeprefix(PREFIX)]}"
 
 
-def say(call: Any, place: SqlPosition | None) -> Any:
+def say(call: Any, position: SqlPosition | None) -> Any:
     """Return a call in DuckDB's words; `SqlFailed` where there are none."""
     name = ALIASES.get(call.name.lower(), call.name.lower())
     if name in RENAMED:
@@ -170,8 +170,8 @@ def say(call: Any, place: SqlPosition | None) -> Any:
     if name in MACROS and name not in _INNER:
         return macro(name, call.expressions)
     if name in _MADE:
-        return _MADE[name](call, place)
-    raise _unknown(name, place)
+        return _MADE[name](call, position)
+    raise _unknown_function(name, position)
 
 
 def macro(name: str, arguments: list[Any]) -> Any:
@@ -192,15 +192,15 @@ def _call(name: str, arguments: list[Any]) -> Any:
     return call
 
 
-def _unknown(name: str, place: SqlPosition | None) -> SqlFailed:
+def _unknown_function(name: str, position: SqlPosition | None) -> SqlFailed:
     if name in _SERVICE_HAS or name.upper() in KEPT | KEPT_SYNTAX:
         return unknown_function(
-            place, name, "it is built into MaxCompute, and not into the local service; --target asks a project"
+            position, name, "it is built into MaxCompute, and not into the local service; --target asks a project"
         )
-    return unknown_function(place, name)
+    return unknown_function(position, name)
 
 
-def _wm_concat(call: Any, place: SqlPosition | None) -> Any:
+def _wm_concat(call: Any, position: SqlPosition | None) -> Any:
     """``WM_CONCAT([DISTINCT] separator, text)``."""
     from sqlglot import exp
 
@@ -208,27 +208,27 @@ def _wm_concat(call: Any, place: SqlPosition | None) -> Any:
     distinct = isinstance(first, exp.Distinct)
     arguments = first.expressions if isinstance(first, exp.Distinct) else call.expressions
     if len(arguments) != 2:
-        raise wrong_count(place, call.name, len(arguments), 2)
+        raise wrong_count(position, call.name, len(arguments), 2)
     separator, joined = arguments
     text = exp.cast(joined, "varchar", dialect="duckdb")
     return _call("string_agg", [exp.Distinct(expressions=[text]) if distinct else text, separator])
 
 
-def _least(call: Any, place: SqlPosition | None) -> Any:
+def _least(call: Any, position: SqlPosition | None) -> Any:
     """NULL counts as the least."""
     from sqlglot import exp
 
-    nulls = [exp.Is(this=one.copy(), expression=exp.null()) for one in call.expressions]
+    nulls = [exp.Is(this=argument.copy(), expression=exp.null()) for argument in call.expressions]
     return exp.case().when(exp.or_(*nulls), exp.null()).else_(_call("least", call.expressions))
 
 
-def _named_struct(call: Any, place: SqlPosition | None) -> Any:
+def _named_struct(call: Any, position: SqlPosition | None) -> Any:
     """``NAMED_STRUCT(name, value, …)``. Not every sqlglot knows it."""
     from sqlglot import exp
 
     names, values = call.expressions[::2], call.expressions[1::2]
     if len(names) != len(values) or not all(name.is_string for name in names):
-        raise semantic_failure(place, "NAMED_STRUCT takes names, which are texts, and a value behind each")
+        raise semantic_failure(position, "NAMED_STRUCT takes names, which are texts, and a value behind each")
     fields = [
         exp.PropertyEQ(this=exp.to_identifier(name.name, quoted=True), expression=value)
         for name, value in zip(names, values, strict=True)
@@ -236,32 +236,32 @@ def _named_struct(call: Any, place: SqlPosition | None) -> Any:
     return exp.Struct(expressions=fields)
 
 
-def _to_char(call: Any, place: SqlPosition | None) -> Any:
+def _to_char(call: Any, position: SqlPosition | None) -> Any:
     """``TO_CHAR(value)`` and ``TO_CHAR(moment, format)``."""
     from sqlglot import exp
 
     if len(call.expressions) == 1:
         return exp.cast(call.expressions[0], "varchar", dialect="duckdb")
-    moment, form = _arguments(call, place, 2)
-    return _call("strftime", [exp.cast(moment, "timestamp", dialect="duckdb"), _format(form, place)])
+    moment, form = _arguments(call, position, 2)
+    return _call("strftime", [exp.cast(moment, "timestamp", dialect="duckdb"), _format(form, position)])
 
 
-def _to_date(call: Any, place: SqlPosition | None) -> Any:
+def _to_date(call: Any, position: SqlPosition | None) -> Any:
     """``TO_DATE(text)``, a DATE, and ``TO_DATE(text, format)``, a DATETIME."""
     from sqlglot import exp
 
     if len(call.expressions) == 1:
         return exp.cast(call.expressions[0], "date", dialect="duckdb")
-    text, form = _arguments(call, place, 2)
-    return _call("strptime", [text, _format(form, place)])
+    text, form = _arguments(call, position, 2)
+    return _call("strptime", [text, _format(form, position)])
 
 
-def _dateadd(call: Any, place: SqlPosition | None) -> Any:
+def _dateadd(call: Any, position: SqlPosition | None) -> Any:
     """``DATEADD(moment, count, part)``."""
     from sqlglot import exp
 
-    moment, count, part = _arguments(call, place, 3)
-    name = _part(part, place)
+    moment, count, part = _arguments(call, position, 3)
+    name = _part(part, position)
     unit = "months" if name == "quarter" else f"{name}s"
     number = exp.Mul(this=exp.Paren(this=count), expression=exp.Literal.number(3)) if name == "quarter" else count
     kind = "int" if unit in ("years", "months", "days") else "bigint"
@@ -269,7 +269,7 @@ def _dateadd(call: Any, place: SqlPosition | None) -> Any:
     return _of_the_same_type(exp.Add(this=exp.cast(moment, "timestamp", dialect="duckdb"), expression=span), moment)
 
 
-def _datediff(call: Any, place: SqlPosition | None) -> Any:
+def _datediff(call: Any, position: SqlPosition | None) -> Any:
     """
     ``DATEDIFF(end, start[, part])``, in days if nothing is said.
 
@@ -277,27 +277,27 @@ def _datediff(call: Any, place: SqlPosition | None) -> Any:
     """
     from sqlglot import exp
 
-    end, start, *part = _arguments(call, place, 2 if len(call.expressions) == 2 else 3)
-    unit = _part(part[0], place) if part else "day"
-    moments = [exp.cast(one, "timestamp", dialect="duckdb") for one in (start, end)]
+    end, start, *part = _arguments(call, position, 2 if len(call.expressions) == 2 else 3)
+    unit = _part(part[0], position) if part else "day"
+    moments = [exp.cast(argument, "timestamp", dialect="duckdb") for argument in (start, end)]
     return _call("date_diff", [exp.Literal.string(unit), *moments])
 
 
-def _datepart(call: Any, place: SqlPosition | None) -> Any:
+def _datepart(call: Any, position: SqlPosition | None) -> Any:
     """``DATEPART(moment, part)``."""
     from sqlglot import exp
 
-    moment, part = _arguments(call, place, 2)
-    unit = exp.Literal.string(_part(part, place))
+    moment, part = _arguments(call, position, 2)
+    unit = exp.Literal.string(_part(part, position))
     return _call("date_part", [unit, exp.cast(moment, "timestamp", dialect="duckdb")])
 
 
-def _datetrunc(call: Any, place: SqlPosition | None) -> Any:
+def _datetrunc(call: Any, position: SqlPosition | None) -> Any:
     """``DATETRUNC(moment, part)``."""
     from sqlglot import exp
 
-    moment, part = _arguments(call, place, 2)
-    cut = [exp.Literal.string(_part(part, place)), exp.cast(moment, "timestamp", dialect="duckdb")]
+    moment, part = _arguments(call, position, 2)
+    cut = [exp.Literal.string(_part(part, position)), exp.cast(moment, "timestamp", dialect="duckdb")]
     return _of_the_same_type(_call("date_trunc", cut), moment)
 
 
@@ -308,32 +308,32 @@ def _of_the_same_type(result: Any, moment: Any) -> Any:
     return _call("cast_to_type", [result, moment.copy()])
 
 
-def _part(part: Any, place: SqlPosition | None) -> str:
+def _part(part: Any, position: SqlPosition | None) -> str:
     """Return a part of dates by DuckDB's name; on the service, too, it is a constant."""
     name = part.name.lower() if part.is_string else ""
     if name not in _PARTS:
-        raise semantic_failure(place, f"the local service knows {', '.join(_PARTS)} as a constant part of dates")
+        raise semantic_failure(position, f"the local service knows {', '.join(_PARTS)} as a constant part of dates")
     return _PARTS[name]
 
 
-def _arguments(call: Any, place: SqlPosition | None, count: int) -> list[Any]:
+def _arguments(call: Any, position: SqlPosition | None, count: int) -> list[Any]:
     if len(call.expressions) != count:
-        raise wrong_count(place, call.name, len(call.expressions), count)
+        raise wrong_count(position, call.name, len(call.expressions), count)
     return list(call.expressions)
 
 
-def _format(form: Any, place: SqlPosition | None) -> Any:
+def _format(form: Any, position: SqlPosition | None) -> Any:
     """Return a format of dates in DuckDB's letters."""
     from sqlglot import exp
 
     if not form.is_string:
-        raise semantic_failure(place, "the local service takes a format of dates only as a text, not as a value")
+        raise semantic_failure(position, "the local service takes a format of dates only as a text, not as a value")
     said = re.sub(
-        "|".join(_FORMATS), lambda found: _FORMATS[found[0].lower()], form.name.replace("%", "%%"), flags=re.IGNORECASE
+        "|".join(_FORMATS), lambda match: _FORMATS[match[0].lower()], form.name.replace("%", "%%"), flags=re.IGNORECASE
     )
     if re.search(r"(?<!%)[a-z]", re.sub("%.", "", said), re.IGNORECASE):
         raise semantic_failure(
-            place, f"the local service knows {', '.join(_FORMATS)} in formats of dates, not {form.name}"
+            position, f"the local service knows {', '.join(_FORMATS)} in formats of dates, not {form.name}"
         )
     return exp.Literal.string(said)
 

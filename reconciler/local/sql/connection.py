@@ -12,7 +12,8 @@ from reconciler.local.sql.translate import ARGUMENT, Form, Statement
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from reconciler.local.sql.engine import SqlProject, StatementLimits
+    from reconciler.local.sql.engine import StatementLimits
+    from reconciler.local.sql.project import SqlProject
 
 
 def open_connection(bounds: StatementLimits, folder: Path) -> Any:
@@ -40,17 +41,17 @@ def open_connection(bounds: StatementLimits, folder: Path) -> Any:
 
 
 def register_tables(statement: Statement, project: SqlProject, connection: Any) -> None:
-    known: dict[tuple[str, ...], str] = {}
+    names: dict[tuple[str, ...], str] = {}
 
     def name(node: Any) -> str:
         parts = tuple(part.name.lower() for part in node.parts)
-        if parts not in known:
+        if parts not in names:
             table = project.table(parts, connection)
             if table is None:
-                raise problems.unknown_table(statement.place(node), ".".join(part.name for part in node.parts))
-            known[parts] = f"table{len(known)}"
-            connection.register(known[parts], table)
-        return known[parts]
+                raise problems.unknown_table(statement.position(node), ".".join(part.name for part in node.parts))
+            names[parts] = f"table{len(names)}"
+            connection.register(names[parts], table)
+        return names[parts]
 
     statement.use_tables(name)
 
@@ -62,27 +63,29 @@ def declare_function(form: Form, connection: Any, failures: list[Exception]) -> 
     named = [name.replace('"', '""') for name in form.names]
     fields = ", ".join(f'"{name}" {kind}' for name, kind in zip(named, outputs, strict=bool(named)))
     result = f"STRUCT({fields})[]" if form.names else outputs[0]
-    taken = [NO_ARGUMENT] if inputs == [] else inputs
+    parameters = [NO_ARGUMENT] if inputs == [] else inputs
     if form.way in ("aggregate", "all_rows"):
-        given = taken and ", ".join(f"{ARGUMENT.format(index)} {kind}" for index, kind in enumerate(taken))
-        taken = [f"STRUCT({given})[]"] if given else None
+        fields_text = parameters and ", ".join(
+            f"{ARGUMENT.format(index)} {kind}" for index, kind in enumerate(parameters)
+        )
+        parameters = [f"STRUCT({fields_text})[]"] if fields_text else None
     arrow = connection.sql(f"SELECT CAST(NULL AS {result}) AS one").to_arrow_table().schema.field(0).type
     called = getattr(loaded, form.way)(arrow)
 
-    def guarded(*given: Any) -> Any:
+    def checked_call(*arguments: Any) -> Any:
         if failures:
             # DuckDB calls with constants while it plans, and does not mind a failure then: it calls again.
             raise failures[0]
         try:
-            return called(*given)
+            return called(*arguments)
         except Exception as error:
             failures.append(error)
             raise
 
-    if taken is not None:
-        names = [ARGUMENT.format(index) for index in range(len(taken))]
+    if parameters is not None:
+        names = [ARGUMENT.format(index) for index in range(len(parameters))]
         # DuckDB counts the parameters that a function says it has.
-        guarded.__signature__ = Signature([Parameter(one, Parameter.POSITIONAL_ONLY) for one in names])  # type: ignore[attr-defined]
+        checked_call.__signature__ = Signature([Parameter(parameter, Parameter.POSITIONAL_ONLY) for parameter in names])  # type: ignore[attr-defined]
     connection.create_function(
-        form.own, guarded, taken, result, type="arrow", null_handling="special", side_effects=inputs == []
+        form.own, checked_call, parameters, result, type="arrow", null_handling="special", side_effects=inputs == []
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from reconciler.local import runner
 from reconciler.local.sql import builtins, problems
@@ -19,27 +19,11 @@ from reconciler.local.sql.translate import Statement
 from reconciler.local.sql.value_types import render_csv, signature_type
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from reconciler.local.runner import Interpreter, Job
     from reconciler.local.sql.control import Control
-
-
-class SqlProject(Protocol):
-    """What a statement needs of the service."""
-
-    def functions(self) -> Collection[str]:
-        """Return the names of the project's functions, folded."""
-
-    def job(self, function: str, runtime: str, folder: Path) -> Job:
-        """Return what runs a function; `folder` takes its resources. RunnerError where they are no good."""
-
-    def table(self, name: tuple[str, ...], connection: Any) -> Any | None:
-        """Return an Arrow table by the parts of its name, None if there is none."""
-
-    def interpreter(self, job: Job) -> Interpreter:
-        """Return the CPython that runs a job; RunnerError where there is none."""
+    from reconciler.local.sql.project import SqlProject
 
 
 @dataclass(frozen=True)
@@ -88,20 +72,20 @@ def _run_script(
     text: str, settings: Mapping[str, str], project: SqlProject, bounds: StatementLimits, folder: Path, control: Control
 ) -> StatementResult:
     script = parse_script(text)
-    given = {name.lower(): value for name, value in settings.items()} | script.settings
-    flags = Flags.of(given)
+    session_settings = {name.lower(): value for name, value in settings.items()} | script.settings
+    flags = Flags.of(session_settings)
     statement = Statement(script.statement, project.functions())
-    statement.require_names(given)
+    statement.require_names(session_settings)
     with ExitStack() as stack:
         functions = {
-            name: _load(name, at, number, statement, project, flags, folder, control, stack)
-            for number, (name, at) in enumerate(statement.calls.items())
+            name: _load(name, position, number, statement, project, flags, folder, control, stack)
+            for number, (name, position) in enumerate(statement.calls.items())
         }
         connection = open_connection(bounds, folder)
         stack.callback(connection.close)
         with control.watching(connection):
             register_tables(statement, project, connection)
-            statement.name_columns({name for name, one in functions.items() if one.kind == "udtf"})
+            statement.name_columns({name for name, function in functions.items() if function.kind == "udtf"})
             statement.use_functions(functions)
             for macro in sorted(statement.macros):
                 connection.execute(builtins.definition(macro))
@@ -113,7 +97,7 @@ def _run_script(
 
 def _load(
     name: str,
-    at: Any,
+    position: Any,
     number: int,
     statement: Statement,
     project: SqlProject,
@@ -122,10 +106,10 @@ def _load(
     control: Control,
     stack: ExitStack,
 ) -> QueryFunction:
-    place = folder / str(number)
-    place.mkdir()
+    subfolder = folder / str(number)
+    subfolder.mkdir()
     try:
-        job = project.job(name, flags.runtime, place)
+        job = project.job(name, flags.runtime, subfolder)
         session = runner.session(
             project.interpreter(job),
             job,
@@ -135,11 +119,11 @@ def _load(
             origins=True,
         )
     except runner.SignatureInvalid as error:
-        raise problems.invalid_reference(at, error.message) from error
+        raise problems.invalid_reference(position, error.message) from error
     except runner.FunctionNotLoadable as error:
         if error.traceback:
             raise problems.script_failed(error.traceback.rstrip()) from error
-        raise unknown_function(at, name, error.message) from error
+        raise unknown_function(position, name, error.message) from error
     except runner.Cancelled:
         raise
     except runner.RunnerError as error:
@@ -188,10 +172,10 @@ def _select(
         raise
     except runner.RunnerError as error:
         raise runner_failure(error) from error
-    types = tuple(signature_type(str(one[1])) for one in columns)
+    types = tuple(signature_type(str(column[1])) for column in columns)
     _require_bigint(columns, rows)
     return StatementResult(
-        number_repeated([one[0] for one in columns]), types, rows[: bounds.rows], len(rows) > bounds.rows
+        number_repeated([column[0] for column in columns]), types, rows[: bounds.rows], len(rows) > bounds.rows
     )
 
 
@@ -210,10 +194,12 @@ def number_repeated(names: Sequence[str]) -> tuple[str, ...]:
 
     PyODPS takes no result with two columns of one name.
     """
-    taken: set[str] = set()
-    found = []
+    used: set[str] = set()
+    numbered = []
     for name in names:
-        one = next(one for one in (name, *(f"{name}{n}" for n in range(2, len(names) + 2))) if one.lower() not in taken)
-        taken.add(one.lower())
-        found.append(one)
-    return tuple(found)
+        unique = next(
+            unique for unique in (name, *(f"{name}{n}" for n in range(2, len(names) + 2))) if unique.lower() not in used
+        )
+        used.add(unique.lower())
+        numbered.append(unique)
+    return tuple(numbered)

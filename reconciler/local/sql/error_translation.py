@@ -51,18 +51,18 @@ def duckdb_failure(error: Exception, statement: Statement) -> SqlFailed:
         .rstrip(". ")
     )
     what = what.replace("INT64", "BIGINT").replace("INT32", "INT")
-    if found := _NO_FUNCTION.search(text):
-        return unknown_function(statement.find_name(found[1]), found[1].lower())
-    if found := _NO_MATCH.search(text):
-        return _no_match(found[1], found[2], statement)
+    if match := _NO_FUNCTION.search(text):
+        return unknown_function(statement.find_name(match[1]), match[1].lower())
+    if match := _NO_MATCH.search(text):
+        return _no_match(match[1], match[2], statement)
     match error:
-        case duckdb.BinderException() if found := _NO_COLUMN.search(text):
-            return semantic_failure(statement.find_name(found[1]), f"column {found[1]} cannot be resolved")
+        case duckdb.BinderException() if match := _NO_COLUMN.search(text):
+            return semantic_failure(statement.find_name(match[1]), f"column {match[1]} cannot be resolved")
         case duckdb.ParserException() | duckdb.SyntaxException():
             return problems.parse_failure(None, f"{what}; said as {statement.sql()}")
-        case duckdb.BinderException() if found := _NO_GROUP.search(text):
-            told = f"column {found[1]} has to be in GROUP BY or in an aggregate function"
-            return semantic_failure(statement.find_name(found[1]), told)
+        case duckdb.BinderException() if match := _NO_GROUP.search(text):
+            text_of_service = f"column {match[1]} has to be in GROUP BY or in an aggregate function"
+            return semantic_failure(statement.find_name(match[1]), text_of_service)
         case duckdb.BinderException() | duckdb.CatalogException():
             named = (statement.find_name(name) for name in re.findall(r"(\w+)\(", what))
             return semantic_failure(next(filter(None, named), None), what)
@@ -76,25 +76,30 @@ def duckdb_failure(error: Exception, statement: Statement) -> SqlFailed:
             return problems.internal_failure(what)
 
 
-def _no_match(own: str, given: str, statement: Statement) -> SqlFailed:
+def _no_match(duckdb_name: str, argument_types: str, statement: Statement) -> SqlFailed:
     """The text is that of recorded answers for built-in functions."""
-    if rows := _ROWS.fullmatch(given):
-        given = re.sub(r"(^|, )c\d+ ", r"\1", rows[1])  # the list of a group's rows
-    types = given.replace("INTEGER_LITERAL", "INT").replace("STRING_LITERAL", "STRING").replace("VARCHAR", "STRING")
+    if rows := _ROWS.fullmatch(argument_types):
+        argument_types = re.sub(r"(^|, )c\d+ ", r"\1", rows[1])  # the list of a group's rows
+    types = (
+        argument_types.replace("INTEGER_LITERAL", "INT")
+        .replace("STRING_LITERAL", "STRING")
+        .replace("VARCHAR", "STRING")
+    )
     for form in statement.forms:
-        if form.own == own.lower():
+        if form.own == duckdb_name.lower():
             description, name = form.function.description, form.function.name
-            taken = ", ".join(f"{kind.upper()} arg{index}" for index, kind in enumerate(description.inputs or ()))
+            parameters = ", ".join(f"{kind.upper()} arg{index}" for index, kind in enumerate(description.inputs or ()))
             result = ", ".join(description.outputs or ()).upper()
             if any(wide in types for wide in WIDE_INTEGERS):
                 types += ": a SUM of integers is wider here, CAST(… AS BIGINT) makes it one"
-            said = f"candidates are {result} {name.upper()}({taken})"
+            said = f"candidates are {result} {name.upper()}({parameters})"
             where = statement.calls[name.lower()]
             return semantic_failure(
                 where, f"function {name} cannot match any overloaded functions with ({types}), {said}"
             )
     return semantic_failure(
-        statement.find_name(own), f"function {own.lower()} cannot match any overloaded functions with ({types})"
+        statement.find_name(duckdb_name),
+        f"function {duckdb_name.lower()} cannot match any overloaded functions with ({types})",
     )
 
 

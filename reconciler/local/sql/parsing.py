@@ -24,18 +24,18 @@ def parse_statement(text: str, functions: Collection[str]) -> Any:
     from sqlglot.dialects.hive import Hive
     from sqlglot.errors import ParseError
 
-    found = [one for one in tokens(text) if one.token_type.name != "SEMICOLON"]
-    if found[0].token_type.name not in _BEGINNINGS:
-        known = "SELECT, WITH and VALUES begin what the local service runs"
-        raise parse_failure(position_of(text, found[0].start), f"invalid token '{found[0].text}'; {known}")
-    for one, following in pairwise(found):
-        name = one.text.lower()
+    token_list = [token for token in tokens(text) if token.token_type.name != "SEMICOLON"]
+    if token_list[0].token_type.name not in _BEGINNINGS:
+        message = "SELECT, WITH and VALUES begin what the local service runs"
+        raise parse_failure(position_of(text, token_list[0].start), f"invalid token '{token_list[0].text}'; {message}")
+    for token, following in pairwise(token_list):
+        name = token.text.lower()
         if following.token_type.name == "L_PAREN" and (name in functions or builtins.is_built_in(name)):
             # SHOW, say, is a word of other dialects.
-            one.token_type = TokenType.VAR
+            token.token_type = TokenType.VAR
     parser = _parser_class(functions)(dialect=Hive())
     try:
-        [tree] = parser.parse(found, text)
+        [tree] = parser.parse(token_list, text)
     except ParseError as error:
         raise _syntax_failure(error, text) from None
     except RecursionError:
@@ -44,7 +44,7 @@ def parse_statement(text: str, functions: Collection[str]) -> Any:
         tree = exp.select("*").from_(tree)
     if not isinstance(tree, exp.Query):
         raise parse_failure(
-            position_of(text, found[0].start), "this is no SELECT, and the local service runs nothing else"
+            position_of(text, token_list[0].start), "this is no SELECT, and the local service runs nothing else"
         )
     if tree.find(exp.Pivot):
         raise parse_failure(None, "the local service knows neither PIVOT nor UNPIVOT")
@@ -64,17 +64,17 @@ def _parser_class(functions: Collection[str]) -> Any:
 
     base: Any = Hive().parser_class
 
-    def known(table: dict[str, Any], kept: Collection[str]) -> dict[str, Any]:
+    def select_known(table: dict[str, Any], kept: Collection[str]) -> dict[str, Any]:
         return {name: make for name, make in table.items() if name in kept and name.lower() not in functions}
 
     return type(
         "Parser",
         (base,),
         {
-            "FUNCTIONS": known(base.FUNCTIONS, builtins.KEPT),
-            "FUNCTION_PARSERS": known(base.FUNCTION_PARSERS, builtins.KEPT_SYNTAX),
+            "FUNCTIONS": select_known(base.FUNCTIONS, builtins.KEPT),
+            "FUNCTION_PARSERS": select_known(base.FUNCTION_PARSERS, builtins.KEPT_SYNTAX),
             "NO_PAREN_FUNCTIONS": {},
-            "NO_PAREN_FUNCTION_PARSERS": known(base.NO_PAREN_FUNCTION_PARSERS, ("CASE", "IF")),
+            "NO_PAREN_FUNCTION_PARSERS": select_known(base.NO_PAREN_FUNCTION_PARSERS, ("CASE", "IF")),
         },
     )
 
@@ -86,7 +86,7 @@ def _syntax_failure(error: Any, text: str) -> SqlFailed:
     # What sqlglot's own classes and tokens are called means nothing to whoever wrote the statement.
     what = what.split(" for <class")[0].split(" but got <Token")[0].rstrip(".")
     token = first.get("highlight") or ""
-    at = None
+    position = None
     if first.get("line"):
-        at = SqlPosition(first["line"], max(1, first["col"] - len(token) + 1))
-    return parse_failure(at, f"invalid token '{token}': {what[:1].lower()}{what[1:]}" if token else what)
+        position = SqlPosition(first["line"], max(1, first["col"] - len(token) + 1))
+    return parse_failure(position, f"invalid token '{token}': {what[:1].lower()}{what[1:]}" if token else what)

@@ -24,40 +24,40 @@ class Stopped(Exception):
     """Somebody stopped the instance."""
 
 
-def parse_failure(place: SqlPosition | None, what: str) -> SqlFailed:
+def parse_failure(position: SqlPosition | None, what: str) -> SqlFailed:
     """What is no SQL. Code and form as in recorded answers; what follows is ours, not the service's."""
-    return SqlFailed(f"ODPS-0130161:{place or SqlPosition(1, 1)} Parse exception - {what}")
+    return SqlFailed(f"ODPS-0130161:{position or SqlPosition(1, 1)} Parse exception - {what}")
 
 
-def semantic_failure(place: SqlPosition | None, what: str) -> SqlFailed:
+def semantic_failure(position: SqlPosition | None, what: str) -> SqlFailed:
     """What is SQL and means nothing. Code and form as in recorded answers."""
-    return SqlFailed(f"ODPS-0130071:{place or SqlPosition(1, 1)} Semantic analysis exception - {what}")
+    return SqlFailed(f"ODPS-0130071:{position or SqlPosition(1, 1)} Semantic analysis exception - {what}")
 
 
-def unknown_function(place: SqlPosition | None, name: str, why: str = "") -> SqlFailed:
+def unknown_function(position: SqlPosition | None, name: str, why: str = "") -> SqlFailed:
     """
     A function that is not there [doc "FAQ about MaxCompute UDFs"].
 
     The service says the same of a class that it cannot load; `why` is said here alone.
     """
-    return semantic_failure(place, f"function or view '{name}' cannot be resolved" + (f": {why}" if why else ""))
+    return semantic_failure(position, f"function or view '{name}' cannot be resolved" + (f": {why}" if why else ""))
 
 
-def invalid_reference(place: SqlPosition | None, why: str) -> SqlFailed:
+def invalid_reference(position: SqlPosition | None, why: str) -> SqlFailed:
     """A function whose signature is none [doc "SQL errors"]; `why` is said here alone."""
-    return SqlFailed(f"ODPS-0130081:{place or SqlPosition(1, 1)} Invalid UDF reference - {why}")
+    return SqlFailed(f"ODPS-0130081:{position or SqlPosition(1, 1)} Invalid UDF reference - {why}")
 
 
-def unknown_table(place: SqlPosition | None, name: str) -> SqlFailed:
+def unknown_table(position: SqlPosition | None, name: str) -> SqlFailed:
     """A table that is not there; the text is that of recorded answers."""
-    return SqlFailed(f"ODPS-0130131:{place or SqlPosition(1, 1)} Table not found - table {name} cannot be resolved")
+    return SqlFailed(f"ODPS-0130131:{position or SqlPosition(1, 1)} Table not found - table {name} cannot be resolved")
 
 
-def wrong_count(place: SqlPosition | None, name: str, given: int, taken: int) -> SqlFailed:
+def wrong_count(position: SqlPosition | None, name: str, actual: int, expected: int) -> SqlFailed:
     """The text is that of built-in functions [doc "SQL errors"]; that it is the same for others is a guess."""
     return SqlFailed(
-        f"ODPS-0130221:{place or SqlPosition(1, 1)} Invalid number of arguments - "
-        f"function {name} needs {taken} parameters, actually have {given}"
+        f"ODPS-0130221:{position or SqlPosition(1, 1)} Invalid number of arguments - "
+        f"function {name} needs {expected} parameters, actually have {actual}"
     )
 
 

@@ -50,19 +50,19 @@ class QueryFunction:
         A table function without a signature gives STRINGs [doc "Python UDTFs"], as many as the statement has `names` for.
         """
         inputs, outputs = self.description.inputs, self.description.outputs
-        results = ["VARCHAR"] * names if outputs is None else [duckdb_type(one) for one in outputs]
-        return None if inputs is None else [duckdb_type(one) for one in inputs], results
+        results = ["VARCHAR"] * names if outputs is None else [duckdb_type(kind) for kind in outputs]
+        return None if inputs is None else [duckdb_type(kind) for kind in inputs], results
 
     def values(self, result: Any) -> Callable[..., Any]:
         """Return what DuckDB calls for a UDF whose results are of an Arrow type."""
 
-        def called(*given: Any) -> Any:
-            columns = [] if self.description.inputs == () else given
-            count = len(given[0])
-            codec, content = self._open().values([_outgoing(one) for one in columns], count)
+        def evaluate(*arguments: Any) -> Any:
+            columns = [] if self.description.inputs == () else arguments
+            count = len(arguments[0])
+            codec, content = self._open().values([_outgoing(column) for column in columns], count)
             return self._incoming(codec, content, count, result)
 
-        return called
+        return evaluate
 
     def rows(self, result: Any) -> Callable[..., Any]:
         """Return what DuckDB calls for a UDTF of which each row's rows are wanted: a list of structs for each row."""
@@ -70,46 +70,46 @@ class QueryFunction:
 
         fields = [result.value_type.field(index) for index in range(result.value_type.num_fields)]
 
-        def called(*given: Any) -> Any:
-            columns = [] if self.description.inputs == () else given
-            count = len(given[0])
-            found = self._open().forwarded([_outgoing(one) for one in columns], count)
-            self._require_width(len(found.columns) or len(fields), len(fields))
+        def process(*arguments: Any) -> Any:
+            columns = [] if self.description.inputs == () else arguments
+            count = len(arguments[0])
+            batch = self._open().forwarded([_outgoing(field) for field in columns], count)
+            self._require_width(len(batch.columns) or len(fields), len(fields))
             ends = [0] * (count + 1)
-            for origin in found.origins:
+            for origin in batch.origins:
                 ends[origin + 1] += 1
             for index in range(count):
                 ends[index + 1] += ends[index]
-            columns = found.columns or [[] for _ in fields]
-            items = [self._fitting(values, one.type) for values, one in zip(columns, fields, strict=True)]
+            columns = batch.columns or [[] for _ in fields]
+            items = [self._fitting(values, field.type) for values, field in zip(columns, fields, strict=True)]
             structs = pa.StructArray.from_arrays(items, fields=fields)
             return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), structs)
 
-        return called
+        return process
 
     def all_rows(self, result: Any) -> Callable[..., Any]:
         """Return what DuckDB calls for a UDTF that sees all rows of a query at once: a list of structs for each list."""
         fields = [result.value_type.field(index) for index in range(result.value_type.num_fields)]
 
-        def called(given: Any) -> Any:
-            found = []
-            for item in given:
+        def process(groups: Any) -> Any:
+            results = []
+            for item in groups:
                 rows = []
                 for row in self.session.call(self._rows(item)):
                     self._require_width(len(row), len(fields))
-                    rows.append(dict(zip((one.name for one in fields), row, strict=True)))
-                found.append(rows)
-            return self._fitting(found, result)
+                    rows.append(dict(zip((field.name for field in fields), row, strict=True)))
+                results.append(rows)
+            return self._fitting(results, result)
 
-        return called
+        return process
 
     def aggregate(self, result: Any) -> Callable[..., Any]:
         """Return what DuckDB calls for a UDAF: a value for each list of rows, which is a group."""
 
-        def called(given: Any) -> Any:
-            return self._fitting([list(self.session.call(self._rows(item)))[0] for item in given], result)  # noqa: RUF015
+        def aggregate(groups: Any) -> Any:
+            return self._fitting([list(self.session.call(self._rows(item)))[0] for item in groups], result)  # noqa: RUF015
 
-        return called
+        return aggregate
 
     def finish(self) -> None:
         """See what is left at the end of a query: a UDTF may forward rows in `close`."""
@@ -157,9 +157,9 @@ class QueryFunction:
             else:
                 yield from zip(*(values_from_arrow(field) for field in piece.flatten()), strict=True)
 
-    def _require_width(self, given: int, named: int) -> None:
-        if given != named:
-            raise problems.semantic_failure(None, f"{self.name} forwards {given} columns, and AS names {named}")
+    def _require_width(self, actual: int, named: int) -> None:
+        if actual != named:
+            raise problems.semantic_failure(None, f"{self.name} forwards {actual} columns, and AS names {named}")
 
 
 def _outgoing(column: Any) -> Column:

@@ -34,9 +34,9 @@ def parse_script(text: str) -> Script:
     settings: dict[str, str] = {}
     statements: list[tuple[int, int]] = []
     for start, end in _pieces(text):
-        found = _SET.fullmatch(text[start:end])
-        if found and not statements:
-            settings[found[1].lower()] = found[2].strip()
+        match = _SET.fullmatch(text[start:end])
+        if match and not statements:
+            settings[match[1].lower()] = match[2].strip()
         else:
             statements.append((start, end))
     if not statements:
@@ -71,16 +71,16 @@ def tokens(text: str) -> list[Any]:
     try:
         return Hive().tokenize(text)
     except TokenError as error:
-        raise _unended(error) from None
+        raise _unended_failure(error) from None
 
 
-def _unended(error: Exception) -> SqlFailed:
+def _unended_failure(error: Exception) -> SqlFailed:
     """sqlglot says where an unended text begins, in the error behind its error."""
-    found = _UNENDED.search(str(error.__cause__ or error))
-    if found:
+    match = _UNENDED.search(str(error.__cause__ or error))
+    if match:
         # Its columns are counted from 0 up to and with the quote.
         return parse_failure(
-            SqlPosition(int(found[2]), int(found[3]) + 1), f"what begins with {found[1]} here does not end"
+            SqlPosition(int(match[2]), int(match[3]) + 1), f"what begins with {match[1]} here does not end"
         )
     return parse_failure(None, "a comment or a text does not end")
 

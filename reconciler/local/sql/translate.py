@@ -59,7 +59,7 @@ class Statement:
         """The project's functions that are called, folded, and where each is first."""
         for node in self.tree.find_all(exp.Anonymous):
             if node.name.lower() in functions:
-                self.calls.setdefault(node.name.lower(), self.place(node))
+                self.calls.setdefault(node.name.lower(), self.position(node))
         self.macros: set[str] = set()
         """The macros that have to be there in DuckDB."""
         self._say_built_in(functions)
@@ -77,7 +77,7 @@ class Statement:
             cast.replace(self._cast(cast.this, cast.to))
         for node in reversed(list(self.tree.find_all(exp.Anonymous))):
             if node.name.lower() not in functions and not builtins.is_said(node):
-                node.replace(builtins.say(node, self.place(node)))
+                node.replace(builtins.say(node, self.position(node)))
         names = [node.name for node in self.tree.find_all(exp.Anonymous) if builtins.is_said(node)]
         self.macros = {name for name in names if name.startswith(builtins.PREFIX)}
 
@@ -91,7 +91,7 @@ class Statement:
             if lateral.args.get("outer") and not isinstance(lateral.this, exp.Anonymous):
                 # sqlglot says it without OUTER, and rows would be missing.
                 raise semantic_failure(
-                    self.place(lateral), "LATERAL VIEW OUTER is here for functions of the project alone"
+                    self.position(lateral), "LATERAL VIEW OUTER is here for functions of the project alone"
                 )
 
     def _type_numbers(self) -> None:
@@ -117,16 +117,16 @@ class Statement:
         """Yield the nodes that name tables, those of WITH left out."""
         from sqlglot import exp
 
-        shared = {one.alias.lower() for one in self.tree.find_all(exp.CTE)}
+        shared = {expression.alias.lower() for expression in self.tree.find_all(exp.CTE)}
         for node in self.tree.find_all(exp.Table):
             if isinstance(node.this, exp.Identifier) and (node.db or node.name.lower() not in shared):
                 yield node
 
-    def place(self, node: Any) -> SqlPosition | None:
+    def position(self, node: Any) -> SqlPosition | None:
         """Return where a node stands, as far as sqlglot keeps it."""
         if "start" in node.meta:
             return position_of(self.text, node.meta["start"])
-        starts = [one.meta["start"] for one in node.walk() if "start" in one.meta]
+        starts = [part.meta["start"] for part in node.walk() if "start" in part.meta]
         return position_of(self.text, min(starts)) if starts else None
 
     def find_name(self, name: str) -> SqlPosition | None:
@@ -135,7 +135,7 @@ class Statement:
 
         for node in self.tree.find_all(exp.Column, exp.Anonymous):
             if node.name.removeprefix(builtins.PREFIX).lower() == name.lower():
-                return self.place(node)
+                return self.position(node)
         return None
 
     def require_names(self, settings: Mapping[str, str]) -> None:
@@ -149,22 +149,22 @@ class Statement:
             if settings.get(flag, "").lower() == "true":
                 continue
             for query in self.tree.find_all(exp.Query):
-                given = query.args.get(clause)
-                for one in given.expressions if given else ():
-                    key = one.this if isinstance(one, exp.Ordered) else one
+                ordering = query.args.get(clause)
+                for expression in ordering.expressions if ordering else ():
+                    key = expression.this if isinstance(expression, exp.Ordered) else expression
                     if isinstance(key, exp.Literal) and key.is_int:
-                        told = f"{clause.upper()} BY {key.name} is of a constant; SET {flag}=true makes it a column"
-                        raise semantic_failure(self.place(query), told)
+                        message = f"{clause.upper()} BY {key.name} is of a constant; SET {flag}=true makes it a column"
+                        raise semantic_failure(self.position(query), message)
 
     def use_tables(self, names: Callable[[Any], str]) -> None:
         """Put the tables' names in DuckDB in the place of their own, which become aliases."""
         from sqlglot import exp
 
         for node in list(self.tables()):
-            own = names(node)
+            duckdb_name = names(node)
             if not node.alias:
                 node.set("alias", exp.TableAlias(this=exp.to_identifier(node.name)))
-            node.set("this", exp.to_identifier(own, quoted=True))
+            node.set("this", exp.to_identifier(duckdb_name, quoted=True))
             node.set("db", None)
             node.set("catalog", None)
         for column in self.tree.find_all(exp.Column):
@@ -192,10 +192,10 @@ class Statement:
         while isinstance(tree, exp.SetOperation | exp.Subquery):
             tree = tree.this
         if isinstance(tree, exp.Select):
-            for index, one in enumerate(tree.expressions):
-                names_itself = isinstance(one, exp.Anonymous) and one.name.lower() in table_functions
-                if not isinstance(one, exp.Alias | exp.Aliases | exp.Column | exp.Star) and not names_itself:
-                    one.replace(exp.alias_(one.copy(), f"_c{index}"))
+            for index, expression in enumerate(tree.expressions):
+                names_itself = isinstance(expression, exp.Anonymous) and expression.name.lower() in table_functions
+                if not isinstance(expression, exp.Alias | exp.Aliases | exp.Column | exp.Star) and not names_itself:
+                    expression.replace(exp.alias_(expression.copy(), f"_c{index}"))
 
     def sql(self) -> str:
         """Return the statement as DuckDB takes it; what sqlglot cannot say, and would leave out, is an error."""
@@ -214,24 +214,24 @@ class Statement:
             loaded = functions.get(lateral.this.name.lower()) if isinstance(lateral.this, exp.Anonymous) else None
             if loaded is not None:
                 self._lateral(select, lateral, loaded)
-        for one in list(select.expressions):
-            call = one.this if isinstance(one, exp.Alias | exp.Aliases) else one
+        for expression in list(select.expressions):
+            call = expression.this if isinstance(expression, exp.Alias | exp.Aliases) else expression
             loaded = functions.get(call.name.lower()) if isinstance(call, exp.Anonymous) else None
             if loaded is not None and loaded.kind == "udtf":
-                self._projected(select, one, call, loaded)
-            elif isinstance(one, exp.Aliases) and isinstance(call, exp.Anonymous):
-                raise semantic_failure(self.place(call), f"AS (…) is for table functions, and {call.name} is none")
+                self._project_table_function(select, expression, call, loaded)
+            elif isinstance(expression, exp.Aliases) and isinstance(call, exp.Anonymous):
+                raise semantic_failure(self.position(call), f"AS (…) is for table functions, and {call.name} is none")
 
     def _lateral(self, select: Any, lateral: Any, loaded: QueryFunction) -> None:
         from sqlglot import exp
 
         call, alias = lateral.this, lateral.args["alias"]
         if loaded.kind != "udtf":
-            raise semantic_failure(self.place(call), f"LATERAL VIEW is for table functions, and {call.name} is none")
-        names = tuple(one.name for one in alias.columns) or self._default_names(call, loaded)
+            raise semantic_failure(self.position(call), f"LATERAL VIEW is for table functions, and {call.name} is none")
+        names = tuple(column.name for column in alias.columns) or self._default_names(call, loaded)
         form = self._form(loaded, "rows", names)
         rows = self._function(form.own, self._arguments(call, loaded))
-        shown = exp.Select(expressions=[self._unnested(rows)])
+        shown = exp.Select(expressions=[self._unnest(rows)])
         side = "LEFT" if lateral.args.get("outer") else None
         join = exp.Join(
             this=exp.Lateral(this=exp.Subquery(this=shown), alias=exp.TableAlias(this=alias.this)),
@@ -240,31 +240,33 @@ class Statement:
         select.args["laterals"].remove(lateral)
         select.append("joins", join)
 
-    def _projected(self, select: Any, one: Any, call: Any, loaded: QueryFunction) -> None:
+    def _project_table_function(self, select: Any, expression: Any, call: Any, loaded: QueryFunction) -> None:
         """``SELECT f(a) AS (x, y) FROM t``: the function is all there is in the list [doc "Python UDTFs"]."""
         from sqlglot import exp
 
         if len(select.expressions) > 1:
-            raise semantic_failure(self.place(call), f"beside table function {call.name} nothing else can be selected")
+            raise semantic_failure(
+                self.position(call), f"beside table function {call.name} nothing else can be selected"
+            )
         if select.args.get("group") or select.args.get("distinct"):
             raise semantic_failure(
-                self.place(call), f"table function {call.name} goes with neither GROUP BY nor DISTINCT"
+                self.position(call), f"table function {call.name} goes with neither GROUP BY nor DISTINCT"
             )
-        if isinstance(one, exp.Aliases):
-            names = tuple(alias.name for alias in one.args["expressions"])
-        elif isinstance(one, exp.Alias):
-            names = (one.alias,)
+        if isinstance(expression, exp.Aliases):
+            names = tuple(alias.name for alias in expression.args["expressions"])
+        elif isinstance(expression, exp.Alias):
+            names = (expression.alias,)
         else:
             names = self._default_names(call, loaded)
         form = self._form(loaded, "all_rows", names)
-        rows = self._function(form.own, [self._collected(self._arguments(call, loaded))])
+        rows = self._function(form.own, [self._collect_rows(self._arguments(call, loaded))])
         # What orders and limits the rows that come out stays outside of what reads the rows that go in.
         outer = exp.Select(expressions=[exp.Star()])
         for key in ("order", "limit", "offset", "with_"):
             if select.args.get(key) is not None:
                 outer.set(key, select.args[key].pop())
         inner = select.copy()
-        inner.set("expressions", [self._unnested(rows)])
+        inner.set("expressions", [self._unnest(rows)])
         alias = exp.TableAlias(this=exp.to_identifier(form.own))
         outer.set("from_", exp.From(this=exp.Subquery(this=inner, alias=alias)))
         if select is self.tree:
@@ -281,15 +283,17 @@ class Statement:
 
         if loaded.kind == "udtf":
             raise semantic_failure(
-                self.place(node), f"table function {node.name} stands alone in SELECT, or in LATERAL VIEW; not here"
+                self.position(node), f"table function {node.name} stands alone in SELECT, or in LATERAL VIEW; not here"
             )
         distinct = len(node.expressions) == 1 and isinstance(node.expressions[0], exp.Distinct)
         if distinct and loaded.kind == "udf":
-            raise semantic_failure(self.place(node), f"{node.name} is no aggregate function, and DISTINCT is for those")
+            raise semantic_failure(
+                self.position(node), f"{node.name} is no aggregate function, and DISTINCT is for those"
+            )
         arguments = self._arguments(node, loaded)
         if loaded.kind == "udaf":
             form = self._form(loaded, "aggregate")
-            collected = self._collected(arguments, distinct=distinct)
+            collected = self._collect_rows(arguments, distinct=distinct)
             if isinstance(node.parent, exp.Window):
                 window = node.parent
                 inner = window.copy()
@@ -305,24 +309,24 @@ class Statement:
         """Return the arguments of a call, their number judged; something for a function that takes none."""
         from sqlglot import exp
 
-        given = list(call.expressions)
-        if len(given) == 1 and isinstance(given[0], exp.Distinct):
-            given = list(given[0].expressions)
+        arguments = list(call.expressions)
+        if len(arguments) == 1 and isinstance(arguments[0], exp.Distinct):
+            arguments = list(arguments[0].expressions)
         inputs, _ = loaded.signature()
-        if inputs is not None and len(given) != len(inputs):
-            raise problems.wrong_count(self.place(call), call.name, len(given), len(inputs))
-        if not given:
+        if inputs is not None and len(arguments) != len(inputs):
+            raise problems.wrong_count(self.position(call), call.name, len(arguments), len(inputs))
+        if not arguments:
             return [exp.cast(exp.null(), "boolean", dialect="duckdb")]
-        return given
+        return arguments
 
     def _form(self, loaded: QueryFunction, way: str, names: tuple[str, ...] = ()) -> Form:
-        for known in self.forms:
-            if (known.function, known.way, known.names) == (loaded, way, names):
-                return known
+        for form_so_far in self.forms:
+            if (form_so_far.function, form_so_far.way, form_so_far.names) == (loaded, way, names):
+                return form_so_far
         results = loaded.signature(len(names))[1]
         if names and len(names) != len(results):
-            told = f"{loaded.name} forwards {len(results)} columns, and AS names {len(names)}"
-            raise semantic_failure(self.calls[loaded.name.lower()], told)
+            message = f"{loaded.name} forwards {len(results)} columns, and AS names {len(names)}"
+            raise semantic_failure(self.calls[loaded.name.lower()], message)
         form = Form(loaded, way, names, f"{loaded.own}_{len(self.forms)}")
         self.forms.append(form)
         return form
@@ -331,27 +335,27 @@ class Statement:
         outputs = loaded.description.outputs
         if outputs is None:
             raise semantic_failure(
-                self.place(call), f"{call.name} has no signature: AS (…) has to name what it forwards"
+                self.position(call), f"{call.name} has no signature: AS (…) has to name what it forwards"
             )
         return tuple(f"_c{index}" for index in range(len(outputs)))
 
     def _function(self, name: str, arguments: list[Any]) -> Any:
         from sqlglot import exp
 
-        return exp.Anonymous(this=name, expressions=[one.copy() for one in arguments])
+        return exp.Anonymous(this=name, expressions=[argument.copy() for argument in arguments])
 
-    def _collected(self, arguments: list[Any], *, distinct: bool = False) -> Any:
+    def _collect_rows(self, arguments: list[Any], *, distinct: bool = False) -> Any:
         """Return the list of the rows of a group."""
         from sqlglot import exp
 
         fields = [
-            exp.PropertyEQ(this=exp.to_identifier(ARGUMENT.format(index)), expression=one.copy())
-            for index, one in enumerate(arguments)
+            exp.PropertyEQ(this=exp.to_identifier(ARGUMENT.format(index)), expression=argument.copy())
+            for index, argument in enumerate(arguments)
         ]
         row = exp.Struct(expressions=fields)
         return self._function("list", [exp.Distinct(expressions=[row]) if distinct else row])
 
-    def _unnested(self, rows: Any) -> Any:
+    def _unnest(self, rows: Any) -> Any:
         from sqlglot import exp
 
         depth = exp.PropertyEQ(this=exp.to_identifier("max_depth"), expression=exp.Literal.number(2))

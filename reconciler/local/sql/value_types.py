@@ -63,21 +63,21 @@ def signature_type(duckdb_type: str) -> str:
     from sqlglot import exp
 
     # Of nothing but NULL; the service has no such type in a table either.
-    return _named(exp.DataType.build(duckdb_type.replace('"NULL"', "VARCHAR"), dialect="duckdb"))
+    return _type_name(exp.DataType.build(duckdb_type.replace('"NULL"', "VARCHAR"), dialect="duckdb"))
 
 
-def _named(kind: Any) -> str:
+def _type_name(kind: Any) -> str:
     parts = kind.expressions
     match kind.this.name:
         case "ARRAY" | "LIST":
-            return f"array<{_named(parts[0])}>"
+            return f"array<{_type_name(parts[0])}>"
         case "MAP":
-            return f"map<{_named(parts[0])},{_named(parts[1])}>"
+            return f"map<{_type_name(parts[0])},{_type_name(parts[1])}>"
         case "STRUCT":
-            fields = [f"{one.name}:{_named(one.args['kind'])}" for one in parts]
+            fields = [f"{field.name}:{_type_name(field.args['kind'])}" for field in parts]
             return f"struct<{','.join(fields)}>"
         case "DECIMAL":
-            return f"decimal({','.join(one.name for one in parts)})" if parts else "decimal(38,18)"
+            return f"decimal({','.join(field.name for field in parts)})" if parts else "decimal(38,18)"
         case name:
             # What the service has no type for is shown as text.
             return _NAMES.get(name, "string")
@@ -88,25 +88,25 @@ def values_to_arrow(values: Sequence[Any], kind: Any) -> Any:
     import pyarrow as pa
 
     if pa.types.is_nested(kind):
-        values = [_nested(value, kind) for value in values]
+        values = [_to_arrow(value, kind) for value in values]
     return pa.array(values, kind)
 
 
-def _nested(value: Any, kind: Any) -> Any:
+def _to_arrow(value: Any, kind: Any) -> Any:
     """Return a value as pyarrow takes it: a map as a list of pairs."""
     from pyarrow import types
 
     if value is None:
         return None
     if types.is_map(kind):
-        return [(_nested(key, kind.key_type), _nested(item, kind.item_type)) for key, item in value.items()]
+        return [(_to_arrow(key, kind.key_type), _to_arrow(item, kind.item_type)) for key, item in value.items()]
     if types.is_list(kind):
-        return [_nested(item, kind.value_type) for item in value]
+        return [_to_arrow(item, kind.value_type) for item in value]
     if types.is_struct(kind):
         fields = [kind.field(index) for index in range(kind.num_fields)]
         # Names compare without case in SQL, and with it in Arrow.
         folded = {name.lower(): item for name, item in value.items()}
-        return {one.name: _nested(folded[one.name.lower()], one.type) for one in fields}
+        return {field.name: _to_arrow(folded[field.name.lower()], field.type) for field in fields}
     return value
 
 
@@ -115,26 +115,26 @@ def values_from_arrow(column: Any) -> list[Any]:
     from pyarrow import types
 
     values: list[Any] = column.to_pylist()
-    return [_unnested(value, column.type) for value in values] if types.is_nested(column.type) else values
+    return [_from_arrow(value, column.type) for value in values] if types.is_nested(column.type) else values
 
 
-def _unnested(value: Any, kind: Any) -> Any:
+def _from_arrow(value: Any, kind: Any) -> Any:
     from pyarrow import types
 
     if value is None:
         return None
     if types.is_map(kind):
-        return {_unnested(key, kind.key_type): _unnested(item, kind.item_type) for key, item in value}
+        return {_from_arrow(key, kind.key_type): _from_arrow(item, kind.item_type) for key, item in value}
     if types.is_list(kind):
-        return [_unnested(item, kind.value_type) for item in value]
+        return [_from_arrow(item, kind.value_type) for item in value]
     if types.is_struct(kind):
-        return {one.name: _unnested(value[one.name], one.type) for one in kind}
+        return {field.name: _from_arrow(value[field.name], field.type) for field in kind}
     return value
 
 
 def render_csv(names: Sequence[str], types: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Return a result as the service writes it: names in the first line, texts in quotes."""
-    lines = [",".join(map(_quoted, names))]
+    lines = [",".join(map(_quote, names))]
     lines += [",".join(map(_cell, row, types)) for row in rows]
     return "\n".join(lines) + "\n"
 
@@ -144,15 +144,15 @@ def _cell(value: Any, kind: str) -> str:
         return NULL
     if kind == "float":
         return _shortest(value)
-    text = _shown(value)
-    return _quoted(text) if isinstance(value, str | list | dict | bytes) else text
+    text = _format_value(value)
+    return _quote(text) if isinstance(value, str | list | dict | bytes) else text
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
 
 
-def _shown(value: Any) -> str:
+def _format_value(value: Any) -> str:
     """
     Return a value as text.
 
@@ -181,13 +181,13 @@ def _shown(value: Any) -> str:
 def _inner(value: Any) -> str:
     if value is None:
         return NULL
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else _shown(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else _format_value(value)
 
 
 def _shortest(value: float) -> str:
     """Return a FLOAT with no more digits than its 32 bits need."""
     if not math.isfinite(value):
-        return _shown(value)
+        return _format_value(value)
     for digits in range(6, 9):
         if struct.pack("f", float(f"{value:.{digits}g}")) == struct.pack("f", value):
             return repr(float(f"{value:.{digits}g}"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from reconciler.base.names import SINGLE, bundle_archive, versioned
+from reconciler.base.names import SINGLE, bundle_archive, versioned_name
 from reconciler.base.words import quoted
 from reconciler.manifest.checks.files import check_file, check_files, check_patterns
 from reconciler.manifest.checks.names import check_repeated
@@ -145,7 +145,9 @@ def _bundle(draft: Draft[Any], bundle: str, here: Keys) -> Iterator[Flaw]:
     for runtime in dict.fromkeys(function.python or manifest.python for function in functions):
         name = bundle_archive(package, bundle, runtime, manifest.python)
         is_versioned = bundle == SINGLE and manifest.rollout == "versioned"
-        why_not = draft.dialect.service.why_not_a_resource_name(versioned(name, "0" * 64) if is_versioned else name)
+        why_not = draft.dialect.service.why_not_a_resource_name(
+            versioned_name(name, "0" * 64) if is_versioned else name
+        )
         if why_not is not None:
             yield Flaw("E302", f"the package cannot be uploaded as {quoted(name)}", here, why_not, True)
         if not is_versioned:

@@ -477,4 +477,4 @@ def _keep(cache: Cache, key: str, built: BuiltWheel) -> None:
     entry = {"sha256": built.content.sha256, "how": built.how, "requires": built.requires, "log": str(built.log)}
     with suppress(OSError):  # it will be built again
         place.parent.mkdir(parents=True, exist_ok=True)
-        whole.put(place, json.dumps(entry).encode())
+        whole.replace_file(place, json.dumps(entry).encode())

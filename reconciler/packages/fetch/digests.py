@@ -59,7 +59,7 @@ class Digests:
         if self._asked == self._known:
             return
         with suppress(OSError):
-            whole.put(self._path, json.dumps(self._asked).encode())
+            whole.replace_file(self._path, json.dumps(self._asked).encode())
 
 
 def _status(path: Path) -> _Status:

@@ -184,7 +184,7 @@ def _known(place: Path) -> Facts | None:
 
 def _keep(facts: Facts, place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
-    whole.put(place, msgspec.json.encode(facts))
+    whole.replace_file(place, msgspec.json.encode(facts))
 
 
 def _library(name: str, stream: BinaryIO) -> Facts:

@@ -81,7 +81,7 @@ def write(loaded: Loaded, lock: Lock) -> bool:
     try:
         if place.is_file() and place.read_bytes() == text:
             return False
-        whole.put(place, text, durable=True)
+        whole.replace_file(place, text, durable=True)
     except OSError as error:
         raise MachineError("E904", f"{shown(loaded)} cannot be written: {error.strerror or error}") from error
     return True

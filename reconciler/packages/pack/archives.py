@@ -103,4 +103,4 @@ def _known(place: Path, cache: Cache) -> PackedArchive | None:
 def _keep(made: PackedArchive, place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     kept = {"sha256": made.content.sha256, "left_out": [asdict(one) for one in made.left_out], "idle": made.idle}
-    whole.put(place, json.dumps(kept).encode())
+    whole.replace_file(place, json.dumps(kept).encode())

@@ -23,7 +23,7 @@ from typing import IO, TYPE_CHECKING
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from reconciler.base.errors import PackageError
-from reconciler.base.names import module_name, versioned
+from reconciler.base.names import module_name, versioned_name
 from reconciler.packages.inspect.members import MAX_MEMBERS, listed, why_not_a_member
 from reconciler.packages.pack.archives import PackedArchive, pack_once
 from reconciler.packages.pack.layout import Chooser, Shape
@@ -120,7 +120,7 @@ def pack_package(folder: Path, shown: str, cache: Cache, is_versioned: bool) -> 
         contents = {inside: cache.read(one.path) for inside, one in sources.items()}
     except OSError as error:
         raise PackageError("E305", f"'{shown}' cannot be read: {error.strerror or error}") from error
-    archive = versioned(f"{name}.zip", made.content.sha256) if is_versioned else f"{name}.zip"
+    archive = versioned_name(f"{name}.zip", made.content.sha256) if is_versioned else f"{name}.zip"
     return OwnPackage(archive, made.content, contents)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
 from msgspec import Meta, field
 
-from reconciler.base.names import ARCHIVE_SUFFIXES, Reference, reference
+from reconciler.base.names import ARCHIVE_SUFFIXES, Reference, parse_reference
 from reconciler.manifest import model
 from reconciler.manifest.model import (
     AsciiText,
@@ -105,7 +105,7 @@ class Target(model.Target, frozen=True, kw_only=True):
     )
 
     def resolve(self, text: str) -> Reference:
-        return reference(text, self.project, self.schema_)
+        return parse_reference(text, self.project, self.schema_)
 
 
 IMPLICIT_TARGET = Target(endpoint="local", project="demo")

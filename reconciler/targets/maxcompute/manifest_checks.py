@@ -11,7 +11,7 @@ from reconciler.base.names import (
     ARCHIVE_SUFFIXES,
     FOLDER_SUFFIXES,
     is_qualified,
-    versioned,
+    versioned_name,
     why_not_a_function_name,
     why_not_a_resource_name,
 )
@@ -285,7 +285,7 @@ def _code_of_source(draft: _Draft, function: Function, source: str, here: Keys) 
     # A name that is declared under `resources:` is one that other modules may import, and stays.
     is_versioned = draft.manifest.rollout == "versioned" and entry not in draft.manifest.resources
     # Any digest is as long as another.
-    why_not = why_not_a_resource_name(versioned(entry, "0" * 64) if is_versioned else entry)
+    why_not = why_not_a_resource_name(versioned_name(entry, "0" * 64) if is_versioned else entry)
     if why_not is not None:
         yield Flaw("E302", f"the source cannot be uploaded as {quoted(entry)}", (*here, "source"), why_not)
     yield from draft.claim(entry, (path, "py"), *here, "source")

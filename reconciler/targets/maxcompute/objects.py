@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import msgspec
 
 from reconciler.base.errors import count
-from reconciler.base.names import Reference, reference, unversioned
+from reconciler.base.names import Reference, parse_reference, unversioned_name
 from reconciler.base.words import size
 from reconciler.core.identity import Key
 from reconciler.core.kind import CONTENT, Catalog, Difference, Kind, Rule
@@ -204,7 +204,7 @@ RESOURCE = Kind[Resource](
             applies=lambda resource: resource.type == "archive",
         )
     },
-    version_of=unversioned,
+    version_of=unversioned_name,
     write_mark=mark_text,
     read_mark=read_mark,
     carries="more function",
@@ -238,7 +238,7 @@ def _function_record(function: Function) -> dict[str, Any]:
 
 def _recorded_function(record: Any) -> Function:
     # What is written is already relative to the function's own place.
-    return Function(record.name, record.class_path, tuple(reference(one, "", None) for one in record.resources))
+    return Function(record.name, record.class_path, tuple(parse_reference(one, "", None) for one in record.resources))
 
 
 def _function_differences(new: Function, old: Function) -> list[Difference]:

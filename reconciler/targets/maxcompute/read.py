@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from reconciler.base.errors import ServiceError
-from reconciler.base.names import reference
+from reconciler.base.names import parse_reference
 from reconciler.base.threads import Threads
 from reconciler.core.record import Applied, Entry, Reading, entry_name
 from reconciler.core.state import Live
@@ -234,7 +234,7 @@ def _function(element: Element, client: Client) -> Live:
         Function(
             name=_text(element, "Alias"),
             class_path=_text(element, "ClassType"),
-            resources=tuple(reference(name.strip(), client.project, client.schema) for name in names),
+            resources=tuple(parse_reference(name.strip(), client.project, client.schema) for name in names),
         ),
         owner=_text(element, "Owner"),
         created=moment(_text(element, "CreationTime")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reconciler.base.names import Reference, versioned
+from reconciler.base.names import Reference, versioned_name
 from reconciler.core.diff import Action, Cause, Change, Comparison, explain_list
 from reconciler.core.record import Applied, Entry, Holder
 from reconciler.targets.maxcompute.objects import Function, Resource, function_key, resource_key
@@ -265,7 +265,7 @@ def test_what_nobody_manages_is_never_shared() -> None:
 
 def version(content: str, plain: str = "a.py") -> Resource:
     """Return the resource that one content of a source is uploaded as."""
-    return resource(versioned(plain, digests(content)[0]), content)
+    return resource(versioned_name(plain, digests(content)[0]), content)
 
 
 def test_a_version_that_is_no_longer_wanted_stays() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.base.errors import Refused, UsageError
 from reconciler.base.hints import spell
-from reconciler.base.names import versioned
+from reconciler.base.names import versioned_name
 from reconciler.core.diff import Action
 from reconciler.core.record import Applied, Entry, Holder, Outcome, Reading
 from reconciler.core.versions import back, collection, duration, earlier, superseded_at
@@ -26,7 +26,7 @@ HOUR = timedelta(hours=1)
 
 
 def module(content: str) -> Resource:
-    return resource(versioned("f.py", digests(content)[0]), content)
+    return resource(versioned_name("f.py", digests(content)[0]), content)
 
 
 def entry(epoch: int, content: str, outcome: Outcome = "committed") -> Entry:

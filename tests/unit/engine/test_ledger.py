@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from reconciler.base.errors import ServiceError
 from reconciler.base.hints import spell
-from reconciler.base.names import Reference, reference
+from reconciler.base.names import Reference, parse_reference
 from reconciler.core.record import Applied, Entry, Holder, Step, entry_name
 from reconciler.engine.ledger import KEPT, LAST_EPOCH, LEASE, collectable, dump, epoch_of, held, parse, take
 from reconciler.targets.maxcompute.objects import KINDS, Function, Resource
@@ -126,7 +126,7 @@ objects = st.one_of(
     ),
     st.builds(
         Applied,
-        st.builds(Function, texts, texts, st.lists(texts.map(lambda name: reference(name, "", None))).map(tuple)),
+        st.builds(Function, texts, texts, st.lists(texts.map(lambda name: parse_reference(name, "", None))).map(tuple)),
         st.none(),
         st.none() | times,
         st.booleans(),

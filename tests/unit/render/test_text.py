@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.base.errors import Position, Problem, UdfsError, at
-from reconciler.base.names import Reference, reference
+from reconciler.base.errors import Position, Problem, UdfsError, place_problem
+from reconciler.base.names import Reference, parse_reference
 from reconciler.base.words import safe, size
 from reconciler.core.diff import Cause
 from reconciler.core.identity import Mark
@@ -94,8 +94,8 @@ def test_an_error_of_several_findings_is_told_in_the_order_of_places() -> None:
 
 def test_a_place_is_given_only_to_what_has_none() -> None:
     here, there_ = Position("a", 1, 1), Position("b", 2, 2)
-    assert at(Problem("E1", "x"), here).at == here
-    assert at(Problem("E1", "x", there_), here).at == there_
+    assert place_problem(Problem("E1", "x"), here).at == here
+    assert place_problem(Problem("E1", "x", there_), here).at == there_
 
 
 def summary_of(desired, have) -> str:  # type: ignore[no-untyped-def]
@@ -168,11 +168,11 @@ def test_a_comment_of_somebody_else_is_theirs() -> None:
 
 
 def test_references_are_brought_to_one_form() -> None:
-    assert reference("demo/resources/a.py", "Demo", None) == Reference("a.py")
-    assert reference("demo/schemas/DEFAULT/resources/a.py", "demo", "default") == Reference("a.py")
-    assert str(reference("demo/schemas/s/resources/a.py", "demo", None)) == "demo/schemas/s/resources/a.py"
-    assert reference("demo/schemas/s/resources/a.py", "demo", "S").is_own
-    assert str(reference("x/resources/a.py", "demo", None)) == "x/resources/a.py"
+    assert parse_reference("demo/resources/a.py", "Demo", None) == Reference("a.py")
+    assert parse_reference("demo/schemas/DEFAULT/resources/a.py", "demo", "default") == Reference("a.py")
+    assert str(parse_reference("demo/schemas/s/resources/a.py", "demo", None)) == "demo/schemas/s/resources/a.py"
+    assert parse_reference("demo/schemas/s/resources/a.py", "demo", "S").is_own
+    assert str(parse_reference("x/resources/a.py", "demo", None)) == "x/resources/a.py"
 
 
 Point = namedtuple("Point", "x y")

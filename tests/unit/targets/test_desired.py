@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.base.names import Reference, unversioned, versioned
+from reconciler.base.names import Reference, unversioned_name, versioned_name
 from reconciler.core.identity import fingerprint
 from reconciler.core.state import version_of
 from reconciler.manifest.load import load_manifest
@@ -53,7 +53,7 @@ def state_of(folder: Path, text: str) -> DesiredState:
     return desired.state(loaded, replace(artifacts, shipments=ship(loaded, artifacts)))
 
 
-F_PY = versioned("f.py", hashlib.sha256(b"# f.py\n").hexdigest())
+F_PY = versioned_name("f.py", hashlib.sha256(b"# f.py\n").hexdigest())
 """What f.py is uploaded as."""
 
 
@@ -86,13 +86,13 @@ def test_a_source_keeps_its_name_where_the_manifest_says_so(text: str, tmp_path:
 @given(st.sampled_from(["f.py", "a__b.py", "x.tar.gz", "x-1.2.zip", "plain", "a__00000000.py"]), st.binary(max_size=2))
 def test_a_version_is_known_by_its_name_and_its_content_together(name: str, content: bytes) -> None:
     sha256 = hashlib.sha256(content).hexdigest()
-    made = versioned(name, sha256)
+    made = versioned_name(name, sha256)
     assert made != name
     assert made.startswith(name.split(".")[0])
     if "." in name:
-        assert unversioned(made, sha256) == name
-        assert unversioned(made, hashlib.sha256(content + b"!").hexdigest()) is None
-    assert unversioned(name, sha256) is None
+        assert unversioned_name(made, sha256) == name
+        assert unversioned_name(made, hashlib.sha256(content + b"!").hexdigest()) is None
+    assert unversioned_name(name, sha256) is None
 
 
 def test_functions_of_one_source_share_its_module(tmp_path: Path) -> None:

@@ -21,27 +21,27 @@ INTS = frozenset([int])
 FLOATS = frozenset([float])
 
 
-def read_columns(layout, body, kinds, limit=None):
+def decode_columns(layout, body, kinds, limit=None):
     """Return the columns of a batch as the values the function gets; of its first rows only, with a limit."""
     columns = []
     start = 0
     for number, (codec, length) in enumerate(layout):
         kind = kinds[number] if kinds is not None else ANY
-        columns.append(read_column(codec, body[start : start + length], kind, number, limit))
+        columns.append(decode_column(codec, body[start : start + length], kind, number, limit))
         start += length
     return columns
 
 
-def read_good_rows(layout, body, kinds, error):
+def decode_good_rows(layout, body, kinds, error):
     """Return (the columns up to the first row that does not fit, the Misfit of that row)."""
     while True:
         try:
-            return read_columns(layout, body, kinds, error.row), error
+            return decode_columns(layout, body, kinds, error.row), error
         except Misfit as earlier:
             error = earlier
 
 
-def read_column(codec, content, kind, number, limit):
+def decode_column(codec, content, kind, number, limit):
     if codec == "json":
         cells = json.loads(content.decode("ascii"))[:limit]
         if not PY2 and KINDS.get(kind.name) == "string" and set(map(type, cells)) <= STRINGS:
@@ -59,7 +59,7 @@ def read_column(codec, content, kind, number, limit):
     return values
 
 
-def write_column(values, kind):
+def encode_column(values, kind):
     """Return (codec, bytes) of a column of results."""
     kinds = set(imap(type, values))
     try:

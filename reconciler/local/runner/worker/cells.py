@@ -33,7 +33,7 @@ def check_range(kind, number):
     return number
 
 
-def moment(parts):
+def datetime_of(parts):
     """Return a DATETIME: in 3.x a datetime, in 2.7 milliseconds (documentation, "Data types" of the Python 2 page)."""
     value = datetime.datetime(*parts)
     if not PY2:
@@ -68,7 +68,7 @@ def is_decimal(value):
     return module is not None and isinstance(value, module.Decimal)
 
 
-def plain(cell):
+def untyped(cell):
     """Return the value of a cell without asking a type."""
     if type(cell) is not list:
         return cell.encode("utf-8") if PY2 and type(cell) is text_type else cell
@@ -78,7 +78,7 @@ def plain(cell):
 
 def plain_struct(what):
     names, items = what
-    return collections.namedtuple("Struct", names, rename=True)(*[plain(item) for item in items])
+    return collections.namedtuple("Struct", names, rename=True)(*[untyped(item) for item in items])
 
 
 def plain_json(value):
@@ -86,18 +86,18 @@ def plain_json(value):
     if isinstance(value, list):
         return [plain_json(item) for item in value]
     if isinstance(value, dict):
-        return dict((plain(key), plain_json(item)) for key, item in value.items())
-    return plain(value)
+        return dict((untyped(key), plain_json(item)) for key, item in value.items())
+    return untyped(value)
 
 
 PLAIN = {
     "f": float,
     "b": binascii.a2b_base64,
-    "t": moment,
+    "t": datetime_of,
     "d": lambda what: datetime.date(*what),
     "n": decimal_of,
-    "l": lambda what: [plain(item) for item in what],
-    "m": lambda what: dict((plain(key), plain(item)) for key, item in what),
+    "l": lambda what: [untyped(item) for item in what],
+    "m": lambda what: dict((untyped(key), untyped(item)) for key, item in what),
     "s": plain_struct,
     "j": plain_json,
     "x": lambda what: what.encode("utf-8") if PY2 else what,

@@ -51,14 +51,14 @@ class Resources(object):
         self.declared = declared
         self.tables = tables
 
-    def need(self, name, wanted):
+    def need(self, name, expected):
         # The documentation names no exception class; an IOError is what a missing file gives.
         kind = self.declared.get(name)
         if kind is None:
-            known = ", ".join(sorted(self.declared)) or "none"
-            raise IOError("resource %s is not in the list of this function (there: %s)" % (short_repr(name), known))
-        if kind != wanted:
-            raise IOError("resource %s has type %s, and this call takes %s" % (short_repr(name), kind.upper(), wanted.upper()))
+            names = ", ".join(sorted(self.declared)) or "none"
+            raise IOError("resource %s is not in the list of this function (there: %s)" % (short_repr(name), names))
+        if kind != expected:
+            raise IOError("resource %s has type %s, and this call takes %s" % (short_repr(name), kind.upper(), expected.upper()))
 
     def get_cache_file(self, name, mode="t"):
         self.need(name, "file")

@@ -19,7 +19,7 @@ NEEDED = {
 }
 
 
-def load(job, channel, mark):
+def load_class(job, channel, mark):
     """Import the module, look at the class, and return what makes a LoadedFunction around a new instance of it."""
     module_name, _, class_name = job["class"].rpartition(".")
     for stem in job["modules"]:
@@ -28,11 +28,11 @@ def load(job, channel, mark):
     cls = getattr(sys.modules[module_name], class_name, None)
     if cls is None:
         names = [cls.__name__ for cls in signatures if cls.__module__ == module_name]
-        there = "; classes with a signature: %s" % ", ".join(sorted(names)) if names else ""
-        raise NotLoadable("module %s has no class %s%s" % (module_name, class_name, there))
+        hint = "; classes with a signature: %s" % ", ".join(sorted(names)) if names else ""
+        raise NotLoadable("module %s has no class %s%s" % (module_name, class_name, hint))
     if not isinstance(cls, type) and not callable(cls):
         raise NotLoadable("%s is no class" % job["class"])
-    wrapper = kind_of(cls)
+    wrapper = wrapper_of(cls)
     missing = [name for name in NEEDED[wrapper] if not callable(getattr(cls, name, None))]
     if missing:
         raise NotLoadable("%s %s has no method %s" % (wrapper.kind.upper(), job["class"], ", ".join(missing)))
@@ -64,7 +64,7 @@ def signature_of(cls, wrapper):
     return signature, inputs, outputs
 
 
-def kind_of(cls):
+def wrapper_of(cls):
     if isinstance(cls, type) and issubclass(cls, BaseUDTF):
         return TableFunction
     if isinstance(cls, type) and issubclass(cls, BaseUDAF):

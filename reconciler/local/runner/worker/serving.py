@@ -5,15 +5,15 @@ from __future__ import absolute_import, division, print_function
 import os
 import sys
 
-from .batches import read_columns, read_good_rows
+from .batches import decode_columns, decode_good_rows
 from .compat import PY2
 from .distcache import Resources
 from .failures import NotLoadable, Misfit, ResultMisfit
 from .frames import Channel
 from .udfs import TableFunction
-from .loading import load
+from .loading import load_class
 from .progress import CLOSING, CONSTRUCTING, IN_ROW, WAITING, shared_memory
-from .tracebacks import as_text, describe
+from .tracebacks import as_text, describe_exception
 from .udf_module import install_odps
 
 
@@ -29,7 +29,7 @@ def apply_limits(limits):
         resource.setrlimit(resource.RLIMIT_AS, (limits["memory"], limits["memory"]))
 
 
-def answer(function, header, body, mark):
+def answer_frame(function, header, body, mark):
     """Answer one message; return False after the last."""
     if header["kind"] == "end":
         mark[1] = CLOSING
@@ -38,9 +38,9 @@ def answer(function, header, body, mark):
     refused = None
     count = header["count"]
     try:
-        columns = read_columns(header["columns"], body, function.inputs)
+        columns = decode_columns(header["columns"], body, function.inputs)
     except Misfit as error:
-        columns, refused = read_good_rows(header["columns"], body, function.inputs, error)
+        columns, refused = decode_good_rows(header["columns"], body, function.inputs, error)
         count, function.cut = refused.row, True
     mark[0], mark[1] = function.rows, IN_ROW
     function.batch(columns, count)
@@ -51,7 +51,7 @@ def answer(function, header, body, mark):
     return True
 
 
-def serve(function, construct, channel, mark, cwd):
+def answer_frames(function, construct, channel, mark, cwd):
     """Answer until the parent has gone. A call that has ended or failed answers no more; "begin" is the next one."""
     while True:
         message = channel.receive()
@@ -64,16 +64,16 @@ def serve(function, construct, channel, mark, cwd):
             if header["kind"] == "begin":
                 function = construct()
                 mark[1] = WAITING
-            elif function is not None and not answer(function, header, body, mark):
+            elif function is not None and not answer_frame(function, header, body, mark):
                 channel.send({"kind": "done"})
                 function, mark[1] = None, WAITING
             continue
         except Misfit as error:
             send_error(channel, "arguments", error.text, function.rows + error.row)
         except ResultMisfit as error:
-            send_error(channel, "result", error.text, error.row, describe(cwd)[1])
+            send_error(channel, "result", error.text, error.row, describe_exception(cwd)[1])
         except BaseException:
-            line, trace = describe(cwd)
+            line, trace = describe_exception(cwd)
             if mark[1] == CONSTRUCTING:
                 send_error(channel, "load", line, None, trace)
             else:
@@ -96,13 +96,13 @@ def main(requests, answers, progress):
         faulthandler.enable()  # the stack of a crash, in the log
     install_odps(Resources(job["resources"], job["tables"]))
     try:
-        construct = load(job, channel, mark)
+        construct = load_class(job, channel, mark)
         function = construct()
     except NotLoadable as error:
         send_error(channel, error.what, error)
         return
     except BaseException:
-        line, trace = describe(cwd)
+        line, trace = describe_exception(cwd)
         send_error(channel, "load", line, None, trace)
         return
     mark[1] = WAITING
@@ -115,4 +115,4 @@ def main(requests, answers, progress):
             "outputs": None if function.outputs is None else [kind.text for kind in function.outputs],
         }
     )
-    serve(function, construct, channel, mark, cwd)
+    answer_frames(function, construct, channel, mark, cwd)

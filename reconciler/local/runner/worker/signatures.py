@@ -21,13 +21,13 @@ class SignatureReader(object):
         self.advance()
 
     def advance(self):
-        taken = self.next
+        token = self.next
         match = self.token.match(self.text, self.at)
         if match is None:
             self.next = ""
             self.fail()
         self.at, self.next = match.end(), match.group(1)
-        return taken
+        return token
 
     def fail(self):
         rest = self.text[self.at - len(self.next) :].lstrip()
@@ -52,11 +52,11 @@ class SignatureReader(object):
         return inputs, outputs
 
     def types(self):
-        found = [self.type()]
+        kinds = [self.type()]
         while self.next == ",":
             self.advance()
-            found.append(self.type())
-        return found
+            kinds.append(self.type())
+        return kinds
 
     def type(self):
         start = self.at - len(self.next)

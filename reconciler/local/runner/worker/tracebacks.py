@@ -27,11 +27,11 @@ def remove_own_frames(report):
     seen = set()
     waiting = [report]
     while waiting:
-        one = waiting.pop()
-        if one is not None and id(one) not in seen:
-            seen.add(id(one))
-            one.stack = traceback.StackSummary.from_list([f for f in one.stack if not is_own_frame(f.filename)])
-            waiting += [one.__cause__, one.__context__] + list(getattr(one, "exceptions", None) or ())
+        exception = waiting.pop()
+        if exception is not None and id(exception) not in seen:
+            seen.add(id(exception))
+            exception.stack = traceback.StackSummary.from_list([f for f in exception.stack if not is_own_frame(f.filename)])
+            waiting += [exception.__cause__, exception.__context__] + list(getattr(exception, "exceptions", None) or ())
     return report
 
 
@@ -47,7 +47,7 @@ def format_traceback(kind, value, trace):
     return "".join(map(as_text, lines))
 
 
-def describe(cwd):
+def describe_exception(cwd):
     """Return (the line that names it, the user's traceback) of the exception being handled, paths from the working directory."""
     kind, value, trace = sys.exc_info()
     try:

@@ -5,7 +5,7 @@ from __future__ import absolute_import, division, print_function
 import itertools
 import marshal
 
-from .batches import write_column
+from .batches import encode_column
 from .compat import izip
 from .failures import Misfit, ResultMisfit
 from .udf_module import forward_to
@@ -36,7 +36,7 @@ class LoadedFunction(object):
             yield row
 
     def send(self, columns, count, last, origins=None):
-        written = [write_column(values, kind) for values, kind in zip(columns, self.outputs or ())]
+        written = [encode_column(values, kind) for values, kind in zip(columns, self.outputs or ())]
         layout = [[codec, len(content)] for codec, content in written]
         header = {"kind": "values", "count": count, "columns": layout, "last": last and not self.cut}
         if origins is not None:
@@ -74,9 +74,9 @@ def loop_for(width):
         return wide_loop
     if width not in loops:
         source = LOOP.format(names="".join("a%d, " % number for number in range(width)))
-        made = {"izip": izip}
-        exec(compile(source, __file__, "exec"), made)
-        loops[width] = made["loop"]
+        namespace = {"izip": izip}
+        exec(compile(source, __file__, "exec"), namespace)
+        loops[width] = namespace["loop"]
     return loops[width]
 
 
@@ -168,10 +168,10 @@ class AggregateFunction(LoadedFunction):
         iterate = self.instance.iterate
         for row in self.numbered_rows(columns, count):
             iterate(buffer, *row)
-        self.instance.merge(self.total, self.carried(buffer))
+        self.instance.merge(self.total, self.marshal_buffer(buffer))
         self.send([[]], 0, True)
 
-    def carried(self, buffer):
+    def marshal_buffer(self, buffer):
         """Return the buffer as it arrives elsewhere (documentation, "Python UDAFs": it must be marshal-able, 2 MB)."""
         try:
             packed = marshal.dumps(buffer)

@@ -6,7 +6,7 @@ import binascii
 import collections
 import datetime
 
-from .cells import EPOCH, KINDS, bytes_cell, check_range, decimal_of, float_cell, is_decimal, moment, moment_cell, plain, short_repr
+from .cells import EPOCH, KINDS, bytes_cell, check_range, decimal_of, float_cell, is_decimal, datetime_of, moment_cell, untyped, short_repr
 from .compat import PY2, integers, text_type
 from .failures import Misfit
 from .literals import cell_of_json, cell_of_text
@@ -38,7 +38,7 @@ class ValueType(object):
         return None if cell is None else self.read(cell)
 
     def refuse(self, cell):
-        raise Misfit("%s is no %s" % (short_repr(plain(cell)), self.text.upper()))
+        raise Misfit("%s is no %s" % (short_repr(untyped(cell)), self.text.upper()))
 
     def read_integer(self, cell):
         # bool is an int to Python, and True is 1 in SQL as well.
@@ -70,7 +70,7 @@ class ValueType(object):
 
     def read_datetime(self, cell):
         if type(cell) is list and cell[0] == "t":
-            return moment(cell[1])
+            return datetime_of(cell[1])
         return self.refuse(cell)
 
     def read_date(self, cell):
@@ -189,7 +189,7 @@ class AnyType(ValueType):
         self.name = self.text = "*"
 
     def from_cell(self, cell):
-        return plain(cell)
+        return untyped(cell)
 
 
 ANY = AnyType()

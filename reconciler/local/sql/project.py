@@ -1,0 +1,27 @@
+"""Project as a statement sees it: what the engine asks of the service."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+    from reconciler.local.runner import Interpreter, Job
+
+
+class SqlProject(Protocol):
+    """What a statement needs of the service."""
+
+    def functions(self) -> Collection[str]:
+        """Return the names of the project's functions, folded."""
+
+    def job(self, function: str, runtime: str, folder: Path) -> Job:
+        """Return what runs a function; `folder` takes its resources. RunnerError where they are no good."""
+
+    def table(self, name: tuple[str, ...], connection: Any) -> Any | None:
+        """Return an Arrow table by the parts of its name, None if there is none."""
+
+    def interpreter(self, job: Job) -> Interpreter:
+        """Return the CPython that runs a job; RunnerError where there is none."""
