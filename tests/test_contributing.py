@@ -56,11 +56,11 @@ def test_every_file_and_function_that_contributing_names_is_there() -> None:
 @pytest.mark.parametrize(
     ("text", "wrong"),
     [
-        ("`manifest/load.py` `load()` and `Manifest`", ["Manifest in reconciler/manifest/load.py"]),
-        ("`manifest/lode.py` `load()`", ["manifest/lode.py", "load() in no file"]),
-        ("`engine/lease.py` holds `Lease.require()`, `udfs plan`, `udfs.yaml`, `tests/` and `--yes`", []),
+        ("`tests/house.py` `count_words()` and `Manifest`", ["Manifest in tests/house.py"]),
+        ("`tests/hose.py` `main()`", ["tests/hose.py", "main() in no file"]),
+        ("`tests/house.py` holds `House.repeated()`, `udfs plan`, `udfs.yaml`, `tests/` and `--yes`", []),
         ("```\n`nothing.py`\n```\n", []),
-        ("`Lease`", ["Lease in no file"]),
+        ("`House`", ["House in no file"]),
     ],
 )
 def test_a_wrong_name_is_seen(text: str, wrong: list[str]) -> None:

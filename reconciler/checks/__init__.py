@@ -10,7 +10,7 @@ a service come in as a `RuleSet`.
 
 The road of one file::
 
-    bytes ─ text.decode ─▶ text ─ parse ─▶ tree ─ facts.gather_facts ─▶ Facts ─┬ newer_syntax  syntax younger than the runtime
+    bytes ─ text.decode ─▶ text ─ parse ─▶ tree ─ facts.gather_facts ─▶ ModuleFacts ─┬ newer_syntax  syntax younger than the runtime
                                     │                                          ├ imports       what provides what is imported
                              python27                                          └ RuleSet       what the service asks for
 
@@ -31,10 +31,10 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from reconciler.checks.python.facts import Facts
+    from reconciler.checks.python.facts import ModuleFacts
     from reconciler.checks.python.text import Page
 
-    Others: TypeAlias = Callable[[str], Facts | None]
+    Others: TypeAlias = Callable[[str], ModuleFacts | None]
     """The other modules of a function by name; None for one that there is not, or that cannot be read."""
 
 VERSION = 7
@@ -91,7 +91,7 @@ class Use:
     image: str | None = None
     """The image of its session, which may hold more than is published."""
 
-    own: tuple[str, ...] = ()
+    own_packages: tuple[str, ...] = ()
     """Packages of `modules:`, which are archives like wheels."""
 
     wired: bool = True
@@ -117,10 +117,10 @@ class RuleSet:
     version: int = 0
     """Of these rules. A result is remembered under it, so a new rule makes every file be looked at again."""
 
-    of_module: tuple[Callable[[Page, Facts, Use], Iterator[Finding]], ...] = ()
+    of_module: tuple[Callable[[Page, ModuleFacts, Use], Iterator[Finding]], ...] = ()
     """Rules for every module of a function."""
 
-    of_class: Callable[[Page, Facts, str, Others], Iterator[Finding]] | None = None
+    of_class: Callable[[Page, ModuleFacts, str, Others], Iterator[Finding]] | None = None
     """The rule for the class that a function names."""
 
     archive_folder: str = ""

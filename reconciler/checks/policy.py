@@ -30,13 +30,13 @@ def of_manifest(loaded: Loaded, desired: DesiredState, artifacts: Artifacts) -> 
     return [
         problem
         for rules in loaded.policies
-        for found in (
+        for problems in (
             _names(loaded, rules),
             _sizes(desired, rules),
             _packages(loaded, artifacts, rules),
             _tests(loaded, rules),
         )
-        for problem in found
+        for problem in problems
     ]
 
 
@@ -136,13 +136,13 @@ def _packages(loaded: Loaded, artifacts: Artifacts, rules: Rules) -> Iterator[Pr
 
 
 def _wheels(artifacts: Artifacts) -> list[tuple[str, str]]:
-    found = {
+    wheels = {
         (package, wheel.filename)
         for (package, _), archives in artifacts.archives.items()
         for archive in archives
         for wheel in archive.wheels
     }
-    return sorted(found)
+    return sorted(wheels)
 
 
 def _tests(loaded: Loaded, rules: Rules) -> Iterator[Problem]:

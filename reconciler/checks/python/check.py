@@ -1,4 +1,4 @@
-"""One file, for all functions that use it, from bytes to findings. Pure."""
+"""Check of one source file for all functions that use it, from bytes to findings. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from reconciler.checks.python.facts import gather_facts
 from reconciler.checks.python.ignores import apply_ignores
 from reconciler.checks.python.imports import check_imports
 from reconciler.checks.python.newer_syntax import check_newer_syntax
-from reconciler.checks.python.parse import parse
+from reconciler.checks.python.parse import parse_source
 from reconciler.checks.python.text import decode
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from reconciler.checks import Finding, RuleSet, Use
-    from reconciler.checks.python.facts import Def, Facts
+    from reconciler.checks.python.facts import Def, ModuleFacts
     from reconciler.checks.python.text import Page
 
 
@@ -31,11 +31,16 @@ def check_module(
     by_runtime: dict[str, list[Use]] = {}
     for use in uses:
         by_runtime.setdefault(use.runtime, []).append(use)
-    found: dict[Finding, None] = {}
+    findings: dict[Finding, None] = {}
     page = decode(raw, "cp37")[0]
-    for runtime, fitting in by_runtime.items():
-        found |= dict.fromkeys(_read(raw, runtime, fitting, rules, _Others(runtime, fitting, read)))
-    return tuple(sorted(apply_ignores(page, found), key=lambda one: (one.line, one.column, one.code, one.message)))
+    for runtime, users in by_runtime.items():
+        findings |= dict.fromkeys(_read(raw, runtime, users, rules, _Others(runtime, users, read)))
+    return tuple(
+        sorted(
+            apply_ignores(page, findings),
+            key=lambda finding: (finding.line, finding.column, finding.code, finding.message),
+        )
+    )
 
 
 class _Others:
@@ -44,12 +49,12 @@ class _Others:
     def __init__(self, runtime: str, uses: list[Use], read: Callable[[str], bytes]) -> None:
         self._runtime, self._read = runtime, read
         self._named = {name: sha256 for use in uses for name, sha256 in use.helpers}
-        self._known: dict[str, Facts | None] = {}
+        self._known: dict[str, ModuleFacts | None] = {}
 
-    def __call__(self, module: str) -> Facts | None:
+    def __call__(self, module: str) -> ModuleFacts | None:
         """Return what a module holds; None if there is none of this name, or it cannot be read."""
         if module not in self._known:
-            self._known[module] = self._gathered(self._named[module]) if module in self._named else None
+            self._known[module] = self._gather(self._named[module]) if module in self._named else None
         return self._known[module]
 
     def is_early(self, use: Use) -> bool:
@@ -57,22 +62,22 @@ class _Others:
         if use.entry is None:
             return True
         name, sha256 = use.entry
-        waiting: list[Facts | None] = [self._gathered(sha256)]
+        waiting: list[ModuleFacts | None] = [self._gather(sha256)]
         seen: set[str] = set()
         while waiting:
             facts = waiting.pop()
             if facts is None:
                 return True  # what cannot be read imports nobody knows what
-            for one in facts.imports:
-                if one.at_load and not one.level and one.module not in seen:
-                    seen.add(one.module)
-                    if one.module in self._named:
-                        waiting.append(self(one.module))
+            for imported in facts.imports:
+                if imported.at_load and not imported.level and imported.module not in seen:
+                    seen.add(imported.module)
+                    if imported.module in self._named:
+                        waiting.append(self(imported.module))
         return name in seen
 
-    def _gathered(self, sha256: str) -> Facts | None:
+    def _gather(self, sha256: str) -> ModuleFacts | None:
         page, _ = decode(self._read(sha256), self._runtime)
-        tree, _ = parse(page, self._runtime)
+        tree, _ = parse_source(page, self._runtime)
         return None if tree is None else gather_facts(page, tree, self._runtime)
 
 
@@ -82,19 +87,21 @@ def _read(raw: bytes, runtime: str, uses: list[Use], rules: RuleSet, others: _Ot
         yield misread
         if misread.message.startswith(("the file is not", "there is no")):
             return
-    tree, refused = parse(page, runtime)
+    tree, refused = parse_source(page, runtime)
     if tree is not None:
         facts = gather_facts(page, tree, runtime)
         too_new = list(check_newer_syntax(page, facts, runtime))
         yield from too_new
-        yield from _judged(page, facts, uses, rules, others)
-        if any(one.code == "E802" for one in too_new):
+        yield from _judge_module(page, facts, uses, rules, others)
+        if any(finding.code == "E802" for finding in too_new):
             return
     if refused is not None:
         yield refused
 
 
-def _judged(page: Page, facts: Facts, uses: list[Use], rules: RuleSet, others: _Others) -> Iterator[Finding]:
+def _judge_module(
+    page: Page, facts: ModuleFacts, uses: list[Use], rules: RuleSet, others: _Others
+) -> Iterator[Finding]:
     """
     Judge a module for each function that uses it, and tell only what concerns one.
 
@@ -104,36 +111,39 @@ def _judged(page: Page, facts: Facts, uses: list[Use], rules: RuleSet, others: _
     served = {use.class_name for use in uses} & set(facts.classes)
     seen: dict[tuple[int, int, str], list[Finding]] = {}
     for use in uses:
-        own = _family(facts, use.class_name)
-        for one in _of_the_module(page, facts, use, rules, others):
-            owner = _around(facts.classes.values(), one.line)
-            if not (owner in served and own and owner not in own):
-                seen.setdefault((one.line, one.column, one.code), []).append(one)
+        family = _family(facts, use.class_name)
+        for finding in _of_the_module(page, facts, use, rules, others):
+            owner = _around(facts.classes.values(), finding.line)
+            if not (owner in served and family and owner not in family):
+                seen.setdefault((finding.line, finding.column, finding.code), []).append(finding)
         if use.class_name is not None and rules.of_class is not None:
             yield from rules.of_class(page, facts, use.class_name, others)
-    for (line, _, _), found in seen.items():
-        if len(found) == len(uses) or _around(facts.functions, line) is None or _around(facts.classes.values(), line):
-            yield from found
+    for (line, _, _), alike in seen.items():
+        if len(alike) == len(uses) or _around(facts.functions, line) is None or _around(facts.classes.values(), line):
+            yield from alike
 
 
-def _of_the_module(page: Page, facts: Facts, use: Use, rules: RuleSet, others: _Others) -> Iterator[Finding]:
+def _of_the_module(page: Page, facts: ModuleFacts, use: Use, rules: RuleSet, others: _Others) -> Iterator[Finding]:
     yield from check_imports(page, facts, use, rules, others.is_early)
     for rule in rules.of_module:
         yield from rule(page, facts, use)
 
 
-def _family(facts: Facts, name: str | None) -> set[str]:
+def _family(facts: ModuleFacts, name: str | None) -> set[str]:
     """Return a class and its bases, as far as they are in the module."""
-    found: set[str] = set()
+    family: set[str] = set()
     waiting = [name] if name else []
     while waiting:
-        one = waiting.pop()
-        if one in facts.classes and one not in found:
-            found.add(one)
-            waiting += [facts.dotted(base) for base in facts.classes[one].bases]
-    return found
+        current = waiting.pop()
+        if current in facts.classes and current not in family:
+            family.add(current)
+            waiting += [facts.dotted_name(base) for base in facts.classes[current].bases]
+    return family
 
 
 def _around(definitions: Iterable[ast.ClassDef | Def], line: int) -> str | None:
     """Return the name of the definition that a line is in."""
-    return next((one.name for one in definitions if one.lineno <= line <= (one.end_lineno or line)), None)
+    return next(
+        (definition.name for definition in definitions if definition.lineno <= line <= (definition.end_lineno or line)),
+        None,
+    )

@@ -1,5 +1,5 @@
 """
-What the checks need to know of a module, gathered in one walk over its tree.
+Facts of a module for the checks, gathered in one walk over its tree.
 
 Checking must cost less than parsing, and parsing is C. So statements are all visited, but expressions only on lines that
 may hold something of interest, found by one regular expression over the text. It is allowed to be wrong in one direction: a
@@ -52,7 +52,7 @@ _BRACKETS = frozenset("([{,=*")
 
 _INTERESTING = {
     # One pattern each: those that begin with a letter of their own are found many times faster than alternatives.
-    runtime: [(re.compile(one), _ONLY_WITH.get(one, ())) for one in patterns]
+    runtime: [(re.compile(pattern), _ONLY_WITH.get(pattern, ())) for pattern in patterns]
     for runtime, patterns in (
         ("cp37", _OF_INTEREST),
         ("cp311", _OF_INTEREST),
@@ -66,7 +66,7 @@ _LINE_END = re.compile("\n")
 _CATCHES_IMPORTS = frozenset(("ImportError", "ModuleNotFoundError", "Exception", "BaseException"))
 
 
-class Text(NamedTuple):
+class TextLiteral(NamedTuple):
     """A literal and its value."""
 
     node: ast.Constant
@@ -90,7 +90,7 @@ class Import(NamedTuple):
 
 
 @dataclass
-class Facts:
+class ModuleFacts:
     """A module as the checks see it."""
 
     tree: ast.Module
@@ -108,7 +108,7 @@ class Facts:
     has_star: bool = False
     """Whether ``from x import *`` may bind anything."""
 
-    constants: dict[str, Text] = field(default_factory=dict)
+    constants: dict[str, TextLiteral] = field(default_factory=dict)
     """Texts that module level gives a name."""
 
     aliases: dict[str, str] = field(default_factory=dict)
@@ -129,7 +129,7 @@ class Facts:
     late: list[ast.stmt] = field(default_factory=list)
     """``continue`` in a ``finally``, which 3.8 was the first to take."""
 
-    def dotted(self, node: ast.AST) -> str:
+    def dotted_name(self, node: ast.AST) -> str:
         """Return ``a.b.c`` with the imported name spelled out, or nothing."""
         parts: list[str] = []
         while isinstance(node, ast.Attribute):
@@ -139,11 +139,11 @@ class Facts:
             return ""
         return ".".join([self.aliases.get(node.id, node.id), *reversed(parts)])
 
-    def text(self, node: ast.AST | None) -> Text | None:
+    def text(self, node: ast.AST | None) -> TextLiteral | None:
         """Return the text that an expression is, or that the name it is stands for."""
         if isinstance(node, ast.Name):
             return self.constants.get(node.id)
-        return Text(node, node.value) if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+        return TextLiteral(node, node.value) if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
 
 _PLAIN = frozenset((ast.Expr, ast.Assign, ast.AugAssign, ast.Return, ast.Pass, ast.Assert, ast.Delete, ast.Global))
@@ -152,14 +152,14 @@ _PLAIN = frozenset((ast.Expr, ast.Assign, ast.AugAssign, ast.Return, ast.Pass, a
 _RARE = (ast.AnnAssign, ast.AsyncFor, ast.With, ast.AsyncWith, ast.Nonlocal, ast.Raise, ast.Match)
 
 
-def gather_facts(page: Page, tree: ast.Module, runtime: str) -> Facts:
+def gather_facts(page: Page, tree: ast.Module, runtime: str) -> ModuleFacts:
     """Walk a module once."""
     text = page.text if page.parsed is page.lines else "\n".join(page.parsed)
-    starts = [0, *(found.end() for found in _LINE_END.finditer(text))]
+    starts = [0, *(end.end() for end in _LINE_END.finditer(text))]
     lines = sorted({bisect_right(starts, offset) for offset in _offsets(text, runtime)})
     asks = any(word in text for word in _FOR_OTHERS)
-    walk = _Walk(Facts(tree), lines, asks=asks)
-    walk.block(tree.body, _Place())
+    walk = _Walk(ModuleFacts(tree), lines, asks=asks)
+    walk.block(tree.body, _Scope())
     return walk.facts
 
 
@@ -167,19 +167,19 @@ def _offsets(text: str, runtime: str) -> Iterator[int]:
     """Yield the places of all that is of interest, in no order."""
     lowered = text.lower()
     for pattern, needed in _INTERESTING[runtime]:
-        if not needed or any(one in lowered for one in needed):
-            for found in pattern.finditer(text):
-                yield found.start()
+        if not needed or any(word in lowered for word in needed):
+            for match in pattern.finditer(text):
+                yield match.start()
     yield from _stars(text, _BRACKETS if runtime == "cp27" else frozenset())
     if runtime == "cp27" and not text.isascii():
-        for found in _NOT_ASCII.finditer(text):
-            yield found.start()
+        for match in _NOT_ASCII.finditer(text):
+            yield match.start()
 
 
 def _stars(text: str, brackets: frozenset[str]) -> Iterator[int]:
     """Yield the stars that may be no product: behind ``return``, ``in`` or an index, or any of `brackets`."""
-    for found in _STAR.finditer(text):
-        start = before = found.start()
+    for star in _STAR.finditer(text):
+        start = before = star.start()
         while before and text[before - 1].isspace():
             before -= 1
         is_first = before > 0 and text[before - 1] in brackets
@@ -187,7 +187,7 @@ def _stars(text: str, brackets: frozenset[str]) -> Iterator[int]:
             yield start
 
 
-class _Place(NamedTuple):
+class _Scope(NamedTuple):
     """Where a block is."""
 
     at_load: bool = True
@@ -203,51 +203,45 @@ class _Place(NamedTuple):
 
 
 class _Walk:
-    def __init__(self, facts: Facts, lines: Sequence[int], *, asks: bool) -> None:
+    def __init__(self, facts: ModuleFacts, lines: Sequence[int], *, asks: bool) -> None:
         self.facts = facts
         self._asks = asks
         self._lines = lines
 
-    def block(self, body: Sequence[ast.stmt], place: _Place) -> None:
+    def block(self, body: Sequence[ast.stmt], scope: _Scope) -> None:
         for statement in body:
-            if type(statement) in _PLAIN and place.in_function:
+            if type(statement) in _PLAIN and scope.in_function:
                 if self._is_interesting(statement.lineno, statement.end_lineno or statement.lineno):
-                    self._simple(statement, place)
+                    self._simple(statement, scope)
                 continue
             match statement:
                 case ast.Import() | ast.ImportFrom():
-                    self._import(statement, place)
+                    self._import(statement, scope)
                 case ast.FunctionDef() | ast.AsyncFunctionDef():
-                    self._function(statement, place)
+                    self._function(statement, scope)
                 case ast.ClassDef():
-                    self._class(statement, place)
+                    self._class(statement, scope)
                 case (
                     ast.If() | ast.For() | ast.AsyncFor() | ast.While() | ast.Try() | ast.With() | ast.AsyncWith()
                 ) | ast.Match():
-                    self._compound(statement, place)
+                    self._compound(statement, scope)
                 case _ if type(statement).__name__ == "TryStar":  # there is none before 3.11
                     self.facts.rare.append(statement)
-                    self._compound(statement, place)
+                    self._compound(statement, scope)
                 case _:
-                    self._simple(statement, place)
+                    self._simple(statement, scope)
 
-    def _simple(self, statement: ast.stmt, place: _Place) -> None:
+    def _simple(self, statement: ast.stmt, scope: _Scope) -> None:
         facts = self.facts
         match statement:
-            case ast.Return() if not place.in_function:
-                facts.misplaced.append((statement, "'return' outside function"))
-            case ast.Break() if not place.loop:
-                facts.misplaced.append((statement, "'break' outside loop"))
-            case ast.Continue() if not place.loop:
-                facts.misplaced.append((statement, "'continue' not properly in loop"))
-            case ast.Continue() if place.loop == 2:
+            case ast.Continue() if scope.loop == 2:
                 facts.late.append(statement)
-            case ast.Nonlocal() if not place.is_nested:
-                facts.misplaced.append((statement, "nonlocal declaration not allowed at module level"))
-            case ast.Assign() | ast.AnnAssign() | ast.AugAssign() if place.is_module:
-                self._bind(statement)
+            case ast.Assign() | ast.AnnAssign() | ast.AugAssign() if scope.is_module:
+                self._bind_targets(statement)
             case ast.Expr(value=ast.Constant() | ast.Name()):  # a docstring, or the empty print of 2.7
                 return
+            case _ if message := _why_misplaced(statement, scope):
+                facts.misplaced.append((statement, message))
             case _:
                 pass
         if isinstance(statement, _RARE) or type(statement).__name__ == "TypeAlias":
@@ -256,10 +250,10 @@ class _Walk:
             nodes = list(_nodes(statement))
             facts.nodes += nodes
             kinds = {type(node) for node in nodes}
-            if not place.in_function and kinds & {ast.Yield, ast.YieldFrom} and ast.Lambda not in kinds:
+            if not scope.in_function and kinds & {ast.Yield, ast.YieldFrom} and ast.Lambda not in kinds:
                 facts.misplaced.append((statement, "'yield' outside function"))
 
-    def _bind(self, statement: ast.Assign | ast.AnnAssign | ast.AugAssign) -> None:
+    def _bind_targets(self, statement: ast.Assign | ast.AnnAssign | ast.AugAssign) -> None:
         targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
         for target in targets:
             names = [node.id for node in ast.walk(target) if isinstance(node, ast.Name)]
@@ -268,90 +262,90 @@ class _Walk:
                 self.facts.constants.pop(name, None)
             value = statement.value
             if isinstance(target, ast.Name) and isinstance(value, ast.Constant) and isinstance(value.value, str):
-                self.facts.constants[target.id] = Text(value, value.value)
+                self.facts.constants[target.id] = TextLiteral(value, value.value)
 
-    def _import(self, statement: ast.Import | ast.ImportFrom, place: _Place) -> None:
+    def _import(self, statement: ast.Import | ast.ImportFrom, scope: _Scope) -> None:
         facts = self.facts
         if isinstance(statement, ast.Import):
             for alias in statement.names:
-                facts.imports.append(Import(statement, alias, alias.name, 0, place.at_load, place.guarded))
+                facts.imports.append(Import(statement, alias, alias.name, 0, scope.at_load, scope.guarded))
                 bound = alias.asname or alias.name.partition(".")[0]
                 facts.aliases[bound] = alias.name if alias.asname else bound
-                self._bound(bound, place)
+                self._bind_name(bound, scope)
             return
         module = statement.module or ""
         for alias in statement.names:
-            facts.imports.append(Import(statement, alias, module, statement.level, place.at_load, place.guarded))
+            facts.imports.append(Import(statement, alias, module, statement.level, scope.at_load, scope.guarded))
             if alias.name == "*":
                 facts.has_star = True
-                if not place.is_module:
+                if not scope.is_module:
                     facts.stars.append(statement)
                 continue
             bound = alias.asname or alias.name
             facts.aliases[bound] = f"{module}.{alias.name}"
-            self._bound(bound, place)
+            self._bind_name(bound, scope)
 
-    def _bound(self, name: str, place: _Place) -> None:
-        if place.is_module:
+    def _bind_name(self, name: str, scope: _Scope) -> None:
+        if scope.is_module:
             self.facts.bound.add(name)
 
-    def _function(self, statement: Def, place: _Place) -> None:
-        self._bound(statement.name, place)
+    def _function(self, statement: Def, scope: _Scope) -> None:
+        self._bind_name(statement.name, scope)
         self.facts.functions.append(statement)
         self._header(statement, [*statement.decorator_list, statement.args], statement.body)
-        self.block(statement.body, _Place(at_load=False, is_module=False, in_function=True, is_nested=True))
+        self.block(statement.body, _Scope(at_load=False, is_module=False, in_function=True, is_nested=True))
 
-    def _class(self, statement: ast.ClassDef, place: _Place) -> None:
+    def _class(self, statement: ast.ClassDef, scope: _Scope) -> None:
         self.facts.all_classes.append(statement)
-        if place.is_module:
+        if scope.is_module:
             self.facts.bound.add(statement.name)
             self.facts.classes[statement.name] = statement
         header = [*statement.decorator_list, *statement.bases, *statement.keywords]
         self._header(statement, header, statement.body)
-        inner = place._replace(is_module=False, in_function=False, loop=0)
+        inner = scope._replace(is_module=False, in_function=False, loop=0)
         self.block(statement.body, inner)
 
-    def _compound(self, statement: ast.stmt, place: _Place) -> None:
+    def _compound(self, statement: ast.stmt, scope: _Scope) -> None:
         if isinstance(statement, _RARE):
             self.facts.rare.append(statement)
         header: list[ast.AST] = []
-        blocks: list[tuple[list[ast.stmt], _Place]] = []
+        blocks: list[tuple[list[ast.stmt], _Scope]] = []
         match statement:
             case ast.If():
-                self._branches(statement, place)
+                self._branches(statement, scope)
             case ast.While(test=test, body=body, orelse=orelse):
                 header = [test]
-                blocks = [(body, place._replace(loop=1)), (orelse, place)]
+                blocks = [(body, scope._replace(loop=1)), (orelse, scope)]
             case (
                 ast.For(target=target, body=body, orelse=orelse) | ast.AsyncFor(target=target, body=body, orelse=orelse)
             ):
                 header = [statement]
-                self._targets(target, place)
-                blocks = [(body, place._replace(loop=1)), (orelse, place)]
+                self._targets(target, scope)
+                blocks = [(body, scope._replace(loop=1)), (orelse, scope)]
             case ast.With(items=items, body=body) | ast.AsyncWith(items=items, body=body):
                 header = [*items]
                 for item in items:
-                    self._targets(item.optional_vars, place)
+                    self._targets(item.optional_vars, scope)
                 swallows = self._asks and any(_asks_who_runs(item.context_expr) for item in items)
-                blocks = [(body, place._replace(guarded=place.guarded or swallows))]
+                blocks = [(body, scope._replace(guarded=scope.guarded or swallows))]
             case ast.Match(subject=subject, cases=cases):
                 header = [subject]
-                blocks = [(case.body, place) for case in cases]
+                blocks = [(case.body, scope) for case in cases]
             case _:
-                blocks = list(_tries(statement, place))
+                blocks = list(_tries(statement, scope))
         if header:
             self._header(statement, header, blocks[0][0])
         for body, inner in blocks:
             self.block(body, inner)
 
-    def _branches(self, statement: ast.If, place: _Place) -> None:
+    def _branches(self, statement: ast.If, scope: _Scope) -> None:
         """Walk an ``if`` with all its ``elif``, which a tree nests as deep as there are of them."""
         asks = False
         while True:
             self._header(statement, [statement.test], statement.body)
             # One branch is for this interpreter and the other not; which is which is not worked out.
             asks = asks or (self._asks and _asks_who_runs(statement.test))
-            inner = place._replace(guarded=place.guarded or asks)
+            inner = scope._replace(guarded=scope.guarded or asks)
             self.block(statement.body, inner)
             match statement.orelse:
                 case [ast.If() as following]:
@@ -360,10 +354,10 @@ class _Walk:
                     self.block(rest, inner)
                     return
 
-    def _targets(self, target: ast.expr | None, place: _Place) -> None:
-        for node in ast.walk(target) if target is not None and place.is_module else ():
+    def _targets(self, target: ast.expr | None, scope: _Scope) -> None:
+        for node in ast.walk(target) if target is not None and scope.is_module else ():
             if isinstance(node, ast.Name):
-                self._bound(node.id, place)
+                self._bind_name(node.id, scope)
 
     def _header(self, statement: ast.stmt, header: Sequence[ast.AST], body: Sequence[ast.stmt]) -> None:
         first = min([statement.lineno, *(node.lineno for node in header if isinstance(node, ast.expr))])
@@ -376,15 +370,30 @@ class _Walk:
         return index < len(self._lines) and self._lines[index] <= last
 
 
-def _tries(statement: Any, place: _Place) -> Iterator[tuple[list[ast.stmt], _Place]]:
+def _why_misplaced(statement: ast.stmt, scope: _Scope) -> str | None:
+    """Return how CPython refuses a statement where it stands."""
+    match statement:
+        case ast.Return() if not scope.in_function:
+            return "'return' outside function"
+        case ast.Break() if not scope.loop:
+            return "'break' outside loop"
+        case ast.Continue() if not scope.loop:
+            return "'continue' not properly in loop"
+        case ast.Nonlocal() if not scope.is_nested:
+            return "nonlocal declaration not allowed at module level"
+        case _:
+            return None
+
+
+def _tries(statement: Any, scope: _Scope) -> Iterator[tuple[list[ast.stmt], _Scope]]:
     """Yield the blocks of a ``try``; an import that a handler waits for may fail, and so may what the handler tries."""
     waits = any(_catches(handler) for handler in statement.handlers)
-    inner = place._replace(guarded=place.guarded or waits)
+    inner = scope._replace(guarded=scope.guarded or waits)
     yield statement.body, inner
     for handler in statement.handlers:
         yield handler.body, inner
     yield statement.orelse, inner
-    yield statement.finalbody, place._replace(loop=2 if place.loop else 0)
+    yield statement.finalbody, scope._replace(loop=2 if scope.loop else 0)
 
 
 def _asks_who_runs(condition: ast.expr) -> bool:

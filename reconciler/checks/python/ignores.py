@@ -1,7 +1,7 @@
 """
-``# udfs: ignore[E818]`` at the end of a line: the author has the last word, code by code.
+Ignore comments: ``# udfs: ignore[E818]`` at the end of a line silences findings of that code on it.
 
-An ignore that nothing is found for is told, because it would otherwise hide the next real finding on its line.
+An ignore that silences nothing is a finding itself, because it would hide the next real one on its line.
 """
 
 from __future__ import annotations
@@ -24,41 +24,41 @@ _IGNORE = re.compile(r"#\s*udfs:\s*ignore(?:\[([^\]]*)\])?")
 
 def apply_ignores(page: Page, findings: Iterable[Finding]) -> list[Finding]:
     """Return the findings that no comment silences, and one for each comment that silences nothing."""
-    wanted = dict(_wanted(page))
-    if not wanted:
+    ignores = dict(_find_ignores(page))
+    if not ignores:
         return list(findings)
     kept: list[Finding] = []
     used: set[tuple[int, str]] = set()
-    for one in findings:
-        if one.code in wanted.get(one.line, ({}, (0, 0)))[0]:
-            used.add((one.line, one.code))
+    for finding in findings:
+        if finding.code in ignores.get(finding.line, ({}, (0, 0)))[0]:
+            used.add((finding.line, finding.code))
         else:
-            kept.append(one)
-    for line, (codes, place) in wanted.items():
-        kept += _idle(page, line, codes, place, used)
+            kept.append(finding)
+    for line, (codes, comment) in ignores.items():
+        kept += _idle(page, line, codes, comment, used)
     return kept
 
 
-def _wanted(page: Page) -> Iterator[tuple[int, tuple[dict[str, int], tuple[int, int]]]]:
+def _find_ignores(page: Page) -> Iterator[tuple[int, tuple[dict[str, int], tuple[int, int]]]]:
     """Yield each line with an ignore: its codes with their columns, and the place of the comment."""
     if "udfs:" not in page.text:
         return
     for number, line in enumerate(page.lines, 1):
-        found = _IGNORE.search(line)
-        if found is None:
+        comment = _IGNORE.search(line)
+        if comment is None:
             continue
         codes = {}
-        for word in re.finditer(r"[^\s,]+", found[1] or ""):
-            codes[word.group()] = found.start(1) + word.start() + 1
-        yield number, (codes, (found.start() + 1, len(found.group())))
+        for word in re.finditer(r"[^\s,]+", comment[1] or ""):
+            codes[word.group()] = comment.start(1) + word.start() + 1
+        yield number, (codes, (comment.start() + 1, len(comment.group())))
 
 
 def _idle(
-    page: Page, line: int, codes: dict[str, int], place: tuple[int, int], used: set[tuple[int, str]]
+    page: Page, line: int, codes: dict[str, int], comment: tuple[int, int], used: set[tuple[int, str]]
 ) -> Iterator[Finding]:
     if not codes:
         message = "an ignore without a code silences nothing"
-        yield page.spot(line, *place, "E820", message, "# udfs: ignore[E818]", "warning")
+        yield page.spot(line, *comment, "E820", message, "# udfs: ignore[E818]", "warning")
     for code, column in codes.items():
         if (line, code) in used:
             continue

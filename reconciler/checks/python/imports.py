@@ -13,14 +13,14 @@ import difflib
 from typing import TYPE_CHECKING
 
 from reconciler.base.words import closest
-from reconciler.checks.python.parse import named
+from reconciler.checks.python.parse import runtime_name
 from reconciler.checks.python.stdlib import STDLIB
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from reconciler.checks import Finding, RuleSet, Use
-    from reconciler.checks.python.facts import Facts, Import
+    from reconciler.checks.python.facts import Import, ModuleFacts
     from reconciler.checks.python.text import Page
 
 _RENAMED = {
@@ -58,105 +58,121 @@ _FINDERS = frozenset({"sys.path", "sys.meta_path", "site", "zipimport", "importl
 
 
 def check_imports(
-    page: Page, facts: Facts, use: Use, rules: RuleSet, is_early: Callable[[Use], bool] = lambda use: True
+    page: Page, facts: ModuleFacts, use: Use, rules: RuleSet, is_early: Callable[[Use], bool] = lambda use: True
 ) -> Iterator[Finding]:
     """
     Yield every import that fails when the module is loaded or when it gets there.
 
     `is_early` says whether that is before the packages are found; a module that a method imports is loaded after.
     """
-    told: set[str] = set()
-    for one in facts.imports:
-        if one.level and use.package is not None and one.level <= use.package.count(".") + 1:
+    reported: set[str] = set()
+    for statement in facts.imports:
+        if statement.level:
+            yield from _check_relative(page, statement, use.package, rules)
             continue
-        if one.level:
-            hint = f"import {one.alias.name if not one.module else one.module}"
-            yield page.at(one.node, "E817", _relative(one, use.package, rules), hint)
+        top = statement.module.partition(".")[0]
+        if statement.guarded or top in reported or top in STDLIB[use.runtime]:
             continue
-        top = one.module.partition(".")[0]
-        if one.guarded or top in told or top in STDLIB[use.runtime]:
-            continue
+        comes_early = statement.at_load and use.package is None and is_early(use)
         if top in use.installed:
-            if top in use.modules and one.at_load and use.package is None and is_early(use):
-                yield _instead_of_its_own(page, one, top, use)
-            continue
-        if top in use.peers:
-            continue
-        told.add(top)
-        if top in use.renamed:
-            yield _renamed(page, one, top)
-        elif top in use.modules or top in use.own:
-            # A package of one's own is an archive, and comes with the others.
-            if one.at_load and use.package is None and is_early(use):
-                told.discard(top)
-                yield _too_early(page, one, top, use, rules)
-            elif not use.wired and use.class_name is not None and not _finds_by_itself(facts, use):
-                yield _not_found(page, one, top, use, rules)
-        else:
-            yield _nowhere(page, one, top, use)
+            if top in use.modules and comes_early:
+                yield _instead_of_its_own(page, statement, top, use)
+        elif top not in use.peers:
+            finding = _check_absolute(page, facts, statement, use, rules, comes_early=comes_early)
+            if finding:
+                yield finding
+            # Each import that comes too early has to be moved; of other findings the first of a module is enough.
+            if finding is None or finding.code != "E815":
+                reported.add(top)
 
 
-def _renamed(page: Page, one: Import, top: str) -> Finding:
+def _check_relative(page: Page, statement: Import, package: str | None, rules: RuleSet) -> Iterator[Finding]:
+    if package is None or statement.level > package.count(".") + 1:
+        hint = f"import {statement.module or statement.alias.name}"
+        yield page.finding(statement.node, "E817", _relative(statement, package, rules), hint)
+
+
+def _check_absolute(
+    page: Page, facts: ModuleFacts, statement: Import, use: Use, rules: RuleSet, *, comes_early: bool
+) -> Finding | None:
+    top = statement.module.partition(".")[0]
+    if top in use.renamed:
+        return _uploaded_under_digest(page, statement, top)
+    # A package of one's own is an archive, and comes with the others.
+    if top not in use.modules and top not in use.own_packages:
+        return _nowhere(page, statement, top, use)
+    if comes_early:
+        return _too_early(page, statement, top, use, rules)
+    if not use.wired and use.class_name is not None and not _finds_by_itself(facts, use):
+        return _not_found(page, statement, top, use, rules)
+    return None
+
+
+def _uploaded_under_digest(page: Page, statement: Import, top: str) -> Finding:
     message = f"'{top}' cannot be imported by this name: {top}.py is uploaded with its content's digest in its name"
-    return page.at(one.node, "E550", message, f"declare {top}.py under `resources:` too, and it keeps its name")
+    return page.finding(
+        statement.node, "E550", message, f"declare {top}.py under `resources:` too, and it keeps its name"
+    )
 
 
-def _relative(one: Import, package: str | None, rules: RuleSet) -> str:
+def _relative(statement: Import, package: str | None, rules: RuleSet) -> str:
     if package is not None:
         return f"a relative import that leads out of the package '{package.partition('.')[0]}'"
-    return f"a relative import: {rules.service} loads each file as a module of its own, in no package ('{'.' * one.level}{one.module}')"
+    return f"a relative import: {rules.service} loads each file as a module of its own, in no package ('{'.' * statement.level}{statement.module}')"
 
 
-def _too_early(page: Page, one: Import, top: str, use: Use, rules: RuleSet) -> Finding:
+def _too_early(page: Page, statement: Import, top: str, use: Use, rules: RuleSet) -> Finding:
     hint = f"import {top} inside the method that uses it, or in __init__"
-    if top in use.own:
+    if top in use.own_packages:
         hint += "; or list its files one by one, as .py, which can be imported anywhere"
     if use.runtime in rules.early_packages:
         message = f"'{top}' comes from a package, and may not be there when {rules.service} first looks at the module"
-        return page.at(one.node, "E815", message, hint, "warning")
+        return page.finding(statement.node, "E815", message, hint, "warning")
     message = f"'{top}' comes from a package, which is not there yet when {rules.service} looks at the module"
-    return page.at(one.node, "E815", message, hint)
+    return page.finding(statement.node, "E815", message, hint)
 
 
-def _finds_by_itself(facts: Facts, use: Use) -> bool:
+def _finds_by_itself(facts: ModuleFacts, use: Use) -> bool:
     """Say whether a module may make packages importable: it touches what Python searches, or has helpers that may."""
-    helpers = {*use.peers, *use.own}
+    helpers = {*use.peers, *use.own_packages}
     imported = {
-        name for one in facts.imports for name in (one.module.partition(".")[0], f"{one.module}.{one.alias.name}")
+        name
+        for statement in facts.imports
+        for name in (statement.module.partition(".")[0], f"{statement.module}.{statement.alias.name}")
     }
     if imported & (_FINDERS | helpers):
         return True
-    return any(isinstance(node, ast.Attribute) and facts.dotted(node) in _FINDERS for node in ast.walk(facts.tree))
+    return any(isinstance(node, ast.Attribute) and facts.dotted_name(node) in _FINDERS for node in ast.walk(facts.tree))
 
 
-def _not_found(page: Page, one: Import, top: str, use: Use, rules: RuleSet) -> Finding:
+def _not_found(page: Page, statement: Import, top: str, use: Use, rules: RuleSet) -> Finding:
     archives = [name for name, kind in use.resources if kind == "archive"]
-    place = (
+    argument = (
         f"'{rules.archive_folder}{archives[0]}'"
         if len(archives) == 1
         else f"'{rules.archive_folder}…' for each archive"
     )
     message = f"'{top}' is in an archive of the function, and nothing puts that on sys.path"
-    hint = f"udfs does it for a `source:` without `wire: false`; by hand: sys.path.insert(0, {place})"
-    return page.at(one.node, "E822", message, hint)
+    hint = f"udfs does it for a `source:` without `wire: false`; by hand: sys.path.insert(0, {argument})"
+    return page.finding(statement.node, "E822", message, hint)
 
 
-def _instead_of_its_own(page: Page, one: Import, top: str, use: Use) -> Finding:
-    whose = f"the image '{use.image}'" if use.image else named(use.runtime)
-    message = f"'{top}' is taken from {whose} here, before the function's own is found"
+def _instead_of_its_own(page: Page, statement: Import, top: str, use: Use) -> Finding:
+    whose = f"the image '{use.image}'" if use.image else runtime_name(use.runtime)
+    message = f"'{top}' comes from {whose} here, before the function's own is found"
     hint = f"import {top} inside the method that uses it, or leave it out of the package with `without:`"
-    return page.at(one.node, "E821", message, hint, "warning")
+    return page.finding(statement.node, "E821", message, hint, "warning")
 
 
-def _nowhere(page: Page, one: Import, top: str, use: Use) -> Finding:
+def _nowhere(page: Page, statement: Import, top: str, use: Use) -> Finding:
     if use.opaque:
         message = f"'{top}' must come from an archive or library of the function, which was not looked into"
-        return page.at(one.node, "E816", message, "see that it is in there", "warning")
+        return page.finding(statement.node, "E816", message, "see that it is in there", "warning")
     if use.image:
         message = f"nothing is known to provide '{top}' but perhaps the image '{use.image}'"
-        return page.at(one.node, "E816", message, "see that it is in there", "warning")
-    message = f"nothing provides '{top}': no package or resource of the function, nor {named(use.runtime)}"
-    return page.at(one.node, "E816", message, _instead(top, use))
+        return page.finding(statement.node, "E816", message, "see that it is in there", "warning")
+    message = f"nothing provides '{top}': no package or resource of the function, nor {runtime_name(use.runtime)}"
+    return page.finding(statement.node, "E816", message, _instead(top, use))
 
 
 def _instead(top: str, use: Use) -> str:
@@ -164,8 +180,10 @@ def _instead(top: str, use: Use) -> str:
         return f"it is of Python 2; in Python 3: {_RENAMED[top]}" if top in _RENAMED else "it is of Python 2 only"
     later = [runtime for runtime in STDLIB if top in STDLIB[runtime]]
     if later:
-        return f"it is in the standard library of {' and '.join(named(runtime) for runtime in later)} only"
-    if guess := closest(top, {*use.modules, *use.peers, *use.own}) or _typo_of(top, use.runtime, use.installed):
+        return f"it is in the standard library of {' and '.join(runtime_name(runtime) for runtime in later)} only"
+    if guess := closest(top, {*use.modules, *use.peers, *use.own_packages}) or _typo_of(
+        top, use.runtime, use.installed
+    ):
         return f"did you mean '{guess}'?"
     return f"add a wheel of {_PROJECTS.get(top, top)} to the function's `packages:`, or {top}.py to its `modules:`"
 

@@ -1,7 +1,7 @@
 """
-Results kept between runs, each under the hash of all that it depends on.
+Cache of results between runs, each under the hash of all that it depends on.
 
-One file a manifest: it is read once and written once, holds only what the last run asked for, and can be deleted. What
+One file a manifest: it is read once and written once, holds only what the last run used, and can be deleted. What
 cannot be read or does not look right is forgotten, never an error: it can be worked out again.
 """
 
@@ -51,7 +51,7 @@ class Memory:
 
     def put(self, name: str, findings: tuple[Finding, ...]) -> None:
         """Keep a result."""
-        self._asked[name] = [list(astuple(one)) for one in findings]
+        self._asked[name] = [list(astuple(finding)) for finding in findings]
 
     def save(self) -> None:
         """Write what was asked for, if it is not what is there."""

@@ -1,5 +1,5 @@
 """
-Syntax that is younger than the runtime's Python, with its place and its name.
+Syntax younger than the runtime's Python, each with its name and position.
 
 ``ast.parse`` with ``feature_version`` refuses what has a rule of its own in CPython's grammar (``:=``, ``match``,
 positional-only parameters…), the first of them only and a little behind its place. What it says nothing about is here too:
@@ -16,13 +16,13 @@ import sys
 from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING, Any
 
-from reconciler.checks.python.parse import VERSIONS, named
+from reconciler.checks.python.parse import VERSIONS, runtime_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reconciler.checks import Finding
-    from reconciler.checks.python.facts import Def, Facts
+    from reconciler.checks.python.facts import Def, ModuleFacts
     from reconciler.checks.python.text import Page
 
 _SHOWS_ITS_NAME = re.compile(r"\{[^{}]*[^=!<>{}:]=\s*(?:[!:][^{}]*)?\}")
@@ -31,21 +31,23 @@ _F_STRING = re.compile(r"""(?:^|[\s(])(?:[fF][rR]?|[rR][fF])['"]""")
 _RAW_BYTES = re.compile(r"[rR][bB]")
 
 
-def check_newer_syntax(page: Page, facts: Facts, runtime: str) -> Iterator[Finding]:
+def check_newer_syntax(page: Page, facts: ModuleFacts, runtime: str) -> Iterator[Finding]:
     """Yield every place where the syntax is younger than the runtime, and statements that are nowhere at home."""
     for statement, message in facts.misplaced:
-        yield page.at(statement, "E801", f"{named(runtime)} cannot read this: {message}")
+        yield page.finding(statement, "E801", f"{runtime_name(runtime)} cannot read this: {message}")
     for statement in facts.stars if VERSIONS[runtime] > (3, 0) else ():
-        yield page.at(statement, "E801", f"{named(runtime)} cannot read this: import * only allowed at module level")
+        yield page.finding(
+            statement, "E801", f"{runtime_name(runtime)} cannot read this: import * only allowed at module level"
+        )
     for function in facts.functions:
         yield from _twice(page, function, runtime)
     yield from _futures(page, facts, runtime)
     version = VERSIONS[runtime]
-    for node, what, since in _found(page, facts, version):
+    for node, what, since in _find_syntax(page, facts, version):
         if since > version:
             dotted = f"{since[0]}.{since[1]}"
-            message = f"{what}: syntax of Python {dotted}, and the runtime is {named(runtime)}"
-            yield page.at(node, "E802", message, "write it in the older way")
+            message = f"{what}: syntax of Python {dotted}, and the runtime is {runtime_name(runtime)}"
+            yield page.finding(node, "E802", message, "write it in the older way")
 
 
 _FUTURES = {
@@ -57,10 +59,10 @@ _FUTURES = {
 }
 """Feature → the first version that has it [docs.python.org, ``__future__``]."""
 
-_Found = tuple[ast.AST, str, tuple[int, int]]
+_Syntax = tuple[ast.AST, str, tuple[int, int]]
 
 
-def _found(page: Page, facts: Facts, version: tuple[int, int]) -> Iterator[_Found]:
+def _find_syntax(page: Page, facts: ModuleFacts, version: tuple[int, int]) -> Iterator[_Syntax]:
     for statement in facts.late:
         yield statement, "'continue' in a 'finally'", (3, 8)
     for function in facts.functions:
@@ -70,33 +72,33 @@ def _found(page: Page, facts: Facts, version: tuple[int, int]) -> Iterator[_Foun
         yield from _generic(function)
     for statement in facts.rare:
         yield from _whole(page, statement)
-    for kept in facts.all_classes:
-        yield from _decorators(kept)
-        yield from _generic(kept)
+    for class_ in facts.all_classes:
+        yield from _decorators(class_)
+        yield from _generic(class_)
     for node in facts.nodes:
-        yield from _loosened(page, node)
-    for one in facts.imports:
-        if _is_future(one.node):
-            yield one.alias, f"the future feature {one.alias.name}", _FUTURES.get(one.alias.name, (2, 7))
+        yield from _relaxed_rules(page, node)
+    for imported in facts.imports:
+        if _is_future(imported.node):
+            yield imported.alias, f"the future feature {imported.alias.name}", _FUTURES.get(imported.alias.name, (2, 7))
     if version < (3, 0):
         yield from _after_2(page, facts)
 
 
-def _futures(page: Page, facts: Facts, runtime: str) -> Iterator[Finding]:
+def _futures(page: Page, facts: ModuleFacts, runtime: str) -> Iterator[Finding]:
     """``from __future__``: it stands first, and names what there is."""
     first = [*facts.tree.body]
     if first and isinstance(first[0], ast.Expr) and isinstance(first[0].value, ast.Constant):
         del first[0]
     leading = {id(node) for node in takewhile(_is_future, first)}
-    for one in facts.imports:
-        if not _is_future(one.node):
+    for imported in facts.imports:
+        if not _is_future(imported.node):
             continue
-        if id(one.node) not in leading:
+        if id(imported.node) not in leading:
             message = "from __future__ imports must occur at the beginning of the file"
-            yield page.at(one.node, "E801", f"{named(runtime)} cannot read this: {message}")
-        elif one.alias.name not in _FUTURES:
-            message = f"future feature {one.alias.name} is not defined"
-            yield page.at(one.alias, "E801", f"{named(runtime)} cannot read this: {message}")
+            yield page.finding(imported.node, "E801", f"{runtime_name(runtime)} cannot read this: {message}")
+        elif imported.alias.name not in _FUTURES:
+            message = f"future feature {imported.alias.name} is not defined"
+            yield page.finding(imported.alias, "E801", f"{runtime_name(runtime)} cannot read this: {message}")
 
 
 def _is_future(node: ast.stmt) -> bool:
@@ -108,18 +110,20 @@ def _twice(page: Page, function: Def, runtime: str) -> Iterator[Finding]:
     seen: set[str] = set()
     for parameter in _parameters(function):
         if parameter.arg in seen and parameter.arg.strip("_"):
-            message = f"{named(runtime)} cannot read this: duplicate argument '{parameter.arg}' in function definition"
-            yield page.at(parameter, "E801", message)
+            message = (
+                f"{runtime_name(runtime)} cannot read this: duplicate argument '{parameter.arg}' in function definition"
+            )
+            yield page.finding(parameter, "E801", message)
         seen.add(parameter.arg)
 
 
 def _parameters(function: Def) -> list[ast.arg]:
     args = function.args
-    stars = [one for one in (args.vararg, args.kwarg) if one]
+    stars = [star for star in (args.vararg, args.kwarg) if star]
     return [*args.posonlyargs, *args.args, *args.kwonlyargs, *stars]
 
 
-def _decorators(node: Def | ast.ClassDef) -> Iterator[_Found]:
+def _decorators(node: Def | ast.ClassDef) -> Iterator[_Syntax]:
     for decorator in node.decorator_list:
         inner = decorator.func if isinstance(decorator, ast.Call) else decorator
         while isinstance(inner, ast.Attribute):
@@ -128,12 +132,12 @@ def _decorators(node: Def | ast.ClassDef) -> Iterator[_Found]:
             yield decorator, "a decorator that is not a dotted name or a call of one", (3, 9)
 
 
-def _generic(node: Def | ast.ClassDef) -> Iterator[_Found]:
+def _generic(node: Def | ast.ClassDef) -> Iterator[_Syntax]:
     for parameter in getattr(node, "type_params", ()):
         yield parameter, "a type parameter", (3, 12)  # pragma: no cover - by the Python of the run
 
 
-def _whole(page: Page, statement: ast.stmt) -> Iterator[_Found]:
+def _whole(page: Page, statement: ast.stmt) -> Iterator[_Syntax]:
     match type(statement).__name__:
         case "With" | "AsyncWith" if _is_in_parentheses(page, statement):
             yield statement, "a 'with' in parentheses", (3, 9)
@@ -155,23 +159,23 @@ def _is_in_parentheses(page: Page, statement: Any) -> bool:
     """
     if len(statement.items) == 1 and statement.items[0].optional_vars is None:
         return False
-    line, column = page.place(statement)
+    line, column = page.position(statement)
     opened = re.match(r"(?:async\s+)?with\s*\(", page.lines[line - 1][column - 1 :])
     last = statement.items[-1].optional_vars or statement.items[-1].context_expr
     end = page.starts[last.end_lineno - 1] + page.end(last)
     return opened is not None and re.compile(r"[\s,]*\)[\s)]*:").match(page.text, end) is not None
 
 
-def _loosened(page: Page, node: ast.AST) -> Iterator[_Found]:
+def _relaxed_rules(page: Page, node: ast.AST) -> Iterator[_Syntax]:
     match node:
         case ast.Return(value=ast.Tuple() as bare) | ast.Yield(value=ast.Tuple() as bare):
-            if _is_bare(page, bare) and _starred(bare):
+            if _is_bare(page, bare) and _has_star(bare):
                 yield bare, "a star in 'return' or 'yield' without parentheses", (3, 8)
         case ast.For(iter=ast.Tuple() as bare):
-            if _is_bare(page, bare) and _starred(bare):
+            if _is_bare(page, bare) and _has_star(bare):
                 yield bare, "a star behind 'in' without parentheses", (3, 9)
         case ast.Subscript(slice=ast.Tuple() as bare):
-            if _is_bare(page, bare) and _starred(bare):
+            if _is_bare(page, bare) and _has_star(bare):
                 yield bare, "a star in an index", (3, 11)
         case ast.JoinedStr():
             yield from _f_string(page, node)
@@ -183,15 +187,15 @@ def _loosened(page: Page, node: ast.AST) -> Iterator[_Found]:
 
 def _is_bare(page: Page, node: ast.Tuple) -> bool:
     """Say whether a tuple stands without parentheses: with them, it begins at the first."""
-    line, column = page.place(node)
+    line, column = page.position(node)
     return page.lines[line - 1][column - 1 : column] != "("
 
 
-def _starred(node: ast.Tuple | ast.List | ast.Set) -> bool:
+def _has_star(node: ast.Tuple | ast.List | ast.Set) -> bool:
     return any(isinstance(element, ast.Starred) for element in node.elts)
 
 
-def _f_string(page: Page, node: ast.JoinedStr) -> Iterator[_Found]:
+def _f_string(page: Page, node: ast.JoinedStr) -> Iterator[_Syntax]:
     for before, value in pairwise(node.values):
         if (
             isinstance(value, ast.FormattedValue)
@@ -204,7 +208,7 @@ def _f_string(page: Page, node: ast.JoinedStr) -> Iterator[_Found]:
         yield from _nested_quotes(page, node)
 
 
-def _nested_quotes(page: Page, node: ast.JoinedStr) -> Iterator[_Found]:  # pragma: no cover - by the Python of the run
+def _nested_quotes(page: Page, node: ast.JoinedStr) -> Iterator[_Syntax]:  # pragma: no cover - by the Python of the run
     outer = page.segment(node).lstrip("fFrR")[:1]
     for value in node.values:
         for inner in ast.walk(value) if isinstance(value, ast.FormattedValue) else ():
@@ -217,19 +221,27 @@ def _nested_quotes(page: Page, node: ast.JoinedStr) -> Iterator[_Found]:  # prag
 # --- Between 2.7 and 3.7 ----------------------------------------------------------------------------------------------
 
 
-def _after_2(page: Page, facts: Facts) -> Iterator[_Found]:
+def _after_2(page: Page, facts: ModuleFacts) -> Iterator[_Syntax]:
     for function in facts.functions:
         yield from _function(function)
-    for kept in facts.all_classes:
-        if kept.keywords:
-            yield kept.keywords[0].value, "a keyword in the bases of a class", (3, 0)
+    for class_ in facts.all_classes:
+        if class_.keywords:
+            yield class_.keywords[0].value, "a keyword in the bases of a class", (3, 0)
     for statement in facts.rare:
         yield from _statement(statement)
-    has_print = not any(one.module == "__future__" and one.alias.name == "print_function" for one in facts.imports)
+    has_print = not any(
+        imported.module == "__future__" and imported.alias.name == "print_function" for imported in facts.imports
+    )
+    for node in facts.nodes:
+        yield from _expression(page, node, has_print=has_print)
+    yield from _by_surroundings(page, facts, has_print=has_print)
+
+
+def _by_surroundings(page: Page, facts: ModuleFacts, *, has_print: bool) -> Iterator[_Syntax]:
+    """Yield what only its surroundings tell from syntax of 2.7."""
     called = {id(node.func) for node in facts.nodes if isinstance(node, ast.Call)}
     dots = {id(node) for index in facts.nodes if isinstance(index, ast.Subscript) for node in ast.walk(index.slice)}
     for node in facts.nodes:
-        yield from _expression(page, node, has_print=has_print)
         match node:
             case ast.Name(id="print") if has_print and id(node) not in called and not _is_first(page, node):
                 yield node, "print as a function", (3, 0)
@@ -241,11 +253,11 @@ def _after_2(page: Page, facts: Facts) -> Iterator[_Found]:
 
 def _is_first(page: Page, node: ast.AST) -> bool:
     """Say whether a node begins a statement: ``print -1`` reads like a difference."""
-    line, column = page.place(node)
+    line, column = page.position(node)
     return page.lines[line - 1][: column - 1].rstrip()[-1:] in {"", ";", ":"}
 
 
-def _function(function: Def) -> Iterator[_Found]:
+def _function(function: Def) -> Iterator[_Syntax]:
     if isinstance(function, ast.AsyncFunctionDef):
         yield function, "'async def'", (3, 5)
     for parameter in _parameters(function):
@@ -257,7 +269,7 @@ def _function(function: Def) -> Iterator[_Found]:
         yield parameter, "a keyword-only parameter", (3, 0)
 
 
-def _statement(statement: ast.stmt) -> Iterator[_Found]:
+def _statement(statement: ast.stmt) -> Iterator[_Syntax]:
     match statement:
         case ast.AnnAssign():
             yield statement, "an annotation", (3, 6)
@@ -271,7 +283,7 @@ def _statement(statement: ast.stmt) -> Iterator[_Found]:
             return
 
 
-def _expression(page: Page, node: ast.AST, *, has_print: bool) -> Iterator[_Found]:
+def _expression(page: Page, node: ast.AST, *, has_print: bool) -> Iterator[_Syntax]:
     match node:
         case ast.JoinedStr() if _F_STRING.search(page.segment(node)):  # `legacy` makes some of what is none
             yield node, "an f-string", (3, 6)
@@ -281,7 +293,7 @@ def _expression(page: Page, node: ast.AST, *, has_print: bool) -> Iterator[_Foun
             yield node, "'await'", (3, 5)
         case ast.BinOp(op=ast.MatMult()) | ast.AugAssign(op=ast.MatMult()):
             yield node, "the operator '@'", (3, 5)
-        case ast.Tuple() | ast.List() | ast.Set() if _starred(node):
+        case ast.Tuple() | ast.List() | ast.Set() if _has_star(node):
             yield node, "a star outside a call", (3, 0)
         case ast.Dict(keys=keys) if None in keys:
             yield node, "'**' in a dict", (3, 5)
@@ -299,18 +311,18 @@ def _expression(page: Page, node: ast.AST, *, has_print: bool) -> Iterator[_Foun
             return
 
 
-def _call(node: ast.Call, *, has_print: bool) -> Iterator[_Found]:
+def _call(node: ast.Call, *, has_print: bool) -> Iterator[_Syntax]:
     if has_print and isinstance(node.func, ast.Name) and node.func.id == "print" and node.keywords:
         yield node.keywords[0].value, "print as a function", (3, 0)
-    stars = [index for index, one in enumerate(node.args) if isinstance(one, ast.Starred)]
+    stars = [index for index, argument in enumerate(node.args) if isinstance(argument, ast.Starred)]
     if stars and stars[0] != len(node.args) - 1:
         yield node.args[stars[0]], "a star before other arguments", (3, 5)
-    doubled = [index for index, one in enumerate(node.keywords) if one.arg is None]
+    doubled = [index for index, argument in enumerate(node.keywords) if argument.arg is None]
     if doubled and doubled[0] != len(node.keywords) - 1:
         yield node.keywords[doubled[0]].value, "'**' before other arguments", (3, 5)
 
 
-def _constant(page: Page, node: ast.Constant) -> Iterator[_Found]:
+def _constant(page: Page, node: ast.Constant) -> Iterator[_Syntax]:
     if isinstance(node.value, bytes) and _RAW_BYTES.match(page.segment(node)):
         yield node, "the prefix 'rb'", (3, 3)
     elif isinstance(node.value, (int, float, complex)) and _UNDERSCORED.search(page.segment(node)):

@@ -1,5 +1,5 @@
 """
-From text to a tree, or to the sentence that says why not.
+Parsing a source: a tree, or the finding that says why there is none.
 
 The parser is the standard library's ``ast``: it is the one that CPython itself uses, and with ``feature_version`` it
 refuses most of the syntax that an older Python did not know (`newer` knows the rest). Python 2.7 is read as Python 3
@@ -26,12 +26,12 @@ VERSIONS = {"cp27": (2, 7), "cp37": (3, 7), "cp311": (3, 11)}
 """The Python of each runtime; a test compares it with `artifacts.runtime`, which this hot path does not import."""
 
 
-def named(runtime: str) -> str:
+def runtime_name(runtime: str) -> str:
     """Return a runtime as people call it."""
     return "CPython {}.{}".format(*VERSIONS[runtime])
 
 
-def parse(page: Page, runtime: str) -> tuple[ast.Module | None, Finding | None]:
+def parse_source(page: Page, runtime: str) -> tuple[ast.Module | None, Finding | None]:
     """
     Return the tree of a module, and the first thing that the runtime's Python would refuse.
 
@@ -45,12 +45,12 @@ def parse(page: Page, runtime: str) -> tuple[ast.Module | None, Finding | None]:
             with suppress(*_FAILURES):
                 tree = _tree(page.text, None)
                 # Of `with` the parser says it too often: `with (a):` is as old as `with`. `newer` looks closer.
-                return tree, None if "context managers" in error.msg else _refused(page, error, runtime)
+                return tree, None if "context managers" in error.msg else _refusal(page, error, runtime)
         if runtime == "cp27":
             return _second_reading(page)
-        return None, _refused(page, error, runtime)
+        return None, _refusal(page, error, runtime)
     except _FAILURES as error:
-        return None, _refused(page, error, runtime)
+        return None, _refusal(page, error, runtime)
 
 
 def _second_reading(page: Page) -> tuple[ast.Module | None, Finding | None]:
@@ -58,7 +58,7 @@ def _second_reading(page: Page) -> tuple[ast.Module | None, Finding | None]:
     try:
         tree = _tree(text, (3, 7))
     except _FAILURES as error:
-        return None, _refused(page, error, "cp27")
+        return None, _refusal(page, error, "cp27")
     page.parsed, page.shifts = text.split("\n"), shifts
     return tree, None
 
@@ -73,27 +73,25 @@ def _tree(text: str, version: tuple[int, int] | None) -> ast.Module:
         return ast.parse(text, feature_version=version)
 
 
-def _refused(page: Page, error: Exception, runtime: str) -> Finding:
+def _refusal(page: Page, error: Exception, runtime: str) -> Finding:
     if (nul := page.text.find("\0")) >= 0:
         line = page.text.count("\n", 0, nul) + 1
         column = nul - page.starts[line - 1] + 1
-        return page.spot(line, column, 1, "E801", f"{named(runtime)} cannot read this: a NUL character")
+        return page.spot(line, column, 1, "E801", f"{runtime_name(runtime)} cannot read this: a NUL character")
     if not isinstance(error, SyntaxError):
         # What is read is walked without recursion, or no deeper than the parser's own 100 blocks and 200 brackets.
         return page.spot(1, 1, 1, "E801", "the file is nested too deep to be read", "break the expression up")
     line, column = error.lineno or 1, error.offset or 1
     width = (error.end_offset or column) - column if error.end_lineno == error.lineno else 1
-    if found := _NEWER.match(error.msg):
-        message = (
-            f"{found[1][0].lower()}{found[1][1:]}: syntax of Python {found[2]}, and the runtime is {named(runtime)}"
-        )
+    if version := _NEWER.match(error.msg):
+        message = f"{version[1][0].lower()}{version[1][1:]}: syntax of Python {version[2]}, and the runtime is {runtime_name(runtime)}"
         return page.spot(line, column, width, "E802", message, "write it in the older way")
     if sys.version_info[:2] < VERSIONS[runtime]:
         message = f"Python {sys.version_info[0]}.{sys.version_info[1]} refuses this: {error.msg}"
-        hint = f"{named(runtime)} may take it; run udfs on a Python at least as new for the full checks"
+        hint = f"{runtime_name(runtime)} may take it; run udfs on a Python at least as new for the full checks"
         return page.spot(line, column, width, "E801", message, hint, "warning")
     return page.spot(
-        line, column, width, "E801", f"{named(runtime)} cannot read this: {error.msg}", _syntax_hint(error)
+        line, column, width, "E801", f"{runtime_name(runtime)} cannot read this: {error.msg}", _syntax_hint(error)
     )
 
 

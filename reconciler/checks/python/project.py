@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from reconciler.manifest.dialect import Code
     from reconciler.manifest.load import Loaded
     from reconciler.manifest.model import Function
-    from reconciler.packages.artifacts import Artifacts, Shipment
+    from reconciler.packages.artifacts import Artifacts, Item, Shipment
     from reconciler.packages.content import Content
 
 _MAY_HOLD_MODULES = (".so", ".zip", ".tar", ".gz", ".tgz", ".whl", ".egg", ".py", ".pyc")
@@ -40,7 +40,7 @@ def check_sources(loaded: Loaded, artifacts: Artifacts, rules: RuleSet, cache: P
     """Return what the sources of a manifest's functions tell, errors and warnings, by file and line."""
     memory = Memory(cache, str(loaded.folder))
     shown = PurePath(loaded.at().file).parent
-    found: list[Problem] = []
+    problems: list[Problem] = []
     contents = {**artifacts.files, **dict(_of_packages(artifacts))}
     texts = _Texts(contents.values())
     for file, uses in _files(loaded, artifacts).items():
@@ -51,11 +51,21 @@ def check_sources(loaded: Loaded, artifacts: Artifacts, rules: RuleSet, cache: P
             with _without_collecting():
                 findings = check_module(content.path.read_bytes(), uses, rules, texts.__getitem__)
             memory.put(name, findings)
-        for one in findings:
-            at = Position(str(shown / file), one.line, one.column)
-            found.append(Problem(one.code, one.message, at, one.hint, one.source, one.width, one.severity))
+        for finding in findings:
+            position = Position(str(shown / file), finding.line, finding.column)
+            problems.append(
+                Problem(
+                    finding.code,
+                    finding.message,
+                    position,
+                    finding.hint,
+                    finding.source,
+                    finding.width,
+                    finding.severity,
+                )
+            )
     memory.save()
-    return tuple(sorted(found, key=lambda problem: (problem.at, problem.code)))
+    return tuple(sorted(problems, key=lambda problem: (problem.at, problem.code)))
 
 
 @contextmanager
@@ -78,8 +88,8 @@ class _Texts(dict[str, bytes]):
         self._paths = {content.sha256: content.path for content in contents}
 
     def __missing__(self, sha256: str) -> bytes:
-        found = self[sha256] = self._paths[sha256].read_bytes()
-        return found
+        content = self[sha256] = self._paths[sha256].read_bytes()
+        return content
 
 
 def _of_packages(artifacts: Artifacts) -> Iterator[tuple[str, Content]]:
@@ -102,11 +112,11 @@ def findings_by_runtime(
         (artifacts.files[file].path.read_bytes(), use)
         for file, use in _uses(artifacts.shipments[name], loaded, artifacts)
     ]
-    found = {
-        tag: [one for raw, use in read for one in check_module(raw, [replace(use, runtime=tag)], rules)]
+    findings = {
+        tag: [finding for raw, use in read for finding in check_module(raw, [replace(use, runtime=tag)], rules)]
         for tag in VERSIONS
     }
-    return {tag: tuple(sorted(these, key=lambda one: one.severity)) for tag, these in found.items()}
+    return {tag: tuple(sorted(by_tag, key=lambda finding: finding.severity)) for tag, by_tag in findings.items()}
 
 
 def _files(loaded: Loaded, artifacts: Artifacts) -> dict[str, tuple[Use, ...]]:
@@ -114,7 +124,7 @@ def _files(loaded: Loaded, artifacts: Artifacts) -> dict[str, tuple[Use, ...]]:
     for shipment in artifacts.shipments.values():
         for file, use in _uses(shipment, loaded, artifacts):
             uses.setdefault(file, {})[use] = None
-    return {file: tuple(found) for file, found in uses.items()}
+    return {file: tuple(users) for file, users in uses.items()}
 
 
 def _uses(shipment: Shipment, loaded: Loaded, artifacts: Artifacts) -> Iterator[tuple[str, Use]]:
@@ -141,28 +151,42 @@ def _uses(shipment: Shipment, loaded: Loaded, artifacts: Artifacts) -> Iterator[
 
 def _use(shipment: Shipment, code: Code, function: Function, installed: tuple[str, ...], artifacts: Artifacts) -> Use:
     """Return how a function uses the module that holds its class."""
-    plain = [item for item in shipment.items if item.package is None and not isinstance(item.made_of, OwnPackage)]
     archives, libraries, packages = shipment.of("archive"), shipment.of("library"), _own_packages(shipment)
-    listed = [(item.label, item.type) for item in plain]
-    shipped = [(item.name, item.type) for item in (*archives, *libraries)]
-    packed = [(item.name, item.type) for item in shipment.of("module") if isinstance(item.made_of, OwnPackage)]
+    ours = filter(_is_ours, shipment.of("module"))
+    listed = [(item.label, item.type) for item in shipment.items if item.package is None and not _is_ours(item)]
+    shipped = [(item.name, item.type) for item in (*archives, *libraries, *ours)]
     renamed = (str(code.entry).removesuffix(".py"),) if code.versioned else ()
-    is_native = any(isinstance(item.made_of, Archive) and item.made_of.native for item in archives)
+    peers = [name[:-3] for name, kind in listed if kind == "py"]
     return Use(
-        code.runtime.tag,
-        code.class_path.rpartition(".")[2],
-        (*listed, *shipped, *packed),
-        tuple(sorted({name for item in archives if item.facts for name in item.facts.modules})),
-        tuple(name[:-3] for name, kind in listed if kind == "py" and name[:-3] not in renamed),
-        any(_may_hold_modules(name, kind) for name, kind in listed),
-        bool(libraries) or is_native or any(_is_library(name) for name, _ in listed),
-        renamed,
-        installed,
-        function.image,
-        tuple(module_name(path) for path, _ in packages),
-        function.source is not None and function.wire,
-        tuple(_helpers(shipment, code.entry, artifacts)),
+        runtime=code.runtime.tag,
+        class_name=code.class_path.rpartition(".")[2],
+        resources=(*listed, *shipped),
+        modules=_modules_in(archives),
+        peers=tuple(name for name in peers if name not in renamed),
+        opaque=any(_may_hold_modules(name, kind) for name, kind in listed),
+        isolated=bool(libraries) or _is_native(archives, listed),
+        renamed=renamed,
+        installed=installed,
+        image=function.image,
+        own_packages=tuple(module_name(path) for path, _ in packages),
+        wired=function.source is not None and function.wire,
+        helpers=tuple(_helpers(shipment, code.entry, artifacts)),
     )
+
+
+def _is_ours(item: Item) -> bool:
+    """Say whether an item is one of the user's own packages."""
+    return isinstance(item.made_of, OwnPackage)
+
+
+def _modules_in(archives: Iterable[Item]) -> tuple[str, ...]:
+    """Return the modules at the top of archives, sorted."""
+    return tuple(sorted({name for item in archives if item.facts for name in item.facts.modules}))
+
+
+def _is_native(archives: Iterable[Item], listed: Iterable[tuple[str, str | None]]) -> bool:
+    is_packed = any(isinstance(item.made_of, Archive) and item.made_of.native for item in archives)
+    return is_packed or any(_is_library(name) for name, _ in listed)
 
 
 def _modules(shipment: Shipment) -> list[tuple[str, str]]:
@@ -189,7 +213,9 @@ def _inside(use: Use, inside: str, sources: Iterable[str]) -> Use:
     """Return how a function uses a module of a package; Python 2.7 finds its neighbours by their plain names, too."""
     folder = inside.rpartition("/")[0]
     start = len(folder) + 1
-    beside = {one[start:].partition("/")[0].removesuffix(".py") for one in sources if one.startswith(f"{folder}/")}
+    beside = {
+        source[start:].partition("/")[0].removesuffix(".py") for source in sources if source.startswith(f"{folder}/")
+    }
     peers = (*use.peers, *sorted(beside)) if use.runtime == "cp27" else use.peers
     return replace(use, class_name=None, helpers=(), peers=peers, package=folder.replace("/", "."))
 

@@ -1,5 +1,5 @@
 """
-Python 2.7 in the clothes of Python 3: the same characters in the same places, so that one parser reads both.
+Rewriting Python 2.7 so that the parser of Python 3 reads it, with every position kept.
 
 No maintained parser of Python 2.7 is left: the standard library's knows its own version, parso dropped 2.7 with 0.8,
 libcst begins with 3.0, and the forks of lib2to3 take 2 and 3 mixed without telling them apart. But the statements that
@@ -77,14 +77,14 @@ def _tokens(text: str) -> list[_Token]:
     """Return the tokens, without blanks, comments, and line ends inside brackets."""
     tokens: list[_Token] = []
     depth = 0
-    for found in _TOKEN.finditer(text):
-        kind = found.lastgroup or "op"
+    for match in _TOKEN.finditer(text):
+        kind = match.lastgroup or "op"
         if kind in {"blank", "comment"} or (kind == "newline" and depth):
             continue
-        word = found.group()
+        word = match.group()
         if word in {")", "]", "}"}:
             depth = max(0, depth - 1)
-        tokens.append(_Token(kind, word, found.start(), depth))
+        tokens.append(_Token(kind, word, match.start(), depth))
         if word in {"(", "[", "{"}:
             depth += 1
     return tokens
@@ -98,7 +98,7 @@ class _Writer:
         self._text = text
         self._tokens = tokens
         self._quoting = False
-        futures = " ".join(found[1] for found in _FUTURE.finditer(text))
+        futures = " ".join(match[1] for match in _FUTURE.finditer(text))
         self._has_print = "print_function" not in futures
         self._unicode = "unicode_literals" in futures
 
@@ -199,9 +199,9 @@ class _Writer:
                 return
 
     def _string(self, text: str) -> str:
-        found = _PREFIX.match(text)
-        assert found is not None
-        prefix, rest = found.group(), text[found.end() :]
+        prefix_match = _PREFIX.match(text)
+        assert prefix_match is not None
+        prefix, rest = prefix_match.group(), text[prefix_match.end() :]
         if len(prefix) == 2:
             return "rf" + rest.replace("{", "(").replace("}", ")")
         if prefix.lower() == "b":
@@ -213,7 +213,7 @@ class _Writer:
 
 def _without_names(text: str) -> str:
     r"""Return a literal in which ``\N``, ``\u`` and ``\U`` mean nothing, as in the byte strings of 2.7."""
-    return _ESCAPE.sub(lambda found: f"/{found[1]}" if found[1] else found.group(), text)
+    return _ESCAPE.sub(lambda match: f"/{match[1]}" if match[1] else match.group(), text)
 
 
 def _number(text: str) -> str:

@@ -1,5 +1,5 @@
 """
-From bytes to the text of a module, as its Python would decode it, and places in that text.
+Decoding a source as its Python would, and positions in its text.
 
 Python 3 takes UTF-8 unless a coding line says otherwise (PEP 3120); Python 2.7 takes ASCII unless one does (PEP 263), so
 an accent in a comment is a SyntaxError there.
@@ -36,7 +36,7 @@ class Page:
         self.parsed: list[str] = self.lines
         """The lines that were parsed, if they are not the ones that were written."""
 
-    def place(self, node: ast.AST) -> tuple[int, int]:
+    def position(self, node: ast.AST) -> tuple[int, int]:
         """Return the line and the column of a node, from 1 and in characters; the parser counts bytes."""
         line: int = node.lineno  # type: ignore[attr-defined]
         return line, self._column(line, node.col_offset)  # type: ignore[attr-defined]
@@ -48,7 +48,7 @@ class Page:
 
     def width(self, node: ast.AST) -> int:
         """Return how many characters of its first line a node takes."""
-        line, column = self.place(node)
+        line, column = self.position(node)
         if node.end_lineno != line:  # type: ignore[attr-defined]
             return max(1, len(self.lines[line - 1].rstrip()) - column + 1)
         return max(1, self._column(line, node.end_col_offset) - column)  # type: ignore[attr-defined]
@@ -59,10 +59,10 @@ class Page:
 
     def segment(self, node: ast.AST) -> str:
         """Return the text of a node that stands on one line, else what stands of it on its first line."""
-        line, column = self.place(node)
+        line, column = self.position(node)
         return self.lines[line - 1][column - 1 : column - 1 + self.width(node)]
 
-    def at(
+    def finding(
         self,
         node: ast.AST,
         code: str,
@@ -71,7 +71,7 @@ class Page:
         severity: Literal["error", "warning"] = "error",
     ) -> Finding:
         """Make a finding that underlines a node."""
-        line, column = self.place(node)
+        line, column = self.position(node)
         return self.spot(line, column, self.width(node), code, message, hint, severity)
 
     def spot(
@@ -93,10 +93,10 @@ class Page:
 
     def keyword(self, node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[int, int, int]:
         """Return the place and width of the name of a class or function: behind its keyword, not its decorators."""
-        line, column = self.place(node)
+        line, column = self.position(node)
         shown = self.lines[line - 1]
-        found = re.compile(rf"\b{re.escape(node.name)}\b").search(shown, column - 1)
-        return (line, found.start() + 1, len(node.name)) if found else (line, column, 1)
+        match = re.compile(rf"\b{re.escape(node.name)}\b").search(shown, column - 1)
+        return (line, match.start() + 1, len(node.name)) if match else (line, column, 1)
 
     @cached_property
     def starts(self) -> list[int]:
@@ -109,10 +109,10 @@ class Page:
 
 def decode(raw: bytes, runtime: str) -> tuple[Page, Finding | None]:
     """Return a file's text, and what is wrong with its encoding."""
-    encoding, line = _declared(raw)
-    told = None
+    encoding, line = _declared_encoding(raw)
+    spot = None
     if encoding is None and runtime == "cp27" and not raw.startswith(b"\xef\xbb\xbf"):
-        told = _needs_a_coding_line(raw)
+        spot = _needs_a_coding_line(raw)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -120,25 +120,25 @@ def decode(raw: bytes, runtime: str) -> tuple[Page, Finding | None]:
     except UnicodeDecodeError as error:
         page = Page(_normal(raw.decode("latin-1")))
         before = _normal(raw[: error.start].decode("latin-1"))
-        place = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+        start = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
         message = f"the file is not {encoding or 'UTF-8'}: {error.reason}"
-        return page, page.spot(*place, 1, "E803", message, f"save it as UTF-8, or name its encoding: {_CODING_LINE}")
+        return page, page.spot(*start, 1, "E803", message, f"save it as UTF-8, or name its encoding: {_CODING_LINE}")
     except (LookupError, ValueError, OverflowError):
         page = Page(_normal(raw.decode("latin-1")))
         message = f"there is no text encoding '{encoding}'"
         return page, page.spot(line, 1, 999, "E803", message, f"write {_CODING_LINE}")
     page = Page(_normal(text))
-    if told is None:
+    if spot is None:
         return page, None
     message = "a character outside ASCII, and no coding line: CPython 2.7 refuses the file"
-    return page, page.spot(*told, 1, "E803", message, f"make this the first line: {_CODING_LINE}")
+    return page, page.spot(*spot, 1, "E803", message, f"make this the first line: {_CODING_LINE}")
 
 
-def _declared(raw: bytes) -> tuple[str | None, int]:
+def _declared_encoding(raw: bytes) -> tuple[str | None, int]:
     """Return the encoding that one of the first two lines declares, and the number of that line."""
     for number, line in enumerate(raw.replace(b"\r", b"\n").split(b"\n", 2)[:2], 1):
-        if found := _COOKIE.match(line.removeprefix(b"\xef\xbb\xbf")):
-            return found[1].decode("ascii", "replace"), number
+        if match := _COOKIE.match(line.removeprefix(b"\xef\xbb\xbf")):
+            return match[1].decode("ascii", "replace"), number
         if not _BLANK.match(line):
             break
     return None, 1

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.checks import RuleSet
 from reconciler.checks.python.facts import gather_facts
-from reconciler.checks.python.parse import parse
+from reconciler.checks.python.parse import parse_source
 from reconciler.checks.python.text import decode
 from reconciler.targets.maxcompute.source_rules.classes import check_class, declared_class
 from reconciler.targets.maxcompute.source_rules.references import check_references
@@ -42,7 +42,7 @@ def declared_signature(loaded: Loaded, name: str) -> tuple[Kind, Signature | Non
     if file is None:
         return None
     page, _ = decode(loaded.file(file).read_bytes(), code.runtime.tag)
-    tree, _ = parse(page, code.runtime.tag)
+    tree, _ = parse_source(page, code.runtime.tag)
     if tree is None:
         return None
     return declared_class(gather_facts(page, tree, code.runtime.tag), code.class_path.rpartition(".")[2])

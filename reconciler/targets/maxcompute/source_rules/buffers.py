@@ -1,5 +1,5 @@
 """
-The buffer of a UDAF: it must be something that can be changed in place and that ``marshal`` can write.
+Buffers of UDAFs: each can be changed in place, and ``marshal`` can write it.
 
 MaxCompute carries buffers between workers with ``marshal`` [doc "Python 3 UDAFs"; the error users meet is ``ValueError:
 unmarshallable object``]. marshal writes None, numbers, text, bytes, and tuples, lists, sets, frozensets and dicts of them,
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reconciler.checks import Finding
-    from reconciler.checks.python.facts import Def, Facts
+    from reconciler.checks.python.facts import Def, ModuleFacts
     from reconciler.checks.python.text import Page
 
 UNWRITABLE = {
@@ -40,28 +40,40 @@ UNWRITABLE = {
 """What is called, imported names spelled out → what it makes."""
 
 
-def check_buffer(page: Page, facts: Facts, method: Def | None) -> Iterator[Finding]:
+def check_buffer(page: Page, facts: ModuleFacts, method: Def | None) -> Iterator[Finding]:
     """Yield every ``return`` of `new_buffer` that visibly makes something which is no buffer."""
     if method is None:
         return
-    assigned = {
+    returned = [node for node in _own(method) if isinstance(node, ast.Return)]
+    assignments = _assignments(method)
+    for statement in returned:
+        yield from _check_return(page, facts, statement, assignments)
+    if not returned and not any(isinstance(node, (ast.Raise, ast.Yield)) for node in ast.walk(method)):
+        message = "'new_buffer' returns nothing, so there is no buffer"
+        yield page.spot(*page.keyword(method), "E819", message, "return a list or a dict, such as [0, 0.0]")
+
+
+def _assignments(method: Def) -> dict[str, ast.expr]:
+    return {
         node.targets[0].id: node.value
         for node in ast.walk(method)
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
     }
-    returned = [node for node in _own(method) if isinstance(node, ast.Return)]
-    for node in returned:
-        value = assigned.get(node.value.id, node.value) if isinstance(node.value, ast.Name) else node.value
-        if value is None or _is_immutable(value):
-            message = "a buffer that cannot be changed in place: iterate and merge have nothing to work on"
-            yield page.at(value or node, "E819", message, "return a list or a dict, such as [0, 0.0]")
-        elif wrong := _unwritable(facts, value):
-            place, what = wrong
-            message = f"marshal cannot write {what}, and the buffer travels between workers through it"
-            yield page.at(place, "E819", message, "keep numbers, text, lists and dicts in the buffer")
-    if not returned and not any(isinstance(node, (ast.Raise, ast.Yield)) for node in ast.walk(method)):
-        message = "'new_buffer' returns nothing, so there is no buffer"
-        yield page.spot(*page.keyword(method), "E819", message, "return a list or a dict, such as [0, 0.0]")
+
+
+def _check_return(
+    page: Page, facts: ModuleFacts, statement: ast.Return, assignments: dict[str, ast.expr]
+) -> Iterator[Finding]:
+    value = statement.value
+    if isinstance(value, ast.Name):
+        value = assignments.get(value.id, value)
+    if value is None or _is_immutable(value):
+        message = "a buffer that cannot be changed in place: iterate and merge have nothing to work on"
+        yield page.finding(value or statement, "E819", message, "return a list or a dict, such as [0, 0.0]")
+    elif refused := _unwritable(facts, value):
+        part, what = refused
+        message = f"marshal cannot write {what}, and the buffer travels between workers through it"
+        yield page.finding(part, "E819", message, "keep numbers, text, lists and dicts in the buffer")
 
 
 def _own(method: Def) -> Iterator[ast.AST]:
@@ -78,7 +90,7 @@ def _is_immutable(value: ast.expr) -> bool:
     return isinstance(value, (ast.Constant, ast.Tuple, ast.JoinedStr))
 
 
-def _unwritable(facts: Facts, value: ast.expr) -> tuple[ast.expr, str] | None:
+def _unwritable(facts: ModuleFacts, value: ast.expr) -> tuple[ast.expr, str] | None:
     """Return the part of an expression that marshal refuses, and what it is."""
     match value:
         case ast.List(elts=parts) | ast.Tuple(elts=parts) | ast.Set(elts=parts):
@@ -91,7 +103,7 @@ def _unwritable(facts: Facts, value: ast.expr) -> tuple[ast.expr, str] | None:
         case ast.GeneratorExp():
             return value, "a generator"
         case ast.Call(func=func):
-            called = facts.dotted(func)
+            called = facts.dotted_name(func)
             if called in facts.classes:
                 return value, f"an object of the class {called}"
             if called in UNWRITABLE and called.partition(".")[0] not in facts.bound - set(facts.aliases):

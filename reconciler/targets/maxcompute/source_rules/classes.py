@@ -1,5 +1,5 @@
 """
-The class of a function: is it there, what kind is it, has it the methods, and does its signature fit them.
+Classes of functions: their kind, their methods, and the signature that has to fit them.
 
 =====  =================  ==========================================================
 kind   base               methods
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from reconciler.base.hints import Hint
     from reconciler.checks import Finding
-    from reconciler.checks.python.facts import Def, Facts
+    from reconciler.checks.python.facts import Def, ModuleFacts
     from reconciler.checks.python.text import Page
 
 Kind = Literal["UDF", "UDTF", "UDAF"]
@@ -71,76 +71,84 @@ class _Class:
 
 
 def check_class(
-    page: Page, facts: Facts, name: str, others: Callable[[str], Facts | None] = lambda module: None
+    page: Page, facts: ModuleFacts, name: str, others: Callable[[str], ModuleFacts | None] = lambda module: None
 ) -> Iterator[Finding]:
     """Yield what is wrong with the class that MaxCompute is to load; `others` knows the function's other modules."""
     if name not in facts.classes:
         if name in facts.aliases and name in facts.bound and not facts.has_star:
-            yield from _imported(page, facts, name, others)
-        elif found := _absent(page, facts, name):
-            yield found
+            yield from _check_imported_class(page, facts, name, others)
+        elif finding := _absent(page, facts, name):
+            yield finding
         return
-    kept = _collect(facts, facts.classes[name], others)
-    problems = list(_methods(page, facts, kept, page.keyword(kept.node)))
+    class_ = _collect(facts, facts.classes[name], others)
+    problems = list(_methods(page, facts, class_, page.keyword(class_.node)))
     yield from problems
     if not problems:
-        yield from _annotated(page, facts, kept)
-        if kept.kind == "UDAF":
-            yield from check_buffer(page, facts, kept.methods.get("new_buffer"))
+        yield from _check_annotation(page, facts, class_)
+        if class_.kind == "UDAF":
+            yield from check_buffer(page, facts, class_.methods.get("new_buffer"))
 
 
 def declared_class(
-    facts: Facts, name: str, others: Callable[[str], Facts | None] = lambda module: None
+    facts: ModuleFacts, name: str, others: Callable[[str], ModuleFacts | None] = lambda module: None
 ) -> tuple[Kind, Signature | None] | None:
     """Return what a class of the module is and its signature, None where that cannot be seen without running it."""
     if name not in facts.classes:
         return None
-    kept = _collect(facts, facts.classes[name], others)
-    if not kept.is_whole:
+    class_ = _collect(facts, facts.classes[name], others)
+    if not class_.is_whole:
         return None  # a base that is not seen may make it anything
-    found = _annotation(facts, kept.node)
-    literal = facts.text(found.args[0]) if found is not None and found.args else None
+    annotation = _annotation(facts, class_.node)
+    literal = facts.text(annotation.args[0]) if annotation is not None and annotation.args else None
     try:
-        return kept.kind, read(literal.value) if literal is not None else None
+        return class_.kind, read(literal.value) if literal is not None else None
     except NotASignature:
-        return kept.kind, None
+        return class_.kind, None
 
 
-def _absent(page: Page, facts: Facts, name: str) -> Finding | None:
+def _absent(page: Page, facts: ModuleFacts, name: str) -> Finding | None:
     if facts.has_star:
         return None  # it may come from another module
-    functions = {one.name: one for one in facts.functions}
+    functions = {function.name: function for function in facts.functions}
     if name in facts.bound:
         if name not in functions:
             return None  # assigned: what it is cannot be seen
-        place = page.keyword(functions[name])
-        return page.spot(*place, "E804", f"'{name}' is a function, and MaxCompute loads a class", "class …: evaluate")
+        spot = page.keyword(functions[name])
+        return page.spot(*spot, "E804", f"'{name}' is a function, and MaxCompute loads a class", "class …: evaluate")
     guess = closest(name, facts.classes)
     message = f"the module has no class '{name}'"
     if guess is None:
-        known = ", ".join(facts.classes) or "none"
-        return page.spot(1, 1, 1, "E804", message, f"classes of the module: {known}")
+        classes = ", ".join(facts.classes) or "none"
+        return page.spot(1, 1, 1, "E804", message, f"classes of the module: {classes}")
     return page.spot(*page.keyword(facts.classes[guess]), "E804", message, f"did you mean '{guess}'?")
 
 
-def _imported(page: Page, facts: Facts, name: str, others: Callable[[str], Facts | None]) -> Iterator[Finding]:
+def _check_imported_class(
+    page: Page, facts: ModuleFacts, name: str, others: Callable[[str], ModuleFacts | None]
+) -> Iterator[Finding]:
     """Yield what is wrong with a class that another module of the function has, at the line that imports it."""
     module, _, original = facts.aliases[name].rpartition(".")
-    there, found = others(module), _elsewhere(facts.aliases[name], others)
-    node = next(one.node for one in facts.imports if name in {one.alias.asname, one.alias.name.partition(".")[0]})
-    place = (*page.place(node), page.width(node))
-    if found is not None:
-        kept = _collect(*found, others)
-        yield from (missing := list(_methods(page, found[0], kept, place)))
-        if not missing and kept.kind != "UDTF" and not kept.node.decorator_list:
-            yield page.spot(*place, "E807", f"the class '{original}' of '{module}' has no signature", _SIGN)
-    elif there is not None and original not in there.bound and not there.has_star:
-        guess = closest(original, there.classes)
-        hint = f"did you mean '{guess}'?" if guess else f"classes there: {', '.join(there.classes) or 'none'}"
-        yield page.spot(*place, "E804", f"the module '{module}' has no class '{original}'", hint)
+    other, origin = others(module), _elsewhere(facts.aliases[name], others)
+    node = next(
+        statement.node
+        for statement in facts.imports
+        if name in {statement.alias.asname, statement.alias.name.partition(".")[0]}
+    )
+    spot = (*page.position(node), page.width(node))
+    if origin is not None:
+        class_ = _collect(*origin, others)
+        yield from (missing := list(_methods(page, origin[0], class_, spot)))
+        if not missing and class_.kind != "UDTF" and not class_.node.decorator_list:
+            yield page.spot(*spot, "E807", f"the class '{original}' of '{module}' has no signature", _SIGN)
+    elif other is not None and original not in other.bound and not other.has_star:
+        guess = closest(original, other.classes)
+        hint = f"did you mean '{guess}'?" if guess else f"classes there: {', '.join(other.classes) or 'none'}"
+        yield page.spot(*spot, "E804", f"the module '{module}' has no class '{original}'", hint)
 
 
-def _elsewhere(dotted: str, others: Callable[[str], Facts | None], depth: int = 0) -> tuple[Facts, ast.ClassDef] | None:
+def _elsewhere(
+    dotted: str, others: Callable[[str], ModuleFacts | None], depth: int = 0
+) -> tuple[ModuleFacts, ast.ClassDef] | None:
     """Return a class of another module, by its full name, and what that module holds; through imports there, too."""
     module, _, name = dotted.rpartition(".")
     facts = others(module)
@@ -151,86 +159,87 @@ def _elsewhere(dotted: str, others: Callable[[str], Facts | None], depth: int = 
     return _elsewhere(facts.aliases[name], others, depth + 1) if name in facts.aliases else None
 
 
-def _collect(facts: Facts, node: ast.ClassDef, others: Callable[[str], Facts | None]) -> _Class:
+def _collect(facts: ModuleFacts, node: ast.ClassDef, others: Callable[[str], ModuleFacts | None]) -> _Class:
     """Put a class together with its bases, nearest first."""
-    kept = _Class(node, "UDF")
+    class_ = _Class(node, "UDF")
     seen: set[int] = set()
     waiting = [(facts, node)]
     while waiting:
-        where, one = waiting.pop(0)
-        if id(one) in seen:
+        where, current = waiting.pop(0)
+        if id(current) in seen:
             continue
-        seen.add(id(one))
+        seen.add(id(current))
         if where is facts:
-            for statement in one.body:
-                _member(kept, statement)
+            for statement in current.body:
+                _member(class_, statement)
         else:
-            _take_names(kept, one)
-        for base in one.bases:
-            dotted = where.dotted(base)
+            _take_names(class_, current)
+        for base in current.bases:
+            dotted = where.dotted_name(base)
             last = dotted.rpartition(".")[2]
             if last in _BASES:
-                kept.kind, kept.has_base = _BASES[last], True
+                class_.kind, class_.has_base = _BASES[last], True
             elif dotted in where.classes:
                 waiting.append((where, where.classes[dotted]))
-            elif found := _elsewhere(dotted, others):
-                waiting.append(found)
+            elif base_class := _elsewhere(dotted, others):
+                waiting.append(base_class)
             elif dotted != "object":
-                kept.is_whole = False
-    if not kept.has_base and not kept.has("evaluate"):
+                class_.is_whole = False
+    if not class_.has_base and not class_.has("evaluate"):
         # Its methods tell what it is meant to be.
-        kept.kind = "UDTF" if kept.has("process") else "UDAF" if kept.has("iterate") else "UDF"
-    return kept
+        class_.kind = "UDTF" if class_.has("process") else "UDAF" if class_.has("iterate") else "UDF"
+    return class_
 
 
-def _take_names(kept: _Class, base: ast.ClassDef) -> None:
+def _take_names(class_: _Class, base: ast.ClassDef) -> None:
     """Note what a base of another module has; its lines are not on this page."""
-    kept.is_split = True
+    class_.is_split = True
     inside = _Class(base, "UDF")
     for statement in base.body:
         _member(inside, statement)
-    kept.assigned |= {*inside.methods, *inside.assigned} - kept.methods.keys()
+    class_.assigned |= {*inside.methods, *inside.assigned} - class_.methods.keys()
 
 
-def _member(kept: _Class, statement: ast.stmt) -> None:
+def _member(class_: _Class, statement: ast.stmt) -> None:
     match statement:
         case ast.FunctionDef() | ast.AsyncFunctionDef():
-            kept.methods.setdefault(statement.name, statement)
+            class_.methods.setdefault(statement.name, statement)
         case ast.Assign(targets=targets):
-            kept.assigned.update(target.id for target in targets if isinstance(target, ast.Name))
+            class_.assigned.update(target.id for target in targets if isinstance(target, ast.Name))
         case ast.If(body=body, orelse=orelse):
             for inner in [*body, *orelse]:
-                _member(kept, inner)
+                _member(class_, inner)
         case _:
             return
 
 
-def _methods(page: Page, facts: Facts, kept: _Class, place: tuple[int, int, int]) -> Iterator[Finding]:
-    name, kind = kept.node.name, kept.kind
-    if not kept.is_whole:
+def _methods(page: Page, facts: ModuleFacts, class_: _Class, spot: tuple[int, int, int]) -> Iterator[Finding]:
+    name, kind = class_.node.name, class_.kind
+    if not class_.is_whole:
         return
-    if kind != "UDF" and not kept.has_base:
+    if kind != "UDF" and not class_.has_base:
         method, base = _TAKES_ROWS[kind], f"Base{kind}"
         message = f"the class '{name}' has '{method}' as a {kind} has, and its base is not odps.udf.{base}"
-        yield page.spot(*place, "E806", message, f"from odps.udf import {base}, and class {name}({base})")
+        yield page.spot(*spot, "E806", message, f"from odps.udf import {base}, and class {name}({base})")
         return
-    missing = [method for method in _NEEDED[kind] if not kept.has(method)]
+    missing = [method for method in _NEEDED[kind] if not class_.has(method)]
     if not missing:
         return
     methods = f"method {missing[0]}" if len(missing) == 1 else f"methods {', '.join(missing)}"
     code = "E805" if kind == "UDF" else "E806"
     message = f"the class '{name}' is no {kind}: it has no {methods}"
-    guess = closest(missing[0], kept.methods)
+    guess = closest(missing[0], class_.methods)
     other = _another(facts, name) if kind == "UDF" else None
-    yield page.spot(*place, code, message, f"call '{guess}' '{missing[0]}'" if guess else other)
+    yield page.spot(*spot, code, message, f"call '{guess}' '{missing[0]}'" if guess else other)
 
 
-def _another(facts: Facts, name: str) -> str | None:
+def _another(facts: ModuleFacts, name: str) -> str | None:
     """Return a hint at the class of the module that has the methods."""
     fitting = [
         other
         for other, node in facts.classes.items()
-        if other != name and any(isinstance(one, ast.FunctionDef) and one.name == "evaluate" for one in node.body)
+        if other != name
+        and any(isinstance(statement, ast.FunctionDef) and statement.name == "evaluate" for statement in node.body)
     ]
     return f"'{fitting[0]}' has evaluate; or name the UDTF's or UDAF's base" if fitting else None
 
@@ -238,26 +247,26 @@ def _another(facts: Facts, name: str) -> str | None:
 # --- @annotate --------------------------------------------------------------------------------------------------------
 
 
-def _annotated(page: Page, facts: Facts, kept: _Class) -> Iterator[Finding]:
-    found = _annotation(facts, kept.node)
-    if found is None:
+def _check_annotation(page: Page, facts: ModuleFacts, class_: _Class) -> Iterator[Finding]:
+    annotation = _annotation(facts, class_.node)
+    if annotation is None:
         # A UDTF may leave it out, and then gives STRINGs [doc "Python 3 UDTFs"].
-        if kept.kind != "UDTF" and not kept.node.decorator_list:
-            message = f"the class '{kept.node.name}' has no signature"
-            yield page.spot(*page.keyword(kept.node), "E807", message, _SIGN)
-        yield from _arity(page, kept, None, None)
+        if class_.kind != "UDTF" and not class_.node.decorator_list:
+            message = f"the class '{class_.node.name}' has no signature"
+            yield page.spot(*page.keyword(class_.node), "E807", message, _SIGN)
+        yield from _arity(page, class_, None, None)
         return
-    root = found.func
+    root = annotation.func
     while isinstance(root, ast.Attribute):
         root = root.value
     if isinstance(root, ast.Name) and root.id not in facts.bound and not facts.has_star:
-        yield page.at(found.func, "E807", f"'{root.id}' is not imported", "from odps.udf import annotate")
-    literal = facts.text(found.args[0]) if found.args else None
+        yield page.finding(annotation.func, "E807", f"'{root.id}' is not imported", "from odps.udf import annotate")
+    literal = facts.text(annotation.args[0]) if annotation.args else None
     if literal is None:
-        if not found.args or isinstance(found.args[0], ast.Constant):
+        if not annotation.args or isinstance(annotation.args[0], ast.Constant):
             message, hint = "annotate takes a signature as text", '@annotate("bigint->bigint")'
-            yield page.at(found, "E808", message, hint)
-        yield from _arity(page, kept, None, None)
+            yield page.finding(annotation, "E808", message, hint)
+        yield from _arity(page, class_, None, None)
         return
     spots = _Spots(page, literal.node)
     try:
@@ -266,18 +275,18 @@ def _annotated(page: Page, facts: Facts, kept: _Class) -> Iterator[Finding]:
         yield spots.finding(error.start, error.width, "E808", f"the signature: {error.message}", error.hint)
         return
     yield from _types(spots, signature)
-    if kept.kind != "UDTF" and len(signature.outputs) > 1:
+    if class_.kind != "UDTF" and len(signature.outputs) > 1:
         second = signature.outputs[1]
-        message = f"a {kept.kind} gives one value, and the signature has {len(signature.outputs)} results"
+        message = f"a {class_.kind} gives one value, and the signature has {len(signature.outputs)} results"
         yield spots.finding(
             second.start, second.width, "E810", message, "several columns are a UDTF's; or use STRUCT<…>"
         )
-    yield from _arity(page, kept, signature, spots)
+    yield from _arity(page, class_, signature, spots)
 
 
-def _annotation(facts: Facts, node: ast.ClassDef) -> ast.Call | None:
+def _annotation(facts: ModuleFacts, node: ast.ClassDef) -> ast.Call | None:
     for decorator in node.decorator_list:
-        if isinstance(decorator, ast.Call) and facts.dotted(decorator.func).rpartition(".")[2] == "annotate":
+        if isinstance(decorator, ast.Call) and facts.dotted_name(decorator.func).rpartition(".")[2] == "annotate":
             return decorator
     return None
 
@@ -287,7 +296,7 @@ class _Spots:
 
     def __init__(self, page: Page, literal: ast.Constant) -> None:
         self._page, self._literal = page, literal
-        line, column = page.place(literal)
+        line, column = page.position(literal)
         text = page.segment(literal)
         body = text.lstrip("rRuU")
         quotes = 3 if body[:3] in {"'''", '"""'} else 1
@@ -305,36 +314,40 @@ class _Spots:
         severity: Literal["error", "warning"] = "error",
     ) -> Finding:
         if self._start is None:
-            return self._page.at(self._literal, code, message, hint, severity)
+            return self._page.finding(self._literal, code, message, hint, severity)
         line, column = self._start
         return self._page.spot(line, column + start, width, code, message, hint, severity)
 
 
 def _types(spots: _Spots, signature: Signature) -> Iterator[Finding]:
     for outer in (*(signature.arguments or ()), *signature.outputs):
-        for one in outer.all:
-            if one.name in REFUSED:
-                message = f"Python functions do not take the type {one.name}"
-                hint = "pass it as STRING" if one.name == "JSON" else f"known: {', '.join(sorted(PLAIN))}"
-                yield spots.finding(one.start, one.width, "E811", message, hint)
-            elif one.name in UNLISTED:
-                message = f"the documented types of Python functions do not include {one.name}"
+        for type_ in outer.all:
+            if type_.name in REFUSED:
+                message = f"Python functions do not take the type {type_.name}"
+                hint = "pass it as STRING" if type_.name == "JSON" else f"known: {', '.join(sorted(PLAIN))}"
+                yield spots.finding(type_.start, type_.width, "E811", message, hint)
+            elif type_.name in UNLISTED:
+                message = f"the documented types of Python functions do not include {type_.name}"
                 hint = "BIGINT, or DATETIME for times, is sure to work"
-                yield spots.finding(one.start, one.width, "E811", message, hint, "warning")
-            if one.name == "DECIMAL" and one.parameters and one.parameters[1] > one.parameters[0]:
-                message = f"{one} has more digits behind the point than digits"
-                yield spots.finding(one.start, one.width, "E811", message, "DECIMAL(digits, digits behind the point)")
-            if one.name == "STRUCT" and len({name.lower() for name in one.fields}) < len(one.fields):
-                yield spots.finding(one.start, one.width, "E808", "the signature: two fields of a STRUCT have one name")
+                yield spots.finding(type_.start, type_.width, "E811", message, hint, "warning")
+            if type_.name == "DECIMAL" and type_.parameters and type_.parameters[1] > type_.parameters[0]:
+                message = f"{type_} has more digits behind the point than digits"
+                yield spots.finding(
+                    type_.start, type_.width, "E811", message, "DECIMAL(digits, digits behind the point)"
+                )
+            if type_.name == "STRUCT" and len({name.lower() for name in type_.fields}) < len(type_.fields):
+                yield spots.finding(
+                    type_.start, type_.width, "E808", "the signature: two fields of a STRUCT have one name"
+                )
 
 
 # --- Arity ------------------------------------------------------------------------------------------------------------
 
 
-def _arity(page: Page, kept: _Class, signature: Signature | None, spots: _Spots | None) -> Iterator[Finding]:
-    rows = _TAKES_ROWS[kept.kind]
-    for name, before in _NEEDED[kept.kind].items():
-        method = kept.methods.get(name)
+def _arity(page: Page, class_: _Class, signature: Signature | None, spots: _Spots | None) -> Iterator[Finding]:
+    rows = _TAKES_ROWS[class_.kind]
+    for name, before in _NEEDED[class_.kind].items():
+        method = class_.methods.get(name)
         if method is None or not _is_plain(method):
             continue
         if isinstance(method, ast.AsyncFunctionDef):
@@ -349,12 +362,12 @@ def _arity(page: Page, kept: _Class, signature: Signature | None, spots: _Spots 
             if why := _too_few(method, before):
                 yield page.spot(*page.keyword(method), "E809", f"'{name}' {why}", _shape(name, before))
         elif why := _misfit(method, before + len(signature.arguments)):
-            given = f"the signature has {_arguments(len(signature.arguments))}"
+            arguments = f"the signature has {_arguments(len(signature.arguments))}"
             buffer = " besides the buffer" if before else ""
             hint = f"make the signature and 'def {name}' agree"
-            yield page.spot(*page.keyword(method), "E809", f"{given}{buffer}, and {why}", hint)
-    if kept.kind == "UDTF":
-        yield from _forwards(page, kept, signature)
+            yield page.spot(*page.keyword(method), "E809", f"{arguments}{buffer}, and {why}", hint)
+    if class_.kind == "UDTF":
+        yield from _forwards(page, class_, signature)
 
 
 def _is_plain(method: Def) -> bool:
@@ -409,19 +422,24 @@ def _shape(name: str, before: int) -> str:
     return f"def {name}(self{', ' if inside else ''}{inside})"
 
 
-def _forwards(page: Page, kept: _Class, signature: Signature | None) -> Iterator[Finding]:
-    calls = [call for method in kept.methods.values() for call in _calls_of_forward(method)]
-    process = kept.methods.get("process")
-    if process is not None and kept.is_whole and not kept.is_split and not calls and not _hands_self_on(kept):
-        message = f"the UDTF '{kept.node.name}' never calls self.forward, so it gives no row"
+def _forwards(page: Page, class_: _Class, signature: Signature | None) -> Iterator[Finding]:
+    calls = [call for method in class_.methods.values() for call in _calls_of_forward(method)]
+    process = class_.methods.get("process")
+    if process is not None and not calls and _is_all_seen(class_):
+        message = f"the UDTF '{class_.node.name}' never calls self.forward, so it gives no row"
         yield page.spot(*page.keyword(process), "E810", message, "self.forward(…) once a row", "warning")
-    for call in calls if signature else ():
-        assert signature is not None
-        wanted = len(signature.outputs)
-        is_known = not call.keywords and not any(isinstance(one, ast.Starred) for one in call.args)
-        if is_known and len(call.args) != wanted:
-            message = f"the signature has {wanted} {'result' if wanted == 1 else 'results'}, and forward is given {len(call.args)}"
-            yield page.at(call, "E810", message, "one value for each column")
+    columns = len(signature.outputs) if signature else None
+    for call in calls:
+        is_known = not call.keywords and not any(isinstance(argument, ast.Starred) for argument in call.args)
+        if columns is not None and is_known and len(call.args) != columns:
+            results = "1 result" if columns == 1 else f"{columns} results"
+            message = f"the signature has {results}, and forward is given {len(call.args)}"
+            yield page.finding(call, "E810", message, "one value for each column")
+
+
+def _is_all_seen(class_: _Class) -> bool:
+    """Say whether the class can call ``self.forward`` nowhere but in the methods that are seen."""
+    return class_.is_whole and not class_.is_split and not _hands_self_on(class_)
 
 
 def _calls_of_forward(method: Def) -> Iterator[ast.Call]:
@@ -433,9 +451,9 @@ def _calls_of_forward(method: Def) -> Iterator[ast.Call]:
                 continue
 
 
-def _hands_self_on(kept: _Class) -> bool:
+def _hands_self_on(class_: _Class) -> bool:
     """Say whether ``self`` or ``self.forward`` goes somewhere as a value, where it may be called unseen."""
-    for method in kept.methods.values():
+    for method in class_.methods.values():
         called = {id(node.func) for node in ast.walk(method) if isinstance(node, ast.Call)}
         owners = {id(node.value) for node in ast.walk(method) if isinstance(node, ast.Attribute)}
         for node in ast.walk(method):

@@ -1,5 +1,5 @@
 """
-Archives, files and tables that a module names, against what its function lists.
+References of a module to archives, files and tables: its function lists each of them.
 
 An ARCHIVE is unpacked to ``work/<resource name>/`` and nothing else is [doc "UDF resources", pyodps-pack.rst];
 ``get_cache_file`` takes a FILE, ``get_cache_archive`` an ARCHIVE, ``get_cache_table`` a TABLE, and only those that the
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from reconciler.checks import Finding, Use
-    from reconciler.checks.python.facts import Facts
+    from reconciler.checks.python.facts import ModuleFacts
     from reconciler.checks.python.text import Page
 
 _WORK = re.compile(r"(?:\./|.*[\s=:'\"])?work/([^/\s'\"*?<>|%{}]+)")
@@ -29,7 +29,7 @@ _TYPES = {"file": "a FILE", "archive": "an ARCHIVE", "table": "a TABLE", "py": "
 _LIKE_AN_ARCHIVE = (*ARCHIVE_SUFFIXES, ".whl", ".egg")
 
 
-def check_references(page: Page, facts: Facts, use: Use) -> Iterator[Finding]:
+def check_references(page: Page, facts: ModuleFacts, use: Use) -> Iterator[Finding]:
     """Yield every name that the function does not list, or lists as something else."""
     passes_on = _passing_on(facts)
     for node in facts.nodes:
@@ -38,7 +38,7 @@ def check_references(page: Page, facts: Facts, use: Use) -> Iterator[Finding]:
                 text = value if isinstance(value, str) else value.decode("latin-1")
                 yield from _path(page, node, text, use)
             case ast.Call(func=func, args=[first, *_]):
-                reader = passes_on.get(facts.dotted(func)) or facts.dotted(func).rpartition(".")[2]
+                reader = passes_on.get(facts.dotted_name(func)) or facts.dotted_name(func).rpartition(".")[2]
                 literal = facts.text(first)
                 if reader in _READERS and literal is not None:
                     yield from _read(page, first, literal.value, reader, use)
@@ -46,15 +46,15 @@ def check_references(page: Page, facts: Facts, use: Use) -> Iterator[Finding]:
                 continue
 
 
-def _passing_on(facts: Facts) -> dict[str, str]:
+def _passing_on(facts: ModuleFacts) -> dict[str, str]:
     """
     Return the module's own functions that hand their first parameter to one of `_READERS`.
 
     The vendor's examples do that: ``def include_package_path(res_name): … get_cache_archive(res_name)``.
     """
-    found: dict[str, str] = {}
+    functions: dict[str, str] = {}
     calls = [node for node in facts.nodes if isinstance(node, ast.Call)]
-    readers = [(call, facts.dotted(call.func).rpartition(".")[2]) for call in calls]
+    readers = [(call, facts.dotted_name(call.func).rpartition(".")[2]) for call in calls]
     for call, reader in readers:
         if reader not in _READERS or not (call.args and isinstance(call.args[0], ast.Name)):
             continue
@@ -62,59 +62,65 @@ def _passing_on(facts: Facts) -> dict[str, str]:
         for function in facts.functions:
             last = function.end_lineno or function.lineno
             if function.lineno <= call.lineno <= last and function.args.args and function.args.args[0].arg == name:
-                found[function.name] = reader
-    return found
+                functions[function.name] = reader
+    return functions
 
 
 def _path(page: Page, node: ast.Constant, text: str, use: Use) -> Iterator[Finding]:
-    found = _WORK.match(text)
-    if found is None:
+    match = _WORK.match(text)
+    archives = [name for name, kind in use.resources if kind in {"archive", None}]
+    if match is None or match[1] in archives:
         return
-    name = found[1]
-    archives = [listed for listed, kind in use.resources if kind in {"archive", None}]
-    if name in archives:
-        return
-    listed = dict(use.resources)
+    name, ends = match[1], match.end() == len(text)
     guess = closest(name, archives)
-    ends = found.end() == len(text)
     if not name.lower().endswith(_LIKE_AN_ARCHIVE) and (guess is None or ends):
         return  # a folder of the function's own, or the beginning of a name
-    if (kind := listed.get(name)) is not None:
+    if (kind := dict(use.resources).get(name)) is not None:
         message = f"only archives are unpacked to work/, and '{name}' is {_TYPES.get(kind, kind)} resource"
-        yield page.at(node, "E812", message, "get_cache_file reads it" if kind == "file" else None)
+        yield page.finding(node, "E812", message, "get_cache_file reads it" if kind == "file" else None)
         return
     message = f"no archive '{name}' is unpacked: the function lists none of this name"
+    yield page.finding(node, "E812", message, _advice(name, archives, guess))
+
+
+def _advice(name: str, archives: Sequence[str], guess: str | None) -> str:
+    """Return what to do about an archive that is not listed."""
     if name.endswith(".whl") and name[:-4] + ".zip" in archives:
-        yield page.at(node, "E812", message, f"wheels are uploaded as .zip: work/{name[:-4]}.zip")
-        return
-    if (hint := _changing(name, archives)) or guess is not None:
-        yield page.at(node, "E812", message, hint or f"did you mean 'work/{guess}'?")
-        return
-    known = f"archives of the function: {', '.join(archives)}" if archives else "add its package or resource"
-    yield page.at(node, "E812", message, known)
+        return f"wheels are uploaded as .zip: work/{name[:-4]}.zip"
+    if hint := _changing(name, archives):
+        return hint
+    if guess is not None:
+        return f"did you mean 'work/{guess}'?"
+    return f"archives of the function: {', '.join(archives)}" if archives else "add its package or resource"
 
 
 def _changing(name: str, listed: Sequence[str]) -> str | None:
     """Return what to do about a name that is now called after its content as well."""
-    if not any(_DIGEST.sub("", one, count=1) == name for one in listed):
+    if not any(_DIGEST.sub("", archive, count=1) == name for archive in listed):
         return None
     return f"its name changes with its content, and import finds it without a path; `bundle: {name}` gives it one name for good"
 
 
 def _read(page: Page, node: ast.expr, name: str, reader: str, use: Use) -> Iterator[Finding]:
-    wanted = _READERS[reader]
+    kind_needed = _READERS[reader]
     folded = {listed.lower(): (listed, kind) for listed, kind in use.resources}
     if name.lower() not in folded:
         message = f"the function lists no resource '{name}'"
-        guess = closest(name, [listed for listed, kind in use.resources if kind in {wanted, None}])
+        guess = closest(name, [listed for listed, kind in use.resources if kind in {kind_needed, None}])
         hint = f"did you mean '{guess}'?" if guess else "name it under the function's `resources:`"
-        yield page.at(node, "E813", message, _changing(name, [listed for listed, _ in use.resources]) or hint)
+        yield page.finding(node, "E813", message, _changing(name, [listed for listed, _ in use.resources]) or hint)
         return
     listed, kind = folded[name.lower()]
-    if kind in {wanted, None}:
+    if kind in {kind_needed, None}:
         return
     assert kind is not None
-    right = next((other for other, taken in _READERS.items() if taken == kind), None)
-    message = f"{reader} takes {_TYPES[wanted]} resource, and '{listed}' is {_TYPES.get(kind, kind)}"
-    hint = f"{right}('{listed}')" if right else "import it" if kind == "py" else f"declare it with `type: {wanted}`"
-    yield page.at(node, "E814", message, hint)
+    reader_of_kind = next((other for other, reader_kind in _READERS.items() if reader_kind == kind), None)
+    message = f"{reader} takes {_TYPES[kind_needed]} resource, and '{listed}' is {_TYPES.get(kind, kind)}"
+    hint = (
+        f"{reader_of_kind}('{listed}')"
+        if reader_of_kind
+        else "import it"
+        if kind == "py"
+        else f"declare it with `type: {kind_needed}`"
+    )
+    yield page.finding(node, "E814", message, hint)

@@ -1,5 +1,5 @@
 """
-What the sandbox of MaxCompute forbids unless the SQL asks for isolation.
+Calls and imports that the sandbox of MaxCompute forbids unless the SQL sets isolation.
 
 Without ``odps.isolation.session.enable`` a function may not read or write local files, start processes or threads, or open
 sockets [doc "Python 2 UDFs", Limits; error ODPS-0140171 "Sandbox violation exception"]; and with it, the network is closed
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reconciler.checks import Finding, Use
-    from reconciler.checks.python.facts import Facts
+    from reconciler.checks.python.facts import ModuleFacts
     from reconciler.checks.python.text import Page
 
 _NETWORK = "the network"
@@ -73,54 +73,62 @@ The documentation lists the extensions that it does load [doc "Python 2 UDFs", L
 _WRITING = frozenset("wax+")
 
 
-def check_sandbox(page: Page, facts: Facts, use: Use) -> Iterator[Finding]:
+def check_sandbox(page: Page, facts: ModuleFacts, use: Use) -> Iterator[Finding]:
     """Yield the first place of each thing that the sandbox forbids."""
-    told: set[str] = set()
+    reported: set[str] = set()
     extensions = _extensions(facts) if use.runtime == "cp27" else ()
     for node, what, how in [*_imports(facts), *extensions, *_calls(facts)]:
         is_network = what == _NETWORK
-        if how in told or (use.isolated and not is_network):
+        if how in reported or (use.isolated and not is_network):
             continue
-        told.add(how)
+        reported.add(how)
         if is_network:
             message = f"'{how}' is for {what}, which is closed to functions until the project opens it"
             hint = "see the network settings of the project; pass data in as resources where that will do"
         else:
             message = f"'{how}' needs {what}, which the sandbox forbids"
             hint = "in SQL: set odps.isolation.session.enable=true;"
-        yield page.at(node, "E818", message, hint, "warning")
+        yield page.finding(node, "E818", message, hint, "warning")
 
 
-def _imports(facts: Facts) -> Iterator[tuple[ast.AST, str, str]]:
-    for one in facts.imports:
-        full = f"{one.module}.{one.alias.name}" if isinstance(one.node, ast.ImportFrom) else one.module
-        for name in (one.module, one.module.partition(".")[0], full):
-            if not one.level and name in _MODULES:
-                yield one.node, _MODULES[name], name
+def _imports(facts: ModuleFacts) -> Iterator[tuple[ast.AST, str, str]]:
+    for statement in facts.imports:
+        full = (
+            f"{statement.module}.{statement.alias.name}"
+            if isinstance(statement.node, ast.ImportFrom)
+            else statement.module
+        )
+        for name in (statement.module, statement.module.partition(".")[0], full):
+            if not statement.level and name in _MODULES:
+                yield statement.node, _MODULES[name], name
                 break
 
 
-def _extensions(facts: Facts) -> Iterator[tuple[ast.AST, str, str]]:
-    for one in facts.imports:
-        full = f"{one.module}.{one.alias.name}" if isinstance(one.node, ast.ImportFrom) else one.module
-        for name in (one.module, one.module.partition(".")[0], full):
-            if name in EXTENSIONS and not one.level and not one.guarded:
-                yield one.node, f"the C extension {EXTENSIONS[name]}", name
+def _extensions(facts: ModuleFacts) -> Iterator[tuple[ast.AST, str, str]]:
+    for statement in facts.imports:
+        full = (
+            f"{statement.module}.{statement.alias.name}"
+            if isinstance(statement.node, ast.ImportFrom)
+            else statement.module
+        )
+        for name in (statement.module, statement.module.partition(".")[0], full):
+            if name in EXTENSIONS and not statement.level and not statement.guarded:
+                yield statement.node, f"the C extension {EXTENSIONS[name]}", name
                 break
 
 
-def _calls(facts: Facts) -> Iterator[tuple[ast.AST, str, str]]:
+def _calls(facts: ModuleFacts) -> Iterator[tuple[ast.AST, str, str]]:
     for node in facts.nodes:
         if not isinstance(node, ast.Call):
             continue
-        name = facts.dotted(node.func)
+        name = facts.dotted_name(node.func)
         if name in _CALLS:
             yield node, _CALLS[name], name
         elif name in {"open", "io.open", "codecs.open", "file"} and _writes(facts, node):
             yield node, "to write a file", name
 
 
-def _writes(facts: Facts, call: ast.Call) -> bool:
-    given = [*call.args[1:2], *(word.value for word in call.keywords if word.arg == "mode")]
-    mode = facts.text(given[0]) if given else None
+def _writes(facts: ModuleFacts, call: ast.Call) -> bool:
+    modes = [*call.args[1:2], *(word.value for word in call.keywords if word.arg == "mode")]
+    mode = facts.text(modes[0]) if modes else None
     return mode is not None and bool(_WRITING & set(mode.value))
