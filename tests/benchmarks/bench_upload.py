@@ -26,16 +26,13 @@ MEMORY_BOUND, THROUGHPUT_BOUND = 60, 0.9
 CLIENT = """
 import json, resource, sys, time
 from pathlib import Path
-from reconciler.packages.content import read
-from reconciler.core.diff import Action
-from reconciler.core.diff import Change
 from reconciler.base.errors import Position
-from reconciler.base.names import resource_key
+from reconciler.core.diff import Action, Change
+from reconciler.core.identity import Mark
 from reconciler.core.state import Desired
-from reconciler.core.state import Marker
-from reconciler.core.state import Resource
-from reconciler.state import Mark
+from reconciler.packages.content import read
 from reconciler.targets.maxcompute.client import Client
+from reconciler.targets.maxcompute.objects import Resource, resource_key
 from reconciler.targets.maxcompute.signing import Credentials
 from reconciler.targets.maxcompute.target import MaxCompute
 
