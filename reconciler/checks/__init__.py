@@ -6,7 +6,7 @@ nothing of theirs. Begin with `python.project`, which takes the files of a manif
 
 A service stores a class path and looks at the module only when a query calls the function; what the text itself tells of a
 class that is not there, or a module that is not shipped, is said here, on its line, before anything is sent. The rules of
-a service come in as a `RuleSet`.
+a service come in as a `python.rules`.
 
 The road of one file::
 
@@ -20,22 +20,11 @@ they depend on. Values stand here.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from reconciler.base.hints import Hint
-
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from reconciler.checks.python.facts import ModuleFacts
-    from reconciler.checks.python.text import Page
-
-    Others: TypeAlias = Callable[[str], ModuleFacts | None]
-    """The other modules of a function by name; None for one that there is not, or that cannot be read."""
 
 VERSION = 7
 """Of the common checks, as `RuleSet.version` is of a service's."""
@@ -105,26 +94,3 @@ class Use:
 
     package: str | None = None
     """Of a module in one of those: the package it is in, dotted."""
-
-
-@dataclass(frozen=True)
-class RuleSet:
-    """What a service asks of sources, beside what Python does."""
-
-    service: str
-    """As messages call it."""
-
-    version: int = 0
-    """Of these rules. A result is remembered under it, so a new rule makes every file be looked at again."""
-
-    of_module: tuple[Callable[[Page, ModuleFacts, Use], Iterator[Finding]], ...] = ()
-    """Rules for every module of a function."""
-
-    of_class: Callable[[Page, ModuleFacts, str, Others], Iterator[Finding]] | None = None
-    """The rule for the class that a function names."""
-
-    archive_folder: str = ""
-    """Where archives are unpacked, seen from the folder that the function runs in."""
-
-    early_packages: frozenset[str] = frozenset()
-    """Runtimes that may find packages as soon as a module is loaded: whether they do is not settled."""

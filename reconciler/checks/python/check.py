@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     import ast
     from collections.abc import Callable, Iterable, Iterator
 
-    from reconciler.checks import Finding, RuleSet, Use
+    from reconciler.checks import Finding, Use
     from reconciler.checks.python.facts import Def, ModuleFacts
+    from reconciler.checks.python.rules import RuleSet
     from reconciler.checks.python.text import Page
 
 

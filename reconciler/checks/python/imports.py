@@ -19,8 +19,9 @@ from reconciler.checks.python.stdlib import STDLIB
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from reconciler.checks import Finding, RuleSet, Use
+    from reconciler.checks import Finding, Use
     from reconciler.checks.python.facts import Import, ModuleFacts
+    from reconciler.checks.python.rules import RuleSet
     from reconciler.checks.python.text import Page
 
 _RENAMED = {

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from reconciler.checks import Finding, RuleSet
+    from reconciler.checks import Finding
+    from reconciler.checks.python.rules import RuleSet
     from reconciler.manifest.dialect import Code
     from reconciler.manifest.load import Loaded
     from reconciler.manifest.model import Function

@@ -239,7 +239,8 @@ class Work:
                 f"{', '.join(missing)} is not installed: pip install 'udfs[sql]'"
             )
             return
-        from reconciler.local.sql.engine import StatementLimits, run_statement
+        from reconciler.local.sql.connection import StatementLimits
+        from reconciler.local.sql.engine import run_statement
         from reconciler.local.sql.problems import SqlFailed, Stopped
 
         limits = self.service.settings

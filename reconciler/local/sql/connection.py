@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,18 @@ from reconciler.local.sql.translate import ARGUMENT, Form, Statement
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from reconciler.local.sql.engine import StatementLimits
     from reconciler.local.sql.project import SqlProject
+
+
+@dataclass(frozen=True)
+class StatementLimits:
+    """How much one statement may take."""
+
+    rows: int
+    """Of the result; what is more is cut off, as the service does [doc "SQL limits": 10,000]."""
+    seconds: float
+    megabytes: int
+    """Of memory, for DuckDB."""
 
 
 def open_connection(bounds: StatementLimits, folder: Path) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.local import runner
 from reconciler.local.sql import builtins, problems
-from reconciler.local.sql.connection import declare_function, open_connection, register_tables
+from reconciler.local.sql.connection import StatementLimits, declare_function, open_connection, register_tables
 from reconciler.local.sql.error_translation import WIDE_INTEGERS, duckdb_failure, runner_failure
 from reconciler.local.sql.flags import Flags
 from reconciler.local.sql.problems import SqlFailed, Stopped, unknown_function
@@ -24,17 +24,6 @@ if TYPE_CHECKING:
 
     from reconciler.local.sql.control import Control
     from reconciler.local.sql.project import SqlProject
-
-
-@dataclass(frozen=True)
-class StatementLimits:
-    """How much one statement may take."""
-
-    rows: int
-    """Of the result; what is more is cut off, as the service does [doc "SQL limits": 10,000]."""
-    seconds: float
-    megabytes: int
-    """Of memory, for DuckDB."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,43 @@
+"""
+Rules of a service for sources, as a value that a target gives to the checks.
+
+They say what the service asks beside what Python does; the common checks know no service.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from reconciler.checks import Finding, Use
+    from reconciler.checks.python.facts import ModuleFacts
+    from reconciler.checks.python.text import Page
+
+    Others: TypeAlias = Callable[[str], ModuleFacts | None]
+    """The other modules of a function by name; None for one that there is not, or that cannot be read."""
+
+
+@dataclass(frozen=True)
+class RuleSet:
+    """What a service asks of sources, beside what Python does."""
+
+    service: str
+    """As messages call it."""
+
+    version: int = 0
+    """Of these rules. A result is remembered under it, so a new rule makes every file be looked at again."""
+
+    of_module: tuple[Callable[[Page, ModuleFacts, Use], Iterator[Finding]], ...] = ()
+    """Rules for every module of a function."""
+
+    of_class: Callable[[Page, ModuleFacts, str, Others], Iterator[Finding]] | None = None
+    """The rule for the class that a function names."""
+
+    archive_folder: str = ""
+    """Where archives are unpacked, seen from the folder that the function runs in."""
+
+    early_packages: frozenset[str] = frozenset()
+    """Runtimes that may find packages as soon as a module is loaded: whether they do is not settled."""
