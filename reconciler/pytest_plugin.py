@@ -211,7 +211,7 @@ def _prepare(manifest: Path, shown: str) -> Prepared:
 def _stop(error: UdfsError) -> NoReturn:
     """Fail for a reason that is not the function's."""
     from reconciler.cli.support.output import with_source
-    from reconciler.render.text import plain, problems
+    from reconciler.render.styled import plain, problems
 
     raise pytest.fail.Exception(plain(problems(with_source(error.problems))).rstrip(), pytrace=False) from None
 

@@ -13,7 +13,7 @@ from reconciler.cli.support.project import declared_name, open_manifest, user_ca
 from reconciler.cli.support.result import Result
 from reconciler.packages.collect import collect
 from reconciler.packages.dependencies import dependencies
-from reconciler.render import text
+from reconciler.render import styled
 
 
 @command()
@@ -32,5 +32,5 @@ def deps(options: Options, function: str | None) -> Result:
         return Result(deps_document(manifest.manifest.stack, trees, warnings))
     from reconciler.render import inspection as lines
 
-    print_lines(text.problems(warnings), sys.stderr)
+    print_lines(styled.problems(warnings), sys.stderr)
     return Result(lines.deps(trees))

@@ -23,7 +23,7 @@ from reconciler.targets.maxcompute.runtimes import RUNTIMES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reconciler.render.text import Line
+    from reconciler.render.styled import Line
 
 
 @dataclass(frozen=True)

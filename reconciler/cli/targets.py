@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.manifest.effective import Value
-    from reconciler.render.text import Line
+    from reconciler.render.styled import Line
 
 
 @command()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from reconciler.core.identity import Key
     from reconciler.core.state import Live
-    from reconciler.render.text import Line
+    from reconciler.render.styled import Line
     from reconciler.targets.maxcompute.selection import Imported
 
 _NAMED = 5

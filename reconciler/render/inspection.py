@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from reconciler.packages.dependencies import Dependencies, Looked, NativeFile, Shipped, Verdict
     from reconciler.packages.inspect.closure import Need
     from reconciler.packages.pack.layout import LeftOut
-    from reconciler.render.text import Line
+    from reconciler.render.styled import Line
 
 _STYLES = {Where.MISSING: "error", Where.UNKNOWN: "warning", Where.OTHER: "warning"}
 

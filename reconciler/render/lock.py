@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from reconciler.packages.lock.changes import Move
     from reconciler.packages.lock.file import Lock, Locked
-    from reconciler.render.text import Line
+    from reconciler.render.styled import Line
 
 
 def lines(place: str, lock: Lock, moves: Sequence[Move], *, written: bool) -> Iterator[Line]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reconciler.core.target import Answer
-    from reconciler.render.text import Line
+    from reconciler.render.styled import Line
 
 _LONGEST = 60
 WHOLE = ("tinyint", "smallint", "int", "bigint")

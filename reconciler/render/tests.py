@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from reconciler.base.hints import Hint
-    from reconciler.render.text import Line
+    from reconciler.render.styled import Line
     from reconciler.testing.expectations import Mismatch
     from reconciler.testing.trials import Case, Trial
 

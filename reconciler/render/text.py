@@ -8,16 +8,16 @@ else drops them. Every piece of text that came from the service goes through `sa
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from reconciler.base.errors import count
-from reconciler.base.hints import spell
 from reconciler.base.invocation import AS_IT_IS
 from reconciler.base.words import moment, safe, size
 from reconciler.core.diff import Action, Cause, explain_list
 from reconciler.core.drift import Deviation
 from reconciler.core.plan import uploaded
 from reconciler.core.report import Outcome
+from reconciler.render.styled import problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -32,24 +32,7 @@ if TYPE_CHECKING:
     from reconciler.core.record import Entry
     from reconciler.core.report import Deployed, Report
     from reconciler.core.state import Live
-
-Line: TypeAlias = tuple[tuple[str, str], ...]
-
-STYLES = {
-    "create": "green",
-    "update": "yellow",
-    "delete": "red",
-    "adopt": "cyan",
-    "release": "cyan",
-    "record": "cyan",
-    "error": "bold red",
-    "warning": "bold yellow",
-    "help": "cyan",
-    "name": "bold",
-    "quiet": "dim",
-    "": "",
-}
-"""What a line's pieces may be, and the colour of each on a terminal."""
+    from reconciler.render.styled import Line
 
 _SIGNS = {
     Action.CREATE: "+",
@@ -79,42 +62,6 @@ _PAST = {
     Action.RELEASE: "disowned",
     Action.RECORD: "noted",
 }
-
-
-def plain(lines: Iterable[Line]) -> str:
-    """Return lines without their styles, each ended by a newline."""
-    return "".join("".join(text for _, text in line).rstrip() + "\n" for line in lines)
-
-
-MAX_SHOWN_LINE = 2_000
-"""A longer line, as programs write them, would bury the message."""
-
-
-def problem(found: Problem) -> Iterator[Line]:
-    """Yield ``place: error[CODE]: message``, the source line with a caret, and the hint."""
-    place = f"{found.at}: " if found.at else ""
-    yield ("name", safe(place)), (found.severity, f"{found.severity}[{found.code}]: "), ("", safe(found.message))
-    if found.at and found.source and len(found.source) <= MAX_SHOWN_LINE:
-        number = str(found.at.line)
-        shown = safe(found.source)
-        # Characters that `safe` widens stand before the caret too.
-        indent = len(safe(found.source[: found.at.column - 1]))
-        yield ("quiet", f" {number} | "), ("", shown)
-        yield ("quiet", f" {' ' * len(number)} | "), (found.severity, " " * indent + "^" * max(1, found.width))
-    for line in found.detail:
-        yield (("", f"  {safe(line)}"),)
-    for index, line in enumerate(spell(found.hint).splitlines()):
-        yield ("help", "        " if index else "  help: "), ("", safe(line))
-
-
-def problems(found: Iterable[Problem]) -> Iterator[Line]:
-    """Yield all problems and, for several, how many there are."""
-    errors = 0
-    for one in found:
-        yield from problem(one)
-        errors += one.severity == "error"
-    if errors > 1:
-        yield (("error", f"{errors} problems"),)
 
 
 def plan(made: Plan, *, command: str | None = None, refusals: Iterable[Problem] = ()) -> Iterator[Line]:

@@ -15,8 +15,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
 from reconciler.base.words import safe
-from reconciler.render import text
-from reconciler.render.text import Line, plain
+from reconciler.render import styled
+from reconciler.render.styled import Line, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -78,7 +78,7 @@ def print_styled(lines: Iterable[Line], console: Console) -> None:
     from rich.text import Text
 
     for line in lines:
-        pieces = Text.assemble(*((piece, text.STYLES[style]) for style, piece in line))
+        pieces = Text.assemble(*((piece, styled.STYLES[style]) for style, piece in line))
         if pieces.cell_len <= console.width:
             console.print(pieces, soft_wrap=True)
             continue
@@ -116,7 +116,7 @@ def print_error(error: UdfsError, *, as_json: bool) -> None:
 
 def print_problems(problems: Iterable[Problem]) -> None:
     """Print problems to stderr, each with its line of source."""
-    if lines := list(text.problems(with_source(problems))):
+    if lines := list(styled.problems(with_source(problems))):
         print_lines(lines, sys.stderr)
 
 

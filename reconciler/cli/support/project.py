@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.errors import UsageError
 from reconciler.cli.support.output import note, print_lines
-from reconciler.render import text
+from reconciler.render import styled
 
 if TYPE_CHECKING:
     from reconciler.base.errors import Problem
@@ -50,7 +50,7 @@ def prepare_project(options: Options) -> Prepared:
 
 
 def _warn(warnings: tuple[Problem, ...], options: Options) -> None:
-    print_lines(text.problems(options.invocation.complete(warnings)), sys.stderr)
+    print_lines(styled.problems(options.invocation.complete(warnings)), sys.stderr)
 
 
 def declared_name(manifest: Loaded, name: str) -> str:

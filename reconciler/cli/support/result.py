@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from reconciler.base.errors import Problem
     from reconciler.render.sarif import SarifLog
-    from reconciler.render.text import Line
+    from reconciler.render.styled import Line
 
 Output: TypeAlias = "BaseModel | SarifLog | str | bytes | tuple[Line, ...] | Iterator[Line]"
 """A document, text or bytes as they are, or styled lines."""

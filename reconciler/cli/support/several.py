@@ -21,7 +21,7 @@ from reconciler.cli.support.result import Result
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from reconciler.render.text import Line
+    from reconciler.render.styled import Line
 
 SEVERITY = (0, 2, 9, 7, 6, 5, 3, 4, 1, 8, 130)
 """Exit codes, the worst last: of several targets the worst counts. Partly applied is worse than not begun."""

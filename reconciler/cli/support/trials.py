@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from reconciler.base.errors import Problem, UsageError
 from reconciler.base.words import did_you_mean, quoted
 from reconciler.cli.support.output import print_lines, with_source
-from reconciler.render import tests, text
+from reconciler.render import styled, tests
 from reconciler.targets.maxcompute.objects import function_key
 from reconciler.testing.trials import Case
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from reconciler.cli.support.options import Options
     from reconciler.manifest.load import Loaded
-    from reconciler.render.text import Line
+    from reconciler.render.styled import Line
     from reconciler.testing.trials import Trial
 
 
@@ -60,6 +60,6 @@ def report_lines(trials: Sequence[Trial], problems: Iterable[Problem], options: 
     if distinct := options.invocation.complete(dict.fromkeys(problems)):
         yield ()
         for problem in with_source(distinct):
-            yield from text.problem(problem)
+            yield from styled.problem(problem)
     yield ()
     yield tests.summary(trials)

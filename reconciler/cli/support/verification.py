@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from reconciler.core.target import Target
     from reconciler.manifest.load import Loaded
     from reconciler.render.documents.trials import VerifyDocument
-    from reconciler.render.text import Line
+    from reconciler.render.styled import Line
     from reconciler.testing.trials import Case, Trial
 
 

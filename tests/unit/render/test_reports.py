@@ -19,7 +19,7 @@ from reconciler.cli.group import group
 from reconciler.cli.overview import COMMANDS
 from reconciler.core.plan import Plan
 from reconciler.engine.plan_file import plan_document, to_json
-from reconciler.render import markdown, text
+from reconciler.render import markdown, styled
 from reconciler.render.documents.problems import problems_document
 from reconciler.render.github import github
 from reconciler.render.sarif import SarifLog
@@ -98,7 +98,7 @@ def test_github_prints_one_command_a_problem_whatever_is_in_it(found: list[Probl
 @pytest.mark.parametrize(
     "told",
     [
-        lambda one: text.plain(text.problems([one])),
+        lambda one: styled.plain(styled.problems([one])),
         lambda one: to_json(problems_document([one])),
         lambda one: to_json(plan_document(Plan(STACK, HERE, (), refusals=(one,)))),
         lambda one: markdown.plan(Plan(STACK, HERE, (), refusals=(one,)), None),
