@@ -11,7 +11,6 @@ from reconciler.cli.support.options import Options, command
 from reconciler.cli.support.project import open_manifest, prepare_files
 from reconciler.cli.support.result import Result
 from reconciler.cli.support.several import report_options
-from reconciler.workflow import planning
 
 if TYPE_CHECKING:
     from reconciler.base.errors import Problem
@@ -22,9 +21,11 @@ if TYPE_CHECKING:
 @report_options
 def validate(options: Options) -> Result:
     """Check the manifest and every file it names. Pinned wheels are fetched and checked; no service is asked."""
+    from reconciler.workflow import preparation
+
     try:
         prepared = prepare_files(open_manifest(options), options, warn=options.format == "text")
-        if breaches := planning.policy_breaches(prepared):
+        if breaches := preparation.policy_breaches(prepared):
             raise Refused.of(breaches)
     except UdfsError as error:
         if options.format in {"text", "json"}:

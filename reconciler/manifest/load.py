@@ -23,7 +23,6 @@ from reconciler.manifest.checks.files import check_policy
 from reconciler.manifest.checks.names import check_moved
 from reconciler.manifest.dialect import Draft, choose_dialect, run_checks
 from reconciler.manifest.paths import Folder
-from reconciler.manifest.policy_file import Rules, load_policy
 from reconciler.manifest.reader import MAX_BYTES, Document, Mapping, TooManyProblems, read
 from reconciler.manifest.typing import typed
 from reconciler.manifest.variables import expand
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from reconciler.base.hints import Hint
     from reconciler.manifest.dialect import Code, Dialect
     from reconciler.manifest.model import Function, Manifest, Target
+    from reconciler.manifest.policy_file import Rules
     from reconciler.manifest.runtimes import Runtime
 
     Dialects: TypeAlias = collections.abc.Mapping[str, Dialect[Any]]
@@ -206,6 +206,8 @@ def _policies(
         places.setdefault(Path(given).resolve(), given)
     policies = []
     for place, called in places.items():
+        from reconciler.manifest.policy_file import load_policy
+
         rules, found = load_policy(content_of(place, called), called)
         document.problems += found
         policies.append(rules)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 from reconciler.base.threads import Threads
 from reconciler.core import ownership
 from reconciler.packages.content import Content, read
-from reconciler.workflow.planning import apply_policy, apply_quiet_times, plan_destination, policy_breaches
+from reconciler.workflow.planning import apply_policy, apply_quiet_times, plan_destination
+from reconciler.workflow.preparation import policy_breaches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

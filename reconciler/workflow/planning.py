@@ -19,6 +19,7 @@ from reconciler.targets.maxcompute.manifest import target_of
 from reconciler.targets.maxcompute.objects import destination as place_of
 from reconciler.targets.maxcompute.objects import function_key, resource_key
 from reconciler.workflow.ledger_entries import LedgerEntries
+from reconciler.workflow.preparation import policy_breaches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -110,11 +111,6 @@ def make_collection(loaded: Loaded, target: Target, keep: int) -> tuple[Reading,
         keep=keep,
     )
     return reading, apply_quiet_times(new_plan, loaded, target)
-
-
-def policy_breaches(prepared: Prepared) -> list[Problem]:
-    """Return what the manifest asks for and the policy does not allow."""
-    return sort_problems(policy.of_manifest(prepared.loaded, prepared.desired, prepared.artifacts))
 
 
 def apply_policy(checked: Plan, loaded: Loaded, breaches: Iterable[Problem]) -> Plan:

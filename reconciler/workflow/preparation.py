@@ -10,7 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.base.errors import InvalidManifest, UsageError
+from reconciler.base.errors import InvalidManifest, UsageError, sort_problems
 from reconciler.checks.python.project import check_sources
 from reconciler.core.report import Upload
 from reconciler.packages.artifacts import Archive
@@ -55,6 +55,15 @@ def prepare(loaded: Loaded, *, cache: Cache, env: Mapping[str, str], on_step: Ca
         raise InvalidManifest.of(problems)
     warnings = (*artifacts.warnings, *problems)
     return Prepared(loaded, desired.state(loaded, artifacts), artifacts, warnings)
+
+
+def policy_breaches(prepared: Prepared) -> list[Problem]:
+    """Return what the manifest asks for and the policy does not allow."""
+    if not prepared.loaded.policies:
+        return []
+    from reconciler.checks import policy
+
+    return sort_problems(policy.of_manifest(prepared.loaded, prepared.desired, prepared.artifacts))
 
 
 def list_uploads(prepared: Prepared, only: Sequence[str] = ()) -> tuple[Upload, ...]:
