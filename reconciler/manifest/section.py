@@ -160,8 +160,9 @@ _Taker: TypeAlias = "Callable[[Any, Keys, list[Mismatch]], Any]"
 
 @cache
 def _taker(section: type[Section]) -> _Taker:
-    known = {field.encode_name: (field.name, _compile(field.type)) for field in structs.fields(section)}
-    required = {field.encode_name for field in structs.fields(section) if field.required}
+    fields = structs.fields(section)
+    known = {field.encode_name: (field.name, _compile(field.type)) for field in fields}
+    required = {field.encode_name for field in fields if field.required}
 
     def take_section(value: Any, path: Keys, mismatches: list[Mismatch]) -> Any:
         if not isinstance(value, dict):
@@ -201,7 +202,8 @@ def _compile(kind: Any, *metas: Meta) -> _Taker:
         return _int(_bound(metas, "ge"))
     if kind in (bool, Any):
         return _bool if kind is bool else _any
-    return _taker(kind)
+    # Most manifests use few sections: one is made ready when the first value for it comes.
+    return lambda value, path, mismatches: _taker(kind)(value, path, mismatches)
 
 
 def _bound(metas: tuple[Meta, ...], name: str) -> Any:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.errors import InvalidManifest, UsageError, sort_problems
 from reconciler.checks.python.project import check_sources
-from reconciler.core.report import Upload
 from reconciler.packages.artifacts import Archive
 from reconciler.packages.collect import collect
 from reconciler.targets.maxcompute import desired
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from reconciler.base.errors import Problem
     from reconciler.core.identity import Key
+    from reconciler.core.report import Upload
     from reconciler.core.state import DesiredState
     from reconciler.manifest.load import Loaded
     from reconciler.packages.artifacts import Artifacts
@@ -68,6 +68,8 @@ def policy_breaches(prepared: Prepared) -> list[Problem]:
 
 def list_uploads(prepared: Prepared, only: Sequence[str] = ()) -> tuple[Upload, ...]:
     """Return every file that would be uploaded to a project that has none, by name; or what some functions need of it."""
+    from reconciler.core.report import Upload
+
     chosen = {*only} or {*prepared.artifacts.shipments}
     users: dict[Key, list[str]] = defaultdict(list)
     archives: dict[Key, Archive] = {}

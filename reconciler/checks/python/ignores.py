@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from reconciler.base.explanations import load_explanations
 from reconciler.base.hints import Command
 
 if TYPE_CHECKING:
@@ -64,6 +63,8 @@ def _idle(
             continue
         hint: Hint = "remove it"
         message = f"nothing is found here that ignore[{code}] would silence"
+        from reconciler.base.explanations import load_explanations
+
         if code not in load_explanations() or not code.startswith(("E8", "E550")):
             message = f"'{code}' is not a code of the source checks"
             hint = ("they are E801 to E821 and E550: ", Command("explain"))

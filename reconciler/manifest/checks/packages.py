@@ -11,13 +11,13 @@ from reconciler.manifest.checks.names import check_repeated
 from reconciler.manifest.dialect import Flaw
 from reconciler.manifest.model import PinnedWheel
 from reconciler.manifest.paths import Refusal
-from reconciler.manifest.requirements import BadRequirement, Wanted, wanted, why_not_a_constraint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reconciler.manifest.dialect import Draft, Keys
     from reconciler.manifest.model import Build, Package
+    from reconciler.manifest.requirements import BadRequirement, Wanted
 
 _FOR_THE_LOCK = {
     *("constraints", "constraints_file", "prefer_binary", "pre_release", "no_deps", "without", "extra_index"),
@@ -110,6 +110,10 @@ def _exclusive(draft: Draft[Any], package: Package, here: Keys) -> Iterator[Flaw
 
 
 def _requirements(draft: Draft[Any], texts: list[str], kind: _Kind, *keys: str | int) -> Iterator[Flaw]:
+    if not texts:
+        return
+    from reconciler.manifest.requirements import BadRequirement
+
     seen: set[str] = set()
     for index, text in enumerate(texts):
         requirement = _requirement(text, kind)
@@ -127,6 +131,8 @@ def _requirements(draft: Draft[Any], texts: list[str], kind: _Kind, *keys: str |
 
 def _requirement(text: str, kind: _Kind) -> Wanted | BadRequirement:
     """Read a requirement, and refuse what is one but not of this kind."""
+    from reconciler.manifest.requirements import BadRequirement, wanted, why_not_a_constraint
+
     read = wanted(text)
     if kind == "name" and (isinstance(read, BadRequirement) or read.text != read.name):
         return BadRequirement("E470", f"{quoted(text)} is not the name of a distribution", "the name alone: numpy")

@@ -17,7 +17,6 @@ from reconciler.base.names import Reference, parse_reference, unversioned_name
 from reconciler.base.words import size
 from reconciler.core.identity import Key
 from reconciler.core.kind import CONTENT, Catalog, Difference, Kind, Rule
-from reconciler.core.plan import Destination
 from reconciler.targets.maxcompute.marks import mark_text, read_mark
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from reconciler.core.identity import Mark
     from reconciler.core.kind import Kinds
+    from reconciler.core.plan import Destination
     from reconciler.core.state import Object
     from reconciler.packages.content import Content
 
@@ -297,4 +297,6 @@ CATALOG = Catalog(KINDS, {"project": True, "schema": False})
 
 def destination(target: str, project: str, schema: str | None = None) -> Destination:
     """Return where a plan for a project, and a schema in it, goes."""
+    from reconciler.core.plan import Destination
+
     return Destination(target, (("project", project), ("schema", schema)))
