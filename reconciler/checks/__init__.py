@@ -6,16 +6,16 @@ nothing of theirs. Begin with `python.project`, which takes the files of a manif
 
 A service stores a class path and looks at the module only when a query calls the function; what the text itself tells of a
 class that is not there, or a module that is not shipped, is said here, on its line, before anything is sent. The rules of
-a service come in as a `python.rules`.
+a service come in as a `RuleSet`.
 
 The road of one file::
 
-    bytes ─ text.decode ─▶ text ─ parse ─▶ tree ─ facts.gather_facts ─▶ ModuleFacts ─┬ newer_syntax  syntax younger than the runtime
-                                    │                                          ├ imports       what provides what is imported
-                             python27                                          └ RuleSet       what the service asks for
+    bytes ─ text.decode ─▶ Page ─ parse ─▶ tree ─ facts.gather_facts ─▶ ModuleFacts ─┬ newer_syntax  younger than the runtime
+                                    │                                                ├ imports       what provides each
+                             python27 (2.7)                                          └ RuleSet       what the service asks for
 
-`check` takes that road; `ignores` lets the author have the last word; `memory` remembers results by the hash of all that
-they depend on. Values stand here.
+`check` takes that road; `ignores` silences findings that a comment names; `memory` keeps results by the hash of all that they
+depend on. Values stand here.
 """
 
 from __future__ import annotations
