@@ -232,7 +232,7 @@ def why_not(filename: str, runtime: Runtime) -> str | None:
 
     A name may carry many tags. The sentence is about the one that comes nearest: a wheel for the right Python and the
     wrong system is told about the system. The platform ``linux_x86_64`` promises nothing about the system, so the name
-    alone is no reason to refuse it: its ELF files tell (`inspection`).
+    alone is no reason to refuse it: its ELF files tell (`packages.inspect`).
     """
     tags = tags_of(filename)
     if not tags.isdisjoint(supported_tags(runtime)) or any(_is_bare_and_fits(tag, runtime) for tag in tags):

@@ -285,7 +285,7 @@ def _statement(statement: ast.stmt) -> Iterator[_Syntax]:
 
 def _expression(page: Page, node: ast.AST, *, has_print: bool) -> Iterator[_Syntax]:
     match node:
-        case ast.JoinedStr() if _F_STRING.search(page.segment(node)):  # `legacy` makes some of what is none
+        case ast.JoinedStr() if _F_STRING.search(page.segment(node)):  # `python27` makes some of what is none
             yield node, "an f-string", (3, 6)
         case ast.YieldFrom():
             yield node, "'yield from'", (3, 3)

@@ -2,8 +2,8 @@
 Parsing a source: a tree, or the finding that says why there is none.
 
 The parser is the standard library's ``ast``: it is the one that CPython itself uses, and with ``feature_version`` it
-refuses most of the syntax that an older Python did not know (`newer` knows the rest). Python 2.7 is read as Python 3
-where the two agree, and through `legacy` where they do not.
+refuses most of the syntax that an older Python did not know (`newer_syntax` knows the rest). Python 2.7 is read as Python 3
+where the two agree, and through `python27` where they do not.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _NEWER = re.compile(r"(.+?),? (?:is|are) only supported in Python (3\.\d+) and greater")
 VERSIONS = {"cp27": (2, 7), "cp37": (3, 7), "cp311": (3, 11)}
-"""The Python of each runtime; a test compares it with `artifacts.runtime`, which this hot path does not import."""
+"""The Python of each runtime; a test compares it with the target's runtimes, which this hot path does not import."""
 
 
 def runtime_name(runtime: str) -> str:
@@ -35,7 +35,7 @@ def parse_source(page: Page, runtime: str) -> tuple[ast.Module | None, Finding |
     """
     Return the tree of a module, and the first thing that the runtime's Python would refuse.
 
-    There is a tree all the same where only the version is too old, and `newer` then finds better words and places.
+    There is a tree all the same where only the version is too old, and `newer_syntax` then finds better words and places.
     """
     version = max(VERSIONS[runtime], (3, 7))
     try:
@@ -44,7 +44,7 @@ def parse_source(page: Page, runtime: str) -> tuple[ast.Module | None, Finding |
         if _NEWER.match(error.msg):
             with suppress(*_FAILURES):
                 tree = _tree(page.text, None)
-                # Of `with` the parser says it too often: `with (a):` is as old as `with`. `newer` looks closer.
+                # Of `with` the parser says it too often: `with (a):` is as old as `with`. `newer_syntax` looks closer.
                 return tree, None if "context managers" in error.msg else _refusal(page, error, runtime)
         if runtime == "cp27":
             return _second_reading(page)

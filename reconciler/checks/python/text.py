@@ -31,7 +31,7 @@ class Page:
         self.text = text
         self.lines = text.split("\n")
         self.shifts: dict[int, int] = {}
-        """Line → by how much a parsed column lies to the right of the written one (`legacy` widens tabs)."""
+        """Line → by how much a parsed column lies to the right of the written one (`python27` widens tabs)."""
 
         self.parsed: list[str] = self.lines
         """The lines that were parsed, if they are not the ones that were written."""

@@ -2,7 +2,7 @@
 Ask an index's files for their size, and get them.
 
 requests does it: proxies, certificates and ``.netrc`` of the machine count. Wheels come this way if it is easy (`direct`);
-otherwise pip gets them (`artifacts.fetch`), with all that people have set for it. Source archives pip would not hand over
+otherwise pip gets them (`pip`), with all that people have set for it. Source archives pip would not hand over
 without running them.
 """
 

@@ -80,7 +80,7 @@ def stored(name: str, content: bytes) -> Packed:
 
 
 def members(path: Path) -> Iterator[Packed]:
-    """Yield the files of a zip archive that `inspection` has found sound; folders are made from names when it is unpacked."""
+    """Yield the files of a zip archive that `inspect.contents` has found sound; folders are made from names when it is unpacked."""
     with ZipFile(path) as archive:
         for info in archive.infolist():
             if not info.is_dir():

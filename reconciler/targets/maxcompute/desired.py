@@ -1,7 +1,7 @@
 """
 From manifest and artifacts to the state that should be live.
 
-Pure: files were read and wheels fetched before (`artifacts`). A function with a source becomes two objects, its entry
+Pure: files were read and wheels fetched before (`packages`). A function with a source becomes two objects, its entry
 module (a PY resource) and the function; a wheel, or a package in one piece, becomes one ARCHIVE, shared by all functions
 that use it; a native library becomes one FILE under its SONAME; what `resources:` lists becomes what it says.
 
