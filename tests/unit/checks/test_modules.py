@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.checks.test_sources_project import GOOD, tell, wheel
+from tests.unit.checks.test_project import GOOD, tell, wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
