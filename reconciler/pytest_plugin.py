@@ -174,7 +174,7 @@ class _Workshop:
     def _start(self, name: str) -> Session:
         __tracebackhide__ = True
         from reconciler.base.errors import UdfsError
-        from reconciler.cli.support.interpreter import explained, interpreter_for
+        from reconciler.cli.support.interpreter import explain_failure, interpreter_for
         from reconciler.local import runner
         from reconciler.testing import jobs
 
@@ -184,7 +184,7 @@ class _Workshop:
         except runner.FunctionError as error:
             _fail(error)
         except runner.RunnerError as error:
-            _stop(explained(error))
+            _stop(explain_failure(error))
         except UdfsError as error:
             _stop(error)
 
@@ -211,9 +211,11 @@ def _prepare(manifest: Path, shown: str) -> Prepared:
 def _stop(error: UdfsError) -> NoReturn:
     """Fail for a reason that is not the function's."""
     from reconciler.cli.support.output import with_source
-    from reconciler.render.styled import plain, problems
+    from reconciler.render.styled import plain_text, problems_lines
 
-    raise pytest.fail.Exception(plain(problems(with_source(error.problems))).rstrip(), pytrace=False) from None
+    raise pytest.fail.Exception(
+        plain_text(problems_lines(with_source(error.problems))).rstrip(), pytrace=False
+    ) from None
 
 
 def _fail(error: FunctionError) -> NoReturn:

@@ -43,7 +43,7 @@ _ENOUGH = 2_000
 _MAX_SHOWN = 80
 
 
-def quoted(text: str) -> str:
+def quote(text: str) -> str:
     """Return `text` in quotes, however long or hostile it is."""
     short = text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
     # Escapes of a quoted scalar can hold what the file itself may not.
@@ -66,4 +66,4 @@ def closest(word: str, names: Iterable[str]) -> str | None:
 def did_you_mean(word: str, names: Iterable[str]) -> str | None:
     """Return the question to put to the user, if there is one."""
     found = closest(word, names)
-    return f"did you mean {quoted(found)}?" if found else None
+    return f"did you mean {quote(found)}?" if found else None

@@ -11,7 +11,7 @@ import click
 
 from reconciler.base.errors import UsageError, count
 from reconciler.base.hints import Command
-from reconciler.cli.support.confirm import Consent, ask, carry_out
+from reconciler.cli.support.confirm import Consent, ask_consent, carry_out
 from reconciler.cli.support.connect import connect
 from reconciler.cli.support.options import (
     Options,
@@ -28,7 +28,7 @@ from reconciler.cli.support.plan_files import aim_at, manifest_digest, parse_dig
 from reconciler.cli.support.plans import complete_plan, plan_output, restore_option
 from reconciler.cli.support.project import prepare_project
 from reconciler.cli.support.result import Result
-from reconciler.cli.support.several import call_each, merge, worst
+from reconciler.cli.support.several import call_each, merge_results, worst
 from reconciler.core.plan import require_allowed
 from reconciler.engine.ledger import require_free
 from reconciler.render import text
@@ -161,7 +161,7 @@ def _apply_several(options: Options, terms: Terms, *, keep_going: bool) -> Resul
             if plan.changes:
                 require_free(proposal.reading.last, target.store.now())
         planned[prepared.loaded.target_name] = prepared, plan
-        return Result(output if single.as_json else (), summary=text.summary(plan))
+        return Result(output if single.as_json else (), summary=text.plan_summary(plan))
 
     def perform(single: Options) -> Result:
         prepared, plan = planned[single.target or ""]
@@ -173,11 +173,11 @@ def _apply_several(options: Options, terms: Terms, *, keep_going: bool) -> Resul
 
     results = call_each(options, show)
     if worst(result.code for result in results):
-        return replace(merge(results, options), notes=("nothing was changed in any target",))
+        return replace(merge_results(results, options), notes=("nothing was changed in any target",))
     changes = sum(len(plan.changes) for _, plan in planned.values())
     if changes and not terms.consent.yes:
-        ask(options, f"Make these {count(changes, 'change')} in {len(planned)} targets? Only 'yes' is taken:")
-    return merge(call_each(options, perform, stop=not keep_going, named=True), options)
+        ask_consent(options, f"Make these {count(changes, 'change')} in {len(planned)} targets? Only 'yes' is taken:")
+    return merge_results(call_each(options, perform, stop=not keep_going, named=True), options)
 
 
 def _apply_saved(saved: Saved, file: Path, options: Options, terms: Terms) -> Result:

@@ -54,5 +54,5 @@ def build(options: Options, out: Path | None, show: bool, functions: tuple[str, 
 
         warnings = options.invocation.complete(prepared.warnings)
         return Result(build_document(manifest.manifest.stack, uploads, out, warnings))
-    print_lines(inspection.packed(uploads), sys.stderr)
-    return Result(inspection.build(uploads), notes=(inspection.total(uploads, out),))
+    print_lines(inspection.packed_lines(uploads), sys.stderr)
+    return Result(inspection.build_lines(uploads), notes=(inspection.upload_total(uploads, out),))

@@ -14,7 +14,7 @@ from reconciler.base.errors import UdfsError, UsageError
 from reconciler.base.hints import Command
 from reconciler.cli.show import not_deployed
 from reconciler.cli.support.connect import connect
-from reconciler.cli.support.interpreter import explained, interpreter_for
+from reconciler.cli.support.interpreter import explain_failure, interpreter_for
 from reconciler.cli.support.options import Options, command, manifest_options, value_option
 from reconciler.cli.support.output import write_foreign
 from reconciler.cli.support.progress import counting
@@ -104,9 +104,9 @@ def _run(job: Job, files: Files, args: tuple[str, ...], bounds: Bounds, *, pytho
                 _deliver(call, files.output, count, as_json=as_json)
             return call.log
     except runner.FunctionError as error:
-        raise _at_row(explained(error), error, source) from error
+        raise _at_row(explain_failure(error), error, source) from error
     except runner.RunnerError as error:
-        raise explained(error) from error
+        raise explain_failure(error) from error
 
 
 def _deliver(call: runner.Call, output: Path | None, count: Callable[[int], None], *, as_json: bool) -> None:

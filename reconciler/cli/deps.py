@@ -32,5 +32,5 @@ def deps(options: Options, function: str | None) -> Result:
         return Result(deps_document(manifest.manifest.stack, trees, warnings))
     from reconciler.render import inspection as lines
 
-    print_lines(styled.problems(warnings), sys.stderr)
-    return Result(lines.deps(trees))
+    print_lines(styled.problems_lines(warnings), sys.stderr)
+    return Result(lines.deps_lines(trees))

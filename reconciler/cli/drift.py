@@ -47,10 +47,10 @@ def _output(drift: Drift, plan: Plan, options: Options) -> Output:
         case "markdown":
             from reconciler.render import markdown
 
-            return markdown.drift(drift, plan, again, markdown.share(options.among), invocation)
+            return markdown.drift_markdown(drift, plan, again, markdown.target_share(options.among), invocation)
         case "sarif" | "github":
             from reconciler.cli.support.findings import findings_output
 
             return findings_output(with_source(invocation.complete(one.problem for one in drift.drifted)), options)
         case _:
-            return text.drift(drift, plan, again, invocation)
+            return text.drift_lines(drift, plan, again, invocation)

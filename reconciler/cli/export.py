@@ -16,12 +16,14 @@ from reconciler.cli.support.result import Result
 from reconciler.packages.collect import collect
 from reconciler.packages.lock import use
 from reconciler.packages.lock.inputs import read_requests
-from reconciler.render.maxframe import Exported, code
+from reconciler.render.maxframe import MaxframeExport, maxframe_code
 from reconciler.targets.maxcompute.manifest import target_of
 
 if TYPE_CHECKING:
     from reconciler.manifest.load import Loaded
+    from reconciler.manifest.model import Package
     from reconciler.manifest.runtimes import Runtime
+    from reconciler.packages.lock.file import Group
 
 MAXFRAME = ("cp37", "cp311")
 """The runtimes that MaxFrame jobs can be on: its client is published for Python 3.7 and later."""
@@ -47,27 +49,32 @@ def export(options: Options, what: str, package: str, python: str | None, requir
         from reconciler.render.documents.export import export_document
 
         return Result(export_document(exported))
-    return Result(code(exported))
+    return Result(maxframe_code(exported))
 
 
 def _runtime(manifest: Loaded, package: str, python: str | None) -> Runtime:
+    """Return the runtime that is meant: of those that functions use the package on, and that MaxFrame has."""
     declared = manifest.manifest
     if package not in declared.packages:
         hint = f"it has: {', '.join(declared.packages)}" if declared.packages else "it has none"
         raise UsageError("E901", f"the manifest has no package '{package}'", hint=hint)
     functions = declared.functions.values()
     users = [function.python or declared.python for function in functions if package in function.packages]
-    tags = [tag for tag in dict.fromkeys(users or [declared.python]) if tag in MAXFRAME]
-    if python is None and len(tags) > 1 and declared.python not in tags:
-        raise UsageError("E901", f"functions of {' and '.join(tags)} use '{package}'", hint="name one with --python")
-    tag = python or (declared.python if declared.python in tags else next(iter(tags), None))
-    if tag is None or tag not in tags:
+    used = tuple(dict.fromkeys(users or [declared.python]))
+    tags = [tag for tag in used if tag in MAXFRAME]
+    if python in tags:
+        return manifest.runtimes[python]
+    if python is not None or not tags:
         message = f"no function on {python or 'a Python that MaxFrame has'} uses '{package}'"
-        raise UsageError("E463", message, hint=f"used with: {', '.join(tags) or ', '.join(dict.fromkeys(users))}")
-    return manifest.runtimes[tag]
+        raise UsageError("E463", message, hint=f"used with: {', '.join(tags or used)}")
+    if declared.python in tags:
+        return manifest.runtimes[declared.python]
+    if len(tags) > 1:
+        raise UsageError("E901", f"functions of {' and '.join(tags)} use '{package}'", hint="name one with --python")
+    return manifest.runtimes[tags[0]]
 
 
-def _resources(manifest: Loaded, package: str, runtime: Runtime) -> Exported:
+def _resources(manifest: Loaded, package: str, runtime: Runtime) -> MaxframeExport:
     artifacts = collect(manifest, cache=user_cache(), env=os.environ, on_step=note)
     archives = artifacts.archives.get((package, runtime.tag))
     if archives is None:
@@ -77,24 +84,21 @@ def _resources(manifest: Loaded, package: str, runtime: Runtime) -> Exported:
     names += [library.name for _, library in artifacts.libraries_of([package])]
     target = target_of(manifest)
     resources = tuple(str(Reference(name, target.project, target.schema_)) for name in names)
-    return Exported(package, manifest.manifest.stack, runtime, resources=resources)
+    return MaxframeExport(package, manifest.manifest.stack, runtime, resources=resources)
 
 
-def _requirements(manifest: Loaded, package: str, runtime: Runtime) -> Exported:
+def _requirements(manifest: Loaded, package: str, runtime: Runtime) -> MaxframeExport:
     lock = use.read(manifest)
     if problems := use.stale(manifest, lock, read_requests(manifest)):
         raise InvalidManifest.of(problems)
     declared = manifest.manifest.packages[package]
     group = lock.group(package, runtime.tag) if lock and declared.is_locked else None
     files = group.files if group else []
-    local = group.inputs.local if group else {}
-    in_folder = [file.file for file in files if file.path or (file.source and file.source.file in local)]
-    in_folder += [*(wheel for wheel in declared.wheels if isinstance(wheel, str)), *declared.libraries]
-    if in_folder:
+    if in_folder := [*_built_here(group), *_paths(declared)]:
         message = f"'{in_folder[0]}' lies in the manifest's folder, and MaxFrame's packaging fetches from an index"
         raise UsageError("E463", message, hint="leave out --requirements: an apply uploads it")
     pins = (wheel.requirement for wheel in declared.wheels if not isinstance(wheel, str))
-    return Exported(
+    return MaxframeExport(
         package,
         manifest.manifest.stack,
         runtime,
@@ -102,3 +106,15 @@ def _requirements(manifest: Loaded, package: str, runtime: Runtime) -> Exported:
         prefer_binary=group is not None and group.inputs.prefer_binary,
         pre_release=group is not None and group.inputs.pre_release,
     )
+
+
+def _built_here(group: Group | None) -> list[str]:
+    """Return the files of a lock that lie in the manifest's folder, or are built from what lies there."""
+    if group is None:
+        return []
+    local = group.inputs.local
+    return [file.file for file in group.files if file.path or (file.source and file.source.file in local)]
+
+
+def _paths(package: Package) -> list[str]:
+    return [*(wheel for wheel in package.wheels if isinstance(wheel, str)), *package.libraries]

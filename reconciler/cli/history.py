@@ -25,4 +25,4 @@ def history(options: Options, newest: int) -> Result:
         from reconciler.render.documents.history import history_document
 
         return Result(history_document(entries))
-    return Result(text.history(entries, now))
+    return Result(text.history_lines(entries, now))

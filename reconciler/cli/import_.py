@@ -100,7 +100,7 @@ def import_(options: Options, out: Path | None, request: ImportRequest, place: N
 
     invocation = replace(aimed, target=None if ground.is_new else options.target).invocation
     commands = (invocation.command(Command("adopt", "'*'")), invocation.command(Command("plan")))
-    return Result(imports.lines(imported, " && ".join(commands)))
+    return Result(imports.import_lines(imported, " && ".join(commands)))
 
 
 @contextmanager

@@ -49,7 +49,7 @@ def libs(files: tuple[Path, ...], python: str | None, platform: str, format: Lit
         return Result(libs_document(inspections), code)
     from reconciler.render import inspection as lines
 
-    return Result(lines.libs(inspections), code)
+    return Result(lines.libs_lines(inspections), code)
 
 
 def _part(file: Path) -> tuple[Part, int]:

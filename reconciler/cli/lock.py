@@ -53,9 +53,9 @@ def lock(options: Options, names: tuple[str, ...], upgrade: bool, check: bool) -
         from reconciler.render.documents.lock import lock_document
 
         return Result(lock_document(manifest.manifest.stack, file, changes, written=written))
-    from reconciler.render.lock import lines
+    from reconciler.render.lock import lock_lines
 
-    return Result(lines(file, new, changes, written=written))
+    return Result(lock_lines(file, new, changes, written=written))
 
 
 def _check(manifest: Loaded, options: Options) -> Result:

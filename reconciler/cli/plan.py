@@ -83,7 +83,7 @@ def plan(
     return Result(
         plan_output(changes, options, next_command),
         Refused.exit_code if changes.refusals else CHANGES_PRESENT if exit_code and changes.changes else 0,
-        text.summary(changes),
+        text.plan_summary(changes),
         changes.warnings if is_text else (),
         snapshot.notes,
     )

@@ -28,7 +28,7 @@ def sbom(options: Options, out: Path | None) -> Result:
     Names, versions, sha256, licences, and what came along with what. The same manifest and lock give the same bytes.
     """
     try:
-        from reconciler.render.sbom import sbom as render_sbom
+        from reconciler.render.sbom import render_sbom
     except ModuleNotFoundError as error:
         message = f"{error.name}, which writes CycloneDX, is not installed"
         raise UsageError("E462", message, hint="pip install 'udfs[sbom]'") from error

@@ -12,7 +12,7 @@ from reconciler.cli.support.local_service import local_store, provide_tables
 from reconciler.cli.support.options import Options, command
 from reconciler.cli.support.project import open_manifest
 from reconciler.cli.support.result import Result
-from reconciler.cli.support.switches import describe, settings
+from reconciler.cli.support.switches import describe_switches, read_settings
 from reconciler.local import Server
 
 
@@ -57,11 +57,11 @@ def serve(
     Prints one line, `listening on http://127.0.0.1:PORT/api`, and runs until SIGTERM or Ctrl-C.
     """
     if list_switches:
-        return Result(describe() + "\n")
+        return Result(describe_switches() + "\n")
     manifest = open_manifest(Options(file, target, "text")) if file else None
     try:
         store = folder or local_store(manifest.folder if manifest else Path.cwd())
-        server = Server(store, settings(values), host=host, port=port, environment=os.environ)
+        server = Server(store, read_settings(values), host=host, port=port, environment=os.environ)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise UsageError("E901", f"cannot listen at {host}:{port}: {reason or error}") from error

@@ -40,7 +40,7 @@ def show(options: Options, function: str | None) -> Result:
 
         return Result(show_document(manifest.manifest.stack, planning.plan_destination(manifest), functions))
     if functions:
-        return Result(text.functions(functions))
+        return Result(text.function_lines(functions))
     where = f"project {target_of(manifest).project} (target {manifest.target_name})"
     next_command = options.invocation.command(Command("apply"))
     return Result(safe(f"Stack {manifest.manifest.stack} has no function in {where}. Next: {next_command}") + "\n")

@@ -25,4 +25,4 @@ def show_run(options: Options, epoch: int) -> Result:
         from reconciler.render.documents.history import run_document
 
         return Result(run_document(entry))
-    return Result(text.run(entry, now))
+    return Result(text.run_lines(entry, now))

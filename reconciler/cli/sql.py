@@ -54,10 +54,10 @@ def sql(options: Options, query: str | None) -> Result:
         return Result(query_document(answer, settings, planning.plan_destination(manifest)))
     if options.format == "csv":
         text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(rows.csv(answer))
+        csv.writer(text, lineterminator="\n").writerows(rows.csv_rows(answer))
         return Result(text.getvalue())
     limit = f"there are more rows than the {count(len(answer.rows), 'row')} that the service gives out: add LIMIT"
-    return Result(rows.table(answer), notes=(limit,) if answer.is_cut else ())
+    return Result(rows.table_lines(answer), notes=(limit,) if answer.is_cut else ())
 
 
 def _from_stdin() -> str:

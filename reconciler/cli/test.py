@@ -10,13 +10,13 @@ import click
 
 from reconciler.base.errors import InterpreterError, TestsFailed
 from reconciler.cli.support.files import write_whole
-from reconciler.cli.support.interpreter import explained, interpreter_for, is_pure
+from reconciler.cli.support.interpreter import explain_failure, interpreter_for, is_pure
 from reconciler.cli.support.options import Options, command, junit_option, manifest_options
 from reconciler.cli.support.project import open_manifest, prepare_files
 from reconciler.cli.support.result import Result
 from reconciler.cli.support.trials import chosen_cases, report_lines, show_trials
 from reconciler.local.runner import RunnerError
-from reconciler.render import tests
+from reconciler.render import trials as rendered
 from reconciler.testing import jobs
 from reconciler.testing.run_here import Bounds, LocalSubject, run_tests_here
 from reconciler.testing.trials import Case, Trial, TrialVerdict
@@ -64,7 +64,7 @@ def test(
         if options.format == "text":
             show_trials(group)
     if junit:
-        write_whole(junit, tests.junit(manifest.manifest.stack, trials).encode())
+        write_whole(junit, rendered.junit_xml(manifest.manifest.stack, trials).encode())
     verdicts = {trial.verdict for trial in trials}
     code = InterpreterError.exit_code if TrialVerdict.NOT_RUN in verdicts else 0
     code = TestsFailed.exit_code if TrialVerdict.FAILED in verdicts else code
@@ -97,7 +97,7 @@ def _subjects(prepared: Prepared, groups: list[tuple[Case, ...]]) -> Iterator[Lo
 def _problems(trials: list[Trial]) -> Iterator[Problem]:
     for trial in trials:
         if trial.verdict is TrialVerdict.FAILED:
-            yield tests.failure(trial)
+            yield rendered.test_failure(trial)
         elif trial.verdict is TrialVerdict.NOT_RUN:
             assert trial.error is not None
-            yield from explained(trial.error).problems
+            yield from explain_failure(trial.error).problems

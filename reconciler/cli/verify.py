@@ -15,7 +15,7 @@ from reconciler.cli.support.project import open_manifest
 from reconciler.cli.support.result import Result
 from reconciler.cli.support.trials import chosen_cases
 from reconciler.cli.support.verification import has_failed, run_trials, verify_lines, way_back
-from reconciler.render import tests
+from reconciler.render import trials as rendered
 from reconciler.testing.run_by_sql import FunctionAbsent
 from reconciler.testing.trials import TrialVerdict
 from reconciler.workflow import planning
@@ -42,7 +42,7 @@ def verify(options: Options, functions: tuple[str, ...], junit: Path | None) -> 
     with connect(manifest) as target:
         trials = run_trials(manifest, target, options, cases)
     if junit:
-        write_whole(junit, tests.junit(manifest.manifest.stack, trials).encode())
+        write_whole(junit, rendered.junit_xml(manifest.manifest.stack, trials).encode())
     code = TestsFailed.exit_code if has_failed(trials) else 0
     if options.as_json:
         from reconciler.render.documents.trials import verify_document

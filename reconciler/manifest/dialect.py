@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeAlias, TypeVar
 
-from reconciler.base.words import did_you_mean, quoted
+from reconciler.base.words import did_you_mean, quote
 from reconciler.manifest.model import Manifest
 from reconciler.manifest.paths import Refusal
 
@@ -112,7 +112,7 @@ class Draft(Generic[M_co]):
         # Two resources that are twins in case are noted as such already.
         if first != content and not (where[0] == keys[0] == "resources"):
             hint = f"the other is at {self.where(*where)}; rename one of the files"
-            yield Flaw("E309", f"two different files would be uploaded as {quoted(name)}", keys, hint)
+            yield Flaw("E309", f"two different files would be uploaded as {quote(name)}", keys, hint)
 
     def where(self, *keys: str | int, at_key: bool = False) -> str:
         """Return a place for a sentence: ``line 3, column 7``."""
@@ -138,6 +138,6 @@ def choose_dialect(document: Document, dialects: Mapping[str, Dialect[Any]]) -> 
         return first  # no kind, or a list or mapping, which the model refuses
     if kind not in dialects:
         guess = did_you_mean(kind, dialects)
-        message = f"there is no kind of target {quoted(kind)}" + (f", {guess}" if guess else "")
+        message = f"there is no kind of target {quote(kind)}" + (f", {guess}" if guess else "")
         document.note("E203", message, document.find("target", "kind"), hint=f"kinds: {', '.join(dialects)}")
     return dialects.get(kind)

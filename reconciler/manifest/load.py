@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from reconciler.base.errors import InvalidManifest
 from reconciler.base.hints import Command
-from reconciler.base.words import did_you_mean, quoted
+from reconciler.base.words import did_you_mean, quote
 from reconciler.manifest.checks.files import check_policy
 from reconciler.manifest.checks.names import check_moved
 from reconciler.manifest.dialect import Draft, choose_dialect, run_checks
@@ -202,7 +202,7 @@ def _policies(
         # One that is not there, or no name at all, must not mean that everything is allowed.
         if not given or not Path(given).is_file():
             hint = "it holds for every manifest; where there is none, unset it"
-            raise InvalidManifest("E531", f"{POLICY} names no policy: there is no file {quoted(given)}", hint=hint)
+            raise InvalidManifest("E531", f"{POLICY} names no policy: there is no file {quote(given)}", hint=hint)
         places.setdefault(Path(given).resolve(), given)
     policies = []
     for place, called in places.items():
@@ -246,7 +246,7 @@ def _choose(document: Document, named: str | None) -> str | None:
     if named is not None:
         if named in declared or (not declared and named == DEFAULT_TARGET):
             return named
-        message = f"there is no target {quoted(named)}"
+        message = f"there is no target {quote(named)}"
         hint = did_you_mean(named, declared) or _declared(declared)
     elif DEFAULT_TARGET in declared or not declared:
         return DEFAULT_TARGET
@@ -261,7 +261,7 @@ def _choose(document: Document, named: str | None) -> str | None:
 
 def _declared(names: list[str]) -> str:
     return (
-        f"declared: {', '.join(map(quoted, names[:_MAX_LISTED]))}"
+        f"declared: {', '.join(map(quote, names[:_MAX_LISTED]))}"
         if names
         else "the manifest declares none, so only 'local' is there"
     )

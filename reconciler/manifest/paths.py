@@ -14,7 +14,7 @@ import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
-from reconciler.base.words import quoted
+from reconciler.base.words import quote
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,18 +56,18 @@ def why_not_a_path(text: str) -> Refusal | None:
     if any(ord(character) < 32 for character in text):
         return Refusal("E304", "a path holds no line break or other control character", None)
     if "\\" in text or _DRIVE.match(text):
-        return Refusal("E304", f"{quoted(text)} is a Windows path", "write it with /, relative to the manifest")
+        return Refusal("E304", f"{quote(text)} is a Windows path", "write it with /, relative to the manifest")
     if text.startswith("/"):
-        return Refusal("E304", f"{quoted(text)} is an absolute path", "write it relative to the manifest")
+        return Refusal("E304", f"{quote(text)} is an absolute path", "write it relative to the manifest")
     if text.startswith("~"):
         return Refusal(
-            "E304", f"{quoted(text)} begins with ~, which is not expanded", "write it relative to the manifest"
+            "E304", f"{quote(text)} begins with ~, which is not expanded", "write it relative to the manifest"
         )
     parts = text.split("/")
     if ".." in parts:
-        return Refusal("E304", f"{quoted(text)} holds '..'", "keep the file in the manifest's folder or below")
+        return Refusal("E304", f"{quote(text)} holds '..'", "keep the file in the manifest's folder or below")
     if len(text.encode()) > _MAX_PATH or any(len(part.encode()) > _MAX_PART for part in parts):
-        return Refusal("E304", f"the path {quoted(text)} is too long", "a name has at most 255 bytes")
+        return Refusal("E304", f"the path {quote(text)} is too long", "a name has at most 255 bytes")
     return None
 
 
@@ -110,11 +110,11 @@ class Folder:
             mode = type(self.root)(path).stat().st_mode
         if not f"{path}/".startswith(self._inside):
             return Refusal(
-                "E304", f"{quoted(text)} leads out of the manifest's folder", "a symbolic link on the way does so"
+                "E304", f"{quote(text)} leads out of the manifest's folder", "a symbolic link on the way does so"
             )
         if stat.S_IFMT(mode) not in _TAKEN[kind]:
             found = _KINDS.get(stat.S_IFMT(mode), "something else")
-            return Refusal("E305", f"{quoted(text)} is {found}, not {_called(kind)}", None)
+            return Refusal("E305", f"{quote(text)} is {found}, not {_called(kind)}", None)
         if stat.S_ISDIR(mode):
             return f"{path.rstrip('/')}/"
         return path
@@ -126,11 +126,11 @@ def _called(kind: Kind) -> str:
 
 def _unreachable(text: str, error: OSError, kind: Kind) -> Refusal:
     if error.errno == errno.ELOOP:
-        return Refusal("E305", f"{quoted(text)} is a symbolic link that leads back to itself", None)
+        return Refusal("E305", f"{quote(text)} is a symbolic link that leads back to itself", None)
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         return Refusal(
             "E305",
-            f"there is no {kind if kind == 'folder' else 'file'} {quoted(text)}",
+            f"there is no {kind if kind == 'folder' else 'file'} {quote(text)}",
             "paths are relative to the manifest",
         )
-    return Refusal("E305", f"{quoted(text)} cannot be read: {error.strerror}", None)
+    return Refusal("E305", f"{quote(text)} cannot be read: {error.strerror}", None)

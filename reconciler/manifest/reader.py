@@ -32,7 +32,7 @@ from yaml.events import (
 
 from reconciler.base.errors import Position, Problem
 from reconciler.base.hints import Command
-from reconciler.base.words import quoted
+from reconciler.base.words import quote
 from reconciler.manifest.model import UNPRINTABLE
 from reconciler.manifest.section import Plain
 
@@ -439,24 +439,24 @@ def _build(document: Document, parser: Any) -> None:
 def _decorated(document: Document, event: Any) -> None:
     mark = event.start_mark.index
     if event.anchor is not None:
-        message = f"the anchor {quoted(f'&{event.anchor}')} is not taken"
+        message = f"the anchor {quote(f'&{event.anchor}')} is not taken"
         hint = "write the value out where it is needed, or use ${var:NAME}"
         document.note("E106", message, (mark, len(event.anchor) + 1), hint=hint)
     if event.tag is not None:
         hint = "remove it; put quotes around what should stay text"
-        document.note("E107", f"the tag {quoted(event.tag)} is not taken", (mark, 1), hint=hint)
+        document.note("E107", f"the tag {quote(event.tag)} is not taken", (mark, 1), hint=hint)
 
 
 def _alias(document: Document, event: Any) -> None:
     hint = "write the value out, or use ${var:NAME}"
-    message = f"the alias {quoted(f'*{event.anchor}')} is not taken"
+    message = f"the alias {quote(f'*{event.anchor}')} is not taken"
     _stop(document, "E106", message, event.start_mark.index, hint=hint, width=len(event.anchor) + 1)
 
 
 def _duplicate(document: Document, key: str, mark: int, first: int) -> None:
     where = document.position(first)
     hint = f"it is first at line {where.line}, column {where.column}; keep one"
-    document.note("E110", f"the key {quoted(key)} is there twice", (mark, document.width(mark, key)), hint=hint)
+    document.note("E110", f"the key {quote(key)} is there twice", (mark, document.width(mark, key)), hint=hint)
 
 
 def _complex_key(document: Document, mark: int) -> str | None:

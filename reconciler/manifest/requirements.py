@@ -16,7 +16,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.base.words import quoted
+from reconciler.base.words import quote
 from reconciler.manifest.model import UNPRINTABLE
 from reconciler.manifest.paths import why_not_a_path
 
@@ -76,21 +76,21 @@ def wanted(text: str) -> Wanted | BadRequirement:
     """Read one requirement."""
     text = text.strip()
     if _UNSEEN.search(text):
-        return BadRequirement("E470", f"{quoted(text)} holds a character that nobody sees")
+        return BadRequirement("E470", f"{quote(text)} holds a character that nobody sees")
     plain = _HASH.sub("", text).strip()
     if _ADDRESS.match(plain):
         return _address("a requirement")
     given = [(found["kind"], found["value"].lower()) for found in _HASH.finditer(text)]
     for kind, value in given:
         if kind == "sha256" and not _SHA256.match(value):
-            return BadRequirement("E472", f"{quoted(value)} is no sha256", "64 hexadecimal digits")
+            return BadRequirement("E472", f"{quote(value)} is no sha256", "64 hexadecimal digits")
     hashes = tuple(value for kind, value in given if kind == "sha256")
     if given and not hashes:
-        return BadRequirement("E472", f"{quoted(plain)} has no hash that is a sha256", "'pip hash FILE' prints it")
+        return BadRequirement("E472", f"{quote(plain)} has no hash that is a sha256", "'pip hash FILE' prints it")
     if plain.startswith((".", "/", "~")):
         return _path(plain, hashes)
     if plain.startswith("-"):
-        return BadRequirement("E472", f"{quoted(plain)} is an option, not a requirement")
+        return BadRequirement("E472", f"{quote(plain)} is an option, not a requirement")
     if option := _LATER_OPTION.search(plain):
         return BadRequirement("E472", f"the option '{option[1]}' is not taken here", _SOURCES.get(option[1]))
     return _distribution(plain, hashes)
@@ -101,7 +101,7 @@ def _distribution(text: str, hashes: tuple[str, ...]) -> Wanted | BadRequirement
     from packaging.utils import canonicalize_name
 
     if len(text) > _MAX_LENGTH:
-        return BadRequirement("E470", f"{quoted(text)} is longer than any requirement")
+        return BadRequirement("E470", f"{quote(text)} is longer than any requirement")
     try:
         read = Requirement(text)
     except (InvalidRequirement, RecursionError) as error:
@@ -110,11 +110,11 @@ def _distribution(text: str, hashes: tuple[str, ...]) -> Wanted | BadRequirement
         is_deep = isinstance(error, RecursionError) or "nested more than" in str(error)
         reason = "too many parentheses" if is_deep else str(error).partition("\n")[0]
         hint = "a path begins with './'" if is_path else f"as in 'numpy==1.21.6': {reason}"
-        return BadRequirement("E470", f"{quoted(text)} is not a requirement", hint)
+        return BadRequirement("E470", f"{quote(text)} is not a requirement", hint)
     if read.url:
         return _address(f"the requirement of '{read.name}'")
     if text.endswith(_ARCHIVES):  # it could be a name, and nobody means that
-        return BadRequirement("E470", f"{quoted(text)} is not a requirement", "a path begins with './'")
+        return BadRequirement("E470", f"{quote(text)} is not a requirement", "a path begins with './'")
     name = canonicalize_name(read.name)
     read.name = name
     return Wanted(str(read), name, None, tuple(sorted(read.extras)), hashes)
@@ -134,7 +134,7 @@ def _path(text: str, hashes: tuple[str, ...]) -> Wanted | BadRequirement:
     path = joined("", found["path"])
     if "[" in path or "]" in path:
         return BadRequirement(
-            "E470", f"{quoted(text)} has brackets in its path", "they can only mean extras: './project[extra]'"
+            "E470", f"{quote(text)} has brackets in its path", "they can only mean extras: './project[extra]'"
         )
     extras = tuple(sorted({one.strip() for one in (found["extras"] or "[]")[1:-1].split(",") if one.strip()}))
     return at_path(path, extras, hashes)
@@ -166,10 +166,10 @@ def joined(folder: str, path: str) -> str:
 def why_not_a_constraint(one: Wanted) -> BadRequirement | None:
     """Say why a requirement says nothing about the versions of something that others need."""
     if one.path is not None:
-        return BadRequirement("E470", f"{quoted(one.text)} constrains nothing", "as in 'numpy<1.20'")
+        return BadRequirement("E470", f"{quote(one.text)} constrains nothing", "as in 'numpy<1.20'")
     if one.extras:
         return BadRequirement(
-            "E470", f"{quoted(one.text)} has extras, and a constraint asks for nothing", "as in 'numpy<1.20'"
+            "E470", f"{quote(one.text)} has extras, and a constraint asks for nothing", "as in 'numpy<1.20'"
         )
     return None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from reconciler.base.words import closest, quoted
+from reconciler.base.words import closest, quote
 from reconciler.manifest.model import (
     ASCII,
     BUNDLE,
@@ -107,7 +107,7 @@ def _finding(mismatch: Mismatch, document: Document, model: type[Manifest]) -> _
         case "choice":
             return _Finding("E203", f"{_shown(document.value(*path))} is not taken by {what}", _choice(detail))
         case "key" if detail in _KEY_PATTERNS:
-            message = f"{quoted(str(path[-1]))} is not a name that {_what(model, path[:-1])} takes"
+            message = f"{quote(str(path[-1]))} is not a name that {_what(model, path[:-1])} takes"
             return _Finding("E203", message, _KEY_PATTERNS[detail])
         case "pattern" if detail == TEXT:
             return _Finding("E103", f"{what} holds a control or bidirectional character", "remove it")
@@ -124,7 +124,7 @@ def _finding(mismatch: Mismatch, document: Document, model: type[Manifest]) -> _
 
 
 def _shown(value: object) -> str:
-    return quoted(value) if isinstance(value, str) else "a list or mapping"
+    return quote(value) if isinstance(value, str) else "a list or mapping"
 
 
 def _choice(choices: tuple[str, ...]) -> str:
@@ -141,8 +141,8 @@ def _what(model: type[Manifest], path: Keys) -> str:
     if isinstance(last, int):
         return f"item {last + 1} of '{path[-2]}'"
     if len(path) == 2 and _section(model, path) is not None:
-        return f"the {str(path[0])[:-1]} {quoted(last)}"
-    return quoted(last)
+        return f"the {str(path[0])[:-1]} {quote(last)}"
+    return quote(last)
 
 
 def _section(model: type[Manifest], path: Keys) -> type[Section] | None:
@@ -187,7 +187,7 @@ def _meant(model: type[Manifest], path: Keys) -> str | None:
 def _unknown(model: type[Manifest], path: Keys) -> _Finding:
     key, section = str(path[-1]), _section(model, path[:-1]) or model
     guess = _meant(model, path)
-    message = f"unknown key {quoted(key)}" + (f", did you mean '{guess}'?" if guess else "")
+    message = f"unknown key {quote(key)}" + (f", did you mean '{guess}'?" if guess else "")
     if issubclass(section, Target) and any(word in key.lower() for word in _CREDENTIALS):
         return _Finding("E214", message, section.credentials)
     return _Finding("E214", message, f"keys taken here: {', '.join(_keys(section))}")

@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from reconciler.base.words import did_you_mean, quoted
+from reconciler.base.words import did_you_mean, quote
 from reconciler.manifest.reader import MAX_BYTES, Mapping, Sequence
 
 if TYPE_CHECKING:
@@ -153,11 +153,11 @@ class _Expansion:
     def _unset(self, name: str) -> _Problem:
         state = "is empty" if name in self.env else "is not set"
         hint = did_you_mean(name, self.env) if name not in self.env else None
-        return _Problem(f"the environment variable {quoted(name)} {state}", hint or "set it, or choose another target")
+        return _Problem(f"the environment variable {quote(name)} {state}", hint or "set it, or choose another target")
 
     def _undefined(self, name: str) -> _Problem:
         hint = did_you_mean(name, self.variables) or "define it under `variables:`, or under the target's"
-        return _Problem(f"the variable {quoted(name)} is not defined", hint)
+        return _Problem(f"the variable {quote(name)} is not defined", hint)
 
     def _note(self, code: str, problem: _Problem, mark: int, place: tuple[int, int]) -> None:
         self.document.note(code, problem.message, place, hint=problem.hint)
@@ -167,7 +167,7 @@ class _Expansion:
 def _secret(name: str) -> _Problem:
     # Plans print what a manifest takes, and applies upload it; whoever may open a pull request writes the manifest.
     hint = "credentials are read by udfs itself; what is none goes into a variable of another name"
-    return _Problem(f"{quoted(name)} is called like a credential, which a manifest does not get", hint)
+    return _Problem(f"{quote(name)} is called like a credential, which a manifest does not get", hint)
 
 
 def _texts(mapping: Mapping) -> dict[str, str]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from reconciler.base.errors import Problem
 
 
-def github(found: Iterable[Problem]) -> str:
+def workflow_commands(found: Iterable[Problem]) -> str:
     """Return the problems as commands, each ended by a newline."""
     return "".join(f"{_command(problem)}\n" for problem in found)
 

@@ -1,4 +1,4 @@
-"""What `udfs import` says, for people."""
+"""Imported objects, for people."""
 
 from __future__ import annotations
 
@@ -22,34 +22,38 @@ _NAMED = 5
 """Of names in a sentence."""
 
 
-def lines(done: Imported, command: str) -> Iterator[Line]:
+def import_lines(imported: Imported, command: str) -> Iterator[Line]:
     """Yield what was written, what was left out and why, and `command` as the next step."""
-    for live, python in done.functions:
+    for live, python in imported.functions:
         assert isinstance(live.object, Function)
         told = f", class {safe(live.object.class_path)}, {count(len(live.object.resources), 'resource')}, {python}"
         yield ("create", "  + "), ("name", f"function {safe(live.object.name)}"), ("", told)
-    yield from map(_resource, done.resources)
-    if not done.is_empty:
+    yield from map(_resource, imported.resources)
+    if not imported.is_empty:
         yield ()
-    yield from _left_out(done)
-    if done.present:
-        yield ("quiet", f"In the manifest already: {_names(done.present)}"), ("", "")
-    if done.lost_comments:
-        told = f"Comments that are not ASCII cannot be in a manifest, and go when it is adopted: {_names(done.lost_comments)}"
+    yield from _left_out(imported)
+    if imported.present:
+        yield ("quiet", f"In the manifest already: {_names(imported.present)}"), ("", "")
+    if imported.lost_comments:
+        told = f"Comments that are not ASCII cannot be in a manifest, and go when it is adopted: {_names(imported.lost_comments)}"
         yield ("warning", told), ("", "")
-    if done.unproven:
-        told = f"The service tells no MD5, only the size was compared: {_names(done.unproven)}"
+    if imported.unproven:
+        told = f"The service tells no MD5, only the size was compared: {_names(imported.unproven)}"
         yield ("warning", told), ("", "")
-    if done.is_empty:
+    if imported.is_empty:
         yield (("name", "Nothing to import, nothing was written"),)
         return
-    pythons = Counter(python for _, python in done.functions)
+    pythons = Counter(python for _, python in imported.functions)
     if pythons:
         told = ", ".join(f"{tag} for {number:,}" for tag, number in pythons.most_common())
         yield (("", f"Python is a guess from the sources, the service does not keep it: {told}"),)
-    wrote = f"{count(len(done.functions), 'function')} and {count(len(done.resources), 'resource')}"
-    total = sum(one.object.size for one in done.resources if isinstance(one.object, Resource) and is_file(one))
-    yield (("name", f"Wrote {safe(done.manifest)}: {wrote}, {size(total)} in files"),)
+    wrote = f"{count(len(imported.functions), 'function')} and {count(len(imported.resources), 'resource')}"
+    total = sum(
+        skipped.object.size
+        for skipped in imported.resources
+        if isinstance(skipped.object, Resource) and is_file(skipped)
+    )
+    yield (("name", f"Wrote {safe(imported.manifest)}: {wrote}, {size(total)} in files"),)
     yield ("help", "Next: "), ("", command)
 
 
@@ -63,11 +67,11 @@ def _resource(live: Live) -> Line:
     return ("create", "  + "), ("name", f"resource {safe(live.object.name)}"), ("", what)
 
 
-def _left_out(done: Imported) -> Iterator[Line]:
-    if done.left_out:
+def _left_out(imported: Imported) -> Iterator[Line]:
+    if imported.left_out:
         yield (("warning", "Left out:"),)
-        for one in done.left_out:
-            yield ("warning", "  ! "), ("name", safe(str(one.key))), ("", f": {safe(one.reason)}")
+        for skipped in imported.left_out:
+            yield ("warning", "  ! "), ("name", safe(str(skipped.key))), ("", f": {safe(skipped.reason)}")
         yield ()
 
 

@@ -1,4 +1,4 @@
-"""What `udfs libs` and `udfs deps` say, for people."""
+"""Native code and dependencies of files, and the files to upload, for people."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ if TYPE_CHECKING:
 _STYLES = {Where.MISSING: "error", Where.UNKNOWN: "warning", Where.OTHER: "warning"}
 
 
-def libs(found: Iterable[Looked]) -> Iterator[Line]:
+def libs_lines(files: Iterable[Looked]) -> Iterator[Line]:
     """Yield each file with what is native in it, where that gets what it needs, and where it loads."""
-    for index, one in enumerate(found):
+    for index, file in enumerate(files):
         if index:
             yield ()
-        yield ("name", safe(one.name)), ("", f"  {size(one.size)}, {_natives(len(one.natives), one.level)}")
-        for native in one.natives:
+        yield ("name", safe(file.name)), ("", f"  {size(file.size)}, {_natives(len(file.natives), file.level)}")
+        for native in file.natives:
             yield from _native(native)
-        for verdict in one.verdicts:
+        for verdict in file.verdicts:
             yield from _verdict(verdict)
 
 
-def deps(found: Iterable[Dependencies]) -> Iterator[Line]:
+def deps_lines(functions: Iterable[Dependencies]) -> Iterator[Line]:
     """Yield functions with their packages, what those are made of, and who shares it."""
-    for index, one in enumerate(found):
+    for index, function in enumerate(functions):
         if index:
             yield ()
-        resources = [resource for group in one.groups for resource in group.resources]
-        what = f"  {one.runtime.label}, {count(len(resources), 'resource')}, {size(one.size)}"
-        yield ("name", safe(one.function)), ("", what)
-        for group in one.groups:
+        resources = [resource for group in function.groups for resource in group.resources]
+        what = f"  {function.runtime.label}, {count(len(resources), 'resource')}, {size(function.size)}"
+        yield ("name", safe(function.function)), ("", what)
+        for group in function.groups:
             if group.package is not None:
                 total = size(sum(resource.size for resource in group.resources))
                 yield ("", "  package "), ("name", safe(group.package)), ("", f", {total}")
@@ -50,26 +50,26 @@ def deps(found: Iterable[Dependencies]) -> Iterator[Line]:
                 yield from _resource(resource, "  " if group.package is None else "    ")
 
 
-def build(found: Iterable[Upload]) -> Iterator[Line]:
+def build_lines(uploads: Iterable[Upload]) -> Iterator[Line]:
     """Yield files as ``sha256sum`` lists them, for ``sha256sum --check``."""
-    for one in found:
-        yield (("", f"{one.content.sha256}  {one.name}"),)
+    for upload in uploads:
+        yield (("", f"{upload.content.sha256}  {upload.name}"),)
 
 
-def packed(found: Iterable[Upload]) -> Iterator[Line]:
+def packed_lines(uploads: Iterable[Upload]) -> Iterator[Line]:
     """Yield what was made here: of which wheels and without what, or of which source and with what."""
-    for one in found:
-        if one.source:
-            path, lines = one.source
-            yield ("name", safe(one.name)), ("", f"  {size(one.content.size)}")
-            told = f"  of {safe(path)}, and {count(lines, 'line')} behind it that find the packages of its functions"
-            yield (("quiet", told),)
-        if one.archive and one.archive.is_packed:
-            yield ("name", safe(one.name)), ("", f"  {size(one.content.size)}")
-            yield from _made_of([wheel.filename for wheel in one.archive.wheels], one.archive.left_out, "  ")
+    for upload in uploads:
+        if upload.source:
+            path, lines = upload.source
+            yield ("name", safe(upload.name)), ("", f"  {size(upload.content.size)}")
+            origin = f"  of {safe(path)}, and {count(lines, 'line')} behind it that find the packages of its functions"
+            yield (("quiet", origin),)
+        if upload.archive and upload.archive.is_packed:
+            yield ("name", safe(upload.name)), ("", f"  {size(upload.content.size)}")
+            yield from _made_of([wheel.filename for wheel in upload.archive.wheels], upload.archive.left_out, "  ")
 
 
-def total(uploads: Sequence[Upload], out: Path | None) -> str:
+def upload_total(uploads: Sequence[Upload], out: Path | None) -> str:
     """Return how much there is in all, and where it was written."""
     files = f"{count(len(uploads), 'file')}, {size(sum(upload.content.size for upload in uploads))}"
     return f"{files}, written to {out}" if out is not None else files
@@ -78,9 +78,9 @@ def total(uploads: Sequence[Upload], out: Path | None) -> str:
 def _made_of(wheels: Iterable[str], left_out: Iterable[LeftOut], indent: str) -> Iterator[Line]:
     for wheel in wheels:
         yield (("quiet", f"{indent}of {safe(wheel)}"),)
-    for one in left_out:
-        why = f".data/{one.why}" if one.why in {"scripts", "headers"} else one.why
-        yield (("quiet", f"{indent}{why}: without {count(one.files, 'file')}, {size(one.size)}"),)
+    for omission in left_out:
+        why = f".data/{omission.why}" if omission.why in {"scripts", "headers"} else omission.why
+        yield (("quiet", f"{indent}{why}: without {count(omission.files, 'file')}, {size(omission.size)}"),)
 
 
 def _natives(number: int, level: int | None) -> str:
@@ -90,41 +90,46 @@ def _natives(number: int, level: int | None) -> str:
     return f"{count(number, 'native file')} {system}"
 
 
-def _native(one: NativeFile) -> Iterator[Line]:
-    elf = one.native.elf
-    named = f", SONAME {elf.soname}" if elf.soname and elf.soname != one.native.name else ""
-    versions = f"  {' '.join(one.newest)}" if one.newest else ""
+def _native(file: NativeFile) -> Iterator[Line]:
+    elf = file.native.elf
+    named = f", SONAME {elf.soname}" if elf.soname and elf.soname != file.native.name else ""
+    versions = f"  {' '.join(file.newest)}" if file.newest else ""
     machine = "" if (elf.machine, elf.bits) == ("x86_64", 64) else f"  {elf.machine}, {elf.bits} bits"
-    yield ("", f"  {safe(one.native.path)}{safe(named)}"), ("quiet", safe(versions + machine))
-    for need in one.needs:
+    yield ("", f"  {safe(file.native.path)}{safe(named)}"), ("quiet", safe(versions + machine))
+    for need in file.needs:
         if need.where is not Where.BASE:
             yield (("", "    needs "), *_need(need))
-    if base := [need.library for need in one.needs if need.where is Where.BASE]:
+    if base := [need.library for need in file.needs if need.where is Where.BASE]:
         yield (("quiet", f"    base system: {safe(' '.join(base))}"),)
 
 
 def _need(need: Need) -> Line:
-    found = f" ({need.where.value}: {need.at})" if need.at and need.at != need.library else f" ({need.where.value})"
-    return ("", safe(need.library)), (_STYLES.get(need.where, "quiet"), safe(found))
+    place = f" ({need.where.value}: {need.at})" if need.at and need.at != need.library else f" ({need.where.value})"
+    return ("", safe(need.library)), (_STYLES.get(need.where, "quiet"), safe(place))
 
 
-def _verdict(one: Verdict) -> Iterator[Line]:
-    yield (("create" if one.loads else "error", f"  {one.runtime.label}: {'loads' if one.loads else 'does not load'}"),)
-    for finding in one.findings:
+def _verdict(verdict: Verdict) -> Iterator[Line]:
+    yield (
+        (
+            "create" if verdict.loads else "error",
+            f"  {verdict.runtime.label}: {'loads' if verdict.loads else 'does not load'}",
+        ),
+    )
+    for finding in verdict.findings:
         yield (finding.severity, f"    {finding.severity}[{finding.code}]: "), ("", safe(finding.message))
         yield from ((("", f"      {safe(line)}"),) for line in finding.detail)
         if finding.hint:
             yield ("help", "      help: "), ("", safe(finding.hint))
 
 
-def _resource(one: Shipped, indent: str) -> Iterator[Line]:
-    native = f", {_natives(one.native, one.level)}" if one.native else ""
-    shared = f", also in {', '.join(map(safe, one.also_in))}" if one.also_in else ""
-    yield ("", f"{indent}{safe(one.name)}  {size(one.size)}{native}"), ("quiet", shared)
-    yield from _made_of(one.wheels, one.left_out, f"{indent}  ")
-    if one.file:
-        yield (("quiet", f"{indent}  the SONAME of {safe(one.file)}, and so its name on the service"),)
-    if one.brings:
-        yield (("quiet", f"{indent}  brings {safe(' '.join(one.brings))}"),)
-    for need in one.leans_on:
+def _resource(resource: Shipped, indent: str) -> Iterator[Line]:
+    native = f", {_natives(resource.native, resource.level)}" if resource.native else ""
+    shared = f", also in {', '.join(map(safe, resource.also_in))}" if resource.also_in else ""
+    yield ("", f"{indent}{safe(resource.name)}  {size(resource.size)}{native}"), ("quiet", shared)
+    yield from _made_of(resource.wheels, resource.left_out, f"{indent}  ")
+    if resource.file:
+        yield (("quiet", f"{indent}  the SONAME of {safe(resource.file)}, and so its name on the service"),)
+    if resource.brings:
+        yield (("quiet", f"{indent}  brings {safe(' '.join(resource.brings))}"),)
+    for need in resource.leans_on:
         yield (("", f"{indent}  needs "), *_need(need))

@@ -1,4 +1,4 @@
-"""What `udfs lock` says, for people."""
+"""Changes of a lock file, for people."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from reconciler.render.styled import Line
 
 
-def lines(place: str, lock: Lock, moves: Sequence[Move], *, written: bool) -> Iterator[Line]:
+def lock_lines(lock_file: str, lock: Lock, moves: Sequence[Move], *, written: bool) -> Iterator[Line]:
     """Yield what changed, group by group, and what the lock then holds."""
     group = None
     for move in moves:
@@ -23,13 +23,18 @@ def lines(place: str, lock: Lock, moves: Sequence[Move], *, written: bool) -> It
             group = (move.package, move.runtime)
             yield ("name", safe(move.package)), ("", f" for {move.runtime}")
         yield from _move(move)
-    files = {(one.sha256, one.size) for groups in lock.packages.values() for g in groups.values() for one in g.files}
+    files = {
+        (file.sha256, file.size)
+        for groups in lock.packages.values()
+        for group in groups.values()
+        for file in group.files
+    }
     total = sum(size or 0 for _, size in files)
     if not files:
-        yield (("", f"Nothing to lock: nothing is required. {'Wrote' if written else 'Left'} {safe(place)}."),)
+        yield (("", f"Nothing to lock: nothing is required. {'Wrote' if written else 'Left'} {safe(lock_file)}."),)
     else:
         verb = "Wrote" if written else "Nothing changes in"
-        yield (("", f"{verb} {safe(place)}: {count(len(files), 'file')}, {size(total)}."),)
+        yield (("", f"{verb} {safe(lock_file)}: {count(len(files), 'file')}, {size(total)}."),)
 
 
 def _move(move: Move) -> Iterator[Line]:
@@ -47,12 +52,12 @@ def _move(move: Move) -> Iterator[Line]:
         yield ("update", f"  ~ {name} {safe(after.version)}, another file: {safe(after.file)}"), ("quiet", detail)
 
 
-def _size(one: Locked) -> str:
-    return size(one.size) if one.size is not None else "size unknown"
+def _size(file: Locked) -> str:
+    return size(file.size) if file.size is not None else "size unknown"
 
 
-def _why(one: Locked) -> str:
-    built = f", built from {one.source.file}" if one.source else ""
-    if one.requirements:
-        return f"{built}, asked for: {', '.join(one.requirements)}"
-    return f"{built}, needed by {', '.join(one.needed_by)}" if one.needed_by else built
+def _why(file: Locked) -> str:
+    built = f", built from {file.source.file}" if file.source else ""
+    if file.requirements:
+        return f"{built}, asked for: {', '.join(file.requirements)}"
+    return f"{built}, needed by {', '.join(file.needed_by)}" if file.needed_by else built

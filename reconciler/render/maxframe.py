@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Exported:
+class MaxframeExport:
     """What a MaxFrame job needs to use a package."""
 
     package: str
@@ -37,20 +37,22 @@ class Exported:
         return "with_" + re.sub(r"\W", "_", self.package, flags=re.ASCII)
 
 
-def code(one: Exported) -> str:
+def maxframe_code(exported: MaxframeExport) -> str:
     """Return a module that defines the decorator."""
-    function = "with_resources" if one.resources else "with_python_requirements"
-    options = [f"{key}=True" for key in ("prefer_binary", "pre_release") if getattr(one, key) and one.requirements]
-    arguments = [json.dumps(text, ensure_ascii=False) for text in (one.resources or one.requirements)]
+    function = "with_resources" if exported.resources else "with_python_requirements"
+    options = [
+        f"{key}=True" for key in ("prefer_binary", "pre_release") if getattr(exported, key) and exported.requirements
+    ]
+    arguments = [json.dumps(text, ensure_ascii=False) for text in (exported.resources or exported.requirements)]
     return "".join((
-        f'"""\nPackage {one.package} of stack {one.stack}, as it is for {one.runtime.tag} ({one.runtime.name}).\n',
-        *([] if one.requirements else [_WHERE]),
+        f'"""\nPackage {exported.package} of stack {exported.stack}, as it is for {exported.runtime.tag} ({exported.runtime.name}).\n',
+        *([] if exported.requirements else [_WHERE]),
         '"""\n\n',
         f"from maxframe.udf import {function}\n\n",
-        f"{one.name} = {function}(\n",
+        f"{exported.name} = {function}(\n",
         *(f"    {argument},\n" for argument in (*arguments, *options)),
         ")\n",
-        f'"""Decorates functions of a job: @{one.name}"""\n',
+        f'"""Decorates functions of a job: @{exported.name}"""\n',
     ))  # fmt: skip
 
 

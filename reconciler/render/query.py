@@ -1,4 +1,4 @@
-"""What `udfs sql` prints: a table for people, one document for programs, CSV for everything else."""
+"""Rows of a query: a table for people, and CSV."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ WHOLE = ("tinyint", "smallint", "int", "bigint")
 _NUMBERS = (*WHOLE, "float", "double", "decimal")
 
 
-def table(answer: Answer) -> Iterator[Line]:
+def table_lines(answer: Answer) -> Iterator[Line]:
     """Yield a table: names, rows, and how many there are. Numbers stand at the right, NULL is pale."""
-    shown = [[_cell(cell) for cell in row] for row in answer.rows]
+    cells_of_rows = [[_cell(cell) for cell in row] for row in answer.rows]
     names = [_cell(name) for name in answer.names]
-    widths = [max(map(len, column)) for column in zip(names, *shown, strict=True)]
+    widths = [max(map(len, column)) for column in zip(names, *cells_of_rows, strict=True)]
     right = [kind.split("(")[0] in _NUMBERS for kind in answer.types or [""] * len(names)]
-    yield tuple(("name", _padded(*one)) for one in zip(names, widths, right, strict=True))
-    for row, cells in zip(answer.rows, shown, strict=True):
+    yield tuple(("name", _padded(*column)) for column in zip(names, widths, right, strict=True))
+    for row, cells in zip(answer.rows, cells_of_rows, strict=True):
         yield tuple(
             ("quiet" if value is None else "", _padded(cell, width, at_right))
             for value, cell, width, at_right in zip(row, cells, widths, right, strict=True)
@@ -33,7 +33,7 @@ def table(answer: Answer) -> Iterator[Line]:
     yield (("quiet", count(len(answer.rows), "row")),)
 
 
-def csv(answer: Answer) -> Iterator[list[str]]:
+def csv_rows(answer: Answer) -> Iterator[list[str]]:
     """Yield the names and the rows; NULL is ``\\N``, as in every file of rows."""
     yield list(answer.names)
     for row in answer.rows:

@@ -31,21 +31,21 @@ if TYPE_CHECKING:
 _DECLARED = LicenseAcknowledgement.DECLARED
 
 
-def sbom(found: Inventory, version: str) -> str:
+def render_sbom(inventory: Inventory, version: str) -> str:
     """Return the document; `version` is that of the tool."""
-    stack = Component(name=found.stack, type=ComponentType.APPLICATION, bom_ref=f"stack:{found.stack}")
+    stack = Component(name=inventory.stack, type=ComponentType.APPLICATION, bom_ref=f"stack:{inventory.stack}")
     tool = Component(name="udfs", version=version, type=ComponentType.APPLICATION, bom_ref="tool:udfs")
-    components = {part.sha256: _component(part) for part in found.parts}
+    components = {part.sha256: _component(part) for part in inventory.parts}
     metadata = BomMetaData(component=stack, tools=ToolRepository(components=[tool]))
     metadata.timestamp = None  # type: ignore[assignment]  # the format can do without, and the library sets the clock's
-    dependencies = [_dependency(components[part].bom_ref, needed, components) for part, needed in found.needs]
-    made = Bom(
+    dependencies = [_dependency(components[part].bom_ref, needs, components) for part, needs in inventory.needs]
+    bom = Bom(
         components=components.values(),
-        serial_number=uuid5(NAMESPACE_URL, f"udfs:{_digest(found)}"),
+        serial_number=uuid5(NAMESPACE_URL, f"udfs:{_digest(inventory)}"),
         metadata=metadata,
-        dependencies=[_dependency(stack.bom_ref, found.asked_for, components), *dependencies],
+        dependencies=[_dependency(stack.bom_ref, inventory.asked_for, components), *dependencies],
     )
-    return JsonV1Dot6(made).output_as_string(indent=2) + "\n"
+    return JsonV1Dot6(bom).output_as_string(indent=2) + "\n"
 
 
 def _component(part: InventoryPart) -> Component:
@@ -64,11 +64,11 @@ def _component(part: InventoryPart) -> Component:
     )
 
 
-def _licences(told: tuple[str, ...]) -> list[License]:
+def _licences(names: tuple[str, ...]) -> list[License]:
     """An expression stands alone [CycloneDX 1.6, licenses]; several names are so many licences."""
-    if len(told) == 1:
-        return [LicenseFactory().make_from_string(told[0], license_acknowledgement=_DECLARED)]
-    return [DisjunctiveLicense(name=one, acknowledgement=_DECLARED) for one in told]
+    if len(names) == 1:
+        return [LicenseFactory().make_from_string(names[0], license_acknowledgement=_DECLARED)]
+    return [DisjunctiveLicense(name=name, acknowledgement=_DECLARED) for name in names]
 
 
 def _properties(part: InventoryPart) -> Iterator[Property]:
@@ -80,9 +80,9 @@ def _properties(part: InventoryPart) -> Iterator[Property]:
         yield Property(name="udfs:built-from:sha256", value=sha256)
 
 
-def _dependency(ref: BomRef, needed: Iterable[str], components: dict[str, Component]) -> Dependency:
-    return Dependency(ref=ref, dependencies=[Dependency(ref=components[one].bom_ref) for one in needed])
+def _dependency(ref: BomRef, needs: Iterable[str], components: dict[str, Component]) -> Dependency:
+    return Dependency(ref=ref, dependencies=[Dependency(ref=components[need].bom_ref) for need in needs])
 
 
-def _digest(found: Inventory) -> str:
-    return hashlib.sha256(repr(found).encode()).hexdigest()
+def _digest(inventory: Inventory) -> str:
+    return hashlib.sha256(repr(inventory).encode()).hexdigest()

@@ -35,7 +35,7 @@ STYLES = {
 """What a line's pieces may be, and the colour of each on a terminal."""
 
 
-def plain(lines: Iterable[Line]) -> str:
+def plain_text(lines: Iterable[Line]) -> str:
     """Return lines without their styles, each ended by a newline."""
     return "".join("".join(text for _, text in line).rstrip() + "\n" for line in lines)
 
@@ -44,28 +44,32 @@ MAX_SHOWN_LINE = 2_000
 """A longer line, as programs write them, would bury the message."""
 
 
-def problem(found: Problem) -> Iterator[Line]:
+def problem_lines(problem: Problem) -> Iterator[Line]:
     """Yield ``place: error[CODE]: message``, the source line with a caret, and the hint."""
-    place = f"{found.at}: " if found.at else ""
-    yield ("name", safe(place)), (found.severity, f"{found.severity}[{found.code}]: "), ("", safe(found.message))
-    if found.at and found.source and len(found.source) <= MAX_SHOWN_LINE:
-        number = str(found.at.line)
-        shown = safe(found.source)
+    place = f"{problem.at}: " if problem.at else ""
+    yield (
+        ("name", safe(place)),
+        (problem.severity, f"{problem.severity}[{problem.code}]: "),
+        ("", safe(problem.message)),
+    )
+    if problem.at and problem.source and len(problem.source) <= MAX_SHOWN_LINE:
+        number = str(problem.at.line)
+        source = safe(problem.source)
         # Characters that `safe` widens stand before the caret too.
-        indent = len(safe(found.source[: found.at.column - 1]))
-        yield ("quiet", f" {number} | "), ("", shown)
-        yield ("quiet", f" {' ' * len(number)} | "), (found.severity, " " * indent + "^" * max(1, found.width))
-    for line in found.detail:
+        indent = len(safe(problem.source[: problem.at.column - 1]))
+        yield ("quiet", f" {number} | "), ("", source)
+        yield ("quiet", f" {' ' * len(number)} | "), (problem.severity, " " * indent + "^" * max(1, problem.width))
+    for line in problem.detail:
         yield (("", f"  {safe(line)}"),)
-    for index, line in enumerate(spell(found.hint).splitlines()):
+    for index, line in enumerate(spell(problem.hint).splitlines()):
         yield ("help", "        " if index else "  help: "), ("", safe(line))
 
 
-def problems(found: Iterable[Problem]) -> Iterator[Line]:
+def problems_lines(problems: Iterable[Problem]) -> Iterator[Line]:
     """Yield all problems and, for several, how many there are."""
     errors = 0
-    for one in found:
-        yield from problem(one)
-        errors += one.severity == "error"
+    for problem in problems:
+        yield from problem_lines(problem)
+        errors += problem.severity == "error"
     if errors > 1:
         yield (("error", f"{errors} problems"),)

@@ -1,5 +1,5 @@
 """
-What a person reads: lines made of styled pieces.
+Text for people: lines made of styled pieces.
 
 A line is a tuple of ``(style, text)``. Styles are words of `STYLES`; the terminal turns them into colours, everything
 else drops them. Every piece of text that came from the service goes through `safe`.
@@ -17,7 +17,7 @@ from reconciler.core.diff import Action, Cause, explain_list
 from reconciler.core.drift import Deviation
 from reconciler.core.plan import uploaded
 from reconciler.core.report import Outcome
-from reconciler.render.styled import problems
+from reconciler.render.styled import problems_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -64,105 +64,111 @@ _PAST = {
 }
 
 
-def plan(made: Plan, *, command: str | None = None, refusals: Iterable[Problem] = ()) -> Iterator[Line]:
+def plan_lines(plan: Plan, *, command: str | None = None, refusals: Iterable[Problem] = ()) -> Iterator[Line]:
     """Yield a plan: where it goes, one sentence an object, `refusals`, the summary, and `command` as the next step."""
-    yield (("", f"Stack {made.stack} → {made.destination}"),)
-    if made.from_dump:
+    yield (("", f"Stack {plan.stack} → {plan.destination}"),)
+    if plan.from_dump:
         yield (("warning", "Made against a dump: the project itself was not looked at"),)
     yield ()
-    for change in made.changes:
+    for change in plan.changes:
         yield from _change(change)
-    for change in made.shared:
+    for change in plan.shared:
         assert change.live is not None
         holder = change.live.mark.stack if change.live.mark else "?"
         yield (
             ("quiet", "  . "),
-            ("name", _name(change)),
+            ("name", _object_name(change)),
             ("", f" is shared: stack {holder} manages it"),
             ("quiet", _origin(change)),
         )
-    if made.changes or made.shared:
+    if plan.changes or plan.shared:
         yield ()
-    if told := list(problems(refusals)):
-        yield from told
+    if lines := list(problems_lines(refusals)):
+        yield from lines
         yield ()
-    yield (("name", summary(made)),)
-    if made.changes and not made.refusals:
-        yield (("quiet", f"Digest: sha256:{made.digest}"),)
+    yield (("name", plan_summary(plan)),)
+    if plan.changes and not plan.refusals:
+        yield (("quiet", f"Digest: sha256:{plan.digest}"),)
     if command:
-        yield ("help", f"{next_step(made)}: "), ("", command)
+        yield ("help", f"{next_step(plan)}: "), ("", command)
 
 
-def next_step(made: Plan) -> str:
+def next_step(plan: Plan) -> str:
     """Return what the command is called that comes next: an apply that would be refused now has to wait."""
-    return "Next, when the time of rest is over" if any(one.code == "E537" for one in made.warnings) else "Next"
+    return "Next, when the time of rest is over" if any(warning.code == "E537" for warning in plan.warnings) else "Next"
 
 
-def summary(made: Plan) -> str:
+def plan_summary(plan: Plan) -> str:
     """Return the one line that counts."""
-    upload = f" · {size(made.upload_bytes)} to upload" if made.upload_bytes else ""
-    old = f" · {count(made.superseded, 'old version')} kept" if made.superseded else ""
-    foreign = f" · {count(made.foreign, 'object')} of others left alone" if made.foreign else ""
-    if not made.changes:
-        refused = ", but the plan is refused" if made.refusals else ""
-        return f"Nothing to do: {count(len(made.unchanged), 'object')} as the manifest says{refused}{old}{foreign}"
-    head = "Plan refused" if made.refusals else "Plan"
-    if made.counts.keys() & _VERBS.keys():
-        parts = [f"{n} to {_VERBS.get(action, action.value)}" for action in _SIGNS if (n := made.counts.get(action))]
+    upload = f" · {size(plan.upload_bytes)} to upload" if plan.upload_bytes else ""
+    old = f" · {count(plan.superseded, 'old version')} kept" if plan.superseded else ""
+    foreign = f" · {count(plan.foreign, 'object')} of others left alone" if plan.foreign else ""
+    if not plan.changes:
+        refused = ", but the plan is refused" if plan.refusals else ""
+        return f"Nothing to do: {count(len(plan.unchanged), 'object')} as the manifest says{refused}{old}{foreign}"
+    head = "Plan refused" if plan.refusals else "Plan"
+    if plan.counts.keys() & _VERBS.keys():
+        parts = [
+            f"{number} to {_VERBS.get(action, action.value)}"
+            for action in _SIGNS
+            if (number := plan.counts.get(action))
+        ]
         return f"{head}: {', '.join(parts)}{upload}"
     parts = [
-        f"{made.counts.get(action, 0)} to {action.value}" for action in (Action.CREATE, Action.UPDATE, Action.DELETE)
+        f"{plan.counts.get(action, 0)} to {action.value}" for action in (Action.CREATE, Action.UPDATE, Action.DELETE)
     ]
-    if noted := made.counts.get(Action.RECORD):
-        parts.append(f"{noted} to note")
-    return f"{head}: {', '.join(parts)}, {len(made.unchanged)} unchanged{upload}{old}{foreign}"
+    if records := plan.counts.get(Action.RECORD):
+        parts.append(f"{records} to note")
+    return f"{head}: {', '.join(parts)}, {len(plan.unchanged)} unchanged{upload}{old}{foreign}"
 
 
-def drift(found: Drift, made: Plan, command: str | None = None, invocation: Invocation = AS_IT_IS) -> Iterator[Line]:
-    """Yield what was changed outside, and who did it; `made` is the plan for the same reading, `command` the next step."""
-    yield (("", f"Stack {made.stack} in {made.destination}"),)
+def drift_lines(
+    drift: Drift, plan: Plan, command: str | None = None, invocation: Invocation = AS_IT_IS
+) -> Iterator[Line]:
+    """Yield what was changed outside, and who did it; `plan` is the plan for the same reading, `command` the next step."""
+    yield (("", f"Stack {plan.stack} in {plan.destination}"),)
     yield ()
-    for one in found.drifted:
-        sign, style = ("-", "delete") if one.kind is Deviation.DELETED else ("~", "update")
+    for deviation in drift.drifted:
+        sign, style = ("-", "delete") if deviation.kind is Deviation.DELETED else ("~", "update")
         yield (
             (style, f"  {sign} "),
-            ("name", f"{one.key.kind} {safe(one.key.name)}"),
-            ("", f" {safe(one.told)}"),
-            ("quiet", f"  {safe(str(one.origin))}"),
+            ("name", f"{deviation.key.kind} {safe(deviation.key.name)}"),
+            ("", f" {safe(deviation.told)}"),
+            ("quiet", f"  {safe(str(deviation.origin))}"),
         )
-        yield from _differences([difference.turned for difference in one.differences])
-        if one.kind is Deviation.TAKEN:
+        yield from _differences([difference.turned for difference in deviation.differences])
+        if deviation.kind is Deviation.TAKEN:
             # No plan brings it back.
-            yield ("help", "      help: "), ("", safe(invocation.spell(one.problem.hint)))
-    if found.drifted:
+            yield ("help", "      help: "), ("", safe(invocation.spell(deviation.problem.hint)))
+    if drift.drifted:
         yield ()
-    yield (("name", drift_summary(found)),)
+    yield (("name", drift_summary(drift)),)
     if command:
         yield ("help", "Next: "), ("", command)
 
 
-def drift_summary(found: Drift) -> str:
+def drift_summary(drift: Drift) -> str:
     """Return the one line that counts."""
-    waiting = f" · {count(found.waiting, 'change')} of the manifest not applied yet" if found.waiting else ""
-    if not found.drifted:
-        return f"No drift: {count(found.unchanged, 'object')} as the manifest says{waiting}"
-    drifted = count(len(found.drifted), "object")
-    return f"Drift: {drifted} changed outside, {found.unchanged} as the manifest says{waiting}"
+    waiting = f" · {count(drift.waiting, 'change')} of the manifest not applied yet" if drift.waiting else ""
+    if not drift.drifted:
+        return f"No drift: {count(drift.unchanged, 'object')} as the manifest says{waiting}"
+    drifted = count(len(drift.drifted), "object")
+    return f"Drift: {drifted} changed outside, {drift.unchanged} as the manifest says{waiting}"
 
 
-def report(done: Report, heading: str = "") -> Iterator[Line]:
+def report_lines(report: Report, heading: str = "") -> Iterator[Line]:
     """Yield what an apply did; object by object when it did not get through. `heading` says where, if that is not plain."""
-    if done.complete:
-        yield (("name", safe(heading) + tally(done)),)
+    if report.complete:
+        yield (("name", safe(heading) + report_tally(report)),)
         return
     styles = {Outcome.DONE: "create", Outcome.FAILED: "error", Outcome.NOT_TRIED: "quiet"}
-    for change, outcome in done.outcomes:
+    for change, outcome in report.outcomes:
         word = _PAST[change.action] if outcome is Outcome.DONE else f"{outcome.value} ({change.action.value})"
         yield (styles[outcome], f"  {word:<20}"), ("", safe(str(change.key)))
-    yield (("name", f"{safe(heading)}{'Interrupted' if done.interrupted else 'Stopped'}: {tally(done)}"),)
+    yield (("name", f"{safe(heading)}{'Interrupted' if report.interrupted else 'Stopped'}: {report_tally(report)}"),)
 
 
-def finished(change: Change) -> Line:
+def finished_line(change: Change) -> Line:
     """Return the line that says that one change is made."""
     return (
         (change.action.value, f"  {_PAST[change.action]} "),
@@ -171,42 +177,42 @@ def finished(change: Change) -> Line:
     )
 
 
-def functions(found: Iterable[Deployed]) -> Iterator[Line]:
+def function_lines(functions: Iterable[Deployed]) -> Iterator[Line]:
     """Yield functions with their resources and the SET lines that SQL needs."""
-    for index, one in enumerate(found):
-        obj = one.function.object
+    for index, function in enumerate(functions):
+        obj = function.function.object
         if index:
             yield ()
-        told = "".join(f"  {label} {safe(words)}" for label, words in obj.kind.show(obj))
-        yield ("name", safe(obj.name)), ("", told), ("quiet", _created(one.function))
-        if one.description:
-            yield (("", f"  {safe(one.description)}"),)
-        for resource in one.resources:
-            yield ("", f"  {_listed(resource)}"), ("quiet", _touched(resource))
-        for other in obj.kind.elsewhere(obj):
-            yield (("warning", f"  other    {safe(other)}, which lies elsewhere and was not looked at"),)
-        for ref in one.absent:
+        pieces = "".join(f"  {label} {safe(words)}" for label, words in obj.kind.show(obj))
+        yield ("name", safe(obj.name)), ("", pieces), ("quiet", _creation(function.function))
+        if function.description:
+            yield (("", f"  {safe(function.description)}"),)
+        for resource in function.resources:
+            yield ("", f"  {_resource(resource)}"), ("quiet", _last_change(resource))
+        for reference in obj.kind.elsewhere(obj):
+            yield (("warning", f"  other    {safe(reference)}, which lies elsewhere and was not looked at"),)
+        for ref in function.absent:
             yield (("warning", f"  missing  {safe(ref)}"),)
-        for name, value in one.settings:
+        for name, value in function.settings:
             yield (("help", f"  SET {name}={value};"),)
 
 
-def history(entries: Iterable[Entry], now: datetime) -> Iterator[Line]:
+def history_lines(entries: Iterable[Entry], now: datetime) -> Iterator[Line]:
     """Yield one line a run, the newest first."""
-    found = list(entries)
-    if not found:
+    runs = list(entries)
+    if not runs:
         yield (("", "The ledger is empty: this stack was never applied here"),)
-    for entry in found:
+    for entry in runs:
         yield (
             ("name", f"{entry.epoch:>5}  "),
             ("", f"{moment(entry.started)}  "),
             (_STANDINGS.get(standing(entry, now), "warning"), f"{standing(entry, now):<12}"),
-            ("", f"{_tallied(entry):<20}"),
+            ("", f"{_outcomes(entry):<20}"),
             ("quiet", safe(str(entry.holder))),
         )
 
 
-def run(entry: Entry, now: datetime) -> Iterator[Line]:
+def run_lines(entry: Entry, now: datetime) -> Iterator[Line]:
     """Yield one run: who, when, every step with its outcome, and how much was managed afterwards."""
     yield ("name", f"Epoch {entry.epoch} of stack {entry.stack}: "), ("", standing(entry, now))
     yield (("", f"  by      {safe(str(entry.holder))}"),)
@@ -233,23 +239,25 @@ def standing(entry: Entry, now: datetime) -> str:
 _STANDINGS = {"committed": "create", "running": "update", "failed": "error"}
 
 
-def _tallied(entry: Entry) -> str:
+def _outcomes(entry: Entry) -> str:
     if unknown := sum(step.outcome == "unknown" for step in entry.steps):
         return f"{unknown} not known"
-    done = [step for step in entry.steps if step.outcome == "done"]
+    finished = [step for step in entry.steps if step.outcome == "done"]
     signs = [(sign, action.value) for action, sign in _SIGNS.items()]
-    told = " ".join(f"{sign}{n}" for sign, action in signs if (n := sum(step.action == action for step in done)))
-    left = len(entry.steps) - len(done)
+    counts = " ".join(
+        f"{sign}{number}" for sign, action in signs if (number := sum(step.action == action for step in finished))
+    )
+    undone = len(entry.steps) - len(finished)
     back = f", back to {entry.back_to}" if entry.back_to else ""
-    return f"{told or '0'}{f', {left} not done' if left else ''}{back}"
+    return f"{counts or '0'}{f', {undone} not done' if undone else ''}{back}"
 
 
-def sign(change: Change) -> str:
+def change_sign(change: Change) -> str:
     """Return the one character that says what is done to an object."""
     return _SIGNS[change.action]
 
 
-def sentence(change: Change) -> str:
+def change_sentence(change: Change) -> str:
     """Return what is done to an object and why, as the rest of a sentence that begins with the object."""
     return f"{_PASSIVE[change.action]}: {_reason(change)}"
 
@@ -257,9 +265,9 @@ def sentence(change: Change) -> str:
 def _change(change: Change) -> Iterator[Line]:
     style = change.action.value
     yield (
-        (style, f"  {sign(change)} "),
-        ("name", _name(change)),
-        ("", f" {sentence(change)}"),
+        (style, f"  {change_sign(change)} "),
+        ("name", _object_name(change)),
+        ("", f" {change_sentence(change)}"),
         ("quiet", _origin(change)),
     )
     if change.action is Action.ADOPT and change.differences:
@@ -268,62 +276,70 @@ def _change(change: Change) -> Iterator[Line]:
 
 
 def _reason(change: Change) -> str:
-    sent = f"; {size(uploaded(change))} to upload" if uploaded(change) else ""
     if change.action is Action.ADOPT:
-        return f"it stays as it is{_whose(change)}{_resent(change, 'with the mark')}"
+        return f"it stays as it is{_owner(change)}{_upload_again(change, 'with the mark')}"
     if change.action is Action.RELEASE:
-        return f"it stays as it is{_resent(change, 'without the mark')}"
+        return f"it stays as it is{_upload_again(change, 'without the mark')}"
     if change.action is Action.RECORD:
         return "it is protected from now on" if change.differences[0].new == "yes" else "it is no longer protected"
+    if change.cause in _CAUSES:
+        return _CAUSES[change.cause]
+    if change.cause is Cause.MOVED and change.action is Action.DELETE:
+        return f"it is called {safe(change.differences[0].new)} now"
+    if change.cause is Cause.MANIFEST and _switch(change.differences):
+        return "its code changed"
+    upload = f"; {size(uploaded(change))} to upload" if uploaded(change) else ""
+    return f"{_cause(change)}{upload}"
+
+
+_CAUSES = {
+    Cause.REMOVED: "it is no longer in the manifest",
+    Cause.DESTROYED: "the stack is destroyed",
+    Cause.ROLLED_BACK: "it goes back to what it was",
+    Cause.SUPERSEDED: "no function lists it any more",
+}
+"""Causes that nothing has to be added to."""
+
+
+def _cause(change: Change) -> str:
+    """Return why an object is written."""
     match change.cause:
         case Cause.NEW:
-            return f"it is new{_what(change)}{sent}"
+            return f"it is new{_brief(change)}"
         case Cause.MISSING:
-            return f"it was deleted outside, or its creation was cut off{sent}"
-        case Cause.REMOVED:
-            return "it is no longer in the manifest"
+            return "it was deleted outside, or its creation was cut off"
         case Cause.UNRECORDED:
-            last = f"; last changed{_by(change)}" if change.kind.tells_updater else ""
-            return f"it is marked as this stack's, but no apply on record made it{last}{sent}"
-        case Cause.MOVED if change.action is Action.DELETE:
-            return f"it is called {safe(change.differences[0].new)} now"
+            last = f"; last changed{_author(change)}" if change.kind.tells_updater else ""
+            return f"it is marked as this stack's, but no apply on record made it{last}"
         case Cause.MOVED:
-            return f"it was called {safe(change.differences[0].old)}{sent}"
-        case Cause.DESTROYED:
-            return "the stack is destroyed"
-        case Cause.ROLLED_BACK:
-            return "it goes back to what it was"
-        case Cause.SUPERSEDED:
-            return "no function lists it any more"
-        case Cause.MANIFEST if _switch(change.differences):
-            return "its code changed"
+            return f"it was called {safe(change.differences[0].old)}"
         case Cause.MANIFEST:
-            return f"{_moved(change)}{sent}"
+            return _manifest_cause(change)
         case Cause.OUTSIDE:
-            return f"it was changed outside{_by(change)} and is restored{sent}"
+            return f"it was changed outside{_author(change)} and is restored"
         case Cause.BOTH:
-            return f"{_moved(change)}, and it was changed outside too{_by(change)}{sent}"
-        case _ if [found.field for found in change.differences] == ["marker"]:
-            return f"it {change.differences[0].new}{sent}"
+            return f"{_manifest_cause(change)}, and it was changed outside too{_author(change)}"
+        case _ if [difference.field for difference in change.differences] == ["marker"]:
+            return f"it {change.differences[0].new}"
         case _:
-            return f"it differs from the manifest{sent}"
+            return "it differs from the manifest"
 
 
-def _moved(change: Change) -> str:
+def _manifest_cause(change: Change) -> str:
     # Not "its file": of a module, what is added behind the file may be all that changed.
     if change.action is Action.CREATE:
         return "its content changed"
     # Not "changed" either: what was adopted as it was differs though nobody touched the manifest.
-    is_content = any(one.field == "content" for one in change.differences)
+    is_content = any(difference.field == "content" for difference in change.differences)
     return f"the manifest wants {'other content' if is_content else 'it otherwise'}"
 
 
-def _resent(change: Change, how: str) -> str:
+def _upload_again(change: Change, how: str) -> str:
     """Return that the bytes of a resource travel though they stay: its comment is written only with its content."""
     return f"; its {size(sent)} are sent again, {how}" if (sent := uploaded(change)) else ""
 
 
-def _what(change: Change) -> str:
+def _brief(change: Change) -> str:
     brief, others = change.kind.brief(change.object), from_elsewhere(change)
     return (f", {brief}" if brief else "") + (f", from elsewhere: {', '.join(others)}" if others else "")
 
@@ -333,16 +349,16 @@ def from_elsewhere(change: Change) -> list[str]:
     return [safe(other) for other in change.kind.elsewhere(change.desired.object)] if change.desired else []
 
 
-def _whose(change: Change) -> str:
+def _owner(change: Change) -> str:
     """Return who has an object that is to be taken over, as far as the service tells."""
     assert change.live is not None
     owner = f", owner {safe(change.live.owner)}" if change.live.owner else ""
     if not change.kind.tells_updater:
         return owner + (f", created {moment(change.live.created)}" if change.live.created else "")
-    return owner + (f", last changed{_by(change)}" if change.live.updater or change.live.modified else "")
+    return owner + (f", last changed{_author(change)}" if change.live.updater or change.live.modified else "")
 
 
-def _by(change: Change) -> str:
+def _author(change: Change) -> str:
     if change.live is None:
         return ""
     if not change.kind.tells_updater:
@@ -352,47 +368,49 @@ def _by(change: Change) -> str:
     return who + when
 
 
-def _differences(found: Sequence[Difference]) -> Iterator[Line]:
-    for field, told in differences(found):
-        yield (("", f"      {field:<10} {told}"),)
+def _differences(differences: Sequence[Difference]) -> Iterator[Line]:
+    for field, description in difference_texts(differences):
+        yield (("", f"      {field:<10} {description}"),)
 
 
-def differences(found: Sequence[Difference]) -> Iterator[tuple[str, str]]:
+def difference_texts(differences: Sequence[Difference]) -> Iterator[tuple[str, str]]:
     """Yield each field that differs, with what it was and will be; or the version, if nothing else moves."""
-    if switch := _switch(found):
+    if switch := _switch(differences):
         yield "version", f"{switch[0]} → {switch[1]}"
         return
-    for one in found:
-        if one.field not in {"marker", "name", "protect"}:
-            yield one.field, _difference(one)
+    for difference in differences:
+        if difference.field not in {"marker", "name", "protect"}:
+            yield difference.field, _difference(difference)
 
 
 def _switch(differences: Sequence[Difference]) -> tuple[str, str] | None:
     """Return the digests of two versions if an object moves from the one to the other, and is else as it was."""
-    plain = [(_VERSION.sub("", one.old), _VERSION.sub("", one.new)) for one in differences]
-    if [one.form for one in differences] != ["text", "list"] or any(old != new for old, new in plain):
+    unversioned = [(_VERSION.sub("", difference.old), _VERSION.sub("", difference.new)) for difference in differences]
+    if [difference.form for difference in differences] != ["text", "list"] or any(
+        old != new for old, new in unversioned
+    ):
         return None
     old, new = _VERSION.search(differences[0].old), _VERSION.search(differences[0].new)
     return (old[1], new[1]) if old and new else None
 
 
-def _difference(found: Difference) -> str:
-    old, new = found.old, found.new
-    if found.form == "list":
+def _difference(difference: Difference) -> str:
+    old, new = difference.old, difference.new
+    if difference.form == "list":
         words = explain_list(tuple(old.split(", ")) if old else (), tuple(new.split(", ")) if new else ())
         moves = [*(f"- {name}" for name in words["removed"]), *(f"+ {name}" for name in words["added"])]
         return safe(", ".join(moves)) if moves else f"in another order: {safe(new)}"
-    if found.form == "quoted":
+    if difference.form == "quoted":
         return f"{safe(old)!r} → {safe(new)!r}"
-    return f"{_short(safe(old)) or '(none)'} → {_short(safe(new)) or '(none)'}"
+    return f"{_shorten_digests(safe(old)) or '(none)'} → {_shorten_digests(safe(new)) or '(none)'}"
 
 
-def _short(told: str) -> str:
+def _shorten_digests(text: str) -> str:
     """Cut digests to the eight digits by which people tell them apart; documents keep them whole."""
-    return re.sub(r"\b([0-9a-f]{8})[0-9a-f]{24,}\b", r"\1…", told)
+    return re.sub(r"\b([0-9a-f]{8})[0-9a-f]{24,}\b", r"\1…", text)
 
 
-def _name(change: Change) -> str:
+def _object_name(change: Change) -> str:
     return f"{change.key.kind} {safe(change.key.name)}"
 
 
@@ -402,26 +420,26 @@ def _origin(change: Change) -> str:
     return f"  {safe(str(change.desired.origin))}"
 
 
-def tally(done: Report) -> str:
+def report_tally(report: Report) -> str:
     counts = [
-        f"{sum(c.action is action for c in done.done)} {_PAST[action]}"
+        f"{sum(change.action is action for change in report.done)} {_PAST[action]}"
         for action in _SIGNS
-        if any(c.action is action for c, _ in done.outcomes)
+        if any(change.action is action for change, _ in report.outcomes)
     ]
-    left = len(done.outcomes) - len(done.done)
-    return ", ".join(counts) + (f", {left} not done" if left else "")
+    undone = len(report.outcomes) - len(report.done)
+    return ", ".join(counts) + (f", {undone} not done" if undone else "")
 
 
-def _created(have: Live) -> str:
-    when = f", created {moment(have.created)}" if have.created else ""
-    return f"{when}{f' by {safe(have.owner)}' if have.owner else ''}"
+def _creation(live: Live) -> str:
+    when = f", created {moment(live.created)}" if live.created else ""
+    return f"{when}{f' by {safe(live.owner)}' if live.owner else ''}"
 
 
-def _listed(have: Live) -> str:
-    (_, first), *rest = have.object.kind.show(have.object)
-    return f"{first:<8} {', '.join([safe(have.object.name), *(safe(words) for _, words in rest)])}"
+def _resource(live: Live) -> str:
+    (_, first), *others = live.object.kind.show(live.object)
+    return f"{first:<8} {', '.join([safe(live.object.name), *(safe(words) for _, words in others)])}"
 
 
-def _touched(have: Live) -> str:
-    when = f", {moment(have.modified)}" if have.modified else ""
-    return f"{when}{f' by {safe(have.updater)}' if have.updater else ''}"
+def _last_change(live: Live) -> str:
+    when = f", {moment(live.modified)}" if live.modified else ""
+    return f"{when}{f' by {safe(live.updater)}' if live.updater else ''}"

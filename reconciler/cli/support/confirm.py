@@ -69,7 +69,7 @@ def carry_out(
     plan = complete_plan(proposal.plan, options)
     if not shown:
         if not options.as_json:
-            print_lines(text.plan(plan))
+            print_lines(text.plan_lines(plan))
         print_problems(plan.warnings)
     require_digest(plan, consent.digest)
     require_allowed(plan, allow_deletes=consent.allow_deletes)
@@ -78,16 +78,16 @@ def carry_out(
         require_free(proposal.reading.last, proposal.target.store.now())
         if consent.retype:
             question = f"Type the stack's name ({consent.retype}) to delete {plan.deletes} objects:"
-            ask(options, question, consent.retype)
+            ask_consent(options, question, consent.retype)
         else:
-            ask(options, "Make these changes? Only 'yes' is taken:")
+            ask_consent(options, "Make these changes? Only 'yes' is taken:")
         if look_again:
             proposal = replace(proposal, reading=look_again())
     report = _explained(perform(proposal, options, consent.writers), consent.again)
     return _report(plan, report, options, verification)
 
 
-def ask(options: Options, question: str, answer: str = "yes") -> None:
+def ask_consent(options: Options, question: str, answer: str = "yes") -> None:
     """Ask for consent to a plan that was shown; anything but the `answer` is none."""
     if options.as_json:
         raise Refused("E507", "with --format json nothing is shown that could be agreed to", hint="add --yes")
@@ -98,7 +98,7 @@ def _report(plan: Plan, report: Report, options: Options, verification: Verifica
     """Return what an apply came to; its tests run once it got through."""
     verified = None
     if not options.as_json and plan.changes:
-        print_lines(text.report(report, options.heading))
+        print_lines(text.report_lines(report, options.heading))
     if verification and not report.interrupted and not report.error:
         try:
             verified = verification.run(has_changed=bool(plan.changes))
@@ -119,7 +119,7 @@ def _report(plan: Plan, report: Report, options: Options, verification: Verifica
 
 
 def _summary(plan: Plan, report: Report, verified: Verified | None) -> str:
-    parts = [text.tally(report) if plan.changes else text.summary(plan)]
+    parts = [text.report_tally(report) if plan.changes else text.plan_summary(plan)]
     if verified and verified.summary:
         parts.append(verified.summary)
     if report.error and not report.interrupted:

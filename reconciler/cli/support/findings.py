@@ -19,9 +19,9 @@ def findings_output(problems: Iterable[Problem], options: Options) -> Output:
 
         return SarifLog(tuple(problems))
     if options.format == "github":
-        from reconciler.render.github import github
+        from reconciler.render.github import workflow_commands
 
-        return github(problems)
+        return workflow_commands(problems)
     from reconciler.render.documents.problems import problems_document
 
     return problems_document(problems)

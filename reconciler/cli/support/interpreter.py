@@ -37,7 +37,7 @@ def is_pure(job: Job) -> bool:
     return not any(one.type in {"archive", "jar"} or runner.is_extension(one.name) for one in job.resources)
 
 
-def explained(error: RunnerError) -> UdfsError:
+def explain_failure(error: RunnerError) -> UdfsError:
     """Turn an error of the runner into one of ours, with everything it knows."""
     match error:
         case runner.InterpreterNotFound():

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from reconciler.base.words import safe
 from reconciler.render import styled
-from reconciler.render.styled import Line, plain
+from reconciler.render.styled import Line, plain_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,7 +66,7 @@ def print_lines(lines: Iterable[Line], stream: TextIO | None = None) -> None:
     """Print lines, in colour where that is wanted."""
     out = stream or sys.stdout
     if not is_lively(out) or os.environ.get("NO_COLOR"):
-        out.write(plain(lines))
+        out.write(plain_text(lines))
         return
     from rich.console import Console
 
@@ -116,7 +116,7 @@ def print_error(error: UdfsError, *, as_json: bool) -> None:
 
 def print_problems(problems: Iterable[Problem]) -> None:
     """Print problems to stderr, each with its line of source."""
-    if lines := list(styled.problems(with_source(problems))):
+    if lines := list(styled.problems_lines(with_source(problems))):
         print_lines(lines, sys.stderr)
 
 

@@ -77,5 +77,5 @@ def plan_output(plan: Plan, options: Options, next_command: str | None = None) -
     if options.format == "markdown":
         from reconciler.render import markdown
 
-        return markdown.plan(plan, next_command, markdown.share(options.among))
-    return text.plan(plan, command=next_command, refusals=with_source(plan.refusals))
+        return markdown.plan_markdown(plan, next_command, markdown.target_share(options.among))
+    return text.plan_lines(plan, command=next_command, refusals=with_source(plan.refusals))

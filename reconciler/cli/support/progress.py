@@ -43,7 +43,7 @@ class Lines:
 
     def finished(self, change: Change) -> None:
         with suppress(*_CLOSED):
-            print_lines([text.finished(change)], sys.stderr)
+            print_lines([text.finished_line(change)], sys.stderr)
 
     def stopping(self) -> None:
         """Say that a signal was heard; from its handler, so past the stream, which may be in the middle of a line."""
@@ -84,7 +84,7 @@ def _bar(plan: Plan) -> Iterator[Lines]:
 
         def finished(self, change: Change) -> None:
             with suppress(*_CLOSED):
-                print_styled([text.finished(change)], bars.console)
+                print_styled([text.finished_line(change)], bars.console)
 
     with suppress(*_CLOSED):
         bars.start()

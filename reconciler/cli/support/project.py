@@ -50,7 +50,7 @@ def prepare_project(options: Options) -> Prepared:
 
 
 def _warn(warnings: tuple[Problem, ...], options: Options) -> None:
-    print_lines(styled.problems(options.invocation.complete(warnings)), sys.stderr)
+    print_lines(styled.problems_lines(options.invocation.complete(warnings)), sys.stderr)
 
 
 def declared_name(manifest: Loaded, name: str) -> str:

@@ -70,7 +70,7 @@ def for_each(command: Callable[..., Result]) -> Callable[..., Result]:
         for name in ("out", "against"):
             if arguments.get(name) is not None:
                 raise about_one_target(f"--{name}", options.targets)
-        return merge(call_each(options, lambda single: command(single, **arguments)), options)
+        return merge_results(call_each(options, lambda single: command(single, **arguments)), options)
 
     return wrapper
 
@@ -134,7 +134,7 @@ def worst(codes: Iterable[int | None]) -> int:
     return max((code for code in codes if code is not None), key=SEVERITY.index, default=0)
 
 
-def merge(results: Sequence[TargetResult], options: Options) -> Result:
+def merge_results(results: Sequence[TargetResult], options: Options) -> Result:
     """Merge the results of several targets into one."""
     code = worst(result.code for result in results)
     outputs = [result.result.output if result.result else () for result in results]
@@ -155,7 +155,7 @@ def merge(results: Sequence[TargetResult], options: Options) -> Result:
                 (one.target, output if isinstance(output, str) else "", one.summary)
                 for one, output in zip(results, outputs, strict=True)
             ]
-            return Result(markdown.targets(texts), code)
+            return Result(markdown.targets_markdown(texts), code)
         case "text":
             return Result(_summary_lines(results), code)
         case _:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _OF_THEIR_OWN = {"access_id", "access_key", "users", "control", "latency_ms", "page_size", "projects", "tables"}
 
 
-def settings(given: Mapping[str, Any]) -> Settings:
+def read_settings(given: Mapping[str, Any]) -> Settings:
     """Return the settings that the options of `serve` ask for."""
     values = dict(given)
     values["projects"] = values["projects"] or None
@@ -31,7 +31,7 @@ def settings(given: Mapping[str, Any]) -> Settings:
         raise UsageError("E901", str(error)) from error
 
 
-def describe() -> str:
+def describe_switches() -> str:
     """Return one line a switch: its name, what it takes, and its default."""
     return "\n".join(f"{name:<32} {_takes(kind)} (default {default})" for name, (kind, default) in _switches().items())
 

@@ -8,9 +8,10 @@ import sys
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import Problem, UsageError
-from reconciler.base.words import did_you_mean, quoted
+from reconciler.base.words import did_you_mean, quote
 from reconciler.cli.support.output import print_lines, with_source
-from reconciler.render import styled, tests
+from reconciler.render import styled
+from reconciler.render import trials as rendered
 from reconciler.targets.maxcompute.objects import function_key
 from reconciler.testing.trials import Case
 
@@ -43,12 +44,12 @@ def chosen_cases(manifest: Loaded, functions: tuple[str, ...]) -> list[tuple[Cas
 def _unknown(name: str, manifest: Loaded) -> Problem:
     declared = manifest.manifest.functions
     hint = did_you_mean(name, declared) or f"it has: {', '.join(declared) or 'none'}"
-    return Problem("E720", f"the manifest has no function {quoted(name)}", hint=hint)
+    return Problem("E720", f"the manifest has no function {quote(name)}", hint=hint)
 
 
 def show_trials(trials: Iterable[Trial]) -> None:
     """Print a line a test as it ends: whoever waits sees that it goes on."""
-    print_lines(map(tests.trial, trials))
+    print_lines(map(rendered.trial_line, trials))
     sys.stdout.flush()
 
 
@@ -60,6 +61,6 @@ def report_lines(trials: Sequence[Trial], problems: Iterable[Problem], options: 
     if distinct := options.invocation.complete(dict.fromkeys(problems)):
         yield ()
         for problem in with_source(distinct):
-            yield from styled.problem(problem)
+            yield from styled.problem_lines(problem)
     yield ()
-    yield tests.summary(trials)
+    yield rendered.tests_summary(trials)

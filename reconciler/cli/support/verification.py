@@ -16,7 +16,8 @@ from reconciler.cli.support.perform import Proposal, perform
 from reconciler.cli.support.trials import chosen_cases, report_lines, show_trials
 from reconciler.core.plan import require_allowed
 from reconciler.core.target import require_querying
-from reconciler.render import tests, text
+from reconciler.render import text
+from reconciler.render import trials as rendered
 from reconciler.targets.maxcompute.source_rules import declared_signature
 from reconciler.testing import run_by_sql
 from reconciler.testing.trials import TrialVerdict
@@ -94,7 +95,7 @@ class Verification:
                 note("a rollback would change nothing: what is new stays")
                 return False
             if not self.options.as_json:
-                print_lines([(), *text.plan(plan)])
+                print_lines([(), *text.plan_lines(plan)])
             require_allowed(plan, allow_deletes=0)
             report = perform(Proposal(plan, reading, self.target), self.options, self.writers)
             if report.error:
@@ -104,7 +105,7 @@ class Verification:
             print_problems(self.options.invocation.complete(error.problems))
             return False
         if not self.options.as_json:
-            print_lines(text.report(report))
+            print_lines(text.report_lines(report))
             note("the manifest still wants what it wanted: the next apply goes there again, unless it is changed")
         return True
 
@@ -151,8 +152,8 @@ def _trials(manifest: Loaded, target: Target, cases: Sequence[tuple[Case, ...]])
 
 def verify_lines(trials: Sequence[Trial], options: Options) -> Iterator[Line]:
     """Yield what went wrong, and the tally."""
-    problems = [tests.failure(trial) for trial in trials if trial.verdict is TrialVerdict.FAILED]
-    problems += [tests.unasked(trial) for trial in trials if trial.verdict is TrialVerdict.NOT_RUN]
+    problems = [rendered.test_failure(trial) for trial in trials if trial.verdict is TrialVerdict.FAILED]
+    problems += [rendered.not_run_warning(trial) for trial in trials if trial.verdict is TrialVerdict.NOT_RUN]
     return report_lines(trials, problems, options)
 
 

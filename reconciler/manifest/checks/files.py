@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reconciler.base.patterns import matcher
-from reconciler.base.words import quoted
+from reconciler.base.words import quote
 from reconciler.manifest.checks.names import check_repeated
 from reconciler.manifest.dialect import Flaw
 from reconciler.manifest.paths import Refusal
@@ -39,7 +39,7 @@ def check_patterns(patterns: Sequence[str], *keys: str | int) -> Iterator[Flaw]:
             matcher([pattern])
         except ValueError:
             hint = "as in .gitignore: tests/, *.c, numpy/core/include/"
-            yield Flaw("E203", f"{quoted(pattern)} is not a pattern for files", (*keys, index), hint)
+            yield Flaw("E203", f"{quote(pattern)} is not a pattern for files", (*keys, index), hint)
 
 
 def check_policy(draft: Draft[Any]) -> Iterator[Flaw]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reconciler.base.names import is_package, module_name
-from reconciler.base.words import quoted
+from reconciler.base.words import quote
 from reconciler.manifest.checks.names import check_repeated, is_identifier, undeclared
 from reconciler.manifest.dialect import Flaw
 from reconciler.manifest.paths import Refusal
@@ -33,11 +33,11 @@ def check_modules(draft: Draft[Any], function: Function, here: Keys) -> Iterator
         keys, name = (*here, "modules", index), module_name(path)
         if not is_identifier(name):
             hint = "letters, digits and _, because it is imported by this name"
-            yield Flaw("E372", f"{quoted(path)} is not the name of a Python module", keys, hint)
+            yield Flaw("E372", f"{quote(path)} is not the name of a Python module", keys, hint)
             continue
         twin = imported.setdefault(name, path)
         if twin != path:
-            yield Flaw("E374", f"{quoted(twin)} and {quoted(path)} are both imported as {quoted(name)}", keys)
+            yield Flaw("E374", f"{quote(twin)} and {quote(path)} are both imported as {quote(name)}", keys)
         yield from (_package if is_package(path) else _module)(draft, function, path, keys)
 
 
@@ -58,7 +58,7 @@ def _package(draft: Draft[Any], function: Function, path: str, keys: Keys) -> It
     yield from draft.claim(f"{name}.zip", (folder, "package"), *keys)
     if function.source is None or not function.wire:
         why = "has no source" if function.source is None else "says 'wire: false'"
-        message = f"nothing would put the package {quoted(name)} on sys.path: {quoted(str(keys[1]))} {why}"
+        message = f"nothing would put the package {quote(name)} on sys.path: {quote(str(keys[1]))} {why}"
         hint = "list its files one by one, as .py, or pack it under `resources:` and put that on sys.path"
         yield Flaw("E373", message, keys, hint)
 
@@ -72,6 +72,6 @@ def check_shared_sources(draft: Draft[Any]) -> Iterator[Flaw]:
             continue
         twin = first.setdefault(function.source, name)
         if functions[twin].wire != function.wire:
-            message = f"{quoted(twin)} and {quoted(name)} share a source, and only one of them says 'wire: false'"
+            message = f"{quote(twin)} and {quote(name)} share a source, and only one of them says 'wire: false'"
             hint = "they share the module that is uploaded, too: say it of both, or give each a source of its own"
             yield Flaw("E370", message, ("functions", name, "wire"), hint)

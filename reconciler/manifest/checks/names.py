@@ -6,7 +6,7 @@ import keyword
 import re
 from typing import TYPE_CHECKING, Any
 
-from reconciler.base.words import did_you_mean, quoted
+from reconciler.base.words import did_you_mean, quote
 from reconciler.manifest.dialect import Flaw
 
 if TYPE_CHECKING:
@@ -30,12 +30,12 @@ def check_names(
     first: dict[str, str] = {}
     for name in names:
         if (reason := why_not(name)) is not None:
-            yield Flaw("E302", f"{quoted(name)} cannot be the name of a {section[:-1]}", (section, name), reason, True)
+            yield Flaw("E302", f"{quote(name)} cannot be the name of a {section[:-1]}", (section, name), reason, True)
         twin = first.setdefault(name.lower(), name)
         if twin != name:
             where = draft.where(section, twin, at_key=True)
-            message = f"the {section} {quoted(twin)} and {quoted(name)} differ only in case"
-            hint = f"{quoted(twin)} is at {where}; to {draft.dialect.service.name} they are one"
+            message = f"the {section} {quote(twin)} and {quote(name)} differ only in case"
+            hint = f"{quote(twin)} is at {where}; to {draft.dialect.service.name} they are one"
             yield Flaw("E303", message, (section, name), hint, True)
 
 
@@ -44,7 +44,7 @@ def check_repeated(texts: Iterable[str], *keys: str | int) -> Iterator[Flaw]:
     seen = set[str]()
     for index, text in enumerate(texts):
         if text in seen:
-            yield Flaw("E313", f"{quoted(text)} is listed twice", (*keys, index), "keep one")
+            yield Flaw("E313", f"{quote(text)} is listed twice", (*keys, index), "keep one")
         seen.add(text)
 
 
@@ -53,7 +53,7 @@ def undeclared(draft: Draft[Any], name: str, keys: Keys, declared: Iterable[str]
     section = str(keys[-2])
     # A guess compares with every name there is, so a manifest full of mistakes gets only so many.
     guess = did_you_mean(name, declared) if len(draft.document.problems) < _MAX_GUESSES else None
-    message = f"the {section[:-1]} {quoted(name)} is not declared under `{section}:`"
+    message = f"the {section[:-1]} {quote(name)} is not declared under `{section}:`"
     return Flaw("E301", message, keys, guess or otherwise or f"declare it under `{section}:`")
 
 
@@ -66,11 +66,11 @@ def check_moved(draft: Draft[Any]) -> Iterator[Flaw]:
         if move.to.lower() not in declared:
             keys = " or ".join(f"`{section}:`" for section in sections)
             hint = did_you_mean(move.to, declared) or f"it takes a name under {keys}"
-            message = f"there is no {quoted(move.to)} that anything could be called now"
+            message = f"there is no {quote(move.to)} that anything could be called now"
             yield Flaw("E530", message, ("moved", number, "to"), hint)
         old = move.from_.lower()
         if old in declared or old in seen:
             why = "is still in the manifest" if old in declared else "has another new name already"
             hint = "the old name is one that the manifest no longer has"
-            yield Flaw("E530", f"{quoted(move.from_)} {why}", ("moved", number, "from"), hint)
+            yield Flaw("E530", f"{quote(move.from_)} {why}", ("moved", number, "from"), hint)
         seen.add(old)

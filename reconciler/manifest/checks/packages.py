@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from reconciler.base.names import SINGLE, bundle_archive, versioned_name
-from reconciler.base.words import quoted
+from reconciler.base.words import quote
 from reconciler.manifest.checks.files import check_file, check_files, check_patterns
 from reconciler.manifest.checks.names import check_repeated
 from reconciler.manifest.dialect import Flaw
@@ -43,7 +43,7 @@ def check_packages(draft: Draft[Any]) -> Iterator[Flaw]:
             yield from _bundle(draft, package.bundle, here)
         if name not in used:
             hint = "name it under a function's `packages:`"
-            yield Flaw("E312", f"no function uses the package {quoted(name)}", here, hint, is_warning=True)
+            yield Flaw("E312", f"no function uses the package {quote(name)}", here, hint, is_warning=True)
 
 
 def _wheels(draft: Draft[Any], package: Package, here: Keys) -> Iterator[Flaw]:
@@ -54,14 +54,14 @@ def _wheels(draft: Draft[Any], package: Package, here: Keys) -> Iterator[Flaw]:
         if not isinstance(wheel, PinnedWheel):
             yield from _wheel_file(draft, wheel, keys, is_alone=package.bundle is None)
         elif not is_pinned(wheel.requirement):
-            message = f"{quoted(wheel.requirement)} does not name one version"
+            message = f"{quote(wheel.requirement)} does not name one version"
             yield Flaw("E404", message, (*keys, "requirement"), "name==version, such as numpy==1.19.2")
 
 
 def _wheel_file(draft: Draft[Any], path: str, keys: Keys, *, is_alone: bool) -> Iterator[Flaw]:
     if not path.endswith(".whl"):
         hint = "a wheel's name ends in .whl; other files go under `resources:`"
-        yield Flaw("E406", f"{quoted(path)} is not a wheel", keys, hint)
+        yield Flaw("E406", f"{quote(path)} is not a wheel", keys, hint)
         return
     file = draft.find_file(path)
     if isinstance(file, Refusal):
@@ -70,7 +70,7 @@ def _wheel_file(draft: Draft[Any], path: str, keys: Keys, *, is_alone: bool) -> 
     if is_alone:
         name = draft.dialect.service.wheel_archive(path)
         if (why_not := draft.dialect.service.why_not_a_resource_name(name)) is not None:
-            yield Flaw("E302", f"the wheel cannot be uploaded as {quoted(name)}", keys, why_not)
+            yield Flaw("E302", f"the wheel cannot be uploaded as {quote(name)}", keys, why_not)
         yield from draft.claim(name, (file, "archive"), *keys)
 
 
@@ -99,13 +99,13 @@ def _exclusive(draft: Draft[Any], package: Package, here: Keys) -> Iterator[Flaw
     """Yield keys that must be there and are not, or must not be there together."""
     if not (package.is_locked or package.wheels or package.libraries):
         hint = "`requirements:`, `requirements_file:`, `wheels:` or `libraries:`"
-        yield Flaw("E201", f"the package {quoted(str(here[1]))} names nothing to ship", here, hint)
+        yield Flaw("E201", f"the package {quote(str(here[1]))} names nothing to ship", here, hint)
     if package.build.libraries and package.libraries:
         message, hint = "'build.libraries' and 'libraries' exclude each other", "put them into the wheel, or beside it"
         yield Flaw("E204", message, (*here, "build", "libraries"), hint, True)
     if not package.is_locked:
         for key in sorted(_FOR_THE_LOCK & draft.document.value(*here).keys()):
-            message = f"{quoted(key)} goes with `requirements:` or `requirements_file:` only"
+            message = f"{quote(key)} goes with `requirements:` or `requirements_file:` only"
             yield Flaw("E204", message, (*here, key), at_key=True)
 
 
@@ -121,7 +121,7 @@ def _requirements(draft: Draft[Any], texts: list[str], kind: _Kind, *keys: str |
             yield Flaw(requirement.code, requirement.message, (*keys, index), requirement.hint)
             continue
         if requirement.text in seen:
-            yield Flaw("E313", f"{quoted(text)} is listed twice", (*keys, index), "keep one")
+            yield Flaw("E313", f"{quote(text)} is listed twice", (*keys, index), "keep one")
         elif requirement.path is not None:
             path = draft.folder.find(requirement.path, "either")
             if isinstance(path, Refusal):
@@ -135,13 +135,13 @@ def _requirement(text: str, kind: _Kind) -> Wanted | BadRequirement:
 
     read = wanted(text)
     if kind == "name" and (isinstance(read, BadRequirement) or read.text != read.name):
-        return BadRequirement("E470", f"{quoted(text)} is not the name of a distribution", "the name alone: numpy")
+        return BadRequirement("E470", f"{quote(text)} is not the name of a distribution", "the name alone: numpy")
     if isinstance(read, BadRequirement):
         return read
     if kind == "constraint":
         return why_not_a_constraint(read) or read
     if kind == "build requirement" and read.path is not None:
-        return BadRequirement("E470", f"{quoted(text)} is a path", "a build is given distributions: 'setuptools<60'")
+        return BadRequirement("E470", f"{quote(text)} is a path", "a build is given distributions: 'setuptools<60'")
     return read
 
 
@@ -155,7 +155,7 @@ def _bundle(draft: Draft[Any], bundle: str, here: Keys) -> Iterator[Flaw]:
             versioned_name(name, "0" * 64) if is_versioned else name
         )
         if why_not is not None:
-            yield Flaw("E302", f"the package cannot be uploaded as {quoted(name)}", here, why_not, True)
+            yield Flaw("E302", f"the package cannot be uploaded as {quote(name)}", here, why_not, True)
         if not is_versioned:
             yield from draft.claim(name, ("bundle", package, name), *here)
 

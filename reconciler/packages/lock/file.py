@@ -23,7 +23,7 @@ from msgspec.structs import replace
 
 from reconciler.base.errors import PackageError, Position
 from reconciler.base.hints import Command
-from reconciler.base.words import quoted
+from reconciler.base.words import quote
 from reconciler.manifest.model import Flag, Label, RuntimeTag, Sha256, Text
 from reconciler.manifest.reader import Document, TooManyProblems, read
 from reconciler.manifest.section import Mismatches, Section, as_written, keys_of, read_section
@@ -203,7 +203,7 @@ def _read(content: bytes, shown: str) -> tuple[Lock, Document]:
         raise PackageError("E478", f"the lock cannot be read: {what}", at=first.at, hint=_AGAIN)
     found = document.value("format")
     if found != FORMAT:
-        message = f"its format is {quoted(str(found))}, and this udfs reads {FORMAT}" if found else "it names no format"
+        message = f"its format is {quote(str(found))}, and this udfs reads {FORMAT}" if found else "it names no format"
         error = NewerFormat if found else PackageError
         hint = "a newer udfs wrote it, perhaps: update udfs" if found else _AGAIN
         raise error("E478", message, at=document.position(document.find("format")[0]), hint=hint)

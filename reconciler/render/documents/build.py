@@ -57,31 +57,33 @@ class BuildDocument(Model):
     warnings: tuple[ProblemDocument, ...] = ()
 
 
-def build_document(stack: str, found: Iterable[Upload], out: Path | None, warnings: Iterable[Problem]) -> BuildDocument:
+def build_document(
+    stack: str, uploads: Iterable[Upload], out: Path | None, warnings: Iterable[Problem]
+) -> BuildDocument:
     return BuildDocument(
         stack=stack,
         out=str(out) if out is not None else None,
-        files=tuple(map(_upload, found)),
+        files=tuple(map(_upload_document, uploads)),
         warnings=tuple(map(problem_document, warnings)),
     )
 
 
-def _upload(one: Upload) -> UploadDocument:
-    content, archive = one.content, one.archive
+def _upload_document(upload: Upload) -> UploadDocument:
+    content, archive = upload.content, upload.archive
     return UploadDocument(
-        name=one.name,
-        type=one.type,
+        name=upload.name,
+        type=upload.type,
         size=content.size,
         sha256=content.sha256,
         md5=content.md5,
-        functions=one.functions,
+        functions=upload.functions,
         wheels=tuple(wheel.filename for wheel in archive.wheels) if archive else (),
         packed=archive.is_packed if archive else False,
-        left_out=_left_out(archive.left_out) if archive else (),
-        source=one.source[0] if one.source else None,
-        added=one.source[1] if one.source else 0,
+        left_out=left_out_documents(archive.left_out) if archive else (),
+        source=upload.source[0] if upload.source else None,
+        added=upload.source[1] if upload.source else 0,
     )
 
 
-def _left_out(found: Iterable[LeftOut]) -> tuple[LeftOutDocument, ...]:
-    return tuple(LeftOutDocument(why=one.why, files=one.files, size=one.size) for one in found)
+def left_out_documents(omissions: Iterable[LeftOut]) -> tuple[LeftOutDocument, ...]:
+    return tuple(LeftOutDocument(why=omission.why, files=omission.files, size=omission.size) for omission in omissions)

@@ -1,4 +1,4 @@
-"""What functions ship, as JSON."""
+"""Dependencies of functions as JSON."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from reconciler.engine.plan_file import (
     ProblemDocument,
     problem_document,
 )
-from reconciler.render.documents.build import LeftOutDocument, _left_out
-from reconciler.render.documents.libs import NeedDocument, _level, _need
+from reconciler.render.documents.build import LeftOutDocument, left_out_documents
+from reconciler.render.documents.libs import NeedDocument, level_tag, need_document
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,34 +58,34 @@ class DepsDocument(Model):
     warnings: tuple[ProblemDocument, ...] = ()
 
 
-def deps_document(stack: str, found: Iterable[Dependencies], warnings: Iterable[Problem]) -> DepsDocument:
+def deps_document(stack: str, functions: Iterable[Dependencies], warnings: Iterable[Problem]) -> DepsDocument:
     return DepsDocument(
-        stack=stack, functions=tuple(map(_dependencies, found)), warnings=tuple(map(problem_document, warnings))
+        stack=stack, functions=tuple(map(_dependencies, functions)), warnings=tuple(map(problem_document, warnings))
     )
 
 
-def _dependencies(one: Dependencies) -> DependenciesDocument:
+def _dependencies(function: Dependencies) -> DependenciesDocument:
     resources = (
         ShippedDocument(
-            name=found.name,
-            size=found.size,
+            name=resource.name,
+            size=resource.size,
             package=group.package,
-            natives=found.native,
-            level=_level(found.level),
-            brings=found.brings,
-            needs=tuple(map(_need, found.leans_on)),
-            also_in=found.also_in,
-            file=found.file,
-            wheels=found.wheels,
-            left_out=_left_out(found.left_out),
+            natives=resource.native,
+            level=level_tag(resource.level),
+            brings=resource.brings,
+            needs=tuple(map(need_document, resource.leans_on)),
+            also_in=resource.also_in,
+            file=resource.file,
+            wheels=resource.wheels,
+            left_out=left_out_documents(resource.left_out),
         )
-        for group in one.groups
-        for found in group.resources
+        for group in function.groups
+        for resource in group.resources
     )
     return DependenciesDocument(
-        function=one.function,
-        python=one.runtime.tag,
-        platform=one.runtime.platform.name,
-        size=one.size,
+        function=function.function,
+        python=function.runtime.tag,
+        platform=function.runtime.platform.name,
+        size=function.size,
         resources=tuple(resources),
     )

@@ -48,27 +48,27 @@ class DriftDocument(Open):
     unchanged: int
 
 
-def drift_document(found: Drift, made: Plan) -> DriftDocument:
+def drift_document(drift: Drift, plan: Plan) -> DriftDocument:
     return DriftDocument(
-        stack=made.stack,
-        target=made.destination.target,
-        **made.destination.parts,
+        stack=plan.stack,
+        target=plan.destination.target,
+        **plan.destination.parts,
         drifted=tuple(
             DriftedDocument(
-                kind=one.key.kind,
-                name=one.key.name,
-                what=one.kind.value,
-                who=one.who or None,
-                when=one.when,
-                file=one.origin.file,
-                line=one.origin.line,
-                column=one.origin.column,
-                differences=difference_documents(found.turned for found in one.differences),
-                restorable=not one.left,
-                why_not=one.left or None,
+                kind=deviation.key.kind,
+                name=deviation.key.name,
+                what=deviation.kind.value,
+                who=deviation.who or None,
+                when=deviation.when,
+                file=deviation.origin.file,
+                line=deviation.origin.line,
+                column=deviation.origin.column,
+                differences=difference_documents(drift.turned for drift in deviation.differences),
+                restorable=not deviation.left,
+                why_not=deviation.left or None,
             )
-            for one in found.drifted
+            for deviation in drift.drifted
         ),
-        waiting=found.waiting,
-        unchanged=found.unchanged,
+        waiting=drift.waiting,
+        unchanged=drift.unchanged,
     )

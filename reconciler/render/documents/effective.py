@@ -43,24 +43,24 @@ class EffectiveTargetsDocument(Model):
     targets: tuple[EffectiveDocument, ...]
 
 
-def effective_document(found: Mapping[str, Iterable[Value]]) -> EffectiveTargetsDocument:
+def effective_document(targets: Mapping[str, Iterable[Value]]) -> EffectiveTargetsDocument:
     return EffectiveTargetsDocument(
         targets=tuple(
             EffectiveDocument(
                 target=name,
-                values=tuple(_value(one) for one in values if not one.is_variable),
-                variables=tuple(_value(one) for one in values if one.is_variable),
+                values=tuple(_value_document(value) for value in values if not value.is_variable),
+                variables=tuple(_value_document(value) for value in values if value.is_variable),
             )
-            for name, values in ((name, tuple(values)) for name, values in found.items())
+            for name, values in ((name, tuple(values)) for name, values in targets.items())
         )
     )
 
 
-def _value(one: Value) -> ValueDocument:
+def _value_document(value: Value) -> ValueDocument:
     return ValueDocument(
-        key=one.key,
-        value=one.shown,
-        written=one.written,
-        at=str(one.at) if one.at else None,
-        instead_of=str(one.instead_of[1]) if one.instead_of else None,
+        key=value.key,
+        value=value.shown,
+        written=value.written,
+        at=str(value.at) if value.at else None,
+        instead_of=str(value.instead_of[1]) if value.instead_of else None,
     )

@@ -9,10 +9,10 @@ from pydantic import Field
 from reconciler.engine.plan_file import (
     Model,
 )
-from reconciler.render.maxframe import code
+from reconciler.render.maxframe import maxframe_code
 
 if TYPE_CHECKING:
-    from reconciler.render.maxframe import Exported
+    from reconciler.render.maxframe import MaxframeExport
 
 
 class ExportDocument(Model):
@@ -29,14 +29,14 @@ class ExportDocument(Model):
     code: str = Field(description="A Python module.")
 
 
-def export_document(one: Exported) -> ExportDocument:
+def export_document(exported: MaxframeExport) -> ExportDocument:
     return ExportDocument(
-        stack=one.stack,
-        package=one.package,
-        python=one.runtime.tag,
-        resources=one.resources,
-        requirements=one.requirements,
-        prefer_binary=one.prefer_binary,
-        pre_release=one.pre_release,
-        code=code(one),
+        stack=exported.stack,
+        package=exported.package,
+        python=exported.runtime.tag,
+        resources=exported.resources,
+        requirements=exported.requirements,
+        prefer_binary=exported.prefer_binary,
+        pre_release=exported.pre_release,
+        code=maxframe_code(exported),
     )

@@ -75,7 +75,7 @@ def run_document(entry: Entry, *, objects: bool = True) -> RunDocument:
         back_to=entry.back_to,
         ended_by=by and PersonDocument(user=by.user, host=by.host, pipeline=by.pipeline),
         steps=tuple(OutcomeDocument.model_validate(asdict(step)) for step in entry.steps),
-        objects=tuple(ObjectDocument(**object_fields(one.object)) for one in entry.objects.values())
+        objects=tuple(ObjectDocument(**object_fields(record.object)) for record in entry.objects.values())
         if objects
         else None,
     )

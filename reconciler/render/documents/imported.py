@@ -1,4 +1,4 @@
-"""What an import wrote, as JSON."""
+"""Imported objects as JSON."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class ImportDocument(Model):
     present: tuple[str, ...] = Field(description="Functions and resources that the manifest had already.")
 
 
-def import_document(done: Imported) -> ImportDocument:
+def import_document(imported: Imported) -> ImportDocument:
     functions = (
         ImportedFunctionDocument(
             name=live.object.name,
@@ -62,26 +62,27 @@ def import_document(done: Imported) -> ImportDocument:
             python=python,
             resources=tuple(map(str, live.object.resources)),
         )
-        for live, python in done.functions
+        for live, python in imported.functions
         if isinstance(live.object, Function)
     )
     resources = (
         ImportedResourceDocument(
-            name=one.name,
-            type=one.type,
-            file=path_of(one) if is_file(live) else None,
-            size=one.size,
-            md5=one.md5,
+            name=resource.name,
+            type=resource.type,
+            file=path_of(resource) if is_file(live) else None,
+            size=resource.size,
+            md5=resource.md5,
         )
-        for live in done.resources
-        if isinstance(one := live.object, Resource)
+        for live in imported.resources
+        if isinstance(resource := live.object, Resource)
     )
     return ImportDocument(
-        manifest=done.manifest,
+        manifest=imported.manifest,
         functions=tuple(functions),
         resources=tuple(resources),
         left_out=tuple(
-            NotImportedDocument(kind=one.key.kind, name=one.key.name, reason=one.reason) for one in done.left_out
+            NotImportedDocument(kind=resource.key.kind, name=resource.key.name, reason=resource.reason)
+            for resource in imported.left_out
         ),
-        present=tuple(map(str, done.present)),
+        present=tuple(map(str, imported.present)),
     )

@@ -85,50 +85,50 @@ class LibsDocument(Model):
     files: tuple[LookedDocument, ...]
 
 
-def libs_document(found: Iterable[Looked]) -> LibsDocument:
-    return LibsDocument(files=tuple(map(_looked, found)))
+def libs_document(files: Iterable[Looked]) -> LibsDocument:
+    return LibsDocument(files=tuple(map(_file_document, files)))
 
 
-def _looked(one: Looked) -> LookedDocument:
+def _file_document(file: Looked) -> LookedDocument:
     natives = (
         NativeDocument(
-            path=found.native.path,
-            machine=found.native.elf.machine,
-            bits=found.native.elf.bits,
-            soname=found.native.elf.soname,
-            newest=found.newest,
-            needs=tuple(map(_need, found.needs)),
+            path=item.native.path,
+            machine=item.native.elf.machine,
+            bits=item.native.elf.bits,
+            soname=item.native.elf.soname,
+            newest=item.newest,
+            needs=tuple(map(need_document, item.needs)),
         )
-        for found in one.natives
+        for item in file.natives
     )
     verdicts = (
         VerdictDocument(
-            python=found.runtime.tag,
-            platform=found.runtime.platform.name,
-            loads=found.loads,
-            findings=tuple(map(_finding, found.findings)),
+            python=item.runtime.tag,
+            platform=item.runtime.platform.name,
+            loads=item.loads,
+            findings=tuple(map(_finding_document, item.findings)),
         )
-        for found in one.verdicts
+        for item in file.verdicts
     )
     return LookedDocument(
-        name=one.name,
-        size=one.size,
-        kind=one.kind,
-        level=_level(one.level),
+        name=file.name,
+        size=file.size,
+        kind=file.kind,
+        level=level_tag(file.level),
         natives=tuple(natives),
         verdicts=tuple(verdicts),
     )
 
 
-def _finding(found: Finding) -> FindingDocument:
+def _finding_document(finding: Finding) -> FindingDocument:
     return FindingDocument(
-        code=found.code, severity=found.severity, message=found.message, hint=found.hint, detail=found.detail
+        code=finding.code, severity=finding.severity, message=finding.message, hint=finding.hint, detail=finding.detail
     )
 
 
-def _need(found: Need) -> NeedDocument:
-    return NeedDocument(library=found.library, where=_WHERE[found.where], at=found.at)
+def need_document(need: Need) -> NeedDocument:
+    return NeedDocument(library=need.library, where=_WHERE[need.where], at=need.at)
 
 
-def _level(minor: int | None) -> str | None:
+def level_tag(minor: int | None) -> str | None:
     return None if minor is None else f"manylinux_2_{minor}"

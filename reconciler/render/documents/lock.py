@@ -39,16 +39,16 @@ class LockDocument(Model):
     changes: tuple[LockMoveDocument, ...]
 
 
-def lock_document(stack: str, place: str, moves: Iterable[Move], *, written: bool) -> LockDocument:
-    return LockDocument(stack=stack, lock=place, written=written, changes=tuple(map(_move, moves)))
+def lock_document(stack: str, lock_file: str, moves: Iterable[Move], *, written: bool) -> LockDocument:
+    return LockDocument(stack=stack, lock=lock_file, written=written, changes=tuple(map(_move_document, moves)))
 
 
-def _move(one: Move) -> LockMoveDocument:
-    before, after = one.before, one.after
+def _move_document(move: Move) -> LockMoveDocument:
+    before, after = move.before, move.after
     return LockMoveDocument(
-        package=one.package,
-        runtime=one.runtime,
-        name=one.name,
+        package=move.package,
+        runtime=move.runtime,
+        name=move.name,
         before=before.version if before else None,
         after=after.version if after else None,
         file=after.file if after else None,

@@ -23,5 +23,5 @@ class ProblemsDocument(Model):
     problems: tuple[ProblemDocument, ...]
 
 
-def problems_document(found: Iterable[Problem]) -> ProblemsDocument:
-    return ProblemsDocument(problems=tuple(map(problem_document, found)))
+def problems_document(problems: Iterable[Problem]) -> ProblemsDocument:
+    return ProblemsDocument(problems=tuple(map(problem_document, problems)))

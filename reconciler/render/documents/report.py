@@ -1,4 +1,4 @@
-"""What an apply did, as JSON."""
+"""Report of an apply as JSON."""
 
 from __future__ import annotations
 
@@ -41,14 +41,16 @@ class ReportDocument(Model):
     verification: VerifyDocument | None = Field(None, description="With --verify, if everything was applied.")
 
 
-def report_document(made: Plan, done: Report, verification: VerifyDocument | None = None) -> ReportDocument:
+def report_document(plan: Plan, report: Report, verification: VerifyDocument | None = None) -> ReportDocument:
     return ReportDocument(
         verification=verification,
-        plan=plan_document(made),
+        plan=plan_document(plan),
         outcomes=tuple(
-            OutcomeDocument(kind=c.key.kind, name=c.key.name, action=c.action.value, outcome=outcome.value)
-            for c, outcome in done.outcomes
+            OutcomeDocument(
+                kind=change.key.kind, name=change.key.name, action=change.action.value, outcome=outcome.value
+            )
+            for change, outcome in report.outcomes
         ),
-        interrupted=done.interrupted,
-        problems=tuple(map(problem_document, done.error.problems)) if done.error else (),
+        interrupted=report.interrupted,
+        problems=tuple(map(problem_document, report.error.problems)) if report.error else (),
     )

@@ -41,19 +41,19 @@ class ShowDocument(Open):
     functions: tuple[FunctionDocument, ...]
 
 
-def show_document(stack: str, destination: Destination, found: Iterable[Deployed]) -> ShowDocument:
+def show_document(stack: str, destination: Destination, functions: Iterable[Deployed]) -> ShowDocument:
     return ShowDocument(
         stack=stack,
         target=destination.target,
         **destination.parts,
         functions=tuple(
             FunctionDocument(
-                function=live_document(one.function),
-                resources=tuple(map(live_document, one.resources)),
-                absent=one.absent,
-                settings=dict(one.settings),
-                description=one.description or None,
+                function=live_document(function.function),
+                resources=tuple(map(live_document, function.resources)),
+                absent=function.absent,
+                settings=dict(function.settings),
+                description=function.description or None,
             )
-            for one in found
+            for function in functions
         ),
     )

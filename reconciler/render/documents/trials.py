@@ -19,7 +19,7 @@ from reconciler.engine.plan_file import (
     Model,
     Open,
 )
-from reconciler.render.tests import hint_of, reason, tally, title
+from reconciler.render.trials import count_verdicts, failure_reason, test_title, trial_hint
 from reconciler.testing.trials import TrialVerdict
 
 
@@ -68,13 +68,13 @@ class VerifyDocument(Open):
 
 
 def test_document(stack: str, trials: Sequence[Trial]) -> TestDocument:
-    counted = tally(trials)
+    counted = count_verdicts(trials)
     return TestDocument(
         stack=stack,
         passed=counted[TrialVerdict.PASSED],
         failed=counted[TrialVerdict.FAILED],
         not_run=counted[TrialVerdict.NOT_RUN],
-        tests=tuple(map(_trial, trials)),
+        tests=tuple(map(_trial_document, trials)),
     )
 
 
@@ -94,19 +94,19 @@ def verify_document(
     )
 
 
-def _trial(one: Trial) -> TrialDocument:
+def _trial_document(trial: Trial) -> TrialDocument:
     return TrialDocument(
-        function=one.case.function,
-        number=one.case.number,
-        title=title(one.case),
-        verdict=one.verdict.value,
-        seconds=round(one.seconds, 3),
-        python=one.python,
-        file=one.case.at.file,
-        line=one.case.at.line,
-        column=one.case.at.column,
-        reason=None if one.verdict is TrialVerdict.PASSED else reason(one),
-        hint=spell(hint_of(one)) or None,
-        traceback=tuple(one.traceback.splitlines()),
-        log=one.log,
+        function=trial.case.function,
+        number=trial.case.number,
+        title=test_title(trial.case),
+        verdict=trial.verdict.value,
+        seconds=round(trial.seconds, 3),
+        python=trial.python,
+        file=trial.case.at.file,
+        line=trial.case.at.line,
+        column=trial.case.at.column,
+        reason=None if trial.verdict is TrialVerdict.PASSED else failure_reason(trial),
+        hint=spell(trial_hint(trial)) or None,
+        traceback=tuple(trial.traceback.splitlines()),
+        log=trial.log,
     )

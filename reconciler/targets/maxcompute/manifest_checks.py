@@ -15,7 +15,7 @@ from reconciler.base.names import (
     why_not_a_function_name,
     why_not_a_resource_name,
 )
-from reconciler.base.words import did_you_mean, quoted
+from reconciler.base.words import did_you_mean, quote
 from reconciler.manifest.checks.files import check_file, check_patterns
 from reconciler.manifest.checks.functions import check_modules, check_package_names
 from reconciler.manifest.checks.names import check_names, is_identifier, undeclared
@@ -51,7 +51,7 @@ def check_targets(draft: _Draft) -> Iterator[Flaw]:
                 continue
             hint = _why_not_an_endpoint(value) if key == "endpoint" else _why_not_a_project(value)
             if hint is not None:
-                message = f"the {key} of the target {quoted(name)} cannot be used"
+                message = f"the {key} of the target {quote(name)} cannot be used"
                 yield Flaw("E203", message, ("targets", name, key), hint)
 
 
@@ -84,7 +84,7 @@ def check_runtimes(draft: _Draft) -> Iterator[Flaw]:
     for tag, runtime in RUNTIMES.items():
         here, settings = ("runtimes", tag), draft.manifest.runtimes.of(tag)
         if settings.python is not None and not settings.python.startswith("{}.{}.".format(*runtime.python_version)):
-            message = f"{tag} is {runtime.name}, and {quoted(settings.python)} is not"
+            message = f"{tag} is {runtime.name}, and {quote(settings.python)} is not"
             yield Flaw("E460", message, (*here, "python"), f"write the whole version, such as {runtime.full_version}")
         platform = PLATFORMS[settings.platform]
         if platform != runtime.platform and tag not in platform.documented:
@@ -115,7 +115,7 @@ def _content(name: str, resource: Resource) -> Iterator[Flaw]:
     here = ("resources", name)
     if resource.file is None and resource.table is None:
         hint = "file: a path beside the manifest; table: a table of the project"
-        yield Flaw("E201", f"the resource {quoted(name)} needs the key 'file' or 'table'", here, hint)
+        yield Flaw("E201", f"the resource {quote(name)} needs the key 'file' or 'table'", here, hint)
     if resource.file is not None and resource.table is not None:
         yield Flaw("E204", "'file' and 'table' exclude each other", (*here, "table"), "keep one", at_key=True)
     if resource.partition is not None and resource.table is None:
@@ -137,11 +137,11 @@ def _file(draft: _Draft, name: str, resource: Resource, text: str) -> Iterator[F
         path = text
     is_folder = path.endswith("/") and path != text
     if is_folder and not name.lower().endswith(FOLDER_SUFFIXES):
-        message = f"{quoted(text)} is a folder, and would be packed for the resource {quoted(name)}"
+        message = f"{quote(text)} is a folder, and would be packed for the resource {quote(name)}"
         yield Flaw("E311", message, here, "end the resource's name in .zip, .tar, .tgz or .tar.gz", at_key=True)
     yield from check_patterns(resource.exclude, *here, "exclude")
     if resource.exclude and not is_folder:
-        hint = f"{quoted(text)} is a file"
+        hint = f"{quote(text)} is a file"
         yield Flaw("E204", "'exclude' goes with a folder only", (*here, "exclude"), hint, at_key=True)
     yield from draft.claim(name, (path, draft.manifest.resource_types[name], *resource.exclude), *here)
 
@@ -149,17 +149,17 @@ def _file(draft: _Draft, name: str, resource: Resource, text: str) -> Iterator[F
 def _why_not_this_type(name: str, kind: str, resource: Resource) -> tuple[str, str] | None:
     folded = name.lower()
     if folded.endswith(".whl"):
-        return f"{quoted(name)} is a wheel, which MaxCompute does not unpack", "list it under `packages:`, in `wheels:`"
+        return f"{quote(name)} is a wheel, which MaxCompute does not unpack", "list it under `packages:`, in `wheels:`"
     if (kind == "table") != (resource.table is not None):
-        message = f"the type {kind} does not fit the resource {quoted(name)}"
+        message = f"the type {kind} does not fit the resource {quote(name)}"
         return message, "type table goes with `table:`, the others with `file:`"
     if kind == "py" and not (name.endswith(".py") and is_identifier(name[:-3])):
-        return f"{quoted(name)} cannot be imported by Python", "letters, digits and _, then .py; or set `type: file`"
+        return f"{quote(name)} cannot be imported by Python", "letters, digits and _, then .py; or set `type: file`"
     if kind == "archive" and not folded.endswith(ARCHIVE_SUFFIXES):
         hint = f"the name of an archive ends in {' '.join(ARCHIVE_SUFFIXES)}"
-        return f"MaxCompute would not unpack {quoted(name)}", hint
+        return f"MaxCompute would not unpack {quote(name)}", hint
     if kind == "jar" and not folded.endswith(".jar"):
-        return f"{quoted(name)} is not the name of a jar", "it ends in .jar"
+        return f"{quote(name)} is not the name of a jar", "it ends in .jar"
     return None
 
 
@@ -168,17 +168,17 @@ def check_tables(draft: _Draft) -> Iterator[Flaw]:
     for name, table in draft.manifest.tables.items():
         here = ("tables", name)
         if not _TABLE.match(name):
-            yield Flaw("E203", f"{quoted(name)} is not a table's name", here, _TABLE_HINT, at_key=True)
+            yield Flaw("E203", f"{quote(name)} is not a table's name", here, _TABLE_HINT, at_key=True)
         for column, kind in table.columns.items():
             if (why_not := _why_not_a_type(kind)) is not None:
-                message = f"{quoted(kind)} cannot be the type of a column"
+                message = f"{quote(kind)} cannot be the type of a column"
                 yield Flaw("E203", message, (*here, "columns", column), why_not)
         yield from _rows(draft, table, here)
 
 
 def _rows(draft: _Draft, table: Table, here: Keys) -> Iterator[Flaw]:
     if table.file is None and table.rows is None:
-        message = f"the table {quoted(str(here[1]))} needs the key 'file' or 'rows'"
+        message = f"the table {quote(str(here[1]))} needs the key 'file' or 'rows'"
         yield Flaw("E201", message, here, "file: a path beside the manifest; rows: one list a row")
     if table.file is not None and table.rows is not None:
         yield Flaw("E204", "'file' and 'rows' exclude each other", (*here, "rows"), "keep one", at_key=True)
@@ -186,7 +186,7 @@ def _rows(draft: _Draft, table: Table, here: Keys) -> Iterator[Flaw]:
         yield from check_file(draft, table.file, *here, "file")
         if not table.file.lower().endswith(ROW_FILES):
             hint = f"the name of a file of rows ends in {' '.join(ROW_FILES)}"
-            yield Flaw("E203", f"{quoted(table.file)} cannot be read as rows", (*here, "file"), hint)
+            yield Flaw("E203", f"{quote(table.file)} cannot be read as rows", (*here, "file"), hint)
     for index, row in enumerate(table.rows or ()):
         if len(row) != len(table.columns):
             message = f"a row of {len(row)} where there are {count(len(table.columns), 'column')}"
@@ -231,7 +231,7 @@ def _resource_names(draft: _Draft, function: Function, here: Keys) -> Generator[
         keys = (*here, "resources", index)
         folded = target.resolve(name).folded
         if folded in seen:
-            yield Flaw("E313", f"{quoted(name)} is listed twice", keys, "keep one")
+            yield Flaw("E313", f"{quote(name)} is listed twice", keys, "keep one")
         seen.add(folded)
         if name not in declared and not is_qualified(name):
             all_known = False
@@ -263,11 +263,11 @@ def _image(draft: _Draft, function: Function, here: Keys) -> Iterator[Flaw]:
         return
     if image not in IMAGES:
         if guess := did_you_mean(image, IMAGES):
-            message = f"{quoted(image)} is no image that MaxCompute brings"
+            message = f"{quote(image)} is no image that MaxCompute brings"
             yield Flaw("E375", message, (*here, "image"), guess, is_warning=True)
     elif tag not in IMAGES[image]:
         hint = f"it has {' and '.join(IMAGES[image])}"
-        yield Flaw("E375", f"the image {quoted(image)} has no {tag}", (*here, "image"), hint, is_warning=True)
+        yield Flaw("E375", f"the image {quote(image)} has no {tag}", (*here, "image"), hint, is_warning=True)
 
 
 def _code_of_source(draft: _Draft, function: Function, source: str, here: Keys) -> Generator[Flaw, None, Code | None]:
@@ -280,18 +280,18 @@ def _code_of_source(draft: _Draft, function: Function, source: str, here: Keys) 
     stem = entry.removesuffix(".py")
     if stem == entry or not is_identifier(stem):
         hint = "letters, digits and _, then .py: MaxCompute imports the module by this name"
-        yield Flaw("E310", f"{quoted(entry)} is not the name of a Python module", (*here, "source"), hint)
+        yield Flaw("E310", f"{quote(entry)} is not the name of a Python module", (*here, "source"), hint)
         return None
     # A name that is declared under `resources:` is one that other modules may import, and stays.
     is_versioned = draft.manifest.rollout == "versioned" and entry not in draft.manifest.resources
     # Any digest is as long as another.
     why_not = why_not_a_resource_name(versioned_name(entry, "0" * 64) if is_versioned else entry)
     if why_not is not None:
-        yield Flaw("E302", f"the source cannot be uploaded as {quoted(entry)}", (*here, "source"), why_not)
+        yield Flaw("E302", f"the source cannot be uploaded as {quote(entry)}", (*here, "source"), why_not)
     yield from draft.claim(entry, (path, "py"), *here, "source")
     *modules, name = function.class_.split(".")
     if modules not in ([], [stem]) or not is_identifier(name):
-        message = f"the class {quoted(function.class_)} does not fit the source {quoted(entry)}"
+        message = f"the class {quote(function.class_)} does not fit the source {quote(entry)}"
         yield Flaw("E310", message, (*here, "class"), f"write the class alone, or {stem}.Class")
         return None
     return Code(f"{stem}.{name}", entry, draft.manifest.runtime(function), entry, is_versioned)
@@ -319,17 +319,17 @@ def _misplaced(
     module = function.class_.rpartition(".")[0]
     if not all(map(is_identifier, function.class_.split("."))) or not module:
         message, hint = (
-            f"{quoted(function.class_)} is not module.Class",
+            f"{quote(function.class_)} is not module.Class",
             "without `source`, the class is written with its module",
         )
     elif entry is None and not has_jar:
-        message = f"no resource of the function holds the module {quoted(module)}"
+        message = f"no resource of the function holds the module {quote(module)}"
         hint = f"add `source:`, or {module}.py to the function's resources"
     elif entry in managed and (kind := draft.manifest.resource_types[entry]) != "py":
-        message = f"{quoted(entry)} holds the module {quoted(module)}, and is a resource of type {kind}"
+        message = f"{quote(entry)} holds the module {quote(module)}, and is a resource of type {kind}"
         hint = "only PY resources are imported: leave its `type:` out"
     elif not managed:
-        message = f"the function {quoted(str(here[1]))} has no resource that this manifest manages"
+        message = f"the function {quote(str(here[1]))} has no resource that this manifest manages"
         return Flaw("E308", message, here, "give it a `source:`, or put one resource under `resources:` for it")
     else:
         return None
@@ -346,6 +346,6 @@ def check_shared_classes(draft: _Draft) -> Iterator[Flaw]:
         libraries = {item for item in function.packages if item in packages and packages[item].libraries}
         twin, theirs = first.setdefault((function.source, function.class_name), (name, libraries))
         if function.wire and theirs != libraries:
-            message = f"{quoted(twin)} and {quoted(name)} share a class, and not the native libraries that it loads"
+            message = f"{quote(twin)} and {quote(name)} share a class, and not the native libraries that it loads"
             hint = "a class of its own for each, 'class …(…): pass' will do; or 'wire: false', and load them there"
             yield Flaw("E371", message, ("functions", name, "packages"), hint)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from reconciler.base.words import closest, did_you_mean, quoted
+from reconciler.base.words import closest, did_you_mean, quote
 
 
 def test_names_are_quoted_short_and_safe() -> None:
-    assert quoted("a") == "'a'"
-    assert quoted("x" * 100) == f"'{'x' * 80}…'"
-    assert quoted("a\x1b\u202e") == r"'a\x1b\u202e'"
+    assert quote("a") == "'a'"
+    assert quote("x" * 100) == f"'{'x' * 80}…'"
+    assert quote("a\x1b\u202e") == r"'a\x1b\u202e'"
 
 
 def test_a_name_that_differs_in_case_is_the_first_guess() -> None:

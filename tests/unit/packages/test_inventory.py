@@ -18,7 +18,7 @@ from reconciler.packages.inspect.contents import Facts
 from reconciler.packages.inspect.metadata import licences
 from reconciler.packages.inventory import take_inventory
 from reconciler.packages.lock.file import Lock
-from reconciler.render.sbom import sbom
+from reconciler.render.sbom import render_sbom
 from reconciler.targets.maxcompute.runtimes import RUNTIMES
 from tests.builders import sha256, wheel
 
@@ -101,9 +101,9 @@ def test_what_only_came_along_was_not_asked_for(shelf: dict[str, Path]) -> None:
 
 
 def test_the_document_is_cyclonedx_and_always_the_same(found: Inventory) -> None:
-    text = sbom(found, "1.2")
+    text = render_sbom(found, "1.2")
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
-    assert sbom(found, "1.2") == text
+    assert render_sbom(found, "1.2") == text
     made = json.loads(text)
     assert "timestamp" not in made["metadata"]
     purls = [component.get("purl") for component in made["components"]]
@@ -132,7 +132,7 @@ def test_a_licence_is_what_the_metadata_declares(metadata: str, expected: tuple[
     with ZipFile(path, "w") as archive:
         archive.writestr("a-1.dist-info/METADATA", head + metadata)
     assert licences(path) == expected
-    text = sbom(take_inventory("s", [_shipment({"p": (_archive(path),)})], None), "1")
+    text = render_sbom(take_inventory("s", [_shipment({"p": (_archive(path),)})], None), "1")
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
 
 

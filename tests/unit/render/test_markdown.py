@@ -40,17 +40,17 @@ def big_plan(deletes: int, updates: int, creates: int, length: int = 30) -> Plan
 
 
 def test_a_plan_of_any_size_fits_into_a_comment_and_says_what_was_left_out() -> None:
-    told = markdown.plan(plan_of(5_000), "udfs apply")
+    told = markdown.plan_markdown(plan_of(5_000), "udfs apply")
     assert len(told) < 65_536
     shown = told.count("| + | resource ")
     left = 5_000 - shown
     assert f"\nNot shown, since it does not fit here: {left:,} objects ({left:,} to create)\n" in told
     assert told.endswith("Next: `udfs apply`\n"), "the next step is not what is cut off"
-    assert "Not shown" not in markdown.plan(plan_of(3), None)
+    assert "Not shown" not in markdown.plan_markdown(plan_of(3), None)
 
 
 def test_what_is_new_is_left_out_before_what_changes_and_that_before_what_goes() -> None:
-    told = markdown.plan(big_plan(2, 100, 3_000), None)
+    told = markdown.plan_markdown(big_plan(2, 100, 3_000), None)
     assert len(told) < 65_536
     assert [line[:4] for line in told.splitlines() if " resource " in line][:3] == ["| - ", "| - ", "| ~ "]
     assert told.count("will be deleted: it is no longer in the manifest") == 2
@@ -60,13 +60,13 @@ def test_what_is_new_is_left_out_before_what_changes_and_that_before_what_goes()
 
 
 def test_every_deletion_and_change_is_named_before_any_is_told_at_length() -> None:
-    told = markdown.plan(big_plan(300, 500, 3_000), None)
+    told = markdown.plan_markdown(big_plan(300, 500, 3_000), None)
     assert (told.count("| - | resource `deleted_"), told.count("| ~ | resource `updated_")) == (300, 500)
     assert re.search(r"\*\*[\d,]+ objects named without what changes", told)
 
 
 def test_deletions_that_do_not_fit_are_counted_loudly_before_the_table() -> None:
-    told = markdown.plan(big_plan(600, 10, 10, length=200), None)
+    told = markdown.plan_markdown(big_plan(600, 10, 10, length=200), None)
     assert len(told) < 65_536
     left = 600 - told.count("| - | ")
     assert (
@@ -78,7 +78,7 @@ def test_deletions_that_do_not_fit_are_counted_loudly_before_the_table() -> None
 def test_refusals_and_warnings_without_end_neither_break_the_comment_nor_hide_what_goes() -> None:
     findings = tuple(Problem("E501", "x" * 1_000) for _ in range(200))
     made = replace(big_plan(5, 0, 0), refusals=findings, cautions=findings)
-    told = markdown.plan(made, None)
+    told = markdown.plan_markdown(made, None)
     assert len(told) < 65_536
     shown = told.count("- **error E501**")
     assert shown > 20
@@ -89,8 +89,8 @@ def test_refusals_and_warnings_without_end_neither_break_the_comment_nor_hide_wh
 def test_a_comment_on_many_targets_fits_into_one_and_has_the_deletions_of_each() -> None:
     for number in (1, 2, 20, 200):
         made = big_plan(2, 0, 2_000)
-        document = markdown.plan(made, "udfs apply", markdown.share(number))
-        told = markdown.targets([(f"t{one}", document, text.summary(made)) for one in range(number)])
+        document = markdown.plan_markdown(made, "udfs apply", markdown.target_share(number))
+        told = markdown.targets_markdown([(f"t{one}", document, text.plan_summary(made)) for one in range(number)])
         assert len(told) < 65_536
         assert "2 to delete" in told
         if number <= 20:
@@ -103,7 +103,7 @@ def test_a_comment_on_many_targets_fits_into_one_and_has_the_deletions_of_each()
 def test_a_new_function_that_runs_what_is_elsewhere_is_told_like_a_change() -> None:
     evil = function("f")._replace(resources=(Reference("evil.zip", "other"),))
     wants = state(wanted(evil), *(wanted(resource(f"module_{number:05}.py")) for number in range(3_000)))
-    told = markdown.plan(make(wants, {}, stack=STACK, destination=HERE), None)
+    told = markdown.plan_markdown(make(wants, {}, stack=STACK, destination=HERE), None)
     [row] = [line for line in told.splitlines() if "function `f`" in line]
     assert "class a.F with 1 resource, from elsewhere: other/resources/evil.zip" in row
     assert "to create)\n" in told
@@ -111,7 +111,7 @@ def test_a_new_function_that_runs_what_is_elsewhere_is_told_like_a_change() -> N
 
 def test_warnings_stand_beside_refusals_with_code_place_and_hint() -> None:
     found = Problem("E818", "it may fail", Position("f.py", 3, 5), "look", severity="warning", detail=("more",))
-    told = markdown.plan(replace(plan_of(1), cautions=(found,)), None)
+    told = markdown.plan_markdown(replace(plan_of(1), cautions=(found,)), None)
     assert "\n- `f.py:3:5` **warning E818** it may fail<br>more<br>look\n" in told
 
 
@@ -123,7 +123,7 @@ def test_differences_are_told_as_the_text_tells_them() -> None:
     made = make(
         state(wanted(new, "one", "f"), wanted(resource("mask.py"), "one", "f")), have, stack=STACK, destination=HERE
     )
-    told = markdown.plan(made, None)
+    told = markdown.plan_markdown(made, None)
     assert "<br>class `mask.Mask → mask.Masker`<br>resources `+ other/resources/evil.zip` |" in told
     assert """<br>comment `"it's" → ''` |""" in told
 
@@ -150,8 +150,8 @@ def test_values_of_others_are_read_as_they_are_and_are_no_markup(value: str) -> 
     made = make(state(wanted(new)), live(have), stack=STACK, destination=HERE)
     found = find(state(wanted(new)), live(have), STACK, None)
     for told, both in (
-        (markdown.plan(made, None), f"{safe(value)!r} → 'new'"),
-        (markdown.drift(found, made, None), f"'new' → {safe(value)!r}"),
+        (markdown.plan_markdown(made, None), f"{safe(value)!r} → 'new'"),
+        (markdown.drift_markdown(found, made, None), f"'new' → {safe(value)!r}"),
     ):
         _, name, what, where = row_as_it_is_read(told, "a.py")
         assert name.content == "resource `a.py`"
@@ -166,7 +166,7 @@ def test_names_and_words_of_others_are_no_markup_and_call_nobody() -> None:
     edited = there(resource("a.py", "two"), marker())._replace(updater="@all <img src=x> | `x` [a](b)")
     found = find(state(wanted(resource("a.py"))), live(edited), STACK, None)
     plan = make(state(wanted(resource("a.py"))), live(edited), stack=STACK, destination=HERE)
-    for told in (markdown.drift(found, plan, None), markdown.plan(plan, None)):
+    for told in (markdown.drift_markdown(found, plan, None), markdown.plan_markdown(plan, None)):
         [row] = [line for line in told.splitlines() if "a.py" in line]
         assert row.count(" | ") == 3
         for active in ("@all", "<img", " `x`", "[a]("):

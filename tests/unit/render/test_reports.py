@@ -21,7 +21,7 @@ from reconciler.core.plan import Plan
 from reconciler.engine.plan_file import plan_document, to_json
 from reconciler.render import markdown, styled
 from reconciler.render.documents.problems import problems_document
-from reconciler.render.github import github
+from reconciler.render.github import workflow_commands
 from reconciler.render.sarif import SarifLog
 from tests.unit.core.states import HERE, STACK
 
@@ -83,12 +83,12 @@ def test_sarif_takes_any_problem(found: list[Problem]) -> None:
 def test_github_escapes_what_would_end_a_command() -> None:
     found = Problem("E805", "50% of\nit", Position("a,b:c.py", 3, 7), "one\ntwo", width=4)
     expected = "::error file=a%2Cb%3Ac.py,line=3,endLine=3,col=7,endColumn=11,title=E805::50%25 of\\nit%0Ahelp: one%0Ahelp: two\n"
-    assert github([found]) == expected
+    assert workflow_commands([found]) == expected
 
 
 @given(st.lists(PROBLEMS, max_size=4))
 def test_github_prints_one_command_a_problem_whatever_is_in_it(found: list[Problem]) -> None:
-    lines = github(found).splitlines()
+    lines = workflow_commands(found).splitlines()
     assert len(lines) == len(found)
     for line, problem in zip(lines, found, strict=True):
         assert re.fullmatch(r"::(error|warning) (\w+=[^,:]*,)*title=E\d{3}::.*", line)
@@ -98,12 +98,12 @@ def test_github_prints_one_command_a_problem_whatever_is_in_it(found: list[Probl
 @pytest.mark.parametrize(
     "told",
     [
-        lambda one: styled.plain(styled.problems([one])),
+        lambda one: styled.plain_text(styled.problems_lines([one])),
         lambda one: to_json(problems_document([one])),
         lambda one: to_json(plan_document(Plan(STACK, HERE, (), refusals=(one,)))),
-        lambda one: markdown.plan(Plan(STACK, HERE, (), refusals=(one,)), None),
+        lambda one: markdown.plan_markdown(Plan(STACK, HERE, (), refusals=(one,)), None),
         lambda one: SarifLog((one,)).text(),
-        lambda one: github([one]),
+        lambda one: workflow_commands([one]),
     ],
 )
 def test_in_every_format_a_hint_names_commands_as_they_have_to_be_typed(told: Callable[[Problem], str]) -> None:

@@ -49,7 +49,7 @@ def test_sizes_read_well(number: int, told: str) -> None:
 
 
 def lines(*found: Problem) -> list[str]:
-    return styled.plain(styled.problems(found)).splitlines()
+    return styled.plain_text(styled.problems_lines(found)).splitlines()
 
 
 def test_a_problem_points_at_its_place() -> None:
@@ -76,7 +76,7 @@ def test_several_problems_are_counted_and_warnings_are_not() -> None:
 def test_text_of_the_service_cannot_forge_lines() -> None:
     forged = Live(resource("a.py"), "eve\n2 created", "eve\x1b[2J", NOON, NOON)
     plan = make(state(wanted(resource("a.py"))), live(forged), stack=STACK, destination=HERE)
-    told = styled.plain(styled.problems(plan.refusals))
+    told = styled.plain_text(styled.problems_lines(plan.refusals))
     assert "\x1b" not in told
     assert len(told.splitlines()) == 2
 
@@ -99,7 +99,7 @@ def test_a_place_is_given_only_to_what_has_none() -> None:
 
 
 def summary_of(desired, have) -> str:  # type: ignore[no-untyped-def]
-    return text.summary(make(desired, have, stack=STACK, destination=HERE))
+    return text.plan_summary(make(desired, have, stack=STACK, destination=HERE))
 
 
 def test_the_summary_counts_what_matters() -> None:
@@ -131,7 +131,7 @@ def test_every_cause_has_its_sentence_in_a_plan(cause: Cause) -> None:
         destination=HERE,
     )
     changed = replace(plan, changes=tuple(change._replace(cause=cause) for change in plan.changes))
-    told = styled.plain(text.plan(changed))
+    told = styled.plain_text(text.plan_lines(changed))
     assert "resource a.py" in told
     assert "content" in told
 
@@ -139,14 +139,14 @@ def test_every_cause_has_its_sentence_in_a_plan(cause: Cause) -> None:
 def test_comments_are_quoted_and_tables_named() -> None:
     old, new = resource("a.py", comment="it's"), resource("a.py", comment="")
     plan = make(state(wanted(new)), live(there(old, marker())), stack=STACK, destination=HERE)
-    assert """comment    "it's" → ''""" in styled.plain(text.plan(plan))
+    assert """comment    "it's" → ''""" in styled.plain_text(text.plan_lines(plan))
     table = make(
         state(wanted(Resource("t", "table", table="d.b"), None)),
         live(there(Resource("t", "table", table="d.a"), marker(None))),
         stack=STACK,
         destination=HERE,
     )
-    assert "table      d.a → d.b" in styled.plain(text.plan(table))
+    assert "table      d.a → d.b" in styled.plain_text(text.plan_lines(table))
 
 
 @given(
@@ -205,7 +205,7 @@ def test_a_function_without_a_known_owner_is_shown_all_the_same() -> None:
     from reconciler.core.report import Deployed
 
     bare = Deployed(Live(Function("f", "a.F")), (Live(Resource("t", "table", table="d.t")),), (), (), "")
-    assert styled.plain(text.functions([bare])) == "f  class a.F\n  table    t, d.t\n"
+    assert styled.plain_text(text.function_lines([bare])) == "f  class a.F\n  table    t, d.t\n"
 
 
 def test_what_a_function_lists_of_another_project_is_shown() -> None:
@@ -214,7 +214,7 @@ def test_what_a_function_lists_of_another_project_is_shown() -> None:
     far = Function(
         "f", "a.F", (Reference("evil\x1b.zip", "theirs"), Reference("x.zip", "theirs", "dev"), Reference("b.py"))
     )
-    told = styled.plain(text.functions([Deployed(Live(far), (), ("b.py",), (), "")]))
+    told = styled.plain_text(text.function_lines([Deployed(Live(far), (), ("b.py",), (), "")]))
     assert told.splitlines()[1:] == [
         r"  other    theirs/resources/evil\x1b.zip, which lies elsewhere and was not looked at",
         "  other    theirs/schemas/dev/resources/x.zip, which lies elsewhere and was not looked at",
@@ -229,11 +229,11 @@ def test_a_function_differs_in_class_and_list() -> None:
         stack=STACK,
         destination=HERE,
     )
-    told = styled.plain(text.plan(plan))
+    told = styled.plain_text(text.plan_lines(plan))
     assert "class      a.F → a.G" in told
     assert "resources  - b.csv" in told
 
 
 def test_a_line_too_long_to_read_is_not_shown() -> None:
     found = Problem("E801", "it is wrong", at=Position("f.py", 1, 3), source="x" * 3000, hint="mend it")
-    assert styled.plain(styled.problem(found)) == "f.py:1:3: error[E801]: it is wrong\n  help: mend it\n"
+    assert styled.plain_text(styled.problem_lines(found)) == "f.py:1:3: error[E801]: it is wrong\n  help: mend it\n"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from reconciler.base.errors import Position
 from reconciler.local.runner import FunctionRaised, RunnerError
-from reconciler.render import tests as tried
+from reconciler.render import trials as tried
 from reconciler.targets.maxcompute import manifest as model
 from reconciler.testing.expectations import find_mismatch
 from reconciler.testing.trials import Case, Trial, TrialVerdict
@@ -34,7 +34,7 @@ def test_a_report_is_well_formed_whatever_was_printed(text: str) -> None:
         Trial(case(text), TrialVerdict.FAILED, difference=find_mismatch(text, [text])),
         Trial(case(text), TrialVerdict.NOT_RUN, error=RunnerError(text)),
     ]
-    (suite,) = ET.fromstring(tried.junit("s", trials).encode())
+    (suite,) = ET.fromstring(tried.junit_xml("s", trials).encode())
     assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("4", "2", "1")
     assert [[child.tag for child in one if child.tag != "system-out"] for one in suite] == [
         [], ["failure"], ["failure"], ["skipped"],
@@ -42,10 +42,10 @@ def test_a_report_is_well_formed_whatever_was_printed(text: str) -> None:
 
 
 def test_what_is_printed_is_shown_by_its_end() -> None:
-    shown = tried.failure(failed("\n".join(map(str, range(100))))).detail
+    shown = tried.test_failure(failed("\n".join(map(str, range(100))))).detail
     assert shown[-42:-39] == ("printed:", "  … 60 lines before", "  60")
     assert shown[-1] == "  99"
 
 
 def test_a_long_value_is_cut() -> None:
-    assert len(tried.title(case("x" * 10_000))) < 120
+    assert len(tried.test_title(case("x" * 10_000))) < 120

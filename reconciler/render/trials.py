@@ -1,0 +1,171 @@
+"""Test results for people, and as JUnit's XML for those who collect reports."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from typing import TYPE_CHECKING
+
+from reconciler.base.errors import Problem, count
+from reconciler.base.hints import Command
+from reconciler.base.words import safe
+from reconciler.testing.trials import TrialVerdict
+from reconciler.testing.values import format_value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from reconciler.base.hints import Hint
+    from reconciler.render.styled import Line
+    from reconciler.testing.expectations import Mismatch
+    from reconciler.testing.trials import Case, Trial
+
+_LONGEST = 100
+_LOG_LINES = 40
+
+
+def trial_line(trial: Trial) -> Line:
+    """Return a test's line: what it is, and what it showed if it passed."""
+    match trial.verdict:
+        case TrialVerdict.PASSED:
+            promise = _promise(trial.case)
+            return ("create", "  ok    "), ("", safe(f"{test_title(trial.case)} {promise}"))
+        case TrialVerdict.FAILED:
+            return ("error", "  FAIL  "), ("", safe(test_title(trial.case)))
+        case TrialVerdict.NOT_RUN:
+            return ("warning", "  -     "), ("", safe(test_title(trial.case))), ("quiet", "  not run")
+
+
+def tests_summary(trials: Sequence[Trial]) -> Line:
+    """Return the line that counts."""
+    parts = [f"{number} {verdict.value}" for verdict, number in count_verdicts(trials).items() if number]
+    functions = len({trial.case.function for trial in trials})
+    return (("name", f"Tests: {', '.join(parts)}, of {count(functions, 'function')}"),)
+
+
+def count_verdicts(trials: Iterable[Trial]) -> dict[TrialVerdict, int]:
+    """Return how many tests ended how."""
+    counted = dict.fromkeys(TrialVerdict, 0)
+    for trial in trials:
+        counted[trial.verdict] += 1
+    return counted
+
+
+def test_title(case: Case) -> str:
+    """Return a test as the call it is: ``country_name('XX')``."""
+    if case.test.rows is None:
+        arguments = ", ".join(map(_literal, case.test.args))
+        return f"{case.function}({_cut(arguments)})"
+    return f"{case.function} over {count(len(case.test.rows), 'row')}"
+
+
+def test_failure(trial: Trial) -> Problem:
+    """Return what went wrong as a problem at the test's place."""
+    return Problem(
+        "E721",
+        f"{test_title(trial.case)} {failure_reason(trial)}",
+        trial.case.at,
+        hint=trial_hint(trial),
+        detail=tuple(_detail(trial)),
+    )
+
+
+def failure_reason(trial: Trial) -> str:
+    """Return in half a sentence why a test did not pass."""
+    if trial.difference is not None:
+        return _difference(trial.difference)
+    assert trial.error is not None
+    if trial.exception:
+        expected = trial.case.test.raises
+        row = f" at row {trial.row + 1}" if trial.case.test.rows is not None and trial.row is not None else ""
+        return f"raised {trial.exception}{row}" + (f", and {expected} is expected" if expected is not None else "")
+    return f"failed: {trial.error.message}"
+
+
+def not_run_warning(trial: Trial) -> Problem:
+    """Return why a test was not said in SQL, as a warning at its place."""
+    assert trial.error is not None
+    message = f"{test_title(trial.case)} cannot be asked by SQL: {trial.error.message}"
+    return Problem("E733", message, trial.case.at, hint=(Command("test"), " runs it here"), severity="warning")
+
+
+def junit_xml(stack: str, trials: Sequence[Trial]) -> str:
+    """Return the trials as JUnit's XML, which every CI reads."""
+    counted = count_verdicts(trials)
+    suite = ET.Element(
+        "testsuite",
+        name=stack,
+        tests=str(len(trials)),
+        failures=str(counted[TrialVerdict.FAILED]),
+        errors="0",
+        skipped=str(counted[TrialVerdict.NOT_RUN]),
+        time=f"{sum(trial.seconds for trial in trials):.3f}",
+    )
+    for trial in trials:
+        case = ET.SubElement(
+            suite,
+            "testcase",
+            classname=f"{stack}.{trial.case.function}",
+            name=_xml(f"{trial.case.number}: {test_title(trial.case)}"),
+            file=trial.case.at.file,
+            line=str(trial.case.at.line),
+            time=f"{trial.seconds:.3f}",
+        )
+        if trial.verdict is not TrialVerdict.PASSED:
+            parts = "failure" if trial.verdict is TrialVerdict.FAILED else "skipped"
+            ET.SubElement(case, parts, message=_xml(failure_reason(trial))).text = _xml("\n".join(_detail(trial)))
+        if trial.log:
+            ET.SubElement(case, "system-out").text = _xml(trial.log)
+    root = ET.Element("testsuites")
+    root.append(suite)
+    ET.indent(root)
+    return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def trial_hint(trial: Trial) -> Hint | None:
+    """Return what to do about a test that did not pass."""
+    return trial.hint or (trial.error.hint if trial.error else None) or None
+
+
+def _difference(mismatch: Mismatch) -> str:
+    if mismatch.reason:
+        return f"returned {_literal(mismatch.actual)}, and {mismatch.reason}"
+    place = f" at {mismatch.where}" if mismatch.where else ""
+    return f"returned {_literal(mismatch.actual)}{place}, and {_literal(mismatch.expected)} is expected"
+
+
+def _detail(trial: Trial) -> Iterator[str]:
+    """Yield the traceback and the end of what was printed."""
+    yield from trial.traceback.splitlines()
+    lines = trial.log.splitlines()
+    if lines:
+        yield "printed:"
+        if len(lines) > _LOG_LINES:
+            yield f"  … {len(lines) - _LOG_LINES} lines before"
+        yield from (f"  {line}" for line in lines[-_LOG_LINES:])
+
+
+def _promise(case: Case) -> str:
+    return f"raises {case.test.raises}" if case.test.raises is not None else f"→ {_literal(case.test.returns)}"
+
+
+def _literal(value: object) -> str:
+    """Return a value as SQL writes it down, cut to what a line takes."""
+    if isinstance(value, str):
+        return _cut("'" + value.replace("'", "''") + "'")
+    return _cut(
+        f"X'{value.hex()}'"
+        if isinstance(value, bytes)
+        else format_value(value, as_json=isinstance(value, list | tuple))
+    )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def _xml(text: str) -> str:
+    """Leave out what XML 1.0 has no way to write."""
+    return "".join(
+        c if c in "\t\n" or (c >= " " and not "\ud800" <= c <= "\udfff" and c not in "\ufffe\uffff") else "\ufffd"
+        for c in text
+    )
