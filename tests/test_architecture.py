@@ -35,7 +35,7 @@ ROOMS = (
 
 # A server that shares code with its client agrees with it about mistakes.
 STANDS_ALONE = "local"
-USES_LOCAL = ("cli", "testing", "packages", "pytest_plugin")
+USES_LOCAL = ("cli", "testing", "targets", "packages", "pytest_plugin")
 """Who starts what stands in ``local``: services of our own, and CPythons that run functions."""
 
 ONE_DOOR = {

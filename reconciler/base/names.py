@@ -10,11 +10,7 @@ answers with a qualified form, so both sides are brought to one form before they
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Literal, NamedTuple
-
-Kind = Literal["function", "resource"]
+from typing import NamedTuple
 
 _RESOURCE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*\Z")
 _FUNCTION = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*\Z")
@@ -31,40 +27,6 @@ _HEX = frozenset("0123456789abcdef")
 
 FOLDER_SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz")
 """By these ends of a resource's name a folder is packed."""
-
-
-@dataclass(frozen=True, order=True)
-class Key:
-    """The identity of an object within one project and schema."""
-
-    kind: Kind
-    folded: str
-    name: str = field(compare=False)
-    """The spelling, for people."""
-
-    _hash: int = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        # Each of tens of thousands of keys is looked up again and again.
-        object.__setattr__(self, "_hash", hash((self.kind, self.folded)))
-
-    def __hash__(self) -> int:
-        return self._hash
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.name}"
-
-
-@lru_cache(maxsize=1 << 16)
-def resource_key(name: str) -> Key:
-    """Return the key of a resource of the stack's own project and schema."""
-    return Key("resource", name.lower(), name)
-
-
-@lru_cache(maxsize=1 << 16)
-def function_key(name: str) -> Key:
-    """Return the key of a function."""
-    return Key("function", name.lower(), name)
 
 
 class Reference(NamedTuple):

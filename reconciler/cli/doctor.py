@@ -17,8 +17,8 @@ from reconciler.cli.support.options import Options, command, manifest_options
 from reconciler.cli.support.project import cache_folder, open_manifest
 from reconciler.cli.support.result import Result
 from reconciler.local.runner import SERVICE_ABI, InterpreterNotFound, how_to_get, locate
-from reconciler.targets.maxcompute.manifest import target_of
 from reconciler.targets.maxcompute.runtimes import RUNTIMES
+from reconciler.workflow.planning import plan_destination
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,5 +120,7 @@ def _project(options: Options) -> Iterator[Diagnosis]:
         is_ok = None if first.code == "E101" and not options.file.exists() else False
         yield Diagnosis(is_ok, subject, f"{first.code} {first.message}", options.invocation.spell(first.hint))
         return
-    where = f"project {target_of(manifest).project} at {target_of(manifest).endpoint}"
+    settings = manifest.target.settings
+    at = f" at {settings['endpoint']}" if "endpoint" in settings else ""
+    where = f"{', '.join(f'{label} {text}' for label, text in plan_destination(manifest).parts.items())}{at}"
     yield Diagnosis(True, "target", f"{manifest.target_name}: {where}, {count(len(live), 'object')}")

@@ -8,12 +8,13 @@ from pathlib import Path
 import click
 
 from reconciler.base.errors import UsageError
-from reconciler.cli.support.local_service import local_store, provide_tables
+from reconciler.cli.support.connect import STORE, load_tables
 from reconciler.cli.support.options import Options, command
 from reconciler.cli.support.project import open_manifest
 from reconciler.cli.support.result import Result
 from reconciler.cli.support.switches import describe_switches, read_settings
 from reconciler.local import Server
+from reconciler.targets.maxcompute.endpoint import local_store, provide_tables
 
 
 @command()
@@ -60,14 +61,14 @@ def serve(
         return Result(describe_switches() + "\n")
     manifest = open_manifest(Options(file, target, "text")) if file else None
     try:
-        store = folder or local_store(manifest.folder if manifest else Path.cwd())
+        store = folder or local_store((manifest.folder if manifest else Path.cwd()) / STORE)
         server = Server(store, read_settings(values), host=host, port=port, environment=os.environ)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise UsageError("E901", f"cannot listen at {host}:{port}: {reason or error}") from error
     try:
         if manifest:
-            provide_tables(server, manifest)
+            provide_tables(server, manifest, load_tables(manifest))
         # Whoever reads this line may send a signal at once.
         print(f"listening on {server.url}", flush=True)
         server.serve_forever()

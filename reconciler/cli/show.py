@@ -14,8 +14,6 @@ from reconciler.cli.support.options import Options, command, manifest_options
 from reconciler.cli.support.project import open_manifest
 from reconciler.cli.support.result import Result
 from reconciler.render import text
-from reconciler.targets.maxcompute.manifest import target_of
-from reconciler.targets.maxcompute.objects import function_key
 from reconciler.workflow import deployment, planning
 
 if TYPE_CHECKING:
@@ -41,7 +39,7 @@ def show(options: Options, function: str | None) -> Result:
         return Result(show_document(manifest.manifest.stack, planning.plan_destination(manifest), functions))
     if functions:
         return Result(text.function_lines(functions))
-    where = f"project {target_of(manifest).project} (target {manifest.target_name})"
+    where = planning.plan_destination(manifest)
     next_command = options.invocation.command(Command("apply"))
     return Result(safe(f"Stack {manifest.manifest.stack} has no function in {where}. Next: {next_command}") + "\n")
 
@@ -51,8 +49,8 @@ def not_deployed(function: str, manifest: Loaded) -> UsageError:
     import difflib
 
     declared = {name.lower(): name for name in manifest.manifest.functions}
-    project = f"project {target_of(manifest).project} (target {manifest.target_name})"
-    if function_key(function).folded in declared:
+    project = planning.plan_destination(manifest)
+    if function.lower() in declared:
         return UsageError("E703", f"function '{function}' is not in {project}", hint=Command("apply"))
     close = difflib.get_close_matches(function.lower(), declared, 1)
     hint = f"did you mean '{declared[close[0]]}'?" if close else (Command("show"), " lists the deployed ones")

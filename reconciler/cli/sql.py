@@ -12,13 +12,13 @@ import click
 from reconciler.base.errors import UsageError, count
 from reconciler.base.hints import Command
 from reconciler.cli.support.connect import connect
-from reconciler.cli.support.local_service import require_sql
 from reconciler.cli.support.options import Options, command, formats, with_options
 from reconciler.cli.support.output import note
 from reconciler.cli.support.project import open_manifest
 from reconciler.cli.support.result import Result
 from reconciler.core.target import require_querying
 from reconciler.render import query as rows
+from reconciler.targets import adapter_of
 from reconciler.targets.maxcompute import queries
 from reconciler.workflow import deployment, planning
 
@@ -41,7 +41,7 @@ def sql(options: Options, query: str | None) -> Result:
     statement = queries.read(query if query is not None and query != "-" else _from_stdin())
     if not statement.sql.strip("; \n\t"):
         raise UsageError("E732", "there is no statement", hint=_USAGE)
-    require_sql(manifest)
+    adapter_of(manifest).require_query(manifest)
     with connect(manifest) as target:
         settings, functions = deployment.settings_for(statement, manifest, target)
         if options.format == "text":

@@ -9,13 +9,13 @@ import click
 from reconciler.base.errors import TestsFailed
 from reconciler.cli.support.connect import connect
 from reconciler.cli.support.files import write_whole
-from reconciler.cli.support.local_service import require_sql
 from reconciler.cli.support.options import Options, command, junit_option, manifest_options
 from reconciler.cli.support.project import open_manifest
 from reconciler.cli.support.result import Result
 from reconciler.cli.support.trials import chosen_cases
 from reconciler.cli.support.verification import has_failed, run_trials, verify_lines, way_back
 from reconciler.render import trials as rendered
+from reconciler.targets import adapter_of
 from reconciler.testing.run_by_sql import FunctionAbsent
 from reconciler.testing.trials import TrialVerdict
 from reconciler.workflow import planning
@@ -38,7 +38,7 @@ def verify(options: Options, functions: tuple[str, ...], junit: Path | None) -> 
     """
     manifest = open_manifest(options)
     cases = chosen_cases(manifest, functions)
-    require_sql(manifest)
+    adapter_of(manifest).require_query(manifest)
     with connect(manifest) as target:
         trials = run_trials(manifest, target, options, cases)
     if junit:

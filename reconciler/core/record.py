@@ -20,10 +20,16 @@ if TYPE_CHECKING:
     from reconciler.core.state import Live, LiveState, Object
 
 Outcome = Literal["running", "committed", "failed", "interrupted"]
+Swap = Literal["create if absent", "etag", "none"]
+"""The compare-and-swap that a service has."""
 
 
 class Store(Protocol):
-    """Where entries are kept. Each call is one request."""
+    """Where entries are kept."""
+
+    @property
+    def swap(self) -> Swap:
+        """What makes `create` a compare-and-swap; with none, nobody can hold a lease."""
 
     def create(self, name: str, content: bytes, comment: str) -> bool:
         """Create an entry; False if the name is taken, and then nothing is changed."""

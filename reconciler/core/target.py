@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Answer:
+class QueryResult:
     """The rows of a SELECT, as the service writes them in CSV."""
 
     instance: str
@@ -66,7 +66,7 @@ class Target(Protocol):
 class Querying(Protocol):
     """A target that runs SQL."""
 
-    def query(self, text: str, settings: Mapping[str, str], name: str) -> Answer:
+    def query(self, text: str, settings: Mapping[str, str], name: str) -> QueryResult:
         """Run a statement of SQL under some settings and return its rows; `name` is what errors call its text."""
 
 

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias
 
 import msgspec
 
-from reconciler.base.errors import LeaseHeld, ServiceError, count
+from reconciler.base.errors import LeaseHeld, Refused, ServiceError, count
 from reconciler.base.hints import Command
 from reconciler.core.record import Applied, Entry, Holder, Outcome, Step, entry_name
 
@@ -280,8 +280,14 @@ def take(store: Store, entry: Entry, kinds: Kinds) -> None:
     """
     Create an entry, and with it take the lease; `LeaseHeld` if somebody else was first.
 
-    E615 for an entry that could not be read again: it would keep everybody out until somebody deletes it.
+    E615 for an entry that could not be read again: it would keep everybody out until somebody deletes it. E616 where the
+    service has no compare-and-swap: a lease is refused and not faked.
     """
+    if store.swap == "none":
+        hint = "plans and drift can be looked at; nothing is applied"
+        raise Refused(
+            "E616", "this kind of target holds no lease: two applies at once would undo each other", hint=hint
+        )
     content = dump(entry)
     _require_readable(entry, content, kinds)
     try:

@@ -10,7 +10,7 @@ from reconciler.base.words import safe
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reconciler.core.target import Answer
+    from reconciler.core.target import QueryResult
     from reconciler.render.styled import Line
 
 _LONGEST = 60
@@ -18,7 +18,7 @@ WHOLE = ("tinyint", "smallint", "int", "bigint")
 _NUMBERS = (*WHOLE, "float", "double", "decimal")
 
 
-def table_lines(answer: Answer) -> Iterator[Line]:
+def table_lines(answer: QueryResult) -> Iterator[Line]:
     """Yield a table: names, rows, and how many there are. Numbers stand at the right, NULL is pale."""
     cells_of_rows = [[_cell(cell) for cell in row] for row in answer.rows]
     names = [_cell(name) for name in answer.names]
@@ -33,7 +33,7 @@ def table_lines(answer: Answer) -> Iterator[Line]:
     yield (("quiet", count(len(answer.rows), "row")),)
 
 
-def csv_rows(answer: Answer) -> Iterator[list[str]]:
+def csv_rows(answer: QueryResult) -> Iterator[list[str]]:
     """Yield the names and the rows; NULL is ``\\N``, as in every file of rows."""
     yield list(answer.names)
     for row in answer.rows:

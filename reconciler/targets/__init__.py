@@ -1,8 +1,8 @@
 """
-Where a plan goes. A target reads the live state and makes one change a call; it decides nothing.
+Targets: one folder a service, with what it has, how it is read and how it is written.
 
-There is one today. Another is a folder here, its rows in ``artifacts.runtime`` and its member of the manifest; nothing
-above looks inside a target.
+A target may know everything below it, and decides nothing: plans are made by the core and carried out by the engine, which
+know it by `core.kind` and `core.target` alone. Begin with `Adapter`, then with ``maxcompute/objects.py``.
 """
 
 from __future__ import annotations
@@ -12,27 +12,26 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from reconciler.core.target import Target
+    from reconciler.core.kind import Catalog
+    from reconciler.manifest.load import Loaded
+    from reconciler.targets.adapter import Adapter
 
 
-def _maxcompute(
-    *,
-    endpoint: str,
-    project: str,
-    schema: str | None,
-    stack: str,
-    credentials: tuple[str, str, str | None] | None,
-    user_agent: str,
-    token: Callable[[], str],
-) -> Target:
-    # requests takes a tenth of a second to import; it is loaded when the service is about to be spoken to.
-    from reconciler.targets.maxcompute.client import Client
-    from reconciler.targets.maxcompute.signing import Credentials
-    from reconciler.targets.maxcompute.target import MaxCompute
+def _maxcompute() -> Adapter:
+    from reconciler.targets.maxcompute.adapter import MaxComputeAdapter
 
-    keys = Credentials(*credentials) if credentials else None
-    return MaxCompute(Client(endpoint, project, schema, keys, user_agent), stack, token)
+    return MaxComputeAdapter()
 
 
-TARGETS = {"maxcompute": _maxcompute}
-"""The kinds of target and how each is reached."""
+TARGETS: dict[str, Callable[[], Adapter]] = {"maxcompute": _maxcompute}
+"""The kinds of target by the names that a manifest gives them."""
+
+
+def adapter_of(loaded: Loaded) -> Adapter:
+    """Return the kind of target that a manifest is for."""
+    return TARGETS[loaded.manifest.target.kind]()
+
+
+def catalogs() -> tuple[Catalog, ...]:
+    """Return the catalogs of all kinds of target."""
+    return tuple(adapter().catalog for adapter in TARGETS.values())

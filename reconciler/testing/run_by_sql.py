@@ -25,10 +25,10 @@ from reconciler.testing.trials import Case, Trial, TrialVerdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from reconciler.core.target import Answer
+    from reconciler.core.target import QueryResult
     from reconciler.targets.maxcompute.signature import Signature, Type
 
-    Ask = Callable[[str, Mapping[str, str]], Answer]
+    Ask = Callable[[str, Mapping[str, str]], QueryResult]
     """Runs a statement under some settings."""
 
 _COLUMNS = 100
@@ -185,7 +185,7 @@ def _ask(group: list[_Call], ask: Ask, clock: Callable[[], float]) -> Iterator[T
         yield _check_call(call, number, answer, seconds)
 
 
-def _check_call(call: _Call, number: int, answer: Answer, seconds: float) -> Trial:
+def _check_call(call: _Call, number: int, answer: QueryResult, seconds: float) -> Trial:
     try:
         values = list(_read_results(call, number, answer))
     except (ValueError, ArithmeticError, IndexError) as error:
@@ -211,7 +211,7 @@ def _round_to_32_bits(actual: Any, expected: Any) -> Any:
     return float(expected) if same else actual
 
 
-def _read_results(call: _Call, number: int, answer: Answer) -> Iterator[Any]:
+def _read_results(call: _Call, number: int, answer: QueryResult) -> Iterator[Any]:
     """Yield the values that an answer has of a call."""
     if call.is_single:
         yield read_cell(answer.rows[0][number], call.outputs[0])

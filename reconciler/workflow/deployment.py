@@ -9,27 +9,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciler.core.report import Deployed
-from reconciler.packages.inspect.contents import is_library_name
-from reconciler.targets.maxcompute.objects import Function, function_key, resource_key
+from reconciler.targets import adapter_of
 from reconciler.targets.maxcompute.queries import called, settings_of
-from reconciler.targets.maxcompute.runtimes import flags, is_native
 
 if TYPE_CHECKING:
     from reconciler.core.state import Live, LiveState
     from reconciler.core.target import Target
     from reconciler.manifest.load import Loaded
+    from reconciler.targets.adapter import Adapter
     from reconciler.targets.maxcompute.queries import Query
 
 
 def load_deployed(loaded: Loaded, target: Target, only: str | None = None) -> tuple[Deployed, ...]:
     """Return the functions of the stack that are in the project, by name; all of them, or `only` one."""
-    reading = target.read()
-    live, stack = reading.live, loaded.manifest.stack
-    chosen_key = function_key(only) if only else None
+    reading, stack = target.read(), loaded.manifest.stack
+    adapter = adapter_of(loaded)
+    chosen = {kind.key(only) for kind in adapter.catalog.kinds.values()} if only else None
     return tuple(
-        _deployed_function(obj, live, loaded)
-        for key, obj in sorted(live.items())
-        if isinstance(obj.object, Function) and (key == chosen_key if chosen_key else reading.holder(key) == stack)
+        _deployed(live, reading.live, adapter, loaded)
+        for key, live in sorted(reading.live.items())
+        if live.object.kind.comes_back and (key in chosen if chosen else reading.holder(key) == stack)
     )
 
 
@@ -42,17 +41,8 @@ def settings_for(query: Query, loaded: Loaded, target: Target) -> tuple[dict[str
     return settings_of({name: deployed[name] for name in used}, query.settings), used
 
 
-def _deployed_function(function: Live, live: LiveState, loaded: Loaded) -> Deployed:
-    assert isinstance(function.object, Function)
-    declared = loaded.function(function.object.name)
-    listed = {ref: live.get(resource_key(ref.name)) if ref.is_own else None for ref in function.object.resources}
-    resources = tuple(resource for resource in listed.values() if resource)
-    absent = tuple(str(ref) for ref, resource in listed.items() if not resource and ref.is_own)
-    runtime = loaded.runtime_of(function.object.name)
-    native = any(is_native(package.object.name) or is_library_name(package.object.name) for package in resources)
-    description, image = "", None
-    if declared:
-        description, image = declared.description or "", declared.image
-        # The name of a bundle does not tell what is in it. That the flags do no harm to pure code is a guess.
-        native = native or any(loaded.manifest.packages[package].bundle for package in declared.packages)
-    return Deployed(function, resources, absent, tuple(flags(runtime, native=native, image=image)), description)
+def _deployed(live: Live, state: LiveState, adapter: Adapter, loaded: Loaded) -> Deployed:
+    needs = tuple(dict.fromkeys(live.object.kind.needs(live.object)))
+    present = tuple(state[need] for need in needs if need in state)
+    settings, description = adapter.describe(loaded, live, present)
+    return Deployed(live, present, tuple(need.name for need in needs if need not in state), settings, description)

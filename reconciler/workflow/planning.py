@@ -15,9 +15,7 @@ from reconciler.core import drift, plan, versions
 from reconciler.core.diff import Cause
 from reconciler.core.ignore import ignoring
 from reconciler.engine.ledger import KEPT
-from reconciler.targets.maxcompute.manifest import target_of
-from reconciler.targets.maxcompute.objects import destination as place_of
-from reconciler.targets.maxcompute.objects import function_key, resource_key
+from reconciler.targets import adapter_of
 from reconciler.workflow.ledger_entries import LedgerEntries
 from reconciler.workflow.preparation import policy_breaches
 
@@ -38,7 +36,7 @@ if TYPE_CHECKING:
 
 def plan_destination(loaded: Loaded) -> plan.Destination:
     """Return where a manifest's plan goes."""
-    return place_of(loaded.target_name, target_of(loaded).project, target_of(loaded).schema_)
+    return adapter_of(loaded).destination(loaded)
 
 
 def make_plan(prepared: Prepared, reading: Reading, *, from_dump: bool = False, restoring: bool = False) -> Plan:
@@ -52,7 +50,7 @@ def make_plan(prepared: Prepared, reading: Reading, *, from_dump: bool = False, 
         reading,
         stack=prepared.loaded.manifest.stack,
         destination=plan_destination(prepared.loaded),
-        moved=_moved_keys(prepared.loaded),
+        moved=_moved_keys(prepared),
         from_dump=from_dump,
     )
     new_plan = drift.restoring(new_plan, find_drift(prepared, reading)) if restoring else new_plan
@@ -145,9 +143,11 @@ def _desired_state(prepared: Prepared, reading: Reading) -> DesiredState:
     return ignoring(prepared.desired, reading.live, prepared.loaded.manifest.ignore)
 
 
-def _moved_keys(loaded: Loaded) -> Mapping[Key, Key]:
-    """Return the keys of old names, each with that of the new one."""
-    functions = {name.lower() for name in loaded.manifest.functions}
-    moves = loaded.manifest.moved
-    kinds = [function_key if move.to.lower() in functions else resource_key for move in moves]
-    return {key(move.from_): key(move.to) for key, move in zip(kinds, moves, strict=True)}
+def _moved_keys(prepared: Prepared) -> Mapping[Key, Key]:
+    """Return the keys of old names, each with that of the new one: of the first kind that has an object of the new name."""
+    *kinds, last = adapter_of(prepared.loaded).catalog.kinds.values()
+    moved = {}
+    for move in prepared.loaded.manifest.moved:
+        kind = next((kind for kind in kinds if kind.key(move.to) in prepared.desired), last)
+        moved[kind.key(move.from_)] = kind.key(move.to)
+    return moved

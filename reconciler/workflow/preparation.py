@@ -14,16 +14,13 @@ from reconciler.base.errors import InvalidManifest, UsageError, sort_problems
 from reconciler.checks.python.project import check_sources
 from reconciler.packages.artifacts import Archive
 from reconciler.packages.collect import collect
-from reconciler.targets.maxcompute import desired
-from reconciler.targets.maxcompute.objects import Resource, resource_key
-from reconciler.targets.maxcompute.source_rules import SOURCE_RULES
+from reconciler.targets import adapter_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from reconciler.base.errors import Problem
-    from reconciler.core.identity import Key
     from reconciler.core.report import Upload
     from reconciler.core.state import DesiredState
     from reconciler.manifest.load import Loaded
@@ -49,12 +46,13 @@ class Prepared:
 
 def prepare(loaded: Loaded, *, cache: Cache, env: Mapping[str, str], on_step: Callable[[str], None]) -> Prepared:
     """Read and fetch what a manifest names, check it, and conclude the desired state."""
+    adapter = adapter_of(loaded)
     artifacts = collect(loaded, cache=cache, env=env, on_step=on_step)
-    problems = check_sources(loaded, artifacts, SOURCE_RULES, cache.root)
+    problems = check_sources(loaded, artifacts, adapter.source_rules, cache.root)
     if any(problem.severity == "error" for problem in problems):
         raise InvalidManifest.of(problems)
     warnings = (*artifacts.warnings, *problems)
-    return Prepared(loaded, desired.state(loaded, artifacts), artifacts, warnings)
+    return Prepared(loaded, adapter.desired(loaded, artifacts), artifacts, warnings)
 
 
 def policy_breaches(prepared: Prepared) -> list[Problem]:
@@ -71,28 +69,27 @@ def list_uploads(prepared: Prepared, only: Sequence[str] = ()) -> tuple[Upload, 
     from reconciler.core.report import Upload
 
     chosen = {*only} or {*prepared.artifacts.shipments}
-    users: dict[Key, list[str]] = defaultdict(list)
-    archives: dict[Key, Archive] = {}
+    users: dict[str, list[str]] = defaultdict(list)
+    archives: dict[str, Archive] = {}
     for name, shipment in prepared.artifacts.shipments.items():
         for item in shipment.items if name in chosen else ():
-            key = resource_key(item.name)
             if item.reference.is_own:
-                users[key].append(name)
+                users[item.name.lower()].append(name)
             if isinstance(item.made_of, Archive):
-                archives[key] = item.made_of
+                archives[item.name.lower()] = item.made_of
     contents = {content.sha256: content for content in prepared.artifacts.contents}
     modules = {m.content.sha256: (path, m.added.count("\n")) for path, m in prepared.artifacts.modules.items()}
     return tuple(
         Upload(
             wanted.object.name,
-            wanted.object.type,
+            dict(wanted.object.kind.show(wanted.object)).get("type", key.kind),
             contents[wanted.mark.sha256],
-            tuple(users.get(key, ())),
-            archives.get(key),
+            tuple(users.get(key.name.lower(), ())),
+            archives.get(key.name.lower()),
             modules.get(wanted.mark.sha256),
         )
         for key, wanted in sorted(prepared.desired.items())
-        if isinstance(wanted.object, Resource) and wanted.mark and wanted.mark.sha256 and (key in users or not only)
+        if wanted.mark and wanted.mark.sha256 and (key.name.lower() in users or not only)
     )
 
 

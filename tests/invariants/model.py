@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from reconciler.core.diff import Change
     from reconciler.core.identity import Key
     from reconciler.core.kind import Catalog
-    from reconciler.core.target import Answer
+    from reconciler.core.target import QueryResult
 
 
 @dataclass
@@ -143,6 +143,7 @@ class Modelled:
     who: str
     stack: str
     wire: Wire
+    swap: record.Swap = "create if absent"
 
     # A target
 
@@ -224,7 +225,7 @@ class Modelled:
     def download(self, key: Key, destination: Path) -> None:
         destination.write_bytes(self.fetch(key.name) or b"")
 
-    def query(self, text: str, settings: Mapping[str, str], name: str) -> Answer:
+    def query(self, text: str, settings: Mapping[str, str], name: str) -> QueryResult:
         raise AssertionError(f"nothing should ask {text}")
 
     # A ledger's store

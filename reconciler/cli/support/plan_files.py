@@ -30,12 +30,13 @@ _DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{64})\Z")
 def read_dump(file: Path, manifest: Loaded) -> Reading:
     """Return the reading that a dump holds, and say how old it is."""
     from reconciler.engine import dump
-    from reconciler.targets.maxcompute.objects import CATALOG
+    from reconciler.targets import adapter_of
     from reconciler.workflow import planning
 
-    document = dump.read(read_whole(file), str(file), CATALOG)
+    catalog = adapter_of(manifest).catalog
+    document = dump.read(read_whole(file), str(file), catalog)
     reading = dump.reading_of(
-        document, manifest.manifest.stack, planning.plan_destination(manifest), str(file), CATALOG
+        document, manifest.manifest.stack, planning.plan_destination(manifest), str(file), catalog
     )
     note(f"planning against {file}, written on {document.taken:%Y-%m-%d %H:%MZ}")
     return reading
@@ -55,9 +56,9 @@ def save_plan(plan: Plan, reading: Reading, out: Path, manifest: str, allow_dele
 def read_plan(file: Path) -> Saved:
     """Read a saved plan."""
     from reconciler.engine import saved_plan
-    from reconciler.targets.maxcompute.objects import CATALOG
+    from reconciler.targets import catalogs
 
-    return saved_plan.read(read_whole(file), str(file), CATALOG)
+    return saved_plan.read(read_whole(file), str(file), *catalogs())
 
 
 def aim_at(saved: Saved, options: Options) -> Options:

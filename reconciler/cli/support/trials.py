@@ -12,7 +12,6 @@ from reconciler.base.words import did_you_mean, quote
 from reconciler.cli.support.output import print_lines, with_source
 from reconciler.render import styled
 from reconciler.render import trials as rendered
-from reconciler.targets.maxcompute.objects import function_key
 from reconciler.testing.trials import Case
 
 if TYPE_CHECKING:
@@ -27,10 +26,10 @@ if TYPE_CHECKING:
 def chosen_cases(manifest: Loaded, functions: tuple[str, ...]) -> list[tuple[Case, ...]]:
     """Return the tests to run, function by function: those of the named ones, or of all."""
     declared = manifest.manifest.functions
-    spelled = {function_key(name): name for name in declared}
-    if unknown := [name for name in functions if function_key(name) not in spelled]:
+    spelled = {name.lower(): name for name in declared}
+    if unknown := [name for name in functions if name.lower() not in spelled]:
         raise UsageError.of(_unknown(name, manifest) for name in unknown)
-    names = [spelled[function_key(name)] for name in functions] or list(declared)
+    names = [spelled[name.lower()] for name in functions] or list(declared)
     cases = [
         tuple(
             Case(name, number, test, manifest.at("functions", name, "tests", number - 1))

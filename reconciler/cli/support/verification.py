@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.errors import TestsFailed, UdfsError, count
 from reconciler.base.hints import Command
-from reconciler.cli.support.local_service import require_sql
 from reconciler.cli.support.output import note, print_lines, print_problems
 from reconciler.cli.support.perform import Proposal, perform
 from reconciler.cli.support.trials import chosen_cases, report_lines, show_trials
@@ -18,6 +17,7 @@ from reconciler.core.plan import require_allowed
 from reconciler.core.target import require_querying
 from reconciler.render import text
 from reconciler.render import trials as rendered
+from reconciler.targets import adapter_of
 from reconciler.targets.maxcompute.source_rules import declared_signature
 from reconciler.testing import run_by_sql
 from reconciler.testing.trials import TrialVerdict
@@ -115,7 +115,7 @@ def make_verification(
 ) -> Verification:
     """Return the tests to run after an apply; what they need is checked before anything is changed."""
     cases = tuple(chosen_cases(manifest, ()))
-    require_sql(manifest)
+    adapter_of(manifest).require_query(manifest)
     return Verification(manifest, target, options, writers, rolls_back, cases)
 
 

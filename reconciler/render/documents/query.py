@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from reconciler.core.plan import Destination
-    from reconciler.core.target import Answer
+    from reconciler.core.target import QueryResult
 
 from typing import ClassVar, Literal
 
@@ -45,7 +45,7 @@ class QueryDocument(Open):
     truncated: bool = Field(description="Whether there are more rows than the service gives out.")
 
 
-def query_document(answer: Answer, settings: Mapping[str, str], destination: Destination) -> QueryDocument:
+def query_document(answer: QueryResult, settings: Mapping[str, str], destination: Destination) -> QueryDocument:
     """Return what a program reads: numbers and booleans as such where JSON has them, all else as text."""
     types = answer.types or (None,) * len(answer.names)
     return QueryDocument(

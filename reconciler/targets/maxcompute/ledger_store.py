@@ -13,6 +13,7 @@ from reconciler.targets.maxcompute.read import RESOURCES
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from reconciler.core.record import Swap
     from reconciler.targets.maxcompute.client import Client
 
 
@@ -21,6 +22,7 @@ class Entries:
     """A `Store` in a project."""
 
     client: Client
+    swap: Swap = "create if absent"
 
     def create(self, name: str, content: bytes, comment: str) -> bool:
         try:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from reconciler.base.errors import FunctionFailed, Position, Problem, ServiceError, UdfsError, UsageError
-from reconciler.core.target import Answer
+from reconciler.core.target import QueryResult
 from reconciler.targets.maxcompute.refusal import ServiceRefusal
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _IN_THE_TEXT = "ODPS-0130"
 _SCRIPT = "ODPS-0123055"
 
 
-def run(client: Client, sql: str, settings: Mapping[str, str], name: str) -> Answer:
+def run(client: Client, sql: str, settings: Mapping[str, str], name: str) -> QueryResult:
     """Run a statement and return its rows; `name` is what errors call its text."""
     from odps import errors as odps_errors
     from odps import options
@@ -79,7 +79,7 @@ def _wait(instance: Any) -> None:
     instance.wait_for_success()
 
 
-def _answer(instance: Any) -> Answer:
+def _answer(instance: Any) -> QueryResult:
     [(task, content)] = instance.get_task_results().items()
     try:
         descriptor = instance.get_result_descriptor(task)
@@ -92,7 +92,7 @@ def _answer(instance: Any) -> Answer:
     columns = descriptor.schema.columns if descriptor is not None and descriptor.schema is not None else None
     types = None if columns is None else tuple(str(column.type).lower() for column in columns)
     is_cut = descriptor is not None and str(descriptor.select_result_status).upper() == "TRUNCATED"
-    return Answer(instance.id, names, types, rows, is_cut)
+    return QueryResult(instance.id, names, types, rows, is_cut)
 
 
 def _failed(error: Any, sql: str, name: str, client: Client) -> UdfsError:

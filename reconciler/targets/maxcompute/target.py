@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from reconciler.core.kind import Catalog
     from reconciler.core.record import Reading, Store
     from reconciler.core.state import Live
-    from reconciler.core.target import Answer
+    from reconciler.core.target import QueryResult
     from reconciler.targets.maxcompute.client import Client
 
 
@@ -48,7 +48,7 @@ class MaxCompute:
     def store(self) -> Store:
         return Entries(self.client)
 
-    def query(self, text: str, settings: Mapping[str, str], name: str) -> Answer:
+    def query(self, text: str, settings: Mapping[str, str], name: str) -> QueryResult:
         return sql.run(self.client, text, settings, name)
 
     def download(self, key: Key, destination: Path) -> None:

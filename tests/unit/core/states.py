@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from reconciler.core.plan import Plan
     from reconciler.core.record import Entry
     from reconciler.core.state import DesiredState, LiveState
-    from reconciler.core.target import Answer
+    from reconciler.core.target import QueryResult
 
 STACK = "risk"
 HASTE = Patience(time.monotonic, first_wait=0.01)
@@ -119,7 +119,7 @@ class Dictionary:
     def download(self, key: Key, destination: Path) -> None:
         raise AssertionError(f"nothing should download {key}")
 
-    def query(self, text: str, settings: Mapping[str, str], name: str) -> Answer:
+    def query(self, text: str, settings: Mapping[str, str], name: str) -> QueryResult:
         raise AssertionError(f"nothing should ask {text}")
 
 

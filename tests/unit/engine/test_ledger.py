@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from reconciler.base.errors import ServiceError
 from reconciler.base.hints import spell
 from reconciler.base.names import Reference, parse_reference
-from reconciler.core.record import Applied, Entry, Holder, Step, entry_name
+from reconciler.core.record import Applied, Entry, Holder, Step, Swap, entry_name
 from reconciler.engine.ledger import KEPT, LAST_EPOCH, LEASE, collectable, dump, epoch_of, held, parse, take
 from reconciler.targets.maxcompute.objects import KINDS, Function, Resource
 
@@ -91,6 +91,8 @@ def test_an_entry_that_somebody_edited_is_read_as_it_stands_or_refused(place: tu
 
 class Memory:
     """A `Store` that only creates."""
+
+    swap: Swap = "create if absent"
 
     def __init__(self) -> None:
         self.entries: dict[str, bytes] = {}

@@ -1,0 +1,69 @@
+"""
+Adapter: what a command needs of a kind of target before one is reached.
+
+Nothing here speaks to a service: a plan can be made against a dump with it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from reconciler.checks.python.rules import RuleSet
+    from reconciler.core.kind import Catalog
+    from reconciler.core.plan import Destination
+    from reconciler.core.state import DesiredState, Live
+    from reconciler.core.target import Target
+    from reconciler.manifest.load import Loaded
+    from reconciler.packages.artifacts import Artifacts
+
+
+@dataclass(frozen=True)
+class Access:
+    """What a command has for reaching a target."""
+
+    environment: Mapping[str, str]
+    store: Path
+    """The folder of a service that is built in."""
+
+    user_agent: str
+    token: Callable[[], str]
+    """A source of short random names."""
+
+    tables: Mapping[str, Any] = field(default_factory=dict)
+    """What tables hold in a service that is built in."""
+
+
+class Adapter(Protocol):
+    """A kind of target before any is reached."""
+
+    @property
+    def catalog(self) -> Catalog:
+        """Its kinds of objects, and what leads to a place."""
+
+    @property
+    def source_rules(self) -> RuleSet:
+        """What the service asks of sources beside what Python does."""
+
+    def destination(self, loaded: Loaded) -> Destination:
+        """Return where a manifest's plan goes."""
+
+    def desired(self, loaded: Loaded, artifacts: Artifacts) -> DesiredState:
+        """Return every object that a manifest asks for. Pure: files were read and wheels fetched before."""
+
+    def is_embedded(self, loaded: Loaded) -> bool:
+        """Say whether the target is a service that is built in."""
+
+    def require_query(self, loaded: Loaded) -> None:
+        """Raise unless the target runs SQL, with what is installed here."""
+
+    def connect(self, loaded: Loaded, access: Access) -> AbstractContextManager[Target]:
+        """Reach the target of a manifest, for as long as the context lasts."""
+
+    def describe(self, loaded: Loaded, live: Live, needs: Sequence[Live]) -> tuple[tuple[tuple[str, str], ...], str]:
+        """Return what a caller of an object has to set, and what the manifest says of it, for people."""
