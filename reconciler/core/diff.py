@@ -185,7 +185,7 @@ def compare(desired: DesiredState, reading: Reading, stack: str, *, retire: bool
             cause = Cause.REMOVED if last is None or key in last.objects else Cause.UNRECORDED
             changes.append(Change(Action.DELETE, key, None, have, cause))
         else:
-            change = _compared(key, want, have, alive, last.known(key) if last else None)
+            change = _compare_object(key, want, have, alive, last.known(key) if last else None)
             is_unrecorded = change.action is Action.UPDATE and last is not None and key not in last.objects
             changes.append(change._replace(cause=Cause.UNRECORDED) if is_unrecorded else change)
     return Comparison(tuple(changes), tuple(clashes), tuple(shared), foreign, tuple(superseded))
@@ -211,7 +211,7 @@ def _evidence(desired: DesiredState, reading: Reading, stack: str) -> Callable[[
     remembered = reading.last.objects if reading.last else {}
 
     @cache
-    def named() -> set[str]:
+    def read_names() -> set[str]:
         return {
             name
             for key, have in live.items()
@@ -221,19 +221,19 @@ def _evidence(desired: DesiredState, reading: Reading, stack: str) -> Callable[[
         }
 
     @cache
-    def needed() -> set[Key]:
+    def read_needs() -> set[Key]:
         ours = (have.object for key, have in live.items() if reading.holder(key) == stack)
         return {need for obj in ours for need in obj.kind.needs(obj)}
 
     def is_missed(key: Key, want: Desired) -> bool:
-        if key in remembered or key in needed():
+        if key in remembered or key in read_needs():
             return True
-        return not want.object.kind.has_mark and fingerprint(key.folded) in named()
+        return not want.object.kind.has_mark and fingerprint(key.folded) in read_names()
 
     return is_missed
 
 
-def _compared(
+def _compare_object(
     key: Key, want: Desired, have: Live, alive: Callable[[], frozenset[str]], applied: Applied | None
 ) -> Change:
     found = differences(want, have)

@@ -135,8 +135,8 @@ def find(desired: DesiredState, reading: Reading, stack: str) -> Drift:
     """Return what was changed outside."""
     found, last = compare(desired, reading, stack), reading.last
     drifted = [
-        *(_taken(clash, last) for clash in found.clashes),
-        *(one for change in found.changes if (one := _drifted(change, last))),
+        *(_judge_clash(clash, last) for clash in found.clashes),
+        *(one for change in found.changes if (one := _find_drifted(change, last))),
     ]
     kept = sum(change.action is Action.KEEP for change in found.changes) + len(found.shared)
     waiting = len(found.changes) + len(found.shared) + len(found.clashes) - kept - len(drifted)
@@ -156,12 +156,12 @@ def restoring(plan: Plan, drift: Drift) -> Plan:
     return replace(plan, changes=tuple(changes), refusals=())
 
 
-def _drifted(change: Change, last: Entry | None) -> Drifted | None:
+def _find_drifted(change: Change, last: Entry | None) -> Drifted | None:
     want, have = change.desired, change.live
     if want is None:
         return None
     if have is None:
-        return _deleted(change.key, want, last) if change.cause is Cause.MISSING else None
+        return _judge_deletion(change.key, want, last) if change.cause is Cause.MISSING else None
     fields = {found.field for found in change.differences} - {"marker"}
     if change.cause not in {Cause.OUTSIDE, Cause.BOTH} and not (
         change.cause is Cause.UNKNOWN and _is_told(fields, change, last)
@@ -183,7 +183,7 @@ def _is_told(fields: set[str], change: Change, last: Entry | None) -> bool:
     return bool(fields) and not (last is not None and change.key in last.objects and last.known(change.key) is None)
 
 
-def _deleted(key: Key, want: Desired, last: Entry | None) -> Drifted | None:
+def _judge_deletion(key: Key, want: Desired, last: Entry | None) -> Drifted | None:
     applied = last.known(key) if last else None
     if last is not None and applied is None and key in last.objects:
         return None  # its creation was cut off
@@ -201,7 +201,7 @@ def _how(fields: set[str], change: Change) -> tuple[Deviation, str]:
     return Deviation.EDITED, ""
 
 
-def _taken(clash: Clash, last: Entry | None) -> Drifted:
+def _judge_clash(clash: Clash, last: Entry | None) -> Drifted:
     have = clash.live
     who = f"stack {clash.stack}" if clash.stack else have.updater or have.owner
     left = _UNMARKED if clash.stack is None and last and clash.key in last.objects else _TAKEN

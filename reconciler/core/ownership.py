@@ -105,7 +105,7 @@ def adoption(keys: Collection[Key], desired: DesiredState, side: Side, held: Hel
         for other, have in side.live.items()
         if not have.object.kind.has_mark and other not in adopted and not side.is_ours(other)
     )
-    changes = [_adopted(key, desired[key], side, held, theirs) for key in keys]
+    changes = [_adopt(key, desired[key], side, held, theirs) for key in keys]
     refusals = [problem for change in changes for problem in _why_not_adopted(change, desired[change.key].origin, side)]
     return Plan(side.stack, side.destination, tuple(ordered(changes)), refusals=tuple(refusals))
 
@@ -146,7 +146,7 @@ def to_release(names: Iterable[str], desired: DesiredState, side: Side) -> tuple
 
 def carriers(keys: Collection[Key], side: Side) -> tuple[Key, ...]:
     """Return the objects that stay ours and whose marks name one among `keys`."""
-    names, going = _unmarked(keys, side), frozenset(keys)
+    names, going = _names_without_mark(keys, side), frozenset(keys)
     return tuple(
         key
         for key, have in sorted(side.live.items())
@@ -154,7 +154,7 @@ def carriers(keys: Collection[Key], side: Side) -> tuple[Key, ...]:
     )
 
 
-def _unmarked(keys: Iterable[Key], side: Side) -> frozenset[str]:
+def _names_without_mark(keys: Iterable[Key], side: Side) -> frozenset[str]:
     """Return the fingerprints of the objects among `keys` that keep no mark of their own."""
     return frozenset(fingerprint(key.folded) for key in keys if not side.kinds[key.kind].has_mark)
 
@@ -165,9 +165,9 @@ def release(keys: Collection[Key], side: Side, held: Held, at: Position) -> Plan
 
     `at` is a place in the manifest, which has none for what it no longer lists.
     """
-    gone = _unmarked(keys, side)
-    changes = [_released(key, side, held, at) for key in keys]
-    changes += [_unnamed(key, gone, side, held, at) for key in carriers(keys, side)]
+    gone = _names_without_mark(keys, side)
+    changes = [_release(key, side, held, at) for key in keys]
+    changes += [_stop_naming(key, gone, side, held, at) for key in carriers(keys, side)]
     refusals = tuple(
         Problem(
             "E510",
@@ -177,11 +177,13 @@ def release(keys: Collection[Key], side: Side, held: Held, at: Position) -> Plan
         for change in changes
         if change.action is Action.UPDATE and _is_edited(change.live)
     )
-    kept = tuple(Change(Action.KEEP, have.object.key, Desired(have.object, at), have) for have in _orphaned(keys, side))
+    kept = tuple(
+        Change(Action.KEEP, have.object.key, Desired(have.object, at), have) for have in _find_orphans(keys, side)
+    )
     return Plan(side.stack, side.destination, tuple(ordered(changes)), unchanged=kept, refusals=refusals)
 
 
-def _adopted(key: Key, want: Desired, side: Side, held: Held, theirs: frozenset[str]) -> Change:
+def _adopt(key: Key, want: Desired, side: Side, held: Held, theirs: frozenset[str]) -> Change:
     have, kind = side.live[key], want.object.kind
     # What goes with the mark is written now.
     found = tuple(one for one in differences(want, have) if one.field not in {"marker", *kind.written_with_mark})
@@ -204,7 +206,7 @@ def _why_not_adopted(change: Change, at: Position, side: Side) -> Iterator[Probl
             yield Problem(rule.code, f"{change.key} {message.format(old=one.old, new=one.new)}", at, hint=hint)
 
 
-def _released(key: Key, side: Side, held: Held, at: Position) -> Change:
+def _release(key: Key, side: Side, held: Held, at: Position) -> Change:
     have, kind = side.live[key], side.live[key].object.kind
     if not kind.has_mark:
         return Change(Action.RELEASE, key, Desired(have.object, at), have)
@@ -212,7 +214,7 @@ def _released(key: Key, side: Side, held: Held, at: Position) -> Change:
     return Change(Action.RELEASE, key, Desired(kind.let_go(have.object, side.stack), at, mark), have)
 
 
-def _unnamed(key: Key, gone: frozenset[str], side: Side, held: Held, at: Position) -> Change:
+def _stop_naming(key: Key, gone: frozenset[str], side: Side, held: Held, at: Position) -> Change:
     """Return the change of a mark that no longer names the objects that go."""
     have = side.live[key]
     assert have.mark is not None
@@ -227,7 +229,7 @@ def _is_edited(have: Live | None) -> bool:
     return have.mark is not None and have.mark.digest != have.object.kind.digest(have.object)
 
 
-def _orphaned(keys: Collection[Key], side: Side) -> Iterator[Live]:
+def _find_orphans(keys: Collection[Key], side: Side) -> Iterator[Live]:
     """Yield the objects that stay ours, and would be nobody's without the marks that go: the ledger takes them in."""
     names = {name for key in keys if (mark := side.live[key].mark) and mark.stack == side.stack for name in mark.names}
     remembered = side.reading.last.objects if side.reading.last else {}

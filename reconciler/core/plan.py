@@ -103,7 +103,7 @@ class Plan:
     @property
     def warnings(self) -> tuple[Problem, ...]:
         """What may go wrong, though the plan is allowed."""
-        return (*self.cautions, *(problem for change in self.changes for problem in _risks(change)))
+        return (*self.cautions, *(problem for change in self.changes for problem in _warn_of_risks(change)))
 
     @property
     def deletes(self) -> int:
@@ -133,7 +133,7 @@ def make(
     """
     found = compare(desired, reading, stack, retire=cause not in {Cause.DESTROYED, Cause.SUPERSEDED})
     operations = [change for change in found.changes if change.action is not Action.KEEP]
-    operations = _renamed(operations, desired, moved or {})
+    operations = _mark_moves(operations, desired, moved or {})
     if cause is not None:
         operations = [
             # That a mark may be forged matters most where everything marked goes.
@@ -142,12 +142,12 @@ def make(
         ]
     empty = not desired and cause is None
     refusals = [
-        *(_emptied(operations, stack) if empty else ()),
-        *map(_clash, found.clashes),
-        *(problem for change in operations for problem in _fixed(change)),
-        *(problem for change in (*found.changes, *found.shared) if (problem := _respelled(change))),
+        *(_refuse_empty(operations, stack) if empty else ()),
+        *map(_refuse_clash, found.clashes),
+        *(problem for change in operations for problem in _refuse_fixed(change)),
+        *(problem for change in (*found.changes, *found.shared) if (problem := _refuse_spelling(change))),
         *needed_by_strangers(operations, reading.live),
-        *_protected(operations, reading.last),
+        *_refuse_protected(operations, reading.last),
     ]
     return Plan(
         stack=stack,
@@ -251,7 +251,7 @@ def _topological(graph: Mapping[Key, tuple[Key, ...]], rank: Mapping[Key, int]) 
     return sorted(result, key=rank.__getitem__)
 
 
-def _emptied(operations: Sequence[Change], stack: str) -> Iterable[Problem]:
+def _refuse_empty(operations: Sequence[Change], stack: str) -> Iterable[Problem]:
     """Yield the refusal of a manifest that lists nothing any more: no number of deletes that are allowed is meant for that."""
     if operations:
         yield Problem(
@@ -261,7 +261,7 @@ def _emptied(operations: Sequence[Change], stack: str) -> Iterable[Problem]:
         )
 
 
-def _clash(clash: Clash) -> Problem:
+def _refuse_clash(clash: Clash) -> Problem:
     if clash.stack is not None:
         found = another_stacks(clash.key, clash.live, clash.stack, clash.desired.origin)
         if clash.live.object.kind.shares is not None:
@@ -286,7 +286,7 @@ def another_stacks(key: Key, live: Live, stack: str, at: Position) -> Problem:
     )
 
 
-def _fixed(change: Change) -> Iterator[Problem]:
+def _refuse_fixed(change: Change) -> Iterator[Problem]:
     """Yield a refusal for each difference in what the service does not change."""
     if change.action is Action.UPDATE and change.desired is not None:
         for one in change.differences:
@@ -300,7 +300,7 @@ def _fixed(change: Change) -> Iterator[Problem]:
                 )
 
 
-def _risks(change: Change) -> Iterator[Problem]:
+def _warn_of_risks(change: Change) -> Iterator[Problem]:
     """Yield a warning for each difference whose change may do harm."""
     if change.action is Action.UPDATE and change.desired is not None:
         for one in change.differences:
@@ -310,7 +310,7 @@ def _risks(change: Change) -> Iterator[Problem]:
                 yield Problem(rule.code, message, at=change.desired.origin, hint=rule.hint, severity="warning")
 
 
-def _respelled(change: Change) -> Problem | None:
+def _refuse_spelling(change: Change) -> Problem | None:
     """Refuse another spelling of a name where it matters: an object keeps its first one, so nothing would change."""
     if change.desired is None or change.live is None:
         return None
@@ -321,7 +321,7 @@ def _respelled(change: Change) -> Problem | None:
     return Problem(rule.code, message, at=change.desired.origin, hint=rule.hint)
 
 
-def _renamed(operations: Sequence[Change], desired: DesiredState, moved: Mapping[Key, Key]) -> list[Change]:
+def _mark_moves(operations: Sequence[Change], desired: DesiredState, moved: Mapping[Key, Key]) -> list[Change]:
     """
     Say of what goes under an old name, and of what comes under the new one, that it is the same.
 
@@ -349,7 +349,7 @@ def _renamed(operations: Sequence[Change], desired: DesiredState, moved: Mapping
     return told
 
 
-def _protected(operations: Iterable[Change], last: Entry | None) -> Iterable[Problem]:
+def _refuse_protected(operations: Iterable[Change], last: Entry | None) -> Iterable[Problem]:
     """Yield a refusal for each deletion of what the ledger remembers as protected."""
     remembered = last.objects if last else {}
     for change in operations:
@@ -374,7 +374,7 @@ def needed_by_strangers(operations: Sequence[Change], live: LiveState) -> Iterab
         names = sorted(users[key])
         yield Problem(
             "E505",
-            f"{key} would be deleted, and {_quoted(users[key][names[0]], names)} still "
+            f"{key} would be deleted, and {_quote_names(users[key][names[0]], names)} still "
             f"{'lists' if len(names) == 1 else 'list'} it",
             hint=(
                 f"take it out of there first, or keep the {key.kind} in the manifest; to leave it to whoever uses it: ",
@@ -383,7 +383,7 @@ def needed_by_strangers(operations: Sequence[Change], live: LiveState) -> Iterab
         )
 
 
-def _quoted(kind: str, names: list[str]) -> str:
+def _quote_names(kind: str, names: list[str]) -> str:
     shown = ", ".join(f"'{name}'" for name in names[:3])
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return f"{kind}{'s' if len(names) > 1 else ''} {shown}{more}"

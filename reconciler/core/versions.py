@@ -64,11 +64,11 @@ def earlier(entries: Sequence[Entry], epoch: int | None) -> Entry:
         return chosen
     if not entries:
         raise Refused("E551", "this stack was never applied here")
-    now, at = _functions(entries[0]), entries[0].epoch
+    now, at = _returning_objects(entries[0]), entries[0].epoch
     for entry in entries:
         if entry.epoch == at and entry.back_to:
             at = entry.back_to
-        if entry.epoch <= at and entry.outcome == "committed" and _functions(entry) not in {now, frozenset()}:
+        if entry.epoch <= at and entry.outcome == "committed" and _returning_objects(entry) not in {now, frozenset()}:
             return entry
     raise Refused(
         "E551",
@@ -94,7 +94,7 @@ def back(entry: Entry, reading: Reading, stack: str, destination: Destination) -
     # Protection is not what is rolled back.
     wanted = {**kept, **{key: one._replace(protected=_is_protected(key, reading)) for key, one in was.items()}}
     made = plan.make(wanted, reading, stack=stack, destination=destination, cause=Cause.ROLLED_BACK)
-    return replace(made, refusals=(*made.refusals, *_lost(made, entry, reading)), back_to=entry.epoch)
+    return replace(made, refusals=(*made.refusals, *_refuse_losses(made, entry, reading)), back_to=entry.epoch)
 
 
 def _as_it_was(obj: Object, at: Position, reading: Reading, stack: str) -> Desired:
@@ -104,7 +104,7 @@ def _as_it_was(obj: Object, at: Position, reading: Reading, stack: str) -> Desir
     return Desired(obj, at, mark)
 
 
-def _lost(made: Plan, entry: Entry, reading: Reading) -> Iterator[Problem]:
+def _refuse_losses(made: Plan, entry: Entry, reading: Reading) -> Iterator[Problem]:
     """Yield a refusal for each resource that is not what the functions to be brought back had then."""
     for need in sorted({need for change in made.changes if change.desired for need in needs(change.desired.object)}):
         have, was = reading.live.get(need), entry.objects.get(need)
@@ -159,7 +159,7 @@ def collection(
     versions = {key for key in kept if version_of(reading.live[key])} - listed
     over = {key for key in versions if (since := superseded_at(key, entries)) and now - since >= grace}
     # Last, and only where it matters: it reads the most of the ledger.
-    over -= _needed(entries, keep) if over else set()
+    over -= _find_needs(entries, keep) if over else set()
     wanted = {key: one for key, one in kept.items() if key not in over}
     made = plan.make(wanted, reading, stack=stack, destination=destination, cause=Cause.SUPERSEDED)
     return replace(made, superseded=len(versions) - len(over))
@@ -175,11 +175,11 @@ def superseded_at(key: Key, entries: Sequence[Entry]) -> datetime | None:
     return ended
 
 
-def _needed(entries: Sequence[Entry], keep: int) -> set[Key]:
+def _find_needs(entries: Sequence[Entry], keep: int) -> set[Key]:
     """Return the resources of the functions of the present state and of the `keep` before it."""
     states: list[frozenset[Object]] = []
     for entry in entries:
-        found = _functions(entry)
+        found = _returning_objects(entry)
         if entry.outcome == "committed" and found not in states:
             states.append(found)
         if len(states) > keep:
@@ -187,7 +187,7 @@ def _needed(entries: Sequence[Entry], keep: int) -> set[Key]:
     return {need for state in states for function in state for need in needs(function)}
 
 
-def _functions(entry: Entry) -> frozenset[Object]:
+def _returning_objects(entry: Entry) -> frozenset[Object]:
     """Return the objects of an entry that a rollback would bring back."""
     return frozenset(one.object for one in entry.objects.values() if one.object.kind.comes_back)
 

@@ -58,7 +58,7 @@ class Lease:
             digest=plan.digest,
             steps=tuple(Step(c.action.value, c.key.kind, c.key.name) for c in plan.changes),
             # What is about to be deleted is still ours until it is gone.
-            objects={**self._before, **_kept(plan), **_wanted(plan)},
+            objects={**self._before, **_unchanged_objects(plan), **_desired_objects(plan)},
             back_to=plan.back_to,
         )
         self._looked = patience.clock()
@@ -91,7 +91,7 @@ class Lease:
             if self._patience.clock() - self._looked >= LOOK_SECONDS:
                 self._look()
             if self._store.now() >= self.entry.expires:
-                raise self._lost("ran out")
+                raise self._lease_lost("ran out")
 
     def finish(self, plan: Plan, report: Report) -> None:
         """Write down what came of the run, and remove entries that are too old."""
@@ -133,7 +133,7 @@ class Lease:
             self._store.replace(ended.name, ledger.dump(ended), ledger.comment_of(ended))
 
     def _after(self, plan: Plan, report: Report) -> dict[Key, Applied]:
-        objects = {**self._before, **_kept(plan)}
+        objects = {**self._before, **_unchanged_objects(plan)}
         for change, outcome in report.outcomes:
             if outcome is Outcome.DONE and change.action in {Action.DELETE, Action.RELEASE}:
                 objects.pop(change.key, None)
@@ -143,7 +143,7 @@ class Lease:
                 objects[change.key] = Applied(
                     change.desired.object,
                     seen.modified if seen else None,
-                    _created(change) or (seen.created if seen and not change.kind.has_mark else None),
+                    _creation_time(change) or (seen.created if seen and not change.kind.has_mark else None),
                     change.desired.protected,
                 )
         return objects
@@ -165,15 +165,15 @@ class Lease:
         """See whether the entry is still this run's: one that somebody ended must not come back to life."""
         found = self._store.fetch(self.entry.name)
         if found is None:
-            raise self._lost("was ended")
+            raise self._lease_lost("was ended")
         entry = ledger.parse(found, self.entry.name, self._kinds)
         if entry.outcome != "running" or entry.holder != self.entry.holder:
-            raise self._lost(f"was ended{f' by {entry.ended_by}' if entry.ended_by else ''}")
+            raise self._lease_lost(f"was ended{f' by {entry.ended_by}' if entry.ended_by else ''}")
         if self._store.fetch(entry_name(self.entry.stack, self.entry.epoch + 1)) is not None:
-            raise self._lost("was overtaken")
+            raise self._lease_lost("was overtaken")
         self._looked = self._patience.clock()
 
-    def _lost(self, how: str) -> LeaseHeld:
+    def _lease_lost(self, how: str) -> LeaseHeld:
         return LeaseHeld(
             "E613",
             f"the lease of epoch {self.entry.epoch} {how} while this run was working",
@@ -181,21 +181,21 @@ class Lease:
         )
 
 
-def _wanted(plan: Plan) -> dict[Key, Applied]:
+def _desired_objects(plan: Plan) -> dict[Key, Applied]:
     return {
-        c.key: Applied(c.desired.object, None, _created(c), c.desired.protected)
+        c.key: Applied(c.desired.object, None, _creation_time(c), c.desired.protected)
         for c in plan.changes
         if c.desired is not None
     }
 
 
-def _kept(plan: Plan) -> dict[Key, Applied]:
+def _unchanged_objects(plan: Plan) -> dict[Key, Applied]:
     """Return what is as it should be, with the times that were seen: it was not written, and is known all the same."""
     return {
         c.key: Applied(
             c.desired.object,
             c.live.modified if c.kind.tells_updater else None,
-            _created(c),
+            _creation_time(c),
             c.desired.protected,
         )
         for c in plan.unchanged
@@ -203,6 +203,6 @@ def _kept(plan: Plan) -> dict[Key, Applied]:
     }
 
 
-def _created(change: Change) -> datetime | None:
+def _creation_time(change: Change) -> datetime | None:
     """Return when an object without a mark was created that was there before: replacing it does not create it anew."""
     return change.live.created if change.live and not change.kind.has_mark else None

@@ -89,7 +89,7 @@ def dump(entry: Entry) -> bytes:
         **({"back_to": entry.back_to} if entry.back_to else {}),
         **({"ended_by": asdict(entry.ended_by)} if entry.ended_by else {}),
     }
-    objects = (f"{_json(str(key))}:{_json(_written(applied))}" for key, applied in sorted(entry.objects.items()))
+    objects = (f"{_json(str(key))}:{_json(_encode_applied(applied))}" for key, applied in sorted(entry.objects.items()))
     return (_json(head)[:-1] + ',"objects":{\n' + ",\n".join(objects) + "\n}}\n").encode()
 
 
@@ -107,7 +107,7 @@ def parse(content: bytes, name: str, kinds: Kinds) -> Entry:
         written = reader.decoder.decode(content)
         if written.format != FORMAT or not 0 < written.epoch <= LAST_EPOCH:
             raise ValueError("an entry that udfs does not write")
-        entry = _entry(written, reader.kinds)
+        entry = _decode_entry(written, reader.kinds)
         if is_entry(name) and entry.name.lower() != name.lower():
             raise ValueError("an entry of another name")
     except (ValueError, RecursionError) as cause:
@@ -196,7 +196,7 @@ def _record(kind: Kind[Any]) -> type:
     )
 
 
-def _entry(written: Any, kinds: Mapping[type, Kind[Any]]) -> Entry:
+def _decode_entry(written: Any, kinds: Mapping[type, Kind[Any]]) -> Entry:
     return Entry(
         stack=written.stack,
         epoch=written.epoch,
@@ -206,13 +206,13 @@ def _entry(written: Any, kinds: Mapping[type, Kind[Any]]) -> Entry:
         outcome=written.outcome,
         digest=written.digest,
         steps=written.steps,
-        objects=_objects(written.objects.values(), kinds),
+        objects=_decode_objects(written.objects.values(), kinds),
         back_to=written.back_to or None,
         ended_by=written.ended_by or None,
     )
 
 
-def _objects(records: Iterable[Any], kinds: Mapping[type, Kind[Any]]) -> dict[Key, Applied]:
+def _decode_objects(records: Iterable[Any], kinds: Mapping[type, Kind[Any]]) -> dict[Key, Applied]:
     objects = {}
     for record in records:
         kind = kinds[type(record)]
@@ -223,7 +223,7 @@ def _objects(records: Iterable[Any], kinds: Mapping[type, Kind[Any]]) -> dict[Ke
     return objects
 
 
-def _written(applied: Applied) -> dict[str, Any]:
+def _encode_applied(applied: Applied) -> dict[str, Any]:
     kind = applied.object.kind
     written: dict[str, Any] = {"kind": kind.name}
     for name, value in kind.write_down(applied.object).items():

@@ -328,7 +328,7 @@ def plan_schema(catalog: Catalog) -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "urn:udfs:plan:1", **schema}
 
 
-class _Given(NamedTuple):
+class _TargetField(NamedTuple):
     """A field that a target gives."""
 
     form: Any
@@ -336,21 +336,21 @@ class _Given(NamedTuple):
     description: str | None = None
 
 
-def _object_fields(catalog: Catalog) -> dict[str, _Given]:
+def _object_fields(catalog: Catalog) -> dict[str, _TargetField]:
     """Return the fields of objects of all kinds; no object has all of them."""
-    fields: dict[str, _Given] = {}
+    fields: dict[str, _TargetField] = {}
     for kind in reversed([*catalog.kinds.values()]):
         for one in msgspec.structs.fields(kind.record)[1:]:
             notes = (getattr(note, "description", None) for note in get_args(one.type)[1:])
-            fields.setdefault(one.name, _Given(one.type | None, description=next(filter(None, notes), None)))
+            fields.setdefault(one.name, _TargetField(one.type | None, description=next(filter(None, notes), None)))
     return fields
 
 
-def _place_fields(catalog: Catalog) -> dict[str, _Given]:
-    return {label: _Given(str if must else str | None, must) for label, must in catalog.place.items()}
+def _place_fields(catalog: Catalog) -> dict[str, _TargetField]:
+    return {label: _TargetField(str if must else str | None, must) for label, must in catalog.place.items()}
 
 
-def _insert(schema: dict[str, Any], behind: str, fields: Mapping[str, _Given]) -> None:
+def _insert(schema: dict[str, Any], behind: str, fields: Mapping[str, _TargetField]) -> None:
     """Put the fields that a target gives into the schema of a document."""
     given: Any = {
         f"{name}_": (

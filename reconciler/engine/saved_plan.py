@@ -112,7 +112,7 @@ def read(content: bytes, name: str, *catalogs: Catalog) -> Saved:
     _require_whole(found, name)
     try:
         told = PlanDocument.model_validate_json(content)
-        saved = _saved(told, catalogs)
+        saved = _decode_saved(told, catalogs)
     except ValidationError as cause:
         first = cause.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"]))
@@ -151,17 +151,17 @@ def _unusable(name: str, why: str, hint: Hint = AGAIN) -> UsageError:
     return UsageError("E516", f"the plan '{name}' {why}", hint=hint)
 
 
-def _saved(told: PlanDocument, catalogs: Sequence[Catalog]) -> Saved:
+def _decode_saved(told: PlanDocument, catalogs: Sequence[Catalog]) -> Saved:
     assert told.saved is not None
     return Saved(
-        _plan_of_any(told, catalogs),
+        _decode_plan(told, catalogs),
         told.saved.epoch,
         told.saved.manifest.removeprefix("sha256:"),
         told.saved.allow_deletes,
     )
 
 
-def _plan_of_any(told: PlanDocument, catalogs: Sequence[Catalog]) -> Plan:
+def _decode_plan(told: PlanDocument, catalogs: Sequence[Catalog]) -> Plan:
     first, *others = catalogs
     try:
         return plan_of(told, first)
@@ -179,9 +179,9 @@ def plan_of(told: PlanDocument, catalog: Catalog) -> Plan:
     return Plan(
         stack=told.stack,
         destination=Destination(told.target, place_of(told.given, catalog)),
-        changes=tuple(_change(change, catalog) for change in told.changes),
-        unchanged=tuple(_kept(change, catalog) for change in told.saved.kept),
-        shared=tuple(_kept(change, catalog) for change in told.saved.shared),
+        changes=tuple(_decode_change(change, catalog) for change in told.changes),
+        unchanged=tuple(_decode_kept(change, catalog) for change in told.saved.kept),
+        shared=tuple(_decode_kept(change, catalog) for change in told.saved.shared),
         foreign=told.foreign,
         superseded=told.superseded,
         empty_manifest=told.saved.empty_manifest,
@@ -199,35 +199,35 @@ def place_of(given: Mapping[str, Any], catalog: Catalog) -> tuple[tuple[str, str
     return tuple((label, given.get(label)) for label in catalog.place)
 
 
-def _change(told: ChangeDocument, catalog: Catalog) -> Change:
+def _decode_change(told: ChangeDocument, catalog: Catalog) -> Change:
     if (told.desired is None) != (told.action == "delete") or (told.live is None) != (told.action == "create"):
         raise ValueError(f"a {told.action} of {told.kind} {told.name} with the wrong sides")
     kind = kind_of(told.kind, catalog)
     return Change(
         Action(told.action),
         kind.key(told.name),
-        _desired(told, kind) if told.desired else None,
+        _decode_desired(told, kind) if told.desired else None,
         live_of(told.live, kind) if told.live else None,
         Cause(told.cause),
         tuple(Difference(one.field, one.old, one.new, kind.forms.get(one.field, "text")) for one in told.differences),
     )
 
 
-def _kept(told: KeptDocument, catalog: Catalog) -> Change:
+def _decode_kept(told: KeptDocument, catalog: Catalog) -> Change:
     kind = kind_of(told.kind, catalog)
-    return Change(Action.KEEP, kind.key(told.name), _desired(told, kind), live_of(told.live, kind))
+    return Change(Action.KEEP, kind.key(told.name), _decode_desired(told, kind), live_of(told.live, kind))
 
 
-def _desired(told: ChangeDocument | KeptDocument, kind: Kind[Any]) -> Desired:
+def _decode_desired(told: ChangeDocument | KeptDocument, kind: Kind[Any]) -> Desired:
     if told.desired is None or told.file is None or told.line is None or told.column is None:
         raise ValueError(f"{told.kind} {told.name} has no place in the manifest")
-    obj = _object(told.desired, kind)
+    obj = _decode_object(told.desired, kind)
     if obj.key != kind.key(told.name):
         raise ValueError(f"{told.kind} {told.name} is called {obj.name}")
     return Desired(
         obj,
         Position(told.file, told.line, told.column),
-        _mark(told.desired.marker, obj),
+        _decode_mark(told.desired.marker, obj),
         told.desired.protected is True,
     )
 
@@ -241,19 +241,19 @@ def kind_of(name: str, catalog: Catalog) -> Kind[Any]:
 
 def live_of(told: LiveDocument, kind: Kind[Any]) -> Live:
     """Return an object as a document says that it was seen; ValueError for what no document of ours says."""
-    obj = _object(told, kind)
+    obj = _decode_object(told, kind)
     return Live(
         obj,
         owner=told.owner or "",
         updater=told.updater or "",
         created=told.created,
         modified=told.modified,
-        mark=_mark(told.marker, obj),
+        mark=_decode_mark(told.marker, obj),
         schema=told.schema_,
     )
 
 
-def _object(told: ObjectDocument, kind: Kind[Any]) -> Object:
+def _decode_object(told: ObjectDocument, kind: Kind[Any]) -> Object:
     given = told.given
     needed = [name for name in kind.fields if name in kind.required and name != "name"]
     if any(given.get(name) is None for name in needed):
@@ -263,7 +263,7 @@ def _object(told: ObjectDocument, kind: Kind[Any]) -> Object:
     return obj
 
 
-def _mark(text: str | None, obj: Object) -> Mark | None:
+def _decode_mark(text: str | None, obj: Object) -> Mark | None:
     return None if text is None else obj.kind.read_mark(text, obj.name)
 
 

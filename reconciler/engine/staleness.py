@@ -48,9 +48,9 @@ def require(plan: Plan, reading: Reading, *, first: tuple[Problem, ...] = ()) ->
         raise _stale(moved)
     # The marks that make an object ours may be on what it needs, so this is asked when all of that is in its place.
     lost = [
-        Problem("E506", f"{change.key} {_lost(change, plan)}")
+        Problem("E506", f"{change.key} {_explain_loss(change, plan)}")
         for change in relied
-        if change.key in live and reading.holder(change.key) != _holder(change, plan)
+        if change.key in live and reading.holder(change.key) != _planned_holder(change, plan)
     ]
     if lost:
         raise _stale(lost)
@@ -65,7 +65,7 @@ def _stale(moved: list[Problem]) -> StalePlan:
     return error
 
 
-def _holder(change: Change, plan: Plan) -> str | None:
+def _planned_holder(change: Change, plan: Plan) -> str | None:
     """Return the stack that must still manage an object."""
     if change.action is Action.ADOPT:
         return None
@@ -73,8 +73,8 @@ def _holder(change: Change, plan: Plan) -> str | None:
     return mark.stack if mark else plan.stack
 
 
-def _lost(change: Change, plan: Plan) -> str:
-    holder = _holder(change, plan)
+def _explain_loss(change: Change, plan: Plan) -> str:
+    holder = _planned_holder(change, plan)
     if holder is None:
         return "was taken by a stack since"
     return f"is no longer marked as {'this stack' if holder == plan.stack else f'stack {holder}'}'s"

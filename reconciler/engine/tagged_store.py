@@ -73,7 +73,7 @@ class TaggedEntries:
                 return False
             if last is not None:
                 self.store.put(entry_name(stack, last.epoch), last.content, comment)
-            if self.store.replace(register_name(stack), _written(_Register(epoch, content)), comment, tag):
+            if self.store.replace(register_name(stack), _encode(_Register(epoch, content)), comment, tag):
                 return True
             # Somebody was here between the two: either the entry was renewed, or it is no longer the newest.
 
@@ -84,7 +84,7 @@ class TaggedEntries:
             if last is None or last.epoch != epoch:
                 self.store.put(name, content, comment)
                 return
-            if self.store.replace(register_name(stack), _written(_Register(epoch, content)), comment, tag):
+            if self.store.replace(register_name(stack), _encode(_Register(epoch, content)), comment, tag):
                 return
 
     def fetch(self, name: str) -> bytes | None:
@@ -129,5 +129,5 @@ def _of(name: str) -> tuple[str, int]:
     return found["stack"], int(found["epoch"])
 
 
-def _written(register: _Register) -> bytes:
+def _encode(register: _Register) -> bytes:
     return json.dumps({"epoch": register.epoch, "entry": b64encode(register.content).decode()}).encode()

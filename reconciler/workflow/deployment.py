@@ -26,7 +26,7 @@ def load_deployed(loaded: Loaded, target: Target, only: str | None = None) -> tu
     adapter = adapter_of(loaded)
     chosen = {kind.key(only) for kind in adapter.catalog.kinds.values()} if only else None
     return tuple(
-        _deployed(live, reading.live, adapter, loaded)
+        _describe_deployed(live, reading.live, adapter, loaded)
         for key, live in sorted(reading.live.items())
         if live.object.kind.comes_back and (key in chosen if chosen else reading.holder(key) == stack)
     )
@@ -41,7 +41,7 @@ def settings_for(query: Query, loaded: Loaded, target: Target) -> tuple[dict[str
     return settings_of({name: deployed[name] for name in used}, query.settings), used
 
 
-def _deployed(live: Live, state: LiveState, adapter: Adapter, loaded: Loaded) -> Deployed:
+def _describe_deployed(live: Live, state: LiveState, adapter: Adapter, loaded: Loaded) -> Deployed:
     needs = tuple(dict.fromkeys(live.object.kind.needs(live.object)))
     present = tuple(state[need] for need in needs if need in state)
     settings, description = adapter.describe(loaded, live, present)

@@ -46,7 +46,7 @@ def state(loaded: Loaded, artifacts: Artifacts) -> DesiredState:
     manifest = loaded.manifest
     protected = {function_key(name) for name, function in manifest.functions.items() if function.protect}
     protected |= {resource_key(name) for name, resource in manifest.resources.items() if resource.protect}
-    marked = {key: _marked(desired, carried.get(key)) for key, desired in wanted.items()}
+    marked = {key: _add_names(desired, carried.get(key)) for key, desired in wanted.items()}
     return marked | {key: marked[key]._replace(protected=True) for key in protected & marked.keys()}
 
 
@@ -83,7 +83,7 @@ def _function(shipment: Shipment, loaded: Loaded) -> Desired:
     return Desired(Function(name, class_path, references), loaded.at("functions", name))
 
 
-def _marked(desired: Desired, marks: set[str] | None) -> Desired:
+def _add_names(desired: Desired, marks: set[str] | None) -> Desired:
     if not marks or desired.mark is None:
         return desired
     return desired._replace(mark=desired.mark._replace(names=frozenset(marks)))

@@ -54,7 +54,7 @@ def everything(client: Client, stack: str, *, full: bool = False) -> Reading:
     """
     with Threads(_WORKERS) as readers:
         functions = readers.submit(lambda: list(_functions(client, readers.ended)))
-        listed = readers.submit(_listed, client, stack, readers)
+        listed = readers.submit(_list_resources, client, stack, readers)
         for done in as_completed((functions, listed)):
             # What one of them fails of is told at once, however long the other takes.
             done.result()
@@ -80,7 +80,9 @@ def everything(client: Client, stack: str, *, full: bool = False) -> Reading:
         return Reading(state, epochs, last)
 
 
-def _listed(client: Client, stack: str, readers: Threads) -> tuple[list[Live], tuple[int, ...], Future[Entry] | None]:
+def _list_resources(
+    client: Client, stack: str, readers: Threads
+) -> tuple[list[Live], tuple[int, ...], Future[Entry] | None]:
     """Return the resources but for the entries of ledgers, the epochs of the stack's own, and the newest, on its way."""
     entries: list[Live] = []
     resources: list[Live] = []

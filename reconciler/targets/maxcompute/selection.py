@@ -206,7 +206,7 @@ def resource_entry(live: Live, project: str, schema: str | None) -> Entry:
         fields["comment"] = literally(resource.comment)
     elif resource.comment:
         note = f"{note}; its comment is not ASCII: {resource.comment}".removeprefix("; ")
-    return Entry(resource.name, fields, _shown(note), is_short=True)
+    return Entry(resource.name, fields, _one_line(note), is_short=True)
 
 
 def function_entry(live: Live, names: Mapping[Key, str], python: str | None) -> Entry:
@@ -216,12 +216,12 @@ def function_entry(live: Live, names: Mapping[Key, str], python: str | None) -> 
     fields: dict[str, Value] = {"class": literally(function.class_path)}
     if python is not None:
         fields["python"] = python
-    fields["resources"] = [_listed(ref, names) for ref in function.resources]
+    fields["resources"] = [_spell_reference(ref, names) for ref in function.resources]
     note = f"{live.owner}, created {live.created:%Y-%m-%d}" if live.owner and live.created else live.owner
-    return Entry(function.name, fields, _shown(note))
+    return Entry(function.name, fields, _one_line(note))
 
 
-def _listed(ref: Reference, names: Mapping[Key, str]) -> str:
+def _spell_reference(ref: Reference, names: Mapping[Key, str]) -> str:
     return names.get(resource_key(ref.name), ref.name) if ref.is_own else str(ref)
 
 
@@ -236,6 +236,6 @@ def _table(source: str, project: str, schema: str | None) -> dict[str, Value]:
     return {**fields, "partition": literally(found["partition"])} if found["partition"] is not None else fields
 
 
-def _shown(note: str) -> str:
+def _one_line(note: str) -> str:
     """Return what a service told as text that stays a comment, on one line and in the order it is read."""
     return "".join(c if c.isprintable() else "?" for c in note)[:200]
