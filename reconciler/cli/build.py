@@ -13,7 +13,7 @@ from reconciler.cli.support.options import Options, command, manifest_options
 from reconciler.cli.support.output import print_lines
 from reconciler.cli.support.project import declared_name, open_manifest, prepare_files
 from reconciler.cli.support.result import Result
-from reconciler.packages.export import export
+from reconciler.packages.export import export_files
 from reconciler.render import inspection
 from reconciler.workflow import preparation
 
@@ -48,7 +48,7 @@ def build(options: Options, out: Path | None, show: bool, functions: tuple[str, 
         return Result(preparation.entry_module(prepared, names[0]).read_bytes())
     uploads = preparation.list_uploads(prepared, names)
     if out is not None:
-        export([(upload.name, upload.content.path, upload.content.sha256) for upload in uploads], out)
+        export_files([(upload.name, upload.content.path, upload.content.sha256) for upload in uploads], out)
     if options.as_json:
         from reconciler.render.documents.build import build_document
 

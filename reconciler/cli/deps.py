@@ -12,7 +12,7 @@ from reconciler.cli.support.output import note, print_lines
 from reconciler.cli.support.project import declared_name, open_manifest, user_cache
 from reconciler.cli.support.result import Result
 from reconciler.packages.collect import collect
-from reconciler.packages.dependencies import dependencies
+from reconciler.packages.dependencies import list_dependencies
 from reconciler.render import styled
 
 
@@ -24,7 +24,7 @@ def deps(options: Options, function: str | None) -> Result:
     manifest = open_manifest(options)
     names = [declared_name(manifest, function)] if function else [*manifest.manifest.functions]
     artifacts = collect(manifest, cache=user_cache(), env=os.environ, on_step=note)
-    trees = [dependencies(name, artifacts.shipments) for name in names]
+    trees = [list_dependencies(name, artifacts.shipments) for name in names]
     warnings = options.invocation.complete(artifacts.warnings)
     if options.as_json:
         from reconciler.render.documents.deps import deps_document

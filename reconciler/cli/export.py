@@ -88,8 +88,8 @@ def _resources(manifest: Loaded, package: str, runtime: Runtime) -> MaxframeExpo
 
 
 def _requirements(manifest: Loaded, package: str, runtime: Runtime) -> MaxframeExport:
-    lock = use.read(manifest)
-    if problems := use.stale(manifest, lock, read_requests(manifest)):
+    lock = use.read_lock(manifest)
+    if problems := use.find_stale(manifest, lock, read_requests(manifest)):
         raise InvalidManifest.of(problems)
     declared = manifest.manifest.packages[package]
     group = lock.group(package, runtime.tag) if lock and declared.is_locked else None

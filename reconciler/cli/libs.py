@@ -13,9 +13,9 @@ from reconciler.cli.support.options import command, format_option
 from reconciler.cli.support.project import user_cache
 from reconciler.cli.support.result import Result
 from reconciler.packages import content
-from reconciler.packages.dependencies import look
+from reconciler.packages.dependencies import inspect_together
 from reconciler.packages.inspect.closure import Part
-from reconciler.packages.inspect.contents import inspected
+from reconciler.packages.inspect.contents import inspect_once
 from reconciler.targets.maxcompute.runtimes import PLATFORMS, RHEL7, RUNTIMES
 
 DEFAULT_RUNTIME = "cp37"
@@ -40,7 +40,7 @@ def libs(files: tuple[Path, ...], python: str | None, platform: str, format: Lit
     """
     runtimes = {tag: replace(runtime, platform=PLATFORMS[platform]) for tag, runtime in RUNTIMES.items()}
     judged = [runtimes[python]] if python else [*runtimes.values()]
-    inspections = look([_part(file) for file in files], judged, runtimes[python or DEFAULT_RUNTIME])
+    inspections = inspect_together([_part(file) for file in files], judged, runtimes[python or DEFAULT_RUNTIME])
     all_load = all(verdict.loads for inspection in inspections for verdict in inspection.verdicts)
     code = 0 if all_load or python is None else DOES_NOT_LOAD
     if format == "json":
@@ -56,8 +56,8 @@ def _part(file: Path) -> tuple[Part, int]:
     if not file.is_file():  # reading a pipe would wait for somebody to write
         raise PackageError("E305", f"'{file}' is not a regular file")
     try:
-        found = content.read(file)
-        facts = inspected(file, found.sha256, user_cache().inspections)
+        found = content.read_content(file)
+        facts = inspect_once(file, found.sha256, user_cache().inspections)
     except OSError as error:
         raise PackageError("E305", f"'{file}' cannot be read: {error.strerror or error}") from error
     return Part(file.name, facts, "library" if facts.kind == "library" else "archive"), found.size

@@ -15,9 +15,9 @@ from reconciler.cli.support.output import note
 from reconciler.cli.support.project import open_manifest, user_cache
 from reconciler.cli.support.result import Result
 from reconciler.packages.lock import use
-from reconciler.packages.lock.changes import between
+from reconciler.packages.lock.changes import compare_locks
 from reconciler.packages.lock.inputs import read_requests
-from reconciler.packages.lock.make import Upgrade, make_lock, upgraded
+from reconciler.packages.lock.make import Upgrade, make_lock, parse_upgrade
 
 if TYPE_CHECKING:
     from reconciler.manifest.load import Loaded
@@ -43,12 +43,12 @@ def lock(options: Options, names: tuple[str, ...], upgrade: bool, check: bool) -
     manifest = open_manifest(options)
     if check:
         return _check(manifest, options)
-    previous = use.salvaged(manifest, note)
-    wish = upgraded(names, previous) if upgrade else Upgrade()
+    previous = use.read_salvage(manifest, note)
+    wish = parse_upgrade(names, previous) if upgrade else Upgrade()
     new = make_lock(manifest, previous, wish, cache=user_cache(), env=os.environ, on_step=note)
-    changes = between(previous, new)
-    written = use.write(manifest, new)
-    file = use.shown(manifest)
+    changes = compare_locks(previous, new)
+    written = use.write_lock(manifest, new)
+    file = use.lock_label(manifest)
     if options.as_json:
         from reconciler.render.documents.lock import lock_document
 
@@ -59,14 +59,14 @@ def lock(options: Options, names: tuple[str, ...], upgrade: bool, check: bool) -
 
 
 def _check(manifest: Loaded, options: Options) -> Result:
-    previous = use.read(manifest)
+    previous = use.read_lock(manifest)
     requests = read_requests(manifest)
-    checks = (use.stale, use.unused, use.edited)
+    checks = (use.find_stale, use.find_unused, use.find_edited)
     if problems := [problem for check in checks for problem in check(manifest, previous, requests)]:
         raise InvalidManifest.of(problems)
     if options.as_json:
         from reconciler.render.documents.lock import lock_document
 
-        return Result(lock_document(manifest.manifest.stack, use.shown(manifest), (), written=False))
-    what = use.shown(manifest) if previous else "No lock"
+        return Result(lock_document(manifest.manifest.stack, use.lock_label(manifest), (), written=False))
+    what = use.lock_label(manifest) if previous else "No lock"
     return Result(f"{safe(what)} is what {safe(str(options.file))} wants.\n")

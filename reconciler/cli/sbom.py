@@ -34,7 +34,7 @@ def sbom(options: Options, out: Path | None) -> Result:
         raise UsageError("E462", message, hint="pip install 'udfs[sbom]'") from error
     manifest = open_manifest(options)
     artifacts = collect(manifest, cache=user_cache(), env=os.environ, on_step=note)
-    stock = take_inventory(manifest.manifest.stack, artifacts.shipments.values(), use.read(manifest))
+    stock = take_inventory(manifest.manifest.stack, artifacts.shipments.values(), use.read_lock(manifest))
     text = render_sbom(stock, __version__)
     if out is None:
         return Result(text)

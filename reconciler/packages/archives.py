@@ -15,9 +15,9 @@ from reconciler.base.names import SINGLE, bundle_archive, repacked_archive, vers
 from reconciler.base.threads import gather
 from reconciler.packages.artifacts import Archive
 from reconciler.packages.content import why_too_large
-from reconciler.packages.inspect.contents import inspected, repacked
-from reconciler.packages.inspect.members import place_of
-from reconciler.packages.judged import Judged, placed
+from reconciler.packages.inspect.contents import inspect_once, inspect_packed
+from reconciler.packages.inspect.members import packed_path
+from reconciler.packages.judged import Judged, place_problems
 from reconciler.packages.pack.archives import PackedArchive, pack
 from reconciler.packages.pack.layout import Shape
 from reconciler.packages.wheels import pairs
@@ -46,7 +46,7 @@ def find_archives(
     for pair, outcome in outcomes.items():
         if isinstance(outcome, PackageError):
             archives[pair] = ()
-            problems += placed(outcome, loaded.at("packages", pair[0]))
+            problems += place_problems(outcome, loaded.at("packages", pair[0]))
         else:
             archives[pair] = tuple(archive for archive, _ in outcome)
             problems += _archive_problems(outcome, pair[0], loaded)
@@ -65,14 +65,14 @@ def _archives(
         resource = (
             versioned_name(bundle, packed.content.sha256) if is_versioned and package.bundle == SINGLE else bundle
         )
-        return [_packed(resource, packed, wheels, cache)]
+        return [_pack_archive(resource, packed, wheels, cache)]
     return [_archive(wheel, shape, cache, is_versioned=is_versioned) for wheel in wheels]
 
 
 def _archive(wheel: Wheel, shape: Shape, cache: Cache, *, is_versioned: bool) -> tuple[Archive, PackedArchive | None]:
     if _needs_packing(wheel, shape):
         packed = pack(wheel_archive(wheel.filename), [wheel.content], shape, cache)
-        return _packed(repacked_archive(wheel.filename, packed.content.sha256), packed, [wheel], cache)
+        return _pack_archive(repacked_archive(wheel.filename, packed.content.sha256), packed, [wheel], cache)
     # Of one version, an index has one file of a name for good; what is built here may be built from anything.
     rebuilt = wheel.is_built and is_versioned
     name = repacked_archive(wheel.filename, wheel.content.sha256) if rebuilt else wheel_archive(wheel.filename)
@@ -84,10 +84,12 @@ def _needs_packing(wheel: Wheel, shape: Shape) -> bool:
     return not shape.is_plain or not {"purelib", "platlib"}.isdisjoint(wheel.facts.data_parts)
 
 
-def _packed(name: str, packed: PackedArchive, wheels: Sequence[Wheel], cache: Cache) -> tuple[Archive, PackedArchive]:
-    natives = [replace(native, path=place_of(native.path)) for wheel in wheels for native in wheel.facts.natives]
-    facts = inspected(
-        packed.content.path, packed.content.sha256, cache.inspections, lambda file, _: repacked(file, natives)
+def _pack_archive(
+    name: str, packed: PackedArchive, wheels: Sequence[Wheel], cache: Cache
+) -> tuple[Archive, PackedArchive]:
+    natives = [replace(native, path=packed_path(native.path)) for wheel in wheels for native in wheel.facts.natives]
+    facts = inspect_once(
+        packed.content.path, packed.content.sha256, cache.inspections, lambda file, _: inspect_packed(file, natives)
     )
     return Archive(name, packed.content, tuple(wheels), facts, packed.left_out, is_packed=True), packed
 

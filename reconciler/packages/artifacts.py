@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from reconciler.base.names import module_name
-from reconciler.packages.inspect.closure import Part, in_order
-from reconciler.packages.inspect.contents import Facts
+from reconciler.packages.inspect.closure import Part, order_libraries
+from reconciler.packages.inspect.contents import FileFacts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from reconciler.packages.content import Content
     from reconciler.packages.pack.archives import PackedArchive
     from reconciler.packages.pack.folders import OwnPackage
-    from reconciler.packages.pack.layout import LeftOut
+    from reconciler.packages.pack.layout import Omission
 
 Role: TypeAlias = Literal["source", "resource", "module", "archive", "library"]
 Keys: TypeAlias = "tuple[str | int, ...]"
@@ -45,7 +45,7 @@ class Wheel:
     is_built: bool = False
     """Whether it was made from source, here or where the lock was made."""
 
-    facts: Facts = field(default_factory=Facts)
+    facts: FileFacts = field(default_factory=FileFacts)
     """What is inside."""
 
     place: Keys = field(default=(), compare=False)
@@ -63,10 +63,10 @@ class Archive:
     wheels: tuple[Wheel, ...]
     """What it is made of."""
 
-    facts: Facts
+    facts: FileFacts
     """What is inside. Of a wheel that is uploaded as it is: the wheel's."""
 
-    left_out: tuple[LeftOut, ...] = ()
+    left_out: tuple[Omission, ...] = ()
     is_packed: bool = False
     """Whether it was packed here: else it is a wheel, byte for byte."""
 
@@ -98,7 +98,7 @@ class Library:
     """Its place in the package's list."""
 
     content: Content
-    facts: Facts
+    facts: FileFacts
 
     @property
     def part(self) -> Part:
@@ -133,7 +133,7 @@ class Item:
     content: Content | None = None
     """None of tables, and of what the manifest does not declare."""
 
-    facts: Facts | None = None
+    facts: FileFacts | None = None
     """What is inside, if it is something with an inside."""
 
     file: str | None = None
@@ -152,7 +152,7 @@ class Item:
     @property
     def part(self) -> Part:
         """The item as the linker sees it."""
-        facts = self.facts or Facts()
+        facts = self.facts or FileFacts()
         return Part(self.label, facts, "library" if facts.kind == "library" or self.role == "library" else "archive")
 
 
@@ -187,7 +187,7 @@ class Artifacts:
     libraries: Mapping[str, tuple[Library, ...]] = field(default_factory=dict)
     """By package, for the packages that functions use; in the manifest's order."""
 
-    facts: Mapping[str, Facts] = field(default_factory=dict)
+    facts: Mapping[str, FileFacts] = field(default_factory=dict)
     """What is inside the archives and native files of `resources:`, by the resource's name."""
 
     packages: Mapping[str, OwnPackage] = field(default_factory=dict)
@@ -245,5 +245,5 @@ class Artifacts:
         for package in packages:
             for library in self.libraries.get(package, ()):
                 by_name.setdefault(library.name.lower(), (package, library))
-        parts = in_order([library.part for _, library in by_name.values()])
+        parts = order_libraries([library.part for _, library in by_name.values()])
         return tuple(by_name[part.name.lower()] for part in parts)

@@ -22,13 +22,13 @@ from reconciler.packages.fetch.digests import Digests
 from reconciler.packages.fetch.direct import DirectIndex
 from reconciler.packages.fetch.pip import PipIndex
 from reconciler.packages.inspect import gate
-from reconciler.packages.judged import Judged, is_wrong, placed, problem_of
-from reconciler.packages.libraries import find_libraries, inspect_resources, library_clashes, resource_problems, weighed
-from reconciler.packages.missing import importer_of, missed_problems
+from reconciler.packages.judged import Judged, is_wrong, place_problems, problem_of
+from reconciler.packages.libraries import find_libraries, inspect_resources, library_clashes, resource_problems, soften
+from reconciler.packages.missing import importer_of, lost_import_problems
 from reconciler.packages.pack.folders import OwnPackage, pack_folder, pack_package
 from reconciler.packages.shipment import ship
 from reconciler.packages.wheels import Supply, clashes, find_wheels, read_file, used_packages
-from reconciler.packages.wiring import tails, wire
+from reconciler.packages.wiring import make_tails, wire_module
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from reconciler.manifest.load import Loaded
     from reconciler.packages.artifacts import Keys, Shipment
     from reconciler.packages.fetch.cache import Cache
-    from reconciler.packages.inspect.members import Finding
+    from reconciler.packages.inspect.members import FileFinding
     from reconciler.packages.pack.archives import PackedArchive
 
 
@@ -49,10 +49,10 @@ def collect(loaded: Loaded, *, cache: Cache, env: Mapping[str, str], on_step: Ca
     if any(package.is_locked for package in loaded.manifest.packages.values()):
         # Resolvers, builders and an HTTP client are imported only for a manifest that has a lock.
         from reconciler.packages.lock.use import use_lock
-        from reconciler.packages.lock.workshop import Workshop, pip_environment
+        from reconciler.packages.lock.workshop import Workshop, package_pip_environment
 
         locks, workshop = use_lock(loaded), Workshop(loaded, cache, env, on_step)
-        env = pip_environment(loaded, env)
+        env = package_pip_environment(loaded, env)
     with DirectIndex(env) as shortcut:
         try:
             index = PipIndex(
@@ -91,13 +91,13 @@ def collect_from(loaded: Loaded, supply: Supply) -> Artifacts:
         raise PackageError.of(dict.fromkeys(problems))
     shipments = ship(loaded, artifacts)
     problems += _function_problems(loaded, shipments.values())
-    problems += missed_problems(loaded, artifacts, supply.importer, cache) if supply.importer else ()
+    problems += lost_import_problems(loaded, artifacts, supply.importer, cache) if supply.importer else ()
     if is_wrong(problems):
         raise PackageError.of(dict.fromkeys(problems))
     # A tail names what is shipped, and a module is named by its content: the shipment is complete when it is wired.
     modules = {
-        source: wire(source, artifacts.files[source], added, cache)
-        for source, added in tails(loaded, shipments.values()).items()
+        source: wire_module(source, artifacts.files[source], added, cache)
+        for source, added in make_tails(loaded, shipments.values()).items()
     }
     artifacts = replace(artifacts, modules=modules, warnings=tuple(dict.fromkeys(problems)))
     return replace(artifacts, shipments=ship(loaded, artifacts) if modules else shipments)
@@ -116,7 +116,7 @@ def _read_files(loaded: Loaded, cache: Cache) -> Judged[dict[str, Content]]:
     for file, outcome in outcomes.items():
         at = loaded.at(*places[file])
         if isinstance(outcome, PackageError):
-            problems += placed(outcome, at)
+            problems += place_problems(outcome, at)
         elif reason := why_too_large(outcome.size, loaded.manifest.service):
             problems.append(Problem("E405", f"'{file}' is too large: {reason}", at))
         else:
@@ -153,7 +153,7 @@ def _pack_folders(loaded: Loaded, cache: Cache) -> Judged[dict[str, PackedArchiv
     for name, outcome in gather(tasks).items():
         at = loaded.at("resources", name, "file")
         if isinstance(outcome, PackageError):
-            problems += placed(outcome, at)
+            problems += place_problems(outcome, at)
             continue
         if reason := why_too_large(outcome.content.size, loaded.manifest.service):
             problems.append(Problem("E405", f"'{name}' is too large: {reason}", at))
@@ -178,7 +178,7 @@ def _pack_packages(loaded: Loaded, cache: Cache) -> Judged[dict[str, OwnPackage]
     for path, outcome in gather(tasks).items():
         at = loaded.at(*first_on_27.get(path, first[path]))
         if isinstance(outcome, PackageError):
-            problems += placed(outcome, at)
+            problems += place_problems(outcome, at)
             continue
         if path in first_on_27 and f"{module_name(path)}/__init__.py" not in outcome.sources:
             message = f"'{path}' has no __init__.py, and is no package to Python 2.7"
@@ -198,7 +198,7 @@ def _pack_folder(name: str, folder: Path, file: str, exclude: Sequence[str], cac
 
 
 def _function_problems(loaded: Loaded, shipments: Iterable[Shipment]) -> Iterator[Problem]:
-    lacking: dict[tuple[str, Finding, Position], list[str]] = defaultdict(list)
+    lacking: dict[tuple[str, FileFinding, Position], list[str]] = defaultdict(list)
     users: dict[Position, list[str]] = defaultdict(list)
     for shipment in shipments:
         name = shipment.function
@@ -208,8 +208,8 @@ def _function_problems(loaded: Loaded, shipments: Iterable[Shipment]) -> Iterato
         for item, part in zip(items, parts, strict=True):
             at = loaded.at(*item.place)
             users[at].append(name)
-            for _, finding in gate.missing(part, parts, shipment.runtime, is_complete=is_complete):
-                judged = finding if item.package is not None else weighed(finding, part.facts)
+            for _, finding in gate.missing_libraries(part, parts, shipment.runtime, is_complete=is_complete):
+                judged = finding if item.package is not None else soften(finding, part.facts)
                 lacking[part.name, judged, at].append(name)
         yield from (problem_of(name, finding, loaded.at("functions", name)) for finding in _findings(shipment))
     for (part_name, finding, at), names in lacking.items():
@@ -217,14 +217,14 @@ def _function_problems(loaded: Loaded, shipments: Iterable[Shipment]) -> Iterato
         yield problem_of(part_name, replace(finding, detail=(*finding.detail, *partly)), at)
 
 
-def _findings(shipment: Shipment) -> Iterator[Finding]:
+def _findings(shipment: Shipment) -> Iterator[FileFinding]:
     sizes = {item.label: item.content.size for item in shipment.items if item.content is not None}
-    yield from gate.too_much(sizes, len(shipment.items) - len(sizes), shipment.runtime.service)
+    yield from gate.excess(sizes, len(shipment.items) - len(sizes), shipment.runtime.service)
     archives = {item.name: item.made_of for item in shipment.of("archive") if isinstance(item.made_of, Archive)}
     modules = {item.name: (item.name[:-3],) for item in shipment.of("resource") if item.type == "py"}
     imports = {name: archive.facts.imports for name, archive in archives.items()}
     distributions = [found for archive in archives.values() for found in _distributions(archive)]
-    yield from gate.twins({**imports, **modules}, distributions)
+    yield from gate.duplicates({**imports, **modules}, distributions)
 
 
 def _distributions(archive: Archive) -> Iterator[tuple[str, str, str]]:

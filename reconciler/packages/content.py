@@ -32,7 +32,7 @@ class Content:
     """Bytes."""
 
 
-def read(path: Path) -> Content:
+def read_content(path: Path) -> Content:
     """Read a file once, in blocks, whatever its size."""
     sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
     with path.open("rb") as stream:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from reconciler.manifest.runtimes import why_not
 from reconciler.packages.artifacts import Archive
 from reconciler.packages.inspect import gate
-from reconciler.packages.inspect.closure import needs
+from reconciler.packages.inspect.closure import find_needs
 from reconciler.packages.inspect.contents import is_library_name
-from reconciler.packages.inspect.members import Finding
+from reconciler.packages.inspect.members import FileFinding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from reconciler.manifest.runtimes import Runtime
     from reconciler.packages.artifacts import Item, Shipment
     from reconciler.packages.inspect.closure import Need, Part
-    from reconciler.packages.inspect.contents import Facts, Kind, Native
-    from reconciler.packages.pack.layout import LeftOut
+    from reconciler.packages.inspect.contents import FileFacts, FileKind, Native
+    from reconciler.packages.pack.layout import Omission
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,11 @@ class NativeFile:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class LoadVerdict:
     """Whether a file loads in a runtime, and what there is to say about it."""
 
     runtime: Runtime
-    findings: tuple[Finding, ...]
+    findings: tuple[FileFinding, ...]
 
     @property
     def loads(self) -> bool:
@@ -50,21 +50,21 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Looked:
+class FileReport:
     """One file, looked through."""
 
     name: str
     size: int
-    kind: Kind
+    kind: FileKind
     level: int | None
     """The lowest glibc 2.x level that has every version it takes; None where no level has, or nothing is native."""
 
     natives: tuple[NativeFile, ...]
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[LoadVerdict, ...]
 
 
 @dataclass(frozen=True)
-class Shipped:
+class ShippedItem:
     """One resource of a function."""
 
     name: str
@@ -88,7 +88,7 @@ class Shipped:
     wheels: tuple[str, ...] = ()
     """Of an archive that was packed here: what it is made of."""
 
-    left_out: tuple[LeftOut, ...] = ()
+    left_out: tuple[Omission, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class ShippedGroup:
     """What a function has by one of its packages, or by itself where `package` is None."""
 
     package: str | None
-    resources: tuple[Shipped, ...]
+    resources: tuple[ShippedItem, ...]
 
 
 @dataclass(frozen=True)
@@ -109,29 +109,34 @@ class Dependencies:
     groups: tuple[ShippedGroup, ...]
 
 
-def look(files: Sequence[tuple[Part, int]], runtimes: Iterable[Runtime], shown: Runtime) -> tuple[Looked, ...]:
+def inspect_together(
+    files: Sequence[tuple[Part, int]], runtimes: Iterable[Runtime], shown: Runtime
+) -> tuple[FileReport, ...]:
     """Look through files that travel together, each with its size; `shown` is the runtime whose base system counts."""
     parts = [part for part, _ in files]
     every = tuple(runtimes)
     return tuple(
-        Looked(
+        FileReport(
             part.name,
             size,
             part.facts.kind,
             level_of(part.facts),
-            tuple(NativeFile(native, found, gate.newest([native])) for native, found in needs(part, parts, shown)),
-            tuple(Verdict(runtime, tuple(_findings(part, parts, runtime))) for runtime in every),
+            tuple(
+                NativeFile(native, found, gate.newest_versions([native]))
+                for native, found in find_needs(part, parts, shown)
+            ),
+            tuple(LoadVerdict(runtime, tuple(_findings(part, parts, runtime))) for runtime in every),
         )
         for part, size in files
     )
 
 
-def level_of(facts: Facts) -> int | None:
+def level_of(facts: FileFacts) -> int | None:
     """Return the level of the native files among the facts, if there are any."""
-    return gate.level(facts) if facts.natives else None
+    return gate.glibc_level(facts) if facts.natives else None
 
 
-def dependencies(function: str, shipments: Mapping[str, Shipment]) -> Dependencies:
+def list_dependencies(function: str, shipments: Mapping[str, Shipment]) -> Dependencies:
     """Return what a function ships: what is its own first, then package by package."""
     shipment = shipments[function]
     users: dict[str, list[str]] = {}
@@ -139,48 +144,61 @@ def dependencies(function: str, shipments: Mapping[str, Shipment]) -> Dependenci
         for item in other.items:
             users.setdefault(item.label.lower(), []).append(name)
     parts = [item.part for item in shipment.items]
-    groups: dict[str | None, list[Shipped]] = {}
+    groups: dict[str | None, list[ShippedItem]] = {}
     # What is the function's own is listed as one writes it: the source, the resources, the modules.
     for item, part in sorted(zip(shipment.items, parts, strict=True), key=lambda pair: pair[0].package is not None):
         also_in = tuple(name for name in users[item.label.lower()] if name != function)
-        groups.setdefault(item.package, []).append(_shipped(item, part, parts, shipment.runtime, also_in))
+        groups.setdefault(item.package, []).append(_ship_item(item, part, parts, shipment.runtime, also_in))
     size = sum(item.content.size for item in shipment.items if item.content is not None)
     return Dependencies(
         function, shipment.runtime, size, tuple(ShippedGroup(package, tuple(of)) for package, of in groups.items())
     )
 
 
-def _findings(part: Part, parts: Sequence[Part], runtime: Runtime) -> Iterator[Finding]:
+def _findings(part: Part, parts: Sequence[Part], runtime: Runtime) -> Iterator[FileFinding]:
     yield from part.facts.faults
     if part.facts.kind == "file" and is_library_name(part.name):
-        yield Finding("E411", "is not a native library: it is no ELF file", "a GNU ld script names the real library")
+        yield FileFinding(
+            "E411", "is not a native library: it is no ELF file", "a GNU ld script names the real library"
+        )
     if part.facts.kind == "wheel":
         try:
             reason = why_not(part.name, runtime)
         except ValueError:
             reason = "its name is not a wheel's"
         if reason:
-            yield Finding("E401", f"has tags that do not fit: {reason}")
+            yield FileFinding("E401", f"has tags that do not fit: {reason}")
             return
     yield from gate.misfits(part.facts, runtime)
-    yield from (finding for _, finding in gate.missing(part, parts, runtime))
+    yield from (finding for _, finding in gate.missing_libraries(part, parts, runtime))
 
 
-def _shipped(item: Item, part: Part, parts: Sequence[Part], runtime: Runtime, also_in: tuple[str, ...]) -> Shipped:
+def _ship_item(
+    item: Item, part: Part, parts: Sequence[Part], runtime: Runtime, also_in: tuple[str, ...]
+) -> ShippedItem:
     natives = part.facts.natives
-    outside = [need for _, needed in needs(part, parts, runtime) for need in needed if need.where not in gate.AT_HAND]
-    brings = [native.elf.soname for native in natives if native.elf.soname and native.elf.soname != item.label]
-    archive = item.made_of if isinstance(item.made_of, Archive) else None
-    is_renamed = item.role == "library" and (item.file or "").rpartition("/")[2] != item.name
-    return Shipped(
+    sonames = dict.fromkeys(native.elf.soname for native in natives if native.elf.soname)
+    packed = item.made_of if isinstance(item.made_of, Archive) and item.made_of.is_packed else None
+    return ShippedItem(
         item.label,
         item.content.size if item.content is not None else 0,
         len(natives),
         level_of(part.facts),
-        tuple(dict.fromkeys(brings)),
-        tuple(dict.fromkeys(outside)),
+        tuple(soname for soname in sonames if soname != item.label),
+        _outside(part, parts, runtime),
         also_in,
-        item.file if is_renamed else None,
-        tuple(wheel.filename for wheel in archive.wheels) if archive and archive.is_packed else (),
-        archive.left_out if archive and archive.is_packed else (),
+        _file_if_renamed(item),
+        tuple(wheel.filename for wheel in packed.wheels) if packed else (),
+        packed.left_out if packed else (),
     )
+
+
+def _outside(part: Part, parts: Sequence[Part], runtime: Runtime) -> tuple[Need, ...]:
+    every = (need for _, needed in find_needs(part, parts, runtime) for need in needed)
+    return tuple(dict.fromkeys(need for need in every if need.where not in gate.AT_HAND))
+
+
+def _file_if_renamed(item: Item) -> str | None:
+    """Return the file of a library that has another name than its SONAME."""
+    is_renamed = item.role == "library" and item.file is not None and item.file.rpartition("/")[2] != item.name
+    return item.file if is_renamed else None

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _BLOCK = 1 << 20
 
 
-def export(files: Iterable[tuple[str, Path, str]], folder: Path) -> None:
+def export_files(files: Iterable[tuple[str, Path, str]], folder: Path) -> None:
     """Copy files, each given by its name there, its path here and its sha256; OSError where that cannot be done."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".udfs-", ignore_cleanup_errors=True) as unfinished:

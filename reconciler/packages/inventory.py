@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from reconciler.packages.artifacts import Archive, Library
@@ -55,24 +56,11 @@ def take_inventory(stack: str, shipments: Iterable[Shipment], lock: Lock | None)
     parts: dict[str, InventoryPart] = {}
     asked_for: set[str] = set()
     needs: dict[str, set[str]] = defaultdict(set)
-    for shipment in shipments:
-        for item in shipment.items:
-            if isinstance(item.made_of, Library):
-                part = _library(item.made_of)
-                parts.setdefault(part.sha256, part)
-                asked_for.add(part.sha256)
-            if not isinstance(item.made_of, Archive):
-                continue
-            locked = _by_hash(lock.group(item.package or "", shipment.runtime.tag) if lock else None)
-            for wheel in item.made_of.wheels:
-                sha256 = wheel.content.sha256
-                known = locked.get(sha256)
-                if sha256 not in parts:
-                    parts[sha256] = _wheel(wheel, known)
-                if known is None or known.requirements:
-                    asked_for.add(sha256)
-                for other in _askers(known, locked):
-                    needs[other].add(sha256)
+    for part, is_asked_for, askers in _parts(shipments, lock):
+        parts.setdefault(part.sha256, part)
+        asked_for |= {part.sha256} if is_asked_for else set()
+        for asker in askers:
+            needs[asker].add(part.sha256)
     listed = sorted(parts.values(), key=lambda part: (part.kind, part.name, part.version or "", part.file, part.sha256))
     return Inventory(
         stack,
@@ -80,6 +68,21 @@ def take_inventory(stack: str, shipments: Iterable[Shipment], lock: Lock | None)
         tuple(part.sha256 for part in listed if part.sha256 in asked_for),
         tuple((part.sha256, tuple(sorted(needs[part.sha256] & parts.keys()))) for part in listed),
     )
+
+
+def _parts(shipments: Iterable[Shipment], lock: Lock | None) -> Iterator[tuple[InventoryPart, bool, tuple[str, ...]]]:
+    """Yield each part once a function and package: whether the manifest names it, and what else asked for it."""
+    read = cache(licences)  # from the wheel's metadata: of one wheel that many functions ship, once
+    for shipment in shipments:
+        for item in shipment.items:
+            if isinstance(item.made_of, Library):
+                yield _library(item.made_of), True, ()
+            elif isinstance(item.made_of, Archive):
+                locked = _by_hash(lock.group(item.package or "", shipment.runtime.tag) if lock else None)
+                for wheel in item.made_of.wheels:
+                    entry = locked.get(wheel.content.sha256)
+                    part = _wheel(wheel, entry, read(wheel.content.path))
+                    yield part, entry is None or bool(entry.requirements), tuple(_askers(entry, locked))
 
 
 def _by_hash(group: Group | None) -> dict[str, Locked]:
@@ -91,18 +94,15 @@ def _library(library: Library) -> InventoryPart:
     return InventoryPart("library", library.name, None, file, library.content.sha256)
 
 
-def _wheel(wheel: Wheel, known: Locked | None) -> InventoryPart:
+def _wheel(wheel: Wheel, entry: Locked | None, licences: tuple[str, ...]) -> InventoryPart:
     from packaging.utils import parse_wheel_filename
 
     name, version, _, _ = parse_wheel_filename(wheel.filename)
-    source = (known.source.file, known.source.sha256) if known and known.source else None
-    content = wheel.content
-    return InventoryPart(
-        "wheel", str(name), str(version), wheel.filename, content.sha256, licences(content.path), source
-    )
+    source = (entry.source.file, entry.source.sha256) if entry and entry.source else None
+    return InventoryPart("wheel", str(name), str(version), wheel.filename, wheel.content.sha256, licences, source)
 
 
-def _askers(known: Locked | None, locked: dict[str, Locked]) -> Iterator[str]:
+def _askers(entry: Locked | None, locked: dict[str, Locked]) -> Iterator[str]:
     for other in locked.values():
-        if known and other.name in known.needed_by:
+        if entry and other.name in entry.needed_by:
             yield other.sha256

@@ -16,7 +16,7 @@ from reconciler.base.errors import PackageError, Position, Problem
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from reconciler.packages.inspect.members import Finding
+    from reconciler.packages.inspect.members import FileFinding
 
 _T = TypeVar("_T")
 
@@ -29,13 +29,13 @@ class Judged(Generic[_T]):
     problems: tuple[Problem, ...] = ()
 
 
-def problem_of(name: str, finding: Finding, place: Position) -> Problem:
+def problem_of(name: str, finding: FileFinding, place: Position) -> Problem:
     """Return a finding as a problem, now that its place in the manifest is known."""
     message = f"'{name}' {finding.message}"
     return Problem(finding.code, message, place, finding.hint, severity=finding.severity, detail=finding.detail)
 
 
-def placed(error: PackageError, place: Position) -> Iterator[Problem]:
+def place_problems(error: PackageError, place: Position) -> Iterator[Problem]:
     """Yield the problems of an error; those without a place get this one."""
     return (errors.place_problem(problem, place) for problem in error.problems)
 

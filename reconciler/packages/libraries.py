@@ -15,7 +15,7 @@ from reconciler.base.names import why_not_a_resource_name
 from reconciler.base.threads import gather
 from reconciler.packages.artifacts import Library
 from reconciler.packages.inspect import gate
-from reconciler.packages.inspect.contents import Facts, inspected
+from reconciler.packages.inspect.contents import FileFacts, inspect_once
 from reconciler.packages.judged import Judged, problem_of
 from reconciler.packages.wheels import pairs, used_packages
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from reconciler.manifest.load import Loaded
     from reconciler.packages.artifacts import Artifacts
     from reconciler.packages.content import Content
-    from reconciler.packages.inspect.members import Finding
+    from reconciler.packages.inspect.members import FileFinding
 
 _ALWAYS = {"E421", "E422", "E423"}
 """What is wrong with an archive of `resources:` even if nobody loads what is in it."""
@@ -48,7 +48,7 @@ def find_libraries(
 
 def _library(path: str, number: int, content: Content, inspections: Path) -> Library:
     file = path.rpartition("/")[2]
-    facts = inspected(content.path, content.sha256, inspections)
+    facts = inspect_once(content.path, content.sha256, inspections)
     soname = next((native.elf.soname for native in facts.natives), None) if facts.kind == "library" else None
     return Library(soname or file, path, number, content, facts)
 
@@ -87,12 +87,14 @@ def library_clashes(loaded: Loaded, artifacts: Artifacts) -> Iterator[Problem]:
                 yield Problem("E309", message, place, "keep one of the files")
 
 
-def inspect_resources(loaded: Loaded, artifacts: Artifacts, inspections: Path) -> dict[str, Facts]:
+def inspect_resources(loaded: Loaded, artifacts: Artifacts, inspections: Path) -> dict[str, FileFacts]:
     """Return what is inside the archives and native files of `resources:`, by name."""
     files = {name: resource.file for name, resource in loaded.manifest.resources.items() if resource.file}
     contents = {name: artifacts.resource(name, file) for name, file in files.items()}
-    tasks = {name: partial(inspected, one.path, one.sha256, inspections) for name, one in contents.items() if one}
-    return {name: facts for name, facts in gather(tasks).items() if isinstance(facts, Facts) and facts.kind != "file"}
+    tasks = {name: partial(inspect_once, one.path, one.sha256, inspections) for name, one in contents.items() if one}
+    return {
+        name: facts for name, facts in gather(tasks).items() if isinstance(facts, FileFacts) and facts.kind != "file"
+    }
 
 
 def resource_problems(loaded: Loaded, artifacts: Artifacts) -> Iterator[Problem]:
@@ -104,12 +106,12 @@ def resource_problems(loaded: Loaded, artifacts: Artifacts) -> Iterator[Problem]
         users = [user for user, function in loaded.manifest.functions.items() if name in function.resources]
         runtimes = dict.fromkeys(loaded.code[user].runtime for user in users)
         findings = [*facts.faults, *(finding for runtime in runtimes for finding in gate.misfits(facts, runtime))]
-        yield from (problem_of(file, weighed(finding, facts), place) for finding in findings)
-        if users and loaded.types[name] == "file" and (packed := gate.packed_away(facts)):
+        yield from (problem_of(file, soften(finding, facts), place) for finding in findings)
+        if users and loaded.types[name] == "file" and (packed := gate.unloadable_in_file(facts)):
             yield problem_of(file, packed, loaded.at("resources", name, "type"))
 
 
-def weighed(finding: Finding, facts: Facts) -> Finding:
+def soften(finding: FileFinding, facts: FileFacts) -> FileFinding:
     """Archives of `resources:` may be data, so what would not load in them is a warning."""
     is_harmless = facts.kind != "library" and finding.code not in _ALWAYS
     return replace(finding, severity="warning") if is_harmless else finding

@@ -23,8 +23,8 @@ from reconciler.base import files as whole
 from reconciler.base.errors import Problem
 from reconciler.base.hints import Command
 from reconciler.manifest.runtimes import Runtime
-from reconciler.packages.pack.layout import Shape, merge
-from reconciler.packages.pack.zips import members, write
+from reconciler.packages.pack.layout import Shape, lay_out
+from reconciler.packages.pack.zips import write_zip, zip_entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,7 @@ _BY_CHOICE = frozenset({"slim", "exclude", "byte_compile"})
 
 
 @dataclass(frozen=True)
-class Missed:
+class LostImports:
     """What became of the top-level modules of a package."""
 
     lost: Mapping[str, str] = field(default_factory=dict)
@@ -76,12 +76,12 @@ def importer_of(env: Mapping[str, str], on_step: Callable[[str], None]) -> Impor
     return not_importable
 
 
-def missed_problems(loaded: Loaded, artifacts: Artifacts, importer: Importer, cache: Cache) -> Iterator[Problem]:
+def lost_import_problems(loaded: Loaded, artifacts: Artifacts, importer: Importer, cache: Cache) -> Iterator[Problem]:
     """Yield what can no longer be imported from packages that lack something, or that nobody here can tell."""
     for (package, tag), archives in artifacts.archives.items():
         if not lacks_something(archives):
             continue
-        place, result = loaded.at("packages", package), missed(loaded.runtimes[tag], archives, importer, cache)
+        place, result = loaded.at("packages", package), find_lost(loaded.runtimes[tag], archives, importer, cache)
         if result is None:
             message = f"whether '{package}' can be imported without what is left out was not checked"
             hint = (
@@ -110,22 +110,22 @@ def lacks_something(archives: Sequence[Archive]) -> bool:
     return any(one.why in _BY_CHOICE for archive in archives for one in archive.left_out)
 
 
-def missed(runtime: Runtime, archives: Sequence[Archive], importer: Importer, cache: Cache) -> Missed | None:
+def find_lost(runtime: Runtime, archives: Sequence[Archive], importer: Importer, cache: Cache) -> LostImports | None:
     """Return what is missed of a package; None if there is no CPython here that could tell."""
     wheels = sorted(wheel.content.sha256 for archive in archives for wheel in archive.wheels)
     asked = [VERSION, runtime.tag, wheels, sorted(archive.content.sha256 for archive in archives)]
     key = hashlib.sha256(json.dumps(asked).encode()).hexdigest()
     place = cache.root / "imports" / key[:2] / f"{key}.json"
-    if (known := _known(place)) is not None:
+    if (known := _load_lost(place)) is not None:
         return known
     found = _ask(runtime, archives, importer, cache)
     if found is not None:
         with suppress(OSError):
-            _keep(found, place)
+            _save_lost(found, place)
     return found
 
 
-def _ask(runtime: Runtime, archives: Sequence[Archive], importer: Importer, cache: Cache) -> Missed | None:
+def _ask(runtime: Runtime, archives: Sequence[Archive], importer: Importer, cache: Cache) -> LostImports | None:
     with cache.workspace() as folder:
         whole = [(archive.name, _whole(archive, folder)) for archive in archives]
         # A module that is left out as a whole is not among them: that is what somebody wanted.
@@ -135,7 +135,7 @@ def _ask(runtime: Runtime, archives: Sequence[Archive], importer: Importer, cach
         return None
     judged = [name for name in names if name not in before]
     after = importer(runtime, [(one.name, one.content.path) for one in archives], judged) if judged else {}
-    return Missed(dict(after), dict(before)) if after is not None else None
+    return LostImports(dict(after), dict(before)) if after is not None else None
 
 
 def _whole(archive: Archive, folder: Path) -> Path:
@@ -143,20 +143,20 @@ def _whole(archive: Archive, folder: Path) -> Path:
     if not lacks_something([archive]):
         return archive.content.path
     path = folder / archive.name
-    merged = merge([(wheel.filename, tuple(members(wheel.content.path))) for wheel in archive.wheels], Shape())
+    merged = lay_out([(wheel.filename, tuple(zip_entries(wheel.content.path))) for wheel in archive.wheels], Shape())
     with path.open("xb") as out:
-        write(out, merged.members)
+        write_zip(out, merged.members)
     return path
 
 
-def _known(place: Path) -> Missed | None:
+def _load_lost(place: Path) -> LostImports | None:
     try:
         kept = json.loads(place.read_bytes())
-        return Missed({**kept["lost"]}, {**kept["unjudged"]})
+        return LostImports({**kept["lost"]}, {**kept["unjudged"]})
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
 
-def _keep(found: Missed, place: Path) -> None:
+def _save_lost(found: LostImports, place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     whole.replace_file(place, json.dumps(asdict(found)).encode())

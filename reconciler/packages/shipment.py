@@ -26,17 +26,17 @@ def ship(loaded: Loaded, artifacts: Artifacts) -> dict[str, Shipment]:
 
 def _shipment(name: str, loaded: Loaded, artifacts: Artifacts) -> Shipment:
     items = [
-        *_source(name, loaded, artifacts),
-        *_resources(name, loaded, artifacts),
-        *_modules(name, loaded, artifacts),
-        *_packaged(name, loaded, artifacts),
+        *_source_item(name, loaded, artifacts),
+        *_resource_items(name, loaded, artifacts),
+        *_module_items(name, loaded, artifacts),
+        *_package_items(name, loaded, artifacts),
     ]
     # The first of a name counts: a source that is declared as a resource too is one module.
     first = {item.reference: item for item in reversed(items)}
     return Shipment(name, loaded.code[name].runtime, tuple(item for item in items if first[item.reference] is item))
 
 
-def _source(name: str, loaded: Loaded, artifacts: Artifacts) -> Iterator[Item]:
+def _source_item(name: str, loaded: Loaded, artifacts: Artifacts) -> Iterator[Item]:
     source, code = loaded.manifest.functions[name].source, loaded.code[name]
     if source is None or code.entry is None:
         return
@@ -46,7 +46,7 @@ def _source(name: str, loaded: Loaded, artifacts: Artifacts) -> Iterator[Item]:
     yield Item(resource, "source", Reference(resource), place, "py", content, file=source)
 
 
-def _resources(name: str, loaded: Loaded, artifacts: Artifacts) -> Iterator[Item]:
+def _resource_items(name: str, loaded: Loaded, artifacts: Artifacts) -> Iterator[Item]:
     for number, written in enumerate(loaded.manifest.functions[name].resources):
         ref = loaded.target.resolve(written)
         declared = loaded.spelled.get(ref.name.lower()) if ref.is_own else None
@@ -60,7 +60,7 @@ def _resources(name: str, loaded: Loaded, artifacts: Artifacts) -> Iterator[Item
         yield Item(declared, "resource", ref, place, loaded.types[declared], content, facts, file)
 
 
-def _modules(name: str, loaded: Loaded, artifacts: Artifacts) -> Iterator[Item]:
+def _module_items(name: str, loaded: Loaded, artifacts: Artifacts) -> Iterator[Item]:
     function = loaded.manifest.functions[name]
     for number, resource, module in artifacts.modules_of(function):
         ref, place, file = Reference(resource), ("functions", name, "modules", number), function.modules[number]
@@ -70,7 +70,7 @@ def _modules(name: str, loaded: Loaded, artifacts: Artifacts) -> Iterator[Item]:
             yield Item(resource, "module", ref, place, "py", module, file=file)
 
 
-def _packaged(name: str, loaded: Loaded, artifacts: Artifacts) -> Iterator[Item]:
+def _package_items(name: str, loaded: Loaded, artifacts: Artifacts) -> Iterator[Item]:
     packages, tag = loaded.manifest.functions[name].packages, loaded.code[name].runtime.tag
     for package in packages:
         for archive in artifacts.archives[package, tag]:

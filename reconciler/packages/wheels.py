@@ -21,12 +21,12 @@ from reconciler.base.names import wheel_archive, why_not_a_resource_name
 from reconciler.base.threads import attempt, gather
 from reconciler.manifest.runtimes import Runtime, tags_of, why_not
 from reconciler.packages.artifacts import Artifacts, Wheel
-from reconciler.packages.content import Content, read, why_too_large
+from reconciler.packages.content import Content, read_content, why_too_large
 from reconciler.packages.fetch.cache import OtherBytes
 from reconciler.packages.fetch.index import Index, IndexSilent, Pin, parse_pin
 from reconciler.packages.inspect import gate
-from reconciler.packages.inspect.contents import Facts, inspected
-from reconciler.packages.judged import Judged, is_wrong, placed, problem_of
+from reconciler.packages.inspect.contents import FileFacts, inspect_once
+from reconciler.packages.judged import Judged, is_wrong, place_problems, problem_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -99,7 +99,7 @@ class InspectedWheel:
     """A wheel's file and what is inside."""
 
     content: Content
-    facts: Facts
+    facts: FileFacts
 
 
 def find_wheels(loaded: Loaded, supply: Supply) -> Judged[list[tuple[WheelRequest, Wheel]]]:
@@ -113,14 +113,14 @@ def find_wheels(loaded: Loaded, supply: Supply) -> Judged[list[tuple[WheelReques
     outcomes = gather(
         {origin: partial(fetcher.wheel, origin, fitting) for origin, fitting in runtimes.items()}, supply.stop
     )
-    refused = dict.fromkeys(_refused(requests.value, outcomes))
+    refused = dict.fromkeys(_refused_pairs(requests.value, outcomes))
     newest = gather({pair: partial(fetcher.newest, *pair) for pair in refused}, supply.stop)
     wheels: list[tuple[WheelRequest, Wheel]] = []
     problems = [*requests.problems]
     for request in requests.value:
         outcome = outcomes[request.origin]
         if isinstance(outcome, PackageError):
-            problems += placed(outcome, request.at)
+            problems += place_problems(outcome, request.at)
             continue
         wrong = list(_wheel_problems(request, outcome, _advice(request, newest)))
         problems += wrong
@@ -171,7 +171,7 @@ def _requests(loaded: Loaded, locks: Locks | None) -> Judged[list[WheelRequest]]
                 pin = parse_pin(wheel.requirement, wheel.sha256)
                 requests.append(WheelRequest(package, runtime, pin, wheel.requirement, place, at))
             except PackageError as error:
-                problems += placed(error, at)
+                problems += place_problems(error, at)
     return Judged(requests, tuple(problems))
 
 
@@ -226,7 +226,7 @@ class _Fetcher:
             file = self.supply.workshop.rebuild(origin.request, origin.wheel, origin.source)
         else:
             file = self._fetch(origin, runtimes)
-        return InspectedWheel(file, inspected(file.path, file.sha256, cache.inspections))
+        return InspectedWheel(file, inspect_once(file.path, file.sha256, cache.inspections))
 
     def newest(self, name: str, runtime: Runtime) -> str | None:
         """Return the newest version that has a wheel for the runtime, if the index tells soon."""
@@ -266,7 +266,7 @@ class _Fetcher:
             except OtherBytes:  # pip tells who announced what
                 return None
         with _INSPECTING:
-            inspected(content.path, content.sha256, cache.inspections)
+            inspect_once(content.path, content.sha256, cache.inspections)
         return content
 
     def _fetch_by_pip(self, pins: Sequence[Pin], runtime: Runtime) -> None:
@@ -284,7 +284,7 @@ class _Fetcher:
         with self.supply.cache.workspace() as folder:
             for file in self.supply.index.fetch_all(pins, runtime, folder):
                 # pip has compared it with the pin's; here it tells which of the pins it is.
-                sha256 = read(file).sha256
+                sha256 = read_content(file).sha256
                 if any(pin.sha256 == sha256 for pin in pins):
                     yield sha256, self.supply.cache.put(file, sha256)
 
@@ -310,7 +310,7 @@ class _Fetcher:
 # --- Judging --------------------------------------------------------------------------------------------------------------
 
 
-def _refused(
+def _refused_pairs(
     requests: Iterable[WheelRequest], outcomes: Mapping[Origin, InspectedWheel | PackageError]
 ) -> Iterator[tuple[str, Runtime]]:
     """

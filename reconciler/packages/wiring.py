@@ -110,7 +110,7 @@ def __udfs_load__(library):
 """
 
 
-def tail(classes: Mapping[str, Wires]) -> str:
+def make_tail(classes: Mapping[str, Wires]) -> str:
     """Return what is put behind a source, given what each of its classes needs."""
     loader = _LOADER if any(wires.libraries for wires in classes.values()) else ""
     return "".join([_HOOK, loader, "\n\n", *(_call(name, wires) for name, wires in classes.items()), "del __udfs__\n"])
@@ -121,13 +121,13 @@ def _call(name: str, wires: Wires) -> str:
     return f"__udfs__({', '.join(map(json.dumps, [name, *lists]))})\n"
 
 
-def wired(source: bytes, added: str) -> bytes:
+def append_tail(source: bytes, added: str) -> bytes:
     """Return a source with a tail. A last line without an end gets one; everything else stays as it is."""
     ends = not source or source.endswith((b"\n", b"\r"))
     return source + (b"" if ends else b"\n") + added.encode("ascii")
 
 
-def tails(loaded: Loaded, shipments: Iterable[Shipment]) -> dict[str, str]:
+def make_tails(loaded: Loaded, shipments: Iterable[Shipment]) -> dict[str, str]:
     """Return the tails of the sources that need one, by path."""
     needs: dict[str, dict[str, Wires]] = {}
     for shipment in shipments:
@@ -143,10 +143,10 @@ def tails(loaded: Loaded, shipments: Iterable[Shipment]) -> dict[str, str]:
             classes = needs.setdefault(function.source, {})
             name = function.class_name
             classes[name] = classes.get(name, Wires()) | wires
-    return {source: tail(classes) for source, classes in needs.items()}
+    return {source: make_tail(classes) for source, classes in needs.items()}
 
 
-def wire(path: str, source: Content, added: str, cache: Cache) -> WiredModule:
+def wire_module(path: str, source: Content, added: str, cache: Cache) -> WiredModule:
     """Return the module that a source is uploaded as, from the cache or made now."""
 
     def make(folder: Path) -> Path:
@@ -154,7 +154,7 @@ def wire(path: str, source: Content, added: str, cache: Cache) -> WiredModule:
         if hashlib.sha256(content).hexdigest() != source.sha256:
             raise PackageError("E402", f"'{path}' changed while it was read", hint="run the command again")
         place = folder / path.rpartition("/")[2]
-        place.write_bytes(wired(content, added))
+        place.write_bytes(append_tail(content, added))
         return place
 
     packed = pack_once(["wired", source.sha256, added], cache, lambda folder: (make(folder), (), ()))

@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.core.report import Upload
-    from reconciler.packages.dependencies import Dependencies, Looked, NativeFile, Shipped, Verdict
+    from reconciler.packages.dependencies import Dependencies, NativeFile
     from reconciler.packages.inspect.closure import Need
-    from reconciler.packages.pack.layout import LeftOut
+    from reconciler.packages.pack.layout import Omission
     from reconciler.render.styled import Line
 
 _STYLES = {Where.MISSING: "error", Where.UNKNOWN: "warning", Where.OTHER: "warning"}
 
 
-def libs_lines(files: Iterable[Looked]) -> Iterator[Line]:
+def libs_lines(files: Iterable[FileReport]) -> Iterator[Line]:
     """Yield each file with what is native in it, where that gets what it needs, and where it loads."""
     for index, file in enumerate(files):
         if index:
@@ -75,7 +75,7 @@ def upload_total(uploads: Sequence[Upload], out: Path | None) -> str:
     return f"{files}, written to {out}" if out is not None else files
 
 
-def _made_of(wheels: Iterable[str], left_out: Iterable[LeftOut], indent: str) -> Iterator[Line]:
+def _made_of(wheels: Iterable[str], left_out: Iterable[Omission], indent: str) -> Iterator[Line]:
     for wheel in wheels:
         yield (("quiet", f"{indent}of {safe(wheel)}"),)
     for omission in left_out:
@@ -108,7 +108,7 @@ def _need(need: Need) -> Line:
     return ("", safe(need.library)), (_STYLES.get(need.where, "quiet"), safe(place))
 
 
-def _verdict(verdict: Verdict) -> Iterator[Line]:
+def _verdict(verdict: LoadVerdict) -> Iterator[Line]:
     yield (
         (
             "create" if verdict.loads else "error",
@@ -122,7 +122,7 @@ def _verdict(verdict: Verdict) -> Iterator[Line]:
             yield ("help", "      help: "), ("", safe(finding.hint))
 
 
-def _resource(resource: Shipped, indent: str) -> Iterator[Line]:
+def _resource(resource: ShippedItem, indent: str) -> Iterator[Line]:
     native = f", {_natives(resource.native, resource.level)}" if resource.native else ""
     shared = f", also in {', '.join(map(safe, resource.also_in))}" if resource.also_in else ""
     yield ("", f"{indent}{safe(resource.name)}  {size(resource.size)}{native}"), ("quiet", shared)

@@ -10,12 +10,12 @@ from reconciler.base.words import safe, size
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from reconciler.packages.lock.changes import Move
+    from reconciler.packages.lock.changes import LockChange
     from reconciler.packages.lock.file import Lock, Locked
     from reconciler.render.styled import Line
 
 
-def lock_lines(lock_file: str, lock: Lock, moves: Sequence[Move], *, written: bool) -> Iterator[Line]:
+def lock_lines(lock_file: str, lock: Lock, moves: Sequence[LockChange], *, written: bool) -> Iterator[Line]:
     """Yield what changed, group by group, and what the lock then holds."""
     group = None
     for move in moves:
@@ -37,7 +37,7 @@ def lock_lines(lock_file: str, lock: Lock, moves: Sequence[Move], *, written: bo
         yield (("", f"{verb} {safe(lock_file)}: {count(len(files), 'file')}, {size(total)}."),)
 
 
-def _move(move: Move) -> Iterator[Line]:
+def _move(move: LockChange) -> Iterator[Line]:
     before, after = move.before, move.after
     if after is None:
         assert before is not None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from reconciler.base.threads import Threads
 from reconciler.core import ownership
-from reconciler.packages.content import Content, read
+from reconciler.packages.content import Content, read_content
 from reconciler.workflow.planning import apply_policy, apply_quiet_times, plan_destination
 from reconciler.workflow.preparation import policy_breaches
 
@@ -86,7 +86,7 @@ def _load_contents(
 
     def download(key: Key) -> Content:
         target.download(live[key].object.key, paths[key])
-        return read(paths[key])
+        return read_content(paths[key])
 
     return {**local, **_ask_concurrently(download, missing)}
 

@@ -15,7 +15,7 @@ from reconciler.base.errors import Problem, Refused, ServiceError, count
 from reconciler.base.threads import Threads
 from reconciler.base.words import size
 from reconciler.manifest.paths import Folder, Refusal
-from reconciler.packages.content import read
+from reconciler.packages.content import read_content
 from reconciler.targets.maxcompute.objects import Resource
 from reconciler.targets.maxcompute.selection import (
     is_file,
@@ -114,7 +114,7 @@ def _fetch_file(live: Live, target: Target, file: Path) -> None:
             if error.outcome == "final" or not attempts:
                 raise
             continue
-        content = read(file)
+        content = read_content(file)
         if content.size == resource.size and resource.md5 in {None, content.md5}:
             return
         if not attempts:
@@ -125,7 +125,7 @@ def _fetch_file(live: Live, target: Target, file: Path) -> None:
 def _has_content(file: Path, live: Live) -> bool:
     """Say whether a file is what the service has; of a resource without MD5 that is not known."""
     resource = resource_of(live)
-    return file.is_file() and file.stat().st_size == resource.size and read(file).md5 == resource.md5
+    return file.is_file() and file.stat().st_size == resource.size and read_content(file).md5 == resource.md5
 
 
 def resource_of(live: Live) -> Resource:

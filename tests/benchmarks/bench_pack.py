@@ -21,8 +21,8 @@ import time
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
 
-from reconciler.packages.pack.layout import Shape, merge
-from reconciler.packages.pack.zips import members, write
+from reconciler.packages.pack.layout import Shape, lay_out
+from reconciler.packages.pack.zips import write_zip, zip_entries
 
 WHEELS = [
     *("numpy==1.21.6", "scipy==1.7.3", "pandas==1.3.5", "scikit-learn==1.0.2", "six==1.16.0"),
@@ -85,9 +85,9 @@ def prepare(folder: Path) -> list[Path]:
 
 
 def copied(wheels: list[Path], out: Path) -> None:
-    merged = merge([(wheel.name, tuple(members(wheel))) for wheel in wheels], Shape())
+    merged = lay_out([(wheel.name, tuple(zip_entries(wheel))) for wheel in wheels], Shape())
     with out.open("wb") as stream:
-        write(stream, merged.members)
+        write_zip(stream, merged.members)
 
 
 def deflated(wheels: list[Path], out: Path) -> None:

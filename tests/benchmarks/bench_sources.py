@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from reconciler.checks.python.project import check_sources
 from reconciler.manifest.load import load_manifest
 from reconciler.packages.artifacts import Artifacts
-from reconciler.packages.content import read
+from reconciler.packages.content import read_content
 from reconciler.packages.shipment import ship
 from reconciler.targets.dialects import DIALECTS
 from reconciler.targets.maxcompute.source_rules import SOURCE_RULES
@@ -104,8 +104,8 @@ def measure(runtime: str) -> tuple[float, float]:
         files = sorted((folder / "udfs").iterdir())
         texts = [file.read_text() for file in files]
         assert {text.count("\n") for text in texts} <= set(range(90, 101))
-        contents = {f"udfs/{file.name}": read(file) for file in files}
-        contents |= {name: read(folder / name) for name in ("table.csv", "tools.zip")}
+        contents = {f"udfs/{file.name}": read_content(file) for file in files}
+        contents |= {name: read_content(folder / name) for name in ("table.csv", "tools.zip")}
         artifacts = Artifacts(contents, {})
         artifacts = replace(artifacts, shipments=ship(loaded, artifacts))
         version = (3, 7) if runtime == "cp27" else (3, int(runtime[3:]))

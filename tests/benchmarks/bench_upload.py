@@ -30,14 +30,14 @@ from reconciler.base.errors import Position
 from reconciler.core.diff import Action, Change
 from reconciler.core.identity import Mark
 from reconciler.core.state import Desired
-from reconciler.packages.content import read
+from reconciler.packages.content import read_content
 from reconciler.targets.maxcompute.client import Client
 from reconciler.targets.maxcompute.objects import Resource, resource_key
 from reconciler.targets.maxcompute.signing import Credentials
 from reconciler.targets.maxcompute.target import MaxCompute
 
 url, file, name = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
-content = read(file)
+content = read_content(file)
 target = MaxCompute(Client(url, "demo", None, Credentials("ann", "key"), "bench"), "bench", lambda: "bench1")
 target.read()
 desired = Desired(Resource(name, "archive", content.md5, content.size), Position("-"), Mark("bench", content.sha256, content.md5))

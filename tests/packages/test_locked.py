@@ -11,7 +11,7 @@ import pytest
 
 from reconciler.cli.entry import run
 from reconciler.local.runner import InterpreterNotFound, locate
-from reconciler.packages.lock.file import parse
+from reconciler.packages.lock.file import parse_lock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,7 +87,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Path
 def files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str], dict[str, Locked]]:
     """Package and runtime → what is locked, by name; the test runs in the folder."""
     monkeypatch.chdir(folder)
-    lock = parse((folder / "udfs.lock").read_bytes())
+    lock = parse_lock((folder / "udfs.lock").read_bytes())
     return {
         (package, runtime): {one.name: one for one in group.files}
         for package, runtimes in lock.packages.items()

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from reconciler.cli.entry import run
-from reconciler.packages.fetch.indexes import for_uv, pip_settings
+from reconciler.packages.fetch.indexes import pip_settings, uv_environment
 from tests.builders import wheel
 
 MANIFEST = """\
@@ -51,7 +51,7 @@ def maxframe(request: pytest.FixtureRequest) -> Path:
         with tempfile.TemporaryDirectory(dir=folder.parent) as beside:
             command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--target", f"{beside}/new"]
             command += ["--python", sys.executable, "--only-binary", ":all:", "maxframe>=2.9,<3"]
-            env = for_uv(os.environ, pip_settings(os.environ, Path(sys.prefix)), ())
+            env = uv_environment(os.environ, pip_settings(os.environ, Path(sys.prefix)), ())
             answer = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
             if answer.returncode != 0:
                 pytest.skip(f"the package index does not give MaxFrame: {answer.stderr.strip().splitlines()[-1]}")

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.manifest.runtimes import LEVELS
-from reconciler.packages.dependencies import look
+from reconciler.packages.dependencies import inspect_together
 from reconciler.packages.inspect import gate
 from reconciler.packages.inspect.closure import Part
-from reconciler.packages.inspect.contents import Facts, inspect, kind_of
+from reconciler.packages.inspect.contents import FileFacts, file_kind, inspect_file
 from reconciler.packages.inspect.elf import version_key
 from reconciler.targets.maxcompute.runtimes import RUNTIMES
 from tests import builders
@@ -38,8 +38,8 @@ BINARY_PSYCOPG = ("psycopg2-binary==2.9.9", "37", "cp37m", "manylinux2014_x86_64
 LINUX = [NUMPY_37, NUMPY_27, ABI3, BINARY_PSYCOPG, NUMPY_NEW]
 
 
-def _looked(path: Path) -> Facts:
-    return inspect(path, kind_of(path))
+def _looked(path: Path) -> FileFacts:
+    return inspect_file(path, file_kind(path))
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_a_wheel_that_loads_is_found_whole_closed_and_old_enough(
     fetch: Callable[[str, str, str, str], Path], wanted: tuple[str, str, str, str], runtime: str
 ) -> None:
     path = fetch(*wanted)
-    (found,) = look([(Part(path.name, _looked(path)), 0)], [RUNTIMES[runtime]], RUNTIMES[runtime])
+    (found,) = inspect_together([(Part(path.name, _looked(path)), 0)], [RUNTIMES[runtime]], RUNTIMES[runtime])
     assert found.verdicts[0].findings == ()
     assert found.level in (5, 12, 17)
 
@@ -78,14 +78,14 @@ def test_a_wheel_for_macos_has_no_elf_file_and_is_refused_by_its_tag(
 ) -> None:
     path = fetch(*NUMPY_MAC)
     facts = _looked(path)
-    (found,) = look([(Part(path.name, facts), 0)], [RUNTIMES["cp37"]], RUNTIMES["cp37"])
+    (found,) = inspect_together([(Part(path.name, facts), 0)], [RUNTIMES["cp37"]], RUNTIMES["cp37"])
     assert (facts.natives, facts.faults, facts.has_compiled_code) == ((), (), True)
     assert [one.code for one in found.verdicts[0].findings] == ["E401"]
 
 
 def test_libraries_grafted_into_a_wheel_are_found_on_the_rpath(fetch: Callable[[str, str, str, str], Path]) -> None:
     path = fetch(*BINARY_PSYCOPG)
-    (found,) = look([(Part(path.name, _looked(path)), 0)], [], RUNTIMES["cp37"])
+    (found,) = inspect_together([(Part(path.name, _looked(path)), 0)], [], RUNTIMES["cp37"])
     needs = {need.library: need.at or "" for native in found.natives for need in native.needs}
     (libpq,) = (at for library, at in needs.items() if library.startswith("libpq-"))
     assert libpq.startswith("psycopg2_binary.libs/libpq-")
@@ -96,7 +96,7 @@ def test_the_level_is_the_one_that_auditwheel_finds(
     fetch: Callable[[str, str, str, str], Path], wanted: tuple[str, str, str, str]
 ) -> None:
     path = fetch(*wanted)
-    assert gate.level(_looked(path)) == _audited(path)
+    assert gate.glibc_level(_looked(path)) == _audited(path)
 
 
 def _audited(wheel: Path) -> int:
@@ -147,7 +147,7 @@ def test_what_is_compiled_here_is_judged_as_auditwheel_judges_it(tmp_path: Path,
     library = compiled(tmp_path / "made", "_x.abi3.so", _TAKES[name], "-O2")
     tag = "cp37-abi3-linux_x86_64"
     path = builders.wheel(tmp_path, "compiled", tag=tag, files={"_x.abi3.so": library.read_bytes()})
-    assert gate.level(_looked(path)) == _audited(path)
+    assert gate.glibc_level(_looked(path)) == _audited(path)
 
 
 @pytest.mark.parametrize(("name", "version"), [("getrandom", "GLIBC_2.25"), ("pthread_create", "GLIBC_2.34")])
@@ -171,8 +171,8 @@ def test_zig_compiles_for_the_clusters_glibc_what_this_machines_compiler_does_no
     subprocess.run([*command, "x.c", "-o", "x.so"], check=True, cwd=tmp_path, capture_output=True)
     facts = _looked(tmp_path / "x.so")
     assert list(gate.misfits(facts, RUNTIMES["cp37"])) == []
-    assert (gate.level(facts) or 0) <= int(glibc.removeprefix("2."))
+    assert (gate.glibc_level(facts) or 0) <= int(glibc.removeprefix("2."))
     path = builders.wheel(
         tmp_path, "compiled", tag="cp37-abi3-linux_x86_64", files={"_x.abi3.so": (tmp_path / "x.so").read_bytes()}
     )
-    assert _audited(path) == gate.level(facts)
+    assert _audited(path) == gate.glibc_level(facts)

@@ -13,7 +13,7 @@ from reconciler.local.runner import InterpreterNotFound, failures, locate
 from reconciler.packages.collect import collect_from
 from reconciler.packages.fetch.cache import Cache
 from reconciler.packages.fetch.pip import PipIndex
-from reconciler.packages.inspect.contents import inspect, kind_of
+from reconciler.packages.inspect.contents import file_kind, inspect_file
 from reconciler.packages.wheels import Supply
 from tests.builders import unchecked
 
@@ -53,7 +53,7 @@ def _archives(folder: Path, python: str, *wheels: Path, **options: Any) -> tuple
         ),
     )
     for archive in found.archives["pack", python]:  # what is known of the wheels was not found out again
-        assert inspect(archive.content.path, kind_of(archive.content.path)) == archive.facts
+        assert inspect_file(archive.content.path, file_kind(archive.content.path)) == archive.facts
     return found.archives["pack", python]
 
 

@@ -19,17 +19,16 @@ from reconciler.base.hints import Command
 from reconciler.base.processes import Tools
 from reconciler.manifest.runtimes import tags_of, why_not
 from reconciler.packages.build import BuildOptions, BuiltWheel, environment, zig
-from reconciler.packages.build.engines import Container, Engine, Here, container
-from reconciler.packages.build.failures import failure, telling
-from reconciler.packages.build.frontend import Failed, Frontend
-from reconciler.packages.build.log import Log, run_logged
-from reconciler.packages.build.sources import bring, tree_digest
-from reconciler.packages.build.wheels import normalized
-from reconciler.packages.content import read
+from reconciler.packages.build.engines import Container, Engine, LocalEngine, container
+from reconciler.packages.build.failures import build_failure, telling_lines
+from reconciler.packages.build.frontend import BackendFailed, Frontend
+from reconciler.packages.build.log import BuildLog, run_logged
+from reconciler.packages.build.sources import copy_source, tree_digest
+from reconciler.packages.build.wheels import normalize_wheel
+from reconciler.packages.content import read_content
 from reconciler.packages.inspect import gate
-from reconciler.packages.inspect.contents import inspect
-from reconciler.packages.inspect.elf import Damaged
-from reconciler.packages.inspect.elf import read as read_elf
+from reconciler.packages.inspect.contents import inspect_file
+from reconciler.packages.inspect.elf import Damaged, read_elf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -86,11 +85,11 @@ class Builder:
         with self.cache.workspace() as workspace:
             build = _Build(self, source, runtime, options, workspace.resolve())
             build.prepare()
-            if not fresh and (known := _known(self.cache, build.key)):
+            if not fresh and (known := _load_built(self.cache, build.key)):
                 return known
             on_start(source.label)
             built = build.run()
-            _keep(self.cache, build.key, built)
+            _save_built(self.cache, build.key, built)
             return built
 
     def stop(self) -> None:
@@ -111,10 +110,10 @@ class _Build:
 
     engine: Engine = field(init=False)
     ziglang: zig.Zig | None = field(default=None, init=False)
-    python: environment.Facts | None = field(default=None, init=False)
+    python: environment.InterpreterFacts | None = field(default=None, init=False)
     is_stand_in: bool = field(default=False, init=False)
     key: str = field(default="", init=False)
-    log: Log = field(init=False)
+    log: BuildLog = field(init=False)
     compilers: zig.Compilers | None = field(default=None, init=False)
     requires: tuple[str, ...] = field(default=(), init=False)
 
@@ -130,7 +129,7 @@ class _Build:
             )
         for name in ("home", "tmp", "lib"):
             (self.workspace / name).mkdir()
-        self.log = Log(self.workspace / "log")
+        self.log = BuildLog(self.workspace / "log")
         self.log.start()
         if self.options.builder == "container":
             self.engine = container(
@@ -138,17 +137,18 @@ class _Build:
             )
         else:
             self.engine = self._here()
-            self.python = environment.ask(self._checked, self.engine.python)
-            self.ziglang = zig.find()
+            self.python = environment.ask_interpreter(self._checked, self.engine.python)
+            self.ziglang = zig.find_zig()
         self.key = self._key()
-        self.log = Log(
+        self.log = BuildLog(
             self.builder.cache.root.absolute() / "logs" / f"build-{_slug(self.source.label)}-{self.key[:12]}.log"
         )
 
-    def _here(self) -> Here:
+    def _here(self) -> LocalEngine:
         try:
-            return Here(
-                str(self.builder.interpreter(self.runtime).absolute()), environment.for_pip(self.builder.environment)
+            return LocalEngine(
+                str(self.builder.interpreter(self.runtime).absolute()),
+                environment.environment_for_pip(self.builder.environment),
             )
         except InterpreterError:
             if self.runtime.python_version < (
@@ -156,7 +156,7 @@ class _Build:
             ):  # its pure code would be judged, and perhaps rewritten, by a Python 3
                 raise
             self.is_stand_in = True
-            return Here(sys.executable, environment.for_pip(self.builder.environment))
+            return LocalEngine(sys.executable, environment.environment_for_pip(self.builder.environment))
 
     @property
     def how(self) -> str:
@@ -177,8 +177,8 @@ class _Build:
             "constraints": sorted(options.constraints),
             "environment": sorted(options.environment),
             "headers": [tree_digest(folder) for folder in options.headers],
-            "libraries": [read(path).sha256 for path in options.libraries],
-            "grafted": [read(path).sha256 for path in options.grafted],
+            "libraries": [read_content(path).sha256 for path in options.libraries],
+            "grafted": [read_content(path).sha256 for path in options.grafted],
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -187,20 +187,20 @@ class _Build:
     def run(self) -> BuiltWheel:
         self.log.start()
         self.log.add(f"{self.source.label} for {self.runtime.label}: {self.how}")
-        project = bring(self.source, self.workspace / "source")
+        project = copy_source(self.source, self.workspace / "source")
         self._link_libraries()
         refusal = self._install_compilers()
         try:
             wheel = self._call_backend(project)
-        except Failed as error:
+        except BackendFailed as error:
             self._refuse_if(refusal)
-            raise failure(self.source.label, self.runtime, error.why, error.said, self.log.path) from error
+            raise build_failure(self.source.label, self.runtime, error.why, error.said, self.log.path) from error
         self._refuse_if(refusal, wheel)
         if self.options.grafted:
             wheel = self._repaired(wheel)
-        wheel = normalized(wheel, self.workspace / "normal")
+        wheel = normalize_wheel(wheel, self.workspace / "normal")
         self._judge(wheel)
-        content = self.builder.cache.put(wheel, read(wheel).sha256)
+        content = self.builder.cache.put(wheel, read_content(wheel).sha256)
         return BuiltWheel(content, self.how, self.requires, self.log.path)
 
     def _link_libraries(self) -> None:
@@ -217,7 +217,7 @@ class _Build:
         if isinstance(self.engine, Container):
             return None
         refusal = self._why_no_compiler()
-        self.compilers = zig.install(
+        self.compilers = zig.install_compilers(
             self.ziglang,
             self.workspace,
             self.runtime,
@@ -279,7 +279,7 @@ class _Build:
             self._prepare_environment(first | more)
         wheel = frontend.wheel(self.workspace / "wheels")
         if not wheel.is_file() or wheel.suffix != ".whl":
-            raise Failed("its build backend made no wheel", "")
+            raise BackendFailed("its build backend made no wheel", "")
         return wheel
 
     def _prepare_environment(self, requires: set[str]) -> None:
@@ -289,7 +289,7 @@ class _Build:
             shutil.rmtree(place)
         place.mkdir()
         if requires:
-            self.requires = environment.install(
+            self.requires = environment.install_requirements(
                 self._run_pip,
                 python=self.engine.python,
                 pip=self._pip(),
@@ -321,7 +321,7 @@ class _Build:
         place = self.workspace / "repaired"
         command = [sys.executable, "-m", "repairwheel", "-o", str(place), "-l", str(self.workspace / "lib")]
         outside = [part for path in self.options.libraries for part in ("-e", _soname(path))]
-        engine = Here(sys.executable, {})
+        engine = LocalEngine(sys.executable, {})
         code, said = self._run([*command, *outside, "--no-sys-paths", str(wheel)], self._made({}), engine=engine)
         found = list(place.glob("*.whl"))
         if code != 0 or len(found) != 1:
@@ -329,12 +329,12 @@ class _Build:
                 "E449",
                 f"the libraries of {self.source.label} cannot be put into its wheel",
                 hint=f"the whole log is in {self.log.path}",
-                detail=telling(said),
+                detail=telling_lines(said),
             )
         return found[0]
 
     def _judge(self, wheel: Path) -> None:
-        facts = inspect(wheel, "wheel")
+        facts = inspect_file(wheel, "wheel")
         findings = [*facts.faults, *gate.misfits(facts, self.runtime)]
         label, name = self.source.label, wheel.name
         problems = [
@@ -396,7 +396,9 @@ class _Build:
     def _checked(self, command: list[str], settings: Mapping[str, str]) -> str:
         code, said = self._run(command, settings)
         if code != 0:
-            raise PackageError("E446", f"{command[0]} cannot be run to build {self.source.label}", detail=telling(said))
+            raise PackageError(
+                "E446", f"{command[0]} cannot be run to build {self.source.label}", detail=telling_lines(said)
+            )
         return said
 
     def _run(
@@ -425,7 +427,7 @@ class _Build:
                 "E448",
                 f"the container that is to build {self.source.label} does not start",
                 hint=f"the whole log is in {self.log.path}",
-                detail=telling(said),
+                detail=telling_lines(said),
             )
         return code, said
 
@@ -458,22 +460,22 @@ def _slug(label: str) -> str:
     return re.sub(r"[^\w.-]+", "-", label, flags=re.ASCII).strip("-.") or "source"
 
 
-def _place(cache: Cache, key: str) -> Path:
+def _built_path(cache: Cache, key: str) -> Path:
     return cache.root / "built" / key[:2] / f"{key}.json"
 
 
-def _known(cache: Cache, key: str) -> BuiltWheel | None:
+def _load_built(cache: Cache, key: str) -> BuiltWheel | None:
     """Return what was built under this key, if its bytes are still what they were."""
     try:
-        entry = json.loads(_place(cache, key).read_bytes())
+        entry = json.loads(_built_path(cache, key).read_bytes())
         content = cache.get(entry["sha256"])
         return BuiltWheel(content, entry["how"], tuple(entry["requires"]), Path(entry["log"])) if content else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _keep(cache: Cache, key: str, built: BuiltWheel) -> None:
-    place = _place(cache, key)
+def _save_built(cache: Cache, key: str, built: BuiltWheel) -> None:
+    place = _built_path(cache, key)
     entry = {"sha256": built.content.sha256, "how": built.how, "requires": built.requires, "log": str(built.log)}
     with suppress(OSError):  # it will be built again
         place.parent.mkdir(parents=True, exist_ok=True)

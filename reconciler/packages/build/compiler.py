@@ -35,7 +35,7 @@ _TAKE_A_VALUE = ("--exclude-libs", "-Map", "--dynamic-list")
 _PATHS = ("-rpath", "-rpath-link", "-R")
 
 
-def translated(arguments: list[str], settings: dict[str, list[str]]) -> list[str]:
+def translate_arguments(arguments: list[str], settings: dict[str, list[str]]) -> list[str]:
     """Return a compiler's arguments as Zig is to get them: `settings` names what is put before and after."""
     kept: list[str] = []
     rest = iter(arguments)
@@ -84,7 +84,7 @@ def main(arguments: list[str]) -> None:
     if settings["refusal"]:
         sys.exit(f"udfs: {settings['refusal']}")
     if tool in ("cc", "c++"):
-        rest = translated(rest, settings)
+        rest = translate_arguments(rest, settings)
     zig = settings["zig"]
     os.execve(zig, [zig, tool, *rest], {**os.environ, **settings["environment"]})  # noqa: TID251, of the build
 

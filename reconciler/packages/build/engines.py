@@ -64,7 +64,7 @@ class Engine(Protocol):
 
 
 @dataclass(frozen=True)
-class Here:
+class LocalEngine:
     """This machine."""
 
     python: str

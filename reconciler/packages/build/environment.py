@@ -19,7 +19,7 @@ from zipfile import ZipFile
 
 from reconciler.base.errors import PackageError
 from reconciler.packages.fetch.index import Pin
-from reconciler.packages.fetch.pip import readable
+from reconciler.packages.fetch.pip import readable_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -63,7 +63,7 @@ json.dump({"version": "%d.%d.%d" % sys.version_info[:3], "include": sysconfig.ge
 
 
 @dataclass(frozen=True)
-class Facts:
+class InterpreterFacts:
     """What an interpreter says of itself."""
 
     version: str
@@ -74,12 +74,12 @@ class Facts:
     """Debian's name of the system, after which it calls a second folder of headers."""
 
 
-def ask(run: Callable[..., str], python: str) -> Facts:
+def ask_interpreter(run: Callable[..., str], python: str) -> InterpreterFacts:
     """Ask an interpreter what it is."""
-    return Facts(**json.loads(run([python, "-E", "-S", "-c", _QUESTION], {}).strip().splitlines()[-1]))
+    return InterpreterFacts(**json.loads(run([python, "-E", "-S", "-c", _QUESTION], {}).strip().splitlines()[-1]))
 
 
-def for_pip(environment: Mapping[str, str]) -> dict[str, str]:
+def environment_for_pip(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the user's environment as the pip of a build is to see it."""
     return {
         name: value
@@ -104,7 +104,7 @@ def pip_of(runtime: Runtime) -> str:
     return str(_PIPS[runtime.python_version[0]])
 
 
-def install(
+def install_requirements(
     run: Callable[..., tuple[int, str]],
     *,
     python: str,
@@ -154,14 +154,14 @@ def install(
                 f"{label} needs {unmet['what']} to be built, and the index has none for its Python",
                 hint=f"take a release that was made for this Python; the whole log is in {log}",
             )
-        words = f"; pip says: {' | '.join(lines)}" if (lines := readable(said)) else ""
+        words = f"; pip says: {' | '.join(lines)}" if (lines := readable_lines(said)) else ""
         hint = f"the whole log is in {log}; 'pip config list' shows which index pip uses"
         if "ssl module" in said:
             hint = f"this Python cannot reach the index: it was built without ssl; {hint}"
         raise PackageError("E443", f"what {label} needs to be built cannot be installed{words}", hint=hint)
-    return pins(place)
+    return installed_pins(place)
 
 
-def pins(place: Path) -> tuple[str, ...]:
+def installed_pins(place: Path) -> tuple[str, ...]:
     """Return what a folder of packages holds: ``setuptools==68.0.0``, sorted."""
     return tuple(sorted(f"{one.metadata['Name']}=={one.version}" for one in metadata.distributions(path=[str(place)])))

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import PackageError
-from reconciler.packages.fetch.pip import masked
+from reconciler.packages.fetch.pip import mask
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,9 +52,9 @@ _PACKAGES = {
 """Beginnings of headers' names → what brings them."""
 
 
-def failure(label: str, runtime: Runtime, why: str, said: str, log: Path) -> PackageError:
+def build_failure(label: str, runtime: Runtime, why: str, said: str, log: Path) -> PackageError:
     """Return the error for a backend that made no wheel: the most specific one that its words allow."""
-    lines = telling(said)
+    lines = telling_lines(said)
     if _FORTRAN.search(said):
         return PackageError(
             "E445",
@@ -70,7 +70,7 @@ def failure(label: str, runtime: Runtime, why: str, said: str, log: Path) -> Pac
     hint = f"the whole log is in {log}"
     if _SCM.search(said):
         hint = f"its version comes from Git, and builds see no .git: set SETUPTOOLS_SCM_PRETEND_VERSION for it; {hint}"
-    words = lines[0] if lines else masked(why)
+    words = lines[0] if lines else mask(why)
     return PackageError("E440", f"{label} cannot be built for {runtime.label}: {words}", hint=hint, detail=lines[1:])
 
 
@@ -84,7 +84,7 @@ def _needs(label: str, runtime: Runtime, what: str, log: Path, lines: tuple[str,
     )
 
 
-def telling(said: str) -> tuple[str, ...]:
+def telling_lines(said: str) -> tuple[str, ...]:
     """
     Return a few lines that say what is wrong, the most telling first.
 
@@ -96,4 +96,4 @@ def telling(said: str) -> tuple[str, ...]:
     else:
         found = [line for line in lines if _TELLING.search(line) and not _HOLLOW.search(line)] or lines
         found = found[: -_SHOWN - 1 : -1]
-    return tuple(masked(line) for line in dict.fromkeys(found))
+    return tuple(mask(line) for line in dict.fromkeys(found))

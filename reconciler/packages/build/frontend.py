@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 
-class Failed(Exception):
+class BackendFailed(Exception):
     """The backend did not make a wheel."""
 
     def __init__(self, why: str, said: str) -> None:
@@ -76,9 +76,9 @@ class Frontend:
         except BuildBackendException as error:
             if not isinstance(error.exception, of_backend):
                 raise error.exception from None  # not the backend's: ours, or a bug
-            raise Failed(_one_line(error), self._said) from error
+            raise BackendFailed(_one_line(error), self._said) from error
         except BuildException as error:
-            raise Failed(_one_line(error), self._said) from error
+            raise BackendFailed(_one_line(error), self._said) from error
 
     def _call(self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
         python, script, hook, exchange = cmd

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.errors import PackageError
 from reconciler.base.processes import CutOff, Output
-from reconciler.packages.fetch.pip import without_secrets
+from reconciler.packages.fetch.pip import mask_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Log:
+class BuildLog:
     """The file in which it is kept."""
 
     path: Path
@@ -35,7 +35,7 @@ class Log:
 
     def add(self, text: str) -> None:
         with self.path.open("a", encoding="utf-8") as stream:
-            stream.writelines(f"{without_secrets(line)}\n" for line in text.splitlines())
+            stream.writelines(f"{mask_secrets(line)}\n" for line in text.splitlines())
 
     def text(self) -> str:
         return self.path.read_text(encoding="utf-8")
@@ -47,7 +47,7 @@ def run_logged(
     *,
     cwd: Path,
     environment: Mapping[str, str],
-    log: Log,
+    log: BuildLog,
     label: str,
     timeout: float,
     on_abandon: Callable[[], None] = lambda: None,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from zipfile import BadZipFile, ZipFile
 
 from reconciler.base.errors import PackageError
-from reconciler.packages.content import read
+from reconciler.packages.content import read_content
 from reconciler.packages.inspect.members import TooMuch, bound
 
 if TYPE_CHECKING:
@@ -43,11 +43,11 @@ def tree_digest(folder: Path) -> str:
     return total.hexdigest()
 
 
-def bring(source: BuildSource, place: Path) -> Path:
+def copy_source(source: BuildSource, place: Path) -> Path:
     """Put the source under `place` and return the project's folder; refuse other bytes than the ones named."""
     is_folder = source.path.is_dir()
     try:
-        found = tree_digest(source.path) if is_folder else read(source.path).sha256
+        found = tree_digest(source.path) if is_folder else read_content(source.path).sha256
         if found != source.sha256:
             raise PackageError(
                 "E402",
@@ -100,7 +100,7 @@ def _counts(top: Path, path: Path) -> bool:
 def _identity(path: Path) -> tuple[str, str]:
     if path.is_symlink() and not path.is_file():
         return "l", hashlib.sha256(os.fsencode(path.readlink())).hexdigest()
-    return "x" if path.stat().st_mode & 0o100 else "f", read(path).sha256
+    return "x" if path.stat().st_mode & 0o100 else "f", read_content(path).sha256
 
 
 def _copy(path: Path, to: Path) -> None:

@@ -16,8 +16,8 @@ import re
 from typing import TYPE_CHECKING
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-from reconciler.packages.inspect.contents import inspect
-from reconciler.packages.inspect.gate import level
+from reconciler.packages.inspect.contents import inspect_file
+from reconciler.packages.inspect.gate import glibc_level
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,9 +27,9 @@ _BARE = re.compile(r"-linux_(?P<machine>x86_64|aarch64)\.whl\Z")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def normalized(wheel: Path, place: Path) -> Path:
+def normalize_wheel(wheel: Path, place: Path) -> Path:
     """Write a wheel anew into `place` and return its path; its name changes if its tag does."""
-    audited = _audited(wheel)
+    audited = _audited_platform(wheel)
     name = _BARE.sub(f"-{audited}.whl", wheel.name) if audited else wheel.name
     with ZipFile(wheel) as archive:
         members = {info.filename: archive.read(info) for info in archive.infolist() if not info.is_dir()}
@@ -50,9 +50,9 @@ def normalized(wheel: Path, place: Path) -> Path:
     return place / name
 
 
-def _audited(wheel: Path) -> str | None:
+def _audited_platform(wheel: Path) -> str | None:
     bare = _BARE.search(wheel.name)
-    lowest = level(inspect(wheel, "wheel")) if bare else None
+    lowest = glibc_level(inspect_file(wheel, "wheel")) if bare else None
     return f"manylinux_2_{lowest}_{bare['machine']}" if bare and lowest is not None else None
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reconciler.manifest.runtimes import Runtime
-    from reconciler.packages.build.environment import Facts
+    from reconciler.packages.build.environment import InterpreterFacts
 
 _NAMES = {
     "cc": ("cc", "gcc", "clang", "x86_64-linux-gnu-gcc", "aarch64-linux-gnu-gcc"),
@@ -44,7 +44,7 @@ class Zig:
     version: str
 
 
-def find() -> Zig | None:
+def find_zig() -> Zig | None:
     """Return the ``ziglang`` of this Python's environment, if there is one for this machine."""
     spec = util.find_spec("ziglang")
     if spec is None or spec.origin is None:
@@ -93,12 +93,12 @@ class Compilers:
         }
 
 
-def install(
+def install_compilers(
     zig: Zig | None,
     workspace: Path,
     runtime: Runtime,
     *,
-    python: Facts | None,
+    python: InterpreterFacts | None,
     headers: Sequence[Path],
     libraries: Path,
     cache: Path,
@@ -142,7 +142,7 @@ def install(
     return Compilers(folder, marks)
 
 
-def _lead_to_second_headers(python: Facts, own: Path) -> None:
+def _lead_to_second_headers(python: InterpreterFacts, own: Path) -> None:
     """
     Make Debian's Python usable: its pyconfig.h includes <MULTIARCH/pythonX.Y/pyconfig.h>, from this machine's headers.
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import PackageError
-from reconciler.packages.content import Content, read
+from reconciler.packages.content import Content, read_content
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,7 +35,7 @@ class Cache:
     """The cache under `root`, which need not exist yet."""
 
     root: Path
-    read: Callable[[Path], Content] = read
+    read: Callable[[Path], Content] = read_content
     """Hashes a file."""
 
     def get(self, sha256: str) -> Content | None:
@@ -59,7 +59,7 @@ class Cache:
     def put(self, file: Path, sha256: str | None = None) -> Content:
         """Take a finished file of a `workspace` over, if it has this hash."""
         with _writing(self.root):
-            found = read(file)
+            found = read_content(file)
             if sha256 is not None and found.sha256 != sha256:
                 raise OtherBytes(
                     "E402",

@@ -21,7 +21,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler.base import files as whole
-from reconciler.packages.content import Content, read
+from reconciler.packages.content import Content, read_content
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +48,7 @@ class Digests:
         if known is not None and known[0] == before:
             self._asked[place] = known
             return Content(path, known[1], known[2], before[0])
-        found = read(path)
+        found = read_content(path)
         _, modified, changed, *_ = before
         if self._began is not None and max(modified, changed) + _AT_REST < self._began and _status(path) == before:
             self._asked[place] = before, found.sha256, found.md5

@@ -23,7 +23,7 @@ ACCEPTED = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+
 _JSON = "application/vnd.pypi.simple.v1+json"
 
 
-def find(downloads: Downloads, indexes: Iterable[str], name: str, file: str, sha256: str) -> Remote:
+def find_file(downloads: Downloads, indexes: Iterable[str], name: str, file: str, sha256: str) -> Remote:
     """Return where a file is; raises PackageError if no index lists it, with what each of them said."""
     said: list[str] = []
     for number, index in enumerate(indexes, 1):

@@ -79,7 +79,7 @@ def all_of(pip: Indexes) -> tuple[str, ...]:
     return PyPI.simple_url, *pip.extra
 
 
-def for_uv(env: Mapping[str, str], pip: Indexes, more: Sequence[str]) -> dict[str, str]:
+def uv_environment(env: Mapping[str, str], pip: Indexes, more: Sequence[str]) -> dict[str, str]:
     """Return the environment for uv: its own settings if it has any, else pip's; `more` are a package's own indexes."""
     made = dict(env)
     extra = [*more]
@@ -104,7 +104,7 @@ def for_uv(env: Mapping[str, str], pip: Indexes, more: Sequence[str]) -> dict[st
     return made
 
 
-def for_pip(env: Mapping[str, str], more: Sequence[str], find_links: Sequence[str] = ()) -> dict[str, str]:
+def pip_environment(env: Mapping[str, str], more: Sequence[str], find_links: Sequence[str] = ()) -> dict[str, str]:
     """Return the environment for pip: its own settings if it has any, else uv's; and a package's own."""
     made = dict(env)
     if not any(env.get(name) for name in _PIP_SETS):

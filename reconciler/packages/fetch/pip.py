@@ -89,7 +89,7 @@ class PipIndex:
             self._command(runtime, requirements, wheels, explain=len(pins) == 1), folder, called, self.timeout
         )
         if code != 0:
-            raise failure(pins[0], runtime, said)
+            raise pip_failure(pins[0], runtime, said)
         files = sorted(wheels.glob("*.whl"))
         if len(files) != len(pins):
             raise PackageError("E403", f"pip was asked for {called} and left {count(len(files), 'wheel')}")
@@ -166,11 +166,11 @@ def _environment(given: Mapping[str, str]) -> dict[str, str]:
     return {**kept, "PIP_REQUIRE_VIRTUALENV": "0", "PYTHONIOENCODING": "utf-8"}
 
 
-def failure(pin: Pin, runtime: Runtime, said: str) -> PackageError:
+def pip_failure(pin: Pin, runtime: Runtime, said: str) -> PackageError:
     """Turn pip's words into ours."""
     if mismatch := _MISMATCH.search(said):
         return _mismatch(pin, runtime, mismatch["found"], said)
-    words = f"; pip says: {' | '.join(lines)}" if (lines := readable(said)) else ""
+    words = f"; pip says: {' | '.join(lines)}" if (lines := readable_lines(said)) else ""
     if "No module named pip" in said:
         return PackageError(
             "E403",
@@ -224,19 +224,19 @@ def _mismatch(pin: Pin, runtime: Runtime, found: str, said: str) -> PackageError
     )
 
 
-def readable(said: str) -> list[str]:
+def readable_lines(said: str) -> list[str]:
     """Return the last lines of pip's output that tell what is wrong, without credentials and control characters."""
     lines = [line.strip() for line in said.splitlines() if _TELLING.match(line.strip())]
-    return [masked(line) for line in dict.fromkeys(lines)][-2:]
+    return [mask(line) for line in dict.fromkeys(lines)][-2:]
 
 
-def masked(line: str) -> str:
+def mask(line: str) -> str:
     """Return a line of another program as it may be shown: no credentials, no control characters, not too long."""
-    line = without_secrets(line).strip()
+    line = mask_secrets(line).strip()
     return line if len(line) <= 300 else f"{line[:120]} … {line[-170:]}"  # the newest versions, the cause: at the end
 
 
-def without_secrets(line: str) -> str:
+def mask_secrets(line: str) -> str:
     """Return such a line whole, as a log may keep it."""
     # Greedy up to the last @ before the path: passwords may hold an @. Queries may be signatures.
     line = re.sub(r"://[^/\s]*@", "://***@", line)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from reconciler.manifest.runtimes import Runtime
-    from reconciler.packages.inspect.contents import Facts, Native
+    from reconciler.packages.inspect.contents import FileFacts, Native
 
 Role: TypeAlias = Literal["archive", "library"]
 
@@ -28,7 +28,7 @@ class Part:
     """One file that is shipped, under the name it is shipped by."""
 
     name: str
-    facts: Facts
+    facts: FileFacts
     role: Role = "archive"
     """``library`` for what can be put before the linker by its name: a file of `libraries:` or a FILE resource."""
 
@@ -62,13 +62,13 @@ def _where(
         return Need(library, Where.SAME, _nearest(same, native).path)
     if runtime.has_library(library):
         return Need(library, Where.BASE)
-    others = [other for other in parts if other is not part and _answers(other, library)]
+    others = [other for other in parts if other is not part and _answers_to(other, library)]
     for other in sorted(others, key=lambda found: found.role != "library"):
         return Need(library, Where.LIBRARY if other.role == "library" else Where.OTHER, other.name)
     return Need(library, Where.MISSING if runtime.has_library(library) is False else Where.UNKNOWN)
 
 
-def needs(part: Part, parts: Sequence[Part], runtime: Runtime) -> Iterator[tuple[Native, tuple[Need, ...]]]:
+def find_needs(part: Part, parts: Sequence[Part], runtime: Runtime) -> Iterator[tuple[Native, tuple[Need, ...]]]:
     """Yield each native file of a part with what it needs."""
     answering: dict[str, list[Native]] = {}
     for native in part.facts.natives:
@@ -84,7 +84,7 @@ def needs(part: Part, parts: Sequence[Part], runtime: Runtime) -> Iterator[tuple
         )
 
 
-def in_order(libraries: Sequence[Part]) -> tuple[Part, ...]:
+def order_libraries(libraries: Sequence[Part]) -> tuple[Part, ...]:
     """
     Return libraries so that each comes after those it needs; else in the order given.
 
@@ -93,21 +93,21 @@ def in_order(libraries: Sequence[Part]) -> tuple[Part, ...]:
     """
     ordered: dict[str, Part] = {}
     for one in libraries:
-        _place(one, libraries, ordered, ())
+        _insert(one, libraries, ordered, ())
     return tuple(ordered.values())
 
 
-def _place(one: Part, libraries: Sequence[Part], ordered: dict[str, Part], above: tuple[str, ...]) -> None:
+def _insert(one: Part, libraries: Sequence[Part], ordered: dict[str, Part], above: tuple[str, ...]) -> None:
     if one.name in ordered or one.name in above:
         return
     wanted = {library for native in one.facts.natives for library in native.elf.needed}
     for other in libraries:
-        if other is not one and any(_answers(other, library) for library in wanted):
-            _place(other, libraries, ordered, (*above, one.name))
+        if other is not one and any(_answers_to(other, library) for library in wanted):
+            _insert(other, libraries, ordered, (*above, one.name))
     ordered[one.name] = one
 
 
-def _answers(part: Part, library: str) -> bool:
+def _answers_to(part: Part, library: str) -> bool:
     return part.name == library or any(library in native.answers_to for native in part.facts.natives)
 
 

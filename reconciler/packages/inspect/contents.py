@@ -30,14 +30,22 @@ import msgspec
 
 from reconciler.base import files as whole
 from reconciler.base.names import ARCHIVE_SUFFIXES
-from reconciler.packages.inspect.elf import MAGIC, Damaged, Elf, is_elf, read
-from reconciler.packages.inspect.members import Finding, Member, TooMuch, data_part, listed, tar_members, zip_members
+from reconciler.packages.inspect.elf import MAGIC, Damaged, Elf, is_elf, read_elf
+from reconciler.packages.inspect.members import (
+    FileFinding,
+    Member,
+    TooMuch,
+    data_part,
+    shorten,
+    tar_members,
+    zip_members,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-Kind: TypeAlias = Literal["wheel", "zip", "tar", "library", "file"]
+FileKind: TypeAlias = Literal["wheel", "zip", "tar", "library", "file"]
 
 VERSION = 3
 """Of what `inspect` finds out. Facts of another version are found out again."""
@@ -85,11 +93,11 @@ class Native:
 
 
 @dataclass(frozen=True)
-class Facts:
+class FileFacts:
     """What one file holds."""
 
-    kind: Kind = "file"
-    faults: tuple[Finding, ...] = ()
+    kind: FileKind = "file"
+    faults: tuple[FileFinding, ...] = ()
     natives: tuple[Native, ...] = ()
     imports: tuple[str, ...] = ()
     """Top-level names that it alone should give; namespace packages are made to be shared and are not among them."""
@@ -112,7 +120,7 @@ def is_library_name(name: str) -> bool:
     return _LIBRARY.search(name) is not None
 
 
-def kind_of(path: Path) -> Kind:
+def file_kind(path: Path) -> FileKind:
     """Return what a file is by its name, as pip and MaxCompute judge it, and by its first bytes where names say nothing."""
     name = path.name.lower()
     if name.endswith(".whl"):
@@ -123,10 +131,10 @@ def kind_of(path: Path) -> Kind:
         return "library" if is_elf(stream.read(len(MAGIC))) else "file"
 
 
-def inspect(path: Path, kind: Kind) -> Facts:
+def inspect_file(path: Path, kind: FileKind) -> FileFacts:
     """Find out what a file holds. Whatever is wrong with it is among the facts."""
     if kind == "file":
-        return Facts()
+        return FileFacts()
     if kind == "library":
         with path.open("rb") as stream:
             return _library(path.name, stream)
@@ -135,15 +143,15 @@ def inspect(path: Path, kind: Kind) -> Facts:
         _walk(path, kind, inside)
     except TooMuch as error:
         hint = "an archive like this fills a worker's disk; pack it anew"
-        return Facts(kind, (Finding("E422", f"expands too far: {error}", hint),))
+        return FileFacts(kind, (FileFinding("E422", f"expands too far: {error}", hint),))
     except _UNREADABLE as error:
-        return Facts(kind, (_unreadable(kind, str(error) or type(error).__name__),))
+        return FileFacts(kind, (_why_unreadable(kind, str(error) or type(error).__name__),))
     if kind == "wheel" and not inside.is_wheel and not inside.unsafe:
-        return Facts(kind, (_unreadable(kind, "it has no .dist-info/WHEEL"),))
+        return FileFacts(kind, (_why_unreadable(kind, "it has no .dist-info/WHEEL"),))
     return inside.facts(kind)
 
 
-def repacked(path: Path, natives: Iterable[Native]) -> Facts:
+def inspect_packed(path: Path, natives: Iterable[Native]) -> FileFacts:
     """Return the facts of a zip archive made of members of wheels that were inspected, with their native files as they lie now."""
     inside, known = _Inside(), {native.path: native for native in natives}
     for member in zip_members(path, inside.unsafe):
@@ -156,56 +164,58 @@ def repacked(path: Path, natives: Iterable[Native]) -> Facts:
     return inside.facts("zip")
 
 
-def inspected(path: Path, sha256: str, folder: Path | None, look: Callable[[Path, Kind], Facts] | None = None) -> Facts:
+def inspect_once(
+    path: Path, sha256: str, folder: Path | None, look: Callable[[Path, FileKind], FileFacts] | None = None
+) -> FileFacts:
     """
     Return the facts of the file, which has this hash, from `folder` if they are there and put them there if not.
 
     `look` finds them out, if `inspect` need not. Anything in the folder that cannot be read counts as absent. A folder that cannot be written costs time and nothing
     else, so it is no error.
     """
-    kind, look = kind_of(path), look or inspect
+    kind, look = file_kind(path), look or inspect_file
     if folder is None or kind == "file":
         return look(path, kind)
     place = folder / f"v{VERSION}" / sha256[:2] / f"{sha256}-{kind}.json"
-    known = _known(place)
+    known = _load_facts(place)
     if known is None:
         known = look(path, kind)
         with suppress(OSError):
-            _keep(known, place)
+            _save_facts(known, place)
     return known
 
 
-def _known(place: Path) -> Facts | None:
+def _load_facts(place: Path) -> FileFacts | None:
     try:
-        return msgspec.json.decode(place.read_bytes(), type=Facts)
+        return msgspec.json.decode(place.read_bytes(), type=FileFacts)
     except (OSError, msgspec.DecodeError):
         return None
 
 
-def _keep(facts: Facts, place: Path) -> None:
+def _save_facts(facts: FileFacts, place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     whole.replace_file(place, msgspec.json.encode(facts))
 
 
-def _library(name: str, stream: BinaryIO) -> Facts:
+def _library(name: str, stream: BinaryIO) -> FileFacts:
     try:
-        native = Native(name, read(stream))
+        native = Native(name, read_elf(stream))
     except Damaged as error:
-        return Facts("library", (_damaged(name, error),), has_compiled_code=True)
-    return Facts("library", natives=(native,), has_compiled_code=True)
+        return FileFacts("library", (_damage(name, error),), has_compiled_code=True)
+    return FileFacts("library", natives=(native,), has_compiled_code=True)
 
 
-def _damaged(path: str, error: Damaged) -> Finding:
+def _damage(path: str, error: Damaged) -> FileFinding:
     severity: Literal["error", "warning"] = "error" if is_library_name(path) else "warning"
     hint = "it was cut off or changed after it was built; build or download it again"
-    return Finding("E411", f"has a native file that cannot be read: {path}: {error}", hint, severity=severity)
+    return FileFinding("E411", f"has a native file that cannot be read: {path}: {error}", hint, severity=severity)
 
 
-def _unreadable(kind: Kind, reason: str) -> Finding:
+def _why_unreadable(kind: FileKind, reason: str) -> FileFinding:
     if kind == "wheel":
-        return Finding("E406", f"is not a wheel: {reason}", "build or download it again")
+        return FileFinding("E406", f"is not a wheel: {reason}", "build or download it again")
     what = "a zip archive" if kind == "zip" else "a tar archive"
-    return Finding("E423", f"is not {what}: {reason}", "MaxCompute chooses how to unpack it by the end of its name")
+    return FileFinding("E423", f"is not {what}: {reason}", "MaxCompute chooses how to unpack it by the end of its name")
 
 
 # --- What is inside an archive --------------------------------------------------------------------------------------------
@@ -217,7 +227,7 @@ class _Inside:
 
     unsafe: list[str] = field(default_factory=list)
     natives: list[Native] = field(default_factory=list)
-    damaged: list[Finding] = field(default_factory=list)
+    damaged: list[FileFinding] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     shared: set[str] = field(default_factory=set)
 
@@ -237,15 +247,15 @@ class _Inside:
     def is_wheel(self) -> bool:
         return any(name.endswith(".dist-info/WHEEL") for name in self.names)
 
-    def facts(self, kind: Kind) -> Facts:
+    def facts(self, kind: FileKind) -> FileFacts:
         faults = list(self.damaged)
         if self.unsafe:
             hint = "pack it anew, without what is named"
-            faults.append(Finding("E421", "holds what must not be unpacked", hint, listed(self.unsafe)))
+            faults.append(FileFinding("E421", "holds what must not be unpacked", hint, shorten(self.unsafe)))
         if kind == "wheel" and not self.unsafe and (found := _record_finding(self.record, self.names)):
             faults.append(found)
         compiled = bool(self.natives) or any(is_library_name(name) for name in self.names)
-        return Facts(
+        return FileFacts(
             kind,
             tuple(faults),
             tuple(self.natives),
@@ -257,7 +267,7 @@ class _Inside:
         )
 
 
-def _walk(path: Path, kind: Kind, inside: _Inside) -> None:
+def _walk(path: Path, kind: FileKind, inside: _Inside) -> None:
     if kind == "wheel":
         inside.record = _read_record(path)
     members = tar_members if kind == "tar" else zip_members
@@ -294,9 +304,9 @@ def _look_at_native(name: str, copy: BinaryIO, inside: _Inside) -> None:
         raise TooMuch(f"it holds more than {_MAX_NATIVES:,} native files")
     copy.seek(0)
     try:
-        inside.natives.append(Native(name, read(copy)))
+        inside.natives.append(Native(name, read_elf(copy)))
     except Damaged as error:
-        inside.damaged.append(_damaged(name, error))
+        inside.damaged.append(_damage(name, error))
 
 
 def _is_top_package(name: str) -> bool:
@@ -368,10 +378,10 @@ def _rows(text: str) -> Iterator[tuple[str, tuple[str, bytes]]]:
             yield row[0], (algorithm, base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
 
 
-def _record_finding(record: _Record | None, names: list[str]) -> Finding | None:
+def _record_finding(record: _Record | None, names: list[str]) -> FileFinding | None:
     hint = "the wheel was changed after it was built; build or download it again"
     if record is None:
-        return Finding("E420", "has no RECORD of what is in it", hint)
+        return FileFinding("E420", "has no RECORD of what is in it", hint)
     members = set(names)
     differences = [
         *(f"{name}: other bytes than RECORD says" for name in record.wrong),
@@ -387,4 +397,6 @@ def _record_finding(record: _Record | None, names: list[str]) -> Finding | None:
             if name in record.hashes and record.hashes[name][0] not in _HASHES and not record.stands_apart(name)
         ),
     ]
-    return Finding("E420", "does not hold what its RECORD says", hint, listed(differences)) if differences else None
+    return (
+        FileFinding("E420", "does not hold what its RECORD says", hint, shorten(differences)) if differences else None
+    )

@@ -83,7 +83,7 @@ def is_elf(start: bytes) -> bool:
     return start.startswith(MAGIC)
 
 
-def read(stream: BinaryIO) -> Elf:
+def read_elf(stream: BinaryIO) -> Elf:
     """Read the facts of an ELF file from a seekable stream; raises `Damaged`."""
     elf = _File(stream)
     dynamic = _dynamic(elf)

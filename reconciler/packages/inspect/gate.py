@@ -13,16 +13,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciler.manifest.runtimes import ALIASES, BITS, FAMILIES, LEVELS, NUMBERLESS
-from reconciler.packages.inspect.closure import Where, needs
+from reconciler.packages.inspect.closure import Where, find_needs
 from reconciler.packages.inspect.elf import version_key
-from reconciler.packages.inspect.members import Finding, listed
+from reconciler.packages.inspect.members import FileFinding, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from reconciler.manifest.runtimes import Runtime, Service, Version
     from reconciler.packages.inspect.closure import Part
-    from reconciler.packages.inspect.contents import Facts, Native
+    from reconciler.packages.inspect.contents import FileFacts, Native
 
 AT_HAND = (Where.SAME, Where.BASE)
 """Where a library is found whatever else is shipped."""
@@ -34,7 +34,7 @@ MAX_COUNT = 256
 # --- One file -------------------------------------------------------------------------------------------------------------
 
 
-def misfits(facts: Facts, runtime: Runtime) -> Iterator[Finding]:
+def misfits(facts: FileFacts, runtime: Runtime) -> Iterator[FileFinding]:
     """Yield why native files do not load in a runtime; a warning where they are such as nothing may ever load."""
     for judge in (_machines, _musl, _versions, _unicode):
         for loaded in (True, False):
@@ -43,7 +43,7 @@ def misfits(facts: Facts, runtime: Runtime) -> Iterator[Finding]:
                 yield found if loaded else replace(found, severity="warning")
 
 
-def level(facts: Facts) -> int | None:
+def glibc_level(facts: FileFacts) -> int | None:
     """
     Return the lowest glibc 2.x on whose systems every symbol version is found, of the levels that have names.
 
@@ -57,7 +57,7 @@ def level(facts: Facts) -> int | None:
     return next(fitting, None)
 
 
-def newest(natives: Iterable[Native]) -> tuple[str, ...]:
+def newest_versions(natives: Iterable[Native]) -> tuple[str, ...]:
     """Return the newest version of each family of symbols: what decides on which systems files load."""
     found: dict[str, tuple[Version, str]] = {}
     for native in natives:
@@ -69,12 +69,12 @@ def newest(natives: Iterable[Native]) -> tuple[str, ...]:
     return tuple(name for _, (_, name) in sorted(found.items()))
 
 
-def _machines(natives: Sequence[Native], facts: Facts, runtime: Runtime) -> Finding | None:
+def _machines(natives: Sequence[Native], facts: FileFacts, runtime: Runtime) -> FileFinding | None:
     wrong = [n for n in natives if (n.elf.machine, n.elf.bits) != (runtime.machine, BITS)]
     if not wrong:
         return None
     first = wrong[0].elf
-    return Finding(
+    return FileFinding(
         "E410",
         f"is for another machine: {wrong[0].path} is for {first.machine} with {first.bits} bits, and MaxCompute has "
         f"{runtime.machine} with {BITS}",
@@ -83,11 +83,11 @@ def _machines(natives: Sequence[Native], facts: Facts, runtime: Runtime) -> Find
     )
 
 
-def _musl(natives: Sequence[Native], facts: Facts, runtime: Runtime) -> Finding | None:
+def _musl(natives: Sequence[Native], facts: FileFacts, runtime: Runtime) -> FileFinding | None:
     wrong = [n for n in natives if _needs_musl(n)]
     if not wrong:
         return None
-    return Finding(
+    return FileFinding(
         "E413",
         f"is linked with musl: {wrong[0].path} needs {_musl_of(wrong[0])}, and MaxCompute has glibc",
         "take the wheel with manylinux in its name, or build it on a system with glibc",
@@ -103,7 +103,7 @@ def _musl_of(native: Native) -> str:
     return next((name for name in native.elf.needed if name.startswith(("libc.musl-", "ld-musl-"))), "")
 
 
-def _versions(natives: Sequence[Native], facts: Facts, runtime: Runtime) -> Finding | None:
+def _versions(natives: Sequence[Native], facts: FileFacts, runtime: Runtime) -> FileFinding | None:
     beyond = sorted(set(_beyond(natives, facts, runtime.ceilings, runtime.glibc[1])), reverse=True)
     if not beyond:
         return None
@@ -115,7 +115,7 @@ def _versions(natives: Sequence[Native], facts: Facts, runtime: Runtime) -> Find
     def what(version: str, path: str, library: str) -> str:
         return f"{symbols.get((path, library, version), '')}{version} from {library}"
 
-    return Finding(
+    return FileFinding(
         "E412",
         f"needs a newer system than {runtime.label} has: {path} takes {what(version, path, library)}, and the newest there "
         f"is {have}",
@@ -126,7 +126,7 @@ def _versions(natives: Sequence[Native], facts: Facts, runtime: Runtime) -> Find
 
 
 def _beyond(
-    natives: Iterable[Native], facts: Facts, ceilings: Mapping[str, Version], minor: int
+    natives: Iterable[Native], facts: FileFacts, ceilings: Mapping[str, Version], minor: int
 ) -> Iterator[tuple[tuple[str, Version], str, str, str]]:
     """Yield each version that a system with these ceilings lacks; a library that is shipped along is not the system's."""
     own = {name for native in facts.natives for name in native.answers_to}
@@ -143,7 +143,7 @@ def _beyond(
                     yield (family, number), name, native.path, library
 
 
-def _unicode(natives: Sequence[Native], facts: Facts, runtime: Runtime) -> Finding | None:
+def _unicode(natives: Sequence[Native], facts: FileFacts, runtime: Runtime) -> FileFinding | None:
     narrow = "PyUnicodeUCS2_" if runtime.abi == "cp27m" else "(none)"
     wrong = [(n, name) for n in natives for name in n.elf.unicode if not name.startswith(narrow)]
     wrong = [(n, name) for n, name in wrong if not (n.elf.soname or n.name).startswith("libpython")]
@@ -151,7 +151,7 @@ def _unicode(natives: Sequence[Native], facts: Facts, runtime: Runtime) -> Findi
         return None
     native, name = wrong[0]
     width = "wide" if "UCS4" in name else "narrow"
-    return Finding(
+    return FileFinding(
         "E414",
         f"is for another Python: {native.path} takes {name}, which only a Python 2 with {width} Unicode has, and "
         f"MaxCompute's is {runtime.abi}",
@@ -160,7 +160,7 @@ def _unicode(natives: Sequence[Native], facts: Facts, runtime: Runtime) -> Findi
     )
 
 
-def packed_away(facts: Facts) -> Finding | None:
+def unloadable_in_file(facts: FileFacts) -> FileFinding | None:
     """
     Return the finding about native code in an archive that nobody unpacks, a FILE resource.
 
@@ -170,7 +170,7 @@ def packed_away(facts: Facts) -> Finding | None:
     if facts.kind not in ("wheel", "zip", "tar") or not facts.has_compiled_code:
         return None
     example = f" ({facts.natives[0].path})" if facts.natives else ""
-    return Finding(
+    return FileFinding(
         "E417",
         f"has compiled code{example}, and a FILE resource is not unpacked: nothing can load it in there",
         "make it an ARCHIVE, whose name ends in .zip or .tar.gz; or list its wheels under `packages:`",
@@ -181,67 +181,71 @@ def packed_away(facts: Facts) -> Finding | None:
 def _rest(lines: Iterable[str]) -> tuple[str, ...]:
     """Return the lines of a finding if there are more than the one that its message tells already."""
     found = list(lines)
-    return listed(found) if len(found) > 1 else ()
+    return shorten(found) if len(found) > 1 else ()
 
 
 # --- What one function ships together -------------------------------------------------------------------------------------
 
 
-def missing(
+def missing_libraries(
     part: Part, parts: Sequence[Part], runtime: Runtime, *, is_complete: bool = True
-) -> Iterator[tuple[str, Finding]]:
+) -> Iterator[tuple[str, FileFinding]]:
     """
     Yield each library that a part needs and nothing has, with the finding about it.
 
     `is_complete` is false where the function lists resources of another project, of which nothing is known here.
     """
     wanted: dict[tuple[str, Where, str | None], list[str]] = defaultdict(list)
-    for native, found in needs(part, parts, runtime):
+    for native, found in find_needs(part, parts, runtime):
         for need in found if native.is_loaded else ():
             if need.where in (Where.OTHER, Where.UNKNOWN, Where.MISSING) and not need.library.startswith("libc.musl-"):
                 wanted[need.library, need.where, need.at].append(native.path)
     for (library, where, at), natives in wanted.items():
-        yield library, _missing(library, where, at, natives, is_complete=is_complete)
+        yield library, _missing_library(library, where, at, natives, is_complete=is_complete)
 
 
-def _missing(library: str, where: Where, at: str | None, natives: list[str], *, is_complete: bool) -> Finding:
+def _missing_library(
+    library: str, where: Where, at: str | None, natives: list[str], *, is_complete: bool
+) -> FileFinding:
     needed_by = f"{natives[0]}" + (f" and {len(natives) - 1} more" if len(natives) > 1 else "")
-    detail = listed(natives) if len(natives) > 1 else ()
+    detail = shorten(natives) if len(natives) > 1 else ()
     carry = f"list a file whose SONAME is {library} under the package's `libraries:`"
     if where is Where.OTHER:
         message = f"needs '{library}' of another archive, '{at}' ({needed_by})"
-        return Finding("E416", message, "it is found only if that one's is loaded first", detail, "warning")
+        return FileFinding("E416", message, "it is found only if that one's is loaded first", detail, "warning")
     if where is Where.UNKNOWN:
         message = f"needs '{library}', and whether workers have it is not known ({needed_by})"
-        return Finding("E416", message, f"if the import fails: {carry}", detail, "warning")
+        return FileFinding("E416", message, f"if the import fails: {carry}", detail, "warning")
     message = f"needs '{library}', which is not shipped and not in the base system ({needed_by})"
     if not is_complete:
-        return Finding(
+        return FileFinding(
             "E416", message, "another project's resource may bring it; it was not looked at", detail, "warning"
         )
-    return Finding("E415", message, f"{carry}, or repair the wheel so that it brings the library", detail)
+    return FileFinding("E415", message, f"{carry}, or repair the wheel so that it brings the library", detail)
 
 
-def too_much(sizes: Mapping[str, int], more: int, service: Service) -> Iterator[Finding]:
+def excess(sizes: Mapping[str, int], more: int, service: Service) -> Iterator[FileFinding]:
     """Yield what is wrong with the number and the size of one function's resources; `more` have no size of their own."""
     total = sum(sizes.values())
     if total > service.max_job:
         largest = sorted(sizes.items(), key=lambda one: -one[1])
-        yield Finding(
+        yield FileFinding(
             "E430",
             f"has {total / (1 << 20):,.1f} MB of resources, and {service.name} takes at most {service.max_job >> 20:,} MB for one job",
             "leave out what it does not import, or split the function",
-            listed([f"{size / (1 << 20):,.1f} MB  {name}" for name, size in largest]),
+            shorten([f"{size / (1 << 20):,.1f} MB  {name}" for name, size in largest]),
         )
     count = len(sizes) + more
     if count > MAX_COUNT:
         message = f"has {count} resources, and {service.name} takes at most {MAX_COUNT} for a MapReduce job"
-        yield Finding(
+        yield FileFinding(
             "E431", message, "whether SQL has the same limit is not known; fewer are safe", severity="warning"
         )
 
 
-def twins(imports: Mapping[str, Iterable[str]], distributions: Sequence[tuple[str, str, str]]) -> Iterator[Finding]:
+def duplicates(
+    imports: Mapping[str, Iterable[str]], distributions: Sequence[tuple[str, str, str]]
+) -> Iterator[FileFinding]:
     """
     Yield what the resources of one function have twice.
 
@@ -257,7 +261,7 @@ def twins(imports: Mapping[str, Iterable[str]], distributions: Sequence[tuple[st
         if len(versions) > 1:
             what = " and ".join(versions)
             where = tuple(dict.fromkeys(versions.values()))
-            yield Finding("E433", f"gets '{name}' in more than one version: {what}", "keep one", where)
+            yield FileFinding("E433", f"gets '{name}' in more than one version: {what}", "keep one", where)
             twice.update(where[1:])
     given: dict[str, list[str]] = defaultdict(list)
     for resource, names in imports.items():
@@ -268,4 +272,4 @@ def twins(imports: Mapping[str, Iterable[str]], distributions: Sequence[tuple[st
         if len(distinct) > 1:
             message = f"can import '{name}' from {len(distinct)} resources"
             hint = "the one that comes first on sys.path is found; rename or leave out the other if it is needed"
-            yield Finding("E432", message, hint, tuple(distinct), "warning")
+            yield FileFinding("E432", message, hint, tuple(distinct), "warning")

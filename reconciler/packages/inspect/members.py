@@ -51,7 +51,7 @@ DATA_PARTS: Mapping[str, Literal["scripts", "headers"] | None] = {
 
 
 @dataclass(frozen=True)
-class Finding:
+class FileFinding:
     """Something about one file that a person should know; who says where it stands makes a problem of it."""
 
     code: str
@@ -77,7 +77,7 @@ class Member:
     """Valid until the next member is asked for."""
 
 
-def listed(what: list[str]) -> tuple[str, ...]:
+def shorten(what: list[str]) -> tuple[str, ...]:
     """Return the first lines of a list that may be long, and how many more there are."""
     more = [f"and {len(what) - _SHOWN} more"] if len(what) > _SHOWN else []
     return (*what[:_SHOWN], *more)
@@ -96,7 +96,7 @@ def zip_members(path: Path, unsafe: list[str]) -> Iterator[Member]:
 
 def tar_members(path: Path, unsafe: list[str]) -> Iterator[Member]:
     """Yield the files of a tar archive, compressed with gzip or not; the rest as with `zip_members`."""
-    with path.open("rb") as raw, _ungzipped(raw) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
+    with path.open("rb") as raw, _unzip(raw) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
         names, total, packed = _Names(unsafe), 0, path.stat().st_size
         for count, info in enumerate(iter(archive.next, None), 1):
             total += max(info.size, 0)
@@ -174,7 +174,7 @@ def _extracted(archive: tarfile.TarFile, info: tarfile.TarInfo) -> Iterator[IO[b
 
 
 @contextmanager
-def _ungzipped(raw: IO[bytes]) -> Iterator[IO[bytes]]:
+def _unzip(raw: IO[bytes]) -> Iterator[IO[bytes]]:
     is_gzip = raw.read(2) == b"\x1f\x8b"
     raw.seek(0)
     if not is_gzip:
@@ -213,6 +213,6 @@ def data_part(path: str) -> str | None:
     return part if folder.endswith(".data") and inside and part in DATA_PARTS else None
 
 
-def place_of(path: str) -> str:
+def packed_path(path: str) -> str:
     """Return where a wheel's member lies once it is packed: what is in ``.data`` goes to the top."""
     return path if data_part(path) is None else path.split("/", 2)[2]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Move:
+class LockChange:
     """One distribution of one package group and runtime."""
 
     package: str
@@ -27,12 +27,12 @@ class Move:
         return found.name
 
 
-def between(old: Lock, new: Lock) -> tuple[Move, ...]:
+def compare_locks(old: Lock, new: Lock) -> tuple[LockChange, ...]:
     """Return what was added, removed, or is another file now; in the order of the lock."""
     return tuple(_moves(old, new))
 
 
-def _moves(old: Lock, new: Lock) -> Iterator[Move]:
+def _moves(old: Lock, new: Lock) -> Iterator[LockChange]:
     pairs = {
         (package, runtime) for lock in (old, new) for package, groups in lock.packages.items() for runtime in groups
     }
@@ -41,7 +41,7 @@ def _moves(old: Lock, new: Lock) -> Iterator[Move]:
         for name in sorted({*before, *after}):
             was, now = before.get(name), after.get(name)
             if was is None or now is None or (was.file, was.sha256) != (now.file, now.sha256):
-                yield Move(package, runtime, was, now)
+                yield LockChange(package, runtime, was, now)
 
 
 def _files(lock: Lock, package: str, runtime: str) -> dict[str, Locked]:

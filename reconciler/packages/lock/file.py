@@ -88,7 +88,7 @@ class Inputs(Section, frozen=True, kw_only=True):
                 if sorted(before) == sorted(after):
                     yield f"{key} are in another order"
             else:
-                yield f"{key} was {_shown(before)} and is {_shown(after)}"
+                yield f"{key} was {_quote(before)} and is {_quote(after)}"
 
 
 class BuiltFrom(Section, frozen=True, kw_only=True):
@@ -154,7 +154,7 @@ class Lock(Section, frozen=True, kw_only=True):
         return self.packages.get(package, {}).get(runtime)
 
 
-def parse(content: bytes, shown: str = NAME) -> Lock:
+def parse_lock(content: bytes, shown: str = NAME) -> Lock:
     """Read a lock, or raise E478 with the place of the first thing that is wrong."""
     if conflict := _CONFLICT.search(content):
         line = content.count(b"\n", 0, conflict.start()) + 1
@@ -168,17 +168,17 @@ def parse(content: bytes, shown: str = NAME) -> Lock:
                 place = document.position(document.find("packages", package, runtime)[0])
                 hint = ("run `", Command("lock"), "`: it settles the lock, and keeps what still fits")
                 raise PackageError("E478", message, at=place, hint=hint)
-    return _mapped(lock, lambda group: replace(group, checksum=None))
+    return _map_groups(lock, lambda group: replace(group, checksum=None))
 
 
-def salvage(content: bytes, shown: str = NAME) -> Lock:
+def salvage_lock(content: bytes, shown: str = NAME) -> Lock:
     """
     Return what can be learnt from a lock that is to be written anew: versions to keep, and nothing that must be true.
 
     Of two sides in conflict the first counts. Raises E478 where nothing can be read, or a newer udfs wrote it.
     """
     lock, _ = _read(_OTHER_SIDE.sub(b"", _MARK.sub(b"", content)).removeprefix(b"\xef\xbb\xbf"), shown)
-    return _mapped(
+    return _map_groups(
         lock,
         lambda group: replace(group, checksum=None, files=[replace(one, size=None) for one in group.files]),
     )
@@ -217,7 +217,7 @@ def _read(content: bytes, shown: str) -> tuple[Lock, Document]:
         raise PackageError("E478", message, at=document.position(mark), hint=_AGAIN) from error
 
 
-def _mapped(lock: Lock, change: Callable[[Group], Group]) -> Lock:
+def _map_groups(lock: Lock, change: Callable[[Group], Group]) -> Lock:
     packages = {name: {tag: change(group) for tag, group in groups.items()} for name, groups in lock.packages.items()}
     return replace(lock, packages=packages)
 
@@ -226,7 +226,7 @@ _MISMATCHES = {"missing": "the key {} is missing", "unknown": "unknown key {}"}
 _AGAIN = ("run `", Command("lock"), "`: it writes the lock anew, and keeps the versions that it can still read")
 
 
-def place(content: bytes, shown: str, package: str, runtime: str, index: int) -> Position:
+def locate_file(content: bytes, shown: str, package: str, runtime: str, index: int) -> Position:
     """Return where a lock that was read has its `index`-th file of a group."""
     document = Document(shown)
     with suppress(TooManyProblems):
@@ -234,7 +234,7 @@ def place(content: bytes, shown: str, package: str, runtime: str, index: int) ->
     return document.position(document.find("packages", package, runtime, "files", index)[0])
 
 
-def dump(lock: Lock) -> str:
+def dump_lock(lock: Lock) -> str:
     """Return the text of a lock: the same lock gives the same text."""
     lines = [_HEAD, f"format: {lock.format}\n", "packages:\n" if lock.packages else "packages: {}\n"]
     for package in sorted(lock.packages):
@@ -279,5 +279,5 @@ def _scalar(value: object) -> str:
     return json.dumps(value)
 
 
-def _shown(value: object) -> str:
+def _quote(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else f"'{value}'"

@@ -1,5 +1,5 @@
 """
-What a package group wants, from all the places where the manifest may say it.
+Requirements of a package group, from all the places where the manifest may state them.
 
 Requirements files are read here, with everything they include, so that the lock can tell which requirement is new, and
 so that a comment in such a file makes no lock stale. Every requirement keeps its place for the messages.
@@ -75,37 +75,17 @@ def read_requests(loaded: Loaded) -> list[LockRequest]:
 
 
 def read_request(loaded: Loaded, package: str, runtime: Runtime) -> LockRequest:
-    """Read what a package wants; raises InvalidManifest with everything in its requirements files that is not taken."""
-    reader = _Reader(loaded, package)
+    """Read what a package wants; raises InvalidManifest with everything in its requirements files that is not accepted."""
     declared = loaded.manifest.packages[package]
-    for key, texts, found in (
-        ("requirements", declared.requirements, reader.requirements),
-        ("constraints", declared.constraints, reader.constraints),
-    ):
-        for index, text in enumerate(texts):
-            reader.take(wanted(text), found, loaded.at("packages", package, key, index))
-    if declared.requirements_file:
-        reader.file(
-            declared.requirements_file, reader.requirements, loaded.at("packages", package, "requirements_file")
-        )
-    if declared.constraints_file:
-        reader.file(declared.constraints_file, reader.constraints, loaded.at("packages", package, "constraints_file"))
-    if declared.is_locked and not (reader.requirements or reader.problems or declared.wheels or declared.libraries):
-        place = loaded.at("packages", package, "requirements_file")
-        message = f"the package '{package}' names nothing to ship: '{declared.requirements_file}' requires nothing"
-        reader.problems.append(Problem("E201", message, place, "write a requirement into it, or remove the package"))
-    users = list(_users(loaded, package, runtime))
-    installed = [loaded.manifest.installed(function) for function in users]
-    provided = installed[0] if installed and all(one == installed[0] for one in installed) else {}
-    asked = {one.name for one in reader.requirements.values()}
-    provided = {name: version for name, version in provided.items() if version and name not in asked}
-    place = loaded.at("packages", package)
+    reader = _Reader(loaded, package)
+    reader.read_manifest()
+    names = {requirement.name for requirement in reader.requirements.values()}
+    provided = {
+        name: version for name, version in _provided_versions(loaded, package, runtime).items() if name not in names
+    }
     for name, version in provided.items():  # what the image has, at the version that it has
-        reader.take(wanted(f"{name}=={version}"), reader.constraints, place)
-    local = reader.local()
-    build = reader.build(declared.build, declared.libraries)
-    for index, name in enumerate(declared.extra_index):
-        reader.places[f"extra_index {name}"] = loaded.at("packages", package, "extra_index", index)
+        reader.add(wanted(f"{name}=={version}"), reader.constraints, loaded.at("packages", package))
+    local, build = reader.local(), reader.build(declared.build, declared.libraries)
     if reader.problems:
         raise InvalidManifest.of(reader.problems)
     inputs = Inputs(
@@ -122,20 +102,21 @@ def read_request(loaded: Loaded, package: str, runtime: Runtime) -> LockRequest:
         pre_release=declared.pre_release or "--pre" in reader.switches,
         no_deps=declared.no_deps,
     )
-    return LockRequest(
-        package,
-        runtime,
-        inputs,
-        tuple(reader.requirements.values()),
-        tuple(reader.constraints.values()),
-        reader.places,
-    )
+    requirements, constraints = tuple(reader.requirements.values()), tuple(reader.constraints.values())
+    return LockRequest(package, runtime, inputs, requirements, constraints, reader.places)
+
+
+def _provided_versions(loaded: Loaded, package: str, runtime: Runtime) -> dict[str, str]:
+    """Return what the image of all users of a package has, with versions; nothing if they have several images."""
+    installed = [loaded.manifest.installed(function) for function in _users(loaded, package, runtime)]
+    provided = installed[0] if installed and all(other == installed[0] for other in installed) else {}
+    return {name: version for name, version in provided.items() if version}
 
 
 def _users(loaded: Loaded, package: str, runtime: Runtime) -> Iterator[Function]:
     """Yield the functions that use a package in a runtime."""
-    for function in loaded.manifest.functions.values():
-        if package in function.packages and (function.python or loaded.manifest.python) == runtime.tag:
+    for name, function in loaded.manifest.functions.items():
+        if package in function.packages and loaded.code[name].runtime == runtime:
             yield function
 
 
@@ -143,6 +124,7 @@ class _Reader:
     """Collects from the manifest and from files that include each other."""
 
     def __init__(self, loaded: Loaded, package: str) -> None:
+        self.loaded, self.package = loaded, package
         self.folder = Folder(loaded.folder)
         self.root = loaded.folder
         self._beside = Path(loaded.at().file).parent
@@ -153,55 +135,77 @@ class _Reader:
         self.problems: list[Problem] = []
         self._seen: set[tuple[str, bool]] = set()
 
-    def take(self, read: Wanted | BadRequirement, found: dict[str, Wanted], place: Position, folder: str = "") -> None:
-        if isinstance(read, Wanted) and found is self.constraints:
+    def read_manifest(self) -> None:
+        """Read what the manifest itself says, and the files that it names."""
+        declared = self.loaded.manifest.packages[self.package]
+        for key, texts, file, into in (
+            ("requirements", declared.requirements, declared.requirements_file, self.requirements),
+            ("constraints", declared.constraints, declared.constraints_file, self.constraints),
+        ):
+            for index, text in enumerate(texts):
+                self.add(wanted(text), into, self._at(key, index))
+            if file:
+                self.read_file(file, into, self._at(f"{key}_file"))
+        is_empty = not (self.requirements or self.problems or declared.wheels or declared.libraries)
+        if declared.is_locked and is_empty:
+            message = (
+                f"the package '{self.package}' names nothing to ship: '{declared.requirements_file}' requires nothing"
+            )
+            hint = "write a requirement into it, or remove the package"
+            self.problems.append(Problem("E201", message, self._at("requirements_file"), hint))
+        for index, name in enumerate(declared.extra_index):
+            self.places[f"extra_index {name}"] = self._at("extra_index", index)
+
+    def _at(self, *keys: str | int) -> Position:
+        return self.loaded.at("packages", self.package, *keys)
+
+    def add(self, read: Wanted | BadRequirement, into: dict[str, Wanted], at: Position, folder: str = "") -> None:
+        if isinstance(read, Wanted) and into is self.constraints:
             read = why_not_a_constraint(read) or read
         if isinstance(read, BadRequirement):
-            self.problems.append(Problem(read.code, read.message, place, read.hint))
+            self.problems.append(Problem(read.code, read.message, at, read.hint))
             return
         if read.path is not None:
             read = at_path(joined(folder, read.path), read.extras, read.hashes)
-        known = found.setdefault(read.text, read)
+        known = into.setdefault(read.text, read)
         if known.hashes != read.hashes:
-            found[read.text] = Wanted(read.text, read.name, read.path, read.extras, (*known.hashes, *read.hashes))
-        self.places.setdefault(read.text, place)
+            into[read.text] = Wanted(read.text, read.name, read.path, read.extras, (*known.hashes, *read.hashes))
+        self.places.setdefault(read.text, at)
 
-    def file(self, path: str, found: dict[str, Wanted], place: Position) -> None:
-        constrains = found is self.constraints
-        text = self._text(path, place)
+    def read_file(self, path: str, into: dict[str, Wanted], at: Position) -> None:
+        constrains = into is self.constraints
+        text = self._text(path, at)
         if text is None or (path, constrains) in self._seen:
             return
         self._seen.add((path, constrains))
         if len(self._seen) > _MAX_FILES:
-            self.problems.append(
-                Problem("E472", f"more than {_MAX_FILES} requirements files include each other", place)
-            )
+            self.problems.append(Problem("E472", f"more than {_MAX_FILES} requirements files include each other", at))
             return
         folder = path.rpartition("/")[0]
         for line in lines(text):
             if len(self.problems) >= _MAX_PROBLEMS:
                 return
-            here = Position(self._shown(path), line.number, 1)
+            position = Position(self._shown(path), line.number, 1)
             if isinstance(line.what, Include):
-                into = self.constraints if line.what.constrains or constrains else self.requirements
-                self.file(joined(folder, line.what.path), into, here)
+                target = self.constraints if line.what.constrains or constrains else self.requirements
+                self.read_file(joined(folder, line.what.path), target, position)
             elif isinstance(line.what, Switch):
                 self.switches.add(line.what.name)
             else:
-                self.take(line.what, found, here, folder)
+                self.add(line.what, into, position, folder)
 
     def local(self) -> dict[str, str]:
         """Return the digest of everything that a requirement names by its path."""
         digests: dict[str, str] = {}
-        for text, one in self.requirements.items():
-            if one.path is None:
+        for text, requirement in self.requirements.items():
+            if requirement.path is None:
                 continue
-            found = self.folder.find(one.path, "either")
-            if isinstance(found, Refusal):
-                self.problems.append(Problem(found.code, found.message, self.places[text], found.hint))
+            path = self.folder.find(requirement.path, "either")
+            if isinstance(path, Refusal):
+                self.problems.append(Problem(path.code, path.message, self.places[text], path.hint))
                 continue
-            if digest := self._digest(one.path):
-                digests[one.path] = digest
+            if digest := self._digest(requirement.path):
+                digests[requirement.path] = digest
         return digests
 
     def build(self, declared: Build, beside: Sequence[str]) -> dict[str, str]:
@@ -223,9 +227,9 @@ class _Reader:
 
     def _digest(self, path: str) -> str | None:
         """Return what a path of the manifest holds; None if it cannot be read, which the manifest's own checks tell."""
-        found = self.root / path
+        file = self.root / path
         try:
-            return tree_digest(found) if found.is_dir() else content.read(found).sha256
+            return tree_digest(file) if file.is_dir() else content.read_content(file).sha256
         except OSError as error:
             message = f"'{path}' cannot be read: {error.strerror or error}"
             self.problems.append(Problem("E305", message, Position(self._shown(path))))
@@ -234,28 +238,28 @@ class _Reader:
     def _shown(self, path: str) -> str:
         return str(self._beside / path)
 
-    def _text(self, path: str, place: Position) -> str | None:
-        found = self.folder.find(path)
-        if isinstance(found, Refusal):
-            self.problems.append(Problem(found.code, found.message, place, found.hint))
+    def _text(self, path: str, at: Position) -> str | None:
+        file = self.folder.find(path)
+        if isinstance(file, Refusal):
+            self.problems.append(Problem(file.code, file.message, at, file.hint))
             return None
         try:
-            with (self.root / found).open("rb") as file:
-                read = file.read(_MAX_BYTES + 1)
-            text = read.decode("utf-8-sig")
+            with (self.root / file).open("rb") as stream:
+                raw = stream.read(_MAX_BYTES + 1)
+            text = raw.decode("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is not UTF-8"
-            self.problems.append(Problem("E305", f"'{path}' cannot be read: {reason}", place))
+            self.problems.append(Problem("E305", f"'{path}' cannot be read: {reason}", at))
             return None
-        if len(read) > _MAX_BYTES:
-            self.problems.append(Problem("E472", f"'{path}' is too large for a requirements file", place))
+        if len(raw) > _MAX_BYTES:
+            self.problems.append(Problem("E472", f"'{path}' is too large for a requirements file", at))
             return None
         return text
 
 
-def _with_hashes(one: Wanted) -> str:
+def _with_hashes(requirement: Wanted) -> str:
     """Name a requirement such that other hashes make another text; a list of thirty would help nobody in a lock."""
-    if not one.hashes:
-        return one.text
-    digest = hashlib.sha256(" ".join(sorted(one.hashes)).encode()).hexdigest()[:8]
-    return f"{one.text} (hashes {digest})"
+    if not requirement.hashes:
+        return requirement.text
+    digest = hashlib.sha256(" ".join(sorted(requirement.hashes)).encode()).hexdigest()[:8]
+    return f"{requirement.text} (hashes {digest})"

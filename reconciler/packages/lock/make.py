@@ -23,7 +23,7 @@ from reconciler.base.processes import Tools
 from reconciler.manifest.runtimes import supported_tags, tags_of, why_not
 from reconciler.packages import content
 from reconciler.packages.build import BuildSource
-from reconciler.packages.build.sources import bring
+from reconciler.packages.build.sources import copy_source
 from reconciler.packages.fetch import indexes
 from reconciler.packages.fetch.downloads import Downloads
 from reconciler.packages.fetch.index import FILE_NAME
@@ -37,8 +37,8 @@ from reconciler.packages.lock.workshop import Workshop, find_interpreter
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from reconciler.base.errors import Position
     from reconciler.manifest.load import Loaded
+    from reconciler.manifest.requirements import Wanted
     from reconciler.manifest.runtimes import Runtime
     from reconciler.packages.content import Content
     from reconciler.packages.fetch.cache import Cache
@@ -136,22 +136,28 @@ def _group(before: Group | None, means: LockMeans, upgrade: Upgrade, request: Lo
     more, pip = _own_indexes(means, request), indexes.pip_settings(means.environment, means.prefix)
     with means.cache.workspace() as folder:
         workspace = folder.resolve()
-        question = _question(means, request, before, upgrade, _copied(means, request, workspace))
+        question = _question(means, request, before, upgrade, _copy_local(means, request, workspace))
         try:
-            answers = _engine(means, request, workspace, pip, more).resolve(question)
+            distributions = _resolver(means, request, workspace, pip, more).resolve(question)
         except Unsolvable as error:
             raise _conflict(error, request) from error
-        addresses = (*indexes.all_of(pip), *more)
-        known = {one.sha256: one.size for one in before.files if one.size is not None} if before else {}
-        with Downloads(pip, addresses) as downloads:
-            files = [_Maker(means, request, downloads, workspace).locked(answer) for answer in answers]
-            sizes = downloads.sizes(
-                answer.wheel for answer in answers if answer.wheel and answer.wheel.sha256 not in known
-            )
-    remotes = [answer.wheel for answer in answers if answer.wheel]
-    by_hash = {**known, **{one.sha256 or "": sizes[one.url] for one in remotes if one.url in sizes}}
-    complete = [one if one.size is not None else structs.replace(one, size=by_hash.get(one.sha256)) for one in files]
-    return Group(inputs=request.inputs, files=sorted(complete, key=lambda one: (one.name, one.file)))
+        with Downloads(pip, (*indexes.all_of(pip), *more)) as downloads:
+            maker = _Maker(means, request, downloads, workspace)
+            wheels = [maker.lock(distribution) for distribution in distributions]
+            remotes = [distribution.wheel for distribution in distributions if distribution.wheel]
+            sizes = _sizes(remotes, before.files if before else (), downloads)
+    complete = [
+        wheel if wheel.size is not None else structs.replace(wheel, size=sizes.get(wheel.sha256)) for wheel in wheels
+    ]
+    return Group(inputs=request.inputs, files=sorted(complete, key=lambda wheel: (wheel.name, wheel.file)))
+
+
+def _sizes(remotes: Iterable[Remote], before: Iterable[Locked], downloads: Downloads) -> dict[str | None, int]:
+    """Return the sizes of wheels by sha256: those that the previous lock has, and the index's for the others."""
+    sizes: dict[str | None, int] = {wheel.sha256: wheel.size for wheel in before if wheel.size is not None}
+    missing = [remote for remote in remotes if remote.sha256 not in sizes]
+    by_url = downloads.sizes(missing)
+    return sizes | {remote.sha256: by_url[remote.url] for remote in missing if remote.url in by_url}
 
 
 def _own_indexes(means: LockMeans, request: LockRequest) -> list[str]:
@@ -168,17 +174,17 @@ def _own_indexes(means: LockMeans, request: LockRequest) -> list[str]:
     return found
 
 
-def _engine(
+def _resolver(
     means: LockMeans, request: LockRequest, workspace: Path, pip: indexes.Indexes, more: Sequence[str]
 ) -> Resolver:
     if can_answer(request.runtime):
         return Uv(
-            indexes.for_uv(means.environment, pip, more),
+            indexes.uv_environment(means.environment, pip, more),
             workspace,
             partial(_find_python, means.environment, request.runtime),
             tools=means.tools,
         )
-    return Pex(indexes.for_pip(means.environment, more), workspace, means.cache.root / "pex", tools=means.tools)
+    return Pex(indexes.pip_environment(means.environment, more), workspace, means.cache.root / "pex", tools=means.tools)
 
 
 def _find_python(env: Mapping[str, str], runtime: Runtime) -> Path | None:
@@ -189,14 +195,14 @@ def _find_python(env: Mapping[str, str], runtime: Runtime) -> Path | None:
         return None
 
 
-def _copied(means: LockMeans, request: LockRequest, workspace: Path) -> dict[str, Path]:
+def _copy_local(means: LockMeans, request: LockRequest, workspace: Path) -> dict[str, Path]:
     """Copy what requirements name by their paths: builds of metadata write into a project, and pex reads no path with a space."""
     places: dict[str, Path] = {}
     for number, path in enumerate(sorted(request.inputs.local)):
         source, folder = means.folder / path, workspace / f"local{number}"
         folder.mkdir()
         if source.is_dir():
-            places[path] = bring(BuildSource(source, path, request.inputs.local[path]), folder / "project")
+            places[path] = copy_source(BuildSource(source, path, request.inputs.local[path]), folder / "project")
         else:
             # An index could not name it otherwise, and resolvers take signs in a name for something else.
             places[path] = folder / (source.name if FILE_NAME.match(source.name) else f"source{_ending(source.name)}")
@@ -237,66 +243,71 @@ class _Maker:
     downloads: Downloads
     workspace: Path
 
-    def locked(self, answer: Distribution) -> Locked:
-        asked = [one for one in self.request.requirements if (one.path or one.name) == (answer.path or answer.name)]
+    def lock(self, distribution: Distribution) -> Locked:
+        """Return the file of a distribution, built if need be, with who asks for it."""
+        name = distribution.path or distribution.name
+        requirements = [wanted for wanted in self.request.requirements if (wanted.path or wanted.name) == name]
         try:
-            found = self._file(answer)
-            limits = [one for one in self.request.constraints if one.name == answer.name]
-            allowed = {sha256 for one in (*asked, *limits) for sha256 in one.hashes}
-            if allowed and (found.source.sha256 if found.source else found.sha256) not in allowed:
-                hint = "the hashes are of other files: of another Python or platform, perhaps"
-                raise PackageError(
-                    "E482", f"'{found.file}' has none of the hashes that the requirements file allows", hint=hint
-                )
+            wheel = self._file(distribution)
+            self._require_hash(wheel, distribution.name, requirements)
         except PackageError as error:
-            place = self.request.places.get(asked[0].text) if asked else None
-            raise PackageError.of(replace(p, at=p.at or place or self._package()) for p in error.problems) from error
-        return structs.replace(found, requirements=sorted(one.text for one in asked), needed_by=[*answer.needed_by])
+            place = self.request.places.get(requirements[0].text) if requirements else None
+            place = place or next(iter(self.request.places.values()), None)
+            raise PackageError.of(replace(p, at=p.at or place) for p in error.problems) from error
+        texts = sorted(requirement.text for requirement in requirements)
+        return structs.replace(wheel, requirements=texts, needed_by=[*distribution.needed_by])
 
-    def _package(self) -> Position | None:
-        return next(iter(self.request.places.values()), None)
+    def _require_hash(self, wheel: Locked, name: str, requirements: Sequence[Wanted]) -> None:
+        """Raise unless a file has one of the hashes that requirements and constraints list, if they list any."""
+        constraints = [constraint for constraint in self.request.constraints if constraint.name == name]
+        allowed = {sha256 for wanted in (*requirements, *constraints) for sha256 in wanted.hashes}
+        if allowed and (wheel.source or wheel).sha256 not in allowed:
+            message = f"'{wheel.file}' has none of the hashes that the requirements file allows"
+            raise PackageError(
+                "E482", message, hint="the hashes are of other files: of another Python or platform, perhaps"
+            )
 
-    def _file(self, answer: Distribution) -> Locked:
-        if answer.path is not None:
-            return self._local(answer, answer.path)
-        if answer.wheel is not None:
-            return self._remote(answer, answer.wheel)
-        assert answer.sdist is not None
-        file = self._fetched(answer.sdist)
-        label = f"{answer.name} {answer.version}"
-        return self._built(answer, file.path, file.sha256, file.size, answer.sdist.file, label)
+    def _file(self, distribution: Distribution) -> Locked:
+        if distribution.path is not None:
+            return self._local(distribution, distribution.path)
+        if distribution.wheel is not None:
+            return self._remote(distribution, distribution.wheel)
+        assert distribution.sdist is not None
+        file = self._fetched(distribution.sdist)
+        label = f"{distribution.name} {distribution.version}"
+        return self._built(distribution, file.path, file.sha256, file.size, distribution.sdist.file, label)
 
-    def _remote(self, answer: Distribution, wheel: Remote) -> Locked:
-        assert answer.version is not None
+    def _remote(self, distribution: Distribution, wheel: Remote) -> Locked:
+        assert distribution.version is not None
         if wheel.sha256 is None:
             hint = "an index that gives no sha256 cannot be locked to"
             raise PackageError("E482", f"the index gives no sha256 of '{wheel.file}'", hint=hint)
         return Locked(
-            name=answer.name,
-            version=answer.version,
+            name=distribution.name,
+            version=distribution.version,
             file=wheel.file,
             tag=_tag(wheel.file, self.request.runtime),
             sha256=wheel.sha256,
             size=wheel.size,
         )
 
-    def _local(self, answer: Distribution, path: str) -> Locked:
+    def _local(self, distribution: Distribution, path: str) -> Locked:
         place = self.means.folder / path
         sha256 = self.request.inputs.local.get(path)
         assert sha256 is not None  # every path of a requirement was hashed
         if not path.endswith(".whl"):
             size = place.stat().st_size if place.is_file() else None
-            return self._built(answer, place, sha256, size, path, path)
+            return self._built(distribution, place, sha256, size, path, path)
         if reason := why_not(place.name, self.request.runtime):
             raise PackageError("E401", f"'{place.name}' does not load in {self.request.runtime.tag}: {reason}")
-        found = content.read(place)
+        file = content.read_content(place)
         return Locked(
-            name=answer.name,
-            version=answer.version or _version(place.name),
+            name=distribution.name,
+            version=distribution.version or _version(place.name),
             file=place.name,
             tag=_tag(place.name, self.request.runtime),
-            sha256=found.sha256,
-            size=found.size,
+            sha256=file.sha256,
+            size=file.size,
             path=path,
         )
 
@@ -305,17 +316,17 @@ class _Maker:
             return known
         self.means.on_step(f"fetching {sdist.file}")
         file = self.downloads.fetch(sdist, self.workspace)
-        return self.means.cache.put(file, sdist.sha256 or content.read(file).sha256)
+        return self.means.cache.put(file, sdist.sha256 or content.read_content(file).sha256)
 
     def _built(
-        self, answer: Distribution, source: Path, sha256: str, size: int | None, file: str, label: str
+        self, distribution: Distribution, source: Path, sha256: str, size: int | None, file: str, label: str
     ) -> Locked:
         built = self.means.workshop.build(BuildSource(source, label, sha256), self.request)
         name = built.content.path.name
-        if (_name(name), answer.version or _version(name)) != (answer.name, _version(name)):
+        if (_name(name), distribution.version or _version(name)) != (distribution.name, _version(name)):
             raise PackageError(
                 "E484",
-                f"{label} was built as {_name(name)} {_version(name)}, and is {answer.name} {answer.version or ''}".rstrip(),
+                f"{label} was built as {_name(name)} {_version(name)}, and is {distribution.name} {distribution.version or ''}".rstrip(),
                 hint="the setuptools that Python 2.7 has read no [project] table: give name and version in setup.cfg or setup.py"
                 if self.request.runtime.python_version < (3,)
                 else "name and version that its metadata tells and those of its build differ",
@@ -338,7 +349,7 @@ def _conflict(error: Unsolvable, request: LockRequest) -> UdfsError:
     runtime = request.runtime
     said = [line.replace("the requested Python version", f"{runtime.tag}'s Python") for line in error.reasons]
     told = " ".join(said)
-    meant = [one for one in (*request.requirements, *request.constraints) if one.name and _is_named(one.name, told)]
+    meant = [one for one in (*request.requirements, *request.constraints) if one.name and _names(one.name, told)]
     places = [(one.text, request.places[one.text]) for one in meant if one.text in request.places]
     first = places[0][1] if places else next(iter(request.places.values()), None)
     where = tuple(f"{place}: {text}" for text, place in places)
@@ -352,7 +363,7 @@ def _conflict(error: Unsolvable, request: LockRequest) -> UdfsError:
     )
 
 
-def _is_named(name: str, told: str) -> bool:
+def _names(name: str, told: str) -> bool:
     spelled = re.escape(name).replace(r"\-", "[-_.]")
     return re.search(rf"(?<![\w.-]){spelled}(?![\w-])", told, re.IGNORECASE) is not None
 
@@ -377,7 +388,7 @@ def _version(file: str) -> str:
     return str(parse_wheel_filename(file)[1])
 
 
-def upgraded(names: Iterable[str], previous: Lock) -> Upgrade:
+def parse_upgrade(names: Iterable[str], previous: Lock) -> Upgrade:
     """Read the names after ``--upgrade``, or all if there are none."""
     from packaging.utils import canonicalize_name
 

@@ -25,7 +25,7 @@ from reconciler.base.hints import Command
 from reconciler.base.processes import Tools
 from reconciler.manifest.runtimes import supported_tags
 from reconciler.packages.fetch.index import Remote
-from reconciler.packages.fetch.pip import masked
+from reconciler.packages.fetch.pip import mask
 from reconciler.packages.lock.process import run_resolver
 from reconciler.packages.lock.resolver import Distribution, Unsolvable
 from reconciler.packages.lock.uv import markers
@@ -74,7 +74,7 @@ class Pex:
         platform.write_text(json.dumps(complete_platform(question.runtime)), encoding="utf-8")
         ended = run_resolver(
             self.tools,
-            [*command(self.environment), *self._arguments(question, platform, output)],
+            [*pex_command(self.environment), *self._arguments(question, platform, output)],
             folder=self.workspace,
             env={**self.environment, "PEX_ROOT": str(self.root), "PIP_REQUIRE_VIRTUALENV": "0"},
             seconds=self.seconds,
@@ -92,9 +92,7 @@ class Pex:
         yield from ("lock", "create", "--style", "strict", "--complete-platform", str(platform))
         yield from ("--use-pip-config", "--resolver-version", "pip-2020-resolver", "--output", str(output))
         yield from ("--pip-log", str(self._log))
-        for option, names in _PATIENCE:
-            if number := next((value for name in names if (value := self.environment.get(name, "")).isdecimal()), ""):
-                yield from (option, number)
+        yield from self._patience()
         requirements = self.workspace / "requirements.in"
         requirements.write_text("".join(f"{line}\n" for line in question.lines), encoding="utf-8")
         yield from ("--requirement", str(requirements))
@@ -115,8 +113,14 @@ class Pex:
         if question.no_deps:
             yield "--no-transitive"
 
+    def _patience(self) -> Iterator[str]:
+        for option, names in _PATIENCE:
+            numbers = [self.environment.get(name, "") for name in names]
+            if number := next(filter(str.isdecimal, numbers), ""):
+                yield from (option, number)
 
-def command(env: Mapping[str, str]) -> list[str]:
+
+def pex_command(env: Mapping[str, str]) -> list[str]:
     """Return what starts pex: the one installed beside udfs, or the one on the PATH."""
     from importlib.util import find_spec
 
@@ -143,7 +147,7 @@ def _answers(lock: Mapping[str, Any], question: Question) -> Iterator[Distributi
 
     (resolved,) = lock["locked_resolves"]
     found = {canonicalize_name(one["project_name"]): one for one in resolved["locked_requirements"]}
-    needed = _needed({name: one["requires_dists"] for name, one in found.items()}, question)
+    needed = _needed_by({name: one["requires_dists"] for name, one in found.items()}, question)
     for name, one in found.items():
         needed_by = tuple(sorted(needed[name] - {name}))
         artifact = one["artifacts"][0]  # strict: the one file that pip took for the runtime
@@ -156,7 +160,7 @@ def _answers(lock: Mapping[str, Any], question: Question) -> Iterator[Distributi
         yield Distribution(name, one["version"], wheel, None if wheel else remote, needed_by=needed_by)
 
 
-def _needed(requires: Mapping[str, list[str]], question: Question) -> dict[str, set[str]]:
+def _needed_by(requires: Mapping[str, list[str]], question: Question) -> dict[str, set[str]]:
     """Return for each distribution those that ask for it, extras counted where anybody asks for the extra."""
     from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
@@ -190,8 +194,8 @@ def _local(url: str, question: Question) -> str | None:
 
 def _failure(said: str, unread: tuple[str, ...]) -> Exception:
     found = (_TELLING.match(line.strip()) for line in said.splitlines())
-    lines = tuple(dict.fromkeys(masked(one[2]) for one in found if one))
-    pages = tuple(dict.fromkeys(map(masked, unread)))
+    lines = tuple(dict.fromkeys(mask(one[2]) for one in found if one))
+    pages = tuple(dict.fromkeys(map(mask, unread)))
     if any(map(_DENIED.search, unread)):
         hint = "check user, password and rights; 'pip config list' shows which index is used"
         return PackageError("E475", "the package index refuses the credentials", hint=hint, detail=pages[:10])
@@ -200,6 +204,6 @@ def _failure(said: str, unread: tuple[str, ...]) -> Exception:
         return PackageError("E475", "the package index does not answer", hint=hint, detail=(pages or lines)[:10])
     if _UNSOLVABLE.search(said):
         return Unsolvable(lines)
-    told = lines or tuple(masked(line) for line in said.splitlines()[-10:])
+    told = lines or tuple(mask(line) for line in said.splitlines()[-10:])
     hint = "a version without a wheel is built to learn what it needs; `prefer_binary: true` takes one that has a wheel"
     return PackageError("E475", "pex failed to resolve the requirements", hint=hint, detail=told[:40])

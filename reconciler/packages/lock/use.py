@@ -29,65 +29,65 @@ if TYPE_CHECKING:
 _MAX_BYTES = 8_000_000
 
 
-def path_of(loaded: Loaded) -> Path:
+def lock_path(loaded: Loaded) -> Path:
     """Return where the lock of a manifest lies: beside it."""
     return loaded.folder / lockfile.NAME
 
 
-def shown(loaded: Loaded) -> str:
+def lock_label(loaded: Loaded) -> str:
     """Return what messages call the lock."""
     return str(Path(loaded.at().file).parent / lockfile.NAME)
 
 
-def read(loaded: Loaded) -> Lock | None:
+def read_lock(loaded: Loaded) -> Lock | None:
     """Return the manifest's lock, or None if there is none."""
     content = _content(loaded)
-    return None if content is None else lockfile.parse(content, shown(loaded))
+    return None if content is None else lockfile.parse_lock(content, lock_label(loaded))
 
 
-def salvaged(loaded: Loaded, on_loss: Callable[[str], None]) -> Lock:
+def read_salvage(loaded: Loaded, on_loss: Callable[[str], None]) -> Lock:
     """Return what the lock that is to be written anew tells of versions to keep; `on_loss` is told why that is less."""
     content = _content(loaded)
     if content is None:
         return lockfile.Lock()
     try:
-        return lockfile.parse(content, shown(loaded))
+        return lockfile.parse_lock(content, lock_label(loaded))
     except lockfile.NewerFormat:
         raise
     except PackageError as error:
-        on_loss(f"{shown(loaded)} is written anew: {error.problems[0].message}")
+        on_loss(f"{lock_label(loaded)} is written anew: {error.problems[0].message}")
     try:
-        return lockfile.salvage(content, shown(loaded))
+        return lockfile.salvage_lock(content, lock_label(loaded))
     except PackageError:
         return lockfile.Lock()
 
 
 def _content(loaded: Loaded) -> bytes | None:
     try:
-        with path_of(loaded).open("rb") as file:
+        with lock_path(loaded).open("rb") as file:
             content = file.read(_MAX_BYTES + 1)
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise PackageError("E478", f"{shown(loaded)} cannot be read: {error.strerror or error}") from error
+        raise PackageError("E478", f"{lock_label(loaded)} cannot be read: {error.strerror or error}") from error
     if len(content) > _MAX_BYTES:
-        raise PackageError("E478", f"{shown(loaded)} is larger than any real lock")
+        raise PackageError("E478", f"{lock_label(loaded)} is larger than any real lock")
     return content
 
 
-def write(loaded: Loaded, lock: Lock) -> bool:
+def write_lock(loaded: Loaded, lock: Lock) -> bool:
     """Put a lock into its place, whole or not at all; say whether that changed anything."""
-    place, text = path_of(loaded), lockfile.dump(lock).encode()
+    place, text = lock_path(loaded), lockfile.dump_lock(lock).encode()
     try:
         if place.is_file() and place.read_bytes() == text:
             return False
         whole.replace_file(place, text, durable=True)
     except OSError as error:
-        raise MachineError("E904", f"{shown(loaded)} cannot be written: {error.strerror or error}") from error
+        raise MachineError("E904", f"{lock_label(loaded)} cannot be written: {error.strerror or error}") from error
     return True
 
 
-def stale(loaded: Loaded, lock: Lock | None, asked: Sequence[LockRequest]) -> list[Problem]:
+def find_stale(loaded: Loaded, lock: Lock | None, asked: Sequence[LockRequest]) -> list[Problem]:
     """Return why the lock does not hold for what the manifest asks for; nothing if it does."""
     if lock is None:
         if not asked:
@@ -111,7 +111,7 @@ def _differences(lock: Lock, requests: Iterable[LockRequest], at: Callable[..., 
             yield Problem("E477", f"the lock is stale: {called} has changed", place, hint, detail=differences)
 
 
-def unused(loaded: Loaded, lock: Lock | None, asked: Sequence[LockRequest]) -> Iterator[Problem]:
+def find_unused(loaded: Loaded, lock: Lock | None, asked: Sequence[LockRequest]) -> Iterator[Problem]:
     """Yield the groups of a lock that the manifest does not ask for any more."""
     wanted = {(one.package, one.runtime.tag) for one in asked}
     for package, groups in lock.packages.items() if lock else ():
@@ -119,11 +119,11 @@ def unused(loaded: Loaded, lock: Lock | None, asked: Sequence[LockRequest]) -> I
             if (package, tag) not in wanted:
                 message = f"the lock is stale: nothing uses the package '{package}' for {tag}"
                 yield Problem(
-                    "E477", message, Position(shown(loaded)), ("run `", Command("lock"), "`, and commit udfs.lock")
+                    "E477", message, Position(lock_label(loaded)), ("run `", Command("lock"), "`, and commit udfs.lock")
                 )
 
 
-def edited(loaded: Loaded, lock: Lock | None, asked: Sequence[LockRequest]) -> Iterator[Problem]:
+def find_edited(loaded: Loaded, lock: Lock | None, asked: Sequence[LockRequest]) -> Iterator[Problem]:
     """Yield the files that `udfs lock` cannot have written down for what is asked, each at its place in the lock."""
     for one in asked:
         pair = one.package, one.runtime.tag
@@ -133,7 +133,7 @@ def edited(loaded: Loaded, lock: Lock | None, asked: Sequence[LockRequest]) -> I
         for index, file in enumerate(group.files):
             if reason := _why_not_ours(file, one):
                 message = f"the lock was edited: '{file.name}' of '{pair[0]}' for {pair[1]} {reason}"
-                place = lockfile.place(_content(loaded) or b"", shown(loaded), *pair, index)
+                place = lockfile.locate_file(_content(loaded) or b"", lock_label(loaded), *pair, index)
                 yield Problem("E478", message, place, ("run `", Command("lock"), "` to write it anew"))
 
 
@@ -177,8 +177,8 @@ class Locks:
 def use_lock(loaded: Loaded) -> Locks:
     """Return the manifest's lock; raises InvalidManifest if it was made for another manifest, or edited."""
     requests = read_requests(loaded)
-    lock = read(loaded) if requests else None
-    if problems := [*stale(loaded, lock, requests), *edited(loaded, lock, requests)]:
+    lock = read_lock(loaded) if requests else None
+    if problems := [*find_stale(loaded, lock, requests), *find_edited(loaded, lock, requests)]:
         raise InvalidManifest.of(problems)
     pairs = {(request.package, request.runtime.tag): request for request in requests}
     return Locks({pair: (group, pairs[pair]) for pair in pairs if lock and (group := lock.group(*pair)) is not None})

@@ -23,12 +23,12 @@ from reconciler.base.hints import Command
 from reconciler.base.processes import Tools
 from reconciler.manifest.runtimes import supported_tags
 from reconciler.packages.fetch.index import Remote
-from reconciler.packages.fetch.pip import masked
+from reconciler.packages.fetch.pip import mask
 from reconciler.packages.lock.process import run_resolver
 from reconciler.packages.lock.resolver import Distribution, Unsolvable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from packaging.markers import Environment
@@ -252,28 +252,26 @@ def markers(runtime: Runtime) -> dict[str, str]:
     }
 
 
-def _failure(said: str) -> Exception:
-    told = "\n".join(
-        line for line in said.splitlines() if not line.startswith(("DEBUG ", "TRACE ", "INFO ", "warning: "))
-    )
-    if _DENIED.search(told):  # what uv then says, that there is no such distribution, would mislead
-        hint = "check user, password and rights; 'pip config list' shows which index is used, unless UV_DEFAULT_INDEX is set"
-        lines = tuple(masked(line.strip()) for line in told.splitlines() if _DENIED.search(line))
-        return PackageError("E475", "the package index refuses the credentials", hint=hint, detail=lines[:10])
-    if "No solution found" in told:
-        if _SILENT.search(told):
-            return _index(told)
-        cause = _HINTS.sub("", told.partition("cause:")[2] or told.partition("╰─▶")[2] or told)
-        return Unsolvable(tuple(line.strip() for line in cause.splitlines() if line.strip()))
-    if _NO_SUCH.search(told):
-        return Unsolvable(tuple(line.strip() for line in told.splitlines() if line.strip()))
-    if _SILENT.search(told):
-        return _index(told)
-    lines = tuple(masked(line) for line in told.splitlines() if line.strip())
-    return PackageError("E475", "uv failed to resolve the requirements", detail=lines[:40])
+def _failure(log: str) -> Exception:
+    """Turn uv's words into ours."""
+    quiet = [line for line in log.splitlines() if not line.startswith(("DEBUG ", "TRACE ", "INFO ", "warning: "))]
+    lines = [line.strip() for line in quiet if line.strip()]
+    text = "\n".join(quiet)
+    if _DENIED.search(text):  # what uv then says, that there is no such distribution, would mislead
+        return _index_failure(
+            "the package index refuses the credentials", "user, password and rights", filter(_DENIED.search, lines)
+        )
+    is_conflict = "No solution found" in text
+    if _SILENT.search(text) and (is_conflict or not _NO_SUCH.search(text)):
+        return _index_failure("the package index does not answer", "network and proxy", lines)
+    if is_conflict:
+        cause = _HINTS.sub("", text.partition("cause:")[2] or text.partition("╰─▶")[2] or text)
+        return Unsolvable(tuple(filter(None, map(str.strip, cause.splitlines()))))
+    if _NO_SUCH.search(text):
+        return Unsolvable(tuple(lines))
+    return PackageError("E475", "uv failed to resolve the requirements", detail=tuple(map(mask, lines[:40])))
 
 
-def _index(told: str) -> PackageError:
-    lines = tuple(masked(line.strip()) for line in told.splitlines() if line.strip())
-    hint = "check network and proxy; 'pip config list' shows which index is used, unless UV_DEFAULT_INDEX is set"
-    return PackageError("E475", "the package index does not answer", hint=hint, detail=lines[:10])
+def _index_failure(message: str, check: str, lines: Iterable[str]) -> PackageError:
+    hint = f"check {check}; 'pip config list' shows which index is used, unless UV_DEFAULT_INDEX is set"
+    return PackageError("E475", message, hint=hint, detail=tuple(map(mask, lines))[:10])

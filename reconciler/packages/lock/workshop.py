@@ -19,7 +19,7 @@ from reconciler.packages.build import BuildOptions, BuildSource
 from reconciler.packages.build.build import Builder
 from reconciler.packages.fetch import indexes
 from reconciler.packages.fetch.downloads import Downloads
-from reconciler.packages.fetch.index_pages import find
+from reconciler.packages.fetch.index_pages import find_file
 from reconciler.packages.fetch.pip import PipIndex
 
 if TYPE_CHECKING:
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from reconciler.packages.lock.inputs import LockRequest
 
 
-def pip_environment(loaded: Loaded, env: Mapping[str, str]) -> dict[str, str]:
+def package_pip_environment(loaded: Loaded, env: Mapping[str, str]) -> dict[str, str]:
     """Return the environment for pip, with the indexes and folders that packages name: what is fetched is held to its sha256."""
     packages = loaded.manifest.packages.values()
     more = [env[name] for package in packages for name in package.extra_index if env.get(name)]
     links = [str(loaded.folder / path) for package in packages for path in package.find_links]
-    return indexes.for_pip(env, list(dict.fromkeys(more)), list(dict.fromkeys(links)))
+    return indexes.pip_environment(env, list(dict.fromkeys(more)), list(dict.fromkeys(links)))
 
 
 def find_interpreter(env: Mapping[str, str], runtime: Runtime) -> Path:
@@ -128,13 +128,13 @@ class Workshop:
             if (file := self.loaded.folder / folder / source.file).is_file():
                 return file
         with self.cache.workspace() as workspace, Downloads(pip, tuple(addresses)) as downloads:
-            remote = find(downloads, addresses, name, source.file, source.sha256)
+            remote = find_file(downloads, addresses, name, source.file, source.sha256)
             return self.cache.put(downloads.fetch(remote, workspace), source.sha256).path
 
     def _open(self) -> Builder:
         """Return the one builder of all threads, so that whatever it runs can be ended."""
         with self._lock:
             if self._builder is None:
-                pip = pip_environment(self.loaded, self.env)
+                pip = package_pip_environment(self.loaded, self.env)
                 self._builder = Builder(self.cache, PipIndex(pip), partial(find_interpreter, self.env), pip)
             return self._builder

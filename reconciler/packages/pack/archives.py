@@ -18,8 +18,8 @@ from zipfile import BadZipFile
 
 from reconciler.base import files as whole
 from reconciler.base.errors import PackageError
-from reconciler.packages.pack.layout import SLIM, Clash, LeftOut, Shape, merge
-from reconciler.packages.pack.zips import members, write
+from reconciler.packages.pack.layout import SLIM, Omission, PathClash, Shape, lay_out
+from reconciler.packages.pack.zips import write_zip, zip_entries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ VERSION = 1
 """Of what packing makes of a recipe. With another number everything is packed again."""
 
 _SHOWN = 10
-_Done: TypeAlias = tuple[Path, tuple[LeftOut, ...], tuple[str, ...]]
+_Done: TypeAlias = tuple[Path, tuple[Omission, ...], tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class PackedArchive:
     """An archive, and what packing it told."""
 
     content: Content
-    left_out: tuple[LeftOut, ...] = ()
+    left_out: tuple[Omission, ...] = ()
     idle: tuple[str, ...] = ()
     """Patterns of `exclude` that leave out nothing."""
 
@@ -53,11 +53,11 @@ def pack(name: str, wheels: Sequence[Content], shape: Shape, cache: Cache) -> Pa
 
 def _pack(file: Path, wheels: Sequence[Content], shape: Shape) -> _Done:
     try:
-        merged = merge([(wheel.path.name, tuple(members(wheel.path))) for wheel in wheels], shape)
+        merged = lay_out([(wheel.path.name, tuple(zip_entries(wheel.path))) for wheel in wheels], shape)
         if merged.clashes:
-            raise _clash(merged.clashes)
+            raise _clash_error(merged.clashes)
         with file.open("xb") as out:
-            write(out, merged.members)
+            write_zip(out, merged.members)
     except BadZipFile as error:
         raise PackageError(
             "E406", f"'{file.name}' cannot be packed: {error}", hint="download the wheels again"
@@ -65,7 +65,7 @@ def _pack(file: Path, wheels: Sequence[Content], shape: Shape) -> _Done:
     return file, merged.left_out, merged.idle
 
 
-def _clash(clashes: Sequence[Clash]) -> PackageError:
+def _clash_error(clashes: Sequence[PathClash]) -> PackageError:
     first, more = clashes[0], clashes[_SHOWN:]
     lines = [f"{clash.path}: {' and '.join(clash.wheels)}" for clash in clashes[:_SHOWN]]
     return PackageError(
@@ -94,7 +94,7 @@ def _known(place: Path, cache: Cache) -> PackedArchive | None:
     try:
         kept: dict[str, Any] = json.loads(place.read_bytes())
         content = cache.get(kept["sha256"])
-        left_out = tuple(LeftOut(**one) for one in kept["left_out"])
+        left_out = tuple(Omission(**one) for one in kept["left_out"])
         return PackedArchive(content, left_out, tuple(kept["idle"])) if content is not None else None
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None

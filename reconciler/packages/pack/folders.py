@@ -24,10 +24,10 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from reconciler.base.errors import PackageError
 from reconciler.base.names import module_name, versioned_name
-from reconciler.packages.inspect.members import MAX_MEMBERS, listed, why_not_a_member
+from reconciler.packages.inspect.members import MAX_MEMBERS, shorten, why_not_a_member
 from reconciler.packages.pack.archives import PackedArchive, pack_once
 from reconciler.packages.pack.layout import Chooser, Shape
-from reconciler.packages.pack.zips import stored, write
+from reconciler.packages.pack.zips import make_entry, write_zip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -79,7 +79,7 @@ def pack_folder(resource: str, folder: Path, shown: str, exclude: Sequence[str],
     found = dict(_walk(folder, chooser, unsafe))
     if unsafe:
         hint = "an archive holds plain files and folders; put a copy in its place, or name it under `exclude:`"
-        raise PackageError("E421", f"'{shown}' holds what must not be packed", hint=hint, detail=listed(unsafe))
+        raise PackageError("E421", f"'{shown}' holds what must not be packed", hint=hint, detail=shorten(unsafe))
     if not found:
         raise PackageError("E426", f"there is no file to pack in '{shown}'", hint="name a folder with files in it")
     files = [_file(name, path, cache) for name, path in sorted(found.items())]
@@ -110,13 +110,15 @@ def pack_package(folder: Path, shown: str, cache: Cache, is_versioned: bool) -> 
         found = sorted(_walk(folder, chooser, unsafe))
         if unsafe:
             hint = "a package holds plain files and folders; put a copy in its place"
-            raise PackageError("E421", f"'{shown}' holds what must not be packed", hint=hint, detail=listed(unsafe))
+            raise PackageError("E421", f"'{shown}' holds what must not be packed", hint=hint, detail=shorten(unsafe))
         files = {f"{name}/{inside}": _file(f"{name}/{inside}", path, cache) for inside, path in found}
         sources = {inside: one for inside, one in files.items() if inside.endswith(".py")}
         if not sources:
             raise PackageError("E426", f"there is no Python file in '{shown}'", hint="name a package, or a .py file")
         recipe = ["package", [(one.name, one.sha256) for one in files.values()]]
-        made = pack_once(recipe, cache, lambda workspace: (_stored(workspace / f"{name}.zip", files.values()), (), ()))
+        made = pack_once(
+            recipe, cache, lambda workspace: (_write_stored(workspace / f"{name}.zip", files.values()), (), ())
+        )
         contents = {inside: cache.read(one.path) for inside, one in sources.items()}
     except OSError as error:
         raise PackageError("E305", f"'{shown}' cannot be read: {error.strerror or error}") from error
@@ -124,13 +126,13 @@ def pack_package(folder: Path, shown: str, cache: Cache, is_versioned: bool) -> 
     return OwnPackage(archive, made.content, contents)
 
 
-def _stored(place: Path, files: Iterable[_File]) -> Path:
+def _write_stored(place: Path, files: Iterable[_File]) -> Path:
     members = []
     for one in files:
-        with _checked(one) as read:
-            members.append(stored(one.name, b"".join(iter(lambda read=read: read(_BLOCK), b""))))  # type: ignore[misc]
+        with _open_checked(one) as read:
+            members.append(make_entry(one.name, b"".join(iter(lambda read=read: read(_BLOCK), b""))))  # type: ignore[misc]
     with place.open("xb") as out:
-        write(out, members)
+        write_zip(out, members)
     return place
 
 
@@ -180,7 +182,7 @@ def _write_zip(out: IO[bytes], files: Sequence[_File], kind: str) -> None:
             info.create_system, info.compress_type = 3, ZIP_DEFLATED
             info.external_attr = (stat.S_IFREG | _mode(one)) << 16
             info.file_size = one.size  # by which zipfile chooses zip64
-            with archive.open(info, "w") as member, _checked(one) as read:
+            with archive.open(info, "w") as member, _open_checked(one) as read:
                 while block := read(_BLOCK):
                     member.write(block)
 
@@ -195,7 +197,7 @@ def _write_tar(out: IO[bytes], files: Sequence[_File], kind: str) -> None:
         for one in files:
             info = tarfile.TarInfo(one.name)
             info.size, info.mtime, info.mode = one.size, _SECONDS, _mode(one)
-            with _checked(one) as read:
+            with _open_checked(one) as read:
                 archive.addfile(info, _Reader(read))  # type: ignore[arg-type]
 
 
@@ -204,7 +206,7 @@ def _mode(one: _File) -> int:
 
 
 @contextmanager
-def _checked(one: _File) -> Iterator[Callable[[int], bytes]]:
+def _open_checked(one: _File) -> Iterator[Callable[[int], bytes]]:
     """Give what reads a file, and raise if it was not the one that was looked at."""
     found = hashlib.sha256()
     with one.path.open("rb") as stream:

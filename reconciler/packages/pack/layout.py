@@ -22,8 +22,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from reconciler.base.patterns import matcher
-from reconciler.packages.inspect.members import DATA_PARTS, data_part, place_of
-from reconciler.packages.pack.zips import Packed, stored
+from reconciler.packages.inspect.members import DATA_PARTS, data_part, packed_path
+from reconciler.packages.pack.zips import Packed, make_entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -66,7 +66,7 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class Omission:
     """What an archive lacks by one reason."""
 
     why: Reason
@@ -76,7 +76,7 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
-class Clash:
+class PathClash:
     """A path for which wheels bring different files."""
 
     path: str
@@ -84,12 +84,12 @@ class Clash:
 
 
 @dataclass(frozen=True)
-class Merged:
+class ArchiveLayout:
     """The members of an archive, and what it lacks."""
 
     members: tuple[Packed, ...]
-    left_out: tuple[LeftOut, ...]
-    clashes: tuple[Clash, ...] = ()
+    left_out: tuple[Omission, ...]
+    clashes: tuple[PathClash, ...] = ()
     idle: tuple[str, ...] = ()
     """Patterns of `exclude` that leave out nothing."""
 
@@ -100,7 +100,7 @@ class _Placed:
     member: Packed
 
 
-def merge(wheels: Sequence[tuple[str, Sequence[Packed]]], shape: Shape) -> Merged:
+def lay_out(wheels: Sequence[tuple[str, Sequence[Packed]]], shape: Shape) -> ArchiveLayout:
     """
     Put wheels, each with its members, into one archive.
 
@@ -110,11 +110,11 @@ def merge(wheels: Sequence[tuple[str, Sequence[Packed]]], shape: Shape) -> Merge
     chooser = Chooser(shape)
     placed: dict[str, list[_Placed]] = defaultdict(list)  # by the path that systems without case would see
     for wheel, members in sorted(wheels, key=lambda one: one[0]):
-        for member in _arranged(sorted(members, key=lambda one: one.name), chooser):
+        for member in _arrange(sorted(members, key=lambda one: one.name), chooser):
             placed[member.name.lower()].append(_Placed(wheel, member))
-    clashes = [*_twins(placed), *_nested(placed)]
+    clashes = [*_twins(placed), *_find_nested(placed)]
     kept = tuple(found[0].member for _, found in sorted(placed.items()))
-    return Merged(kept, chooser.left_out(), tuple(clashes), chooser.idle())
+    return ArchiveLayout(kept, chooser.left_out(), tuple(clashes), chooser.idle())
 
 
 class Chooser:
@@ -137,8 +137,8 @@ class Chooser:
             self._out[reason] = files + 1, total + size
         return reason is None
 
-    def left_out(self) -> tuple[LeftOut, ...]:
-        return tuple(LeftOut(why, *amount) for why, amount in sorted(self._out.items()))
+    def left_out(self) -> tuple[Omission, ...]:
+        return tuple(Omission(why, *amount) for why, amount in sorted(self._out.items()))
 
     def idle(self) -> tuple[str, ...]:
         return tuple(pattern for pattern in self._excluding if pattern not in self._used)
@@ -156,7 +156,7 @@ class Chooser:
         return "slim" if self._is_slimmed(path) and not _LICENCE.match(path) else None
 
 
-def _arranged(members: Sequence[Packed], chooser: Chooser) -> Iterator[Packed]:
+def _arrange(members: Sequence[Packed], chooser: Chooser) -> Iterator[Packed]:
     """Yield the members of one wheel that are wanted, each where it belongs."""
     moved: dict[str, str | None] = {}
     record = None
@@ -164,7 +164,7 @@ def _arranged(members: Sequence[Packed], chooser: Chooser) -> Iterator[Packed]:
         if _is_record(member.name):
             record = member
             continue
-        part, path = data_part(member.name), place_of(member.name)
+        part, path = data_part(member.name), packed_path(member.name)
         there = replace(member, name=path) if path != member.name else member
         taken = chooser.takes(path, member.packed, part)
         moved[member.name] = path if taken else None
@@ -175,14 +175,14 @@ def _arranged(members: Sequence[Packed], chooser: Chooser) -> Iterator[Packed]:
     if all(path == name for name, path in moved.items()):
         yield record
     else:
-        yield stored(record.name, _rewritten(record.read(), moved))
+        yield make_entry(record.name, _rewrite_record(record.read(), moved))
 
 
 def _is_record(path: str) -> bool:
     return path.endswith(".dist-info/RECORD") and path.count("/") == 1
 
 
-def _rewritten(record: bytes, moved: Mapping[str, str | None]) -> bytes:
+def _rewrite_record(record: bytes, moved: Mapping[str, str | None]) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     for row in csv.reader(io.StringIO(record.decode("utf-8"), newline="")):
@@ -191,12 +191,12 @@ def _rewritten(record: bytes, moved: Mapping[str, str | None]) -> bytes:
     return text.getvalue().encode()
 
 
-def _twins(placed: Mapping[str, list[_Placed]]) -> Iterator[Clash]:
+def _twins(placed: Mapping[str, list[_Placed]]) -> Iterator[PathClash]:
     for _, (first, *others) in sorted(placed.items()):
         different = [other for other in others if not _may_share(first.member, other.member)]
         if different:
             wheels = dict.fromkeys(one.wheel for one in (first, *different))
-            yield Clash(first.member.name, tuple(wheels))
+            yield PathClash(first.member.name, tuple(wheels))
 
 
 def _may_share(one: Packed, other: Packed) -> bool:
@@ -207,13 +207,13 @@ def _may_share(one: Packed, other: Packed) -> bool:
     )
 
 
-def _nested(placed: Mapping[str, list[_Placed]]) -> Iterator[Clash]:
+def _find_nested(placed: Mapping[str, list[_Placed]]) -> Iterator[PathClash]:
     """Yield what is a file by one wheel and a folder by another."""
     for path, (first, *_) in sorted(placed.items()):
         parts = path.split("/")
         for end in range(1, len(parts)):
             if other := placed.get("/".join(parts[:end])):
-                yield Clash(other[0].member.name, (other[0].wheel, first.wheel))
+                yield PathClash(other[0].member.name, (other[0].wheel, first.wheel))
 
 
 def _is_namespace(member: Packed) -> bool:

@@ -74,12 +74,12 @@ class Packed:
         return (self.size, self.crc) == (other.size, other.crc) and self.read() == other.read()
 
 
-def stored(name: str, content: bytes) -> Packed:
+def make_entry(name: str, content: bytes) -> Packed:
     """Return a member made here. It is not compressed: what zlib would make of it is not the same on every machine."""
     return Packed(name, len(content), len(content), zlib.crc32(content), ZIP_STORED, executable=False, source=content)
 
 
-def members(path: Path) -> Iterator[Packed]:
+def zip_entries(path: Path) -> Iterator[Packed]:
     """Yield the files of a zip archive that `inspect.contents` has found sound; folders are made from names when it is unpacked."""
     with ZipFile(path) as archive:
         for info in archive.infolist():
@@ -89,7 +89,7 @@ def members(path: Path) -> Iterator[Packed]:
                 yield Packed(info.filename, *sizes, info.CRC, info.compress_type, executable, path, info.header_offset)
 
 
-def write(out: BinaryIO, entries: Iterable[Packed]) -> None:
+def write_zip(out: BinaryIO, entries: Iterable[Packed]) -> None:
     """Write an archive of these members, sorted by name, which must differ."""
     directory: list[bytes] = []
     with ExitStack() as opened:
@@ -126,7 +126,7 @@ def _data(entry: Packed, archive: BinaryIO) -> Iterator[bytes]:
 
 
 def _local(entry: Packed) -> bytes:
-    name, flags = _encoded(entry.name)
+    name, flags = _encode(entry.name)
     sizes = (entry.packed, entry.size)
     extra = b""
     if max(sizes) >= _LARGE:  # a local header has both or none [APPNOTE 4.5.3]
@@ -138,7 +138,7 @@ def _local(entry: Packed) -> bytes:
 
 
 def _central(entry: Packed, offset: int) -> bytes:
-    name, flags = _encoded(entry.name)
+    name, flags = _encode(entry.name)
     large = [number for number in (entry.size, entry.packed, offset) if number >= _LARGE]
     extra = struct.pack(f"<2H{len(large)}Q", 1, 8 * len(large), *large) if large else b""
     version = _ZIP_45 if large else _ZIP_20
@@ -168,5 +168,5 @@ def _short(number: int) -> int:
     return number if number < _LARGE else _FULL
 
 
-def _encoded(name: str) -> tuple[bytes, int]:
+def _encode(name: str) -> tuple[bytes, int]:
     return name.encode(), 0 if name.isascii() else _UTF8

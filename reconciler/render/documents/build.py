@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from reconciler.base.errors import Problem
     from reconciler.core.report import Upload
-    from reconciler.packages.pack.layout import LeftOut
 
 
 class LeftOutDocument(Model):
@@ -85,5 +84,5 @@ def _upload_document(upload: Upload) -> UploadDocument:
     )
 
 
-def left_out_documents(omissions: Iterable[LeftOut]) -> tuple[LeftOutDocument, ...]:
+def left_out_documents(omissions: Iterable[Omission]) -> tuple[LeftOutDocument, ...]:
     return tuple(LeftOutDocument(why=omission.why, files=omission.files, size=omission.size) for omission in omissions)

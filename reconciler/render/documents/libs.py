@@ -14,9 +14,7 @@ from reconciler.packages.inspect.closure import Where
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from reconciler.packages.dependencies import Looked
     from reconciler.packages.inspect.closure import Need
-    from reconciler.packages.inspect.members import Finding
 
 
 _WHERE: dict[Where, Literal["base", "same", "library", "other", "unknown", "missing"]] = {
@@ -85,11 +83,11 @@ class LibsDocument(Model):
     files: tuple[LookedDocument, ...]
 
 
-def libs_document(files: Iterable[Looked]) -> LibsDocument:
+def libs_document(files: Iterable[FileReport]) -> LibsDocument:
     return LibsDocument(files=tuple(map(_file_document, files)))
 
 
-def _file_document(file: Looked) -> LookedDocument:
+def _file_document(file: FileReport) -> LookedDocument:
     natives = (
         NativeDocument(
             path=item.native.path,
@@ -120,7 +118,7 @@ def _file_document(file: Looked) -> LookedDocument:
     )
 
 
-def _finding_document(finding: Finding) -> FindingDocument:
+def _finding_document(finding: FileFinding) -> FindingDocument:
     return FindingDocument(
         code=finding.code, severity=finding.severity, message=finding.message, hint=finding.hint, detail=finding.detail
     )

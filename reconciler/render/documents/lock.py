@@ -13,8 +13,6 @@ from reconciler.engine.plan_file import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from reconciler.packages.lock.changes import Move
-
 
 class LockMoveDocument(Model):
     """A distribution of a package group that is new, gone, or another file."""
@@ -39,11 +37,11 @@ class LockDocument(Model):
     changes: tuple[LockMoveDocument, ...]
 
 
-def lock_document(stack: str, lock_file: str, moves: Iterable[Move], *, written: bool) -> LockDocument:
+def lock_document(stack: str, lock_file: str, moves: Iterable[LockChange], *, written: bool) -> LockDocument:
     return LockDocument(stack=stack, lock=lock_file, written=written, changes=tuple(map(_move_document, moves)))
 
 
-def _move_document(move: Move) -> LockMoveDocument:
+def _move_document(move: LockChange) -> LockMoveDocument:
     before, after = move.before, move.after
     return LockMoveDocument(
         package=move.package,

@@ -13,7 +13,7 @@ from reconciler.base.errors import InterpreterError
 from reconciler.packages.build import BuildOptions, BuildSource, zig
 from reconciler.packages.build.build import Builder
 from reconciler.packages.build.sources import tree_digest
-from reconciler.packages.content import read
+from reconciler.packages.content import read_content
 from reconciler.packages.fetch.cache import Cache
 from reconciler.packages.fetch.pip import PipIndex
 from reconciler.targets.maxcompute.runtimes import PLATFORMS, RUNTIMES
@@ -83,12 +83,12 @@ PyMODINIT_FUNC initgreeting(void) {
 
 
 def needs_zig() -> None:
-    if zig.find() is None or zig.why_not_here(RUNTIMES["cp37"]):
+    if zig.find_zig() is None or zig.why_not_here(RUNTIMES["cp37"]):
         pytest.skip("needs ziglang, on x86-64 Linux")
 
 
 def digest_of(path: Path) -> str:
-    return tree_digest(path) if path.is_dir() else read(path).sha256
+    return tree_digest(path) if path.is_dir() else read_content(path).sha256
 
 
 @dataclass

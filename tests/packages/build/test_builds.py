@@ -22,7 +22,7 @@ from reconciler.base.explanations import load_explanations
 from reconciler.base.hints import spell
 from reconciler.packages.build import BuildOptions, BuildSource, zig
 from reconciler.packages.inspect import gate
-from reconciler.packages.inspect.contents import inspect
+from reconciler.packages.inspect.contents import inspect_file
 from reconciler.packages.inspect.elf import version_key
 from reconciler.targets.maxcompute.runtimes import PLATFORMS, RUNTIMES
 from tests.local.conftest import found as interpreter
@@ -48,7 +48,7 @@ def imported(built: BuiltWheel, python: str | Path, expression: str, folder: Pat
 
 
 def newest_glibc(built: BuiltWheel) -> tuple[int, ...]:
-    names = gate.newest(inspect(built.content.path, "wheel").natives)
+    names = gate.newest_versions(inspect_file(built.content.path, "wheel").natives)
     return max(number for family, number in map(version_key, names) if family == "GLIBC" and number)
 
 
@@ -164,7 +164,7 @@ def test_cplusplus_brings_its_library_along(bench: Workbench, tmp_path: Path) ->
         PyMODINIT_FUNC PyInit_plus(void) { return PyModule_Create(&module); }
     """
     built = bench.build(bench.project({"plus.cpp": text}))
-    (native,) = inspect(built.content.path, "wheel").natives
+    (native,) = inspect_file(built.content.path, "wheel").natives
     assert not [name for name in native.elf.needed if "++" in name]
     assert imported(built, "cp37", "plus.run()", tmp_path / "work") == "thrown and caught"
 
@@ -244,7 +244,7 @@ def test_a_failing_build_is_told_in_its_own_last_words_and_its_log_is_kept(bench
 def test_a_build_that_asks_for_a_compiler_that_is_not_there_is_refused_whatever_it_makes(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(zig, "find", lambda: None)
+    monkeypatch.setattr(zig, "find_zig", lambda: None)
     optional = """
         import backend, subprocess
         from backend import *
@@ -301,8 +301,8 @@ def test_what_this_machines_compiler_made_is_refused_by_the_gate(bench: Workbenc
     (project / "backend.py").write_text(
         f"import os\nos.environ['CC'] = {gcc!r}\n" + (project / "backend.py").read_text()
     )
-    (probe,) = inspect(compiled(bench.folder, "probe.so", text), "library").natives
-    if not gate.newest([probe]) or version_key(gate.newest([probe])[-1])[1] <= (2, 17):  # type: ignore[operator]
+    (probe,) = inspect_file(compiled(bench.folder, "probe.so", text), "library").natives
+    if not gate.newest_versions([probe]) or version_key(gate.newest_versions([probe])[-1])[1] <= (2, 17):  # type: ignore[operator]
         pytest.skip("this machine's glibc is as old as the workers'")
     with pytest.raises(PackageError) as error:
         bench.build(project)
@@ -369,13 +369,13 @@ def test_a_library_outside_is_linked_by_its_soname_and_grafted_where_that_is_wan
     outside = bench.build(
         project, options=BuildOptions(libraries=(answer, other), headers=(vendor,), environment=flags)
     )
-    (native,) = inspect(outside.content.path, "wheel").natives
+    (native,) = inspect_file(outside.content.path, "wheel").natives
     assert {"libanswer.so.26", "libother.so"} <= set(native.elf.needed)
 
     pytest.importorskip("repairwheel", reason="needs repairwheel")
     options = BuildOptions(libraries=(other,), grafted=(answer,), headers=(vendor,), environment=flags)
     inside = bench.build(project, options=options)
-    natives = inspect(inside.content.path, "wheel").natives
+    natives = inspect_file(inside.content.path, "wheel").natives
     assert [native.name for native in natives if re.fullmatch(r"libanswer-\w+\.so\.26", native.name)]
     assert not [native.name for native in natives if "other" in native.name]
     assert bench.build(project, options=options, fresh=True).content == inside.content

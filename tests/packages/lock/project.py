@@ -66,7 +66,7 @@ class Project:
         made = make_lock(
             loaded, previous or Lock(), upgrade or Upgrade(), cache=self.cache, env=self.env, on_step=lambda step: None
         )
-        use.write(loaded, made)
+        use.write_lock(loaded, made)
         return made
 
     def lock(self, package: str, *pythons: str, more: str = "") -> Lock:

@@ -11,7 +11,7 @@ from reconciler.base.errors import InvalidManifest, PackageError, UdfsError
 from reconciler.packages.lock import use
 from reconciler.packages.lock.file import BuiltFrom
 from reconciler.packages.lock.inputs import read_requests
-from reconciler.packages.lock.make import upgraded
+from reconciler.packages.lock.make import parse_upgrade
 from tests.builders import sha256, wheel
 from tests.packages.lock.project import files, names, told
 
@@ -120,12 +120,12 @@ def test_versions_stay_until_they_are_let_go(project: Project) -> None:
     for name in ("a", "b"):
         wheel(dist, name, "2.0", tag=PURE)
     assert project.make(loaded, first) == first
-    assert names(project.make(loaded, first, upgraded(["A"], first))) == ["a 2.0", "b 1.0"]
-    assert names(project.make(loaded, first, upgraded([], first))) == ["a 2.0", "b 2.0"]
+    assert names(project.make(loaded, first, parse_upgrade(["A"], first))) == ["a 2.0", "b 1.0"]
+    assert names(project.make(loaded, first, parse_upgrade([], first))) == ["a 2.0", "b 2.0"]
     wished = project.load("requirements: [a, b>=2]")
     assert names(project.make(wished, first)) == ["a 1.0", "b 2.0"]
     with pytest.raises(PackageError, match="the lock has no distribution 'c'"):
-        upgraded(["c"], first)
+        parse_upgrade(["c"], first)
 
 
 @pytest.mark.parametrize("python", ["cp37", "cp27"])
@@ -205,7 +205,7 @@ def test_a_lock_that_names_what_the_manifest_does_not_is_refused_however_well_it
     lock = project.make(loaded)
     group = lock.packages["p"]["cp37"]
     group.files[0] = structs.replace(group.files[0], **forged)
-    use.write(loaded, lock)
+    use.write_lock(loaded, lock)
     with pytest.raises(InvalidManifest) as error:
         project.plan(loaded)
     [problem] = error.value.problems
@@ -213,4 +213,4 @@ def test_a_lock_that_names_what_the_manifest_does_not_is_refused_however_well_it
     assert words in problem.message
     line = (project.folder / "udfs.lock").read_text().splitlines()[problem.at.line - 1 if problem.at else 0]
     assert line.strip() == "- name: a"
-    assert list(use.edited(loaded, use.read(loaded), read_requests(loaded))) == [problem]
+    assert list(use.find_edited(loaded, use.read_lock(loaded), read_requests(loaded))) == [problem]

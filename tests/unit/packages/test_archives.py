@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from reconciler.base.errors import PackageError, Position, Problem
 from reconciler.packages.collect import collect_from
 from reconciler.packages.fetch.cache import Cache
-from reconciler.packages.inspect.contents import inspect
+from reconciler.packages.inspect.contents import inspect_file
 from reconciler.packages.pack import zips
-from reconciler.packages.pack.layout import Shape, merge
-from reconciler.packages.pack.zips import Packed, members, stored, write
+from reconciler.packages.pack.layout import Shape, lay_out
+from reconciler.packages.pack.zips import Packed, make_entry, write_zip, zip_entries
 from reconciler.packages.wheels import Supply
 from tests.builders import unchecked, wheel
 from tests.natives import elf
@@ -91,7 +91,7 @@ def _is_as_its_records_say(archive: Archive, folder: Path) -> bool:
     """A wheel is judged by its RECORD, so the judge of wheels judges what became of one."""
     path = folder / "judged-1.0-py3-none-any.whl"
     shutil.copy(archive.content.path, path)
-    return inspect(path, "wheel").faults == ()
+    return inspect_file(path, "wheel").faults == ()
 
 
 def test_a_bundle_is_one_archive_of_all_wheels_called_after_the_package_and_its_content(tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_what_may_be_run_stays_so(tmp_path: Path) -> None:
             info.external_attr = mode << 16
             opened.writestr(info, name)
     with (tmp_path / "y.zip").open("wb") as out:
-        write(out, members(tmp_path / "x.zip"))
+        write_zip(out, zip_entries(tmp_path / "x.zip"))
     with ZipFile(tmp_path / "y.zip") as opened:
         assert {info.filename: info.external_attr >> 16 for info in opened.infolist()} == {
             "dos": 0o100644,
@@ -205,7 +205,7 @@ def test_a_second_build_packs_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
     def fail(*_: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr("reconciler.packages.pack.archives.merge", fail)
+    monkeypatch.setattr("reconciler.packages.pack.archives.lay_out", fail)
     assert _archive(tmp_path, path, slim=True) == first
     for kept in (tmp_path / "cache" / "packed").rglob("*.json"):
         kept.write_text("{")
@@ -377,15 +377,15 @@ def test_whatever_is_packed_comes_out_as_it_went_in_whatever_the_order_or_is_ref
         with ZipFile(folder / f"{number}.zip", "w", ZIP_DEFLATED if deflated else ZIP_STORED) as opened:
             for name, content in files.items():
                 opened.writestr(name, content)
-        given.append((f"{number}", list(members(folder / f"{number}.zip"))))
-    merged = merge(given, Shape())
+        given.append((f"{number}", list(zip_entries(folder / f"{number}.zip"))))
+    merged = lay_out(given, Shape())
     shuffled = [(name, random.sample(found, len(found))) for name, found in random.sample(given, len(given))]
-    assert merge(shuffled, Shape()) == merged
+    assert lay_out(shuffled, Shape()) == merged
     if merged.clashes:
         return
     written = io.BytesIO(), io.BytesIO()
-    write(written[0], merged.members)
-    write(written[1], random.sample(merged.members, len(merged.members)))
+    write_zip(written[0], merged.members)
+    write_zip(written[1], random.sample(merged.members, len(merged.members)))
     assert written[0].getvalue() == written[1].getvalue()
     with ZipFile(written[0]) as opened:
         assert opened.testzip() is None
@@ -402,7 +402,7 @@ def test_what_is_too_large_for_zip_is_written_as_zip64(
     monkeypatch.setattr(zips, "_MANY", many)
     content = {"a": b"x" * 10, "b": b"y" * 100, "c": b""}
     with (tmp_path / "x.zip").open("wb") as out:
-        write(out, [stored(name, data) for name, data in content.items()])
+        write_zip(out, [make_entry(name, data) for name, data in content.items()])
     with ZipFile(tmp_path / "x.zip") as opened:
         assert {name: opened.read(name) for name in opened.namelist()} == content
     if unzip := shutil.which("unzip"):
@@ -411,7 +411,7 @@ def test_what_is_too_large_for_zip_is_written_as_zip64(
 
 def test_a_wheel_that_was_cut_off_since_it_was_judged_is_refused(tmp_path: Path) -> None:
     path = wheel(tmp_path, "a", files={"a.py": "x = 1\n" * 1000})
-    found = list(members(path))
+    found = list(zip_entries(path))
     path.write_bytes(path.read_bytes()[:50])
     with pytest.raises(BadZipFile):
-        write(io.BytesIO(), found)
+        write_zip(io.BytesIO(), found)

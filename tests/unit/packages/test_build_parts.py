@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 from reconciler.base.errors import PackageError
 from reconciler.base.hints import spell
 from reconciler.base.processes import Tools
-from reconciler.packages.build.compiler import translated
-from reconciler.packages.build.failures import failure, telling
-from reconciler.packages.build.log import Log, run_logged
+from reconciler.packages.build.compiler import translate_arguments
+from reconciler.packages.build.failures import build_failure, telling_lines
+from reconciler.packages.build.log import BuildLog, run_logged
 from reconciler.packages.build.sources import tree_digest
-from reconciler.packages.build.wheels import normalized
-from reconciler.packages.inspect.contents import inspect
+from reconciler.packages.build.wheels import normalize_wheel
+from reconciler.packages.inspect.contents import inspect_file
 from reconciler.targets.maxcompute.runtimes import RUNTIMES
 from tests import builders
 from tests.natives import elf
@@ -55,7 +55,7 @@ NOTHING: dict[str, list[str]] = {"before": [], "after": []}
     ],
 )
 def test_flags_of_gcc_and_folders_of_this_machine_do_not_reach_zig(given: str, taken: str) -> None:
-    assert " ".join(translated(given.split(), NOTHING)) == taken
+    assert " ".join(translate_arguments(given.split(), NOTHING)) == taken
 
 
 @given(
@@ -81,9 +81,11 @@ def test_flags_of_gcc_and_folders_of_this_machine_do_not_reach_zig(given: str, t
     )
 )
 def test_no_command_line_breaks_the_translation_and_a_second_one_changes_nothing(arguments: list[str]) -> None:
-    once = translated(arguments, NOTHING)
+    once = translate_arguments(arguments, NOTHING)
     if "-Xlinker" not in arguments and not {"-I", "-L"} & set(arguments):
-        assert [one for one in translated(once, NOTHING) if one != "-s"] == [one for one in once if one != "-s"]
+        assert [one for one in translate_arguments(once, NOTHING) if one != "-s"] == [
+            one for one in once if one != "-s"
+        ]
 
 
 # --- Sources --------------------------------------------------------------------------------------------------------------
@@ -142,7 +144,7 @@ def test_a_wheel_is_the_same_whatever_the_order_times_and_modes_it_was_packed_in
         plain = builders.wheel(folder, "own", tag="cp37-cp37m-linux_x86_64", files=files)
         with ZipFile(plain) as archive:
             members = [(info.filename, archive.read(info)) for info in archive.infolist()]
-        first = normalized(plain, folder / "first")
+        first = normalize_wheel(plain, folder / "first")
 
         chance.shuffle(members)
         with ZipFile(plain, "w") as archive:
@@ -150,11 +152,11 @@ def test_a_wheel_is_the_same_whatever_the_order_times_and_modes_it_was_packed_in
                 info = ZipInfo(member, (chance.randint(1980, 2100), 1, 1, 0, 0, 0))
                 info.external_attr = (stat.S_IFREG | chance.choice([0o600, 0o644, 0o664])) << 16
                 archive.writestr(info, b"nonsense" if member.endswith("RECORD") else content, ZIP_STORED)
-        second = normalized(plain, folder / "second")
+        second = normalize_wheel(plain, folder / "second")
 
         assert second.read_bytes() == first.read_bytes()
         assert second.name == "own-1.0-cp37-cp37m-manylinux_2_17_x86_64.whl"
-        facts = inspect(second, "wheel")
+        facts = inspect_file(second, "wheel")
         assert facts.faults == ()
         with ZipFile(second) as archive:
             assert b"Tag: cp37-cp37m-manylinux_2_17_x86_64\n" in archive.read("own-1.0.dist-info/WHEEL")
@@ -181,7 +183,7 @@ def _is_gone(pid: int) -> bool:
 @pytest.mark.parametrize("how", ["timeout", "stop", "interrupt"])
 def test_whatever_ends_a_command_ends_all_that_it_started(tmp_path: Path, how: str) -> None:
     tools = Tools()
-    log = Log(tmp_path / "log")
+    log = BuildLog(tmp_path / "log")
     log.start()
     if how != "timeout":
         end = tools.stop if how == "stop" else lambda: signal.raise_signal(signal.SIGINT)
@@ -211,13 +213,13 @@ def test_whatever_ends_a_command_ends_all_that_it_started(tmp_path: Path, how: s
 
 def test_the_line_that_tells_most_comes_first() -> None:
     compiled = "a.c:1:1: error: unknown type name 'foo'\na.c:2:1: error: too many\n2 errors generated.\nerror: command '/x/cc' failed"
-    assert telling(compiled)[0] == "a.c:1:1: error: unknown type name 'foo'"
+    assert telling_lines(compiled)[0] == "a.c:1:1: error: unknown type name 'foo'"
     traced = (
         "cc -Werror=format -c x.c\nTraceback:\n  File x\nValueError: bad version\nERROR: metadata-generation-failed: e"
     )
-    assert "ValueError: bad version" in telling(traced)
-    assert telling("one\ntwo\n\n")[0] == "two"
-    assert telling("") == ()
+    assert "ValueError: bad version" in telling_lines(traced)
+    assert telling_lines("one\ntwo\n\n")[0] == "two"
+    assert telling_lines("") == ()
 
 
 @pytest.mark.parametrize(
@@ -233,7 +235,7 @@ def test_the_line_that_tells_most_comes_first() -> None:
     ],
 )
 def test_a_failure_is_told_as_what_can_be_done_about_it(tmp_path: Path, said: str, code: str, words: str) -> None:
-    (problem,) = failure("own", RUNTIMES["cp37"], "its last resort", said, tmp_path / "x.log").problems
+    (problem,) = build_failure("own", RUNTIMES["cp37"], "its last resort", said, tmp_path / "x.log").problems
     assert problem.code == code
     assert words in problem.message
     assert str(tmp_path / "x.log") in spell(problem.hint)

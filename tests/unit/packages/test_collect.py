@@ -550,7 +550,7 @@ def test_a_wheel_is_looked_through_once_however_often_it_is_planned(
 ) -> None:
     path = wheel(world.folder, "a", files={"a.so": elf()})
     world.build(packages={"p": _group(path.name)})
-    monkeypatch.setattr(inspection, "inspect", lambda path, kind: pytest.fail("it was looked through before"))
+    monkeypatch.setattr(inspection, "inspect_file", lambda path, kind: pytest.fail("it was looked through before"))
     assert world.build(packages={"p": _group(path.name)}).archives["p", "cp37"][0].facts.natives[0].path == "a.so"
 
 

@@ -19,7 +19,7 @@ def test_for_any_bytes_both_hashes_and_the_size_are_those_of_the_whole_file(bloc
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "file"
         path.write_bytes(block * times)
-        found = content.read(path)
+        found = content.read_content(path)
     assert found.size == len(block * times)
     assert found.sha256 == hashlib.sha256(block * times).hexdigest()
     assert found.md5 == hashlib.md5(block * times, usedforsecurity=False).hexdigest()
@@ -34,4 +34,4 @@ def test_the_largest_resource_is_taken_and_one_byte_more_is_not() -> None:
 
 def test_a_missing_file_is_an_os_error_of_the_caller(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        content.read(tmp_path / "nothing")
+        content.read_content(tmp_path / "nothing")

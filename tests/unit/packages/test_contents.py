@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from reconciler.packages.inspect import contents as inspection
 from reconciler.packages.inspect import members
-from reconciler.packages.inspect.contents import Facts, inspect, inspected, is_library_name, kind_of
+from reconciler.packages.inspect.contents import FileFacts, file_kind, inspect_file, inspect_once, is_library_name
 from tests.builders import wheel
 from tests.natives import elf
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from reconciler.packages.inspect.members import Finding
+    from reconciler.packages.inspect.members import FileFinding
 
 SYMLINK, FIFO = 0o120777 << 16, 0o010644 << 16
 
 
-def look(path: Path) -> Facts:
-    return inspect(path, kind_of(path))
+def look(path: Path) -> FileFacts:
+    return inspect_file(path, file_kind(path))
 
 
-def fault(path: Path) -> Finding:
+def fault(path: Path) -> FileFinding:
     (found,) = look(path).faults
     return found
 
@@ -98,7 +98,7 @@ def test_a_plain_archive_needs_no_record(tmp_path: Path) -> None:
 
 def test_a_file_that_is_neither_library_nor_archive_has_no_inside(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("a,b")
-    assert look(tmp_path / "x.csv") == Facts()
+    assert look(tmp_path / "x.csv") == FileFacts()
 
 
 def test_a_library_is_known_by_its_first_bytes_and_is_its_own_inside(tmp_path: Path) -> None:
@@ -334,7 +334,7 @@ def test_archives_with_bytes_changed_anywhere_give_facts(tmp_path: Path, data: s
     for at, value in data.draw(st.lists(st.tuples(st.integers(0, len(content) - 1), st.integers(0, 255)), max_size=8)):
         content[at] = value
     (tmp_path / name).write_bytes(content)
-    assert isinstance(look(tmp_path / name), Facts)
+    assert isinstance(look(tmp_path / name), FileFacts)
 
 
 # --- Kept by hash ---------------------------------------------------------------------------------------------------------
@@ -344,11 +344,11 @@ def test_archives_with_bytes_changed_anywhere_give_facts(tmp_path: Path, data: s
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
 
-    def counting(path: Path, kind: inspection.Kind) -> Facts:
+    def counting(path: Path, kind: inspection.FileKind) -> FileFacts:
         seen.append(path.name)
-        return inspect(path, kind)
+        return inspect_file(path, kind)
 
-    monkeypatch.setattr(inspection, "inspect", counting)
+    monkeypatch.setattr(inspection, "inspect_file", counting)
     return seen
 
 
@@ -356,34 +356,34 @@ def test_facts_are_found_again_by_the_hash_of_the_bytes(tmp_path: Path, counted:
     path = wheel(
         tmp_path, "a", files={"x.so": elf(versions={"libc.so.6": ("GLIBC_2.34",)}), "y.py": "", "z.so": elf()[:9]}
     )
-    first = inspected(path, "ab12", tmp_path / "facts")
-    assert inspected(path, "ab12", tmp_path / "facts") == first
+    first = inspect_once(path, "ab12", tmp_path / "facts")
+    assert inspect_once(path, "ab12", tmp_path / "facts") == first
     assert first.natives[0].elf.versions == (("libc.so.6", ("GLIBC_2.34",)),)
     assert counted == [path.name]
 
 
 def test_the_same_bytes_under_the_name_of_another_form_are_looked_at_again(tmp_path: Path, counted: list[str]) -> None:
     path = wheel(tmp_path, "a")
-    assert inspected(path, "ab12", tmp_path / "facts").kind == "wheel"
+    assert inspect_once(path, "ab12", tmp_path / "facts").kind == "wheel"
     archive = path.rename(tmp_path / "a.zip")
-    assert inspected(archive, "ab12", tmp_path / "facts").kind == "zip"
+    assert inspect_once(archive, "ab12", tmp_path / "facts").kind == "zip"
     assert len(counted) == 2
 
 
 @pytest.mark.parametrize("kept", [b"", b"{", b'{"kind": "spoon"}', b"\xff", zlib.compress(b"{}")])
 def test_facts_that_cannot_be_read_are_found_out_again(tmp_path: Path, counted: list[str], kept: bytes) -> None:
     path = wheel(tmp_path, "a")
-    first = inspected(path, "ab12", tmp_path / "facts")
+    first = inspect_once(path, "ab12", tmp_path / "facts")
     (place,) = (tmp_path / "facts").rglob("*.json")
     place.write_bytes(kept)
-    assert inspected(path, "ab12", tmp_path / "facts") == first
+    assert inspect_once(path, "ab12", tmp_path / "facts") == first
     assert len(counted) == 2
 
 
 def test_a_folder_that_cannot_be_written_costs_time_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "facts").write_text("a file where the folder should be")
-    assert inspected(wheel(tmp_path, "a"), "ab12", tmp_path / "facts").imports == ("a",)
+    assert inspect_once(wheel(tmp_path, "a"), "ab12", tmp_path / "facts").imports == ("a",)
 
 
 def test_without_a_folder_nothing_is_kept(tmp_path: Path) -> None:
-    assert inspected(wheel(tmp_path, "a"), "ab12", None).imports == ("a",)
+    assert inspect_once(wheel(tmp_path, "a"), "ab12", None).imports == ("a",)

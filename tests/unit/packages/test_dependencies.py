@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from reconciler.cli.entry import run
 from reconciler.packages import content
-from reconciler.packages.dependencies import look
+from reconciler.packages.dependencies import inspect_together
 from reconciler.packages.inspect.closure import Part
-from reconciler.packages.inspect.contents import Facts
+from reconciler.packages.inspect.contents import FileFacts
 from reconciler.targets.maxcompute.runtimes import RUNTIMES
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def test_a_wheel_whose_name_is_none_does_not_load() -> None:
-    (found,) = look([(Part("odd.whl", Facts("wheel")), 1)], [RUNTIMES["cp37"]], RUNTIMES["cp37"])
+    (found,) = inspect_together([(Part("odd.whl", FileFacts("wheel")), 1)], [RUNTIMES["cp37"]], RUNTIMES["cp37"])
     (verdict,) = found.verdicts
     assert not verdict.loads
     assert verdict.findings[0].message == "has tags that do not fit: its name is not a wheel's"
@@ -38,6 +38,6 @@ def test_a_file_that_cannot_be_read_is_told(
         raise OSError(5, "Input/output error")
 
     (tmp_path / "x.so").write_bytes(b"x")
-    monkeypatch.setattr(content, "read", broken)
+    monkeypatch.setattr(content, "read_content", broken)
     assert run(["libs", str(tmp_path / "x.so")]) == 3
     assert "cannot be read: Input/output error" in capsys.readouterr().err

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.packages.content import read
+from reconciler.packages.content import read_content
 from reconciler.packages.fetch import digests
 from reconciler.packages.fetch.cache import Cache
 from reconciler.packages.fetch.digests import Digests
@@ -80,8 +80,8 @@ def _not_again(path: Path) -> Content:
 
 def test_a_file_at_rest_is_read_once(rested: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = rested / "_nothing" / "file"
-    before = read(path)
-    monkeypatch.setattr(digests, "read", _not_again)
+    before = read_content(path)
+    monkeypatch.setattr(digests, "read_content", _not_again)
     assert Digests(rested, "m").read(path) == before
     with pytest.raises(AssertionError):
         Digests(rested, "another manifest").read(path)
@@ -93,7 +93,7 @@ def test_a_file_that_somebody_changed_is_read_again_though_size_and_time_are_the
 ) -> None:
     path = rested / change.__name__ / "file"
     change(path)
-    assert Digests(rested, "m").read(path) == read(path)
+    assert Digests(rested, "m").read(path) == read_content(path)
     assert path.read_bytes() == OTHER
 
 
@@ -103,7 +103,7 @@ def test_a_file_that_was_just_written_is_not_remembered(tmp_path: Path, monkeypa
     seen = Digests(tmp_path, "m")
     seen.read(tmp_path / "file")
     seen.save()
-    monkeypatch.setattr(digests, "read", _not_again)
+    monkeypatch.setattr(digests, "read_content", _not_again)
     with pytest.raises(AssertionError):
         Digests(tmp_path, "m").read(tmp_path / "file")
 
@@ -114,14 +114,14 @@ def test_a_file_that_was_just_written_is_not_remembered(tmp_path: Path, monkeypa
 def test_what_was_remembered_and_cannot_be_read_is_forgotten(tmp_path: Path, damage: str) -> None:
     (tmp_path / "file").write_bytes(BYTES)
     Digests(tmp_path, "m")._path.write_text(damage)
-    assert Digests(tmp_path, "m").read(tmp_path / "file") == read(tmp_path / "file")
+    assert Digests(tmp_path, "m").read(tmp_path / "file") == read_content(tmp_path / "file")
 
 
 def test_without_a_folder_to_write_to_everything_is_read(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(BYTES)
     nowhere = tmp_path / "file" / "below"
     seen = Digests(nowhere, "m")
-    assert seen.read(tmp_path / "file") == read(tmp_path / "file")
+    assert seen.read(tmp_path / "file") == read_content(tmp_path / "file")
     seen.save()
 
 
@@ -129,7 +129,7 @@ def test_a_file_of_the_cache_that_somebody_changed_is_refused_though_its_hash_is
     (tmp_path / "a.whl").write_bytes(BYTES)
     cache = Cache(tmp_path / "cache")
     path = cache.put(tmp_path / "a.whl").path
-    sha256 = read(path).sha256
+    sha256 = read_content(path).sha256
     time.sleep(REST)
     seen = Digests(cache.root, "m")
     assert Cache(cache.root, seen.read).get(sha256) is not None

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.packages.inspect import elf as module
-from reconciler.packages.inspect.elf import Damaged, Elf, is_elf, read, version_key
+from reconciler.packages.inspect.elf import Damaged, Elf, is_elf, read_elf, version_key
 from tests.natives import AARCH64, I386, compiled, elf
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ FULL = elf(
 
 
 def facts(content: bytes) -> Elf:
-    return read(io.BytesIO(content))
+    return read_elf(io.BytesIO(content))
 
 
 def test_everything_that_the_dynamic_linker_acts_on_is_read_without_sections() -> None:
@@ -64,7 +64,7 @@ def test_a_compiled_library_is_read_as_the_compiler_was_told(tmp_path: Path) -> 
     flags = ("-Wl,-soname,libouter.so.3", "-Wl,-rpath,$ORIGIN/x", "libinner.so")
     path = compiled(tmp_path, "libouter.so", source, *(str(tmp_path / f) if f.endswith("r.so") else f for f in flags))
     with path.open("rb") as stream:
-        found = read(stream)
+        found = read_elf(stream)
     assert (found.soname, found.needed) == ("libouter.so.3", ("libinner.so.7", "libc.so.6"))
     assert found.rpath == ("$ORIGIN/x",)
     assert any(version.startswith("GLIBC_2.") for version in dict(found.versions)["libc.so.6"])

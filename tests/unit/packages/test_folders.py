@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from reconciler.base.errors import PackageError
 from reconciler.packages.fetch.cache import Cache
-from reconciler.packages.inspect.contents import inspect, kind_of
+from reconciler.packages.inspect.contents import file_kind, inspect_file
 from reconciler.packages.pack.folders import pack_folder
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def test_everything_is_packed_but_what_python_made(tmp_path: Path, suffix: str) 
         "b/c/run.sh": (FILES["b/c/run.sh"], 0o755),
         "b/ü.txt": (b"", 0o644),
     }
-    faults = inspect(made.content.path, kind_of(made.content.path)).faults
+    faults = inspect_file(made.content.path, file_kind(made.content.path)).faults
     assert all(fault.severity == "warning" for fault in faults)  # a file may begin like a native one and be none
 
 
@@ -184,5 +184,5 @@ def test_a_folder_is_packed_the_same_twice_or_refused(
     shutil.copytree(root / "data", root / "copy")
     assert _pack(root / "copy", f"x{suffix}", cache=root / "second").content.sha256 == made.content.sha256
     assert {name: content for name, (content, _) in _contents(made).items()} == written
-    faults = inspect(made.content.path, kind_of(made.content.path)).faults
+    faults = inspect_file(made.content.path, file_kind(made.content.path)).faults
     assert all(fault.severity == "warning" for fault in faults)  # a file may begin like a native one and be none

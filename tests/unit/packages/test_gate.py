@@ -12,31 +12,31 @@ from hypothesis import strategies as st
 
 from reconciler.manifest.runtimes import DESKTOP, FAMILIES, LEVELS, level_name
 from reconciler.packages.inspect import gate
-from reconciler.packages.inspect.closure import Part, Where, in_order, needs
-from reconciler.packages.inspect.contents import Facts, Native
-from reconciler.packages.inspect.elf import read
+from reconciler.packages.inspect.closure import Part, Where, find_needs, order_libraries
+from reconciler.packages.inspect.contents import FileFacts, Native
+from reconciler.packages.inspect.elf import read_elf
 from reconciler.targets.maxcompute.runtimes import BASE, PLATFORMS, RUNTIMES, SERVICE
 from tests.natives import AARCH64, I386, elf
 
 if TYPE_CHECKING:
-    from reconciler.packages.inspect.members import Finding
+    from reconciler.packages.inspect.members import FileFinding
 
 CP37, CP27, CP311 = RUNTIMES["cp37"], RUNTIMES["cp27"], RUNTIMES["cp311"]
 
 
 def native(path: str = "a/x.so", **given: Any) -> Native:
-    return Native(path, read(io.BytesIO(elf(**given))))
+    return Native(path, read_elf(io.BytesIO(elf(**given))))
 
 
-def facts(*natives: Native) -> Facts:
-    return Facts("wheel", natives=natives)
+def facts(*natives: Native) -> FileFacts:
+    return FileFacts("wheel", natives=natives)
 
 
-def findings(*natives: Native, runtime: str = "cp37") -> list[Finding]:
+def findings(*natives: Native, runtime: str = "cp37") -> list[FileFinding]:
     return list(gate.misfits(facts(*natives), RUNTIMES[runtime]))
 
 
-def finding(*natives: Native, runtime: str = "cp37") -> Finding:
+def finding(*natives: Native, runtime: str = "cp37") -> FileFinding:
     (found,) = findings(*natives, runtime=runtime)
     return found
 
@@ -102,7 +102,7 @@ def test_an_arm64_cluster_takes_what_was_built_for_it() -> None:
     arm64 = replace(CP37, platform=PLATFORMS["aarch64"])
     mine = native(machine=AARCH64, versions={"libgcc_s.so.1": ("GCC_4.7.0",)}, needed=("ld-linux-aarch64.so.1",))
     assert list(gate.misfits(facts(mine), arm64)) == []
-    assert [code for code, _ in gate.missing(Part("a.zip", facts(mine)), [], arm64)] == []
+    assert [code for code, _ in gate.missing_libraries(Part("a.zip", facts(mine)), [], arm64)] == []
     assert arm64.has_library("ld-linux-x86-64.so.2") is False
     (found,) = gate.misfits(facts(native()), arm64)
     assert "a/x.so is for x86_64 with 64 bits, and MaxCompute has aarch64 with 64" in found.message
@@ -169,18 +169,18 @@ def test_what_is_never_loaded_is_a_warning() -> None:
 def test_the_level_is_the_oldest_system_with_every_version(
     versions: dict[str, tuple[str, ...]], level: int | None
 ) -> None:
-    assert gate.level(facts(native(versions=versions))) == level
+    assert gate.glibc_level(facts(native(versions=versions))) == level
 
 
 def test_each_machine_has_levels_of_its_own() -> None:
-    assert gate.level(facts(native(machine=AARCH64))) == 17
-    assert gate.level(facts(native(machine=AARCH64, versions={"libgcc_s.so.1": ("GCC_4.8.0",)}))) == 26
+    assert gate.glibc_level(facts(native(machine=AARCH64))) == 17
+    assert gate.glibc_level(facts(native(machine=AARCH64, versions={"libgcc_s.so.1": ("GCC_4.8.0",)}))) == 26
 
 
 def test_musl_and_other_and_mixed_machines_have_no_level() -> None:
-    assert gate.level(facts(native(machine=I386, bits=32))) is None
-    assert gate.level(facts(native(machine=AARCH64), native())) is None
-    assert gate.level(facts(native(needed=("libc.musl-x86_64.so.1",)))) is None
+    assert gate.glibc_level(facts(native(machine=I386, bits=32))) is None
+    assert gate.glibc_level(facts(native(machine=AARCH64), native())) is None
+    assert gate.glibc_level(facts(native(needed=("libc.musl-x86_64.so.1",)))) is None
 
 
 @given(st.sampled_from([("x86_64", 62), ("aarch64", AARCH64)]), st.sampled_from(sorted(FAMILIES)), st.data())
@@ -190,7 +190,7 @@ def test_what_fits_a_level_fits_every_newer_one(machine: tuple[str, int], family
     older, newer = sorted(data.draw(st.tuples(*[st.sampled_from(sorted(levels))] * 2)))
     assert levels[older][family] <= levels[newer][family]
     version = f"{family}_{'.'.join(map(str, levels[older][family]))}"
-    found = gate.level(facts(native(machine=number, versions={"libx.so": (version,)})))
+    found = gate.glibc_level(facts(native(machine=number, versions={"libx.so": (version,)})))
     assert found is not None
     assert found <= older
 
@@ -201,7 +201,7 @@ def test_levels_are_called_as_people_call_them() -> None:
 
 def test_the_newest_version_of_each_family_is_what_decides() -> None:
     versions = {"libc.so.6": ("GLIBC_2.2.5", "GLIBC_2.14", "GLIBC_PRIVATE"), "libstdc++.so.6": ("GLIBCXX_3.4.9", "X_1")}
-    assert gate.newest([native(versions=versions), native(versions={"libm.so.6": ("GLIBC_2.3",)})]) == (
+    assert gate.newest_versions([native(versions=versions), native(versions={"libm.so.6": ("GLIBC_2.3",)})]) == (
         "GLIBC_2.14",
         "GLIBCXX_3.4.9",
     )
@@ -226,7 +226,7 @@ def test_everything_else_is_not_there(name: str) -> None:
 
 
 def places(part: Part, *others: Part) -> dict[str, tuple[Where, str | None]]:
-    (_, found), *_ = needs(part, [part, *others], CP37)
+    (_, found), *_ = find_needs(part, [part, *others], CP37)
     return {need.library: (need.where, need.at) for need in found}
 
 
@@ -236,7 +236,7 @@ def test_each_library_is_found_where_the_linker_would_find_it() -> None:
     )
     part = Part("a.zip", facts(x, native("a.libs/libown.so.1", soname="libown.so.1")))
     carried = Part(
-        "libcarried.so.2", Facts("library", natives=(native("libcarried.so", soname="libcarried.so.2"),)), "library"
+        "libcarried.so.2", FileFacts("library", natives=(native("libcarried.so", soname="libcarried.so.2"),)), "library"
     )
     other = Part("b.zip", facts(native("b.libs/libfar.so.3"), native("b.libs/libcarried.so.2")))
     assert places(part, other, carried) == {
@@ -271,23 +271,27 @@ def test_an_extension_at_the_top_of_a_wheel_finds_its_neighbour() -> None:
 
 
 def library(name: str, *needed: str) -> Part:
-    return Part(name, Facts("library", natives=(native(name, soname=name, needed=needed),)), "library")
+    return Part(name, FileFacts("library", natives=(native(name, soname=name, needed=needed),)), "library")
 
 
 def test_libraries_come_after_those_they_need() -> None:
     given = [library("a", "b", "c"), library("b", "d"), library("c"), library("d")]
-    assert [one.name for one in in_order(given)] == ["d", "b", "c", "a"]
+    assert [one.name for one in order_libraries(given)] == ["d", "b", "c", "a"]
 
 
 def test_libraries_that_need_each_other_stay_as_they_come() -> None:
-    assert [one.name for one in in_order([library("a", "b"), library("b", "a"), library("c")])] == ["b", "a", "c"]
+    assert [one.name for one in order_libraries([library("a", "b"), library("b", "a"), library("c")])] == [
+        "b",
+        "a",
+        "c",
+    ]
 
 
 @given(st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7)), max_size=20))
 def test_any_order_has_each_library_once_and_needs_first_where_there_is_no_circle(edges: list[tuple[int, int]]) -> None:
     downward = [(a, b) for a, b in edges if a > b]
     given = [library(f"l{n}", *(f"l{b}" for a, b in downward if a == n)) for n in reversed(range(8))]
-    names = [one.name for one in in_order(given)]
+    names = [one.name for one in order_libraries(given)]
     assert sorted(names) == [f"l{n}" for n in range(8)]
     assert all(names.index(f"l{b}") < names.index(f"l{a}") for a, b in downward)
 
@@ -295,8 +299,8 @@ def test_any_order_has_each_library_once_and_needs_first_where_there_is_no_circl
 # --- What one function ships together -------------------------------------------------------------------------------------
 
 
-def absent(part: Part, *others: Part, is_complete: bool = True) -> list[Finding]:
-    return [found for _, found in gate.missing(part, [part, *others], CP37, is_complete=is_complete)]
+def absent(part: Part, *others: Part, is_complete: bool = True) -> list[FileFinding]:
+    return [found for _, found in gate.missing_libraries(part, [part, *others], CP37, is_complete=is_complete)]
 
 
 def test_a_missing_library_is_told_once_with_all_who_need_it() -> None:
@@ -326,24 +330,26 @@ def test_what_is_never_loaded_and_musl_which_is_told_already_miss_nothing() -> N
 
 
 def test_more_than_a_job_may_load_is_told_with_what_is_large() -> None:
-    (found,) = gate.too_much({"a": 1 << 30, "b": 2 << 30}, 0, SERVICE)
+    (found,) = gate.excess({"a": 1 << 30, "b": 2 << 30}, 0, SERVICE)
     assert found.message == "has 3,072.0 MB of resources, and MaxCompute takes at most 2,048 MB for one job"
     assert found.detail == ("2,048.0 MB  b", "1,024.0 MB  a")
-    assert list(gate.too_much({"a": 1 << 30, "b": 1 << 30}, 0, SERVICE)) == []
+    assert list(gate.excess({"a": 1 << 30, "b": 1 << 30}, 0, SERVICE)) == []
 
 
 def test_more_than_256_resources_are_a_warning_because_sql_may_take_them() -> None:
-    assert list(gate.too_much({str(n): 1 for n in range(200)}, 56, SERVICE)) == []
-    (found,) = gate.too_much({str(n): 1 for n in range(200)}, 57, SERVICE)
+    assert list(gate.excess({str(n): 1 for n in range(200)}, 56, SERVICE)) == []
+    (found,) = gate.excess({str(n): 1 for n in range(200)}, 57, SERVICE)
     assert (found.code, found.severity) == ("E431", "warning")
 
 
 def test_one_import_name_from_two_distributions_is_a_warning() -> None:
-    found = list(gate.twins({"a.zip": ["x", "tests"], "b.zip": ["tests"]}, [("a.zip", "a", "1"), ("b.zip", "b", "1")]))
+    found = list(
+        gate.duplicates({"a.zip": ["x", "tests"], "b.zip": ["tests"]}, [("a.zip", "a", "1"), ("b.zip", "b", "1")])
+    )
     assert [(one.code, one.severity, one.detail) for one in found] == [("E432", "warning", ("a.zip", "b.zip"))]
 
 
 def test_two_versions_of_one_distribution_are_an_error_and_told_once() -> None:
-    found = list(gate.twins({"a1.zip": ["a"], "a2.zip": ["a"]}, [("a1.zip", "a", "1"), ("a2.zip", "a", "2")]))
+    found = list(gate.duplicates({"a1.zip": ["a"], "a2.zip": ["a"]}, [("a1.zip", "a", "1"), ("a2.zip", "a", "2")]))
     assert [(one.code, one.severity) for one in found] == [("E433", "error")]
     assert found[0].message == "gets 'a' in more than one version: 1 and 2"

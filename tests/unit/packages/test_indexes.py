@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.packages.fetch.indexes import Indexes, all_of, for_pip, for_uv, pip_settings
+from reconciler.packages.fetch.indexes import Indexes, all_of, pip_environment, pip_settings, uv_environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,7 +90,7 @@ def test_uv_is_told_what_was_set_for_pip(
     home: dict[str, str], tmp_path: Path, env: dict[str, str], more: tuple[str, ...], made: dict[str, str]
 ) -> None:
     pip = Indexes(default=ONE) if not env else settings({**home, "PIP_CONFIG_FILE": "/dev/null", **env}, tmp_path)
-    found = {name: value for name, value in for_uv(env, pip, more).items() if not name.startswith("PIP_")}
+    found = {name: value for name, value in uv_environment(env, pip, more).items() if not name.startswith("PIP_")}
     assert found == (made or {"UV_DEFAULT_INDEX": ONE})
 
 
@@ -124,13 +124,13 @@ ASKED_BY_PIP = {
 def test_pip_is_told_what_was_set_for_uv(
     env: dict[str, str], more: tuple[str, ...], links: tuple[str, ...], made: dict[str, str]
 ) -> None:
-    found = {name: value for name, value in for_pip(env, more, links).items() if name.startswith("PIP_")}
+    found = {name: value for name, value in pip_environment(env, more, links).items() if name.startswith("PIP_")}
     assert found == made
 
 
 def test_without_a_setting_both_ask_where_pip_asks() -> None:
     (only,) = all_of(Indexes())
-    assert for_uv({}, Indexes(), ())["UV_DEFAULT_INDEX"] == only
+    assert uv_environment({}, Indexes(), ())["UV_DEFAULT_INDEX"] == only
     assert all_of(Indexes(ONE, (TWO,))) == (ONE, TWO)
 
 

@@ -13,8 +13,8 @@ from cyclonedx.validation.json import JsonStrictValidator
 from reconciler.base.names import Reference
 from reconciler.manifest.section import read_section
 from reconciler.packages.artifacts import Archive, Item, Library, Shipment, Wheel
-from reconciler.packages.content import read
-from reconciler.packages.inspect.contents import Facts
+from reconciler.packages.content import read_content
+from reconciler.packages.inspect.contents import FileFacts
 from reconciler.packages.inspect.metadata import licences
 from reconciler.packages.inventory import take_inventory
 from reconciler.packages.lock.file import Lock
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 
 def _archive(path: Path) -> Archive:
-    content = read(path)
-    return Archive(f"{path.stem}.zip", content, (Wheel(path.name, content, native=False),), Facts("wheel"))
+    content = read_content(path)
+    return Archive(f"{path.stem}.zip", content, (Wheel(path.name, content, native=False),), FileFacts("wheel"))
 
 
 def _shipment(packages: dict[str, tuple[Archive | Library, ...]]) -> Shipment:
@@ -68,7 +68,7 @@ def shelf(tmp_path: Path) -> dict[str, Path]:
 def found(shelf: dict[str, Path], tmp_path: Path) -> Inventory:
     """A package that asked for `app`, which brought `base`; one that pins `own` and `base`; a library."""
     (tmp_path / "libx-1.so").write_bytes(b"\x7fELF")
-    library = Library("libx.so.1", "build/libx-1.so", 0, read(tmp_path / "libx-1.so"), Facts("library"))
+    library = Library("libx.so.1", "build/libx-1.so", 0, read_content(tmp_path / "libx-1.so"), FileFacts("library"))
     app, base, own = (_archive(shelf[name]) for name in ("app", "base", "own"))
     shipment = _shipment({"p": (app, base), "q": (own, base, library)})
     source = {"file": "base-1.0.tar.gz", "sha256": "5" * 64, "built_with": "zig"}

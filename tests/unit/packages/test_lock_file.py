@@ -23,9 +23,9 @@ from reconciler.packages.lock.file import (
     Locked,
     NewerFormat,
     checksum,
-    dump,
-    parse,
-    salvage,
+    dump_lock,
+    parse_lock,
+    salvage_lock,
 )
 
 A, B = "a" * 64, "b" * 64
@@ -94,10 +94,10 @@ def ordered(lock: Lock) -> dict[str, Any]:
 @given(LOCKS)
 @settings(deadline=None)
 def test_what_is_written_is_read_back(lock: Lock) -> None:
-    text = dump(lock)
-    again = parse(text.encode())
+    text = dump_lock(lock)
+    again = parse_lock(text.encode())
     assert ordered(again) == ordered(lock)
-    assert dump(again) == text
+    assert dump_lock(again) == text
 
 
 def _texts(value: Any) -> Any:
@@ -110,7 +110,7 @@ def _texts(value: Any) -> Any:
 @given(LOCKS)
 @settings(deadline=None)
 def test_every_other_reader_of_yaml_sees_the_same(lock: Lock) -> None:
-    seen = yaml.safe_load(dump(lock))
+    seen = yaml.safe_load(dump_lock(lock))
     for runtimes in seen["packages"].values():
         for group in runtimes.values():
             assert len(group.pop("checksum")) == 16
@@ -122,8 +122,8 @@ def test_the_order_in_which_things_were_found_leaves_no_trace(order: list[str]) 
     files = [Locked(name=one, version="1", file=f"{one}.whl", tag="t", sha256=A) for one in order]
     inputs = Inputs(python="3.7.3", platform="p", local=dict.fromkeys(order, A), build=dict.fromkeys(order, "x"))
     lock = Lock(packages={one: {"cp37": Group(inputs=inputs, files=files)} for one in order})
-    assert dump(lock) == dump(parse(dump(lock).encode()))
-    assert re.findall(r"^  (\w):", dump(lock), re.MULTILINE) == ["a", "b", "c"]
+    assert dump_lock(lock) == dump_lock(parse_lock(dump_lock(lock).encode()))
+    assert re.findall(r"^  (\w):", dump_lock(lock), re.MULTILINE) == ["a", "b", "c"]
 
 
 GROUP = Group(
@@ -140,7 +140,7 @@ GROUP = Group(
         )
     ],
 )
-TEXT = dump(Lock(packages={"ml": {"cp37": GROUP}}))
+TEXT = dump_lock(Lock(packages={"ml": {"cp37": GROUP}}))
 
 
 def test_a_lock_reads_like_a_list_of_what_is_installed() -> None:
@@ -170,7 +170,7 @@ packages:
 def refused(content: bytes) -> str:
     """Return place and message of the one thing that is wrong."""
     with pytest.raises(PackageError) as error:
-        parse(content, "here/udfs.lock")
+        parse_lock(content, "here/udfs.lock")
     [problem] = error.value.problems
     assert problem.code == "E478"
     assert problem.hint is not None
@@ -227,20 +227,20 @@ def test_what_a_hand_or_a_merge_changed_is_no_lock_that_was_made(was: str, becam
 
 
 def test_an_entry_that_a_merge_lost_is_missed() -> None:
-    text = dump(Lock(packages={"ml": {"cp37": TWO}}))
+    text = dump_lock(Lock(packages={"ml": {"cp37": TWO}}))
     start, end = text.index("        - name: idna"), text.index("        - name: scipy")
     assert "is not as `udfs lock` wrote it" in refused((text[:start] + text[end:]).encode())
 
 
 def test_of_a_merge_in_conflict_the_versions_of_the_first_side_are_kept() -> None:
     conflict = '<<<<<<< HEAD\n          version: "1.7.2"\n=======\n          version: "1.7.3"\n>>>>>>> theirs\n'
-    [kept] = salvage(TEXT.replace('          version: "1.7.3"\n', conflict).encode()).packages["ml"]["cp37"].files
+    [kept] = salvage_lock(TEXT.replace('          version: "1.7.3"\n', conflict).encode()).packages["ml"]["cp37"].files
     assert (kept.name, kept.version, kept.size) == ("scipy", "1.7.2", None)
 
 
 def test_what_a_newer_udfs_wrote_is_not_written_over() -> None:
     with pytest.raises(NewerFormat):
-        salvage(TEXT.replace("lock/1", "lock/2").encode())
+        salvage_lock(TEXT.replace("lock/1", "lock/2").encode())
 
 
 @given(st.integers(0, len(TEXT)), st.integers(0, 30), st.text("ab01:[]{}\"'\n -#&*!|<>=", max_size=6))
@@ -248,11 +248,11 @@ def test_what_a_newer_udfs_wrote_is_not_written_over() -> None:
 def test_a_lock_that_somebody_damaged_is_read_or_refused(start: int, length: int, put: str) -> None:
     content = (TEXT[:start] + put + TEXT[start + length :]).encode()
     try:
-        found = parse(content)
+        found = parse_lock(content)
     except PackageError:
         refused(content)
     else:
-        assert dump(parse(dump(found).encode())) == dump(found)
+        assert dump_lock(parse_lock(dump_lock(found).encode())) == dump_lock(found)
 
 
 @given(st.binary(max_size=60))

@@ -19,7 +19,7 @@ from reconciler.base.hints import spell
 from reconciler.packages.collect import collect_from
 from reconciler.packages.fetch.cache import Cache
 from reconciler.packages.fetch.index import Pin, parse_pin
-from reconciler.packages.fetch.pip import PipIndex, failure, readable
+from reconciler.packages.fetch.pip import PipIndex, pip_failure, readable_lines
 from reconciler.packages.wheels import Supply
 from reconciler.targets.maxcompute.runtimes import RUNTIMES
 from tests.builders import sha256, unchecked, wheel
@@ -309,7 +309,7 @@ def test_stop_ends_a_download_under_way_and_lets_no_other_begin(simple: Simple, 
 
 def test_a_python_without_pip_is_said_to_have_none() -> None:
     said = "/somewhere/bin/python: No module named pip\n"
-    (problem,) = failure(Pin("pure", "1.0", "0" * 64), CP37, said).problems
+    (problem,) = pip_failure(Pin("pure", "1.0", "0" * 64), CP37, said).problems
     assert problem.code == "E403"
     assert "has no pip" in problem.message
 
@@ -323,7 +323,7 @@ def test_a_pip_that_leaves_no_wheel_is_not_believed(tmp_path: Path) -> None:
 
 
 def test_silence_is_reported_as_plainly_as_words() -> None:
-    (problem,) = failure(Pin("pure", "1.0", "0" * 64), CP37, "").problems
+    (problem,) = pip_failure(Pin("pure", "1.0", "0" * 64), CP37, "").problems
     assert problem.message == "pure==1.0 cannot be fetched for cp37"
 
 
@@ -337,14 +337,14 @@ def test_silence_is_reported_as_plainly_as_words() -> None:
 )
 def test_for_any_credentials_in_an_address_pips_words_are_shown_without_them(secret: str, address: str) -> None:
     line = f"WARNING: 401 Error, Credentials not correct for {address.format(secret)}/pure/?token={secret}"
-    (shown,) = readable(line)
+    (shown,) = readable_lines(line)
     assert "S3" not in shown
     assert "host.example" in shown
 
 
 def test_pips_words_are_short_and_printable() -> None:
     said = "Looking in indexes: x\n\nERROR: \x1b[31mred\x1b[0m\x07\n" + "WARNING: again\n" * 9 + f"ERROR: {'v' * 999}\n"
-    lines = readable(said)
+    lines = readable_lines(said)
     assert [len(line) <= 300 and line.isprintable() for line in lines] == [True] * 2
     assert not any("Looking in" in line for line in lines)
 

@@ -16,8 +16,8 @@ from reconciler.core.identity import fingerprint
 from reconciler.core.state import version_of
 from reconciler.manifest.load import load_manifest
 from reconciler.packages.artifacts import Archive, Artifacts, Library
-from reconciler.packages.content import Content, read
-from reconciler.packages.inspect.contents import Facts
+from reconciler.packages.content import Content, read_content
+from reconciler.packages.inspect.contents import FileFacts
 from reconciler.packages.shipment import ship
 from reconciler.targets.dialects import DIALECTS
 from reconciler.targets.maxcompute import desired
@@ -26,7 +26,7 @@ from reconciler.targets.maxcompute.objects import Function, Resource, function_k
 if TYPE_CHECKING:
     from reconciler.core.state import DesiredState
 
-WHEEL = Archive("n-1-py3-none-any.zip", Content(Path("n.whl"), "5" * 64, "5" * 32, 7), (), Facts())
+WHEEL = Archive("n-1-py3-none-any.zip", Content(Path("n.whl"), "5" * 64, "5" * 32, 7), (), FileFacts())
 
 
 def state_of(folder: Path, text: str) -> DesiredState:
@@ -36,7 +36,7 @@ def state_of(folder: Path, text: str) -> DesiredState:
     loaded = load_manifest(folder / "udfs.yaml", DIALECTS, env={}, shown="udfs.yaml")
     named = [function.source for function in loaded.manifest.functions.values() if function.source]
     named += [resource.file for resource in loaded.manifest.resources.values() if resource.file]
-    files = {name: read(folder / name) for name in named}
+    files = {name: read_content(folder / name) for name in named}
     wheels: dict[tuple[str, str], tuple[Archive, ...]] = {
         (package, code.runtime.tag): (WHEEL,)
         for name, code in loaded.code.items()
@@ -44,7 +44,7 @@ def state_of(folder: Path, text: str) -> DesiredState:
     }
     named_libraries = {
         package: tuple(
-            Library(path.removesuffix(".26"), path, number, Content(folder / path, "6" * 64, "6" * 32, 9), Facts())
+            Library(path.removesuffix(".26"), path, number, Content(folder / path, "6" * 64, "6" * 32, 9), FileFacts())
             for number, path in enumerate(declared.libraries)
         )
         for package, declared in loaded.manifest.packages.items()
