@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from reconciler.core.diff import Change
+
 
 class Unchecked(Loaded):
     """A manifest that was typed and not checked: what the checks refuse is in the tests of what comes after them, too."""
@@ -85,3 +87,16 @@ def _tag_lines(tag: str) -> str:
 
 def _digest(content: bytes) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+
+
+class Silent:
+    """A `Progress` that shows nothing."""
+
+    def started(self, change: Change) -> None:
+        """Show nothing."""
+
+    def sent(self, change: Change, size: int) -> None:
+        """Show nothing."""
+
+    def finished(self, change: Change) -> None:
+        """Show nothing."""

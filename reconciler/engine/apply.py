@@ -50,19 +50,6 @@ class Progress(Protocol):
     def finished(self, change: Change) -> None: ...
 
 
-class Silent:
-    """A `Progress` that shows nothing."""
-
-    def started(self, change: Change) -> None:
-        """Show nothing."""
-
-    def sent(self, change: Change, size: int) -> None:
-        """Show nothing."""
-
-    def finished(self, change: Change) -> None:
-        """Show nothing."""
-
-
 def apply(
     plan: Plan,
     target: Target,

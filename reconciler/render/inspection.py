@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.core.report import Upload
-    from reconciler.packages.dependencies import Dependencies, NativeFile
+    from reconciler.packages.dependencies import Dependencies, FileReport, LoadVerdict, NativeFile, ShippedItem
     from reconciler.packages.inspect.closure import Need
     from reconciler.packages.pack.layout import Omission
     from reconciler.render.styled import Line

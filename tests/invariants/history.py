@@ -17,13 +17,13 @@ from reconciler.base.errors import ServiceError, UdfsError
 from reconciler.core.plan import require_allowed
 from reconciler.core.record import Holder
 from reconciler.engine import saved_plan as saved
-from reconciler.engine.apply import Silent
 from reconciler.engine.attempt import Patience
 from reconciler.manifest.load import load_manifest
 from reconciler.packages.fetch.cache import Cache
 from reconciler.targets.dialects import DIALECTS
 from reconciler.targets.maxcompute.objects import CATALOG
 from reconciler.workflow import adoption, applying, ledger_entries, planning, preparation
+from tests.builders import Silent
 from tests.invariants.model import Clock, Killed, Wire
 
 if TYPE_CHECKING:

@@ -15,7 +15,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.core.record import Holder
-from reconciler.engine.apply import Silent
 from reconciler.engine.attempt import Patience
 from reconciler.local import Server
 from reconciler.local.server.records import Location
@@ -26,6 +25,7 @@ from reconciler.targets.maxcompute.client import Client
 from reconciler.targets.maxcompute.signing import Credentials
 from reconciler.targets.maxcompute.target import MaxCompute
 from reconciler.workflow import applying, planning, preparation
+from tests.builders import Silent
 from tests.canary import SECRET
 from tests.invariants.world import look_after_each_write
 

@@ -16,13 +16,13 @@ import pytest
 
 from reconciler.base.errors import StalePlan
 from reconciler.core.record import Holder
-from reconciler.engine.apply import Silent
 from reconciler.engine.attempt import Patience
 from reconciler.targets.maxcompute.client import Client
 from reconciler.targets.maxcompute.objects import resource_key
 from reconciler.targets.maxcompute.signing import Credentials
 from reconciler.targets.maxcompute.target import MaxCompute
 from reconciler.workflow import applying
+from tests.builders import Silent
 from tests.canary import SECRET
 from tests.unit.core.states import HASTE, HERE, STACK, digests, function, make, resource, state, wanted
 

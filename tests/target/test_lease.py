@@ -18,7 +18,6 @@ from reconciler.base.names import Reference
 from reconciler.core.diff import Cause
 from reconciler.core.record import Applied, Entry, Holder, Reading, Step
 from reconciler.engine import lease, ledger
-from reconciler.engine.apply import Silent
 from reconciler.engine.ledger import dump, epoch_of, is_entry, parse
 from reconciler.targets.maxcompute.client import Client
 from reconciler.targets.maxcompute.marks import mark_text
@@ -26,6 +25,7 @@ from reconciler.targets.maxcompute.objects import KINDS, Function, Resource, fun
 from reconciler.targets.maxcompute.signing import Credentials
 from reconciler.targets.maxcompute.target import MaxCompute
 from reconciler.workflow import applying
+from tests.builders import Silent
 from tests.canary import SECRET
 from tests.unit.core.states import HASTE, HERE, NOON, STACK, function, make, managed_by, resource, state, wanted
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from reconciler.base.errors import Problem
     from reconciler.core.report import Upload
+    from reconciler.packages.pack.layout import Omission
 
 
 class LeftOutDocument(Model):

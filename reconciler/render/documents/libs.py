@@ -14,7 +14,9 @@ from reconciler.packages.inspect.closure import Where
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from reconciler.packages.dependencies import FileReport
     from reconciler.packages.inspect.closure import Need
+    from reconciler.packages.inspect.members import FileFinding
 
 
 _WHERE: dict[Where, Literal["base", "same", "library", "other", "unknown", "missing"]] = {

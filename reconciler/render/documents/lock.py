@@ -13,6 +13,8 @@ from reconciler.engine.plan_file import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from reconciler.packages.lock.changes import LockChange
+
 
 class LockMoveDocument(Model):
     """A distribution of a package group that is new, gone, or another file."""

@@ -202,7 +202,8 @@ def as_desired(resources: dict[str, str], functions: dict[str, tuple[str, ...]])
 @given(projects(), projects())
 def test_any_deployed_state_becomes_any_other_without_a_broken_step(before: Wish, after: Wish) -> None:
     """The dictionary fails the step that leaves a function without one of its resources."""
-    from reconciler.engine.apply import Silent, apply
+    from reconciler.engine.apply import apply
+    from tests.builders import Silent
     from tests.unit.core.states import Dictionary
 
     target = Dictionary(dict(live(there(Resource("foreign.txt", "file")))))

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.base.errors import AccessError, LeaseHeld, ServiceError, StalePlan, UdfsError
-from reconciler.engine.apply import Silent, apply
+from reconciler.engine.apply import apply
 from reconciler.engine.attempt import Patience
+from tests.builders import Silent
 from tests.unit.core.states import (
     HASTE,
     HERE,
