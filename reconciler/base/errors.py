@@ -1,5 +1,5 @@
 """
-Every error a user can meet: what is said, where, what to do next, and the exit code.
+Errors of the product: message, place, hint and exit code of everything that a user can meet.
 
 A `Problem` is one finding with its place. A `UdfsError` carries one or many of them and ends the command; each
 subclass has one exit code, so that a pipeline can tell the causes apart. ``cli`` is the one place that catches and

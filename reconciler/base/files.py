@@ -1,4 +1,4 @@
-"""Files that are there whole, or as they were."""
+"""Atomic file replacement: a file has the new content or the old one, never a part."""
 
 from __future__ import annotations
 

@@ -131,7 +131,7 @@ def versioned_name(name: str, sha256: str) -> str:
 
 def unversioned_name(name: str, sha256: str) -> str | None:
     """
-    Return a name without the digest that `versioned` or `repacked_archive` put there for this content, or None.
+    Return a name without the digest that `versioned_name` or `repacked_archive` put there for this content, or None.
 
     All versions of one thing have this in common.
     """

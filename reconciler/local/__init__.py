@@ -1,11 +1,11 @@
 """
-A MaxCompute of our own: the part of the service that resources and functions need, over real HTTP.
+Local MaxCompute service: the part that resources and functions need, over real HTTP.
 
 It is what ``endpoint: local`` starts, and what the tests talk to. A request takes this way::
 
     server ─ a thread for each connection ─▶ connection ─ host, framing, fault, signature ─▶ routes
         ─▶ projects | resources (uploads) | functions ─▶ store (rows in SQLite, blobs by SHA-256)
-        ─▶ instances ─▶ jobs ─▶ sql (DuckDB) ─▶ runner (the CPython of each function)
+        ─▶ instances ─▶ instance_pool ─▶ sql (DuckDB) ─▶ runner (the CPython of each function)
 
 It shares no code with the client side of udfs and knows nothing of PyODPS: a server that shared code with its client
 would agree with it about mistakes. Every handler says how what it does is known: documentation, the source of a

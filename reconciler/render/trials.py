@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from reconciler.base.hints import Hint
     from reconciler.render.styled import Line
-    from reconciler.testing.expectations import Mismatch
+    from reconciler.testing.expectations import ResultMismatch
     from reconciler.testing.trials import Case, Trial
 
 _LONGEST = 100
@@ -126,7 +126,7 @@ def trial_hint(trial: Trial) -> Hint | None:
     return trial.hint or (trial.error.hint if trial.error else None) or None
 
 
-def _difference(mismatch: Mismatch) -> str:
+def _difference(mismatch: ResultMismatch) -> str:
     if mismatch.reason:
         return f"returned {_literal(mismatch.actual)}, and {mismatch.reason}"
     place = f" at {mismatch.where}" if mismatch.where else ""

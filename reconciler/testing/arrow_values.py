@@ -21,25 +21,6 @@ def import_pyarrow() -> Any:
     return pa
 
 
-def column_values(column: Any) -> list[Any]:
-    """Return the values of a column; a map comes as a list of pairs."""
-    values = column.to_pylist()
-    return [_from_arrow(value, column.type) for value in values] if "map<" in str(column.type) else values
-
-
-def _from_arrow(value: Any, kind: Any) -> Any:
-    types = import_pyarrow().types
-    if value is None:
-        return None
-    if types.is_map(kind):
-        return {_from_arrow(key, kind.key_type): _from_arrow(item, kind.item_type) for key, item in value}
-    if types.is_list(kind) or types.is_large_list(kind):
-        return [_from_arrow(item, kind.value_type) for item in value]
-    if types.is_struct(kind):
-        return {field.name: _from_arrow(value[field.name], field.type) for field in kind}
-    return value
-
-
 def arrow_type(arrow: Any, kind: Type) -> Any:
     """Return pyarrow's name for a type of MaxCompute."""
     inner = [arrow_type(arrow, part) for part in kind.inner]
@@ -70,17 +51,3 @@ def arrow_type(arrow: Any, kind: Type) -> Any:
             return arrow.struct(list(zip(kind.fields, inner, strict=True)))
         case _:
             return arrow.string()
-
-
-def to_arrow(value: Any, kind: Any) -> Any:
-    """Return a value as pyarrow takes it: a map as a list of pairs."""
-    types = import_pyarrow().types
-    if value is None:
-        return None
-    if types.is_map(kind):
-        return [(to_arrow(key, kind.key_type), to_arrow(item, kind.item_type)) for key, item in value.items()]
-    if types.is_list(kind):
-        return [to_arrow(item, kind.value_type) for item in value]
-    if types.is_struct(kind):
-        return {field.name: to_arrow(value[field.name], field.type) for field in kind}
-    return value

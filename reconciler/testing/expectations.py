@@ -1,5 +1,5 @@
 """
-Expectations: does a result equal what its test says?
+Expectations of tests, and the comparison of a result with them.
 
 A test is written in YAML, which knows null, booleans, numbers, text, lists and mappings. What a function gives has the
 types of SQL, so each type has one way to be written down:
@@ -35,7 +35,7 @@ RELATIVE, ABSOLUTE = 1e-9, 1e-12
 
 
 @dataclass(frozen=True)
-class Mismatch:
+class ResultMismatch:
     """The first place where a result differs from what is expected."""
 
     where: str
@@ -47,17 +47,17 @@ class Mismatch:
     """What is wrong where the two values do not tell it."""
 
 
-def check_result(test: Test, kind: str, results: list[Any]) -> Mismatch | None:
+def check_result(test: Test, kind: str, results: list[Any]) -> ResultMismatch | None:
     """Compare what came of a test with what it says."""
     result = results if kind == "udtf" or (kind == "udf" and test.rows is not None) else results[0]
     if test.raises is not None:
-        return Mismatch("", None, result, f"{test.raises} is expected")
+        return ResultMismatch("", None, result, f"{test.raises} is expected")
     if kind == "udtf" and not (isinstance(test.returns, list) and all(isinstance(row, list) for row in test.returns)):
-        return Mismatch("", test.returns, result, "`returns` of a table function is a list of rows, each a list")
+        return ResultMismatch("", test.returns, result, "`returns` of a table function is a list of rows, each a list")
     return find_mismatch(test.returns, result)
 
 
-def find_mismatch(expected: Any, actual: Any, where: str = "") -> Mismatch | None:
+def find_mismatch(expected: Any, actual: Any, where: str = "") -> ResultMismatch | None:
     """Return the first difference between what a test says and what was given, None if there is none."""
     match actual:
         case dict():
@@ -65,28 +65,28 @@ def find_mismatch(expected: Any, actual: Any, where: str = "") -> Mismatch | Non
         case list() | tuple():
             return _sequence(expected, actual, where)
         case _:
-            return None if _equal(expected, actual) else Mismatch(where, expected, actual)
+            return None if _equal(expected, actual) else ResultMismatch(where, expected, actual)
 
 
-def _sequence(expected: Any, actual: Sequence[Any], where: str) -> Mismatch | None:
+def _sequence(expected: Any, actual: Sequence[Any], where: str) -> ResultMismatch | None:
     if not isinstance(expected, list):
-        return Mismatch(where, expected, actual)
+        return ResultMismatch(where, expected, actual)
     for index, (want, have) in enumerate(zip(expected, actual, strict=False)):
         if difference := find_mismatch(want, have, f"{where}[{index}]"):
             return difference
     if len(expected) != len(actual):
-        return Mismatch(where, expected, actual, f"a list of {len(expected)} is expected")
+        return ResultMismatch(where, expected, actual, f"a list of {len(expected)} is expected")
     return None
 
 
-def _mapping(expected: Any, actual: Mapping[Any, Any], where: str) -> Mismatch | None:
+def _mapping(expected: Any, actual: Mapping[Any, Any], where: str) -> ResultMismatch | None:
     if isinstance(expected, list):
         return _sequence(expected, list(actual.values()), where)
     if not isinstance(expected, dict):
-        return Mismatch(where, expected, actual)
+        return ResultMismatch(where, expected, actual)
     values = {format_value(key): value for key, value in actual.items()}
     if expected.keys() != values.keys():
-        return Mismatch(where, expected, actual, f"the keys {', '.join(expected)} are expected")
+        return ResultMismatch(where, expected, actual, f"the keys {', '.join(expected)} are expected")
     for key, value in expected.items():
         if difference := find_mismatch(value, values[key], f"{where}.{key}".lstrip(".")):
             return difference

@@ -1,5 +1,5 @@
 """
-What runs a function here: its class, the bytes of its resources and the rows of its tables, from the manifest or from a
+Jobs for the runner: a function's class, the bytes of its resources and the rows of its tables, from the manifest or from a
 project.
 """
 

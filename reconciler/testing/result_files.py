@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reconciler.base.errors import UsageError
+from reconciler.local.sql.value_types import values_to_arrow
 from reconciler.targets.maxcompute.manifest import ROW_FILES
-from reconciler.testing.arrow_values import arrow_type, import_pyarrow, to_arrow
+from reconciler.testing.arrow_values import arrow_type, import_pyarrow
 from reconciler.testing.row_files import NULL, parse_type
 from reconciler.testing.values import format_value
 
@@ -108,10 +109,7 @@ class _Parquet:
             fields = [(f"c{index}", arrow_type(self._arrow, kind)) for index, kind in enumerate(map(parse_type, types))]
             self._schema = self._arrow.schema(fields)
             self._writer = self._arrow.parquet.ParquetWriter(self._path, self._schema)
-        arrays = [
-            self._arrow.array([to_arrow(cell, field.type) for cell in column], field.type)
-            for column, field in zip(columns, self._schema, strict=True)
-        ]
+        arrays = [values_to_arrow(column, field.type) for column, field in zip(columns, self._schema, strict=True)]
         self._writer.write_batch(self._arrow.record_batch(arrays, schema=self._schema))
 
     def close(self) -> None:

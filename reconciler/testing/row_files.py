@@ -20,9 +20,10 @@ from typing import IO, TYPE_CHECKING, Any
 
 from reconciler.base.errors import Position, UsageError, count
 from reconciler.local.runner import Json, TypedText
+from reconciler.local.sql.value_types import values_from_arrow
 from reconciler.targets.maxcompute.manifest import ROW_FILES
 from reconciler.targets.maxcompute.signature import Type, read
-from reconciler.testing.arrow_values import column_values, import_pyarrow
+from reconciler.testing.arrow_values import import_pyarrow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -154,7 +155,7 @@ class RowFile:
                     )
                 chosen_names = None if names is None else [spelling[name.lower()] for name in names]
                 for batch in file.iter_batches(columns=chosen_names):
-                    columns = [column_values(batch.column(name)) for name in chosen_names or batch.schema.names]
+                    columns = [values_from_arrow(batch.column(name)) for name in chosen_names or batch.schema.names]
                     yield from zip(*columns, strict=True)
         except (OSError, arrow.ArrowException) as error:
             raise self.problem(f"'{self.name}' cannot be read: {error}") from error

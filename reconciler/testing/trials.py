@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from reconciler.base.hints import Hint
     from reconciler.local.runner import RunnerError
     from reconciler.targets.maxcompute.manifest import Test
-    from reconciler.testing.expectations import Mismatch
+    from reconciler.testing.expectations import ResultMismatch
 
 
 class TrialVerdict(enum.Enum):
@@ -42,7 +42,7 @@ class Trial:
     seconds: float = 0.0
     python: str = ""
     """The version of the CPython."""
-    difference: Mismatch | None = None
+    difference: ResultMismatch | None = None
     """How the result is not what is expected; None if an error came instead, or all is well."""
     error: RunnerError | None = None
     """What came instead of a result; None also where that is what the test expects."""

@@ -112,7 +112,7 @@ def make_collection(loaded: Loaded, target: Target, keep: int) -> tuple[Reading,
 
 
 def apply_policy(checked: Plan, loaded: Loaded, breaches: Iterable[Problem]) -> Plan:
-    """Return a plan that is refused for what was `found`, and for what the policy does not allow in it."""
+    """Return a plan that is refused for these `breaches`, and for what the policy does not allow in it."""
     return replace(
         checked,
         refusals=tuple(sort_problems((*checked.refusals, *breaches, *policy.of_plan(loaded.policies, checked)))),

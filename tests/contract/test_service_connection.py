@@ -239,7 +239,7 @@ def test_what_is_being_asked_is_answered_before_the_end(tmp_path: Path) -> None:
     server.faults.add({"action": "stall", "seconds": 0.3, "when": "after"})
     with Client(server.url) as client, ThreadPoolExecutor(1) as pool:
         answer = pool.submit(client.get, "/tenants")
-        wait_until(lambda: bool(server.faults.listed()[0]["seen"]))
+        wait_until(lambda: bool(server.faults.rules()[0]["seen"]))
         server.close()
         assert answer.result(60).status == 200
 

@@ -172,7 +172,7 @@ def test_the_first_rule_that_is_due_wins_and_all_of_them_count(server: Server, r
     server.faults.add(Fault(action="fail", status=501, nth=2))
     server.faults.add(Fault(action="fail", status=502, nth=2, times=2))
     assert [raw.get("/tenants").status for _ in range(4)] == [200, 501, 502, 200]
-    assert [rule["seen"] for rule in server.faults.listed()] == [4, 4]
+    assert [rule["seen"] for rule in server.faults.rules()] == [4, 4]
 
 
 def test_a_fault_during_the_body_strikes_also_when_the_body_is_not_wanted(server: Server, raw: Client) -> None:
@@ -214,7 +214,7 @@ def test_a_fault_during_the_body_may_wait_for_any_number_of_bytes(
 def test_a_rule_that_makes_no_sense_is_refused(server: Server, rule: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="not a fault"):
         server.faults.add(rule)
-    assert server.faults.listed() == []
+    assert server.faults.rules() == []
 
 
 @pytest.fixture
@@ -241,7 +241,7 @@ def test_faults_that_make_no_sense_are_refused_all_together(controlled: Server, 
     with Client(controlled.url) as raw:
         refused = raw.ask("POST", "///_control/faults", body, {"Content-Type": "application/json"})
         assert (refused.status, refused.code) == (400, "InvalidParameter")
-    assert controlled.faults.listed() == []
+    assert controlled.faults.rules() == []
 
 
 def test_a_fault_must_be_sent_as_json(controlled: Server) -> None:

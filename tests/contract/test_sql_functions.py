@@ -13,6 +13,7 @@ from reconciler.local.sql.connection import StatementLimits
 from reconciler.local.sql.control import Control
 from reconciler.local.sql.engine import run_statement
 from reconciler.local.sql.problems import SqlFailed
+from reconciler.local.sql.project import StatementLimits
 from reconciler.local.sql.translate import Statement
 
 if TYPE_CHECKING:

@@ -75,7 +75,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 def raced(world: World, seed: int, monkeypatch: pytest.MonkeyPatch, commands: list[tuple[str, ...]]) -> list[Said]:
     """Run commands at once, in the interleaving of a seed."""
-    gate, at = Gate(seed), Strike.at
+    gate, at = Gate(seed), Strike.act
 
     def guarded(strike: Strike, point: str) -> None:
         if point == "before":
@@ -83,7 +83,7 @@ def raced(world: World, seed: int, monkeypatch: pytest.MonkeyPatch, commands: li
         at(strike, point)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(Strike, "at", guarded)
+        patch.setattr(Strike, "act", guarded)
         processes = []
         for number, command in enumerate(commands):
             os.environ["USER"] = os.environ["LOGNAME"] = f"applier{number}"

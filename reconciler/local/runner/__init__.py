@@ -1,5 +1,5 @@
 """
-Run a MaxCompute Python UDF here, as a worker of the service would.
+Runner of MaxCompute Python UDFs on this machine, as a worker of the service runs them.
 
     interpreter = locate("cp37", env)                       which CPython: interpreters.py
     job = Job("import_numpy.TryImport", resources, "cp37")

@@ -1,5 +1,5 @@
 """
-Calling a function over many rows: batches out, batches in, memory that does not grow with their number.
+Calls of a function over many rows: batches out, batches in, memory that does not grow with their number.
 
 Some batches are always on their way, so that this process writes the next and reads the last while the worker is at
 work. A batch starts small, that the first result is there at once, and grows to a few thousand rows or a megabyte.

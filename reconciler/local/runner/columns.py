@@ -1,5 +1,5 @@
 """
-Calling a function over columns: a batch in, its results out, for those who have columns and wait for each answer.
+Calls of a function over columns: a batch in, its results out, one answer at a time.
 
 A database asks in the middle of a query: there is no next batch before the last is answered. Columns of BIGINT and DOUBLE
 without NULL pass as the machine writes them, and no value of theirs becomes an object of Python on this side.
@@ -43,7 +43,7 @@ class Columns:
         [column] = wire.split_columns(frame.header["columns"], frame.body)
         return column
 
-    def forwarded(self, columns: Sequence[Column], count: int) -> Forwarded:
+    def forward(self, columns: Sequence[Column], count: int) -> Forwarded:
         """Return what a table function forwards for the rows of a batch."""
         first = self._count
         origins: list[int] = []

@@ -1,5 +1,5 @@
 """
-What can go wrong when a function is run here, each with a way out.
+Errors of running a function here, each with a way out.
 
 `RunnerError` and its children are for what a person can act on; anything else that leaves this package is a bug
 and keeps its traceback. The command line maps the classes to exit codes; nothing here prints or exits.

@@ -1,5 +1,5 @@
 """
-Ask a CPython which modules it can import from archives, unpacked as a worker of the service has them.
+Import check: which modules a CPython can import from archives, unpacked as a worker of the service has them.
 
 Each name is imported in a process of its own, a fork of one interpreter, so that none helps or harms another: a module
 that crashes, hangs or ends its process fails alone. As with a call, this is no sandbox: importing is running.

@@ -1,5 +1,5 @@
 """
-Find the CPython that a function of a MaxCompute runtime needs.
+Search for the CPython that a function of a MaxCompute runtime needs.
 
 MaxCompute runs Python UDFs on CPython 2.7, 3.7 and 3.11 (documentation: "Python 2 UDFs", "Python 3 UDFs", "Built-in
 images"). A machine may hold them in several places; the first place of this list that has a fitting one wins, and in

@@ -1,5 +1,5 @@
 """
-Lay out a directory as a MaxCompute worker has it when it starts a Python UDF.
+Directory layout of a MaxCompute worker when it starts a Python UDF.
 
 What the service does with the resources of a function (documentation: "Resource operations", the pyodps-pack page):
 

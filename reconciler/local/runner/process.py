@@ -1,5 +1,5 @@
 """
-One worker process: start it, exchange frames with it, and end it and all it started.
+Worker process: started, sent frames, and ended with all that it started.
 
 A single thread does everything. Requests, answers and the log are three pipes that none of the two ends may block on
 while the other waits, so all three are watched together: a function that floods stdout, a large batch on its way in

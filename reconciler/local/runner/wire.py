@@ -1,5 +1,5 @@
 """
-What travels between this process and the worker, and how values are written.
+Frame format between this process and the worker, and the encoding of values in it.
 
 A *frame* is one message: the length of a JSON header, the length of a body (both 32 bits, big-endian), the header, the
 body. A batch of rows travels by columns, because a column of one type needs no word per value: integers and floats

@@ -1,5 +1,5 @@
 """
-Content on disk: one file for each distinct content, named by its SHA-256.
+Blob store: one file for each distinct content, named by its SHA-256.
 
 A body is first written to a file of its own and hashed on the way; only a whole one gets its name. So a kill at any
 moment leaves at most a nameless file, which the next start removes.

@@ -1,4 +1,4 @@
-"""The body of a request: read once, in pieces, never whole unless it is small."""
+"""Request body: read once, in pieces, never whole unless it is small."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ class Body:
         self._trip: tuple[int, Callable[[], None]] | None = None
 
     @property
-    def finished(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether all of it was read."""
         return self._done
 
     @property
-    def begun(self) -> bool:
+    def is_begun(self) -> bool:
         """Whether the client was told to send it."""
         return self._begin is None or self._done
 

@@ -1,4 +1,4 @@
-"""One client's connection: framing, keep-alive, sending, and the order in which a request is looked at."""
+"""HTTP connection of one client: framing, keep-alive, and the order in which a request is checked."""
 
 from __future__ import annotations
 
@@ -204,7 +204,7 @@ class Connection(BaseHTTPRequestHandler):
         raw_path, path = routes.split_path(raw_path)
         turn.path = "/" + "/".join(path)
         turn.strike = Strike(self.site.faults.pick(turn.method, turn.path, turn.query), turn.pid)
-        turn.strike.at("before")
+        turn.strike.act("before")
         turn.strike.watch(turn.body)
         self._wait()
         try:
@@ -215,8 +215,8 @@ class Connection(BaseHTTPRequestHandler):
 
     def _after(self, turn: Turn, response: Response) -> Response:
         try:
-            turn.strike.at("during")  # a request refused before its body was read does not escape
-            turn.strike.at("after")
+            turn.strike.act("during")  # a request refused before its body was read does not escape
+            turn.strike.act("after")
         except BaseException:
             response.close()
             raise
@@ -271,7 +271,7 @@ class Connection(BaseHTTPRequestHandler):
 
     def _send(self, response: Response, *, truncated: bool) -> None:
         self.close_connection |= truncated
-        request_header = [("x-odps-request-id", self._request_id)] if response.own else []
+        request_header = [("x-odps-request-id", self._request_id)] if response.is_own else []
         date = http_date(self.site.service.clock())
         extra = [("Server", "udfs-local"), ("Date", date), *request_header]
         head = encode_head(response, extra, closes=self.close_connection)
@@ -292,9 +292,9 @@ class Connection(BaseHTTPRequestHandler):
 
         Not when the client holds it back until told (it may then send it or not), nor when its end is far or unknown.
         """
-        if body.finished:
+        if body.is_finished:
             return True
-        if body.length is None or (not body.begun and "Expect" in self.headers):
+        if body.length is None or (not body.is_begun and "Expect" in self.headers):
             return False
         return body.length - body.received <= self._most_skipped
 
@@ -308,7 +308,7 @@ class Connection(BaseHTTPRequestHandler):
 
         Also when the connection then ends: were it closed with bytes unread, TCP would take back the answer as well.
         """
-        if body.finished or (not body.begun and "Expect" in self.headers):
+        if body.is_finished or (not body.is_begun and "Expect" in self.headers):
             return
         try:
             self.close_connection |= not body.discard(self._most_skipped)

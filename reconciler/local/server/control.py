@@ -1,5 +1,5 @@
 """
-What a test asks of the server itself, outside the protocol: ``/_control``.
+Control requests of tests to the server itself, outside the protocol: ``/_control``.
 
 ``GET /_control/requests`` (the log), ``DELETE`` (forget it); ``GET /_control/faults``, ``POST`` (one rule or a list of
 rules, as JSON), ``DELETE``. The fields are those of `Exchange` and `Fault`.
@@ -28,12 +28,12 @@ def answer_control(log: RequestLog, faults: Faults, method: str, path: str, head
     """Answer a request to `path`."""
     match method, path.removeprefix(PREFIX):
         case "GET", "requests":
-            return _json({"requests": [exchange.as_json() for exchange in log.listed()]})
+            return _json({"requests": [exchange.as_json() for exchange in log.exchanges()]})
         case "DELETE", "requests":
             log.clear()
             return Response(status=204)
         case "GET", "faults":
-            return _json({"faults": faults.listed()})
+            return _json({"faults": faults.rules()})
         case "POST", "faults":
             return _add(faults, headers, body)
         case "DELETE", "faults":

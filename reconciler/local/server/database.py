@@ -90,7 +90,7 @@ class Records:
         )
 
     def schema(self, location: Location) -> StoredSchema | None:
-        """The schema that `place` names."""
+        """The schema that `location` names."""
         row = self._one(
             "SELECT name, owner, description, created FROM schemas WHERE project = ? AND key = ?", *location.keys
         )
@@ -121,7 +121,7 @@ class Records:
         return self._changes_row("DELETE FROM schemas WHERE project = ? AND key = ?", *location.keys)
 
     def is_empty(self, location: Location) -> bool:
-        """Whether nothing lives at `place`."""
+        """Whether nothing lives at `location`."""
         return not self._one(
             "SELECT 1 FROM resources WHERE (project, schema) = (?, ?) UNION ALL "
             "SELECT 1 FROM functions WHERE (project, schema) = (?, ?) LIMIT 1",
@@ -205,7 +205,7 @@ class Records:
         return _function(row) if row else None
 
     def functions(self, location: Location, after: str) -> Iterator[tuple[str, StoredFunction]]:
-        """The functions at `place` by key, those behind `after`."""
+        """The functions at `location` by key, those behind `after`."""
         for row in self._db.execute(
             f"SELECT {_FUNCTION}, key FROM functions WHERE project = ? AND schema = ? AND key > ? ORDER BY key",
             (*location.keys, after),

@@ -23,11 +23,11 @@ def fault_response(fault: Fault, *, request_id: str, host_id: str) -> Response:
     retry = () if fault.retry_after is None else (("Retry-After", str(fault.retry_after)),)
     if fault.body is None:
         refusal = HttpRefusal(fault.status, fault.code, fault.message, retry)
-        return replace(refusal_response(refusal, request_id=request_id, host_id=host_id), own=not fault.in_between)
+        return replace(refusal_response(refusal, request_id=request_id, host_id=host_id), is_own=not fault.in_between)
     return Response(
         status=fault.status,
         headers=retry,
         content=fault.body.encode(),
         content_type=fault.content_type,
-        own=not fault.in_between,
+        is_own=not fault.in_between,
     )

@@ -1,4 +1,4 @@
-"""One request and its answer, as the handlers see them."""
+"""Request and response as the handlers see them."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Response:
     content: bytes = b""
     content_type: str = "text/plain;charset=utf-8"
     spans: tuple[Span, ...] = field(default=())
-    own: bool = True
+    is_own: bool = True
     """Whether the service itself answers; what stands in between does not know its request ids."""
 
     @property

@@ -1,5 +1,5 @@
 """
-Going wrong on purpose.
+Fault injection.
 
 A fault says which request it waits for and what then happens. It belongs to one server in one process; nothing of it is
 stored.
@@ -140,7 +140,7 @@ class Faults:
         with self._lock:
             self._rules.clear()
 
-    def listed(self) -> list[dict[str, Any]]:
+    def rules(self) -> list[dict[str, Any]]:
         """The rules, each with how many requests it has matched."""
         with self._lock:
             return [{**rule.fault.as_json(), "seen": rule.seen} for rule in self._rules]
@@ -192,12 +192,12 @@ class Strike:
             return
         announced = body.length
         if announced == 0:
-            self.at("during")
+            self.act("during")
         received = self._fault.after_bytes if self._fault.after_bytes is not None else (announced or 2) // 2
-        body.trip_at(max(1, received if announced is None else min(received, announced)), lambda: self.at("during"))
+        body.trip_at(max(1, received if announced is None else min(received, announced)), lambda: self.act("during"))
 
-    def at(self, point: When) -> None:
-        """Let it happen if this is where; raises `Failed` or `Severed` when the request ends here."""
+    def act(self, point: When) -> None:
+        """Let it happen if this is where; raises `FaultAnswer` or `Severed` when the request ends here."""
         if self._fault is None or self._fault.point != point or not self._pending:
             return
         self._pending = False

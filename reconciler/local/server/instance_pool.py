@@ -1,5 +1,5 @@
 """
-Instances: what has been asked to run, what became of it, and an end for what takes too long.
+Pool of SQL instances: a few run at a time, and each has an end.
 
 An instance lives in the server that made it, as long as that lives; the oldest that have ended are forgotten when there
 are many. A few run at a time, the others wait.
@@ -72,7 +72,7 @@ class Instances:
             instance = self._all.get(name)
         return instance if instance is not None and instance.project == project else None
 
-    def listed(self, project: str) -> list[Instance]:
+    def of_project(self, project: str) -> list[Instance]:
         """Return the instances of a project, in the order in which they were made."""
         with self._lock:
             return [instance for instance in self._all.values() if instance.project == project]

@@ -194,7 +194,7 @@ def list_instances(service: LocalService, request: Request) -> Response:
     """``GET …/instances``: as the other lists (PyODPS); filters by status and date are not known here."""
     location = service.location(request)
     list_query = listing.ListQuery.of(request.query, service.settings)
-    listing_page = service.instances.listed(same_name(location.project))
+    listing_page = service.instances.of_project(same_name(location.project))
 
     def source(after: str) -> Iterator[tuple[str, Instance]]:
         return ((instance.id, instance) for instance in listing_page if instance.id > after)
@@ -239,9 +239,13 @@ class Work:
                 f"{', '.join(missing)} is not installed: pip install 'udfs[sql]'"
             )
             return
+<<<<<<< HEAD
         from reconciler.local.sql.connection import StatementLimits
+=======
+>>>>>>> 55e00dd (First lines of the local service are noun phrases; pyarrow's values are converted in one place)
         from reconciler.local.sql.engine import run_statement
         from reconciler.local.sql.problems import SqlFailed, Stopped
+        from reconciler.local.sql.project import StatementLimits
 
         limits = self.service.settings
         bounds = StatementLimits(limits.sql_rows, limits.sql_seconds, limits.sql_megabytes)

@@ -1,4 +1,4 @@
-"""Tenants, the Logview host, projects and schemas: what a client asks before it comes to the point."""
+"""Handlers of tenants, the Logview host, projects and schemas."""
 
 from __future__ import annotations
 

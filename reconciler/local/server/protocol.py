@@ -1,5 +1,5 @@
 """
-The forms in which MaxCompute writes things: errors, XML, times, markers, names.
+Wire forms of MaxCompute: errors, XML, times, markers, names.
 
 Source: the vendor's public clients (PyODPS, the Java, Go and Ruby SDKs) and their recorded answers, unless said otherwise.
 """

@@ -58,7 +58,7 @@ class StoredResource:
     modified: float
 
     @property
-    def hidden(self) -> bool:
+    def is_hidden(self) -> bool:
         """Temporary resources and parts are addressable but not listed."""
         return self.temporary or self.part
 

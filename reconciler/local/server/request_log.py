@@ -1,4 +1,4 @@
-"""What was asked of the server, in order: the evidence for *this command sent nothing else*."""
+"""Request log of the server, in order: the evidence for *this command sent nothing else*."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class RequestLog:
         with self._lock:
             self._exchanges.clear()
 
-    def listed(self) -> list[Exchange]:
+    def exchanges(self) -> list[Exchange]:
         """All that is remembered, in order of arrival."""
         with self._lock:
             exchanges = list(self._exchanges)

@@ -141,7 +141,7 @@ def _require_free(rows: Records, location: Location, described: ResourceHeaders)
     """A part may be sent again under its name, as Java does when it retries; nothing else may."""
     require_schema(rows, location)
     old = rows.resource(location, described.name)
-    if old is not None and not (described.part and old.hidden):
+    if old is not None and not (described.part and old.is_hidden):
         raise already_exists("resource", described.name)
 
 

@@ -1,4 +1,4 @@
-"""Which handler answers which path."""
+"""Routing table: the handler of each path and method."""
 
 from __future__ import annotations
 

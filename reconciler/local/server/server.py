@@ -1,4 +1,4 @@
-"""The server: a listening socket, a thread for each connection, and an end that leaves nothing half done."""
+"""HTTP server: a listening socket, a thread for each connection, and an end that leaves nothing half done."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Server:
     @property
     def requests(self) -> list[Exchange]:
         """What has been asked so far, in order."""
-        return self._site.log.listed()
+        return self._site.log.exchanges()
 
     def clear_requests(self) -> None:
         """Forget what has been asked so far."""

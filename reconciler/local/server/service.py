@@ -1,4 +1,4 @@
-"""What every handler has at hand."""
+"""Service context of every handler: settings, store, tables, instances and the clock."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """
-What a server can be told to do differently.
+Settings of a server.
 
 Most of MaxCompute's behaviour is documented or can be read off its clients. What is neither is a switch here, with a
 default and the reason for it, so that a client can be tried against both answers.

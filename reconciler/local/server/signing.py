@@ -1,5 +1,5 @@
 """
-Who asks, and whether they can prove it.
+Verification of request signatures: who asks, and whether they can prove it.
 
 ``Authorization`` is ``ODPS <id>:<signature>`` (V2) or ``ODPS <id>/<yyyymmdd>/<region>/odps/aliyun_v4_request:<signature>``
 (V4). Both sign the same text with HMAC-SHA1; V2 with the secret itself, V4 with a key derived from it. Source: PyODPS

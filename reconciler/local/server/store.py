@@ -1,5 +1,5 @@
 """
-The directory a server keeps: metadata in SQLite, content in blobs.
+Store directory of a server: metadata in SQLite, content in blobs.
 
 Several processes may serve one directory. What keeps them apart is SQLite's write lock and nothing in memory: a
 write is one transaction, a name is unique by constraint, and blobs are named and removed inside a write.

@@ -1,5 +1,5 @@
 """
-Where a resource's content comes from: the body, parts uploaded before, or nowhere.
+Uploads: a resource's content from the body, from parts uploaded before, or from nowhere.
 
 Chunked upload, as PyODPS, Java and Go do it: each part is a POST with ``rIsPart``, then a POST or PUT with ``rOpMerge``
 names them. How the service answers a merge was measured by the authors of another public emulator.
@@ -143,7 +143,7 @@ def _part_names(request: Request) -> tuple[str, list[str]]:
 
 def _part(rows: Records, location: Location, name: str) -> tuple[Segment, ...]:
     segments = rows.resource(location, name)
-    if segments is None or not segments.hidden:
+    if segments is None or not segments.is_hidden:
         raise not_found("resource", name)
     return rows.segments(location, name)
 

@@ -1,5 +1,5 @@
 """
-The built-in functions of MaxCompute that the local service has; every other name is refused at its place.
+Built-in functions of MaxCompute that the local service has; every other name is refused at its place.
 
 sqlglot and DuckDB know hundreds of functions, and many that MaxCompute has by the same name mean something else there: STDDEV
 is that of a population, 'mm' in a format is the month, SUBSTR from 0 is empty. A number that is silently another one is

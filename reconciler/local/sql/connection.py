@@ -13,7 +13,11 @@ from reconciler.local.sql.translate import ARGUMENT, Form, Statement
 if TYPE_CHECKING:
     from pathlib import Path
 
+<<<<<<< HEAD
     from reconciler.local.sql.project import SqlProject
+=======
+    from reconciler.local.sql.project import SqlProject, StatementLimits
+>>>>>>> 55e00dd (First lines of the local service are noun phrases; pyarrow's values are converted in one place)
 
 
 @dataclass(frozen=True)
@@ -98,5 +102,11 @@ def declare_function(form: Form, connection: Any, failures: list[Exception]) -> 
         # DuckDB counts the parameters that a function says it has.
         checked_call.__signature__ = Signature([Parameter(parameter, Parameter.POSITIONAL_ONLY) for parameter in names])  # type: ignore[attr-defined]
     connection.create_function(
-        form.own, checked_call, parameters, result, type="arrow", null_handling="special", side_effects=inputs == []
+        form.duckdb_name,
+        checked_call,
+        parameters,
+        result,
+        type="arrow",
+        null_handling="special",
+        side_effects=inputs == [],
     )

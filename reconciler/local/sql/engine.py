@@ -23,7 +23,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.local.sql.control import Control
+<<<<<<< HEAD
     from reconciler.local.sql.project import SqlProject
+=======
+    from reconciler.local.sql.project import SqlProject, StatementLimits
+>>>>>>> 55e00dd (First lines of the local service are noun phrases; pyarrow's values are converted in one place)
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ def _no_match(duckdb_name: str, argument_types: str, statement: Statement) -> Sq
         .replace("VARCHAR", "STRING")
     )
     for form in statement.forms:
-        if form.own == duckdb_name.lower():
+        if form.duckdb_name == duckdb_name.lower():
             description, name = form.function.description, form.function.name
             parameters = ", ".join(f"{kind.upper()} arg{index}" for index, kind in enumerate(description.inputs or ()))
             result = ", ".join(description.outputs or ()).upper()

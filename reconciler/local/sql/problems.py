@@ -1,4 +1,4 @@
-"""What a statement can fail with, in the words of the service."""
+"""Failures of a statement, in the words of the service."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Project as a statement sees it: what the engine asks of the service."""
+"""Surroundings of a statement: the project that it asks, and the limits of what it may take."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -25,3 +26,14 @@ class SqlProject(Protocol):
 
     def interpreter(self, job: Job) -> Interpreter:
         """Return the CPython that runs a job; RunnerError where there is none."""
+
+
+@dataclass(frozen=True)
+class StatementLimits:
+    """How much one statement may take."""
+
+    rows: int
+    """Of the result; what is more is cut off, as the service does [doc "SQL limits": 10,000]."""
+    seconds: float
+    megabytes: int
+    """Of memory, for DuckDB."""

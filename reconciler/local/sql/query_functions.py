@@ -27,7 +27,7 @@ class QueryFunction:
     name: str
     """As it is registered."""
     session: Session
-    own: str
+    duckdb_name: str
     """What it is called in DuckDB."""
 
     def __post_init__(self) -> None:
@@ -73,7 +73,7 @@ class QueryFunction:
         def process(*arguments: Any) -> Any:
             columns = [] if self.description.inputs == () else arguments
             count = len(arguments[0])
-            batch = self._open().forwarded([_outgoing(field) for field in columns], count)
+            batch = self._open().forward([_outgoing(field) for field in columns], count)
             self._require_width(len(batch.columns) or len(fields), len(fields))
             ends = [0] * (count + 1)
             for origin in batch.origins:

@@ -1,4 +1,4 @@
-"""The text of a job: SET lines, and one statement behind them."""
+"""Job text: SET lines, and one statement behind them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """
-MaxCompute's SQL to DuckDB's, by sqlglot.
+Translation of MaxCompute's SQL to DuckDB's, by sqlglot.
 
 What sqlglot cannot know is done here: which names are functions of the project and which are tables, what becomes of a UDTF
 and of a UDAF, which DuckDB has no counterpart of, and what a column without a name is called.
@@ -41,7 +41,7 @@ class Form:
     """``values``, ``rows``, ``all_rows`` or ``aggregate``."""
     names: tuple[str, ...] = ()
     """Of a UDTF's results."""
-    own: str = ""
+    duckdb_name: str = ""
     """What it is called there."""
 
 
@@ -230,7 +230,7 @@ class Statement:
             raise semantic_failure(self.position(call), f"LATERAL VIEW is for table functions, and {call.name} is none")
         names = tuple(column.name for column in alias.columns) or self._default_names(call, loaded)
         form = self._form(loaded, "rows", names)
-        rows = self._function(form.own, self._arguments(call, loaded))
+        rows = self._function(form.duckdb_name, self._arguments(call, loaded))
         shown = exp.Select(expressions=[self._unnest(rows)])
         side = "LEFT" if lateral.args.get("outer") else None
         join = exp.Join(
@@ -259,7 +259,7 @@ class Statement:
         else:
             names = self._default_names(call, loaded)
         form = self._form(loaded, "all_rows", names)
-        rows = self._function(form.own, [self._collect_rows(self._arguments(call, loaded))])
+        rows = self._function(form.duckdb_name, [self._collect_rows(self._arguments(call, loaded))])
         # What orders and limits the rows that come out stays outside of what reads the rows that go in.
         outer = exp.Select(expressions=[exp.Star()])
         for key in ("order", "limit", "offset", "with_"):
@@ -267,7 +267,7 @@ class Statement:
                 outer.set(key, select.args[key].pop())
         inner = select.copy()
         inner.set("expressions", [self._unnest(rows)])
-        alias = exp.TableAlias(this=exp.to_identifier(form.own))
+        alias = exp.TableAlias(this=exp.to_identifier(form.duckdb_name))
         outer.set("from_", exp.From(this=exp.Subquery(this=inner, alias=alias)))
         if select is self.tree:
             self.tree = outer
@@ -298,12 +298,12 @@ class Statement:
                 window = node.parent
                 inner = window.copy()
                 inner.set("this", collected)
-                window.replace(self._function(form.own, [inner]))
+                window.replace(self._function(form.duckdb_name, [inner]))
                 return
-            node.replace(self._function(form.own, [collected]))
+            node.replace(self._function(form.duckdb_name, [collected]))
         else:
             form = self._form(loaded, "values")
-            node.replace(self._function(form.own, arguments))
+            node.replace(self._function(form.duckdb_name, arguments))
 
     def _arguments(self, call: Any, loaded: QueryFunction) -> list[Any]:
         """Return the arguments of a call, their number judged; something for a function that takes none."""
@@ -327,7 +327,7 @@ class Statement:
         if names and len(names) != len(results):
             message = f"{loaded.name} forwards {len(results)} columns, and AS names {len(names)}"
             raise semantic_failure(self.calls[loaded.name.lower()], message)
-        form = Form(loaded, way, names, f"{loaded.own}_{len(self.forms)}")
+        form = Form(loaded, way, names, f"{loaded.duckdb_name}_{len(self.forms)}")
         self.forms.append(form)
         return form
 

@@ -125,7 +125,7 @@ def _from_arrow(value: Any, kind: Any) -> Any:
         return None
     if types.is_map(kind):
         return {_from_arrow(key, kind.key_type): _from_arrow(item, kind.item_type) for key, item in value}
-    if types.is_list(kind):
+    if types.is_list(kind) or types.is_large_list(kind):
         return [_from_arrow(item, kind.value_type) for item in value]
     if types.is_struct(kind):
         return {field.name: _from_arrow(value[field.name], field.type) for field in kind}

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.testing.expectations import Mismatch, find_mismatch
+from reconciler.testing.expectations import ResultMismatch, find_mismatch
 
 MOMENT = dt.datetime(2026, 5, 1, 12, 30)  # noqa: DTZ001 - DATETIME has no time zone
 
@@ -82,7 +82,7 @@ def test_a_result_is_as_its_test_says(expected: object, actual: object) -> None:
 @pytest.mark.parametrize(("expected", "actual", "where"), APART, ids=lambda value: repr(value)[:40])
 def test_the_first_place_that_differs_is_named(expected: object, actual: object, where: str) -> None:
     found = find_mismatch(expected, actual)
-    assert isinstance(found, Mismatch)
+    assert isinstance(found, ResultMismatch)
     assert found.where == where
 
 

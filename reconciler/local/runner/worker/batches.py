@@ -59,7 +59,7 @@ def decode_column(codec, content, kind, number, limit):
     return values
 
 
-def encode_column(values, kind):
+def encode_results(values, kind):
     """Return (codec, bytes) of a column of results."""
     kinds = set(imap(type, values))
     try:

@@ -5,7 +5,7 @@ from __future__ import absolute_import, division, print_function
 import itertools
 import marshal
 
-from .batches import encode_column
+from .batches import encode_results
 from .compat import izip
 from .failures import Misfit, ResultMisfit
 from .udf_module import forward_to
@@ -36,7 +36,7 @@ class LoadedFunction(object):
             yield row
 
     def send(self, columns, count, last, origins=None):
-        written = [encode_column(values, kind) for values, kind in zip(columns, self.outputs or ())]
+        written = [encode_results(values, kind) for values, kind in zip(columns, self.outputs or ())]
         layout = [[codec, len(content)] for codec, content in written]
         header = {"kind": "values", "count": count, "columns": layout, "last": last and not self.cut}
         if origins is not None:
