@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reconciler.local.sql import builtins
-from reconciler.local.sql.connection import StatementLimits
 from reconciler.local.sql.control import Control
 from reconciler.local.sql.engine import run_statement
 from reconciler.local.sql.problems import SqlFailed

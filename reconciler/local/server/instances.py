@@ -239,10 +239,6 @@ class Work:
                 f"{', '.join(missing)} is not installed: pip install 'udfs[sql]'"
             )
             return
-<<<<<<< HEAD
-        from reconciler.local.sql.connection import StatementLimits
-=======
->>>>>>> 55e00dd (First lines of the local service are noun phrases; pyarrow's values are converted in one place)
         from reconciler.local.sql.engine import run_statement
         from reconciler.local.sql.problems import SqlFailed, Stopped
         from reconciler.local.sql.project import StatementLimits

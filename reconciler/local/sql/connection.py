@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Any
 
@@ -13,22 +12,7 @@ from reconciler.local.sql.translate import ARGUMENT, Form, Statement
 if TYPE_CHECKING:
     from pathlib import Path
 
-<<<<<<< HEAD
-    from reconciler.local.sql.project import SqlProject
-=======
     from reconciler.local.sql.project import SqlProject, StatementLimits
->>>>>>> 55e00dd (First lines of the local service are noun phrases; pyarrow's values are converted in one place)
-
-
-@dataclass(frozen=True)
-class StatementLimits:
-    """How much one statement may take."""
-
-    rows: int
-    """Of the result; what is more is cut off, as the service does [doc "SQL limits": 10,000]."""
-    seconds: float
-    megabytes: int
-    """Of memory, for DuckDB."""
 
 
 def open_connection(bounds: StatementLimits, folder: Path) -> Any:

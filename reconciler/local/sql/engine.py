@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.local import runner
 from reconciler.local.sql import builtins, problems
-from reconciler.local.sql.connection import StatementLimits, declare_function, open_connection, register_tables
+from reconciler.local.sql.connection import declare_function, open_connection, register_tables
 from reconciler.local.sql.error_translation import WIDE_INTEGERS, duckdb_failure, runner_failure
 from reconciler.local.sql.flags import Flags
 from reconciler.local.sql.problems import SqlFailed, Stopped, unknown_function
@@ -23,11 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.local.sql.control import Control
-<<<<<<< HEAD
-    from reconciler.local.sql.project import SqlProject
-=======
     from reconciler.local.sql.project import SqlProject, StatementLimits
->>>>>>> 55e00dd (First lines of the local service are noun phrases; pyarrow's values are converted in one place)
 
 
 @dataclass(frozen=True)
