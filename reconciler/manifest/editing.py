@@ -136,29 +136,42 @@ def _candidates(text: str, section: str, entries: collections.abc.Sequence[Entry
     if not text.endswith("\n"):
         text += newline
     places, root = _places(text)
-    in_braces = ", ".join(f"{scalar(one.name)}: {_flow(one.fields)}" for one in entries)
     here = places.get(section)
     if root.is_block and (here is None or here.is_block or not _has(text, here)):
         indent = " " * ((here and here.indent) or 2)
-        block = "".join(f"{line}{newline}" for one in entries for line in lines(one, indent))
+        block = "".join(f"{line}{newline}" for entry in entries for line in lines(entry, indent))
         if here is None:
             yield from _as_new_section(text, places, f"{section}:{newline}{block}", newline)
-        elif here.is_block:
-            follower = min((place.key for place in places.values() if place.key > here.key), default=len(text))
-            yield from (text[:at] + block + text[at:] for at in _ends(text, here.begin, follower))
         else:
-            # Nothing, `null` or {} behind the key: it goes, and what comes instead begins on the next line.
-            bare = text[: here.begin].rstrip(" ") + text[here.end :]
-            line = bare.find("\n", here.key) + 1
-            yield bare[:line] + block + bare[line:]
-    elif here is not None and _has(text, here):
-        yield from (text[: here.end - 1] + glue + in_braces + text[here.end - 1 :] for glue in (", ", " "))
-    elif here is not None:
-        yield f"{text[: here.begin]}{{{in_braces}}}{text[here.end :]}"
+            yield from _as_block(text, places, here, block)
+        return
+    yield from _in_braces(text, section, entries, here, root)
+
+
+def _in_braces(
+    text: str, section: str, entries: collections.abc.Sequence[Entry], here: _Place | None, root: _Place
+) -> Iterator[str]:
+    """Put entries into the braces of their section, or a section with them into the braces of the root."""
+    added = ", ".join(f"{scalar(entry.name)}: {_flow(entry.fields)}" for entry in entries)
+    if here is None:
+        added, here = f"{section}: {{{added}}}", root
+    elif not _has(text, here):
+        yield f"{text[: here.begin]}{{{added}}}{text[here.end :]}"
+        return
+    # Behind a comma that is there already another one would be an entry without a name.
+    yield from (text[: here.end - 1] + glue + added + text[here.end - 1 :] for glue in (", ", " "))
+
+
+def _as_block(text: str, places: dict[str, _Place], here: _Place, block: str) -> Iterator[str]:
+    """Put entries at the end of a section in block style, or under the key of one that is empty."""
+    if here.is_block:
+        follower = min((place.key for place in places.values() if place.key > here.key), default=len(text))
+        yield from (text[:at] + block + text[at:] for at in _ends(text, here.begin, follower))
     else:
-        yield from (
-            f"{text[: root.end - 1]}{glue}{section}: {{{in_braces}}}{text[root.end - 1 :]}" for glue in (", ", " ")
-        )
+        # Nothing, `null` or {} behind the key: it goes, and what comes instead begins on the next line.
+        bare = text[: here.begin].rstrip(" ") + text[here.end :]
+        line = bare.find("\n", here.key) + 1
+        yield bare[:line] + block + bare[line:]
 
 
 def _as_new_section(text: str, places: dict[str, _Place], block: str, newline: str) -> Iterator[str]:
@@ -191,31 +204,51 @@ def _has(text: str, place: _Place) -> bool:
 
 def _places(text: str) -> tuple[dict[str, _Place], _Place]:
     """Return the places of the root's keys, and of the root itself."""
-    found: dict[str, _Place] = {}
-    root, depth, key, here = _Place(0, 0, 0), 0, None, None
+    scan = _Scan()
     events = parser()(text)
     while type(event := events.get_event()) is not StreamEndEvent:
-        begin, end = event.start_mark.index, event.end_mark.index
         if isinstance(event, (MappingEndEvent, SequenceEndEvent)):
-            depth -= 1
-            if depth == 1 and here is not None:
-                here.end, key, here = end, None, None
-            elif depth == 0:
-                root.end = end
-            continue
+            scan.close(event)
+        else:
+            scan.take(event)
+    return scan.places, scan.root
+
+
+class _Scan:
+    """Notes the places of what the first two levels of a text hold, event by event."""
+
+    def __init__(self) -> None:
+        self.places: dict[str, _Place] = {}
+        self.root = _Place(0, 0, 0)
+        self._depth = 0
+        self._key: tuple[str, int] | None = None
+        """Of the root, whose value comes next."""
+        self._open: _Place | None = None
+        """The value that the events are inside."""
+
+    def close(self, event: Any) -> None:
+        self._depth -= 1
+        if self._depth == 0:
+            self.root.end = event.end_mark.index
+        elif self._depth == 1 and self._open is not None:
+            self._open.end = event.end_mark.index
+            self._open = None
+
+    def take(self, event: Any) -> None:
         opens = isinstance(event, (MappingStartEvent, SequenceStartEvent))
-        if depth == 0 and opens:
-            root = _Place(begin, begin, end, is_block=not event.flow_style)
-        elif depth == 1 and key is None and isinstance(event, ScalarEvent):
-            key = (event.value, begin)
-        elif depth == 1 and key is not None:
-            here = found[key[0]] = _Place(key[1], begin, end, is_block=opens and not event.flow_style)
-            if not opens:
-                key, here = None, None
-        elif depth == 2 and here is not None and here.is_block and here.indent is None:
-            here.indent = event.start_mark.column
-        depth += opens
-    return found, root
+        begin = event.start_mark.index
+        place = _Place(begin, begin, event.end_mark.index, is_block=opens and not event.flow_style)
+        if self._depth == 0 and opens:
+            self.root = place
+        elif self._depth == 1 and self._key is not None:
+            place.key = self._key[1]
+            self.places[self._key[0]] = place
+            self._key, self._open = None, place if opens else None
+        elif self._depth == 1 and isinstance(event, ScalarEvent):
+            self._key = (event.value, begin)
+        elif self._depth == 2 and self._open is not None and self._open.indent is None:
+            self._open.indent = event.start_mark.column if self._open.is_block else None
+        self._depth += opens
 
 
 def _values(text: str) -> dict[str, Any]:

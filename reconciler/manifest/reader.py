@@ -175,6 +175,10 @@ class Document:
         """Add a warning at a place."""
         self.warnings.append(self.problem(code, message, place[0], width=place[1], hint=hint, severity="warning"))
 
+    def take_root(self, value: Any, mark: int) -> None:
+        """Keep the outermost value; an empty text is none."""
+        self.root_mark, self.root = mark, None if value == "" else value
+
     def find(self, *keys: str | int) -> tuple[int, int]:
         """
         Return offset and width of what `keys` lead to, or of its nearest ancestor that is there.
@@ -299,6 +303,8 @@ def _parse(document: Document) -> None:
             # libyaml looks ahead and gives up before it has told of any; the pure parser tells one after the other.
             del document.problems[before:]
             _build(document, _PureParser(text))
+    except _End:
+        pass
     except yaml.MarkedYAMLError as error:
         if was_clean:
             _not_yaml(document, error)
@@ -335,12 +341,10 @@ def _build(document: Document, parser: Any) -> None:
     Turn events into values.
 
     This loop runs once for every scalar and bracket of the file, and is most of the time that ``validate`` takes: hence
-    the local names, the tests on the type's identity, and one function for what a shorter style would make six.
+    the local names, the tests on the type's identity, and no call for what nearly every event needs.
     """
-    next_event = parser.get_event
-    decorated = "&" in document.text or "!" in document.text
-    document_starts = 0
-    stack: list[tuple[Any, int]] = []
+    next_event = _source_of_events(document, parser)
+    stack: list[tuple[Any, Any, int]] = []
     container: Any = None
     marks: Any = None
     expected = _ROOT
@@ -351,77 +355,22 @@ def _build(document: Document, parser: Any) -> None:
         if kind is ScalarEvent:
             value = event.value
             mark = event.start_mark.index
-            if decorated and (event.anchor is not None or event.tag is not None):
-                _decorated(document, event)
             if expected is _KEY:
-                if value in container:
-                    _duplicate(document, value, mark, container.marks[value][0])
-                elif value == "<<" and not event.style:
-                    _stop(document, "E108", "merge keys are not taken", mark, hint="write the keys out", width=2)
+                if value in container or value == "<<":
+                    _odd_key(document, event, container)
                 key, key_mark, expected = value, mark, _VALUE
                 continue
             if not event.style:
                 value = Plain(value)
-        elif kind is MappingStartEvent or kind is SequenceStartEvent:
-            mark = event.start_mark.index
-            if decorated and (event.anchor is not None or event.tag is not None):
-                _decorated(document, event)
-            if len(stack) >= MAX_DEPTH:
-                _stop(document, "E105", f"nested more than {MAX_DEPTH} deep", mark)
-                return
-            value = Mapping() if kind is MappingStartEvent else Sequence()
-            if expected is _VALUE:
-                container[key] = value
-                marks[key] = (key_mark, mark)
-                stack.append((container, _KEY))
-            elif expected is _ITEM:
-                container.append(value)
-                marks.append(mark)
-                stack.append((container, _ITEM))
-            elif expected is _KEY:
-                _stop(
-                    document, "E114", "a key is a text, not a list or mapping", mark, hint=_complex_key(document, mark)
-                )
-                key, key_mark = "", mark
-                stack.append((container, _VALUE))
-            else:
-                document.root, document.root_mark = value, mark
-                stack.append((None, _DONE))
-            container = value
-            if kind is MappingStartEvent:
-                container.marks = marks = {}
-                expected = _KEY
-            else:
-                container.marks = marks = []
-                expected = _ITEM
+        elif kind in _ENDS:
+            container, marks, expected = stack.pop()
             continue
-        elif kind is MappingEndEvent or kind is SequenceEndEvent:
-            container, expected = stack.pop()
-            marks = None if container is None else container.marks
-            continue
-        elif kind is AliasEvent:
-            value = Plain("")
-            mark = event.start_mark.index
-            _alias(document, event)
-            if expected is _KEY:
-                key, key_mark, expected = "", mark, _VALUE
-                continue
-        elif kind is DocumentStartEvent:
-            document_starts += 1
-            if document_starts > 1:
-                hint = "remove this line, or give what follows a file of its own"
-                _stop(document, "E109", "a second document begins here", event.start_mark.index, width=3, hint=hint)
-                return
-            if event.version or event.tags:
-                hint = "remove the lines that begin with %"
-                _stop(document, "E113", "directives are not taken", event.start_mark.index, hint=hint)
-            continue
-        elif kind is StreamEndEvent:
-            return
         else:
-            continue
+            mark = event.start_mark.index
+            value = _uncommon(document, event, expected, len(stack))
+            if value is None:
+                continue
 
-        # Here with a scalar that is a value.
         if expected is _VALUE:
             container[key] = value
             marks[key] = (key_mark, mark)
@@ -429,34 +378,99 @@ def _build(document: Document, parser: Any) -> None:
         elif expected is _ITEM:
             container.append(value)
             marks.append(mark)
+        elif expected is _KEY:
+            _not_a_key(document, value, mark)
+            key, key_mark, expected = "", mark, _VALUE
         else:
-            document.root_mark = mark
-            document.root = value or None
+            document.take_root(value, mark)
             expected = _DONE
+        if kind in _STARTS:
+            stack.append((container, marks, expected))
+            container, expected = value, _STARTS[kind]
+            container.marks = marks = {} if expected is _KEY else []
     _stop(document, "E104", f"more than {MAX_EVENTS:,} values", 0, hint="split it into stacks")
 
 
+def _source_of_events(document: Document, parser: Any) -> Callable[[], Any]:
+    """Return what gives the next event; in a text that may hold anchors or tags it notes them, too."""
+    next_event: Callable[[], Any] = parser.get_event
+    if "&" not in document.text and "!" not in document.text:
+        return next_event
+
+    def watched() -> Any:
+        event = next_event()
+        if type(event) is ScalarEvent or type(event) in _STARTS:
+            _decorated(document, event)
+        return event
+
+    return watched
+
+
+class _End(Exception):
+    """There is no more to be read, or what follows is not read any more."""
+
+
+_ENDS = frozenset((MappingEndEvent, SequenceEndEvent))
+_STARTS = {MappingStartEvent: _KEY, SequenceStartEvent: _ITEM}
+"""What begins a collection → what comes next in it."""
+
+
+def _uncommon(document: Document, event: Any, expected: int, depth: int) -> Any:
+    """Return the value that an event makes which is no scalar, or None; raises `_End` where the reading ends."""
+    kind, mark = type(event), event.start_mark.index
+    if kind in _STARTS:
+        if depth >= MAX_DEPTH:
+            _stop(document, "E105", f"nested more than {MAX_DEPTH} deep", mark)
+            raise _End
+        return Mapping() if kind is MappingStartEvent else Sequence()
+    if kind is AliasEvent:
+        _alias(document, event)
+        return Plain("")
+    if kind is DocumentStartEvent:
+        if expected is _DONE:
+            hint = "remove this line, or give what follows a file of its own"
+            _stop(document, "E109", "a second document begins here", mark, width=3, hint=hint)
+            raise _End
+        if event.version or event.tags:
+            _stop(document, "E113", "directives are not taken", mark, hint="remove the lines that begin with %")
+    if kind is StreamEndEvent:
+        raise _End
+    return None
+
+
+def _not_a_key(document: Document, value: object, mark: int) -> None:
+    """Note a collection in the place of a key; an alias there has its complaint already."""
+    if not isinstance(value, str):
+        hint = _complex_key(document, mark)
+        _stop(document, "E114", "a key is a text, not a list or mapping", mark, hint=hint)
+
+
+def _odd_key(document: Document, event: Any, container: Mapping) -> None:
+    """Note a key that is there already, or that would merge another mapping into this one."""
+    key, mark = event.value, event.start_mark.index
+    if key in container:
+        where = document.position(container.marks[key][0])
+        hint = f"it is first at line {where.line}, column {where.column}; keep one"
+        document.note("E110", f"the key {quote(key)} is there twice", (mark, document.width(mark, key)), hint=hint)
+    elif not event.style:
+        _stop(document, "E108", "merge keys are not taken", mark, hint="write the keys out", width=2)
+
+
 def _decorated(document: Document, event: Any) -> None:
-    mark = event.start_mark.index
+    mark, tag = event.start_mark.index, event.tag
     if event.anchor is not None:
         message = f"the anchor {quote(f'&{event.anchor}')} is not taken"
         hint = "write the value out where it is needed, or use ${var:NAME}"
         document.note("E106", message, (mark, len(event.anchor) + 1), hint=hint)
-    if event.tag is not None:
+    if tag is not None:
         hint = "remove it; put quotes around what should stay text"
-        document.note("E107", f"the tag {quote(event.tag)} is not taken", (mark, 1), hint=hint)
+        document.note("E107", f"the tag {quote(tag)} is not taken", (mark, 1), hint=hint)
 
 
 def _alias(document: Document, event: Any) -> None:
     hint = "write the value out, or use ${var:NAME}"
     message = f"the alias {quote(f'*{event.anchor}')} is not taken"
     _stop(document, "E106", message, event.start_mark.index, hint=hint, width=len(event.anchor) + 1)
-
-
-def _duplicate(document: Document, key: str, mark: int, first: int) -> None:
-    where = document.position(first)
-    hint = f"it is first at line {where.line}, column {where.column}; keep one"
-    document.note("E110", f"the key {quote(key)} is there twice", (mark, document.width(mark, key)), hint=hint)
 
 
 def _complex_key(document: Document, mark: int) -> str | None:

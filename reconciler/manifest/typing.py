@@ -44,6 +44,15 @@ _KEY_PATTERNS = {
     LABEL: "letters, digits, _ . and -, 100 at most, beginning with a letter, a digit or _",
     VARIABLE: "letters, digits and _, 100 at most, not beginning with a digit",
 }
+_PLAIN: dict[str, tuple[str, str, str | None]] = {
+    "list": ("E202", "takes a list", "write one item a line, each after `- `"),
+    "text": ("E202", "takes a text", None),
+    "flag": ("E202", "takes true or false", "without quotes; yes and no, on and off are texts here"),
+    "surrogate": ("E103", "holds half of a character", "remove the \\u escape of a surrogate"),
+    "large": ("E203", "is too large a number", "put quotes around what should stay text"),
+}
+"""Kind of a mismatch → code, what follows the place in the message, and hint."""
+
 _CREDENTIALS = ("access", "secret", "password", "token", "credential")
 
 
@@ -91,14 +100,6 @@ def _finding(mismatch: Mismatch, document: Document, model: type[Manifest]) -> _
             return _unknown(model, path)
         case "mapping":
             return _Finding("E202", f"{what} takes a mapping", _keys_hint(model, path))
-        case "list":
-            return _Finding("E202", f"{what} takes a list", "write one item a line, each after `- `")
-        case "text":
-            return _Finding("E202", f"{what} takes a text")
-        case "flag":
-            return _Finding(
-                "E202", f"{what} takes true or false", "without quotes; yes and no, on and off are texts here"
-            )
         case "empty":
             hint = "list at least one item" if detail == "list" else "give it a value, or remove the key"
             return _Finding("E203", f"{what} is empty", hint)
@@ -115,12 +116,9 @@ def _finding(mismatch: Mismatch, document: Document, model: type[Manifest]) -> _
             return _Finding("E203", f"{_shown(document.value(*path))} is not taken by {what}", _PATTERNS[BUNDLE])
         case "pattern":
             return _Finding("E203", f"{what} does not have the form it needs", _PATTERNS.get(detail))
-        case "surrogate":
-            return _Finding("E103", f"{what} holds half of a character", "remove the \\u escape of a surrogate")
-        case "large":
-            return _Finding("E203", f"{what} is too large a number", "put quotes around what should stay text")
         case _:
-            return _Finding("E202", f"{what} is not a value that can be used")
+            code, predicate, advice = _PLAIN.get(kind, ("E202", "is not a value that can be used", None))
+            return _Finding(code, f"{what} {predicate}", advice)
 
 
 def _shown(value: object) -> str:
