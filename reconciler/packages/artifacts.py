@@ -48,7 +48,7 @@ class Wheel:
     facts: FileFacts = field(default_factory=FileFacts)
     """What is inside."""
 
-    place: Keys = field(default=(), compare=False)
+    keys: Keys = field(default=(), compare=False)
     """Where the manifest names it."""
 
 
@@ -76,9 +76,9 @@ class Archive:
         return any(wheel.native for wheel in self.wheels)
 
     @property
-    def place(self) -> Keys:
+    def keys(self) -> Keys:
         """Where the manifest names what it is made of, if that is one wheel."""
-        return self.wheels[0].place if len(self.wheels) == 1 else ()
+        return self.wheels[0].keys if len(self.wheels) == 1 else ()
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class Item:
     reference: Reference
     """As the function's definition names it."""
 
-    place: Keys
+    keys: Keys
     """Where the manifest says so."""
 
     type: str | None = None

@@ -108,17 +108,17 @@ def collect_from(loaded: Loaded, supply: Supply) -> Artifacts:
 
 def _read_files(loaded: Loaded, cache: Cache) -> Judged[dict[str, Content]]:
     places: dict[str, Keys] = {}
-    for file, place in _files(loaded):
-        places.setdefault(file, place)
+    for file, keys in _files(loaded):
+        places.setdefault(file, keys)
     outcomes = gather({file: partial(read_file, cache, loaded.folder / file, file) for file in places})
     files: dict[str, Content] = {}
     problems: list[Problem] = []
     for file, outcome in outcomes.items():
-        at = loaded.at(*places[file])
+        position = loaded.at(*places[file])
         if isinstance(outcome, PackageError):
-            problems += place_problems(outcome, at)
+            problems += place_problems(outcome, position)
         elif reason := why_too_large(outcome.size, loaded.manifest.service):
-            problems.append(Problem("E405", f"'{file}' is too large: {reason}", at))
+            problems.append(Problem("E405", f"'{file}' is too large: {reason}", position))
         else:
             files[file] = outcome
     return Judged(files, tuple(problems))
@@ -151,12 +151,12 @@ def _pack_folders(loaded: Loaded, cache: Cache) -> Judged[dict[str, PackedArchiv
     folders: dict[str, PackedArchive] = {}
     problems: list[Problem] = []
     for name, outcome in gather(tasks).items():
-        at = loaded.at("resources", name, "file")
+        position = loaded.at("resources", name, "file")
         if isinstance(outcome, PackageError):
-            problems += place_problems(outcome, at)
+            problems += place_problems(outcome, position)
             continue
         if reason := why_too_large(outcome.content.size, loaded.manifest.service):
-            problems.append(Problem("E405", f"'{name}' is too large: {reason}", at))
+            problems.append(Problem("E405", f"'{name}' is too large: {reason}", position))
         problems += idle_patterns([outcome], resources[name].exclude, ("resources", name), loaded)
         folders[name] = outcome
     return Judged(folders, tuple(problems))
@@ -176,13 +176,13 @@ def _pack_packages(loaded: Loaded, cache: Cache) -> Judged[dict[str, OwnPackage]
     packages: dict[str, OwnPackage] = {}
     problems: list[Problem] = []
     for path, outcome in gather(tasks).items():
-        at = loaded.at(*first_on_27.get(path, first[path]))
+        position = loaded.at(*first_on_27.get(path, first[path]))
         if isinstance(outcome, PackageError):
-            problems += place_problems(outcome, at)
+            problems += place_problems(outcome, position)
             continue
         if path in first_on_27 and f"{module_name(path)}/__init__.py" not in outcome.sources:
             message = f"'{path}' has no __init__.py, and is no package to Python 2.7"
-            problems.append(Problem("E372", message, at, "an empty file will do"))
+            problems.append(Problem("E372", message, position, "an empty file will do"))
         packages[path] = outcome
     return Judged(packages, tuple(problems))
 
@@ -206,15 +206,15 @@ def _function_problems(loaded: Loaded, shipments: Iterable[Shipment]) -> Iterato
         parts = [item.part for item in items]
         is_complete = all(item.type is not None for item in shipment.items)
         for item, part in zip(items, parts, strict=True):
-            at = loaded.at(*item.place)
-            users[at].append(name)
+            position = loaded.at(*item.keys)
+            users[position].append(name)
             for _, finding in gate.missing_libraries(part, parts, shipment.runtime, is_complete=is_complete):
                 judged = finding if item.package is not None else soften(finding, part.facts)
-                lacking[part.name, judged, at].append(name)
+                lacking[part.name, judged, position].append(name)
         yield from (problem_of(name, finding, loaded.at("functions", name)) for finding in _findings(shipment))
-    for (part_name, finding, at), names in lacking.items():
-        partly = (f"in {', '.join(names)}",) if names != users[at] else ()
-        yield problem_of(part_name, replace(finding, detail=(*finding.detail, *partly)), at)
+    for (part_name, finding, position), names in lacking.items():
+        partly = (f"in {', '.join(names)}",) if names != users[position] else ()
+        yield problem_of(part_name, replace(finding, detail=(*finding.detail, *partly)), position)
 
 
 def _findings(shipment: Shipment) -> Iterator[FileFinding]:
@@ -223,7 +223,7 @@ def _findings(shipment: Shipment) -> Iterator[FileFinding]:
     archives = {item.name: item.made_of for item in shipment.of("archive") if isinstance(item.made_of, Archive)}
     modules = {item.name: (item.name[:-3],) for item in shipment.of("resource") if item.type == "py"}
     imports = {name: archive.facts.imports for name, archive in archives.items()}
-    distributions = [found for archive in archives.values() for found in _distributions(archive)]
+    distributions = [distribution for archive in archives.values() for distribution in _distributions(archive)]
     yield from gate.duplicates({**imports, **modules}, distributions)
 
 

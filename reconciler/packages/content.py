@@ -1,5 +1,5 @@
 """
-What a file holds, as two hashes and a size.
+Content of a file: its path, two hashes and its size.
 
 sha256 says which bytes they are; md5 is what the service reports of a resource (``Content-MD5`` of ``?meta``) and thus
 what can be compared without downloading. Neither is read twice: one pass gives both.

@@ -122,8 +122,8 @@ def inspect_together(
             part.facts.kind,
             level_of(part.facts),
             tuple(
-                NativeFile(native, found, gate.newest_versions([native]))
-                for native, found in find_needs(part, parts, shown)
+                NativeFile(native, needed, gate.newest_versions([native]))
+                for native, needed in find_needs(part, parts, shown)
             ),
             tuple(LoadVerdict(runtime, tuple(_findings(part, parts, runtime))) for runtime in every),
         )

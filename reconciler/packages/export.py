@@ -1,5 +1,5 @@
 """
-Write what would be uploaded into a folder of the user's.
+Export of what would be uploaded, into a folder of the user's.
 
 Each file appears under its name by one rename, whole and with the hash that was announced, or not at all. Nothing else in
 the folder is touched.
@@ -32,9 +32,9 @@ def export_files(files: Iterable[tuple[str, Path, str]], folder: Path) -> None:
 
 
 def _copy(source: Path, copy: Path) -> str:
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     with source.open("rb") as original, copy.open("xb") as out:
         while block := original.read(_BLOCK):
-            found.update(block)
+            digest.update(block)
             out.write(block)
-    return found.hexdigest()
+    return digest.hexdigest()

@@ -29,15 +29,15 @@ class Judged(Generic[_T]):
     problems: tuple[Problem, ...] = ()
 
 
-def problem_of(name: str, finding: FileFinding, place: Position) -> Problem:
+def problem_of(name: str, finding: FileFinding, position: Position) -> Problem:
     """Return a finding as a problem, now that its place in the manifest is known."""
     message = f"'{name}' {finding.message}"
-    return Problem(finding.code, message, place, finding.hint, severity=finding.severity, detail=finding.detail)
+    return Problem(finding.code, message, position, finding.hint, severity=finding.severity, detail=finding.detail)
 
 
-def place_problems(error: PackageError, place: Position) -> Iterator[Problem]:
+def place_problems(error: PackageError, position: Position) -> Iterator[Problem]:
     """Yield the problems of an error; those without a place get this one."""
-    return (errors.place_problem(problem, place) for problem in error.problems)
+    return (errors.place_problem(problem, position) for problem in error.problems)
 
 
 def is_wrong(problems: Iterable[Problem]) -> bool:

@@ -54,16 +54,16 @@ def _library(path: str, number: int, content: Content, inspections: Path) -> Lib
 
 
 def _library_problems(library: Library, package: str, loaded: Loaded) -> Iterator[Problem]:
-    place = loaded.at("packages", package, "libraries", library.number)
+    position = loaded.at("packages", package, "libraries", library.number)
     if library.facts.kind != "library":
         hint = "`libraries:` takes .so files; a GNU ld script of that name points to the real one"
-        yield Problem("E411", f"'{library.path}' is not a native library: it is no ELF file", place, hint)
-    yield from (problem_of(library.path, fault, place) for fault in library.facts.faults)
+        yield Problem("E411", f"'{library.path}' is not a native library: it is no ELF file", position, hint)
+    yield from (problem_of(library.path, fault, position) for fault in library.facts.faults)
     for runtime in (runtime for name, runtime in pairs(loaded) if name == package):
-        yield from (problem_of(library.path, finding, place) for finding in gate.misfits(library.facts, runtime))
+        yield from (problem_of(library.path, finding, position) for finding in gate.misfits(library.facts, runtime))
     if reason := why_not_a_resource_name(library.name):
         message = f"'{library.path}' cannot be uploaded under its SONAME '{library.name}': {reason}"
-        yield Problem("E302", message, place, "link it with -Wl,-soname and a plain file name")
+        yield Problem("E302", message, position, "link it with -Wl,-soname and a plain file name")
 
 
 def library_clashes(loaded: Loaded, artifacts: Artifacts) -> Iterator[Problem]:
@@ -80,18 +80,22 @@ def library_clashes(loaded: Loaded, artifacts: Artifacts) -> Iterator[Problem]:
     for package, libraries in artifacts.libraries.items():
         for library in libraries:
             if first.setdefault(library.name.lower(), library.content.sha256) != library.content.sha256:
-                place = loaded.at("packages", package, "libraries", library.number)
+                position = loaded.at("packages", package, "libraries", library.number)
                 message = (
                     f"'{library.path}' would be uploaded as '{library.name}', its SONAME, and so would another file"
                 )
-                yield Problem("E309", message, place, "keep one of the files")
+                yield Problem("E309", message, position, "keep one of the files")
 
 
 def inspect_resources(loaded: Loaded, artifacts: Artifacts, inspections: Path) -> dict[str, FileFacts]:
     """Return what is inside the archives and native files of `resources:`, by name."""
     files = {name: resource.file for name, resource in loaded.manifest.resources.items() if resource.file}
     contents = {name: artifacts.resource(name, file) for name, file in files.items()}
-    tasks = {name: partial(inspect_once, one.path, one.sha256, inspections) for name, one in contents.items() if one}
+    tasks = {
+        name: partial(inspect_once, content.path, content.sha256, inspections)
+        for name, content in contents.items()
+        if content
+    }
     return {
         name: facts for name, facts in gather(tasks).items() if isinstance(facts, FileFacts) and facts.kind != "file"
     }
@@ -102,11 +106,11 @@ def resource_problems(loaded: Loaded, artifacts: Artifacts) -> Iterator[Problem]
     for name, resource in loaded.manifest.resources.items():
         if (facts := artifacts.facts.get(name)) is None:
             continue
-        file, place = resource.file or "", loaded.at("resources", name, "file")
+        file, position = resource.file or "", loaded.at("resources", name, "file")
         users = [user for user, function in loaded.manifest.functions.items() if name in function.resources]
         runtimes = dict.fromkeys(loaded.code[user].runtime for user in users)
         findings = [*facts.faults, *(finding for runtime in runtimes for finding in gate.misfits(facts, runtime))]
-        yield from (problem_of(file, soften(finding, facts), place) for finding in findings)
+        yield from (problem_of(file, soften(finding, facts), position) for finding in findings)
         if users and loaded.types[name] == "file" and (packed := gate.unloadable_in_file(facts)):
             yield problem_of(file, packed, loaded.at("resources", name, "type"))
 

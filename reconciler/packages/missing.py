@@ -1,5 +1,5 @@
 """
-Check, by importing in the runtime's CPython, that nothing excluded from a package was needed.
+Import check of what packages leave out, in the runtime's own CPython.
 
 What can be imported from the package with everything in it must be importable from what is left. Only that is asked, name by
 name at the top level; what somebody imports deeper inside, or opens as a file, is not tried. What cannot be imported in
@@ -81,7 +81,7 @@ def lost_import_problems(loaded: Loaded, artifacts: Artifacts, importer: Importe
     for (package, tag), archives in artifacts.archives.items():
         if not lacks_something(archives):
             continue
-        place, result = loaded.at("packages", package), find_lost(loaded.runtimes[tag], archives, importer, cache)
+        position, result = loaded.at("packages", package), find_lost(loaded.runtimes[tag], archives, importer, cache)
         if result is None:
             message = f"whether '{package}' can be imported without what is left out was not checked"
             hint = (
@@ -89,12 +89,14 @@ def lost_import_problems(loaded: Loaded, artifacts: Artifacts, importer: Importe
                 Command("doctor"),
                 "` tells how to get one",
             )
-            yield Problem("E428", message, place, hint, severity="warning")
+            yield Problem("E428", message, position, hint, severity="warning")
             continue
         if result.lost:
             message = f"without what is left out, '{package}' cannot be imported in {tag}: {', '.join(result.lost)}"
             less = "leave `slim` out, or less with `exclude:`"
-            yield Problem("E427", message, place, less, detail=tuple(f"{n}: {why}" for n, why in result.lost.items()))
+            yield Problem(
+                "E427", message, position, less, detail=tuple(f"{n}: {why}" for n, why in result.lost.items())
+            )
         if result.unjudged:
             names = ", ".join(result.unjudged)
             message = (
@@ -102,27 +104,27 @@ def lost_import_problems(loaded: Loaded, artifacts: Artifacts, importer: Importe
             )
             other = "another package may bring what it needs; a wheel that needs it can be in the same package"
             detail = tuple(f"{name}: {why}" for name, why in result.unjudged.items())
-            yield Problem("E428", message, place, other, severity="warning", detail=detail)
+            yield Problem("E428", message, position, other, severity="warning", detail=detail)
 
 
 def lacks_something(archives: Sequence[Archive]) -> bool:
     """Say whether something was left out of a package because the manifest says so."""
-    return any(one.why in _BY_CHOICE for archive in archives for one in archive.left_out)
+    return any(omission.why in _BY_CHOICE for archive in archives for omission in archive.left_out)
 
 
 def find_lost(runtime: Runtime, archives: Sequence[Archive], importer: Importer, cache: Cache) -> LostImports | None:
     """Return what is missed of a package; None if there is no CPython here that could tell."""
     wheels = sorted(wheel.content.sha256 for archive in archives for wheel in archive.wheels)
-    asked = [VERSION, runtime.tag, wheels, sorted(archive.content.sha256 for archive in archives)]
-    key = hashlib.sha256(json.dumps(asked).encode()).hexdigest()
-    place = cache.root / "imports" / key[:2] / f"{key}.json"
-    if (known := _load_lost(place)) is not None:
-        return known
-    found = _ask(runtime, archives, importer, cache)
-    if found is not None:
+    question = [VERSION, runtime.tag, wheels, sorted(archive.content.sha256 for archive in archives)]
+    key = hashlib.sha256(json.dumps(question).encode()).hexdigest()
+    path = cache.root / "imports" / key[:2] / f"{key}.json"
+    if (answer := _load_lost(path)) is not None:
+        return answer
+    lost = _ask(runtime, archives, importer, cache)
+    if lost is not None:
         with suppress(OSError):
-            _save_lost(found, place)
-    return found
+            _save_lost(lost, path)
+    return lost
 
 
 def _ask(runtime: Runtime, archives: Sequence[Archive], importer: Importer, cache: Cache) -> LostImports | None:
@@ -134,7 +136,9 @@ def _ask(runtime: Runtime, archives: Sequence[Archive], importer: Importer, cach
     if before is None:
         return None
     judged = [name for name in names if name not in before]
-    after = importer(runtime, [(one.name, one.content.path) for one in archives], judged) if judged else {}
+    after = (
+        importer(runtime, [(narrowed.name, narrowed.content.path) for narrowed in archives], judged) if judged else {}
+    )
     return LostImports(dict(after), dict(before)) if after is not None else None
 
 
@@ -149,14 +153,14 @@ def _whole(archive: Archive, folder: Path) -> Path:
     return path
 
 
-def _load_lost(place: Path) -> LostImports | None:
+def _load_lost(path: Path) -> LostImports | None:
     try:
-        kept = json.loads(place.read_bytes())
+        kept = json.loads(path.read_bytes())
         return LostImports({**kept["lost"]}, {**kept["unjudged"]})
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
 
-def _save_lost(found: LostImports, place: Path) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    whole.replace_file(place, json.dumps(asdict(found)).encode())
+def _save_lost(lost: LostImports, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    whole.replace_file(path, json.dumps(asdict(lost)).encode())

@@ -42,8 +42,8 @@ def _source_item(name: str, loaded: Loaded, artifacts: Artifacts) -> Iterator[It
         return
     content = artifacts.module(source)
     resource = versioned_name(code.entry, content.sha256) if code.versioned and content is not None else code.entry
-    place = ("functions", name, "source")
-    yield Item(resource, "source", Reference(resource), place, "py", content, file=source)
+    keys = ("functions", name, "source")
+    yield Item(resource, "source", Reference(resource), keys, "py", content, file=source)
 
 
 def _resource_items(name: str, loaded: Loaded, artifacts: Artifacts) -> Iterator[Item]:
@@ -55,19 +55,19 @@ def _resource_items(name: str, loaded: Loaded, artifacts: Artifacts) -> Iterator
             continue
         file = loaded.manifest.resources[declared].file
         content = artifacts.resource(declared, file) if file is not None else None
-        place = ("resources", declared, *(("file",) if file is not None else ()))
+        keys = ("resources", declared, *(("file",) if file is not None else ()))
         facts = artifacts.facts.get(declared)
-        yield Item(declared, "resource", ref, place, loaded.types[declared], content, facts, file)
+        yield Item(declared, "resource", ref, keys, loaded.types[declared], content, facts, file)
 
 
 def _module_items(name: str, loaded: Loaded, artifacts: Artifacts) -> Iterator[Item]:
     function = loaded.manifest.functions[name]
     for number, resource, module in artifacts.modules_of(function):
-        ref, place, file = Reference(resource), ("functions", name, "modules", number), function.modules[number]
+        ref, keys, file = Reference(resource), ("functions", name, "modules", number), function.modules[number]
         if isinstance(module, OwnPackage):
-            yield Item(resource, "module", ref, place, "archive", module.content, file=file, made_of=module)
+            yield Item(resource, "module", ref, keys, "archive", module.content, file=file, made_of=module)
         else:
-            yield Item(resource, "module", ref, place, "py", module, file=file)
+            yield Item(resource, "module", ref, keys, "py", module, file=file)
 
 
 def _package_items(name: str, loaded: Loaded, artifacts: Artifacts) -> Iterator[Item]:
@@ -78,7 +78,7 @@ def _package_items(name: str, loaded: Loaded, artifacts: Artifacts) -> Iterator[
                 archive.name,
                 "archive",
                 Reference(archive.name),
-                archive.place or ("packages", package),
+                archive.keys or ("packages", package),
                 "archive",
                 archive.content,
                 archive.facts,

@@ -90,8 +90,8 @@ class WheelRequest:
     runtime: Runtime
     origin: Origin
     requirement: str | None
-    place: Keys
-    at: Position
+    keys: Keys
+    position: Position
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def find_wheels(loaded: Loaded, supply: Supply) -> Judged[list[tuple[WheelReques
     for request in requests.value:
         outcome = outcomes[request.origin]
         if isinstance(outcome, PackageError):
-            problems += place_problems(outcome, request.at)
+            problems += place_problems(outcome, request.position)
             continue
         wrong = list(_wheel_problems(request, outcome, _advice(request, newest)))
         problems += wrong
@@ -156,22 +156,22 @@ def _requests(loaded: Loaded, locks: Locks | None) -> Judged[list[WheelRequest]]
     problems: list[Problem] = []
     for package, runtime in pairs(loaded):
         declared = loaded.manifest.packages[package]
-        place: Keys = ("packages", package, "requirements" if declared.requirements else "requirements_file")
-        for locked, wanted in locks.wheels(package, runtime.tag) if locks else ():
-            origin = _origin(locked, wanted, loaded.folder)
+        keys: Keys = ("packages", package, "requirements" if declared.requirements else "requirements_file")
+        for locked, lock_request in locks.wheels(package, runtime.tag) if locks else ():
+            origin = _origin(locked, lock_request, loaded.folder)
             requirement = f"{locked.name}=={locked.version}"
-            requests.append(WheelRequest(package, runtime, origin, requirement, place, loaded.at(*place)))
+            requests.append(WheelRequest(package, runtime, origin, requirement, keys, loaded.at(*keys)))
         for number, wheel in enumerate(declared.wheels):
-            place = ("packages", package, "wheels", number)
-            at = loaded.at(*place)
+            keys = ("packages", package, "wheels", number)
+            position = loaded.at(*keys)
             if isinstance(wheel, str):
-                requests.append(WheelRequest(package, runtime, loaded.folder / wheel, None, place, at))
+                requests.append(WheelRequest(package, runtime, loaded.folder / wheel, None, keys, position))
                 continue
             try:
                 pin = parse_pin(wheel.requirement, wheel.sha256)
-                requests.append(WheelRequest(package, runtime, pin, wheel.requirement, place, at))
+                requests.append(WheelRequest(package, runtime, pin, wheel.requirement, keys, position))
             except PackageError as error:
-                problems += place_problems(error, at)
+                problems += place_problems(error, position)
     return Judged(requests, tuple(problems))
 
 
@@ -328,7 +328,7 @@ def _wheel(request: WheelRequest, inspected: InspectedWheel) -> Wheel:
     name, facts = inspected.content.path.name, inspected.facts
     native = facts.has_compiled_code or any(tag.platform != "any" for tag in tags_of(name))
     is_built = isinstance(request.origin, Rebuild)
-    return Wheel(name, inspected.content, native, request.requirement, is_built, facts, request.place)
+    return Wheel(name, inspected.content, native, request.requirement, is_built, facts, request.keys)
 
 
 def _misfit(request: WheelRequest, wheel: InspectedWheel) -> str | None:
@@ -340,25 +340,27 @@ def _misfit(request: WheelRequest, wheel: InspectedWheel) -> str | None:
 
 
 def _wheel_problems(request: WheelRequest, wheel: InspectedWheel, advice: str) -> Iterator[Problem]:
-    name, runtime, at = wheel.content.path.name, request.runtime, request.at
-    yield from (problem_of(name, fault, at) for fault in wheel.facts.faults)
+    name, runtime, position = wheel.content.path.name, request.runtime, request.position
+    yield from (problem_of(name, fault, position) for fault in wheel.facts.faults)
     try:
         misfit = why_not(name, runtime)
     except ValueError:
         hint = "name it as its build did: name-version-python-abi-platform.whl"
-        yield Problem("E406", f"'{name}' is not the name of a wheel", at, hint)
+        yield Problem("E406", f"'{name}' is not the name of a wheel", position, hint)
         return
     if misfit:
         hint = advice + _fitting_names(runtime)
-        yield Problem("E401", f"'{name}' does not load in {runtime.label}: {misfit}", at, hint)
+        yield Problem("E401", f"'{name}' does not load in {runtime.label}: {misfit}", position, hint)
     else:
-        yield from (problem_of(name, finding, at) for finding in gate.misfits(wheel.facts, runtime))
+        yield from (problem_of(name, finding, position) for finding in gate.misfits(wheel.facts, runtime))
     if isinstance(request.origin, Pin) and not request.origin.is_named_by(name):
-        yield Problem("E402", f"the sha256 of {request.origin} is that of '{name}'", at, "correct the one or the other")
+        yield Problem(
+            "E402", f"the sha256 of {request.origin} is that of '{name}'", position, "correct the one or the other"
+        )
     if reason := why_not_a_resource_name(wheel_archive(name)):
-        yield Problem("E302", f"'{wheel_archive(name)}' cannot be the name of a resource: {reason}", at)
+        yield Problem("E302", f"'{wheel_archive(name)}' cannot be the name of a resource: {reason}", position)
     if reason := why_too_large(wheel.content.size, runtime.service):
-        yield Problem("E405", f"'{name}' is too large: {reason}", at)
+        yield Problem("E405", f"'{name}' is too large: {reason}", position)
 
 
 def _advice(request: WheelRequest, newest: Mapping[tuple[str, Runtime], str | PackageError | None]) -> str:
@@ -384,4 +386,4 @@ def clashes(wheels: Iterable[tuple[WheelRequest, Wheel]], artifacts: Artifacts) 
         other = first.setdefault(name.lower(), wheel)
         if other.content.sha256 != wheel.content.sha256 and name in uploaded:
             message = f"'{wheel.filename}' is named twice with different bytes, and both would be '{name}'"
-            yield Problem("E309", message, request.at, "keep one of the files")
+            yield Problem("E309", message, request.position, "keep one of the files")

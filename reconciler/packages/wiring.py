@@ -1,5 +1,5 @@
 """
-What is added to a function's source, so that it needs no code of its own for its packages.
+Tail of a function's source: the code that finds its packages, so that it needs none of its own.
 
 What is uploaded is the user's source, byte for byte, and behind it a tail. When the module is imported, the tail only puts
 a hook before the first object of each class: MaxCompute looks at a module before any archive is unpacked, and whatever
@@ -134,9 +134,9 @@ def make_tails(loaded: Loaded, shipments: Iterable[Shipment]) -> dict[str, str]:
         function = loaded.manifest.functions[shipment.function]
         if function.source is None or not function.wire:
             continue
-        own = [item.name for item in shipment.of("module") if item.type == "archive"]
+        packages = [item.name for item in shipment.of("module") if item.type == "archive"]
         wires = Wires(
-            (*own, *(item.name for item in shipment.of("archive"))),
+            (*packages, *(item.name for item in shipment.of("archive"))),
             tuple(item.name for item in shipment.of("library")),
         )
         if wires != Wires():
@@ -153,9 +153,9 @@ def wire_module(path: str, source: Content, added: str, cache: Cache) -> WiredMo
         content = source.path.read_bytes()
         if hashlib.sha256(content).hexdigest() != source.sha256:
             raise PackageError("E402", f"'{path}' changed while it was read", hint="run the command again")
-        place = folder / path.rpartition("/")[2]
-        place.write_bytes(append_tail(content, added))
-        return place
+        file = folder / path.rpartition("/")[2]
+        file.write_bytes(append_tail(content, added))
+        return file
 
     packed = pack_once(["wired", source.sha256, added], cache, lambda folder: (make(folder), (), ()))
     return WiredModule(packed.content, added)

@@ -104,7 +104,11 @@ def _native(file: NativeFile) -> Iterator[Line]:
 
 
 def _need(need: Need) -> Line:
-    place = f" ({need.where.value}: {need.at})" if need.at and need.at != need.library else f" ({need.where.value})"
+    place = (
+        f" ({need.where.value}: {need.holder})"
+        if need.holder and need.holder != need.library
+        else f" ({need.where.value})"
+    )
     return ("", safe(need.library)), (_STYLES.get(need.where, "quiet"), safe(place))
 
 

@@ -86,7 +86,7 @@ def test_a_wheel_for_macos_has_no_elf_file_and_is_refused_by_its_tag(
 def test_libraries_grafted_into_a_wheel_are_found_on_the_rpath(fetch: Callable[[str, str, str, str], Path]) -> None:
     path = fetch(*BINARY_PSYCOPG)
     (found,) = inspect_together([(Part(path.name, _looked(path)), 0)], [], RUNTIMES["cp37"])
-    needs = {need.library: need.at or "" for native in found.natives for need in native.needs}
+    needs = {need.library: need.holder or "" for native in found.natives for need in native.needs}
     (libpq,) = (at for library, at in needs.items() if library.startswith("libpq-"))
     assert libpq.startswith("psycopg2_binary.libs/libpq-")
 

@@ -1,5 +1,5 @@
 """
-Building: where the index has no wheel that fits, one is made.
+Building: a wheel is made where the index has none that fits.
 
 A source (an sdist, or a folder with a project) becomes a wheel in steps that any PEP 517 frontend takes, and each is left to
 a tool that is kept by others:

@@ -1,4 +1,4 @@
-"""From a source to a wheel that loads in its runtime, or to the reason why there is none."""
+"""Builder: from a source to a wheel that loads in its runtime, or to the reason why there is none."""
 
 from __future__ import annotations
 
@@ -85,8 +85,8 @@ class Builder:
         with self.cache.workspace() as workspace:
             build = _Build(self, source, runtime, options, workspace.resolve())
             build.prepare()
-            if not fresh and (known := _load_built(self.cache, build.key)):
-                return known
+            if not fresh and (built_before := _load_built(self.cache, build.key)):
+                return built_before
             on_start(source.label)
             built = build.run()
             _save_built(self.cache, build.key, built)
@@ -258,8 +258,8 @@ class _Build:
 
         A project whose extension is optional makes a wheel all the same; it would be another wheel on another machine.
         """
-        asked = self.compilers is not None and not self.compilers.called() <= {"fortran"}
-        if refusal and asked:
+        called_compiler = self.compilers is not None and not self.compilers.called() <= {"fortran"}
+        if refusal and called_compiler:
             raise refusal
         if wheel and self.is_stand_in and any(tag.platform != "any" for tag in tags_of(wheel.name)):
             raise self._needs_the_runtime()
@@ -284,10 +284,10 @@ class _Build:
 
     def _prepare_environment(self, requires: set[str]) -> None:
         """Install what the backend needs, all of it anew: one resolution, so that the parts fit each other."""
-        place = self.workspace / "packages"
-        if place.exists():
-            shutil.rmtree(place)
-        place.mkdir()
+        folder = self.workspace / "packages"
+        if folder.exists():
+            shutil.rmtree(folder)
+        folder.mkdir()
         if requires:
             self.requires = environment.install_requirements(
                 self._run_pip,
@@ -295,19 +295,19 @@ class _Build:
                 pip=self._pip(),
                 requires=requires,
                 constraints=self.options.constraints,
-                place=place,
+                target=folder,
                 label=self.source.label,
                 log=self.log.path,
             )
         site = self.workspace / "site"
         site.mkdir(exist_ok=True)
-        (site / "sitecustomize.py").write_text(environment.SITE % str(place), encoding="utf-8")
+        (site / "sitecustomize.py").write_text(environment.SITE % str(folder), encoding="utf-8")
 
     def _pip(self) -> Path:
-        place = self.workspace / "pip"
-        if not place.exists():
-            environment.unpack_pip(self.runtime, self.builder.index, self.builder.cache, place)
-        return place / "pip"
+        folder = self.workspace / "pip"
+        if not folder.exists():
+            environment.unpack_pip(self.runtime, self.builder.index, self.builder.cache, folder)
+        return folder / "pip"
 
     def _repaired(self, wheel: Path) -> Path:
         from importlib import util
@@ -318,29 +318,34 @@ class _Build:
                 f"{self.source.label} is to carry its libraries, and repairwheel, which puts them in, is not installed",
                 hint="pip install 'udfs[build]' into an environment of udfs with Python 3.11 or newer",
             )
-        place = self.workspace / "repaired"
-        command = [sys.executable, "-m", "repairwheel", "-o", str(place), "-l", str(self.workspace / "lib")]
+        folder = self.workspace / "repaired"
+        command = [sys.executable, "-m", "repairwheel", "-o", str(folder), "-l", str(self.workspace / "lib")]
         outside = [part for path in self.options.libraries for part in ("-e", _soname(path))]
         engine = LocalEngine(sys.executable, {})
         code, said = self._run([*command, *outside, "--no-sys-paths", str(wheel)], self._made({}), engine=engine)
-        found = list(place.glob("*.whl"))
-        if code != 0 or len(found) != 1:
+        wheels = list(folder.glob("*.whl"))
+        if code != 0 or len(wheels) != 1:
             raise PackageError(
                 "E449",
                 f"the libraries of {self.source.label} cannot be put into its wheel",
                 hint=f"the whole log is in {self.log.path}",
                 detail=telling_lines(said),
             )
-        return found[0]
+        return wheels[0]
 
     def _judge(self, wheel: Path) -> None:
         facts = inspect_file(wheel, "wheel")
         findings = [*facts.faults, *gate.misfits(facts, self.runtime)]
         label, name = self.source.label, wheel.name
         problems = [
-            Problem(one.code, f"what {label} was built into, '{name}', {one.message}", hint=one.hint, detail=one.detail)
-            for one in findings
-            if one.severity == "error"
+            Problem(
+                finding.code,
+                f"what {label} was built into, '{name}', {finding.message}",
+                hint=finding.hint,
+                detail=finding.detail,
+            )
+            for finding in findings
+            if finding.severity == "error"
         ]
         # The tag of what needs too new a system says so too, and less of it.
         if not problems and (misfit := why_not(name, self.runtime)):
@@ -387,11 +392,16 @@ class _Build:
     def _run_pip(self, command: list[str], settings: Mapping[str, str]) -> tuple[int, str]:
         compilers = self.compilers.variables if self.compilers else {}
         # pip builds in TMPDIR what has no wheel; the home is the user's, whose settings count.
-        given = {"TMPDIR": str(self.workspace / "tmp"), "LC_ALL": "C.UTF-8", "PYTHONIOENCODING": "utf-8", **compilers}
+        variables = {
+            "TMPDIR": str(self.workspace / "tmp"),
+            "LC_ALL": "C.UTF-8",
+            "PYTHONIOENCODING": "utf-8",
+            **compilers,
+        }
         if isinstance(self.engine, Container):
-            given["HOME"] = str(self.workspace / "home")
+            variables["HOME"] = str(self.workspace / "home")
             self.engine.take_settings_of_pip(self.workspace / "home")
-        return self._run(command, {**given, **settings}, with_index=True)
+        return self._run(command, {**variables, **settings}, with_index=True)
 
     def _checked(self, command: list[str], settings: Mapping[str, str]) -> str:
         code, said = self._run(command, settings)
@@ -475,8 +485,8 @@ def _load_built(cache: Cache, key: str) -> BuiltWheel | None:
 
 
 def _save_built(cache: Cache, key: str, built: BuiltWheel) -> None:
-    place = _built_path(cache, key)
+    path = _built_path(cache, key)
     entry = {"sha256": built.content.sha256, "how": built.how, "requires": built.requires, "log": str(built.log)}
     with suppress(OSError):  # it will be built again
-        place.parent.mkdir(parents=True, exist_ok=True)
-        whole.replace_file(place, json.dumps(entry).encode())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        whole.replace_file(path, json.dumps(entry).encode())

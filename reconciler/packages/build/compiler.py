@@ -1,5 +1,5 @@
 """
-Stand in for gcc: say to Zig's clang what a build says to the compiler that CPython was built with.
+Compiler wrapper: says to Zig's clang what a build says to the compiler that CPython was built with.
 
 Run by the scripts that `zig` writes, as ``python -I -S compiler.py SETTINGS TOOL ARGUMENTS…``; imports nothing but the
 standard library, because it starts once for every file that is compiled.
@@ -39,20 +39,22 @@ def translate_arguments(arguments: list[str], settings: dict[str, list[str]]) ->
     """Return a compiler's arguments as Zig is to get them: `settings` names what is put before and after."""
     kept: list[str] = []
     rest = iter(arguments)
-    for one in rest:
-        if one in ("-I", "-L", "-isystem", "-idirafter"):
+    for argument in rest:
+        if argument in ("-I", "-L", "-isystem", "-idirafter"):
             value = next(rest, "")
-            kept += [] if _MACHINES_OWN.match(value) else [one, value]
-        elif one == "-Xlinker":
+            kept += [] if _MACHINES_OWN.match(value) else [argument, value]
+        elif argument == "-Xlinker":
             kept += _for_linker([next(rest, "")])
-        elif one.startswith("-Wl,"):
-            kept += _for_linker(one.split(",")[1:])
-        elif one.startswith("-Wp,"):
-            kept += one.split(",")[1:]
-        elif not _DROPPED.fullmatch(one) and not (one[:2] in ("-I", "-L") and _MACHINES_OWN.match(one[2:])):
-            kept.append(one)
+        elif argument.startswith("-Wl,"):
+            kept += _for_linker(argument.split(",")[1:])
+        elif argument.startswith("-Wp,"):
+            kept += argument.split(",")[1:]
+        elif not _DROPPED.fullmatch(argument) and not (
+            argument[:2] in ("-I", "-L") and _MACHINES_OWN.match(argument[2:])
+        ):
+            kept.append(argument)
     if "-shared" in kept:
-        kept = [one for one in kept if one not in ("-fPIE", "-fpie", "-pie")]
+        kept = [argument for argument in kept if argument not in ("-fPIE", "-fpie", "-pie")]
     strip = [] if _NOT_LINKING.intersection(kept) else ["-s"]
     return [*settings["before"], *kept, *settings["after"], *strip]
 
@@ -60,23 +62,23 @@ def translate_arguments(arguments: list[str], settings: dict[str, list[str]]) ->
 def _for_linker(arguments: list[str]) -> list[str]:
     kept: list[str] = []
     rest = iter(arguments)
-    for one in rest:
-        if one in _TAKE_A_VALUE:
+    for argument in rest:
+        if argument in _TAKE_A_VALUE:
             next(rest, None)
-        elif one in _PATHS:
+        elif argument in _PATHS:
             path = next(rest, "")
-            kept += [] if path.startswith("/") else [one, path]
-        elif one == "-z":
+            kept += [] if path.startswith("/") else [argument, path]
+        elif argument == "-z":
             word = next(rest, "")
-            kept += [] if word == "combreloc" else [one, word]
-        elif not _DROPPED_BY_LINKER.fullmatch(one):
-            kept.append(one)
+            kept += [] if word == "combreloc" else [argument, word]
+        elif not _DROPPED_BY_LINKER.fullmatch(argument):
+            kept.append(argument)
     return ["-Wl," + ",".join(kept)] if kept else []
 
 
 def main(arguments: list[str]) -> None:
-    place, tool, *rest = arguments
-    settings = json.loads(Path(place).read_text(encoding="utf-8"))
+    config, tool, *rest = arguments
+    settings = json.loads(Path(config).read_text(encoding="utf-8"))
     marks = Path(settings["marks"])
     (marks / tool).touch()
     if tool == "fortran":

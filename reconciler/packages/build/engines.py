@@ -1,5 +1,5 @@
 """
-Where the commands of a build run: on this machine, or in a manylinux image.
+Build engines: this machine, or a manylinux image.
 
 Both answer the same question: which command with which environment does this? A container sees the workspace under the
 path it has here, so everything else is the same for the two.
@@ -104,7 +104,7 @@ class Container:
     ) -> tuple[list[str], dict[str, str]]:
         self._number += 1
         inherited = [name for name in self.environment if with_index and _FOR_PIP.fullmatch(name)]
-        given = {name: value for name, value in settings.items() if name != "PATH" and name not in inherited}
+        passed = {name: value for name, value in settings.items() if name != "PATH" and name not in inherited}
         seen = (*self.visible, *self._files_of_pip(inherited))
         started = [
             *(self.engine, "run", "--rm", "--init", "--name", self.name, "--platform", self.architecture),
@@ -115,7 +115,7 @@ class Container:
             *(part for path in dict.fromkeys(seen) for part in ("--volume", f"{path}:{path}:ro")),
             # By name alone: the engine takes the value from its own environment, and no process list shows it.
             *(part for name in sorted(inherited) for part in ("--env", name)),
-            *(part for name in sorted(given) for part in ("--env", f"{name}={given[name]}")),
+            *(part for name in sorted(passed) for part in ("--env", f"{name}={passed[name]}")),
             *("--workdir", str(cwd), self.image),
             # The image knows where its compilers are; programs of what was installed for the build come before them.
             *("/bin/sh", "-c", 'PATH="$0:$PATH" exec "$@"', str(self.workspace / "packages" / "bin"), *command),
@@ -127,9 +127,9 @@ class Container:
 
     def take_settings_of_pip(self, home: Path) -> None:
         """Copy what pip reads from the user's home into the one that it has in the container."""
-        own = self.environment.get("HOME")
-        for name in _SETTINGS if own else ():
-            file = Path(str(own), name)
+        user_home = self.environment.get("HOME")
+        for name in _SETTINGS if user_home else ():
+            file = Path(str(user_home), name)
             if file.is_file():
                 (home / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, home / name)
@@ -156,12 +156,12 @@ def container(
 def find_engine(environment: Mapping[str, str], label: str) -> str:
     """Return the program that runs containers: what DOCKER_PATH names, as for pyodps-pack, else docker or podman."""
     named = environment.get("DOCKER_PATH")
-    wanted = [named] if named else ["docker", "podman"]
-    for one in wanted:
-        if found := shutil.which(one, path=environment.get("PATH", os.defpath)):
-            return found
+    names = [named] if named else ["docker", "podman"]
+    for name in names:
+        if program := shutil.which(name, path=environment.get("PATH", os.defpath)):
+            return program
     raise PackageError(
         "E448",
-        f"{label} is to be built in a container, and {' and '.join(wanted)} cannot be found",
+        f"{label} is to be built in a container, and {' and '.join(names)} cannot be found",
         hint="install docker or podman, or leave 'builder: container' out: Zig compiles without one",
     )

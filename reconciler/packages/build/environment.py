@@ -1,5 +1,5 @@
 """
-The environment of a build: what the project's backend needs, installed for the runtime's CPython, and nothing else.
+Build environment: what the project's backend needs, installed for the runtime's CPython, and nothing else.
 
 pip does it, in that CPython: which version of setuptools still runs under 3.7 is for the index to say, and pip to read. The
 pip is one of two releases that are pinned here by sha256, the last for their Pythons; an interpreter need not bring any.
@@ -54,6 +54,18 @@ sys.path[:] = [p for p in sys.path if not any(p == one or p.startswith(one + "/"
 site.addsitedir(%r)
 """
 
+_PIP_OPTIONS = (
+    *("--no-input", "--no-color", "--progress-bar", "off", "--disable-pip-version-check", "--no-warn-script-location"),
+    *("--prefer-binary", "--no-compile"),
+)
+_PIP_SETTINGS = {
+    "PIP_USER": "0",
+    "PIP_REQUIRE_VIRTUALENV": "0",
+    "PIP_ROOT_USER_ACTION": "ignore",
+    "PYTHONNOUSERSITE": "1",
+}
+"""They overrule what a file of pip's may hold and what contradicts ``--target``."""
+
 _UNMET = re.compile(r"(?m)^ERROR: No matching distribution found for (?P<what>.*?)(?= \(from |$)")
 _QUESTION = """
 import json, sys, sysconfig
@@ -88,15 +100,15 @@ def environment_for_pip(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def unpack_pip(runtime: Runtime, index: Index, cache: Cache, place: Path) -> None:
-    """Put a pip that runs in the runtime's Python into `place`."""
+def unpack_pip(runtime: Runtime, index: Index, cache: Cache, target: Path) -> None:
+    """Put a pip that runs in the runtime's Python into `target`."""
     pin = _PIPS[runtime.python_version[0]]
     content = cache.get(pin.sha256)
     if content is None:
         with cache.workspace() as folder:
             content = cache.put(index.fetch(pin, runtime, folder), pin.sha256)
     with ZipFile(content.path) as archive:
-        archive.extractall(place)
+        archive.extractall(target)
 
 
 def pip_of(runtime: Runtime) -> str:
@@ -111,57 +123,39 @@ def install_requirements(
     pip: Path,
     requires: Iterable[str],
     constraints: Iterable[str],
-    place: Path,
+    target: Path,
     label: str,
     log: Path,
 ) -> tuple[str, ...]:
-    """Install build requirements into `place` and return what is there as pins."""
-    wanted, bounds = place.with_suffix(".requires"), place.with_suffix(".constraints")
-    wanted.write_text("".join(f"{one}\n" for one in sorted(set(requires))), encoding="utf-8")
-    bounds.write_text("".join(f"{one}\n" for one in constraints), encoding="utf-8")
-    command = [
-        *(
-            python,
-            str(pip),
-            "install",
-            "--target",
-            str(place),
-            "--requirement",
-            str(wanted),
-            "--constraint",
-            str(bounds),
-        ),
-        *(
-            "--no-input",
-            "--no-color",
-            "--progress-bar",
-            "off",
-            "--disable-pip-version-check",
-            "--no-warn-script-location",
-        ),
-        *("--prefer-binary", "--no-compile"),
-    ]
-    # Settings that a file of pip's may hold and that contradict --target are overruled.
-    code, said = run(
-        command,
-        {"PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0", "PIP_ROOT_USER_ACTION": "ignore", "PYTHONNOUSERSITE": "1"},
-    )
+    """Install build requirements into `target` and return what is there as pins."""
+    requirements, bounds = target.with_suffix(".requires"), target.with_suffix(".constraints")
+    requirements.write_text("".join(f"{line}\n" for line in sorted(set(requires))), encoding="utf-8")
+    bounds.write_text("".join(f"{line}\n" for line in constraints), encoding="utf-8")
+    files = ["--target", str(target), "--requirement", str(requirements), "--constraint", str(bounds)]
+    code, said = run([python, str(pip), "install", *files, *_PIP_OPTIONS], _PIP_SETTINGS)
     if code != 0:
-        unmet = _UNMET.search(said)
-        if unmet and "Retrying" not in said:  # the index did answer
-            raise PackageError(
-                "E443",
-                f"{label} needs {unmet['what']} to be built, and the index has none for its Python",
-                hint=f"take a release that was made for this Python; the whole log is in {log}",
-            )
-        words = f"; pip says: {' | '.join(lines)}" if (lines := readable_lines(said)) else ""
-        hint = f"the whole log is in {log}; 'pip config list' shows which index pip uses"
-        if "ssl module" in said:
-            hint = f"this Python cannot reach the index: it was built without ssl; {hint}"
-        raise PackageError("E443", f"what {label} needs to be built cannot be installed{words}", hint=hint)
-    return installed_pins(place)
+        raise _install_failure(said, label, log)
+    return installed_pins(target)
 
 
-def installed_pins(place: Path) -> tuple[str, ...]:
+def _install_failure(said: str, label: str, log: Path) -> PackageError:
+    unmet = _UNMET.search(said)
+    if unmet and "Retrying" not in said:  # the index did answer
+        message = f"{label} needs {unmet['what']} to be built, and the index has none for its Python"
+        hint = f"take a release that was made for this Python; the whole log is in {log}"
+        return PackageError("E443", message, hint=hint)
+    words = f"; pip says: {' | '.join(lines)}" if (lines := readable_lines(said)) else ""
+    hint = f"the whole log is in {log}; 'pip config list' shows which index pip uses"
+    if "ssl module" in said:
+        hint = f"this Python cannot reach the index: it was built without ssl; {hint}"
+    return PackageError("E443", f"what {label} needs to be built cannot be installed{words}", hint=hint)
+
+
+def installed_pins(folder: Path) -> tuple[str, ...]:
     """Return what a folder of packages holds: ``setuptools==68.0.0``, sorted."""
-    return tuple(sorted(f"{one.metadata['Name']}=={one.version}" for one in metadata.distributions(path=[str(place)])))
+    return tuple(
+        sorted(
+            f"{distribution.metadata['Name']}=={distribution.version}"
+            for distribution in metadata.distributions(path=[str(folder)])
+        )
+    )

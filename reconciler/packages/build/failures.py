@@ -1,5 +1,5 @@
 """
-What a failed build means: the log's thousand lines, and the one thing to do about it.
+Build failures: the log's thousand lines, and the one thing to do about them.
 
 Pure. A message quotes the lines that tell most, and names the log that has the rest.
 """
@@ -62,11 +62,11 @@ def build_failure(label: str, runtime: Runtime, why: str, said: str, log: Path) 
             hint=f"take a version that has a wheel, or build one in a container that has gfortran; the whole log is in {log}",
             detail=lines,
         )
-    if found := _HEADER.search(said):
-        brought = next((f", of {name}" for start, name in _PACKAGES.items() if found["name"].startswith(start)), "")
-        return _needs(label, runtime, f"the header {found['name']}{brought}", log, lines)
-    if found := _LIBRARY.search(said):
-        return _needs(label, runtime, f"the library lib{found['zig'] or found['ld'] or found['lld']}", log, lines)
+    if match := _HEADER.search(said):
+        brought = next((f", of {name}" for start, name in _PACKAGES.items() if match["name"].startswith(start)), "")
+        return _needs(label, runtime, f"the header {match['name']}{brought}", log, lines)
+    if match := _LIBRARY.search(said):
+        return _needs(label, runtime, f"the library lib{match['zig'] or match['ld'] or match['lld']}", log, lines)
     hint = f"the whole log is in {log}"
     if _SCM.search(said):
         hint = f"its version comes from Git, and builds see no .git: set SETUPTOOLS_SCM_PRETEND_VERSION for it; {hint}"
@@ -92,8 +92,8 @@ def telling_lines(said: str) -> tuple[str, ...]:
     """
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     if complaints := [line for line in lines if _OF_A_COMPILER.search(line)]:
-        found = complaints[:_SHOWN]
+        chosen_lines = complaints[:_SHOWN]
     else:
-        found = [line for line in lines if _TELLING.search(line) and not _HOLLOW.search(line)] or lines
-        found = found[: -_SHOWN - 1 : -1]
-    return tuple(mask(line) for line in dict.fromkeys(found))
+        chosen_lines = [line for line in lines if _TELLING.search(line) and not _HOLLOW.search(line)] or lines
+        chosen_lines = chosen_lines[: -_SHOWN - 1 : -1]
+    return tuple(mask(line) for line in dict.fromkeys(chosen_lines))

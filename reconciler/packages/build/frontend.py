@@ -1,5 +1,5 @@
 """
-Call a project's build backend, which makes the wheel.
+Build frontend: calls a project's build backend, which makes the wheel.
 
 PyPA's ``build`` reads ``pyproject.toml``, knows what a project without one means, and calls the hooks of PEP 517 in the
 runtime's CPython. What is ours is how a command is run, and the script for 2.7 (`hooks27`).
@@ -61,9 +61,9 @@ class Frontend:
         """What its backend adds to that; raises Failed."""
         return self._guarded(lambda: self._builder.get_requires_for_build("wheel"))
 
-    def wheel(self, place: Path) -> Path:
+    def wheel(self, folder: Path) -> Path:
         """Make the wheel in `place`; raises Failed."""
-        return Path(self._guarded(lambda: self._builder.build("wheel", place)))
+        return Path(self._guarded(lambda: self._builder.build("wheel", folder)))
 
     def _guarded(self, call: Callable[[], _T]) -> _T:
         from build import BuildBackendException, BuildException
@@ -82,19 +82,19 @@ class Frontend:
 
     def _call(self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
         python, script, hook, exchange = cmd
-        own = Path(__file__).with_name("hooks27.py") if self._is_2 else Path(script)
+        program = Path(__file__).with_name("hooks27.py") if self._is_2 else Path(script)
         # Where a container sees them, and without neighbours that could be taken for modules.
         self._scripts.mkdir(exist_ok=True)
-        place = self._scripts / "exchange"
-        shutil.copytree(exchange, place)
-        command = [python, str(shutil.copyfile(own, self._scripts / own.name)), hook, str(place)]
+        folder = self._scripts / "exchange"
+        shutil.copytree(exchange, folder)
+        command = [python, str(shutil.copyfile(program, self._scripts / program.name)), hook, str(folder)]
         code, self._said = self._run(command, dict(extra_environ or {}), Path(cwd or "."))
         if code != 0:
             raise subprocess.CalledProcessError(code, cmd)
-        answer = json.loads((place / "output.json").read_text("utf-8"))
+        answer = json.loads((folder / "output.json").read_text("utf-8"))
         # Its warnings would be repeated as ours; they are for the project's authors.
         Path(exchange, "output.json").write_text(json.dumps({**answer, "warnings": []}), "utf-8")
-        shutil.rmtree(place)
+        shutil.rmtree(folder)
 
 
 def _one_line(error: Exception) -> str:

@@ -1,5 +1,5 @@
 """
-Bring the source of a wheel into a workspace, and say which source it was.
+Source of a wheel, copied into a workspace and proved to be the one that was meant.
 
 An sdist is named by its sha256. A folder has none, so `tree_digest` makes one of all that is copied from it: the names, the
 bytes and whether a file may be executed; not the times, nor what version control, editors and earlier builds left there.
@@ -43,15 +43,15 @@ def tree_digest(folder: Path) -> str:
     return total.hexdigest()
 
 
-def copy_source(source: BuildSource, place: Path) -> Path:
+def copy_source(source: BuildSource, target: Path) -> Path:
     """Put the source under `place` and return the project's folder; refuse other bytes than the ones named."""
     is_folder = source.path.is_dir()
     try:
-        found = tree_digest(source.path) if is_folder else read_content(source.path).sha256
-        if found != source.sha256:
+        digest = tree_digest(source.path) if is_folder else read_content(source.path).sha256
+        if digest != source.sha256:
             raise PackageError(
                 "E402",
-                f"the source of {source.label} has sha256 {found}, not {source.sha256}",
+                f"the source of {source.label} has sha256 {digest}, not {source.sha256}",
                 hint="nothing was built; it was changed since, or the pin is of another file",
             )
         if is_folder:
@@ -59,16 +59,16 @@ def copy_source(source: BuildSource, place: Path) -> Path:
             for name, path in _files(source.path):
                 if path.is_symlink() and not path.resolve().is_relative_to(inside):
                     raise OSError(f"'{name}' leads out of the project, to {path.readlink()}")
-                _copy(path, place / name)
-            return place
-        _unpack(source.path, place)
+                _copy(path, target / name)
+            return target
+        _unpack(source.path, target)
     except TooMuch as error:
         raise _unusable(source, f"it expands too far: {error}") from error
     except (tarfile.TarError, BadZipFile, EOFError, NotImplementedError) as error:
         raise _unusable(source, f"it is not an sdist: {error}") from error
     except OSError as error:
         raise _unusable(source, error.strerror or str(error)) from error
-    tops = [path for path in place.iterdir() if path.is_dir()]
+    tops = [path for path in target.iterdir() if path.is_dir()]
     if len(tops) != 1:
         raise _unusable(source, f"an sdist holds one folder, and this has {len(tops)}")
     return tops[0]
@@ -115,13 +115,13 @@ def _copy(path: Path, to: Path) -> None:
         to.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
 
 
-def _unpack(path: Path, place: Path) -> None:
-    place.mkdir(parents=True)
+def _unpack(path: Path, target: Path) -> None:
+    target.mkdir(parents=True)
     if path.name.lower().endswith(".zip"):
         with ZipFile(path) as archive:
             infos = archive.infolist()
             bound(len(infos), sum(info.file_size for info in infos), path.stat().st_size)
-            archive.extractall(place)
+            archive.extractall(target)
     elif not hasattr(tarfile, "data_filter"):
         raise OSError("this Python is too old to unpack archives safely (it needs 3.10.12, or 3.11.4)")
     else:
@@ -134,4 +134,4 @@ def _unpack(path: Path, place: Path) -> None:
             return tarfile.data_filter(member, folder)
 
         with tarfile.open(path) as packed:
-            packed.extractall(place, filter=counted)
+            packed.extractall(target, filter=counted)

@@ -1,5 +1,5 @@
 """
-A wheel as it leaves a build, and as it should be: with a tag that is true, in the same bytes each time.
+Normalised wheels: a tag that is true, and the same bytes each time.
 
 ``linux_x86_64``, which every local build carries, says nothing about the system. Its ELF files say what it needs; the lowest
 level of glibc that has it becomes the tag. A zip archive holds times, modes and an order, none of which mean anything in a
@@ -27,7 +27,7 @@ _BARE = re.compile(r"-linux_(?P<machine>x86_64|aarch64)\.whl\Z")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def normalize_wheel(wheel: Path, place: Path) -> Path:
+def normalize_wheel(wheel: Path, target: Path) -> Path:
     """Write a wheel anew into `place` and return its path; its name changes if its tag does."""
     audited = _audited_platform(wheel)
     name = _BARE.sub(f"-{audited}.whl", wheel.name) if audited else wheel.name
@@ -39,15 +39,22 @@ def normalize_wheel(wheel: Path, place: Path) -> Path:
         claim = re.compile(rb"(?m)^(Tag: \S+-)linux_\w+(?=\r?$)")
         members[f"{folder}/WHEEL"] = claim.sub(rb"\g<1>" + audited.encode(), members[f"{folder}/WHEEL"])
     members[f"{folder}/RECORD"] = _record(members, f"{folder}/RECORD")
-    place.mkdir(parents=True, exist_ok=True)
-    with ZipFile(place / name, "w") as archive:
+    target.mkdir(parents=True, exist_ok=True)
+    with ZipFile(target / name, "w") as archive:
         # What an installer reads first stands last, as the format recommends.
-        for member in sorted(members, key=lambda one: (one.startswith(f"{folder}/"), one.endswith("/RECORD"), one)):
+        for member in sorted(
+            members,
+            key=lambda member_name: (
+                member_name.startswith(f"{folder}/"),
+                member_name.endswith("/RECORD"),
+                member_name,
+            ),
+        ):
             info = ZipInfo(member, _EPOCH)
             info.create_system = 3
             info.external_attr = (0o100755 if member in runs else 0o100644) << 16
             archive.writestr(info, members[member], ZIP_DEFLATED, 6)
-    return place / name
+    return target / name
 
 
 def _audited_platform(wheel: Path) -> str | None:
@@ -56,12 +63,12 @@ def _audited_platform(wheel: Path) -> str | None:
     return f"manylinux_2_{lowest}_{bare['machine']}" if bare and lowest is not None else None
 
 
-def _record(members: Mapping[str, bytes], own: str) -> bytes:
+def _record(members: Mapping[str, bytes], record_name: str) -> bytes:
     lines = io.StringIO(newline="")
     writer = csv.writer(lines, lineterminator="\n")
     for member in sorted(members):
-        if member != own:
+        if member != record_name:
             digest = base64.urlsafe_b64encode(hashlib.sha256(members[member]).digest()).rstrip(b"=").decode()
             writer.writerow((member, f"sha256={digest}", len(members[member])))
-    writer.writerow((own, "", ""))
+    writer.writerow((record_name, "", ""))
     return lines.getvalue().encode()

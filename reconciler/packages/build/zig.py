@@ -1,5 +1,5 @@
 """
-The compilers of a build on this machine: Zig's clang, told which glibc to link with.
+Compilers of a build on this machine: Zig's clang, told which glibc to link with.
 
 Zig brings headers and stubs of every glibc from 2.0 on, so what it links runs on systems as old as one says; it brings its own
 C++ library too and links it in. PyPI has it as ``ziglang``, 400 MB unpacked, hence the extra ``udfs[build]``.
@@ -109,12 +109,12 @@ def install_compilers(
 
     `libraries` is a folder to link from, `cache` one where Zig keeps what it compiled of glibc and its own libraries.
     """
-    folder, marks, own = workspace / "bin", workspace / "marks", workspace / "include"
-    for one in (folder, marks, own):
-        one.mkdir()
-    (own / "crypt.h").touch()  # CPython up to 3.8 includes it everywhere and uses it in one module of its own
+    folder, marks, include = workspace / "bin", workspace / "marks", workspace / "include"
+    for directory in (folder, marks, include):
+        directory.mkdir()
+    (include / "crypt.h").touch()  # CPython up to 3.8 includes it everywhere and uses it in one module of its own
     if python is not None:
-        _lead_to_second_headers(python, own)
+        _lead_to_second_headers(python, include)
     target = f"{runtime.machine}-linux-gnu.{runtime.glibc[0]}.{runtime.glibc[1]}"
     settings = {
         "zig": str(zig.program if zig else ""),
@@ -122,7 +122,7 @@ def install_compilers(
         "marks": str(marks),
         "before": ["-target", target],
         "after": [
-            *(f"-I{path}" for path in (*headers, own)),
+            *(f"-I{path}" for path in (*headers, include)),
             f"-L{libraries}",
             # Zig would add traps for undefined behaviour, and the path of the workspace differs each time.
             *("-fno-sanitize=undefined", "-g0", "-Wno-unused-command-line-argument"),
@@ -131,18 +131,18 @@ def install_compilers(
         ],
         "environment": {"ZIG_GLOBAL_CACHE_DIR": str(cache), "ZIG_LOCAL_CACHE_DIR": str(cache)},
     }
-    place = workspace / "compilers.json"
-    place.write_text(json.dumps(settings), encoding="utf-8")
+    config = workspace / "compilers.json"
+    config.write_text(json.dumps(settings), encoding="utf-8")
     script = shutil.copyfile(Path(__file__).with_name("compiler.py"), workspace / "compiler.py")
     for tool, names in _NAMES.items():
-        started = shlex.join([sys.executable, "-I", "-S", str(script), str(place), tool])
+        started = shlex.join([sys.executable, "-I", "-S", str(script), str(config), tool])
         for name in names:
             (folder / name).write_text(f'#!/bin/sh\nexec {started} "$@"\n', encoding="utf-8")
             (folder / name).chmod(0o755)
     return Compilers(folder, marks)
 
 
-def _lead_to_second_headers(python: InterpreterFacts, own: Path) -> None:
+def _lead_to_second_headers(python: InterpreterFacts, own_include: Path) -> None:
     """
     Make Debian's Python usable: its pyconfig.h includes <MULTIARCH/pythonX.Y/pyconfig.h>, from this machine's headers.
 
@@ -151,5 +151,5 @@ def _lead_to_second_headers(python: InterpreterFacts, own: Path) -> None:
     include = Path(python.include)
     second = include.parent / python.multiarch / include.name
     if python.multiarch and second.is_dir():
-        (own / python.multiarch).mkdir()
-        (own / python.multiarch / include.name).symlink_to(second)
+        (own_include / python.multiarch).mkdir()
+        (own_include / python.multiarch / include.name).symlink_to(second)

@@ -1,5 +1,5 @@
 """
-A folder of files that are found by their sha256.
+Content-addressed cache: a folder of files that are found by their sha256.
 
 Layout: ``sha256/ab/<hex>/<file name>``. The file keeps its name because a wheel's name carries its tags.
 
@@ -59,18 +59,18 @@ class Cache:
     def put(self, file: Path, sha256: str | None = None) -> Content:
         """Take a finished file of a `workspace` over, if it has this hash."""
         with _writing(self.root):
-            found = read_content(file)
-            if sha256 is not None and found.sha256 != sha256:
+            content = read_content(file)
+            if sha256 is not None and content.sha256 != sha256:
                 raise OtherBytes(
                     "E402",
-                    f"'{file.name}' has sha256 {found.sha256}, not {sha256}",
+                    f"'{file.name}' has sha256 {content.sha256}, not {sha256}",
                     hint="nothing was kept; correct the sha256 in the manifest if the file is the one you mean",
                 )
-            place = self._folder(found.sha256) / file.name
-            place.parent.mkdir(parents=True, exist_ok=True)
+            target = self._folder(content.sha256) / file.name
+            target.parent.mkdir(parents=True, exist_ok=True)
             file.chmod(0o444)
-            file.replace(place)
-        return Content(place, found.sha256, found.md5, found.size)
+            file.replace(target)
+        return Content(target, content.sha256, content.md5, content.size)
 
     def _content(self, path: Path) -> Content | None:
         try:

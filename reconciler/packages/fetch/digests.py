@@ -1,5 +1,5 @@
 """
-Hashes remembered by what the file system says of a file: one that has not changed is not read again.
+Hash cache keyed by file status: a file that has not changed is not read again.
 
 A file is as it was if its size, inode, device, time of modification and time of change are those seen when it was read.
 The last of them is the file system's own: who writes to a file, replaces it or sets its times back gets a new one.
@@ -43,16 +43,16 @@ class Digests:
 
     def read(self, path: Path) -> Content:
         """Return what `content.read` returns, from memory if the file has not changed. Safe in several threads."""
-        place, before = str(path), _status(path)
-        known = self._known.get(place)
-        if known is not None and known[0] == before:
-            self._asked[place] = known
-            return Content(path, known[1], known[2], before[0])
-        found = read_content(path)
+        name, before = str(path), _status(path)
+        entry = self._known.get(name)
+        if entry is not None and entry[0] == before:
+            self._asked[name] = entry
+            return Content(path, entry[1], entry[2], before[0])
+        content = read_content(path)
         _, modified, changed, *_ = before
         if self._began is not None and max(modified, changed) + _AT_REST < self._began and _status(path) == before:
-            self._asked[place] = before, found.sha256, found.md5
-        return found
+            self._asked[name] = before, content.sha256, content.md5
+        return content
 
     def save(self) -> None:
         """Write what was asked for, if it is not what is there."""
@@ -63,8 +63,8 @@ class Digests:
 
 
 def _status(path: Path) -> _Status:
-    found = path.stat()
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev
 
 
 def _now(folder: Path) -> int | None:
@@ -80,7 +80,7 @@ def _now(folder: Path) -> int | None:
 def _load(path: Path) -> dict[str, tuple[_Status, str, str]]:
     try:
         kept = json.loads(path.read_bytes())
-        return {place: _entry(*row) for place, row in kept.items()}
+        return {name: _entry(*row) for name, row in kept.items()}
     except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return {}
 

@@ -1,5 +1,5 @@
 """
-Ask an index's files for their size, and get them.
+Downloads from an index, and sizes of its files.
 
 requests does it: proxies, certificates and ``.netrc`` of the machine count. Wheels come this way if it is easy (`direct`);
 otherwise pip gets them (`pip`), with all that people have set for it. Source archives pip would not hand over
@@ -106,19 +106,19 @@ class Downloads:
         if not urls:
             return {}
         with Threads(_THREADS) as readers:
-            found = zip(urls, readers.map(self._size, urls), strict=True)
-            return {url: size for url, size in found if size is not None}
+            sizes = zip(urls, readers.map(self._size, urls), strict=True)
+            return {url: size for url, size in sizes if size is not None}
 
     def fetch(self, file: Remote, folder: Path) -> Path:
         """Put a file into `folder` and return its path. Who calls compares the hash."""
-        place, parts = folder / file.file, urlsplit(file.url)
+        target, parts = folder / file.file, urlsplit(file.url)
         try:
             if parts.scheme == "file":
-                shutil.copyfile(unquote(parts.path), place)
-                return place
+                shutil.copyfile(unquote(parts.path), target)
+                return target
             with self._get(file.url) as answer:
                 announced, written, start = _length(answer), 0, time.monotonic()
-                with place.open("wb") as into:
+                with target.open("wb") as into:
                     for block in _blocks(answer):
                         written += into.write(block)
                         if written > _MAX_BYTES:
@@ -134,15 +134,15 @@ class Downloads:
         if announced is not None and announced != written:
             message = f"'{file.file}' arrived cut off: {written:,} of {announced:,} bytes"
             raise PackageError("E403", message, hint="nothing was kept; try again")
-        return place
+        return target
 
     def page(self, url: str, accept: str) -> tuple[str, str, str]:
         """Return a page's type, its text, and its address after redirects."""
         try:
             parts = urlsplit(url)
             if parts.scheme == "file":
-                place = Path(unquote(parts.path)) / "index.html"
-                return "text/html", place.read_text(encoding="utf-8"), url
+                path = Path(unquote(parts.path)) / "index.html"
+                return "text/html", path.read_text(encoding="utf-8"), url
             with self._get(url, {"Accept": accept}) as answer:
                 content, start = bytearray(), time.monotonic()
                 for block in _blocks(answer):

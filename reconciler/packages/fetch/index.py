@@ -49,15 +49,19 @@ def parse_pin(requirement: str, sha256: str) -> Pin:
     from packaging.requirements import InvalidRequirement, Requirement
 
     try:
-        read = Requirement(requirement)
+        parsed = Requirement(requirement)
     except InvalidRequirement as error:
         raise _not_pinned(requirement, "it is not a requirement") from error
-    exact = [one.version for one in read.specifier if one.operator == "==" and not one.version.endswith(".*")]
-    if len(exact) != 1 or len(read.specifier) != 1:
+    exact = [
+        specifier.version
+        for specifier in parsed.specifier
+        if specifier.operator == "==" and not specifier.version.endswith(".*")
+    ]
+    if len(exact) != 1 or len(parsed.specifier) != 1:
         raise _not_pinned(requirement, "it does not name one version with '=='")
-    if read.extras or read.marker or read.url:
+    if parsed.extras or parsed.marker or parsed.url:
         raise _not_pinned(requirement, "extras, markers and addresses say nothing about one file")
-    return Pin(read.name, exact[0], sha256)
+    return Pin(parsed.name, exact[0], sha256)
 
 
 def _not_pinned(requirement: str, why: str) -> PackageError:

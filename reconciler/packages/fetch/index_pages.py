@@ -1,5 +1,5 @@
 """
-Find one file of a distribution on a package index, by its name or by its hash.
+Index pages: the link of one file of a distribution, by its name or by its hash.
 
 A lock holds no addresses, and the source archive of a wheel that has to be built again is needed from whatever index this
 machine uses. PEP 503 and PEP 691: ``INDEX/NAME/`` lists links, as HTML or as JSON; the last part of a link is the file's name.
@@ -49,7 +49,7 @@ def links(kind: str, text: str) -> Iterator[str]:
 
         try:
             files = json.loads(text)["files"]
-            yield from (str(one["url"]) for one in files)
+            yield from (str(file["url"]) for file in files)
         except (ValueError, KeyError, TypeError):
             return
     else:
@@ -60,20 +60,20 @@ def links(kind: str, text: str) -> Iterator[str]:
 
 def link_with(sha256: str, kind: str, text: str) -> str | None:
     """Return the link of the file that an index's page lists with this hash, if it does: pages are long, and most lack it."""
-    at = text.find(sha256)
-    if at < 0:
+    position = text.find(sha256)
+    if position < 0:
         return None
     if kind.partition(";")[0].strip() == _JSON:
         import json
 
         try:
             files = json.loads(text)["files"]
-            return next((str(one["url"]) for one in files if one["hashes"].get("sha256") == sha256), None)
+            return next((str(file["url"]) for file in files if file["hashes"].get("sha256") == sha256), None)
         except (ValueError, KeyError, TypeError, AttributeError):
             return None
-    start = text.rfind("<a", 0, at)  # the hash is in the link: sha256=… ends its address
-    found = links(kind, text[start : text.find(">", at) + 1]) if start >= 0 else ()
-    return next((link for link in found if link.endswith(f"#sha256={sha256}")), None)
+    start = text.rfind("<a", 0, position)  # the hash is in the link: sha256=… ends its address
+    addresses = links(kind, text[start : text.find(">", position) + 1]) if start >= 0 else ()
+    return next((link for link in addresses if link.endswith(f"#sha256={sha256}")), None)
 
 
 class _Links(HTMLParser):

@@ -1,5 +1,5 @@
 """
-Which package indexes this machine uses, told to whichever tool asks one.
+Package indexes of this machine, spelled for whichever tool asks one.
 
 People set an index once, for pip (``pip.conf``, ``PIP_*``) or for uv (``UV_*``), and mean both: a laptop inside a bank
 has a mirror and no way to anything else. uv does not read pip's settings, nor pip uv's, so the settings of the one are
@@ -81,42 +81,42 @@ def all_of(pip: Indexes) -> tuple[str, ...]:
 
 def uv_environment(env: Mapping[str, str], pip: Indexes, more: Sequence[str]) -> dict[str, str]:
     """Return the environment for uv: its own settings if it has any, else pip's; `more` are a package's own indexes."""
-    made = dict(env)
+    settings = dict(env)
     extra = [*more]
     if not any(env.get(name) for name in _UV_SETS):
         # The last is the default one, which uv asks last. Where two have the same version, uv takes the first one's files
         # and no other's: pip's own index has the most.
         *first, last = all_of(pip)
-        made["UV_DEFAULT_INDEX"] = last
+        settings["UV_DEFAULT_INDEX"] = last
         extra += first
         if pip.trusted and not env.get("UV_INSECURE_HOST"):
-            made["UV_INSECURE_HOST"] = " ".join(pip.trusted)
+            settings["UV_INSECURE_HOST"] = " ".join(pip.trusted)
         if pip.extra:
-            made.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")
+            settings.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")
         if pip.no_index:
-            made["UV_NO_INDEX"] = "1"
+            settings["UV_NO_INDEX"] = "1"
     if extra:
-        made["UV_INDEX"] = " ".join([*extra, *env.get("UV_INDEX", "").split()])
+        settings["UV_INDEX"] = " ".join([*extra, *env.get("UV_INDEX", "").split()])
     if pip.find_links and not env.get("UV_FIND_LINKS"):
-        made["UV_FIND_LINKS"] = ",".join(pip.find_links)
+        settings["UV_FIND_LINKS"] = ",".join(pip.find_links)
     if pip.cert:
-        made.setdefault("SSL_CERT_FILE", pip.cert)
-    return made
+        settings.setdefault("SSL_CERT_FILE", pip.cert)
+    return settings
 
 
 def pip_environment(env: Mapping[str, str], more: Sequence[str], find_links: Sequence[str] = ()) -> dict[str, str]:
     """Return the environment for pip: its own settings if it has any, else uv's; and a package's own."""
-    made = dict(env)
+    settings = dict(env)
     if not any(env.get(name) for name in _PIP_SETS):
         if default := env.get("UV_DEFAULT_INDEX") or env.get("UV_INDEX_URL"):
-            made["PIP_INDEX_URL"] = default.rpartition("=")[2] if _is_named(default) else default
+            settings["PIP_INDEX_URL"] = default.rpartition("=")[2] if _is_named(default) else default
         theirs = [*env.get("UV_INDEX", "").split(), *env.get("UV_EXTRA_INDEX_URL", "").split()]
-        more = [*more, *(one.partition("=")[2] if _is_named(one) else one for one in theirs)]
+        more = [*more, *(index.partition("=")[2] if _is_named(index) else index for index in theirs)]
     if more:
-        made["PIP_EXTRA_INDEX_URL"] = " ".join([*env.get("PIP_EXTRA_INDEX_URL", "").split(), *more])
+        settings["PIP_EXTRA_INDEX_URL"] = " ".join([*env.get("PIP_EXTRA_INDEX_URL", "").split(), *more])
     if find_links:
-        made["PIP_FIND_LINKS"] = " ".join([*env.get("PIP_FIND_LINKS", "").split(), *find_links])
-    return made
+        settings["PIP_FIND_LINKS"] = " ".join([*env.get("PIP_FIND_LINKS", "").split(), *find_links])
+    return settings
 
 
 def _is_named(index: str) -> bool:
@@ -127,8 +127,8 @@ def _is_named(index: str) -> bool:
 def _files(env: Mapping[str, str], prefix: Path) -> Iterator[Path]:
     """Yield pip's files, the weakest first."""
     home = Path(env["HOME"]) if env.get("HOME") else None
-    own = env.get("PIP_CONFIG_FILE")
-    if own == "/dev/null":
+    file = env.get("PIP_CONFIG_FILE")
+    if file == "/dev/null":
         return
     for folder in reversed(env.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":")):
         yield Path(folder, "pip", "pip.conf")
@@ -137,5 +137,5 @@ def _files(env: Mapping[str, str], prefix: Path) -> Iterator[Path]:
         yield home / ".pip" / "pip.conf"
         yield Path(env.get("XDG_CONFIG_HOME") or home / ".config") / "pip" / "pip.conf"
     yield prefix / "pip.conf"
-    if own:
-        yield Path(own)
+    if file:
+        yield Path(file)

@@ -1,5 +1,5 @@
 """
-Get a pinned wheel from the package index that is configured on this machine.
+Pinned wheels from the index that pip is configured for on this machine.
 
 pip does it, in a process of its own: what people have set for it (``pip config``, ``PIP_*``, proxies, certificates,
 ``.netrc``) then counts here too, and nothing of it must be said twice. pip is told the runtime's Python, ABI and platforms
@@ -101,8 +101,8 @@ class PipIndex:
             code, said = self._run(command, folder, name, self.patience)
         except PackageError:
             return None
-        found = _NEWEST.search(said)
-        return found["version"] if code == 0 and found else None
+        match = _NEWEST.search(said)
+        return match["version"] if code == 0 and match else None
 
     def stop(self) -> None:
         self._tools.stop()
@@ -160,8 +160,8 @@ def _target(runtime: Runtime) -> list[str]:
     return ["--only-binary", ":all:", *python, *platforms]
 
 
-def _environment(given: Mapping[str, str]) -> dict[str, str]:
-    kept = {name: value for name, value in given.items() if not _OURS.match(name)}
+def _environment(env: Mapping[str, str]) -> dict[str, str]:
+    kept = {name: value for name, value in env.items() if not _OURS.match(name)}
     # "download" installs nothing, so a rule that pip only runs in virtual environments has no point here.
     return {**kept, "PIP_REQUIRE_VIRTUALENV": "0", "PYTHONIOENCODING": "utf-8"}
 
@@ -197,7 +197,7 @@ def _instead(pin: Pin, said: str) -> str:
 
     offered = _OFFERED.search(said)
     try:
-        versions = [Version(one) for one in (offered["versions"] if offered else "").split(",")]
+        versions = [Version(number) for number in (offered["versions"] if offered else "").split(",")]
     except InvalidVersion:  # "none"
         versions = []
     released = [version for version in versions if not version.is_prerelease]
@@ -206,19 +206,19 @@ def _instead(pin: Pin, said: str) -> str:
     return f"{max(released)} is the newest version of {pin.name} that has"
 
 
-def _mismatch(pin: Pin, runtime: Runtime, found: str, said: str) -> PackageError:
+def _mismatch(pin: Pin, runtime: Runtime, sha256: str, said: str) -> PackageError:
     link = _LINK.search(said, said.find("DO NOT MATCH THE HASHES"))
     declared = link and link["declared"]
-    if declared and declared != found:
+    if declared and declared != sha256:
         return PackageError(
             "E403",
-            f"{pin} arrived damaged: the index announces sha256 {declared} and sent {found}",
+            f"{pin} arrived damaged: the index announces sha256 {declared} and sent {sha256}",
             hint="nothing was kept; try again",
         )
     file = f"'{link['file']}'" if link else "the wheel"
     return PackageError(
         "E402",
-        f"no wheel of {pin} that the index has for {runtime.label} has sha256 {pin.sha256}; {file} has {found}",
+        f"no wheel of {pin} that the index has for {runtime.label} has sha256 {pin.sha256}; {file} has {sha256}",
         hint="the pin is of another file (another Python or platform, perhaps), or the index has other bytes than it had; "
         "correct the sha256 only if you trust the index",
     )

@@ -1,5 +1,5 @@
 """
-Where each library that a native file needs would come from.
+Library closure: where each library that a native file needs would come from.
 
 The dynamic linker looks in the folders of RPATH, then among what the process has loaded already, then in the system's own
 folders [ld.so(8)]. What is shipped to a worker can therefore help in two ways: lying where RPATH points, which is how
@@ -50,7 +50,7 @@ class Need:
 
     library: str
     where: Where
-    at: str | None = None
+    holder: str | None = None
     """The file that has it: a path in the same archive, or the name of another part."""
 
 
@@ -63,7 +63,7 @@ def _where(
     if runtime.has_library(library):
         return Need(library, Where.BASE)
     others = [other for other in parts if other is not part and _answers_to(other, library)]
-    for other in sorted(others, key=lambda found: found.role != "library"):
+    for other in sorted(others, key=lambda candidate: candidate.role != "library"):
         return Need(library, Where.LIBRARY if other.role == "library" else Where.OTHER, other.name)
     return Need(library, Where.MISSING if runtime.has_library(library) is False else Where.UNKNOWN)
 
@@ -92,19 +92,19 @@ def order_libraries(libraries: Sequence[Part]) -> tuple[Part, ...]:
     stay as they come.
     """
     ordered: dict[str, Part] = {}
-    for one in libraries:
-        _insert(one, libraries, ordered, ())
+    for library in libraries:
+        _insert(library, libraries, ordered, ())
     return tuple(ordered.values())
 
 
-def _insert(one: Part, libraries: Sequence[Part], ordered: dict[str, Part], above: tuple[str, ...]) -> None:
-    if one.name in ordered or one.name in above:
+def _insert(part: Part, libraries: Sequence[Part], ordered: dict[str, Part], above: tuple[str, ...]) -> None:
+    if part.name in ordered or part.name in above:
         return
-    wanted = {library for native in one.facts.natives for library in native.elf.needed}
+    needed = {library for native in part.facts.natives for library in native.elf.needed}
     for other in libraries:
-        if other is not one and any(_answers_to(other, library) for library in wanted):
-            _insert(other, libraries, ordered, (*above, one.name))
-    ordered[one.name] = one
+        if other is not part and any(_answers_to(other, library) for library in needed):
+            _insert(other, libraries, ordered, (*above, part.name))
+    ordered[part.name] = part
 
 
 def _answers_to(part: Part, library: str) -> bool:
@@ -115,8 +115,8 @@ def _nearest(candidates: list[Native], native: Native) -> Native:
     """Return the candidate in the first folder of RPATH that has one; failing that any, which must be loaded before."""
     origin = posixpath.dirname(native.path)
     for folder in native.elf.rpath:
-        place = posixpath.normpath(folder.replace("${ORIGIN}", "$ORIGIN").replace("$ORIGIN", origin or "."))
+        path = posixpath.normpath(folder.replace("${ORIGIN}", "$ORIGIN").replace("$ORIGIN", origin or "."))
         for candidate in candidates:
-            if posixpath.normpath(posixpath.dirname(candidate.path) or ".") == place:
+            if posixpath.normpath(posixpath.dirname(candidate.path) or ".") == path:
                 return candidate
     return candidates[0]

@@ -1,5 +1,5 @@
 """
-What is inside the files that are shipped: read once, kept by the hash of the bytes.
+Contents of the files that are shipped: read once, kept by the hash of the bytes.
 
 `inspect` opens a wheel, an archive or a library and returns its `Facts`: the native files with what they ask of a system,
 the names it can be imported by, and what is wrong with it whatever the runtime (an unsafe member, bytes that are not the
@@ -153,11 +153,11 @@ def inspect_file(path: Path, kind: FileKind) -> FileFacts:
 
 def inspect_packed(path: Path, natives: Iterable[Native]) -> FileFacts:
     """Return the facts of a zip archive made of members of wheels that were inspected, with their native files as they lie now."""
-    inside, known = _Inside(), {native.path: native for native in natives}
+    inside, by_path = _Inside(), {native.path: native for native in natives}
     for member in zip_members(path, inside.unsafe):
         inside.add(member)
-        if member.name in known:
-            inside.natives.append(known[member.name])
+        if member.name in by_path:
+            inside.natives.append(by_path[member.name])
         if _is_top_package(member.name):
             with member.open() as stream:
                 inside.note_sharing(member.name, stream.read(_BLOCK))
@@ -176,25 +176,25 @@ def inspect_once(
     kind, look = file_kind(path), look or inspect_file
     if folder is None or kind == "file":
         return look(path, kind)
-    place = folder / f"v{VERSION}" / sha256[:2] / f"{sha256}-{kind}.json"
-    known = _load_facts(place)
-    if known is None:
-        known = look(path, kind)
+    file = folder / f"v{VERSION}" / sha256[:2] / f"{sha256}-{kind}.json"
+    facts = _load_facts(file)
+    if facts is None:
+        facts = look(path, kind)
         with suppress(OSError):
-            _save_facts(known, place)
-    return known
+            _save_facts(facts, file)
+    return facts
 
 
-def _load_facts(place: Path) -> FileFacts | None:
+def _load_facts(file: Path) -> FileFacts | None:
     try:
-        return msgspec.json.decode(place.read_bytes(), type=FileFacts)
+        return msgspec.json.decode(file.read_bytes(), type=FileFacts)
     except (OSError, msgspec.DecodeError):
         return None
 
 
-def _save_facts(facts: FileFacts, place: Path) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    whole.replace_file(place, msgspec.json.encode(facts))
+def _save_facts(facts: FileFacts, file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    whole.replace_file(file, msgspec.json.encode(facts))
 
 
 def _library(name: str, stream: BinaryIO) -> FileFacts:
@@ -252,8 +252,8 @@ class _Inside:
         if self.unsafe:
             hint = "pack it anew, without what is named"
             faults.append(FileFinding("E421", "holds what must not be unpacked", hint, shorten(self.unsafe)))
-        if kind == "wheel" and not self.unsafe and (found := _record_finding(self.record, self.names)):
-            faults.append(found)
+        if kind == "wheel" and not self.unsafe and (finding := _record_finding(self.record, self.names)):
+            faults.append(finding)
         compiled = bool(self.natives) or any(is_library_name(name) for name in self.names)
         return FileFacts(
             kind,
@@ -315,15 +315,15 @@ def _is_top_package(name: str) -> bool:
 
 def _import_names(names: list[str]) -> set[str]:
     """Return what ``import`` finds at the top of an archive: modules, and folders with an ``__init__``."""
-    found = set()
+    imports = set()
     for name in names:
         first, _, rest = name.partition("/")
         module = _MODULE.match(rest or first)
         if module and not rest and module["name"] != "__init__":
-            found.add(module["name"])
+            imports.add(module["name"])
         elif module and module["name"] == "__init__" and "/" not in rest and first.isidentifier():
-            found.add(first)
-    return found
+            imports.add(first)
+    return imports
 
 
 def top_level(members: Iterable[str]) -> frozenset[str]:

@@ -1,5 +1,5 @@
 """
-What a native file asks of the system that loads it, read from its ELF headers.
+ELF headers: what a native file asks of the system that loads it.
 
 The dynamic linker looks at one table, PT_DYNAMIC: the file's own name (SONAME), the libraries it needs (NEEDED), the
 folders in which it looks for them first (RPATH, RUNPATH), and the version of each symbol it takes from which library
@@ -114,29 +114,29 @@ class _File:
         self.kind, self.machine, _, _, headers, _, _, _, size, count, *_ = self.numbers(16, f"HHI{number * 3}I6H")
         self.headers = headers, size, count
 
-    def bytes(self, place: int, size: int) -> bytes:
+    def bytes(self, offset: int, size: int) -> bytes:
         """Return so many bytes from there."""
         self._left -= size
-        if self._left < 0 or place < 0:
+        if self._left < 0 or offset < 0:
             raise Damaged("its headers lead to more reading than any real file's")
         try:
-            self._stream.seek(place)
-            found = self._stream.read(size)
+            self._stream.seek(offset)
+            data = self._stream.read(size)
         except (OSError, OverflowError) as error:  # a place that no file has
             raise Damaged("its headers lead beyond its end") from error
-        if len(found) != size:
+        if len(data) != size:
             raise Damaged("its headers lead beyond its end")
-        return found
+        return data
 
-    def numbers(self, place: int, form: str) -> tuple[int, ...]:
+    def numbers(self, offset: int, form: str) -> tuple[int, ...]:
         """Return the numbers of one structure."""
-        made = struct.Struct(self._order + form)
-        return made.unpack(self.bytes(place, made.size))
+        layout = struct.Struct(self._order + form)
+        return layout.unpack(self.bytes(offset, layout.size))
 
-    def table(self, place: int, form: str, count: int) -> Iterator[tuple[int, ...]]:
+    def table(self, offset: int, form: str, count: int) -> Iterator[tuple[int, ...]]:
         """Yield the structures of a table, which is read at once."""
-        made = struct.Struct(self._order + form)
-        return made.iter_unpack(self.bytes(place, made.size * count))
+        layout = struct.Struct(self._order + form)
+        return layout.iter_unpack(self.bytes(offset, layout.size * count))
 
 
 @dataclass(frozen=True)
@@ -152,25 +152,27 @@ class _Dynamic:
         address = dict(self.tags).get(tag)
         if address is None:
             return None
-        return next((place + address - start for start, size, place in self.loads if 0 <= address - start < size), None)
+        return next(
+            (offset + address - start for start, size, offset in self.loads if 0 <= address - start < size), None
+        )
 
 
 def _dynamic(elf: _File) -> _Dynamic:
     form = "I4xQQ8xQ16x" if elf.bits == 64 else "IIIII12x"
-    at, size, count = elf.headers
+    start, size, count = elf.headers
     if count and size != struct.calcsize(f"<{form}"):
         raise Damaged("its program headers have a size that none have")
     headers: list[tuple[int, int, int, int]] = []
-    for kind, *rest in elf.table(at, form, count):
-        place, address, length = rest if elf.bits == 64 else (rest[0], rest[1], rest[3])
-        headers.append((kind, address, length, place))
-    loads = tuple((address, length, place) for kind, address, length, place in headers if kind == _PT_LOAD)
-    found = next(((place, length) for kind, _, length, place in headers if kind == _PT_DYNAMIC), None)
-    if found is None:
+    for kind, *rest in elf.table(start, form, count):
+        offset, address, length = rest if elf.bits == 64 else (rest[0], rest[1], rest[3])
+        headers.append((kind, address, length, offset))
+    loads = tuple((address, length, offset) for kind, address, length, offset in headers if kind == _PT_LOAD)
+    table = next(((offset, length) for kind, _, length, offset in headers if kind == _PT_DYNAMIC), None)
+    if table is None:
         return _Dynamic((), loads)
     form = "qQ" if elf.bits == 64 else "iI"
     tags: list[tuple[int, int]] = []
-    for tag, value in elf.table(found[0], form, min(_MAX_TAGS, found[1] // struct.calcsize(f"<{form}"))):
+    for tag, value in elf.table(table[0], form, min(_MAX_TAGS, table[1] // struct.calcsize(f"<{form}"))):
         tags.append((tag, value))
         if tag == 0:
             break
@@ -181,7 +183,7 @@ def _facts(elf: _File, dynamic: _Dynamic) -> dict[str, object]:
     last = dict(dynamic.tags)
     strings = _strings(elf, dynamic, last.get(_STRSZ, 0))
     names = {
-        tag: tuple(strings.text(value) for found, value in dynamic.tags if found == tag)
+        tag: tuple(strings.text(value) for kind, value in dynamic.tags if kind == tag)
         for tag in (_NEEDED, _SONAME, _RPATH, _RUNPATH)
     }
     folders = names[_RUNPATH] or names[_RPATH]
@@ -189,8 +191,8 @@ def _facts(elf: _File, dynamic: _Dynamic) -> dict[str, object]:
     return {
         "soname": next(iter(names[_SONAME]), None),
         "needed": names[_NEEDED],
-        "rpath": tuple(folder for one in folders for folder in one.split(":") if folder),
-        "versions": tuple((library, tuple(sorted({name for _, name in found}))) for library, found in needs),
+        "rpath": tuple(folder for text in folders for folder in text.split(":") if folder),
+        "versions": tuple((library, tuple(sorted({name for _, name in kind}))) for library, kind in needs),
         "takes": tuple(sorted(_takes(elf, dynamic, needs, strings))),
         "unicode": strings.unicode(),
     }
@@ -211,21 +213,21 @@ def _versions(
 
     Yields each library with its versions, each with the number by which symbols refer to it.
     """
-    place = dynamic.place(_VERNEED)
-    left = _MAX_VERSIONS
-    for _ in range(count if place is not None else 0):
-        assert place is not None
-        _, versions, file, first, following = elf.numbers(place, "HHIII")
-        left -= 1 + versions
-        if left < 0:
+    offset = dynamic.place(_VERNEED)
+    budget = _MAX_VERSIONS
+    for _ in range(count if offset is not None else 0):
+        assert offset is not None
+        _, versions, file, first, following = elf.numbers(offset, "HHIII")
+        budget -= 1 + versions
+        if budget < 0:
             raise Damaged(f"it claims to need more than {_MAX_VERSIONS:,} versions of symbols")
-        at, found = place + first, []
+        position, names = offset + first, []
         for _ in range(versions):
-            _, _, number, name, distance = elf.numbers(at, "IHHII")
-            found.append((number, strings.text(name)))
-            at += distance
-        yield strings.text(file), found
-        place += following
+            _, _, number, name, distance = elf.numbers(position, "IHHII")
+            names.append((number, strings.text(name)))
+            position += distance
+        yield strings.text(file), names
+        offset += following
 
 
 def _takes(
@@ -248,11 +250,11 @@ def _takes(
     count = min(count, _MAX_SYMBOLS)
     symbols = elf.table(symtab, "I20x" if elf.bits == 64 else "I12x", count)
     numbers = elf.table(versym, "H", count)
-    wanted = {number: (library, version) for library, versions in needs for number, version in versions}
+    pending = {number: (library, version) for library, versions in needs for number, version in versions}
     for (name,), (number,) in zip(symbols, numbers, strict=True):
-        if taken := wanted.pop(number & 0x7FFF, None):
-            yield *taken, strings.text(name)
-            if not wanted:
+        if source := pending.pop(number & 0x7FFF, None):
+            yield *source, strings.text(name)
+            if not pending:
                 return
 
 

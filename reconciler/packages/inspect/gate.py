@@ -1,5 +1,5 @@
 """
-The gate: would what is shipped load in its runtime?
+Gate: would what is shipped load in its runtime?
 
 A worker says no at query time, in the middle of a job, with one line of the dynamic linker. Everything that leads there
 can be read off the files before anything is uploaded: `misfits` judges one file against a runtime, `of_function` what one
@@ -38,9 +38,9 @@ def misfits(facts: FileFacts, runtime: Runtime) -> Iterator[FileFinding]:
     """Yield why native files do not load in a runtime; a warning where they are such as nothing may ever load."""
     for judge in (_machines, _musl, _versions, _unicode):
         for loaded in (True, False):
-            found = judge([native for native in facts.natives if native.is_loaded is loaded], facts, runtime)
-            if found:
-                yield found if loaded else replace(found, severity="warning")
+            finding = judge([native for native in facts.natives if native.is_loaded is loaded], facts, runtime)
+            if finding:
+                yield finding if loaded else replace(finding, severity="warning")
 
 
 def glibc_level(facts: FileFacts) -> int | None:
@@ -59,14 +59,14 @@ def glibc_level(facts: FileFacts) -> int | None:
 
 def newest_versions(natives: Iterable[Native]) -> tuple[str, ...]:
     """Return the newest version of each family of symbols: what decides on which systems files load."""
-    found: dict[str, tuple[Version, str]] = {}
+    newest: dict[str, tuple[Version, str]] = {}
     for native in natives:
         for _, names in native.elf.versions:
             for name in names:
                 family, number = version_key(name)
                 if family in FAMILIES and number is not None:
-                    found[family] = max(found.get(family, ((), "")), (number, name))
-    return tuple(name for _, (_, name) in sorted(found.items()))
+                    newest[family] = max(newest.get(family, ((), "")), (number, name))
+    return tuple(name for _, (_, name) in sorted(newest.items()))
 
 
 def _machines(natives: Sequence[Native], facts: FileFacts, runtime: Runtime) -> FileFinding | None:
@@ -110,7 +110,7 @@ def _versions(natives: Sequence[Native], facts: FileFacts, runtime: Runtime) -> 
     (_, _), version, path, library = beyond[0]
     family = version_key(version)[0]
     have = f"{family}_{'.'.join(map(str, runtime.ceilings[family]))}"
-    symbols = {(n.path, *taken): f"{symbol} of " for n in natives for *taken, symbol in n.elf.takes}
+    symbols = {(n.path, *key): f"{symbol} of " for n in natives for *key, symbol in n.elf.takes}
 
     def what(version: str, path: str, library: str) -> str:
         return f"{symbols.get((path, library, version), '')}{version} from {library}"
@@ -129,10 +129,10 @@ def _beyond(
     natives: Iterable[Native], facts: FileFacts, ceilings: Mapping[str, Version], minor: int
 ) -> Iterator[tuple[tuple[str, Version], str, str, str]]:
     """Yield each version that a system with these ceilings lacks; a library that is shipped along is not the system's."""
-    own = {name for native in facts.natives for name in native.answers_to}
+    shipped = {name for native in facts.natives for name in native.answers_to}
     for native in natives:
         for library, names in native.elf.versions:
-            for name in names if library not in own else ():
+            for name in names if library not in shipped else ():
                 family, number = version_key(name)
                 if family not in FAMILIES:
                     continue
@@ -156,7 +156,7 @@ def _unicode(natives: Sequence[Native], facts: FileFacts, runtime: Runtime) -> F
         f"is for another Python: {native.path} takes {name}, which only a Python 2 with {width} Unicode has, and "
         f"MaxCompute's is {runtime.abi}",
         f"take or build the wheel for {runtime.abi}",
-        _rest(dict.fromkeys(f"{n.path}: {found}" for n, found in wrong)),
+        _rest(dict.fromkeys(f"{n.path}: {function}" for n, function in wrong)),
     )
 
 
@@ -180,8 +180,8 @@ def unloadable_in_file(facts: FileFacts) -> FileFinding | None:
 
 def _rest(lines: Iterable[str]) -> tuple[str, ...]:
     """Return the lines of a finding if there are more than the one that its message tells already."""
-    found = list(lines)
-    return shorten(found) if len(found) > 1 else ()
+    every = list(lines)
+    return shorten(every) if len(every) > 1 else ()
 
 
 # --- What one function ships together -------------------------------------------------------------------------------------
@@ -195,23 +195,23 @@ def missing_libraries(
 
     `is_complete` is false where the function lists resources of another project, of which nothing is known here.
     """
-    wanted: dict[tuple[str, Where, str | None], list[str]] = defaultdict(list)
-    for native, found in find_needs(part, parts, runtime):
-        for need in found if native.is_loaded else ():
+    users: dict[tuple[str, Where, str | None], list[str]] = defaultdict(list)
+    for native, needed in find_needs(part, parts, runtime):
+        for need in needed if native.is_loaded else ():
             if need.where in (Where.OTHER, Where.UNKNOWN, Where.MISSING) and not need.library.startswith("libc.musl-"):
-                wanted[need.library, need.where, need.at].append(native.path)
-    for (library, where, at), natives in wanted.items():
-        yield library, _missing_library(library, where, at, natives, is_complete=is_complete)
+                users[need.library, need.where, need.holder].append(native.path)
+    for (library, where, holder), natives in users.items():
+        yield library, _missing_library(library, where, holder, natives, is_complete=is_complete)
 
 
 def _missing_library(
-    library: str, where: Where, at: str | None, natives: list[str], *, is_complete: bool
+    library: str, where: Where, holder: str | None, natives: list[str], *, is_complete: bool
 ) -> FileFinding:
     needed_by = f"{natives[0]}" + (f" and {len(natives) - 1} more" if len(natives) > 1 else "")
     detail = shorten(natives) if len(natives) > 1 else ()
     carry = f"list a file whose SONAME is {library} under the package's `libraries:`"
     if where is Where.OTHER:
-        message = f"needs '{library}' of another archive, '{at}' ({needed_by})"
+        message = f"needs '{library}' of another archive, '{holder}' ({needed_by})"
         return FileFinding("E416", message, "it is found only if that one's is loaded first", detail, "warning")
     if where is Where.UNKNOWN:
         message = f"needs '{library}', and whether workers have it is not known ({needed_by})"
@@ -228,7 +228,7 @@ def excess(sizes: Mapping[str, int], more: int, service: Service) -> Iterator[Fi
     """Yield what is wrong with the number and the size of one function's resources; `more` have no size of their own."""
     total = sum(sizes.values())
     if total > service.max_job:
-        largest = sorted(sizes.items(), key=lambda one: -one[1])
+        largest = sorted(sizes.items(), key=lambda pair: -pair[1])
         yield FileFinding(
             "E430",
             f"has {total / (1 << 20):,.1f} MB of resources, and {service.name} takes at most {service.max_job >> 20:,} MB for one job",
@@ -263,11 +263,11 @@ def duplicates(
             where = tuple(dict.fromkeys(versions.values()))
             yield FileFinding("E433", f"gets '{name}' in more than one version: {what}", "keep one", where)
             twice.update(where[1:])
-    given: dict[str, list[str]] = defaultdict(list)
+    by_name: dict[str, list[str]] = defaultdict(list)
     for resource, names in imports.items():
         for name in names:
-            given[name].append(resource)
-    for name, resources in given.items():
+            by_name[name].append(resource)
+    for name, resources in by_name.items():
         distinct = [resource for resource in resources if resource not in twice]
         if len(distinct) > 1:
             message = f"can import '{name}' from {len(distinct)} resources"

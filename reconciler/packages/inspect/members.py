@@ -1,5 +1,5 @@
 """
-Open an archive that may be anything: every member looked at, none unpacked.
+Archive members: every one looked at, none unpacked, of an archive that may be anything.
 
 MaxCompute unpacks archives on its workers, so what an archive may do to a folder it may do there: write outside it, put a
 link where a file is expected, fill the disk. `zip_members` and `tar_members` let through what is a plain file under a
@@ -89,8 +89,8 @@ def zip_members(path: Path, unsafe: list[str]) -> Iterator[Member]:
         infos = archive.infolist()
         bound(len(infos), sum(info.file_size for info in infos), path.stat().st_size)
         names = _Names(unsafe)
-        wanted = [info for info in infos if names.takes(info.filename, _why_not_zip(info)) and not info.is_dir()]
-        for info in wanted if not unsafe else ():
+        files = [info for info in infos if names.takes(info.filename, _why_not_zip(info)) and not info.is_dir()]
+        for info in files if not unsafe else ():
             yield Member(info.filename, info.file_size, lambda info=info: archive.open(info))  # type: ignore[misc]
 
 

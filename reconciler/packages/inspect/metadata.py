@@ -1,5 +1,5 @@
 """
-What a wheel says of itself in METADATA [packaging.python.org, "Core metadata specifications"].
+Wheel metadata, METADATA [packaging.python.org, "Core metadata specifications"].
 
 Only licences are of interest here: name and version are in the file's name. Since version 2.4 of the metadata
 ``License-Expression`` names them by SPDX; before, ``License`` held anything from a word to the whole text, and classifiers
@@ -25,14 +25,18 @@ def licences(wheel: Path) -> tuple[str, ...]:
     """Return what a wheel says that it is licensed under: an SPDX expression, or names; nothing if it says nothing."""
     from packaging.metadata import parse_email
 
-    found, _ = parse_email(_metadata(wheel))
-    if expression := found.get("license_expression"):
+    metadata, _ = parse_email(_metadata(wheel))
+    if expression := metadata.get("license_expression"):
         return (expression,)
-    classified = [one.split(" :: ")[-1] for one in found.get("classifiers", ()) if one.startswith("License :: ")]
-    named = (found.get("license") or "").strip()
+    classified = [
+        classifier.split(" :: ")[-1]
+        for classifier in metadata.get("classifiers", ())
+        if classifier.startswith("License :: ")
+    ]
+    named = (metadata.get("license") or "").strip()
     if named and named != "UNKNOWN" and len(named) <= _LONGEST_NAME and named.isprintable():
         return (named,)
-    return tuple(dict.fromkeys(one for one in classified if one != "OSI Approved"))
+    return tuple(dict.fromkeys(classifier for classifier in classified if classifier != "OSI Approved"))
 
 
 def _metadata(wheel: Path) -> bytes:

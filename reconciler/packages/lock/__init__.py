@@ -1,5 +1,5 @@
 """
-From requirements to files: what a package group is made of, for a runtime, written down in ``udfs.lock``.
+Lock: the files that a package group is made of, for a runtime, resolved once and written into ``udfs.lock``.
 
 `inputs` reads what the manifest wants. An engine answers which distributions that makes: uv where it can, pex for what
 uv cannot be asked (Python 2.7, systems below manylinux2014), both behind `resolver`. Their answers are for the runtime,

@@ -1,4 +1,4 @@
-"""What differs between two locks, a distribution at a time: what a person wants to know before committing one."""
+"""Difference of two locks, a distribution at a time: what a person wants to know before committing one."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class LockChange:
 
     @property
     def name(self) -> str:
-        found = self.after or self.before
-        assert found is not None
-        return found.name
+        wheel = self.after or self.before
+        assert wheel is not None
+        return wheel.name
 
 
 def compare_locks(old: Lock, new: Lock) -> tuple[LockChange, ...]:
@@ -46,4 +46,4 @@ def _moves(old: Lock, new: Lock) -> Iterator[LockChange]:
 
 def _files(lock: Lock, package: str, runtime: str) -> dict[str, Locked]:
     group = lock.group(package, runtime)
-    return {one.name: one for one in group.files} if group else {}
+    return {wheel.name: wheel for wheel in group.files} if group else {}

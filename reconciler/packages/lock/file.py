@@ -1,5 +1,5 @@
 """
-``udfs.lock``: which files a package group is made of, for each runtime that uses it.
+Lock file, ``udfs.lock``: the files of each package group, for each runtime that uses it.
 
 The format is YAML of a small, fixed shape, so that a pull request shows a changed version as a changed line. A file is
 named by its sha256, its name and its size, never by an address: the same lock holds for PyPI, for a mirror and for a
@@ -78,11 +78,11 @@ class Inputs(Section, frozen=True, kw_only=True):
             if before == after:
                 continue
             if isinstance(before, (list, dict)):
-                yield from (f"{key}: '{one}' was added" for one in after if one not in before)
-                yield from (f"{key}: '{one}' is gone" for one in before if one not in after)
+                yield from (f"{key}: '{item}' was added" for item in after if item not in before)
+                yield from (f"{key}: '{item}' is gone" for item in before if item not in after)
             if isinstance(before, dict):
                 yield from (
-                    f"{key}: '{one}' has changed" for one in before if one in after and before[one] != after[one]
+                    f"{key}: '{item}' has changed" for item in before if item in after and before[item] != after[item]
                 )
             elif isinstance(before, list):
                 if sorted(before) == sorted(after):
@@ -165,9 +165,9 @@ def parse_lock(content: bytes, shown: str = NAME) -> Lock:
         for runtime, group in groups.items():
             if group.checksum != checksum(group):
                 message = f"'{package}' for {runtime} is not as `udfs lock` wrote it: a merge or a hand changed it"
-                place = document.position(document.find("packages", package, runtime)[0])
+                position = document.position(document.find("packages", package, runtime)[0])
                 hint = ("run `", Command("lock"), "`: it settles the lock, and keeps what still fits")
-                raise PackageError("E478", message, at=place, hint=hint)
+                raise PackageError("E478", message, at=position, hint=hint)
     return _map_groups(lock, lambda group: replace(group, checksum=None))
 
 
@@ -180,7 +180,7 @@ def salvage_lock(content: bytes, shown: str = NAME) -> Lock:
     lock, _ = _read(_OTHER_SIDE.sub(b"", _MARK.sub(b"", content)).removeprefix(b"\xef\xbb\xbf"), shown)
     return _map_groups(
         lock,
-        lambda group: replace(group, checksum=None, files=[replace(one, size=None) for one in group.files]),
+        lambda group: replace(group, checksum=None, files=[replace(wheel, size=None) for wheel in group.files]),
     )
 
 
@@ -201,11 +201,13 @@ def _read(content: bytes, shown: str) -> tuple[Lock, Document]:
         first = document.problems[0]
         what = "it is empty" if not content.strip() else first.message
         raise PackageError("E478", f"the lock cannot be read: {what}", at=first.at, hint=_AGAIN)
-    found = document.value("format")
-    if found != FORMAT:
-        message = f"its format is {quote(str(found))}, and this udfs reads {FORMAT}" if found else "it names no format"
-        error = NewerFormat if found else PackageError
-        hint = "a newer udfs wrote it, perhaps: update udfs" if found else _AGAIN
+    stated = document.value("format")
+    if stated != FORMAT:
+        message = (
+            f"its format is {quote(str(stated))}, and this udfs reads {FORMAT}" if stated else "it names no format"
+        )
+        error = NewerFormat if stated else PackageError
+        hint = "a newer udfs wrote it, perhaps: update udfs" if stated else _AGAIN
         raise error("E478", message, at=document.position(document.find("format")[0]), hint=hint)
     try:
         return read_section(Lock, document.root), document
@@ -250,8 +252,8 @@ def _body(group: Group) -> Iterator[str]:
     yield "      inputs:\n"
     yield from _entries(as_written(group.inputs), "        ")
     yield "      files:\n" if group.files else "      files: []\n"
-    for one in sorted(group.files, key=lambda locked: (locked.name, locked.file)):
-        text = "".join(_entries(as_written(one), " " * 10))
+    for wheel in sorted(group.files, key=lambda locked: (locked.name, locked.file)):
+        text = "".join(_entries(as_written(wheel), " " * 10))
         yield f"        - {text.lstrip()}"
 
 

@@ -1,5 +1,5 @@
 """
-Requirements of a package group, from all the places where the manifest may state them.
+Requirements of a package group, from every place where the manifest may state them.
 
 Requirements files are read here, with everything they include, so that the lock can tell which requirement is new, and
 so that a comment in such a file makes no lock stale. Every requirement keeps its place for the messages.
@@ -159,27 +159,29 @@ class _Reader:
     def _at(self, *keys: str | int) -> Position:
         return self.loaded.at("packages", self.package, *keys)
 
-    def add(self, read: Wanted | BadRequirement, into: dict[str, Wanted], at: Position, folder: str = "") -> None:
+    def add(self, read: Wanted | BadRequirement, into: dict[str, Wanted], position: Position, folder: str = "") -> None:
         if isinstance(read, Wanted) and into is self.constraints:
             read = why_not_a_constraint(read) or read
         if isinstance(read, BadRequirement):
-            self.problems.append(Problem(read.code, read.message, at, read.hint))
+            self.problems.append(Problem(read.code, read.message, position, read.hint))
             return
         if read.path is not None:
             read = at_path(joined(folder, read.path), read.extras, read.hashes)
-        known = into.setdefault(read.text, read)
-        if known.hashes != read.hashes:
-            into[read.text] = Wanted(read.text, read.name, read.path, read.extras, (*known.hashes, *read.hashes))
-        self.places.setdefault(read.text, at)
+        present = into.setdefault(read.text, read)
+        if present.hashes != read.hashes:
+            into[read.text] = Wanted(read.text, read.name, read.path, read.extras, (*present.hashes, *read.hashes))
+        self.places.setdefault(read.text, position)
 
-    def read_file(self, path: str, into: dict[str, Wanted], at: Position) -> None:
+    def read_file(self, path: str, into: dict[str, Wanted], named_at: Position) -> None:
         constrains = into is self.constraints
-        text = self._text(path, at)
+        text = self._text(path, named_at)
         if text is None or (path, constrains) in self._seen:
             return
         self._seen.add((path, constrains))
         if len(self._seen) > _MAX_FILES:
-            self.problems.append(Problem("E472", f"more than {_MAX_FILES} requirements files include each other", at))
+            self.problems.append(
+                Problem("E472", f"more than {_MAX_FILES} requirements files include each other", named_at)
+            )
             return
         folder = path.rpartition("/")[0]
         for line in lines(text):
@@ -238,10 +240,10 @@ class _Reader:
     def _shown(self, path: str) -> str:
         return str(self._beside / path)
 
-    def _text(self, path: str, at: Position) -> str | None:
+    def _text(self, path: str, named_at: Position) -> str | None:
         file = self.folder.find(path)
         if isinstance(file, Refusal):
-            self.problems.append(Problem(file.code, file.message, at, file.hint))
+            self.problems.append(Problem(file.code, file.message, named_at, file.hint))
             return None
         try:
             with (self.root / file).open("rb") as stream:
@@ -249,10 +251,10 @@ class _Reader:
             text = raw.decode("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is not UTF-8"
-            self.problems.append(Problem("E305", f"'{path}' cannot be read: {reason}", at))
+            self.problems.append(Problem("E305", f"'{path}' cannot be read: {reason}", named_at))
             return None
         if len(raw) > _MAX_BYTES:
-            self.problems.append(Problem("E472", f"'{path}' is too large for a requirements file", at))
+            self.problems.append(Problem("E472", f"'{path}' is too large for a requirements file", named_at))
             return None
         return text
 

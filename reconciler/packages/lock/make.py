@@ -1,5 +1,5 @@
 """
-Make a lock: ask, choose, build what has no wheel, and write down what was found.
+Lock making: resolve, choose, build what has no wheel, and write down the result.
 
 Nothing is written here; who calls puts the finished lock into its place, whole or not at all.
 """
@@ -113,7 +113,7 @@ def resolve_all(requests: Sequence[LockRequest], previous: Lock, means: LockMean
         raise
     finally:
         pool.shutdown()
-    problems = [problem for one in groups if isinstance(one, UdfsError) for problem in one.problems]
+    problems = [problem for outcome in groups if isinstance(outcome, UdfsError) for problem in outcome.problems]
     if problems:
         raise PackageError.of(dict.fromkeys(problems))
     packages: dict[str, dict[str, Group]] = {}
@@ -127,8 +127,8 @@ def _outcome(previous: Lock, means: LockMeans, upgrade: Upgrade, request: LockRe
     try:
         return _group(previous.group(request.package, request.runtime.tag), means, upgrade, request)
     except UdfsError as error:
-        place = next(iter(request.places.values()), None)
-        return PackageError.of(replace(problem, at=problem.at or place) for problem in error.problems)
+        position = next(iter(request.places.values()), None)
+        return PackageError.of(replace(problem, at=problem.at or position) for problem in error.problems)
 
 
 def _group(before: Group | None, means: LockMeans, upgrade: Upgrade, request: LockRequest) -> Group:
@@ -161,17 +161,17 @@ def _sizes(remotes: Iterable[Remote], before: Iterable[Locked], downloads: Downl
 
 
 def _own_indexes(means: LockMeans, request: LockRequest) -> list[str]:
-    found = []
+    addresses = []
     for name in request.inputs.extra_index:
         value = means.environment.get(name)
         if not value:
             hint = f"set {name} to the address of the index"
-            place = request.places.get(f"extra_index {name}")
+            position = request.places.get(f"extra_index {name}")
             raise PackageError(
-                "E481", f"the environment variable {name} of `extra_index:` is not set", hint=hint, at=place
+                "E481", f"the environment variable {name} of `extra_index:` is not set", hint=hint, at=position
             )
-        found.append(value)
-    return found
+        addresses.append(value)
+    return addresses
 
 
 def _resolver(
@@ -218,12 +218,12 @@ def _question(
     means: LockMeans, request: LockRequest, before: Group | None, upgrade: Upgrade, places: Mapping[str, Path]
 ) -> Question:
     inputs = request.inputs
-    keep = {one.name: one.version for one in before.files if one.path is None} if before else {}
+    keep = {wheel.name: wheel.version for wheel in before.files if wheel.path is None} if before else {}
     return Question(
         request.runtime,
         request.requirements,
         places,
-        tuple(one.text for one in request.constraints),
+        tuple(wheel.text for wheel in request.constraints),
         tuple(inputs.without),
         tuple(means.folder / path for path in inputs.find_links),
         inputs.prefer_binary,
@@ -246,21 +246,21 @@ class _Maker:
     def lock(self, distribution: Distribution) -> Locked:
         """Return the file of a distribution, built if need be, with who asks for it."""
         name = distribution.path or distribution.name
-        requirements = [wanted for wanted in self.request.requirements if (wanted.path or wanted.name) == name]
+        requirements = [asking for asking in self.request.requirements if (asking.path or asking.name) == name]
         try:
             wheel = self._file(distribution)
             self._require_hash(wheel, distribution.name, requirements)
         except PackageError as error:
-            place = self.request.places.get(requirements[0].text) if requirements else None
-            place = place or next(iter(self.request.places.values()), None)
-            raise PackageError.of(replace(p, at=p.at or place) for p in error.problems) from error
+            position = self.request.places.get(requirements[0].text) if requirements else None
+            position = position or next(iter(self.request.places.values()), None)
+            raise PackageError.of(replace(p, at=p.at or position) for p in error.problems) from error
         texts = sorted(requirement.text for requirement in requirements)
         return structs.replace(wheel, requirements=texts, needed_by=[*distribution.needed_by])
 
     def _require_hash(self, wheel: Locked, name: str, requirements: Sequence[Wanted]) -> None:
         """Raise unless a file has one of the hashes that requirements and constraints list, if they list any."""
         constraints = [constraint for constraint in self.request.constraints if constraint.name == name]
-        allowed = {sha256 for wanted in (*requirements, *constraints) for sha256 in wanted.hashes}
+        allowed = {sha256 for requirement in (*requirements, *constraints) for sha256 in requirement.hashes}
         if allowed and (wheel.source or wheel).sha256 not in allowed:
             message = f"'{wheel.file}' has none of the hashes that the requirements file allows"
             raise PackageError(
@@ -292,28 +292,28 @@ class _Maker:
         )
 
     def _local(self, distribution: Distribution, path: str) -> Locked:
-        place = self.means.folder / path
+        file_path = self.means.folder / path
         sha256 = self.request.inputs.local.get(path)
         assert sha256 is not None  # every path of a requirement was hashed
         if not path.endswith(".whl"):
-            size = place.stat().st_size if place.is_file() else None
-            return self._built(distribution, place, sha256, size, path, path)
-        if reason := why_not(place.name, self.request.runtime):
-            raise PackageError("E401", f"'{place.name}' does not load in {self.request.runtime.tag}: {reason}")
-        file = content.read_content(place)
+            size = file_path.stat().st_size if file_path.is_file() else None
+            return self._built(distribution, file_path, sha256, size, path, path)
+        if reason := why_not(file_path.name, self.request.runtime):
+            raise PackageError("E401", f"'{file_path.name}' does not load in {self.request.runtime.tag}: {reason}")
+        file = content.read_content(file_path)
         return Locked(
             name=distribution.name,
-            version=distribution.version or _version(place.name),
-            file=place.name,
-            tag=_tag(place.name, self.request.runtime),
+            version=distribution.version or _version(file_path.name),
+            file=file_path.name,
+            tag=_tag(file_path.name, self.request.runtime),
             sha256=file.sha256,
             size=file.size,
             path=path,
         )
 
     def _fetched(self, sdist: Remote) -> Content:
-        if sdist.sha256 and (known := self.means.cache.get(sdist.sha256)):
-            return known
+        if sdist.sha256 and (cached := self.means.cache.get(sdist.sha256)):
+            return cached
         self.means.on_step(f"fetching {sdist.file}")
         file = self.downloads.fetch(sdist, self.workspace)
         return self.means.cache.put(file, sdist.sha256 or content.read_content(file).sha256)
@@ -348,11 +348,19 @@ def _conflict(error: Unsolvable, request: LockRequest) -> UdfsError:
     """Say which of the manifest's lines cannot all be true, in the engine's reasoning and our words."""
     runtime = request.runtime
     said = [line.replace("the requested Python version", f"{runtime.tag}'s Python") for line in error.reasons]
-    told = " ".join(said)
-    meant = [one for one in (*request.requirements, *request.constraints) if one.name and _names(one.name, told)]
-    places = [(one.text, request.places[one.text]) for one in meant if one.text in request.places]
+    reasoning = " ".join(said)
+    meant = [
+        requirement
+        for requirement in (*request.requirements, *request.constraints)
+        if requirement.name and _names(requirement.name, reasoning)
+    ]
+    places = [
+        (requirement.text, request.places[requirement.text])
+        for requirement in meant
+        if requirement.text in request.places
+    ]
     first = places[0][1] if places else next(iter(request.places.values()), None)
-    where = tuple(f"{place}: {text}" for text, place in places)
+    where = tuple(f"{position}: {text}" for text, position in places)
     return InvalidManifest(
         "E473",
         f"no versions fit the requirements of '{request.package}' for {runtime.tag} ({runtime.name}, full version "
@@ -363,17 +371,17 @@ def _conflict(error: Unsolvable, request: LockRequest) -> UdfsError:
     )
 
 
-def _names(name: str, told: str) -> bool:
+def _names(name: str, text: str) -> bool:
     spelled = re.escape(name).replace(r"\-", "[-_.]")
-    return re.search(rf"(?<![\w.-]){spelled}(?![\w-])", told, re.IGNORECASE) is not None
+    return re.search(rf"(?<![\w.-]){spelled}(?![\w-])", text, re.IGNORECASE) is not None
 
 
 def _tag(file: str, runtime: Runtime) -> str:
     try:
-        own = tags_of(file)
+        tags = tags_of(file)
     except ValueError as error:
         raise PackageError("E406", f"'{file}' is not the name of a wheel") from error
-    return str(next((tag for tag in supported_tags(runtime) if tag in own), min(own, key=str)))
+    return str(next((tag for tag in supported_tags(runtime) if tag in tags), min(tags, key=str)))
 
 
 def _name(file: str) -> str:
@@ -393,8 +401,10 @@ def parse_upgrade(names: Iterable[str], previous: Lock) -> Upgrade:
     from packaging.utils import canonicalize_name
 
     wished = frozenset(map(canonicalize_name, names))
-    known = {one.name for runtimes in previous.packages.values() for group in runtimes.values() for one in group.files}
-    unknown = sorted(wished - known)
+    locked = {
+        wheel.name for runtimes in previous.packages.values() for group in runtimes.values() for wheel in group.files
+    }
+    unknown = sorted(wished - locked)
     if unknown:
         hint = ("`", Command("lock", "--upgrade"), "` without a name upgrades everything")
         raise PackageError("E483", f"the lock has no distribution '{unknown[0]}'", hint=hint)

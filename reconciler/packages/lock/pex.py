@@ -1,5 +1,5 @@
 """
-Ask pex: for Python 2.7, and for systems older than manylinux2014, of which uv knows nothing.
+Resolver pex: for Python 2.7 and for systems older than manylinux2014, of which uv knows nothing.
 
 A *complete platform* file describes the runtime: its markers, and every tag that loads, so pip, which pex drives, takes no
 wheel beyond them. ``--style strict`` answers with one file a distribution. [pex 2.105; measured]
@@ -81,7 +81,7 @@ class Pex:
         )
         if ended.code != 0:
             log = self._log.read_text(encoding="utf-8", errors="replace") if self._log.exists() else ""
-            raise _failure(ended.err, tuple(found[0] for found in _UNREAD.finditer(log)))
+            raise _failure(ended.err, tuple(match[0] for match in _UNREAD.finditer(log)))
         return tuple(_answers(json.loads(output.read_bytes()), question))
 
     @property
@@ -126,15 +126,15 @@ def pex_command(env: Mapping[str, str]) -> list[str]:
 
     if find_spec("pex") is not None:
         return [sys.executable, "-m", "pex.cli"]
-    found = shutil.which("pex3", path=env.get("PATH", ""))
-    if found is None:
+    program = shutil.which("pex3", path=env.get("PATH", ""))
+    if program is None:
         hint = ("pip install 'udfs[lock]'; only `", Command("lock"), "` needs it, plan and apply do not")
         raise PackageError(
             "E474",
             "pex, which resolves for Python 2.7 and for systems before manylinux2014, is not installed",
             hint=hint,
         )
-    return [found]
+    return [program]
 
 
 def complete_platform(runtime: Runtime) -> dict[str, Any]:
@@ -146,18 +146,18 @@ def _answers(lock: Mapping[str, Any], question: Question) -> Iterator[Distributi
     from packaging.utils import canonicalize_name
 
     (resolved,) = lock["locked_resolves"]
-    found = {canonicalize_name(one["project_name"]): one for one in resolved["locked_requirements"]}
-    needed = _needed_by({name: one["requires_dists"] for name, one in found.items()}, question)
-    for name, one in found.items():
+    by_name = {canonicalize_name(entry["project_name"]): entry for entry in resolved["locked_requirements"]}
+    needed = _needed_by({name: entry["requires_dists"] for name, entry in by_name.items()}, question)
+    for name, entry in by_name.items():
         needed_by = tuple(sorted(needed[name] - {name}))
-        artifact = one["artifacts"][0]  # strict: the one file that pip took for the runtime
+        artifact = entry["artifacts"][0]  # strict: the one file that pip took for the runtime
         path = _local(artifact["url"], question)
         if path is not None:
-            yield Distribution(name, one["version"], path=path, needed_by=needed_by)
+            yield Distribution(name, entry["version"], path=path, needed_by=needed_by)
             continue
         remote = _remote(artifact)
         wheel = remote if remote.file.endswith(".whl") else None
-        yield Distribution(name, one["version"], wheel, None if wheel else remote, needed_by=needed_by)
+        yield Distribution(name, entry["version"], wheel, None if wheel else remote, needed_by=needed_by)
 
 
 def _needed_by(requires: Mapping[str, list[str]], question: Question) -> dict[str, set[str]]:
@@ -167,8 +167,8 @@ def _needed_by(requires: Mapping[str, list[str]], question: Question) -> dict[st
 
     edges = [(name, Requirement(text)) for name, texts in requires.items() for text in texts]
     extras: dict[str, set[str]] = defaultdict(lambda: {""})
-    for one in question.requirements:
-        extras[one.name or ""].update(one.extras)
+    for requirement in question.requirements:
+        extras[requirement.name or ""].update(requirement.extras)
     for _, needs in edges:
         extras[canonicalize_name(needs.name)].update(needs.extras)
     environment, needed = markers(question.runtime), defaultdict[str, set[str]](set)
@@ -193,8 +193,8 @@ def _local(url: str, question: Question) -> str | None:
 
 
 def _failure(said: str, unread: tuple[str, ...]) -> Exception:
-    found = (_TELLING.match(line.strip()) for line in said.splitlines())
-    lines = tuple(dict.fromkeys(mask(one[2]) for one in found if one))
+    matches = (_TELLING.match(line.strip()) for line in said.splitlines())
+    lines = tuple(dict.fromkeys(mask(match[2]) for match in matches if match))
     pages = tuple(dict.fromkeys(map(mask, unread)))
     if any(map(_DENIED.search, unread)):
         hint = "check user, password and rights; 'pip config list' shows which index is used"
@@ -204,6 +204,6 @@ def _failure(said: str, unread: tuple[str, ...]) -> Exception:
         return PackageError("E475", "the package index does not answer", hint=hint, detail=(pages or lines)[:10])
     if _UNSOLVABLE.search(said):
         return Unsolvable(lines)
-    told = lines or tuple(mask(line) for line in said.splitlines()[-10:])
+    detail = lines or tuple(mask(line) for line in said.splitlines()[-10:])
     hint = "a version without a wheel is built to learn what it needs; `prefer_binary: true` takes one that has a wheel"
-    return PackageError("E475", "pex failed to resolve the requirements", hint=hint, detail=told[:40])
+    return PackageError("E475", "pex failed to resolve the requirements", hint=hint, detail=detail[:40])

@@ -1,4 +1,4 @@
-"""Runs of a resolver: what it may see of this machine, and how long it may take."""
+"""Resolver processes: what they see of this machine, and how long they may take."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked of a resolver, and what it answers."""
+"""Resolver protocol: a question about requirements, and the distributions that answer it."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ class Question:
         """The requirements as a resolver reads them."""
         return tuple(map(self._line, self.requirements))
 
-    def path_of(self, place: Path) -> str | None:
+    def path_of(self, file: Path) -> str | None:
         """Return the path by which a requirement names what lies at a place."""
-        return next((path for path, copy in self.places.items() if copy == place), None)
+        return next((path for path, copy in self.places.items() if copy == file), None)
 
-    def _line(self, one: Wanted) -> str:
-        if one.path is None:
-            return one.text
-        extras = f"[{','.join(one.extras)}]" if one.extras else ""
-        return f"{self.places[one.path]}{extras}"
+    def _line(self, requirement: Wanted) -> str:
+        if requirement.path is None:
+            return requirement.text
+        extras = f"[{','.join(requirement.extras)}]" if requirement.extras else ""
+        return f"{self.places[requirement.path]}{extras}"
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
 """
-Read the lock for the commands that rely on it.
+Lock reading, for the commands that rely on it.
 
 Nothing resolves here. A manifest that asks for requirements needs a lock that was made for just these, or the command ends
 with exit code 3 and says what has changed.
@@ -77,67 +77,69 @@ def _content(loaded: Loaded) -> bytes | None:
 
 def write_lock(loaded: Loaded, lock: Lock) -> bool:
     """Put a lock into its place, whole or not at all; say whether that changed anything."""
-    place, text = lock_path(loaded), lockfile.dump_lock(lock).encode()
+    path, text = lock_path(loaded), lockfile.dump_lock(lock).encode()
     try:
-        if place.is_file() and place.read_bytes() == text:
+        if path.is_file() and path.read_bytes() == text:
             return False
-        whole.replace_file(place, text, durable=True)
+        whole.replace_file(path, text, durable=True)
     except OSError as error:
         raise MachineError("E904", f"{lock_label(loaded)} cannot be written: {error.strerror or error}") from error
     return True
 
 
-def find_stale(loaded: Loaded, lock: Lock | None, asked: Sequence[LockRequest]) -> list[Problem]:
+def find_stale(loaded: Loaded, lock: Lock | None, requests: Sequence[LockRequest]) -> list[Problem]:
     """Return why the lock does not hold for what the manifest asks for; nothing if it does."""
     if lock is None:
-        if not asked:
+        if not requests:
             return []
         hint = ("run `", Command("lock"), "`, and commit udfs.lock beside udfs.yaml")
-        place = loaded.at("packages", asked[0].package)
-        return [Problem("E476", "the manifest has requirements, and there is no udfs.lock", place, hint)]
-    return list(_differences(lock, asked, loaded.at))
+        position = loaded.at("packages", requests[0].package)
+        return [Problem("E476", "the manifest has requirements, and there is no udfs.lock", position, hint)]
+    return list(_differences(lock, requests, loaded.at))
 
 
-def _differences(lock: Lock, requests: Iterable[LockRequest], at: Callable[..., Position]) -> Iterator[Problem]:
+def _differences(
+    lock: Lock, requests: Iterable[LockRequest], position_of: Callable[..., Position]
+) -> Iterator[Problem]:
     """Yield what the manifest wants otherwise than the lock has it."""
     for request in requests:
         group = lock.group(request.package, request.runtime.tag)
-        place = at("packages", request.package)
+        position = position_of("packages", request.package)
         called = f"the package '{request.package}' for {request.runtime.tag}"
         hint = ("run `", Command("lock"), "`, look at the difference, and commit it")
         if group is None:
-            yield Problem("E477", f"the lock is stale: it has nothing about {called}", place, hint)
+            yield Problem("E477", f"the lock is stale: it has nothing about {called}", position, hint)
         elif differences := tuple(group.inputs.differences(request.inputs)):
-            yield Problem("E477", f"the lock is stale: {called} has changed", place, hint, detail=differences)
+            yield Problem("E477", f"the lock is stale: {called} has changed", position, hint, detail=differences)
 
 
-def find_unused(loaded: Loaded, lock: Lock | None, asked: Sequence[LockRequest]) -> Iterator[Problem]:
+def find_unused(loaded: Loaded, lock: Lock | None, requests: Sequence[LockRequest]) -> Iterator[Problem]:
     """Yield the groups of a lock that the manifest does not ask for any more."""
-    wanted = {(one.package, one.runtime.tag) for one in asked}
+    pairs = {(request.package, request.runtime.tag) for request in requests}
     for package, groups in lock.packages.items() if lock else ():
         for tag in groups:
-            if (package, tag) not in wanted:
+            if (package, tag) not in pairs:
                 message = f"the lock is stale: nothing uses the package '{package}' for {tag}"
                 yield Problem(
                     "E477", message, Position(lock_label(loaded)), ("run `", Command("lock"), "`, and commit udfs.lock")
                 )
 
 
-def find_edited(loaded: Loaded, lock: Lock | None, asked: Sequence[LockRequest]) -> Iterator[Problem]:
+def find_edited(loaded: Loaded, lock: Lock | None, requests: Sequence[LockRequest]) -> Iterator[Problem]:
     """Yield the files that `udfs lock` cannot have written down for what is asked, each at its place in the lock."""
-    for one in asked:
-        pair = one.package, one.runtime.tag
+    for request in requests:
+        pair = request.package, request.runtime.tag
         group = lock.group(*pair) if lock else None
-        if group is None or group.inputs != one.inputs:
+        if group is None or group.inputs != request.inputs:
             continue  # stale, and told as that
         for index, file in enumerate(group.files):
-            if reason := _why_not_ours(file, one):
+            if reason := _why_not_ours(file, request):
                 message = f"the lock was edited: '{file.name}' of '{pair[0]}' for {pair[1]} {reason}"
-                place = lockfile.locate_file(_content(loaded) or b"", lock_label(loaded), *pair, index)
-                yield Problem("E478", message, place, ("run `", Command("lock"), "` to write it anew"))
+                position = lockfile.locate_file(_content(loaded) or b"", lock_label(loaded), *pair, index)
+                yield Problem("E478", message, position, ("run `", Command("lock"), "` to write it anew"))
 
 
-def _why_not_ours(one: Locked, request: LockRequest) -> str | None:
+def _why_not_ours(wheel: Locked, request: LockRequest) -> str | None:
     """
     Return what in an entry `udfs lock` cannot have written, or None.
 
@@ -145,14 +147,14 @@ def _why_not_ours(one: Locked, request: LockRequest) -> str | None:
     """
     local = request.inputs.local
     try:
-        name, version, _, _ = parse_wheel_filename(one.file)
+        name, version, _, _ = parse_wheel_filename(wheel.file)
     except InvalidWheelFilename:
-        return f"has the file '{one.file}', which is not the name of a wheel"
-    if (str(name), str(version)) != (one.name, one.version):
-        return f"has the file '{one.file}', which is of {name} {version}"
-    if one.path is not None and local.get(one.path) != one.sha256:
-        return f"lies at '{one.path}', which no requirement names with these bytes"
-    source = one.source
+        return f"has the file '{wheel.file}', which is not the name of a wheel"
+    if (str(name), str(version)) != (wheel.name, wheel.version):
+        return f"has the file '{wheel.file}', which is of {name} {version}"
+    if wheel.path is not None and local.get(wheel.path) != wheel.sha256:
+        return f"lies at '{wheel.path}', which no requirement names with these bytes"
+    source = wheel.source
     if source is not None and local.get(source.file, source.sha256) != source.sha256:
         return f"was built from '{source.file}' with other bytes than that has"
     if source is not None and source.file not in local and "/" in source.file:

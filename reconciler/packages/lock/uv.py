@@ -1,5 +1,5 @@
 """
-Ask uv: fast, and for a Python and a platform that are not this machine's.
+Resolver uv: fast, and for a Python and a platform that are not this machine's.
 
 ``uv pip compile`` gets the runtime's full version (3.7 would be read as 3.7.0, and everything that says >=3.7.1 refused)
 and answers in PEP 751's format; `packaging.pylock` then takes the file that the runtime's own list of tags prefers, so a
@@ -93,7 +93,7 @@ class Uv:
             answers = self._resolve(program, question, ours)
         except PackageError as error:
             failure, answers = error, ()
-        if failure is None and not any(one.sdist or _is_built(one.path) for one in answers):
+        if failure is None and not any(distribution.sdist or _is_built(distribution.path) for distribution in answers):
             return answers
         python = self.python()
         if python is not None:
@@ -159,11 +159,11 @@ def executable(env: Mapping[str, str]) -> str:
 
         return str(find_uv_bin())
     except (ImportError, FileNotFoundError):
-        found = shutil.which("uv", path=env.get("PATH", ""))
-    if found is None:
+        program = shutil.which("uv", path=env.get("PATH", ""))
+    if program is None:
         hint = ("pip install 'udfs[lock]'; only `", Command("lock"), "` needs it, plan and apply do not")
         raise PackageError("E474", "uv, which resolves requirements, is not installed", hint=hint)
-    return found
+    return program
 
 
 def _platform(runtime: Runtime) -> str:
@@ -179,11 +179,11 @@ def _preferences(question: Question) -> str | None:
 
 def _edges(log: str) -> dict[tuple[str, str], set[str]]:
     """Return who needs what: (distribution, version) → the distributions it asks for."""
-    found: dict[tuple[str, str], set[str]] = defaultdict(set)
+    children: dict[tuple[str, str], set[str]] = defaultdict(set)
     for line in log.splitlines():
         if edge := _EDGE.match(line.strip()):
-            found[edge["parent"], edge["version"]].add(edge["child"])
-    return found
+            children[edge["parent"], edge["version"]].add(edge["child"])
+    return children
 
 
 def _answers(
@@ -229,8 +229,8 @@ def _toml(content: bytes) -> dict[str, Any]:
         from tomllib import loads
     else:
         from tomli import loads
-    found: dict[str, Any] = loads(content.decode("utf-8"))
-    return found
+    table: dict[str, Any] = loads(content.decode("utf-8"))
+    return table
 
 
 def markers(runtime: Runtime) -> dict[str, str]:

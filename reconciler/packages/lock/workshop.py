@@ -1,5 +1,5 @@
 """
-Workshop: wheels of what a manifest's packages need and the index has no wheel of.
+Workshop: wheels built for packages where the index has none that loads.
 
 A lock that is made takes what the build gives; a lock that is used gets the very same bytes again, or an error.
 """
@@ -88,8 +88,8 @@ class Workshop:
 
     def rebuild(self, request: LockRequest, wheel: Locked, built_from: BuiltFrom) -> Content:
         """Return a wheel that was built when the lock was made: from the cache, or built again to the very same bytes."""
-        if known := self.cache.get(wheel.sha256):
-            return known
+        if cached := self.cache.get(wheel.sha256):
+            return cached
         is_local = built_from.file in request.inputs.local
         path = self.loaded.folder / built_from.file if is_local else self._archive(request, wheel.name, built_from)
         label = f"{wheel.name} {wheel.version}"
@@ -118,8 +118,8 @@ class Workshop:
 
     def _archive(self, request: LockRequest, name: str, source: BuiltFrom) -> Path:
         """Fetch the source archive from whatever index this machine uses."""
-        if known := self.cache.get(source.sha256):
-            return known.path
+        if cached := self.cache.get(source.sha256):
+            return cached.path
         pip = indexes.pip_settings(self.env, Path(sys.prefix))
         more = [self.env[name] for name in request.inputs.extra_index if self.env.get(name)]
         addresses = [*more, *indexes.all_of(pip)]

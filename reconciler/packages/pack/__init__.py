@@ -1,0 +1,1 @@
+"""Packing: archives with the same bytes everywhere, of wheels and of folders."""

@@ -1,5 +1,5 @@
 """
-Make the archives that are not simply a wheel, each once.
+Packed archives, each made once: those that are not simply a wheel.
 
 What an archive is made of (the wheels by their hashes, the package's wishes) is its recipe. What came of a recipe is kept
 in the cache, so a second plan packs nothing and reads no wheel: it finds under the recipe's hash the hash of the archive,
@@ -79,28 +79,32 @@ def _clash_error(clashes: Sequence[PathClash]) -> PackageError:
 def pack_once(recipe: object, cache: Cache, make: Callable[[Path], _Done]) -> PackedArchive:
     """Return what came of a recipe, which is all that the bytes depend on; `make` does the work in a folder it is given."""
     key = hashlib.sha256(json.dumps([VERSION, recipe]).encode()).hexdigest()
-    place = cache.root / "packed" / key[:2] / f"{key}.json"
-    if (known := _known(place, cache)) is not None:
-        return known
+    path = cache.root / "packed" / key[:2] / f"{key}.json"
+    if (packed := _known(path, cache)) is not None:
+        return packed
     with cache.workspace() as folder:
         file, left_out, idle = make(folder)
-        made = PackedArchive(cache.put(file), left_out, idle)
+        archive = PackedArchive(cache.put(file), left_out, idle)
     with suppress(OSError):
-        _keep(made, place)
-    return made
+        _keep(archive, path)
+    return archive
 
 
-def _known(place: Path, cache: Cache) -> PackedArchive | None:
+def _known(path: Path, cache: Cache) -> PackedArchive | None:
     try:
-        kept: dict[str, Any] = json.loads(place.read_bytes())
+        kept: dict[str, Any] = json.loads(path.read_bytes())
         content = cache.get(kept["sha256"])
-        left_out = tuple(Omission(**one) for one in kept["left_out"])
+        left_out = tuple(Omission(**omission) for omission in kept["left_out"])
         return PackedArchive(content, left_out, tuple(kept["idle"])) if content is not None else None
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
 
 
-def _keep(made: PackedArchive, place: Path) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    kept = {"sha256": made.content.sha256, "left_out": [asdict(one) for one in made.left_out], "idle": made.idle}
-    whole.replace_file(place, json.dumps(kept).encode())
+def _keep(packed: PackedArchive, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kept = {
+        "sha256": packed.content.sha256,
+        "left_out": [asdict(omission) for omission in packed.left_out],
+        "idle": packed.idle,
+    }
+    whole.replace_file(path, json.dumps(kept).encode())

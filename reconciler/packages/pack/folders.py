@@ -1,5 +1,5 @@
 """
-Pack a folder of the manifest's into one archive that comes out the same wherever it is packed.
+Folder archives, the same bytes wherever a folder of the manifest's is packed.
 
 All files are in it but ``__pycache__`` and what `exclude` names. Order, dates, owners and permissions are fixed as in
 `zips`; an executable file stays executable, as in Git. Links, devices and names that systems read differently are
@@ -76,24 +76,24 @@ def pack_folder(resource: str, folder: Path, shown: str, exclude: Sequence[str],
     """
     chooser = Chooser(Shape(exclude=tuple(exclude)), keeps_metadata=False)
     unsafe: list[str] = []
-    found = dict(_walk(folder, chooser, unsafe))
+    paths = dict(_walk(folder, chooser, unsafe))
     if unsafe:
         hint = "an archive holds plain files and folders; put a copy in its place, or name it under `exclude:`"
         raise PackageError("E421", f"'{shown}' holds what must not be packed", hint=hint, detail=shorten(unsafe))
-    if not found:
+    if not paths:
         raise PackageError("E426", f"there is no file to pack in '{shown}'", hint="name a folder with files in it")
-    files = [_file(name, path, cache) for name, path in sorted(found.items())]
+    files = [_file(name, path, cache) for name, path in sorted(paths.items())]
     kind = "zip" if resource.lower().endswith(".zip") else "tar" if resource.lower().endswith(".tar") else "tar.gz"
-    recipe = ["folder", kind, [(one.name, one.executable, one.sha256) for one in files]]
+    recipe = ["folder", kind, [(file.name, file.executable, file.sha256) for file in files]]
 
     def make(workspace: Path) -> Path:
-        place = workspace / f"folder.{kind}"
-        with place.open("xb") as out:
+        archive = workspace / f"folder.{kind}"
+        with archive.open("xb") as out:
             (_write_zip if kind == "zip" else _write_tar)(out, files, kind)
-        return place
+        return archive
 
-    made = pack_once(recipe, cache, lambda workspace: (make(workspace), (), ()))
-    return PackedArchive(made.content, chooser.left_out(), chooser.idle())
+    packed = pack_once(recipe, cache, lambda workspace: (make(workspace), (), ()))
+    return PackedArchive(packed.content, chooser.left_out(), chooser.idle())
 
 
 def pack_package(folder: Path, shown: str, cache: Cache, is_versioned: bool) -> OwnPackage:
@@ -107,33 +107,33 @@ def pack_package(folder: Path, shown: str, cache: Cache, is_versioned: bool) -> 
     chooser = Chooser(Shape(exclude=("*.py[co]", ".*")), keeps_metadata=False)
     unsafe: list[str] = []
     try:
-        found = sorted(_walk(folder, chooser, unsafe))
+        paths = sorted(_walk(folder, chooser, unsafe))
         if unsafe:
             hint = "a package holds plain files and folders; put a copy in its place"
             raise PackageError("E421", f"'{shown}' holds what must not be packed", hint=hint, detail=shorten(unsafe))
-        files = {f"{name}/{inside}": _file(f"{name}/{inside}", path, cache) for inside, path in found}
-        sources = {inside: one for inside, one in files.items() if inside.endswith(".py")}
+        files = {f"{name}/{inside}": _file(f"{name}/{inside}", path, cache) for inside, path in paths}
+        sources = {inside: file for inside, file in files.items() if inside.endswith(".py")}
         if not sources:
             raise PackageError("E426", f"there is no Python file in '{shown}'", hint="name a package, or a .py file")
-        recipe = ["package", [(one.name, one.sha256) for one in files.values()]]
-        made = pack_once(
+        recipe = ["package", [(file.name, file.sha256) for file in files.values()]]
+        packed = pack_once(
             recipe, cache, lambda workspace: (_write_stored(workspace / f"{name}.zip", files.values()), (), ())
         )
-        contents = {inside: cache.read(one.path) for inside, one in sources.items()}
+        contents = {inside: cache.read(file.path) for inside, file in sources.items()}
     except OSError as error:
         raise PackageError("E305", f"'{shown}' cannot be read: {error.strerror or error}") from error
-    archive = versioned_name(f"{name}.zip", made.content.sha256) if is_versioned else f"{name}.zip"
-    return OwnPackage(archive, made.content, contents)
+    archive = versioned_name(f"{name}.zip", packed.content.sha256) if is_versioned else f"{name}.zip"
+    return OwnPackage(archive, packed.content, contents)
 
 
-def _write_stored(place: Path, files: Iterable[_File]) -> Path:
+def _write_stored(path: Path, files: Iterable[_File]) -> Path:
     members = []
-    for one in files:
-        with _open_checked(one) as read:
-            members.append(make_entry(one.name, b"".join(iter(lambda read=read: read(_BLOCK), b""))))  # type: ignore[misc]
-    with place.open("xb") as out:
+    for file in files:
+        with _open_checked(file) as read:
+            members.append(make_entry(file.name, b"".join(iter(lambda read=read: read(_BLOCK), b""))))  # type: ignore[misc]
+    with path.open("xb") as out:
         write_zip(out, members)
-    return place
+    return path
 
 
 def _walk(folder: Path, chooser: Chooser, unsafe: list[str]) -> Iterator[tuple[str, Path]]:
@@ -177,12 +177,12 @@ def _file(name: str, path: Path, cache: Cache) -> _File:
 
 def _write_zip(out: IO[bytes], files: Sequence[_File], kind: str) -> None:
     with ZipFile(out, "w") as archive:
-        for one in files:
-            info = ZipInfo(one.name, _DATE)
+        for file in files:
+            info = ZipInfo(file.name, _DATE)
             info.create_system, info.compress_type = 3, ZIP_DEFLATED
-            info.external_attr = (stat.S_IFREG | _mode(one)) << 16
-            info.file_size = one.size  # by which zipfile chooses zip64
-            with archive.open(info, "w") as member, _open_checked(one) as read:
+            info.external_attr = (stat.S_IFREG | _mode(file)) << 16
+            info.file_size = file.size  # by which zipfile chooses zip64
+            with archive.open(info, "w") as member, _open_checked(file) as read:
                 while block := read(_BLOCK):
                     member.write(block)
 
@@ -194,32 +194,32 @@ def _write_tar(out: IO[bytes], files: Sequence[_File], kind: str) -> None:
                 gzip.GzipFile(filename="", mode="wb", compresslevel=_LEVEL, fileobj=out, mtime=0)  # type: ignore[arg-type]
             )
         archive = opened.enter_context(tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT))
-        for one in files:
-            info = tarfile.TarInfo(one.name)
-            info.size, info.mtime, info.mode = one.size, _SECONDS, _mode(one)
-            with _open_checked(one) as read:
+        for file in files:
+            info = tarfile.TarInfo(file.name)
+            info.size, info.mtime, info.mode = file.size, _SECONDS, _mode(file)
+            with _open_checked(file) as read:
                 archive.addfile(info, _Reader(read))  # type: ignore[arg-type]
 
 
-def _mode(one: _File) -> int:
-    return 0o755 if one.executable else 0o644
+def _mode(file: _File) -> int:
+    return 0o755 if file.executable else 0o644
 
 
 @contextmanager
-def _open_checked(one: _File) -> Iterator[Callable[[int], bytes]]:
+def _open_checked(file: _File) -> Iterator[Callable[[int], bytes]]:
     """Give what reads a file, and raise if it was not the one that was looked at."""
-    found = hashlib.sha256()
-    with one.path.open("rb") as stream:
+    digest = hashlib.sha256()
+    with file.path.open("rb") as stream:
 
         def read(size: int) -> bytes:
             block = stream.read(size)
-            found.update(block)
+            digest.update(block)
             return block
 
         yield read
-        found.update(stream.read(1))  # more than was asked for is a change too
-    if found.hexdigest() != one.sha256:
-        raise PackageError("E402", f"'{one.name}' changed while it was packed", hint="run the command again")
+        digest.update(stream.read(1))  # more than was asked for is a change too
+    if digest.hexdigest() != file.sha256:
+        raise PackageError("E402", f"'{file.name}' changed while it was packed", hint="run the command again")
 
 
 @dataclass(frozen=True)

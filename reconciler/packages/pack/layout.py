@@ -1,5 +1,5 @@
 """
-Where the files of wheels lie in the archive that is uploaded, and which are left out.
+Archive layout: where the files of wheels lie in the archive that is uploaded, and which are left out.
 
 A wheel is unpacked as it is, except for its ``NAME-VERSION.data`` folder, whose parts an installer puts elsewhere
 [packaging.python.org, "Binary distribution format"]: ``purelib``, ``platlib`` and ``data`` go to the top here, as ``pip
@@ -109,11 +109,11 @@ def lay_out(wheels: Sequence[tuple[str, Sequence[Packed]]], shape: Shape) -> Arc
     """
     chooser = Chooser(shape)
     placed: dict[str, list[_Placed]] = defaultdict(list)  # by the path that systems without case would see
-    for wheel, members in sorted(wheels, key=lambda one: one[0]):
-        for member in _arrange(sorted(members, key=lambda one: one.name), chooser):
+    for wheel, members in sorted(wheels, key=lambda entry: entry[0]):
+        for member in _arrange(sorted(members, key=lambda entry: entry.name), chooser):
             placed[member.name.lower()].append(_Placed(wheel, member))
     clashes = [*_twins(placed), *_find_nested(placed)]
-    kept = tuple(found[0].member for _, found in sorted(placed.items()))
+    kept = tuple(candidates[0].member for _, candidates in sorted(placed.items()))
     return ArchiveLayout(kept, chooser.left_out(), tuple(clashes), chooser.idle())
 
 
@@ -165,11 +165,11 @@ def _arrange(members: Sequence[Packed], chooser: Chooser) -> Iterator[Packed]:
             record = member
             continue
         part, path = data_part(member.name), packed_path(member.name)
-        there = replace(member, name=path) if path != member.name else member
-        taken = chooser.takes(path, member.packed, part)
-        moved[member.name] = path if taken else None
-        if taken:
-            yield there
+        arranged = replace(member, name=path) if path != member.name else member
+        is_kept = chooser.takes(path, member.packed, part)
+        moved[member.name] = path if is_kept else None
+        if is_kept:
+            yield arranged
     if record is None:
         return
     if all(path == name for name, path in moved.items()):
@@ -195,15 +195,15 @@ def _twins(placed: Mapping[str, list[_Placed]]) -> Iterator[PathClash]:
     for _, (first, *others) in sorted(placed.items()):
         different = [other for other in others if not _may_share(first.member, other.member)]
         if different:
-            wheels = dict.fromkeys(one.wheel for one in (first, *different))
+            wheels = dict.fromkeys(placed_file.wheel for placed_file in (first, *different))
             yield PathClash(first.member.name, tuple(wheels))
 
 
-def _may_share(one: Packed, other: Packed) -> bool:
-    if one.name != other.name:
+def _may_share(first: Packed, other: Packed) -> bool:
+    if first.name != other.name:
         return False
-    return one.holds_the_same_as(other) or (
-        one.name.endswith("/__init__.py") and all(_is_namespace(member) for member in (one, other))
+    return first.holds_the_same_as(other) or (
+        first.name.endswith("/__init__.py") and all(_is_namespace(member) for member in (first, other))
     )
 
 

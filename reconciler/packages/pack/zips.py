@@ -1,5 +1,5 @@
 """
-Zip archives that come out the same everywhere.
+Reproducible zip archives: the same bytes everywhere.
 
 What is compressed stays compressed: `write` copies each member's data as it lies in the archive that it comes from. That
 is thirty times faster than deflating anew, and the bytes do not depend on this machine's zlib. Everything that could
@@ -94,7 +94,7 @@ def write_zip(out: BinaryIO, entries: Iterable[Packed]) -> None:
     directory: list[bytes] = []
     with ExitStack() as opened:
         sources: dict[Path, BinaryIO] = {}
-        for entry in sorted(entries, key=lambda one: one.name):
+        for entry in sorted(entries, key=lambda member: member.name):
             directory.append(_central(entry, out.tell()))
             out.write(_local(entry))
             if isinstance(entry.source, bytes):
@@ -116,12 +116,12 @@ def _data(entry: Packed, archive: BinaryIO) -> Iterator[bytes]:
         raise BadZipFile(f"the data of {entry.name} do not lie where its directory says")
     *_, name, extra = _LOCAL.unpack(header)
     archive.seek(name + extra, 1)
-    left = entry.packed
-    while left:
-        block = archive.read(min(left, _BLOCK))
+    remaining = entry.packed
+    while remaining:
+        block = archive.read(min(remaining, _BLOCK))
         if not block:
             raise BadZipFile(f"the data of {entry.name} end before their time")
-        left -= len(block)
+        remaining -= len(block)
         yield block
 
 

@@ -127,7 +127,7 @@ def _finding_document(finding: FileFinding) -> FindingDocument:
 
 
 def need_document(need: Need) -> NeedDocument:
-    return NeedDocument(library=need.library, where=_WHERE[need.where], at=need.at)
+    return NeedDocument(library=need.library, where=_WHERE[need.where], at=need.holder)
 
 
 def level_tag(minor: int | None) -> str | None:

@@ -66,8 +66,8 @@ def _resources(loaded: Loaded, artifacts: Artifacts) -> Iterator[Desired]:
         for item in shipment.items:
             if item.role != "resource" and item.type is not None and item.content is not None:
                 # An archive may be of several wheels, and its package is what the function names.
-                place = ("packages", str(item.package)) if item.role == "archive" else item.place
-                yield _file(stack, item.name, item.type, item.content, loaded.at(*place))
+                keys = ("packages", str(item.package)) if item.role == "archive" else item.keys
+                yield _file(stack, item.name, item.type, item.content, loaded.at(*keys))
 
 
 def _file(stack: str, name: str, kind: str, content: Content, origin: Position, comment: str = "") -> Desired:

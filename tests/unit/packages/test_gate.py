@@ -227,7 +227,7 @@ def test_everything_else_is_not_there(name: str) -> None:
 
 def places(part: Part, *others: Part) -> dict[str, tuple[Where, str | None]]:
     (_, found), *_ = find_needs(part, [part, *others], CP37)
-    return {need.library: (need.where, need.at) for need in found}
+    return {need.library: (need.where, need.holder) for need in found}
 
 
 def test_each_library_is_found_where_the_linker_would_find_it() -> None:
