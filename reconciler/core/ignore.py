@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from reconciler.manifest.model import Ignored
 
 
-def ignoring(desired: DesiredState, live: LiveState, rules: Iterable[Ignored]) -> DesiredState:
+def ignoring(desired: DesiredState, live: LiveState, rules: Collection[Ignored]) -> DesiredState:
     """Return the desired state, with what `rules` ignore as it is in the project."""
-    taken = [(rule.object.lower(), rule.what) for rule in rules]
-    if not taken:
+    if not rules:
         return desired
-    return {key: _as_found(want, live.get(key), _fields(key, taken)) for key, want in desired.items()}
+    return {key: _as_found(want, live.get(key), _fields(key, want, rules)) for key, want in desired.items()}
 
 
-def _fields(key: Key, rules: Iterable[tuple[str, Collection[str]]]) -> set[str]:
-    return {field for pattern, what in rules if fnmatchcase(key.folded, pattern) for field in what}
+def _fields(key: Key, want: Desired, rules: Iterable[Ignored]) -> set[str]:
+    fold = want.object.kind.key
+    return {field for rule in rules if fnmatchcase(key.folded, fold(rule.object).folded) for field in rule.what}
 
 
 def _as_found(want: Desired, have: Live | None, fields: Collection[str]) -> Desired:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
@@ -211,6 +212,11 @@ class Kind(Generic[S]):
 
 Kinds: TypeAlias = Mapping[str, Kind[Any]]
 """The kinds of a target by their names, in the order in which people name them."""
+
+
+def fits_name(key: Key, pattern: str, kinds: Kinds) -> bool:
+    """Say whether a pattern with * and ? stands for the name of an object, as its kind compares names."""
+    return fnmatchcase(key.folded, kinds[key.kind].key(pattern).folded)
 
 
 @dataclass(frozen=True)

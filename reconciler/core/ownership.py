@@ -9,14 +9,13 @@ back. The objects of another stack are never taken: that stack has to let them g
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from reconciler.base.errors import Problem, UsageError
 from reconciler.base.hints import Command
 from reconciler.core.diff import Action, Change, differences
 from reconciler.core.identity import Mark, fingerprint
-from reconciler.core.kind import Difference
+from reconciler.core.kind import Difference, fits_name
 from reconciler.core.plan import Plan, another_stacks, needs, ordered
 from reconciler.core.state import Desired, version_of
 
@@ -73,7 +72,7 @@ def to_adopt(names: Iterable[str], desired: DesiredState, side: Side) -> tuple[K
     problems, found, what = [], [], " or ".join(side.kinds)
     for name in names:
         if any(mark in name for mark in "*?"):
-            fits = [key for key in desired if fnmatchcase(key.folded, name.lower())]
+            fits = [key for key in desired if fits_name(key, name, side.kinds)]
             found += [key for key in fits if key in side.live and side.holder(key) is None]
             if not fits:
                 problems.append(Problem("E509", f"the manifest has no {what} that '{name}' fits"))
@@ -121,7 +120,7 @@ def to_release(names: Iterable[str], desired: DesiredState, side: Side) -> tuple
     in_use = {need for have in side.live.values() for need in needs(have.object)}
     for name in names:
         if any(mark in name for mark in "*?"):
-            fits = [key for key in side.live if fnmatchcase(key.folded, name.lower()) and key not in desired]
+            fits = [key for key in side.live if fits_name(key, name, side.kinds) and key not in desired]
             ours = [key for key in fits if side.is_ours(key) and (key in in_use or not version_of(side.live[key]))]
             if not ours:
                 message = f"stack '{side.stack}' manages nothing that '{name}' fits and the manifest does not list"

@@ -141,13 +141,14 @@ class Entry:
 
         A run that was cut off, or a write that failed, leaves behind what was wanted, which may never have come about.
         """
-        if self._uncertain and (key.kind, key.folded) in self._uncertain:
-            return None
-        return self.objects.get(key)
+        return None if key in self._uncertain else self.objects.get(key)
 
     @functools.cached_property
-    def _uncertain(self) -> frozenset[tuple[str, str]]:
-        return frozenset((step.kind, step.name.lower()) for step in self.steps if step.outcome != "done")
+    def _uncertain(self) -> frozenset[Key]:
+        steps = [step for step in self.steps if step.outcome != "done"]
+        # What has no object here is not known anyway, so the kinds of those that are here are all that is needed.
+        kinds = {applied.object.kind.name: applied.object.kind for applied in self.objects.values()} if steps else {}
+        return frozenset(kinds[step.kind].key(step.name) for step in steps if step.kind in kinds)
 
     def is_held(self, now: datetime) -> bool:
         """Say whether somebody is working under this entry."""

@@ -173,12 +173,15 @@ def _reader(kinds: tuple[Kind[Any], ...]) -> _Reader:
 def _record(kind: Kind[Any]) -> type:
     """Return the form of a kind's objects in an entry: its record, with what only a ledger knows."""
     fields: list[Any] = []
-    for one in msgspec.structs.fields(kind.record):
-        if one.required:
-            fields.append((one.name, one.type))
+    for info in msgspec.structs.fields(kind.record):
+        if info.required:
+            fields.append((info.name, info.type))
+        elif info.default is msgspec.NODEFAULT:
+            fields.append((info.name, info.type, msgspec.field(default_factory=info.default_factory)))
         else:
             # Text is left out where there is none.
-            fields.append((one.name, _Text, None) if one.type == (str | None) else (one.name, one.type, one.default))
+            form = _Text if info.type == (str | None) else info.type
+            fields.append((info.name, form, info.default))
     if kind.tells_updater:
         fields.append(("modified", _Text, ""))
     if not kind.has_mark:

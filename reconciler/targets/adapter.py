@@ -53,7 +53,7 @@ class Adapter(Protocol):
     def destination(self, loaded: Loaded) -> Destination:
         """Return where a manifest's plan goes."""
 
-    def desired(self, loaded: Loaded, artifacts: Artifacts) -> DesiredState:
+    def desired_state(self, loaded: Loaded, artifacts: Artifacts) -> DesiredState:
         """Return every object that a manifest asks for. Pure: files were read and wheels fetched before."""
 
     def is_embedded(self, loaded: Loaded) -> bool:

@@ -52,7 +52,7 @@ def prepare(loaded: Loaded, *, cache: Cache, env: Mapping[str, str], on_step: Ca
     if any(problem.severity == "error" for problem in problems):
         raise InvalidManifest.of(problems)
     warnings = (*artifacts.warnings, *problems)
-    return Prepared(loaded, adapter.desired(loaded, artifacts), artifacts, warnings)
+    return Prepared(loaded, adapter.desired_state(loaded, artifacts), artifacts, warnings)
 
 
 def policy_breaches(prepared: Prepared) -> list[Problem]:

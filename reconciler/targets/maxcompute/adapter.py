@@ -40,7 +40,7 @@ class MaxComputeAdapter:
     def destination(self, loaded: Loaded) -> Destination:
         return objects.destination(loaded.target_name, target_of(loaded).project, target_of(loaded).schema_)
 
-    def desired(self, loaded: Loaded, artifacts: Artifacts) -> DesiredState:
+    def desired_state(self, loaded: Loaded, artifacts: Artifacts) -> DesiredState:
         return desired.state(loaded, artifacts)
 
     def is_embedded(self, loaded: Loaded) -> bool:
