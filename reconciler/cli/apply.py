@@ -15,8 +15,8 @@ from reconciler.cli.support.confirm import Consent, ask_consent, carry_out
 from reconciler.cli.support.connect import connect
 from reconciler.cli.support.options import (
     Options,
-    about_one_target,
     command,
+    one_target_only,
     refresh_option,
     several_options,
     value_option,
@@ -81,7 +81,7 @@ def terms_options(command: Callable[..., R]) -> Callable[..., R]:
         consent: Consent,
         verify: bool,
         rollback_on_failure: bool,
-        **named: Any,
+        **options: Any,
     ) -> R:
         if rollback_on_failure and not verify:
             raise UsageError("E901", "--rollback-on-failure goes with --verify", hint="add --verify")
@@ -89,7 +89,7 @@ def terms_options(command: Callable[..., R]) -> Callable[..., R]:
             # What a run was cut off from is no drift any more, so --restore would not carry on.
             consent = replace(consent, again=("what is left is in the next plan: ", Command("apply")))
         terms = Terms(refresh, restore, consent, verify, rollback_on_failure)
-        return command(*args, terms=terms, **named)
+        return command(*args, terms=terms, **options)
 
     return value_option("consent", Consent, "yes", "allow_deletes", "digest", "writers")(wrapper)
 
@@ -121,10 +121,12 @@ def apply(options: Options, planfile: Path | None, keep_going: bool, terms: Term
     if options.targets:
         for name, value in {"PLANFILE": planfile, "--digest": terms.consent.digest}.items():
             if value is not None:
-                raise about_one_target(name, options.targets)
+                raise one_target_only(name, options.targets)
         return _apply_several(options, terms, keep_going=keep_going)
     if planfile is not None and terms.restore:
-        raise UsageError("E901", "--restore makes a plan, and a plan was given", hint="leave one of them out")
+        raise UsageError(
+            "E901", "--restore makes a plan of its own, and PLANFILE is another", hint="leave one of them out"
+        )
     if planfile is not None:
         saved = read_plan(planfile)
         options = aim_at(saved, options)
@@ -169,15 +171,15 @@ def _apply_several(options: Options, terms: Terms, *, keep_going: bool) -> Resul
             proposal = _propose(prepared, target, terms)
             agreed = replace(terms.consent, yes=True, digest=plan.digest)
             verification = terms.verification(prepared.loaded, target, single)
-            return carry_out(proposal, single, agreed, shown=True, verification=verification)
+            return carry_out(proposal, single, agreed, is_shown=True, verification=verification)
 
     results = call_each(options, show)
     if worst(result.code for result in results):
         return replace(merge_results(results, options), notes=("nothing was changed in any target",))
     changes = sum(len(plan.changes) for _, plan in planned.values())
     if changes and not terms.consent.yes:
-        ask_consent(options, f"Make these {count(changes, 'change')} in {len(planned)} targets? Only 'yes' is taken:")
-    return merge_results(call_each(options, perform, stop=not keep_going, named=True), options)
+        ask_consent(options, f"Make these {count(changes, 'change')} in {len(planned)} targets? Type 'yes' to confirm:")
+    return merge_results(call_each(options, perform, stop=not keep_going, announce=True), options)
 
 
 def _apply_saved(saved: Saved, file: Path, options: Options, terms: Terms) -> Result:

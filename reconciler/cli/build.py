@@ -36,7 +36,7 @@ from reconciler.workflow import preparation
 def build(options: Options, out: Path | None, show: bool, functions: tuple[str, ...]) -> Result:
     """Make the bytes that would be uploaded, and list them with their sha256.
 
-    The list is what sha256sum --check takes. With functions: only what those need. No service is asked.
+    The list is what sha256sum --check takes. With functions: only what those need. No service is contacted.
     """
     manifest = open_manifest(options)
     names = [declared_name(manifest, name) for name in functions]

@@ -126,8 +126,8 @@ def _deliver(call: runner.Call, output: Path | None, count: Callable[[int], None
 
 def _at_row(failure: UdfsError, error: FunctionError, source: RowFile | None) -> UdfsError:
     """Add the place of the row in its file."""
-    if source is not None and error.row is not None and (place := source.position_of(error.row)):
+    if source is not None and error.row is not None and (position := source.position_of(error.row)):
         may_be_header = source.path.suffix.lower() == ".csv" and error.row == 0 and not source.header
         hint = "--header says that the first line names the columns" if may_be_header and not error.hint else error.hint
-        failure.problems = tuple(replace(problem, at=place, hint=hint or None) for problem in failure.problems)
+        failure.problems = tuple(replace(problem, at=position, hint=hint or None) for problem in failure.problems)
     return failure

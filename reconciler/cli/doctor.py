@@ -82,12 +82,12 @@ def _packaging() -> Iterator[Diagnosis]:
 
 
 def _interpreters(options: Options) -> Iterator[Diagnosis]:
-    needed = _needed_runtimes(options)
+    required = _needed_runtimes(options)
     for tag in RUNTIMES:
         try:
             interpreter = locate(tag, os.environ)
         except InterpreterNotFound as missing:
-            is_ok = False if tag in needed else None
+            is_ok = False if tag in required else None
             yield Diagnosis(is_ok, tag, "no CPython of this runtime", missing.hint or "")
             continue
         version = ".".join(map(str, interpreter.version))
@@ -122,5 +122,5 @@ def _project(options: Options) -> Iterator[Diagnosis]:
         return
     settings = manifest.target.settings
     at = f" at {settings['endpoint']}" if "endpoint" in settings else ""
-    where = f"{', '.join(f'{label} {text}' for label, text in plan_destination(manifest).parts.items())}{at}"
-    yield Diagnosis(True, "target", f"{manifest.target_name}: {where}, {count(len(live), 'object')}")
+    location = f"{', '.join(f'{label} {text}' for label, text in plan_destination(manifest).parts.items())}{at}"
+    yield Diagnosis(True, "target", f"{manifest.target_name}: {location}, {count(len(live), 'object')}")

@@ -51,6 +51,8 @@ def _output(drift: Drift, plan: Plan, options: Options) -> Output:
         case "sarif" | "github":
             from reconciler.cli.support.findings import findings_output
 
-            return findings_output(with_source(invocation.complete(one.problem for one in drift.drifted)), options)
+            return findings_output(
+                with_source(invocation.complete(deviation.problem for deviation in drift.drifted)), options
+            )
         case _:
             return text.drift_lines(drift, plan, again, invocation)

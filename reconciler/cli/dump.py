@@ -25,8 +25,8 @@ def dump(options: Options, refresh: str, out: Path | None) -> Result:
     manifest = open_manifest(options)
     with connect(manifest) as target:
         reading = target.read(full=refresh == "full")
-        taken = target.store.now()
-    document = dumps.write(reading, manifest.manifest.stack, planning.plan_destination(manifest), taken)
+        now = target.store.now()
+    document = dumps.write(reading, manifest.manifest.stack, planning.plan_destination(manifest), now)
     if out is None:
         return Result(document)
     write_whole(out, to_json(document).encode())

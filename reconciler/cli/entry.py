@@ -33,12 +33,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     interruptible(all_is_said)
     collect_rarely()
     try:
-        code = _flushed(run(sys.argv[1:] if arguments is None else arguments))
+        code = _flush(run(sys.argv[1:] if arguments is None else arguments))
         all_is_said.set()
     except KeyboardInterrupt:
         # A second one, while the first was told: `timeout` sends two.
         all_is_said.set()
-        code = _flushed(130)
+        code = _flush(130)
     # The interpreter would look for garbage once more, among everything: a sixth of the time of a small command.
     gc.freeze()
     sys.exit(code)
@@ -49,7 +49,7 @@ def collect_rarely() -> None:
     gc.set_threshold(250_000, 50, 50)
 
 
-def _flushed(code: int) -> int:
+def _flush(code: int) -> int:
     """Write out what was printed, and return the exit code: that of the command, unless only the printing failed."""
     try:
         sys.stdout.flush()
@@ -79,14 +79,14 @@ def run(arguments: Sequence[str]) -> int:
 
         return print_result(outcome)
     except KeyboardInterrupt:
-        return _interrupted()
+        return _report_interrupt()
     except BrokenPipeError:
         return 1
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told and ends here
         return _ended_by(error, as_json=_wants_json(arguments))
 
 
-def _interrupted() -> int:
+def _report_interrupt() -> int:
     with suppress(OSError, ValueError):
         print("interrupted", file=sys.stderr)
     return 130
@@ -102,7 +102,7 @@ def _ended_by(error: Exception, *, as_json: bool) -> int:
         error.show()
         return 3
     if isinstance(error, click.Abort):
-        return _interrupted()
+        return _report_interrupt()
     if isinstance(error, UdfsError):
         failure = error
     elif isinstance(error, click.ClickException):
@@ -131,8 +131,8 @@ def _of_the_machine(error: OSError) -> MachineError:
     from reconciler.base.errors import MachineError
 
     reason = error.strerror or str(error) or type(error).__name__
-    named = error.filename.decode(errors="replace") if isinstance(error.filename, bytes) else error.filename
-    return MachineError("E904", f"{named}: {reason}" if named is not None else reason)
+    file = error.filename.decode(errors="replace") if isinstance(error.filename, bytes) else error.filename
+    return MachineError("E904", f"{file}: {reason}" if file is not None else reason)
 
 
 def _usage(error: click.ClickException) -> UsageError:
@@ -146,8 +146,8 @@ def _usage(error: click.ClickException) -> UsageError:
 
 def _plainly(message: str) -> str:
     """Return a message of click's without its own names for types, and without brackets about an argument's name."""
-    for named, plain in (("integer range", "whole number"), ("float range", "number")):
-        message = message.replace(f"is not a valid {named}", f"is not a {plain}")
+    for kind, plain in (("integer range", "whole number"), ("float range", "number")):
+        message = message.replace(f"is not a valid {kind}", f"is not a {plain}")
     import re
 
     return re.sub(r"(Invalid value for )'\[(\w+)\]'", r"\1\2", message)
@@ -155,8 +155,8 @@ def _plainly(message: str) -> str:
 
 def _wants_json(arguments: Sequence[str]) -> bool:
     """Say whether ``--format json`` is among the arguments: an error may come before they are parsed."""
-    given = list(arguments)
-    return "--format=json" in given or ("--format", "json") in itertools.pairwise(given)
+    words = list(arguments)
+    return "--format=json" in words or ("--format", "json") in itertools.pairwise(words)
 
 
 def _have_streams() -> None:

@@ -65,9 +65,9 @@ def _request(patterns: tuple[str, ...], resources: tuple[str, ...], overwrite: b
 @click.option("--endpoint", metavar="URL", help="Where there is no manifest yet: the endpoint.  [default: local]")
 @click.option("--schema", metavar="NAME", help="Where there is no manifest yet: the schema.")
 @click.option("--stack", metavar="NAME", help="For a new manifest: what the stack is called.")
-@value_option("place", NewProject, "project", "endpoint", "schema", "stack")
+@value_option("new_project", NewProject, "project", "endpoint", "schema", "stack")
 @value_option("request", _request, "patterns", "resources", "overwrite")
-def import_(options: Options, out: Path | None, request: ImportRequest, place: NewProject) -> Result:
+def import_(options: Options, out: Path | None, request: ImportRequest, new_project: NewProject) -> Result:
     """Write functions of the project, and what they list, into a manifest, and fetch their files.
 
     PATTERN is a name, * and ? stand for other characters; without one all functions are meant. What the manifest has
@@ -76,7 +76,7 @@ def import_(options: Options, out: Path | None, request: ImportRequest, place: N
     file = out / MANIFEST if out else options.file
     aimed = replace(options, file=file)
     with _folder(file.parent) as folder:
-        ground = _existing(aimed, place) if file.exists() else _new(options, file, folder, place)
+        ground = _existing(aimed, new_project) if file.exists() else _new(options, file, folder, new_project)
         with (
             connect(ground.loaded) as target,
             # What is dropped may still be on its way into the folder.
@@ -116,8 +116,8 @@ def _folder(folder: Path) -> Iterator[Path]:
                 folder.rmdir()
 
 
-def _existing(options: Options, place: NewProject) -> OpenManifest:
-    if place:
+def _existing(options: Options, new_project: NewProject) -> OpenManifest:
+    if new_project:
         hint = "leave --project, --endpoint, --schema and --stack out, or write elsewhere with --out"
         raise UsageError("E563", f"'{options.file}' is there, and says itself where its project is", hint=hint)
     # As it is: a line's end stays what it is.
@@ -125,32 +125,32 @@ def _existing(options: Options, place: NewProject) -> OpenManifest:
     return OpenManifest(options.file, str(options.file), text, open_manifest(options), is_new=False)
 
 
-def _new(options: Options, file: Path, folder: Path, place: NewProject) -> OpenManifest:
+def _new(options: Options, file: Path, folder: Path, new_project: NewProject) -> OpenManifest:
     """Return the ground for a new manifest, whose project another one names, or the command line."""
-    source = None if place.project or not options.file.exists() else open_manifest(options)
-    if source is None and place.project is None:
+    source = None if new_project.project or not options.file.exists() else open_manifest(options)
+    if source is None and new_project.project is None:
         hint = (Command("import", "--project NAME --endpoint URL"), ", or -f with a manifest that has targets")
         raise UsageError("E563", f"there is no '{options.file}' that says where the project is", hint=hint)
     if source is not None:
-        _require_apart(source, folder, place)
+        _require_apart(source, folder, new_project)
         label = source.target_name
         target = target_of(source)
         endpoint, project, schema = target.endpoint, target.project, target.schema_
     else:
-        endpoint, project, schema = place.endpoint or "local", place.project or "", place.schema
+        endpoint, project, schema = new_project.endpoint or "local", new_project.project or "", new_project.schema
         label = "local" if endpoint == "local" else project[:100]
-    stack = place.stack or _stack(project)
+    stack = new_project.stack or _stack(project)
     text = starter_manifest(stack=stack, target=label, endpoint=endpoint, project=project, schema=schema)
     manifest = parse_manifest(f"{text}functions:\n".encode(), str(file), folder, DIALECTS, target=None, env=os.environ)
     return OpenManifest(file, str(file), text, manifest, is_new=True)
 
 
-def _require_apart(source: Loaded, folder: Path, place: NewProject) -> None:
+def _require_apart(source: Loaded, folder: Path, new_project: NewProject) -> None:
     if target_of(source).endpoint == "local" and folder != source.folder:
         hint = "leave --out out, or choose another target"
         message = f"the target '{source.target_name}' lies beside its manifest, and one elsewhere would not reach it"
         raise UsageError("E563", message, hint=hint)
-    if (place.stack or _stack(target_of(source).project)) == source.manifest.stack:
+    if (new_project.stack or _stack(target_of(source).project)) == source.manifest.stack:
         message = f"two manifests of one stack would each delete what the other has: '{source.manifest.stack}'"
         raise UsageError("E563", message, hint="name the new one with --stack, or leave --out out")
 

@@ -28,7 +28,7 @@ def init(file: Path) -> Result:
     for name, goal in goals.items():
         with goal.open("x", encoding="utf-8") as new:
             new.write((starter / name).read_text(encoding="utf-8"))
-    where = "" if file == Path("udfs.yaml") else f" -f {file}"
+    option = "" if file == Path("udfs.yaml") else f" -f {file}"
     lines = [safe(f"wrote {goal}") for goal in goals.values()]
-    lines.append(f"Next: udfs apply{where}, then udfs call{where} greet World")
+    lines.append(f"Next: udfs apply{option}, then udfs call{option} greet World")
     return Result("".join(f"{line}\n" for line in lines))

@@ -56,8 +56,8 @@ def _part(file: Path) -> tuple[Part, int]:
     if not file.is_file():  # reading a pipe would wait for somebody to write
         raise PackageError("E305", f"'{file}' is not a regular file")
     try:
-        found = content.read_content(file)
-        facts = inspect_once(file, found.sha256, user_cache().inspections)
+        file_content = content.read_content(file)
+        facts = inspect_once(file, file_content.sha256, user_cache().inspections)
     except OSError as error:
         raise PackageError("E305", f"'{file}' cannot be read: {error.strerror or error}") from error
-    return Part(file.name, facts, "library" if facts.kind == "library" else "archive"), found.size
+    return Part(file.name, facts, "library" if facts.kind == "library" else "archive"), file_content.size

@@ -68,5 +68,5 @@ def _check(manifest: Loaded, options: Options) -> Result:
         from reconciler.render.documents.lock import lock_document
 
         return Result(lock_document(manifest.manifest.stack, use.lock_label(manifest), (), written=False))
-    what = use.lock_label(manifest) if previous else "No lock"
-    return Result(f"{safe(what)} is what {safe(str(options.file))} wants.\n")
+    file = safe(str(options.file))
+    return Result(f"{safe(use.lock_label(manifest))} matches {file}.\n" if previous else f"{file} needs no lock.\n")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "init": "Write a commented starter manifest and a first function.",
-    "validate": "Check the manifest and every file it names; no service is asked.",
+    "validate": "Check the manifest and every file it names, without contacting a service.",
     "targets": "Show what each target comes to, and the line that each value comes from.",
     "lock": "Resolve the packages' requirements for their runtimes, and write udfs.lock.",
     "plan": "Show what differs between the manifest and the project.",
@@ -35,7 +35,7 @@ COMMANDS = {
     "unlock": "End the lease of a run that is dead.",
     "show": "Show the deployed functions, their resources, and the SET lines SQL needs.",
     "call": "Run a deployed function here, in the CPython it was written for.",
-    "test": "Run the manifest's tests here; nothing is deployed and no service is asked.",
+    "test": "Run the manifest's tests here, without deploying or contacting a service.",
     "sql": "Run a SELECT that calls functions, with the SET lines they need, and print its rows.",
     "verify": "Run the manifest's tests by SQL in the project, over what is deployed.",
     "libs": "Show what is native in wheels and libraries, what it needs, and where it loads.",
@@ -69,7 +69,7 @@ Usage: udfs [OPTIONS] COMMAND [ARGS]...
 """
 _ABOUT = (
     "udfs.yaml lists the functions; `udfs plan` shows what differs from the project, `udfs apply` makes it so, and "
-    "`udfs drift` tells what somebody changed behind Git's back."
+    "`udfs drift` shows what somebody changed behind Git's back."
 )
 _OPTIONS = {"--version": "Show the version and exit.", "-h, --help": "Show this message and exit."}
 
@@ -87,25 +87,25 @@ def overview(columns: int) -> str:
     """Return the help of the whole for a terminal of so many columns."""
     width = max(min(columns, 80) - 2, 50)  # as click has it, which prints the help of each command
     parts = (
-        "".join(f"  {line}\n" for line in _wrapped(_ABOUT, width - 2)),
-        "Options:\n" + _listed(_OPTIONS, width),
-        "Commands:\n" + _listed(COMMANDS, width),
+        "".join(f"  {line}\n" for line in _wrap(_ABOUT, width - 2)),
+        "Options:\n" + _definitions(_OPTIONS, width),
+        "Commands:\n" + _definitions(COMMANDS, width),
         "".join(f"  {line}\n" for line in EXIT_CODES.splitlines()),
     )
     return _HEAD + "\n".join(parts)
 
 
-def _listed(meanings: dict[str, str], width: int) -> str:
+def _definitions(meanings: dict[str, str], width: int) -> str:
     """Return names, and behind them what they mean."""
     indent = max(map(len, meanings)) + 4
     lines = []
     for name, text in meanings.items():
-        first, *more = _wrapped(text, width - indent)
-        lines += [f"  {name:<{indent - 2}}{first}", *(" " * indent + line for line in more)]
+        first, *continuation = _wrap(text, width - indent)
+        lines += [f"  {name:<{indent - 2}}{first}", *(" " * indent + line for line in continuation)]
     return "".join(f"{line}\n" for line in lines)
 
 
-def _wrapped(text: str, width: int) -> Iterator[str]:
+def _wrap(text: str, width: int) -> Iterator[str]:
     """Yield lines of whole words; `textwrap` would import `re`."""
     line = ""
     for word in text.split():
@@ -119,9 +119,9 @@ def _wrapped(text: str, width: int) -> Iterator[str]:
 
 def _columns() -> int:
     """Return the terminal's width as `shutil.get_terminal_size` would."""
-    given = os.environ.get("COLUMNS", "")
-    if given.isdigit() and int(given) > 0:
-        return int(given)
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdigit() and int(columns) > 0:
+        return int(columns)
     try:
         return os.get_terminal_size(sys.__stdout__.fileno()).columns or 80  # type: ignore[union-attr]
     except (AttributeError, ValueError, OSError):

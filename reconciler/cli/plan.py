@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     "--against",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="DUMP",
-    help="Plan against what udfs dump wrote; the project is not asked.",
+    help="Plan against what udfs dump wrote; the project is not read.",
 )
 def plan(
     options: Options,

@@ -39,9 +39,9 @@ def show(options: Options, function: str | None) -> Result:
         return Result(show_document(manifest.manifest.stack, planning.plan_destination(manifest), functions))
     if functions:
         return Result(text.function_lines(functions))
-    where = planning.plan_destination(manifest)
+    location = planning.plan_destination(manifest)
     next_command = options.invocation.command(Command("apply"))
-    return Result(safe(f"Stack {manifest.manifest.stack} has no function in {where}. Next: {next_command}") + "\n")
+    return Result(safe(f"Stack {manifest.manifest.stack} has no function in {location}. Next: {next_command}") + "\n")
 
 
 def not_deployed(function: str, manifest: Loaded) -> UsageError:

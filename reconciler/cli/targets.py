@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def targets(file: Path, format: str) -> Result:
     """Show what each target comes to: its values and variables, and the line that each comes from.
 
-    No target has to be complete, and no service is asked. Values that come from the environment are shown for the target itself,
+    No target has to be complete, and no service is contacted. Values that come from the environment are shown for the target itself,
     and not for variables.
     """
     values = effective(file, DIALECTS, os.environ)

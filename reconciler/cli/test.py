@@ -14,7 +14,7 @@ from reconciler.cli.support.interpreter import explain_failure, interpreter_for,
 from reconciler.cli.support.options import Options, command, junit_option, manifest_options
 from reconciler.cli.support.project import open_manifest, prepare_files
 from reconciler.cli.support.result import Result
-from reconciler.cli.support.trials import chosen_cases, report_lines, show_trials
+from reconciler.cli.support.trials import chosen_cases, show_trials, trial_report_lines
 from reconciler.local.runner import RunnerError
 from reconciler.render import trials as rendered
 from reconciler.testing import jobs
@@ -51,7 +51,7 @@ def test(
     """Run the `tests:` of the manifest here: those of every FUNCTION, or of all.
 
     They run in the CPython of each function's runtime, over the very files that an apply would upload, laid out as
-    MaxCompute lays them out. No service is asked. Exits with 9 if a test fails, and with 3 if one cannot be run.
+    MaxCompute lays them out. No service is contacted. Exits with 9 if a test fails, and with 3 if one cannot be run.
     """
     manifest = open_manifest(options)
     cases = chosen_cases(manifest, functions)
@@ -72,7 +72,7 @@ def test(
         from reconciler.render.documents.trials import test_document
 
         return Result(test_document(manifest.manifest.stack, trials), code)
-    return Result(report_lines(trials, _problems(trials), options), code)
+    return Result(trial_report_lines(trials, _problems(trials), options), code)
 
 
 def _subjects(prepared: Prepared, groups: list[tuple[Case, ...]]) -> Iterator[LocalSubject]:

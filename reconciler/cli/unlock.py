@@ -31,8 +31,8 @@ def unlock(options: Options, epoch: int, yes: bool) -> Result:
         if was_held:
             if not yes:
                 holder = safe(str(entry.holder))
-                question = f"End the lease of {holder}? Only 'yes' is taken:"
-                require_consent(question, unseen=f"the lease is held by {holder}, and ", hint="add --yes")
+                question = f"End the lease of {holder}? Type 'yes' to confirm:"
+                require_consent(question, unseen=f"{holder} holds the lease, and ", hint="add --yes")
             entry = ledger_entries.end_lease(manifest, target, epoch, identity.holder(options.file.parent))
     if options.as_json:
         from reconciler.render.documents.history import run_document

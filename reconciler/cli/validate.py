@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @command()
 @report_options
 def validate(options: Options) -> Result:
-    """Check the manifest and every file it names. Pinned wheels are fetched and checked; no service is asked."""
+    """Check the manifest and every file it names. Pinned wheels are fetched and checked; no service is contacted."""
     from reconciler.workflow import preparation
 
     try:

@@ -1,6 +1,6 @@
 """
-Values as text a person reads and documents a program reads. Rendering decides nothing.
+Renderings: values to text, Markdown, JSON, SARIF, GitHub's commands and CycloneDX; nothing is decided here.
 
-`text` makes lines of styled pieces, which a terminal shows in colour and anything else as plain text; `document` makes
-the versioned JSON. `words` holds the small change: sizes, dates, and the escaping of text that came from a service.
+May touch nothing outside: what it returns is printed by ``cli``. Begin with ``styled`` and ``text`` for what people read, and
+with ``documents`` for what programs read, one file a command.
 """

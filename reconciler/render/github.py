@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from reconciler.base.errors import Problem
 
 
-def workflow_commands(found: Iterable[Problem]) -> str:
+def workflow_commands(problems: Iterable[Problem]) -> str:
     """Return the problems as commands, each ended by a newline."""
-    return "".join(f"{_command(problem)}\n" for problem in found)
+    return "".join(f"{_command(problem)}\n" for problem in problems)
 
 
 def _command(problem: Problem) -> str:
@@ -36,9 +36,9 @@ def _command(problem: Problem) -> str:
             "endColumn": end,
         }
     properties["title"] = problem.code
-    given = ",".join(f"{name}={_property(str(value))}" for name, value in properties.items())
+    pairs = ",".join(f"{name}={_property(str(value))}" for name, value in properties.items())
     lines = [problem.message, *problem.detail, *(f"help: {line}" for line in spell(problem.hint).splitlines())]
-    return f"::{problem.severity} {given}::{_message(lines)}"
+    return f"::{problem.severity} {pairs}::{_message(lines)}"
 
 
 def _message(lines: list[str]) -> str:

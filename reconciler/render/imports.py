@@ -26,8 +26,8 @@ def import_lines(imported: Imported, command: str) -> Iterator[Line]:
     """Yield what was written, what was left out and why, and `command` as the next step."""
     for live, python in imported.functions:
         assert isinstance(live.object, Function)
-        told = f", class {safe(live.object.class_path)}, {count(len(live.object.resources), 'resource')}, {python}"
-        yield ("create", "  + "), ("name", f"function {safe(live.object.name)}"), ("", told)
+        text = f", class {safe(live.object.class_path)}, {count(len(live.object.resources), 'resource')}, {python}"
+        yield ("create", "  + "), ("name", f"function {safe(live.object.name)}"), ("", text)
     yield from map(_resource, imported.resources)
     if not imported.is_empty:
         yield ()
@@ -35,23 +35,23 @@ def import_lines(imported: Imported, command: str) -> Iterator[Line]:
     if imported.present:
         yield ("quiet", f"In the manifest already: {_names(imported.present)}"), ("", "")
     if imported.lost_comments:
-        told = f"Comments that are not ASCII cannot be in a manifest, and go when it is adopted: {_names(imported.lost_comments)}"
-        yield ("warning", told), ("", "")
+        text = f"Comments that are not ASCII cannot be in a manifest, and go when it is adopted: {_names(imported.lost_comments)}"
+        yield ("warning", text), ("", "")
     if imported.unproven:
-        told = f"The service tells no MD5, only the size was compared: {_names(imported.unproven)}"
-        yield ("warning", told), ("", "")
+        text = f"The service gives no MD5, so only the size was compared: {_names(imported.unproven)}"
+        yield ("warning", text), ("", "")
     if imported.is_empty:
         yield (("name", "Nothing to import, nothing was written"),)
         return
     pythons = Counter(python for _, python in imported.functions)
     if pythons:
-        told = ", ".join(f"{tag} for {number:,}" for tag, number in pythons.most_common())
-        yield (("", f"Python is a guess from the sources, the service does not keep it: {told}"),)
+        text = ", ".join(f"{tag} for {number:,}" for tag, number in pythons.most_common())
+        yield (("", f"Python is a guess from the sources, the service does not keep it: {text}"),)
     wrote = f"{count(len(imported.functions), 'function')} and {count(len(imported.resources), 'resource')}"
     total = sum(
-        skipped.object.size
-        for skipped in imported.resources
-        if isinstance(skipped.object, Resource) and is_file(skipped)
+        resource.object.size
+        for resource in imported.resources
+        if isinstance(resource.object, Resource) and is_file(resource)
     )
     yield (("name", f"Wrote {safe(imported.manifest)}: {wrote}, {size(total)} in files"),)
     yield ("help", "Next: "), ("", command)

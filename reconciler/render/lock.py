@@ -59,5 +59,5 @@ def _size(file: Locked) -> str:
 def _why(file: Locked) -> str:
     built = f", built from {file.source.file}" if file.source else ""
     if file.requirements:
-        return f"{built}, asked for: {', '.join(file.requirements)}"
+        return f"{built}, required: {', '.join(file.requirements)}"
     return f"{built}, needed by {', '.join(file.needed_by)}" if file.needed_by else built

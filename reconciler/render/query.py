@@ -24,10 +24,10 @@ def table_lines(answer: QueryResult) -> Iterator[Line]:
     names = [_cell(name) for name in answer.names]
     widths = [max(map(len, column)) for column in zip(names, *cells_of_rows, strict=True)]
     right = [kind.split("(")[0] in _NUMBERS for kind in answer.types or [""] * len(names)]
-    yield tuple(("name", _padded(*column)) for column in zip(names, widths, right, strict=True))
+    yield tuple(("name", _pad(*column)) for column in zip(names, widths, right, strict=True))
     for row, cells in zip(answer.rows, cells_of_rows, strict=True):
         yield tuple(
-            ("quiet" if value is None else "", _padded(cell, width, at_right))
+            ("quiet" if value is None else "", _pad(cell, width, at_right))
             for value, cell, width, at_right in zip(row, cells, widths, right, strict=True)
         )
     yield (("quiet", count(len(answer.rows), "row")),)
@@ -45,5 +45,5 @@ def _cell(value: str | None) -> str:
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
-def _padded(text: str, width: int, at_right: bool) -> str:
+def _pad(text: str, width: int, at_right: bool) -> str:
     return f"{text:>{width}}  " if at_right else f"{text:<{width}}  "

@@ -84,7 +84,7 @@ def failure_reason(trial: Trial) -> str:
 def not_run_warning(trial: Trial) -> Problem:
     """Return why a test was not said in SQL, as a warning at its place."""
     assert trial.error is not None
-    message = f"{test_title(trial.case)} cannot be asked by SQL: {trial.error.message}"
+    message = f"{test_title(trial.case)} cannot be run by SQL: {trial.error.message}"
     return Problem("E733", message, trial.case.at, hint=(Command("test"), " runs it here"), severity="warning")
 
 

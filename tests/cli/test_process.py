@@ -96,10 +96,10 @@ def run(*arguments: str, **given: object) -> subprocess.CompletedProcess[str]:
 
 
 def test_on_a_terminal_apply_asks_and_takes_only_yes(server: Server) -> None:
-    code, shown = on_a_terminal("apply", typed="y", until="Only 'yes' is taken")
+    code, shown = on_a_terminal("apply", typed="y", until="Type 'yes' to confirm")
     assert code == 5
     assert "not confirmed; nothing was changed" in shown
-    code, shown = on_a_terminal("apply", typed="yes", until="Only 'yes' is taken")
+    code, shown = on_a_terminal("apply", typed="yes", until="Type 'yes' to confirm")
     assert code == 0, shown
     assert "2 created" in shown
     assert "\x1b[" in shown, "a terminal gets colour"
@@ -122,7 +122,7 @@ def test_who_sits_at_a_terminal_is_asked(
         monkeypatch.setenv(name, value)
     with (folder / "log").open("wb") as log:
         streams = dict.fromkeys(elsewhere, log)
-        code, shown = on_a_terminal("apply", typed="yes", until="Only 'yes' is taken", streams=streams)
+        code, shown = on_a_terminal("apply", typed="yes", until="Type 'yes' to confirm", streams=streams)
     assert code == 0, shown
 
 
@@ -148,7 +148,7 @@ def test_it_is_said_why_nobody_is_asked(
     with (folder / "log").open("w+b") as log:
         code, shown = on_a_terminal("apply", streams=dict.fromkeys(elsewhere, log))
     assert code == 5, shown
-    assert f"nobody can be asked here: {why}" in shown + (folder / "log").read_text()
+    assert f"udfs cannot ask for confirmation: {why}" in shown + (folder / "log").read_text()
 
 
 def test_a_terminal_obeys_nothing_that_a_function_says(server: Server, folder: Path) -> None:
@@ -477,7 +477,7 @@ def test_an_apply_in_between_is_seen_though_the_plan_was_confirmed(server: Serve
     if child == 0:
         os.execv(sys.executable, [*UDFS, "apply", "plan.json"])
     shown, deadline = b"", time.monotonic() + 60
-    while b"Only 'yes' is taken" not in shown and time.monotonic() < deadline:
+    while b"Type 'yes' to confirm" not in shown and time.monotonic() < deadline:
         if select.select([terminal], [], [], 0.2)[0]:
             shown += os.read(terminal, 65536)
     assert run("apply", "--yes").returncode == 0

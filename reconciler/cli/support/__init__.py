@@ -1,0 +1,1 @@
+"""Options, connection, confirmation, progress and printing: what several commands share."""

@@ -57,17 +57,17 @@ def carry_out(
     consent: Consent,
     *,
     look_again: Callable[[], Reading] | None = None,
-    shown: bool = False,
+    is_shown: bool = False,
     verification: Verification | None = None,
 ) -> Result:
     """
-    Show a plan, unless it was `shown`, see that it is allowed and wanted, make its changes, and report.
+    Show a plan, unless it `is_shown`, see that it is allowed and wanted, make its changes, and report.
 
     A person takes their time to answer; `look_again` is called afterwards, to see whether all is as it was. The tests of
     `verification` run when all is done.
     """
     plan = complete_plan(proposal.plan, options)
-    if not shown:
+    if not is_shown:
         if not options.as_json:
             print_lines(text.plan_lines(plan))
         print_problems(plan.warnings)
@@ -80,21 +80,21 @@ def carry_out(
             question = f"Type the stack's name ({consent.retype}) to delete {plan.deletes} objects:"
             ask_consent(options, question, consent.retype)
         else:
-            ask_consent(options, "Make these changes? Only 'yes' is taken:")
+            ask_consent(options, "Make these changes? Type 'yes' to confirm:")
         if look_again:
             proposal = replace(proposal, reading=look_again())
-    report = _explained(perform(proposal, options, consent.writers), consent.again)
-    return _report(plan, report, options, verification)
+    report = _with_way_on(perform(proposal, options, consent.writers), consent.again)
+    return _report_result(plan, report, options, verification)
 
 
 def ask_consent(options: Options, question: str, answer: str = "yes") -> None:
     """Ask for consent to a plan that was shown; anything but the `answer` is none."""
     if options.as_json:
-        raise Refused("E507", "with --format json nothing is shown that could be agreed to", hint="add --yes")
+        raise Refused("E507", "--format json shows no plan to agree to", hint="add --yes")
     require_consent(question, answer, hint="look at the plan, then add --yes")
 
 
-def _report(plan: Plan, report: Report, options: Options, verification: Verification | None) -> Result:
+def _report_result(plan: Plan, report: Report, options: Options, verification: Verification | None) -> Result:
     """Return what an apply came to; its tests run once it got through."""
     verified = None
     if not options.as_json and plan.changes:
@@ -135,7 +135,7 @@ def _exit_code(report: Report, verified: Verified | None) -> int:
     return verified.code if verified else 0
 
 
-def _explained(report: Report, again: Hint) -> Report:
+def _with_way_on(report: Report, again: Hint) -> Report:
     """Return a report whose error says, if some changes were made, that they were and what to do."""
     if report.error is None or not report.done:
         return report

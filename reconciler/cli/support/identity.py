@@ -1,4 +1,4 @@
-"""Who applies: what the ledger writes down, from the environment and from Git."""
+"""Holder of a lease: who applies, from where and from which commit, by the environment and by Git."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def holder(folder: Path) -> Holder:
     )
 
 
-def _text(told: str) -> str:
+def _text(text: str) -> str:
     """Return what the system told with escapes for the bytes that are no text: the ledger takes nothing else."""
-    return told.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _user() -> str:
@@ -77,8 +77,8 @@ def _run_git(folder: Path, *arguments: str) -> str:
     command = ["git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-C", str(folder), *arguments]
     env = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
     try:
-        done = subprocess.run(command, capture_output=True, timeout=10, check=True, env=env)
+        process = subprocess.run(command, capture_output=True, timeout=10, check=True, env=env)
     except (OSError, ValueError, subprocess.SubprocessError):
         return ""
     # As the system's own names, so that what is handed back to git is to the byte what it told.
-    return os.fsdecode(done.stdout).strip()
+    return os.fsdecode(process.stdout).strip()

@@ -1,4 +1,4 @@
-"""What the commands that run functions share: which CPython it is, and what to say when it goes wrong."""
+"""Interpreters of functions that run here, and their failures as errors of udfs."""
 
 from __future__ import annotations
 
@@ -23,26 +23,28 @@ def interpreter_for(job: Job, explicit: Path | None = None) -> Interpreter:
     understand differs little. An older runtime is never replaced; finding out about its differences is the point.
     """
     may_stand_in = job.runtime == "cp311" and is_pure(job)
-    found = runner.locate(job.runtime, os.environ, explicit, Path(sys.executable) if may_stand_in else None)
-    if found.stands_in_for:
+    interpreter = runner.locate(job.runtime, os.environ, explicit, Path(sys.executable) if may_stand_in else None)
+    if interpreter.stands_in_for:
         note(
-            f"no CPython for {job.runtime} is on this machine; Python {'.'.join(map(str, found.version))} stands in "
+            f"no CPython for {job.runtime} is on this machine; Python {'.'.join(map(str, interpreter.version))} stands in "
             "(see: udfs doctor)"
         )
-    return found
+    return interpreter
 
 
 def is_pure(job: Job) -> bool:
     """Say whether nothing that a function ships can hold compiled code."""
-    return not any(one.type in {"archive", "jar"} or runner.is_extension(one.name) for one in job.resources)
+    return not any(
+        resource.type in {"archive", "jar"} or runner.is_extension(resource.name) for resource in job.resources
+    )
 
 
 def explain_failure(error: RunnerError) -> UdfsError:
     """Turn an error of the runner into one of ours, with everything it knows."""
     match error:
         case runner.InterpreterNotFound():
-            looked = tuple(f"{one.place}: {one.verdict}" for one in error.looked_at)
-            return InterpreterError("E701", f"{error.message}; looked at", hint=error.hint, detail=looked)
+            places = tuple(f"{attempt.place}: {attempt.verdict}" for attempt in error.looked_at)
+            return InterpreterError("E701", f"{error.message}; looked at", hint=error.hint, detail=places)
         case runner.InterpreterUnsuitable():
             return InterpreterError("E706", error.message, hint=error.hint or None)
         case runner.ResourceUnusable():

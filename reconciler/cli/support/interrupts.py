@@ -36,14 +36,14 @@ def interruptible(all_is_said: Event) -> None:
         for number in heeded:
             signal.signal(number, signal.SIG_IGN)
 
-    heeded = _heeded()
+    heeded = _signals()
     for number in heeded:
         signal.signal(number, interrupt)
     # Later than that the interpreter takes its handlers back, and a signal would kill it and hide the exit code.
     atexit.register(ignore)
 
 
-def _heeded() -> list[signal.Signals]:
+def _signals() -> list[signal.Signals]:
     """Return the signals that are not ignored: SIGHUP under nohup stays so."""
     return [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
 
@@ -58,7 +58,7 @@ def first_asks(stop: Event, heard: Callable[[], None]) -> Iterator[None]:
         stop.set()
         heard()
 
-    before = {number: signal.signal(number, handle) for number in _heeded()}
+    before = {number: signal.signal(number, handle) for number in _signals()}
     try:
         yield
     finally:

@@ -138,10 +138,10 @@ def with_options(
     ) -> R:
         if verbose:
             log_requests()
-        named = (target,) if isinstance(target, str) else target or ()
-        names = _target_names(file, named, all_targets=all_targets)
+        values = (target,) if isinstance(target, str) else target or ()
+        names = _target_names(file, values, all_targets=all_targets)
         if not several and len(names) > 1:
-            raise about_one_target("this command", names)
+            raise one_target_only("this command", names)
         is_several = len(names) > 1
         options = Options(file, None if is_several or not names else names[0], format, names if is_several else ())
         with options.completing():
@@ -156,35 +156,35 @@ def _target_options(command: Callable[..., R], *, several: bool) -> Callable[...
             "--target", metavar="NAME", help="A target of the manifest; 'local' or the only one when left out."
         )(command)
     everywhere = click.option("--all-targets", is_flag=True, help="Each target of the manifest, in its order.")
-    named = click.option(
+    target = click.option(
         "--target",
         multiple=True,
         metavar="NAME[,NAME]",
         help="A target of the manifest, or several, in this order; 'local' or the only one when left out.",
     )
-    return named(everywhere(command))
+    return target(everywhere(command))
 
 
-def _target_names(file: Path, named: tuple[str, ...], *, all_targets: bool) -> tuple[str, ...]:
+def _target_names(file: Path, values: tuple[str, ...], *, all_targets: bool) -> tuple[str, ...]:
     """Return the targets that are meant, each once."""
     if all_targets:
         from reconciler.manifest.effective import names
 
-        if named:
+        if values:
             raise UsageError("E564", "--all-targets and --target exclude each other", hint="leave one of them out")
         return names(file)
-    split = tuple(dict.fromkeys(name for list_ in named for name in list_.split(",")))
-    if not all(split):
+    targets = tuple(dict.fromkeys(name for value in values for name in value.split(",")))
+    if not all(targets):
         # What a pipeline gets from a variable that is not set must not mean the default.
         hint = "is its variable set? Without --target it is 'local', or the only one"
         raise InvalidManifest("E307", "--target has an empty name", hint=hint)
-    return split
+    return targets
 
 
-def about_one_target(what: str, targets: tuple[str, ...]) -> UsageError:
+def one_target_only(what: str, targets: tuple[str, ...]) -> UsageError:
     """Return the error for what means one target, where several were named."""
-    message = f"{what} is about one target, and {len(targets)} were named"
-    return UsageError("E564", message, hint=f"once for each: --target {targets[0]}")
+    message = f"you named {len(targets)} targets, and {what} takes one"
+    return UsageError("E564", message, hint=f"run it for each: --target {targets[0]}")
 
 
 def value_option(name: str, make: Callable[..., Any], *fields: str) -> Callable[[Callable[..., R]], Callable[..., R]]:
@@ -192,9 +192,9 @@ def value_option(name: str, make: Callable[..., Any], *fields: str) -> Callable[
 
     def decorate(command: Callable[..., R]) -> Callable[..., R]:
         @functools.wraps(command)
-        def wrapper(*args: Any, **named: Any) -> R:
-            value = make(**{field: named.pop(field) for field in fields})
-            return command(*args, **named, **{name: value})
+        def wrapper(*args: Any, **options: Any) -> R:
+            value = make(**{field: options.pop(field) for field in fields})
+            return command(*args, **options, **{name: value})
 
         return wrapper
 

@@ -1,5 +1,5 @@
 """
-The printer: results to stdout, progress and errors to stderr, colour only on a terminal that wants it.
+Printer: results to stdout, progress and errors to stderr, colour only on a terminal that wants it.
 
 `NO_COLOR` and `CI` are respected; rich is imported only when there is something to colour.
 """

@@ -1,5 +1,5 @@
 """
-What `plan`, `apply` and `drift` share: a look at the project, and a plan in the format that was asked for.
+Plans of `plan`, `apply` and `drift`: a snapshot of the project, and a plan in each format.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def require_consent(question: str, answer: str = "yes", *, unseen: str = "", hint: Hint) -> None:
     """Ask for consent, and raise `Refused` unless the `answer` is typed; `unseen` leads the message if nobody can be asked."""
     if why := _why_nobody_answers():
-        raise Refused("E507", f"{unseen}nobody can be asked here: {why}", hint=hint)
+        raise Refused("E507", f"{unseen}udfs cannot ask for confirmation: {why}", hint=hint)
     out = _visible_stream() or sys.stderr
     out.write(f"{safe(question)} ")
     out.flush()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.base.errors import MachineError, UdfsError, count
 from reconciler.base.words import safe
-from reconciler.cli.support.options import Options, about_one_target, formats, with_options
+from reconciler.cli.support.options import Options, formats, one_target_only, with_options
 from reconciler.cli.support.output import note, print_lines, print_problems, print_result
 from reconciler.cli.support.result import Result
 
@@ -69,19 +69,19 @@ def for_each(command: Callable[..., Result]) -> Callable[..., Result]:
             return command(options, **arguments)
         for name in ("out", "against"):
             if arguments.get(name) is not None:
-                raise about_one_target(f"--{name}", options.targets)
+                raise one_target_only(f"--{name}", options.targets)
         return merge_results(call_each(options, lambda single: command(single, **arguments)), options)
 
     return wrapper
 
 
 def call_each(
-    options: Options, command: Callable[[Options], Result], *, stop: bool = False, named: bool = False
+    options: Options, command: Callable[[Options], Result], *, stop: bool = False, announce: bool = False
 ) -> list[TargetResult]:
     """
     Call a command for each target; with `stop`, what comes after a failure is not begun.
 
-    With `named`, stderr tells which target is at work, and not only which one failed.
+    With `announce`, stderr tells which target is at work, and not only which one failed.
     """
     results: list[TargetResult] = []
     for name in options.targets:
@@ -89,13 +89,13 @@ def call_each(
             results.append(TargetResult(name, None))
             continue
         single = changed(options, target=name, targets=(), among=len(options.targets))
-        if named:
+        if announce:
             note(f"target {name}:")
-        results.append(TargetResult(name, _call(single, command, named=named)))
+        results.append(TargetResult(name, _call(single, command, announce=announce)))
     return results
 
 
-def _call(options: Options, command: Callable[[Options], Result], *, named: bool) -> Result:
+def _call(options: Options, command: Callable[[Options], Result], *, announce: bool) -> Result:
     """Call a command for one target; what people read is printed at once."""
     try:
         with options.completing():
@@ -112,15 +112,15 @@ def _call(options: Options, command: Callable[[Options], Result], *, named: bool
     except (UdfsError, OSError) as error:
         failure = error if isinstance(error, UdfsError) else MachineError("E904", f"{error.filename}: {error.strerror}")
         sys.stdout.flush()
-        if not named:
+        if not announce:
             note(f"target {options.target}:")
-        return _failed(failure, options)
+        return _failure_result(failure, options)
     return result
 
 
-def _failed(failure: UdfsError, options: Options) -> Result:
-    first, rest = failure.problems[0], len(failure.problems) - 1
-    summary = f"{first.code}: {first.message}{f' and {rest} more' if rest else ''}"
+def _failure_result(failure: UdfsError, options: Options) -> Result:
+    first, others = failure.problems[0], len(failure.problems) - 1
+    summary = f"{first.code}: {first.message}{f' and {others} more' if others else ''}"
     if options.as_json:
         from reconciler.render.documents.problems import problems_document
 
@@ -142,7 +142,10 @@ def merge_results(results: Sequence[TargetResult], options: Options) -> Result:
         case "json":
             from reconciler.render.documents.targets import targets_document
 
-            parts = ((one.target, one.code, one.summary, output) for one, output in zip(results, outputs, strict=True))
+            parts = (
+                (target_result.target, target_result.code, target_result.summary, output)
+                for target_result, output in zip(results, outputs, strict=True)
+            )
             return Result(targets_document(code, parts), code)
         case "sarif":
             from reconciler.render.sarif import SarifLog, merge_logs
@@ -152,8 +155,8 @@ def merge_results(results: Sequence[TargetResult], options: Options) -> Result:
             from reconciler.render import markdown
 
             texts = [
-                (one.target, output if isinstance(output, str) else "", one.summary)
-                for one, output in zip(results, outputs, strict=True)
+                (target_result.target, output if isinstance(output, str) else "", target_result.summary)
+                for target_result, output in zip(results, outputs, strict=True)
             ]
             return Result(markdown.targets_markdown(texts), code)
         case "text":

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 _OF_THEIR_OWN = {"access_id", "access_key", "users", "control", "latency_ms", "page_size", "projects", "tables"}
 
 
-def read_settings(given: Mapping[str, Any]) -> Settings:
+def read_settings(options: Mapping[str, Any]) -> Settings:
     """Return the settings that the options of `serve` ask for."""
-    values = dict(given)
+    values = dict(options)
     values["projects"] = values["projects"] or None
-    switches = _read(values.pop("switches"))
+    switches = _parse_switches(values.pop("switches"))
     if bool(values["access_id"]) != bool(values["access_key"]):
         raise UsageError(
             "E901", "--access-id and --access-key are given together", hint="or neither, for no signatures"
@@ -38,22 +38,24 @@ def describe_switches() -> str:
 
 def _switches() -> dict[str, tuple[Any, object]]:
     hints = get_type_hints(Settings, localns={"Mapping": Mapping})
-    return {one.name: (hints[one.name], one.default) for one in fields(Settings) if one.name not in _OF_THEIR_OWN}
+    return {
+        field.name: (hints[field.name], field.default) for field in fields(Settings) if field.name not in _OF_THEIR_OWN
+    }
 
 
-def _read(pairs: Iterable[str]) -> dict[str, Any]:
-    known = _switches()
-    found: dict[str, Any] = {}
+def _parse_switches(pairs: Iterable[str]) -> dict[str, Any]:
+    switches = _switches()
+    values: dict[str, Any] = {}
     for pair in pairs:
         name, _, value = pair.partition("=")
         name = name.replace("-", "_")
-        if name not in known:
+        if name not in switches:
             raise UsageError("E901", f"there is no switch '{name}'", hint=Command("serve", "--list-switches"))
-        found[name] = _typed(name, value, known[name][0])
-    return found
+        values[name] = _parse_value(name, value, switches[name][0])
+    return values
 
 
-def _typed(name: str, value: str, kind: Any) -> object:
+def _parse_value(name: str, value: str, kind: Any) -> object:
     if kind is bool and value in {"true", "false"}:
         return value == "true"
     if kind is int and value.isdigit():

@@ -28,7 +28,7 @@ def chosen_cases(manifest: Loaded, functions: tuple[str, ...]) -> list[tuple[Cas
     declared = manifest.manifest.functions
     spelled = {name.lower(): name for name in declared}
     if unknown := [name for name in functions if name.lower() not in spelled]:
-        raise UsageError.of(_unknown(name, manifest) for name in unknown)
+        raise UsageError.of(_unknown_function(name, manifest) for name in unknown)
     names = [spelled[name.lower()] for name in functions] or list(declared)
     cases = [
         tuple(
@@ -40,7 +40,7 @@ def chosen_cases(manifest: Loaded, functions: tuple[str, ...]) -> list[tuple[Cas
     return [group for group in cases if group]
 
 
-def _unknown(name: str, manifest: Loaded) -> Problem:
+def _unknown_function(name: str, manifest: Loaded) -> Problem:
     declared = manifest.manifest.functions
     hint = did_you_mean(name, declared) or f"it has: {', '.join(declared) or 'none'}"
     return Problem("E720", f"the manifest has no function {quote(name)}", hint=hint)
@@ -52,7 +52,7 @@ def show_trials(trials: Iterable[Trial]) -> None:
     sys.stdout.flush()
 
 
-def report_lines(trials: Sequence[Trial], problems: Iterable[Problem], options: Options) -> Iterator[Line]:
+def trial_report_lines(trials: Sequence[Trial], problems: Iterable[Problem], options: Options) -> Iterator[Line]:
     """Yield what went wrong, and the tally."""
     if not trials:
         yield (("", "There is no test. Next: add `tests:` to a function of the manifest"),)

@@ -12,7 +12,7 @@ from reconciler.base.errors import TestsFailed, UdfsError, count
 from reconciler.base.hints import Command
 from reconciler.cli.support.output import note, print_lines, print_problems
 from reconciler.cli.support.perform import Proposal, perform
-from reconciler.cli.support.trials import chosen_cases, report_lines, show_trials
+from reconciler.cli.support.trials import chosen_cases, show_trials, trial_report_lines
 from reconciler.core.plan import require_allowed
 from reconciler.core.target import require_querying
 from reconciler.render import text
@@ -154,7 +154,7 @@ def verify_lines(trials: Sequence[Trial], options: Options) -> Iterator[Line]:
     """Yield what went wrong, and the tally."""
     problems = [rendered.test_failure(trial) for trial in trials if trial.verdict is TrialVerdict.FAILED]
     problems += [rendered.not_run_warning(trial) for trial in trials if trial.verdict is TrialVerdict.NOT_RUN]
-    return report_lines(trials, problems, options)
+    return trial_report_lines(trials, problems, options)
 
 
 def has_failed(trials: Sequence[Trial]) -> bool:

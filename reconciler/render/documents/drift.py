@@ -25,12 +25,14 @@ class DriftedDocument(Model):
     kind: str
     name: str
     what: Literal["edited", "deleted", "recreated", "type changed", "list changed", "name taken"]
-    who: str | None = Field(None, description="As far as the service tells.")
+    who: str | None = Field(None, description="If the service says.")
     when: datetime | None = None
     file: str
     line: int
     column: int
-    differences: tuple[DifferenceDocument, ...] = Field((), description="`old` is what is wanted, `new` what is there.")
+    differences: tuple[DifferenceDocument, ...] = Field(
+        (), description="`old` is what the manifest wants, `new` what the project has."
+    )
     restorable: bool = Field(description="Whether `udfs apply --restore` brings it back.")
     why_not: str | None = Field(None, description="Why it does not.")
 
