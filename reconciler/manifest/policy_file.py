@@ -101,7 +101,7 @@ def _typed(document: Document) -> Policy | None:
     try:
         return read_section(Policy, document.root)
     except Mismatches as error:
-        for mismatch in error.found:
+        for mismatch in error.mismatches:
             _note(document, mismatch)
     return None
 

@@ -60,23 +60,23 @@ def _section(section: type[Section], definitions: dict[str, Any]) -> dict[str, A
 
 
 def _property(key: Key, definitions: dict[str, Any]) -> dict[str, Any]:
-    shown = _value(key.kind, definitions)
-    if "$ref" in shown:
-        shown["anyOf"] = [{"$ref": shown.pop("$ref")}, {"type": "null"}]
-    if shown.get("type") in ("object", "array") and "minItems" not in shown:
+    described = _value(key.kind, definitions)
+    if "$ref" in described:
+        described["anyOf"] = [{"$ref": described.pop("$ref")}, {"type": "null"}]
+    if described.get("type") in ("object", "array") and "minItems" not in described:
         # A section whose entries are all commented out is null to YAML, and empty to us.
-        shown["type"] = [shown["type"], "null"]
-    return shown if key.default is None else {**shown, "default": key.default}
+        described["type"] = [described["type"], "null"]
+    return described if key.default is None else {**described, "default": key.default}
 
 
 def _value(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     """Return what an editor takes for a type; leaving out is never written as null."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is Annotated:
-        shown = _value(arguments[0], definitions)
+        described = _value(arguments[0], definitions)
         for meta in arguments[1:]:
-            shown |= _of_meta(meta, shown)
-        return shown
+            described |= _of_meta(meta, described)
+        return described
     if origin in (Union, UnionType):
         choices = [_value(choice, definitions) for choice in arguments if choice is not NoneType]
         return choices[0] if len(choices) == 1 else {"anyOf": choices}
@@ -102,11 +102,11 @@ def _value(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
 _PLAIN = {str: "string", bool: "boolean", int: "integer"}
 
 
-def _of_meta(meta: Meta, shown: dict[str, Any]) -> dict[str, Any]:
+def _of_meta(meta: Meta, described: dict[str, Any]) -> dict[str, Any]:
     """Return what bounds and descriptions add to a type."""
-    least = {"string": "minLength", "array": "minItems", "object": "minProperties"}.get(str(shown.get("type")), "")
+    least = {"string": "minLength", "array": "minItems", "object": "minProperties"}.get(str(described.get("type")), "")
     # Control characters need no more than the reader's refusal, and the pattern would fill the page.
     pattern = None if meta.pattern == TEXT else meta.pattern
     bounds = {least: meta.min_length, "maxLength": meta.max_length, "minimum": meta.ge, "pattern": pattern}
-    described = {**bounds, "description": meta.description, **(meta.extra_json_schema or {})}
-    return {name: value for name, value in described.items() if value is not None}
+    additions = {**bounds, "description": meta.description, **(meta.extra_json_schema or {})}
+    return {name: value for name, value in additions.items() if value is not None}

@@ -1,7 +1,7 @@
 """
 Typed sections: mappings of a YAML file as frozen values.
 
-A section is a msgspec `Struct`; `read_section` makes one of what the reader found, or tells everything that does not fit, where msgspec
+A section is a msgspec `Struct`; `read_section` makes one of a value of the reader's, or lists everything that does not fit, where msgspec
 itself would stop at the first. Nothing is converted but plain scalars, which have no type until a section gives them one.
 """
 
@@ -73,24 +73,24 @@ class Mismatch(NamedTuple):
 class Mismatches(ValueError):
     """Everything that does not fit, in the order in which a section lists its keys."""
 
-    def __init__(self, found: list[Mismatch]) -> None:
-        super().__init__(f"{found[0].kind} at {found[0].path}")
-        self.found = found
+    def __init__(self, mismatches: list[Mismatch]) -> None:
+        super().__init__(f"{mismatches[0].kind} at {mismatches[0].path}")
+        self.mismatches = mismatches
 
 
 def read_section(section: type[S], value: object) -> S:
     """Return a value as a section, or raise `Mismatches`."""
     mismatches: list[Mismatch] = []
-    taken: S = _taker(section)(value, (), mismatches)
+    result: S = _converter(section)(value, (), mismatches)
     if mismatches:
         raise Mismatches(mismatches)
-    return taken
+    return result
 
 
 def as_written(section: Section) -> dict[str, Any]:
     """Return a section as it would be written: names of keys, and nothing that has its default."""
-    told: dict[str, Any] = msgspec.to_builtins(section)
-    return told
+    values: dict[str, Any] = msgspec.to_builtins(section)
+    return values
 
 
 class Key(NamedTuple):
@@ -118,9 +118,9 @@ def keys_of(section: type[Section]) -> dict[str, Key]:
     keys = {}
     for field in structs.fields(section):
         default = None if field.default is NODEFAULT else field.default
-        found = _section_in(field.type)
+        section_and_many = _section_in(field.type)
         keys[field.encode_name] = Key(
-            field.encode_name, field.name, field.required, default, field.type, _meaning(field.type), *found
+            field.encode_name, field.name, field.required, default, field.type, _meaning(field.type), *section_and_many
         )
     return keys
 
@@ -154,35 +154,35 @@ def core_value(value: object) -> object:
     return value
 
 
-_Taker: TypeAlias = "Callable[[Any, Keys, list[Mismatch]], Any]"
+_Converter: TypeAlias = "Callable[[Any, Keys, list[Mismatch]], Any]"
 """Returns a value as its type, or adds what does not fit, and then returns nothing of use."""
 
 
 @cache
-def _taker(section: type[Section]) -> _Taker:
+def _converter(section: type[Section]) -> _Converter:
     fields = structs.fields(section)
-    known = {field.encode_name: (field.name, _compile(field.type)) for field in fields}
+    converters = {field.encode_name: (field.name, _compile(field.type)) for field in fields}
     required = {field.encode_name for field in fields if field.required}
 
-    def take_section(value: Any, path: Keys, mismatches: list[Mismatch]) -> Any:
+    def convert_section(value: Any, path: Keys, mismatches: list[Mismatch]) -> Any:
         if not isinstance(value, dict):
             mismatches.append(Mismatch("mapping", path))
             return None
         before = len(mismatches)
-        taken: dict[str, Any] = {}
-        for key, (name, inner) in known.items():
+        values: dict[str, Any] = {}
+        for key, (name, inner) in converters.items():
             if key in value:
-                taken[name] = inner(value[key], (*path, key), mismatches)
+                values[name] = inner(value[key], (*path, key), mismatches)
             elif key in required:
                 mismatches.append(Mismatch("missing", (*path, key)))
-        mismatches += (Mismatch("unknown", (*path, key)) for key in value if key not in known)
-        return section(**taken) if len(mismatches) == before else None
+        mismatches += (Mismatch("unknown", (*path, key)) for key in value if key not in converters)
+        return section(**values) if len(mismatches) == before else None
 
-    return take_section
+    return convert_section
 
 
-def _compile(kind: Any, *metas: Meta) -> _Taker:
-    """Return what takes values of a type; made once, because it is called for every value of a file."""
+def _compile(kind: Any, *metas: Meta) -> _Converter:
+    """Return the converter of a type; made once, because it is called for every value of a file."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is Annotated:
         return _compile(arguments[0], *(meta for meta in arguments[1:] if isinstance(meta, Meta)), *metas)
@@ -203,7 +203,7 @@ def _compile(kind: Any, *metas: Meta) -> _Taker:
     if kind in (bool, Any):
         return _bool if kind is bool else _any
     # Most manifests use few sections: one is made ready when the first value for it comes.
-    return lambda value, path, mismatches: _taker(kind)(value, path, mismatches)
+    return lambda value, path, mismatches: _converter(kind)(value, path, mismatches)
 
 
 def _bound(metas: tuple[Meta, ...], name: str) -> Any:
@@ -211,40 +211,40 @@ def _bound(metas: tuple[Meta, ...], name: str) -> Any:
     return next((bound for meta in metas if (bound := getattr(meta, name)) is not None), None)
 
 
-def _or_empty(kind: Any, inner: _Taker) -> _Taker:
+def _or_empty(kind: Any, inner: _Converter) -> _Converter:
     empty: Callable[[], object] = list if any(get_origin(part) is list for part in _parts(kind)) else dict
 
-    def take_or_empty(value: Any, path: Keys, mismatches: list[Mismatch]) -> Any:
+    def convert_or_empty(value: Any, path: Keys, mismatches: list[Mismatch]) -> Any:
         is_null = isinstance(value, Plain) and value in ("", "~", "null")
         return inner(empty() if is_null else value, path, mismatches)
 
-    return take_or_empty
+    return convert_or_empty
 
 
-def _dict(kinds: tuple[Any, ...], least: int | None) -> _Taker:
+def _dict(kinds: tuple[Any, ...], least: int | None) -> _Converter:
     name, inner = map(_compile, kinds)
 
-    def take_dict(value: Any, path: Keys, mismatches: list[Mismatch]) -> Any:
+    def convert_dict(value: Any, path: Keys, mismatches: list[Mismatch]) -> Any:
         if not isinstance(value, dict):
             mismatches.append(Mismatch("mapping", path))
             return None
         if least and len(value) < least:
             mismatches.append(Mismatch("empty", path, "list"))
-        taken = {}
+        entries = {}
         for key, item in value.items():
             here = (*path, key)
             wrong: list[Mismatch] = []
-            taken[name(key, here, wrong)] = inner(item, here, mismatches)
+            entries[name(key, here, wrong)] = inner(item, here, mismatches)
             mismatches += (Mismatch("key", here, mismatch.detail) for mismatch in wrong)
-        return taken
+        return entries
 
-    return take_dict
+    return convert_dict
 
 
-def _list(kind: Any, least: int | None) -> _Taker:
+def _list(kind: Any, least: int | None) -> _Converter:
     inner = _compile(kind)
 
-    def take_list(value: Any, path: Keys, mismatches: list[Mismatch]) -> Any:
+    def convert_list(value: Any, path: Keys, mismatches: list[Mismatch]) -> Any:
         if not isinstance(value, list):
             mismatches.append(Mismatch("list", path))
             return None
@@ -252,14 +252,14 @@ def _list(kind: Any, least: int | None) -> _Taker:
             mismatches.append(Mismatch("empty", path, "list"))
         return [inner(item, (*path, index), mismatches) for index, item in enumerate(value)]
 
-    return take_list
+    return convert_list
 
 
-def _str(metas: tuple[Meta, ...]) -> _Taker:
+def _str(metas: tuple[Meta, ...]) -> _Converter:
     least, most, pattern = (_bound(metas, name) for name in ("min_length", "max_length", "pattern"))
     fits = re.compile(pattern).fullmatch if pattern else None
 
-    def take_str(value: Any, path: Keys, mismatches: list[Mismatch]) -> Any:
+    def convert_str(value: Any, path: Keys, mismatches: list[Mismatch]) -> Any:
         if not isinstance(value, str):
             mismatches.append(Mismatch("text", path))
         elif not value.isascii() and _has_surrogate(value):
@@ -272,7 +272,7 @@ def _str(metas: tuple[Meta, ...]) -> _Taker:
             mismatches.append(Mismatch("pattern", path, pattern))
         return str(value) if type(value) is Plain else value
 
-    return take_str
+    return convert_str
 
 
 def _has_surrogate(text: str) -> bool:
@@ -284,17 +284,17 @@ def _has_surrogate(text: str) -> bool:
     return False
 
 
-def _literal(choices: tuple[str, ...]) -> _Taker:
-    def take_literal(value: Any, path: Keys, mismatches: list[Mismatch]) -> Any:
+def _literal(choices: tuple[str, ...]) -> _Converter:
+    def convert_literal(value: Any, path: Keys, mismatches: list[Mismatch]) -> Any:
         if not isinstance(value, str) or value not in choices:
             mismatches.append(Mismatch("choice", path, choices))
         return str(value)
 
-    return take_literal
+    return convert_literal
 
 
-def _union(kinds: tuple[Any, ...], metas: tuple[Meta, ...]) -> _Taker:
-    """Return what takes a value that may be left out, or a text or else a section."""
+def _union(kinds: tuple[Any, ...], metas: tuple[Meta, ...]) -> _Converter:
+    """Return the converter of a value that may be left out, or of a text or else a section."""
     others = [kind for kind in kinds if kind is not NoneType]
     if len(others) < len(kinds):
         inner = _compile(reduce(operator.or_, others), *metas)
@@ -310,14 +310,14 @@ def _bool(value: Any, path: Keys, mismatches: list[Mismatch]) -> Any:
     return value
 
 
-def _int(least: int | None) -> _Taker:
-    def take_int(value: Any, path: Keys, mismatches: list[Mismatch]) -> Any:
+def _int(least: int | None) -> _Converter:
+    def convert_int(value: Any, path: Keys, mismatches: list[Mismatch]) -> Any:
         value = _any(value, path, mismatches)
         if not isinstance(value, int) or isinstance(value, bool) or (least is not None and value < least):
             mismatches.append(Mismatch("number", path))
         return value
 
-    return take_int
+    return convert_int
 
 
 def _any(value: Any, path: Keys, mismatches: list[Mismatch]) -> Any:

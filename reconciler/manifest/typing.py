@@ -69,7 +69,7 @@ def typed(document: Document, model: type[M]) -> M | None:
     try:
         return read_section(model, document.root)
     except Mismatches as error:
-        found = error.found[:MAX_PROBLEMS]
+        found = error.mismatches[:MAX_PROBLEMS]
         # A misspelt key is one mistake: what it was meant to be is not missing as well.
         meant = {(*item.path[:-1], _meant(model, item.path)) for item in found if item.kind == "unknown"}
         for item in found:

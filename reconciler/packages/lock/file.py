@@ -212,7 +212,7 @@ def _read(content: bytes, shown: str) -> tuple[Lock, Document]:
     try:
         return read_section(Lock, document.root), document
     except Mismatches as error:
-        kind, path, _ = error.found[0]
+        kind, path, _ = error.mismatches[0]
         mark, _ = document.find(*path)
         key = f"'{path[-1]}'" if path else "it"
         message = f"the lock cannot be read: {_MISMATCHES.get(kind, '{} is not what `udfs lock` writes').format(key)}"
