@@ -20,7 +20,7 @@ from reconciler.packages.inspect.members import packed_path
 from reconciler.packages.judged import Judged, place_problems
 from reconciler.packages.pack.archives import PackedArchive, pack
 from reconciler.packages.pack.layout import Shape
-from reconciler.packages.wheels import pairs
+from reconciler.packages.usage import pairs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

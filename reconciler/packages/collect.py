@@ -8,6 +8,7 @@ Here they meet, and a function's whole set is judged. All problems are told at o
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -15,19 +16,15 @@ from typing import TYPE_CHECKING
 from reconciler.base.errors import PackageError, Position, Problem
 from reconciler.base.names import is_package, module_name
 from reconciler.base.threads import gather
-from reconciler.packages.archives import find_archives, idle_patterns
-from reconciler.packages.artifacts import Archive, Artifacts
+from reconciler.packages.artifacts import Archive, Artifacts, OwnPackage
 from reconciler.packages.content import Content, why_too_large
+from reconciler.packages.fetch.cache import read_file
 from reconciler.packages.fetch.digests import Digests
-from reconciler.packages.fetch.direct import DirectIndex
-from reconciler.packages.fetch.pip import PipIndex
 from reconciler.packages.inspect import gate
 from reconciler.packages.judged import Judged, is_wrong, place_problems, problem_of
-from reconciler.packages.libraries import find_libraries, inspect_resources, library_clashes, resource_problems, soften
-from reconciler.packages.missing import importer_of, lost_import_problems
-from reconciler.packages.pack.folders import OwnPackage, pack_folder, pack_package
+from reconciler.packages.libraries import inspect_resources, resource_problems, soften
 from reconciler.packages.shipment import ship
-from reconciler.packages.wheels import Supply, clashes, find_wheels, read_file, used_packages
+from reconciler.packages.usage import used_packages
 from reconciler.packages.wiring import make_tails, wire_module
 
 if TYPE_CHECKING:
@@ -39,12 +36,30 @@ if TYPE_CHECKING:
     from reconciler.packages.fetch.cache import Cache
     from reconciler.packages.inspect.members import FileFinding
     from reconciler.packages.pack.archives import PackedArchive
+    from reconciler.packages.wheels import Supply
 
 
 def collect(loaded: Loaded, *, cache: Cache, env: Mapping[str, str], on_step: Callable[[str], None]) -> Artifacts:
     """Read and fetch what a manifest and its lock name, and check it; `on_step` is told of everything that takes long."""
     digests = Digests(cache.root, str(loaded.folder))
     cache = replace(cache, read=digests.read)
+    try:
+        if not loaded.manifest.packages:
+            return _collect(loaded, cache, None)
+        with _supply(loaded, cache, env, on_step) as supply:
+            return collect_from(loaded, supply)
+    finally:
+        digests.save()
+
+
+@contextmanager
+def _supply(loaded: Loaded, cache: Cache, env: Mapping[str, str], on_step: Callable[[str], None]) -> Iterator[Supply]:
+    """Open the sources of wheels; they are imported here, because most small manifests have no packages."""
+    from reconciler.packages.fetch.direct import DirectIndex
+    from reconciler.packages.fetch.pip import PipIndex
+    from reconciler.packages.missing import importer_of
+    from reconciler.packages.wheels import Supply
+
     locks = workshop = None
     if any(package.is_locked for package in loaded.manifest.packages.values()):
         # Resolvers, builders and an HTTP client are imported only for a manifest that has a lock.
@@ -54,44 +69,43 @@ def collect(loaded: Loaded, *, cache: Cache, env: Mapping[str, str], on_step: Ca
         locks, workshop = use_lock(loaded), Workshop(loaded, cache, env, on_step)
         env = package_pip_environment(loaded, env)
     with DirectIndex(env) as shortcut:
-        try:
-            index = PipIndex(
-                env,
-                shortcut=shortcut,
-                on_wait=lambda called: on_step(f"still waiting for the package index: {called}"),
-            )
-            supply = Supply(
-                cache,
-                index,
-                locks,
-                workshop,
-                importer_of(env, on_step),
-                lambda requirement: on_step(f"fetching {requirement}"),
-            )
-            return collect_from(loaded, supply)
-        finally:
-            digests.save()
+        index = PipIndex(
+            env,
+            shortcut=shortcut,
+            on_wait=lambda called: on_step(f"still waiting for the package index: {called}"),
+        )
+        yield Supply(
+            cache,
+            index,
+            locks,
+            workshop,
+            importer_of(env, on_step),
+            lambda requirement: on_step(f"fetching {requirement}"),
+        )
 
 
 def collect_from(loaded: Loaded, supply: Supply) -> Artifacts:
     """Read, fetch and check everything that functions are made of; raises one PackageError with all problems."""
-    cache = supply.cache
-    files, folders = _read_files(loaded, cache), _pack_folders(loaded, cache)
-    packages, wheels = _pack_packages(loaded, cache), find_wheels(loaded, supply)
-    archives = find_archives(loaded, wheels.value, cache)
-    libraries = find_libraries(loaded, files.value, cache.inspections)
-    problems = [
-        problem for step in (files, folders, packages, wheels, archives, libraries) for problem in step.problems
-    ]
-    artifacts = Artifacts(files.value, archives.value, libraries.value, packages=packages.value, folders=folders.value)
+    return _collect(loaded, supply.cache, supply)
+
+
+def _collect(loaded: Loaded, cache: Cache, supply: Supply | None) -> Artifacts:
+    files, folders, packages = _read_files(loaded, cache), _pack_folders(loaded, cache), _pack_packages(loaded, cache)
+    problems = [problem for step in (files, folders, packages) for problem in step.problems]
+    artifacts = Artifacts(files.value, {}, {}, packages=packages.value, folders=folders.value)
+    if supply is not None:
+        distributions = _find_distributions(loaded, artifacts, supply)
+        artifacts, problems = distributions.value, [*problems, *distributions.problems]
     artifacts = replace(artifacts, facts=inspect_resources(loaded, artifacts, cache.inspections))
-    problems += [*clashes(wheels.value, artifacts), *library_clashes(loaded, artifacts)]
     problems += resource_problems(loaded, artifacts)
     if is_wrong(problems):  # what is not there cannot be missed, and would be
         raise PackageError.of(dict.fromkeys(problems))
     shipments = ship(loaded, artifacts)
     problems += _function_problems(loaded, shipments.values())
-    problems += lost_import_problems(loaded, artifacts, supply.importer, cache) if supply.importer else ()
+    if supply is not None and supply.importer is not None:
+        from reconciler.packages.missing import lost_import_problems
+
+        problems += lost_import_problems(loaded, artifacts, supply.importer, cache)
     if is_wrong(problems):
         raise PackageError.of(dict.fromkeys(problems))
     # A tail names what is shipped, and a module is named by its content: the shipment is complete when it is wired.
@@ -101,6 +115,21 @@ def collect_from(loaded: Loaded, supply: Supply) -> Artifacts:
     }
     artifacts = replace(artifacts, modules=modules, warnings=tuple(dict.fromkeys(problems)))
     return replace(artifacts, shipments=ship(loaded, artifacts) if modules else shipments)
+
+
+def _find_distributions(loaded: Loaded, artifacts: Artifacts, supply: Supply) -> Judged[Artifacts]:
+    """Return the artifacts with what the manifest's packages add: the archives of wheels, and libraries."""
+    from reconciler.packages.archives import find_archives
+    from reconciler.packages.libraries import find_libraries, library_clashes
+    from reconciler.packages.wheels import clashes, find_wheels
+
+    wheels = find_wheels(loaded, supply)
+    archives = find_archives(loaded, wheels.value, supply.cache)
+    libraries = find_libraries(loaded, artifacts.files, supply.cache.inspections)
+    artifacts = replace(artifacts, archives=archives.value, libraries=libraries.value)
+    problems = [problem for step in (wheels, archives, libraries) for problem in step.problems]
+    problems += [*clashes(wheels.value, artifacts), *library_clashes(loaded, artifacts)]
+    return Judged(artifacts, tuple(problems))
 
 
 # --- Files ----------------------------------------------------------------------------------------------------------------
@@ -148,6 +177,10 @@ def _pack_folders(loaded: Loaded, cache: Cache) -> Judged[dict[str, PackedArchiv
         for name, resource in resources.items()
         if resource.file is not None and (loaded.folder / resource.file).is_dir()
     }
+    if not tasks:
+        return Judged({}, ())
+    from reconciler.packages.archives import idle_patterns
+
     folders: dict[str, PackedArchive] = {}
     problems: list[Problem] = []
     for name, outcome in gather(tasks).items():
@@ -171,6 +204,10 @@ def _pack_packages(loaded: Loaded, cache: Cache) -> Judged[dict[str, OwnPackage]
                 first.setdefault(path, ("functions", name, "modules", number))
                 if loaded.code[name].runtime.python_version < (3,):
                     first_on_27.setdefault(path, ("functions", name, "modules", number))
+    if not first:
+        return Judged({}, ())
+    from reconciler.packages.pack.folders import pack_package
+
     is_versioned = loaded.manifest.rollout == "versioned"
     tasks = {path: partial(pack_package, loaded.folder / path, path, cache, is_versioned) for path in first}
     packages: dict[str, OwnPackage] = {}
@@ -188,6 +225,8 @@ def _pack_packages(loaded: Loaded, cache: Cache) -> Judged[dict[str, OwnPackage]
 
 
 def _pack_folder(name: str, folder: Path, file: str, exclude: Sequence[str], cache: Cache) -> PackedArchive:
+    from reconciler.packages.pack.folders import pack_folder
+
     try:
         return pack_folder(name, folder, file, exclude, cache)
     except OSError as error:

@@ -17,7 +17,7 @@ from reconciler.packages.artifacts import Library
 from reconciler.packages.inspect import gate
 from reconciler.packages.inspect.contents import FileFacts, inspect_once
 from reconciler.packages.judged import Judged, problem_of
-from reconciler.packages.wheels import pairs, used_packages
+from reconciler.packages.usage import pairs, used_packages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

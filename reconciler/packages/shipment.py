@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciler.base.names import Reference, versioned_name
-from reconciler.packages.artifacts import Item, Shipment
-from reconciler.packages.pack.folders import OwnPackage
+from reconciler.packages.artifacts import Item, OwnPackage, Shipment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,11 +22,12 @@ from reconciler.base.threads import attempt, gather
 from reconciler.manifest.runtimes import Runtime, tags_of, why_not
 from reconciler.packages.artifacts import Artifacts, Wheel
 from reconciler.packages.content import Content, read_content, why_too_large
-from reconciler.packages.fetch.cache import OtherBytes
+from reconciler.packages.fetch.cache import OtherBytes, read_file
 from reconciler.packages.fetch.index import Index, IndexSilent, Pin, parse_pin
 from reconciler.packages.inspect import gate
 from reconciler.packages.inspect.contents import FileFacts, inspect_once
 from reconciler.packages.judged import Judged, is_wrong, place_problems, problem_of
+from reconciler.packages.usage import pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -127,25 +128,6 @@ def find_wheels(loaded: Loaded, supply: Supply) -> Judged[list[tuple[WheelReques
         if not is_wrong(wrong):
             wheels.append((request, _wheel(request, outcome)))
     return Judged(wheels, tuple(problems))
-
-
-def pairs(loaded: Loaded) -> list[tuple[str, Runtime]]:
-    """Return each package with each runtime that uses it. What no function uses is not fetched."""
-    functions = loaded.manifest.functions.items()
-    return list(dict.fromkeys((package, loaded.code[name].runtime) for name, f in functions for package in f.packages))
-
-
-def used_packages(loaded: Loaded) -> list[str]:
-    """Return the packages that functions use."""
-    return list(dict.fromkeys(package for package, _ in pairs(loaded)))
-
-
-def read_file(cache: Cache, path: Path, name: str) -> Content:
-    """Hash a file of the manifest's folder; `name` is what the manifest calls it."""
-    try:
-        return cache.read(path)
-    except OSError as error:
-        raise PackageError("E305", f"'{name}' cannot be read: {error.strerror or error}") from error
 
 
 # --- What is wanted -------------------------------------------------------------------------------------------------------

@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.errors import PackageError
 from reconciler.packages.artifacts import WiredModule
-from reconciler.packages.pack.archives import pack_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -156,6 +155,8 @@ def wire_module(path: str, source: Content, added: str, cache: Cache) -> WiredMo
         file = folder / path.rpartition("/")[2]
         file.write_bytes(append_tail(content, added))
         return file
+
+    from reconciler.packages.pack.archives import pack_once
 
     packed = pack_once(["wired", source.sha256, added], cache, lambda folder: (make(folder), (), ()))
     return WiredModule(packed.content, added)

@@ -98,3 +98,11 @@ def _writing(root: Path) -> Iterator[None]:
             f"the cache '{root}' cannot be written: {error.strerror or error}",
             hint="make room there, or choose another folder for the cache",
         ) from error
+
+
+def read_file(cache: Cache, path: Path, name: str) -> Content:
+    """Hash a file of the manifest's folder; `name` is what the manifest calls it."""
+    try:
+        return cache.read(path)
+    except OSError as error:
+        raise PackageError("E305", f"'{name}' cannot be read: {error.strerror or error}") from error

@@ -24,15 +24,15 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from reconciler.base.errors import PackageError
 from reconciler.base.names import module_name, versioned_name
+from reconciler.packages.artifacts import OwnPackage
 from reconciler.packages.inspect.members import MAX_MEMBERS, shorten, why_not_a_member
 from reconciler.packages.pack.archives import PackedArchive, pack_once
 from reconciler.packages.pack.layout import Chooser, Shape
 from reconciler.packages.pack.zips import make_entry, write_zip
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from reconciler.packages.content import Content
     from reconciler.packages.fetch.cache import Cache
 
 _DATE = (1980, 1, 1, 0, 0, 0)
@@ -43,18 +43,6 @@ _LEVEL = 6
 """What zip and gzip mean by default."""
 
 _BLOCK = 1 << 20
-
-
-@dataclass(frozen=True)
-class OwnPackage:
-    """A package of the user's own, packed."""
-
-    name: str
-    """Of the resource."""
-
-    content: Content
-    sources: Mapping[str, Content]
-    """The Python files in it, by their paths in it: ``common/text.py``."""
 
 
 @dataclass(frozen=True)
