@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from reconciler.core.kind import Catalog
     from reconciler.core.plan import Plan
     from reconciler.core.record import Reading
     from reconciler.core.report import Report
@@ -97,9 +98,13 @@ class Shop:
                 (folder / str(value) / one).write_text(str(value) * (value + 1))
         self.prepared = functools.lru_cache(maxsize=4096)(self._prepared)
 
+    def text(self, wish: Wish, stack: str) -> str:
+        """Return what a manifest asks for."""
+        return wish.text(stack)
+
     def _prepared(self, wish: Wish, stack: str) -> Prepared:
         manifest = self.folder / "udfs.yaml"
-        manifest.write_text(wish.text(stack))
+        manifest.write_text(self.text(wish, stack))
         return preparation.prepare(
             load_manifest(manifest, DIALECTS, env={}),
             cache=Cache(self.folder / "cache"),
@@ -205,6 +210,7 @@ class World:
     watch: Callable[[Run | None], None] = lambda run: None
     """Told before and after each run."""
 
+    catalog: Catalog = CATALOG
     runs: Any = field(default_factory=lambda: itertools.count(1))
     writes: int = 0
     """Of the last run."""
@@ -257,7 +263,7 @@ class World:
     def apply_saved(self, stack: str, met: Met | None = None) -> End:
         """Perform the plan that was written down last, with the files as they were then."""
         written, wish = self.saved[stack]
-        found = saved.read(written, "plan.json", CATALOG)
+        found = saved.read(written, "plan.json", self.catalog)
 
         ready = self.shop.prepared(wish, stack)
 
@@ -418,5 +424,5 @@ class World:
 
     def lose_ledger(self) -> None:
         for key in list(self.backend.contents()):
-            if key.startswith("resource udfs."):
+            if " udfs." in key:
                 self.backend.delete(key)

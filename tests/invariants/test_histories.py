@@ -15,7 +15,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -24,7 +24,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from reconciler.core.record import Holder
 from reconciler.core.report import Outcome
-from reconciler.targets.maxcompute.objects import Function, function_key, resource_key
+from reconciler.targets.maxcompute.objects import CATALOG, Function, function_key, resource_key
 from reconciler.workflow import ledger_entries
 from tests.invariants.backends import InMemory, Real
 from tests.invariants.history import (
@@ -48,7 +48,9 @@ from tests.invariants.oracle import Oracle, dangling
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.invariants.history import End
+    from reconciler.core.identity import Key
+    from reconciler.core.kind import Catalog
+    from tests.invariants.history import Backend, End
 
 PARTS = int(os.environ.get("UDFS_PROOF_SLICE", "0/1").split("/")[1])
 EXAMPLES = {"": (200, 200), "quick": (20, 10), "whole": (20_000 // PARTS, 20_000 // PARTS)}[
@@ -96,13 +98,34 @@ class Histories(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        service = Service(Clock())
-        self.oracle = Oracle(service)
-        self.service = service
-        self.world = World(InMemory(service), self.shop, watch=self.oracle.watch)
+        self.service: Any
+        self.service, self.oracle, backend = self.begun()
+        self.world = World(backend, self.shop, watch=self.oracle.watch, catalog=self.catalog)
         self.others: list[World] = []
         self.sound = True
         """Whether no step has failed: there is no tidying up after one that has."""
+
+    # What another service has otherwise
+
+    catalog: Catalog = CATALOG
+
+    def begun(self) -> tuple[Any, Oracle, Backend]:
+        """Return a service in which nothing is, what judges its writes, and the hands that reach it."""
+        service = Service(Clock())
+        return service, Oracle(service), InMemory(service)
+
+    def key_of(self, text: str) -> Key:
+        """Return the key of what is called so, such as ``resource x.csv``."""
+        kind, name = text.split(" ")
+        return function_key(name) if kind == "function" else resource_key(name)
+
+    def is_as(self, wanted: object, thing: Any) -> bool:
+        """Say whether an object of the service is what a manifest wants."""
+        return is_as(wanted, thing)
+
+    def is_kept(self, name: str) -> bool:
+        """Say whether a name is one that may be protected."""
+        return name in FILES
 
     # The same step in every world
 
@@ -148,7 +171,7 @@ class Histories(RuleBasedStateMachine):
                 elif outcome is Outcome.DONE and change.desired is None:
                     assert now is None, f"{change.key} is called deleted"
                 elif outcome is Outcome.DONE and change.desired is not None:
-                    assert is_as(change.desired.object, now), f"{change.key} is called done"
+                    assert self.is_as(change.desired.object, now), f"{change.key} is called done"
         return end
 
     # Rules
@@ -324,23 +347,22 @@ class Histories(RuleBasedStateMachine):
         name = key.split(" ")[1]
         if name.startswith("udfs."):
             return not name.startswith(f"udfs.{stack}.")
-        return self.is_foreign(key, stack) or name in FILES
+        return self.is_foreign(key, stack) or self.is_kept(name)
 
     def is_foreign(self, key: str, stack: str) -> bool:
         """Say whether an object is not a stack's."""
-        kind, name = key.split(" ")
-        found = function_key(name) if kind == "function" else resource_key(name)
-        return not name.startswith("udfs.") and self.oracle.owner(found, self.service.things[found]) != stack
+        found = self.key_of(key)
+        return not found.name.startswith("udfs.") and self.oracle.owner(found, self.service.things[found]) != stack
 
     def require_wish(self, stack: str) -> None:
         """What the manifest says is there, in each function's one version."""
         things = self.service.things
         wish = self.world.wishes[stack]
-        there = {key.name for key in things if key.kind == "function"}
+        there = {key.name for key in things if key.kind == self.oracle.carried}
         assert there == {name for name, *_ in wish.functions}
         for key, wanted in self.world.prepared(stack).desired.items():
-            assert is_as(wanted.object, things.get(key)), key
-        assert not dangling(things)
+            assert self.is_as(wanted.object, things.get(key)), key
+        assert not self.oracle.dangling(things)
 
 
 def is_as(wanted: object, thing: File | Registered | None) -> bool:
