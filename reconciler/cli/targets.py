@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from reconciler.base.words import safe
 from reconciler.cli.support.options import command, file_option, format_option
 from reconciler.cli.support.result import Result
-from reconciler.manifest.effective import effective
+from reconciler.manifest.effective import effective_targets
 from reconciler.targets.dialects import DIALECTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from reconciler.manifest.effective import Value
+    from reconciler.manifest.effective import TargetSetting
     from reconciler.render.styled import Line
 
 
@@ -28,7 +28,7 @@ def targets(file: Path, format: str) -> Result:
     No target has to be complete, and no service is contacted. Values that come from the environment are shown for the target itself,
     and not for variables.
     """
-    values = effective(file, DIALECTS, os.environ)
+    values = effective_targets(file, DIALECTS, os.environ)
     if format == "json":
         from reconciler.render.documents.effective import effective_document
 
@@ -36,7 +36,7 @@ def targets(file: Path, format: str) -> Result:
     return Result(_lines(values))
 
 
-def _lines(targets: Mapping[str, Sequence[Value]]) -> Iterator[Line]:
+def _lines(targets: Mapping[str, Sequence[TargetSetting]]) -> Iterator[Line]:
     for number, (name, values) in enumerate(targets.items()):
         if number:
             yield ()
@@ -47,7 +47,7 @@ def _lines(targets: Mapping[str, Sequence[Value]]) -> Iterator[Line]:
             yield ("", f"  {key:{width}}  "), *_pieces(value)
 
 
-def _pieces(value: Value) -> Iterator[tuple[str, str]]:
+def _pieces(value: TargetSetting) -> Iterator[tuple[str, str]]:
     if value.shown is not None:
         yield "", safe(value.shown)
     else:

@@ -98,9 +98,8 @@ class Draft(Generic[M_co]):
 
     def find_file(self, text: str, kind: Kind = "file") -> str | Refusal:
         """Return the file that `text` names, or why it cannot be used; a folder, where one may be, ends in a slash."""
-        known = self.files.get(text)
-        if known is not None:
-            return known
+        if text in self.files:
+            return self.files[text]
         path = self.folder.find(text, kind)
         if not isinstance(path, Refusal) and not path.endswith("/"):
             self.files[text] = path
@@ -126,8 +125,8 @@ def run_checks(draft: Draft[Any], checks: tuple[Callable[[Draft[Any]], Iterator[
     document = draft.document
     for check in checks:
         for flaw in check(draft):
-            place = (document.find_key if flaw.at_key else document.find)(*flaw.keys)
-            (document.warn if flaw.is_warning else document.note)(flaw.code, flaw.message, place, hint=flaw.hint)
+            span = (document.find_key if flaw.at_key else document.find)(*flaw.keys)
+            (document.warn if flaw.is_warning else document.note)(flaw.code, flaw.message, span, hint=flaw.hint)
 
 
 def choose_dialect(document: Document, dialects: Mapping[str, Dialect[Any]]) -> Dialect[Any] | None:

@@ -23,7 +23,7 @@ from yaml.events import (
 )
 
 from reconciler.base.errors import InvalidManifest
-from reconciler.manifest.reader import Document, Mapping, parser, read
+from reconciler.manifest.reader import Document, Mapping, read_document, yaml_parser
 
 if TYPE_CHECKING:
     import collections.abc
@@ -72,7 +72,7 @@ def literally(text: str) -> str:
     return text.replace("${", "$${")
 
 
-def add(text: str, section: str, entries: collections.abc.Sequence[Entry]) -> str:
+def add_entries(text: str, section: str, entries: collections.abc.Sequence[Entry]) -> str:
     """
     Return a manifest's text with entries behind those that a section of it has.
 
@@ -81,9 +81,12 @@ def add(text: str, section: str, entries: collections.abc.Sequence[Entry]) -> st
     if not entries:
         return text
     before = _values(text)
-    wanted = {**before, section: {**_section(before, section), **{one.name: dict(one.fields) for one in entries}}}
+    expected = {
+        **before,
+        section: {**_section(before, section), **{entry.name: dict(entry.fields) for entry in entries}},
+    }
     for candidate in _candidates(text, section, entries):
-        if _values(candidate) == wanted:
+        if _values(candidate) == expected:
             return candidate
     raise InvalidManifest(
         "E565",
@@ -92,20 +95,20 @@ def add(text: str, section: str, entries: collections.abc.Sequence[Entry]) -> st
     )
 
 
-def lines(one: Entry, indent: str = "  ") -> Iterator[str]:
+def entry_lines(entry: Entry, indent: str = "  ") -> Iterator[str]:
     """Yield the lines of an entry."""
-    note = f"  # {one.note}" if one.note else ""
-    if one.is_short:
-        yield f"{indent}{scalar(one.name)}: {_flow(one.fields)}{note}"
+    note = f"  # {entry.note}" if entry.note else ""
+    if entry.is_short:
+        yield f"{indent}{scalar(entry.name)}: {_flow(entry.fields)}{note}"
         return
-    yield f"{indent}{scalar(one.name)}:{note}"
-    for key, value in one.fields.items():
-        shown = _flow(value)
-        if isinstance(value, list) and len(shown) > _LONG:
+    yield f"{indent}{scalar(entry.name)}:{note}"
+    for key, value in entry.fields.items():
+        inline = _flow(value)
+        if isinstance(value, list) and len(inline) > _LONG:
             yield f"{indent}  {key}:"
             yield from (f"{indent}    - {scalar(item)}" for item in value)
         else:
-            yield f"{indent}  {key}: {shown}"
+            yield f"{indent}  {key}: {inline}"
 
 
 def _flow(value: Value | collections.abc.Mapping[str, Value]) -> str:
@@ -139,7 +142,7 @@ def _candidates(text: str, section: str, entries: collections.abc.Sequence[Entry
     here = places.get(section)
     if root.is_block and (here is None or here.is_block or not _has(text, here)):
         indent = " " * ((here and here.indent) or 2)
-        block = "".join(f"{line}{newline}" for entry in entries for line in lines(entry, indent))
+        block = "".join(f"{line}{newline}" for entry in entries for line in entry_lines(entry, indent))
         if here is None:
             yield from _as_new_section(text, places, f"{section}:{newline}{block}", newline)
         else:
@@ -166,7 +169,7 @@ def _as_block(text: str, places: dict[str, _Place], here: _Place, block: str) ->
     """Put entries at the end of a section in block style, or under the key of one that is empty."""
     if here.is_block:
         follower = min((place.key for place in places.values() if place.key > here.key), default=len(text))
-        yield from (text[:at] + block + text[at:] for at in _ends(text, here.begin, follower))
+        yield from (text[:offset] + block + text[offset:] for offset in _ends(text, here.begin, follower))
     else:
         # Nothing, `null` or {} behind the key: it goes, and what comes instead begins on the next line.
         bare = text[: here.begin].rstrip(" ") + text[here.end :]
@@ -177,35 +180,35 @@ def _as_block(text: str, places: dict[str, _Place], here: _Place, block: str) ->
 def _as_new_section(text: str, places: dict[str, _Place], block: str, newline: str) -> Iterator[str]:
     """Put a section before `functions:` and the comment above it, or at the end."""
     if "functions" in places:
-        at = places["functions"].key
-        while at and text[text.rfind("\n", 0, at - 1) + 1 : at].startswith("#"):
-            at = text.rfind("\n", 0, at - 1) + 1
-        yield f"{text[:at]}{block}{newline}{text[at:]}"
+        offset = places["functions"].key
+        while offset and text[text.rfind("\n", 0, offset - 1) + 1 : offset].startswith("#"):
+            offset = text.rfind("\n", 0, offset - 1) + 1
+        yield f"{text[:offset]}{block}{newline}{text[offset:]}"
     yield text + newline + block
 
 
 def _ends(text: str, begin: int, follower: int) -> Iterator[int]:
     """Yield where a block may end: before the blank lines and the comment above what follows, or behind them."""
-    at = follower
-    while at > begin and text[(line := text.rfind("\n", 0, at - 1) + 1) : at].strip()[:1] in ("", "#"):
-        if text[line:at].strip() and text[line] == " ":
+    offset = follower
+    while offset > begin and text[(line := text.rfind("\n", 0, offset - 1) + 1) : offset].strip()[:1] in ("", "#"):
+        if text[line:offset].strip() and text[line] == " ":
             break
-        at = line
-    yield at
+        offset = line
+    yield offset
     yield follower
-    if (ended := re.compile(r"^(?:\.\.\.|---)", re.MULTILINE).search(text, begin)) is not None:
-        yield ended.start()
+    if (terminator := re.compile(r"^(?:\.\.\.|---)", re.MULTILINE).search(text, begin)) is not None:
+        yield terminator.start()
 
 
-def _has(text: str, place: _Place) -> bool:
+def _has(text: str, span: _Place) -> bool:
     """Say whether there is something in the braces of a value."""
-    return text.startswith("{", place.begin) and bool(_values(text[place.begin : place.end]))
+    return text.startswith("{", span.begin) and bool(_values(text[span.begin : span.end]))
 
 
 def _places(text: str) -> tuple[dict[str, _Place], _Place]:
     """Return the places of the root's keys, and of the root itself."""
     scan = _Scan()
-    events = parser()(text)
+    events = yaml_parser()(text)
     while type(event := events.get_event()) is not StreamEndEvent:
         if isinstance(event, (MappingEndEvent, SequenceEndEvent)):
             scan.close(event)
@@ -237,13 +240,13 @@ class _Scan:
     def take(self, event: Any) -> None:
         opens = isinstance(event, (MappingStartEvent, SequenceStartEvent))
         begin = event.start_mark.index
-        place = _Place(begin, begin, event.end_mark.index, is_block=opens and not event.flow_style)
+        value = _Place(begin, begin, event.end_mark.index, is_block=opens and not event.flow_style)
         if self._depth == 0 and opens:
-            self.root = place
+            self.root = value
         elif self._depth == 1 and self._key is not None:
-            place.key = self._key[1]
-            self.places[self._key[0]] = place
-            self._key, self._open = None, place if opens else None
+            value.key = self._key[1]
+            self.places[self._key[0]] = value
+            self._key, self._open = None, value if opens else None
         elif self._depth == 1 and isinstance(event, ScalarEvent):
             self._key = (event.value, begin)
         elif self._depth == 2 and self._open is not None and self._open.indent is None:
@@ -255,12 +258,12 @@ def _values(text: str) -> dict[str, Any]:
     """Return what a text says, or nothing if it is not fit to be read."""
     document = Document("")
     try:
-        read(text.encode(), document)
+        read_document(text.encode(), document)
     except yaml.YAMLError:  # pragma: no cover - `read` notes it as a problem
         return {}
     return document.root if isinstance(document.root, Mapping) and not document.problems else {}
 
 
 def _section(values: dict[str, Any], name: str) -> dict[str, Any]:
-    found = values.get(name)
-    return found if isinstance(found, Mapping) else {}
+    entries = values.get(name)
+    return entries if isinstance(entries, Mapping) else {}

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from reconciler.base.errors import InvalidManifest
 from reconciler.manifest.dialect import choose_dialect
 from reconciler.manifest.load import DEFAULT_TARGET, content_of
-from reconciler.manifest.reader import Document, Mapping, read
-from reconciler.manifest.variables import expand
+from reconciler.manifest.reader import Document, Mapping, read_document
+from reconciler.manifest.variables import expand_variables
 
 if TYPE_CHECKING:
     import collections.abc
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Value:
+class TargetSetting:
     """One value as a target has it."""
 
     key: str
@@ -51,12 +51,14 @@ class Value:
         return None if self.is_variable and self.written and "${env:" in self.written else self.text
 
 
-def names(file: Path) -> tuple[str, ...]:
+def target_names(file: Path) -> tuple[str, ...]:
     """Return the targets of a manifest, in its order; the implied one if it has none."""
     return _names(_read(file))
 
 
-def effective(file: Path, dialects: Dialects, env: collections.abc.Mapping[str, str]) -> dict[str, tuple[Value, ...]]:
+def effective_targets(
+    file: Path, dialects: Dialects, env: collections.abc.Mapping[str, str]
+) -> dict[str, tuple[TargetSetting, ...]]:
     """Return what each target of a manifest comes to in an environment."""
     raw = _read(file)
     if (dialect := choose_dialect(raw, dialects)) is None:
@@ -68,7 +70,7 @@ def effective(file: Path, dialects: Dialects, env: collections.abc.Mapping[str, 
 
 def _read(file: Path) -> Document:
     document = Document(str(file))
-    read(content_of(file, str(file)), document)
+    read_document(content_of(file, str(file)), document)
     if document.problems:
         raise InvalidManifest.of(document.problems)
     return document
@@ -76,45 +78,49 @@ def _read(file: Path) -> Document:
 
 def _expanded(file: Path, target: str, env: collections.abc.Mapping[str, str]) -> Document:
     document = _read(file)
-    expand(document, target, env)
+    expand_variables(document, target, env)
     return document
 
 
 def _names(document: Document) -> tuple[str, ...]:
-    found = document.value("targets")
-    return tuple(found) if isinstance(found, Mapping) and found else (DEFAULT_TARGET,)
+    declared = document.value("targets")
+    return tuple(declared) if isinstance(declared, Mapping) and declared else (DEFAULT_TARGET,)
 
 
-def _values(raw: Document, expanded: Document, target: str, implicit: Target) -> Iterator[Value]:
+def _values(raw: Document, expanded: Document, target: str, implicit: Target) -> Iterator[TargetSetting]:
     for key, default in implicit.settings.items():
-        written = raw.value("targets", target, key)
-        if isinstance(written, str):
+        text = raw.value("targets", target, key)
+        if isinstance(text, str):
             yield _value(raw, expanded, key, ("targets", target, key), is_variable=False)
         elif default is not None and (raw.value("targets") is None or key not in implicit.required):
-            yield Value(key, False, default, None)
-    top, own = raw.value("variables"), raw.value("targets", target, "variables")
-    above, mine = _texts(top), _texts(own)
-    for name in (*above, *(one for one in mine if one not in above)):
-        path = ("targets", target, "variables", name) if name in mine else ("variables", name)
-        found = _value(raw, expanded, name, path, is_variable=True)
-        if name in mine and name in above:
-            place = raw.position(raw.find("variables", name)[0])
-            found = Value(found.key, True, found.text, found.at, found.written, (above[name], place))
-        yield found
+            yield TargetSetting(key, False, default, None)
+    top_variables, target_variables = raw.value("variables"), raw.value("targets", target, "variables")
+    outer, inner = _texts(top_variables), _texts(target_variables)
+    for name in dict.fromkeys((*outer, *inner)):
+        path = ("targets", target, "variables", name) if name in inner else ("variables", name)
+        setting = _value(raw, expanded, name, path, is_variable=True)
+        if name in inner and name in outer:
+            position = raw.position(raw.find("variables", name)[0])
+            setting = TargetSetting(
+                setting.key, True, setting.text, setting.at, setting.written, (outer[name], position)
+            )
+        yield setting
 
 
-def _value(raw: Document, expanded: Document, key: str, path: tuple[str, ...], *, is_variable: bool) -> Value:
-    written, text = str(raw.value(*path)), str(expanded.value(*path))
+def _value(raw: Document, expanded: Document, key: str, path: tuple[str, ...], *, is_variable: bool) -> TargetSetting:
+    raw_text, text = str(raw.value(*path)), str(expanded.value(*path))
     mark = raw.find(*path)[0]
     is_known = mark not in expanded.settled
-    return Value(
+    return TargetSetting(
         key,
         is_variable,
         text if is_known else None,
         raw.position(mark),
-        written if written != text or not is_known else None,
+        raw_text if raw_text != text or not is_known else None,
     )
 
 
-def _texts(found: Any) -> dict[str, str]:
-    return {key: value for key, value in found.items() if isinstance(value, str)} if isinstance(found, Mapping) else {}
+def _texts(mapping: Any) -> dict[str, str]:
+    return (
+        {key: value for key, value in mapping.items() if isinstance(value, str)} if isinstance(mapping, Mapping) else {}
+    )

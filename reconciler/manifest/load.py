@@ -23,9 +23,9 @@ from reconciler.manifest.checks.files import check_policy
 from reconciler.manifest.checks.names import check_moved
 from reconciler.manifest.dialect import Draft, choose_dialect, run_checks
 from reconciler.manifest.paths import Folder
-from reconciler.manifest.reader import MAX_BYTES, Document, Mapping, TooManyProblems, read
-from reconciler.manifest.typing import typed
-from reconciler.manifest.variables import expand
+from reconciler.manifest.reader import MAX_BYTES, Document, Mapping, TooManyProblems, read_document
+from reconciler.manifest.typing import type_manifest
+from reconciler.manifest.variables import expand_variables
 
 if TYPE_CHECKING:
     import collections.abc
@@ -169,13 +169,13 @@ def _judge(
     env: collections.abc.Mapping[str, str],
 ) -> Loaded | None:
     """Take the steps as far as they lead; what is in the way is in `document`."""
-    read(content, document)
+    read_document(content, document)
     dialect = choose_dialect(document, dialects) if document.whole else None
     name = _choose(document, target) if document.whole else None
     if dialect is None or name is None:
         return None
-    expand(document, name, env)
-    manifest = typed(document, dialect.model)
+    expand_variables(document, name, env)
+    manifest = type_manifest(document, dialect.model)
     if manifest is None:
         return None
     draft = Draft(dialect, document, manifest, name, Folder(folder))
@@ -189,27 +189,27 @@ def _judge(
 
 def _policies(
     document: Document,
-    written: str | None,
+    declared: str | None,
     folder: Path,
     files: collections.abc.Mapping[str, str],
-    given: str | None,
+    imposed: str | None,
 ) -> tuple[Rules, ...]:
     """Read the policies, each file once; what is wrong with one stands beside what is wrong with the manifest."""
-    places: dict[Path, str] = {}
-    if written is not None and written in files:
-        places[(folder / files[written]).resolve()] = str(PurePath(document.file).parent / written)
-    if given is not None:
+    labels: dict[Path, str] = {}
+    if declared is not None and declared in files:
+        labels[(folder / files[declared]).resolve()] = str(PurePath(document.file).parent / declared)
+    if imposed is not None:
         # One that is not there, or no name at all, must not mean that everything is allowed.
-        if not given or not Path(given).is_file():
+        if not imposed or not Path(imposed).is_file():
             hint = "it holds for every manifest; where there is none, unset it"
-            raise InvalidManifest("E531", f"{POLICY} names no policy: there is no file {quote(given)}", hint=hint)
-        places.setdefault(Path(given).resolve(), given)
+            raise InvalidManifest("E531", f"{POLICY} names no policy: there is no file {quote(imposed)}", hint=hint)
+        labels.setdefault(Path(imposed).resolve(), imposed)
     policies = []
-    for place, called in places.items():
+    for path, label in labels.items():
         from reconciler.manifest.policy_file import load_policy
 
-        rules, found = load_policy(content_of(place, called), called)
-        document.problems += found
+        rules, problems = load_policy(content_of(path, label), label)
+        document.problems += problems
         policies.append(rules)
     return tuple(filter(None, policies))
 

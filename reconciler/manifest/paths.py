@@ -113,8 +113,8 @@ class Folder:
                 "E304", f"{quote(text)} leads out of the manifest's folder", "a symbolic link on the way does so"
             )
         if stat.S_IFMT(mode) not in _TAKEN[kind]:
-            found = _KINDS.get(stat.S_IFMT(mode), "something else")
-            return Refusal("E305", f"{quote(text)} is {found}, not {_called(kind)}", None)
+            sort = _KINDS.get(stat.S_IFMT(mode), "something else")
+            return Refusal("E305", f"{quote(text)} is {sort}, not {_called(kind)}", None)
         if stat.S_ISDIR(mode):
             return f"{path.rstrip('/')}/"
         return path

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from msgspec import Meta, field
 
 from reconciler.manifest.model import Flag, Names, Text
-from reconciler.manifest.reader import Document, TooManyProblems, read
+from reconciler.manifest.reader import Document, TooManyProblems, read_document
 from reconciler.manifest.schema import section_schema
 from reconciler.manifest.section import Mismatches, Section, read_section
 
@@ -89,7 +89,7 @@ def load_policy(content: bytes, called: str) -> tuple[Rules | None, list[Problem
     """Read a policy, and return it or all that is wrong with it."""
     document = Document(called)
     with suppress(TooManyProblems):
-        read(content, document)
+        read_document(content, document)
         policy = _typed(document) if document.whole and not document.problems else None
         if policy is not None:
             _judge(document, policy)
@@ -114,26 +114,26 @@ def policy_schema() -> dict[str, Any]:
 
 def bytes_of(size: str) -> int | None:
     """Read ``200 MB``; None for what is no size."""
-    found = _SIZE.match(size)
-    return int(found["number"]) * _UNITS[found["unit"]] if found else None
+    match = _SIZE.match(size)
+    return int(match["number"]) * _UNITS[match["unit"]] if match else None
 
 
 def time_of(text: str) -> time | None:
     """Read ``18:00``."""
     try:
-        found = time.fromisoformat(text)
+        moment = time.fromisoformat(text)
     except ValueError:
         return None
-    return found if found.tzinfo is None else None
+    return moment if moment.tzinfo is None else None
 
 
 def moment_of(text: str) -> tuple[datetime, bool] | None:
     """Read ``2026-12-24`` or ``2026-12-24 18:00``, and say whether it is a whole day."""
     try:
-        found = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return (found, ":" not in text) if found.tzinfo is None else None
+    return (moment, ":" not in text) if moment.tzinfo is None else None
 
 
 _EXPECTED = {
@@ -169,31 +169,31 @@ def _note(document: Document, mismatch: Mismatch) -> None:
 def _judge(document: Document, policy: Policy) -> None:
     """Note what has the right shape and no meaning."""
 
-    def wrong(what: str, hint: str, *keys: str | int) -> None:
+    def note(what: str, hint: str, *keys: str | int) -> None:
         document.note("E531", f"{what} cannot be understood", document.find(*keys), hint=hint)
 
     if policy.max_size is not None and bytes_of(policy.max_size) is None:
-        wrong("'max_size'", "a number and B, kB, MB or GB: 200 MB", "max_size")
+        note("'max_size'", "a number and B, kB, MB or GB: 200 MB", "max_size")
     for number, text in enumerate(policy.forbid_packages):
         from packaging.requirements import InvalidRequirement, Requirement
 
         try:
             Requirement(text)
         except InvalidRequirement:
-            wrong("the package", "a distribution, perhaps with versions: numpy<1.19", "forbid_packages", number)
+            note("the package", "a distribution, perhaps with versions: numpy<1.19", "forbid_packages", number)
     for number, frozen in enumerate(policy.frozen):
         here = ("frozen", number)
         try:
             ZoneInfo(frozen.zone)
         except (ZoneInfoNotFoundError, ValueError, OSError):
-            wrong(
+            note(
                 "the time zone",
                 "Asia/Shanghai, Europe/Berlin, UTC; where no zone is known: pip install tzdata",
                 *here,
                 "zone",
             )
-        for key, told in (("from", frozen.from_), ("to", frozen.to)):
-            if frozen.days and told is not None and time_of(told) is None:
-                wrong(f"'{key}'", "with `days` it is a time: '18:00'", *here, key)
-            if not frozen.days and (told is None or moment_of(told) is None):
-                wrong(f"'{key}'", _MOMENT, *here, key)
+        for key, moment in (("from", frozen.from_), ("to", frozen.to)):
+            if frozen.days and moment is not None and time_of(moment) is None:
+                note(f"'{key}'", "with `days` it is a time: '18:00'", *here, key)
+            if not frozen.days and (moment is None or moment_of(moment) is None):
+                note(f"'{key}'", _MOMENT, *here, key)

@@ -90,7 +90,8 @@ class _PureParser(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser):
         yaml.parser.Parser.__init__(self)
 
 
-def parser() -> Callable[[str], Any]:
+def yaml_parser() -> Callable[[str], Any]:
+    """Return PyYAML's fastest parser, as this installation has it."""
     parser: Callable[[str], Any] = getattr(yaml.cyaml, "CParser", _PureParser) if yaml.__with_libyaml__ else _PureParser
     return parser
 
@@ -123,7 +124,7 @@ class Document:
     @cached_property
     def _lines(self) -> array[int]:
         starts = array("L", [0])
-        starts.extend(found.end() for found in re.finditer("\n", self.text))
+        starts.extend(newline.end() for newline in re.finditer("\n", self.text))
         return starts
 
     @cached_property
@@ -162,18 +163,18 @@ class Document:
         """Make a problem with its place and its line."""
         return Problem(code, message, self.position(mark), hint, self.source(mark), max(width, 1), severity)
 
-    def note(self, code: str, message: str, place: tuple[int, int], *, hint: Hint | None = None) -> None:
+    def note(self, code: str, message: str, span: tuple[int, int], *, hint: Hint | None = None) -> None:
         """Add an error at a place (offset and width), unless the value there is settled."""
-        mark, width = place
+        mark, width = span
         if mark in self.settled:
             return
         if len(self.problems) >= MAX_PROBLEMS:
             raise TooManyProblems
         self.problems.append(self.problem(code, message, mark, width=width, hint=hint))
 
-    def warn(self, code: str, message: str, place: tuple[int, int], *, hint: Hint | None) -> None:
+    def warn(self, code: str, message: str, span: tuple[int, int], *, hint: Hint | None) -> None:
         """Add a warning at a place."""
-        self.warnings.append(self.problem(code, message, place[0], width=place[1], hint=hint, severity="warning"))
+        self.warnings.append(self.problem(code, message, span[0], width=span[1], hint=hint, severity="warning"))
 
     def take_root(self, value: Any, mark: int) -> None:
         """Keep the outermost value; an empty text is none."""
@@ -232,18 +233,18 @@ class Document:
     def dollars(self, mark: int, value: str) -> list[int]:
         """Return where in the file each ``${`` of a scalar stands; nothing if that cannot be told."""
         quotes = _QUOTED.match(self.text, mark)
-        places = [found.start() for found in re.finditer(r"\$\{", self.text[mark : quotes.end() if quotes else None])]
+        offsets = [match.start() for match in re.finditer(r"\$\{", self.text[mark : quotes.end() if quotes else None])]
         count = value.count("${")
         # Fewer: some are written with escapes, as in "\x24{". More: a plain scalar's end is not known.
-        return [mark + place for place in places[:count]] if len(places) >= count else []
+        return [mark + offset for offset in offsets[:count]] if len(offsets) >= count else []
 
 
-def _masked(found: re.Match[str]) -> str:
-    secret = found["value"] or found[0]
-    return found[0][: len(found[0]) - len(secret)] + "*" * len(secret)
+def _masked(match: re.Match[str]) -> str:
+    secret = match["value"] or match[0]
+    return match[0][: len(match[0]) - len(secret)] + "*" * len(secret)
 
 
-def read(content: bytes, document: Document) -> None:
+def read_document(content: bytes, document: Document) -> None:
     """Fill `document` from a manifest's bytes; what is wrong with them is in its problems."""
     if len(content) > MAX_BYTES:
         _stop(document, "E104", f"more than {MAX_BYTES // 1_000_000} MB", 0, hint="split it into stacks")
@@ -285,8 +286,8 @@ def _forbid(document: Document, content: bytes) -> None:
     # What is left without plain ASCII is short in most files, and searching it is all that most files need.
     if not _FORBIDDEN.search(content.translate(None, _USUAL).decode()):
         return
-    for found in _FORBIDDEN.finditer(document.text):
-        _stop(document, "E103", f"the character U+{ord(found[0]):04X} is not taken", found.start(), hint="remove it")
+    for match in _FORBIDDEN.finditer(document.text):
+        _stop(document, "E103", f"the character U+{ord(match[0]):04X} is not taken", match.start(), hint="remove it")
 
 
 def _parse(document: Document) -> None:
@@ -296,7 +297,7 @@ def _parse(document: Document) -> None:
     before = len(document.problems)
     try:
         try:
-            _build(document, parser()(text))
+            _build(document, yaml_parser()(text))
         except yaml.MarkedYAMLError as error:
             if error.problem != _TOO_DEEP:
                 raise
@@ -315,8 +316,8 @@ def _parse(document: Document) -> None:
 
 
 def _not_yaml(document: Document, error: yaml.MarkedYAMLError) -> None:
-    place = error.problem_mark or error.context_mark
-    mark = place.index if place else 0
+    error_mark = error.problem_mark or error.context_mark
+    mark = error_mark.index if error_mark else 0
     line = document.source(mark) or ""
     context = None
     if error.context and error.context_mark:

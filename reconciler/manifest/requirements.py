@@ -46,7 +46,7 @@ _SOURCES = {
 
 
 @dataclass(frozen=True)
-class Wanted:
+class PackageRequirement:
     """One requirement."""
 
     text: str
@@ -72,7 +72,7 @@ class BadRequirement:
     hint: str | None = None
 
 
-def wanted(text: str) -> Wanted | BadRequirement:
+def parse_requirement(text: str) -> PackageRequirement | BadRequirement:
     """Read one requirement."""
     text = text.strip()
     if _UNSEEN.search(text):
@@ -80,12 +80,12 @@ def wanted(text: str) -> Wanted | BadRequirement:
     plain = _HASH.sub("", text).strip()
     if _ADDRESS.match(plain):
         return _address("a requirement")
-    given = [(found["kind"], found["value"].lower()) for found in _HASH.finditer(text)]
-    for kind, value in given:
+    hash_options = [(match["kind"], match["value"].lower()) for match in _HASH.finditer(text)]
+    for kind, value in hash_options:
         if kind == "sha256" and not _SHA256.match(value):
             return BadRequirement("E472", f"{quote(value)} is no sha256", "64 hexadecimal digits")
-    hashes = tuple(value for kind, value in given if kind == "sha256")
-    if given and not hashes:
+    hashes = tuple(value for kind, value in hash_options if kind == "sha256")
+    if hash_options and not hashes:
         return BadRequirement("E472", f"{quote(plain)} has no hash that is a sha256", "'pip hash FILE' prints it")
     if plain.startswith((".", "/", "~")):
         return _path(plain, hashes)
@@ -96,7 +96,7 @@ def wanted(text: str) -> Wanted | BadRequirement:
     return _distribution(plain, hashes)
 
 
-def _distribution(text: str, hashes: tuple[str, ...]) -> Wanted | BadRequirement:
+def _distribution(text: str, hashes: tuple[str, ...]) -> PackageRequirement | BadRequirement:
     from packaging.requirements import InvalidRequirement, Requirement
     from packaging.utils import canonicalize_name
 
@@ -117,7 +117,7 @@ def _distribution(text: str, hashes: tuple[str, ...]) -> Wanted | BadRequirement
         return BadRequirement("E470", f"{quote(text)} is not a requirement", "a path begins with './'")
     name = canonicalize_name(read.name)
     read.name = name
-    return Wanted(str(read), name, None, tuple(sorted(read.extras)), hashes)
+    return PackageRequirement(str(read), name, None, tuple(sorted(read.extras)), hashes)
 
 
 def _address(whose: str) -> BadRequirement:
@@ -126,18 +126,18 @@ def _address(whose: str) -> BadRequirement:
     return BadRequirement("E471", f"{whose} names an address, and a lock names none", hint)
 
 
-def _path(text: str, hashes: tuple[str, ...]) -> Wanted | BadRequirement:
+def _path(text: str, hashes: tuple[str, ...]) -> PackageRequirement | BadRequirement:
     if refused := _why_not_here(text):
         return refused
-    found = _EXTRAS.match(text)
-    assert found is not None  # every part of the pattern may be empty
-    path = joined("", found["path"])
+    match = _EXTRAS.match(text)
+    assert match is not None  # every part of the pattern may be empty
+    path = join_path("", match["path"])
     if "[" in path or "]" in path:
         return BadRequirement(
             "E470", f"{quote(text)} has brackets in its path", "they can only mean extras: './project[extra]'"
         )
-    extras = tuple(sorted({one.strip() for one in (found["extras"] or "[]")[1:-1].split(",") if one.strip()}))
-    return at_path(path, extras, hashes)
+    extras = tuple(sorted({extra.strip() for extra in (match["extras"] or "[]")[1:-1].split(",") if extra.strip()}))
+    return path_requirement(path, extras, hashes)
 
 
 def _why_not_here(path: str) -> BadRequirement | None:
@@ -146,13 +146,13 @@ def _why_not_here(path: str) -> BadRequirement | None:
     return BadRequirement(*refusal) if refusal else None
 
 
-def at_path(path: str, extras: tuple[str, ...] = (), hashes: tuple[str, ...] = ()) -> Wanted:
+def path_requirement(path: str, extras: tuple[str, ...] = (), hashes: tuple[str, ...] = ()) -> PackageRequirement:
     """Return the requirement of what lies at a path."""
     shown = "." if path == "." else f"./{path}"
-    return Wanted(f"{shown}[{','.join(extras)}]" if extras else shown, None, path, extras, hashes)
+    return PackageRequirement(f"{shown}[{','.join(extras)}]" if extras else shown, None, path, extras, hashes)
 
 
-def joined(folder: str, path: str) -> str:
+def join_path(folder: str, path: str) -> str:
     """Join as text and take out ``..``, so that a path of a file in a folder can be named from the manifest's."""
     parts: list[str] = []
     for part in map(str.strip, f"{folder}/{path}".split("/")):
@@ -163,25 +163,25 @@ def joined(folder: str, path: str) -> str:
     return "/".join(parts) or "."
 
 
-def why_not_a_constraint(one: Wanted) -> BadRequirement | None:
+def why_not_a_constraint(requirement: PackageRequirement) -> BadRequirement | None:
     """Say why a requirement says nothing about the versions of something that others need."""
-    if one.path is not None:
-        return BadRequirement("E470", f"{quote(one.text)} constrains nothing", "as in 'numpy<1.20'")
-    if one.extras:
+    if requirement.path is not None:
+        return BadRequirement("E470", f"{quote(requirement.text)} constrains nothing", "as in 'numpy<1.20'")
+    if requirement.extras:
         return BadRequirement(
-            "E470", f"{quote(one.text)} has extras, and a constraint asks for nothing", "as in 'numpy<1.20'"
+            "E470", f"{quote(requirement.text)} has extras, and a constraint asks for nothing", "as in 'numpy<1.20'"
         )
     return None
 
 
 @dataclass(frozen=True)
-class Line:
+class RequirementLine:
     """Something that a requirements file says."""
 
     number: int
     """Counted from 1; of the first of several lines joined by a backslash."""
 
-    what: Wanted | Include | Switch | BadRequirement
+    what: PackageRequirement | Include | Switch | BadRequirement
 
 
 @dataclass(frozen=True)
@@ -199,11 +199,11 @@ class Switch:
     name: str
 
 
-def lines(text: str) -> Iterator[Line]:
+def read_requirement_lines(text: str) -> Iterator[RequirementLine]:
     """Read a requirements file."""
     for number, line in _joined(text):
         if line:
-            yield Line(number, _read(line))
+            yield RequirementLine(number, _read(line))
 
 
 def _joined(text: str) -> Iterator[tuple[int, str]]:
@@ -220,15 +220,15 @@ def _joined(text: str) -> Iterator[tuple[int, str]]:
     yield first, _COMMENT.sub("", pending).strip()
 
 
-def _read(line: str) -> Wanted | Include | Switch | BadRequirement:
+def _read(line: str) -> PackageRequirement | Include | Switch | BadRequirement:
     if "${" in line:
         hint = "requirements files are read without the environment, so that the same commit means the same packages"
         return BadRequirement("E472", "a variable is not taken here", hint)
     option = _OPTION.match(line)
-    return _option(option["name"], option["value"]) if option else wanted(line)
+    return _option(option["name"], option["value"]) if option else parse_requirement(line)
 
 
-def _option(name: str, value: str) -> Wanted | Include | Switch | BadRequirement:
+def _option(name: str, value: str) -> PackageRequirement | Include | Switch | BadRequirement:
     if name in ("--pre", "--prefer-binary"):
         return BadRequirement("E472", f"'{name}' stands on a line of its own") if value else Switch(name)
     if name not in ("-r", "--requirement", "-c", "--constraint", "-e", "--editable"):
@@ -242,5 +242,5 @@ def _option(name: str, value: str) -> Wanted | Include | Switch | BadRequirement
     if len(words) != 1:
         return BadRequirement("E472", f"the option '{name}' takes one path, and stands on a line of its own")
     if name in ("-e", "--editable"):
-        return wanted(words[0] if words[0].startswith((".", "/", "~")) else f"./{words[0]}")
+        return parse_requirement(words[0] if words[0].startswith((".", "/", "~")) else f"./{words[0]}")
     return _why_not_here(words[0]) or Include(words[0], constrains=name in ("-c", "--constraint"))

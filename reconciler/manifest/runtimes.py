@@ -185,8 +185,8 @@ class Runtime:
         if name in self.platform.libraries or name == LINKERS[self.machine]:
             return True
         libpython = _LIBPYTHON.match(name)
-        own = libpython is not None and libpython["version"] == f"{self.python_version[0]}.{self.python_version[1]}"
-        return None if name in DESKTOP or own else False
+        is_own = libpython is not None and libpython["version"] == f"{self.python_version[0]}.{self.python_version[1]}"
+        return None if name in DESKTOP or is_own else False
 
     @property
     def platforms(self) -> tuple[str, ...]:
@@ -226,7 +226,7 @@ def tags_of(filename: str) -> frozenset[Tag]:
     return parse_wheel_filename(filename)[3]
 
 
-def why_not(filename: str, runtime: Runtime) -> str | None:
+def why_not_loadable(filename: str, runtime: Runtime) -> str | None:
     """
     Return why a wheel does not load, or None.
 
@@ -237,7 +237,7 @@ def why_not(filename: str, runtime: Runtime) -> str | None:
     tags = tags_of(filename)
     if not tags.isdisjoint(supported_tags(runtime)) or any(_is_bare_and_fits(tag, runtime) for tag in tags):
         return None
-    return max((_obstacle(tag, runtime) for tag in sorted(tags, key=str)), key=lambda found: found[0])[1]
+    return max((_obstacle(tag, runtime) for tag in sorted(tags, key=str)), key=lambda obstacle: obstacle[0])[1]
 
 
 def _is_bare_and_fits(tag: Tag, runtime: Runtime) -> bool:
@@ -255,19 +255,19 @@ def _obstacle(tag: Tag, runtime: Runtime) -> tuple[int, str]:
 
 
 def _interpreter_obstacle(tag: Tag, runtime: Runtime) -> str | None:
-    found = re.fullmatch(r"(cp|py)([0-9])([0-9]*)", tag.interpreter)
-    if found is None or (found[1] == "cp" and not found[3]):
+    match = re.fullmatch(r"(cp|py)([0-9])([0-9]*)", tag.interpreter)
+    if match is None or (match[1] == "cp" and not match[3]):
         return f"it is for the interpreter '{tag.interpreter}', and {runtime.service.name} has {runtime.name}"
-    name = "CPython" if found[1] == "cp" else "Python"
-    wanted = f"{found[2]}.{found[3]}" if found[3] else found[2]
-    same_major, minor = int(found[2]) == runtime.python_version[0], int(found[3] or 0)
+    name = "CPython" if match[1] == "cp" else "Python"
+    version = f"{match[2]}.{match[3]}" if match[3] else match[2]
+    same_major, minor = int(match[2]) == runtime.python_version[0], int(match[3] or 0)
     if same_major and minor == runtime.python_version[1]:
         return None
-    or_newer = found[1] == "py" or tag.abi == "abi3"
+    or_newer = match[1] == "py" or tag.abi == "abi3"
     if same_major and or_newer and minor < runtime.python_version[1]:
         return None
     return (
-        f"it is for {name} {wanted}{' or newer' if or_newer and same_major else ''}, and the runtime is {runtime.name}"
+        f"it is for {name} {version}{' or newer' if or_newer and same_major else ''}, and the runtime is {runtime.name}"
     )
 
 
@@ -285,17 +285,17 @@ def _abi_obstacle(tag: Tag, runtime: Runtime) -> str | None:
 
 
 def _platform_obstacle(platform: str, runtime: Runtime) -> str:
-    have = f"{runtime.machine} Linux with glibc {runtime.glibc[0]}.{runtime.glibc[1]}"
+    system = f"{runtime.machine} Linux with glibc {runtime.glibc[0]}.{runtime.glibc[1]}"
     if platform.startswith("musllinux"):
-        return f"it is linked with musl, and {runtime.service.name} is {have}"
+        return f"it is linked with musl, and {runtime.service.name} is {system}"
     if platform.startswith("macosx"):
-        return f"it is for macOS, and {runtime.service.name} is {have}"
+        return f"it is for macOS, and {runtime.service.name} is {system}"
     if platform.startswith("win"):
-        return f"it is for Windows, and {runtime.service.name} is {have}"
+        return f"it is for Windows, and {runtime.service.name} is {system}"
     if not platform.endswith(f"_{runtime.machine}"):
-        return f"its platform is '{platform}', and {runtime.service.name} is {have}"
+        return f"its platform is '{platform}', and {runtime.service.name} is {system}"
     platform = next((f"manylinux_2_{level}_" for level, name in ALIASES.items() if platform.startswith(name)), platform)
-    found = re.match(r"manylinux_(\d+)_(\d+)_", platform)
-    if found and (int(found[1]), int(found[2])) > runtime.glibc:
-        return f"it needs glibc {found[1]}.{found[2]}, and {runtime.service.name} has {runtime.glibc[0]}.{runtime.glibc[1]}"
-    return f"its platform is '{platform}', and {runtime.service.name} is {have}"
+    match = re.match(r"manylinux_(\d+)_(\d+)_", platform)
+    if match and (int(match[1]), int(match[2])) > runtime.glibc:
+        return f"it needs glibc {match[1]}.{match[2]}, and {runtime.service.name} has {runtime.glibc[0]}.{runtime.glibc[1]}"
+    return f"its platform is '{platform}', and {runtime.service.name} is {system}"

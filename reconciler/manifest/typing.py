@@ -64,30 +64,32 @@ class _Finding(NamedTuple):
     hint: str | None = None
 
 
-def typed(document: Document, model: type[M]) -> M | None:
+def type_manifest(document: Document, model: type[M]) -> M | None:
     """Return the manifest as its model; or None, after noting everything that is wrong with its shape."""
     try:
         return read_section(model, document.root)
     except Mismatches as error:
-        found = error.mismatches[:MAX_PROBLEMS]
+        mismatches = error.mismatches[:MAX_PROBLEMS]
         # A misspelt key is one mistake: what it was meant to be is not missing as well.
-        meant = {(*item.path[:-1], _meant(model, item.path)) for item in found if item.kind == "unknown"}
-        for item in found:
-            if item.kind != "missing" or item.path not in meant:
-                _note(document, model, item)
+        meant = {
+            (*mismatch.path[:-1], _meant(model, mismatch.path)) for mismatch in mismatches if mismatch.kind == "unknown"
+        }
+        for mismatch in mismatches:
+            if mismatch.kind != "missing" or mismatch.path not in meant:
+                _note(document, model, mismatch)
     return None
 
 
 def _note(document: Document, model: type[Manifest], mismatch: Mismatch) -> None:
     kind, path = mismatch.kind, mismatch.path
     if kind == "missing":
-        place = document.find(*path[:-1])
+        span = document.find(*path[:-1])
     elif kind in ("unknown", "key"):
-        place = document.find_key(*path)
+        span = document.find_key(*path)
     else:
-        place = document.find(*path)
+        span = document.find(*path)
     code, message, hint = _finding(mismatch, document, model)
-    document.note(code, message, place, hint=hint)
+    document.note(code, message, span, hint=hint)
 
 
 def _finding(mismatch: Mismatch, document: Document, model: type[Manifest]) -> _Finding:

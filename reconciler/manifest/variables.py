@@ -48,7 +48,7 @@ _NOT_HERE = {
 }
 
 
-def expand(document: Document, target: str, env: collections.abc.Mapping[str, str]) -> None:
+def expand_variables(document: Document, target: str, env: collections.abc.Mapping[str, str]) -> None:
     """
     Replace all references in `document`, in place.
 
@@ -85,10 +85,10 @@ class _Expansion:
                 self._walk(root, key, root.marks[key][1])
 
     def _target(self, target: Mapping) -> None:
-        own = target.get("variables")
-        if isinstance(own, Mapping):
-            self._scalars(own, kinds=("env",))
-            self.variables.update(_texts(own))
+        variables = target.get("variables")
+        if isinstance(variables, Mapping):
+            self._scalars(variables, kinds=("env",))
+            self.variables.update(_texts(variables))
         self._scalars(target, kinds=("env", "var"))
 
     def _scalars(self, mapping: Mapping, *, kinds: tuple[str, ...]) -> None:
@@ -111,44 +111,44 @@ class _Expansion:
         ordinals = itertools.count()
         places: list[int] | None = None
 
-        def one(found: re.Match[str]) -> str:
+        def replacement(match: re.Match[str]) -> str:
             nonlocal places
             ordinal = next(ordinals)
-            if found["escaped"]:
+            if match["escaped"]:
                 return "${"
-            value, problem = self._value(found, kinds)
+            value, problem = self._value(match, kinds)
             if problem is not None:
                 if places is None:
                     places = self.document.dollars(mark, text)
                 # Each match is one `${` of the value, in order.
-                place = (places[ordinal], len(found[0])) if places else (mark, self.document.width(mark, text))
-                self._note("E306", problem, mark, place)
+                span = (places[ordinal], len(match[0])) if places else (mark, self.document.width(mark, text))
+                self._note("E306", problem, mark, span)
             self.budget -= len(value)
             return value
 
         if self.budget < 0:
             return text
         # A plain text stays plain, so that a test's argument may be a number that comes from a variable.
-        replaced = type(text)(_REFERENCE.sub(one, text))
+        replaced = type(text)(_REFERENCE.sub(replacement, text))
         if self.budget < 0:
             problem = _Problem(f"variables add more than {MAX_ADDED // 1_000_000} MB", "use a shorter value")
             self._note("E104", problem, mark, (mark, 1))
         return replaced
 
-    def _value(self, found: re.Match[str], kinds: tuple[str, ...]) -> tuple[str, _Problem | None]:
+    def _value(self, match: re.Match[str], kinds: tuple[str, ...]) -> tuple[str, _Problem | None]:
         """Return what stands for a reference; the reference itself, and why, if nothing does."""
-        kind, name = found["kind"], found["name"]
+        kind, name = match["kind"], match["name"]
         if kind is None:
-            return found[0], _Problem("'${' does not begin a variable here", _FORMS)
+            return match[0], _Problem("'${' does not begin a variable here", _FORMS)
         if kind not in kinds:
-            return found[0], _NOT_HERE[kind]
+            return match[0], _NOT_HERE[kind]
         if kind == "env":
             if _SECRET.search(name):
-                return found[0], _secret(name)
+                return match[0], _secret(name)
             value = self.env.get(name)
-            return (value, None) if value else (found[0], self._unset(name))
+            return (value, None) if value else (match[0], self._unset(name))
         value = self.variables.get(name)
-        return (found[0], self._undefined(name)) if value is None else (value, None)
+        return (match[0], self._undefined(name)) if value is None else (value, None)
 
     def _unset(self, name: str) -> _Problem:
         state = "is empty" if name in self.env else "is not set"
@@ -159,8 +159,8 @@ class _Expansion:
         hint = did_you_mean(name, self.variables) or "define it under `variables:`, or under the target's"
         return _Problem(f"the variable {quote(name)} is not defined", hint)
 
-    def _note(self, code: str, problem: _Problem, mark: int, place: tuple[int, int]) -> None:
-        self.document.note(code, problem.message, place, hint=problem.hint)
+    def _note(self, code: str, problem: _Problem, mark: int, span: tuple[int, int]) -> None:
+        self.document.note(code, problem.message, span, hint=problem.hint)
         self.settled.add(mark)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.manifest.runtimes import why_not
+from reconciler.manifest.runtimes import why_not_loadable
 from reconciler.packages.artifacts import Archive
 from reconciler.packages.inspect import gate
 from reconciler.packages.inspect.closure import find_needs
@@ -163,7 +163,7 @@ def _findings(part: Part, parts: Sequence[Part], runtime: Runtime) -> Iterator[F
         )
     if part.facts.kind == "wheel":
         try:
-            reason = why_not(part.name, runtime)
+            reason = why_not_loadable(part.name, runtime)
         except ValueError:
             reason = "its name is not a wheel's"
         if reason:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from reconciler.base.errors import PackageError, Position, Problem
 from reconciler.base.names import wheel_archive, why_not_a_resource_name
 from reconciler.base.threads import attempt, gather
-from reconciler.manifest.runtimes import Runtime, tags_of, why_not
+from reconciler.manifest.runtimes import Runtime, tags_of, why_not_loadable
 from reconciler.packages.artifacts import Artifacts, Wheel
 from reconciler.packages.content import Content, read_content, why_too_large
 from reconciler.packages.fetch.cache import OtherBytes, read_file
@@ -316,7 +316,7 @@ def _wheel(request: WheelRequest, inspected: InspectedWheel) -> Wheel:
 def _misfit(request: WheelRequest, wheel: InspectedWheel) -> str | None:
     """Return why a wheel's name says that it does not load, if it is the name of a wheel and says so."""
     try:
-        return why_not(wheel.content.path.name, request.runtime)
+        return why_not_loadable(wheel.content.path.name, request.runtime)
     except ValueError:
         return None
 
@@ -325,7 +325,7 @@ def _wheel_problems(request: WheelRequest, wheel: InspectedWheel, advice: str) -
     name, runtime, position = wheel.content.path.name, request.runtime, request.position
     yield from (problem_of(name, fault, position) for fault in wheel.facts.faults)
     try:
-        misfit = why_not(name, runtime)
+        misfit = why_not_loadable(name, runtime)
     except ValueError:
         hint = "name it as its build did: name-version-python-abi-platform.whl"
         yield Problem("E406", f"'{name}' is not the name of a wheel", position, hint)

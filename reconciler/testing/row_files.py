@@ -22,7 +22,7 @@ from reconciler.base.errors import Position, UsageError, count
 from reconciler.local.runner import Json, TypedText
 from reconciler.local.sql.value_types import values_from_arrow
 from reconciler.targets.maxcompute.manifest import ROW_FILES
-from reconciler.targets.maxcompute.signature import Type, read
+from reconciler.targets.maxcompute.signature import Type, parse_signature
 from reconciler.testing.arrow_values import import_pyarrow
 
 if TYPE_CHECKING:
@@ -188,4 +188,4 @@ def _from_json(value: Any, kind: Type) -> object:
 
 
 def parse_type(text: str) -> Type:
-    return read(f"->{text}").outputs[0]
+    return parse_signature(f"->{text}").outputs[0]

@@ -15,7 +15,7 @@ from reconciler.base.errors import InvalidManifest, PackageError
 from reconciler.base.names import wheel_archive
 from reconciler.checks.python.project import findings_by_runtime
 from reconciler.core.plan import needs
-from reconciler.manifest.editing import Entry, add, lines, literally, scalar
+from reconciler.manifest.editing import Entry, add_entries, entry_lines, literally, scalar
 from reconciler.manifest.load import parse_manifest
 from reconciler.manifest.section import as_written
 from reconciler.packages.collect import collect
@@ -151,7 +151,7 @@ class ImportDraft:
             text += f"python: {self.usual}  # a guess from the sources: the service does not keep it\n\n"
             text += "resources:\n\nfunctions:\n"
         resources, functions = self._entries()
-        return add(add(text, "resources", resources), "functions", functions)
+        return add_entries(add_entries(text, "resources", resources), "functions", functions)
 
     def _entries(self) -> tuple[list[Entry], list[Entry]]:
         target = target_of(self.manifest.loaded)
@@ -207,9 +207,9 @@ class ImportDraft:
             draft_lines.append(f"{section}:")
             owners.append(None)
             for entry in entries:
-                entry_lines = list(lines(entry))
-                draft_lines += entry_lines
-                owners += [key_of(entry.name)] * len(entry_lines)
+                added = list(entry_lines(entry))
+                draft_lines += added
+                owners += [key_of(entry.name)] * len(added)
         return "\n".join(draft_lines) + "\n", owners
 
     def _owner_of(self, position: Position, owners: Sequence[Key | None]) -> Key | None:

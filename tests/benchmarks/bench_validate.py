@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from reconciler.manifest.load import load_manifest
-from reconciler.manifest.reader import Document, read
+from reconciler.manifest.reader import Document, read_document
 from reconciler.manifest.section import read_section
 from reconciler.targets.dialects import DIALECTS
 from reconciler.targets.maxcompute.manifest import Manifest
@@ -86,7 +86,7 @@ def main() -> None:
         manifest = generate(Path(name), FUNCTIONS)
         text = manifest.read_text(encoding="utf-8")
         document = Document("udfs.yaml")
-        read(text.encode(), document)
+        read_document(text.encode(), document)
         calls: dict[str, Callable[[], object]] = {
             "compose": lambda: yaml.CSafeLoader(text).get_single_node(),
             "type": lambda: read_section(Manifest, document.root),

@@ -14,7 +14,7 @@ from reconciler.local import Server
 from reconciler.targets.maxcompute.client import Client
 from reconciler.targets.maxcompute.queries import called, settings_of
 from reconciler.targets.maxcompute.queries import read as read_query
-from reconciler.targets.maxcompute.signature import read as signature
+from reconciler.targets.maxcompute.signature import parse_signature as signature
 from reconciler.targets.maxcompute.signing import Credentials
 from reconciler.targets.maxcompute.target import MaxCompute
 from reconciler.testing.expectations import find_mismatch

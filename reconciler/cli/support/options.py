@@ -168,11 +168,11 @@ def _target_options(command: Callable[..., R], *, several: bool) -> Callable[...
 def _target_names(file: Path, values: tuple[str, ...], *, all_targets: bool) -> tuple[str, ...]:
     """Return the targets that are meant, each once."""
     if all_targets:
-        from reconciler.manifest.effective import names
+        from reconciler.manifest.effective import target_names
 
         if values:
             raise UsageError("E564", "--all-targets and --target exclude each other", hint="leave one of them out")
-        return names(file)
+        return target_names(file)
     targets = tuple(dict.fromkeys(name for value in values for name in value.split(",")))
     if not all(targets):
         # What a pipeline gets from a variable that is not set must not mean the default.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.base.names import is_package, module_name
 from reconciler.base.words import quote
-from reconciler.manifest.checks.names import check_repeated, is_identifier, undeclared
+from reconciler.manifest.checks.names import check_repeated, is_identifier, undeclared_name
 from reconciler.manifest.dialect import Flaw
 from reconciler.manifest.paths import Refusal
 
@@ -22,7 +22,7 @@ def check_package_names(draft: Draft[Any], function: Function, here: Keys) -> It
     yield from check_repeated(function.packages, *here, "packages")
     for index, name in enumerate(function.packages):
         if name not in draft.manifest.packages:
-            yield undeclared(draft, name, (*here, "packages", index), draft.manifest.packages)
+            yield undeclared_name(draft, name, (*here, "packages", index), draft.manifest.packages)
 
 
 def check_modules(draft: Draft[Any], function: Function, here: Keys) -> Iterator[Flaw]:

@@ -48,7 +48,7 @@ def check_repeated(texts: Iterable[str], *keys: str | int) -> Iterator[Flaw]:
         seen.add(text)
 
 
-def undeclared(draft: Draft[Any], name: str, keys: Keys, declared: Iterable[str], otherwise: str = "") -> Flaw:
+def undeclared_name(draft: Draft[Any], name: str, keys: Keys, declared: Iterable[str], otherwise: str = "") -> Flaw:
     """Return the flaw that a name is not declared under the key `keys` end with, its last item aside."""
     section = str(keys[-2])
     # A guess compares with every name there is, so a manifest full of mistakes gets only so many.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from reconciler.manifest.dialect import Draft, Keys
     from reconciler.manifest.model import Build, Package
-    from reconciler.manifest.requirements import BadRequirement, Wanted
+    from reconciler.manifest.requirements import BadRequirement, PackageRequirement
 
 _FOR_THE_LOCK = {
     *("constraints", "constraints_file", "prefer_binary", "pre_release", "no_deps", "without", "extra_index"),
@@ -129,11 +129,11 @@ def _requirements(draft: Draft[Any], texts: list[str], kind: _Kind, *keys: str |
         seen.add(requirement.text)
 
 
-def _requirement(text: str, kind: _Kind) -> Wanted | BadRequirement:
+def _requirement(text: str, kind: _Kind) -> PackageRequirement | BadRequirement:
     """Read a requirement, and refuse what is one but not of this kind."""
-    from reconciler.manifest.requirements import BadRequirement, wanted, why_not_a_constraint
+    from reconciler.manifest.requirements import BadRequirement, parse_requirement, why_not_a_constraint
 
-    read = wanted(text)
+    read = parse_requirement(text)
     if kind == "name" and (isinstance(read, BadRequirement) or read.text != read.name):
         return BadRequirement("E470", f"{quote(text)} is not the name of a distribution", "the name alone: numpy")
     if isinstance(read, BadRequirement):

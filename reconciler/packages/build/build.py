@@ -17,7 +17,7 @@ from reconciler.base import files as whole
 from reconciler.base.errors import InterpreterError, PackageError, Problem
 from reconciler.base.hints import Command
 from reconciler.base.processes import Tools
-from reconciler.manifest.runtimes import tags_of, why_not
+from reconciler.manifest.runtimes import tags_of, why_not_loadable
 from reconciler.packages.build import BuildOptions, BuiltWheel, environment, zig
 from reconciler.packages.build.engines import Container, Engine, LocalEngine, container
 from reconciler.packages.build.failures import build_failure, telling_lines
@@ -348,7 +348,7 @@ class _Build:
             if finding.severity == "error"
         ]
         # The tag of what needs too new a system says so too, and less of it.
-        if not problems and (misfit := why_not(name, self.runtime)):
+        if not problems and (misfit := why_not_loadable(name, self.runtime)):
             hint = "the CPython that builds must have the ABI of the runtime's" if "ABI" in misfit else None
             message = f"what {label} was built into, '{name}', does not load in {self.runtime.label}: {misfit}"
             problems.append(Problem("E401", message, hint=hint))

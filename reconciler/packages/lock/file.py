@@ -25,7 +25,7 @@ from reconciler.base.errors import PackageError, Position
 from reconciler.base.hints import Command
 from reconciler.base.words import quote
 from reconciler.manifest.model import Flag, Label, RuntimeTag, Sha256, Text
-from reconciler.manifest.reader import Document, TooManyProblems, read
+from reconciler.manifest.reader import Document, TooManyProblems, read_document
 from reconciler.manifest.section import Mismatches, Section, as_written, keys_of, read_section
 
 NAME = "udfs.lock"
@@ -196,7 +196,7 @@ def checksum(group: Group) -> str:
 def _read(content: bytes, shown: str) -> tuple[Lock, Document]:
     document = Document(shown)
     with suppress(TooManyProblems):
-        read(content, document)
+        read_document(content, document)
     if document.problems:
         first = document.problems[0]
         what = "it is empty" if not content.strip() else first.message
@@ -232,7 +232,7 @@ def locate_file(content: bytes, shown: str, package: str, runtime: str, index: i
     """Return where a lock that was read has its `index`-th file of a group."""
     document = Document(shown)
     with suppress(TooManyProblems):
-        read(content, document)
+        read_document(content, document)
     return document.position(document.find("packages", package, runtime, "files", index)[0])
 
 

@@ -17,12 +17,12 @@ from reconciler.manifest.paths import Folder, Refusal
 from reconciler.manifest.requirements import (
     BadRequirement,
     Include,
+    PackageRequirement,
     Switch,
-    Wanted,
-    at_path,
-    joined,
-    lines,
-    wanted,
+    join_path,
+    parse_requirement,
+    path_requirement,
+    read_requirement_lines,
     why_not_a_constraint,
 )
 from reconciler.packages import content
@@ -50,8 +50,8 @@ class LockRequest:
     package: str
     runtime: Runtime
     inputs: Inputs
-    requirements: tuple[Wanted, ...]
-    constraints: tuple[Wanted, ...]
+    requirements: tuple[PackageRequirement, ...]
+    constraints: tuple[PackageRequirement, ...]
     places: dict[str, Position] = field(compare=False)
     """The text of a requirement or constraint → where it stands first."""
 
@@ -84,7 +84,7 @@ def read_request(loaded: Loaded, package: str, runtime: Runtime) -> LockRequest:
         name: version for name, version in _provided_versions(loaded, package, runtime).items() if name not in names
     }
     for name, version in provided.items():  # what the image has, at the version that it has
-        reader.add(wanted(f"{name}=={version}"), reader.constraints, loaded.at("packages", package))
+        reader.add(parse_requirement(f"{name}=={version}"), reader.constraints, loaded.at("packages", package))
     local, build = reader.local(), reader.build(declared.build, declared.libraries)
     if reader.problems:
         raise InvalidManifest.of(reader.problems)
@@ -128,8 +128,8 @@ class _Reader:
         self.folder = Folder(loaded.folder)
         self.root = loaded.folder
         self._beside = Path(loaded.at().file).parent
-        self.requirements: dict[str, Wanted] = {}
-        self.constraints: dict[str, Wanted] = {}
+        self.requirements: dict[str, PackageRequirement] = {}
+        self.constraints: dict[str, PackageRequirement] = {}
         self.switches: set[str] = set()
         self.places: dict[str, Position] = {}
         self.problems: list[Problem] = []
@@ -143,7 +143,7 @@ class _Reader:
             ("constraints", declared.constraints, declared.constraints_file, self.constraints),
         ):
             for index, text in enumerate(texts):
-                self.add(wanted(text), into, self._at(key, index))
+                self.add(parse_requirement(text), into, self._at(key, index))
             if file:
                 self.read_file(file, into, self._at(f"{key}_file"))
         is_empty = not (self.requirements or self.problems or declared.wheels or declared.libraries)
@@ -159,20 +159,28 @@ class _Reader:
     def _at(self, *keys: str | int) -> Position:
         return self.loaded.at("packages", self.package, *keys)
 
-    def add(self, read: Wanted | BadRequirement, into: dict[str, Wanted], position: Position, folder: str = "") -> None:
-        if isinstance(read, Wanted) and into is self.constraints:
+    def add(
+        self,
+        read: PackageRequirement | BadRequirement,
+        into: dict[str, PackageRequirement],
+        position: Position,
+        folder: str = "",
+    ) -> None:
+        if isinstance(read, PackageRequirement) and into is self.constraints:
             read = why_not_a_constraint(read) or read
         if isinstance(read, BadRequirement):
             self.problems.append(Problem(read.code, read.message, position, read.hint))
             return
         if read.path is not None:
-            read = at_path(joined(folder, read.path), read.extras, read.hashes)
+            read = path_requirement(join_path(folder, read.path), read.extras, read.hashes)
         present = into.setdefault(read.text, read)
         if present.hashes != read.hashes:
-            into[read.text] = Wanted(read.text, read.name, read.path, read.extras, (*present.hashes, *read.hashes))
+            into[read.text] = PackageRequirement(
+                read.text, read.name, read.path, read.extras, (*present.hashes, *read.hashes)
+            )
         self.places.setdefault(read.text, position)
 
-    def read_file(self, path: str, into: dict[str, Wanted], named_at: Position) -> None:
+    def read_file(self, path: str, into: dict[str, PackageRequirement], named_at: Position) -> None:
         constrains = into is self.constraints
         text = self._text(path, named_at)
         if text is None or (path, constrains) in self._seen:
@@ -184,13 +192,13 @@ class _Reader:
             )
             return
         folder = path.rpartition("/")[0]
-        for line in lines(text):
+        for line in read_requirement_lines(text):
             if len(self.problems) >= _MAX_PROBLEMS:
                 return
             position = Position(self._shown(path), line.number, 1)
             if isinstance(line.what, Include):
                 target = self.constraints if line.what.constrains or constrains else self.requirements
-                self.read_file(joined(folder, line.what.path), target, position)
+                self.read_file(join_path(folder, line.what.path), target, position)
             elif isinstance(line.what, Switch):
                 self.switches.add(line.what.name)
             else:
@@ -259,7 +267,7 @@ class _Reader:
         return text
 
 
-def _with_hashes(requirement: Wanted) -> str:
+def _with_hashes(requirement: PackageRequirement) -> str:
     """Name a requirement such that other hashes make another text; a list of thirty would help nobody in a lock."""
     if not requirement.hashes:
         return requirement.text

@@ -20,7 +20,7 @@ from msgspec import structs
 from reconciler.base.errors import InterpreterError, InvalidManifest, PackageError, UdfsError
 from reconciler.base.hints import Command
 from reconciler.base.processes import Tools
-from reconciler.manifest.runtimes import supported_tags, tags_of, why_not
+from reconciler.manifest.runtimes import supported_tags, tags_of, why_not_loadable
 from reconciler.packages import content
 from reconciler.packages.build import BuildSource
 from reconciler.packages.build.sources import copy_source
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from reconciler.manifest.load import Loaded
-    from reconciler.manifest.requirements import Wanted
+    from reconciler.manifest.requirements import PackageRequirement
     from reconciler.manifest.runtimes import Runtime
     from reconciler.packages.content import Content
     from reconciler.packages.fetch.cache import Cache
@@ -257,7 +257,7 @@ class _Maker:
         texts = sorted(requirement.text for requirement in requirements)
         return structs.replace(wheel, requirements=texts, needed_by=[*distribution.needed_by])
 
-    def _require_hash(self, wheel: Locked, name: str, requirements: Sequence[Wanted]) -> None:
+    def _require_hash(self, wheel: Locked, name: str, requirements: Sequence[PackageRequirement]) -> None:
         """Raise unless a file has one of the hashes that requirements and constraints list, if they list any."""
         constraints = [constraint for constraint in self.request.constraints if constraint.name == name]
         allowed = {sha256 for requirement in (*requirements, *constraints) for sha256 in requirement.hashes}
@@ -298,7 +298,7 @@ class _Maker:
         if not path.endswith(".whl"):
             size = file_path.stat().st_size if file_path.is_file() else None
             return self._built(distribution, file_path, sha256, size, path, path)
-        if reason := why_not(file_path.name, self.request.runtime):
+        if reason := why_not_loadable(file_path.name, self.request.runtime):
             raise PackageError("E401", f"'{file_path.name}' does not load in {self.request.runtime.tag}: {reason}")
         file = content.read_content(file_path)
         return Locked(

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from reconciler.manifest.requirements import Wanted
+    from reconciler.manifest.requirements import PackageRequirement
     from reconciler.manifest.runtimes import Runtime
     from reconciler.packages.fetch.index import Remote
 
@@ -19,7 +19,7 @@ class Question:
     """Which distributions, in which versions, make these requirements true in this runtime?"""
 
     runtime: Runtime
-    requirements: tuple[Wanted, ...]
+    requirements: tuple[PackageRequirement, ...]
     places: Mapping[str, Path] = field(default_factory=dict)
     """Path of a requirement → a copy of what is there, for the resolver alone: it may leave things in a project."""
 
@@ -43,7 +43,7 @@ class Question:
         """Return the path by which a requirement names what lies at a place."""
         return next((path for path, copy in self.places.items() if copy == file), None)
 
-    def _line(self, requirement: Wanted) -> str:
+    def _line(self, requirement: PackageRequirement) -> str:
         if requirement.path is None:
             return requirement.text
         extras = f"[{','.join(requirement.extras)}]" if requirement.extras else ""

@@ -13,7 +13,7 @@ from reconciler.engine.plan_file import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from reconciler.manifest.effective import Value
+    from reconciler.manifest.effective import TargetSetting
 
 
 class ValueDocument(Model):
@@ -43,7 +43,7 @@ class EffectiveTargetsDocument(Model):
     targets: tuple[EffectiveDocument, ...]
 
 
-def effective_document(targets: Mapping[str, Iterable[Value]]) -> EffectiveTargetsDocument:
+def effective_document(targets: Mapping[str, Iterable[TargetSetting]]) -> EffectiveTargetsDocument:
     return EffectiveTargetsDocument(
         targets=tuple(
             EffectiveDocument(
@@ -56,7 +56,7 @@ def effective_document(targets: Mapping[str, Iterable[Value]]) -> EffectiveTarge
     )
 
 
-def _value_document(value: Value) -> ValueDocument:
+def _value_document(value: TargetSetting) -> ValueDocument:
     return ValueDocument(
         key=value.key,
         value=value.shown,

@@ -18,13 +18,13 @@ from reconciler.base.names import (
 from reconciler.base.words import did_you_mean, quote
 from reconciler.manifest.checks.files import check_file, check_patterns
 from reconciler.manifest.checks.functions import check_modules, check_package_names
-from reconciler.manifest.checks.names import check_names, is_identifier, undeclared
+from reconciler.manifest.checks.names import check_names, is_identifier, undeclared_name
 from reconciler.manifest.dialect import Code, Draft, Flaw
 from reconciler.manifest.paths import Refusal
 from reconciler.targets.maxcompute.manifest import IMPLICIT_TARGET, ROW_FILES, Manifest
 from reconciler.targets.maxcompute.runtimes import PLATFORMS, RUNTIMES
 from reconciler.targets.maxcompute.service import IMAGES
-from reconciler.targets.maxcompute.signature import NotASignature, read
+from reconciler.targets.maxcompute.signature import NotASignature, parse_signature
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -195,7 +195,7 @@ def _rows(draft: _Draft, table: Table, here: Keys) -> Iterator[Flaw]:
 
 def _why_not_a_type(kind: str) -> str | None:
     try:
-        outputs = read(f"->{kind}").outputs
+        outputs = parse_signature(f"->{kind}").outputs
     except NotASignature as reason:
         return reason.hint or reason.message
     return "one type" if len(outputs) != 1 else None
@@ -236,7 +236,7 @@ def _resource_names(draft: _Draft, function: Function, here: Keys) -> Generator[
         if name not in declared and not is_qualified(name):
             all_known = False
             otherwise = "another project's is named project/resources/name" if "/" in name else ""
-            yield undeclared(draft, name, keys, declared, otherwise)
+            yield undeclared_name(draft, name, keys, declared, otherwise)
     return all_known
 
 

@@ -101,7 +101,7 @@ class NotASignature(Exception):
         self.message, self.start, self.width, self.hint = message, start, width, hint
 
 
-def read(text: str) -> Signature:
+def parse_signature(text: str) -> Signature:
     """Return what a signature says, or raise `NotASignature` with the place where it stops being one."""
     reader = _Reader(text)
     arguments = None if reader.take("*") else reader.arguments()

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.targets.maxcompute.signature import NESTED, PLAIN, UNLISTED, NotASignature, Signature, Type, read
+from reconciler.targets.maxcompute.signature import (
+    NESTED,
+    PLAIN,
+    UNLISTED,
+    NotASignature,
+    Signature,
+    Type,
+    parse_signature,
+)
 
 NAMES = st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True)
 SIMPLE = st.sampled_from(sorted(PLAIN | UNLISTED)).map(lambda name: Type(name, 0, 0))
@@ -39,7 +47,7 @@ def test_what_is_written_is_read_again_in_any_case_and_spacing(signature: Signat
     for mark in ",<>:()":
         text = text.replace(mark, f"{blank}{mark}{blank}")
     text = text.replace("-" + blank + ">", "->").replace("->", f"{blank}->{blank}")
-    again = read(text.lower() if lower else text)
+    again = parse_signature(text.lower() if lower else text)
     assert str(again).lower() == str(signature).lower()
     for one in (*(again.arguments or ()), *again.outputs):
         for deep in one.all:
@@ -51,7 +59,7 @@ def test_what_is_written_is_read_again_in_any_case_and_spacing(signature: Signat
 def test_anything_is_a_signature_or_a_refusal_with_a_place_in_it(text: str) -> None:
     refused: NotASignature | None = None
     try:
-        read(text)
+        parse_signature(text)
     except NotASignature as error:
         refused = error
     assert refused is None or (0 <= refused.start <= len(text) and refused.width >= 1)
@@ -72,9 +80,9 @@ def test_anything_is_a_signature_or_a_refusal_with_a_place_in_it(text: str) -> N
 )
 def test_refusal_says_what_is_expected_where(text: str, message: str, start: int) -> None:
     with pytest.raises(NotASignature) as caught:
-        read(text)
+        parse_signature(text)
     assert (caught.value.message, caught.value.start) == (message, start)
 
 
 def test_every_nested_type_is_known() -> None:
-    assert {one.name for one in read("array<bigint>,map<string,double>->struct<a:date>").outputs} <= NESTED
+    assert {one.name for one in parse_signature("array<bigint>,map<string,double>->struct<a:date>").outputs} <= NESTED

@@ -14,7 +14,7 @@ from reconciler.manifest import model
 from reconciler.manifest.checks.names import check_names
 from reconciler.manifest.checks.packages import check_packages
 from reconciler.manifest.dialect import Dialect, Draft, Flaw
-from reconciler.manifest.effective import effective
+from reconciler.manifest.effective import effective_targets
 from reconciler.manifest.load import load_manifest
 from reconciler.manifest.model import Label, Text
 from reconciler.manifest.runtimes import Platform, Runtime, Service
@@ -157,5 +157,5 @@ def test_the_schema_and_the_targets_are_those_of_the_kind(tmp_path: Path) -> Non
     schema = manifest_schema(ShelfManifest)
     assert {"books", "packages"} <= schema["properties"].keys()
     assert "tables" not in schema["properties"]
-    found = effective(written(tmp_path, GOOD), BOTH, {})
+    found = effective_targets(written(tmp_path, GOOD), BOTH, {})
     assert [(value.key, value.text) for value in found["local"]] == [("region", "north"), ("where", "north")]

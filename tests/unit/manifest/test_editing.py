@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.base.errors import InvalidManifest
-from reconciler.manifest.editing import Entry, add, scalar
-from reconciler.manifest.reader import Document, read
+from reconciler.manifest.editing import Entry, add_entries, scalar
+from reconciler.manifest.reader import Document, read_document
 
 NEW = [Entry("new", {"class": "m.F", "resources": ["m.py"]}, "by hand"), Entry("no", {"class": "m.G"}, is_short=True)]
 WORDS = st.sampled_from(["a", "b c", "no", "1e5", "~", "x: y", "# z", "'", '"', "\\", "${var}", "é\t", "{", "- "])
@@ -20,7 +20,7 @@ EMPTY = {"empty": " {}", "null": " null", "none": ""}
 
 def values(text: str) -> object:
     document = Document("udfs.yaml")
-    read(text.encode(), document)
+    read_document(text.encode(), document)
     assert document.problems == []
     return document.root
 
@@ -64,7 +64,7 @@ def test_entries_are_added_and_nothing_else_changes(text: str, section: str, win
     text = text.replace("\n", "\r\n") if windows else text
     before = values(text)
     assert isinstance(before, dict)
-    found = add(text, section, NEW)
+    found = add_entries(text, section, NEW)
     kept = before.get(section)
     after = values(found)
     assert isinstance(after, dict)
@@ -86,7 +86,7 @@ def test_entries_are_added_and_nothing_else_changes(text: str, section: str, win
 )
 def test_a_manifest_that_is_one_line_of_json_stays_one(manifest: dict[str, dict[str, str]]) -> None:
     text = json.dumps(manifest)
-    after = values(add(text, "functions", NEW))
+    after = values(add_entries(text, "functions", NEW))
     assert after == {
         **manifest,
         "functions": {**manifest.get("functions", {}), **{one.name: dict(one.fields) for one in NEW}},
@@ -103,22 +103,22 @@ def test_every_reader_takes_a_scalar_for_its_text(text: str) -> None:
 
 def test_what_cannot_be_added_for_certain_is_refused() -> None:
     with pytest.raises(InvalidManifest, match="no place is found"):
-        add("functions:\n  new: {class: m.F}\n", "functions", NEW)
+        add_entries("functions:\n  new: {class: m.F}\n", "functions", NEW)
 
 
 def test_nothing_to_add_changes_nothing() -> None:
-    assert add("stack: s", "functions", []) == "stack: s"
+    assert add_entries("stack: s", "functions", []) == "stack: s"
 
 
 def test_a_long_list_stands_line_by_line() -> None:
     entry = Entry(
         "f", {"class": "m.F", "resources": [f"a_resource_with_a_long_name_{number}.py" for number in range(9)]}
     )
-    found = add("stack: s\n", "functions", [entry])
+    found = add_entries("stack: s\n", "functions", [entry])
     assert "    resources:\n      - a_resource_with_a_long_name_0.py\n" in found
     assert values(found) == {"stack": "s", "functions": {"f": dict(entry.fields)}}
 
 
 def test_what_is_added_comes_before_the_end_of_the_document() -> None:
-    found = add("stack: s\nfunctions:\n  f: {class: m.F}\n...\n", "functions", NEW)
+    found = add_entries("stack: s\nfunctions:\n  f: {class: m.F}\n...\n", "functions", NEW)
     assert found.index("new:") < found.index("...")

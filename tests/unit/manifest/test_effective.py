@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.base.errors import InvalidManifest
-from reconciler.manifest.effective import effective
+from reconciler.manifest.effective import effective_targets
 from reconciler.targets.dialects import DIALECTS
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def written(folder: Path, text: str) -> Path:
 
 
 def test_without_targets_there_is_the_local_one(tmp_path: Path) -> None:
-    found = effective(written(tmp_path, "stack: s\nfunctions: {}\n"), DIALECTS, {})
+    found = effective_targets(written(tmp_path, "stack: s\nfunctions: {}\n"), DIALECTS, {})
     assert {name: [(one.key, one.text) for one in values] for name, values in found.items()} == {
         "local": [("endpoint", "local"), ("project", "demo")]
     }
@@ -28,7 +28,7 @@ def test_without_targets_there_is_the_local_one(tmp_path: Path) -> None:
 
 def test_what_cannot_be_read_is_told_at_its_place(tmp_path: Path) -> None:
     with pytest.raises(InvalidManifest) as refused:
-        effective(written(tmp_path, "stack: [\n"), DIALECTS, {})
+        effective_targets(written(tmp_path, "stack: [\n"), DIALECTS, {})
     assert all(problem.at is not None for problem in refused.value.problems)
 
 
@@ -38,7 +38,7 @@ def test_a_value_of_a_target_comes_before_that_of_all(tmp_path: Path) -> None:
         '  a: {endpoint: local, project: "p_${var:who}"}\n'
         "  b: {project: q, variables: {who: mine}}\nfunctions: {}\n"
     )
-    found = effective(written(tmp_path, text), DIALECTS, {})
+    found = effective_targets(written(tmp_path, text), DIALECTS, {})
     assert {one.key: one.text for one in found["a"]} == {
         "endpoint": "local",
         "project": "p_all",

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reconciler.manifest import reader
-from reconciler.manifest.reader import Document, Mapping, Sequence, read
+from reconciler.manifest.reader import Document, Mapping, Sequence, read_document
 from reconciler.manifest.section import Plain
 from tests.unit.manifest.folder import brief, underlined
 
@@ -20,7 +20,7 @@ BASE: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 def document(text: str | bytes) -> Document:
     made = Document("udfs.yaml")
-    read(text if isinstance(text, bytes) else text.encode(), made)
+    read_document(text if isinstance(text, bytes) else text.encode(), made)
     return made
 
 
@@ -182,7 +182,7 @@ def test_an_error_of_the_parser_without_a_place_is_at_the_beginning(monkeypatch:
         def get_event(self) -> Any:
             raise yaml.MarkedYAMLError(problem="odd")
 
-    monkeypatch.setattr(reader, "parser", lambda: Odd)
+    monkeypatch.setattr(reader, "yaml_parser", lambda: Odd)
     assert says("a: 1") == ["1:1 E111 not YAML: odd"]
 
 

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from reconciler.manifest.requirements import (
     BadRequirement,
     Include,
-    Line,
+    PackageRequirement,
+    RequirementLine,
     Switch,
-    Wanted,
-    joined,
-    lines,
-    wanted,
+    join_path,
+    parse_requirement,
+    read_requirement_lines,
     why_not_a_constraint,
 )
 
@@ -27,31 +27,31 @@ A, B = "a" * 64, "b" * 64
 BACKSLASH = "\\"
 
 TAKEN = {
-    "numpy": Wanted("numpy", "numpy"),
-    "  NumPy  ": Wanted("numpy", "numpy"),
-    "zope.Interface == 5.0": Wanted("zope-interface==5.0", "zope-interface"),
-    "a_b<2,>=1": Wanted("a-b<2,>=1", "a-b"),
-    "a (>=1)": Wanted("a>=1", "a"),
-    "requests [socks, security] >= 2": Wanted(
+    "numpy": PackageRequirement("numpy", "numpy"),
+    "  NumPy  ": PackageRequirement("numpy", "numpy"),
+    "zope.Interface == 5.0": PackageRequirement("zope-interface==5.0", "zope-interface"),
+    "a_b<2,>=1": PackageRequirement("a-b<2,>=1", "a-b"),
+    "a (>=1)": PackageRequirement("a>=1", "a"),
+    "requests [socks, security] >= 2": PackageRequirement(
         "requests[security,socks]>=2", "requests", None, ("security", "socks")
     ),
-    "a; python_version<'3.8'": Wanted('a; python_version < "3.8"', "a"),
-    f"a==1 --hash=sha256:{A.upper()} --hash sha256:{B}": Wanted("a==1", "a", hashes=(A, B)),
-    f"a==1 --hash=md5:1234 --hash=sha256:{A}": Wanted("a==1", "a", hashes=(A,)),
-    "./dist/a-1-py3-none-any.whl": Wanted("./dist/a-1-py3-none-any.whl", None, "dist/a-1-py3-none-any.whl"),
-    f"./a.whl --hash=sha256:{A}": Wanted("./a.whl", None, "a.whl", hashes=(A,)),
-    "./project/": Wanted("./project", None, "project"),
-    ".//x/./y": Wanted("./x/y", None, "x/y"),
-    "./x[b, a,b]": Wanted("./x[a,b]", None, "x", ("a", "b")),
-    "../x": Wanted("./../x", None, "../x"),
-    ".": Wanted(".", None, "."),
-    ".[dev]": Wanted(".[dev]", None, ".", ("dev",)),
+    "a; python_version<'3.8'": PackageRequirement('a; python_version < "3.8"', "a"),
+    f"a==1 --hash=sha256:{A.upper()} --hash sha256:{B}": PackageRequirement("a==1", "a", hashes=(A, B)),
+    f"a==1 --hash=md5:1234 --hash=sha256:{A}": PackageRequirement("a==1", "a", hashes=(A,)),
+    "./dist/a-1-py3-none-any.whl": PackageRequirement("./dist/a-1-py3-none-any.whl", None, "dist/a-1-py3-none-any.whl"),
+    f"./a.whl --hash=sha256:{A}": PackageRequirement("./a.whl", None, "a.whl", hashes=(A,)),
+    "./project/": PackageRequirement("./project", None, "project"),
+    ".//x/./y": PackageRequirement("./x/y", None, "x/y"),
+    "./x[b, a,b]": PackageRequirement("./x[a,b]", None, "x", ("a", "b")),
+    "../x": PackageRequirement("./../x", None, "../x"),
+    ".": PackageRequirement(".", None, "."),
+    ".[dev]": PackageRequirement(".[dev]", None, ".", ("dev",)),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("text", "read"), TAKEN.items(), ids=TAKEN)
-def test_a_requirement_has_one_spelling(text: str, read: Wanted) -> None:
-    assert wanted(text) == read
+def test_a_requirement_has_one_spelling(text: str, read: PackageRequirement) -> None:
+    assert parse_requirement(text) == read
 
 
 REFUSED = {
@@ -82,7 +82,7 @@ REFUSED = {
 
 @pytest.mark.parametrize(("text", "expected"), REFUSED.items(), ids=[text[:20] for text in REFUSED])
 def test_what_is_not_taken_is_told(text: str, expected: tuple[str, str]) -> None:
-    read = wanted(text)
+    read = parse_requirement(text)
     assert isinstance(read, BadRequirement)
     assert (read.code, read.message) == expected
     assert "hunter2" not in repr(read)
@@ -99,7 +99,7 @@ def test_what_is_not_taken_is_told(text: str, expected: tuple[str, str]) -> None
     ],
 )
 def test_the_hint_says_what_to_write(text: str, hint: str) -> None:
-    read = wanted(text)
+    read = parse_requirement(text)
     assert isinstance(read, BadRequirement)
     assert read.hint == hint
 
@@ -113,20 +113,20 @@ MARKERS = st.sampled_from(
 
 @given(NAMES, st.lists(NAMES, max_size=3), st.lists(VERSIONS, max_size=3), MARKERS)
 def test_the_spelling_is_a_fixpoint(name: str, extras: list[str], versions: list[str], marker: str) -> None:
-    read = wanted(f"{name}[{','.join(extras)}]{' , '.join(versions)}{marker}")
-    assert isinstance(read, Wanted)
-    assert wanted(read.text) == read
+    read = parse_requirement(f"{name}[{','.join(extras)}]{' , '.join(versions)}{marker}")
+    assert isinstance(read, PackageRequirement)
+    assert parse_requirement(read.text) == read
 
 
 @given(st.text(alphabet="./~ab[],- ", max_size=20).map(lambda text: f"./{text}"))
 def test_a_paths_spelling_is_a_fixpoint(text: str) -> None:
-    read = wanted(text)
-    assert not isinstance(read, Wanted) or wanted(read.text) == read
+    read = parse_requirement(text)
+    assert not isinstance(read, PackageRequirement) or parse_requirement(read.text) == read
 
 
 @given(st.text(max_size=60) | st.text(alphabet="ab-rce./~ #\\\n=<>[];'\"(${}@:1", max_size=60))
 def test_any_file_is_read_or_refused_line_by_line(text: str) -> None:
-    for line in lines(text):
+    for line in read_requirement_lines(text):
         assert 1 <= line.number <= len(text.splitlines())
         if isinstance(line.what, BadRequirement):
             assert line.what.message.isprintable()
@@ -159,24 +159,24 @@ last {BACKSLASH}"""
 
 
 def test_a_requirements_file_is_read_as_pip_reads_it() -> None:
-    assert list(lines(FILE)) == [
-        Line(3, Wanted("numpy", "numpy")),
-        Line(4, Wanted("scipy>=1.0", "scipy", hashes=(A, B))),
-        Line(8, Include("base.txt", constrains=False)),
-        Line(9, Include("more.txt", constrains=False)),
-        Line(10, Include("with blanks.txt", constrains=False)),
-        Line(11, Include("../up.txt", constrains=False)),
-        Line(12, Include("limits.txt", constrains=True)),
-        Line(13, Include("limits.txt", constrains=True)),
-        Line(14, Wanted("./project", None, "project")),
-        Line(15, Wanted(".[dev]", None, ".", ("dev",))),
-        Line(16, Wanted("./other[x]", None, "other", ("x",))),
-        Line(17, Wanted("./dist/a.whl", None, "dist/a.whl")),
-        Line(18, Switch("--pre")),
-        Line(19, Switch("--prefer-binary")),
-        Line(20, Wanted("pandas", "pandas")),
-        Line(22, Wanted("half", "half")),
-        Line(24, Wanted("last", "last")),
+    assert list(read_requirement_lines(FILE)) == [
+        RequirementLine(3, PackageRequirement("numpy", "numpy")),
+        RequirementLine(4, PackageRequirement("scipy>=1.0", "scipy", hashes=(A, B))),
+        RequirementLine(8, Include("base.txt", constrains=False)),
+        RequirementLine(9, Include("more.txt", constrains=False)),
+        RequirementLine(10, Include("with blanks.txt", constrains=False)),
+        RequirementLine(11, Include("../up.txt", constrains=False)),
+        RequirementLine(12, Include("limits.txt", constrains=True)),
+        RequirementLine(13, Include("limits.txt", constrains=True)),
+        RequirementLine(14, PackageRequirement("./project", None, "project")),
+        RequirementLine(15, PackageRequirement(".[dev]", None, ".", ("dev",))),
+        RequirementLine(16, PackageRequirement("./other[x]", None, "other", ("x",))),
+        RequirementLine(17, PackageRequirement("./dist/a.whl", None, "dist/a.whl")),
+        RequirementLine(18, Switch("--pre")),
+        RequirementLine(19, Switch("--prefer-binary")),
+        RequirementLine(20, PackageRequirement("pandas", "pandas")),
+        RequirementLine(22, PackageRequirement("half", "half")),
+        RequirementLine(24, PackageRequirement("last", "last")),
     ]
 
 
@@ -223,7 +223,7 @@ LINES = {
 
 @pytest.mark.parametrize(("text", "expected"), LINES.items(), ids=LINES)
 def test_lines_that_say_where_or_how_are_refused_with_what_to_do(text: str, expected: tuple[str, str, str]) -> None:
-    [line] = lines(text)
+    [line] = read_requirement_lines(text)
     assert line.what == BadRequirement(*expected)
     assert "hunter2" not in repr(line)
 
@@ -240,7 +240,7 @@ def test_lines_that_say_where_or_how_are_refused_with_what_to_do(text: str, expe
     ],
 )
 def test_a_path_of_a_file_is_named_from_the_manifests_folder(folder: str, path: str, expected: str) -> None:
-    assert joined(folder, path) == expected
+    assert join_path(folder, path) == expected
 
 
 @pytest.mark.parametrize(
@@ -252,8 +252,8 @@ def test_a_path_of_a_file_is_named_from_the_manifests_folder(folder: str, path: 
     ],
 )
 def test_a_constraint_says_something_about_versions(text: str, message: str | None) -> None:
-    read = wanted(text)
-    assert isinstance(read, Wanted)
+    read = parse_requirement(text)
+    assert isinstance(read, PackageRequirement)
     refused = why_not_a_constraint(read)
     assert (refused.message if refused else None) == message
 

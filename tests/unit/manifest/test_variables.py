@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.manifest import variables
-from reconciler.manifest.reader import Document, Mapping, read
+from reconciler.manifest.reader import Document, Mapping, read_document
 from reconciler.targets.maxcompute.manifest import manifest_of, target_of
 from tests.unit.manifest.folder import underlined
 
@@ -210,7 +210,7 @@ def test_every_dollar_in_a_scalar_has_a_place_in_the_file(value: str) -> None:
     import json
 
     made = Document("udfs.yaml")
-    read(f"a: {json.dumps(value)}\nb: $${{\n".encode(), made)
+    read_document(f"a: {json.dumps(value)}\nb: $${{\n".encode(), made)
     assert isinstance(made.root, Mapping)
     places = made.dollars(3, value)
     assert len(places) == value.count("${")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 from packaging.tags import Tag
 
-from reconciler.manifest.runtimes import supported_tags, tags_of, why_not
+from reconciler.manifest.runtimes import supported_tags, tags_of, why_not_loadable
 from reconciler.manifest.section import read_section
 from reconciler.targets.maxcompute.manifest import Manifest
 from reconciler.targets.maxcompute.runtimes import PLATFORMS, RUNTIMES, flags, is_native
@@ -73,18 +73,20 @@ REFUSED = [
 
 @pytest.mark.parametrize(("filename", "runtime"), FITTING)
 def test_a_wheel_that_loads_is_taken(filename: str, runtime: str) -> None:
-    assert why_not(filename, RUNTIMES[runtime]) is None
+    assert why_not_loadable(filename, RUNTIMES[runtime]) is None
 
 
 @pytest.mark.parametrize(("filename", "runtime", "reason"), REFUSED)
 def test_a_wheel_that_does_not_load_is_refused_with_the_reason(filename: str, runtime: str, reason: str) -> None:
-    found = why_not(filename, RUNTIMES[runtime])
+    found = why_not_loadable(filename, RUNTIMES[runtime])
     assert found is not None
     assert reason in found
 
 
 def test_of_many_tags_the_reason_is_about_the_nearest() -> None:
-    found = why_not("a-1.0-cp36.cp37-cp36m.cp37m-macosx_10_9_x86_64.musllinux_1_1_x86_64.whl", RUNTIMES["cp37"])
+    found = why_not_loadable(
+        "a-1.0-cp36.cp37-cp36m.cp37m-macosx_10_9_x86_64.musllinux_1_1_x86_64.whl", RUNTIMES["cp37"]
+    )
     assert found is not None
     assert "macOS" in found
 
@@ -141,7 +143,7 @@ def test_for_any_tags_there_is_a_reason_exactly_when_none_of_them_is_supported_o
     interpreter: str, abi: str, platform: str, tag: str
 ) -> None:
     filename, runtime = f"a-1.0-{interpreter}-{abi}-{platform}.whl", RUNTIMES[tag]
-    reason = why_not(filename, runtime)
+    reason = why_not_loadable(filename, runtime)
     as_promised = {
         Tag(one.interpreter, one.abi, one.platform.replace("linux_x86_64", "manylinux1_x86_64"))
         if one.platform == "linux_x86_64"
@@ -154,8 +156,8 @@ def test_for_any_tags_there_is_a_reason_exactly_when_none_of_them_is_supported_o
 
 def test_a_cluster_with_an_older_glibc_takes_less() -> None:
     old = replace(RUNTIMES["cp37"], platform=PLATFORMS["rhel5"])
-    assert why_not("numpy-1.19.2-cp37-cp37m-manylinux1_x86_64.whl", old) is None
-    reason = why_not("numpy-1.19.2-cp37-cp37m-manylinux2010_x86_64.whl", old)
+    assert why_not_loadable("numpy-1.19.2-cp37-cp37m-manylinux1_x86_64.whl", old) is None
+    reason = why_not_loadable("numpy-1.19.2-cp37-cp37m-manylinux2010_x86_64.whl", old)
     assert reason == "it needs glibc 2.12, and MaxCompute has 2.5"
 
 
@@ -170,8 +172,8 @@ def test_an_arm64_cluster_takes_wheels_built_for_it_and_no_others() -> None:
     arm64 = replace(RUNTIMES["cp37"], platform=PLATFORMS["aarch64"])
     assert arm64.platforms == ("manylinux_2_17_aarch64", "manylinux2014_aarch64")
     for platform in ("manylinux2014_aarch64", "manylinux_2_17_aarch64", "linux_aarch64"):
-        assert why_not(f"numpy-1.21.6-cp37-cp37m-{platform}.whl", arm64) is None
-    assert why_not("six-1.16.0-py2.py3-none-any.whl", arm64) is None
+        assert why_not_loadable(f"numpy-1.21.6-cp37-cp37m-{platform}.whl", arm64) is None
+    assert why_not_loadable("six-1.16.0-py2.py3-none-any.whl", arm64) is None
     for platform, reason in (
         (
             "manylinux2014_x86_64",
@@ -180,7 +182,7 @@ def test_an_arm64_cluster_takes_wheels_built_for_it_and_no_others() -> None:
         ("linux_x86_64", "its platform is 'linux_x86_64', and MaxCompute is aarch64 Linux with glibc 2.17"),
         ("manylinux_2_28_aarch64", "it needs glibc 2.28, and MaxCompute has 2.17"),
     ):
-        assert why_not(f"numpy-1.21.6-cp37-cp37m-{platform}.whl", arm64) == reason
+        assert why_not_loadable(f"numpy-1.21.6-cp37-cp37m-{platform}.whl", arm64) == reason
 
 
 def test_the_manifest_sets_the_platform_and_the_full_version_of_a_runtime() -> None:
@@ -206,7 +208,7 @@ def test_the_full_version_is_what_requires_python_is_judged_by() -> None:
 @pytest.mark.parametrize("filename", ["numpy.whl", "a-1.0.whl", "a-1.0-py3-none-any.zip", "", "a-x.y-py3-none-any.whl"])
 def test_what_is_not_a_wheels_name_is_a_value_error(filename: str) -> None:
     with pytest.raises(ValueError):
-        why_not(filename, RUNTIMES["cp37"])
+        why_not_loadable(filename, RUNTIMES["cp37"])
 
 
 def test_sql_names_the_python_and_for_compiled_code_asks_for_isolation_without_pypy() -> None:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from reconciler.base.words import closest
-from reconciler.targets.maxcompute.signature import PLAIN, REFUSED, UNLISTED, NotASignature, Signature, read
+from reconciler.targets.maxcompute.signature import PLAIN, REFUSED, UNLISTED, NotASignature, Signature, parse_signature
 from reconciler.targets.maxcompute.source_rules.buffers import check_buffer
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def declared_class(
     annotation = _annotation(facts, class_.node)
     literal = facts.text(annotation.args[0]) if annotation is not None and annotation.args else None
     try:
-        return class_.kind, read(literal.value) if literal is not None else None
+        return class_.kind, parse_signature(literal.value) if literal is not None else None
     except NotASignature:
         return class_.kind, None
 
@@ -270,7 +270,7 @@ def _check_annotation(page: Page, facts: ModuleFacts, class_: _Class) -> Iterato
         return
     spots = _Spots(page, literal.node)
     try:
-        signature = read(literal.value)
+        signature = parse_signature(literal.value)
     except NotASignature as error:
         yield spots.finding(error.start, error.width, "E808", f"the signature: {error.message}", error.hint)
         return
