@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.core.report import Deployed
 from reconciler.targets import adapter_of
-from reconciler.targets.maxcompute.queries import called, settings_of
+from reconciler.targets.maxcompute.queries import called_functions, settings_of
 
 if TYPE_CHECKING:
     from reconciler.core.state import Live, LiveState
@@ -34,10 +34,10 @@ def load_deployed(loaded: Loaded, target: Target, only: str | None = None) -> tu
 
 def settings_for(query: Query, loaded: Loaded, target: Target) -> tuple[dict[str, str], tuple[str, ...]]:
     """Return what has to be SET for the functions that a statement calls, beside what it sets itself, and which they are."""
-    if not called(query.sql, loaded.manifest.functions):
+    if not called_functions(query.sql, loaded.manifest.functions):
         return {}, ()
     deployed = {function.function.object.name: function.settings for function in load_deployed(loaded, target)}
-    used = called(query.sql, deployed)
+    used = called_functions(query.sql, deployed)
     return settings_of({name: deployed[name] for name in used}, query.settings), used
 
 

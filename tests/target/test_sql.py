@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from reconciler.base.errors import UdfsError
 from reconciler.local import Server
 from reconciler.targets.maxcompute.client import Client
-from reconciler.targets.maxcompute.queries import called, settings_of
+from reconciler.targets.maxcompute.queries import called_functions, settings_of
 from reconciler.targets.maxcompute.queries import read as read_query
 from reconciler.targets.maxcompute.signature import parse_signature as signature
 from reconciler.targets.maxcompute.signing import Credentials
@@ -83,7 +83,7 @@ def test_set_lines_are_taken_off_and_places_stay() -> None:
 
 def test_calls_are_found_and_what_is_text_is_none() -> None:
     sql = "SELECT F (a), `g`(b), 'h(c)', \"i(d)\" -- j(e)\n /* k(f) */ FROM l LATERAL VIEW m(n) o"
-    assert called(sql, list("fghijklm")) == ("f", "g", "m")
+    assert called_functions(sql, list("fghijklm")) == ("f", "g", "m")
 
 
 def test_functions_of_two_pythons_are_not_called_together() -> None:

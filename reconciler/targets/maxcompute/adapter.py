@@ -62,9 +62,9 @@ class MaxComputeAdapter:
         from reconciler.targets.maxcompute.endpoint import endpoint_of
         from reconciler.targets.maxcompute.target import MaxCompute
 
-        place = target_of(loaded)
+        target = target_of(loaded)
         with endpoint_of(loaded, access) as (url, credentials):
-            client = Client(url, place.project, place.schema_, credentials, access.user_agent)
+            client = Client(url, target.project, target.schema_, credentials, access.user_agent)
             yield MaxCompute(client, loaded.manifest.stack, access.token)
 
     def describe(self, loaded: Loaded, live: Live, needs: Sequence[Live]) -> tuple[tuple[tuple[str, str], ...], str]:

@@ -115,12 +115,12 @@ class Client:
         data: Iterable[bytes] | bytes | None = None,
         streaming: bool = False,
     ) -> Answer:
-        place = f"/projects/{quote(self.project, safe='')}{path}"
-        _log.debug("%s %s%s", method.upper(), place, f"?{'&'.join(params)}" if params else "")
+        route = f"/projects/{quote(self.project, safe='')}{path}"
+        _log.debug("%s %s%s", method.upper(), route, f"?{'&'.join(params)}" if params else "")
         scope = {"curr_project": self.project, **({"curr_schema": self.schema} if self.schema else {})}
         request = requests.Request(
             method.upper(),
-            self.endpoint + place,
+            self.endpoint + route,
             # The service takes the second one as the program's name, and signs it.
             headers={**(headers or {}), "User-Agent": self._agent, "x-odps-user-agent": self._agent},
             params={**params, **scope},
@@ -137,7 +137,7 @@ class Client:
         except (ValueError, UnicodeError) as cause:
             raise self.garbage() from cause
         if not answer.is_ok:
-            self.refused(refusal_of(answer.status, answer.headers, answer.body))
+            self.raise_refusal(refusal_of(answer.status, answer.headers, answer.body))
         return answer
 
     def _patiently(self, request: requests.Request, streaming: bool) -> Answer:
@@ -159,7 +159,7 @@ class Client:
         settings: Any = session.merge_environment_settings(prepared.url, {}, True, None, None)
         # Not by the session, which would read a redirect's body to its end before anybody sees that it is one.
         response = session.get_adapter(prepared.url or "").send(prepared, timeout=_TIMEOUT, **settings)
-        return self._bounded(response, streaming=streaming)
+        return self._read_bounded(response, streaming=streaming)
 
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._sessions, "session", None)
@@ -186,7 +186,7 @@ class Client:
             key = (account.access_id, account.secret)
             account = StsAccount(*key, account.token) if account.token else CloudAccount(*key)
         # Without a host for Logview it would ask for one at once, before it is tamed.
-        made = ODPS(
+        odps = ODPS(
             account=account,
             project=self.project,
             endpoint=self.endpoint,
@@ -194,8 +194,8 @@ class Client:
             logview_host=self.endpoint,
             overwrite_global=False,
         )
-        self._tame(made.rest.session)
-        return made
+        self._tame(odps.rest.session)
+        return odps
 
     def _tame(self, session: requests.Session) -> None:
         """Keep a session, PyODPS's or our own, from going where the endpoint did not say."""
@@ -204,12 +204,12 @@ class Client:
             # A proxy's loopback is another machine, and what is signed for this one is none of its business.
             session.trust_env = False
 
-    def _bounded(self, response: requests.Response, *, streaming: bool) -> Answer:
+    def _read_bounded(self, response: requests.Response, *, streaming: bool) -> Answer:
         """Return an answer with its body, unless that is to be streamed; a redirect is an error, and a body without end."""
         if 300 <= response.status_code < 400:
             response.close()
-            place = urlsplit(response.headers.get("Location", "")).netloc.rpartition("@")[2] or "another place"
-            raise self.garbage(f"redirects elsewhere, to {place}", response.status_code)
+            host = urlsplit(response.headers.get("Location", "")).netloc.rpartition("@")[2] or "another place"
+            raise self.garbage(f"redirects elsewhere, to {host}", response.status_code)
         # The service names every request that it answers. What has a 200 and no such name is a page that somebody in
         # between shows, and would make a write look done.
         named = response.headers.get("x-odps-request-id")
@@ -254,12 +254,12 @@ class Client:
 
         Leases are compared by it, so that a machine with a wrong clock neither robs nor blocks anybody.
         """
-        told = moment(self._date)
-        if told is None:
+        answered = moment(self._date)
+        if answered is None:
             raise ServiceError("E604", f"{self._host} does not tell the time: {self.redact(self._date)[:40]!r}")
-        return told
+        return answered
 
-    def refused(self, refusal: ServiceRefusal, cause: Exception | None = None) -> NoReturn:
+    def raise_refusal(self, refusal: ServiceRefusal, cause: Exception | None = None) -> NoReturn:
         """Raise the error for an answer that says no."""
         status, code = refusal.status, self.redact(refusal.code)[:100]
         message = " ".join(self.redact(refusal.message).split())
@@ -365,10 +365,10 @@ _BAD_CREDENTIALS = {"Unauthorized", "InvalidAuthorization", "MissingAuthorizatio
 _NO_PERMISSION = {"NoPermission", "AccessDenied"}
 
 
-def gone_stale(key: object, told: str) -> StalePlan:
+def gone_stale(key: object, event: str) -> StalePlan:
     """Return the error for an object that moved between the reading and the writing."""
     return StalePlan(
-        "E506", f"{key} {told} since the plan was made", hint="run the command again and look at the new plan"
+        "E506", f"{key} {event} since the plan was made", hint="run the command again and look at the new plan"
     )
 
 
@@ -391,9 +391,9 @@ def _found_by_pyodps() -> Any:
 def moment(text: str) -> datetime | None:
     """Read an RFC 1123 date as UTC; None for what is not one, and for what cannot be compared with one."""
     try:
-        told = parsedate_to_datetime(text)
+        parsed = parsedate_to_datetime(text)
         # A zone of -0000 is read as no zone at all.
-        return told.astimezone(timezone.utc) if told.tzinfo else told.replace(tzinfo=timezone.utc)
+        return parsed.astimezone(timezone.utc) if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)
     except (TypeError, ValueError, IndexError, OverflowError):
         return None
 
@@ -401,9 +401,9 @@ def moment(text: str) -> datetime | None:
 def _secrets_of(account: Any) -> tuple[str, ...]:
     """Return what no message may hold, also as `repr` writes it, the longest first."""
     names = ("secret", "secret_access_key", "sts_token", "token")
-    found = {value for name in names if isinstance(value := getattr(account, name, None), str)}
-    found |= {repr(value)[1:-1] for value in found}
-    return tuple(sorted((one for one in found if len(one) >= _SHORTEST_SECRET), key=len, reverse=True))
+    secrets = {value for name in names if isinstance(value := getattr(account, name, None), str)}
+    secrets |= {repr(value)[1:-1] for value in secrets}
+    return tuple(sorted((secret for secret in secrets if len(secret) >= _SHORTEST_SECRET), key=len, reverse=True))
 
 
 def _is_loopback(endpoint: str) -> bool:
@@ -439,4 +439,4 @@ def _plainly(cause: Exception) -> str:
 
 def _inner(error: BaseException) -> BaseException | None:
     nested = (getattr(error, "reason", None), *error.args)
-    return next((one for one in nested if isinstance(one, BaseException)), None)
+    return next((inner for inner in nested if isinstance(inner, BaseException)), None)

@@ -33,20 +33,20 @@ if TYPE_CHECKING:
 
 def state(loaded: Loaded, artifacts: Artifacts) -> DesiredState:
     """Return every object that the manifest asks for, by key."""
-    wanted: dict[Key, Desired] = {}
+    desired_objects: dict[Key, Desired] = {}
     for desired in _resources(loaded, artifacts):
         # Two functions of one source share its module; two files of one name were refused before (E309).
-        wanted.setdefault(desired.object.key, desired)
+        desired_objects.setdefault(desired.object.key, desired)
     carried: dict[Key, set[str]] = defaultdict(set)
     for name, shipment in artifacts.shipments.items():
         function = _function(shipment, loaded)
-        wanted[function.object.key] = function
+        desired_objects[function.object.key] = function
         source = shipment.source
         carried[resource_key(source.name if source else loaded.code[name].carrier)].add(fingerprint(name.lower()))
     manifest = loaded.manifest
     protected = {function_key(name) for name, function in manifest.functions.items() if function.protect}
     protected |= {resource_key(name) for name, resource in manifest.resources.items() if resource.protect}
-    marked = {key: _add_names(desired, carried.get(key)) for key, desired in wanted.items()}
+    marked = {key: _add_names(desired, carried.get(key)) for key, desired in desired_objects.items()}
     return marked | {key: marked[key]._replace(protected=True) for key in protected & marked.keys()}
 
 

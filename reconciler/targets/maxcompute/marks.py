@@ -44,9 +44,9 @@ def read_comment(comment: str, name: str) -> tuple[str, Mark | None]:
 
     A mark that names another resource was copied there with its comment, and marks nothing.
     """
-    found = _MARK.match(comment)
-    if found is None or found["name"] != fingerprint(name.lower()):
+    match = _MARK.match(comment)
+    if match is None or match["name"] != fingerprint(name.lower()):
         return comment, None
-    text, stack, _, sha256, md5, functions = found.groups()
+    text, stack, _, sha256, md5, functions = match.groups()
     names = frozenset(filter(None, functions.split(","))) if functions else frozenset()
     return text, Mark(stack, sha256, md5, names)

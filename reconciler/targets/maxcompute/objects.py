@@ -117,16 +117,16 @@ def _recorded_resource(record: Any) -> Resource:
 
 
 def _resource_differences(new: Resource, old: Resource) -> list[Difference]:
-    found = []
+    differences = []
     if new.type != old.type:
-        found.append(Difference("type", old.type, new.type))
+        differences.append(Difference("type", old.type, new.type))
     if new.md5 != old.md5:
-        found.append(Difference(CONTENT, _content(old), _content(new)))
+        differences.append(Difference(CONTENT, _content(old), _content(new)))
     if fold_table(new.table) != fold_table(old.table):
-        found.append(Difference("table", old.table or "", new.table or ""))
+        differences.append(Difference("table", old.table or "", new.table or ""))
     if new.comment != old.comment:
-        found.append(Difference("comment", old.comment, new.comment, "quoted"))
-    return found
+        differences.append(Difference("comment", old.comment, new.comment, "quoted"))
+    return differences
 
 
 def _content(resource: Resource) -> str:
@@ -238,19 +238,19 @@ def _function_record(function: Function) -> dict[str, Any]:
 
 def _recorded_function(record: Any) -> Function:
     # What is written is already relative to the function's own place.
-    return Function(record.name, record.class_path, tuple(parse_reference(one, "", None) for one in record.resources))
+    return Function(record.name, record.class_path, tuple(parse_reference(text, "", None) for text in record.resources))
 
 
 def _function_differences(new: Function, old: Function) -> list[Difference]:
     # The class is case-sensitive [doc "Function operations"]; resources are looked up without regard to case, and
     # their order is kept because nothing says that it does not matter.
-    found = []
+    differences = []
     if new.class_path != old.class_path:
-        found.append(Difference("class", old.class_path, new.class_path))
+        differences.append(Difference("class", old.class_path, new.class_path))
     if [ref.folded for ref in new.resources] != [ref.folded for ref in old.resources]:
         listed = ", ".join(map(str, old.resources)), ", ".join(map(str, new.resources))
-        found.append(Difference("resources", *listed, "list"))
-    return found
+        differences.append(Difference("resources", *listed, "list"))
+    return differences
 
 
 def _function_needs(function: Function) -> tuple[Key, ...]:

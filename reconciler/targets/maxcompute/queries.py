@@ -27,40 +27,40 @@ class Query:
 def read(text: str) -> Query:
     """Take the SET lines off the beginning of a text; what they took stays blank, so that places are those of the text."""
     settings: dict[str, str] = {}
-    at = 0
-    while found := _SET.match(text, at):
-        settings[found[1].lower()] = found[2].strip()
-        at = found.end()
-    return Query(re.sub(r"[^\n]", " ", text[:at]) + text[at:], settings)
+    start = 0
+    while match := _SET.match(text, start):
+        settings[match[1].lower()] = match[2].strip()
+        start = match.end()
+    return Query(re.sub(r"[^\n]", " ", text[:start]) + text[start:], settings)
 
 
-def called(sql: str, names: Iterable[str]) -> tuple[str, ...]:
+def called_functions(sql: str, names: Iterable[str]) -> tuple[str, ...]:
     """Return which of `names` are called, in the order of `names`. What looks like a call, and is none, does no harm."""
-    found = {name.lower() for name in _CALL.findall(_SILENT.sub(" ", sql))}
-    return tuple(name for name in names if name.lower() in found)
+    names_called = {name.lower() for name in _CALL.findall(_SILENT.sub(" ", sql))}
+    return tuple(name for name in names if name.lower() in names_called)
 
 
-def settings_of(functions: Mapping[str, Iterable[tuple[str, str]]], given: Mapping[str, str]) -> dict[str, str]:
+def settings_of(functions: Mapping[str, Iterable[tuple[str, str]]], stated: Mapping[str, str]) -> dict[str, str]:
     """
-    Return what has to be SET for all of some functions, beside what is `given`, which wins.
+    Return what has to be SET for all of some functions, beside what is `stated`, which wins.
 
     One statement runs one Python [doc "Python 3 UDFs": a statement cannot use Python 2 and Python 3 UDFs].
     """
-    wanted: dict[str, str] = {}
+    merged: dict[str, str] = {}
     by: dict[str, str] = {}
     for function, settings in functions.items():
         for name, value in settings:
-            if name in given:
+            if name in stated:
                 continue
-            if wanted.setdefault(name, value) != value:
+            if merged.setdefault(name, value) != value:
                 raise UsageError.of(
                     [
                         Problem(
                             "E731",
-                            f"'{by[name]}' needs {name}={wanted[name]}, and '{function}' {name}={value}",
+                            f"'{by[name]}' needs {name}={merged[name]}, and '{function}' {name}={value}",
                             hint="one statement runs one Python: use a statement for each",
                         )
                     ]
                 )
             by.setdefault(name, function)
-    return wanted
+    return merged

@@ -63,20 +63,20 @@ def everything(client: Client, stack: str, *, full: bool = False) -> Reading:
         mine = [key for key, live in state.items() if live.mark and live.mark.stack == stack and _has_content(live)]
         last = coming.result() if coming else None
         remembered = {} if full or last is None else last.objects
-        asked: dict[Key, Future[Live | None]] = {}
+        lookups: dict[Key, Future[Live | None]] = {}
         for key in mine:
             live, applied = state[key], remembered.get(key)
             if applied is not None and is_unmoved(live, applied):
                 state[key] = _as_applied(live, applied)
             else:
-                asked[key] = readers.submit(_with_md5, client, live)
-        for key, answer in asked.items():
-            there = answer.result()
-            if there is None:
+                lookups[key] = readers.submit(_with_md5, client, live)
+        for key, answer in lookups.items():
+            current = answer.result()
+            if current is None:
                 # It went away between the listing and its meta.
                 del state[key]
             else:
-                state[key] = there
+                state[key] = current
         return Reading(state, epochs, last)
 
 
@@ -93,11 +93,11 @@ def _list_resources(
 
 
 def _entry(client: Client, name: str) -> Entry:
-    found = fetch(client, name)
-    if found is None:
+    content = fetch(client, name)
+    if content is None:
         # It was listed a moment ago: gone or hidden, it is not a ledger without entries.
         raise unreadable(name)
-    return parse(found, name, KINDS)
+    return parse(content, name, KINDS)
 
 
 def fetch(client: Client, name: str) -> bytes | None:
@@ -112,7 +112,7 @@ def fetch(client: Client, name: str) -> bytes | None:
         raise
 
 
-def one(client: Client, key: Key) -> Live | None:
+def read_object(client: Client, key: Key) -> Live | None:
     """Return one object as it is now, or None."""
     try:
         if key.kind == "function":
@@ -159,7 +159,7 @@ def _as_applied(live: Live, applied: Applied) -> Live:
 
 
 def _with_md5(client: Client, live: Live) -> Live | None:
-    meta = one(client, live.object.key)
+    meta = read_object(client, live.object.key)
     if meta is None:
         return None
     assert isinstance(meta.object, Resource)
@@ -170,28 +170,28 @@ def _holding(live: Live, md5: str | None, size: int) -> Live:
     """Return a listed resource with what the listing does not tell; `replace` would take five times as long, twice."""
     was = live.object
     assert isinstance(was, Resource)
-    told = Resource(was.name, was.type, md5, size, was.comment, was.table)
-    return Live(told, live.owner, live.updater, live.created, live.modified, live.mark, live.schema)
+    resource = Resource(was.name, was.type, md5, size, was.comment, was.table)
+    return Live(resource, live.owner, live.updater, live.created, live.modified, live.mark, live.schema)
 
 
 def _resources(client: Client, ended: Event) -> Iterator[Live]:
     for element in _pages(client, RESOURCES, "Resources", "Resource", ended):
         # Looking each one up by its name would walk through all of them ten thousand times ten times.
-        told = {node.tag: (node.text or "").strip() for node in reversed(element)}
-        name, kind = told.get("Name", ""), told.get("ResourceType", "").lower()
-        text, mark = read_comment(told.get("Comment", ""), name)
+        texts = {node.tag: (node.text or "").strip() for node in reversed(element)}
+        name, kind = texts.get("Name", ""), texts.get("ResourceType", "").lower()
+        text, mark = read_comment(texts.get("Comment", ""), name)
         yield Live(
             Resource(
                 name=name,
                 type=kind,
-                size=_size(client, told.get("ResourceSize", "")),
+                size=_size(client, texts.get("ResourceSize", "")),
                 comment=text,
-                table=told.get("TableName") or None if kind == "table" else None,
+                table=texts.get("TableName") or None if kind == "table" else None,
             ),
-            owner=told.get("Owner", ""),
-            updater=told.get("LastUpdator", ""),
-            created=moment(told.get("CreationTime", "")),
-            modified=moment(told.get("LastModifiedTime", "")),
+            owner=texts.get("Owner", ""),
+            updater=texts.get("LastUpdator", ""),
+            created=moment(texts.get("CreationTime", "")),
+            modified=moment(texts.get("LastModifiedTime", "")),
             mark=mark,
         )
 
@@ -259,8 +259,8 @@ def _pages(client: Client, path: str, root: str, item: str, ended: Event) -> Ite
         if not following:
             return answer, None
         if following in seen or len(seen) >= _MAX_PAGES:
-            told = f"marker {following!r} came twice" if following in seen else f"{_MAX_PAGES:,} pages"
-            raise client.garbage(f"the listing of {path.rpartition('/')[2]} never ends: {told}")
+            reason = f"marker {following!r} came twice" if following in seen else f"{_MAX_PAGES:,} pages"
+            raise client.garbage(f"the listing of {path.rpartition('/')[2]} never ends: {reason}")
         seen.add(following)
         # Asked for by the thread itself: whoever waits for this page would first understand it and then ask.
         return answer, reader.submit(fetch, following)

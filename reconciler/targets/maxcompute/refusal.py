@@ -39,8 +39,8 @@ def refusal_of(status: int, headers: Mapping[str, str], body: bytes) -> ServiceR
     after = headers.get("Retry-After", "")
     seconds = float(after) if after.isdigit() else None
     for parts in (_xml, _json):
-        if (found := parts(body)) is not None:
-            code, message, name = found
+        if (refusal := parts(body)) is not None:
+            code, message, name = refusal
             return ServiceRefusal(status, code, message, name or request, seconds)
     page = body.decode("utf-8", "replace").strip() or str(status)
     return ServiceRefusal(status, "", _PHRASES.get(status, page), request, seconds)
@@ -62,9 +62,9 @@ def _xml(body: bytes) -> tuple[str, str, str] | None:
 
 def _json(body: bytes) -> tuple[str, str, str] | None:
     try:
-        told = json.loads(body)
+        document = json.loads(body)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(told, dict) or not isinstance(told.get("Message"), str):
+    if not isinstance(document, dict) or not isinstance(document.get("Message"), str):
         return None
-    return str(told.get("Code") or ""), told["Message"], str(told.get("RequestId") or "")
+    return str(document.get("Code") or ""), document["Message"], str(document.get("RequestId") or "")

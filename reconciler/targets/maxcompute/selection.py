@@ -1,5 +1,5 @@
 """
-What of a living project goes into a manifest: the functions that were asked for, what they list, and what stays out.
+Selection of objects that `udfs import` writes into a manifest, with the reason why others stay out.
 
 Everything is written under `resources:` by the name it has, and functions say ``module.Class``: names, bytes and lists
 are then what they are, whatever the manifest's `rollout` is, and adopting changes nothing that a query sees.
@@ -50,26 +50,26 @@ class Selection:
     present: tuple[Key, ...] = ()
     """What was asked for and is in the manifest already."""
 
-    asked: frozenset[Key] = frozenset()
+    named: frozenset[Key] = frozenset()
     """Resources that are wanted whether or not a function lists them."""
 
     def without(self, dropped: Mapping[Key, str]) -> Selection:
         """Return what is left when some objects cannot be written, and with them the functions that need them."""
-        gone = dict(dropped)
+        reasons = dict(dropped)
         for live in self.functions:
             lost = next((key for key in _own(live) if key in dropped), None)
-            if live.object.key not in gone and lost is not None:
-                gone[live.object.key] = f"it lists {lost}, which is left out: {dropped[lost]}"
-        functions = tuple(live for live in self.functions if live.object.key not in gone)
+            if live.object.key not in reasons and lost is not None:
+                reasons[live.object.key] = f"it lists {lost}, which is left out: {dropped[lost]}"
+        functions = tuple(live for live in self.functions if live.object.key not in reasons)
         needed = {key for live in functions for key in _own(live)}
         resources = tuple(
             # What was needed only by what is left out is not brought along.
             live
             for live in self.resources
-            if (key := live.object.key) not in gone and (key in needed or key in self.asked)
+            if (key := live.object.key) not in reasons and (key in needed or key in self.named)
         )
         left_out = sorted(
-            (*self.left_out, *(LeftOut(key, reason) for key, reason in gone.items())), key=lambda one: one.key
+            (*self.left_out, *(LeftOut(key, reason) for key, reason in reasons.items())), key=lambda entry: entry.key
         )
         return replace(self, functions=functions, resources=resources, left_out=tuple(left_out))
 
@@ -104,7 +104,7 @@ class Present:
     names: Collection[Key] = field(default_factory=frozenset)
     """Functions and resources that stand in it."""
 
-    made: Collection[Key] = field(default_factory=frozenset)
+    derived: Collection[Key] = field(default_factory=frozenset)
     """Resources that come of it otherwise: the modules of sources, archives of packages."""
 
 
@@ -118,24 +118,31 @@ def select(
     `resources` asks for them.
     """
     live = reading.live
-    given: list[tuple[str, str]] = [("function", one) for one in functions]
-    given += [("resource", one) for one in resources]
-    idle = [(kind, one) for kind, one in given if not any(_fits(key, kind, [one]) for key in live)]
-    everything = not functions and not resources
-    named = [key for key in sorted(live) if _fits(key, "function", functions or (["*"] if everything else []))]
-    asked = [key for key in sorted(live) if _fits(key, "resource", resources)]
-    there = tuple(key for key in (*named, *asked) if key in present.names)
-    wanted = tuple(live[key] for key in named if key not in present.names)
-    needed = dict.fromkeys(key for one in wanted for key in _own(one) if key in live)
-    taken = tuple(live[key] for key in sorted({*needed, *asked}) if key not in present.names)
-    chosen = Selection(wanted, taken, present=there, asked=frozenset(asked))
-    why_not = {
-        one.object.key: why
-        for one in taken
-        if (why := _why_not_a_resource(one, present, is_listed=one.object.key in needed))
+    patterns = [*(("function", pattern) for pattern in functions), *(("resource", pattern) for pattern in resources)]
+    idle = [(kind, pattern) for kind, pattern in patterns if not any(_fits(key, kind, [pattern]) for key in live)]
+    if not patterns:
+        functions = ["*"]
+    named = [key for key in sorted(live) if _fits(key, "function", functions)]
+    listed = [key for key in sorted(live) if _fits(key, "resource", resources)]
+    chosen_functions = tuple(live[key] for key in named if key not in present.names)
+    needed = dict.fromkeys(key for function in chosen_functions for key in _own(function) if key in live)
+    chosen = Selection(
+        chosen_functions,
+        tuple(live[key] for key in sorted({*needed, *listed}) if key not in present.names),
+        present=tuple(key for key in (*named, *listed) if key in present.names),
+        named=frozenset(listed),
+    )
+    return chosen.without(_why_not(chosen, needed, reading, present)), idle
+
+
+def _why_not(chosen: Selection, needed: Collection[Key], reading: Reading, present: Present) -> dict[Key, str]:
+    """Return the chosen objects that no manifest can say, each with the reason."""
+    reasons = {
+        resource.object.key: _why_not_a_resource(resource, present, is_listed=resource.object.key in needed)
+        for resource in chosen.resources
     }
-    why_not |= {one.object.key: why for one in wanted if (why := _why_not_a_function(one, reading, present))}
-    return chosen.without(why_not), idle
+    reasons |= {function.object.key: _why_not_a_function(function, reading, present) for function in chosen.functions}
+    return {key: reason for key, reason in reasons.items() if reason}
 
 
 def _fits(key: Key, kind: str, patterns: Iterable[str]) -> bool:
@@ -166,7 +173,7 @@ def _why_not_a_resource(live: Live, present: Present, *, is_listed: bool) -> str
     if live.mark is not None and live.mark.stack != present.stack and not is_listed:
         # What a function lists can be shared with the stack that manages it.
         return f"stack '{live.mark.stack}' manages it"
-    if key in present.made:
+    if key in present.derived:
         return "the manifest makes something else of this name: a source, or an archive of a package"
     if kind != "table" and kind not in WITH_CONTENT:
         return f"a manifest cannot say the type {kind or 'of no name'}"
@@ -227,13 +234,13 @@ def _spell_reference(ref: Reference, names: Mapping[Key, str]) -> str:
 
 def _table(source: str, project: str, schema: str | None) -> dict[str, Value]:
     """Return the keys for a table's source; the target's own project is left to the target."""
-    found = _TABLE.match(source)
-    if found is None:
+    match = _TABLE.match(source)
+    if match is None:
         return {"table": literally(source)}
-    own = f"{project}.{schema}." if schema else f"{project}."
-    table = found["table"].removeprefix(own)
-    fields: dict[str, Value] = {"table": literally(found["table"] if "." in table else table)}
-    return {**fields, "partition": literally(found["partition"])} if found["partition"] is not None else fields
+    prefix = f"{project}.{schema}." if schema else f"{project}."
+    table = match["table"].removeprefix(prefix)
+    fields: dict[str, Value] = {"table": literally(match["table"] if "." in table else table)}
+    return {**fields, "partition": literally(match["partition"])} if match["partition"] is not None else fields
 
 
 def _one_line(note: str) -> str:

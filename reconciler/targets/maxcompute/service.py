@@ -1,5 +1,5 @@
 """
-What MaxCompute documents of its Python functions: what is installed where, flags, limits. The data are in ``service.json``.
+Documented facts about MaxCompute's Python functions: installed modules, flags and limits, from ``service.json``.
 
 Each has its source there. Images are those that the service brings; what a custom image holds is known to nobody here.
 """
@@ -31,7 +31,7 @@ def distributions(runtime: str, image: str | None = None) -> dict[str, str | Non
 @cache
 def modules(runtime: str, image: str | None = None) -> tuple[str, ...]:
     """Return the modules of what is installed, sorted; ``odps.udf`` and ``odps.distcache`` are everywhere."""
-    found = {"odps"}
+    modules = {"odps"}
     for name in distributions(runtime, image):
-        found |= set(_FACTS["imports"].get(name, [name]))
-    return tuple(sorted(found))
+        modules |= set(_FACTS["imports"].get(name, [name]))
+    return tuple(sorted(modules))

@@ -67,16 +67,16 @@ class Type:
     """The names in a STRUCT, one for each of `inner`."""
 
     def __str__(self) -> str:
-        inner = [str(one) for one in self.inner]
+        inner = [str(inner_type) for inner_type in self.inner]
         if self.fields:
-            inner = [f"{name}:{one}" for name, one in zip(self.fields, inner, strict=True)]
+            inner = [f"{name}:{inner_type}" for name, inner_type in zip(self.fields, inner, strict=True)]
         nested = f"<{','.join(inner)}>" if inner else ""
         return self.name + (f"({','.join(map(str, self.parameters))})" if self.parameters else nested)
 
     @property
     def all(self) -> tuple[Type, ...]:
         """The type and every type inside it."""
-        return (self, *(deep for one in self.inner for deep in one.all))
+        return (self, *(deep for inner in self.inner for deep in inner.all))
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class _Reader:
     """Reads word by word."""
 
     def __init__(self, text: str) -> None:
-        self._words = [(found[1], found.start(1)) for found in _TOKEN.finditer(text) if found[1].strip()]
+        self._words = [(match[1], match.start(1)) for match in _TOKEN.finditer(text) if match[1].strip()]
         self._index = 0
         self._end = len(text.rstrip())
 
@@ -138,15 +138,15 @@ class _Reader:
         return True
 
     def refusal(self, expected: str, hint: str | None = None) -> NotASignature:
-        found = f"'{self.word}'" if self.word else "the end"
-        return NotASignature(f"{expected} is expected here, not {found}", self.start, len(self.word) or 1, hint)
+        actual = f"'{self.word}'" if self.word else "the end"
+        return NotASignature(f"{expected} is expected here, not {actual}", self.start, len(self.word) or 1, hint)
 
     def types(self, expected: str) -> tuple[Type, ...]:
         """Read types with commas between them."""
-        found = [self._type(expected, 0)]
+        types = [self._type(expected, 0)]
         while self.take(","):
-            found.append(self._type(expected, 0))
-        return tuple(found)
+            types.append(self._type(expected, 0))
+        return tuple(types)
 
     def arguments(self) -> tuple[Type, ...]:
         """Read what stands before the arrow, which may be nothing."""
@@ -165,10 +165,10 @@ class _Reader:
             raise NotASignature(f"types are nested deeper than {_DEEPEST}", start, len(word))
         self._index += 1
         if name in NESTED:
-            return self._nested(name, start, depth)
+            return self._nested_type(name, start, depth)
         return Type(name, start, len(word), parameters=self._parameters(name))
 
-    def _nested(self, name: str, start: int, depth: int) -> Type:
+    def _nested_type(self, name: str, start: int, depth: int) -> Type:
         self._expect("<")
         inner: list[Type] = []
         fields: list[str] = []
@@ -189,12 +189,12 @@ class _Reader:
     def _parameters(self, name: str) -> tuple[int, ...]:
         if name not in _PARAMETERS or not self.take("("):
             return ()
-        found = [self._number()]
-        while len(found) < _PARAMETERS[name]:
+        numbers = [self._number()]
+        while len(numbers) < _PARAMETERS[name]:
             self._expect(",")
-            found.append(self._number())
+            numbers.append(self._number())
         self._expect(")")
-        return tuple(found)
+        return tuple(numbers)
 
     def _number(self) -> int:
         word = self.word

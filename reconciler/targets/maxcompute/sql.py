@@ -47,8 +47,8 @@ def run(client: Client, sql: str, settings: Mapping[str, str], name: str) -> Que
         return _answer(instance)
     except odps_errors.ODPSError as error:
         if error.instance_id is None:
-            client.refused(_refusal(error), error)
-        raise _failed(error, sql, name, client) from None
+            client.raise_refusal(_refusal(error), error)
+        raise _failure(error, sql, name, client) from None
     except requests.RequestException as error:
         client.unreachable(error)
     finally:
@@ -95,23 +95,23 @@ def _answer(instance: Any) -> QueryResult:
     return QueryResult(instance.id, names, types, rows, is_cut)
 
 
-def _failed(error: Any, sql: str, name: str, client: Client) -> UdfsError:
+def _failure(error: Any, sql: str, name: str, client: Client) -> UdfsError:
     """Return why an instance failed: what is wrong with the statement at its place, an exception with its traceback."""
-    told = client.redact(str(error.args[0] if error.args else error))
-    found = _FAILURE.search(told)
-    if found is None:
-        return ServiceError("E730", f"the statement failed: {told}")
-    code, line, column, rest = found.groups()
+    said = client.redact(str(error.args[0] if error.args else error))
+    match = _FAILURE.search(said)
+    if match is None:
+        return ServiceError("E730", f"the statement failed: {said}")
+    code, line, column, rest = match.groups()
     first, *more = rest.strip().splitlines() or [""]
     if code == _SCRIPT:
         # The traceback, and in the last line what it comes to.
         *traceback, last = rest.replace("User script exception - ", "", 1).strip().splitlines() or [""]
         failed = FunctionFailed("E702", f"the statement failed, {code}: {last}")
-        failed.problems = tuple(replace(one, detail=tuple(traceback)) for one in failed.problems)
+        failed.problems = tuple(replace(cause, detail=tuple(traceback)) for cause in failed.problems)
         return failed
     lines = sql.splitlines()
-    at = Position(name, int(line), int(column)) if line else None
+    position = Position(name, int(line), int(column)) if line else None
     source = lines[int(line) - 1] if line and 0 < int(line) <= len(lines) else None
-    problem = Problem("E730", f"{code}: {first}", at=at, source=source, detail=tuple(more))
+    problem = Problem("E730", f"{code}: {first}", at=position, source=source, detail=tuple(more))
     kind = UsageError if code.startswith(_IN_THE_TEXT) else ServiceError
     return kind.of([problem])

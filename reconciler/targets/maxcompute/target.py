@@ -39,10 +39,10 @@ class MaxCompute:
         return read.everything(self.client, self.stack, full=full)
 
     def read_one(self, key: Key) -> Live | None:
-        return read.one(self.client, key)
+        return read.read_object(self.client, key)
 
     def write(self, change: Change, contents: Mapping[str, Path], progress: Callable[[int], None]) -> Live | None:
-        return write.one(self.client, change, contents, progress, self.token)
+        return write.write_change(self.client, change, contents, progress, self.token)
 
     @property
     def store(self) -> Store:

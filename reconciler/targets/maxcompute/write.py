@@ -51,7 +51,7 @@ _HELD_BYTES = 8 * 1024 * 1024
 """Up to this a file is read into memory and sent from there."""
 
 
-def one(
+def write_change(
     client: Client,
     change: Change,
     contents: Mapping[str, Path],
@@ -98,7 +98,7 @@ def _function(client: Client, change: Change, function: Function) -> Live:
     method, path = _verb(change, FUNCTIONS)
     client.send(method, path, headers={"Content-Type": "application/xml"}, body=body)
     # Looked at, because what was created is known from then on by the time of its creation, which no answer tells.
-    registered = read.one(client, change.key)
+    registered = read.read_object(client, change.key)
     if registered is None:
         raise gone_stale(change.key, "was deleted by somebody else")
     if observation(registered) != observation(Live(function)):
@@ -124,7 +124,7 @@ def _resource(
         return None
     assert desired.mark is not None
     assert desired.mark.sha256 is not None
-    with _planned(contents[desired.mark.sha256], change, desired) as source:
+    with _open_planned(contents[desired.mark.sha256], change, desired) as source:
         if resource.size > PART_BYTES:
             parts = _parts(client, source, resource, progress, token())
             merge = {**headers, "x-odps-resource-merge-total-bytes": str(resource.size)}
@@ -137,16 +137,16 @@ def _resource(
 
 def _intact(client: Client, change: Change, resource: Resource) -> Live:
     """Compare what arrived with what was meant: a large file may be written to while it is sent."""
-    arrived = read.one(client, change.key)
+    arrived = read.read_object(client, change.key)
     if arrived is None:
         raise gone_stale(change.key, "was deleted by somebody else")
-    found = arrived.object
-    assert isinstance(found, Resource)
+    stored = arrived.object
+    assert isinstance(stored, Resource)
     # Not every version of the service is known to send Content-MD5; the size is always there.
-    if (found.md5 or resource.md5, found.size) != (resource.md5, resource.size):
+    if (stored.md5 or resource.md5, stored.size) != (resource.md5, resource.size):
         raise ServiceError(
             "E609",
-            f"{change.key} did not arrive as it was sent: the service holds {found.size} bytes with MD5 {found.md5}, "
+            f"{change.key} did not arrive as it was sent: the service holds {stored.size} bytes with MD5 {stored.md5}, "
             f"{resource.size} bytes with MD5 {resource.md5} were meant",
             hint="run apply again; if the file is being written by another program, wait for it",
         )
@@ -154,7 +154,7 @@ def _intact(client: Client, change: Change, resource: Resource) -> Live:
 
 
 @contextmanager
-def _planned(path: Path, change: Change, desired: Desired) -> Iterator[Source]:
+def _open_planned(path: Path, change: Change, desired: Desired) -> Iterator[Source]:
     """
     Open the file that was planned, and see that it still is: E402 if not, and then nothing is sent.
 
@@ -164,25 +164,25 @@ def _planned(path: Path, change: Change, desired: Desired) -> Iterator[Source]:
     assert isinstance(resource, Resource)
     assert desired.mark is not None
 
-    def changed(how: str = "changed") -> PackageError:
-        told = f"the file of {change.key} {how} since the plan was made: {path}"
-        return PackageError("E402", told, hint="run the command again and look at the new plan", at=desired.origin)
+    def refuse_changed(how: str = "changed") -> PackageError:
+        message = f"the file of {change.key} {how} since the plan was made: {path}"
+        return PackageError("E402", message, hint="run the command again and look at the new plan", at=desired.origin)
 
     try:
         # A pipe is opened without waiting for its writer, and refused.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise changed("became a symbolic link") from error
-        told = f"the file of {change.key} cannot be read any more: {path}: {error.strerror}"
-        raise PackageError("E305", told, at=desired.origin) from error
+            raise refuse_changed("became a symbolic link") from error
+        message = f"the file of {change.key} cannot be read any more: {path}: {error.strerror}"
+        raise PackageError("E305", message, at=desired.origin) from error
     try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode) or found.st_size != resource.size:
-            raise changed()
-        source = _source(descriptor, resource.size, changed)
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_size != resource.size:
+            raise refuse_changed()
+        source = _source(descriptor, resource.size, refuse_changed)
         if source.sha256(resource.size) != desired.mark.sha256:
-            raise changed()
+            raise refuse_changed()
         yield source
     finally:
         os.close(descriptor)
