@@ -13,6 +13,7 @@ from reconciler.cli.support.result import Result
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> Result:
     """Print a completion script: `udfs completion bash >> ~/.bashrc`, or for zsh or fish."""
+    # Here, because the group imports the commands.
     from reconciler.cli.group import group
 
     kind = get_completion_class(shell)

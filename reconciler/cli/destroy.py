@@ -25,5 +25,6 @@ def destroy(options: Options, yes: bool, writers: int) -> Result:
     with connect(manifest) as target:
         reading = target.read()
         plan = planning.apply_quiet_times(planning.make_destruction(manifest, reading), manifest, target)
+        # Every delete is meant; the stack's name is typed instead of 'yes', so that it is not meant for another.
         consent = Consent(yes, plan.deletes, writers=writers, retype=plan.stack)
         return carry_out(Proposal(plan, reading, target), options, consent)

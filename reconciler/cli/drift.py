@@ -30,6 +30,7 @@ def drift(options: Options, refresh: str) -> Result:
     Exits with 2 when there is drift. What the manifest itself has changed since the last apply is none.
     """
     prepared = prepare_project(options)
+    # The plan of the same reading knows what could be restored.
     snapshot = take_snapshot(prepared.loaded, full=refresh == "full")
     plan, drift = planning.make_plan(prepared, snapshot.reading), planning.find_drift(prepared, snapshot.reading)
     code = CHANGES_PRESENT if drift.drifted else 0

@@ -54,24 +54,25 @@ def export(options: Options, what: str, package: str, python: str | None, requir
 
 def _runtime(manifest: Loaded, package: str, python: str | None) -> Runtime:
     """Return the runtime that is meant: of those that functions use the package on, and that MaxFrame has."""
+    used, default = _used_runtimes(manifest, package), manifest.manifest.python
+    tags = [tag for tag in used if tag in MAXFRAME]
+    if python not in {None, *tags} or not tags:
+        message = f"no function on {python or 'a Python that MaxFrame has'} uses '{package}'"
+        raise UsageError("E463", message, hint=f"used with: {', '.join(tags or used)}")
+    if python is None and len(tags) > 1 and default not in tags:
+        raise UsageError("E901", f"functions of {' and '.join(tags)} use '{package}'", hint="name one with --python")
+    return manifest.runtimes[python or (default if default in tags else tags[0])]
+
+
+def _used_runtimes(manifest: Loaded, package: str) -> tuple[str, ...]:
+    """Return the runtimes that functions use a package on; the manifest's own if none does."""
     declared = manifest.manifest
     if package not in declared.packages:
-        hint = f"it has: {', '.join(declared.packages)}" if declared.packages else "it has none"
+        hint = f"it has: {', '.join(declared.packages) or 'none'}"
         raise UsageError("E901", f"the manifest has no package '{package}'", hint=hint)
     functions = declared.functions.values()
     users = [function.python or declared.python for function in functions if package in function.packages]
-    used = tuple(dict.fromkeys(users or [declared.python]))
-    tags = [tag for tag in used if tag in MAXFRAME]
-    if python in tags:
-        return manifest.runtimes[python]
-    if python is not None or not tags:
-        message = f"no function on {python or 'a Python that MaxFrame has'} uses '{package}'"
-        raise UsageError("E463", message, hint=f"used with: {', '.join(tags or used)}")
-    if declared.python in tags:
-        return manifest.runtimes[declared.python]
-    if len(tags) > 1:
-        raise UsageError("E901", f"functions of {' and '.join(tags)} use '{package}'", hint="name one with --python")
-    return manifest.runtimes[tags[0]]
+    return tuple(dict.fromkeys(users or [declared.python]))
 
 
 def _resources(manifest: Loaded, package: str, runtime: Runtime) -> MaxframeExport:

@@ -37,5 +37,6 @@ def gc(options: Options, dry_run: bool, keep: int, yes: bool, writers: int) -> R
             return Result(f"Nothing to collect: {count(plan.superseded, 'old version')} kept\n")
         if dry_run:
             return Result(plan_output(complete_plan(plan, options), options))
+        # Deletes are the point here, so they need no allowance.
         consent = Consent(yes, plan.deletes, writers=writers)
         return carry_out(Proposal(plan, reading, target), options, consent)

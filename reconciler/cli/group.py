@@ -25,6 +25,7 @@ class _Group(click.Group):
         if cmd_name not in COMMANDS:
             return None
         name = cmd_name.replace("-", "_")
+        # A function cannot be called `import`.
         if keyword.iskeyword(name):
             name += "_"
         command: click.Command = getattr(importlib.import_module(f"reconciler.cli.{name}"), name)

@@ -32,6 +32,7 @@ def rollback(options: Options, epoch: int | None, yes: bool, writers: int) -> Re
     with connect(manifest) as target:
         reading, plan = planning.make_rollback(manifest, target, epoch)
         result = carry_out(Proposal(plan, reading, target), options, Consent(yes, writers=writers))
+    # Nothing in Git has changed, so the next apply would undo this.
     if result.code == 0 and plan.changes and not options.as_json:
         note = "the manifest was not changed: the next apply makes the functions what it says"
         return replace(result, notes=(note,))

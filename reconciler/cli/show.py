@@ -31,6 +31,7 @@ def show(options: Options, function: str | None) -> Result:
     manifest = open_manifest(options)
     with connect(manifest) as target:
         functions = deployment.load_deployed(manifest, target, function)
+    # A stack without functions is no error; a name that is not there is.
     if function and not functions:
         raise not_deployed(function, manifest)
     if options.as_json:

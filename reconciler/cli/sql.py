@@ -37,6 +37,7 @@ def sql(options: Options, query: str | None) -> Result:
     SET lines may stand before it. Those that the manifest's functions need are added, and said. On `endpoint: local` it runs
     here (`pip install 'udfs[sql]'`), over the manifest's `tables:` and VALUES, its functions in their own CPython.
     """
+    # Rows as CSV are for a program: warnings are left out as for JSON.
     manifest = open_manifest(replace(options, format="json" if options.format == "csv" else options.format))
     statement = queries.read(query if query is not None and query != "-" else _from_stdin())
     if not statement.sql.strip("; \n\t"):

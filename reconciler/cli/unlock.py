@@ -27,6 +27,7 @@ def unlock(options: Options, epoch: int, yes: bool) -> Result:
     with connect(manifest) as target:
         entry = ledger_entries.load_entry(manifest, target, epoch)
         now = target.store.now()
+        # A run that is over holds no lease, and there is nothing to end.
         was_held = entry.is_held(now)
         if was_held:
             if not yes:

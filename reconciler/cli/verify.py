@@ -54,5 +54,6 @@ def verify(options: Options, functions: tuple[str, ...], junit: Path | None) -> 
 
 
 def _is_wrong(trial: Trial) -> bool:
-    """Say whether a test failed of what is deployed, so that a rollback may help."""
+    """Say whether a test failed of what is deployed."""
+    # Where the function is absent, no rollback brings it.
     return trial.verdict is TrialVerdict.FAILED and not isinstance(trial.error, FunctionAbsent)

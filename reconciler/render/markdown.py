@@ -222,8 +222,9 @@ def _problem(problem: Problem) -> str:
 
 
 def _code(text: str) -> str:
-    """Return text as a code span; its fence is longer than any run of backticks in it."""
+    """Return text as a code span."""
     escaped = safe(text)
+    # Longer than any run of backticks in it.
     fence = "`" * (1 + max(map(len, re.findall("`+", escaped)), default=0))
     # One space is taken off on either side, if there is one on both.
     pad = " " if escaped.startswith(("`", " ")) or escaped.endswith(("`", " ")) else ""

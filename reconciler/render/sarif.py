@@ -45,7 +45,8 @@ class SarifLog:
 
 
 def merge_logs(logs: Iterable[SarifLog]) -> SarifLog:
-    """Return several logs as one, each result once: GitHub refuses several runs of one tool in a file."""
+    """Return several logs as one, each result once."""
+    # GitHub refuses several runs of one tool in a file.
     results = {json.dumps(_result(problem, 0)): problem for log in logs for problem in log.problems}
     return SarifLog(tuple(results.values()))
 

@@ -65,7 +65,7 @@ def _component(part: InventoryPart) -> Component:
 
 
 def _licences(names: tuple[str, ...]) -> list[License]:
-    """An expression stands alone [CycloneDX 1.6, licenses]; several names are so many licences."""
+    # An expression stands alone [CycloneDX 1.6, licenses]; several names are so many licences.
     if len(names) == 1:
         return [LicenseFactory().make_from_string(names[0], license_acknowledgement=_DECLARED)]
     return [DisjunctiveLicense(name=name, acknowledgement=_DECLARED) for name in names]

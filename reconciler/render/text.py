@@ -335,7 +335,8 @@ def _manifest_cause(change: Change) -> str:
 
 
 def _upload_again(change: Change, how: str) -> str:
-    """Return that the bytes of a resource travel though they stay: its comment is written only with its content."""
+    """Return that the bytes of a resource travel though they stay."""
+    # Its comment, which holds the mark, is written only with its content.
     return f"; its {size(sent)} are sent again, {how}" if (sent := uploaded(change)) else ""
 
 
@@ -406,7 +407,7 @@ def _difference(difference: Difference) -> str:
 
 
 def _shorten_digests(text: str) -> str:
-    """Cut digests to the eight digits by which people tell them apart; documents keep them whole."""
+    # People tell digests apart by eight digits; documents keep them whole.
     return re.sub(r"\b([0-9a-f]{8})[0-9a-f]{24,}\b", r"\1…", text)
 
 

@@ -63,24 +63,27 @@ def carry_out(
     """
     Show a plan, unless it `is_shown`, see that it is allowed and wanted, make its changes, and report.
 
-    A person takes their time to answer; `look_again` is called afterwards, to see whether all is as it was. The tests of
-    `verification` run when all is done.
+    `look_again` is called after the answer, to see whether all is as it was. The tests of `verification` run when all is
+    done.
     """
     plan = complete_plan(proposal.plan, options)
     if not is_shown:
         if not options.as_json:
             print_lines(text.plan_lines(plan))
         print_problems(plan.warnings)
+    # What is shown is shown even if it is refused: the refusal is about it.
     require_digest(plan, consent.digest)
     require_allowed(plan, allow_deletes=consent.allow_deletes)
     proposal = replace(proposal, plan=plan)
     if plan.changes and not consent.yes:
+        # Before a person is asked for nothing.
         require_free(proposal.reading.last, proposal.target.store.now())
         if consent.retype:
             question = f"Type the stack's name ({consent.retype}) to delete {plan.deletes} objects:"
             ask_consent(options, question, consent.retype)
         else:
             ask_consent(options, "Make these changes? Type 'yes' to confirm:")
+        # A person takes their time to answer.
         if look_again:
             proposal = replace(proposal, reading=look_again())
     report = _with_way_on(perform(proposal, options, consent.writers), consent.again)

@@ -19,9 +19,9 @@ def interpreter_for(job: Job, explicit: Path | None = None) -> Interpreter:
     """
     Find the function's CPython.
 
-    For pure code of the newest runtime the Python that runs this program may stand in, and it is said: what the two
-    understand differs little. An older runtime is never replaced; finding out about its differences is the point.
+    For pure code of the newest runtime the Python that runs this program may stand in, and a note says so.
     """
+    # What the two understand differs little. An older runtime is never replaced: finding its differences is the point.
     may_stand_in = job.runtime == "cp311" and is_pure(job)
     interpreter = runner.locate(job.runtime, os.environ, explicit, Path(sys.executable) if may_stand_in else None)
     if interpreter.stands_in_for:

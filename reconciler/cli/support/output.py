@@ -88,8 +88,9 @@ def print_styled(lines: Iterable[Line], console: Console) -> None:
 
 
 def write_foreign(content: str, stream: TextIO) -> None:
-    """Write what a function returned or printed: as it is into a file, and so that a terminal does not obey it."""
+    """Write what a function returned or printed: as it is into a file or a pipe."""
     if stream.isatty():
+        # A terminal would obey what it is shown.
         lines = ("".join(char if char == "\t" else safe(char) for char in line) for line in content.split("\n"))
         content = "\n".join(lines)
     stream.write(content)

@@ -50,6 +50,7 @@ writers_option = click.option(
 
 def perform(proposal: Proposal, options: Options, writers: int) -> Report:
     """Make the changes of a plan, and show how they go."""
+    # Writers that were refused together try again apart.
     patience = Patience(time.monotonic, jitter=lambda: random.uniform(0.5, 1.5))
     holder = identity.holder(options.file.parent)
     with progress(proposal.plan) as bar, first_asks(patience.stop, bar.stopping):

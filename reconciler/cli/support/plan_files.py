@@ -71,17 +71,19 @@ def aim_at(saved: Saved, options: Options) -> Options:
 
 
 def manifest_digest(file: Path) -> str:
-    """Return the sha256 of the manifest's bytes; empty if it cannot be read, which loading it then reports better."""
+    """Return the sha256 of the manifest's bytes; empty if it cannot be read."""
     try:
         return hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError:
+        # Loading the manifest reports it better.
         return ""
 
 
 def parse_digest(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """Read ``sha256:…`` as `udfs plan` prints it, whole: a beginning of it could be met on purpose."""
+    """Read ``sha256:…`` as `udfs plan` prints it."""
     if value is None:
         return None
+    # Whole: a plan whose digest begins like another one can be made on purpose.
     match = _DIGEST.match(value)
     if match is None:
         raise click.BadParameter("it takes sha256: and 64 hexadecimal digits, as udfs plan prints them")

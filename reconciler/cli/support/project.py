@@ -70,7 +70,8 @@ def user_cache() -> Cache:
 
 
 def cache_folder() -> Path:
-    """Return where wheels are kept between runs; absolute, because pip and uv run in folders of their own."""
+    """Return where wheels are kept between runs."""
+    # Absolute: pip and uv run in folders of their own.
     if folder := os.environ.get("UDFS_CACHE_DIR"):
         return Path(folder).absolute()
     base = os.environ.get("XDG_CACHE_HOME")

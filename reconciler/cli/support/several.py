@@ -98,6 +98,7 @@ def call_each(
 def _call(options: Options, command: Callable[[Options], Result], *, announce: bool) -> Result:
     """Call a command for one target; what people read is printed at once."""
     try:
+        # Hints name this target, not all of them.
         with options.completing():
             result = command(options)
         if options.format == "text":
@@ -111,6 +112,7 @@ def _call(options: Options, command: Callable[[Options], Result], *, announce: b
                 note(line)
     except (UdfsError, OSError) as error:
         failure = error if isinstance(error, UdfsError) else MachineError("E904", f"{error.filename}: {error.strerror}")
+        # A terminal shows both streams: the error belongs behind what was printed before it.
         sys.stdout.flush()
         if not announce:
             note(f"target {options.target}:")
@@ -167,6 +169,7 @@ def merge_results(results: Sequence[TargetResult], options: Options) -> Result:
 
 def _summary_lines(results: Sequence[TargetResult]) -> Iterator[Line]:
     """Yield a line a target: what became of it, and its exit code where that is not 0."""
+    # Names come from the manifest, and a terminal must not obey them.
     width = max(len(safe(result.target)) for result in results)
     yield (("name", f"{count(len(results), 'target')}:"),)
     for result in results:

@@ -47,8 +47,9 @@ def _unknown_function(name: str, manifest: Loaded) -> Problem:
 
 
 def show_trials(trials: Iterable[Trial]) -> None:
-    """Print a line a test as it ends: whoever waits sees that it goes on."""
+    """Print a line a test as it ends."""
     print_lines(map(rendered.trial_line, trials))
+    # Whoever waits, perhaps behind a pipe, sees that it goes on.
     sys.stdout.flush()
 
 
