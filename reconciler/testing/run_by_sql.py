@@ -140,7 +140,7 @@ def _call(case: Case, subject: SqlSubject) -> _Call:
         raise NoLiteral("its signature takes any arguments, so that the types of these are not known")
     for row in rows:
         if len(row) != len(types):
-            raise NoLiteral(f"{len(row)} arguments are given where {len(types)} are taken")
+            raise NoLiteral(f"{len(row)} arguments where {len(types)} are expected")
     literals = tuple(tuple(sql_literal(value, kind) for value, kind in zip(row, types, strict=True)) for row in rows)
     return _Call(case, subject.kind, subject.signature.outputs, subject.settings, literals, types)
 

@@ -578,7 +578,7 @@ def test_a_row_of_another_width_is_refused_after_the_results_before_it(some_runn
     with pytest.raises(ArgumentsRejected) as caught, some_runner.start(ADD, rows) as running:
         results.extend(running)
     assert str(caught.value) == (
-        "m.F cannot take its arguments at row 101: 1 given where 2 arguments are taken; the signature is bigint,bigint->bigint"
+        "m.F cannot take its arguments at row 101: 1 given where 2 arguments are expected; the signature is bigint,bigint->bigint"
     )
     assert caught.value.row == 100
     assert results == [2 * n for n in range(100)]

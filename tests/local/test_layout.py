@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.local.runner import ResourceFile, ResourceUnusable, UnsafeArchive, is_extension
-from reconciler.local.runner.layout import Limits, extract, lay_out
+from reconciler.local.runner.layout import Limits, extract, prepare_directory
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,7 +61,7 @@ def test_files_lie_in_the_working_directory_and_archives_under_work(tmp_path: Pa
     (tmp_path / "a").write_text("import b")
     (tmp_path / "b").write_text("1,2")
     packed = zipped(tmp_path / "c", {"pkg/__init__.py": "x = 1", "pkg/data/": ""})
-    layout = lay_out(
+    layout = prepare_directory(
         tmp_path / "root",
         [
             ResourceFile("m.py", "py", tmp_path / "a"),
@@ -99,44 +99,44 @@ def test_the_end_of_the_name_tells_a_zip(tmp_path: Path, name: str) -> None:
 
 def test_a_wheel_under_its_own_name_is_refused_with_the_way_out(tmp_path: Path) -> None:
     with pytest.raises(ResourceUnusable, match=r"does not unpack 'x-1-py3-none-any\.whl'") as caught:
-        lay_out(tmp_path / "root", [ResourceFile("x-1-py3-none-any.whl", "archive", tmp_path)])
+        prepare_directory(tmp_path / "root", [ResourceFile("x-1-py3-none-any.whl", "archive", tmp_path)])
     assert caught.value.hint == "upload the wheel as x-1-py3-none-any.zip"
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\0b"])
 def test_a_name_that_is_no_file_name_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ResourceUnusable, match="cannot be the name"):
-        lay_out(tmp_path / "root", [ResourceFile(name, "file", tmp_path)])
+        prepare_directory(tmp_path / "root", [ResourceFile(name, "file", tmp_path)])
 
 
 def test_names_that_differ_in_case_only_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("")
     twice = [ResourceFile("a.py", "py", tmp_path / "a"), ResourceFile("A.py", "py", tmp_path / "a")]
     with pytest.raises(ResourceUnusable, match=r"two resources .* 'a.py' and 'A.py'"):
-        lay_out(tmp_path / "root", twice)
+        prepare_directory(tmp_path / "root", twice)
 
 
 def test_a_resource_in_the_way_of_the_archives_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ResourceUnusable, match="called 'work'"):
-        lay_out(tmp_path / "root", [ResourceFile("work", "file", tmp_path)])
+        prepare_directory(tmp_path / "root", [ResourceFile("work", "file", tmp_path)])
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ResourceUnusable, match=r"file of resource 'a.py' is missing: .*/gone"):
-        lay_out(tmp_path / "root", [ResourceFile("a.py", "py", tmp_path / "gone")])
+        prepare_directory(tmp_path / "root", [ResourceFile("a.py", "py", tmp_path / "gone")])
 
 
 def test_a_directory_in_use_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.doc").write_text("")
     with pytest.raises(ResourceUnusable, match="is not empty"):
-        lay_out(tmp_path, [])
+        prepare_directory(tmp_path, [])
 
 
 def test_what_the_function_writes_never_reaches_the_source(tmp_path: Path) -> None:
     source = tmp_path / "a"
     source.write_text("mine")
     source.chmod(0o444)
-    layout = lay_out(tmp_path / "root", [ResourceFile("a", "file", source)])
+    layout = prepare_directory(tmp_path / "root", [ResourceFile("a", "file", source)])
     (layout.cwd / "a").write_text("its own")
     assert source.read_text() == "mine"
 
@@ -161,7 +161,7 @@ def test_shared_objects_are_listed_with_their_archive(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("")
     packed = zipped(tmp_path / "a", {"pkg/_x.so": "", "pkg/x.py": ""})
     resources = [ResourceFile("a.zip", "archive", packed), ResourceFile("liby.so.1", "file", tmp_path / "x")]
-    assert lay_out(tmp_path / "root", resources).native == ("a.zip/pkg/_x.so", "liby.so.1")
+    assert prepare_directory(tmp_path / "root", resources).native == ("a.zip/pkg/_x.so", "liby.so.1")
 
 
 OUTSIDE = ["../x", "a/../../x", "/x", "\\x", "..\\x", "a\\..\\..\\x", "C:\\x", "C:/x"]

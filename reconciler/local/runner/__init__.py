@@ -57,7 +57,7 @@ from reconciler.local.runner.interpreters import (
     locate,
     variable,
 )
-from reconciler.local.runner.layout import ResourceFile, ResourceType, TableResource, is_extension, lay_out
+from reconciler.local.runner.layout import ResourceFile, ResourceType, TableResource, is_extension, prepare_directory
 from reconciler.local.runner.process import Worker, isolation
 from reconciler.local.runner.wire import Json, TypedText
 
@@ -158,7 +158,7 @@ def session(
     temporary = None if directory is not None else Path(tempfile.mkdtemp(prefix="udfs-")).resolve()
     root = temporary or Path(directory or "").resolve()
     try:
-        layout = lay_out(root, job.resources)
+        layout = prepare_directory(root, job.resources)
         _check_native(interpreter, job, layout)
         worker = _start(interpreter, layout, root)
         new_session = Session(worker, job.class_path, timeout=timeout, cancelled=cancelled, temporary=temporary)
@@ -189,7 +189,7 @@ def _check_runtime(interpreter: Interpreter, job: Job) -> None:
 
 
 def _check_native(interpreter: Interpreter, job: Job, layout: Layout) -> None:
-    """An extension built for the service's ABI does not load elsewhere, or loads and then crashes."""
+    # An extension built for the service's ABI does not load elsewhere, or loads and then crashes.
     service_abi = SERVICE_ABI[job.runtime]
     if not layout.native:
         return

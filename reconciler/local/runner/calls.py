@@ -318,7 +318,7 @@ class Call:
         if set(map(len, batch.rows)) != {expected}:
             index, row = next((index, row) for index, row in enumerate(batch.rows) if len(row) != expected)
             actual = "1 argument is" if expected == 1 else f"{expected} arguments are"
-            raise self._rejection(batch.start + index, f"{len(row)} given where {actual} taken")
+            raise self._rejection(batch.start + index, f"{len(row)} given where {actual} expected")
         try:
             return wire.rows_frame(batch.rows, types)
         except ValueError:

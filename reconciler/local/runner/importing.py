@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reconciler.local.runner.layout import ResourceFile, lay_out
+from reconciler.local.runner.layout import ResourceFile, prepare_directory
 from reconciler.local.runner.process import environment, isolation
 
 if TYPE_CHECKING:
@@ -27,14 +27,14 @@ SECONDS = 60
 # In the syntax that 2.7 and 3.x share. The alarm ends a child that waits for ever.
 _SCRIPT = """
 import json, os, signal, sys
-asked = json.load(sys.stdin)
+question = json.load(sys.stdin)
 
 def attempt(name):
     nothing = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         os.dup2(nothing, number)
-    signal.alarm(asked["seconds"])
-    sys.path[:0] = asked["paths"]
+    signal.alarm(question["seconds"])
+    sys.path[:0] = question["paths"]
     try:
         __import__(name)
     except BaseException as error:
@@ -42,7 +42,7 @@ def attempt(name):
     return ""
 
 answers = {}
-for name in asked["names"]:
+for name in question["names"]:
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
@@ -54,14 +54,14 @@ for name in asked["names"]:
             os._exit(0)
     os.close(writing)
     with os.fdopen(reading, "rb") as answer:
-        said = answer.read()
+        reply = answer.read()
     status = os.waitpid(child, 0)[1]
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         late = number == signal.SIGALRM
-        answers[name] = "took longer than %d s" % asked["seconds"] if late else "died of signal %d" % number
+        answers[name] = "took longer than %d s" % question["seconds"] if late else "died of signal %d" % number
     else:
-        answers[name] = json.loads(said.decode("utf-8")) if said else "ended its process"
+        answers[name] = json.loads(reply.decode("utf-8")) if reply else "ended its process"
 json.dump(answers, sys.stdout)
 """
 
@@ -75,7 +75,9 @@ def failures(
     `archives` are given by the names of their resources, and come first on ``sys.path`` in this order.
     """
     with tempfile.TemporaryDirectory(prefix="udfs-", ignore_cleanup_errors=True) as root:
-        layout = lay_out(Path(root).resolve(), [ResourceFile(name, "archive", path) for name, path in archives])
+        layout = prepare_directory(
+            Path(root).resolve(), [ResourceFile(name, "archive", path) for name, path in archives]
+        )
         question = {
             "paths": [str(layout.cwd / "work" / name) for name, _ in archives],
             "names": list(names),

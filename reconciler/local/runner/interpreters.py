@@ -168,7 +168,7 @@ def _pyenv_root(env: Mapping[str, str]) -> Path | None:
 
 
 def _uv_root(env: Mapping[str, str]) -> Path | None:
-    """uv's documentation, "Storage": UV_PYTHON_INSTALL_DIR, else `uv/python` in the user's data directory."""
+    # uv's documentation, "Storage": UV_PYTHON_INSTALL_DIR, else `uv/python` in the user's data directory.
     if env.get("UV_PYTHON_INSTALL_DIR"):
         return Path(env["UV_PYTHON_INSTALL_DIR"])
     if env.get("XDG_DATA_HOME"):

@@ -89,7 +89,7 @@ class Layout:
     """Shared objects that came with the resources, as `resource` or `archive/member`."""
 
 
-def lay_out(root: Path, resources: Iterable[ResourceFile], limits: Limits | None = None) -> Layout:
+def prepare_directory(root: Path, resources: Iterable[ResourceFile], limits: Limits | None = None) -> Layout:
     """Fill `root`, which must be new or empty, and return what is where."""
     resources = tuple(resources)
     _check_names(resources)
@@ -156,7 +156,7 @@ def _source(resource: ResourceFile) -> Path:
 
 
 def _copy(resource: ResourceFile, source: Path, target: Path) -> None:
-    """Copied, never linked: a function may write to its files, and a link would hand it the user's own."""
+    # Copied, never linked: a function may write to its files, and a link would hand it the user's own.
     try:
         shutil.copyfile(source, target)
         target.chmod(0o644)
@@ -221,7 +221,7 @@ def _zip_members(archive: Path, name: str) -> Iterator[_Member]:
 
 
 def _tar_members(archive: Path, name: str) -> Iterator[_Member]:
-    """A stream is enough, and spares gzip the way back: `r|` reads forward only."""
+    # A stream is enough, and spares gzip the way back: `r|` reads forward only.
     with tarfile.open(archive, "r|" if name.lower().endswith(".tar") else "r|gz") as opened:
         for info in opened:
             if info.isdir():

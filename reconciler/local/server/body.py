@@ -144,6 +144,6 @@ class Body:
         return line.rstrip(b"\r\n")
 
     def _framing_refusal(self, why: str) -> HttpRefusal:
-        """400; where the next request begins is no longer known, so the connection ends with it."""
+        # 400; where the next request begins is no longer known, so the connection ends with it.
         self._broken = True
         return HttpRefusal(400, "InvalidParameter", f"The chunked request body cannot be read: {why}")

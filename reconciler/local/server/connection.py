@@ -256,7 +256,7 @@ class Connection(BaseHTTPRequestHandler):
         return refusal_response(refusal, request_id=self._request_id, host_id=self.site.service.host)
 
     def _internal_error(self) -> Response:
-        """A mistake of ours: the client learns no more than of one of the service's, the log has the rest."""
+        # A mistake of ours: the client learns no more than of one of the service's, the log has the rest.
         _LOGGER.exception("request failed: %s %s", self.command, self.path)
         return self._refusal(HttpRefusal(500, "InternalServerError", "ODPS-0010000:System internal error"))
 

@@ -43,7 +43,7 @@ def answer_control(log: RequestLog, faults: Faults, method: str, path: str, head
 
 
 def _add(faults: Faults, headers: Message, body: Body) -> Response:
-    """JSON only: a web page cannot send that to another site without asking first."""
+    # JSON only: a web page cannot send that to another site without asking first.
     if headers.get_content_type() != "application/json":
         raise HttpRefusal(415, "InvalidContentType", "A fault is sent as application/json")
     try:

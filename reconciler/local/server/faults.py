@@ -52,7 +52,7 @@ class Fault:
     times: int | None = 1
     status: int = 503
     code: str = "ServiceUnavailable"
-    message: str = "A fault was asked for"
+    message: str = "An injected fault"
     retry_after: int | None = None
     body: str | None = None
     """Sent instead of the error document: garbage, HTML, a cut-off document."""

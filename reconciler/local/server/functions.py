@@ -90,13 +90,13 @@ def _is_inline(extras: dict[str, str]) -> bool:
 
 
 def _references(body: Element, location: Location) -> list[StoredReference]:
-    """In the order given, which is the order in which the worker meets them."""
+    # In the order given, which is the order in which the worker meets them.
     names = [(references.text or "").strip() for references in body.findall("Resources/ResourceName")]
     return [_reference(name, location) for name in names]
 
 
 def _reference(name: str, location: Location) -> StoredReference:
-    """``res``, ``project/resources/res`` or ``project/schemas/schema/resources/res`` (PyODPS)."""
+    # `res`, `project/resources/res` or `project/schemas/schema/resources/res` (PyODPS).
     match name.split("/"):
         case [resource]:
             match = StoredReference(location.project, location.schema, resource)
@@ -112,7 +112,7 @@ def _reference(name: str, location: Location) -> StoredReference:
 
 
 def _require_resources(service: LocalService, rows: Records, function: StoredFunction) -> None:
-    """Not settled whether the service does this: see `Settings.functions_check_resources`."""
+    # Not settled whether the service does this: see `Settings.functions_check_resources`.
     if not service.settings.functions_check_resources:
         return
     for reference in function.resources:
@@ -121,7 +121,7 @@ def _require_resources(service: LocalService, rows: Records, function: StoredFun
 
 
 def _qualified_name(reference: StoredReference) -> str:
-    """How a function's resources come back: always with their project (recorded answers, PyODPS's tests)."""
+    # How a function's resources come back: always with their project (recorded answers, PyODPS's tests).
     if same_name(reference.schema) == DEFAULT_SCHEMA:
         return f"{reference.project}/resources/{reference.name}"
     return f"{reference.project}/schemas/{reference.schema}/resources/{reference.name}"
@@ -152,7 +152,7 @@ def _replace(service: LocalService, request: Request) -> Response:
 
 
 def _hand_over(service: LocalService, request: Request) -> Response:
-    """``PUT …?updateowner`` with ``x-odps-owner`` and no body (PyODPS, Java). Who may do so is not modelled."""
+    # `PUT …?updateowner` with `x-odps-owner` and no body (PyODPS, Java). Who may do so is not modelled.
     location, owner = service.location(request), request.header("x-odps-owner")
     if not owner:
         raise missing_header("x-odps-owner")
@@ -196,7 +196,7 @@ def list_functions(service: LocalService, request: Request) -> Response:
 
 
 def _entry(service: LocalService, location: Location, function: StoredFunction) -> str:
-    """There is no time of change and no updater: no client knows of one."""
+    # There is no time of change and no updater: no client knows of one.
     resources = (text_element("ResourceName", _qualified_name(reference)) for reference in function.resources)
     has_schema = service.settings.namespace_schema or same_name(location.schema) != DEFAULT_SCHEMA
     return element(

@@ -88,7 +88,7 @@ def create_instance(service: LocalService, request: Request) -> Response:
 
 
 def _settings(task: ET.Element) -> dict[str, str]:
-    """The hints: JSON in the property ``settings`` (PyODPS)."""
+    # The hints: JSON in the property `settings` (PyODPS).
     for setting in task.findall("Config/Property"):
         if child_text(setting, "Name") == "settings":
             with suppress(ValueError):
@@ -129,7 +129,7 @@ def read_instance(service: LocalService, request: Request) -> Response:
 
 
 def _status(instance: Instance) -> str:
-    """Of the whole instance; whether it went well, its task says (PyODPS)."""
+    # Of the whole instance; whether it went well, its task says (PyODPS).
     return "Terminated" if instance.over.is_set() else "Running"
 
 
@@ -165,7 +165,7 @@ def _result(instance: Instance) -> bytes:
 
 
 def _progress(instance: Instance) -> bytes:
-    """One stage, which is done or not: what DuckDB is at is not told."""
+    # One stage, which is done or not: what DuckDB is at is not told.
     done = instance.over.is_set()
     counts = {
         "BackupWorkers": 0,

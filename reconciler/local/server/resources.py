@@ -129,7 +129,8 @@ def _incoming(
 
 
 def _require_table(service: LocalService, described: ResourceHeaders) -> None:
-    """Measured: a table that does not exist is 404 and ODPS-0422111. Tables are not part of this server: see `Settings.tables`."""
+    # Measured: a table that does not exist is 404 and ODPS-0422111. Tables are not part of this server: see
+    # `Settings.tables`.
     if described.type != "table" or service.settings.tables is None or described.source is None:
         return
     table = described.source.split(" partition(")[0].replace("`", "").strip()
@@ -138,7 +139,7 @@ def _require_table(service: LocalService, described: ResourceHeaders) -> None:
 
 
 def _require_free(rows: Records, location: Location, described: ResourceHeaders) -> None:
-    """A part may be sent again under its name, as Java does when it retries; nothing else may."""
+    # A part may be sent again under its name, as Java does when it retries; nothing else may.
     require_schema(rows, location)
     old = rows.resource(location, described.name)
     if old is not None and not (described.part and old.is_hidden):
@@ -153,7 +154,7 @@ def _add(
     described: ResourceHeaders,
     content: BlobContent,
 ) -> None:
-    """Decided again here, in the write: of two creates of one name exactly one succeeds, whichever process serves it."""
+    # Decided again here, in the write: of two creates of one name exactly one succeeds, whichever process serves it.
     _require_free(rows, location, described)
     service.stale.remember("resources", location, lambda after: rows.resources(location, after))
     if rows.resource(location, described.name) is not None:
@@ -242,7 +243,7 @@ def _over(
 
 
 def _hand_over(service: LocalService, request: Request) -> Response:
-    """``PUT …?updateowner`` with ``x-odps-owner`` and no body (Java). Who may do so is not modelled."""
+    # `PUT …?updateowner` with `x-odps-owner` and no body (Java). Who may do so is not modelled.
     location, owner = service.location(request), _require_header(request, "x-odps-owner")
     with service.store.writing() as rows:
         old = _existing(rows, location, request.path[3])
@@ -260,7 +261,7 @@ def read_resource(service: LocalService, request: Request) -> Response:
 
 
 def _meta(service: LocalService, location: Location, name: str) -> Response:
-    """All in headers (PyODPS, Java). ``Content-MD5`` is in hex; that the service always sends it is not certain."""
+    # All in headers (PyODPS, Java). `Content-MD5` is in hex; that the service always sends it is not certain.
     with service.store.reading() as rows:
         resource = _existing(rows, location, name)
         segments = rows.segments(location, name)
@@ -285,7 +286,7 @@ def _meta(service: LocalService, location: Location, name: str) -> Response:
 
 
 def _late_md5(service: LocalService, segments: tuple[Segment, ...]) -> str | None:
-    """A part is hashed when somebody asks after all."""
+    # A part is hashed when somebody asks after all.
     with ExitStack() as stack:
         try:
             files = [stack.enter_context(file) for file in service.store.blobs.open(segments)]
@@ -295,7 +296,7 @@ def _late_md5(service: LocalService, segments: tuple[Segment, ...]) -> str | Non
 
 
 def _content(service: LocalService, request: Request, location: Location, name: str) -> Response:
-    """``?rOffset=&rSize=`` is a stretch of it; ``x-odps-resource-has-remaining`` says whether more follows (PyODPS)."""
+    # `?rOffset=&rSize=` is a stretch of it; `x-odps-resource-has-remaining` says whether more follows (PyODPS).
     offset, list_query = request.number("rOffset") or 0, request.number("rSize")
     resource, segments, files = _open_content(service, location, name)
     start = min(offset, resource.size)
@@ -351,7 +352,7 @@ def list_resources(service: LocalService, request: Request) -> Response:
 
 
 def _shows_schema(service: LocalService, location: Location) -> bool:
-    """Java's model has the element; when the service fills it is a guess."""
+    # Java's model has the element; when the service fills it is a guess.
     return service.settings.namespace_schema or same_name(location.schema) != DEFAULT_SCHEMA
 
 

@@ -200,7 +200,7 @@ def _bind(host: str, port: int) -> socket.socket:
 
 
 def _authority(host: str, port: int) -> str:
-    """Host and port as a URL has them; ``0.0.0.0`` is no address that a client could use."""
+    # Host and port as a URL has them; `0.0.0.0` is no address that a client could use.
     shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"[{shown}]:{port}" if ":" in shown else f"{shown}:{port}"
 

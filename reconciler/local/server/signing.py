@@ -78,7 +78,7 @@ def require_valid(method: str, target: str, headers: Message, settings: Settings
 
 
 def _require_recent(headers: Message, credential: Credential) -> None:
-    """Within 15 minutes, by documentation; the day of a V4 key may only differ around midnight (a guess)."""
+    # Within 15 minutes, by documentation; the day of a V4 key may only differ around midnight (a guess).
     try:
         sent = parsedate_to_datetime(headers.get("Date", "")).timestamp()
     except (TypeError, ValueError, OverflowError):
@@ -91,7 +91,7 @@ def _require_recent(headers: Message, credential: Credential) -> None:
 
 
 def _expiry_refusal(why: str) -> HttpRefusal:
-    """The code is spelled as the service spells it, in an answer recorded in PyODPS's tests."""
+    # The code is spelled as the service spells it, in an answer recorded in PyODPS's tests.
     return HttpRefusal(401, "RequestTimeTooSkewd", f"ODPS-0410031:Authentication request expired - {why}")
 
 
@@ -105,7 +105,7 @@ def _matches(credential: Credential, secret: str, method: str, target: str, head
 
 
 def _key(credential: Credential, secret: str) -> bytes:
-    """The signing key: V4 narrows the secret down to a day, a region and a service."""
+    # The signing key: V4 narrows the secret down to a day, a region and a service.
     if credential.day is None:
         return secret.encode()
     key = f"aliyun_v4{secret}".encode()
@@ -129,7 +129,7 @@ def _canonical(method: str, target: str, headers: Message) -> Iterator[str]:
 
 
 def _text(method: str, path: str, query: Sequence[tuple[str, str]], headers: Message) -> str:
-    """Method, headers by name, then the resource with its query sorted; only ``x-odps-`` lines carry their name."""
+    # Method, headers by name, then the resource with its query sorted; only `x-odps-` lines carry their name.
     params = dict(query)
     signed = {"content-md5": "", "content-type": ""}
     signed |= {name.lower(): value for name, value in headers.items() if _is_signed(name.lower())}

@@ -114,7 +114,7 @@ class ServerStore:
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
-        """A connection for one thread at a time; they are kept, since opening one costs more than most requests."""
+        # A connection for one thread at a time; they are kept, since opening one costs more than most requests.
         try:
             db = self._idle.get_nowait()
         except queue.Empty:

@@ -64,7 +64,7 @@ def _receive(request: Request, upload: IncomingBlob, limit: int) -> None:
 
 
 def _too_large(limit: int) -> HttpRefusal:
-    """The limit is documented, the answer to breaking it is a guess."""
+    # The limit is documented, the answer to breaking it is a guess.
     return invalid(f"the resource is larger than {limit} bytes")
 
 
@@ -149,7 +149,7 @@ def _part(rows: Records, location: Location, name: str) -> tuple[Segment, ...]:
 
 
 def _md5(service: LocalService, segments: tuple[Segment, ...], names: list[str]) -> str:
-    """Hash what will be the whole; the one pass over the bytes that a merge needs."""
+    # Hash what will be the whole; the one pass over the bytes that a merge needs.
     try:
         files = service.store.blobs.open(segments)
     except FileNotFoundError:

@@ -124,7 +124,7 @@ def _load(
 
 
 def _require_native(what: str, flags: Flags) -> None:
-    """Binary packages need a container, and no PyPy. That PyPy is only ever found behind Python 2 is a guess."""
+    # Binary packages need a container, and no PyPy. That PyPy is only ever found behind Python 2 is a guess.
     if not flags.isolated:
         raise problems.not_sandboxed(what)
     if flags.pypy or (flags.pypy is None and flags.runtime == "cp27"):
@@ -169,7 +169,7 @@ def _select(
 
 
 def _require_bigint(columns: Sequence[Any], rows: Sequence[Sequence[Any]]) -> None:
-    """A SUM of integers is a BIGINT [doc "Aggregate functions"], and has 128 bits in DuckDB."""
+    # A SUM of integers is a BIGINT [doc "Aggregate functions"], and has 128 bits in DuckDB.
     for index, column in enumerate(columns):
         if str(column[1]) in WIDE_INTEGERS and any(
             row[index] is not None and not -(2**63) <= row[index] < 2**63 for row in rows

@@ -77,7 +77,7 @@ def duckdb_failure(error: Exception, statement: Statement) -> SqlFailed:
 
 
 def _no_match(duckdb_name: str, argument_types: str, statement: Statement) -> SqlFailed:
-    """The text is that of recorded answers for built-in functions."""
+    # The text is that of recorded answers for built-in functions.
     if rows := _ROWS.fullmatch(argument_types):
         argument_types = re.sub(r"(^|, )c\d+ ", r"\1", rows[1])  # the list of a group's rows
     types = (

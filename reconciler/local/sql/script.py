@@ -75,7 +75,7 @@ def tokens(text: str) -> list[Any]:
 
 
 def _unended_failure(error: Exception) -> SqlFailed:
-    """sqlglot says where an unended text begins, in the error behind its error."""
+    # sqlglot says where an unended text begins, in the error behind its error.
     match = _UNENDED.search(str(error.__cause__ or error))
     if match:
         # Its columns are counted from 0 up to and with the quote.

@@ -104,7 +104,7 @@ class Statement:
                 literal.replace(exp.Cast(this=literal.copy(), to=exp.DataType.build("double")))
 
     def _cast(self, value: Any, to: Any) -> Any:
-        """A conversion that fails is an error, and no NULL: the service gives either, by a setting of the project."""
+        # A conversion that fails is an error, and no NULL: the service gives either, by a setting of the project.
         from sqlglot import exp
 
         if to.this in exp.DataType.INTEGER_TYPES and not (isinstance(value, exp.Literal) and value.is_int):
@@ -241,7 +241,7 @@ class Statement:
         select.append("joins", join)
 
     def _project_table_function(self, select: Any, expression: Any, call: Any, loaded: QueryFunction) -> None:
-        """``SELECT f(a) AS (x, y) FROM t``: the function is all there is in the list [doc "Python UDTFs"]."""
+        # `SELECT f(a) AS (x, y) FROM t`: the function is all there is in the list [doc "Python UDTFs"].
         from sqlglot import exp
 
         if len(select.expressions) > 1:
