@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from reconciler.packages.content import Content
     from reconciler.packages.pack.archives import PackedArchive
     from reconciler.packages.pack.layout import Omission
+    from reconciler.packages.pack.own_package import OwnPackage
 
 Role: TypeAlias = Literal["source", "resource", "module", "archive", "library"]
 Keys: TypeAlias = "tuple[str | int, ...]"
@@ -102,18 +103,6 @@ class Library:
     @property
     def part(self) -> Part:
         return Part(self.name, self.facts, "library")
-
-
-@dataclass(frozen=True)
-class OwnPackage:
-    """A package of the user's own, packed."""
-
-    name: str
-    """Of the resource."""
-
-    content: Content
-    sources: Mapping[str, Content]
-    """The Python files in it, by their paths in it: ``common/text.py``."""
 
 
 @dataclass(frozen=True)

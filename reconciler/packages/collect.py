@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from reconciler.base.errors import PackageError, Position, Problem
 from reconciler.base.names import is_package, module_name
 from reconciler.base.threads import gather
-from reconciler.packages.artifacts import Archive, Artifacts, OwnPackage
+from reconciler.packages.artifacts import Archive, Artifacts
 from reconciler.packages.content import Content, why_too_large
 from reconciler.packages.fetch.cache import read_file
 from reconciler.packages.fetch.digests import Digests
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from reconciler.packages.fetch.cache import Cache
     from reconciler.packages.inspect.members import FileFinding
     from reconciler.packages.pack.archives import PackedArchive
+    from reconciler.packages.pack.own_package import OwnPackage
     from reconciler.packages.wheels import Supply
 
 

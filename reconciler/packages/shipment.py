@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciler.base.names import Reference, versioned_name
-from reconciler.packages.artifacts import Item, OwnPackage, Shipment
+from reconciler.packages.artifacts import Item, Shipment
+from reconciler.packages.pack.own_package import OwnPackage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

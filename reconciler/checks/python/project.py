@@ -19,7 +19,8 @@ from reconciler.checks import Use
 from reconciler.checks.python.check import check_module
 from reconciler.checks.python.memory import Memory, key
 from reconciler.checks.python.parse import VERSIONS
-from reconciler.packages.artifacts import Archive, OwnPackage
+from reconciler.packages.artifacts import Archive
+from reconciler.packages.pack.own_package import OwnPackage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
