@@ -41,7 +41,7 @@ _LONG = 100
 
 
 @dataclass(frozen=True)
-class Entry:
+class ManifestEntry:
     """One function or resource, as it will stand in a manifest."""
 
     name: str
@@ -72,7 +72,7 @@ def literally(text: str) -> str:
     return text.replace("${", "$${")
 
 
-def add_entries(text: str, section: str, entries: collections.abc.Sequence[Entry]) -> str:
+def add_entries(text: str, section: str, entries: collections.abc.Sequence[ManifestEntry]) -> str:
     """
     Return a manifest's text with entries behind those that a section of it has.
 
@@ -95,7 +95,7 @@ def add_entries(text: str, section: str, entries: collections.abc.Sequence[Entry
     )
 
 
-def entry_lines(entry: Entry, indent: str = "  ") -> Iterator[str]:
+def entry_lines(entry: ManifestEntry, indent: str = "  ") -> Iterator[str]:
     """Yield the lines of an entry."""
     note = f"  # {entry.note}" if entry.note else ""
     if entry.is_short:
@@ -133,7 +133,7 @@ class _Place:
     """Of a block's keys."""
 
 
-def _candidates(text: str, section: str, entries: collections.abc.Sequence[Entry]) -> Iterator[str]:
+def _candidates(text: str, section: str, entries: collections.abc.Sequence[ManifestEntry]) -> Iterator[str]:
     """Yield texts with the entries in them, the likeliest first; some say something else, or nothing."""
     newline = "\r\n" if "\r\n" in text else "\n"
     if not text.endswith("\n"):
@@ -152,7 +152,7 @@ def _candidates(text: str, section: str, entries: collections.abc.Sequence[Entry
 
 
 def _in_braces(
-    text: str, section: str, entries: collections.abc.Sequence[Entry], here: _Place | None, root: _Place
+    text: str, section: str, entries: collections.abc.Sequence[ManifestEntry], here: _Place | None, root: _Place
 ) -> Iterator[str]:
     """Put entries into the braces of their section, or a section with them into the braces of the root."""
     added = ", ".join(f"{scalar(entry.name)}: {_flow(entry.fields)}" for entry in entries)

@@ -21,7 +21,7 @@ from reconciler.manifest.section import keys_of
 if TYPE_CHECKING:
     from msgspec import Meta
 
-    from reconciler.manifest.section import Key, Section
+    from reconciler.manifest.section import Section, SectionKey
 
 SCHEMA_ID = "urn:udfs:manifest:1"
 """A name, not an address: the schema comes with the tool and is not fetched from anywhere."""
@@ -59,7 +59,7 @@ def _section(section: type[Section], definitions: dict[str, Any]) -> dict[str, A
     }
 
 
-def _property(key: Key, definitions: dict[str, Any]) -> dict[str, Any]:
+def _property(key: SectionKey, definitions: dict[str, Any]) -> dict[str, Any]:
     described = _value(key.kind, definitions)
     if "$ref" in described:
         described["anyOf"] = [{"$ref": described.pop("$ref")}, {"type": "null"}]

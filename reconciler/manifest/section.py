@@ -93,7 +93,7 @@ def as_written(section: Section) -> dict[str, Any]:
     return values
 
 
-class Key(NamedTuple):
+class SectionKey(NamedTuple):
     """A key that a section takes."""
 
     name: str
@@ -113,13 +113,13 @@ class Key(NamedTuple):
 
 
 @cache
-def keys_of(section: type[Section]) -> dict[str, Key]:
+def keys_of(section: type[Section]) -> dict[str, SectionKey]:
     """Return the keys that a section takes, by name."""
     keys = {}
     for field in structs.fields(section):
         default = None if field.default is NODEFAULT else field.default
         section_and_many = _section_in(field.type)
-        keys[field.encode_name] = Key(
+        keys[field.encode_name] = SectionKey(
             field.encode_name, field.name, field.required, default, field.type, _meaning(field.type), *section_and_many
         )
     return keys

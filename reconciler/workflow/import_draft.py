@@ -15,7 +15,7 @@ from reconciler.base.errors import InvalidManifest, PackageError
 from reconciler.base.names import wheel_archive
 from reconciler.checks.python.project import findings_by_runtime
 from reconciler.core.plan import needs
-from reconciler.manifest.editing import Entry, add_entries, entry_lines, literally, scalar
+from reconciler.manifest.editing import ManifestEntry, add_entries, entry_lines, literally, scalar
 from reconciler.manifest.load import parse_manifest
 from reconciler.manifest.section import as_written
 from reconciler.packages.collect import collect
@@ -153,7 +153,7 @@ class ImportDraft:
         resources, functions = self._entries()
         return add_entries(add_entries(text, "resources", resources), "functions", functions)
 
-    def _entries(self) -> tuple[list[Entry], list[Entry]]:
+    def _entries(self) -> tuple[list[ManifestEntry], list[ManifestEntry]]:
         target = target_of(self.manifest.loaded)
         names = {live.object.key: live.object.name for live in self.selection.resources}
         names |= {resource_key(name): name for name in self.manifest.loaded.manifest.resources}
@@ -228,7 +228,7 @@ def _copy_present(source: Path, goal: Path) -> None:
         link_or_copy(source, goal)
 
 
-def _present_entry(name: str, declared: Declared) -> Entry:
+def _present_entry(name: str, declared: Declared) -> ManifestEntry:
     """Return a resource of the manifest as it stands in a draft."""
     options = {key: value for key, value in as_written(declared).items() if key in _KEPT}
     if declared.file is not None:
@@ -236,7 +236,7 @@ def _present_entry(name: str, declared: Declared) -> Entry:
     fields: dict[str, Value] = {
         key: [*map(literally, value)] if isinstance(value, list) else literally(value) for key, value in options.items()
     }
-    return Entry(name, fields)
+    return ManifestEntry(name, fields)
 
 
 def _no_report(step: str) -> None:

@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from reconciler.base.names import why_not_a_function_name, why_not_a_resource_name
-from reconciler.manifest.editing import Entry, Value, literally
+from reconciler.manifest.editing import ManifestEntry, Value, literally
 from reconciler.targets.maxcompute.manifest import Resource as Declared
 from reconciler.targets.maxcompute.manifest import resource_type
 from reconciler.targets.maxcompute.objects import WITH_CONTENT, Function, Resource, resource_key
@@ -197,7 +197,7 @@ def is_file(live: Live) -> bool:
     return live.object.key.kind == "resource" and isinstance(live.object, Resource) and live.object.type != "table"
 
 
-def resource_entry(live: Live, project: str, schema: str | None) -> Entry:
+def resource_entry(live: Live, project: str, schema: str | None) -> ManifestEntry:
     """Return a resource as it stands in a manifest."""
     resource = live.object
     assert isinstance(resource, Resource)
@@ -213,10 +213,10 @@ def resource_entry(live: Live, project: str, schema: str | None) -> Entry:
         fields["comment"] = literally(resource.comment)
     elif resource.comment:
         note = f"{note}; its comment is not ASCII: {resource.comment}".removeprefix("; ")
-    return Entry(resource.name, fields, _one_line(note), is_short=True)
+    return ManifestEntry(resource.name, fields, _one_line(note), is_short=True)
 
 
-def function_entry(live: Live, names: Mapping[Key, str], python: str | None) -> Entry:
+def function_entry(live: Live, names: Mapping[Key, str], python: str | None) -> ManifestEntry:
     """Return a function as it stands in a manifest; `names` has the spelling of resources, `python` what is not the usual."""
     function = live.object
     assert isinstance(function, Function)
@@ -225,7 +225,7 @@ def function_entry(live: Live, names: Mapping[Key, str], python: str | None) -> 
         fields["python"] = python
     fields["resources"] = [_spell_reference(ref, names) for ref in function.resources]
     note = f"{live.owner}, created {live.created:%Y-%m-%d}" if live.owner and live.created else live.owner
-    return Entry(function.name, fields, _one_line(note))
+    return ManifestEntry(function.name, fields, _one_line(note))
 
 
 def _spell_reference(ref: Reference, names: Mapping[Key, str]) -> str:

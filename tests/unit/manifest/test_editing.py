@@ -9,10 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.base.errors import InvalidManifest
-from reconciler.manifest.editing import Entry, add_entries, scalar
+from reconciler.manifest.editing import ManifestEntry, add_entries, scalar
 from reconciler.manifest.reader import Document, read_document
 
-NEW = [Entry("new", {"class": "m.F", "resources": ["m.py"]}, "by hand"), Entry("no", {"class": "m.G"}, is_short=True)]
+NEW = [
+    ManifestEntry("new", {"class": "m.F", "resources": ["m.py"]}, "by hand"),
+    ManifestEntry("no", {"class": "m.G"}, is_short=True),
+]
 WORDS = st.sampled_from(["a", "b c", "no", "1e5", "~", "x: y", "# z", "'", '"', "\\", "${var}", "é\t", "{", "- "])
 
 EMPTY = {"empty": " {}", "null": " null", "none": ""}
@@ -111,7 +114,7 @@ def test_nothing_to_add_changes_nothing() -> None:
 
 
 def test_a_long_list_stands_line_by_line() -> None:
-    entry = Entry(
+    entry = ManifestEntry(
         "f", {"class": "m.F", "resources": [f"a_resource_with_a_long_name_{number}.py" for number in range(9)]}
     )
     found = add_entries("stack: s\n", "functions", [entry])
