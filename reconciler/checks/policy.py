@@ -1,5 +1,5 @@
 """
-Whether a manifest and a plan keep to the team's policy: names, owners, sizes, packages, tests, and times of rest.
+Policy checks of a manifest and a plan: names, owners, sizes, packages, tests, and times of rest.
 
 Pure: what time it is comes in. Each finding stands where the manifest asks for what is not allowed, and says where the
 policy forbids it.

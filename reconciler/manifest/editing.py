@@ -1,5 +1,5 @@
 """
-Add entries to a manifest's text, and change nothing else of it.
+Insertion of entries into a manifest's text, which changes nothing else of it.
 
 A YAML library that reads and writes keeps comments, and yet puts its own quotes, folds and indents into lines that nobody
 touched. Here lines are only inserted. Where they belong is found with the parser's places; that they mean what they should,

@@ -1,7 +1,8 @@
 """
-What each target of a manifest comes to: its values and variables, and the lines that they come from.
+Effective settings of each target: its values and variables, and the lines that they come from.
 
-Nothing is checked and nothing fails here: what stops a command for one target is only told, so that all can be compared.
+Nothing is checked here but the YAML and the kind: a value that stops a command for one target is still shown, so that all can
+be compared.
 """
 
 from __future__ import annotations

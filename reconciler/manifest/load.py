@@ -1,5 +1,5 @@
 """
-From ``udfs.yaml`` to checked values, or to every problem there is, each with its place.
+Loading a manifest: from the bytes of ``udfs.yaml`` to checked values, or to every problem there is.
 
 The steps: read the bytes, build values under guard (`reader`), choose the dialect and the target, put variables in place
 (`variables`), type them (`typing`), judge the whole (`checks`). Dialects and environment are parameters, so the same file

@@ -1,5 +1,5 @@
 """
-``policy.yaml``: what a team allows, in a file of its own, so that other people may own it than those who own the manifest.
+Policy file: what a team allows, apart from the manifest, so that other people may own it.
 
 Read by the same reader as the manifest, typed and judged here; what is wrong with it is told with its place (E531).
 Whether a manifest and a plan keep to it is `reconciler.checks.policy`.

@@ -1,5 +1,5 @@
 """
-Read YAML the strict way: text in, plain values with their places out.
+Strict YAML reader: text in, plain values with their places out.
 
 YAML is larger than a manifest needs, and what is surplus is dangerous or surprising: aliases that expand to millions of
 values, tags that build objects, a second document that nobody reads, a duplicate key that silently wins, ``no`` that
@@ -287,7 +287,7 @@ def _forbid(document: Document, content: bytes) -> None:
     if not _FORBIDDEN.search(content.translate(None, _USUAL).decode()):
         return
     for match in _FORBIDDEN.finditer(document.text):
-        _stop(document, "E103", f"the character U+{ord(match[0]):04X} is not taken", match.start(), hint="remove it")
+        _stop(document, "E103", f"the character U+{ord(match[0]):04X} is not allowed", match.start(), hint="remove it")
 
 
 def _parse(document: Document) -> None:
@@ -433,7 +433,7 @@ def _uncommon(document: Document, event: Any, expected: int, depth: int) -> Any:
             _stop(document, "E109", "a second document begins here", mark, width=3, hint=hint)
             raise _End
         if event.version or event.tags:
-            _stop(document, "E113", "directives are not taken", mark, hint="remove the lines that begin with %")
+            _stop(document, "E113", "directives are not allowed", mark, hint="remove the lines that begin with %")
     if kind is StreamEndEvent:
         raise _End
     return None
@@ -454,23 +454,23 @@ def _odd_key(document: Document, event: Any, container: Mapping) -> None:
         hint = f"it is first at line {where.line}, column {where.column}; keep one"
         document.note("E110", f"the key {quote(key)} is there twice", (mark, document.width(mark, key)), hint=hint)
     elif not event.style:
-        _stop(document, "E108", "merge keys are not taken", mark, hint="write the keys out", width=2)
+        _stop(document, "E108", "merge keys are not allowed", mark, hint="write the keys out", width=2)
 
 
 def _decorated(document: Document, event: Any) -> None:
     mark, tag = event.start_mark.index, event.tag
     if event.anchor is not None:
-        message = f"the anchor {quote(f'&{event.anchor}')} is not taken"
+        message = f"the anchor {quote(f'&{event.anchor}')} is not allowed"
         hint = "write the value out where it is needed, or use ${var:NAME}"
         document.note("E106", message, (mark, len(event.anchor) + 1), hint=hint)
     if tag is not None:
         hint = "remove it; put quotes around what should stay text"
-        document.note("E107", f"the tag {quote(tag)} is not taken", (mark, 1), hint=hint)
+        document.note("E107", f"the tag {quote(tag)} is not allowed", (mark, 1), hint=hint)
 
 
 def _alias(document: Document, event: Any) -> None:
     hint = "write the value out, or use ${var:NAME}"
-    message = f"the alias {quote(f'*{event.anchor}')} is not taken"
+    message = f"the alias {quote(f'*{event.anchor}')} is not allowed"
     _stop(document, "E106", message, event.start_mark.index, hint=hint, width=len(event.anchor) + 1)
 
 

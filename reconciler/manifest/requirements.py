@@ -1,5 +1,5 @@
 """
-Requirements as people write them: in the manifest, and in the requirements files that they already have.
+Requirements in the manifest and in requirements files.
 
 What is taken is PEP 508 without addresses, and paths that begin with ``./``. An address names a machine, and a lock names
 none, so that it holds for every mirror; what is behind one can be downloaded into the folder and named by its path.
@@ -92,7 +92,7 @@ def parse_requirement(text: str) -> PackageRequirement | BadRequirement:
     if plain.startswith("-"):
         return BadRequirement("E472", f"{quote(plain)} is an option, not a requirement")
     if option := _LATER_OPTION.search(plain):
-        return BadRequirement("E472", f"the option '{option[1]}' is not taken here", _SOURCES.get(option[1]))
+        return BadRequirement("E472", f"the option '{option[1]}' is not allowed here", _SOURCES.get(option[1]))
     return _distribution(plain, hashes)
 
 
@@ -223,7 +223,7 @@ def _joined(text: str) -> Iterator[tuple[int, str]]:
 def _read(line: str) -> PackageRequirement | Include | Switch | BadRequirement:
     if "${" in line:
         hint = "requirements files are read without the environment, so that the same commit means the same packages"
-        return BadRequirement("E472", "a variable is not taken here", hint)
+        return BadRequirement("E472", "a variable is not allowed here", hint)
     option = _OPTION.match(line)
     return _option(option["name"], option["value"]) if option else parse_requirement(line)
 
@@ -232,7 +232,7 @@ def _option(name: str, value: str) -> PackageRequirement | Include | Switch | Ba
     if name in ("--pre", "--prefer-binary"):
         return BadRequirement("E472", f"'{name}' stands on a line of its own") if value else Switch(name)
     if name not in ("-r", "--requirement", "-c", "--constraint", "-e", "--editable"):
-        return BadRequirement("E472", f"the option '{name}' is not taken here", _SOURCES.get(name))
+        return BadRequirement("E472", f"the option '{name}' is not allowed here", _SOURCES.get(name))
     if _ADDRESS.match(value):
         return _address(f"the option '{name}'")
     try:

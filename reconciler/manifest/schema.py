@@ -1,5 +1,5 @@
 """
-The JSON Schema of ``udfs.yaml``, made from the model, for editors.
+JSON Schema of ``udfs.yaml``, made from the model, for editors.
 
 With ``# yaml-language-server: $schema=…`` in its first line a manifest is completed and checked while it is typed. The
 schema describes what an editor sees, which is not quite what our reader sees: to an editor a variable ``3`` is a number

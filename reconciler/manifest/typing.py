@@ -108,14 +108,14 @@ def _finding(mismatch: Mismatch, document: Document, model: type[Manifest]) -> _
         case "long":
             return _Finding("E203", f"{what} is longer than {detail} characters")
         case "choice":
-            return _Finding("E203", f"{_shown(document.value(*path))} is not taken by {what}", _choice(detail))
+            return _Finding("E203", f"{_shown(document.value(*path))} is not allowed for {what}", _choice(detail))
         case "key" if detail in _KEY_PATTERNS:
             message = f"{quote(str(path[-1]))} is not a name that {_what(model, path[:-1])} takes"
             return _Finding("E203", message, _KEY_PATTERNS[detail])
         case "pattern" if detail == TEXT:
             return _Finding("E103", f"{what} holds a control or bidirectional character", "remove it")
         case "pattern" if detail == BUNDLE:
-            return _Finding("E203", f"{_shown(document.value(*path))} is not taken by {what}", _PATTERNS[BUNDLE])
+            return _Finding("E203", f"{_shown(document.value(*path))} is not allowed for {what}", _PATTERNS[BUNDLE])
         case "pattern":
             return _Finding("E203", f"{what} does not have the form it needs", _PATTERNS.get(detail))
         case _:
@@ -190,4 +190,4 @@ def _unknown(model: type[Manifest], path: Keys) -> _Finding:
     message = f"unknown key {quote(key)}" + (f", did you mean '{guess}'?" if guess else "")
     if issubclass(section, Target) and any(word in key.lower() for word in _CREDENTIALS):
         return _Finding("E214", message, section.credentials)
-    return _Finding("E214", message, f"keys taken here: {', '.join(_keys(section))}")
+    return _Finding("E214", message, f"keys allowed here: {', '.join(_keys(section))}")

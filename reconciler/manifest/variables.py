@@ -1,5 +1,5 @@
 """
-Put values in place of ``${env:NAME}`` and ``${var:NAME}``.
+Variables: ``${env:NAME}`` and ``${var:NAME}`` are replaced by values.
 
 The replacement works on the values that the reader made, never on text that is still to be parsed, so nothing in a
 variable can add a key or change the shape of the manifest. A value is replaced once: what it holds is not looked at

@@ -120,7 +120,7 @@ def test_keys_of_another_kind_are_unknown_and_the_hints_name_its_own(tmp_path: P
     with pytest.raises(InvalidManifest) as caught:
         load_manifest(written(tmp_path, GOOD + "tables: {}\n"), BOTH, env={})
     assert [problem.message for problem in caught.value.problems] == ["unknown key 'tables', did you mean 'variables'?"]
-    assert spell(caught.value.problems[0].hint).startswith("keys taken here: stack, target, books, python, ")
+    assert spell(caught.value.problems[0].hint).startswith("keys allowed here: stack, target, books, python, ")
     assert says(tmp_path, GOOD.replace("file: a.txt", "flie: a.txt"))[0] == (
         "5:17 E214 unknown key 'flie', did you mean 'file'?"
     )
@@ -145,7 +145,7 @@ def test_maxcompute_is_the_kind_of_a_manifest_that_names_none(tmp_path: Path, ta
 
 @pytest.mark.parametrize(
     ("target", "message"),
-    [("[a]", "'target' takes a mapping"), ("{kind: [a]}", "a list or mapping is not taken by 'kind'")],
+    [("[a]", "'target' takes a mapping"), ("{kind: [a]}", "a list or mapping is not allowed for 'kind'")],
 )
 def test_a_kind_that_is_no_text_is_refused_by_the_model(tmp_path: Path, target: str, message: str) -> None:
     assert [one.partition(" ")[2] for one in says(tmp_path, f"stack: s\ntarget: {target}\nfunctions:\n")] == [

@@ -114,14 +114,14 @@ def test_all_refusals_are_reported_at_once() -> None:
     assert says(
         "%YAML 1.1\n---\na: &x 1\nb: *x\nc: !!int 3\nd: !mine [1]\ne:\n  <<: *x\n  *x : 1\n? [k]\n: v\n---\nf: 1\n"
     ) == [
-        "1:1 E113 directives are not taken",
-        "3:4 E106 the anchor '&x' is not taken",
-        "4:4 E106 the alias '*x' is not taken",
-        "5:4 E107 the tag 'tag:yaml.org,2002:int' is not taken",
-        "6:4 E107 the tag '!mine' is not taken",
-        "8:3 E108 merge keys are not taken",
-        "8:7 E106 the alias '*x' is not taken",
-        "9:3 E106 the alias '*x' is not taken",
+        "1:1 E113 directives are not allowed",
+        "3:4 E106 the anchor '&x' is not allowed",
+        "4:4 E106 the alias '*x' is not allowed",
+        "5:4 E107 the tag 'tag:yaml.org,2002:int' is not allowed",
+        "6:4 E107 the tag '!mine' is not allowed",
+        "8:3 E108 merge keys are not allowed",
+        "8:7 E106 the alias '*x' is not allowed",
+        "9:3 E106 the alias '*x' is not allowed",
         "10:3 E114 a key is a text, not a list or mapping",
         "12:1 E109 a second document begins here",
     ]

@@ -70,7 +70,7 @@ REFUSED = {
     "git+ssh://git@host.test/a.git@main": ("E471", "a requirement names an address, and a lock names none"),
     "file:///a.whl": ("E471", "a requirement names an address, and a lock names none"),
     "--pre": ("E472", "'--pre' is an option, not a requirement"),
-    "a --config-settings=x=y": ("E472", "the option '--config-settings' is not taken here"),
+    "a --config-settings=x=y": ("E472", "the option '--config-settings' is not allowed here"),
     "a --hash=sha256:12": ("E472", "'12' is no sha256"),
     "a --hash=sha256:": ("E472", "'' is no sha256"),
     "a --hash=sha512:12": ("E472", "'a' has no hash that is a sha256"),
@@ -183,21 +183,21 @@ def test_a_requirements_file_is_read_as_pip_reads_it() -> None:
 INDEXES = "indexes are a matter of the machine (pip's settings), or of `extra_index:`"
 ONE_PATH = "takes one path, and stands on a line of its own"
 LINES = {
-    "-i https://me:hunter2@host.test/simple": ("E472", "the option '-i' is not taken here", INDEXES),
-    "--index-url=https://me:hunter2@host.test": ("E472", "the option '--index-url' is not taken here", INDEXES),
-    "--no-index": ("E472", "the option '--no-index' is not taken here", INDEXES),
+    "-i https://me:hunter2@host.test/simple": ("E472", "the option '-i' is not allowed here", INDEXES),
+    "--index-url=https://me:hunter2@host.test": ("E472", "the option '--index-url' is not allowed here", INDEXES),
+    "--no-index": ("E472", "the option '--no-index' is not allowed here", INDEXES),
     "-fhttps://host.test": (
-        "E472", "the option '-f' is not taken here", "name the folder under the package's `find_links:`"
+        "E472", "the option '-f' is not allowed here", "name the folder under the package's `find_links:`"
     ),
     "--only-binary :all:": (
-        "E472", "the option '--only-binary' is not taken here",
+        "E472", "the option '--only-binary' is not allowed here",
         "`prefer_binary: true` rather takes an older version that has a wheel",
     ),
     "--require-hashes": (
-        "E472", "the option '--require-hashes' is not taken here",
+        "E472", "the option '--require-hashes' is not allowed here",
         "leave it out: every file of the lock is held to its hash anyway",
     ),
-    "--use-feature=x": ("E472", "the option '--use-feature' is not taken here", None),
+    "--use-feature=x": ("E472", "the option '--use-feature' is not allowed here", None),
     "--pre --no-index": ("E472", "'--pre' stands on a line of its own", None),
     "-r": ("E472", f"the option '-r' {ONE_PATH}", None),
     "-r a.txt -c b.txt": ("E472", f"the option '-r' {ONE_PATH}", None),
@@ -214,7 +214,7 @@ LINES = {
     ),
     "-e /srv/a": ("E304", "'/srv/a' is an absolute path", "write it relative to the manifest"),
     "a==${VERSION}": (
-        "E472", "a variable is not taken here",
+        "E472", "a variable is not allowed here",
         "requirements files are read without the environment, so that the same commit means the same packages",
     ),
     "---": ("E472", "'---' is an option, not a requirement", None),

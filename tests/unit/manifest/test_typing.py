@@ -48,7 +48,7 @@ SHAPES = {
     "an empty text": (S + "functions: {f: {class: }}\n", ["2:17 E203 'class' is empty"]),
     "an empty list of wheels": (S + F + "packages: {p: {wheels: []}}\n", ["3:16 E203 'wheels' is empty"]),
     "wheels of nothing": (S + F + "packages: {p: {wheels: }}\n", ["3:16 E202 'wheels' takes a list"]),
-    "a runtime that is none": (S + F + "python: cp39\n", ["3:9 E203 'cp39' is not taken by 'python'"]),
+    "a runtime that is none": (S + F + "python: cp39\n", ["3:9 E203 'cp39' is not allowed for 'python'"]),
     "a word for a switch": (S + F + "packages: {p: {requirements: [a], pre_release: yes}}\n", [
         "3:48 E202 'pre_release' takes true or false",
     ]),
@@ -57,8 +57,8 @@ SHAPES = {
         "3:29 E214 unknown key 'platfrm', did you mean 'platform'?",
         "3:53 E203 'python' does not have the form it needs",
     ]),
-    "a list for a runtime": (S + F + "python: [cp37]\n", ["3:1 E203 a list or mapping is not taken by 'python'"]),
-    "a type that is none": (S + F + "resources: {r: {file: x, type: zip}}\n", ["3:32 E203 'zip' is not taken by 'type'"]),
+    "a list for a runtime": (S + F + "python: [cp37]\n", ["3:1 E203 a list or mapping is not allowed for 'python'"]),
+    "a type that is none": (S + F + "resources: {r: {file: x, type: zip}}\n", ["3:32 E203 'zip' is not allowed for 'type'"]),
     "a stack in capitals": ("stack: Risk\n" + F, ["1:8 E203 'stack' does not have the form it needs"]),
     "a comment in Chinese": (S + F + "resources: {r: {file: x, comment: 表}}\n", [
         "3:35 E203 'comment' does not have the form it needs",
@@ -119,7 +119,7 @@ def test_duplicate_keys_do_not_hide_what_else_is_wrong(folder: Folder) -> None:
         (S, "functions: SQL name → function."),
         (
             S + F + "zzz: 1\n",
-            "keys taken here: stack, functions, target, python, rollout, grace, variables, targets, packages, resources, ignore, policy, moved, runtimes, tables",
+            "keys allowed here: stack, functions, target, python, rollout, grace, variables, targets, packages, resources, ignore, policy, moved, runtimes, tables",
         ),
         (S + F + "python: cp39\n", "one of cp27, cp37 or cp311"),
         ("stack: A\n" + F, "a stack's name: lower-case letters, digits and -, beginning with a letter, 40 at most"),
