@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from collections import defaultdict
@@ -125,6 +126,52 @@ def test_each_effect_has_one_door(library: str) -> None:
         me = dotted(path)
         if any(name == library or name.startswith(library + ".") for name in imported(path)):
             assert any(me == door or me.startswith(door + ".") for door in ONE_DOOR[library]), me
+
+
+BLIND = ("core", "engine", "render", "cli")
+"""Rooms that know keys, marks, kinds, states, changes and plans, and no service."""
+
+WORDS_OF_ONE_SERVICE = re.compile(
+    r"maxcompute|maxframe|odps|class_path|fold_table|resource_key|function_key", re.IGNORECASE
+)
+"""Names that only MaxCompute has. MD5 is a word of many: `udfs build` prints it."""
+
+POWERS = {
+    "reconciler.cli.doctor": "says which Pythons of its runtimes are here",
+    "reconciler.cli.export": "writes code for MaxFrame",
+    "reconciler.cli.import_": "writes a manifest of what a project has",
+    "reconciler.cli.libs": "judges files for its clusters",
+    "reconciler.cli.serve": "runs it on loopback",
+    "reconciler.cli.sql": "runs a statement",
+    "reconciler.cli.support.verification": "calls functions by SQL",
+}
+"""Commands that only this kind of target has, and what each does with it."""
+
+
+def names_in(path: Path) -> str:
+    """Return what a module imports, binds and asks for, without its prose: texts for people may name the service."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    names |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    names |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg | ast.keyword) and node.arg}
+    names |= {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    keys = {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier()
+    }
+    return "\n".join(sorted({*names, *keys, *imported(path)}))
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if part(dotted(path)) in BLIND], ids=dotted)
+def test_no_word_of_one_service_stands_above_its_folder(path: Path) -> None:
+    found = set(WORDS_OF_ONE_SERVICE.findall(names_in(path)))
+    assert bool(found) == (dotted(path) in POWERS), found or f"{dotted(path)} is blind: take it out of POWERS"
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if part(dotted(path)) in ("core", "engine")], ids=dotted)
+def test_core_and_engine_do_not_even_speak_of_a_service(path: Path) -> None:
+    assert not re.search(r"maxcompute|pyodps|\bmd5\b", path.read_text(encoding="utf-8"), re.IGNORECASE)
 
 
 def test_every_module_stands_in_a_room() -> None:

@@ -16,8 +16,8 @@ from reconciler.cli.support.result import Result
 from reconciler.packages.collect import collect
 from reconciler.packages.lock import use
 from reconciler.packages.lock.inputs import read_requests
-from reconciler.render.maxframe import MaxframeExport, maxframe_code
 from reconciler.targets.maxcompute.manifest import target_of
+from reconciler.targets.maxcompute.maxframe import MaxframeExport, export_of
 
 if TYPE_CHECKING:
     from reconciler.manifest.load import Loaded
@@ -44,12 +44,12 @@ def export(options: Options, what: str, package: str, python: str | None, requir
     """
     manifest = open_manifest(options)
     runtime = _runtime(manifest, package, python)
-    exported = _requirements(manifest, package, runtime) if requirements else _resources(manifest, package, runtime)
+    exported = export_of((_requirements if requirements else _resources)(manifest, package, runtime))
     if options.as_json:
         from reconciler.render.documents.export import export_document
 
         return Result(export_document(exported))
-    return Result(maxframe_code(exported))
+    return Result(exported.code)
 
 
 def _runtime(manifest: Loaded, package: str, python: str | None) -> Runtime:

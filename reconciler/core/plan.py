@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler.base.errors import Position, Problem, Refused, count, sort_problems
 from reconciler.base.hints import Command
 from reconciler.core.diff import Action, Cause, Change, Clash, compare
-from reconciler.core.kind import Difference
+from reconciler.core.kind import CONTENT, Difference
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -290,6 +290,9 @@ def _refuse_fixed(change: Change) -> Iterator[Problem]:
     """Yield a refusal for each difference in what the service does not change."""
     if change.action is Action.UPDATE and change.desired is not None:
         for one in change.differences:
+            if one.field == CONTENT and change.kind.update == "new version":
+                message = f"{change.key} holds something else, and no {change.key.kind} is ever written again"
+                yield Problem("E508", message, at=change.desired.origin, hint=f"delete that {change.key.kind}")
             rule = change.kind.fixed.get(one.field)
             if rule is not None and rule.applies(change.object):
                 yield Problem(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,6 +42,66 @@ class Upload:
 
     source: tuple[str, int] | None = None
     """Of a module that something was added to: the path of its source, and how many lines were added."""
+
+
+@dataclass(frozen=True)
+class PackageExport:
+    """A package as code for jobs that are not functions."""
+
+    stack: str
+    package: str
+    python: str
+    resources: tuple[str, ...]
+    requirements: tuple[str, ...]
+    prefer_binary: bool
+    pre_release: bool
+    code: str
+
+
+@dataclass(frozen=True)
+class ImportedObject:
+    """An object that was written into a manifest."""
+
+    key: Key
+    text: str
+    """What people are told of it, behind its name."""
+
+    fields: Mapping[str, Any]
+    """The same for programs, its name included."""
+
+    size: int = 0
+    """Bytes that were fetched."""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """An object that is not written into the manifest, and why."""
+
+    key: Key
+    reason: str
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import has written."""
+
+    manifest: str
+    functions: tuple[ImportedObject, ...]
+    resources: tuple[ImportedObject, ...]
+    left_out: tuple[LeftOut, ...]
+    present: tuple[Key, ...]
+    pythons: tuple[str, ...] = ()
+    """The Python that each function is taken to be for."""
+
+    lost_comments: tuple[Key, ...] = ()
+    """Of which the manifest cannot have the comment, which adopting then takes away."""
+
+    unproven: tuple[Key, ...] = ()
+    """Files of which the service tells no checksum: only their size was compared."""
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.functions and not self.resources
 
 
 @dataclass(frozen=True)

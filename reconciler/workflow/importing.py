@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.errors import Problem, UsageError
 from reconciler.base.threads import Threads
+from reconciler.core.report import Imported
 from reconciler.manifest.load import parse_manifest
 from reconciler.targets.dialects import DIALECTS
 from reconciler.targets.maxcompute.selection import (
-    Imported,
+    imported_function,
+    imported_resource,
     is_file,
     select,
 )
@@ -76,10 +78,11 @@ def import_objects(
     selection = draft.selection
     result = Imported(
         manifest.label,
-        tuple((live, draft.python_of(live)) for live in selection.functions),
-        selection.resources,
+        tuple(imported_function(live, draft.python_of(live)) for live in selection.functions),
+        tuple(map(imported_resource, selection.resources)),
         selection.left_out,
         selection.present,
+        tuple(map(draft.python_of, selection.functions)),
         tuple(resource.object.key for resource in selection.resources if not resource_of(resource).comment.isascii()),
         tuple(
             resource.object.key

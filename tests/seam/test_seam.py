@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -171,6 +171,15 @@ def test_other_content_is_a_new_version_beside_the_old_one_and_rolled_back_by_th
     world.run("rollback", "--yes")
     assert world.card("Europe").volumes == (old.name,)
     assert len(world.volumes("maps.txt")) == 2
+
+
+def test_what_is_append_only_is_not_written_again_whoever_broke_it(world: World) -> None:
+    world.apply()
+    volume = world.volumes("maps.txt")[0]
+    world.shelf.things[volume_key(volume.name)] = replace(volume, content=b"scribbled over")
+    [problem] = world.document("plan", code=5)["refusals"]
+    assert problem["code"] == "E508"
+    assert "no volume is ever written again" in problem["message"]
 
 
 def test_what_no_card_lists_any_more_goes_when_its_grace_is_over(world: World) -> None:

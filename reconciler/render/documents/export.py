@@ -1,7 +1,8 @@
-"""A package for MaxFrame jobs as JSON."""
+"""A package for jobs that are not functions, as JSON."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
@@ -9,14 +10,13 @@ from pydantic import Field
 from reconciler.engine.plan_file import (
     Model,
 )
-from reconciler.render.maxframe import maxframe_code
 
 if TYPE_CHECKING:
-    from reconciler.render.maxframe import MaxframeExport
+    from reconciler.core.report import PackageExport
 
 
 class ExportDocument(Model):
-    """What a MaxFrame job needs to use a package."""
+    """What a job needs to use a package."""
 
     format: Literal["udfs.export/1"] = "udfs.export/1"
     stack: str
@@ -29,14 +29,5 @@ class ExportDocument(Model):
     code: str = Field(description="A Python module.")
 
 
-def export_document(exported: MaxframeExport) -> ExportDocument:
-    return ExportDocument(
-        stack=exported.stack,
-        package=exported.package,
-        python=exported.runtime.tag,
-        resources=exported.resources,
-        requirements=exported.requirements,
-        prefer_binary=exported.prefer_binary,
-        pre_release=exported.pre_release,
-        code=maxframe_code(exported),
-    )
+def export_document(exported: PackageExport) -> ExportDocument:
+    return ExportDocument(**asdict(exported))

@@ -12,7 +12,10 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from reconciler.base.errors import count
 from reconciler.base.names import why_not_a_function_name, why_not_a_resource_name
+from reconciler.base.words import size
+from reconciler.core.report import ImportedObject, LeftOut
 from reconciler.manifest.editing import ManifestEntry, Value, literally
 from reconciler.targets.maxcompute.manifest import Resource as Declared
 from reconciler.targets.maxcompute.manifest import resource_type
@@ -30,14 +33,6 @@ _TABLE = re.compile(r"(?P<table>[^\s]+?)(?:\s+partition\s*\((?P<partition>.*)\))
 _ASCII = re.compile(r"[\x20-\x7e]{0,512}\Z")
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|\Z)", re.IGNORECASE)
 """Names that are devices on Windows, with any ending [Microsoft, "Naming Files, Paths, and Namespaces"]."""
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """An object that is not written into the manifest, and why."""
-
-    key: Key
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -72,28 +67,6 @@ class Selection:
             (*self.left_out, *(LeftOut(key, reason) for key, reason in reasons.items())), key=lambda entry: entry.key
         )
         return replace(self, functions=functions, resources=resources, left_out=tuple(left_out))
-
-
-@dataclass(frozen=True)
-class Imported:
-    """What an import has written."""
-
-    manifest: str
-    functions: tuple[tuple[Live, str], ...]
-    """Each with the Python it is taken to be for."""
-
-    resources: tuple[Live, ...]
-    left_out: tuple[LeftOut, ...]
-    present: tuple[Key, ...]
-    lost_comments: tuple[Key, ...] = ()
-    """Of which the manifest cannot have the comment, which adopting then takes away."""
-
-    unproven: tuple[Key, ...] = ()
-    """Files of which the service tells no MD5: only their size was compared."""
-
-    @property
-    def is_empty(self) -> bool:
-        return not self.functions and not self.resources
 
 
 @dataclass(frozen=True)
@@ -195,6 +168,27 @@ def path_of(resource: Resource) -> str:
 def is_file(live: Live) -> bool:
     """Say whether there are bytes to fetch."""
     return live.object.key.kind == "resource" and isinstance(live.object, Resource) and live.object.type != "table"
+
+
+def imported_resource(live: Live) -> ImportedObject:
+    """Return what a resource became in a manifest."""
+    resource = live.object
+    assert isinstance(resource, Resource)
+    file = path_of(resource) if is_file(live) else None
+    fields = {"name": resource.name, "type": resource.type, "file": file, "size": resource.size, "md5": resource.md5}
+    text = f" → {file}, {size(resource.size)}" if file else f", {resource.table or ''}"
+    return ImportedObject(resource.key, text, fields, resource.size if file else 0)
+
+
+def imported_function(live: Live, python: str) -> ImportedObject:
+    """Return what a function became in a manifest."""
+    function = live.object
+    assert isinstance(function, Function)
+    listed = tuple(map(str, function.resources))
+    fields = {"name": function.name, "class_path": function.class_path, "python": python, "resources": listed}
+    return ImportedObject(
+        function.key, f", class {function.class_path}, {count(len(listed), 'resource')}, {python}", fields
+    )
 
 
 def resource_entry(live: Live, project: str, schema: str | None) -> ManifestEntry:

@@ -13,6 +13,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reconciler.core.report import PackageExport
+
 if TYPE_CHECKING:
     from reconciler.manifest.runtimes import Runtime
 
@@ -37,7 +39,21 @@ class MaxframeExport:
         return "with_" + re.sub(r"\W", "_", self.package, flags=re.ASCII)
 
 
-def maxframe_code(exported: MaxframeExport) -> str:
+def export_of(exported: MaxframeExport) -> PackageExport:
+    """Return an export with its code."""
+    return PackageExport(
+        stack=exported.stack,
+        package=exported.package,
+        python=exported.runtime.tag,
+        resources=exported.resources,
+        requirements=exported.requirements,
+        prefer_binary=exported.prefer_binary,
+        pre_release=exported.pre_release,
+        code=_code(exported),
+    )
+
+
+def _code(exported: MaxframeExport) -> str:
     """Return a module that defines the decorator."""
     function = "with_resources" if exported.resources else "with_python_requirements"
     options = [
