@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from reconciler.base.hints import Hint
     from reconciler.cli.support.options import Options
-    from reconciler.cli.support.verification import Verification, Verified
+    from reconciler.cli.support.verification import Verification, VerificationResult
     from reconciler.core.plan import Plan
     from reconciler.core.record import Reading
     from reconciler.core.report import Report
@@ -121,7 +121,7 @@ def _report_result(plan: Plan, report: Report, options: Options, verification: V
     return Result((), code, summary, report.error.problems if report.error else ())
 
 
-def _summary(plan: Plan, report: Report, verified: Verified | None) -> str:
+def _summary(plan: Plan, report: Report, verified: VerificationResult | None) -> str:
     parts = [text.report_tally(report) if plan.changes else text.plan_summary(plan)]
     if verified and verified.summary:
         parts.append(verified.summary)
@@ -130,7 +130,7 @@ def _summary(plan: Plan, report: Report, verified: Verified | None) -> str:
     return "; ".join(parts)
 
 
-def _exit_code(report: Report, verified: Verified | None) -> int:
+def _exit_code(report: Report, verified: VerificationResult | None) -> int:
     if report.interrupted:
         return 130
     if report.error:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Verified:
+class VerificationResult:
     """What tests came to that ran at the end of an apply."""
 
     trials: tuple[Trial, ...]
@@ -70,7 +70,7 @@ class Verification:
     rolls_back: bool
     cases: tuple[tuple[Case, ...], ...]
 
-    def run(self, *, has_changed: bool) -> Verified:
+    def run(self, *, has_changed: bool) -> VerificationResult:
         """Run the tests, and roll back if one fails and that is wanted."""
         if not self.options.as_json:
             print_lines([()])
@@ -78,14 +78,14 @@ class Verification:
         if not self.options.as_json:
             print_lines(verify_lines(trials, self.options))
         if not has_failed(trials):
-            return Verified(trials, rolled_back=False)
+            return VerificationResult(trials, rolled_back=False)
         if self.rolls_back and has_changed:
-            return Verified(trials, rolled_back=self._roll_back())
+            return VerificationResult(trials, rolled_back=self._roll_back())
         if self.rolls_back:
             note("this apply changed nothing, so nothing is rolled back")
         elif not self.options.as_json:
             note(way_back(self.options))
-        return Verified(trials, rolled_back=False)
+        return VerificationResult(trials, rolled_back=False)
 
     def _roll_back(self) -> bool:
         """Bring the functions back to what they were before the apply; return whether they are."""
