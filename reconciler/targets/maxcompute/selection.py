@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from reconciler.base.names import Reference
     from reconciler.core.identity import Key
     from reconciler.core.record import Reading
-    from reconciler.core.state import Live
+    from reconciler.core.state import Live, LiveState
 
 _TABLE = re.compile(r"(?P<table>[^\s]+?)(?:\s+partition\s*\((?P<partition>.*)\))?\s*\Z", re.DOTALL | re.IGNORECASE)
 _ASCII = re.compile(r"[\x20-\x7e]{0,512}\Z")
@@ -95,17 +95,26 @@ def select(
     idle = [(kind, pattern) for kind, pattern in patterns if not any(_fits(key, kind, [pattern]) for key in live)]
     if not patterns:
         functions = ["*"]
-    named = [key for key in sorted(live) if _fits(key, "function", functions)]
-    listed = [key for key in sorted(live) if _fits(key, "resource", resources)]
-    chosen_functions = tuple(live[key] for key in named if key not in present.names)
+    named = _fitting(live, "function", functions)
+    listed = _fitting(live, "resource", resources)
+    chosen_functions = _absent(named, live, present)
     needed = dict.fromkeys(key for function in chosen_functions for key in _own(function) if key in live)
     chosen = Selection(
         chosen_functions,
-        tuple(live[key] for key in sorted({*needed, *listed}) if key not in present.names),
+        _absent(sorted({*needed, *listed}), live, present),
         present=tuple(key for key in (*named, *listed) if key in present.names),
         named=frozenset(listed),
     )
     return chosen.without(_why_not(chosen, needed, reading, present)), idle
+
+
+def _fitting(live: LiveState, kind: str, patterns: Collection[str]) -> list[Key]:
+    return [key for key in sorted(live) if _fits(key, kind, patterns)]
+
+
+def _absent(keys: Iterable[Key], live: LiveState, present: Present) -> tuple[Live, ...]:
+    """Return the objects that do not stand in the manifest yet."""
+    return tuple(live[key] for key in keys if key not in present.names)
 
 
 def _why_not(chosen: Selection, needed: Collection[Key], reading: Reading, present: Present) -> dict[Key, str]:
