@@ -14,15 +14,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from reconciler.base import files as whole
 from reconciler.base.errors import Problem
 from reconciler.base.hints import Command
 from reconciler.manifest.runtimes import Runtime
+from reconciler.packages.fetch.records import load_record, record_path, save_record
 from reconciler.packages.pack.layout import Shape, lay_out
 from reconciler.packages.pack.zips import write_zip, zip_entries
 
@@ -48,10 +47,10 @@ _BY_CHOICE = frozenset({"slim", "exclude", "byte_compile"})
 class LostImports:
     """What became of the top-level modules of a package."""
 
-    lost: Mapping[str, str] = field(default_factory=dict)
+    lost: Mapping[str, str]
     """Those that could be imported with everything and cannot now, and why."""
 
-    unjudged: Mapping[str, str] = field(default_factory=dict)
+    unjudged: Mapping[str, str]
     """Those that could not be imported anyway."""
 
 
@@ -117,13 +116,12 @@ def find_lost(runtime: Runtime, archives: Sequence[Archive], importer: Importer,
     wheels = sorted(wheel.content.sha256 for archive in archives for wheel in archive.wheels)
     question = [VERSION, runtime.tag, wheels, sorted(archive.content.sha256 for archive in archives)]
     key = hashlib.sha256(json.dumps(question).encode()).hexdigest()
-    path = cache.root / "imports" / key[:2] / f"{key}.json"
-    if (answer := _load_lost(path)) is not None:
+    path = record_path(cache.root, "imports", key)
+    if (answer := load_record(path, LostImports)) is not None:
         return answer
     lost = _ask(runtime, archives, importer, cache)
     if lost is not None:
-        with suppress(OSError):
-            _save_lost(lost, path)
+        save_record(path, lost)
     return lost
 
 
@@ -151,16 +149,3 @@ def _whole(archive: Archive, folder: Path) -> Path:
     with path.open("xb") as out:
         write_zip(out, merged.members)
     return path
-
-
-def _load_lost(path: Path) -> LostImports | None:
-    try:
-        kept = json.loads(path.read_bytes())
-        return LostImports({**kept["lost"]}, {**kept["unjudged"]})
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
-
-
-def _save_lost(lost: LostImports, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    whole.replace_file(path, json.dumps(asdict(lost)).encode())

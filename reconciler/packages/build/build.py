@@ -8,12 +8,10 @@ import re
 import shutil
 import sys
 import zlib
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reconciler.base import files as whole
 from reconciler.base.errors import InterpreterError, PackageError, Problem
 from reconciler.base.hints import Command
 from reconciler.base.processes import Tools
@@ -26,6 +24,7 @@ from reconciler.packages.build.log import BuildLog, run_logged
 from reconciler.packages.build.sources import copy_source, tree_digest
 from reconciler.packages.build.wheels import normalize_wheel
 from reconciler.packages.content import read_content
+from reconciler.packages.fetch.records import load_record, record_path, save_record
 from reconciler.packages.inspect import gate
 from reconciler.packages.inspect.contents import inspect_file
 from reconciler.packages.inspect.elf import Damaged, read_elf
@@ -137,7 +136,7 @@ class _Build:
             )
         else:
             self.engine = self._here()
-            self.python = environment.ask_interpreter(self._checked, self.engine.python)
+            self.python = environment.ask_interpreter(self._run_checked, self.engine.python)
             self.ziglang = zig.find_zig()
         self.key = self._key()
         self.log = BuildLog(
@@ -197,7 +196,7 @@ class _Build:
             raise build_failure(self.source.label, self.runtime, error.why, error.said, self.log.path) from error
         self._refuse_if(refusal, wheel)
         if self.options.grafted:
-            wheel = self._repaired(wheel)
+            wheel = self._repair(wheel)
         wheel = normalize_wheel(wheel, self.workspace / "normal")
         self._judge(wheel)
         content = self.builder.cache.put(wheel, read_content(wheel).sha256)
@@ -258,7 +257,7 @@ class _Build:
 
         A project whose extension is optional makes a wheel all the same; it would be another wheel on another machine.
         """
-        called_compiler = self.compilers is not None and not self.compilers.called() <= {"fortran"}
+        called_compiler = self.compilers is not None and not self.compilers.called_tools() <= {"fortran"}
         if refusal and called_compiler:
             raise refusal
         if wheel and self.is_stand_in and any(tag.platform != "any" for tag in tags_of(wheel.name)):
@@ -309,7 +308,7 @@ class _Build:
             environment.unpack_pip(self.runtime, self.builder.index, self.builder.cache, folder)
         return folder / "pip"
 
-    def _repaired(self, wheel: Path) -> Path:
+    def _repair(self, wheel: Path) -> Path:
         from importlib import util
 
         if util.find_spec("repairwheel") is None:
@@ -322,7 +321,9 @@ class _Build:
         command = [sys.executable, "-m", "repairwheel", "-o", str(folder), "-l", str(self.workspace / "lib")]
         outside = [part for path in self.options.libraries for part in ("-e", _soname(path))]
         engine = LocalEngine(sys.executable, {})
-        code, said = self._run([*command, *outside, "--no-sys-paths", str(wheel)], self._made({}), engine=engine)
+        code, said = self._run(
+            [*command, *outside, "--no-sys-paths", str(wheel)], self._build_environment({}), engine=engine
+        )
         wheels = list(folder.glob("*.whl"))
         if code != 0 or len(wheels) != 1:
             raise PackageError(
@@ -357,7 +358,7 @@ class _Build:
 
     # --- Commands
 
-    def _made(self, extra: Mapping[str, str]) -> dict[str, str]:
+    def _build_environment(self, extra: Mapping[str, str]) -> dict[str, str]:
         """Return the environment of a build, made here: what it does may depend on nothing else."""
         folders = [str(self.workspace / "packages" / "bin"), "/usr/local/bin", "/usr/bin", "/bin"]
         if self.compilers:
@@ -387,7 +388,7 @@ class _Build:
 
     def _run_backend(self, command: list[str], extra: Mapping[str, str], cwd: Path) -> tuple[int, str]:
         path = {"PYTHONPATH": f"{self.workspace / 'site'}"}
-        return self._run(command, self._made({**path, **extra}), cwd=cwd)
+        return self._run(command, self._build_environment({**path, **extra}), cwd=cwd)
 
     def _run_pip(self, command: list[str], settings: Mapping[str, str]) -> tuple[int, str]:
         compilers = self.compilers.variables if self.compilers else {}
@@ -403,7 +404,7 @@ class _Build:
             self.engine.take_settings_of_pip(self.workspace / "home")
         return self._run(command, {**variables, **settings}, with_index=True)
 
-    def _checked(self, command: list[str], settings: Mapping[str, str]) -> str:
+    def _run_checked(self, command: list[str], settings: Mapping[str, str]) -> str:
         code, said = self._run(command, settings)
         if code != 0:
             raise PackageError(
@@ -442,7 +443,7 @@ class _Build:
         return code, said
 
     def _clean_up(self, engine: Engine, variables: Mapping[str, str]) -> None:
-        if command := engine.abandoned():
+        if command := engine.cleanup_command():
             run_logged(
                 Tools(),
                 command,
@@ -470,23 +471,21 @@ def _slug(label: str) -> str:
     return re.sub(r"[^\w.-]+", "-", label, flags=re.ASCII).strip("-.") or "source"
 
 
-def _built_path(cache: Cache, key: str) -> Path:
-    return cache.root / "built" / key[:2] / f"{key}.json"
+@dataclass(frozen=True)
+class _BuiltRecord:
+    sha256: str
+    how: str
+    requires: tuple[str, ...]
+    log: str
 
 
 def _load_built(cache: Cache, key: str) -> BuiltWheel | None:
     """Return what was built under this key, if its bytes are still what they were."""
-    try:
-        entry = json.loads(_built_path(cache, key).read_bytes())
-        content = cache.get(entry["sha256"])
-        return BuiltWheel(content, entry["how"], tuple(entry["requires"]), Path(entry["log"])) if content else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    record = load_record(record_path(cache.root, "built", key), _BuiltRecord)
+    content = cache.get(record.sha256) if record else None
+    return BuiltWheel(content, record.how, record.requires, Path(record.log)) if record and content else None
 
 
 def _save_built(cache: Cache, key: str, built: BuiltWheel) -> None:
-    path = _built_path(cache, key)
-    entry = {"sha256": built.content.sha256, "how": built.how, "requires": built.requires, "log": str(built.log)}
-    with suppress(OSError):  # it will be built again
-        path.parent.mkdir(parents=True, exist_ok=True)
-        whole.replace_file(path, json.dumps(entry).encode())
+    record = _BuiltRecord(built.content.sha256, built.how, built.requires, str(built.log))
+    save_record(record_path(cache.root, "built", key), record)

@@ -58,7 +58,7 @@ class Engine(Protocol):
         """
         ...
 
-    def abandoned(self) -> list[str]:
+    def cleanup_command(self) -> list[str]:
         """Return the command that cleans up after one that was cut off, if one is needed."""
         ...
 
@@ -75,7 +75,7 @@ class LocalEngine:
     ) -> tuple[list[str], dict[str, str]]:
         return list(command), {**self.environment, **settings} if with_index else dict(settings)
 
-    def abandoned(self) -> list[str]:
+    def cleanup_command(self) -> list[str]:
         return []
 
 
@@ -122,7 +122,7 @@ class Container:
         ]
         return started, dict(self.environment)
 
-    def abandoned(self) -> list[str]:
+    def cleanup_command(self) -> list[str]:
         return [self.engine, "rm", "--force", self.name]
 
     def take_settings_of_pip(self, home: Path) -> None:

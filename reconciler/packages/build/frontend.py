@@ -59,13 +59,13 @@ class Frontend:
 
     def more_requires(self) -> set[str]:
         """What its backend adds to that; raises Failed."""
-        return self._guarded(lambda: self._builder.get_requires_for_build("wheel"))
+        return self._guard(lambda: self._builder.get_requires_for_build("wheel"))
 
     def wheel(self, folder: Path) -> Path:
         """Make the wheel in `place`; raises Failed."""
-        return Path(self._guarded(lambda: self._builder.build("wheel", folder)))
+        return Path(self._guard(lambda: self._builder.build("wheel", folder)))
 
-    def _guarded(self, call: Callable[[], _T]) -> _T:
+    def _guard(self, call: Callable[[], _T]) -> _T:
         from build import BuildBackendException, BuildException
         from pyproject_hooks import BackendUnavailable, HookMissing, UnsupportedOperation
 

@@ -127,11 +127,11 @@ def _unpack(path: Path, target: Path) -> None:
     else:
         count = total = 0
 
-        def counted(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
+        def limit(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
             nonlocal count, total
             count, total = count + 1, total + member.size
             bound(count, total, path.stat().st_size)
             return tarfile.data_filter(member, folder)
 
         with tarfile.open(path) as packed:
-            packed.extractall(target, filter=counted)
+            packed.extractall(target, filter=limit)

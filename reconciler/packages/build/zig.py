@@ -73,7 +73,7 @@ class Compilers:
 
     marks: Path
 
-    def called(self) -> set[str]:
+    def called_tools(self) -> set[str]:
         """Return which of them a build has called: ``cc``, ``c++``, ``ar``, ``ranlib``, ``fortran``."""
         return {path.name for path in self.marks.iterdir()}
 

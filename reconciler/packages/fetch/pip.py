@@ -92,7 +92,7 @@ class PipIndex:
             raise pip_failure(pins[0], runtime, said)
         files = sorted(wheels.glob("*.whl"))
         if len(files) != len(pins):
-            raise PackageError("E403", f"pip was asked for {called} and left {count(len(files), 'wheel')}")
+            raise PackageError("E403", f"pip left {count(len(files), 'wheel')} for {called}")
         return files
 
     def newest(self, name: str, runtime: Runtime, folder: Path) -> str | None:

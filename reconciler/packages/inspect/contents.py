@@ -21,15 +21,12 @@ import re
 import tarfile
 import tempfile
 import zlib
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, BinaryIO, Literal, TypeAlias, cast
 from zipfile import BadZipFile
 
-import msgspec
-
-from reconciler.base import files as whole
 from reconciler.base.names import ARCHIVE_SUFFIXES
+from reconciler.packages.fetch.records import load_record, save_record
 from reconciler.packages.inspect.elf import MAGIC, Damaged, Elf, is_elf, read_elf
 from reconciler.packages.inspect.members import (
     FileFinding,
@@ -170,31 +167,17 @@ def inspect_once(
     """
     Return the facts of the file, which has this hash, from `folder` if they are there and put them there if not.
 
-    `look` finds them out, if `inspect` need not. Anything in the folder that cannot be read counts as absent. A folder that cannot be written costs time and nothing
-    else, so it is no error.
+    `look` finds them out where `inspect_file` need not.
     """
     kind, look = file_kind(path), look or inspect_file
     if folder is None or kind == "file":
         return look(path, kind)
-    file = folder / f"v{VERSION}" / sha256[:2] / f"{sha256}-{kind}.json"
-    facts = _load_facts(file)
+    record = folder / f"v{VERSION}" / sha256[:2] / f"{sha256}-{kind}.json"
+    facts = load_record(record, FileFacts)
     if facts is None:
         facts = look(path, kind)
-        with suppress(OSError):
-            _save_facts(facts, file)
+        save_record(record, facts)
     return facts
-
-
-def _load_facts(file: Path) -> FileFacts | None:
-    try:
-        return msgspec.json.decode(file.read_bytes(), type=FileFacts)
-    except (OSError, msgspec.DecodeError):
-        return None
-
-
-def _save_facts(facts: FileFacts, file: Path) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    whole.replace_file(file, msgspec.json.encode(facts))
 
 
 def _library(name: str, stream: BinaryIO) -> FileFacts:

@@ -103,7 +103,7 @@ def tar_members(path: Path, unsafe: list[str]) -> Iterator[Member]:
             bound(count, total, packed)
             archive.members.clear()  # type: ignore[attr-defined] # a list of all it has seen, which nothing here needs
             if names.takes(info.name, _why_not_tar(info)) and info.isfile():
-                yield Member(info.name, info.size, lambda info=info: _extracted(archive, info))  # type: ignore[misc]
+                yield Member(info.name, info.size, lambda info=info: _extract(archive, info))  # type: ignore[misc]
 
 
 def bound(count: int, unpacked: int, packed: int) -> None:
@@ -166,7 +166,7 @@ def _why_not_tar(info: tarfile.TarInfo) -> str | None:
 
 
 @contextmanager
-def _extracted(archive: tarfile.TarFile, info: tarfile.TarInfo) -> Iterator[IO[bytes]]:
+def _extract(archive: tarfile.TarFile, info: tarfile.TarInfo) -> Iterator[IO[bytes]]:
     stream = archive.extractfile(info)
     assert stream is not None  # it is a file
     with stream:

@@ -179,8 +179,7 @@ def salvage_lock(content: bytes, shown: str = NAME) -> Lock:
     """
     lock, _ = _read(_OTHER_SIDE.sub(b"", _MARK.sub(b"", content)).removeprefix(b"\xef\xbb\xbf"), shown)
     return _map_groups(
-        lock,
-        lambda group: replace(group, checksum=None, files=[replace(wheel, size=None) for wheel in group.files]),
+        lock, lambda group: replace(group, checksum=None, files=[replace(wheel, size=None) for wheel in group.files])
     )
 
 

@@ -195,7 +195,7 @@ class _Reader:
         for line in read_requirement_lines(text):
             if len(self.problems) >= _MAX_PROBLEMS:
                 return
-            position = Position(self._shown(path), line.number, 1)
+            position = Position(self._display(path), line.number, 1)
             if isinstance(line.what, Include):
                 target = self.constraints if line.what.constrains or constrains else self.requirements
                 self.read_file(join_path(folder, line.what.path), target, position)
@@ -242,10 +242,10 @@ class _Reader:
             return tree_digest(file) if file.is_dir() else content.read_content(file).sha256
         except OSError as error:
             message = f"'{path}' cannot be read: {error.strerror or error}"
-            self.problems.append(Problem("E305", message, Position(self._shown(path))))
+            self.problems.append(Problem("E305", message, Position(self._display(path))))
             return None
 
-    def _shown(self, path: str) -> str:
+    def _display(self, path: str) -> str:
         return str(self._beside / path)
 
     def _text(self, path: str, named_at: Position) -> str | None:

@@ -273,9 +273,9 @@ class _Maker:
         if distribution.wheel is not None:
             return self._remote(distribution, distribution.wheel)
         assert distribution.sdist is not None
-        file = self._fetched(distribution.sdist)
+        file = self._fetch(distribution.sdist)
         label = f"{distribution.name} {distribution.version}"
-        return self._built(distribution, file.path, file.sha256, file.size, distribution.sdist.file, label)
+        return self._build(distribution, file.path, file.sha256, file.size, distribution.sdist.file, label)
 
     def _remote(self, distribution: Distribution, wheel: Remote) -> Locked:
         assert distribution.version is not None
@@ -297,7 +297,7 @@ class _Maker:
         assert sha256 is not None  # every path of a requirement was hashed
         if not path.endswith(".whl"):
             size = file_path.stat().st_size if file_path.is_file() else None
-            return self._built(distribution, file_path, sha256, size, path, path)
+            return self._build(distribution, file_path, sha256, size, path, path)
         if reason := why_not_loadable(file_path.name, self.request.runtime):
             raise PackageError("E401", f"'{file_path.name}' does not load in {self.request.runtime.tag}: {reason}")
         file = content.read_content(file_path)
@@ -311,14 +311,14 @@ class _Maker:
             path=path,
         )
 
-    def _fetched(self, sdist: Remote) -> Content:
+    def _fetch(self, sdist: Remote) -> Content:
         if sdist.sha256 and (cached := self.means.cache.get(sdist.sha256)):
             return cached
         self.means.on_step(f"fetching {sdist.file}")
         file = self.downloads.fetch(sdist, self.workspace)
         return self.means.cache.put(file, sdist.sha256 or content.read_content(file).sha256)
 
-    def _built(
+    def _build(
         self, distribution: Distribution, source: Path, sha256: str, size: int | None, file: str, label: str
     ) -> Locked:
         built = self.means.workshop.build(BuildSource(source, label, sha256), self.request)
@@ -329,7 +329,7 @@ class _Maker:
                 f"{label} was built as {_name(name)} {_version(name)}, and is {distribution.name} {distribution.version or ''}".rstrip(),
                 hint="the setuptools that Python 2.7 has read no [project] table: give name and version in setup.cfg or setup.py"
                 if self.request.runtime.python_version < (3,)
-                else "name and version that its metadata tells and those of its build differ",
+                else "its metadata and its build give different names or versions",
             )
         return Locked(
             name=_name(name),

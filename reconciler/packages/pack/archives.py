@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 from zipfile import BadZipFile
 
-from reconciler.base import files as whole
 from reconciler.base.errors import PackageError
+from reconciler.packages.fetch.records import load_record, record_path, save_record
 from reconciler.packages.pack.layout import SLIM, Omission, PathClash, Shape, lay_out
 from reconciler.packages.pack.zips import write_zip, zip_entries
 
@@ -42,6 +41,13 @@ class PackedArchive:
     left_out: tuple[Omission, ...] = ()
     idle: tuple[str, ...] = ()
     """Patterns of `exclude` that leave out nothing."""
+
+
+@dataclass(frozen=True)
+class _PackedRecord:
+    sha256: str
+    left_out: tuple[Omission, ...]
+    idle: tuple[str, ...]
 
 
 def pack(name: str, wheels: Sequence[Content], shape: Shape, cache: Cache) -> PackedArchive:
@@ -79,32 +85,12 @@ def _clash_error(clashes: Sequence[PathClash]) -> PackageError:
 def pack_once(recipe: object, cache: Cache, make: Callable[[Path], _Done]) -> PackedArchive:
     """Return what came of a recipe, which is all that the bytes depend on; `make` does the work in a folder it is given."""
     key = hashlib.sha256(json.dumps([VERSION, recipe]).encode()).hexdigest()
-    path = cache.root / "packed" / key[:2] / f"{key}.json"
-    if (packed := _known(path, cache)) is not None:
-        return packed
+    path = record_path(cache.root, "packed", key)
+    record = load_record(path, _PackedRecord)
+    if record is not None and (content := cache.get(record.sha256)) is not None:
+        return PackedArchive(content, record.left_out, record.idle)
     with cache.workspace() as folder:
         file, left_out, idle = make(folder)
         archive = PackedArchive(cache.put(file), left_out, idle)
-    with suppress(OSError):
-        _keep(archive, path)
+    save_record(path, _PackedRecord(archive.content.sha256, left_out, idle))
     return archive
-
-
-def _known(path: Path, cache: Cache) -> PackedArchive | None:
-    try:
-        kept: dict[str, Any] = json.loads(path.read_bytes())
-        content = cache.get(kept["sha256"])
-        left_out = tuple(Omission(**omission) for omission in kept["left_out"])
-        return PackedArchive(content, left_out, tuple(kept["idle"])) if content is not None else None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        return None
-
-
-def _keep(packed: PackedArchive, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    kept = {
-        "sha256": packed.content.sha256,
-        "left_out": [asdict(omission) for omission in packed.left_out],
-        "idle": packed.idle,
-    }
-    whole.replace_file(path, json.dumps(kept).encode())

@@ -319,7 +319,7 @@ def test_a_pip_that_leaves_no_wheel_is_not_believed(tmp_path: Path) -> None:
     (tmp_path / "python").chmod(0o755)
     index = PipIndex(_environment("http://127.0.0.1:9/simple"), python=str(tmp_path / "python"))
     code, message, _ = _failure(index, Pin("pure", "1.0", "0" * 64), tmp_path)
-    assert (code, message) == ("E403", "pip was asked for pure==1.0 and left 0 wheels")
+    assert (code, message) == ("E403", "pip left 0 wheels for pure==1.0")
 
 
 def test_silence_is_reported_as_plainly_as_words() -> None:
