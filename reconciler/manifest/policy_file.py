@@ -18,7 +18,6 @@ from msgspec import Meta, field
 
 from reconciler.manifest.model import Flag, Names, Text
 from reconciler.manifest.reader import Document, TooManyProblems, read_document
-from reconciler.manifest.schema import section_schema
 from reconciler.manifest.section import Mismatches, Section, read_section
 
 if TYPE_CHECKING:
@@ -108,6 +107,8 @@ def _typed(document: Document) -> Policy | None:
 
 def policy_schema() -> dict[str, Any]:
     """Return the JSON Schema of a policy, for editors."""
+    from reconciler.manifest.schema import section_schema
+
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "urn:udfs:policy:1"}
     return {**head, **section_schema(Policy), "title": "policy.yaml"}
 

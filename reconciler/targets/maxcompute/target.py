@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.targets.maxcompute import read, sql, write
+from reconciler.targets.maxcompute import read
 from reconciler.targets.maxcompute.ledger_store import Entries
 from reconciler.targets.maxcompute.objects import CATALOG
 
@@ -42,6 +42,9 @@ class MaxCompute:
         return read.read_object(self.client, key)
 
     def write(self, change: Change, contents: Mapping[str, Path], progress: Callable[[int], None]) -> Live | None:
+        # A plan reads only, so what writes and what runs SQL are imported when they are asked to.
+        from reconciler.targets.maxcompute import write
+
         return write.write_change(self.client, change, contents, progress, self.token)
 
     @property
@@ -49,6 +52,8 @@ class MaxCompute:
         return Entries(self.client)
 
     def query(self, text: str, settings: Mapping[str, str], name: str) -> QueryResult:
+        from reconciler.targets.maxcompute import sql
+
         return sql.run(self.client, text, settings, name)
 
     def download(self, key: Key, destination: Path) -> None:
