@@ -1,25 +1,15 @@
 """
-Names and keys: what makes two descriptions the same object.
+Names of what is uploaded: archives, modules and their versions.
 
-MaxCompute looks names up without regard to case and keeps the first spelling [doc "Function operations"], so identity
-is the folded name and the spelling is only for showing. A function lists its resources as ``name``,
-``project/resources/name`` or ``project/schemas/schema/resources/name`` [PyODPS models/resource.py]; the service always
-answers with a qualified form, so both sides are brought to one form before they are compared.
+What a name may hold is a rule of the service; here is what our own names are made of, and how a resource is referred to.
 """
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
-_RESOURCE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*\Z")
-_FUNCTION = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*\Z")
-_REFERENCE = re.compile(r"(?P<project>[^/]+)/(?:schemas/(?P<schema>[^/]+)/)?resources/(?P<name>[^/]+)\Z")
-_MAX_LENGTH = 255
-DEFAULT_SCHEMA = "default"
-
 ARCHIVE_SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip", ".jar")
-"""By these ends of a resource's name MaxCompute chooses how to unpack [doc "Resource operations"]."""
+"""Ends of the names of archives; MaxCompute chooses by them how to unpack [doc "Resource operations"]."""
 
 _ENDS = (".py", *ARCHIVE_SUFFIXES)
 _HEX = frozenset("0123456789abcdef")
@@ -55,38 +45,8 @@ class Reference(NamedTuple):
         return f"{self.project}/{schema}resources/{self.name}"
 
 
-def is_qualified(text: str) -> bool:
-    """Say whether `text` names a resource with its project."""
-    return _REFERENCE.match(text) is not None
-
-
-def parse_reference(text: str, project: str, schema: str | None) -> Reference:
-    """
-    Read a resource reference and drop what the surroundings already say.
-
-    `project` and `schema` are those of the function; the schema ``default`` and no schema are the same place
-    [doc "Schema-related operations"].
-    """
-    match = _REFERENCE.match(text) if "/" in text else None
-    if match is None:
-        return Reference(text)
-    schema_name = _schema(match["schema"])
-    if match["project"].lower() == project.lower() and schema_name == _schema(schema):
-        return Reference(match["name"])
-    return Reference(match["name"], match["project"], schema_name)
-
-
-def _schema(name: str | None) -> str | None:
-    return None if name is None or name.lower() == DEFAULT_SCHEMA else name.lower()
-
-
 SINGLE = "single"
 """Of `bundle:`: one archive, whose name is not the user's."""
-
-
-def wheel_archive(path: str) -> str:
-    """Return the resource name of a wheel file: MaxCompute does not unpack .whl, and the documentation renames it."""
-    return path.rpartition("/")[2].removesuffix(".whl") + ".zip"
 
 
 def bundle_archive(package: str, bundle: str, runtime: str, usual: str) -> str:
@@ -144,26 +104,3 @@ def unversioned_name(name: str, sha256: str) -> str | None:
             return name[: start - 1 if start and name[start - 1] == "_" else start] + name[end:]
         start = name.find(digest, start + 1)
     return None
-
-
-def why_not_a_resource_name(name: str) -> str | None:
-    """Return what is wrong with a resource's name, or None. The service publishes no rule; see E302."""
-    if not _RESOURCE.match(name):
-        return "a resource's name holds letters, digits and _ . + - only"
-    if name.lower().startswith("udfs."):
-        return "names that begin with 'udfs.' are kept for the ledger"
-    if ".part.tmp." in name.lower():
-        return "'.part.tmp.' is what clients call the parts of an upload"
-    return _too_long(name)
-
-
-def why_not_a_function_name(name: str) -> str | None:
-    """Return what is wrong with a function's name, or None [odpscmd takes letters, digits, _ and .]."""
-    if not _FUNCTION.match(name):
-        return "a function's name holds letters, digits, _ and . only, and begins with a letter or _"
-    return _too_long(name)
-
-
-def _too_long(name: str) -> str | None:
-    # A guess: the service publishes no limit. File systems and proxies stop at 255.
-    return f"a name has at most {_MAX_LENGTH} characters" if len(name) > _MAX_LENGTH else None

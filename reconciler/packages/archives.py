@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import PackageError, Problem
-from reconciler.base.names import SINGLE, bundle_archive, repacked_archive, versioned_name, wheel_archive
+from reconciler.base.names import SINGLE, bundle_archive, repacked_archive, versioned_name
 from reconciler.base.threads import gather
 from reconciler.packages.artifacts import Archive
 from reconciler.packages.content import why_too_large
@@ -66,16 +66,21 @@ def _archives(
             versioned_name(bundle, packed.content.sha256) if is_versioned and package.bundle == SINGLE else bundle
         )
         return [_pack_archive(resource, packed, wheels, cache)]
-    return [_archive(wheel, shape, cache, is_versioned=is_versioned) for wheel in wheels]
+    return [
+        _archive(wheel, shape, manifest.service.wheel_archive(wheel.filename), cache, is_versioned=is_versioned)
+        for wheel in wheels
+    ]
 
 
-def _archive(wheel: Wheel, shape: Shape, cache: Cache, *, is_versioned: bool) -> tuple[Archive, PackedArchive | None]:
+def _archive(
+    wheel: Wheel, shape: Shape, plain_name: str, cache: Cache, *, is_versioned: bool
+) -> tuple[Archive, PackedArchive | None]:
     if _needs_packing(wheel, shape):
-        packed = pack(wheel_archive(wheel.filename), [wheel.content], shape, cache)
+        packed = pack(plain_name, [wheel.content], shape, cache)
         return _pack_archive(repacked_archive(wheel.filename, packed.content.sha256), packed, [wheel], cache)
     # Of one version, an index has one file of a name for good; what is built here may be built from anything.
     rebuilt = wheel.is_built and is_versioned
-    name = repacked_archive(wheel.filename, wheel.content.sha256) if rebuilt else wheel_archive(wheel.filename)
+    name = repacked_archive(wheel.filename, wheel.content.sha256) if rebuilt else plain_name
     return Archive(name, wheel.content, (wheel,), wheel.facts), None
 
 

@@ -11,7 +11,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import Problem
-from reconciler.base.names import why_not_a_resource_name
 from reconciler.base.threads import gather
 from reconciler.packages.artifacts import Library
 from reconciler.packages.inspect import gate
@@ -61,7 +60,7 @@ def _library_problems(library: Library, package: str, loaded: Loaded) -> Iterato
     yield from (problem_of(library.path, fault, position) for fault in library.facts.faults)
     for runtime in (runtime for name, runtime in pairs(loaded) if name == package):
         yield from (problem_of(library.path, finding, position) for finding in gate.misfits(library.facts, runtime))
-    if reason := why_not_a_resource_name(library.name):
+    if reason := loaded.manifest.service.why_not_a_resource_name(library.name):
         message = f"'{library.path}' cannot be uploaded under its SONAME '{library.name}': {reason}"
         yield Problem("E302", message, position, "link it with -Wl,-soname and a plain file name")
 

@@ -17,7 +17,6 @@ from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler.base.errors import PackageError, Position, Problem
-from reconciler.base.names import wheel_archive, why_not_a_resource_name
 from reconciler.base.threads import attempt, gather
 from reconciler.manifest.runtimes import Runtime, tags_of, why_not_loadable
 from reconciler.packages.artifacts import Artifacts, Wheel
@@ -339,8 +338,9 @@ def _wheel_problems(request: WheelRequest, wheel: InspectedWheel, advice: str) -
         yield Problem(
             "E402", f"the sha256 of {request.origin} is that of '{name}'", position, "correct the one or the other"
         )
-    if reason := why_not_a_resource_name(wheel_archive(name)):
-        yield Problem("E302", f"'{wheel_archive(name)}' cannot be the name of a resource: {reason}", position)
+    archive = runtime.service.wheel_archive(name)
+    if reason := runtime.service.why_not_a_resource_name(archive):
+        yield Problem("E302", f"'{archive}' cannot be the name of a resource: {reason}", position)
     if reason := why_too_large(wheel.content.size, runtime.service):
         yield Problem("E405", f"'{name}' is too large: {reason}", position)
 
@@ -364,7 +364,7 @@ def clashes(wheels: Iterable[tuple[WheelRequest, Wheel]], artifacts: Artifacts) 
     first: dict[str, Wheel] = {}
     uploaded = {a.name for archives in artifacts.archives.values() for a in archives if not a.is_packed}
     for request, wheel in wheels:
-        name = wheel_archive(wheel.filename)
+        name = request.runtime.service.wheel_archive(wheel.filename)
         other = first.setdefault(name.lower(), wheel)
         if other.content.sha256 != wheel.content.sha256 and name in uploaded:
             message = f"'{wheel.filename}' is named twice with different bytes, and both would be '{name}'"

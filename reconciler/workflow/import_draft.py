@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from reconciler.base.errors import InvalidManifest, PackageError
-from reconciler.base.names import wheel_archive
 from reconciler.checks.python.project import findings_by_runtime
 from reconciler.core.plan import needs
 from reconciler.manifest.editing import ManifestEntry, add_entries, entry_lines, literally, scalar
@@ -21,6 +20,7 @@ from reconciler.manifest.section import as_written
 from reconciler.packages.collect import collect
 from reconciler.targets.dialects import DIALECTS
 from reconciler.targets.maxcompute.manifest import manifest_of, target_of
+from reconciler.targets.maxcompute.names import wheel_archive
 from reconciler.targets.maxcompute.objects import function_key, resource_key
 from reconciler.targets.maxcompute.selection import (
     Present,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
 from msgspec import Meta, field
 
-from reconciler.base.names import ARCHIVE_SUFFIXES, Reference, parse_reference
+from reconciler.base.names import ARCHIVE_SUFFIXES, Reference
 from reconciler.manifest import model
 from reconciler.manifest.model import (
     AsciiText,
@@ -22,6 +22,7 @@ from reconciler.manifest.model import (
 )
 from reconciler.manifest.runtimes import Runtime, Service
 from reconciler.manifest.section import NULL_IS_EMPTY, Section
+from reconciler.targets.maxcompute.names import parse_reference
 from reconciler.targets.maxcompute.runtimes import PLATFORMS, RUNTIMES, SERVICE
 from reconciler.targets.maxcompute.service import distributions, modules
 

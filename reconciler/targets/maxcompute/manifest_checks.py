@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
 from reconciler.base.errors import count
-from reconciler.base.names import (
-    ARCHIVE_SUFFIXES,
-    FOLDER_SUFFIXES,
-    is_qualified,
-    versioned_name,
-    why_not_a_function_name,
-    why_not_a_resource_name,
-)
+from reconciler.base.names import ARCHIVE_SUFFIXES, FOLDER_SUFFIXES, versioned_name
 from reconciler.base.words import did_you_mean, quote
 from reconciler.manifest.checks.files import check_file, check_patterns
 from reconciler.manifest.checks.functions import check_modules, check_package_names
@@ -22,6 +15,7 @@ from reconciler.manifest.checks.names import check_names, is_identifier, undecla
 from reconciler.manifest.dialect import Code, Draft, Flaw
 from reconciler.manifest.paths import Refusal
 from reconciler.targets.maxcompute.manifest import IMPLICIT_TARGET, ROW_FILES, Manifest
+from reconciler.targets.maxcompute.names import is_qualified, why_not_a_function_name, why_not_a_resource_name
 from reconciler.targets.maxcompute.runtimes import PLATFORMS, RUNTIMES
 from reconciler.targets.maxcompute.service import IMAGES
 from reconciler.targets.maxcompute.signature import NotASignature, parse_signature

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import msgspec
 
 from reconciler.base.errors import count
-from reconciler.base.names import Reference, parse_reference, unversioned_name
+from reconciler.base.names import Reference, unversioned_name
 from reconciler.base.words import size
 from reconciler.core.identity import Key
 from reconciler.core.kind import CONTENT, Catalog, Difference, Kind, Rule
 from reconciler.targets.maxcompute.marks import mark_text, read_mark
+from reconciler.targets.maxcompute.names import parse_reference
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -9,8 +9,8 @@ library, the images, the flags' names and the limits are in `service`.
 
 from __future__ import annotations
 
-from reconciler.base.names import wheel_archive, why_not_a_resource_name
 from reconciler.manifest.runtimes import Platform, Runtime, Service, tags_of
+from reconciler.targets.maxcompute.names import wheel_archive, why_not_a_resource_name
 from reconciler.targets.maxcompute.service import FLAGS, LIMITS
 
 SERVICE = Service("MaxCompute", LIMITS["resource"], LIMITS["job"], wheel_archive, why_not_a_resource_name)

@@ -13,12 +13,12 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import count
-from reconciler.base.names import why_not_a_function_name, why_not_a_resource_name
 from reconciler.base.words import size
 from reconciler.core.report import ImportedObject, LeftOut
 from reconciler.manifest.editing import ManifestEntry, Value, literally
 from reconciler.targets.maxcompute.manifest import Resource as Declared
 from reconciler.targets.maxcompute.manifest import resource_type
+from reconciler.targets.maxcompute.names import why_not_a_function_name, why_not_a_resource_name
 from reconciler.targets.maxcompute.objects import WITH_CONTENT, Function, Resource, resource_key
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.base.names import wheel_archive
 from reconciler.manifest.checks.packages import is_pinned
 from reconciler.manifest.dialect import Code
 from reconciler.manifest.section import read_section
 from reconciler.targets.maxcompute.manifest import Resource, manifest_of, resource_type, target_of
+from reconciler.targets.maxcompute.names import wheel_archive
 from reconciler.targets.maxcompute.runtimes import RUNTIMES
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ def test_what_does_not_fit_together(project: Folder, text: str, expected: list[s
 
 
 def test_a_source_whose_name_is_too_long_for_a_resource(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reconciler.base.names._MAX_LENGTH", 10)
+    monkeypatch.setattr("reconciler.targets.maxcompute.names._MAX_LENGTH", 10)
     folder.files("a_long_name.py")
     assert folder.says(function("source: a_long_name.py, class: A")) == [
         "2:25 E302 the source cannot be uploaded as 'a_long_name.py'"
