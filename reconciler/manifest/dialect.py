@@ -101,12 +101,14 @@ class Draft(Generic[M_co]):
         if text in self.files:
             return self.files[text]
         path = self.folder.find(text, kind)
+        # A folder is not remembered: whether one may be there depends on who asks.
         if not isinstance(path, Refusal) and not path.endswith("/"):
             self.files[text] = path
         return path
 
     def claim(self, name: str, content: object, *keys: str | int) -> Iterator[Flaw]:
         """Yield a flaw if something else is uploaded under the same name."""
+        # Files of one content may share a name: two functions of one source upload one module.
         first, where = self.uploads.setdefault(name.lower(), (content, keys))
         # Two resources that are twins in case are noted as such already.
         if first != content and not (where[0] == keys[0] == "resources"):
@@ -124,6 +126,7 @@ def run_checks(draft: Draft[Any], checks: tuple[Callable[[Draft[Any]], Iterator[
     """Note in the draft's document everything that the checks find, errors and warnings."""
     document = draft.document
     for check in checks:
+        # Noted one by one: `note` ends the search when nobody would read more of them.
         for flaw in check(draft):
             span = (document.find_key if flaw.at_key else document.find)(*flaw.keys)
             (document.warn if flaw.is_warning else document.note)(flaw.code, flaw.message, span, hint=flaw.hint)

@@ -86,6 +86,7 @@ def add_entries(text: str, section: str, entries: collections.abc.Sequence[Manif
         section: {**_section(before, section), **{entry.name: dict(entry.fields) for entry in entries}},
     }
     for candidate in _candidates(text, section, entries):
+        # The reader is the judge: a text that says more or less than was meant is never returned.
         if _values(candidate) == expected:
             return candidate
     raise InvalidManifest(
@@ -136,6 +137,7 @@ class _Place:
 def _candidates(text: str, section: str, entries: collections.abc.Sequence[ManifestEntry]) -> Iterator[str]:
     """Yield texts with the entries in them, the likeliest first; some say something else, or nothing."""
     newline = "\r\n" if "\r\n" in text else "\n"
+    # What is appended must not continue a comment in the last line.
     if not text.endswith("\n"):
         text += newline
     places, root = _places(text)

@@ -64,6 +64,7 @@ def effective_targets(
     raw = _read(file)
     if (dialect := choose_dialect(raw, dialects)) is None:
         raise InvalidManifest.of(raw.problems)
+    # Each target is expanded from a fresh reading: replacing works in place.
     return {
         name: tuple(_values(raw, _expanded(file, name, env), name, dialect.implicit_target)) for name in _names(raw)
     }
@@ -111,6 +112,7 @@ def _values(raw: Document, expanded: Document, target: str, implicit: Target) ->
 def _value(raw: Document, expanded: Document, key: str, path: tuple[str, ...], *, is_variable: bool) -> TargetSetting:
     raw_text, text = str(raw.value(*path)), str(expanded.value(*path))
     mark = raw.find(*path)[0]
+    # A value with a variable that is not set is settled: it has its complaint, and no text.
     is_known = mark not in expanded.settled
     return TargetSetting(
         key,

@@ -153,6 +153,7 @@ def parse_manifest(
 ) -> Loaded:
     """As `load_manifest`, for bytes that may not be a file yet; `folder` is absolute, its symbolic links resolved."""
     document = Document(called)
+    # Nobody reads a thousand problems; hostile text could make millions.
     with contextlib.suppress(TooManyProblems):
         loaded = _judge(document, content, folder, dialects, target, env)
         if loaded is not None:
@@ -174,12 +175,14 @@ def _judge(
     name = _choose(document, target) if document.whole else None
     if dialect is None or name is None:
         return None
+    # Kind and target come first, and hold no variables: which variables there are depends on them.
     expand_variables(document, name, env)
     manifest = type_manifest(document, dialect.model)
     if manifest is None:
         return None
     draft = Draft(dialect, document, manifest, name, Folder(folder))
     run_checks(draft, (*dialect.checks, check_moved, check_policy))
+    # The policy is read even when something is wrong already, so that its own mistakes are reported in the same run.
     policies = _policies(document, manifest.policy, folder, draft.files, env.get(POLICY))
     if document.problems:
         return None

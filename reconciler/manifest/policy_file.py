@@ -176,6 +176,7 @@ def _judge(document: Document, policy: Policy) -> None:
     if policy.max_size is not None and bytes_of(policy.max_size) is None:
         note("'max_size'", "a number and B, kB, MB or GB: 200 MB", "max_size")
     for number, text in enumerate(policy.forbid_packages):
+        # Loaded only where packages are forbidden: it costs as much as the rest of this file.
         from packaging.requirements import InvalidRequirement, Requirement
 
         try:

@@ -75,6 +75,7 @@ class BadRequirement:
 def parse_requirement(text: str) -> PackageRequirement | BadRequirement:
     """Read one requirement."""
     text = text.strip()
+    # A reviewer would approve another name than the one that is installed.
     if _UNSEEN.search(text):
         return BadRequirement("E470", f"{quote(text)} holds a character that nobody sees")
     plain = _HASH.sub("", text).strip()
@@ -100,6 +101,7 @@ def _distribution(text: str, hashes: tuple[str, ...]) -> PackageRequirement | Ba
     from packaging.requirements import InvalidRequirement, Requirement
     from packaging.utils import canonicalize_name
 
+    # The parser of requirements is recursive; what is longer than any real one is not given to it.
     if len(text) > _MAX_LENGTH:
         return BadRequirement("E470", f"{quote(text)} is longer than any requirement")
     try:

@@ -237,6 +237,7 @@ def why_not_loadable(filename: str, runtime: Runtime) -> str | None:
     tags = tags_of(filename)
     if not tags.isdisjoint(supported_tags(runtime)) or any(_is_bare_and_fits(tag, runtime) for tag in tags):
         return None
+    # Sorted first, so that of two tags equally near the same one is always explained.
     return max((_obstacle(tag, runtime) for tag in sorted(tags, key=str)), key=lambda obstacle: obstacle[0])[1]
 
 
@@ -275,6 +276,7 @@ def _abi_obstacle(tag: Tag, runtime: Runtime) -> str | None:
     allowed = {"none"} if tag.interpreter.startswith("py") else {"none", runtime.abi}
     if tag.interpreter.startswith("cp") and runtime.python_version >= (3, 2):
         allowed.add("abi3")  # PEP 384: built for 3.x, loads in every later 3.y
+    # A wheel of another CPython has that one's ABI; only the stable ABI outlives it.
     if tag.interpreter.startswith("cp") and tag.interpreter != runtime.tag:
         allowed = {"abi3"}
     if tag.abi in allowed:

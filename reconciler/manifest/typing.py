@@ -188,6 +188,7 @@ def _unknown(model: type[Manifest], path: Keys) -> _Finding:
     key, section = str(path[-1]), _section(model, path[:-1]) or model
     guess = _meant(model, path)
     message = f"unknown key {quote(key)}" + (f", did you mean '{guess}'?" if guess else "")
+    # A key that looks like a credential gets the advice that keeps it out of Git, not the list of keys.
     if issubclass(section, Target) and any(word in key.lower() for word in _CREDENTIALS):
         return _Finding("E214", message, section.credentials)
     return _Finding("E214", message, f"keys allowed here: {', '.join(_keys(section))}")

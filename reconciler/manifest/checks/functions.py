@@ -27,6 +27,7 @@ def check_package_names(draft: Draft[Any], function: Function, here: Keys) -> It
 
 def check_modules(draft: Draft[Any], function: Function, here: Keys) -> Iterator[Flaw]:
     """Yield what is wrong with a function's modules and packages of its own."""
+    # PY resources are imported by their names, as modules are: of two with one name, one would never be found.
     imported = {item[:-3]: item for item in function.resources if item.endswith(".py")}
     yield from check_repeated(function.modules, *here, "modules")
     for index, path in enumerate(function.modules):
@@ -52,10 +53,12 @@ def _module(draft: Draft[Any], function: Function, path: str, keys: Keys) -> Ite
 def _package(draft: Draft[Any], function: Function, path: str, keys: Keys) -> Iterator[Flaw]:
     name, folder = module_name(path), draft.folder.find(path, "folder")
     if isinstance(folder, Refusal):
+        # The most likely slip: a module named without its ending.
         is_module = not isinstance(draft.folder.find(f"{path}.py"), Refusal)
         yield Flaw(folder.code, folder.message, keys, f"'{path}.py' is there" if is_module else folder.hint)
         return
     yield from draft.claim(f"{name}.zip", (folder, "package"), *keys)
+    # A package is an archive, and it is the lines behind a source that put archives on sys.path.
     if function.source is None or not function.wire:
         why = "has no source" if function.source is None else "says 'wire: false'"
         message = f"nothing would put the package {quote(name)} on sys.path: {quote(str(keys[1]))} {why}"

@@ -31,6 +31,7 @@ def check_names(
     for name in names:
         if (reason := why_not(name)) is not None:
             yield Flaw("E302", f"{quote(name)} cannot be the name of a {section[:-1]}", (section, name), reason, True)
+        # Folded: the service keeps the first spelling and finds it under any.
         twin = first.setdefault(name.lower(), name)
         if twin != name:
             where = draft.where(section, twin, at_key=True)
@@ -69,6 +70,7 @@ def check_moved(draft: Draft[Any]) -> Iterator[Flaw]:
             message = f"there is no {quote(move.to)} that anything could be called now"
             yield Flaw("E530", message, ("moved", number, "to"), hint)
         old = move.from_.lower()
+        # A name that is still declared would be deleted and wanted at once.
         if old in declared or old in seen:
             why = "is still in the manifest" if old in declared else "has another new name already"
             hint = "the old name is one that the manifest no longer has"

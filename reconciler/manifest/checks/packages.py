@@ -67,6 +67,7 @@ def _wheel_file(draft: Draft[Any], path: str, keys: Keys, *, is_alone: bool) -> 
     if isinstance(file, Refusal):
         yield Flaw(file.code, file.message, keys, file.hint)
         file = path
+    # In a bundle a wheel has no name of its own on the service.
     if is_alone:
         name = draft.dialect.service.wheel_archive(path)
         if (why_not := draft.dialect.service.why_not_a_resource_name(name)) is not None:
@@ -103,6 +104,7 @@ def _exclusive(draft: Draft[Any], package: Package, here: Keys) -> Iterator[Flaw
     if package.build.libraries and package.libraries:
         message, hint = "'build.libraries' and 'libraries' exclude each other", "put them into the wheel, or beside it"
         yield Flaw("E204", message, (*here, "build", "libraries"), hint, True)
+    # A setting of the resolver that nothing is resolved with is a mistake, not a preference.
     if not package.is_locked:
         for key in sorted(_FOR_THE_LOCK & draft.document.value(*here).keys()):
             message = f"{quote(key)} goes with `requirements:` or `requirements_file:` only"
@@ -122,6 +124,7 @@ def _requirements(draft: Draft[Any], texts: list[str], kind: _Kind, *keys: str |
             continue
         if requirement.text in seen:
             yield Flaw("E313", f"{quote(text)} is listed twice", (*keys, index), "keep one")
+        # What lies there, a wheel, an archive or a project, shows when it is built or read.
         elif requirement.path is not None:
             path = draft.folder.find(requirement.path, "either")
             if isinstance(path, Refusal):
@@ -134,6 +137,7 @@ def _requirement(text: str, kind: _Kind) -> PackageRequirement | BadRequirement:
     from reconciler.manifest.requirements import BadRequirement, parse_requirement, why_not_a_constraint
 
     read = parse_requirement(text)
+    # "numpy>=1" would read as a requirement, and leave out more than its author meant.
     if kind == "name" and (isinstance(read, BadRequirement) or read.text != read.name):
         return BadRequirement("E470", f"{quote(text)} is not the name of a distribution", "the name alone: numpy")
     if isinstance(read, BadRequirement):
@@ -148,8 +152,10 @@ def _requirement(text: str, kind: _Kind) -> PackageRequirement | BadRequirement:
 def _bundle(draft: Draft[Any], bundle: str, here: Keys) -> Iterator[Flaw]:
     manifest, package = draft.manifest, str(here[1])
     functions = [function for function in manifest.functions.values() if package in function.packages]
+    # Each runtime has wheels of its own, and so an archive under a name of its own.
     for runtime in dict.fromkeys(function.python or manifest.python for function in functions):
         name = bundle_archive(package, bundle, runtime, manifest.python)
+        # A digest is added later, and any is as long as another: the length is what is checked.
         is_versioned = bundle == SINGLE and manifest.rollout == "versioned"
         why_not = draft.dialect.service.why_not_a_resource_name(
             versioned_name(name, "0" * 64) if is_versioned else name

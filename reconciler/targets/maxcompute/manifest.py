@@ -250,6 +250,7 @@ class Manifest(model.Manifest, frozen=True, kw_only=True):
         return {tag: self._usable(runtime) for tag, runtime in RUNTIMES.items()}
 
     def _usable(self, runtime: Runtime) -> Runtime:
+        # The service cannot be asked which system and patch level its workers have.
         settings = self.runtimes.of(runtime.tag)
         full_version = settings.python or runtime.full_version
         return replace(runtime, full_version=full_version, platform=PLATFORMS[settings.platform])

@@ -66,6 +66,7 @@ def _why_not_an_endpoint(endpoint: str) -> str | None:
         return "the address cannot be understood"
     if parts.scheme not in ("http", "https") or not parts.hostname or not has_port:
         return "'local', or an address that begins with http:// or https:// and ends in /api"
+    # The endpoint is printed in plans and logs.
     if "@" in parts.netloc:
         return "an address holds no user and password: credentials come from the environment"
     if parts.query or parts.fragment:
@@ -223,6 +224,7 @@ def _resource_names(draft: _Draft, function: Function, here: Keys) -> Generator[
     all_known = True
     for index, name in enumerate(function.resources):
         keys = (*here, "resources", index)
+        # `x` and `this_project/resources/x` are one resource.
         folded = target.resolve(name).folded
         if folded in seen:
             yield Flaw("E313", f"{quote(name)} is listed twice", keys, "keep one")
@@ -255,6 +257,7 @@ def _image(draft: _Draft, function: Function, here: Keys) -> Iterator[Flaw]:
     image, tag = function.image, function.python or draft.manifest.python
     if image is None:
         return
+    # An image of the team's own may have any name; only a near miss of a built-in one is suspicious.
     if image not in IMAGES:
         if guess := did_you_mean(image, IMAGES):
             message = f"{quote(image)} is no image that MaxCompute brings"
@@ -272,6 +275,7 @@ def _code_of_source(draft: _Draft, function: Function, source: str, here: Keys) 
         path = source
     entry = source.rpartition("/")[2]
     stem = entry.removesuffix(".py")
+    # The class path is `module.Class`: the file's name becomes part of an import statement.
     if stem == entry or not is_identifier(stem):
         hint = "letters, digits and _, then .py: MaxCompute imports the module by this name"
         yield Flaw("E310", f"{quote(entry)} is not the name of a Python module", (*here, "source"), hint)
@@ -302,6 +306,7 @@ def _code_of_resources(draft: _Draft, function: Function, here: Keys) -> Generat
     if (flaw := _misplaced(draft, function, entry, managed, here, has_jar=has_jar)) is not None:
         yield flaw
         return None
+    # Functions have no comment to mark; the mark of one of their resources speaks for them.
     carrier = entry if entry in managed else managed[0]
     return Code(function.class_, entry, draft.manifest.runtime(function), carrier)
 
