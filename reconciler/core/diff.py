@@ -1,5 +1,5 @@
 """
-What separates a project from its manifest, and why.
+Comparison of a project with its manifest: every difference, with its cause.
 
 `compare` is a function of two states. Equality of frozen values decides *whether* an object changes; `deepdiff` is
 asked only to put the difference of one changed list into words, so that an upgrade of a library can change words and
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from reconciler.core.identity import Mark
     from reconciler.core.kind import Kind
-    from reconciler.core.record import Applied, Reading
+    from reconciler.core.record import Applied, Entry, Reading
     from reconciler.core.state import Desired, DesiredState, Live, LiveState, Object
 
 
@@ -161,34 +161,46 @@ def compare(desired: DesiredState, reading: Reading, stack: str, *, retire: bool
     live, last = reading.live, reading.last
     versions = _versions(live, stack)
     is_missed = _evidence(desired, reading, stack)
-    alive = cache(
-        lambda: frozenset(fingerprint(key.folded) for key, have in live.items() if not have.object.kind.has_mark)
-    )
+    alive = cache(lambda: _unmarked_names(live))
     # Both come nearly in order, which sorting them makes use of; a set of them has none.
     for key in sorted({**desired, **live}, key=attrgetter("kind", "folded")):
         want, have = desired.get(key), live.get(key)
         holder = None if have is None else reading.holder(key)
         if want is None and holder != stack:
             foreign += 1
-        elif want is not None and have is not None and holder not in {stack, None} and _is_shared(want, have):
-            shared.append(Change(Action.KEEP, key, want, have))
         elif want is not None and have is not None and holder != stack:
-            clashes.append(Clash(key, want, have, holder))
+            if holder is not None and _is_shared(want, have):
+                shared.append(Change(Action.KEEP, key, want, have))
+            else:
+                clashes.append(Clash(key, want, have, holder))
         elif have is None:
             assert want is not None
-            is_next = version_of(want) in versions()
-            cause = Cause.MISSING if is_missed(key, want) else Cause.MANIFEST if is_next else Cause.NEW
+            cause = Cause.MISSING if is_missed(key, want) else _cause_of_new(want, versions())
             changes.append(Change(Action.CREATE, key, want, None, cause))
         elif want is None and retire and version_of(have):
             superseded.append(have)
         elif want is None:
-            cause = Cause.REMOVED if last is None or key in last.objects else Cause.UNRECORDED
-            changes.append(Change(Action.DELETE, key, None, have, cause))
+            changes.append(Change(Action.DELETE, key, None, have, Cause.REMOVED))
         else:
-            change = _compare_object(key, want, have, alive, last.known(key) if last else None)
-            is_unrecorded = change.action is Action.UPDATE and last is not None and key not in last.objects
-            changes.append(change._replace(cause=Cause.UNRECORDED) if is_unrecorded else change)
+            changes.append(_compare_object(key, want, have, alive, last.applied_for_certain(key) if last else None))
+    changes = changes if last is None else [_unrecorded(change, last) for change in changes]
     return Comparison(tuple(changes), tuple(clashes), tuple(shared), foreign, tuple(superseded))
+
+
+def _unmarked_names(live: LiveState) -> frozenset[str]:
+    """Return the fingerprints of the objects that keep no mark."""
+    return frozenset(fingerprint(key.folded) for key, have in live.items() if not have.object.kind.has_mark)
+
+
+def _cause_of_new(want: Desired, versions: frozenset[str]) -> Cause:
+    return Cause.MANIFEST if version_of(want) in versions else Cause.NEW
+
+
+def _unrecorded(change: Change, last: Entry) -> Change:
+    """Return a change with its cause where it is of an object that a mark calls ours and the ledger does not know."""
+    if (change.action is Action.UPDATE or change.action is Action.DELETE) and change.key not in last.objects:
+        return change._replace(cause=Cause.UNRECORDED)
+    return change
 
 
 def _is_shared(want: Desired, have: Live) -> bool:
@@ -236,10 +248,10 @@ def _evidence(desired: DesiredState, reading: Reading, stack: str) -> Callable[[
 def _compare_object(
     key: Key, want: Desired, have: Live, alive: Callable[[], frozenset[str]], applied: Applied | None
 ) -> Change:
-    found = differences(want, have)
-    if found:
+    changed_fields = differences(want, have)
+    if changed_fields:
         return Change(
-            Action.UPDATE, key, _with_kept_names(want, have, alive()), have, _cause(want, have, applied), found
+            Action.UPDATE, key, _with_kept_names(want, have, alive()), have, _cause(want, have, applied), changed_fields
         )
     if want.protected != (applied is not None and applied.protected):
         difference = Difference("protect", *(("no", "yes") if want.protected else ("yes", "no")))
@@ -253,13 +265,13 @@ def differences(want: Desired, have: Live) -> tuple[Difference, ...]:
     if is_carried and want.object == have.object:
         return ()
     kind = want.object.kind
-    found = tuple(kind.differences(want.object, have.object))
+    own = tuple(kind.differences(want.object, have.object))
     if is_carried:
-        return found
+        return own
     assert want.mark is not None
     assert have.mark is not None
     added = len(want.mark.names - have.mark.names)
-    return *found, Difference("marker", "", f"carries the code of {count(added, kind.carries)}")
+    return *own, Difference("marker", "", f"carries the code of {count(added, kind.carries)}")
 
 
 def _cause(want: Desired, have: Live, applied: Applied | None) -> Cause:
@@ -278,7 +290,7 @@ def _cause(want: Desired, have: Live, applied: Applied | None) -> Cause:
 
 def _is_otherwise(kind: Kind[Any], new: Object, old: Object) -> bool:
     """Say whether two objects differ in what no mark remembers."""
-    return any(one.field != CONTENT or not kind.has_mark for one in kind.differences(new, old))
+    return any(difference.field != CONTENT or not kind.has_mark for difference in kind.differences(new, old))
 
 
 def _with_kept_names(want: Desired, have: Live, alive: frozenset[str]) -> Desired:
@@ -293,10 +305,10 @@ def explain_list(old: tuple[str, ...], new: tuple[str, ...]) -> Mapping[str, tup
     """Return which elements were ``added`` and ``removed``; neither, when only the order differs."""
     from deepdiff import DeepDiff
 
-    found = DeepDiff(list(old), list(new), ignore_order=True, report_repetition=False, verbose_level=2)
-    added = [str(item) for item in found.get("iterable_item_added", {}).values()]
-    removed = [str(item) for item in found.get("iterable_item_removed", {}).values()]
-    for changed in found.get("values_changed", {}).values():
+    delta = DeepDiff(list(old), list(new), ignore_order=True, report_repetition=False, verbose_level=2)
+    added = [str(item) for item in delta.get("iterable_item_added", {}).values()]
+    removed = [str(item) for item in delta.get("iterable_item_removed", {}).values()]
+    for changed in delta.get("values_changed", {}).values():
         removed.append(str(changed["old_value"]))
         added.append(str(changed["new_value"]))
     return {"added": tuple(sorted(added)), "removed": tuple(sorted(removed))}

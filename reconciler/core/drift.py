@@ -1,5 +1,5 @@
 """
-What somebody did to a stack's objects behind its back: which, what, who and when, as far as the service tells.
+Drift: changes to a stack's objects that no apply made, with author and time as far as the service tells.
 
 Drift is the plan read the other way, without what the manifest itself has changed since the last apply: that is told as
 a number, because the next apply makes it. Of what is gone, and of some kinds, the service keeps neither who nor when.
@@ -65,7 +65,7 @@ class Drifted:
     differences: tuple[Difference, ...] = ()
     """Against the manifest; `old` is what is there now."""
 
-    left: str = ""
+    obstacle: str = ""
     """Why it cannot be brought back by itself; empty if it can."""
 
     holder: str = ""
@@ -75,17 +75,20 @@ class Drifted:
     """What alone was changed, of an object that was retyped or relisted."""
 
     @property
-    def told(self) -> str:
+    def sentence(self) -> str:
         """What happened, as the rest of a sentence that begins with the object."""
         by = f" by {self.who}" if self.who else ""
         on = f" on {self.when:%Y-%m-%d %H:%MZ}" if self.when else ""
-        left = f"; {self.left}" if self.left else ""
-        return f"{_TOLD[self.kind].format(field=self.field)}{by}{on or ('' if by else ' (the service does not tell by whom)')}{left}"
+        obstacle = f"; {self.obstacle}" if self.obstacle else ""
+        return f"{_TOLD[self.kind].format(field=self.field)}{by}{on or ('' if by else ' (the service does not tell by whom)')}{obstacle}"
 
     @property
     def problem(self) -> Problem:
         """The same as a finding, for those who collect findings."""
-        detail = tuple(f"{one.field}: {one.new or '(none)'} → {one.old or '(none)'}" for one in self.differences)
+        detail = tuple(
+            f"{difference.field}: {difference.new or '(none)'} → {difference.old or '(none)'}"
+            for difference in self.differences
+        )
         hint: Hint
         if self.holder:
             hint = f"rename yours in the manifest; only stack '{self.holder}' can let go of it, by disowning it"
@@ -94,10 +97,10 @@ class Drifted:
         else:
             hint = (
                 (Command("plan"), " shows what apply would do")
-                if self.left
+                if self.obstacle
                 else ("to bring it back: ", Command("apply", "--restore"))
             )
-        return Problem(_CODES[self.kind], f"{self.key} {self.told}", self.origin, hint=hint, detail=detail)
+        return Problem(_CODES[self.kind], f"{self.key} {self.sentence}", self.origin, hint=hint, detail=detail)
 
 
 _TOLD = {
@@ -128,19 +131,19 @@ class Drift:
     @property
     def restorable(self) -> frozenset[Key]:
         """The objects that the manifest still wants as they were last applied."""
-        return frozenset(one.key for one in self.drifted if not one.left)
+        return frozenset(drifted.key for drifted in self.drifted if not drifted.obstacle)
 
 
 def find(desired: DesiredState, reading: Reading, stack: str) -> Drift:
     """Return what was changed outside."""
-    found, last = compare(desired, reading, stack), reading.last
+    comparison, last = compare(desired, reading, stack), reading.last
     drifted = [
-        *(_judge_clash(clash, last) for clash in found.clashes),
-        *(one for change in found.changes if (one := _find_drifted(change, last))),
+        *(_judge_clash(clash, last) for clash in comparison.clashes),
+        *(drifted_object for change in comparison.changes if (drifted_object := _find_drifted(change, last))),
     ]
-    kept = sum(change.action is Action.KEEP for change in found.changes) + len(found.shared)
-    waiting = len(found.changes) + len(found.shared) + len(found.clashes) - kept - len(drifted)
-    return Drift(tuple(sorted(drifted, key=lambda one: one.key)), waiting, kept)
+    kept = sum(change.action is Action.KEEP for change in comparison.changes) + len(comparison.shared)
+    waiting = len(comparison.changes) + len(comparison.shared) + len(comparison.clashes) - kept - len(drifted)
+    return Drift(tuple(sorted(drifted, key=lambda drifted_object: drifted_object.key)), waiting, kept)
 
 
 def restoring(plan: Plan, drift: Drift) -> Plan:
@@ -150,9 +153,9 @@ def restoring(plan: Plan, drift: Drift) -> Plan:
     What stands in the way of the rest of the plan does not stand in the way of this; an object whose needs are not all
     there, or brought back with it, waits for the whole plan.
     """
-    wanted = {change.key: change for change in plan.changes if change.key in drift.restorable}
-    there = {c.key for c in (*plan.changes, *plan.unchanged, *plan.shared) if c.live is not None} | wanted.keys()
-    changes = [c for c in wanted.values() if c.desired and all(need in there for need in needs(c.desired.object))]
+    restored = {change.key: change for change in plan.changes if change.key in drift.restorable}
+    available = {c.key for c in (*plan.changes, *plan.unchanged, *plan.shared) if c.live is not None} | restored.keys()
+    changes = [c for c in restored.values() if c.desired and all(need in available for need in needs(c.desired.object))]
     return replace(plan, changes=tuple(changes), refusals=())
 
 
@@ -162,34 +165,42 @@ def _find_drifted(change: Change, last: Entry | None) -> Drifted | None:
         return None
     if have is None:
         return _judge_deletion(change.key, want, last) if change.cause is Cause.MISSING else None
-    fields = {found.field for found in change.differences} - {"marker"}
+    fields = {difference.field for difference in change.differences} - {"marker"}
     if change.cause not in {Cause.OUTSIDE, Cause.BOTH} and not (
         change.cause is Cause.UNKNOWN and _is_told(fields, change, last)
     ):
         return None
     kind, field = _how(fields, change)
-    left = {Cause.BOTH: _BOTH, Cause.UNKNOWN: _UNKNOWN}.get(change.cause, "")
-    if kind is Deviation.RETYPED and not left:
-        left = _RETYPED.format(field=field)
-    applied = last.known(change.key) if last else None
+    obstacle = {Cause.BOTH: _BOTH, Cause.UNKNOWN: _UNKNOWN}.get(change.cause, "")
+    if kind is Deviation.RETYPED and not obstacle:
+        obstacle = _RETYPED.format(field=field)
+    applied = last.applied_for_certain(change.key) if last else None
     # Only of objects without a mark does the ledger know when they were created.
     if applied and applied.created and applied.created != have.created:
-        return Drifted(change.key, Deviation.RECREATED, want.origin, have.owner, have.created, change.differences, left)
-    return Drifted(change.key, kind, want.origin, have.updater, have.modified, change.differences, left, field=field)
+        return Drifted(
+            change.key, Deviation.RECREATED, want.origin, have.owner, have.created, change.differences, obstacle
+        )
+    return Drifted(
+        change.key, kind, want.origin, have.updater, have.modified, change.differences, obstacle, field=field
+    )
 
 
 def _is_told(fields: set[str], change: Change, last: Entry | None) -> bool:
     """Say whether a difference of unknown cause counts: not what an unfinished run left for the next."""
-    return bool(fields) and not (last is not None and change.key in last.objects and last.known(change.key) is None)
+    return bool(fields) and not (
+        last is not None and change.key in last.objects and last.applied_for_certain(change.key) is None
+    )
 
 
 def _judge_deletion(key: Key, want: Desired, last: Entry | None) -> Drifted | None:
-    applied = last.known(key) if last else None
+    applied = last.applied_for_certain(key) if last else None
     if last is not None and applied is None and key in last.objects:
         return None  # its creation was cut off
     if applied is None:
-        return Drifted(key, Deviation.DELETED, want.origin, left=_UNKNOWN)
-    return Drifted(key, Deviation.DELETED, want.origin, left=_BOTH if differences(want, Live(applied.object)) else "")
+        return Drifted(key, Deviation.DELETED, want.origin, obstacle=_UNKNOWN)
+    return Drifted(
+        key, Deviation.DELETED, want.origin, obstacle=_BOTH if differences(want, Live(applied.object)) else ""
+    )
 
 
 def _how(fields: set[str], change: Change) -> tuple[Deviation, str]:
@@ -204,6 +215,8 @@ def _how(fields: set[str], change: Change) -> tuple[Deviation, str]:
 def _judge_clash(clash: Clash, last: Entry | None) -> Drifted:
     have = clash.live
     who = f"stack {clash.stack}" if clash.stack else have.updater or have.owner
-    left = _UNMARKED if clash.stack is None and last and clash.key in last.objects else _TAKEN
+    obstacle = _UNMARKED if clash.stack is None and last and clash.key in last.objects else _TAKEN
     when = have.modified or have.created
-    return Drifted(clash.key, Deviation.TAKEN, clash.desired.origin, who, when, left=left, holder=clash.stack or "")
+    return Drifted(
+        clash.key, Deviation.TAKEN, clash.desired.origin, who, when, obstacle=obstacle, holder=clash.stack or ""
+    )

@@ -202,12 +202,12 @@ class Kind(Generic[S]):
     @functools.cached_property
     def fields(self) -> tuple[str, ...]:
         """The fields of `record`, in order."""
-        return tuple(one.name for one in msgspec.structs.fields(self.record))
+        return tuple(info.name for info in msgspec.structs.fields(self.record))
 
     @functools.cached_property
     def required(self) -> frozenset[str]:
         """The fields of `record` that every object has."""
-        return frozenset(one.name for one in msgspec.structs.fields(self.record) if one.required)
+        return frozenset(info.name for info in msgspec.structs.fields(self.record) if info.required)
 
 
 Kinds: TypeAlias = Mapping[str, Kind[Any]]

@@ -16,14 +16,13 @@ from reconciler.base.hints import Command
 from reconciler.core.diff import Action, Change, differences
 from reconciler.core.identity import Mark, fingerprint
 from reconciler.core.kind import Difference, fits_name
-from reconciler.core.plan import Plan, another_stacks, needs, ordered
+from reconciler.core.plan import Plan, another_stacks, needs, order_changes
 from reconciler.core.state import Desired, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from reconciler.base.errors import Position
-    from reconciler.base.hints import Hint
     from reconciler.core.identity import Key
     from reconciler.core.kind import Kind, Kinds
     from reconciler.core.plan import Destination
@@ -69,30 +68,42 @@ def to_adopt(names: Iterable[str], desired: DesiredState, side: Side) -> tuple[K
 
     A name with * or ? stands for all that it fits and nobody manages.
     """
-    problems, found, what = [], [], " or ".join(side.kinds)
+    problems: list[Problem] = []
+    keys: list[Key] = []
     for name in names:
-        if any(mark in name for mark in "*?"):
-            fits = [key for key in desired if fits_name(key, name, side.kinds)]
-            found += [key for key in fits if key in side.live and side.holder(key) is None]
-            if not fits:
-                problems.append(Problem("E509", f"the manifest has no {what} that '{name}' fits"))
-            continue
-        wanted = [desired[key].object.key for key in side.keys_of(name) if key in desired]
-        there = [key for key in wanted if key in side.live]
-        if not wanted:
-            hint = (
-                "write it into the manifest first; what stands there and is not in the project is created by ",
-                Command("apply"),
-            )
-            problems.append(Problem("E509", f"the manifest has no {what} '{name}' to adopt", hint=hint))
-        elif not there:
-            problems.append(
-                Problem("E509", f"there is no '{name}' in the project to adopt", hint=(Command("apply"), " creates it"))
-            )
-        found += there
+        choice = _fitting_adoptable(name, desired, side) if _is_pattern(name) else _named_adoptable(name, desired, side)
+        if isinstance(choice, Problem):
+            problems.append(choice)
+        else:
+            keys += choice
     if problems:
         raise UsageError.of(problems)
-    return tuple(sorted(key for key in dict.fromkeys(found) if not side.is_ours(key)))
+    return tuple(sorted(key for key in dict.fromkeys(keys) if not side.is_ours(key)))
+
+
+def _is_pattern(name: str) -> bool:
+    return "*" in name or "?" in name
+
+
+def _fitting_adoptable(pattern: str, desired: DesiredState, side: Side) -> list[Key] | Problem:
+    fits = [key for key in desired if fits_name(key, pattern, side.kinds)]
+    if not fits:
+        return Problem("E509", f"the manifest has no {' or '.join(side.kinds)} that '{pattern}' fits")
+    return [key for key in fits if key in side.live and side.holder(key) is None]
+
+
+def _named_adoptable(name: str, desired: DesiredState, side: Side) -> list[Key] | Problem:
+    named = [desired[key].object.key for key in side.keys_of(name) if key in desired]
+    if not named:
+        hint = (
+            "write it into the manifest first; what stands there and is not in the project is created by ",
+            Command("apply"),
+        )
+        return Problem("E509", f"the manifest has no {' or '.join(side.kinds)} '{name}' to adopt", hint=hint)
+    present = [key for key in named if key in side.live]
+    if not present:
+        return Problem("E509", f"there is no '{name}' in the project to adopt", hint=(Command("apply"), " creates it"))
+    return present
 
 
 def adoption(keys: Collection[Key], desired: DesiredState, side: Side, held: Held) -> Plan:
@@ -106,7 +117,7 @@ def adoption(keys: Collection[Key], desired: DesiredState, side: Side, held: Hel
     )
     changes = [_adopt(key, desired[key], side, held, theirs) for key in keys]
     refusals = [problem for change in changes for problem in _why_not_adopted(change, desired[change.key].origin, side)]
-    return Plan(side.stack, side.destination, tuple(ordered(changes)), refusals=tuple(refusals))
+    return Plan(side.stack, side.destination, tuple(order_changes(changes)), refusals=tuple(refusals))
 
 
 def to_release(names: Iterable[str], desired: DesiredState, side: Side) -> tuple[Key, ...]:
@@ -116,31 +127,45 @@ def to_release(names: Iterable[str], desired: DesiredState, side: Side) -> tuple
     A name with * or ? stands for all that it fits, that is ours, and that the manifest does not list. Old versions, which
     nothing lists, are not among it: they stay for `rollback` and go with `gc`.
     """
-    problems, found = [], []
+    problems: list[Problem] = []
+    keys: list[Key] = []
     in_use = {need for have in side.live.values() for need in needs(have.object)}
     for name in names:
-        if any(mark in name for mark in "*?"):
-            fits = [key for key in side.live if fits_name(key, name, side.kinds) and key not in desired]
-            ours = [key for key in fits if side.is_ours(key) and (key in in_use or not version_of(side.live[key]))]
-            if not ours:
-                message = f"stack '{side.stack}' manages nothing that '{name}' fits and the manifest does not list"
-                hint: Hint = (*_MANAGED, "; what is to be disowned is taken out of the manifest first")
-                problems.append(Problem("E510", message, hint=hint))
-            found += [side.live[key].object.key for key in ours]
-            continue
-        there = [side.live[key].object.key for key in side.keys_of(name) if key in side.live]
-        ours = [key for key in there if side.is_ours(key)]
-        if listed := [desired[key] for key in ours if key in desired]:
-            hint = "take it out of the manifest first: what stands there would clash with it in the next plan"
-            message = f"{listed[0].object.key} is in the manifest, and cannot be disowned"
-            problems.append(Problem("E510", message, at=listed[0].origin, hint=hint))
-        elif not ours:
-            where = f"stack '{side.stack}' does not manage it" if there else "it is not in the project"
-            problems.append(Problem("E510", f"'{name}' cannot be disowned: {where}", hint=_MANAGED))
-        found += ours
+        if _is_pattern(name):
+            choice = _fitting_releasable(name, desired, side, in_use)
+        else:
+            choice = _named_releasable(name, desired, side)
+        if isinstance(choice, Problem):
+            problems.append(choice)
+        else:
+            keys += choice
     if problems:
         raise UsageError.of(problems)
-    return tuple(sorted(dict.fromkeys(found)))
+    return tuple(sorted(dict.fromkeys(keys)))
+
+
+def _fitting_releasable(
+    pattern: str, desired: DesiredState, side: Side, in_use: Collection[Key]
+) -> list[Key] | Problem:
+    fits = [key for key in side.live if fits_name(key, pattern, side.kinds) and key not in desired]
+    ours = [key for key in fits if side.is_ours(key) and (key in in_use or not version_of(side.live[key]))]
+    if not ours:
+        message = f"stack '{side.stack}' manages nothing that '{pattern}' fits and the manifest does not list"
+        return Problem("E510", message, hint=(*_MANAGED, "; take what is to be disowned out of the manifest first"))
+    return [side.live[key].object.key for key in ours]
+
+
+def _named_releasable(name: str, desired: DesiredState, side: Side) -> list[Key] | Problem:
+    present = [side.live[key].object.key for key in side.keys_of(name) if key in side.live]
+    ours = [key for key in present if side.is_ours(key)]
+    if listed := [desired[key] for key in ours if key in desired]:
+        hint = "take it out of the manifest first: what stands there would clash with it in the next plan"
+        message = f"{listed[0].object.key} is in the manifest, and cannot be disowned"
+        return Problem("E510", message, at=listed[0].origin, hint=hint)
+    if not ours:
+        where = f"stack '{side.stack}' does not manage it" if present else "it is not in the project"
+        return Problem("E510", f"'{name}' cannot be disowned: {where}", hint=_MANAGED)
+    return ours
 
 
 def carriers(keys: Collection[Key], side: Side) -> tuple[Key, ...]:
@@ -158,15 +183,15 @@ def _names_without_mark(keys: Iterable[Key], side: Side) -> frozenset[str]:
     return frozenset(fingerprint(key.folded) for key in keys if not side.kinds[key.kind].has_mark)
 
 
-def release(keys: Collection[Key], side: Side, held: Held, at: Position) -> Plan:
+def release(keys: Collection[Key], side: Side, held: Held, position: Position) -> Plan:
     """
     Plan to let `keys` go; `held` has the bytes of each of them, and of their `carriers`.
 
     `at` is a place in the manifest, which has none for what it no longer lists.
     """
-    gone = _names_without_mark(keys, side)
-    changes = [_release(key, side, held, at) for key in keys]
-    changes += [_stop_naming(key, gone, side, held, at) for key in carriers(keys, side)]
+    released = _names_without_mark(keys, side)
+    changes = [_release(key, side, held, position) for key in keys]
+    changes += [_stop_naming(key, released, side, held, position) for key in carriers(keys, side)]
     refusals = tuple(
         Problem(
             "E510",
@@ -177,49 +202,55 @@ def release(keys: Collection[Key], side: Side, held: Held, at: Position) -> Plan
         if change.action is Action.UPDATE and _is_edited(change.live)
     )
     kept = tuple(
-        Change(Action.KEEP, have.object.key, Desired(have.object, at), have) for have in _find_orphans(keys, side)
+        Change(Action.KEEP, have.object.key, Desired(have.object, position), have) for have in _find_orphans(keys, side)
     )
-    return Plan(side.stack, side.destination, tuple(ordered(changes)), unchanged=kept, refusals=refusals)
+    return Plan(side.stack, side.destination, tuple(order_changes(changes)), unchanged=kept, refusals=refusals)
 
 
 def _adopt(key: Key, want: Desired, side: Side, held: Held, theirs: frozenset[str]) -> Change:
     have, kind = side.live[key], want.object.kind
     # What goes with the mark is written now.
-    found = tuple(one for one in differences(want, have) if one.field not in {"marker", *kind.written_with_mark})
+    changed_fields = tuple(
+        difference
+        for difference in differences(want, have)
+        if difference.field not in {"marker", *kind.written_with_mark}
+    )
     if not kind.has_mark:
-        return Change(Action.ADOPT, key, Desired(have.object, want.origin), have, differences=found)
+        return Change(Action.ADOPT, key, Desired(have.object, want.origin), have, differences=changed_fields)
     assert want.mark is not None
     kept = kind.take(have.object, want.object, kind.written_with_mark)
     mark = _mark(kind, side.stack, held.get(key), want.mark.names - theirs)
-    return Change(Action.ADOPT, key, Desired(kept, want.origin, mark), have, differences=found)
+    return Change(Action.ADOPT, key, Desired(kept, want.origin, mark), have, differences=changed_fields)
 
 
-def _why_not_adopted(change: Change, at: Position, side: Side) -> Iterator[Problem]:
+def _why_not_adopted(change: Change, position: Position, side: Side) -> Iterator[Problem]:
     assert change.live is not None
     if holder := side.holder(change.key):
-        yield another_stacks(change.key, change.live, holder, at)
-    for one in change.differences:
-        rule = change.kind.fixed.get(one.field)
+        yield another_stacks(change.key, change.live, holder, position)
+    for difference in change.differences:
+        rule = change.kind.fixed.get(difference.field)
         if rule is not None and rule.adopting is not None:
             message, hint = rule.adopting
-            yield Problem(rule.code, f"{change.key} {message.format(old=one.old, new=one.new)}", at, hint=hint)
+            yield Problem(
+                rule.code, f"{change.key} {message.format(old=difference.old, new=difference.new)}", position, hint=hint
+            )
 
 
-def _release(key: Key, side: Side, held: Held, at: Position) -> Change:
+def _release(key: Key, side: Side, held: Held, position: Position) -> Change:
     have, kind = side.live[key], side.live[key].object.kind
     if not kind.has_mark:
-        return Change(Action.RELEASE, key, Desired(have.object, at), have)
+        return Change(Action.RELEASE, key, Desired(have.object, position), have)
     mark = _mark(kind, side.stack, held.get(key))
-    return Change(Action.RELEASE, key, Desired(kind.let_go(have.object, side.stack), at, mark), have)
+    return Change(Action.RELEASE, key, Desired(kind.let_go(have.object, side.stack), position, mark), have)
 
 
-def _stop_naming(key: Key, gone: frozenset[str], side: Side, held: Held, at: Position) -> Change:
+def _stop_naming(key: Key, released: frozenset[str], side: Side, held: Held, position: Position) -> Change:
     """Return the change of a mark that no longer names the objects that go."""
     have = side.live[key]
     assert have.mark is not None
-    mark = _mark(have.object.kind, side.stack, held.get(key), have.mark.names - gone)
+    mark = _mark(have.object.kind, side.stack, held.get(key), have.mark.names - released)
     difference = Difference("marker", "", "no longer speaks for what is disowned")
-    return Change(Action.UPDATE, key, Desired(have.object, at, mark), have, differences=(difference,))
+    return Change(Action.UPDATE, key, Desired(have.object, position, mark), have, differences=(difference,))
 
 
 def _is_edited(have: Live | None) -> bool:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.base.errors import Position, Problem, Refused, count, sort_problems
 from reconciler.base.hints import Command
-from reconciler.core.diff import Action, Cause, Change, Clash, compare
+from reconciler.core.diff import Action, Cause, Change, Clash, Comparison, compare
 from reconciler.core.kind import CONTENT, Difference
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Plan:
     @property
     def upload_bytes(self) -> int:
         """Bytes of content that will be sent."""
-        return sum(uploaded(change) for change in self.changes)
+        return sum(upload_size(change) for change in self.changes)
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
@@ -131,8 +131,8 @@ def make(
 
     `moved` leads from old names to new ones; `cause` is why, where it is not the manifest that wants it so.
     """
-    found = compare(desired, reading, stack, retire=cause not in {Cause.DESTROYED, Cause.SUPERSEDED})
-    operations = [change for change in found.changes if change.action is not Action.KEEP]
+    comparison = compare(desired, reading, stack, retire=cause not in {Cause.DESTROYED, Cause.SUPERSEDED})
+    operations = [change for change in comparison.changes if change.action is not Action.KEEP]
     operations = _mark_moves(operations, desired, moved or {})
     if cause is not None:
         operations = [
@@ -143,24 +143,32 @@ def make(
     empty = not desired and cause is None
     refusals = [
         *(_refuse_empty(operations, stack) if empty else ()),
-        *map(_refuse_clash, found.clashes),
-        *(problem for change in operations for problem in _refuse_fixed(change)),
-        *(problem for change in (*found.changes, *found.shared) if (problem := _refuse_spelling(change))),
+        *_refuse_objects(comparison, operations),
         *needed_by_strangers(operations, reading.live),
         *_refuse_protected(operations, reading.last),
     ]
     return Plan(
         stack=stack,
         destination=destination,
-        changes=tuple(ordered(operations)),
-        unchanged=tuple(change for change in found.changes if change.action is Action.KEEP),
-        shared=found.shared,
+        changes=tuple(order_changes(operations)),
+        unchanged=tuple(change for change in comparison.changes if change.action is Action.KEEP),
+        shared=comparison.shared,
         refusals=tuple(sort_problems(refusals)),
-        foreign=found.foreign,
-        superseded=len(found.superseded),
+        foreign=comparison.foreign,
+        superseded=len(comparison.superseded),
         empty_manifest=empty,
         from_dump=from_dump,
     )
+
+
+def _refuse_objects(comparison: Comparison, operations: Iterable[Change]) -> Iterator[Problem]:
+    """Yield what stands in the way of single objects, whatever else the plan does."""
+    yield from map(_refuse_clash, comparison.clashes)
+    for change in operations:
+        yield from _refuse_fixed(change)
+    for change in (*comparison.changes, *comparison.shared):
+        if problem := _refuse_spelling(change):
+            yield problem
 
 
 def require_allowed(plan: Plan, *, allow_deletes: int) -> None:
@@ -183,8 +191,8 @@ def require_digest(plan: Plan, digest: str | None) -> None:
 def guards(plan: Plan, *, allow_deletes: int) -> Iterable[Problem]:
     """Yield what a flag or a second look would lift."""
     if plan.deletes > allow_deletes:
-        gone = [c for c in plan.changes if c.action is Action.DELETE and c.cause is not Cause.MOVED]
-        names = ", ".join(str(c.key) for c in gone)
+        deleted = [c for c in plan.changes if c.action is Action.DELETE and c.cause is not Cause.MOVED]
+        names = ", ".join(str(c.key) for c in deleted)
         allowed = f"only {allow_deletes} allowed" if allow_deletes else "none is allowed"
         yield Problem(
             "E503",
@@ -203,7 +211,7 @@ def guards(plan: Plan, *, allow_deletes: int) -> Iterable[Problem]:
         )
 
 
-def ordered(changes: Iterable[Change]) -> list[Change]:
+def order_changes(changes: Iterable[Change]) -> list[Change]:
     """
     Put changes in an order in which each can be made on its own.
 
@@ -222,7 +230,7 @@ def needs(obj: Object) -> tuple[Key, ...]:
     return obj.kind.needs(obj)
 
 
-def uploaded(change: Change) -> int:
+def upload_size(change: Change) -> int:
     """Return how many bytes of content a change sends; content is always sent whole."""
     if change.action is Action.RECORD or change.desired is None:
         return 0
@@ -263,11 +271,11 @@ def _refuse_empty(operations: Sequence[Change], stack: str) -> Iterable[Problem]
 
 def _refuse_clash(clash: Clash) -> Problem:
     if clash.stack is not None:
-        found = another_stacks(clash.key, clash.live, clash.stack, clash.desired.origin)
+        refusal = another_stacks(clash.key, clash.live, clash.stack, clash.desired.origin)
         if clash.live.object.kind.shares is not None:
             # With the same content it would have been used as it is.
-            return replace(found, message=f"{found.message}, with another content")
-        return found
+            return replace(refusal, message=f"{refusal.message}, with another content")
+        return refusal
     return Problem(
         "E501",
         f"{clash.key} is in the project and udfs does not manage it{_who(clash.live)}",
@@ -276,12 +284,12 @@ def _refuse_clash(clash: Clash) -> Problem:
     )
 
 
-def another_stacks(key: Key, live: Live, stack: str, at: Position) -> Problem:
+def another_stacks(key: Key, live: Live, stack: str, position: Position) -> Problem:
     """Return the refusal of an object that another stack manages."""
     return Problem(
         "E502",
         f"{key} belongs to stack '{stack}'{_who(live)}",
-        at=at,
+        at=position,
         hint=f"rename yours in the manifest; only stack '{stack}' can let go of it, by disowning it",
     )
 
@@ -289,15 +297,15 @@ def another_stacks(key: Key, live: Live, stack: str, at: Position) -> Problem:
 def _refuse_fixed(change: Change) -> Iterator[Problem]:
     """Yield a refusal for each difference in what the service does not change."""
     if change.action is Action.UPDATE and change.desired is not None:
-        for one in change.differences:
-            if one.field == CONTENT and change.kind.update == "new version":
+        for difference in change.differences:
+            if difference.field == CONTENT and change.kind.update == "new version":
                 message = f"{change.key} holds something else, and no {change.key.kind} is ever written again"
                 yield Problem("E508", message, at=change.desired.origin, hint=f"delete that {change.key.kind}")
-            rule = change.kind.fixed.get(one.field)
+            rule = change.kind.fixed.get(difference.field)
             if rule is not None and rule.applies(change.object):
                 yield Problem(
                     rule.code,
-                    f"{change.key} {rule.message.format(old=one.old, new=one.new)}",
+                    f"{change.key} {rule.message.format(old=difference.old, new=difference.new)}",
                     at=change.desired.origin,
                     hint=rule.hint,
                 )
@@ -306,10 +314,10 @@ def _refuse_fixed(change: Change) -> Iterator[Problem]:
 def _warn_of_risks(change: Change) -> Iterator[Problem]:
     """Yield a warning for each difference whose change may do harm."""
     if change.action is Action.UPDATE and change.desired is not None:
-        for one in change.differences:
-            rule = change.kind.risky.get(one.field)
+        for difference in change.differences:
+            rule = change.kind.risky.get(difference.field)
             if rule is not None and rule.applies(change.object):
-                message = f"{change.key} {rule.message.format(old=one.old, new=one.new)}"
+                message = f"{change.key} {rule.message.format(old=difference.old, new=difference.new)}"
                 yield Problem(rule.code, message, at=change.desired.origin, hint=rule.hint, severity="warning")
 
 
@@ -332,24 +340,24 @@ def _mark_moves(operations: Sequence[Change], desired: DesiredState, moved: Mapp
     is cut off in between leaves both, both ours, and the next one goes on from there.
     """
     # What no apply made was not renamed either: it goes as what is deleted goes, by number.
-    gone = {
+    renamed = {
         change.key: moved[change.key]
         for change in operations
         if change.action is Action.DELETE and change.key in moved and change.cause is not Cause.UNRECORDED
     }
-    pairs = {old: new for old, new in gone.items() if new in desired}
+    pairs = {old: new for old, new in renamed.items() if new in desired}
     names = {new: old for old, new in pairs.items()}
-    told = []
+    marked = []
     for change in operations:
         if change.key in pairs:
             difference = Difference("name", change.key.name, pairs[change.key].name)
-            told.append(change._replace(cause=Cause.MOVED, differences=(difference,)))
+            marked.append(change._replace(cause=Cause.MOVED, differences=(difference,)))
         elif change.key in names and change.action is Action.CREATE:
             difference = Difference("name", names[change.key].name, change.key.name)
-            told.append(change._replace(cause=Cause.MOVED, differences=(difference,)))
+            marked.append(change._replace(cause=Cause.MOVED, differences=(difference,)))
         else:
-            told.append(change)
-    return told
+            marked.append(change)
+    return marked
 
 
 def _refuse_protected(operations: Iterable[Change], last: Entry | None) -> Iterable[Problem]:
@@ -368,10 +376,10 @@ def _refuse_protected(operations: Iterable[Change], last: Entry | None) -> Itera
 def needed_by_strangers(operations: Sequence[Change], live: LiveState) -> Iterable[Problem]:
     """Yield a refusal for each object that would be deleted under one that needs it and stays, as this plan leaves it."""
     deleted = {change.key for change in operations if change.action is Action.DELETE}
-    left = {change.key: change.desired.object for change in operations if change.desired is not None}
+    remaining = {change.key: change.desired.object for change in operations if change.desired is not None}
     users: dict[Key, dict[str, str]] = defaultdict(dict)
     for user in live.keys() - deleted if deleted else ():
-        for need in needs(left.get(user, live[user].object)):
+        for need in needs(remaining.get(user, live[user].object)):
             users[need][live[user].object.name] = user.kind
     for key in sorted(deleted & users.keys()):
         names = sorted(users[key])
@@ -399,8 +407,8 @@ def _who(live: Live) -> str:
     if live.modified:
         changed = f"{changed or 'last changed'} on {live.modified:%Y-%m-%d %H:%MZ}"
     created = f"created {live.created:%Y-%m-%d %H:%MZ}" if live.created and not changed else ""
-    told = ", ".join(part for part in (owner, changed, created) if part)
-    return f" ({told})" if told else ""
+    facts = ", ".join(part for part in (owner, changed, created) if part)
+    return f" ({facts})" if facts else ""
 
 
 def _digest(plan: Plan) -> str:
@@ -426,5 +434,5 @@ def _identity(change: Change) -> object:
 def _plain(value: Any) -> Any:
     """Return named tuples as mappings, and those in them too."""
     if hasattr(value, "_asdict"):
-        return {name: _plain(one) for name, one in value._asdict().items()}
-    return [_plain(one) for one in value] if isinstance(value, tuple) else value
+        return {name: _plain(part) for name, part in value._asdict().items()}
+    return [_plain(part) for part in value] if isinstance(value, tuple) else value

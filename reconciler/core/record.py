@@ -65,8 +65,8 @@ class Holder:
 
     def __str__(self) -> str:
         where = f"{self.user or 'somebody'}{f' on {self.host}' if self.host else ''}"
-        at = f" at {self.commit[:10]}{' with changes' if self.dirty else ''}" if self.commit else ""
-        return f"{where}{at}{f' ({self.pipeline})' if self.pipeline else ''}"
+        commit_text = f" at {self.commit[:10]}{' with changes' if self.dirty else ''}" if self.commit else ""
+        return f"{where}{commit_text}{f' ({self.pipeline})' if self.pipeline else ''}"
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class Entry:
     def name(self) -> str:
         return entry_name(self.stack, self.epoch)
 
-    def known(self, key: Key) -> Applied | None:
+    def applied_for_certain(self, key: Key) -> Applied | None:
         """
         Return what was applied of an object; None if it was not, or if that is not certain.
 

@@ -1,4 +1,4 @@
-"""What is told after looking or doing: values that `apply` and `workflow` make and `render` shows."""
+"""Reports of applies and listings: values that ``engine`` and ``workflow`` make and ``render`` shows."""
 
 from __future__ import annotations
 

@@ -36,10 +36,10 @@ _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(day
 
 def duration(text: str) -> timedelta:
     """Return what ``30m``, ``24h`` or ``7d`` means."""
-    found = re.fullmatch(r"([0-9]{1,4})([mhd])", text)
-    if found is None:
+    match = re.fullmatch(r"([0-9]{1,4})([mhd])", text)
+    if match is None:
         raise ValueError(text)
-    return int(found[1]) * _UNITS[found[2]]
+    return int(match[1]) * _UNITS[match[2]]
 
 
 # --- The way back -------------------------------------------------------------------------------------------------------
@@ -64,15 +64,19 @@ def earlier(entries: Sequence[Entry], epoch: int | None) -> Entry:
         return chosen
     if not entries:
         raise Refused("E551", "this stack was never applied here")
-    now, at = _returning_objects(entries[0]), entries[0].epoch
+    now, newest = _returning_objects(entries[0]), entries[0].epoch
     for entry in entries:
-        if entry.epoch == at and entry.back_to:
-            at = entry.back_to
-        if entry.epoch <= at and entry.outcome == "committed" and _returning_objects(entry) not in {now, frozenset()}:
+        if entry.epoch == newest and entry.back_to:
+            newest = entry.back_to
+        if (
+            entry.epoch <= newest
+            and entry.outcome == "committed"
+            and _returning_objects(entry) not in {now, frozenset()}
+        ):
             return entry
     raise Refused(
         "E551",
-        f"no apply before epoch {at} left other functions than there are now",
+        f"no apply before epoch {newest} left other functions than there are now",
         hint=(
             Command("history"),
             " lists those there are; ",
@@ -84,24 +88,29 @@ def earlier(entries: Sequence[Entry], epoch: int | None) -> Entry:
 
 def back(entry: Entry, reading: Reading, stack: str, destination: Destination) -> Plan:
     """Plan how the functions become what an earlier entry left; everything else stays as it is."""
-    at = Position(entry.name)
+    position = Position(entry.name)
     was = {
-        key: _as_it_was(one.object, at, reading, stack)
-        for key, one in entry.objects.items()
-        if one.object.kind.comes_back
+        key: _as_it_was(remembered.object, position, reading, stack)
+        for key, remembered in entry.objects.items()
+        if remembered.object.kind.comes_back
     }
-    kept = _as_they_are(reading, stack, at)
+    kept = _as_they_are(reading, stack, position)
     # Protection is not what is rolled back.
-    wanted = {**kept, **{key: one._replace(protected=_is_protected(key, reading)) for key, one in was.items()}}
-    made = plan.make(wanted, reading, stack=stack, destination=destination, cause=Cause.ROLLED_BACK)
-    return replace(made, refusals=(*made.refusals, *_refuse_losses(made, entry, reading)), back_to=entry.epoch)
+    desired = {
+        **kept,
+        **{key: remembered._replace(protected=_is_protected(key, reading)) for key, remembered in was.items()},
+    }
+    rollback = plan.make(desired, reading, stack=stack, destination=destination, cause=Cause.ROLLED_BACK)
+    return replace(
+        rollback, refusals=(*rollback.refusals, *_refuse_losses(rollback, entry, reading)), back_to=entry.epoch
+    )
 
 
-def _as_it_was(obj: Object, at: Position, reading: Reading, stack: str) -> Desired:
+def _as_it_was(obj: Object, position: Position, reading: Reading, stack: str) -> Desired:
     """Return an object of an earlier entry as wanted again; what comes back holds no content, so its mark tells of none."""
     have = reading.live.get(obj.key)
     mark = have.mark if have and have.mark else Mark(stack) if obj.kind.has_mark else None
-    return Desired(obj, at, mark)
+    return Desired(obj, position, mark)
 
 
 def _refuse_losses(made: Plan, entry: Entry, reading: Reading) -> Iterator[Problem]:
@@ -160,16 +169,16 @@ def collection(
     over = {key for key in versions if (since := superseded_at(key, entries)) and now - since >= grace}
     # Last, and only where it matters: it reads the most of the ledger.
     over -= _find_needs(entries, keep) if over else set()
-    wanted = {key: one for key, one in kept.items() if key not in over}
-    made = plan.make(wanted, reading, stack=stack, destination=destination, cause=Cause.SUPERSEDED)
-    return replace(made, superseded=len(versions) - len(over))
+    desired = {key: object_kept for key, object_kept in kept.items() if key not in over}
+    removal = plan.make(desired, reading, stack=stack, destination=destination, cause=Cause.SUPERSEDED)
+    return replace(removal, superseded=len(versions) - len(over))
 
 
 def superseded_at(key: Key, entries: Sequence[Entry]) -> datetime | None:
     """Return when a version was left by the last function of the stack, at the latest; None if that is not known."""
     ended = None
     for entry in entries:
-        if any(key in needs(one.object) for one in entry.objects.values()):
+        if any(key in needs(remembered.object) for remembered in entry.objects.values()):
             return ended
         ended = entry.expires
     return ended
@@ -179,9 +188,9 @@ def _find_needs(entries: Sequence[Entry], keep: int) -> set[Key]:
     """Return the resources of the functions of the present state and of the `keep` before it."""
     states: list[frozenset[Object]] = []
     for entry in entries:
-        found = _returning_objects(entry)
-        if entry.outcome == "committed" and found not in states:
-            states.append(found)
+        objects = _returning_objects(entry)
+        if entry.outcome == "committed" and objects not in states:
+            states.append(objects)
         if len(states) > keep:
             break
     return {need for state in states for function in state for need in needs(function)}
@@ -189,18 +198,18 @@ def _find_needs(entries: Sequence[Entry], keep: int) -> set[Key]:
 
 def _returning_objects(entry: Entry) -> frozenset[Object]:
     """Return the objects of an entry that a rollback would bring back."""
-    return frozenset(one.object for one in entry.objects.values() if one.object.kind.comes_back)
+    return frozenset(remembered.object for remembered in entry.objects.values() if remembered.object.kind.comes_back)
 
 
-def _as_they_are(reading: Reading, stack: str, at: Position) -> dict[Key, Desired]:
+def _as_they_are(reading: Reading, stack: str, position: Position) -> dict[Key, Desired]:
     """Return everything that the stack manages, wanted as it is."""
     return {
-        key: Desired(have.object, at, have.mark, protected=_is_protected(key, reading))
+        key: Desired(have.object, position, have.mark, protected=_is_protected(key, reading))
         for key, have in reading.live.items()
         if reading.holder(key) == stack
     }
 
 
 def _is_protected(key: Key, reading: Reading) -> bool:
-    applied = reading.last.known(key) if reading.last else None
+    applied = reading.last.applied_for_certain(key) if reading.last else None
     return applied is not None and applied.protected

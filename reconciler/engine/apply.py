@@ -108,7 +108,7 @@ class _Run:
     def make(self, changes: Iterable[Change]) -> None:
         """Make some of the plan's changes, each after those that it needs."""
         by_key = {change.key: change for change in changes}
-        place = {key: number for number, key in enumerate(by_key)}
+        position = {key: number for number, key in enumerate(by_key)}
         sorter = TopologicalSorter(_order(by_key))
         sorter.prepare()
         tasks: queue.SimpleQueue[Change | None] = queue.SimpleQueue()
@@ -119,7 +119,7 @@ class _Run:
         in_flight = 0
         try:
             while sorter.is_active():
-                ready.extend(sorted(sorter.get_ready(), key=place.__getitem__))
+                ready.extend(sorted(sorter.get_ready(), key=position.__getitem__))
                 # No more than there are hands: what waits in a queue could not be taken back.
                 while ready and in_flight < self._writers and self._may_begin:
                     change = by_key[ready.popleft()]
@@ -159,7 +159,7 @@ class _Run:
         error = self._errors[0] if self._errors else None
         if error is not None and len(self._errors) > 1:
             # Each failure is told; the first decides the exit code.
-            error.problems = tuple(dict.fromkeys(problem for one in self._errors for problem in one.problems))
+            error.problems = tuple(dict.fromkeys(problem for failure in self._errors for problem in failure.problems))
         interrupted = self._stop.is_set() and any(outcome is not Outcome.DONE for _, outcome in outcomes)
         return Report(outcomes, self._observed, error, interrupted)
 

@@ -73,9 +73,9 @@ def attempt(
             return target.write(change, contents, sent)
         except StalePlan:
             # Taken, by somebody else or by this very request: some proxies deliver one twice.
-            found = target.read_one(change.key) if change.action is Action.CREATE else None
-            if found is not None and is_made(change, found):
-                return found
+            current = target.read_one(change.key) if change.action is Action.CREATE else None
+            if current is not None and is_made(change, current):
+                return current
             raise
         except ServiceError as error:
             if error.outcome == "final":
@@ -84,27 +84,27 @@ def attempt(
             if not patience.before_attempt(number, error, begun):
                 raise
             if error.outcome == "unknown":
-                found = target.read_one(change.key)
-                if is_made(change, found):
-                    return found
-                require_unmoved(change, target, found)
+                current = target.read_one(change.key)
+                if is_made(change, current):
+                    return current
+                require_unmoved(change, target, current)
 
 
 _UNREAD = object()
 
 
-def require_unmoved(change: Change, target: Target, found: Live | object | None = _UNREAD) -> None:
+def require_unmoved(change: Change, target: Target, current: Live | object | None = _UNREAD) -> None:
     """
     Raise `StalePlan` if an object is not the one that was planned against; `found` spares the look.
 
     Before a create nothing is looked at: the service refuses a name that is taken.
     """
-    if found is _UNREAD:
+    if current is _UNREAD:
         if change.action is Action.CREATE:
             return
-        found = target.read_one(change.key)
-    if observation(found) != observation(change.live) or _holder(change.live) != _holder(found):  # type: ignore[arg-type]
-        raise moved(change, found)  # type: ignore[arg-type]
+        current = target.read_one(change.key)
+    if observation(current) != observation(change.live) or _holder(change.live) != _holder(current):  # type: ignore[arg-type]
+        raise stale_change(change, current)  # type: ignore[arg-type]
 
 
 def _holder(live: Live | None) -> str | None:
@@ -112,10 +112,10 @@ def _holder(live: Live | None) -> str | None:
     return live.mark.stack if live is not None and live.mark is not None else None
 
 
-def moved(change: Change, found: Live | None) -> StalePlan:
+def stale_change(change: Change, current: Live | None) -> StalePlan:
     """Return the error for an object that is no longer what the plan rests on."""
-    who = f" by {found.updater}" if found and found.updater else ""
-    what = "is gone" if found is None else f"was {'created' if change.live is None else 'changed'}{who}"
+    who = f" by {current.updater}" if current and current.updater else ""
+    what = "is gone" if current is None else f"was {'created' if change.live is None else 'changed'}{who}"
     return StalePlan(
         "E506",
         f"{change.key} {what} since the plan was made",
@@ -123,9 +123,9 @@ def moved(change: Change, found: Live | None) -> StalePlan:
     )
 
 
-def is_made(change: Change, found: Live | None) -> bool:
+def is_made(change: Change, current: Live | None) -> bool:
     """Say whether an object is as a change wanted it."""
-    if change.desired is None or found is None:
-        return change.desired is None and found is None
-    wanted = Live(change.desired.object)
-    return observation(found) == observation(wanted) and found.mark == change.mark
+    if change.desired is None or current is None:
+        return change.desired is None and current is None
+    desired = Live(change.desired.object)
+    return observation(current) == observation(desired) and current.mark == change.mark

@@ -1,5 +1,5 @@
 """
-What a project holds, as a file: for planning where there is neither network nor an account.
+Dump file: the state of a project, for planning where there is neither network nor an account.
 
 A dump is one reading (`ledger.Reading`) of one stack's project: every object as the listings tell it, and the newest
 entry of the stack's ledger. It holds no content and no credentials. A plan made against it says so; saved, it is held
@@ -47,47 +47,47 @@ def write(reading: Reading, stack: str, destination: Destination, taken: datetim
 def read(content: bytes, name: str, catalog: Catalog) -> DumpDocument:
     """Read a dump's document; E522 for a file that is not one, E517 for a newer one. `name` is how errors call the file."""
     try:
-        found = json.loads(content)
+        document = json.loads(content)
     except (ValueError, RecursionError) as cause:
         raise UsageError("E522", f"the dump '{name}' is not JSON", hint=_AGAIN) from cause
-    form = found.get("format") if isinstance(found, dict) else None
+    form = document.get("format") if isinstance(document, dict) else None
     if isinstance(form, str) and form.startswith("udfs.dump/") and form != FORMAT:
         raise UsageError("E517", f"the dump '{name}' has the format '{form}'", hint="use the udfs that wrote it")
     if form != FORMAT:
         raise UsageError("E522", f"the file '{name}' is not a dump", hint=_AGAIN)
     try:
-        place_of({label: found[label] for label in catalog.place if label in found}, catalog)
-        told = DumpDocument.model_validate_json(content)
-        place_of(told.given, catalog)
+        place_of({label: document[label] for label in catalog.place if label in document}, catalog)
+        dump = DumpDocument.model_validate_json(content)
+        place_of(dump.of_target, catalog)
     except ValidationError as cause:
         first = cause.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"]))
+        field = ".".join(map(str, first["loc"]))
         raise UsageError(
-            "E522", f"the dump '{name}' is not understood: {place}: {first['msg']}", hint=_AGAIN
+            "E522", f"the dump '{name}' is not understood: {field}: {first['msg']}", hint=_AGAIN
         ) from cause
     except ValueError as cause:
         raise UsageError("E522", f"the dump '{name}' is not understood: {cause}", hint=_AGAIN) from cause
-    return told
+    return dump
 
 
-def reading_of(told: DumpDocument, stack: str, destination: Destination, name: str, catalog: Catalog) -> Reading:
+def reading_of(dump: DumpDocument, stack: str, destination: Destination, name: str, catalog: Catalog) -> Reading:
     """Return the reading that a dump holds; E523 if it is of another stack or project."""
-    place = place_of(told.given, catalog)
-    if (stack, destination.place) != (told.stack, place):
+    place_in_project = place_of(dump.of_target, catalog)
+    if (stack, destination.place) != (dump.stack, place_in_project):
         raise UsageError(
             "E523",
-            f"the dump '{name}' is of {_place(told.stack, place)}, "
+            f"the dump '{name}' is of {_place(dump.stack, place_in_project)}, "
             f"and the manifest is about {_place(stack, destination.place)}",
             hint="name the target that was dumped with --target",
         )
     try:
-        live = [live_of(one.live, kind_of(one.kind, catalog)) for one in told.objects]
+        live = [live_of(object_.live, kind_of(object_.kind, catalog)) for object_ in dump.objects]
     except ValueError as cause:
         raise UsageError("E522", f"the dump '{name}' is not understood: {cause}", hint=_AGAIN) from cause
     last = (
-        ledger.parse(json.dumps(told.last).encode(), f"in '{name}'", catalog.kinds) if told.last is not None else None
+        ledger.parse(json.dumps(dump.last).encode(), f"in '{name}'", catalog.kinds) if dump.last is not None else None
     )
-    return Reading({have.object.key: have for have in live}, told.epochs, last)
+    return Reading({have.object.key: have for have in live}, dump.epochs, last)
 
 
 def _place(stack: str, place: tuple[tuple[str, str | None], ...]) -> str:

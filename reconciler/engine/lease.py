@@ -99,7 +99,7 @@ class Lease:
         self._renewing.join()
         ending: record.Outcome = "interrupted" if report.interrupted else "failed" if report.error else "committed"
         steps = tuple(Step(c.action.value, c.key.kind, c.key.name, end.value) for c, end in report.outcomes)
-        entry = ledger.finished(self.entry, ending, steps, self._after(plan, report), self._store.now())
+        entry = ledger.finish_entry(self.entry, ending, steps, self._after(plan, report), self._store.now())
         self._write_down(entry)
         self._finished = True
         for epoch in ledger.collectable(self._reading.epochs, entry.epoch):
@@ -129,7 +129,9 @@ class Lease:
         """
         with suppress(UdfsError):
             self._look()
-            ended = ledger.finished(self.entry, "interrupted", self.entry.steps, self.entry.objects, self._store.now())
+            ended = ledger.finish_entry(
+                self.entry, "interrupted", self.entry.steps, self.entry.objects, self._store.now()
+            )
             self._store.replace(ended.name, ledger.dump(ended), ledger.comment_of(ended))
 
     def _after(self, plan: Plan, report: Report) -> dict[Key, Applied]:
@@ -153,7 +155,7 @@ class Lease:
             try:
                 with self._entry_is_mine:
                     self._look()
-                    self.entry = ledger.renewed(self.entry, self._store.now())
+                    self.entry = ledger.renew_entry(self.entry, self._store.now())
                     self._store.replace(self.entry.name, ledger.dump(self.entry), ledger.comment_of(self.entry))
             except LeaseHeld as lost:
                 self._robbed = lost  # for the next write
@@ -163,10 +165,10 @@ class Lease:
 
     def _look(self) -> None:
         """See whether the entry is still this run's: one that somebody ended must not come back to life."""
-        found = self._store.fetch(self.entry.name)
-        if found is None:
+        content = self._store.fetch(self.entry.name)
+        if content is None:
             raise self._lease_lost("was ended")
-        entry = ledger.parse(found, self.entry.name, self._kinds)
+        entry = ledger.parse(content, self.entry.name, self._kinds)
         if entry.outcome != "running" or entry.holder != self.entry.holder:
             raise self._lease_lost(f"was ended{f' by {entry.ended_by}' if entry.ended_by else ''}")
         if self._store.fetch(entry_name(self.entry.stack, self.entry.epoch + 1)) is not None:

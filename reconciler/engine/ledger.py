@@ -58,8 +58,8 @@ _STAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z\Z")
 
 def epoch_of(name: str, stack: str) -> int | None:
     """Return the epoch of an object's name if it is an entry of `stack`."""
-    found = _NAME.match(name)
-    return int(found["epoch"]) if found and found["stack"].lower() == stack else None
+    match = _NAME.match(name)
+    return int(match["epoch"]) if match and match["stack"].lower() == stack else None
 
 
 def is_entry(name: str) -> bool:
@@ -260,17 +260,17 @@ def _moment(text: str) -> datetime:
 def require_free(entry: Entry | None, now: datetime) -> None:
     """Raise `LeaseHeld` if somebody else is applying."""
     if entry is not None and entry.is_held(now):
-        raise held(entry, now)
+        raise lease_held(entry, now)
 
 
-def held(entry: Entry, now: datetime) -> LeaseHeld:
+def lease_held(entry: Entry, now: datetime) -> LeaseHeld:
     """Return the error that says who is applying and until when."""
-    left = entry.expires - now
-    if left > 2 * LEASE:
+    remaining = entry.expires - now
+    if remaining > 2 * LEASE:
         until = f"its lease claims to last until {entry.expires:%Y-%m-%d}, which no udfs writes"
         hint = (f"{until}; if nobody applies: ", Command("unlock", f"--epoch {entry.epoch}"))
     else:
-        minutes = count(max(1, round(left.total_seconds() / 60)), "minute")
+        minutes = count(max(1, round(remaining.total_seconds() / 60)), "minute")
         hint = (
             f"wait; if that run is dead, its lease ends in {minutes}, or: ",
             Command("unlock", f"--epoch {entry.epoch}"),
@@ -309,7 +309,7 @@ def take(store: Store, entry: Entry, kinds: Kinds) -> None:
         raise LeaseHeld("E610", f"another apply of stack '{entry.stack}' came and went just now", hint="run it again")
     other = parse(rival, entry.name, kinds)
     if other.is_held(store.now()):
-        raise held(other, store.now())
+        raise lease_held(other, store.now())
     raise LeaseHeld("E610", f"{other.holder} applied stack '{entry.stack}' just now", hint="look at a new plan")
 
 
@@ -328,21 +328,21 @@ def _require_readable(entry: Entry, content: bytes, kinds: Kinds) -> None:
         raise ServiceError("E615", f"the ledger's entry {entry.name} could not be read again", hint=hint)
 
 
-def renewed(entry: Entry, now: datetime) -> Entry:
+def renew_entry(entry: Entry, now: datetime) -> Entry:
     """Return the entry with its lease's life begun anew."""
     return replace(entry, expires=now + LEASE)
 
 
-def finished(
+def finish_entry(
     entry: Entry, outcome: Outcome, steps: tuple[Step, ...], objects: Mapping[Key, Applied], now: datetime
 ) -> Entry:
     """Return the entry as it stands when the run is over; `expires` then is the time at which it ended."""
     return replace(entry, outcome=outcome, steps=steps, objects=dict(objects), expires=now)
 
 
-def unlocked(entry: Entry, by: Holder, now: datetime) -> Entry:
+def unlock_entry(entry: Entry, by: Holder, now: datetime) -> Entry:
     """Return the entry with its lease ended by somebody else, who does not know what came of the steps."""
-    return replace(finished(entry, "interrupted", entry.steps, entry.objects, now), ended_by=by)
+    return replace(finish_entry(entry, "interrupted", entry.steps, entry.objects, now), ended_by=by)
 
 
 def comment_of(entry: Entry) -> str:

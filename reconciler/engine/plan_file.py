@@ -15,7 +15,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, create_model, model_serializer
 
 from reconciler.base.hints import spell
-from reconciler.core.plan import uploaded
+from reconciler.core.plan import upload_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -44,16 +44,18 @@ class Open(Model):
     behind: ClassVar[str] = "name"
 
     @property
-    def given(self) -> dict[str, Any]:
+    def of_target(self) -> dict[str, Any]:
         """The fields that the target gave."""
         return self.__pydantic_extra__ or {}
 
     @model_serializer(mode="wrap")
     def _in_order(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         written: dict[str, Any] = handler(self)
-        last = [name for name in written if name not in self.given]
+        last = [name for name in written if name not in self.of_target]
         head = last.index(self.behind) + 1
-        return {name: written[name] for name in (*last[:head], *(n for n in self.given if n in written), *last[head:])}
+        return {
+            name: written[name] for name in (*last[:head], *(n for n in self.of_target if n in written), *last[head:])
+        }
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
@@ -220,25 +222,25 @@ def to_json(document: BaseModel) -> str:
     return document.model_dump_json(indent=2, by_alias=True, exclude_none=True) + "\n"
 
 
-def plan_document(made: Plan) -> PlanDocument:
+def plan_document(plan: Plan) -> PlanDocument:
     return PlanDocument(
-        stack=made.stack,
-        target=made.destination.target,
-        **made.destination.parts,
-        changes=tuple(map(_change_document, made.changes)),
-        unchanged=len(made.unchanged),
+        stack=plan.stack,
+        target=plan.destination.target,
+        **plan.destination.parts,
+        changes=tuple(map(_change_document, plan.changes)),
+        unchanged=len(plan.unchanged),
         shared=tuple(
             SharedDocument(name=change.key.name, stack=change.live.mark.stack)
-            for change in made.shared
+            for change in plan.shared
             if change.live and change.live.mark
         ),
-        foreign=made.foreign,
-        superseded=made.superseded,
-        upload_bytes=made.upload_bytes,
-        from_dump=made.from_dump,
-        refusals=tuple(map(problem_document, made.refusals)),
-        warnings=tuple(map(problem_document, made.warnings)),
-        digest=f"sha256:{made.digest}",
+        foreign=plan.foreign,
+        superseded=plan.superseded,
+        upload_bytes=plan.upload_bytes,
+        from_dump=plan.from_dump,
+        refusals=tuple(map(problem_document, plan.refusals)),
+        warnings=tuple(map(problem_document, plan.warnings)),
+        digest=f"sha256:{plan.digest}",
     )
 
 
@@ -271,17 +273,17 @@ def live_document(have: Live) -> LiveDocument:
     )
 
 
-def problem_document(found: Problem) -> ProblemDocument:
-    place = found.at
+def problem_document(problem: Problem) -> ProblemDocument:
+    position = problem.at
     return ProblemDocument(
-        code=found.code,
-        severity=found.severity,
-        message=found.message,
-        file=place.file if place else None,
-        line=place.line if place else None,
-        column=place.column if place else None,
-        hint=spell(found.hint) or None,
-        detail=found.detail,
+        code=problem.code,
+        severity=problem.severity,
+        message=problem.message,
+        file=position.file if position else None,
+        line=position.line if position else None,
+        column=position.column if position else None,
+        hint=spell(problem.hint) or None,
+        detail=problem.detail,
     )
 
 
@@ -295,15 +297,17 @@ def _change_document(change: Change) -> ChangeDocument:
         file=origin.file if origin else None,
         line=origin.line if origin else None,
         column=origin.column if origin else None,
-        upload_bytes=uploaded(change),
+        upload_bytes=upload_size(change),
         differences=difference_documents(change.differences),
         desired=_desired_document(change.desired) if change.desired else None,
         live=live_document(change.live) if change.live else None,
     )
 
 
-def difference_documents(found: Iterable[Difference]) -> tuple[DifferenceDocument, ...]:
-    return tuple(DifferenceDocument(field=one.field, old=one.old, new=one.new) for one in found)
+def difference_documents(differences: Iterable[Difference]) -> tuple[DifferenceDocument, ...]:
+    return tuple(
+        DifferenceDocument(field=difference.field, old=difference.old, new=difference.new) for difference in differences
+    )
 
 
 def _desired_document(want: Desired) -> DesiredDocument:
@@ -340,9 +344,9 @@ def _object_fields(catalog: Catalog) -> dict[str, _TargetField]:
     """Return the fields of objects of all kinds; no object has all of them."""
     fields: dict[str, _TargetField] = {}
     for kind in reversed([*catalog.kinds.values()]):
-        for one in msgspec.structs.fields(kind.record)[1:]:
-            notes = (getattr(note, "description", None) for note in get_args(one.type)[1:])
-            fields.setdefault(one.name, _TargetField(one.type | None, description=next(filter(None, notes), None)))
+        for info in msgspec.structs.fields(kind.record)[1:]:
+            notes = (getattr(note, "description", None) for note in get_args(info.type)[1:])
+            fields.setdefault(info.name, _TargetField(info.type | None, description=next(filter(None, notes), None)))
     return fields
 
 
@@ -352,7 +356,7 @@ def _place_fields(catalog: Catalog) -> dict[str, _TargetField]:
 
 def _insert(schema: dict[str, Any], behind: str, fields: Mapping[str, _TargetField]) -> None:
     """Put the fields that a target gives into the schema of a document."""
-    given: Any = {
+    definitions: Any = {
         f"{name}_": (
             field.form,
             Field(
@@ -364,7 +368,7 @@ def _insert(schema: dict[str, Any], behind: str, fields: Mapping[str, _TargetFie
         )
         for name, field in fields.items()
     }
-    model: type[BaseModel] = create_model("Given", **given)
+    model: type[BaseModel] = create_model("Given", **definitions)
     shape = model.model_json_schema(by_alias=True, mode="serialization")
     properties = {}
     for name, definition in schema["properties"].items():

@@ -92,10 +92,10 @@ def write(saved: Saved) -> bytes:
         checksum="",
     )
     # The same inputs give the same bytes: what is warned of now is told anew when the plan is performed.
-    made = plan_file.plan_document(plan).model_copy(update={"saved": beside, "warnings": None})
-    checksum = _checksum(json.loads(plan_file.to_json(made)))
+    document = plan_file.plan_document(plan).model_copy(update={"saved": beside, "warnings": None})
+    checksum = _checksum(json.loads(plan_file.to_json(document)))
     sealed = beside.model_copy(update={"checksum": checksum})
-    return plan_file.to_json(made.model_copy(update={"saved": sealed})).encode()
+    return plan_file.to_json(document.model_copy(update={"saved": sealed})).encode()
 
 
 def read(content: bytes, name: str, *catalogs: Catalog) -> Saved:
@@ -106,44 +106,44 @@ def read(content: bytes, name: str, *catalogs: Catalog) -> Saved:
     of `catalogs` is tried.
     """
     try:
-        found = json.loads(content)
+        values = json.loads(content)
     except (ValueError, RecursionError) as cause:
         raise _unusable(name, "is not JSON") from cause
-    _require_whole(found, name)
+    _require_whole(values, name)
     try:
-        told = PlanDocument.model_validate_json(content)
-        saved = _decode_saved(told, catalogs)
+        document = PlanDocument.model_validate_json(content)
+        saved = _decode_saved(document, catalogs)
     except ValidationError as cause:
         first = cause.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise _unusable(name, f"is not understood: {place}: {first['msg']}", "use the udfs that wrote it") from cause
+        field = ".".join(map(str, first["loc"]))
+        raise _unusable(name, f"is not understood: {field}: {first['msg']}", "use the udfs that wrote it") from cause
     except ValueError as cause:
         raise _unusable(name, f"is not understood: {cause}") from cause
-    if told.digest != f"sha256:{saved.plan.digest}":
+    if document.digest != f"sha256:{saved.plan.digest}":
         raise _unusable(name, "does not have the digest that it states")
     return saved
 
 
-def _require_whole(found: Any, name: str) -> None:
+def _require_whole(values: Any, name: str) -> None:
     """Raise for what is no saved plan, a newer one, or not as it was written; nothing in it is believed before that."""
-    form = found.get("format") if isinstance(found, dict) else None
+    form = values.get("format") if isinstance(values, dict) else None
     if isinstance(form, str) and form.startswith("udfs.plan/") and form != FORMAT:
         raise UsageError("E517", f"the plan '{name}' has the format '{form}'", hint="use the udfs that wrote it")
     if form != FORMAT:
         raise _unusable(name, "is not a plan")
-    beside = found.get("saved")
+    beside = values.get("saved")
     if not isinstance(beside, dict):
         raise _unusable(
             name, "tells of a plan and cannot be performed", ("write it with: ", Command("plan", "--out FILE"))
         )
-    if beside.get("checksum") != _checksum(found):
+    if beside.get("checksum") != _checksum(values):
         raise _unusable(name, "is not as it was written: its checksum differs")
 
 
-def _checksum(found: dict[str, Any]) -> str:
+def _checksum(values: dict[str, Any]) -> str:
     """Return the digest of everything in a file but the checksum, however it is indented."""
-    beside = {key: value for key, value in found["saved"].items() if key != "checksum"}
-    text = json.dumps({**found, "saved": beside}, sort_keys=True, separators=(",", ":"))
+    beside = {key: value for key, value in values["saved"].items() if key != "checksum"}
+    text = json.dumps({**values, "saved": beside}, sort_keys=True, separators=(",", ":"))
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
@@ -151,84 +151,89 @@ def _unusable(name: str, why: str, hint: Hint = AGAIN) -> UsageError:
     return UsageError("E516", f"the plan '{name}' {why}", hint=hint)
 
 
-def _decode_saved(told: PlanDocument, catalogs: Sequence[Catalog]) -> Saved:
-    assert told.saved is not None
+def _decode_saved(document: PlanDocument, catalogs: Sequence[Catalog]) -> Saved:
+    assert document.saved is not None
     return Saved(
-        _decode_plan(told, catalogs),
-        told.saved.epoch,
-        told.saved.manifest.removeprefix("sha256:"),
-        told.saved.allow_deletes,
+        _decode_plan(document, catalogs),
+        document.saved.epoch,
+        document.saved.manifest.removeprefix("sha256:"),
+        document.saved.allow_deletes,
     )
 
 
-def _decode_plan(told: PlanDocument, catalogs: Sequence[Catalog]) -> Plan:
+def _decode_plan(document: PlanDocument, catalogs: Sequence[Catalog]) -> Plan:
     first, *others = catalogs
     try:
-        return plan_of(told, first)
+        return plan_of(document, first)
     except ValueError:
         for other in others:
             with suppress(ValueError):
-                return plan_of(told, other)
+                return plan_of(document, other)
         raise
 
 
-def plan_of(told: PlanDocument, catalog: Catalog) -> Plan:
+def plan_of(document: PlanDocument, catalog: Catalog) -> Plan:
     """Return the plan that a saved document tells of; ValueError for what `write` does not write."""
-    if told.saved is None or told.refusals or (told.saved.empty_manifest and told.changes):
+    if document.saved is None or document.refusals or (document.saved.empty_manifest and document.changes):
         raise ValueError("a plan that is refused is not written")
     return Plan(
-        stack=told.stack,
-        destination=Destination(told.target, place_of(told.given, catalog)),
-        changes=tuple(_decode_change(change, catalog) for change in told.changes),
-        unchanged=tuple(_decode_kept(change, catalog) for change in told.saved.kept),
-        shared=tuple(_decode_kept(change, catalog) for change in told.saved.shared),
-        foreign=told.foreign,
-        superseded=told.superseded,
-        empty_manifest=told.saved.empty_manifest,
-        from_dump=told.from_dump,
+        stack=document.stack,
+        destination=Destination(document.target, place_of(document.of_target, catalog)),
+        changes=tuple(_decode_change(change, catalog) for change in document.changes),
+        unchanged=tuple(_decode_kept(change, catalog) for change in document.saved.kept),
+        shared=tuple(_decode_kept(change, catalog) for change in document.saved.shared),
+        foreign=document.foreign,
+        superseded=document.superseded,
+        empty_manifest=document.saved.empty_manifest,
+        from_dump=document.from_dump,
     )
 
 
-def place_of(given: Mapping[str, Any], catalog: Catalog) -> tuple[tuple[str, str | None], ...]:
+def place_of(fields: Mapping[str, Any], catalog: Catalog) -> tuple[tuple[str, str | None], ...]:
     """Return what leads to a destination, as a document says; ValueError for what no document of ours says."""
     for label, must in catalog.place.items():
-        if not isinstance(given.get(label), str) and (must or given.get(label) is not None):
-            raise ValueError(f"{label}: {'not text' if label in given else 'Field required'}")
-    if unknown := given.keys() - catalog.place.keys():
+        if not isinstance(fields.get(label), str) and (must or fields.get(label) is not None):
+            raise ValueError(f"{label}: {'not text' if label in fields else 'Field required'}")
+    if unknown := fields.keys() - catalog.place.keys():
         raise ValueError(f"{min(unknown)}: Extra inputs are not permitted")
-    return tuple((label, given.get(label)) for label in catalog.place)
+    return tuple((label, fields.get(label)) for label in catalog.place)
 
 
-def _decode_change(told: ChangeDocument, catalog: Catalog) -> Change:
-    if (told.desired is None) != (told.action == "delete") or (told.live is None) != (told.action == "create"):
-        raise ValueError(f"a {told.action} of {told.kind} {told.name} with the wrong sides")
-    kind = kind_of(told.kind, catalog)
+def _decode_change(document: ChangeDocument, catalog: Catalog) -> Change:
+    if (document.desired is None) != (document.action == "delete") or (document.live is None) != (
+        document.action == "create"
+    ):
+        raise ValueError(f"a {document.action} of {document.kind} {document.name} with the wrong sides")
+    kind = kind_of(document.kind, catalog)
     return Change(
-        Action(told.action),
-        kind.key(told.name),
-        _decode_desired(told, kind) if told.desired else None,
-        live_of(told.live, kind) if told.live else None,
-        Cause(told.cause),
-        tuple(Difference(one.field, one.old, one.new, kind.forms.get(one.field, "text")) for one in told.differences),
+        Action(document.action),
+        kind.key(document.name),
+        _decode_desired(document, kind) if document.desired else None,
+        live_of(document.live, kind) if document.live else None,
+        Cause(document.cause),
+        tuple(
+            Difference(difference.field, difference.old, difference.new, kind.forms.get(difference.field, "text"))
+            for difference in document.differences
+        ),
     )
 
 
-def _decode_kept(told: KeptDocument, catalog: Catalog) -> Change:
-    kind = kind_of(told.kind, catalog)
-    return Change(Action.KEEP, kind.key(told.name), _decode_desired(told, kind), live_of(told.live, kind))
+def _decode_kept(document: KeptDocument, catalog: Catalog) -> Change:
+    kind = kind_of(document.kind, catalog)
+    return Change(Action.KEEP, kind.key(document.name), _decode_desired(document, kind), live_of(document.live, kind))
 
 
-def _decode_desired(told: ChangeDocument | KeptDocument, kind: Kind[Any]) -> Desired:
-    if told.desired is None or told.file is None or told.line is None or told.column is None:
-        raise ValueError(f"{told.kind} {told.name} has no place in the manifest")
-    obj = _decode_object(told.desired, kind)
-    if obj.key != kind.key(told.name):
-        raise ValueError(f"{told.kind} {told.name} is called {obj.name}")
+def _decode_desired(document: ChangeDocument | KeptDocument, kind: Kind[Any]) -> Desired:
+    if document.desired is None or document.file is None or document.line is None or document.column is None:
+        raise ValueError(f"{document.kind} {document.name} has no place in the manifest")
+    obj = _decode_object(document.desired, kind)
+    if obj.key != kind.key(document.name):
+        raise ValueError(f"{document.kind} {document.name} is called {obj.name}")
     return Desired(
         obj,
-        Position(told.file, told.line, told.column),
-        _decode_mark(told.desired.marker, obj),
-        told.desired.protected is True,
+        Position(document.file, document.line, document.column),
+        _decode_mark(document.desired.marker, obj),
+        document.desired.protected is True,
     )
 
 
@@ -239,27 +244,27 @@ def kind_of(name: str, catalog: Catalog) -> Kind[Any]:
     return kind
 
 
-def live_of(told: LiveDocument, kind: Kind[Any]) -> Live:
+def live_of(document: LiveDocument, kind: Kind[Any]) -> Live:
     """Return an object as a document says that it was seen; ValueError for what no document of ours says."""
-    obj = _decode_object(told, kind)
+    obj = _decode_object(document, kind)
     return Live(
         obj,
-        owner=told.owner or "",
-        updater=told.updater or "",
-        created=told.created,
-        modified=told.modified,
-        mark=_decode_mark(told.marker, obj),
-        schema=told.schema_,
+        owner=document.owner or "",
+        updater=document.updater or "",
+        created=document.created,
+        modified=document.modified,
+        mark=_decode_mark(document.marker, obj),
+        schema=document.schema_,
     )
 
 
-def _decode_object(told: ObjectDocument, kind: Kind[Any]) -> Object:
-    given = told.given
+def _decode_object(document: ObjectDocument, kind: Kind[Any]) -> Object:
+    fields = document.of_target
     needed = [name for name in kind.fields if name in kind.required and name != "name"]
-    if any(given.get(name) is None for name in needed):
+    if any(fields.get(name) is None for name in needed):
         lacks = " or ".join(f"no {kind.renamed.get(name, name)}" for name in needed)
-        raise ValueError(f"{kind.name} {told.name} has {lacks}")
-    obj: Object = kind.read_back(msgspec.convert({"name": told.name, **given}, kind.record))
+        raise ValueError(f"{kind.name} {document.name} has {lacks}")
+    obj: Object = kind.read_back(msgspec.convert({"name": document.name, **fields}, kind.record))
     return obj
 
 
@@ -284,8 +289,8 @@ def require_same_manifest(saved: Saved, manifest: str, file: Path) -> None:
 
 def _manifest_of(plan: Plan) -> str | None:
     """Return what the manifest was called when a plan was made, as far as anything in the plan has its place there."""
-    wanted = (change.desired for change in (*plan.changes, *plan.unchanged, *plan.shared))
-    return next((one.origin.file for one in wanted if one), None)
+    desired = (change.desired for change in (*plan.changes, *plan.unchanged, *plan.shared))
+    return next((target.origin.file for target in desired if target), None)
 
 
 def require_contents(saved: Saved, contents: Mapping[str, Path]) -> None:
@@ -330,12 +335,12 @@ def _ledger_moved(saved: Saved, reading: Reading) -> Iterator[Problem]:
     if now == saved.epoch:
         return
     if now < saved.epoch or last is None:
-        told = f"the ledger's epoch {saved.epoch}, which the plan was made against, is gone"
+        message = f"the ledger's epoch {saved.epoch}, which the plan was made against, is gone"
     else:
         when = f"{last.started:%Y-%m-%d %H:%MZ}"
         what = "began to apply" if last.outcome == "running" else "applied"
-        told = f"{last.holder} {what} stack '{last.stack}' since the plan was made (epoch {now}, {when})"
-    yield Problem("E515", told)
+        message = f"{last.holder} {what} stack '{last.stack}' since the plan was made (epoch {now}, {when})"
+    yield Problem("E515", message)
 
 
 def _place(stack: str, destination: Destination) -> str:

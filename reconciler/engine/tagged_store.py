@@ -123,10 +123,10 @@ def register_name(stack: str) -> str:
 
 
 def _of(name: str) -> tuple[str, int]:
-    found = _ENTRY.match(name)
-    if found is None:
+    match = _ENTRY.match(name)
+    if match is None:
         raise ValueError(f"{name} is not an entry of a ledger")
-    return found["stack"], int(found["epoch"])
+    return match["stack"], int(match["epoch"])
 
 
 def _encode(register: _Register) -> bytes:

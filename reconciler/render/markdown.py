@@ -91,7 +91,7 @@ def drift_markdown(
             deviation.kind.value,
             deviation.key,
             # What was taken is not brought back by any plan.
-            f"{_plain(deviation.told)}{_before_and_after([difference.turned for difference in deviation.differences])}"
+            f"{_plain(deviation.sentence)}{_before_and_after([difference.turned for difference in deviation.differences])}"
             f"{f'<br>{_plain(invocation.spell(deviation.problem.hint))}' if deviation.kind is Deviation.TAKEN else ''}",
             deviation.origin,
         )

@@ -15,7 +15,7 @@ from reconciler.base.invocation import AS_IT_IS
 from reconciler.base.words import moment, safe, size
 from reconciler.core.diff import Action, Cause, explain_list
 from reconciler.core.drift import Deviation
-from reconciler.core.plan import uploaded
+from reconciler.core.plan import upload_size
 from reconciler.core.report import Outcome
 from reconciler.render.styled import problems_lines
 
@@ -133,7 +133,7 @@ def drift_lines(
         yield (
             (style, f"  {sign} "),
             ("name", f"{deviation.key.kind} {safe(deviation.key.name)}"),
-            ("", f" {safe(deviation.told)}"),
+            ("", f" {safe(deviation.sentence)}"),
             ("quiet", f"  {safe(str(deviation.origin))}"),
         )
         yield from _differences([difference.turned for difference in deviation.differences])
@@ -173,7 +173,7 @@ def finished_line(change: Change) -> Line:
     return (
         (change.action.value, f"  {_PAST[change.action]} "),
         ("", safe(str(change.key))),
-        ("quiet", f" ({size(sent)})" if (sent := uploaded(change)) else ""),
+        ("quiet", f" ({size(sent)})" if (sent := upload_size(change)) else ""),
     )
 
 
@@ -288,7 +288,7 @@ def _reason(change: Change) -> str:
         return f"it is called {safe(change.differences[0].new)} now"
     if change.cause is Cause.MANIFEST and _switch(change.differences):
         return "its code changed"
-    upload = f"; {size(uploaded(change))} to upload" if uploaded(change) else ""
+    upload = f"; {size(upload_size(change))} to upload" if upload_size(change) else ""
     return f"{_cause(change)}{upload}"
 
 
@@ -337,7 +337,7 @@ def _manifest_cause(change: Change) -> str:
 def _upload_again(change: Change, how: str) -> str:
     """Return that the bytes of a resource travel though they stay."""
     # Its comment, which holds the mark, is written only with its content.
-    return f"; its {size(sent)} are sent again, {how}" if (sent := uploaded(change)) else ""
+    return f"; its {size(sent)} are sent again, {how}" if (sent := upload_size(change)) else ""
 
 
 def _brief(change: Change) -> str:

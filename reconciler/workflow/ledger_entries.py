@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, overload
 from reconciler.base.errors import UsageError
 from reconciler.base.hints import Command
 from reconciler.core.record import entry_name
-from reconciler.engine.ledger import comment_of, dump, parse, unlocked
+from reconciler.engine.ledger import comment_of, dump, parse, unlock_entry
 
 if TYPE_CHECKING:
     from reconciler.core.record import Entry, Holder
@@ -42,7 +42,7 @@ def end_lease(loaded: Loaded, target: Target, epoch: int, by: Holder) -> Entry:
     entry = load_entry(loaded, target, epoch)
     if entry.outcome != "running":
         return entry
-    ended = unlocked(entry, by, target.store.now())
+    ended = unlock_entry(entry, by, target.store.now())
     target.store.replace(ended.name, dump(ended), comment_of(ended))
     return ended
 

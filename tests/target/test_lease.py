@@ -165,7 +165,7 @@ def test_a_dead_runs_lease_is_respected_until_it_ends_and_then_overtaken(
     dead = running(target, ago=timedelta(minutes=9))
     with pytest.raises(LeaseHeld):
         apply(target, WANTED, contents)
-    target.store.replace(dead.name, dump(ledger.renewed(dead, target.store.now() - ledger.LEASE)), "")
+    target.store.replace(dead.name, dump(ledger.renew_entry(dead, target.store.now() - ledger.LEASE)), "")
     assert apply(target, WANTED, contents).complete
     reading = target.read()
     assert reading.epochs == (1, 2)
@@ -309,7 +309,7 @@ def test_a_run_whose_lease_was_ended_does_not_write_itself_back_to_life(
             entry = other.read().last
             assert entry is not None
             if entry.outcome == "running":
-                ended = ledger.finished(entry, "interrupted", entry.steps, entry.objects, other.store.now())
+                ended = ledger.finish_entry(entry, "interrupted", entry.steps, entry.objects, other.store.now())
                 other.store.replace(ended.name, dump(ended), "")
 
     report = apply(target, WANTED, contents, progress=Robbed())
@@ -348,7 +348,7 @@ def test_a_lease_that_is_ended_stops_the_run_before_its_next_write(
                 other = reach(server, "eve")
                 entry = other.read().last
                 assert entry is not None
-                ended = ledger.unlocked(entry, Holder("eve", "laptop"), other.store.now())
+                ended = ledger.unlock_entry(entry, Holder("eve", "laptop"), other.store.now())
                 for _ in range(200):
                     # A renewal that was on its way may bring the lease back to life: nothing is written on a condition.
                     other.store.replace(ended.name, dump(ended), "")

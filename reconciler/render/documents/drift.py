@@ -66,8 +66,8 @@ def drift_document(drift: Drift, plan: Plan) -> DriftDocument:
                 line=deviation.origin.line,
                 column=deviation.origin.column,
                 differences=difference_documents(drift.turned for drift in deviation.differences),
-                restorable=not deviation.left,
-                why_not=deviation.left or None,
+                restorable=not deviation.obstacle,
+                why_not=deviation.obstacle or None,
             )
             for deviation in drift.drifted
         ),

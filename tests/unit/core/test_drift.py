@@ -37,7 +37,7 @@ def project(*others: Live, without: str = "") -> LiveState:
 
 
 def told(have: LiveState, desired: DesiredState = WANTED, last: Entry | None = LAST) -> dict[str, str]:
-    return {one.key.name: f"{one.kind.value}: {one.left}" for one in find(desired, have, STACK, last).drifted}
+    return {one.key.name: f"{one.kind.value}: {one.obstacle}" for one in find(desired, have, STACK, last).drifted}
 
 
 EDITED = [
@@ -77,7 +77,7 @@ def test_what_both_changed_cannot_be_brought_back_by_itself() -> None:
 
 def test_who_and_when_are_told_as_far_as_the_service_does() -> None:
     found = find(WANTED, project(there(resource("a.py", "hacked"), marker("one", "f")), without="f"), STACK, LAST)
-    assert [one.told for one in found.drifted] == [
+    assert [one.sentence for one in found.drifted] == [
         "was deleted (the service does not tell by whom)",
         "was edited by ALIYUN$bob on 2026-11-20 12:00Z",
     ]

@@ -15,7 +15,7 @@ from reconciler.base.errors import ServiceError
 from reconciler.base.hints import spell
 from reconciler.base.names import Reference
 from reconciler.core.record import Applied, Entry, Holder, Step, Swap, entry_name
-from reconciler.engine.ledger import KEPT, LAST_EPOCH, LEASE, collectable, dump, epoch_of, held, parse, take
+from reconciler.engine.ledger import KEPT, LAST_EPOCH, LEASE, collectable, dump, epoch_of, lease_held, parse, take
 from reconciler.targets.maxcompute.names import parse_reference
 from reconciler.targets.maxcompute.objects import KINDS, Function, Resource
 
@@ -203,9 +203,9 @@ def test_of_the_ledger_the_newest_entries_stay_wherever_they_are_numbered(epochs
 
 def test_a_lease_longer_than_any_that_udfs_takes_is_told_as_that() -> None:
     running = replace(entry(), outcome="running", expires=NOON + LEASE)
-    assert "in 10 minutes" in spell(held(running, NOON).problems[0].hint)
+    assert "in 10 minutes" in spell(lease_held(running, NOON).problems[0].hint)
     forged = replace(running, expires=datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone.utc))
-    hint = spell(held(forged, NOON).problems[0].hint)
+    hint = spell(lease_held(forged, NOON).problems[0].hint)
     assert "claims to last until 9999-12-31, which no udfs writes" in hint
     assert "udfs unlock --epoch 7" in hint
     assert "minutes" not in hint
