@@ -9,7 +9,6 @@ is left to ``udfs validate``.
 
 from __future__ import annotations
 
-import json
 from collections import abc
 from inspect import cleandoc
 from types import NoneType, UnionType
@@ -31,11 +30,6 @@ def manifest_schema(model: type[Manifest]) -> dict[str, Any]:
     """Return the schema of a dialect, JSON Schema draft 2020-12."""
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA_ID}
     return {**head, **section_schema(model), "title": "udfs.yaml"}
-
-
-def schema_text(model: type[Manifest]) -> str:
-    """Return the schema as it is kept in ``schemas/udfs.schema.json``."""
-    return json.dumps(manifest_schema(model), indent=2) + "\n"
 
 
 def section_schema(section: type[Section]) -> dict[str, Any]:
