@@ -24,7 +24,7 @@ from reconciler.core.kind import CONTENT, Difference
 from reconciler.core.state import version_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from reconciler.core.identity import Mark
     from reconciler.core.kind import Kind
@@ -157,7 +157,7 @@ def compare(desired: DesiredState, reading: Reading, stack: str, *, retire: bool
     Without an entry of the ledger, marks alone decide: less is known of objects that have none, and nothing foreign
     becomes ours. Versions that are not wanted stay, unless `retire` says otherwise.
     """
-    changes, clashes, shared, superseded, foreign = [], [], [], [], 0
+    changes, disputed, superseded, foreign = [], [], [], 0
     live, last = reading.live, reading.last
     versions = _versions(live, stack)
     is_missed = _evidence(desired, reading, stack)
@@ -169,22 +169,19 @@ def compare(desired: DesiredState, reading: Reading, stack: str, *, retire: bool
         if want is None and holder != stack:
             foreign += 1
         elif want is not None and have is not None and holder != stack:
-            if holder is not None and _is_shared(want, have):
-                shared.append(Change(Action.KEEP, key, want, have))
-            else:
-                clashes.append(Clash(key, want, have, holder))
+            disputed.append(Clash(key, want, have, holder))
         elif have is None:
             assert want is not None
-            cause = Cause.MISSING if is_missed(key, want) else _cause_of_new(want, versions())
-            changes.append(Change(Action.CREATE, key, want, None, cause))
+            changes.append(Change(Action.CREATE, key, want, None, _cause_of_new(key, want, is_missed, versions)))
         elif want is None and retire and version_of(have):
             superseded.append(have)
         elif want is None:
             changes.append(Change(Action.DELETE, key, None, have, Cause.REMOVED))
         else:
             changes.append(_compare_object(key, want, have, alive, last.applied_for_certain(key) if last else None))
-    changes = changes if last is None else [_unrecorded(change, last) for change in changes]
-    return Comparison(tuple(changes), tuple(clashes), tuple(shared), foreign, tuple(superseded))
+    shared = tuple(Change(Action.KEEP, clash.key, clash.desired, clash.live) for clash in disputed if _is_shared(clash))
+    clashes = tuple(clash for clash in disputed if not _is_shared(clash))
+    return Comparison(_with_unrecorded(changes, last), clashes, shared, foreign, tuple(superseded))
 
 
 def _unmarked_names(live: LiveState) -> frozenset[str]:
@@ -192,20 +189,32 @@ def _unmarked_names(live: LiveState) -> frozenset[str]:
     return frozenset(fingerprint(key.folded) for key, have in live.items() if not have.object.kind.has_mark)
 
 
-def _cause_of_new(want: Desired, versions: frozenset[str]) -> Cause:
-    return Cause.MANIFEST if version_of(want) in versions else Cause.NEW
+def _cause_of_new(
+    key: Key, want: Desired, is_missed: Callable[[Key, Desired], bool], versions: Callable[[], frozenset[str]]
+) -> Cause:
+    if is_missed(key, want):
+        return Cause.MISSING
+    return Cause.MANIFEST if version_of(want) in versions() else Cause.NEW
 
 
-def _unrecorded(change: Change, last: Entry) -> Change:
-    """Return a change with its cause where it is of an object that a mark calls ours and the ledger does not know."""
-    if (change.action is Action.UPDATE or change.action is Action.DELETE) and change.key not in last.objects:
-        return change._replace(cause=Cause.UNRECORDED)
-    return change
+def _with_unrecorded(changes: Iterable[Change], last: Entry | None) -> tuple[Change, ...]:
+    """Return changes with their cause where a mark calls an object ours and the ledger does not know it."""
+    if last is None:
+        return tuple(changes)
+    return tuple(
+        change._replace(cause=Cause.UNRECORDED)
+        if (change.action is Action.UPDATE or change.action is Action.DELETE) and change.key not in last.objects
+        else change
+        for change in changes
+    )
 
 
-def _is_shared(want: Desired, have: Live) -> bool:
-    shares = want.object.kind.shares
-    return shares is not None and shares(want.object, want.mark, have.object, have.mark)
+def _is_shared(clash: Clash) -> bool:
+    """Say whether another stack manages the very content that is wanted, so that it can be used as it is."""
+    want, have, shares = clash.desired, clash.live, clash.desired.object.kind.shares
+    if clash.stack is None or shares is None:
+        return False
+    return shares(want.object, want.mark, have.object, have.mark)
 
 
 def _versions(live: LiveState, stack: str) -> Callable[[], frozenset[str]]:
