@@ -179,8 +179,7 @@ def compare(desired: DesiredState, reading: Reading, stack: str, *, retire: bool
             changes.append(Change(Action.DELETE, key, None, have, Cause.REMOVED))
         else:
             changes.append(_compare_object(key, want, have, alive, last.applied_for_certain(key) if last else None))
-    shared = tuple(Change(Action.KEEP, clash.key, clash.desired, clash.live) for clash in disputed if _is_shared(clash))
-    clashes = tuple(clash for clash in disputed if not _is_shared(clash))
+    shared, clashes = _settle(disputed)
     return Comparison(_with_unrecorded(changes, last), clashes, shared, foreign, tuple(superseded))
 
 
@@ -207,6 +206,17 @@ def _with_unrecorded(changes: Iterable[Change], last: Entry | None) -> tuple[Cha
         else change
         for change in changes
     )
+
+
+def _settle(disputed: Iterable[Clash]) -> tuple[tuple[Change, ...], tuple[Clash, ...]]:
+    """Return what is used as another stack has it, and what stands in the way."""
+    shared, clashes = [], []
+    for clash in disputed:
+        if _is_shared(clash):
+            shared.append(Change(Action.KEEP, clash.key, clash.desired, clash.live))
+        else:
+            clashes.append(clash)
+    return tuple(shared), tuple(clashes)
 
 
 def _is_shared(clash: Clash) -> bool:
