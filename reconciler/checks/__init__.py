@@ -54,7 +54,7 @@ class Use:
 
     runtime: str
     class_name: str | None
-    """The class that MaxCompute loads; None for a module that others import."""
+    """The class that the service loads; None for a module that others import."""
 
     resources: tuple[tuple[str, str | None], ...]
     """What the function lists: name and type. The type of another project's resource is not known, hence None."""
@@ -90,7 +90,7 @@ class Use:
     """The function's other modules: name, dotted in packages, and sha256."""
 
     entry: tuple[str, str] | None = None
-    """Of a module that others import: its own name, and the sha256 of the module that MaxCompute loads."""
+    """Of a module that others import: its own name, and the sha256 of the module that the service loads."""
 
     package: str | None = None
     """Of a module in one of those: the package it is in, dotted."""

@@ -57,13 +57,13 @@ def scalar(text: str) -> str:
     """Return `text` as YAML that every reader takes for this text."""
     if _PLAIN.match(text) and text.lower() not in _WORDS:
         return text
-    return '"' + "".join(_ESCAPED.get(c) or (c if c.isprintable() else _numbered(c)) for c in text) + '"'
+    return '"' + "".join(_ESCAPED.get(c) or (c if c.isprintable() else _escape(c)) for c in text) + '"'
 
 
 _ESCAPED = {'"': '\\"', "\\": "\\\\"}
 
 
-def _numbered(character: str) -> str:
+def _escape(character: str) -> str:
     return f"\\U{ord(character):08x}"
 
 

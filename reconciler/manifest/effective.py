@@ -66,7 +66,8 @@ def effective_targets(
         raise InvalidManifest.of(raw.problems)
     # Each target is expanded from a fresh reading: replacing works in place.
     return {
-        name: tuple(_values(raw, _expanded(file, name, env), name, dialect.implicit_target)) for name in _names(raw)
+        name: tuple(_values(raw, _read_expanded(file, name, env), name, dialect.implicit_target))
+        for name in _names(raw)
     }
 
 
@@ -78,7 +79,7 @@ def _read(file: Path) -> Document:
     return document
 
 
-def _expanded(file: Path, target: str, env: collections.abc.Mapping[str, str]) -> Document:
+def _read_expanded(file: Path, target: str, env: collections.abc.Mapping[str, str]) -> Document:
     document = _read(file)
     expand_variables(document, target, env)
     return document

@@ -250,19 +250,19 @@ def _choose(document: Document, named: str | None) -> str | None:
         if named in declared or (not declared and named == DEFAULT_TARGET):
             return named
         message = f"there is no target {quote(named)}"
-        hint = did_you_mean(named, declared) or _declared(declared)
+        hint = did_you_mean(named, declared) or _list_targets(declared)
     elif DEFAULT_TARGET in declared or not declared:
         return DEFAULT_TARGET
     elif len(declared) == 1:
         return declared[0]
     else:
         message = "there are several targets and none of them is called 'local'"
-        hint = f"choose one with --target; {_declared(declared)}"
+        hint = f"choose one with --target; {_list_targets(declared)}"
     document.note("E307", message, document.find("targets"), hint=hint)
     return None
 
 
-def _declared(names: list[str]) -> str:
+def _list_targets(names: list[str]) -> str:
     return (
         f"declared: {', '.join(map(quote, names[:_MAX_LISTED]))}"
         if names

@@ -325,7 +325,7 @@ class Manifest(Section, frozen=True, kw_only=True):
         """Return the runtime of a function; without one, that of functions that name none."""
         return self.usable_runtimes[(function and function.python) or self.python]
 
-    def installed(self, function: Function) -> Mapping[str, str | None]:
+    def installed_distributions(self, function: Function) -> Mapping[str, str | None]:
         """Return what the service has installed for a function: distribution → version, None where that is not published."""
         return {}
 

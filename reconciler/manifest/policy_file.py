@@ -89,14 +89,14 @@ def load_policy(content: bytes, called: str) -> tuple[Rules | None, list[Problem
     document = Document(called)
     with suppress(TooManyProblems):
         read_document(content, document)
-        policy = _typed(document) if document.whole and not document.problems else None
+        policy = _type_policy(document) if document.whole and not document.problems else None
         if policy is not None:
             _judge(document, policy)
             return (None if document.problems else Rules(policy, document)), document.problems
     return None, document.problems
 
 
-def _typed(document: Document) -> Policy | None:
+def _type_policy(document: Document) -> Policy | None:
     try:
         return read_section(Policy, document.root)
     except Mismatches as error:

@@ -98,7 +98,7 @@ def yaml_parser() -> Callable[[str], Any]:
 
 def presentable(line: str) -> str:
     """Return a line as it may be repeated beside a problem: nothing invisible, no credentials."""
-    return _CREDENTIALS.sub(_masked, _FORBIDDEN.sub("\ufffd", line))
+    return _CREDENTIALS.sub(_mask, _FORBIDDEN.sub("\ufffd", line))
 
 
 class TooManyProblems(Exception):
@@ -239,7 +239,7 @@ class Document:
         return [mark + offset for offset in offsets[:count]] if len(offsets) >= count else []
 
 
-def _masked(match: re.Match[str]) -> str:
+def _mask(match: re.Match[str]) -> str:
     secret = match["value"] or match[0]
     return match[0][: len(match[0]) - len(secret)] + "*" * len(secret)
 
@@ -398,13 +398,13 @@ def _source_of_events(document: Document, parser: Any) -> Callable[[], Any]:
     if "&" not in document.text and "!" not in document.text:
         return next_event
 
-    def watched() -> Any:
+    def next_watched_event() -> Any:
         event = next_event()
         if type(event) is ScalarEvent or type(event) in _STARTS:
-            _decorated(document, event)
+            _note_decorations(document, event)
         return event
 
-    return watched
+    return next_watched_event
 
 
 class _End(Exception):
@@ -457,7 +457,7 @@ def _odd_key(document: Document, event: Any, container: Mapping) -> None:
         _stop(document, "E108", "merge keys are not allowed", mark, hint="write the keys out", width=2)
 
 
-def _decorated(document: Document, event: Any) -> None:
+def _note_decorations(document: Document, event: Any) -> None:
     mark, tag = event.start_mark.index, event.tag
     if event.anchor is not None:
         message = f"the anchor {quote(f'&{event.anchor}')} is not allowed"

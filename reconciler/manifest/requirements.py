@@ -203,12 +203,12 @@ class Switch:
 
 def read_requirement_lines(text: str) -> Iterator[RequirementLine]:
     """Read a requirements file."""
-    for number, line in _joined(text):
+    for number, line in _join_lines(text):
         if line:
             yield RequirementLine(number, _read(line))
 
 
-def _joined(text: str) -> Iterator[tuple[int, str]]:
+def _join_lines(text: str) -> Iterator[tuple[int, str]]:
     """Join what ends in a backslash to the next line, as pip does: a comment ends it, too."""
     pending, first = "", 0
     for number, raw in enumerate(text.splitlines(), 1):

@@ -193,20 +193,20 @@ def _compile(kind: Any, *metas: Meta) -> _Converter:
     if origin is Literal:
         return _literal(arguments)
     if origin in (dict, abc.Mapping):
-        return _dict(arguments, _bound(metas, "min_length"))
+        return _dict(arguments, _find_bound(metas, "min_length"))
     if origin in (list, abc.Sequence):
-        return _list(arguments[0], _bound(metas, "min_length"))
+        return _list(arguments[0], _find_bound(metas, "min_length"))
     if kind is str:
         return _str(metas)
     if kind is int:
-        return _int(_bound(metas, "ge"))
+        return _int(_find_bound(metas, "ge"))
     if kind in (bool, Any):
         return _bool if kind is bool else _any
     # Most manifests use few sections: one is made ready when the first value for it comes.
     return lambda value, path, mismatches: _converter(kind)(value, path, mismatches)
 
 
-def _bound(metas: tuple[Meta, ...], name: str) -> Any:
+def _find_bound(metas: tuple[Meta, ...], name: str) -> Any:
     """Return a bound that is set on a type, or None."""
     return next((bound for meta in metas if (bound := getattr(meta, name)) is not None), None)
 
@@ -256,7 +256,7 @@ def _list(kind: Any, least: int | None) -> _Converter:
 
 
 def _str(metas: tuple[Meta, ...]) -> _Converter:
-    least, most, pattern = (_bound(metas, name) for name in ("min_length", "max_length", "pattern"))
+    least, most, pattern = (_find_bound(metas, name) for name in ("min_length", "max_length", "pattern"))
     fits = re.compile(pattern).fullmatch if pattern else None
 
     def convert_str(value: Any, path: Keys, mismatches: list[Mismatch]) -> Any:

@@ -97,9 +97,9 @@ def _finding(mismatch: Mismatch, document: Document, model: type[Manifest]) -> _
     what = _what(model, path)
     match kind:
         case "missing":
-            return _missing(model, path)
+            return _explain_missing(model, path)
         case "unknown":
-            return _unknown(model, path)
+            return _explain_unknown(model, path)
         case "mapping":
             return _Finding("E202", f"{what} takes a mapping", _keys_hint(model, path))
         case "empty":
@@ -108,14 +108,14 @@ def _finding(mismatch: Mismatch, document: Document, model: type[Manifest]) -> _
         case "long":
             return _Finding("E203", f"{what} is longer than {detail} characters")
         case "choice":
-            return _Finding("E203", f"{_shown(document.value(*path))} is not allowed for {what}", _choice(detail))
+            return _Finding("E203", f"{_show(document.value(*path))} is not allowed for {what}", _choice(detail))
         case "key" if detail in _KEY_PATTERNS:
             message = f"{quote(str(path[-1]))} is not a name that {_what(model, path[:-1])} takes"
             return _Finding("E203", message, _KEY_PATTERNS[detail])
         case "pattern" if detail == TEXT:
             return _Finding("E103", f"{what} holds a control or bidirectional character", "remove it")
         case "pattern" if detail == BUNDLE:
-            return _Finding("E203", f"{_shown(document.value(*path))} is not allowed for {what}", _PATTERNS[BUNDLE])
+            return _Finding("E203", f"{_show(document.value(*path))} is not allowed for {what}", _PATTERNS[BUNDLE])
         case "pattern":
             return _Finding("E203", f"{what} does not have the form it needs", _PATTERNS.get(detail))
         case _:
@@ -123,7 +123,7 @@ def _finding(mismatch: Mismatch, document: Document, model: type[Manifest]) -> _
             return _Finding(code, f"{what} {predicate}", advice)
 
 
-def _shown(value: object) -> str:
+def _show(value: object) -> str:
     return quote(value) if isinstance(value, str) else "a list or mapping"
 
 
@@ -173,7 +173,7 @@ def _keys_hint(model: type[Manifest], path: Keys) -> str | None:
     return f"its keys: {', '.join(_keys(section))}"
 
 
-def _missing(model: type[Manifest], path: Keys) -> _Finding:
+def _explain_missing(model: type[Manifest], path: Keys) -> _Finding:
     parent, key = path[:-1], str(path[-1])
     meaning = keys_of(_section(model, parent) or model)[key].meaning
     return _Finding("E201", f"{_what(model, parent)} needs the key '{key}'", f"{key}: {meaning}")
@@ -184,7 +184,7 @@ def _meant(model: type[Manifest], path: Keys) -> str | None:
     return closest(str(path[-1]), _keys(_section(model, path[:-1]) or model))
 
 
-def _unknown(model: type[Manifest], path: Keys) -> _Finding:
+def _explain_unknown(model: type[Manifest], path: Keys) -> _Finding:
     key, section = str(path[-1]), _section(model, path[:-1]) or model
     guess = _meant(model, path)
     message = f"unknown key {quote(key)}" + (f", did you mean '{guess}'?" if guess else "")

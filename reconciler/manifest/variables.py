@@ -94,7 +94,7 @@ class _Expansion:
     def _scalars(self, mapping: Mapping, *, kinds: tuple[str, ...]) -> None:
         for key, value in mapping.items():
             if isinstance(value, str) and "${" in value:
-                mapping[key] = self._replaced(value, mapping.marks[key][1], kinds)
+                mapping[key] = self._replace(value, mapping.marks[key][1], kinds)
 
     def _walk(self, container: Any, key: Any, mark: int) -> None:
         value = container[key]
@@ -105,9 +105,9 @@ class _Expansion:
             for index in range(len(value)):
                 self._walk(value, index, value.marks[index])
         elif "${" in value:
-            container[key] = self._replaced(value, mark, ("var",))
+            container[key] = self._replace(value, mark, ("var",))
 
-    def _replaced(self, text: str, mark: int, kinds: tuple[str, ...]) -> str:
+    def _replace(self, text: str, mark: int, kinds: tuple[str, ...]) -> str:
         ordinals = itertools.count()
         places: list[int] | None = None
 
@@ -144,18 +144,18 @@ class _Expansion:
             return match[0], _NOT_HERE[kind]
         if kind == "env":
             if _SECRET.search(name):
-                return match[0], _secret(name)
+                return match[0], _explain_secret(name)
             value = self.env.get(name)
-            return (value, None) if value else (match[0], self._unset(name))
+            return (value, None) if value else (match[0], self._explain_unset(name))
         value = self.variables.get(name)
-        return (match[0], self._undefined(name)) if value is None else (value, None)
+        return (match[0], self._explain_undefined(name)) if value is None else (value, None)
 
-    def _unset(self, name: str) -> _Problem:
+    def _explain_unset(self, name: str) -> _Problem:
         state = "is empty" if name in self.env else "is not set"
         hint = did_you_mean(name, self.env) if name not in self.env else None
         return _Problem(f"the environment variable {quote(name)} {state}", hint or "set it, or choose another target")
 
-    def _undefined(self, name: str) -> _Problem:
+    def _explain_undefined(self, name: str) -> _Problem:
         hint = did_you_mean(name, self.variables) or "define it under `variables:`, or under the target's"
         return _Problem(f"the variable {quote(name)} is not defined", hint)
 
@@ -164,7 +164,7 @@ class _Expansion:
         self.settled.add(mark)
 
 
-def _secret(name: str) -> _Problem:
+def _explain_secret(name: str) -> _Problem:
     # Plans print what a manifest takes, and applies upload it; whoever may open a pull request writes the manifest.
     hint = "credentials are read by udfs itself; what is none goes into a variable of another name"
     return _Problem(f"{quote(name)} is called like a credential, which a manifest does not get", hint)

@@ -108,7 +108,7 @@ def read_request(loaded: Loaded, package: str, runtime: Runtime) -> LockRequest:
 
 def _provided_versions(loaded: Loaded, package: str, runtime: Runtime) -> dict[str, str]:
     """Return what the image of all users of a package has, with versions; nothing if they have several images."""
-    installed = [loaded.manifest.installed(function) for function in _users(loaded, package, runtime)]
+    installed = [loaded.manifest.installed_distributions(function) for function in _users(loaded, package, runtime)]
     provided = installed[0] if installed and all(other == installed[0] for other in installed) else {}
     return {name: version for name, version in provided.items() if version}
 

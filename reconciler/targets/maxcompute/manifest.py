@@ -255,7 +255,7 @@ class Manifest(model.Manifest, frozen=True, kw_only=True):
         full_version = settings.python or runtime.full_version
         return replace(runtime, full_version=full_version, platform=PLATFORMS[settings.platform])
 
-    def installed(self, function: model.Function) -> Mapping[str, str | None]:
+    def installed_distributions(self, function: model.Function) -> Mapping[str, str | None]:
         return distributions(function.python or self.python, function.image)
 
     def installed_modules(self, function: model.Function) -> tuple[str, ...]:
