@@ -16,10 +16,10 @@ Building runs the code of the source, as every installation from source does. It
 environment made here, without the user's variables, and a home of its own. It is not a sandbox.
 
 The same source, runtime, options and tools give the same bytes, in whatever folder, at whatever time. Which tools a build
-backend asks for ("setuptools>=40") changes with the index; a wheel that was built says which it took (`Built.requires`), and
-`Options.constraints` takes them again.
+backend asks for ("setuptools>=40") changes with the index; a wheel that was built says which it took (`BuiltWheel.requires`), and
+`BuildOptions.constraints` takes them again.
 
-Values live here. Effects are in every module but `compiler.translated`, each in its own workspace and the cache.
+Values live here. Effects are in every module but `compiler.translate_arguments`, each in its own workspace and the cache.
 """
 
 from __future__ import annotations

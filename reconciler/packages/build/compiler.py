@@ -4,9 +4,8 @@ Compiler wrapper: says to Zig's clang what a build says to the compiler that CPy
 Run by the scripts that `zig` writes, as ``python -I -S compiler.py SETTINGS TOOL ARGUMENTS…``; imports nothing but the
 standard library, because it starts once for every file that is compiled.
 
-Python's sysconfig remembers the compiler, flags and folders of the machine on which that Python was built, and
-projects add what their authors' gcc likes. `translated` takes out what Zig refuses and what would tie the result to this
-machine: its folders of headers and libraries, its processor, its run paths.
+Python's sysconfig remembers the compiler, flags and folders of the machine on which that Python was built, and projects add
+what their authors' gcc likes. What Zig refuses, and what would tie the result to this machine, is left out.
 """
 
 from __future__ import annotations

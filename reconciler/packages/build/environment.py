@@ -4,8 +4,7 @@ Build environment: what the project's backend needs, installed for the runtime's
 pip does it, in that CPython: which version of setuptools still runs under 3.7 is for the index to say, and pip to read. The
 pip is one of two releases that are pinned here by sha256, the last for their Pythons; an interpreter need not bring any.
 
-Everything goes into one folder, and ``PYTHONPATH`` leads there. Packages that this machine's interpreter has are hidden by
-a ``sitecustomize``, the way pip does it for its own isolated builds: 2.7 has no venv.
+Everything goes into one folder, and ``PYTHONPATH`` leads there.
 """
 
 from __future__ import annotations
@@ -42,6 +41,7 @@ _OF_THE_INDEX = re.compile(
 )
 """Which of pip's settings say whence; the others say what to do, and that is said here."""
 
+# Packages that this machine's interpreter has are hidden the way pip does it for its own isolated builds: 2.7 has no venv.
 SITE = """\
 import site
 import sys

@@ -62,7 +62,7 @@ class Frontend:
         return self._guard(lambda: self._builder.get_requires_for_build("wheel"))
 
     def wheel(self, folder: Path) -> Path:
-        """Make the wheel in `place`; raises Failed."""
+        """Make the wheel in `folder`; raises BackendFailed."""
         return Path(self._guard(lambda: self._builder.build("wheel", folder)))
 
     def _guard(self, call: Callable[[], _T]) -> _T:

@@ -1,8 +1,7 @@
 """
 Source of a wheel, copied into a workspace and proved to be the one that was meant.
 
-An sdist is named by its sha256. A folder has none, so `tree_digest` makes one of all that is copied from it: the names, the
-bytes and whether a file may be executed; not the times, nor what version control, editors and earlier builds left there.
+An sdist is named by its sha256; a folder by that of all that is copied from it (`tree_digest`).
 """
 
 from __future__ import annotations
@@ -37,6 +36,7 @@ _SUFFIXES = (".egg-info", ".pyc", ".pyo", "~")
 def tree_digest(folder: Path) -> str:
     """Return the sha256 of what a build would take from a folder."""
     total = hashlib.sha256()
+    # Names, bytes and whether a file may be executed; not times, nor what version control, editors and earlier builds left.
     for name, path in sorted(_files(folder)):
         kind, content = _identity(path)
         total.update(f"{kind} {content} {len(name.encode())} {name}\n".encode())
@@ -44,7 +44,7 @@ def tree_digest(folder: Path) -> str:
 
 
 def copy_source(source: BuildSource, target: Path) -> Path:
-    """Put the source under `place` and return the project's folder; refuse other bytes than the ones named."""
+    """Put the source under `target` and return the project's folder; refuse other bytes than the ones named."""
     is_folder = source.path.is_dir()
     try:
         digest = tree_digest(source.path) if is_folder else read_content(source.path).sha256

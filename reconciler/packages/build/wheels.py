@@ -1,9 +1,7 @@
 """
 Normalised wheels: a tag that is true, and the same bytes each time.
 
-``linux_x86_64``, which every local build carries, says nothing about the system. Its ELF files say what it needs; the lowest
-level of glibc that has it becomes the tag. A zip archive holds times, modes and an order, none of which mean anything in a
-wheel: they are made the same.
+A zip archive holds times, modes and an order, none of which mean anything in a wheel: they are made the same.
 """
 
 from __future__ import annotations
@@ -28,7 +26,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def normalize_wheel(wheel: Path, target: Path) -> Path:
-    """Write a wheel anew into `place` and return its path; its name changes if its tag does."""
+    """Write a wheel anew into `target` and return its path; its name changes if its tag does."""
     audited = _audited_platform(wheel)
     name = _BARE.sub(f"-{audited}.whl", wheel.name) if audited else wheel.name
     with ZipFile(wheel) as archive:
@@ -42,14 +40,7 @@ def normalize_wheel(wheel: Path, target: Path) -> Path:
     target.mkdir(parents=True, exist_ok=True)
     with ZipFile(target / name, "w") as archive:
         # What an installer reads first stands last, as the format recommends.
-        for member in sorted(
-            members,
-            key=lambda member_name: (
-                member_name.startswith(f"{folder}/"),
-                member_name.endswith("/RECORD"),
-                member_name,
-            ),
-        ):
+        for member in sorted(members, key=lambda name: (name.startswith(f"{folder}/"), name.endswith("/RECORD"), name)):
             info = ZipInfo(member, _EPOCH)
             info.create_system = 3
             info.external_attr = (0o100755 if member in runs else 0o100644) << 16
@@ -58,6 +49,7 @@ def normalize_wheel(wheel: Path, target: Path) -> Path:
 
 
 def _audited_platform(wheel: Path) -> str | None:
+    # ``linux_x86_64``, which every local build carries, says nothing about the system; its ELF files say what it needs.
     bare = _BARE.search(wheel.name)
     lowest = glibc_level(inspect_file(wheel, "wheel")) if bare else None
     return f"manylinux_2_{lowest}_{bare['machine']}" if bare and lowest is not None else None

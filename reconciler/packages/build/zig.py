@@ -4,8 +4,7 @@ Compilers of a build on this machine: Zig's clang, told which glibc to link with
 Zig brings headers and stubs of every glibc from 2.0 on, so what it links runs on systems as old as one says; it brings its own
 C++ library too and links it in. PyPI has it as ``ziglang``, 400 MB unpacked, hence the extra ``udfs[build]``.
 
-A build finds compilers by variables (CC, CXX, LDSHARED…), by what its Python's sysconfig remembers, or by their names. All
-three lead to scripts in the workspace that start `compiler`.
+A build's compilers are scripts in the workspace that start `compiler`.
 """
 
 from __future__ import annotations

@@ -1,14 +1,11 @@
 """
 Content-addressed cache: a folder of files that are found by their sha256.
 
-Layout: ``sha256/ab/<hex>/<file name>``. The file keeps its name because a wheel's name carries its tags.
-
 Nothing in the folder is taken at its name: `Cache.get` holds a file's hash against it each time it hands it out, so a file
 that somebody changed, or that a full disk cut off, counts as absent and is fetched again. The hash comes from `Cache.read`,
 which may remember it as long as the file system says that nobody has written to the file since (`digests`): to change a
 file is to change its ctime, and then it is read again. What the remembered hashes cannot withstand is somebody who writes
-to the user's own folder of caches *and* forges the list of hashes there. A file appears under its name by one rename and is never opened for writing there, so any number of
-processes may use one cache at the same time.
+to the user's own folder of caches *and* forges the list of hashes there.
 """
 
 from __future__ import annotations
@@ -68,6 +65,7 @@ class Cache:
                 )
             target = self._folder(content.sha256) / file.name
             target.parent.mkdir(parents=True, exist_ok=True)
+            # By one rename, and never opened for writing there: any number of processes may use the cache at once.
             file.chmod(0o444)
             file.replace(target)
         return Content(target, content.sha256, content.md5, content.size)
@@ -84,6 +82,7 @@ class Cache:
         return self.root / "inspections"
 
     def _folder(self, sha256: str) -> Path:
+        # A folder, because a file keeps its name in it: a wheel's carries its tags.
         return self.root / "sha256" / sha256[:2] / sha256
 
 

@@ -4,10 +4,6 @@ Hash cache keyed by file status: a file that has not changed is not read again.
 A file is as it was if its size, inode, device, time of modification and time of change are those seen when it was read.
 The last of them is the file system's own: who writes to a file, replaces it or sets its times back gets a new one.
 
-Clocks of file systems tick, at worst every two seconds (FAT). Two writes within one tick leave the same times, so what is
-read between them must not be remembered: as with git's index, only a file that was at rest when reading began is. What
-time that was is told by a file made for it, so that it is the file system's clock and not the machine's that counts.
-
 One file a manifest, with what its last run asked for; whatever cannot be read or does not look right is forgotten.
 """
 
@@ -42,7 +38,7 @@ class Digests:
         self._began = _now(self._path.parent)
 
     def read(self, path: Path) -> Content:
-        """Return what `content.read` returns, from memory if the file has not changed. Safe in several threads."""
+        """Return what `read_content` returns, from memory if the file has not changed. Safe in several threads."""
         name, before = str(path), _status(path)
         entry = self._known.get(name)
         if entry is not None and entry[0] == before:
@@ -50,6 +46,8 @@ class Digests:
             return Content(path, entry[1], entry[2], before[0])
         content = read_content(path)
         _, modified, changed, *_ = before
+        # Clocks of file systems tick, at worst every two seconds (FAT), and two writes within one tick leave the same times. As
+        # with git's index, only a file that was at rest when reading began is remembered.
         if self._began is not None and max(modified, changed) + _AT_REST < self._began and _status(path) == before:
             self._asked[name] = before, content.sha256, content.md5
         return content
@@ -71,6 +69,7 @@ def _now(folder: Path) -> int | None:
     """Return the file system's time; None, with which nothing is remembered, where nothing can be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        # By a file made for it: the file system's clock counts, not the machine's.
         with tempfile.TemporaryFile(dir=folder) as file:
             return os.fstat(file.fileno()).st_mtime_ns
     except OSError:

@@ -2,11 +2,8 @@
 Pinned wheels from the index that pip is configured for on this machine.
 
 pip does it, in a process of its own: what people have set for it (``pip config``, ``PIP_*``, proxies, certificates,
-``.netrc``) then counts here too, and nothing of it must be said twice. pip is told the runtime's Python, ABI and platforms
-instead of this machine's, may take wheels only (a source archive would be built, that is, run), and checks the sha256
-itself.
-
-What pip says may hold the password of an index, so its words are shown only after `readable`.
+``.netrc``) then counts here too, and nothing of it must be said twice. It checks the
+sha256 itself.
 """
 
 from __future__ import annotations
@@ -85,9 +82,8 @@ class PipIndex:
         lines = (f"{pin} --hash=sha256:{pin.sha256}\n" for pin in pins)
         requirements.write_text("".join(lines), encoding="utf-8")
         called = str(pins[0]) if len(pins) == 1 else f"{pins[0]} and {count(len(pins) - 1, 'other wheel')}"
-        code, said = self._run(
-            self._command(runtime, requirements, wheels, explain=len(pins) == 1), folder, called, self.timeout
-        )
+        command = self._command(runtime, requirements, wheels, explain=len(pins) == 1)
+        code, said = self._run(command, folder, called, self.timeout)
         if code != 0:
             raise pip_failure(pins[0], runtime, said)
         files = sorted(wheels.glob("*.whl"))
@@ -113,17 +109,8 @@ class PipIndex:
         # Very verbose, because pip otherwise keeps to itself that an index does not answer. Of many wheels it would tell so
         # much that it takes twice as long; should they not come, one of them is asked for alone, and explained.
         return [
-            *(
-                self.python,
-                "-m",
-                "pip",
-                "download",
-                "-vv" if explain else "-q",
-                *_QUIETLY,
-                "--progress-bar",
-                "off",
-                "--no-deps",
-            ),
+            *(self.python, "-m", "pip", "download", "-vv" if explain else "-q", *_QUIETLY),
+            *("--progress-bar", "off", "--no-deps"),
             *("--require-hashes", *_target(runtime), "--requirement", str(requirements), "--dest", str(wheels)),
         ]
 
@@ -155,6 +142,7 @@ _QUIETLY = ("--no-input", "--no-color", "--disable-pip-version-check")
 
 def _target(runtime: Runtime) -> list[str]:
     """Return the options that tell pip for which Python, and that wheels alone will do."""
+    # A source archive would be built, that is, run.
     platforms = [part for platform in runtime.platforms for part in ("--platform", platform)]
     python = ("--implementation", "cp", "--python-version", runtime.full_version, "--abi", runtime.abi)
     return ["--only-binary", ":all:", *python, *platforms]
@@ -226,6 +214,7 @@ def _mismatch(pin: Pin, runtime: Runtime, sha256: str, said: str) -> PackageErro
 
 def readable_lines(said: str) -> list[str]:
     """Return the last lines of pip's output that tell what is wrong, without credentials and control characters."""
+    # They may hold the password of an index.
     lines = [line.strip() for line in said.splitlines() if _TELLING.match(line.strip())]
     return [mask(line) for line in dict.fromkeys(lines)][-2:]
 

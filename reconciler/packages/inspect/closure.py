@@ -4,7 +4,7 @@ Library closure: where each library that a native file needs would come from.
 The dynamic linker looks in the folders of RPATH, then among what the process has loaded already, then in the system's own
 folders [ld.so(8)]. What is shipped to a worker can therefore help in two ways: lying where RPATH points, which is how
 repaired wheels carry their libraries, or being loaded before it is needed, which is what functions do with the files of
-`libraries:`. `needs` looks in that order through what one function ships together: its `Part` list.
+`libraries:`.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ def _where(
     library: str, native: Native, answering: Sequence[Native], part: Part, parts: Iterable[Part], runtime: Runtime
 ) -> Need:
     """Say where `native`, which is in `part`, gets a library from; `answering` are the files there that have its name."""
+    # In the linker's order: beside the file, the process, the system.
     if same := [other for other in answering if other is not native]:
         return Need(library, Where.SAME, _nearest(same, native).path)
     if runtime.has_library(library):

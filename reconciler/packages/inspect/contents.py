@@ -1,13 +1,10 @@
 """
 Contents of the files that are shipped: read once, kept by the hash of the bytes.
 
-`inspect` opens a wheel, an archive or a library and returns its `Facts`: the native files with what they ask of a system,
+`inspect_file` opens a wheel, an archive or a library and returns its `FileFacts`: the native files with what they ask of a system,
 the names it can be imported by, and what is wrong with it whatever the runtime (an unsafe member, bytes that are not the
 RECORD's). Whether that suits a runtime is for `gate` to say; facts know of none, so they stay true as long as the bytes do
-and can be kept: `inspected` finds them again under the sha256.
-
-A wheel's RECORD lists each member with its hash [packaging.python.org, "Binary distribution format"]. pip does not check
-it; a wheel that was edited by hand, cut off and zipped again or built by a broken tool shows here.
+and can be kept: `inspect_once` finds them again under the sha256.
 """
 
 from __future__ import annotations
@@ -45,7 +42,7 @@ if TYPE_CHECKING:
 FileKind: TypeAlias = Literal["wheel", "zip", "tar", "library", "file"]
 
 VERSION = 3
-"""Of what `inspect` finds out. Facts of another version are found out again."""
+"""Of what `inspect_file` finds out. Facts of another version are found out again."""
 
 _LIBRARY = re.compile(r"\.so(\.[0-9]+)*\Z")
 _MODULE = re.compile(r"(?P<name>[A-Za-z_]\w*)(\.py|(\.[\w-]+)?\.so)\Z", re.ASCII)
@@ -320,7 +317,11 @@ def top_level(members: Iterable[str]) -> frozenset[str]:
 
 @dataclass
 class _Record:
-    """The list in a wheel of what is in it, and where the two part."""
+    """
+    The list in a wheel of what is in it, with hashes [packaging.python.org, "Binary distribution format"], and where they part.
+
+    pip does not check it; a wheel that was edited by hand, cut off and zipped again or built by a broken tool shows here.
+    """
 
     name: str
     hashes: dict[str, tuple[str, bytes]]

@@ -3,7 +3,7 @@ ELF headers: what a native file asks of the system that loads it.
 
 The dynamic linker looks at one table, PT_DYNAMIC: the file's own name (SONAME), the libraries it needs (NEEDED), the
 folders in which it looks for them first (RPATH, RUNPATH), and the version of each symbol it takes from which library
-(VERNEED) [System V ABI, gABI chapter 5; LSB, "Symbol Versioning"]. `read` returns that and nothing else; it judges
+(VERNEED) [System V ABI, gABI chapter 5; LSB, "Symbol Versioning"]. `read_elf` returns that and nothing else; it judges
 nothing. Sections, which the linker ignores and ``strip`` removes, are not looked at.
 
 Parsers of whole ELF files build an object for each structure: pyelftools takes 68 times as long for the same facts, a third of

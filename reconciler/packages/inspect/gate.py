@@ -2,8 +2,9 @@
 Gate: would what is shipped load in its runtime?
 
 A worker says no at query time, in the middle of a job, with one line of the dynamic linker. Everything that leads there
-can be read off the files before anything is uploaded: `misfits` judges one file against a runtime, `of_function` what one
-function ships together. Both are pure; findings become problems where the place in the manifest is known (`build`).
+can be read off the files before anything is uploaded: `misfits` judges one file against a runtime, `missing_libraries`,
+`excess` and `duplicates` what one function ships together. All are pure; findings become problems where the place in the
+manifest is known (`collect`).
 """
 
 from __future__ import annotations

@@ -50,6 +50,6 @@ def _metadata(wheel: Path) -> bytes:
         BadZipFile,
         RuntimeError,
         NotImplementedError,
-    ):  # `build` has judged the file; it has changed since
+    ):  # `collect` has judged the file; it has changed since
         pass
     return b""

@@ -1,11 +1,8 @@
 """
 Resolver pex: for Python 2.7 and for systems older than manylinux2014, of which uv knows nothing.
 
-A *complete platform* file describes the runtime: its markers, and every tag that loads, so pip, which pex drives, takes no
-wheel beyond them. ``--style strict`` answers with one file a distribution. [pex 2.105; measured]
-
-pip passes over a page of an index that does not come, and then knows of no versions; only its log tells. What an index
-withholds must not look like a conflict of requirements, so the log is read when there is no answer.
+A *complete platform* file describes the runtime, and ``--style strict`` answers with one file a distribution. [pex 2.105;
+measured]
 """
 
 from __future__ import annotations
@@ -58,7 +55,7 @@ class Pex:
     """The resolver of pex."""
 
     environment: Mapping[str, str] = field(repr=False)
-    """Of the command, with the indexes put in place (`indexes.for_pip`)."""
+    """Of the command, with the indexes put in place (`indexes.pip_environment`)."""
 
     workspace: Path
     """A folder of our own."""
@@ -71,6 +68,7 @@ class Pex:
 
     def resolve(self, question: Question) -> tuple[Distribution, ...]:
         output, platform = self.workspace / "lock.json", self.workspace / "platform.json"
+        # Its markers, and every tag that loads: pip, which pex drives, takes no wheel beyond them.
         platform.write_text(json.dumps(complete_platform(question.runtime)), encoding="utf-8")
         ended = run_resolver(
             self.tools,
@@ -80,6 +78,8 @@ class Pex:
             seconds=self.seconds,
         )
         if ended.code != 0:
+            # pip passes over a page of an index that does not come, and then knows of no versions; only its log tells. What
+            # an index withholds must not look like a conflict of requirements.
             log = self._log.read_text(encoding="utf-8", errors="replace") if self._log.exists() else ""
             raise _failure(ended.err, tuple(match[0] for match in _UNREAD.finditer(log)))
         return tuple(_answers(json.loads(output.read_bytes()), question))

@@ -1,11 +1,7 @@
 """
 Resolver uv: fast, and for a Python and a platform that are not this machine's.
 
-``uv pip compile`` gets the runtime's full version (3.7 would be read as 3.7.0, and everything that says >=3.7.1 refused)
-and answers in PEP 751's format; `packaging.pylock` then takes the file that the runtime's own list of tags prefers, so a
-wheel for too new a glibc is never taken. What the answer does not say, which distribution asks for which, is in uv's log.
-
-uv knows no Python before 3.6 and no platform below manylinux2014 (`can_answer`). [uv 0.13; measured]
+It answers in PEP 751's format, for Pythons since 3.6 and platforms since manylinux2014 (`can_answer`). [uv 0.13; measured]
 """
 
 from __future__ import annotations
@@ -67,7 +63,7 @@ class Uv:
     """The resolver of uv."""
 
     environment: Mapping[str, str] = field(repr=False)
-    """Of the command, with the indexes put in place (`indexes.for_uv`)."""
+    """Of the command, with the indexes put in place (`indexes.uv_environment`)."""
 
     workspace: Path
     """A folder of our own."""
@@ -116,20 +112,21 @@ class Uv:
         )
         if ended.code != 0:
             raise _failure(ended.err)
+        # Which distribution asks for which, the answer does not say; uv's log does.
         return tuple(_answers(output.read_bytes(), question, self.workspace, _edges(ended.err)))
 
     def _arguments(self, question: Question) -> Iterator[str]:
         runtime = question.runtime
         yield from ("pip", "compile", self._write("requirements.in", question.lines), "--quiet")
         yield from ("--format", "pylock.toml", "--no-header", "--no-progress", "--no-annotate")
+        # In full: 3.7 would be read as 3.7.0, and everything that says >=3.7.1 refused.
         yield from ("--python-version", runtime.full_version, "--python-platform", _platform(runtime))
         if question.constraints:
             yield from ("--constraints", self._write("constraints.txt", question.constraints))
         if question.exclude:
             yield from ("--excludes", self._write("excludes.txt", question.exclude))
-        if self.environment.get(
-            "UV_NO_INDEX"
-        ):  # what `indexes.for_uv` makes of pip's; uv itself reads no such variable
+        # What `uv_environment` makes of pip's setting; uv itself reads no such variable.
+        if self.environment.get("UV_NO_INDEX"):
             yield "--no-index"
         for folder in question.find_links:
             yield from ("--find-links", str(folder))
@@ -192,6 +189,7 @@ def _answers(
     from packaging.pylock import PackageArchive, PackageDirectory, PackageVcs, PackageWheel, Pylock
 
     lock = Pylock.from_dict(_toml(content))
+    # By the runtime's own list of tags, so a wheel for too new a glibc is never chosen.
     chosen = list(
         lock.select(environment=cast("Environment", markers(question.runtime)), tags=supported_tags(question.runtime))
     )

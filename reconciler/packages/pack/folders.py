@@ -5,8 +5,7 @@ All files are in it but ``__pycache__`` and what `exclude` names. Order, dates, 
 `zips`; an executable file stays executable, as in Git. Links, devices and names that systems read differently are
 refused, as they are in archives that somebody else packed (`members`).
 
-The files are compressed here, by this Python's zlib. Its many versions give the same bytes; its replacement zlib-ng, which
-some distributions build Python with, gives others. A folder that is packed as ``.tar`` is not compressed at all.
+A folder that is packed as ``.tar`` is not compressed at all.
 """
 
 from __future__ import annotations
@@ -39,6 +38,7 @@ _DATE = (1980, 1, 1, 0, 0, 0)
 _SECONDS = 315_532_800
 """The same date, as tar counts."""
 
+# The many versions of zlib give the same bytes; its replacement zlib-ng, which some distributions build Python with, others.
 _LEVEL = 6
 """What zip and gzip mean by default."""
 
