@@ -24,7 +24,7 @@ from reconciler.core.kind import CONTENT, Difference
 from reconciler.core.state import version_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from reconciler.core.identity import Mark
     from reconciler.core.kind import Kind
@@ -157,30 +157,30 @@ def compare(desired: DesiredState, reading: Reading, stack: str, *, retire: bool
     Without an entry of the ledger, marks alone decide: less is known of objects that have none, and nothing foreign
     becomes ours. Versions that are not wanted stay, unless `retire` says otherwise.
     """
-    changes, disputed, superseded, foreign = [], [], [], 0
-    live, last = reading.live, reading.last
-    versions = _versions(live, stack)
-    is_missed = _evidence(desired, reading, stack)
+    changes, clashes, shared, superseded, foreign = [], [], [], [], 0
+    live, last, holders = reading.live, reading.last, reading.holders
+    why_absent = _absences(desired, reading, stack)
     alive = cache(lambda: _unmarked_names(live))
     # Both come nearly in order, which sorting them makes use of; a set of them has none.
     for key in sorted({**desired, **live}, key=attrgetter("kind", "folded")):
         want, have = desired.get(key), live.get(key)
-        holder = None if have is None else reading.holder(key)
-        if want is None and holder != stack:
-            foreign += 1
-        elif want is not None and have is not None and holder != stack:
-            disputed.append(Clash(key, want, have, holder))
+        if want is None:
+            if have is None or holders[key] != stack:
+                foreign += 1
+            elif retire and version_of(have):
+                superseded.append(have)
+            else:
+                cause = Cause.REMOVED if last is None or key in last.objects else Cause.UNRECORDED
+                changes.append(Change(Action.DELETE, key, None, have, cause))
         elif have is None:
-            assert want is not None
-            changes.append(Change(Action.CREATE, key, want, None, _cause_of_new(key, want, is_missed, versions)))
-        elif want is None and retire and version_of(have):
-            superseded.append(have)
-        elif want is None:
-            changes.append(Change(Action.DELETE, key, None, have, Cause.REMOVED))
+            changes.append(Change(Action.CREATE, key, want, None, why_absent(key, want)))
+        elif (holder := holders[key]) == stack:
+            changes.append(_compare_object(key, want, have, alive, last))
+        elif holder is not None and _is_shared(want, have):
+            shared.append(Change(Action.KEEP, key, want, have))
         else:
-            changes.append(_compare_object(key, want, have, alive, last.applied_for_certain(key) if last else None))
-    shared, clashes = _settle(disputed)
-    return Comparison(_with_unrecorded(changes, last), clashes, shared, foreign, tuple(superseded))
+            clashes.append(Clash(key, want, have, holder))
+    return Comparison(tuple(changes), tuple(clashes), tuple(shared), foreign, tuple(superseded))
 
 
 def _unmarked_names(live: LiveState) -> frozenset[str]:
@@ -188,58 +188,24 @@ def _unmarked_names(live: LiveState) -> frozenset[str]:
     return frozenset(fingerprint(key.folded) for key, have in live.items() if not have.object.kind.has_mark)
 
 
-def _cause_of_new(
-    key: Key, want: Desired, is_missed: Callable[[Key, Desired], bool], versions: Callable[[], frozenset[str]]
-) -> Cause:
-    if is_missed(key, want):
-        return Cause.MISSING
-    return Cause.MANIFEST if version_of(want) in versions() else Cause.NEW
+def _is_shared(want: Desired, have: Live) -> bool:
+    shares = want.object.kind.shares
+    return shares is not None and shares(want.object, want.mark, have.object, have.mark)
 
 
-def _with_unrecorded(changes: Iterable[Change], last: Entry | None) -> tuple[Change, ...]:
-    """Return changes with their cause where a mark calls an object ours and the ledger does not know it."""
-    if last is None:
-        return tuple(changes)
-    return tuple(
-        change._replace(cause=Cause.UNRECORDED)
-        if (change.action is Action.UPDATE or change.action is Action.DELETE) and change.key not in last.objects
-        else change
-        for change in changes
-    )
+def _absences(desired: DesiredState, reading: Reading, stack: str) -> Callable[[Key, Desired], Cause]:
+    """
+    Return what says why an object is not there: the ledger, or something in the project, may still speak of it.
 
-
-def _settle(disputed: Iterable[Clash]) -> tuple[tuple[Change, ...], tuple[Clash, ...]]:
-    """Return what is used as another stack has it, and what stands in the way."""
-    shared, clashes = [], []
-    for clash in disputed:
-        if _is_shared(clash):
-            shared.append(Change(Action.KEEP, clash.key, clash.desired, clash.live))
-        else:
-            clashes.append(clash)
-    return tuple(shared), tuple(clashes)
-
-
-def _is_shared(clash: Clash) -> bool:
-    """Say whether another stack manages the very content that is wanted, so that it can be used as it is."""
-    want, have, shares = clash.desired, clash.live, clash.desired.object.kind.shares
-    if clash.stack is None or shares is None:
-        return False
-    return shares(want.object, want.mark, have.object, have.mark)
-
-
-def _versions(live: LiveState, stack: str) -> Callable[[], frozenset[str]]:
-    """Return what tells the plain names of which a stack has versions; asked for only where something is new."""
-    return cache(
-        lambda: frozenset(
-            plain for have in live.values() if have.mark and have.mark.stack == stack and (plain := version_of(have))
-        )
-    )
-
-
-def _evidence(desired: DesiredState, reading: Reading, stack: str) -> Callable[[Key, Desired], bool]:
-    """Return a test that says whether the ledger, or something in the project, still speaks of an object that is gone."""
+    Each look at the whole project is taken once, and only where something is absent.
+    """
     live = reading.live
     remembered = reading.last.objects if reading.last else {}
+
+    @cache
+    def read_versions() -> set[str]:
+        marked = (have for have in live.values() if have.mark and have.mark.stack == stack)
+        return {plain for have in marked if (plain := version_of(have))}
 
     @cache
     def read_names() -> set[str]:
@@ -256,22 +222,23 @@ def _evidence(desired: DesiredState, reading: Reading, stack: str) -> Callable[[
         ours = (have.object for key, have in live.items() if reading.holder(key) == stack)
         return {need for obj in ours for need in obj.kind.needs(obj)}
 
-    def is_missed(key: Key, want: Desired) -> bool:
-        if key in remembered or key in read_needs():
-            return True
-        return not want.object.kind.has_mark and fingerprint(key.folded) in read_names()
+    def why_absent(key: Key, want: Desired) -> Cause:
+        is_missed = key in remembered or key in read_needs()
+        if is_missed or (not want.object.kind.has_mark and fingerprint(key.folded) in read_names()):
+            return Cause.MISSING
+        return Cause.MANIFEST if version_of(want) in read_versions() else Cause.NEW
 
-    return is_missed
+    return why_absent
 
 
 def _compare_object(
-    key: Key, want: Desired, have: Live, alive: Callable[[], frozenset[str]], applied: Applied | None
+    key: Key, want: Desired, have: Live, alive: Callable[[], frozenset[str]], last: Entry | None
 ) -> Change:
-    changed_fields = differences(want, have)
-    if changed_fields:
-        return Change(
-            Action.UPDATE, key, _with_kept_names(want, have, alive()), have, _cause(want, have, applied), changed_fields
-        )
+    applied = last.applied_for_certain(key) if last else None
+    if changed_fields := differences(want, have):
+        is_recorded = last is None or key in last.objects
+        cause = _cause(want, have, applied) if is_recorded else Cause.UNRECORDED
+        return Change(Action.UPDATE, key, _with_kept_names(want, have, alive()), have, cause, changed_fields)
     if want.protected != (applied is not None and applied.protected):
         difference = Difference("protect", *(("no", "yes") if want.protected else ("yes", "no")))
         return Change(Action.RECORD, key, want, have, Cause.MANIFEST, (difference,))

@@ -1,5 +1,5 @@
 """
-Take objects over and let them go: plans that change whose an object is, and nothing that a query sees.
+Ownership: plans that take objects over and let them go, and change nothing that a user of theirs sees.
 
 An object is adopted by writing it once more as it is, with the mark, and with the bytes that it holds. One whose kind keeps
 no mark is adopted by an entry in the ledger. What an adopted object differs in from the manifest is told, and changed by the next plan like any other difference. Letting go is the same road

@@ -1,5 +1,5 @@
 """
-Order changes and decide whether they may be applied.
+Plan: changes in an order in which each can be made, and what stands in their way.
 
 A plan is made from two states and nothing else: no clock, no network. It carries the live side of each change, so
 that `apply` can see whether an object is still what the plan was made against. Its digest names exactly these

@@ -176,25 +176,30 @@ class Reading:
         what somebody makes over a managed carrier is not named there, and stays theirs. It is also managed by the stack
         whose ledger lists it, if it is still the one that was applied (`Applied.is_same`).
         """
-        return self._holders.get(key)
+        return self.holders.get(key)
 
     @functools.cached_property
-    def _holders(self) -> Mapping[Key, str | None]:
-        return {key: self._holder(key, have) for key, have in self.live.items()}
+    def holders(self) -> Mapping[Key, str | None]:
+        """The stack that manages each object, worked out once; the key of an object that nobody manages leads to None."""
+        holders: dict[Key, str | None] = {}
+        for key, live in self.live.items():
+            kind = live.object.kind
+            if kind.has_mark:
+                holders[key] = live.mark.stack if live.mark is not None else None
+            else:
+                holders[key] = self._holder_by_carrier(key, live, kind.needs(live.object))
+        return holders
 
-    def _holder(self, key: Key, have: Live) -> str | None:
-        kind = have.object.kind
-        if kind.has_mark:
-            return have.mark.stack if have.mark else None
+    def _holder_by_carrier(self, key: Key, live: Live, needs: tuple[Key, ...]) -> str | None:
         name = fingerprint(key.folded)
-        for need in kind.needs(have.object):
+        for need in needs:
             carrier = self.live.get(need)
             if carrier is not None and carrier.mark is not None and name in carrier.mark.names:
                 return carrier.mark.stack
         applied = self.last.objects.get(key) if self.last else None
-        return self.last.stack if self.last and applied and applied.is_same(have) else None
+        return self.last.stack if self.last and applied and applied.is_same(live) else None
 
 
 def entry_name(stack: str, epoch: int) -> str:
-    """Return the resource of an epoch."""
+    """Return the name of an epoch's entry."""
     return f"udfs.{stack}.{epoch}.json"

@@ -1,5 +1,5 @@
 """
-Make the changes of a plan, several at a time, and say of each object what became of it.
+Parallel execution of a plan: its changes are made several at a time, and each object has an outcome.
 
 What a change needs is made before it, nothing is removed before everything is written, and within that independent
 changes do not wait for each other. A failure blocks what needs it; the rest goes on, unless the failure says that nobody

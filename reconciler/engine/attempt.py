@@ -1,5 +1,5 @@
 """
-Make one change, and know what to do when the answer does not come.
+Retry of one change, which looks before it sends again.
 
 An error says what is known of its outcome. *Safe*: the service did not act, so the change is sent again. *Unknown*: it
 may have acted (the connection broke, a gateway answered), so the object is looked at first: as wanted, the change is

@@ -1,5 +1,5 @@
 """
-Hold the lease of a stack while an apply runs: take it, keep it alive, and write down what came of it.
+Lease of a stack while an apply runs: taken, kept alive, and ended with what came of it.
 
 The entry that takes the lease already holds the plan and every object that is managed before or after it, so whoever
 finds it after a crash knows what is ours. While the run works, a thread renews it; before a write the entry is looked at,

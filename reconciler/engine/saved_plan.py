@@ -1,5 +1,5 @@
 """
-Plans that are written down to be performed later, by somebody else or after an approval.
+Saved plans: written down to be performed later, by somebody else or after an approval.
 
 A saved plan is the plan's document with what performing it needs beside the operations: the epoch of the ledger it was
 made against, the sha256 of the manifest, the deletes that were allowed, and the objects it relies on without changing

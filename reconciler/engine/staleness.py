@@ -1,5 +1,5 @@
 """
-Whether a project is still what a plan was made against.
+Staleness of a plan: whether a project is still what the plan was made against.
 
 Between the look and the first write lie seconds in a pipeline, minutes at a prompt, days before an approval. So the whole
 plan is held against a second look: what it changes, what it relies on without changing it, whose each object is, and who
