@@ -87,7 +87,7 @@ class Cause(enum.Enum):
     """An earlier apply left it otherwise, and that is wanted again."""
 
     SUPERSEDED = "superseded"
-    """A version that no function lists any more, and whose grace is over."""
+    """A version that nothing lists any more, and whose grace is over."""
 
     NONE = "none"
     """Nothing differs."""

@@ -1,9 +1,9 @@
 """
 Versions: what stays of earlier ones, for how long, and the way back to them.
 
-A version that no function lists any more is kept for queries that still run it, and for `rollback`: its functions then go
-back in one request each, because everything they listed is still there. The ledger knows when a version was superseded:
-when the apply ended that was the first to leave no function with it.
+A version that nothing lists any more is kept for who still runs it, and for `rollback`: what comes back then goes back in
+one request each, because everything that it listed is still there. Other kinds stay as they are. The ledger knows when a
+version was superseded: when the apply ended that was the first to leave nothing with it.
 """
 
 from __future__ import annotations
@@ -87,34 +87,22 @@ def earlier(entries: Sequence[Entry], epoch: int | None) -> Entry:
 
 
 def back(entry: Entry, reading: Reading, stack: str, destination: Destination) -> Plan:
-    """Plan how the functions become what an earlier entry left; everything else stays as it is."""
+    """Plan how what comes back becomes what an earlier entry left; everything else stays as it is."""
     position = Position(entry.name)
-    was = {
-        key: _as_it_was(remembered.object, position, reading, stack)
-        for key, remembered in entry.objects.items()
-        if remembered.object.kind.comes_back
-    }
-    kept = _as_they_are(reading, stack, position)
-    # Protection is not what is rolled back.
-    desired = {
-        **kept,
-        **{key: remembered._replace(protected=_is_protected(key, reading)) for key, remembered in was.items()},
-    }
+    desired = _as_they_are(reading, stack, position)
+    for obj in _returning_objects(entry):
+        have = reading.live.get(obj.key)
+        # What comes back holds no content, so its mark says nothing of one; and protection is not what is rolled back.
+        mark = have.mark if have and have.mark else Mark(stack) if obj.kind.has_mark else None
+        desired[obj.key] = Desired(obj, position, mark, _is_protected(obj.key, reading))
     rollback = plan.make(desired, reading, stack=stack, destination=destination, cause=Cause.ROLLED_BACK)
     return replace(
         rollback, refusals=(*rollback.refusals, *_refuse_losses(rollback, entry, reading)), back_to=entry.epoch
     )
 
 
-def _as_it_was(obj: Object, position: Position, reading: Reading, stack: str) -> Desired:
-    """Return an object of an earlier entry as wanted again; what comes back holds no content, so its mark tells of none."""
-    have = reading.live.get(obj.key)
-    mark = have.mark if have and have.mark else Mark(stack) if obj.kind.has_mark else None
-    return Desired(obj, position, mark)
-
-
 def _refuse_losses(made: Plan, entry: Entry, reading: Reading) -> Iterator[Problem]:
-    """Yield a refusal for each resource that is not what the functions to be brought back had then."""
+    """Yield a refusal for each object that is not what those to be brought back had then."""
     for need in sorted({need for change in made.changes if change.desired for need in needs(change.desired.object)}):
         have, was = reading.live.get(need), entry.objects.get(need)
         hint = _by_hand(entry)
@@ -160,7 +148,7 @@ def collection(
     """
     Plan the removal of versions that are past their grace.
 
-    `entries` is the ledger, the newest first. What any function of the project lists stays, and so does what a rollback
+    `entries` is the ledger, the newest first. What any object of the project lists stays, and so does what a rollback
     to one of the last `keep` different states would need.
     """
     listed = {need for have in reading.live.values() for need in needs(have.object)}
@@ -175,7 +163,7 @@ def collection(
 
 
 def superseded_at(key: Key, entries: Sequence[Entry]) -> datetime | None:
-    """Return when a version was left by the last function of the stack, at the latest; None if that is not known."""
+    """Return when a version was left by the last that listed it, at the latest; None if that is not known."""
     ended = None
     for entry in entries:
         if any(key in needs(remembered.object) for remembered in entry.objects.values()):
@@ -185,7 +173,7 @@ def superseded_at(key: Key, entries: Sequence[Entry]) -> datetime | None:
 
 
 def _find_needs(entries: Sequence[Entry], keep: int) -> set[Key]:
-    """Return the resources of the functions of the present state and of the `keep` before it."""
+    """Return what is listed in the present state and in the `keep` before it."""
     states: list[frozenset[Object]] = []
     for entry in entries:
         objects = _returning_objects(entry)
@@ -193,7 +181,7 @@ def _find_needs(entries: Sequence[Entry], keep: int) -> set[Key]:
             states.append(objects)
         if len(states) > keep:
             break
-    return {need for state in states for function in state for need in needs(function)}
+    return {need for state in states for obj in state for need in needs(obj)}
 
 
 def _returning_objects(entry: Entry) -> frozenset[Object]:

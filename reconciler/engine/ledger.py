@@ -131,7 +131,7 @@ def unreadable(name: str, why: str = "") -> ServiceError:
     return ServiceError(
         "E611",
         f"the ledger's entry {name} cannot be read{f': {why}' if why else ''}",
-        hint="look at that resource; if it is damaged, delete it: what is left of the ledger and the marks then decide",
+        hint="look at that entry; if it is damaged, delete it: what is left of the ledger and the marks then decide",
     )
 
 
