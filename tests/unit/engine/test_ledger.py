@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from reconciler.base.names import Reference
 from reconciler.core.record import Applied, Entry, Holder, Step, Swap, entry_name
 from reconciler.engine.ledger import KEPT, LAST_EPOCH, LEASE, collectable, dump, epoch_of, lease_held, parse, take
 from reconciler.targets.maxcompute.names import parse_reference
-from reconciler.targets.maxcompute.objects import KINDS, Function, Resource
+from reconciler.targets.maxcompute.objects import KINDS, Function, Resource, function_key
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)
 
@@ -209,3 +210,19 @@ def test_a_lease_longer_than_any_that_udfs_takes_is_told_as_that() -> None:
     assert "claims to last until 9999-12-31, which no udfs writes" in hint
     assert "udfs unlock --epoch 7" in hint
     assert "minutes" not in hint
+
+
+def test_an_entry_that_was_written_long_ago_is_read_and_written_again_byte_for_byte() -> None:
+    """The file is of a version before objects had kinds. It is never written anew."""
+    content = (Path(__file__).parent / "written" / "ledger-1.json").read_bytes()
+    read = parse(content, entry_name("risk", 7), KINDS)
+    assert [str(key) for key in sorted(read.objects)] == [
+        "function f", "function g", "resource data.csv", "resource f__3fa9c1d2.py", "resource rates",
+    ]  # fmt: skip
+    function = read.objects[function_key("f")]
+    assert (function.created, function.modified, function.protected) == (NOON, None, True)
+    assert isinstance(function.object, Function)
+    assert list(map(str, function.object.resources)) == [
+        "f__3fa9c1d2.py", "other/resources/shared.zip", "other/schemas/sales/resources/x.py",
+    ]  # fmt: skip
+    assert dump(read) == content
