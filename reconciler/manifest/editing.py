@@ -158,13 +158,13 @@ def _in_braces(
 ) -> Iterator[str]:
     """Put entries into the braces of their section, or a section with them into the braces of the root."""
     added = ", ".join(f"{scalar(entry.name)}: {_flow(entry.fields)}" for entry in entries)
-    if here is None:
-        added, here = f"{section}: {{{added}}}", root
-    elif not _has(text, here):
+    if here is not None and not _has(text, here):
         yield f"{text[: here.begin]}{{{added}}}{text[here.end :]}"
-        return
-    # Behind a comma that is there already another one would be an entry without a name.
-    yield from (text[: here.end - 1] + glue + added + text[here.end - 1 :] for glue in (", ", " "))
+    else:
+        if here is None:
+            added, here = f"{section}: {{{added}}}", root
+        # Behind a comma that is there already another one would be an entry without a name.
+        yield from (text[: here.end - 1] + glue + added + text[here.end - 1 :] for glue in (", ", " "))
 
 
 def _as_block(text: str, places: dict[str, _Place], here: _Place, block: str) -> Iterator[str]:
