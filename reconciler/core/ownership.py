@@ -68,21 +68,29 @@ def to_adopt(names: Iterable[str], desired: DesiredState, side: Side) -> tuple[K
 
     A name with * or ? stands for all that it fits and nobody manages.
     """
-    problems: list[Problem] = []
-    keys: list[Key] = []
-    for name in names:
-        choice = _fitting_adoptable(name, desired, side) if _is_pattern(name) else _named_adoptable(name, desired, side)
-        if isinstance(choice, Problem):
-            problems.append(choice)
-        else:
-            keys += choice
-    if problems:
-        raise UsageError.of(problems)
-    return tuple(sorted(key for key in dict.fromkeys(keys) if not side.is_ours(key)))
+    keys = _gather_keys(
+        _fitting_adoptable(name, desired, side) if _is_pattern(name) else _named_adoptable(name, desired, side)
+        for name in names
+    )
+    return tuple(key for key in keys if not side.is_ours(key))
 
 
 def _is_pattern(name: str) -> bool:
     return "*" in name or "?" in name
+
+
+def _gather_keys(choices: Iterable[list[Key] | Problem]) -> tuple[Key, ...]:
+    """Return the keys that were chosen, each once and sorted; raises with every problem at once."""
+    problems: list[Problem] = []
+    keys: set[Key] = set()
+    for choice in choices:
+        if isinstance(choice, Problem):
+            problems.append(choice)
+        else:
+            keys.update(choice)
+    if problems:
+        raise UsageError.of(problems)
+    return tuple(sorted(keys))
 
 
 def _fitting_adoptable(pattern: str, desired: DesiredState, side: Side) -> list[Key] | Problem:
@@ -127,21 +135,13 @@ def to_release(names: Iterable[str], desired: DesiredState, side: Side) -> tuple
     A name with * or ? stands for all that it fits, that is ours, and that the manifest does not list. Old versions, which
     nothing lists, are not among it: they stay for `rollback` and go with `gc`.
     """
-    problems: list[Problem] = []
-    keys: list[Key] = []
     in_use = {need for have in side.live.values() for need in needs(have.object)}
-    for name in names:
-        if _is_pattern(name):
-            choice = _fitting_releasable(name, desired, side, in_use)
-        else:
-            choice = _named_releasable(name, desired, side)
-        if isinstance(choice, Problem):
-            problems.append(choice)
-        else:
-            keys += choice
-    if problems:
-        raise UsageError.of(problems)
-    return tuple(sorted(dict.fromkeys(keys)))
+    return _gather_keys(
+        _fitting_releasable(name, desired, side, in_use)
+        if _is_pattern(name)
+        else _named_releasable(name, desired, side)
+        for name in names
+    )
 
 
 def _fitting_releasable(

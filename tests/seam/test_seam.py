@@ -9,11 +9,14 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from reconciler.core.identity import Mark
+from reconciler.core.record import Entry, Holder
+from reconciler.engine import ledger
 from reconciler.engine.plan_file import plan_schema
 from reconciler.targets import TARGETS
 from reconciler.targets.dialects import DIALECTS
@@ -22,6 +25,7 @@ from tests.seam.shelf import (
     CATALOG,
     DIALECT,
     Card,
+    Library,
     Shelf,
     ShelfAdapter,
     StoredCard,
@@ -343,6 +347,25 @@ def test_a_tag_that_was_copied_marks_nothing(world: World) -> None:
 
 
 def test_a_held_lease_keeps_others_out(world: World) -> None:
+    store = Library(world.shelf, "eve", "atlas").store
+    ends = store.now() + timedelta(minutes=9)
+    ledger.take(store, Entry("atlas", 1, Holder("eve", run="hers"), store.now(), ends), CATALOG.kinds)
+    refused = world.run("apply", "--yes", code=7)
+    assert "eve is applying stack 'atlas'" in refused.err
+    assert world.names() == set()
+    world.hours[0] += 1
+    world.apply()
+    assert len(world.names()) == 4
+
+
+def test_a_store_without_a_compare_and_swap_holds_no_lease(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Library, "store", property(lambda self: replace(self.entries, swap="none")))
+    assert world.run("plan").code == 0
+    assert "error[E616]" in world.run("apply", "--yes", code=5).err
+    assert not world.shelf.things
+
+
+def test_an_apply_is_one_epoch_of_the_register(world: World) -> None:
     world.apply()
     entries = [thing for thing in world.shelf.things.values() if isinstance(thing, StoredEntry)]
     assert [entry.name for entry in entries] == ["udfs.atlas.1.json"]

@@ -13,10 +13,10 @@ import ast
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from reconciler.checks import Finding, Use
-    from reconciler.checks.python.facts import ModuleFacts
+    from reconciler.checks.python.facts import Import, ModuleFacts
     from reconciler.checks.python.text import Page
 
 _NETWORK = "the network"
@@ -93,28 +93,24 @@ def check_sandbox(page: Page, facts: ModuleFacts, use: Use) -> Iterator[Finding]
 
 def _imports(facts: ModuleFacts) -> Iterator[tuple[ast.AST, str, str]]:
     for statement in facts.imports:
-        full = (
-            f"{statement.module}.{statement.alias.name}"
-            if isinstance(statement.node, ast.ImportFrom)
-            else statement.module
-        )
-        for name in (statement.module, statement.module.partition(".")[0], full):
-            if not statement.level and name in _MODULES:
-                yield statement.node, _MODULES[name], name
-                break
+        if name := _first_named(statement, _MODULES):
+            yield statement.node, _MODULES[name], name
 
 
 def _extensions(facts: ModuleFacts) -> Iterator[tuple[ast.AST, str, str]]:
     for statement in facts.imports:
-        full = (
-            f"{statement.module}.{statement.alias.name}"
-            if isinstance(statement.node, ast.ImportFrom)
-            else statement.module
-        )
-        for name in (statement.module, statement.module.partition(".")[0], full):
-            if name in EXTENSIONS and not statement.level and not statement.guarded:
-                yield statement.node, f"the C extension {EXTENSIONS[name]}", name
-                break
+        if not statement.guarded and (name := _first_named(statement, EXTENSIONS)):
+            yield statement.node, f"the C extension {EXTENSIONS[name]}", name
+
+
+def _first_named(statement: Import, modules: Collection[str]) -> str | None:
+    """Return the module among `modules` that an import names: itself, its package, or what is imported from it."""
+    if statement.level:
+        return None
+    full = f"{statement.module}.{statement.alias.name}" if isinstance(statement.node, ast.ImportFrom) else ""
+    return next(
+        (name for name in (statement.module, statement.module.partition(".")[0], full) if name in modules), None
+    )
 
 
 def _calls(facts: ModuleFacts) -> Iterator[tuple[ast.AST, str, str]]:
