@@ -14,9 +14,9 @@ begin reading::
 
     cli        one file a command: arguments, questions, exit codes
     render     values → text, Markdown, JSON, SARIF, …; decides nothing
-    testing    runs the tests of functions, here or by SQL, and judges results
     workflow   each command as a short list of steps
-    targets    one folder a service: its kinds of object, how they are read, written and compared
+    targets    one folder a service: its kinds of object, how they are read, written and compared, and what else it can
+    testing    runs the tests of functions, and judges results
     engine     changes the world: ledger, lease, apply, retry, staleness, plan files
     checks     reads sources without running them; holds a manifest to the policy
     core       what differs and what to do about it: pure

@@ -174,12 +174,11 @@ class _Workshop:
     def _start(self, name: str) -> Session:
         __tracebackhide__ = True
         from reconciler.base.errors import UdfsError
-        from reconciler.cli.support.interpreter import explain_failure, interpreter_for
+        from reconciler.cli.support.interpreter import explain_failure, interpreter_for, make_job
         from reconciler.local import runner
-        from reconciler.testing import jobs
 
         try:
-            job = jobs.manifest_job(self._ready, name)
+            job = make_job(self._ready, name)
             return runner.session(interpreter_for(job), job, timeout=self._timeout)
         except runner.FunctionError as error:
             _fail(error)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 
 ROOMS = (
-    *("cli", "render", "testing", "workflow", "targets", "engine", "checks", "core", "packages", "manifest", "base"),
+    *("cli", "render", "workflow", "targets", "testing", "engine", "checks", "core", "packages", "manifest", "base"),
     "local",
 )
 """From the top down; `local` stands beside the others."""

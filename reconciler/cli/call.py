@@ -14,23 +14,23 @@ from reconciler.base.errors import UdfsError, UsageError
 from reconciler.base.hints import Command
 from reconciler.cli.show import not_deployed
 from reconciler.cli.support.connect import connect
-from reconciler.cli.support.interpreter import explain_failure, interpreter_for
+from reconciler.cli.support.interpreter import explain_failure, interpreter_for, local_runtime
 from reconciler.cli.support.options import Options, command, manifest_options, value_option
 from reconciler.cli.support.output import write_foreign
 from reconciler.cli.support.progress import counting
 from reconciler.cli.support.project import open_manifest
 from reconciler.cli.support.result import Result
 from reconciler.local import runner
-from reconciler.testing import jobs
 from reconciler.testing.result_files import ResultFile
 from reconciler.testing.row_files import RowFile
 from reconciler.testing.run_here import Bounds
 from reconciler.testing.values import format_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from reconciler.local.runner import FunctionError, Job
+    from reconciler.testing.types import Type
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,17 @@ class Files:
     rows: Path | None
     header: bool
     output: Path | None
+
+
+@dataclass(frozen=True)
+class Show:
+    """How rows and results are written."""
+
+    parse_type: Callable[[str], Type]
+    as_json: bool
+
+    def types(self, texts: Sequence[str] | None) -> list[Type] | None:
+        return None if texts is None else list(map(self.parse_type, texts))
 
 
 def _bounds(timeout: float | None, memory: int | None) -> Bounds:
@@ -82,26 +93,29 @@ def call(
     if files.rows and args:
         raise UsageError("E901", "ARGS and --input exclude each other", hint=Command("call", "--help"))
     manifest = open_manifest(options)
+    runtime = local_runtime(manifest)
     with connect(manifest) as target, tempfile.TemporaryDirectory(prefix="udfs-") as folder:
-        job = jobs.deployed_job(manifest, target, function, Path(folder))
+        job = runtime.deployed_job(manifest, target, function, Path(folder))
         if job is None:
             raise not_deployed(function, manifest)
-        log = _run(job, files, args, bounds, python=python, as_json=options.as_json)
+        show = Show(runtime.parse_type, options.as_json)
+        log = _run(job, files, args, bounds, python=python, show=show)
     if log:
         write_foreign(log if log.endswith("\n") else log + "\n", sys.stderr)
     return Result()
 
 
-def _run(job: Job, files: Files, args: tuple[str, ...], bounds: Bounds, *, python: Path | None, as_json: bool) -> str:
+def _run(job: Job, files: Files, args: tuple[str, ...], bounds: Bounds, *, python: Path | None, show: Show) -> str:
     """Run a function, give out its results as they come, and return what it printed."""
     source = RowFile(files.rows, str(files.rows), header=files.header) if files.rows else None
     try:
         session = runner.session(interpreter_for(job, python), job, timeout=bounds.seconds, memory=bounds.memory)
-        types = session.description.inputs
         values = [None if arg == "NULL" else runner.TypedText(arg) for arg in args]
-        with session.call(source.read(types) if source else iter([values]), last=True) as call:
+        with session.call(
+            source.read(show.types(session.description.inputs)) if source else iter([values]), last=True
+        ) as call:
             with counting(source is not None) as count:
-                _deliver(call, files.output, count, as_json=as_json)
+                _deliver(call, files.output, count, show)
             return call.log
     except runner.FunctionError as error:
         raise _at_row(explain_failure(error), error, source) from error
@@ -109,15 +123,15 @@ def _run(job: Job, files: Files, args: tuple[str, ...], bounds: Bounds, *, pytho
         raise explain_failure(error) from error
 
 
-def _deliver(call: runner.Call, output: Path | None, count: Callable[[int], None], *, as_json: bool) -> None:
+def _deliver(call: runner.Call, output: Path | None, count: Callable[[int], None], show: Show) -> None:
     """Print the results, or write them to a file."""
     description = call.description
     if output is None:
         for batch in call.batches():
-            write_foreign("".join(f"{format_value(value, as_json=as_json)}\n" for value in batch), sys.stdout)
+            write_foreign("".join(f"{format_value(value, as_json=show.as_json)}\n" for value in batch), sys.stdout)
             count(len(batch))
         return
-    with ResultFile(output, str(output), description.outputs) as file:
+    with ResultFile(output, str(output), show.types(description.outputs)) as file:
         for batch in call.batches():
             rows: Iterable[tuple[object, ...]] = batch if description.kind == "udtf" else ((value,) for value in batch)
             file.write_rows(rows)

@@ -17,13 +17,15 @@ from reconciler.cli.support.options import Options, command, manifest_options
 from reconciler.cli.support.project import cache_folder, open_manifest
 from reconciler.cli.support.result import Result
 from reconciler.local.runner import SERVICE_ABI, InterpreterNotFound, how_to_get, locate
-from reconciler.targets.maxcompute.runtimes import RUNTIMES
+from reconciler.targets import TARGETS, adapter_of
 from reconciler.workflow.planning import plan_destination
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from reconciler.manifest.load import Loaded
     from reconciler.render.styled import Line
+    from reconciler.targets.powers import Equipment
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,10 @@ def doctor(options: Options) -> Result:
 
     Exits with 1 when something that the manifest needs is missing.
     """
-    findings = [*_tool(), *_packaging(), *_interpreters(options), *_project(options)]
+    manifest = _manifest(options)
+    kinds = [adapter() for adapter in TARGETS.values()] if isinstance(manifest, UdfsError) else [adapter_of(manifest)]
+    equipment = [adapter.equipment for adapter in kinds]
+    findings = [*_tool(equipment), *_packaging(), *_interpreters(equipment, manifest), *_project(options, manifest)]
     code = 0 if all(finding.ok is not False for finding in findings) else 1
     if options.as_json:
         return Result(json.dumps([asdict(finding) for finding in findings], indent=2) + "\n", code)
@@ -60,13 +65,22 @@ def _lines(finding: Diagnosis) -> Iterator[Line]:
         yield ("", " " * 25), ("help", safe(line))
 
 
-def _tool() -> Iterator[Diagnosis]:
-    versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("pyodps", "pydantic", "PyYAML"))
+def _manifest(options: Options) -> Loaded | UdfsError:
+    """Return the manifest, or why there is none."""
+    try:
+        return open_manifest(options)
+    except UdfsError as error:
+        return error
+
+
+def _tool(equipment: Sequence[Equipment]) -> Iterator[Diagnosis]:
+    libraries = [*(name for kind in equipment for name in kind.distributions), "pydantic", "PyYAML"]
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in libraries)
     yield Diagnosis(True, "udfs", f"{__version__} on Python {platform.python_version()}, {versions}")
     yield Diagnosis(None, "cache", str(cache_folder()))
-    variables = ("ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET", "ALIBABA_CLOUD_SECURITY_TOKEN")
-    names = ", ".join(name for name in variables if os.environ.get(name))
-    yield Diagnosis(None, "credentials", names or "none in the environment; endpoint: local needs none")
+    names = ", ".join(name for kind in equipment for name in kind.credentials if os.environ.get(name))
+    without = "; ".join(["none in the environment", *(kind.without_credentials for kind in equipment)])
+    yield Diagnosis(None, "credentials", names or without)
 
 
 def _packaging() -> Iterator[Diagnosis]:
@@ -81,9 +95,10 @@ def _packaging() -> Iterator[Diagnosis]:
             yield Diagnosis(None, subject, f"not installed; it {what}", f"pip install 'udfs[{extra}]'")
 
 
-def _interpreters(options: Options) -> Iterator[Diagnosis]:
-    required = _needed_runtimes(options)
-    for tag in RUNTIMES:
+def _interpreters(equipment: Sequence[Equipment], manifest: Loaded | UdfsError) -> Iterator[Diagnosis]:
+    code = {} if isinstance(manifest, UdfsError) else manifest.code
+    required = {function.runtime.tag for function in code.values()}
+    for tag in dict.fromkeys(tag for kind in equipment for tag in kind.runtimes):
         try:
             interpreter = locate(tag, os.environ)
         except InterpreterNotFound as missing:
@@ -99,17 +114,10 @@ def _interpreters(options: Options) -> Iterator[Diagnosis]:
             yield Diagnosis(None, tag, finding, how_to_get(tag))
 
 
-def _needed_runtimes(options: Options) -> set[str]:
+def _project(options: Options, manifest: Loaded | UdfsError) -> Iterator[Diagnosis]:
     try:
-        manifest = open_manifest(options)
-    except UdfsError:
-        return set()
-    return {code.runtime.tag for code in manifest.code.values()}
-
-
-def _project(options: Options) -> Iterator[Diagnosis]:
-    try:
-        manifest = open_manifest(options)
+        if isinstance(manifest, UdfsError):
+            raise manifest
         yield Diagnosis(True, "manifest", f"{options.file}, stack {manifest.manifest.stack}")
         with connect(manifest) as target:
             live = target.read().live

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,28 +20,23 @@ from reconciler.cli.support.output import note
 from reconciler.cli.support.project import open_manifest, user_cache
 from reconciler.cli.support.result import Result
 from reconciler.manifest.load import parse_manifest
+from reconciler.targets import kinds_with, require_power
 from reconciler.targets.dialects import DIALECTS
-from reconciler.targets.maxcompute.manifest import target_of
-from reconciler.workflow.import_draft import MANIFEST, OpenManifest, starter_manifest
-from reconciler.workflow.importing import ImportRequest, import_objects
+from reconciler.targets.powers import ImportRequest, NewProject, OpenManifest
+from reconciler.workflow.preparation import prepare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reconciler.manifest.load import Loaded
+    from reconciler.targets.powers import Importing
+
+MANIFEST = "udfs.yaml"
 
 
-@dataclass(frozen=True)
-class NewProject:
-    """The project of a new manifest; an existing manifest names its own."""
-
-    project: str | None
-    endpoint: str | None
-    schema: str | None
-    stack: str | None
-
-    def __bool__(self) -> bool:
-        return any((self.project, self.endpoint, self.schema, self.stack))
+def importing(manifest: Loaded) -> Importing:
+    """Return the import of the kind of target that a manifest is for."""
+    return require_power(manifest, lambda adapter: adapter.importing, "import")
 
 
 def _request(patterns: tuple[str, ...], resources: tuple[str, ...], overwrite: bool) -> ImportRequest:
@@ -82,7 +77,7 @@ def import_(options: Options, out: Path | None, request: ImportRequest, new_proj
             # What is dropped may still be on its way into the folder.
             tempfile.TemporaryDirectory(prefix=".udfs-import-", dir=folder, ignore_cleanup_errors=True) as staging,
         ):
-            imported = import_objects(
+            imported = importing(ground.loaded).import_objects(
                 ground,
                 target.read(),
                 target,
@@ -91,6 +86,7 @@ def import_(options: Options, out: Path | None, request: ImportRequest, new_proj
                 cache=user_cache(),
                 env=os.environ,
                 on_step=note,
+                prepare=partial(prepare, cache=user_cache(), env=os.environ, on_step=lambda step: None),
             )
     if options.as_json:
         from reconciler.render.documents.imported import import_document
@@ -131,31 +127,10 @@ def _new(options: Options, file: Path, folder: Path, new_project: NewProject) ->
     if source is None and new_project.project is None:
         hint = (Command("import", "--project NAME --endpoint URL"), ", or -f with a manifest that has targets")
         raise UsageError("E563", f"there is no '{options.file}' that says where the project is", hint=hint)
-    if source is not None:
-        _require_apart(source, folder, new_project)
-        label = source.target_name
-        target = target_of(source)
-        endpoint, project, schema = target.endpoint, target.project, target.schema_
+    if source is None:
+        beginning = next(iter(kinds_with(lambda adapter: adapter.importing).values()))
     else:
-        endpoint, project, schema = new_project.endpoint or "local", new_project.project or "", new_project.schema
-        label = "local" if endpoint == "local" else project[:100]
-    stack = new_project.stack or _stack(project)
-    text = starter_manifest(stack=stack, target=label, endpoint=endpoint, project=project, schema=schema)
+        beginning = importing(source)
+    text = beginning.begin_manifest(new_project, source, folder)
     manifest = parse_manifest(f"{text}functions:\n".encode(), str(file), folder, DIALECTS, target=None, env=os.environ)
     return OpenManifest(file, str(file), text, manifest, is_new=True)
-
-
-def _require_apart(source: Loaded, folder: Path, new_project: NewProject) -> None:
-    if target_of(source).endpoint == "local" and folder != source.folder:
-        hint = "leave --out out, or choose another target"
-        message = f"the target '{source.target_name}' lies beside its manifest, and one elsewhere would not reach it"
-        raise UsageError("E563", message, hint=hint)
-    if (new_project.stack or _stack(target_of(source).project)) == source.manifest.stack:
-        message = f"two manifests of one stack would each delete what the other has: '{source.manifest.stack}'"
-        raise UsageError("E563", message, hint="name the new one with --stack, or leave --out out")
-
-
-def _stack(project: str) -> str:
-    """Return a stack's name that says which project it came from."""
-    name = re.sub(r"[^a-z0-9]+", "-", project.lower()).strip("-")[:40]
-    return name if name[:1].isalpha() else f"imported-{name}"[:40].strip("-")

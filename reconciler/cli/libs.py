@@ -16,9 +16,12 @@ from reconciler.packages import content
 from reconciler.packages.dependencies import inspect_together
 from reconciler.packages.inspect.closure import Part
 from reconciler.packages.inspect.contents import inspect_once
-from reconciler.targets.maxcompute.runtimes import PLATFORMS, RHEL7, RUNTIMES
+from reconciler.targets import kinds_with
 
-DEFAULT_RUNTIME = "cp37"
+_EQUIPMENT = [*kinds_with(lambda adapter: adapter.equipment).values()]
+RUNTIMES = {tag: runtime for kind in _EQUIPMENT for tag, runtime in kind.runtimes.items()}
+PLATFORMS = {name: platform for kind in _EQUIPMENT for name, platform in kind.platforms.items()}
+USUAL = RUNTIMES[_EQUIPMENT[0].usual_runtime]
 DOES_NOT_LOAD = PackageError.exit_code
 
 
@@ -30,7 +33,11 @@ DOES_NOT_LOAD = PackageError.exit_code
     "--python", type=click.Choice([*RUNTIMES]), help="Judge for this Python only, and exit with 3 if one does not load."
 )
 @click.option(
-    "--platform", type=click.Choice([*PLATFORMS]), default=RHEL7.name, show_default=True, help="The workers' system."
+    "--platform",
+    type=click.Choice([*PLATFORMS]),
+    default=USUAL.platform.name,
+    show_default=True,
+    help="The workers' system.",
 )
 @format_option
 def libs(files: tuple[Path, ...], python: str | None, platform: str, format: Literal["text", "json"]) -> Result:
@@ -40,7 +47,7 @@ def libs(files: tuple[Path, ...], python: str | None, platform: str, format: Lit
     """
     runtimes = {tag: replace(runtime, platform=PLATFORMS[platform]) for tag, runtime in RUNTIMES.items()}
     judged = [runtimes[python]] if python else [*runtimes.values()]
-    inspections = inspect_together([_part(file) for file in files], judged, runtimes[python or DEFAULT_RUNTIME])
+    inspections = inspect_together([_part(file) for file in files], judged, runtimes[python or USUAL.tag])
     all_load = all(verdict.loads for inspection in inspections for verdict in inspection.verdicts)
     code = 0 if all_load or python is None else DOES_NOT_LOAD
     if format == "json":

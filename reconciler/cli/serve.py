@@ -8,13 +8,11 @@ from pathlib import Path
 import click
 
 from reconciler.base.errors import UsageError
-from reconciler.cli.support.connect import STORE, load_tables
+from reconciler.cli.support.connect import STORE
 from reconciler.cli.support.options import Options, command
 from reconciler.cli.support.project import open_manifest
 from reconciler.cli.support.result import Result
-from reconciler.cli.support.switches import describe_switches, read_settings
-from reconciler.local import Server
-from reconciler.targets.maxcompute.endpoint import local_store, provide_tables
+from reconciler.targets import kinds_with, require_power
 
 
 @command()
@@ -57,18 +55,22 @@ def serve(
 
     Prints one line, `listening on http://127.0.0.1:PORT/api`, and runs until SIGTERM or Ctrl-C.
     """
-    if list_switches:
-        return Result(describe_switches() + "\n")
     manifest = open_manifest(Options(file, target, "text")) if file else None
+    if manifest:
+        service = require_power(manifest, lambda adapter: adapter.embedded_service, "embedded service")
+    else:
+        service = next(iter(kinds_with(lambda adapter: adapter.embedded_service).values()))
+    if list_switches:
+        return Result(service.describe_switches() + "\n")
+    store = (manifest.folder if manifest else Path.cwd()) / STORE
     try:
-        store = folder or local_store((manifest.folder if manifest else Path.cwd()) / STORE)
-        server = Server(store, read_settings(values), host=host, port=port, environment=os.environ)
+        server = service.start_service(
+            folder, manifest, values, folder=store, address=(host, port), environment=os.environ
+        )
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise UsageError("E901", f"cannot listen at {host}:{port}: {reason or error}") from error
     try:
-        if manifest:
-            provide_tables(server, manifest, load_tables(manifest))
         # Whoever reads this line may send a signal at once.
         print(f"listening on {server.url}", flush=True)
         server.serve_forever()

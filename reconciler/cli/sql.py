@@ -16,10 +16,8 @@ from reconciler.cli.support.options import Options, command, formats, with_optio
 from reconciler.cli.support.output import note
 from reconciler.cli.support.project import open_manifest
 from reconciler.cli.support.result import Result
-from reconciler.core.target import require_querying
 from reconciler.render import query as rows
-from reconciler.targets import adapter_of
-from reconciler.targets.maxcompute import queries
+from reconciler.targets import require_power
 from reconciler.workflow import deployment, planning
 
 STATEMENT = "the query"
@@ -39,16 +37,17 @@ def sql(options: Options, query: str | None) -> Result:
     """
     # Rows as CSV are for a program: warnings are left out as for JSON.
     manifest = open_manifest(replace(options, format="json" if options.format == "csv" else options.format))
-    statement = queries.read(query if query is not None and query != "-" else _from_stdin())
+    queries = require_power(manifest, lambda adapter: adapter.queries, "SQL")
+    statement = queries.read_query(query if query is not None and query != "-" else _from_stdin())
     if not statement.sql.strip("; \n\t"):
         raise UsageError("E732", "there is no statement", hint=_USAGE)
-    adapter_of(manifest).require_query(manifest)
+    queries.require_query(manifest)
     with connect(manifest) as target:
-        settings, functions = deployment.settings_for(statement, manifest, target)
+        settings, functions = deployment.settings_for(statement, queries, manifest, target)
         if options.format == "text":
             for name, value in settings.items():
                 note(f"SET {name}={value};  for {', '.join(functions)}")
-        answer = require_querying(target).query(statement.sql, {**settings, **statement.settings}, STATEMENT)
+        answer = queries.run_query(target, statement.sql, {**settings, **statement.settings}, STATEMENT)
     if options.format == "json":
         from reconciler.render.documents.query import query_document
 

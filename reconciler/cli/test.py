@@ -10,14 +10,13 @@ import click
 
 from reconciler.base.errors import InterpreterError, TestsFailed
 from reconciler.cli.support.files import write_whole
-from reconciler.cli.support.interpreter import explain_failure, interpreter_for, is_pure
+from reconciler.cli.support.interpreter import explain_failure, interpreter_for, is_pure, local_runtime, make_job
 from reconciler.cli.support.options import Options, command, junit_option, manifest_options
 from reconciler.cli.support.project import open_manifest, prepare_files
 from reconciler.cli.support.result import Result
 from reconciler.cli.support.trials import chosen_cases, show_trials, trial_report_lines
 from reconciler.local.runner import RunnerError
 from reconciler.render import trials as rendered
-from reconciler.testing import jobs
 from reconciler.testing.run_here import Bounds, LocalSubject, run_tests_here
 from reconciler.testing.trials import Case, Trial, TrialVerdict
 
@@ -54,6 +53,7 @@ def test(
     MaxCompute lays them out. No service is contacted. Exits with 9 if a test fails, and with 3 if one cannot be run.
     """
     manifest = open_manifest(options)
+    local_runtime(manifest)
     cases = chosen_cases(manifest, functions)
     prepared = prepare_files(manifest, options)
     subjects = list(_subjects(prepared, cases))
@@ -80,7 +80,7 @@ def _subjects(prepared: Prepared, groups: list[tuple[Case, ...]]) -> Iterator[Lo
     interpreters: dict[tuple[str, bool], Interpreter | RunnerError] = {}
     for cases in groups:
         try:
-            job = jobs.manifest_job(prepared, cases[0].function)
+            job = make_job(prepared, cases[0].function)
         except RunnerError as error:
             yield LocalSubject(cases, error)
             continue

@@ -13,11 +13,9 @@ from reconciler.cli.support.options import Options, command, junit_option, manif
 from reconciler.cli.support.project import open_manifest
 from reconciler.cli.support.result import Result
 from reconciler.cli.support.trials import chosen_cases
-from reconciler.cli.support.verification import has_failed, run_trials, verify_lines, way_back
+from reconciler.cli.support.verification import has_failed, require_tests, run_trials, verify_lines, way_back
 from reconciler.render import trials as rendered
-from reconciler.targets import adapter_of
-from reconciler.testing.run_by_sql import FunctionAbsent
-from reconciler.testing.trials import TrialVerdict
+from reconciler.testing.trials import FunctionAbsent, TrialVerdict
 from reconciler.workflow import planning
 
 if TYPE_CHECKING:
@@ -38,7 +36,7 @@ def verify(options: Options, functions: tuple[str, ...], junit: Path | None) -> 
     """
     manifest = open_manifest(options)
     cases = chosen_cases(manifest, functions)
-    adapter_of(manifest).require_query(manifest)
+    require_tests(manifest)
     with connect(manifest) as target:
         trials = run_trials(manifest, target, options, cases)
     if junit:

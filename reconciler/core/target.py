@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
-
-from reconciler.base.errors import UsageError
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -60,18 +58,3 @@ class Target(Protocol):
     @property
     def store(self) -> Store:
         """Where the ledger is kept."""
-
-
-@runtime_checkable
-class Querying(Protocol):
-    """A target that runs SQL."""
-
-    def query(self, text: str, settings: Mapping[str, str], name: str) -> QueryResult:
-        """Run a statement of SQL under some settings and return its rows; `name` is what errors call its text."""
-
-
-def require_querying(target: Target) -> Querying:
-    """Return a target as one that runs SQL; E901 for one that does not."""
-    if not isinstance(target, Querying):
-        raise UsageError("E901", "this kind of target runs no SQL")
-    return target

@@ -55,6 +55,9 @@ VariableValue = Annotated[
 Flag: TypeAlias = bool
 Names = Annotated[list[Text], NULL_IS_EMPTY]
 
+ROW_FILES = (".csv", ".jsonl", ".parquet")
+"""How the name of a file of rows ends."""
+
 
 class TargetKind(Section, frozen=True, kw_only=True):
     """The service that a manifest is for."""
@@ -229,6 +232,59 @@ class Resource(Section, frozen=True, kw_only=True):
     protect: Annotated[Flag, Meta(description="true: never deleted, even when this entry is gone.")] = False
 
 
+class Table(Section, frozen=True, kw_only=True):
+    """What a table holds when functions run here; the service is never asked for it, nor told."""
+
+    schema_extra: ClassVar[dict[str, Any]] = {"oneOf": [{"required": ["file"]}, {"required": ["rows"]}]}
+
+    columns: Annotated[
+        dict[Label, Text],
+        Meta(min_length=1),
+        Meta(
+            description="Column → type, in the spelling of a signature: bigint, string, decimal(10,2), array<string>."
+        ),
+    ]
+    file: Annotated[
+        Text | None,
+        Meta(
+            description="Path of a .csv (the first line names the columns), .jsonl or .parquet, relative to the manifest."
+        ),
+    ] = None
+    rows: Annotated[list[list[Value]] | None, Meta(description="Instead of `file`: the rows.")] = None
+
+
+class Test(Section, frozen=True, kw_only=True):
+    """One call and what must come of it."""
+
+    schema_extra: ClassVar[dict[str, Any]] = {
+        "oneOf": [{"required": ["returns"]}, {"required": ["raises"]}],
+        "not": {"required": ["args", "rows"]},
+    }
+
+    args: Annotated[list[Value], NULL_IS_EMPTY, Meta(description="The arguments of one row.")] = field(
+        default_factory=list
+    )
+    rows: Annotated[
+        list[list[Value]] | None, NULL_IS_EMPTY, Meta(description="Instead of `args`: the arguments of several rows.")
+    ] = None
+    returns: Annotated[
+        Value,
+        Meta(
+            description="The expected value: of an aggregate over all rows; of a table function the list of its rows; of another "
+            "function over `rows` the list of its values."
+        ),
+    ] = None
+    raises: Annotated[
+        Text | None,
+        Meta(description="Instead of `returns`: text that stands in the exception, such as ZeroDivisionError."),
+    ] = None
+
+    @property
+    def input(self) -> list[list[Any]]:
+        """The rows of the call."""
+        return [self.args] if self.rows is None else self.rows
+
+
 class Function(Section, frozen=True, kw_only=True):
     """A function in Python."""
 
@@ -255,7 +311,9 @@ class Function(Section, frozen=True, kw_only=True):
     ] = True
     description: Annotated[Text | None, Meta(description="What the function does, for people.")] = None
     protect: Annotated[Flag, Meta(description="true: never deleted, even when this entry is gone.")] = False
-    tests: Annotated[list[Any], Meta(description="Calls and what they must return.")] = field(default_factory=list)
+    tests: Annotated[list[Test], NULL_IS_EMPTY, Meta(description="Calls and what they must return.")] = field(
+        default_factory=list
+    )
 
     @property
     def class_name(self) -> str:

@@ -7,7 +7,9 @@ know it by `core.kind` and `core.target` alone. Begin with `Adapter`, then with 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+from reconciler.base.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from reconciler.core.kind import Catalog
     from reconciler.manifest.load import Loaded
     from reconciler.targets.adapter import Adapter
+
+P = TypeVar("P")
 
 
 def _maxcompute() -> Adapter:
@@ -35,3 +39,16 @@ def adapter_of(loaded: Loaded) -> Adapter:
 def catalogs() -> tuple[Catalog, ...]:
     """Return the catalogs of all kinds of target."""
     return tuple(adapter().catalog for adapter in TARGETS.values())
+
+
+def kinds_with(power: Callable[[Adapter], P | None]) -> dict[str, P]:
+    """Return the kinds of target that have a power, each with it; that of a manifest that names no kind comes first."""
+    return {kind: value for kind, adapter in TARGETS.items() if (value := power(adapter())) is not None}
+
+
+def require_power(loaded: Loaded, power: Callable[[Adapter], P | None], name: str) -> P:
+    """Return a power of the kind of target that a manifest is for, called by its name in messages; E566 if it has none."""
+    if (value := power(adapter_of(loaded))) is None:
+        hint = f"kinds of target that have it: {', '.join(kinds_with(power)) or 'none'}"
+        raise UsageError("E566", f"there is no {name} for targets of kind '{loaded.manifest.target.kind}'", hint=hint)
+    return value

@@ -6,8 +6,10 @@ Nothing here speaks to a service: a plan can be made against a dump with it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from reconciler.targets.powers import Equipment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from reconciler.core.target import Target
     from reconciler.manifest.load import Loaded
     from reconciler.packages.artifacts import Artifacts
+    from reconciler.targets.powers import EmbeddedService, Exporting, Importing, LocalRuntime, Queries, RemoteTests
 
 
 @dataclass(frozen=True)
@@ -35,12 +38,9 @@ class Access:
     token: Callable[[], str]
     """A source of short random names."""
 
-    tables: Mapping[str, Any] = field(default_factory=dict)
-    """What tables hold in a service that is built in."""
-
 
 class Adapter(Protocol):
-    """A kind of target before any is reached."""
+    """A kind of target before any is reached. What stands behind `describe` it may be without."""
 
     @property
     def catalog(self) -> Catalog:
@@ -56,14 +56,43 @@ class Adapter(Protocol):
     def desired_state(self, loaded: Loaded, artifacts: Artifacts) -> DesiredState:
         """Return every object that a manifest asks for. Pure: files were read and wheels fetched before."""
 
-    def is_embedded(self, loaded: Loaded) -> bool:
-        """Say whether the target is a service that is built in."""
-
-    def require_query(self, loaded: Loaded) -> None:
-        """Raise unless the target runs SQL, with what is installed here."""
-
     def connect(self, loaded: Loaded, access: Access) -> AbstractContextManager[Target]:
         """Reach the target of a manifest, for as long as the context lasts."""
 
     def describe(self, loaded: Loaded, live: Live, needs: Sequence[Live]) -> tuple[tuple[tuple[str, str], ...], str]:
         """Return what a caller of an object has to set, and what the manifest says of it, for people."""
+
+    @property
+    def equipment(self) -> Equipment:
+        """What a machine needs for it."""
+        return Equipment()
+
+    @property
+    def queries(self) -> Queries | None:
+        """SQL."""
+        return None
+
+    @property
+    def remote_tests(self) -> RemoteTests | None:
+        """Tests of what is deployed."""
+        return None
+
+    @property
+    def local_runtime(self) -> LocalRuntime | None:
+        """Functions that run here."""
+        return None
+
+    @property
+    def importing(self) -> Importing | None:
+        """From what is there to a manifest."""
+        return None
+
+    @property
+    def embedded_service(self) -> EmbeddedService | None:
+        """A service of one's own."""
+        return None
+
+    @property
+    def exports(self) -> Mapping[str, Exporting]:
+        """Code for other programs, by their names."""
+        return {}

@@ -1,6 +1,6 @@
 """
-Testing: the tests of a manifest, run here or by SQL, and the judgement of their results.
+Testing: the tests of a manifest, run here, the files of rows and results, and the judgement of results wherever they come from.
 
-It starts functions through `local.runner` and asks a target for SQL, but prints nothing and writes only the file of results
-that it is asked for. Begin with `run_here`; `expectations` says when a result is the expected one.
+It starts functions through `local.runner`, but prints nothing and writes only the file of results that it is asked for. How a
+service calls what is deployed, a kind of target says. Begin with `run_here`; `expectations` says when a result is the expected one.
 """

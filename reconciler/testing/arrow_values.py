@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler.base.errors import UsageError
 
 if TYPE_CHECKING:
-    from reconciler.targets.maxcompute.signature import Type
+    from reconciler.testing.types import Type
 
 
 def import_pyarrow() -> Any:
@@ -22,7 +22,7 @@ def import_pyarrow() -> Any:
 
 
 def arrow_type(arrow: Any, kind: Type) -> Any:
-    """Return pyarrow's name for a type of MaxCompute."""
+    """Return pyarrow's name for a type."""
     inner = [arrow_type(arrow, part) for part in kind.inner]
     match kind.name:
         case "BIGINT":

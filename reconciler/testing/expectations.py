@@ -28,7 +28,7 @@ from reconciler.testing.values import format_value
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from reconciler.targets.maxcompute.manifest import Test
+    from reconciler.manifest.model import Test
 
 RELATIVE, ABSOLUTE = 1e-9, 1e-12
 """How far apart two floats may be: as `math.isclose` takes it."""

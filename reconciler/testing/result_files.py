@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.base.errors import UsageError
 from reconciler.local.sql.value_types import values_to_arrow
-from reconciler.targets.maxcompute.manifest import ROW_FILES
+from reconciler.manifest.model import ROW_FILES
 from reconciler.testing.arrow_values import arrow_type, import_pyarrow
-from reconciler.testing.row_files import NULL, parse_type
+from reconciler.testing.row_files import NULL
+from reconciler.testing.types import Type
 from reconciler.testing.values import format_value
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class ResultFile:
     ``with`` ends it; after an exception nothing is left, and what was at the place before still is.
     """
 
-    def __init__(self, path: Path, name: str, types: Sequence[str] | None) -> None:
+    def __init__(self, path: Path, name: str, types: Sequence[Type] | None) -> None:
         self._path = path
         suffix = path.suffix.lower()
         if suffix not in ROW_FILES:
@@ -65,7 +66,7 @@ class ResultFile:
 
 
 class _Csv:
-    def __init__(self, path: Path, types: Sequence[str] | None) -> None:
+    def __init__(self, path: Path, types: Sequence[Type] | None) -> None:
         self._file = path.open("w", encoding="utf-8", newline="")
         # A carriage return in a cell is quoted only where lines end in one, and ours do not.
         self._writer = csv.writer(self, lineterminator="\r\n")
@@ -81,7 +82,7 @@ class _Csv:
 
 
 class _JsonLines:
-    def __init__(self, path: Path, types: Sequence[str] | None) -> None:
+    def __init__(self, path: Path, types: Sequence[Type] | None) -> None:
         self._file = path.open("w", encoding="utf-8")
 
     def write_rows(self, rows: Iterable[Sequence[object]]) -> None:
@@ -92,7 +93,7 @@ class _JsonLines:
 
 
 class _Parquet:
-    def __init__(self, path: Path, types: Sequence[str] | None) -> None:
+    def __init__(self, path: Path, types: Sequence[Type] | None) -> None:
         self._arrow = import_pyarrow()
         # A table function without a signature gives strings [doc "Python UDTFs"], and how many the first row says.
         self._types, self._path = types, path
@@ -105,8 +106,8 @@ class _Parquet:
         width = len(rows[0]) if self._types is None else len(self._types)
         columns = list(zip(*rows, strict=True)) or [()] * width
         if self._writer is None:
-            types = self._types or ["string"] * width
-            fields = [(f"c{index}", arrow_type(self._arrow, kind)) for index, kind in enumerate(map(parse_type, types))]
+            types = self._types or [Type("STRING", 0, 0)] * width
+            fields = [(f"c{index}", arrow_type(self._arrow, kind)) for index, kind in enumerate(types)]
             self._schema = self._arrow.schema(fields)
             self._writer = self._arrow.parquet.ParquetWriter(self._path, self._schema)
         arrays = [values_to_arrow(column, field.type) for column, field in zip(columns, self._schema, strict=True)]

@@ -1,7 +1,7 @@
 """
 Files of rows: CSV, JSON Lines and Parquet, read for a function or for a table's fixture.
 
-What a cell means depends on the type of its column, in the spelling of the signature (``bigint``, ``array<string>``):
+What a cell means depends on the type of its column:
 
 * CSV: text, read as `udfs call` reads its arguments. ``\\N`` is NULL, and so is an empty cell of any type but text.
 * JSON Lines: one array a line, read as JSON: null, numbers, text for dates, arrays and objects for ARRAY, MAP and STRUCT.
@@ -21,13 +21,14 @@ from typing import IO, TYPE_CHECKING, Any
 from reconciler.base.errors import Position, UsageError, count
 from reconciler.local.runner import Json, TypedText
 from reconciler.local.sql.value_types import values_from_arrow
-from reconciler.targets.maxcompute.manifest import ROW_FILES
-from reconciler.targets.maxcompute.signature import Type, parse_signature
+from reconciler.manifest.model import ROW_FILES
 from reconciler.testing.arrow_values import import_pyarrow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+    from reconciler.testing.types import Type
 
 NULL = "\\N"
 _TEXT = ("STRING", "CHAR", "VARCHAR", "BINARY")
@@ -46,18 +47,17 @@ class RowFile:
     header: bool = False
     """Whether the first line of CSV names the columns."""
 
-    def read(self, types: Sequence[str] | None, names: Sequence[str] | None = None) -> Iterator[Sequence[object]]:
+    def read(self, types: Sequence[Type] | None, names: Sequence[str] | None = None) -> Iterator[Sequence[object]]:
         """
         Yield the rows, for columns of these types; None if nothing is known of them.
 
         With `names` the columns are found by name where the file has names, and come in the order of `names`.
         """
-        kinds = None if types is None else list(map(parse_type, types))
         match self.path.suffix.lower():
             case ".csv":
-                return self._csv(kinds, names)
+                return self._csv(types, names)
             case ".jsonl":
-                return self._json(kinds)
+                return self._json(types)
             case ".parquet":
                 return self._parquet(names)
         raise self.problem(f"'{self.name}' is no file of rows", hint=f"the name ends in {' '.join(ROW_FILES)}")
@@ -97,7 +97,7 @@ class RowFile:
         except UnicodeDecodeError as error:
             raise self.problem("the file is not UTF-8", hint="convert it: iconv -f … -t utf-8") from error
 
-    def _csv(self, kinds: list[Type] | None, names: Sequence[str] | None) -> Iterator[Sequence[object]]:
+    def _csv(self, kinds: Sequence[Type] | None, names: Sequence[str] | None) -> Iterator[Sequence[object]]:
         with self._open() as file:
             records = self._records(file)
             order = self._order(next(records, (1, []))[1], names) if self.header else None
@@ -130,7 +130,7 @@ class RowFile:
         except UnicodeDecodeError as error:
             raise self.problem("the file is not UTF-8") from error
 
-    def _json(self, kinds: list[Type] | None) -> Iterator[Sequence[object]]:
+    def _json(self, kinds: Sequence[Type] | None) -> Iterator[Sequence[object]]:
         with self._open() as file:
             for number, line in self._lines(file):
                 try:
@@ -185,7 +185,3 @@ def _reader(kind: Type) -> Callable[[str], object]:
 def _from_json(value: Any, kind: Type) -> object:
     is_plain = isinstance(value, str) if kind.name in _TEXT[:3] else isinstance(value, bool | int)
     return value if value is None or is_plain or (kind.name == "DOUBLE" and isinstance(value, float)) else Json(value)
-
-
-def parse_type(text: str) -> Type:
-    return parse_signature(f"->{text}").outputs[0]

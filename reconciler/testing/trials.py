@@ -6,12 +6,17 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reconciler.local.runner import RunnerError
+
 if TYPE_CHECKING:
     from reconciler.base.errors import Position
     from reconciler.base.hints import Hint
-    from reconciler.local.runner import RunnerError
-    from reconciler.targets.maxcompute.manifest import Test
+    from reconciler.manifest.model import Test
     from reconciler.testing.expectations import ResultMismatch
+
+
+class FunctionAbsent(RunnerError):
+    """The function is not in the project."""
 
 
 class TrialVerdict(enum.Enum):

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 
 from reconciler.core.report import Deployed
 from reconciler.targets import adapter_of
-from reconciler.targets.maxcompute.queries import called_functions, settings_of
 
 if TYPE_CHECKING:
     from reconciler.core.state import Live, LiveState
     from reconciler.core.target import Target
     from reconciler.manifest.load import Loaded
     from reconciler.targets.adapter import Adapter
-    from reconciler.targets.maxcompute.queries import Query
+    from reconciler.targets.powers import Queries, Query
 
 
 def load_deployed(loaded: Loaded, target: Target, only: str | None = None) -> tuple[Deployed, ...]:
@@ -32,13 +31,15 @@ def load_deployed(loaded: Loaded, target: Target, only: str | None = None) -> tu
     )
 
 
-def settings_for(query: Query, loaded: Loaded, target: Target) -> tuple[dict[str, str], tuple[str, ...]]:
+def settings_for(
+    query: Query, queries: Queries, loaded: Loaded, target: Target
+) -> tuple[dict[str, str], tuple[str, ...]]:
     """Return what has to be SET for the functions that a statement calls, beside what it sets itself, and which they are."""
-    if not called_functions(query.sql, loaded.manifest.functions):
+    if not queries.called_functions(query.sql, loaded.manifest.functions):
         return {}, ()
     deployed = {function.function.object.name: function.settings for function in load_deployed(loaded, target)}
-    used = called_functions(query.sql, deployed)
-    return settings_of({name: deployed[name] for name in used}, query.settings), used
+    used = queries.called_functions(query.sql, deployed)
+    return queries.settings_of({name: deployed[name] for name in used}, query.settings), used
 
 
 def _describe_deployed(live: Live, state: LiveState, adapter: Adapter, loaded: Loaded) -> Deployed:

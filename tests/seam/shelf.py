@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
-from reconciler.base.errors import StalePlan, UsageError
+from reconciler.base.errors import StalePlan
 from reconciler.base.names import unversioned_name, versioned_name
 from reconciler.checks.python.rules import RuleSet
 from reconciler.core.diff import Action
@@ -31,6 +31,7 @@ from reconciler.manifest import model
 from reconciler.manifest.dialect import Dialect
 from reconciler.manifest.model import Text
 from reconciler.manifest.section import NULL_IS_EMPTY, Section
+from reconciler.targets.adapter import Adapter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -517,7 +518,7 @@ DIALECT = Dialect(
 
 
 @dataclass(frozen=True)
-class ShelfAdapter:
+class ShelfAdapter(Adapter):
     """A library as an `Adapter`."""
 
     shelf: Shelf
@@ -553,12 +554,6 @@ class ShelfAdapter:
             card = Card(name, entry.room, tuple(sorted(entry.labels.items())), volumes)
             state[card.key] = Desired(card, loaded.at("cards", name), Mark(stack), entry.protect)
         return state
-
-    def is_embedded(self, loaded: Loaded) -> bool:
-        return False
-
-    def require_query(self, loaded: Loaded) -> None:
-        raise UsageError("E901", "a shelf runs no SQL")
 
     @contextmanager
     def connect(self, loaded: Loaded, access: Access) -> Iterator[Target]:

@@ -373,10 +373,6 @@ def test_an_apply_is_one_epoch_of_the_register(world: World) -> None:
     assert register["epoch"] == 1
 
 
-def test_it_runs_no_sql(world: World) -> None:
-    assert "a shelf runs no SQL" in world.run("sql", "SELECT 1", code=3).err
-
-
 def test_a_key_of_another_kind_of_target_is_unknown(world: World) -> None:
     world.edit("library: alexandria", "project: alexandria")
     assert "unknown key 'project'" in world.run("validate", code=3).err
@@ -387,3 +383,35 @@ def test_objects_are_values_of_their_own() -> None:
     card = Card("a", "reading")
     assert card.kind is CATALOG.kinds["card"]
     assert volume_key("A") != volume_key("a")
+
+
+@pytest.mark.parametrize(
+    ("power", "arguments"),
+    [
+        ("SQL", ("sql", "SELECT 1")),
+        ("tests of what is deployed", ("verify",)),
+        ("tests of what is deployed", ("apply", "--yes", "--verify")),
+        ("local runtime", ("test",)),
+        ("local runtime", ("call", "Europe")),
+        ("import", ("import",)),
+        ("embedded service", ("serve", "-f", "udfs.yaml")),
+        ("export to maxframe", ("export", "maxframe", "maps")),
+    ],
+)
+def test_a_command_that_a_kind_of_target_has_not_says_which_kinds_have_it(
+    world: World, power: str, arguments: tuple[str, ...]
+) -> None:
+    said = world.run(*arguments, code=3)
+    assert f"error[E566]: there is no {power} for targets of kind 'shelf'" in said.err
+    assert "help: kinds of target that have it: maxcompute" in said.err
+    assert not world.names()
+
+
+def test_the_doctor_looks_for_what_a_kind_of_target_needs(world: World) -> None:
+    said = world.run("doctor")
+    assert "library alexandria" in said.out
+    assert "ALIBABA" not in said.out
+    assert "cp37" not in said.out
+    assert "pyodps" not in said.out
+    world.write("udfs.yaml", "not a manifest")
+    assert "cp37" in world.run("doctor", code=1).out

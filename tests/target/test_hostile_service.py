@@ -22,12 +22,11 @@ from reconciler.core.diff import Action, Change
 from reconciler.core.identity import Key, Mark
 from reconciler.core.state import Desired, Live
 from reconciler.local import Server
-from reconciler.targets.maxcompute import client, read, write
+from reconciler.targets.maxcompute import client, jobs, read, write
 from reconciler.targets.maxcompute.client import Client
 from reconciler.targets.maxcompute.objects import Function, Resource, resource_key
 from reconciler.targets.maxcompute.signing import Credentials
 from reconciler.targets.maxcompute.target import MaxCompute
-from reconciler.testing import jobs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,14 +12,12 @@ from hypothesis import strategies as st
 from reconciler.base.errors import UdfsError
 from reconciler.local import Server
 from reconciler.targets.maxcompute.client import Client
-from reconciler.targets.maxcompute.queries import called_functions, settings_of
-from reconciler.targets.maxcompute.queries import read as read_query
+from reconciler.targets.maxcompute.queries import called_functions, read_query, settings_of
 from reconciler.targets.maxcompute.signature import parse_signature as signature
 from reconciler.targets.maxcompute.signing import Credentials
+from reconciler.targets.maxcompute.sql_values import NoLiteral, csv_expression, read_cell, sql_literal
 from reconciler.targets.maxcompute.target import MaxCompute
 from reconciler.testing.expectations import find_mismatch
-from reconciler.testing.sql_literals import NoLiteral, sql_literal
-from reconciler.testing.sql_results import csv_expression, read_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reconciler.core.target import Target
-    from reconciler.local import ProvidedTable
     from reconciler.manifest.load import Loaded
 
 STORE = ".udfs"
@@ -30,25 +29,12 @@ def connect(manifest: Loaded) -> Iterator[Target]:
     from reconciler.targets import adapter_of
     from reconciler.targets.adapter import Access
 
-    adapter = adapter_of(manifest)
     access = Access(
         environment=os.environ,
         store=manifest.folder / STORE,
         # The local service can be told to kill the client of a request, for tests of what a crash leaves behind.
         user_agent=f"udfs/{__version__} udfs-pid/{os.getpid()}",
         token=lambda: secrets.token_hex(3),
-        tables=load_tables(manifest) if adapter.is_embedded(manifest) else {},
     )
-    with adapter.connect(manifest, access) as target:
+    with adapter_of(manifest).connect(manifest, access) as target:
         yield target
-
-
-def load_tables(manifest: Loaded) -> dict[str, ProvidedTable]:
-    """Return what the manifest's `tables:` hold in a service that is built in."""
-    from reconciler.testing.jobs import load_fixtures
-
-    if not (fixtures := load_fixtures(manifest)):
-        return {}
-    from reconciler.local import ProvidedTable
-
-    return {name: ProvidedTable(table.columns, table.rows, table.version) for name, table in fixtures.items()}

@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING
 from reconciler.base.errors import FunctionFailed, InterpreterError, UdfsError, UsageError
 from reconciler.cli.support.output import note
 from reconciler.local import runner
+from reconciler.targets import require_power
 
 if TYPE_CHECKING:
     from reconciler.local.runner import Interpreter, Job, RunnerError
+    from reconciler.manifest.load import Loaded
+    from reconciler.targets.powers import LocalRuntime
+    from reconciler.workflow.preparation import Prepared
 
 
 def interpreter_for(job: Job, explicit: Path | None = None) -> Interpreter:
@@ -30,6 +34,16 @@ def interpreter_for(job: Job, explicit: Path | None = None) -> Interpreter:
             "(see: udfs doctor)"
         )
     return interpreter
+
+
+def local_runtime(manifest: Loaded) -> LocalRuntime:
+    """Return what makes jobs of the functions of a manifest; E566 if its kind of target has none."""
+    return require_power(manifest, lambda adapter: adapter.local_runtime, "local runtime")
+
+
+def make_job(prepared: Prepared, name: str) -> Job:
+    """Return what runs a function of the manifest."""
+    return local_runtime(prepared.loaded).manifest_job(prepared.loaded, prepared.desired, prepared.artifacts, name)
 
 
 def is_pure(job: Job) -> bool:

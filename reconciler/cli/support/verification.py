@@ -14,12 +14,9 @@ from reconciler.cli.support.output import note, print_lines, print_problems
 from reconciler.cli.support.perform import Proposal, perform
 from reconciler.cli.support.trials import chosen_cases, show_trials, trial_report_lines
 from reconciler.core.plan import require_allowed
-from reconciler.core.target import require_querying
 from reconciler.render import text
 from reconciler.render import trials as rendered
-from reconciler.targets import adapter_of
-from reconciler.targets.maxcompute.source_rules import declared_signature
-from reconciler.testing import run_by_sql
+from reconciler.targets import require_power
 from reconciler.testing.trials import TrialVerdict
 from reconciler.workflow import deployment, planning
 
@@ -32,6 +29,7 @@ if TYPE_CHECKING:
     from reconciler.manifest.load import Loaded
     from reconciler.render.documents.trials import VerifyDocument
     from reconciler.render.styled import Line
+    from reconciler.targets.powers import RemoteTests
     from reconciler.testing.trials import Case, Trial
 
 
@@ -115,7 +113,7 @@ def make_verification(
 ) -> Verification:
     """Return the tests to run after an apply; what they need is checked before anything is changed."""
     cases = tuple(chosen_cases(manifest, ()))
-    adapter_of(manifest).require_query(manifest)
+    require_tests(manifest)
     return Verification(manifest, target, options, writers, rolls_back, cases)
 
 
@@ -133,21 +131,14 @@ def run_trials(
 
 def _trials(manifest: Loaded, target: Target, cases: Sequence[tuple[Case, ...]]) -> Iterator[Trial]:
     settings = {have.function.object.name.lower(): have.settings for have in deployment.load_deployed(manifest, target)}
-    subjects = []
-    for group in cases:
-        name = group[0].function
-        source = declared_signature(manifest, name)
-        signature = source[1] if source else None
-        if name.lower() not in settings:
-            yield from run_by_sql.fail_absent(group)
-        elif source is None or signature is None:
-            yield from run_by_sql.skip_tests(group, "its signature is not to be seen in the source")
-        else:
-            subjects.append(run_by_sql.SqlSubject(group, source[0].lower(), signature, settings[name.lower()]))
-    querying = require_querying(target)
-    yield from run_by_sql.run_tests_by_sql(
-        subjects, lambda sql, flags: querying.query(sql, flags, "a test"), time.perf_counter
-    )
+    return require_tests(manifest).run_remote_tests(manifest, target, cases, settings, time.perf_counter)
+
+
+def require_tests(manifest: Loaded) -> RemoteTests:
+    """Return the tests of what is deployed, of the kind of target that a manifest is for; raise unless they can be run."""
+    tests = require_power(manifest, lambda adapter: adapter.remote_tests, "tests of what is deployed")
+    tests.require_query(manifest)
+    return tests
 
 
 def verify_lines(trials: Sequence[Trial], options: Options) -> Iterator[Line]:

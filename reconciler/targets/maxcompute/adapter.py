@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from reconciler.base.errors import UsageError
 from reconciler.packages.inspect.contents import is_library_name
+from reconciler.targets.adapter import Adapter
 from reconciler.targets.maxcompute import desired, objects
 from reconciler.targets.maxcompute.manifest import target_of
-from reconciler.targets.maxcompute.runtimes import flags, is_native
+from reconciler.targets.maxcompute.runtimes import PLATFORMS, RUNTIMES, flags, is_native
 from reconciler.targets.maxcompute.source_rules import SOURCE_RULES
+from reconciler.targets.powers import Equipment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from reconciler.checks.python.rules import RuleSet
     from reconciler.core.kind import Catalog
@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from reconciler.manifest.load import Loaded
     from reconciler.packages.artifacts import Artifacts
     from reconciler.targets.adapter import Access
+    from reconciler.targets.powers import EmbeddedService, Exporting, Importing, LocalRuntime, Queries, RemoteTests
 
 
-class MaxComputeAdapter:
+class MaxComputeAdapter(Adapter):
     """MaxCompute as an `Adapter`."""
 
     @property
@@ -42,18 +43,6 @@ class MaxComputeAdapter:
 
     def desired_state(self, loaded: Loaded, artifacts: Artifacts) -> DesiredState:
         return desired.state(loaded, artifacts)
-
-    def is_embedded(self, loaded: Loaded) -> bool:
-        return target_of(loaded).endpoint == "local"
-
-    def require_query(self, loaded: Loaded) -> None:
-        if not self.is_embedded(loaded):
-            return
-        from reconciler.local import SQL_NEEDS
-
-        if missing := [name for name in SQL_NEEDS if find_spec(name) is None]:
-            message = f"SQL on the local service needs {', '.join(missing)}, not installed here"
-            raise UsageError("E734", message, hint="pip install 'udfs[sql]'")
 
     @contextmanager
     def connect(self, loaded: Loaded, access: Access) -> Iterator[Target]:
@@ -76,3 +65,56 @@ class MaxComputeAdapter:
             # The name of a bundle does not tell what is in it. That the flags do no harm to pure code is a guess.
             native = native or any(loaded.manifest.packages[package].bundle for package in declared.packages)
         return tuple(flags(runtime, native=native, image=image)), description
+
+    @property
+    def equipment(self) -> Equipment:
+        return Equipment(
+            distributions=("pyodps",),
+            credentials=(
+                "ALIBABA_CLOUD_ACCESS_KEY_ID",
+                "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
+                "ALIBABA_CLOUD_SECURITY_TOKEN",
+            ),
+            without_credentials="endpoint: local needs none",
+            runtimes=RUNTIMES,
+            usual_runtime="cp37",
+            platforms=PLATFORMS,
+        )
+
+    # A plan needs none of the powers, so each is imported when a command asks for it.
+
+    @property
+    def queries(self) -> Queries:
+        from reconciler.targets.maxcompute import queries
+
+        return queries
+
+    @property
+    def remote_tests(self) -> RemoteTests:
+        from reconciler.targets.maxcompute import sql_tests
+
+        return sql_tests
+
+    @property
+    def local_runtime(self) -> LocalRuntime:
+        from reconciler.targets.maxcompute import jobs
+
+        return jobs
+
+    @property
+    def importing(self) -> Importing:
+        from reconciler.targets.maxcompute import importing
+
+        return importing
+
+    @property
+    def embedded_service(self) -> EmbeddedService:
+        from reconciler.targets.maxcompute import embedded
+
+        return embedded
+
+    @property
+    def exports(self) -> Mapping[str, Exporting]:
+        from reconciler.targets.maxcompute import maxframe
+
+        return {"maxframe": maxframe}

@@ -6,14 +6,14 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import AccessError, MachineError
-from reconciler.targets.maxcompute.manifest import target_of
+from reconciler.targets.maxcompute.manifest import manifest_of, target_of
 from reconciler.targets.maxcompute.signing import Credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from reconciler.local import ProvidedTable, Server
+    from reconciler.local import Server
     from reconciler.manifest.load import Loaded
     from reconciler.targets.adapter import Access
 
@@ -40,7 +40,7 @@ def _start_local(loaded: Loaded, access: Access) -> Server:
         with ExitStack() as undo:
             server = undo.enter_context(Server(store, environment=access.environment))
             server.provide(target_of(loaded).project, target_of(loaded).schema_)
-            provide_tables(server, loaded, access.tables)
+            provide_tables(server, loaded)
             undo.pop_all()
     except OSError:
         raise
@@ -51,9 +51,13 @@ def _start_local(loaded: Loaded, access: Access) -> Server:
     return server
 
 
-def provide_tables(server: Server, loaded: Loaded, tables: Mapping[str, ProvidedTable]) -> None:
+def provide_tables(server: Server, loaded: Loaded) -> None:
     """Give the local service the manifest's `tables:`, in the project of its target."""
-    for name, table in tables.items():
+    if not manifest_of(loaded).tables:
+        return
+    from reconciler.targets.maxcompute.jobs import provided_tables
+
+    for name, table in provided_tables(loaded).items():
         server.provide_table(target_of(loaded).project, name, table)
 
 

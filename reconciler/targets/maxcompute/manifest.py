@@ -17,8 +17,8 @@ from reconciler.manifest import model
 from reconciler.manifest.model import (
     AsciiText,
     Label,
+    Table,
     Text,
-    Value,
 )
 from reconciler.manifest.runtimes import Runtime, Service
 from reconciler.manifest.section import NULL_IS_EMPTY, Section
@@ -35,8 +35,6 @@ RuntimeTag: TypeAlias = Literal["cp27", "cp37", "cp311"]
 PlatformName: TypeAlias = Literal["rhel5", "rhel7", "aarch64"]
 IgnoredField: TypeAlias = Literal["class", "comment", "resources"]
 ResourceType: TypeAlias = Literal["file", "py", "archive", "jar", "table"]
-
-ROW_FILES = (".csv", ".jsonl", ".parquet")
 
 
 class TargetKind(model.TargetKind, frozen=True, kw_only=True):
@@ -129,59 +127,6 @@ class Resource(model.Resource, frozen=True, kw_only=True):
     ] = ""
 
 
-class Table(Section, frozen=True, kw_only=True):
-    """What a table holds when functions run here; the service is never asked for it, nor told."""
-
-    schema_extra: ClassVar[dict[str, Any]] = {"oneOf": [{"required": ["file"]}, {"required": ["rows"]}]}
-
-    columns: Annotated[
-        dict[Label, Text],
-        Meta(min_length=1),
-        Meta(
-            description="Column → type, in the spelling of a signature: bigint, string, decimal(10,2), array<string>."
-        ),
-    ]
-    file: Annotated[
-        Text | None,
-        Meta(
-            description="Path of a .csv (the first line names the columns), .jsonl or .parquet, relative to the manifest."
-        ),
-    ] = None
-    rows: Annotated[list[list[Value]] | None, Meta(description="Instead of `file`: the rows.")] = None
-
-
-class Test(Section, frozen=True, kw_only=True):
-    """One call and what must come of it."""
-
-    schema_extra: ClassVar[dict[str, Any]] = {
-        "oneOf": [{"required": ["returns"]}, {"required": ["raises"]}],
-        "not": {"required": ["args", "rows"]},
-    }
-
-    args: Annotated[list[Value], NULL_IS_EMPTY, Meta(description="The arguments of one row.")] = field(
-        default_factory=list
-    )
-    rows: Annotated[
-        list[list[Value]] | None, NULL_IS_EMPTY, Meta(description="Instead of `args`: the arguments of several rows.")
-    ] = None
-    returns: Annotated[
-        Value,
-        Meta(
-            description="The expected value: of an aggregate over all rows; of a table function the list of its rows; of another "
-            "function over `rows` the list of its values."
-        ),
-    ] = None
-    raises: Annotated[
-        Text | None,
-        Meta(description="Instead of `returns`: text that stands in the exception, such as ZeroDivisionError."),
-    ] = None
-
-    @property
-    def input(self) -> list[list[Any]]:
-        """The rows of the call."""
-        return [self.args] if self.rows is None else self.rows
-
-
 class Function(model.Function, frozen=True, kw_only=True):
     """One SQL function."""
 
@@ -194,9 +139,6 @@ class Function(model.Function, frozen=True, kw_only=True):
             "built-in image has installed counts as there."
         ),
     ] = None
-    tests: Annotated[list[Test], NULL_IS_EMPTY, Meta(description="Calls and what they must return.")] = field(
-        default_factory=list
-    )
 
     @property
     def class_name(self) -> str:

@@ -13,8 +13,9 @@ from reconciler.manifest.checks.files import check_file, check_patterns
 from reconciler.manifest.checks.functions import check_modules, check_package_names
 from reconciler.manifest.checks.names import check_names, is_identifier, undeclared_name
 from reconciler.manifest.dialect import Code, Draft, Flaw
+from reconciler.manifest.model import ROW_FILES
 from reconciler.manifest.paths import Refusal
-from reconciler.targets.maxcompute.manifest import IMPLICIT_TARGET, ROW_FILES, Manifest
+from reconciler.targets.maxcompute.manifest import IMPLICIT_TARGET, Manifest
 from reconciler.targets.maxcompute.names import is_qualified, why_not_a_function_name, why_not_a_resource_name
 from reconciler.targets.maxcompute.runtimes import PLATFORMS, RUNTIMES
 from reconciler.targets.maxcompute.service import IMAGES
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from reconciler.manifest.dialect import Keys
-    from reconciler.targets.maxcompute.manifest import Function, Resource, Table, Target
+    from reconciler.manifest.model import Table
+    from reconciler.targets.maxcompute.manifest import Function, Resource, Target
 
 _Draft: TypeAlias = Draft[Manifest]
 _PROJECT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,127}\Z")

@@ -10,69 +10,136 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reconciler.base.errors import InvalidManifest, UsageError
+from reconciler.base.names import Reference
 from reconciler.core.report import PackageExport
+from reconciler.packages.lock import use
+from reconciler.packages.lock.inputs import read_requests
+from reconciler.targets.maxcompute.manifest import target_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from reconciler.manifest.load import Loaded
+    from reconciler.manifest.model import Package
     from reconciler.manifest.runtimes import Runtime
+    from reconciler.packages.artifacts import Artifacts
+    from reconciler.packages.lock.file import Group
 
-
-@dataclass(frozen=True)
-class MaxframeExport:
-    """What a MaxFrame job needs to use a package."""
-
-    package: str
-    stack: str
-    runtime: Runtime
-    resources: tuple[str, ...] = ()
-    """With their project."""
-
-    requirements: tuple[str, ...] = ()
-    prefer_binary: bool = False
-    pre_release: bool = False
-
-    @property
-    def name(self) -> str:
-        """What the decorator is called: not as the package, which a job may import by that name."""
-        return "with_" + re.sub(r"\W", "_", self.package, flags=re.ASCII)
-
-
-def export_of(exported: MaxframeExport) -> PackageExport:
-    """Return an export with its code."""
-    return PackageExport(
-        stack=exported.stack,
-        package=exported.package,
-        python=exported.runtime.tag,
-        resources=exported.resources,
-        requirements=exported.requirements,
-        prefer_binary=exported.prefer_binary,
-        pre_release=exported.pre_release,
-        code=_code(exported),
-    )
-
-
-def _code(exported: MaxframeExport) -> str:
-    """Return a module that defines the decorator."""
-    function = "with_resources" if exported.resources else "with_python_requirements"
-    options = [
-        f"{key}=True" for key in ("prefer_binary", "pre_release") if getattr(exported, key) and exported.requirements
-    ]
-    arguments = [json.dumps(text, ensure_ascii=False) for text in (exported.resources or exported.requirements)]
-    return "".join((
-        f'"""\nPackage {exported.package} of stack {exported.stack}, as it is for {exported.runtime.tag} ({exported.runtime.name}).\n',
-        *([] if exported.requirements else [_WHERE]),
-        '"""\n\n',
-        f"from maxframe.udf import {function}\n\n",
-        f"{exported.name} = {function}(\n",
-        *(f"    {argument},\n" for argument in (*arguments, *options)),
-        ")\n",
-        f'"""Decorates functions of a job: @{exported.name}"""\n',
-    ))  # fmt: skip
+PYTHONS = ("cp37", "cp311")
+"""The runtimes that MaxFrame jobs can be on: its client is published for Python 3.7 and later."""
 
 
 _WHERE = """
 Archives are unpacked below work/, each into a folder of its name; that MaxFrame puts these on sys.path is not
 documented. If an import fails: sys.path.insert(0, "work/NAME.zip") inside the function.
 """
+
+
+def export_package(
+    loaded: Loaded, package: str, python: str | None, *, as_requirements: bool, collect: Callable[[], Artifacts]
+) -> PackageExport:
+    """Return a package as code, for a runtime: of what an apply uploads, or `as_requirements`, exact versions."""
+    runtime = _runtime(loaded, package, python)
+    return _requirements(loaded, package, runtime) if as_requirements else _resources(loaded, package, runtime, collect)
+
+
+def _runtime(loaded: Loaded, package: str, python: str | None) -> Runtime:
+    """Return the runtime that is meant: of those that functions use the package on, and that MaxFrame has."""
+    used, default = _used_runtimes(loaded, package), loaded.manifest.python
+    tags = [tag for tag in used if tag in PYTHONS]
+    if python not in {None, *tags} or not tags:
+        message = f"no function on {python or 'a Python that MaxFrame has'} uses '{package}'"
+        raise UsageError("E463", message, hint=f"used with: {', '.join(tags or used)}")
+    if python is None and len(tags) > 1 and default not in tags:
+        raise UsageError("E901", f"functions of {' and '.join(tags)} use '{package}'", hint="name one with --python")
+    return loaded.runtimes[python or (default if default in tags else tags[0])]
+
+
+def _used_runtimes(loaded: Loaded, package: str) -> tuple[str, ...]:
+    """Return the runtimes that functions use a package on; the manifest's own if none does."""
+    declared = loaded.manifest
+    if package not in declared.packages:
+        hint = f"it has: {', '.join(declared.packages) or 'none'}"
+        raise UsageError("E901", f"the manifest has no package '{package}'", hint=hint)
+    functions = declared.functions.values()
+    users = [function.python or declared.python for function in functions if package in function.packages]
+    return tuple(dict.fromkeys(users or [declared.python]))
+
+
+def _resources(loaded: Loaded, package: str, runtime: Runtime, collect: Callable[[], Artifacts]) -> PackageExport:
+    artifacts = collect()
+    archives = artifacts.archives.get((package, runtime.tag))
+    if archives is None:
+        message = f"no function uses '{package}', so `udfs apply` does not upload it"
+        raise UsageError("E463", message, hint="let a function name it, or give --requirements")
+    names = [archive.name for archive in archives]
+    names += [library.name for _, library in artifacts.libraries_of([package])]
+    target = target_of(loaded)
+    resources = tuple(str(Reference(name, target.project, target.schema_)) for name in names)
+    return _export(loaded, package, runtime, resources=resources)
+
+
+def _requirements(loaded: Loaded, package: str, runtime: Runtime) -> PackageExport:
+    lock = use.read_lock(loaded)
+    if problems := use.find_stale(loaded, lock, read_requests(loaded)):
+        raise InvalidManifest.of(problems)
+    declared = loaded.manifest.packages[package]
+    group = lock.group(package, runtime.tag) if lock and declared.is_locked else None
+    files = group.files if group else []
+    if in_folder := [*_built_here(group), *_paths(declared)]:
+        message = f"'{in_folder[0]}' lies in the manifest's folder, and MaxFrame's packaging fetches from an index"
+        raise UsageError("E463", message, hint="leave out --requirements: an apply uploads it")
+    pins = (wheel.requirement for wheel in declared.wheels if not isinstance(wheel, str))
+    return _export(
+        loaded,
+        package,
+        runtime,
+        requirements=tuple(dict.fromkeys([*(f"{file.name}=={file.version}" for file in files), *pins])),
+        prefer_binary=group is not None and group.inputs.prefer_binary,
+        pre_release=group is not None and group.inputs.pre_release,
+    )
+
+
+def _built_here(group: Group | None) -> list[str]:
+    """Return the files of a lock that lie in the manifest's folder, or are built from what lies there."""
+    if group is None:
+        return []
+    local = group.inputs.local
+    return [file.file for file in group.files if file.path or (file.source and file.source.file in local)]
+
+
+def _paths(package: Package) -> list[str]:
+    return [*(wheel for wheel in package.wheels if isinstance(wheel, str)), *package.libraries]
+
+
+def _export(
+    loaded: Loaded,
+    package: str,
+    runtime: Runtime,
+    *,
+    resources: tuple[str, ...] = (),
+    requirements: tuple[str, ...] = (),
+    prefer_binary: bool = False,
+    pre_release: bool = False,
+) -> PackageExport:
+    """Return an export with its code: a module that defines the decorator."""
+    stack, function = loaded.manifest.stack, "with_resources" if resources else "with_python_requirements"
+    # Not as the package, which a job may import by that name.
+    decorator = "with_" + re.sub(r"\W", "_", package, flags=re.ASCII)
+    options = {"prefer_binary": prefer_binary, "pre_release": pre_release} if requirements else {}
+    arguments = [json.dumps(text, ensure_ascii=False) for text in (resources or requirements)]
+    arguments += [f"{key}=True" for key, is_set in options.items() if is_set]
+    code = "".join((
+        f'"""\nPackage {package} of stack {stack}, as it is for {runtime.tag} ({runtime.name}).\n',
+        *([] if requirements else [_WHERE]),
+        '"""\n\n',
+        f"from maxframe.udf import {function}\n\n",
+        f"{decorator} = {function}(\n",
+        *(f"    {argument},\n" for argument in arguments),
+        ")\n",
+        f'"""Decorates functions of a job: @{decorator}"""\n',
+    ))  # fmt: skip
+    return PackageExport(stack, package, runtime.tag, resources, requirements, prefer_binary, pre_release, code)

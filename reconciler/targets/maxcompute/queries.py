@@ -3,28 +3,43 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from reconciler.base.errors import Problem, UsageError
+from reconciler.base.errors import UsageError
+from reconciler.targets.maxcompute.manifest import target_of
+from reconciler.targets.maxcompute.target import MaxCompute
+from reconciler.targets.powers import Query
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from reconciler.core.target import QueryResult, Target
+    from reconciler.manifest.load import Loaded
 
 _CALL = re.compile(r"`?(\w+)`?\s*\(")
 _SILENT = re.compile(r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"|--[^\n]*|/\*.*?\*/", re.DOTALL)
 _SET = re.compile(r"\s*set\s+([\w.]+)\s*=([^;]*);", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Query:
-    """A statement, and the settings that come with it."""
+def require_query(loaded: Loaded) -> None:
+    """Raise unless the target runs SQL, with what is installed here: MaxCompute does, and the service built in needs DuckDB."""
+    if target_of(loaded).endpoint != "local":
+        return
+    from reconciler.local import SQL_NEEDS
 
-    sql: str
-    settings: Mapping[str, str]
+    if missing := [name for name in SQL_NEEDS if find_spec(name) is None]:
+        message = f"SQL on the local service needs {', '.join(missing)}, not installed here"
+        raise UsageError("E734", message, hint="pip install 'udfs[sql]'")
 
 
-def read(text: str) -> Query:
+def run_query(target: Target, text: str, settings: Mapping[str, str], name: str) -> QueryResult:
+    """Run a statement of SQL in a project."""
+    assert isinstance(target, MaxCompute)
+    return target.query(text, settings, name)
+
+
+def read_query(text: str) -> Query:
     """Take the SET lines off the beginning of a text; what they took stays blank, so that places are those of the text."""
     settings: dict[str, str] = {}
     start = 0
@@ -53,14 +68,7 @@ def settings_of(functions: Mapping[str, Iterable[tuple[str, str]]], stated: Mapp
             if name in stated:
                 continue
             if merged.setdefault(name, value) != value:
-                raise UsageError.of(
-                    [
-                        Problem(
-                            "E731",
-                            f"'{by[name]}' needs {name}={merged[name]}, and '{function}' {name}={value}",
-                            hint="one statement runs one Python: use a statement for each",
-                        )
-                    ]
-                )
+                message = f"'{by[name]}' needs {name}={merged[name]}, and '{function}' {name}={value}"
+                raise UsageError("E731", message, hint="one statement runs one Python: use a statement for each")
             by.setdefault(name, function)
     return merged

@@ -17,6 +17,7 @@ import re
 from dataclasses import dataclass
 
 from reconciler.base.words import closest
+from reconciler.testing.types import Type
 
 PLAIN = frozenset(
     ("BIGINT", "STRING", "DOUBLE", "BOOLEAN", "DATETIME", "FLOAT", "BINARY", "DATE", "DECIMAL", "CHAR", "VARCHAR")
@@ -50,33 +51,6 @@ _MEANT = {
 }
 _TOKEN = re.compile(r"\s*(->|[A-Za-z_]\w*|[0-9]+|.)", re.DOTALL)
 _DEEPEST = 64
-
-
-@dataclass(frozen=True)
-class Type:
-    """One type and where it stands in the signature."""
-
-    name: str
-    """In capitals."""
-
-    start: int
-    width: int
-    inner: tuple[Type, ...] = ()
-    parameters: tuple[int, ...] = ()
-    fields: tuple[str, ...] = ()
-    """The names in a STRUCT, one for each of `inner`."""
-
-    def __str__(self) -> str:
-        inner = [str(inner_type) for inner_type in self.inner]
-        if self.fields:
-            inner = [f"{name}:{inner_type}" for name, inner_type in zip(self.fields, inner, strict=True)]
-        nested = f"<{','.join(inner)}>" if inner else ""
-        return self.name + (f"({','.join(map(str, self.parameters))})" if self.parameters else nested)
-
-    @property
-    def all(self) -> tuple[Type, ...]:
-        """The type and every type inside it."""
-        return (self, *(deep for inner in self.inner for deep in inner.all))
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from reconciler.targets.maxcompute.signature import (
     UNLISTED,
     NotASignature,
     Signature,
-    Type,
     parse_signature,
 )
+from reconciler.testing.types import Type
 
 NAMES = st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True)
 SIMPLE = st.sampled_from(sorted(PLAIN | UNLISTED)).map(lambda name: Type(name, 0, 0))

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from reconciler.base.errors import Position
 from reconciler.local.runner import FunctionRaised, RunnerError
+from reconciler.manifest import model
 from reconciler.render import trials as tried
-from reconciler.targets.maxcompute import manifest as model
 from reconciler.testing.expectations import find_mismatch
 from reconciler.testing.trials import Case, Trial, TrialVerdict
 

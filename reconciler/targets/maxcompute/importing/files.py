@@ -16,11 +16,11 @@ from reconciler.base.threads import Threads
 from reconciler.base.words import size
 from reconciler.manifest.paths import Folder, Refusal
 from reconciler.packages.content import read_content
-from reconciler.targets.maxcompute.objects import Resource
-from reconciler.targets.maxcompute.selection import (
+from reconciler.targets.maxcompute.importing.selection import (
     is_file,
     path_of,
 )
+from reconciler.targets.maxcompute.objects import Resource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from reconciler.core.state import Live
     from reconciler.core.target import Target
-    from reconciler.targets.maxcompute.selection import Selection
+    from reconciler.targets.maxcompute.importing.selection import Selection
 
 _ATTEMPTS = 3
 _READERS = 8

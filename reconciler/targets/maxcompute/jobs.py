@@ -5,7 +5,7 @@ project.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -14,40 +14,32 @@ from reconciler.base.hints import Command
 from reconciler.local.runner import Job, Json, ResourceFile, ResourceUnusable, TableResource
 from reconciler.targets.maxcompute.manifest import manifest_of
 from reconciler.targets.maxcompute.objects import WITH_CONTENT, Function, Resource, function_key, resource_key
+from reconciler.targets.maxcompute.signature import parse_signature
 from reconciler.testing.row_files import RowFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from reconciler.base.names import Reference
+    from reconciler.core.state import DesiredState
     from reconciler.core.target import Target
+    from reconciler.local import ProvidedTable
     from reconciler.manifest.load import Loaded
-    from reconciler.packages.artifacts import Item
-    from reconciler.targets.maxcompute import manifest as model
-    from reconciler.workflow.preparation import Prepared
+    from reconciler.manifest.model import Table
+    from reconciler.packages.artifacts import Artifacts, Item
+    from reconciler.testing.types import Type
 
 
-@dataclass(frozen=True)
-class Fixture:
-    """A table of the manifest, as the local service takes it."""
-
-    columns: tuple[tuple[str, str], ...]
-    rows: Callable[[], Iterable[Sequence[object]]]
-    version: Callable[[], object]
-    """Something else whenever its file is."""
-
-
-def manifest_job(prepared: Prepared, name: str) -> Job:
+def manifest_job(loaded: Loaded, desired: DesiredState, artifacts: Artifacts, name: str) -> Job:
     """
     Return what runs a function of the manifest: the bytes and names that an apply would upload, without any target.
 
     Raises `ResourceUnusable` where that is not enough to run it here.
     """
-    function = prepared.desired[function_key(name)].object
+    function = desired[function_key(name)].object
     assert isinstance(function, Function)
-    shipment = prepared.artifacts.shipments[function.name]
-    files = tuple(_resource_file(item, prepared.loaded) for item in shipment.items)
+    shipment = artifacts.shipments[function.name]
+    files = tuple(_resource_file(item, loaded) for item in shipment.items)
     return Job(function.class_path, files, shipment.runtime.tag, shipment.runtime.machine)
 
 
@@ -107,35 +99,38 @@ def _table(name: str, loaded: Loaded) -> ResourceFile:
     """Return a table resource with the rows of its fixture, if the manifest has one; the service is not asked for rows."""
     declared = loaded.spelled.get(name.lower())
     source = (manifest_of(loaded).resources[declared].table or "").lower() if declared else ""
-    load_fixtures = {label.lower(): table for label, table in manifest_of(loaded).tables.items()}
-    fixture = load_fixtures.get(source) or load_fixtures.get(source.rpartition(".")[2])
+    tables = {label.lower(): table for label, table in manifest_of(loaded).tables.items()}
+    fixture = tables.get(source) or tables.get(source.rpartition(".")[2])
     return ResourceFile(name, "table", None, _rows(fixture, loaded) if fixture else None)
 
 
-def _rows(fixture: model.Table, loaded: Loaded) -> TableResource:
+def _rows(fixture: Table, loaded: Loaded) -> TableResource:
     types, names, rows = tuple(fixture.columns.values()), tuple(fixture.columns), fixture.rows
     if fixture.file is not None:
         label = str(PurePath(loaded.at().file).parent / fixture.file)
         file = RowFile(loaded.file(fixture.file), label, header=True)
-        return TableResource(types, lambda: file.read(types, names))
+        return TableResource(types, lambda: file.read(list(map(parse_type, types)), names))
     return TableResource(types, lambda: ([Json(cell) for cell in row] for row in rows or ()))
 
 
-def load_fixtures(loaded: Loaded) -> dict[str, Fixture]:
-    """Return the tables of the manifest, as they are called there."""
-    return {name: _fixture(table, loaded) for name, table in manifest_of(loaded).tables.items()}
+def provided_tables(loaded: Loaded) -> dict[str, ProvidedTable]:
+    """Return the manifest's `tables:` as the service built in takes them."""
+    from reconciler.local import ProvidedTable
+
+    def version(table: Table) -> object:
+        """Return something else whenever the table's file is."""
+        status = loaded.file(table.file).stat() if table.file is not None else None
+        return status and (status.st_mtime_ns, status.st_size)
+
+    return {
+        name: ProvidedTable(tuple(table.columns.items()), _rows(table, loaded).rows, partial(version, table))
+        for name, table in manifest_of(loaded).tables.items()
+    }
 
 
-def _fixture(declared: model.Table, loaded: Loaded) -> Fixture:
-    path = loaded.file(declared.file) if declared.file is not None else None
-
-    def version() -> object:
-        if path is None:
-            return None
-        status = path.stat()
-        return status.st_mtime_ns, status.st_size
-
-    return Fixture(tuple(declared.columns.items()), _rows(declared, loaded).rows, version)
+def parse_type(text: str) -> Type:
+    """Return the type that a signature names so."""
+    return parse_signature(f"->{text}").outputs[0]
 
 
 def _is_file_name(name: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from reconciler.base.errors import InvalidManifest, PackageError
@@ -18,19 +19,18 @@ from reconciler.manifest.editing import ManifestEntry, add_entries, entry_lines,
 from reconciler.manifest.load import parse_manifest
 from reconciler.manifest.section import as_written
 from reconciler.packages.collect import collect
-from reconciler.targets.dialects import DIALECTS
-from reconciler.targets.maxcompute.manifest import manifest_of, target_of
-from reconciler.targets.maxcompute.names import wheel_archive
-from reconciler.targets.maxcompute.objects import function_key, resource_key
-from reconciler.targets.maxcompute.selection import (
+from reconciler.targets.maxcompute.dialect import MAXCOMPUTE
+from reconciler.targets.maxcompute.importing.files import link_or_copy, resource_of
+from reconciler.targets.maxcompute.importing.selection import (
     Present,
     function_entry,
     path_of,
     resource_entry,
 )
+from reconciler.targets.maxcompute.manifest import manifest_of, target_of
+from reconciler.targets.maxcompute.names import wheel_archive
+from reconciler.targets.maxcompute.objects import function_key, resource_key
 from reconciler.targets.maxcompute.source_rules import SOURCE_RULES
-from reconciler.workflow import preparation
-from reconciler.workflow.import_files import link_or_copy, resource_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -42,13 +42,14 @@ if TYPE_CHECKING:
     from reconciler.core.state import Live
     from reconciler.manifest.editing import Value
     from reconciler.manifest.load import Loaded
-    from reconciler.packages.artifacts import Artifacts
     from reconciler.packages.fetch.cache import Cache
+    from reconciler.targets.maxcompute.importing.selection import Selection
     from reconciler.targets.maxcompute.manifest import Resource as Declared
-    from reconciler.targets.maxcompute.selection import Selection
+    from reconciler.targets.powers import OpenManifest
 
 T = TypeVar("T")
 
+DIALECTS = {MAXCOMPUTE.kind: MAXCOMPUTE}
 MANIFEST = "udfs.yaml"
 _PREFERENCE = ("cp37", "cp27", "cp311")
 """Of runtimes that fit alike, the first is taken."""
@@ -57,46 +58,19 @@ _KEPT = ("table", "partition", "type", "exclude")
 """Where a draft has the files that the manifest has already."""
 
 
-@dataclass(frozen=True)
-class OpenManifest:
-    """The manifest that is written into, which need not be a file yet."""
-
-    file: Path
-    label: str
-    """The file as the user named it."""
-
-    text: str
-    loaded: Loaded
-    is_new: bool
-
-    @property
-    def folder(self) -> Path:
-        return self.loaded.folder
-
-    @property
-    def present(self) -> Present:
-        """What the manifest has already."""
-        manifest = self.loaded.manifest
-        names = {function_key(name) for name in manifest.functions} | {resource_key(n) for n in manifest.resources}
-        derived = [code.entry for code in self.loaded.code.values() if code.entry]
-        derived += [
-            wheel_archive(wheel) for p in manifest.packages.values() for wheel in p.wheels if isinstance(wheel, str)
-        ]
-        derived += [f"{name}.zip" for name, package in manifest.packages.items() if package.bundle]
-        return Present(manifest.stack, frozenset(names), {resource_key(name) for name in derived} - names)
-
-
-def starter_manifest(*, stack: str, target: str, endpoint: str, project: str, schema: str | None) -> str:
-    """Return the beginning of a new manifest."""
-    fields = {"endpoint": endpoint, "project": project, **({"schema": schema} if schema else {})}
-    settings = ", ".join(f"{key}: {scalar(value)}" for key, value in fields.items())
-    return (
-        f"# Written by `udfs import` from the project {scalar(project)}. Everything is under `resources:` by the name it has\n"
-        "# there. To have a module under a name with its digest, and switched to in one request, name it as a function's\n"
-        "# `source:` instead; see `udfs explain E550`.\n"
-        f"stack: {scalar(stack)}\n"
-        f"targets:\n  {scalar(target)}: {{{settings}}}\n"
-    )
+def names_in(loaded: Loaded) -> Present:
+    """Return what a manifest has already."""
+    manifest = loaded.manifest
+    names = {function_key(name) for name in manifest.functions} | {resource_key(name) for name in manifest.resources}
+    derived = [code.entry for code in loaded.code.values() if code.entry]
+    derived += [
+        wheel_archive(wheel)
+        for package in manifest.packages.values()
+        for wheel in package.wheels
+        if isinstance(wheel, str)
+    ]
+    derived += [f"{name}.zip" for name, package in manifest.packages.items() if package.bundle]
+    return Present(manifest.stack, frozenset(names), {resource_key(name) for name in derived} - names)
 
 
 @dataclass
@@ -108,6 +82,7 @@ class ImportDraft:
     staging: Path
     cache: Cache
     env: Mapping[str, str]
+    prepare: Callable[[Loaded], object]
     usual: str = "cp37"
     pythons: dict[Key, str] = field(default_factory=dict)
 
@@ -116,8 +91,13 @@ class ImportDraft:
         self.usual = self.manifest.loaded.manifest.python
         for _, declared in self._present():
             if declared.file is not None:
-                _copy_present((self.manifest.folder / declared.file).resolve(), self.staging / _PRESENT / declared.file)
-        loaded, artifacts = self._without_refused(self._artifacts)
+                _copy_present(
+                    (self.manifest.loaded.folder / declared.file).resolve(), self.staging / _PRESENT / declared.file
+                )
+        loaded, artifacts = self._without_refused(
+            # A draft has no packages, so there is no step to tell of.
+            partial(collect, cache=self.cache, env=self.env, on_step=lambda step: None)
+        )
         findings_of = {
             live.object.key: findings_by_runtime(live.object.name, loaded, artifacts, SOURCE_RULES)
             for live in self.selection.functions
@@ -134,12 +114,7 @@ class ImportDraft:
             self.usual = max(_PREFERENCE, key=lambda tag: votes[tag])
         for key, best in findings_of.items():
             self.pythons[key] = min(best, key=lambda tag: (tag != self.usual, _PREFERENCE.index(tag)))
-        self._without_refused(
-            lambda loaded: preparation.prepare(loaded, cache=self.cache, env=self.env, on_step=_no_report)
-        )
-
-    def _artifacts(self, loaded: Loaded) -> Artifacts:
-        return collect(loaded, cache=self.cache, env=self.env, on_step=_no_report)
+        self._without_refused(self.prepare)
 
     def python_of(self, live: Live) -> str:
         return self.pythons.get(live.object.key, self.usual)
@@ -237,10 +212,6 @@ def _present_entry(name: str, declared: Declared) -> ManifestEntry:
         key: [*map(literally, value)] if isinstance(value, list) else literally(value) for key, value in options.items()
     }
     return ManifestEntry(name, fields)
-
-
-def _no_report(step: str) -> None:
-    """Tell nothing: a draft has no packages."""
 
 
 def _finding_text(finding: Finding) -> str:

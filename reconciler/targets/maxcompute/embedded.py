@@ -1,4 +1,6 @@
-"""The switches of the local service, from the command line: what is not settled about MaxCompute can be tried both ways."""
+"""
+MaxCompute of one's own, for others: started over a store, with the switches for what is not settled about the service.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +10,44 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_h
 
 from reconciler.base.errors import UsageError
 from reconciler.base.hints import Command
-from reconciler.local import Settings
+from reconciler.local import Server, Settings
+from reconciler.targets.maxcompute.endpoint import local_store, provide_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
+
+    from reconciler.manifest.load import Loaded
 
 _OF_THEIR_OWN = {"access_id", "access_key", "users", "control", "latency_ms", "page_size", "projects", "tables"}
 
 
-def read_settings(options: Mapping[str, Any]) -> Settings:
+def start_service(
+    store: Path | None,
+    loaded: Loaded | None,
+    options: Mapping[str, Any],
+    *,
+    folder: Path,
+    address: tuple[str, int],
+    environment: Mapping[str, str],
+) -> Server:
+    """
+    Start the service over a store, `folder` having the one that a command would use, with the tables of a manifest.
+
+    OSError where it cannot listen.
+    """
+    host, port = address
+    server = Server(store or local_store(folder), _settings(options), host=host, port=port, environment=environment)
+    try:
+        if loaded:
+            provide_tables(server, loaded)
+    except BaseException:
+        server.close()
+        raise
+    return server
+
+
+def _settings(options: Mapping[str, Any]) -> Settings:
     """Return the settings that the options of `serve` ask for."""
     values = dict(options)
     values["projects"] = values["projects"] or None

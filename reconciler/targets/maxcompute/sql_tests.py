@@ -17,33 +17,33 @@ from typing import TYPE_CHECKING, Any
 from reconciler.base.errors import UdfsError
 from reconciler.base.hints import Command
 from reconciler.local import runner
+from reconciler.targets.maxcompute.queries import require_query, run_query
+from reconciler.targets.maxcompute.source_rules import declared_signature
+from reconciler.targets.maxcompute.sql_values import NoLiteral, csv_expression, read_cell, sql_literal
 from reconciler.testing.expectations import check_result
-from reconciler.testing.sql_literals import NoLiteral, sql_literal
-from reconciler.testing.sql_results import csv_expression, read_cell
-from reconciler.testing.trials import Case, Trial, TrialVerdict
+from reconciler.testing.trials import Case, FunctionAbsent, Trial, TrialVerdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from reconciler.core.target import QueryResult
-    from reconciler.targets.maxcompute.signature import Signature, Type
+    from reconciler.core.target import QueryResult, Target
+    from reconciler.manifest.load import Loaded
+    from reconciler.targets.maxcompute.signature import Signature
+    from reconciler.testing.types import Type
 
     Ask = Callable[[str, Mapping[str, str]], QueryResult]
     """Runs a statement under some settings."""
+
+__all__ = ["require_query", "run_remote_tests"]
 
 _COLUMNS = 100
 """Calls in one statement."""
 
 
-class FunctionAbsent(runner.RunnerError):
-    """The function is not in the project."""
-
-
 @dataclass(frozen=True)
 class SqlSubject:
-    """A function with its tests, and what its source says of it."""
+    """A function, and what its source says of it."""
 
-    cases: tuple[Case, ...]
     kind: str
     """``udf``, ``udtf`` or ``udaf``."""
     signature: Signature
@@ -99,31 +99,35 @@ class _Call:
         return f"({table}) given{' WHERE 1 = 0' if is_empty else ''}"
 
 
-def run_tests_by_sql(subjects: Sequence[SqlSubject], ask: Ask, clock: Callable[[], float]) -> Iterator[Trial]:
-    """Yield the trials of all subjects, as they come; the order is that of the statements."""
+def run_remote_tests(
+    loaded: Loaded,
+    target: Target,
+    cases: Iterable[tuple[Case, ...]],
+    settings: Mapping[str, tuple[tuple[str, str], ...]],
+    clock: Callable[[], float],
+) -> Iterator[Trial]:
+    """
+    Yield the trials of tests by SQL, as they come; the order is that of the statements.
+
+    `settings` has what SQL has to SET before it calls a deployed function, by its name in lower case.
+    """
     calls: list[_Call] = []
-    for subject in subjects:
-        for case in subject.cases:
-            try:
-                calls.append(_call(case, subject))
-            except NoLiteral as error:
-                yield _skip(case, str(error))
-    for group in _groups(calls):
-        yield from _ask(group, ask, clock)
-
-
-def skip_tests(cases: Iterable[Case], why: str) -> Iterator[Trial]:
-    """Yield the trials of tests that cannot be said in SQL."""
-    for case in cases:
-        yield _skip(case, why)
-
-
-def fail_absent(cases: Iterable[Case]) -> Iterator[Trial]:
-    """Yield the trials of a function that is not in the project."""
-    for case in cases:
-        yield Trial(
-            case, TrialVerdict.FAILED, error=FunctionAbsent("the function is not in the project"), hint=Command("apply")
-        )
+    for group in cases:
+        name = group[0].function
+        kind, signature = declared_signature(loaded, name) or (None, None)
+        for case in group:
+            if name.lower() not in settings:
+                absent = FunctionAbsent("the function is not in the project")
+                yield Trial(case, TrialVerdict.FAILED, error=absent, hint=Command("apply"))
+            elif kind is None or signature is None:
+                yield _skip(case, "its signature is not to be seen in the source")
+            else:
+                try:
+                    calls.append(_call(case, SqlSubject(kind.lower(), signature, settings[name.lower()])))
+                except NoLiteral as error:
+                    yield _skip(case, str(error))
+    for statement in _groups(calls):
+        yield from _ask(statement, lambda sql, flags: run_query(target, sql, flags, "a test"), clock)
 
 
 def _skip(case: Case, why: str) -> Trial:

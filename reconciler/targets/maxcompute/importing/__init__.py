@@ -1,0 +1,154 @@
+"""
+Import of living objects into a manifest and its files.
+
+Nothing of the folder is touched before everything is at hand: files are fetched into a staging folder and the new entries
+are checked there as a draft. Then files are put in their places and the manifest last. A run that is cut off leaves files
+that the next one finds and keeps.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from reconciler.base.errors import Problem, UsageError
+from reconciler.base.threads import Threads
+from reconciler.core.report import Imported
+from reconciler.manifest.editing import scalar
+from reconciler.manifest.load import parse_manifest
+from reconciler.targets.maxcompute.importing.draft import DIALECTS, ImportDraft, names_in
+from reconciler.targets.maxcompute.importing.files import (
+    fetch_files,
+    place_files,
+    require_free_paths,
+    resource_of,
+    write_manifest,
+)
+from reconciler.targets.maxcompute.importing.selection import (
+    imported_function,
+    imported_resource,
+    is_file,
+    select,
+)
+from reconciler.targets.maxcompute.manifest import target_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from reconciler.core.identity import Key
+    from reconciler.core.record import Reading
+    from reconciler.core.state import Live
+    from reconciler.core.target import Target
+    from reconciler.manifest.load import Loaded
+    from reconciler.packages.fetch.cache import Cache
+    from reconciler.targets.maxcompute.importing.selection import Selection
+    from reconciler.targets.powers import ImportRequest, NewProject, OpenManifest
+
+_READERS = 8
+
+
+def begin_manifest(new_project: NewProject, source: Loaded | None, folder: Path) -> str:
+    """Return how a new manifest in `folder` begins: for the target of `source`, or for the project that is named."""
+    if source is not None:
+        _require_apart(source, folder, new_project)
+        label, target = source.target_name, target_of(source)
+        endpoint, project, schema = target.endpoint, target.project, target.schema_
+    else:
+        endpoint, project, schema = new_project.endpoint or "local", new_project.project or "", new_project.schema
+        label = "local" if endpoint == "local" else project[:100]
+    fields = {"endpoint": endpoint, "project": project, **({"schema": schema} if schema else {})}
+    settings = ", ".join(f"{key}: {scalar(value)}" for key, value in fields.items())
+    return (
+        f"# Written by `udfs import` from the project {scalar(project)}. Everything is under `resources:` by the name it has\n"
+        "# there. To have a module under a name with its digest, and switched to in one request, name it as a function's\n"
+        "# `source:` instead; see `udfs explain E550`.\n"
+        f"stack: {scalar(new_project.stack or _stack(project))}\n"
+        f"targets:\n  {scalar(label)}: {{{settings}}}\n"
+    )
+
+
+def _require_apart(source: Loaded, folder: Path, new_project: NewProject) -> None:
+    if target_of(source).endpoint == "local" and folder != source.folder:
+        message = f"the target '{source.target_name}' lies beside its manifest, and one elsewhere would not reach it"
+        raise UsageError("E563", message, hint="leave --out out, or choose another target")
+    if (new_project.stack or _stack(target_of(source).project)) == source.manifest.stack:
+        message = f"two manifests of one stack would each delete what the other has: '{source.manifest.stack}'"
+        raise UsageError("E563", message, hint="name the new one with --stack, or leave --out out")
+
+
+def _stack(project: str) -> str:
+    """Return a stack's name that says which project it came from."""
+    name = re.sub(r"[^a-z0-9]+", "-", project.lower()).strip("-")[:40]
+    return name if name[:1].isalpha() else f"imported-{name}"[:40].strip("-")
+
+
+def import_objects(
+    manifest: OpenManifest,
+    reading: Reading,
+    target: Target,
+    request: ImportRequest,
+    staging: Path,
+    *,
+    cache: Cache,
+    env: Mapping[str, str],
+    on_step: Callable[[str], None],
+    prepare: Callable[[Loaded], object],
+) -> Imported:
+    """
+    Write what is asked for into the manifest, with its files; `staging` is an empty folder in the manifest's.
+
+    `prepare` checks a draft as an apply would, and raises what is wrong with it.
+    """
+    folder = manifest.loaded.folder
+    selection, unmatched = select(reading, request.functions, request.resources, names_in(manifest.loaded))
+    if unmatched:
+        raise UsageError.of(
+            Problem("E560", f"the project has no {kind} that '{pattern}' fits") for kind, pattern in unmatched
+        )
+    selection = _read_each(selection, target, manifest.loaded.manifest.stack)
+    require_free_paths(folder, selection, overwrite=request.overwrite)
+    fetch_files(folder, selection, target, staging, on_step)
+    draft = ImportDraft(manifest, selection, staging, cache, env, prepare)
+    draft.judge()
+    selection = draft.selection
+    result = Imported(
+        manifest.label,
+        tuple(imported_function(live, draft.python_of(live)) for live in selection.functions),
+        tuple(map(imported_resource, selection.resources)),
+        selection.left_out,
+        selection.present,
+        tuple(map(draft.python_of, selection.functions)),
+        tuple(resource.object.key for resource in selection.resources if not resource_of(resource).comment.isascii()),
+        tuple(
+            resource.object.key
+            for resource in selection.resources
+            if is_file(resource) and not resource_of(resource).md5
+        ),
+    )
+    if not result.is_empty:
+        text = draft.render()
+        place_files(folder, selection, staging, overwrite=request.overwrite)
+        # Names may clash in the whole manifest alone; that is reported before it is written.
+        parse_manifest(text.encode(), manifest.label, folder, DIALECTS, target=manifest.loaded.target_name, env=env)
+        write_manifest(manifest.file, text)
+    return result
+
+
+def _read_each(selection: Selection, target: Target, stack: str) -> Selection:
+    """Ask for each resource by itself: a listing has no MD5 of what is not ours."""
+    with Threads(_READERS) as threads:
+        answers = threads.map(lambda resource: target.read_one(resource.object.key), selection.resources)
+    skipped: dict[Key, str] = {}
+    resources: list[Live] = []
+    for listed, live in zip(selection.resources, answers, strict=True):
+        key, mark = listed.object.key, listed.mark
+        if live is None:
+            skipped[key] = "it went away meanwhile"
+        elif mark and mark.stack != stack and resource_of(live).md5 != mark.digest:
+            skipped[key] = f"stack '{mark.stack}' manages it, and it was changed outside"
+        # A comment is whole in a listing; what a header makes of it is not known.
+        obj = resource_of(live)._replace(comment=resource_of(listed).comment) if live else listed.object
+        resources.append(live._replace(object=obj) if live else listed)
+    return replace(selection, resources=tuple(resources)).without(skipped)

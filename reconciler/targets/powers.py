@@ -1,0 +1,231 @@
+"""
+Powers of a kind of target: what some services have and others have not, each a protocol that a module of the kind keeps.
+
+An `Adapter` gives None for a power that its kind is without; `targets.require_power` makes a refusal of that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from reconciler.core.record import Reading
+    from reconciler.core.report import Imported, PackageExport
+    from reconciler.core.state import DesiredState
+    from reconciler.core.target import QueryResult, Target
+    from reconciler.local.runner import Job
+    from reconciler.manifest.load import Loaded
+    from reconciler.manifest.runtimes import Platform, Runtime
+    from reconciler.packages.artifacts import Artifacts
+    from reconciler.packages.fetch.cache import Cache
+    from reconciler.testing.trials import Case, Trial
+    from reconciler.testing.types import Type
+
+    Settings = Iterable[tuple[str, str]]
+    """What a statement has to SET before it calls a function."""
+
+
+@dataclass(frozen=True)
+class Equipment:
+    """What a machine needs for a kind of target, and the Pythons of its service."""
+
+    distributions: tuple[str, ...] = ()
+    """Of Python: by these the service is spoken with."""
+
+    credentials: tuple[str, ...] = ()
+    """Environment variables."""
+
+    without_credentials: str = ""
+    """What can be done without."""
+
+    runtimes: Mapping[str, Runtime] = field(default_factory=dict)
+    """By tag."""
+
+    usual_runtime: str = ""
+    """That of a manifest that names none."""
+
+    platforms: Mapping[str, Platform] = field(default_factory=dict)
+    """By name: the systems that workers may have."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """A statement, and the settings that come with it."""
+
+    sql: str
+    settings: Mapping[str, str]
+
+
+class Queries(Protocol):
+    """Of a service that runs SQL."""
+
+    def require_query(self, loaded: Loaded) -> None:
+        """Raise unless the target of a manifest runs SQL, with what is installed here."""
+
+    def read_query(self, text: str) -> Query:
+        """Return the statement of a text, and the settings before it."""
+
+    def called_functions(self, sql: str, names: Iterable[str]) -> tuple[str, ...]:
+        """Return which of `names` a statement calls."""
+
+    def settings_of(self, functions: Mapping[str, Settings], stated: Mapping[str, str]) -> dict[str, str]:
+        """Return what has to be SET for all of some functions, beside what is `stated`; E731 if they contradict."""
+
+    def run_query(self, target: Target, text: str, settings: Mapping[str, str], name: str) -> QueryResult:
+        """Run a statement under some settings and return its rows; `name` is what errors call its text."""
+
+
+class RemoteTests(Protocol):
+    """Of a service in which deployed functions can be called, to test them."""
+
+    def require_query(self, loaded: Loaded) -> None:
+        """Raise unless the target of a manifest can be called, with what is installed here."""
+
+    def run_remote_tests(
+        self,
+        loaded: Loaded,
+        target: Target,
+        cases: Iterable[tuple[Case, ...]],
+        settings: Mapping[str, tuple[tuple[str, str], ...]],
+        clock: Callable[[], float],
+    ) -> Iterator[Trial]:
+        """Yield the trials of tests as they come; `settings` has those of each deployed function, in lower case."""
+
+
+class LocalRuntime(Protocol):
+    """Of a service whose functions run here, in a CPython of their runtime."""
+
+    def manifest_job(self, loaded: Loaded, desired: DesiredState, artifacts: Artifacts, name: str) -> Job:
+        """Return what runs a function of the manifest, of what an apply would upload; a `RunnerError` if nothing does."""
+
+    def deployed_job(self, loaded: Loaded, target: Target, name: str, folder: Path) -> Job | None:
+        """Return what runs a deployed function, downloaded to `folder`; None if it is not deployed."""
+
+    def parse_type(self, text: str) -> Type:
+        """Return the type that a signature names so."""
+
+
+@dataclass(frozen=True)
+class OpenManifest:
+    """The manifest that an import writes into, which need not be a file yet."""
+
+    file: Path
+    label: str
+    """The file as the user named it."""
+
+    text: str
+    loaded: Loaded
+    is_new: bool
+
+
+@dataclass(frozen=True)
+class NewProject:
+    """The project of a new manifest; an existing manifest names its own."""
+
+    project: str | None
+    endpoint: str | None
+    schema: str | None
+    stack: str | None
+
+    def __bool__(self) -> bool:
+        return any((self.project, self.endpoint, self.schema, self.stack))
+
+
+@dataclass(frozen=True)
+class ImportRequest:
+    """What is asked for."""
+
+    functions: tuple[str, ...] = ()
+    """Patterns; none means all."""
+
+    resources: tuple[str, ...] = ()
+    """Patterns of resources that are wanted although no function lists them."""
+
+    overwrite: bool = False
+    """Whether local files with another content may be replaced."""
+
+
+class Importing(Protocol):
+    """Of a service that gives back what a manifest can say of it."""
+
+    def begin_manifest(self, new_project: NewProject, source: Loaded | None, folder: Path) -> str:
+        """Return how a new manifest in `folder` begins: for the target of `source`, or for the project that is named."""
+
+    def import_objects(
+        self,
+        manifest: OpenManifest,
+        reading: Reading,
+        target: Target,
+        request: ImportRequest,
+        staging: Path,
+        *,
+        cache: Cache,
+        env: Mapping[str, str],
+        on_step: Callable[[str], None],
+        prepare: Callable[[Loaded], object],
+    ) -> Imported:
+        """
+        Write what is asked for into the manifest, with its files; `staging` is an empty folder in the manifest's.
+
+        `prepare` checks a draft as an apply would, and raises what is wrong with it.
+        """
+
+
+class Listening(Protocol):
+    """A service that has been started."""
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+
+    def serve_forever(self) -> None:
+        """Answer until interrupted."""
+
+    def close(self) -> None:
+        """Stop, and let go of the store."""
+
+
+class EmbeddedService(Protocol):
+    """Of a service that is built in."""
+
+    def describe_switches(self) -> str:
+        """Return one line a switch, for what is not settled about the service: its name, what it takes, its default."""
+
+    def start_service(
+        self,
+        store: Path | None,
+        loaded: Loaded | None,
+        options: Mapping[str, object],
+        *,
+        folder: Path,
+        address: tuple[str, int],
+        environment: Mapping[str, str],
+    ) -> Listening:
+        """
+        Start the service over a store, `folder` having the one that a command would use, with the tables of a manifest.
+
+        OSError where it cannot listen.
+        """
+
+
+class Exporting(Protocol):
+    """Of code for other programs, by which they use a package of the manifest."""
+
+    @property
+    def PYTHONS(self) -> Sequence[str]:
+        """The runtimes that those programs can be on."""
+
+    def export_package(
+        self,
+        loaded: Loaded,
+        package: str,
+        python: str | None,
+        *,
+        as_requirements: bool,
+        collect: Callable[[], Artifacts],
+    ) -> PackageExport:
+        """Return a package as code, for a runtime: of what an apply uploads, or `as_requirements`, exact versions."""
