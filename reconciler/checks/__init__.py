@@ -69,12 +69,12 @@ class Use:
     """Whether it lists something that may hold modules and was not looked into: an archive, a library."""
 
     isolated: bool = False
-    """Whether its SQL needs ``odps.isolation.session.enable`` anyway, as compiled code does."""
+    """Whether its workers are isolated anyway, because it brings compiled code."""
 
     renamed: tuple[str, ...] = ()
     """Modules that are uploaded under a name with a digest, and cannot be imported by their own."""
 
-    installed: tuple[str, ...] = ("odps",)
+    installed: tuple[str, ...] = ()
     """Modules that the service has beside the standard library."""
 
     image: str | None = None

@@ -113,6 +113,11 @@ class Service:
     """The name under which a wheel file is uploaded."""
 
     why_not_a_resource_name: Callable[[str], str | None] = lambda name: None
+    archive_folder: str = ""
+    """Where archives are unpacked, seen from the folder that a function runs in; it ends in a slash."""
+
+    library_loader: str = ""
+    """Python, 2.7 and 3, that defines ``__udfs_load__(library)``: it loads a library that was uploaded beside a function."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +161,11 @@ class Runtime:
     def name(self) -> str:
         """As people call it."""
         return f"CPython {self.python_version[0]}.{self.python_version[1]}"
+
+    @property
+    def interpreter(self) -> str:
+        """As tags of wheels call it."""
+        return f"cp{self.python_version[0]}{self.python_version[1]}"
 
     @property
     def label(self) -> str:
@@ -212,10 +222,9 @@ def supported_tags(runtime: Runtime) -> tuple[Tag, ...]:
     from packaging.tags import compatible_tags, cpython_tags
 
     version, platforms = runtime.python_version, runtime.platforms
-    interpreter = f"cp{version[0]}{version[1]}"
     return (
         *cpython_tags(version, abis=[runtime.abi], platforms=platforms),
-        *compatible_tags(version, interpreter, platforms),
+        *compatible_tags(version, runtime.interpreter, platforms),
     )
 
 
@@ -277,7 +286,7 @@ def _abi_obstacle(tag: Tag, runtime: Runtime) -> str | None:
     if tag.interpreter.startswith("cp") and runtime.python_version >= (3, 2):
         allowed.add("abi3")  # PEP 384: built for 3.x, loads in every later 3.y
     # A wheel of another CPython has that one's ABI; only the stable ABI outlives it.
-    if tag.interpreter.startswith("cp") and tag.interpreter != runtime.tag:
+    if tag.interpreter.startswith("cp") and tag.interpreter != runtime.interpreter:
         allowed = {"abi3"}
     if tag.abi in allowed:
         return None

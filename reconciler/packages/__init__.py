@@ -8,8 +8,4 @@ returns is in `artifacts`, and what one function ships of it in its `Shipment`.
 The rooms inside stand in the order of the road, and import only what comes before: `content` (hashes of a file) → `fetch`
 (index, downloads, cache) → `inspect` (what is inside, and would it load) → `pack` (archives with the same bytes everywhere) →
 `build` (wheels from source) → `lock` (`udfs.lock`, made and used) → and beside this page what meets in `collect`.
-
-A MaxCompute function is a class path and a list of resources. A wheel is a zip archive in the layout that ``sys.path`` wants,
-but MaxCompute does not know the ending ``.whl``: the documentation renames it to ``.zip`` and uploads it as an ARCHIVE, which
-each worker unpacks to ``work/<name>.zip/`` [doc "Resource operations", "Use third-party packages"].
 """

@@ -2,9 +2,9 @@
 Tail of a function's source: the code that finds its packages, so that it needs none of its own.
 
 What is uploaded is the user's source, byte for byte, and behind it a tail. When the module is imported, the tail only puts
-a hook before the first object of each class: MaxCompute looks at a module before any archive is unpacked, and whatever
-touches packages there "reports an error" [doc "Use third-party packages", pyodps-pack.rst]. When the first object is made,
-the hook puts ``work/<archive>`` on ``sys.path``, loads the libraries, and takes itself away; rows cost nothing.
+a hook before the first object of each class: a service may look at a module before any archive is unpacked. When the first
+object is made, the hook puts the unpacked archives on ``sys.path``, loads the libraries, and takes itself away; rows cost
+nothing. Where archives lie and how a library is had, the `Service` says.
 
 So packages are imported where a class is at work: in ``__init__``, ``evaluate``, ``process``, or a function that those
 call. The top of the file is run before the tail is, and in an environment without archives anyway.
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.manifest.load import Loaded
+    from reconciler.manifest.runtimes import Service
     from reconciler.packages.artifacts import Shipment
     from reconciler.packages.content import Content
     from reconciler.packages.fetch.cache import Cache
@@ -84,40 +85,16 @@ def __udfs__(name, archives, libraries=(), seen=[]):
     setattr(cls, method, staticmethod(first) if method == "__new__" else first)
 """
 
-_LOADER = """\
 
-
-def __udfs_load__(library):
-    import ctypes
-    import io
-    import os
-    import shutil
-
-    from odps.distcache import get_cache_file
-
-    # A copy of its own: code that writes the library anew, under its name, must not write over one that is loaded.
-    copy = os.path.abspath("udfs-%s" % library)
-    if not os.path.exists(copy):
-        part = "%s.%d" % (copy, os.getpid())
-        resource = get_cache_file(library, "b")
-        with io.open(part, "wb") as out:
-            shutil.copyfileobj(resource, out)
-        resource.close()
-        os.rename(part, copy)
-    # What needs it asks for its SONAME, and a library of that name which is loaded is not searched for.
-    ctypes.CDLL(str(copy), ctypes.RTLD_GLOBAL)
-"""
-
-
-def make_tail(classes: Mapping[str, Wires]) -> str:
+def make_tail(classes: Mapping[str, Wires], service: Service) -> str:
     """Return what is put behind a source, given what each of its classes needs."""
-    loader = _LOADER if any(wires.libraries for wires in classes.values()) else ""
-    return "".join([_HOOK, loader, "\n\n", *(_call(name, wires) for name, wires in classes.items()), "del __udfs__\n"])
-
-
-def _call(name: str, wires: Wires) -> str:
-    lists = [[f"work/{archive}" for archive in wires.archives], *([[*wires.libraries]] if wires.libraries else [])]
-    return f"__udfs__({', '.join(map(json.dumps, [name, *lists]))})\n"
+    loader = service.library_loader if any(wires.libraries for wires in classes.values()) else ""
+    calls = []
+    for name, wires in classes.items():
+        archives = [f"{service.archive_folder}{archive}" for archive in wires.archives]
+        lists = [archives, wires.libraries] if wires.libraries else [archives]
+        calls.append(f"__udfs__({', '.join(map(json.dumps, [name, *lists]))})\n")
+    return "".join([_HOOK, loader, "\n\n", *calls, "del __udfs__\n"])
 
 
 def append_tail(source: bytes, added: str) -> bytes:
@@ -142,7 +119,7 @@ def make_tails(loaded: Loaded, shipments: Iterable[Shipment]) -> dict[str, str]:
             classes = needs.setdefault(function.source, {})
             name = function.class_name
             classes[name] = classes.get(name, Wires()) | wires
-    return {source: make_tail(classes) for source, classes in needs.items()}
+    return {source: make_tail(classes, loaded.manifest.service) for source, classes in needs.items()}
 
 
 def wire_module(path: str, source: Content, added: str, cache: Cache) -> WiredModule:

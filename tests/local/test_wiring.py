@@ -13,6 +13,7 @@ import pytest
 
 from reconciler.local.runner import FunctionNotLoadable, FunctionRaised, Job, ResourceFile, call, locate
 from reconciler.packages.wiring import Wires, append_tail, make_tail
+from reconciler.targets.maxcompute.runtimes import SERVICE
 from tests.local.conftest import ENVIRONMENT
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def job(
     """Return a job for a source with what is added to it; archive a.zip holds the module alpha."""
     content = source if isinstance(source, bytes) else textwrap.dedent(source).encode()
     path = runner.directory / "m.py"
-    path.write_bytes(append_tail(content, make_tail(classes if classes is not None else {"F": F})))
+    path.write_bytes(append_tail(content, make_tail(classes if classes is not None else {"F": F}, SERVICE)))
     alpha = archive(runner, "a.zip", alpha="NAME = 'a'\n")
     return Job(f"m.{name}", (ResourceFile("m.py", "py", path), alpha, *more), runner.runtime)
 

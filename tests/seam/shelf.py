@@ -30,6 +30,7 @@ from reconciler.engine.tagged_store import Tagged, TaggedEntries
 from reconciler.manifest import model
 from reconciler.manifest.dialect import Dialect
 from reconciler.manifest.model import Text
+from reconciler.manifest.runtimes import Service
 from reconciler.manifest.section import NULL_IS_EMPTY, Section
 from reconciler.targets.adapter import Adapter
 
@@ -530,7 +531,7 @@ class ShelfAdapter(Adapter):
 
     @property
     def source_rules(self) -> RuleSet:
-        return RuleSet("a shelf", 1)
+        return RuleSet(Service("a shelf"), 1)
 
     def destination(self, loaded: Loaded) -> Destination:
         place = loaded.target

@@ -13,7 +13,7 @@ from reconciler.checks.python.text import decode
 
 if TYPE_CHECKING:
     import ast
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from reconciler.checks import Finding, Use
     from reconciler.checks.python.facts import Def, ModuleFacts
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def check_module(
-    raw: bytes, uses: Iterable[Use], rules: RuleSet, read: Callable[[str], bytes] = lambda sha256: b""
+    raw: bytes, uses: Sequence[Use], rules: RuleSet, read: Callable[[str], bytes] = lambda sha256: b""
 ) -> tuple[Finding, ...]:
     """
     Return what is wrong with a module as these functions use it, in the order of the lines.
@@ -33,12 +33,11 @@ def check_module(
     for use in uses:
         by_runtime.setdefault(use.runtime, []).append(use)
     findings: dict[Finding, None] = {}
-    page = decode(raw, "cp37")[0]
     for runtime, users in by_runtime.items():
-        findings |= dict.fromkeys(_read(raw, runtime, users, rules, _Others(runtime, users, read)))
+        findings |= dict.fromkeys(_read(raw, runtime, users, rules, _Others(runtime, users, read, rules.of_interest)))
     return tuple(
         sorted(
-            apply_ignores(page, findings),
+            apply_ignores(decode(raw, uses[0].runtime)[0], findings),
             key=lambda finding: (finding.line, finding.column, finding.code, finding.message),
         )
     )
@@ -47,8 +46,10 @@ def check_module(
 class _Others:
     """The other modules of functions, read when they are asked for."""
 
-    def __init__(self, runtime: str, uses: list[Use], read: Callable[[str], bytes]) -> None:
-        self._runtime, self._read = runtime, read
+    def __init__(
+        self, runtime: str, uses: list[Use], read: Callable[[str], bytes], of_interest: tuple[str, ...]
+    ) -> None:
+        self._runtime, self._read, self._of_interest = runtime, read, of_interest
         self._named = {name: sha256 for use in uses for name, sha256 in use.helpers}
         self._known: dict[str, ModuleFacts | None] = {}
 
@@ -79,7 +80,7 @@ class _Others:
     def _gather(self, sha256: str) -> ModuleFacts | None:
         page, _ = decode(self._read(sha256), self._runtime)
         tree, _ = parse_source(page, self._runtime)
-        return None if tree is None else gather_facts(page, tree, self._runtime)
+        return None if tree is None else gather_facts(page, tree, self._runtime, self._of_interest)
 
 
 def _read(raw: bytes, runtime: str, uses: list[Use], rules: RuleSet, others: _Others) -> Iterator[Finding]:
@@ -90,7 +91,7 @@ def _read(raw: bytes, runtime: str, uses: list[Use], rules: RuleSet, others: _Ot
             return
     tree, refused = parse_source(page, runtime)
     if tree is not None:
-        facts = gather_facts(page, tree, runtime)
+        facts = gather_facts(page, tree, runtime, rules.of_interest)
         too_new = list(check_newer_syntax(page, facts, runtime))
         yield from too_new
         yield from _judge_module(page, facts, uses, rules, others)

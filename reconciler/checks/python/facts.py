@@ -12,7 +12,10 @@ import ast
 import re
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from reconciler.checks.python.pythons import python_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,11 +24,9 @@ if TYPE_CHECKING:
 
 Def: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 
-_OF_INTEREST = (
-    *("work/", "get_cache_", r"\.\w{1,5}['\"]"),  # names of resources
-    *(r"open\b", r"os\."),  # what the sandbox minds
-    *("[fF][rR]?['\"]", "[rR][fF]['\"]", ":=", "yield"),  # syntax of some version
-)
+_OF_INTEREST = ("[fF][rR]?['\"]", "[rR][fF]['\"]", ":=", "yield")
+"""Syntax of some version."""
+
 _STAR = re.compile(r"\*")
 _BEFORE_A_STAR = re.compile(r"return\b|\bin\b|\[")
 _OF_INTEREST_TO_27 = (
@@ -49,16 +50,6 @@ _ONLY_WITH = {
 
 _BRACKETS = frozenset("([{,=*")
 """Behind these a star is no product."""
-
-_INTERESTING = {
-    # One pattern each: those that begin with a letter of their own are found many times faster than alternatives.
-    runtime: [(re.compile(pattern), _ONLY_WITH.get(pattern, ())) for pattern in patterns]
-    for runtime, patterns in (
-        ("cp37", _OF_INTEREST),
-        ("cp311", _OF_INTEREST),
-        ("cp27", (*_OF_INTEREST, *_OF_INTEREST_TO_27)),
-    )
-}
 _FOR_OTHERS = frozenset(("TYPE_CHECKING", "version_info", "hexversion", "PY2", "PY3", "platform", "suppress"))
 """Names in a condition that asks which interpreter runs, or in a ``with`` that lets imports fail."""
 
@@ -152,26 +143,35 @@ _PLAIN = frozenset((ast.Expr, ast.Assign, ast.AugAssign, ast.Return, ast.Pass, a
 _RARE = (ast.AnnAssign, ast.AsyncFor, ast.With, ast.AsyncWith, ast.Nonlocal, ast.Raise, ast.Match)
 
 
-def gather_facts(page: Page, tree: ast.Module, runtime: str) -> ModuleFacts:
-    """Walk a module once."""
+def gather_facts(page: Page, tree: ast.Module, runtime: str, of_interest: tuple[str, ...] = ()) -> ModuleFacts:
+    """Walk a module once; `of_interest` are more patterns of lines whose expressions count (`RuleSet.of_interest`)."""
     text = page.text if page.parsed is page.lines else "\n".join(page.parsed)
     starts = [0, *(end.end() for end in _LINE_END.finditer(text))]
-    lines = sorted({bisect_right(starts, offset) for offset in _offsets(text, runtime)})
+    lines = sorted(
+        {bisect_right(starts, offset) for offset in _offsets(text, of_interest, is_2=python_version(runtime) < (3,))}
+    )
     asks = any(word in text for word in _FOR_OTHERS)
     walk = _Walk(ModuleFacts(tree), lines, asks=asks)
     walk.block(tree.body, _Scope())
     return walk.facts
 
 
-def _offsets(text: str, runtime: str) -> Iterator[int]:
+@cache
+def _patterns(more: tuple[str, ...], *, is_2: bool) -> list[tuple[re.Pattern[str], tuple[str, ...]]]:
+    """Return what is looked for, each with texts of which one has to be there."""
+    patterns = (*more, *_OF_INTEREST, *(_OF_INTEREST_TO_27 if is_2 else ()))
+    return [(re.compile(pattern), _ONLY_WITH.get(pattern, ())) for pattern in patterns]
+
+
+def _offsets(text: str, more: tuple[str, ...], *, is_2: bool) -> Iterator[int]:
     """Yield the places of all that is of interest, in no order."""
     lowered = text.lower()
-    for pattern, needed in _INTERESTING[runtime]:
+    for pattern, needed in _patterns(more, is_2=is_2):
         if not needed or any(word in lowered for word in needed):
             for match in pattern.finditer(text):
                 yield match.start()
-    yield from _stars(text, _BRACKETS if runtime == "cp27" else frozenset())
-    if runtime == "cp27" and not text.isascii():
+    yield from _stars(text, _BRACKETS if is_2 else frozenset())
+    if is_2 and not text.isascii():
         for match in _NOT_ASCII.finditer(text):
             yield match.start()
 

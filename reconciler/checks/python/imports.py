@@ -13,8 +13,7 @@ import difflib
 from typing import TYPE_CHECKING
 
 from reconciler.base.words import closest
-from reconciler.checks.python.parse import runtime_name
-from reconciler.checks.python.stdlib import STDLIB
+from reconciler.checks.python.pythons import library_history, python_version, runtime_name, standard_modules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -66,13 +65,13 @@ def check_imports(
 
     `is_early` says whether that is before the packages are found; a module that a method imports is loaded after.
     """
-    reported: set[str] = set()
+    reported, standard = set[str](), standard_modules(python_version(use.runtime))
     for statement in facts.imports:
         if statement.level:
             yield from _check_relative(page, statement, use.package, rules)
             continue
         top = statement.module.partition(".")[0]
-        if statement.guarded or top in reported or top in STDLIB[use.runtime]:
+        if statement.guarded or top in reported or top in standard:
             continue
         comes_early = statement.at_load and use.package is None and is_early(use)
         if top in use.installed:
@@ -119,7 +118,7 @@ def _uploaded_under_digest(page: Page, statement: Import, top: str) -> Finding:
 def _relative(statement: Import, package: str | None, rules: RuleSet) -> str:
     if package is not None:
         return f"a relative import that leads out of the package '{package.partition('.')[0]}'"
-    return f"a relative import: {rules.service} loads each file as a module of its own, in no package ('{'.' * statement.level}{statement.module}')"
+    return f"a relative import: {rules.service.name} loads each file as a module of its own, in no package ('{'.' * statement.level}{statement.module}')"
 
 
 def _too_early(page: Page, statement: Import, top: str, use: Use, rules: RuleSet) -> Finding:
@@ -127,9 +126,11 @@ def _too_early(page: Page, statement: Import, top: str, use: Use, rules: RuleSet
     if top in use.own_packages:
         hint += "; or list its files one by one, as .py, which can be imported anywhere"
     if use.runtime in rules.early_packages:
-        message = f"'{top}' comes from a package, and may not be there when {rules.service} first looks at the module"
+        message = (
+            f"'{top}' comes from a package, and may not be there when {rules.service.name} first looks at the module"
+        )
         return page.finding(statement.node, "E815", message, hint, "warning")
-    message = f"'{top}' comes from a package, which is not there yet when {rules.service} looks at the module"
+    message = f"'{top}' comes from a package, which is not there yet when {rules.service.name} looks at the module"
     return page.finding(statement.node, "E815", message, hint)
 
 
@@ -149,9 +150,9 @@ def _finds_by_itself(facts: ModuleFacts, use: Use) -> bool:
 def _not_found(page: Page, statement: Import, top: str, use: Use, rules: RuleSet) -> Finding:
     archives = [name for name, kind in use.resources if kind == "archive"]
     argument = (
-        f"'{rules.archive_folder}{archives[0]}'"
+        f"'{rules.service.archive_folder}{archives[0]}'"
         if len(archives) == 1
-        else f"'{rules.archive_folder}…' for each archive"
+        else f"'{rules.service.archive_folder}…' for each archive"
     )
     message = f"'{top}' is in an archive of the function, and nothing puts that on sys.path"
     hint = f"udfs does it for a `source:` without `wire: false`; by hand: sys.path.insert(0, {argument})"
@@ -172,24 +173,28 @@ def _nowhere(page: Page, statement: Import, top: str, use: Use) -> Finding:
     if use.image:
         message = f"nothing is known to provide '{top}' but perhaps the image '{use.image}'"
         return page.finding(statement.node, "E816", message, "see that it is in there", "warning")
+    if python_version(use.runtime) not in library_history():
+        message = f"nothing is known to provide '{top}': what {runtime_name(use.runtime)} brings was not looked at"
+        return page.finding(statement.node, "E816", message, _instead(top, use), "warning")
     message = f"nothing provides '{top}': no package or resource of the function, nor {runtime_name(use.runtime)}"
     return page.finding(statement.node, "E816", message, _instead(top, use))
 
 
 def _instead(top: str, use: Use) -> str:
-    if use.runtime != "cp27" and top in STDLIB["cp27"]:
+    history = library_history()
+    if python_version(use.runtime) >= (3,) and top in standard_modules((2, 7)):
         return f"it is of Python 2; in Python 3: {_RENAMED[top]}" if top in _RENAMED else "it is of Python 2 only"
-    later = [runtime for runtime in STDLIB if top in STDLIB[runtime]]
-    if later:
-        return f"it is in the standard library of {' and '.join(runtime_name(runtime) for runtime in later)} only"
-    if guess := closest(top, {*use.modules, *use.peers, *use.own_packages}) or _typo_of(
-        top, use.runtime, use.installed
-    ):
+    if versions := [version for version in history if top in history[version]]:
+        first, last = ("{}.{}".format(*version) for version in (versions[0], versions[-1]))
+        which = (
+            f"{first} and newer" if versions[-1] == max(history) else f"{first} to {last}" if first != last else first
+        )
+        return f"it is in the standard library of CPython {which} only"
+    # The standard module that is one slip away: most names that are like one are another project's.
+    public = [
+        name for name in (*standard_modules(python_version(use.runtime)), *use.installed) if not name.startswith("_")
+    ]
+    guess = closest(top, {*use.modules, *use.peers, *use.own_packages})
+    if guess := guess or next(iter(difflib.get_close_matches(top, public, 1, 0.85)), None):
         return f"did you mean '{guess}'?"
     return f"add a wheel of {_PROJECTS.get(top, top)} to the function's `packages:`, or {top}.py to its `modules:`"
-
-
-def _typo_of(top: str, runtime: str, installed: tuple[str, ...]) -> str | None:
-    """Return the standard module that is one slip away: most names that are like one are another project's."""
-    public = [name for name in (*STDLIB[runtime], *installed) if not name.startswith("_")]
-    return next(iter(difflib.get_close_matches(top, public, 1, 0.85)), None)

@@ -16,7 +16,7 @@ import sys
 from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING, Any
 
-from reconciler.checks.python.parse import VERSIONS, runtime_name
+from reconciler.checks.python.pythons import python_version, runtime_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,14 +35,14 @@ def check_newer_syntax(page: Page, facts: ModuleFacts, runtime: str) -> Iterator
     """Yield every place where the syntax is younger than the runtime, and statements that are nowhere at home."""
     for statement, message in facts.misplaced:
         yield page.finding(statement, "E801", f"{runtime_name(runtime)} cannot read this: {message}")
-    for statement in facts.stars if VERSIONS[runtime] > (3, 0) else ():
+    for statement in facts.stars if python_version(runtime) > (3, 0) else ():
         yield page.finding(
             statement, "E801", f"{runtime_name(runtime)} cannot read this: import * only allowed at module level"
         )
     for function in facts.functions:
         yield from _twice(page, function, runtime)
     yield from _futures(page, facts, runtime)
-    version = VERSIONS[runtime]
+    version = python_version(runtime)
     for node, what, since in _find_syntax(page, facts, version):
         if since > version:
             dotted = f"{since[0]}.{since[1]}"

@@ -16,19 +16,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from reconciler.checks.python import python27 as legacy
+from reconciler.checks.python.pythons import python_version, runtime_name
 
 if TYPE_CHECKING:
     from reconciler.checks import Finding
     from reconciler.checks.python.text import Page
 
 _NEWER = re.compile(r"(.+?),? (?:is|are) only supported in Python (3\.\d+) and greater")
-VERSIONS = {"cp27": (2, 7), "cp37": (3, 7), "cp311": (3, 11)}
-"""The Python of each runtime; a test compares it with the target's runtimes, which this hot path does not import."""
-
-
-def runtime_name(runtime: str) -> str:
-    """Return a runtime as people call it."""
-    return "CPython {}.{}".format(*VERSIONS[runtime])
 
 
 def parse_source(page: Page, runtime: str) -> tuple[ast.Module | None, Finding | None]:
@@ -37,7 +31,7 @@ def parse_source(page: Page, runtime: str) -> tuple[ast.Module | None, Finding |
 
     There is a tree all the same where only the version is too old, and `newer_syntax` then finds better words and places.
     """
-    version = max(VERSIONS[runtime], (3, 7))
+    version = max(python_version(runtime), (3, 7))
     try:
         return _tree(page.text, version), None
     except SyntaxError as error:
@@ -46,19 +40,19 @@ def parse_source(page: Page, runtime: str) -> tuple[ast.Module | None, Finding |
                 tree = _tree(page.text, None)
                 # Of `with` the parser says it too often: `with (a):` is as old as `with`. `newer_syntax` looks closer.
                 return tree, None if "context managers" in error.msg else _refusal(page, error, runtime)
-        if runtime == "cp27":
-            return _second_reading(page)
+        if python_version(runtime) < (3,):
+            return _second_reading(page, runtime)
         return None, _refusal(page, error, runtime)
     except _FAILURES as error:
         return None, _refusal(page, error, runtime)
 
 
-def _second_reading(page: Page) -> tuple[ast.Module | None, Finding | None]:
+def _second_reading(page: Page, runtime: str) -> tuple[ast.Module | None, Finding | None]:
     text, shifts = legacy.modern(page.text)
     try:
         tree = _tree(text, (3, 7))
     except _FAILURES as error:
-        return None, _refusal(page, error, "cp27")
+        return None, _refusal(page, error, runtime)
     page.parsed, page.shifts = text.split("\n"), shifts
     return tree, None
 
@@ -86,7 +80,7 @@ def _refusal(page: Page, error: Exception, runtime: str) -> Finding:
     if version := _NEWER.match(error.msg):
         message = f"{version[1][0].lower()}{version[1][1:]}: syntax of Python {version[2]}, and the runtime is {runtime_name(runtime)}"
         return page.spot(line, column, width, "E802", message, "write it in the older way")
-    if sys.version_info[:2] < VERSIONS[runtime]:
+    if sys.version_info[:2] < python_version(runtime):
         message = f"Python {sys.version_info[0]}.{sys.version_info[1]} refuses this: {error.msg}"
         hint = f"{runtime_name(runtime)} may take it; run udfs on a Python at least as new for the full checks"
         return page.spot(line, column, width, "E801", message, hint, "warning")

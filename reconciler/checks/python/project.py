@@ -18,7 +18,7 @@ from reconciler.base.names import module_name
 from reconciler.checks import Use
 from reconciler.checks.python.check import check_module
 from reconciler.checks.python.memory import Memory, key
-from reconciler.checks.python.parse import VERSIONS
+from reconciler.checks.python.pythons import python_version
 from reconciler.packages.artifacts import Archive
 from reconciler.packages.pack.own_package import OwnPackage
 
@@ -115,7 +115,7 @@ def findings_by_runtime(
     ]
     findings = {
         tag: [finding for raw, use in read for finding in check_module(raw, [replace(use, runtime=tag)], rules)]
-        for tag in VERSIONS
+        for tag in loaded.runtimes
     }
     return {tag: tuple(sorted(by_tag, key=lambda finding: finding.severity)) for tag, by_tag in findings.items()}
 
@@ -217,7 +217,7 @@ def _inside(use: Use, inside: str, sources: Iterable[str]) -> Use:
     beside = {
         source[start:].partition("/")[0].removesuffix(".py") for source in sources if source.startswith(f"{folder}/")
     }
-    peers = (*use.peers, *sorted(beside)) if use.runtime == "cp27" else use.peers
+    peers = (*use.peers, *sorted(beside)) if python_version(use.runtime) < (3,) else use.peers
     return replace(use, class_name=None, helpers=(), peers=peers, package=folder.replace("/", "."))
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from reconciler.checks import Finding, Use
     from reconciler.checks.python.facts import ModuleFacts
     from reconciler.checks.python.text import Page
+    from reconciler.manifest.runtimes import Service
 
     Others: TypeAlias = Callable[[str], ModuleFacts | None]
     """The other modules of a function by name; None for one that there is not, or that cannot be read."""
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
 class RuleSet:
     """What a service asks of sources, beside what Python does."""
 
-    service: str
-    """As messages call it."""
+    service: Service
 
     version: int = 0
     """Of these rules. A result is remembered under it, so a new rule makes every file be looked at again."""
@@ -36,8 +36,12 @@ class RuleSet:
     of_class: Callable[[Page, ModuleFacts, str, Others], Iterator[Finding]] | None = None
     """The rule for the class that a function names."""
 
-    archive_folder: str = ""
-    """Where archives are unpacked, seen from the folder that the function runs in."""
+    of_interest: tuple[str, ...] = ()
+    """
+    Regular expressions for what these rules look at: expressions are gathered on their lines alone.
+
+    Each begins with a letter of its own: then it is found many times faster than as one of several alternatives.
+    """
 
     early_packages: frozenset[str] = frozenset()
     """Runtimes that may find packages as soon as a module is loaded: whether they do is not settled."""

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from reconciler.checks import Finding
+from reconciler.checks.python.pythons import python_version, runtime_name
 
 if TYPE_CHECKING:
     import ast
@@ -111,7 +112,7 @@ def decode(raw: bytes, runtime: str) -> tuple[Page, Finding | None]:
     """Return a file's text, and what is wrong with its encoding."""
     encoding, line = _declared_encoding(raw)
     spot = None
-    if encoding is None and runtime == "cp27" and not raw.startswith(b"\xef\xbb\xbf"):
+    if encoding is None and python_version(runtime) < (3,) and not raw.startswith(b"\xef\xbb\xbf"):
         spot = _needs_a_coding_line(raw)
     try:
         with warnings.catch_warnings():
@@ -130,7 +131,7 @@ def decode(raw: bytes, runtime: str) -> tuple[Page, Finding | None]:
     page = Page(_normal(text))
     if spot is None:
         return page, None
-    message = "a character outside ASCII, and no coding line: CPython 2.7 refuses the file"
+    message = f"a character outside ASCII, and no coding line: {runtime_name(runtime)} refuses the file"
     return page, page.spot(*spot, 1, "E803", message, f"make this the first line: {_CODING_LINE}")
 
 

@@ -18,6 +18,7 @@ from zipfile import ZipFile
 
 from reconciler.base.errors import PackageError
 from reconciler.packages.fetch.index import Pin
+from reconciler.packages.fetch.indexes import allowed_environment
 from reconciler.packages.fetch.pip import readable_lines
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ _PIPS = {
 }
 """Major version of Python → pip. 20.3.4 is the last for 2.7, 24.0 the last for 3.7, and 3.11 is content with it."""
 
-_FOREIGN = re.compile(r"(ALIBABA_CLOUD|ODPS|UDFS)_.*|PYTHON.*|_PYPROJECT_HOOKS.*|PIP_(\w+)")
 _OF_THE_INDEX = re.compile(
     r"PIP_(\w*INDEX\w*|FIND_LINKS|TRUSTED_HOST|\w*CERT\w*|\w*PROXY|(DEFAULT_)?TIMEOUT|\w*RETRIES|CONFIG_FILE|\w*KEYRING\w*"
     r"|CACHE_DIR|NO_CACHE_DIR|PRE|PREFER_BINARY|ONLY_BINARY|NO_BINARY|USE_FEATURE|USE_DEPRECATED)"
@@ -95,8 +95,8 @@ def environment_for_pip(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the user's environment as the pip of a build is to see it."""
     return {
         name: value
-        for name, value in environment.items()
-        if not _FOREIGN.fullmatch(name) or _OF_THE_INDEX.fullmatch(name)
+        for name, value in allowed_environment(environment).items()
+        if not name.startswith("PIP_") or _OF_THE_INDEX.fullmatch(name)
     }
 
 

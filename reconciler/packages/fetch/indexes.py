@@ -12,6 +12,7 @@ pip looks into all indexes and takes the best version; that is kept for settings
 
 from __future__ import annotations
 
+import re
 from configparser import Error as ConfigError
 from configparser import RawConfigParser
 from dataclasses import dataclass, field
@@ -24,6 +25,21 @@ if TYPE_CHECKING:
 _UV_SETS = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_CONFIG_FILE")
 _PIP_SETS = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_CONFIG_FILE")
 _SECTIONS = ("global", "download")
+_PASSED_ON = re.compile(
+    r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR|XDG_\w+|UV_\w+|PIP_\w+|PEX_\w+|RUST_LOG|NETRC|SSL_CERT_(FILE|DIR)|"
+    r"REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|\w+_PROXY|\w+_proxy|SYSTEMROOT|LD_LIBRARY_PATH|SOURCE_DATE_EPOCH"
+)
+"""What says where packages are and how to get there."""
+
+
+def allowed_environment(env: Mapping[str, str]) -> dict[str, str]:
+    """
+    Return what of the environment a resolver, or the pip of a build, gets.
+
+    They may run the build scripts of source archives, and these have no business with the rest. An index's password stays
+    visible to them.
+    """
+    return {name: value for name, value in env.items() if _PASSED_ON.fullmatch(name)}
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,7 @@ def is_library_name(name: str) -> bool:
 
 
 def file_kind(path: Path) -> FileKind:
-    """Return what a file is by its name, as pip and MaxCompute judge it, and by its first bytes where names say nothing."""
+    """Return what a file is by its name, as pip and services judge it, and by its first bytes where names say nothing."""
     name = path.name.lower()
     if name.endswith(".whl"):
         return "wheel"
@@ -195,7 +195,7 @@ def _why_unreadable(kind: FileKind, reason: str) -> FileFinding:
     if kind == "wheel":
         return FileFinding("E406", f"is not a wheel: {reason}", "build or download it again")
     what = "a zip archive" if kind == "zip" else "a tar archive"
-    return FileFinding("E423", f"is not {what}: {reason}", "MaxCompute chooses how to unpack it by the end of its name")
+    return FileFinding("E423", f"is not {what}: {reason}", "how it is unpacked goes by the end of its name")
 
 
 # --- What is inside an archive --------------------------------------------------------------------------------------------

@@ -77,8 +77,8 @@ def _machines(natives: Sequence[Native], facts: FileFacts, runtime: Runtime) -> 
     first = wrong[0].elf
     return FileFinding(
         "E410",
-        f"is for another machine: {wrong[0].path} is for {first.machine} with {first.bits} bits, and MaxCompute has "
-        f"{runtime.machine} with {BITS}",
+        f"is for another machine: {wrong[0].path} is for {first.machine} with {first.bits} bits, and "
+        f"{runtime.service.name} has {runtime.machine} with {BITS}",
         f"take the file that was built for {runtime.machine} Linux",
         _rest(f"{n.path}: {n.elf.machine}, {n.elf.bits} bits" for n in wrong),
     )
@@ -90,7 +90,7 @@ def _musl(natives: Sequence[Native], facts: FileFacts, runtime: Runtime) -> File
         return None
     return FileFinding(
         "E413",
-        f"is linked with musl: {wrong[0].path} needs {_musl_of(wrong[0])}, and MaxCompute has glibc",
+        f"is linked with musl: {wrong[0].path} needs {_musl_of(wrong[0])}, and {runtime.service.name} has glibc",
         "take the wheel with manylinux in its name, or build it on a system with glibc",
         _rest(f"{n.path}: {_musl_of(n)}" for n in wrong),
     )
@@ -121,7 +121,7 @@ def _versions(natives: Sequence[Native], facts: FileFacts, runtime: Runtime) -> 
         f"needs a newer system than {runtime.label} has: {path} takes {what(version, path, library)}, and the newest there "
         f"is {have}",
         f"take a version that has a wheel for manylinux_2_{runtime.glibc[1]} or older, or build it against glibc "
-        f"{runtime.glibc[0]}.{runtime.glibc[1]}: in a {ALIASES[runtime.glibc[1]]} container, or with 'zig cc'",
+        f"{runtime.glibc[0]}.{runtime.glibc[1]}: in a {ALIASES.get(runtime.glibc[1], f'manylinux_2_{runtime.glibc[1]}')} container, or with 'zig cc'",
         _rest(f"{path}: {what(version, path, library)}" for _, version, path, library in beyond),
     )
 
@@ -155,7 +155,7 @@ def _unicode(natives: Sequence[Native], facts: FileFacts, runtime: Runtime) -> F
     return FileFinding(
         "E414",
         f"is for another Python: {native.path} takes {name}, which only a Python 2 with {width} Unicode has, and "
-        f"MaxCompute's is {runtime.abi}",
+        f"{runtime.service.name}'s is {runtime.abi}",
         f"take or build the wheel for {runtime.abi}",
         _rest(dict.fromkeys(f"{n.path}: {function}" for n, function in wrong)),
     )

@@ -1,7 +1,7 @@
 """
 Archive members: every one looked at, none unpacked, of an archive that may be anything.
 
-MaxCompute unpacks archives on its workers, so what an archive may do to a folder it may do there: write outside it, put a
+A service unpacks archives on its workers, so what an archive may do to a folder it may do there: write outside it, put a
 link where a file is expected, fill the disk. `zip_members` and `tar_members` let through what is a plain file under a
 plain relative name, and give a finding for everything else. Bounds on the number and the size of members are checked
 before any content is read, and reading stops where an archive holds more than it says.

@@ -23,8 +23,7 @@ from reconciler.base.processes import Tools
 from reconciler.manifest.runtimes import supported_tags
 from reconciler.packages.fetch.index import Remote
 from reconciler.packages.fetch.pip import mask
-from reconciler.packages.lock.process import run_resolver
-from reconciler.packages.lock.resolver import Distribution, Unsolvable
+from reconciler.packages.lock.resolver import Distribution, Unsolvable, run_resolver
 from reconciler.packages.lock.uv import markers
 
 if TYPE_CHECKING:

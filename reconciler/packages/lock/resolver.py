@@ -1,14 +1,23 @@
-"""Resolver protocol: a question about requirements, and the distributions that answer it."""
+"""
+Resolvers: a question about requirements, the distributions that answer it, and the process that works it out.
+
+A process sees of this machine what says where packages are, and is ended when it takes too long.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from reconciler.base.errors import PackageError
+from reconciler.base.processes import CutOff, Output
+from reconciler.packages.fetch.indexes import allowed_environment
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from reconciler.base.processes import Tools
     from reconciler.manifest.requirements import PackageRequirement
     from reconciler.manifest.runtimes import Runtime
     from reconciler.packages.fetch.index import Remote
@@ -85,3 +94,36 @@ class Unsolvable(Exception):
         super().__init__(reasons)
         self.reasons = reasons
         """The engine's explanation, line by line."""
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """How a resolver ended, and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+
+def run_resolver(
+    tools: Tools, command: Sequence[str], *, folder: Path, env: Mapping[str, str], seconds: float
+) -> Resolved:
+    """Run a resolver in `folder`, a folder of our own: tools read settings of the project that they find themselves in."""
+    with Output(folder) as out, Output(folder) as err:
+        try:
+            code = tools.run(
+                command,
+                cwd=folder,
+                environment={**allowed_environment(env), "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"},
+                timeout=seconds,
+                out=out,
+                err=err,
+            )
+        except CutOff as error:
+            if error.stopped:
+                raise PackageError("E475", "resolving was stopped") from None
+            hint = "is the package index reachable? 'pip config list' shows which one is used"
+            raise PackageError("E475", f"no answer from the resolver within {seconds:g} seconds", hint=hint) from None
+        except OSError as error:
+            raise PackageError("E475", f"'{command[0]}' cannot be started: {error.strerror or error}") from error
+        return Resolved(code, out.text(), err.text())

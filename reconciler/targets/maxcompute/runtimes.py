@@ -13,7 +13,35 @@ from reconciler.manifest.runtimes import Platform, Runtime, Service, tags_of
 from reconciler.targets.maxcompute.names import wheel_archive, why_not_a_resource_name
 from reconciler.targets.maxcompute.service import FLAGS, LIMITS
 
-SERVICE = Service("MaxCompute", LIMITS["resource"], LIMITS["job"], wheel_archive, why_not_a_resource_name)
+# `get_cache_file` is how a function has a FILE resource [doc "Reference resources"].
+_LOADER = """\
+
+
+def __udfs_load__(library):
+    import ctypes
+    import io
+    import os
+    import shutil
+
+    from odps.distcache import get_cache_file
+
+    # A copy of its own: code that writes the library anew, under its name, must not write over one that is loaded.
+    copy = os.path.abspath("udfs-%s" % library)
+    if not os.path.exists(copy):
+        part = "%s.%d" % (copy, os.getpid())
+        resource = get_cache_file(library, "b")
+        with io.open(part, "wb") as out:
+            shutil.copyfileobj(resource, out)
+        resource.close()
+        os.rename(part, copy)
+    # What needs it asks for its SONAME, and a library of that name which is loaded is not searched for.
+    ctypes.CDLL(str(copy), ctypes.RTLD_GLOBAL)
+"""
+
+# An ARCHIVE is unpacked to work/<resource name>/ [doc "UDF resources", pyodps-pack.rst].
+SERVICE = Service(
+    "MaxCompute", LIMITS["resource"], LIMITS["job"], wheel_archive, why_not_a_resource_name, "work/", _LOADER
+)
 
 BASE = frozenset((
     *("libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1", "libutil.so.1", "libresolv.so.2"),

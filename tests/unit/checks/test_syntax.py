@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,9 +12,10 @@ from hypothesis import strategies as st
 
 from reconciler.checks import Use
 from reconciler.checks.python.check import check_module
-from reconciler.checks.python.parse import VERSIONS
 from reconciler.checks.python.python27 import modern
-from reconciler.checks.python.stdlib import STDLIB
+from reconciler.checks.python.pythons import library_history, python_version, standard_modules
+from reconciler.checks.python.rules import RuleSet
+from reconciler.manifest.runtimes import Service
 from reconciler.targets.maxcompute.runtimes import RUNTIMES
 from reconciler.targets.maxcompute.source_rules import SOURCE_RULES
 from tests.unit.checks.corpus import CASES, HEAD
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     Ask = Callable[[str, str, Sequence[str]], list[object]]
 
+RUNTIME_TAGS = sorted([*RUNTIMES, "cp39", "cp310", "cp312"])
 COMPILE = """
 import json, sys
 def fits(text):
@@ -144,7 +147,7 @@ TOKENS = st.sampled_from(
 
 
 @settings(deadline=None, max_examples=150)
-@given(st.lists(TOKENS, max_size=40).map("".join) | st.text(max_size=60), st.sampled_from(sorted(VERSIONS)))
+@given(st.lists(TOKENS, max_size=40).map("".join) | st.text(max_size=60), st.sampled_from(RUNTIME_TAGS))
 @example("(" * 300, "cp37")
 @example("-" * 5000 + "1", "cp37")
 @example("x = " + "9" * 5000, "cp37")
@@ -173,14 +176,14 @@ def test_any_text_gives_problems_or_none_and_every_place_is_in_it(text: str, run
     | st.sampled_from(["rot13", "hex", "utf-16", "utf-7", "idna", "é"]).map(
         lambda c: f"# coding: {c}\nx = 'é'\n".encode()
     ),
-    st.sampled_from(sorted(VERSIONS)),
+    st.sampled_from(RUNTIME_TAGS),
 )
 def test_any_bytes_give_problems_or_none(raw: bytes, runtime: str) -> None:
     check_module(raw, [Use(runtime, "F", ())], SOURCE_RULES)
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.integers(0, 400), st.sampled_from(sorted(VERSIONS)))
+@given(st.integers(0, 400), st.sampled_from(RUNTIME_TAGS))
 def test_depth_is_no_danger(depth: int, runtime: str) -> None:
     check_module(("[" * depth + "]" * depth).encode(), [Use(runtime, None, ())], SOURCE_RULES)
     check_module(
@@ -204,10 +207,26 @@ def test_encodings_are_python_s() -> None:
     assert (late.code, late.line) == ("E803", 3)
 
 
-def test_an_older_python_of_the_tool_says_so_and_refuses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(VERSIONS, "cp311", (3, 99))
-    (found,) = check_module(b"x = = 1\n", [Use("cp311", None, ())], SOURCE_RULES)
+def test_an_older_python_of_the_tool_says_so_and_refuses_nothing() -> None:
+    (found,) = check_module(b"x = = 1\n", [Use("cp399", None, ())], SOURCE_RULES)
     assert (found.code, found.severity) == ("E801", "warning")
+
+
+@pytest.mark.parametrize(
+    ("runtime", "codes"), [("cp39", ["E802", "E816"]), ("cp310", ["E816"]), ("cp312", []), ("cp313", [])]
+)
+def test_a_python_that_maxcompute_has_not_is_judged_by_its_own_syntax_and_library(
+    runtime: str, codes: list[str]
+) -> None:
+    source = b"import tomllib\n\n\ndef f(x):\n    match x:\n        case 1:\n            return 1\n"
+    findings = check_module(source, [Use(runtime, None, ())], RuleSet(Service("a service")))
+    assert sorted(finding.code for finding in findings) == codes
+
+
+def test_of_a_python_that_nobody_looked_at_only_what_is_certain_is_an_error() -> None:
+    (found,) = check_module(b"import json\nimport telepathy\n", [Use("cp399", None, ())], RuleSet(Service("a service")))
+    assert (found.line, found.code, found.severity) == (2, "E816", "warning")
+    assert "CPython 3.99" in found.message
 
 
 def test_columns_count_characters_behind_accents_and_tabs() -> None:
@@ -217,9 +236,22 @@ def test_columns_count_characters_behind_accents_and_tabs() -> None:
     assert (tabbed.line, tabbed.column, tabbed.width) == (2, 11, 14)
 
 
-def test_versions_are_those_of_the_runtimes() -> None:
-    assert {tag: runtime.python_version for tag, runtime in RUNTIMES.items()} == VERSIONS
-    assert set(STDLIB) == set(RUNTIMES)
+def test_tags_are_read_as_the_versions_of_their_runtimes_and_each_library_was_looked_at() -> None:
+    versions = {tag: runtime.python_version for tag, runtime in RUNTIMES.items()}
+    assert {tag: python_version(tag) for tag in RUNTIMES} == versions
+    assert set(versions.values()) <= set(library_history())
+
+
+@pytest.mark.skipif(sys.version_info[:2] not in library_history(), reason="nobody looked at this Python's modules")
+def test_this_python_lists_the_modules_of_the_table() -> None:
+    listed = {name for name in sys.stdlib_module_names if not name.startswith(("_test", "_xx"))}
+    absent = listed - standard_modules(sys.version_info[:2])
+    # What is for Windows and macOS, and jokes.
+    assert absent <= {
+        *("_msi", "_overlapped", "_scproxy", "_winapi", "_wmi", "antigravity", "idlelib", "msilib", "msvcrt", "nt"),
+        *("nturl2path", "turtledemo", "winreg", "winsound"),
+    }
+    assert standard_modules(sys.version_info[:2]) <= listed
 
 
 IMPORTABLE = """
@@ -239,7 +271,7 @@ print(json.dumps([there(name) for name in json.loads(sys.stdin.read())]))
 
 @pytest.mark.parametrize("runtime", ["cp27", "cp37", "cp311"])
 def test_standard_library_is_the_real_one_s(runtime: str, ask: Ask) -> None:
-    names = sorted(STDLIB[runtime])
+    names = sorted(standard_modules(python_version(runtime)))
     answers = ask(runtime, IMPORTABLE, names)
     absent = {name for name, there in zip(names, answers, strict=True) if not there}
     # Builds differ in what C libraries they found; a table or two of that kind may be missing.

@@ -14,7 +14,8 @@ import pytest
 from reconciler.base.errors import PackageError
 from reconciler.base.processes import Tools
 from reconciler.packages.fetch.index import Remote
-from reconciler.packages.lock.process import resolver_environment, run_resolver
+from reconciler.packages.fetch.indexes import allowed_environment
+from reconciler.packages.lock.resolver import run_resolver
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,8 +48,8 @@ def test_a_resolver_sees_where_packages_are_and_no_other_secret() -> None:
         "CORP_INDEX": "s",
         "GITHUB_TOKEN": "s",
     }
-    assert "s" not in resolver_environment(given).values()
-    assert {"PATH", "PIP_INDEX_URL", "UV_INDEX", "https_proxy"} <= set(resolver_environment(given))
+    assert "s" not in allowed_environment(given).values()
+    assert {"PATH", "PIP_INDEX_URL", "UV_INDEX", "https_proxy"} <= set(allowed_environment(given))
 
 
 LEAVES_ONE_BEHIND = """

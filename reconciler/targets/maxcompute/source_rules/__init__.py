@@ -15,6 +15,7 @@ from reconciler.checks.python.facts import gather_facts
 from reconciler.checks.python.parse import parse_source
 from reconciler.checks.python.rules import RuleSet
 from reconciler.checks.python.text import decode
+from reconciler.targets.maxcompute.runtimes import SERVICE
 from reconciler.targets.maxcompute.source_rules.classes import check_class, declared_class
 from reconciler.targets.maxcompute.source_rules.references import check_references
 from reconciler.targets.maxcompute.source_rules.sandbox import check_sandbox
@@ -25,11 +26,14 @@ if TYPE_CHECKING:
     from reconciler.targets.maxcompute.source_rules.classes import Kind
 
 SOURCE_RULES = RuleSet(
-    service="MaxCompute",
+    service=SERVICE,
     version=1,
     of_module=(check_references, check_sandbox),
     of_class=check_class,
-    archive_folder="work/",
+    of_interest=(
+        *("work/", "get_cache_", r"\.\w{1,5}['\"]"),  # names of resources
+        *(r"open\b", r"os\."),  # what the sandbox minds
+    ),
     early_packages=frozenset({"cp311"}),
 )
 
@@ -45,4 +49,6 @@ def declared_signature(loaded: Loaded, name: str) -> tuple[Kind, Signature | Non
     tree, _ = parse_source(page, code.runtime.tag)
     if tree is None:
         return None
-    return declared_class(gather_facts(page, tree, code.runtime.tag), code.class_path.rpartition(".")[2])
+    return declared_class(
+        gather_facts(page, tree, code.runtime.tag, SOURCE_RULES.of_interest), code.class_path.rpartition(".")[2]
+    )
