@@ -22,7 +22,7 @@ class Command:
         return f"udfs {self.name} {self.arguments}".rstrip()
 
 
-Hint: TypeAlias = "str | Command | tuple[str | Command, ...]"
+Hint: TypeAlias = str | Command | tuple[str | Command, ...]
 """Text, a command, or parts of both that follow each other."""
 
 

@@ -14,19 +14,18 @@ The road of one file::
                                     │                                                ├ imports       what provides each
                              python27 (2.7)                                          └ RuleSet       what the service asks for
 
-`check` takes that road; `ignores` silences findings that a comment names; `memory` keeps results by the hash of all that they
-depend on. Values stand here.
+`check` takes that road, and silences findings that a comment names; `project` keeps results by the hash of all that they depend
+on. Values stand here.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from reconciler.base.hints import Hint
+from reconciler.base.hints import Hint  # noqa: TC001, results are kept as JSON by their types
 
-VERSION = 7
+VERSION = 8
 """Of the common checks, as `RuleSet.version` is of a service's."""
 
 

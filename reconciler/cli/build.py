@@ -13,7 +13,7 @@ from reconciler.cli.support.options import Options, command, manifest_options
 from reconciler.cli.support.output import print_lines
 from reconciler.cli.support.project import declared_name, open_manifest, prepare_files
 from reconciler.cli.support.result import Result
-from reconciler.packages.export import export_files
+from reconciler.packages.content import export_files
 from reconciler.render import inspection
 from reconciler.workflow import preparation
 

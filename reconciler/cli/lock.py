@@ -15,7 +15,7 @@ from reconciler.cli.support.output import note
 from reconciler.cli.support.project import open_manifest, user_cache
 from reconciler.cli.support.result import Result
 from reconciler.packages.lock import use
-from reconciler.packages.lock.changes import compare_locks
+from reconciler.packages.lock.file import compare_locks
 from reconciler.packages.lock.inputs import read_requests
 from reconciler.packages.lock.make import Upgrade, make_lock, parse_upgrade
 

@@ -13,14 +13,12 @@ from typing import TYPE_CHECKING
 from reconciler.base.errors import PackageError, Problem
 from reconciler.base.names import SINGLE, bundle_archive, repacked_archive, versioned_name
 from reconciler.base.threads import gather
-from reconciler.packages.artifacts import Archive
+from reconciler.packages.artifacts import Archive, pairs
 from reconciler.packages.content import why_too_large
 from reconciler.packages.inspect.contents import inspect_once, inspect_packed
 from reconciler.packages.inspect.members import packed_path
 from reconciler.packages.judged import Judged, place_problems
-from reconciler.packages.pack.archives import PackedArchive, pack
-from reconciler.packages.pack.layout import Shape
-from reconciler.packages.usage import pairs
+from reconciler.packages.pack.archives import PackedArchive, Shape, pack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

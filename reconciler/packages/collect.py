@@ -16,15 +16,12 @@ from typing import TYPE_CHECKING
 from reconciler.base.errors import PackageError, Position, Problem
 from reconciler.base.names import is_package, module_name
 from reconciler.base.threads import gather
-from reconciler.packages.artifacts import Archive, Artifacts
+from reconciler.packages.artifacts import Archive, Artifacts, ship, used_packages
 from reconciler.packages.content import Content, why_too_large
-from reconciler.packages.fetch.cache import read_file
-from reconciler.packages.fetch.digests import Digests
+from reconciler.packages.fetch.cache import Digests, read_file
 from reconciler.packages.inspect import gate
 from reconciler.packages.judged import Judged, is_wrong, place_problems, problem_of
 from reconciler.packages.libraries import inspect_resources, resource_problems, soften
-from reconciler.packages.shipment import ship
-from reconciler.packages.usage import used_packages
 from reconciler.packages.wiring import make_tails, wire_module
 
 if TYPE_CHECKING:
@@ -33,10 +30,10 @@ if TYPE_CHECKING:
 
     from reconciler.manifest.load import Loaded
     from reconciler.packages.artifacts import Keys, Shipment
+    from reconciler.packages.content import OwnPackage
     from reconciler.packages.fetch.cache import Cache
     from reconciler.packages.inspect.members import FileFinding
     from reconciler.packages.pack.archives import PackedArchive
-    from reconciler.packages.pack.own_package import OwnPackage
     from reconciler.packages.wheels import Supply
 
 
@@ -56,8 +53,7 @@ def collect(loaded: Loaded, *, cache: Cache, env: Mapping[str, str], on_step: Ca
 @contextmanager
 def _supply(loaded: Loaded, cache: Cache, env: Mapping[str, str], on_step: Callable[[str], None]) -> Iterator[Supply]:
     """Open the sources of wheels; they are imported here, because most small manifests have no packages."""
-    from reconciler.packages.fetch.direct import DirectIndex
-    from reconciler.packages.fetch.pip import PipIndex
+    from reconciler.packages.fetch.pip import DirectIndex, PipIndex
     from reconciler.packages.missing import importer_of
     from reconciler.packages.wheels import Supply
 

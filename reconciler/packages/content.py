@@ -2,17 +2,22 @@
 Content of a file: its path, two hashes and its size.
 
 sha256 says which bytes they are; md5 is what the service reports of a resource (``Content-MD5`` of ``?meta``) and thus
-what can be compared without downloading. Neither is read twice: one pass gives both.
+what can be compared without downloading. Neither is read twice: one pass gives both. A file that is written out for the user
+appears under its name by one rename, whole and with the hash that was announced, or not at all.
 """
 
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reconciler.base.errors import PackageError
+
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterable, Mapping
 
     from reconciler.manifest.runtimes import Service
 
@@ -48,3 +53,35 @@ def why_too_large(size: int, service: Service) -> str | None:
     if size <= service.max_resource:
         return None
     return f"it has {size / (1 << 20):,.1f} MB, and {service.name} takes resources of at most {service.max_resource >> 20:,} MB"
+
+
+@dataclass(frozen=True)
+class OwnPackage:
+    """A package of the user's own, packed."""
+
+    name: str
+    """Of the resource."""
+
+    content: Content
+    sources: Mapping[str, Content]
+    """The Python files in it, by their paths in it: ``common/text.py``."""
+
+
+def export_files(files: Iterable[tuple[str, Path, str]], folder: Path) -> None:
+    """Copy files, each given by its name there, its path here and its sha256; OSError where that cannot be done."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".udfs-", ignore_cleanup_errors=True) as unfinished:
+        for name, source, sha256 in files:
+            copy = Path(unfinished) / name
+            if _copy(source, copy) != sha256:
+                raise PackageError("E402", f"'{source}' changed while it was written out", hint="run the command again")
+            copy.replace(folder / name)
+
+
+def _copy(source: Path, copy: Path) -> str:
+    digest = hashlib.sha256()
+    with source.open("rb") as original, copy.open("xb") as out:
+        while block := original.read(_BLOCK):
+            digest.update(block)
+            out.write(block)
+    return digest.hexdigest()

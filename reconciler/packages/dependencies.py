@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from reconciler.packages.artifacts import Item, Shipment
     from reconciler.packages.inspect.closure import Need, Part
     from reconciler.packages.inspect.contents import FileFacts, FileKind, Native
-    from reconciler.packages.pack.layout import Omission
+    from reconciler.packages.pack.archives import Omission
 
 
 @dataclass(frozen=True)

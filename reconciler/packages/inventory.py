@@ -7,16 +7,18 @@ lock, which knows for each wheel who asked for it; what no lock knows, the manif
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Literal
+from zipfile import BadZipFile, ZipFile
 
 from reconciler.packages.artifacts import Archive, Library
-from reconciler.packages.inspect.metadata import licences
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from reconciler.packages.artifacts import Shipment, Wheel
     from reconciler.packages.lock.file import Group, Lock, Locked
@@ -106,3 +108,43 @@ def _askers(entry: Locked | None, locked: dict[str, Locked]) -> Iterator[str]:
     for other in locked.values():
         if entry and other.name in entry.needed_by:
             yield other.sha256
+
+
+_METADATA = re.compile(r"[^/]+\.dist-info/METADATA\Z")
+_MAX_BYTES = 4 << 20
+_LONGEST_NAME = 80
+"""Of what can be the name of a licence; what is longer, or has lines, is the licence's text."""
+
+
+def licences(wheel: Path) -> tuple[str, ...]:
+    """Return what a wheel says that it is licensed under: an SPDX expression, or names; nothing if it says nothing."""
+    from packaging.metadata import parse_email
+
+    metadata, _ = parse_email(_metadata(wheel))
+    if expression := metadata.get("license_expression"):
+        return (expression,)
+    classified = [
+        classifier.split(" :: ")[-1]
+        for classifier in metadata.get("classifiers", ())
+        if classifier.startswith("License :: ")
+    ]
+    named = (metadata.get("license") or "").strip()
+    if named and named != "UNKNOWN" and len(named) <= _LONGEST_NAME and named.isprintable():
+        return (named,)
+    return tuple(dict.fromkeys(classifier for classifier in classified if classifier != "OSI Approved"))
+
+
+def _metadata(wheel: Path) -> bytes:
+    try:
+        with ZipFile(wheel) as archive:
+            for name in filter(_METADATA.match, archive.namelist()):
+                with archive.open(name) as member:
+                    return member.read(_MAX_BYTES)
+    except (
+        OSError,
+        BadZipFile,
+        RuntimeError,
+        NotImplementedError,
+    ):  # `collect` has judged the file; it has changed since
+        pass
+    return b""

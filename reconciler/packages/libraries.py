@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.errors import Problem
 from reconciler.base.threads import gather
-from reconciler.packages.artifacts import Library
+from reconciler.packages.artifacts import Library, pairs, used_packages
 from reconciler.packages.inspect import gate
 from reconciler.packages.inspect.contents import FileFacts, inspect_once
 from reconciler.packages.judged import Judged, problem_of
-from reconciler.packages.usage import pairs, used_packages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from reconciler.base.errors import Problem
 from reconciler.base.hints import Command
 from reconciler.manifest.runtimes import Runtime
-from reconciler.packages.fetch.records import load_record, record_path, save_record
-from reconciler.packages.pack.layout import Shape, lay_out
+from reconciler.packages.fetch.cache import load_record, record_path, save_record
+from reconciler.packages.pack.archives import Shape, lay_out
 from reconciler.packages.pack.zips import write_zip, zip_entries
 
 if TYPE_CHECKING:

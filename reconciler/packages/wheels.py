@@ -19,14 +19,13 @@ from typing import TYPE_CHECKING, TypeAlias
 from reconciler.base.errors import PackageError, Position, Problem
 from reconciler.base.threads import attempt, gather
 from reconciler.manifest.runtimes import Runtime, tags_of, why_not_loadable
-from reconciler.packages.artifacts import Artifacts, Wheel
+from reconciler.packages.artifacts import Artifacts, Wheel, pairs
 from reconciler.packages.content import Content, read_content, why_too_large
 from reconciler.packages.fetch.cache import OtherBytes, read_file
 from reconciler.packages.fetch.index import Index, IndexSilent, Pin, parse_pin
 from reconciler.packages.inspect import gate
 from reconciler.packages.inspect.contents import FileFacts, inspect_once
 from reconciler.packages.judged import Judged, is_wrong, place_problems, problem_of
-from reconciler.packages.usage import pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from reconciler.core.report import Upload
     from reconciler.packages.dependencies import Dependencies, FileReport, LoadVerdict, NativeFile, ShippedItem
     from reconciler.packages.inspect.closure import Need
-    from reconciler.packages.pack.layout import Omission
+    from reconciler.packages.pack.archives import Omission
     from reconciler.render.styled import Line
 
 _STYLES = {Where.MISSING: "error", Where.UNKNOWN: "warning", Where.OTHER: "warning"}

@@ -10,8 +10,7 @@ from reconciler.base.words import safe, size
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from reconciler.packages.lock.changes import LockChange
-    from reconciler.packages.lock.file import Lock, Locked
+    from reconciler.packages.lock.file import Lock, LockChange, Locked
     from reconciler.render.styled import Line
 
 

@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
 
-from reconciler.packages.pack.layout import Shape, lay_out
+from reconciler.packages.pack.archives import Shape, lay_out
 from reconciler.packages.pack.zips import write_zip, zip_entries
 
 WHEELS = [

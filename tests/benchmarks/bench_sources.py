@@ -21,9 +21,8 @@ from typing import TYPE_CHECKING
 
 from reconciler.checks.python.project import check_sources
 from reconciler.manifest.load import load_manifest
-from reconciler.packages.artifacts import Artifacts
+from reconciler.packages.artifacts import Artifacts, ship
 from reconciler.packages.content import read_content
-from reconciler.packages.shipment import ship
 from reconciler.targets.dialects import DIALECTS
 from reconciler.targets.maxcompute.source_rules import SOURCE_RULES
 from tests.benchmarks.bench_validate import seconds

@@ -8,6 +8,8 @@ another project, or is not Python, is not looked at.
 from __future__ import annotations
 
 import gc
+import hashlib
+import sys
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import PurePath
@@ -15,18 +17,17 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.errors import Position, Problem
 from reconciler.base.names import module_name
-from reconciler.checks import Use
+from reconciler.checks import VERSION, Finding, Use
 from reconciler.checks.python.check import check_module
-from reconciler.checks.python.memory import Memory, key
 from reconciler.checks.python.pythons import python_version
 from reconciler.packages.artifacts import Archive
-from reconciler.packages.pack.own_package import OwnPackage
+from reconciler.packages.content import OwnPackage
+from reconciler.packages.fetch.cache import LastRun
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from reconciler.checks import Finding
     from reconciler.checks.python.rules import RuleSet
     from reconciler.manifest.dialect import Code
     from reconciler.manifest.load import Loaded
@@ -39,19 +40,32 @@ _MAY_HOLD_MODULES = (".so", ".zip", ".tar", ".gz", ".tgz", ".whl", ".egg", ".py"
 
 def check_sources(loaded: Loaded, artifacts: Artifacts, rules: RuleSet, cache: Path) -> tuple[Problem, ...]:
     """Return what the sources of a manifest's functions tell, errors and warnings, by file and line."""
-    memory = Memory(cache, str(loaded.folder))
+    memory = LastRun(cache, "sources", str(loaded.folder), tuple[Finding, ...])
     shown = PurePath(loaded.at().file).parent
     problems: list[Problem] = []
-    contents = {**artifacts.files, **dict(_of_packages(artifacts))}
+    contents = {
+        **artifacts.files,
+        **{
+            _beside(path, inside): content
+            for path, package in artifacts.packages.items()
+            for inside, content in package.sources.items()
+        },
+    }
     texts = _Texts(contents.values())
-    for file, uses in _files(loaded, artifacts).items():
-        content = contents[file]
-        name = key(content.sha256, uses, rules.version)
-        findings = memory.get(name)
+    files: dict[str, dict[Use, None]] = {}
+    for shipment in artifacts.shipments.values():
+        for file, use in _uses(shipment, loaded, artifacts):
+            files.setdefault(file, {})[use] = None
+    for file, of_file in files.items():
+        content, uses = contents[file], tuple(of_file)
+        # All that a result depends on; the parser is this Python's.
+        depends_on = repr((VERSION, rules.version, sys.version_info[:3], content.sha256, uses))
+        key = hashlib.sha256(depends_on.encode()).hexdigest()
+        findings = memory.get(key)
         if findings is None:
             with _without_collecting():
                 findings = check_module(content.path.read_bytes(), uses, rules, texts.__getitem__)
-            memory.put(name, findings)
+        memory.put(key, findings)
         for finding in findings:
             position = Position(str(shown / file), finding.line, finding.column)
             problems.append(
@@ -93,13 +107,6 @@ class _Texts(dict[str, bytes]):
         return content
 
 
-def _of_packages(artifacts: Artifacts) -> Iterator[tuple[str, Content]]:
-    """Yield the Python files of the user's own packages, each by its path from the manifest."""
-    for path, package in artifacts.packages.items():
-        for inside, content in package.sources.items():
-            yield _beside(path, inside), content
-
-
 def _beside(path: str, inside: str) -> str:
     """Return the path from the manifest of a file that is called `inside` in the archive of a package."""
     return f"{path.rstrip('/')}/{inside.partition('/')[2]}"
@@ -118,14 +125,6 @@ def findings_by_runtime(
         for tag in loaded.runtimes
     }
     return {tag: tuple(sorted(by_tag, key=lambda finding: finding.severity)) for tag, by_tag in findings.items()}
-
-
-def _files(loaded: Loaded, artifacts: Artifacts) -> dict[str, tuple[Use, ...]]:
-    uses: dict[str, dict[Use, None]] = {}
-    for shipment in artifacts.shipments.values():
-        for file, use in _uses(shipment, loaded, artifacts):
-            uses.setdefault(file, {})[use] = None
-    return {file: tuple(users) for file, users in uses.items()}
 
 
 def _uses(shipment: Shipment, loaded: Loaded, artifacts: Artifacts) -> Iterator[tuple[str, Use]]:
@@ -162,7 +161,7 @@ def _use(shipment: Shipment, code: Code, function: Function, installed: tuple[st
         runtime=code.runtime.tag,
         class_name=code.class_path.rpartition(".")[2],
         resources=(*listed, *shipped),
-        modules=_modules_in(archives),
+        modules=tuple(sorted({name for item in archives if item.facts for name in item.facts.modules})),
         peers=tuple(name for name in peers if name not in renamed),
         opaque=any(_may_hold_modules(name, kind) for name, kind in listed),
         isolated=bool(libraries) or _is_native(archives, listed),
@@ -175,19 +174,14 @@ def _use(shipment: Shipment, code: Code, function: Function, installed: tuple[st
     )
 
 
-def _is_ours(item: Item) -> bool:
-    """Say whether an item is one of the user's own packages."""
-    return isinstance(item.made_of, OwnPackage)
-
-
-def _modules_in(archives: Iterable[Item]) -> tuple[str, ...]:
-    """Return the modules at the top of archives, sorted."""
-    return tuple(sorted({name for item in archives if item.facts for name in item.facts.modules}))
-
-
 def _is_native(archives: Iterable[Item], listed: Iterable[tuple[str, str | None]]) -> bool:
     is_packed = any(isinstance(item.made_of, Archive) and item.made_of.native for item in archives)
     return is_packed or any(_is_library(name) for name, _ in listed)
+
+
+def _is_ours(item: Item) -> bool:
+    """Say whether an item is one of the user's own packages."""
+    return isinstance(item.made_of, OwnPackage)
 
 
 def _modules(shipment: Shipment) -> list[tuple[str, str]]:

@@ -18,13 +18,12 @@ from reconciler.base.processes import Tools
 from reconciler.manifest.runtimes import tags_of, why_not_loadable
 from reconciler.packages.build import BuildOptions, BuiltWheel, environment, zig
 from reconciler.packages.build.engines import Container, Engine, LocalEngine, container
-from reconciler.packages.build.failures import build_failure, telling_lines
 from reconciler.packages.build.frontend import BackendFailed, Frontend
-from reconciler.packages.build.log import BuildLog, run_logged
+from reconciler.packages.build.log import BuildLog, build_failure, run_logged, telling_lines
 from reconciler.packages.build.sources import copy_source, tree_digest
 from reconciler.packages.build.wheels import normalize_wheel
 from reconciler.packages.content import read_content
-from reconciler.packages.fetch.records import load_record, record_path, save_record
+from reconciler.packages.fetch.cache import load_record, record_path, save_record
 from reconciler.packages.inspect import gate
 from reconciler.packages.inspect.contents import inspect_file
 from reconciler.packages.inspect.elf import Damaged, read_elf

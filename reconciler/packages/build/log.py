@@ -1,24 +1,26 @@
 """
-Log of one build: everything that its tools said.
+Log of one build: everything that its tools said, and the one thing to do about a failure.
 
 It is kept, so no credentials may get into it: tools write into a file without a name, and what is copied from there is
-masked.
+masked. A message quotes the lines that tell most, and names the log that has the rest.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import PackageError
 from reconciler.base.processes import CutOff, Output
-from reconciler.packages.fetch.pip import mask_secrets
+from reconciler.packages.fetch.pip import mask, mask_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from reconciler.base.processes import Tools
+    from reconciler.manifest.runtimes import Runtime
 
 
 @dataclass(frozen=True)
@@ -73,3 +75,85 @@ def run_logged(
             if code is None:
                 on_abandon()
     return code, said
+
+
+_HEADER = re.compile(r"fatal error: '?(?P<name>[\w./+-]+\.h(pp|xx)?)'?( file not found|: No such file)")
+_LIBRARY = re.compile(
+    r"unable to find \w+ system library '?\"?(?P<zig>[\w.+-]+)|cannot find -l(?P<ld>[\w.+-]+)|unable to find library -l(?P<lld>[\w.+-]+)"
+)
+_FORTRAN = re.compile(
+    r"no Fortran compiler|Unknown compiler\(s\): .*gfortran|Fortran compiler .*not found", re.IGNORECASE
+)
+_SCM = re.compile(
+    r"(setuptools[_-]scm|hatch[_-]vcs|versioningit|pbr).*(unable|could not|failed)|SETUPTOOLS_SCM_PRETEND_VERSION"
+)
+_OF_A_COMPILER = re.compile(r":\d+: (fatal )?error: |^(ld\.lld: )?error: (?!command )|undefined symbol: ")
+_TELLING = re.compile(r"(?<!-W)error\b(?!=)|\w+(Error|Exception):", re.IGNORECASE)
+_HOLLOW = re.compile(
+    r"^\s*(error: command .* failed|subprocess-exited|.*CalledProcessError)|\d+ (errors?|warnings?) generated"
+)
+_SHOWN = 4
+_PACKAGES = {
+    "ffi.h": "libffi",
+    "openssl/": "OpenSSL",
+    "zlib.h": "zlib",
+    "libxml/": "libxml2",
+    "libpq-fe.h": "PostgreSQL's libpq",
+    "mysql.h": "MySQL's client library",
+    "jpeglib.h": "libjpeg",
+    "lzma.h": "xz",
+    "bzlib.h": "bzip2",
+    "yaml.h": "LibYAML",
+    "geos_c.h": "GEOS",
+    "gdal.h": "GDAL",
+    "proj.h": "PROJ",
+    "omp.h": "OpenMP (libgomp)",
+}
+"""Beginnings of headers' names → what brings them."""
+
+
+def build_failure(label: str, runtime: Runtime, why: str, said: str, log: Path) -> PackageError:
+    """Return the error for a backend that made no wheel: the most specific one that its words allow."""
+    lines = telling_lines(said)
+    if _FORTRAN.search(said):
+        return PackageError(
+            "E445",
+            f"{label} cannot be built for {runtime.label}: it has parts in Fortran, and there is no compiler for that here",
+            hint=f"take a version that has a wheel, or build one in a container that has gfortran; the whole log is in {log}",
+            detail=lines,
+        )
+    if match := _HEADER.search(said):
+        brought = next((f", of {name}" for start, name in _PACKAGES.items() if match["name"].startswith(start)), "")
+        return _needs(label, runtime, f"the header {match['name']}{brought}", log, lines)
+    if match := _LIBRARY.search(said):
+        return _needs(label, runtime, f"the library lib{match['zig'] or match['ld'] or match['lld']}", log, lines)
+    hint = f"the whole log is in {log}"
+    if _SCM.search(said):
+        hint = f"its version comes from Git, and builds see no .git: set SETUPTOOLS_SCM_PRETEND_VERSION for it; {hint}"
+    words = lines[0] if lines else mask(why)
+    return PackageError("E440", f"{label} cannot be built for {runtime.label}: {words}", hint=hint, detail=lines[1:])
+
+
+def _needs(label: str, runtime: Runtime, what: str, log: Path, lines: tuple[str, ...]) -> PackageError:
+    return PackageError(
+        "E444",
+        f"{label} cannot be built for {runtime.label}: it needs {what}, and a build sees none of this machine's libraries",
+        hint="give the build a folder with its headers and the library itself, built for "
+        f"glibc {runtime.glibc[0]}.{runtime.glibc[1]} or older, or take a version that has a wheel; the whole log is in {log}",
+        detail=lines,
+    )
+
+
+def telling_lines(said: str) -> tuple[str, ...]:
+    """
+    Return a few lines that say what is wrong, the most telling first.
+
+    A compiler's first complaint causes its others; of a traceback the last line counts.
+    """
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    if complaints := [line for line in lines if _OF_A_COMPILER.search(line)]:
+        chosen_lines = complaints[:_SHOWN]
+    else:
+        chosen_lines = [line for line in lines if _TELLING.search(line) and not _HOLLOW.search(line)] or lines
+        chosen_lines = chosen_lines[: -_SHOWN - 1 : -1]
+    return tuple(mask(line) for line in dict.fromkeys(chosen_lines))

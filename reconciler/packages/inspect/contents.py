@@ -23,7 +23,7 @@ from typing import IO, TYPE_CHECKING, BinaryIO, Literal, TypeAlias, cast
 from zipfile import BadZipFile
 
 from reconciler.base.names import ARCHIVE_SUFFIXES
-from reconciler.packages.fetch.records import load_record, save_record
+from reconciler.packages.fetch.cache import load_record, save_record
 from reconciler.packages.inspect.elf import MAGIC, Damaged, Elf, is_elf, read_elf
 from reconciler.packages.inspect.members import (
     FileFinding,

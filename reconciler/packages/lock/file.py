@@ -16,7 +16,8 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta, field
 from msgspec.structs import replace
@@ -27,6 +28,9 @@ from reconciler.base.words import quote
 from reconciler.manifest.model import Flag, Label, RuntimeTag, Sha256, Text
 from reconciler.manifest.reader import Document, TooManyProblems, read_document
 from reconciler.manifest.section import Mismatches, Section, as_written, keys_of, read_section
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 NAME = "udfs.lock"
 FORMAT: Literal["udfs.lock/1"] = "udfs.lock/1"
@@ -282,3 +286,41 @@ def _scalar(value: object) -> str:
 
 def _quote(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else f"'{value}'"
+
+
+@dataclass(frozen=True)
+class LockChange:
+    """One distribution of one package group and runtime."""
+
+    package: str
+    runtime: str
+    before: Locked | None
+    after: Locked | None
+
+    @property
+    def name(self) -> str:
+        wheel = self.after or self.before
+        assert wheel is not None
+        return wheel.name
+
+
+def compare_locks(old: Lock, new: Lock) -> tuple[LockChange, ...]:
+    """Return what was added, removed, or is another file now; in the order of the lock."""
+    return tuple(_moves(old, new))
+
+
+def _moves(old: Lock, new: Lock) -> Iterator[LockChange]:
+    pairs = {
+        (package, runtime) for lock in (old, new) for package, groups in lock.packages.items() for runtime in groups
+    }
+    for package, runtime in sorted(pairs):
+        before, after = _files(old, package, runtime), _files(new, package, runtime)
+        for name in sorted({*before, *after}):
+            was, now = before.get(name), after.get(name)
+            if was is None or now is None or (was.file, was.sha256) != (now.file, now.sha256):
+                yield LockChange(package, runtime, was, now)
+
+
+def _files(lock: Lock, package: str, runtime: str) -> dict[str, Locked]:
+    group = lock.group(package, runtime)
+    return {wheel.name: wheel for wheel in group.files} if group else {}

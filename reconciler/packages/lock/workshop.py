@@ -18,8 +18,7 @@ from reconciler.base.hints import Command
 from reconciler.packages.build import BuildOptions, BuildSource
 from reconciler.packages.build.build import Builder
 from reconciler.packages.fetch import indexes
-from reconciler.packages.fetch.downloads import Downloads
-from reconciler.packages.fetch.index_pages import find_file
+from reconciler.packages.fetch.downloads import Downloads, find_file
 from reconciler.packages.fetch.pip import PipIndex
 
 if TYPE_CHECKING:

@@ -23,10 +23,9 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from reconciler.base.errors import PackageError
 from reconciler.base.names import module_name, versioned_name
+from reconciler.packages.content import OwnPackage
 from reconciler.packages.inspect.members import MAX_MEMBERS, shorten, why_not_a_member
-from reconciler.packages.pack.archives import PackedArchive, pack_once
-from reconciler.packages.pack.layout import Chooser, Shape
-from reconciler.packages.pack.own_package import OwnPackage
+from reconciler.packages.pack.archives import Chooser, PackedArchive, Shape, pack_once
 from reconciler.packages.pack.zips import make_entry, write_zip
 
 if TYPE_CHECKING:

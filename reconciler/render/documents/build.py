@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from reconciler.base.errors import Problem
     from reconciler.core.report import Upload
-    from reconciler.packages.pack.layout import Omission
+    from reconciler.packages.pack.archives import Omission
 
 
 class LeftOutDocument(Model):

@@ -13,7 +13,7 @@ from reconciler.engine.plan_file import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from reconciler.packages.lock.changes import LockChange
+    from reconciler.packages.lock.file import LockChange
 
 
 class LockMoveDocument(Model):

@@ -19,7 +19,7 @@ from reconciler.packages.collect import collect_from
 from reconciler.packages.fetch.cache import Cache
 from reconciler.packages.inspect.contents import inspect_file
 from reconciler.packages.pack import zips
-from reconciler.packages.pack.layout import Shape, lay_out
+from reconciler.packages.pack.archives import Shape, lay_out
 from reconciler.packages.pack.zips import Packed, make_entry, write_zip, zip_entries
 from reconciler.packages.wheels import Supply
 from tests.builders import unchecked, wheel

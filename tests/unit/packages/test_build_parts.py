@@ -19,8 +19,7 @@ from reconciler.base.errors import PackageError
 from reconciler.base.hints import spell
 from reconciler.base.processes import Tools
 from reconciler.packages.build.compiler import translate_arguments
-from reconciler.packages.build.failures import build_failure, telling_lines
-from reconciler.packages.build.log import BuildLog, run_logged
+from reconciler.packages.build.log import BuildLog, build_failure, run_logged, telling_lines
 from reconciler.packages.build.sources import tree_digest
 from reconciler.packages.build.wheels import normalize_wheel
 from reconciler.packages.inspect.contents import inspect_file

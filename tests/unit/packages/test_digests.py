@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.packages.content import read_content
-from reconciler.packages.fetch import digests
-from reconciler.packages.fetch.cache import Cache
-from reconciler.packages.fetch.digests import Digests
+from reconciler.packages.fetch import cache as digests
+from reconciler.packages.fetch.cache import Cache, Digests
 from tests.builders import wheel
 
 if TYPE_CHECKING:
@@ -113,7 +112,7 @@ def test_a_file_that_was_just_written_is_not_remembered(tmp_path: Path, monkeypa
 )
 def test_what_was_remembered_and_cannot_be_read_is_forgotten(tmp_path: Path, damage: str) -> None:
     (tmp_path / "file").write_bytes(BYTES)
-    Digests(tmp_path, "m")._path.write_text(damage)
+    Digests(tmp_path, "m")._run.path.write_text(damage)
     assert Digests(tmp_path, "m").read(tmp_path / "file") == read_content(tmp_path / "file")
 
 

@@ -15,8 +15,7 @@ from reconciler.manifest.section import read_section
 from reconciler.packages.artifacts import Archive, Item, Library, Shipment, Wheel
 from reconciler.packages.content import read_content
 from reconciler.packages.inspect.contents import FileFacts
-from reconciler.packages.inspect.metadata import licences
-from reconciler.packages.inventory import take_inventory
+from reconciler.packages.inventory import licences, take_inventory
 from reconciler.packages.lock.file import Lock
 from reconciler.render.sbom import render_sbom
 from reconciler.targets.maxcompute.runtimes import RUNTIMES

@@ -15,10 +15,9 @@ from reconciler.base.names import Reference, unversioned_name, versioned_name
 from reconciler.core.identity import fingerprint
 from reconciler.core.state import version_of
 from reconciler.manifest.load import load_manifest
-from reconciler.packages.artifacts import Archive, Artifacts, Library
+from reconciler.packages.artifacts import Archive, Artifacts, Library, ship
 from reconciler.packages.content import Content, read_content
 from reconciler.packages.inspect.contents import FileFacts
-from reconciler.packages.shipment import ship
 from reconciler.targets.dialects import DIALECTS
 from reconciler.targets.maxcompute import desired
 from reconciler.targets.maxcompute.objects import Function, Resource, function_key, resource_key

@@ -12,9 +12,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciler.checks.python.facts import gather_facts
-from reconciler.checks.python.parse import parse_source
 from reconciler.checks.python.rules import RuleSet
-from reconciler.checks.python.text import decode
+from reconciler.checks.python.text import decode, parse_source
 from reconciler.targets.maxcompute.runtimes import SERVICE
 from reconciler.targets.maxcompute.source_rules.classes import check_class, declared_class
 from reconciler.targets.maxcompute.source_rules.references import check_references
