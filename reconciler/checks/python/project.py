@@ -161,7 +161,7 @@ def _use(shipment: Shipment, code: Code, function: Function, installed: tuple[st
         runtime=code.runtime.tag,
         class_name=code.class_path.rpartition(".")[2],
         resources=(*listed, *shipped),
-        modules=tuple(sorted({name for item in archives if item.facts for name in item.facts.modules})),
+        modules=_modules_in(archives),
         peers=tuple(name for name in peers if name not in renamed),
         opaque=any(_may_hold_modules(name, kind) for name, kind in listed),
         isolated=bool(libraries) or _is_native(archives, listed),
@@ -172,6 +172,11 @@ def _use(shipment: Shipment, code: Code, function: Function, installed: tuple[st
         wired=function.source is not None and function.wire,
         helpers=tuple(_helpers(shipment, code.entry, artifacts)),
     )
+
+
+def _modules_in(archives: Iterable[Item]) -> tuple[str, ...]:
+    """Return the modules at the top of archives, sorted."""
+    return tuple(sorted({name for item in archives if item.facts for name in item.facts.modules}))
 
 
 def _is_native(archives: Iterable[Item], listed: Iterable[tuple[str, str | None]]) -> bool:
