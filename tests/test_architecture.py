@@ -52,7 +52,7 @@ ONE_DOOR = {
         "reconciler.packages.build.frontend",
         "reconciler.cli.support.identity",
     ),
-    "pyarrow": ("reconciler.testing.arrow_values", "reconciler.local.sql", "reconciler.local.server.tables"),
+    "pyarrow": ("reconciler.testing.row_files", "reconciler.local.sql", "reconciler.local.server.tables"),
     "duckdb": ("reconciler.local.sql",),
     "sqlglot": ("reconciler.local.sql",),
     "requests": ("reconciler.targets.maxcompute", "reconciler.packages.fetch.downloads"),

@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli.support.confirm import Consent, carry_out
-from reconciler.cli.support.connect import connect
 from reconciler.cli.support.options import Options, command, manifest_options, yes_option
 from reconciler.cli.support.perform import Proposal, writers_option
-from reconciler.cli.support.project import prepare_project
+from reconciler.cli.support.project import connect, prepare_project
 from reconciler.workflow import adoption
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from reconciler.cli.support.result import Result
+    from reconciler.cli.support.output import Result
     from reconciler.core.plan import Plan
     from reconciler.core.record import Reading
     from reconciler.core.target import Target

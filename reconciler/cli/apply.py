@@ -12,7 +12,7 @@ import click
 from reconciler.base.errors import UsageError, count
 from reconciler.base.hints import Command
 from reconciler.cli.support.confirm import Consent, ask_consent, carry_out
-from reconciler.cli.support.connect import connect
+from reconciler.cli.support.files import aim_at, manifest_digest, parse_digest, read_plan
 from reconciler.cli.support.options import (
     Options,
     command,
@@ -22,12 +22,10 @@ from reconciler.cli.support.options import (
     value_option,
     yes_option,
 )
-from reconciler.cli.support.output import print_output, print_problems
+from reconciler.cli.support.output import Result, print_output, print_problems
 from reconciler.cli.support.perform import Proposal, writers_option
-from reconciler.cli.support.plan_files import aim_at, manifest_digest, parse_digest, read_plan
 from reconciler.cli.support.plans import complete_plan, plan_output, restore_option
-from reconciler.cli.support.project import prepare_project
-from reconciler.cli.support.result import Result
+from reconciler.cli.support.project import connect, prepare_project
 from reconciler.cli.support.several import call_each, merge_results, worst
 from reconciler.core.plan import require_allowed
 from reconciler.engine.ledger import require_free

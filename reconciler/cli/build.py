@@ -10,9 +10,8 @@ import click
 from reconciler.base.errors import UsageError
 from reconciler.base.hints import Command
 from reconciler.cli.support.options import Options, command, manifest_options
-from reconciler.cli.support.output import print_lines
+from reconciler.cli.support.output import Result, print_lines
 from reconciler.cli.support.project import declared_name, open_manifest, prepare_files
-from reconciler.cli.support.result import Result
 from reconciler.packages.content import export_files
 from reconciler.render import inspection
 from reconciler.workflow import preparation
@@ -50,7 +49,7 @@ def build(options: Options, out: Path | None, show: bool, functions: tuple[str, 
     if out is not None:
         export_files([(upload.name, upload.content.path, upload.content.sha256) for upload in uploads], out)
     if options.as_json:
-        from reconciler.render.documents.build import build_document
+        from reconciler.render.documents.files import build_document
 
         warnings = options.invocation.complete(prepared.warnings)
         return Result(build_document(manifest.manifest.stack, uploads, out, warnings))

@@ -13,17 +13,14 @@ import click
 from reconciler.base.errors import UdfsError, UsageError
 from reconciler.base.hints import Command
 from reconciler.cli.show import not_deployed
-from reconciler.cli.support.connect import connect
 from reconciler.cli.support.interpreter import explain_failure, interpreter_for, local_runtime
 from reconciler.cli.support.options import Options, command, manifest_options, value_option
-from reconciler.cli.support.output import write_foreign
+from reconciler.cli.support.output import Result, write_foreign
 from reconciler.cli.support.progress import counting
-from reconciler.cli.support.project import open_manifest
-from reconciler.cli.support.result import Result
+from reconciler.cli.support.project import connect, open_manifest
 from reconciler.local import runner
-from reconciler.testing.result_files import ResultFile
-from reconciler.testing.row_files import RowFile
-from reconciler.testing.run_here import Bounds
+from reconciler.testing.row_files import ResultFile, RowFile
+from reconciler.testing.trials import Bounds
 from reconciler.testing.values import format_value
 
 if TYPE_CHECKING:

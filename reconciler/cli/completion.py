@@ -6,7 +6,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from reconciler.cli.support.options import command
-from reconciler.cli.support.result import Result
+from reconciler.cli.support.output import Result
 
 
 @command()

@@ -8,9 +8,8 @@ import sys
 import click
 
 from reconciler.cli.support.options import Options, command, manifest_options
-from reconciler.cli.support.output import note, print_lines
+from reconciler.cli.support.output import Result, note, print_lines
 from reconciler.cli.support.project import declared_name, open_manifest, user_cache
-from reconciler.cli.support.result import Result
 from reconciler.packages.collect import collect
 from reconciler.packages.dependencies import list_dependencies
 from reconciler.render import styled
@@ -27,7 +26,7 @@ def deps(options: Options, function: str | None) -> Result:
     trees = [list_dependencies(name, artifacts.shipments) for name in names]
     warnings = options.invocation.complete(artifacts.warnings)
     if options.as_json:
-        from reconciler.render.documents.deps import deps_document
+        from reconciler.render.documents.files import deps_document
 
         return Result(deps_document(manifest.manifest.stack, trees, warnings))
     from reconciler.render import inspection as lines

@@ -11,7 +11,7 @@ from reconciler.cli.support.perform import writers_option
 from reconciler.workflow import adoption
 
 if TYPE_CHECKING:
-    from reconciler.cli.support.result import Result
+    from reconciler.cli.support.output import Result
 
 
 @command()

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 from reconciler import __version__
 from reconciler.base.errors import UdfsError, count
 from reconciler.base.words import safe
-from reconciler.cli.support.connect import connect
 from reconciler.cli.support.options import Options, command, manifest_options
-from reconciler.cli.support.project import cache_folder, open_manifest
-from reconciler.cli.support.result import Result
+from reconciler.cli.support.output import Result
+from reconciler.cli.support.project import cache_folder, connect, open_manifest
 from reconciler.local.runner import SERVICE_ABI, InterpreterNotFound, how_to_get, locate
 from reconciler.targets import TARGETS, adapter_of
 from reconciler.workflow.planning import plan_destination

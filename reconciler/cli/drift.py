@@ -6,17 +6,16 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.hints import Command
 from reconciler.cli.support.options import Options, command, refresh_option
-from reconciler.cli.support.output import with_source
+from reconciler.cli.support.output import Result, with_source
 from reconciler.cli.support.plans import CHANGES_PRESENT, take_snapshot
 from reconciler.cli.support.project import prepare_project
-from reconciler.cli.support.result import Result
 from reconciler.cli.support.several import drift_options
 from reconciler.core.drift import restoring
 from reconciler.render import text
 from reconciler.workflow import planning
 
 if TYPE_CHECKING:
-    from reconciler.cli.support.result import Output
+    from reconciler.cli.support.output import Output
     from reconciler.core.drift import Drift
     from reconciler.core.plan import Plan
 
@@ -42,7 +41,7 @@ def _output(drift: Drift, plan: Plan, options: Options) -> Output:
     again = invocation.command(Command("apply", "--restore")) if restoring(plan, drift).changes else None
     match options.format:
         case "json":
-            from reconciler.render.documents.drift import drift_document
+            from reconciler.render.documents.applies import drift_document
 
             return drift_document(drift, plan)
         case "markdown":
@@ -50,7 +49,7 @@ def _output(drift: Drift, plan: Plan, options: Options) -> Output:
 
             return markdown.drift_markdown(drift, plan, again, markdown.target_share(options.among), invocation)
         case "sarif" | "github":
-            from reconciler.cli.support.findings import findings_output
+            from reconciler.cli.support.output import findings_output
 
             return findings_output(
                 with_source(invocation.complete(deviation.problem for deviation in drift.drifted)), options

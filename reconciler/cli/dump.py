@@ -6,11 +6,10 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.support.connect import connect
 from reconciler.cli.support.files import write_whole
 from reconciler.cli.support.options import Options, command, manifest_options, refresh_option
-from reconciler.cli.support.project import open_manifest
-from reconciler.cli.support.result import Result
+from reconciler.cli.support.output import Result
+from reconciler.cli.support.project import connect, open_manifest
 from reconciler.engine import dump as dumps
 from reconciler.engine.plan_file import to_json
 from reconciler.workflow import planning

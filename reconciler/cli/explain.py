@@ -12,7 +12,7 @@ from reconciler.base.errors import UsageError
 from reconciler.base.explanations import load_explanations
 from reconciler.base.hints import Command
 from reconciler.cli.support.options import command, format_option
-from reconciler.cli.support.result import Result
+from reconciler.cli.support.output import Result
 
 
 @command()

@@ -8,9 +8,8 @@ from functools import partial
 import click
 
 from reconciler.cli.support.options import Options, command, manifest_options
-from reconciler.cli.support.output import note
+from reconciler.cli.support.output import Result, note
 from reconciler.cli.support.project import open_manifest, user_cache
-from reconciler.cli.support.result import Result
 from reconciler.packages.collect import collect
 from reconciler.targets import kinds_with, require_power
 
@@ -38,7 +37,7 @@ def export(options: Options, what: str, package: str, python: str | None, requir
     files = partial(collect, manifest, cache=user_cache(), env=os.environ, on_step=note)
     exported = exporting.export_package(manifest, package, python, as_requirements=requirements, collect=files)
     if options.as_json:
-        from reconciler.render.documents.export import export_document
+        from reconciler.render.documents.locks import export_document
 
         return Result(export_document(exported))
     return Result(exported.code)

@@ -6,12 +6,11 @@ import click
 
 from reconciler.base.errors import count
 from reconciler.cli.support.confirm import Consent, carry_out
-from reconciler.cli.support.connect import connect
 from reconciler.cli.support.options import Options, command, manifest_options, yes_option
+from reconciler.cli.support.output import Result
 from reconciler.cli.support.perform import Proposal, writers_option
 from reconciler.cli.support.plans import complete_plan, plan_output
-from reconciler.cli.support.project import open_manifest
-from reconciler.cli.support.result import Result
+from reconciler.cli.support.project import connect, open_manifest
 from reconciler.workflow import planning
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import click
 
-from reconciler.cli.support.connect import connect
 from reconciler.cli.support.options import Options, command, manifest_options
-from reconciler.cli.support.project import open_manifest
-from reconciler.cli.support.result import Result
+from reconciler.cli.support.output import Result
+from reconciler.cli.support.project import connect, open_manifest
 from reconciler.render import text
-from reconciler.workflow import ledger_entries
+from reconciler.workflow import records
 
 
 @command()
@@ -19,10 +18,10 @@ def history(options: Options, newest: int) -> Result:
     """Show the last applies of this stack: when, by whom, from which commit, and what came of them."""
     manifest = open_manifest(options)
     with connect(manifest) as target:
-        entries = ledger_entries.load_history(manifest, target, newest)
+        entries = records.load_history(manifest, target, newest)
         now = target.store.now()
     if options.as_json:
-        from reconciler.render.documents.history import history_document
+        from reconciler.render.documents.applies import history_document
 
         return Result(history_document(entries))
     return Result(text.history_lines(entries, now))

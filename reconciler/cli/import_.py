@@ -14,11 +14,9 @@ import click
 
 from reconciler.base.errors import UsageError
 from reconciler.base.hints import Command
-from reconciler.cli.support.connect import connect
 from reconciler.cli.support.options import Options, command, manifest_options, value_option
-from reconciler.cli.support.output import note
-from reconciler.cli.support.project import open_manifest, user_cache
-from reconciler.cli.support.result import Result
+from reconciler.cli.support.output import Result, note
+from reconciler.cli.support.project import connect, open_manifest, user_cache
 from reconciler.manifest.load import parse_manifest
 from reconciler.targets import kinds_with, require_power
 from reconciler.targets.dialects import DIALECTS
@@ -89,14 +87,14 @@ def import_(options: Options, out: Path | None, request: ImportRequest, new_proj
                 prepare=partial(prepare, cache=user_cache(), env=os.environ, on_step=lambda step: None),
             )
     if options.as_json:
-        from reconciler.render.documents.imported import import_document
+        from reconciler.render.documents.project import import_document
 
         return Result(import_document(imported))
-    from reconciler.render import imports
+    from reconciler.render.project import import_lines
 
     invocation = replace(aimed, target=None if ground.is_new else options.target).invocation
     commands = (invocation.command(Command("adopt", "'*'")), invocation.command(Command("plan")))
-    return Result(imports.import_lines(imported, " && ".join(commands)))
+    return Result(import_lines(imported, " && ".join(commands)))
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 from reconciler.base.errors import UsageError
 from reconciler.base.words import safe
 from reconciler.cli.support.options import command, file_option
-from reconciler.cli.support.result import Result
+from reconciler.cli.support.output import Result
 
 STARTERS = {"udfs.yaml": "udfs.yaml", "greet.py": "udfs/greet.py"}
 """File of the folder `starter` → where it goes, relative to the new manifest's folder."""

@@ -10,8 +10,8 @@ import click
 
 from reconciler.base.errors import PackageError
 from reconciler.cli.support.options import command, format_option
+from reconciler.cli.support.output import Result
 from reconciler.cli.support.project import user_cache
-from reconciler.cli.support.result import Result
 from reconciler.packages import content
 from reconciler.packages.dependencies import inspect_together
 from reconciler.packages.inspect.closure import Part
@@ -51,7 +51,7 @@ def libs(files: tuple[Path, ...], python: str | None, platform: str, format: Lit
     all_load = all(verdict.loads for inspection in inspections for verdict in inspection.verdicts)
     code = 0 if all_load or python is None else DOES_NOT_LOAD
     if format == "json":
-        from reconciler.render.documents.libs import libs_document
+        from reconciler.render.documents.files import libs_document
 
         return Result(libs_document(inspections), code)
     from reconciler.render import inspection as lines

@@ -11,9 +11,8 @@ from reconciler.base.errors import InvalidManifest, UsageError
 from reconciler.base.hints import Command
 from reconciler.base.words import safe
 from reconciler.cli.support.options import Options, command, manifest_options
-from reconciler.cli.support.output import note
+from reconciler.cli.support.output import Result, note
 from reconciler.cli.support.project import open_manifest, user_cache
-from reconciler.cli.support.result import Result
 from reconciler.packages.lock import use
 from reconciler.packages.lock.file import compare_locks
 from reconciler.packages.lock.inputs import read_requests
@@ -50,10 +49,10 @@ def lock(options: Options, names: tuple[str, ...], upgrade: bool, check: bool) -
     written = use.write_lock(manifest, new)
     file = use.lock_label(manifest)
     if options.as_json:
-        from reconciler.render.documents.lock import lock_document
+        from reconciler.render.documents.locks import lock_document
 
         return Result(lock_document(manifest.manifest.stack, file, changes, written=written))
-    from reconciler.render.lock import lock_lines
+    from reconciler.render.inspection import lock_lines
 
     return Result(lock_lines(file, new, changes, written=written))
 
@@ -65,7 +64,7 @@ def _check(manifest: Loaded, options: Options) -> Result:
     if problems := [problem for check in checks for problem in check(manifest, previous, requests)]:
         raise InvalidManifest.of(problems)
     if options.as_json:
-        from reconciler.render.documents.lock import lock_document
+        from reconciler.render.documents.locks import lock_document
 
         return Result(lock_document(manifest.manifest.stack, use.lock_label(manifest), (), written=False))
     file = safe(str(options.file))

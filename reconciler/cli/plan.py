@@ -12,8 +12,9 @@ import click
 
 from reconciler.base.errors import Refused
 from reconciler.base.hints import Command
+from reconciler.cli.support.files import manifest_digest, read_dump, save_plan
 from reconciler.cli.support.options import Options, command, refresh_option
-from reconciler.cli.support.plan_files import manifest_digest, read_dump, save_plan
+from reconciler.cli.support.output import Result
 from reconciler.cli.support.plans import (
     CHANGES_PRESENT,
     Snapshot,
@@ -23,7 +24,6 @@ from reconciler.cli.support.plans import (
     take_snapshot,
 )
 from reconciler.cli.support.project import open_manifest, prepare_files
-from reconciler.cli.support.result import Result
 from reconciler.cli.support.several import plan_options
 from reconciler.render import text
 from reconciler.workflow import planning

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli.support.confirm import Consent, carry_out
-from reconciler.cli.support.connect import connect
 from reconciler.cli.support.options import Options, command, manifest_options, yes_option
 from reconciler.cli.support.perform import Proposal, writers_option
-from reconciler.cli.support.project import open_manifest
+from reconciler.cli.support.project import connect, open_manifest
 from reconciler.workflow import planning
 
 if TYPE_CHECKING:
-    from reconciler.cli.support.result import Result
+    from reconciler.cli.support.output import Result
 
 
 @command()

@@ -11,9 +11,8 @@ from reconciler import __version__
 from reconciler.base.errors import UsageError, count
 from reconciler.cli.support.files import write_whole
 from reconciler.cli.support.options import Options, command, manifest_options
-from reconciler.cli.support.output import note
+from reconciler.cli.support.output import Result, note
 from reconciler.cli.support.project import open_manifest, user_cache
-from reconciler.cli.support.result import Result
 from reconciler.packages.collect import collect
 from reconciler.packages.inventory import take_inventory
 from reconciler.packages.lock import use

@@ -8,7 +8,7 @@ from typing import Literal
 import click
 
 from reconciler.cli.support.options import command
-from reconciler.cli.support.result import Result
+from reconciler.cli.support.output import Result
 
 
 @command()

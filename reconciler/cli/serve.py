@@ -8,10 +8,9 @@ from pathlib import Path
 import click
 
 from reconciler.base.errors import UsageError
-from reconciler.cli.support.connect import STORE
 from reconciler.cli.support.options import Options, command
-from reconciler.cli.support.project import open_manifest
-from reconciler.cli.support.result import Result
+from reconciler.cli.support.output import Result
+from reconciler.cli.support.project import STORE, open_manifest
 from reconciler.targets import kinds_with, require_power
 
 

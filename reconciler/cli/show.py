@@ -9,12 +9,11 @@ import click
 from reconciler.base.errors import UsageError
 from reconciler.base.hints import Command
 from reconciler.base.words import safe
-from reconciler.cli.support.connect import connect
 from reconciler.cli.support.options import Options, command, manifest_options
-from reconciler.cli.support.project import open_manifest
-from reconciler.cli.support.result import Result
+from reconciler.cli.support.output import Result
+from reconciler.cli.support.project import connect, open_manifest
 from reconciler.render import text
-from reconciler.workflow import deployment, planning
+from reconciler.workflow import planning, records
 
 if TYPE_CHECKING:
     from reconciler.manifest.load import Loaded
@@ -30,12 +29,12 @@ def show(options: Options, function: str | None) -> Result:
     """
     manifest = open_manifest(options)
     with connect(manifest) as target:
-        functions = deployment.load_deployed(manifest, target, function)
+        functions = records.load_deployed(manifest, target, function)
     # A stack without functions is no error; a name that is not there is.
     if function and not functions:
         raise not_deployed(function, manifest)
     if options.as_json:
-        from reconciler.render.documents.show import show_document
+        from reconciler.render.documents.project import show_document
 
         return Result(show_document(manifest.manifest.stack, planning.plan_destination(manifest), functions))
     if functions:

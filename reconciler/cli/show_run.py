@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import click
 
-from reconciler.cli.support.connect import connect
 from reconciler.cli.support.options import Options, command, manifest_options
-from reconciler.cli.support.project import open_manifest
-from reconciler.cli.support.result import Result
+from reconciler.cli.support.output import Result
+from reconciler.cli.support.project import connect, open_manifest
 from reconciler.render import text
-from reconciler.workflow import ledger_entries
+from reconciler.workflow import records
 
 
 @command(name="show-run")
@@ -19,10 +18,10 @@ def show_run(options: Options, epoch: int) -> Result:
     """Show one apply of the history: its steps, what came of each, and what was managed when it was over."""
     manifest = open_manifest(options)
     with connect(manifest) as target:
-        entry = ledger_entries.load_entry(manifest, target, epoch)
+        entry = records.load_entry(manifest, target, epoch)
         now = target.store.now()
     if options.as_json:
-        from reconciler.render.documents.history import run_document
+        from reconciler.render.documents.applies import run_document
 
         return Result(run_document(entry))
     return Result(text.run_lines(entry, now))

@@ -11,14 +11,12 @@ import click
 
 from reconciler.base.errors import UsageError, count
 from reconciler.base.hints import Command
-from reconciler.cli.support.connect import connect
 from reconciler.cli.support.options import Options, command, formats, with_options
-from reconciler.cli.support.output import note
-from reconciler.cli.support.project import open_manifest
-from reconciler.cli.support.result import Result
-from reconciler.render import query as rows
+from reconciler.cli.support.output import Result, note
+from reconciler.cli.support.project import connect, open_manifest
+from reconciler.render import project as rows
 from reconciler.targets import require_power
-from reconciler.workflow import deployment, planning
+from reconciler.workflow import planning, records
 
 STATEMENT = "the query"
 """What errors call a statement that is in no file."""
@@ -43,13 +41,13 @@ def sql(options: Options, query: str | None) -> Result:
         raise UsageError("E732", "there is no statement", hint=_USAGE)
     queries.require_query(manifest)
     with connect(manifest) as target:
-        settings, functions = deployment.settings_for(statement, queries, manifest, target)
+        settings, functions = records.settings_for(statement, queries, manifest, target)
         if options.format == "text":
             for name, value in settings.items():
                 note(f"SET {name}={value};  for {', '.join(functions)}")
         answer = queries.run_query(target, statement.sql, {**settings, **statement.settings}, STATEMENT)
     if options.format == "json":
-        from reconciler.render.documents.query import query_document
+        from reconciler.render.documents.project import query_document
 
         return Result(query_document(answer, settings, planning.plan_destination(manifest)))
     if options.format == "csv":

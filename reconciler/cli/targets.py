@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.words import safe
 from reconciler.cli.support.options import command, file_option, format_option
-from reconciler.cli.support.result import Result
+from reconciler.cli.support.output import Result
 from reconciler.manifest.effective import effective_targets
 from reconciler.targets.dialects import DIALECTS
 

@@ -12,13 +12,12 @@ from reconciler.base.errors import InterpreterError, TestsFailed
 from reconciler.cli.support.files import write_whole
 from reconciler.cli.support.interpreter import explain_failure, interpreter_for, is_pure, local_runtime, make_job
 from reconciler.cli.support.options import Options, command, junit_option, manifest_options
+from reconciler.cli.support.output import Result
 from reconciler.cli.support.project import open_manifest, prepare_files
-from reconciler.cli.support.result import Result
-from reconciler.cli.support.trials import chosen_cases, show_trials, trial_report_lines
+from reconciler.cli.support.verification import chosen_cases, show_trials, trial_report_lines
 from reconciler.local.runner import RunnerError
 from reconciler.render import trials as rendered
-from reconciler.testing.run_here import Bounds, LocalSubject, run_tests_here
-from reconciler.testing.trials import Case, Trial, TrialVerdict
+from reconciler.testing.trials import Bounds, Case, LocalSubject, Trial, TrialVerdict, run_tests_here
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +68,7 @@ def test(
     code = InterpreterError.exit_code if TrialVerdict.NOT_RUN in verdicts else 0
     code = TestsFailed.exit_code if TrialVerdict.FAILED in verdicts else code
     if options.as_json:
-        from reconciler.render.documents.trials import test_document
+        from reconciler.render.documents.applies import test_document
 
         return Result(test_document(manifest.manifest.stack, trials), code)
     return Result(trial_report_lines(trials, _problems(trials), options), code)

@@ -6,13 +6,12 @@ import click
 
 from reconciler.base.words import safe
 from reconciler.cli.support import identity
-from reconciler.cli.support.connect import connect
+from reconciler.cli.support.confirm import require_consent
 from reconciler.cli.support.options import Options, command, manifest_options, yes_option
-from reconciler.cli.support.project import open_manifest
-from reconciler.cli.support.prompt import require_consent
-from reconciler.cli.support.result import Result
+from reconciler.cli.support.output import Result
+from reconciler.cli.support.project import connect, open_manifest
 from reconciler.render import text
-from reconciler.workflow import ledger_entries
+from reconciler.workflow import records
 
 
 @command()
@@ -25,7 +24,7 @@ def unlock(options: Options, epoch: int, yes: bool) -> Result:
     """End the lease of a run that is dead. A run that is alive notices within seconds and stops."""
     manifest = open_manifest(options)
     with connect(manifest) as target:
-        entry = ledger_entries.load_entry(manifest, target, epoch)
+        entry = records.load_entry(manifest, target, epoch)
         now = target.store.now()
         # A run that is over holds no lease, and there is nothing to end.
         was_held = entry.is_held(now)
@@ -34,9 +33,9 @@ def unlock(options: Options, epoch: int, yes: bool) -> Result:
                 holder = safe(str(entry.holder))
                 question = f"End the lease of {holder}? Type 'yes' to confirm:"
                 require_consent(question, unseen=f"{holder} holds the lease, and ", hint="add --yes")
-            entry = ledger_entries.end_lease(manifest, target, epoch, identity.holder(options.file.parent))
+            entry = records.end_lease(manifest, target, epoch, identity.holder(options.file.parent))
     if options.as_json:
-        from reconciler.render.documents.history import run_document
+        from reconciler.render.documents.applies import run_document
 
         return Result(run_document(entry))
     if was_held and entry.ended_by:

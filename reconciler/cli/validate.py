@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.errors import Refused, UdfsError, count
 from reconciler.base.words import safe
-from reconciler.cli.support.findings import findings_output
 from reconciler.cli.support.options import Options, command
+from reconciler.cli.support.output import Result, findings_output
 from reconciler.cli.support.project import open_manifest, prepare_files
-from reconciler.cli.support.result import Result
 from reconciler.cli.support.several import report_options
 
 if TYPE_CHECKING:

@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.base.errors import TestsFailed
-from reconciler.cli.support.connect import connect
 from reconciler.cli.support.files import write_whole
 from reconciler.cli.support.options import Options, command, junit_option, manifest_options
-from reconciler.cli.support.project import open_manifest
-from reconciler.cli.support.result import Result
-from reconciler.cli.support.trials import chosen_cases
-from reconciler.cli.support.verification import has_failed, require_tests, run_trials, verify_lines, way_back
+from reconciler.cli.support.output import Result
+from reconciler.cli.support.project import connect, open_manifest
+from reconciler.cli.support.verification import (
+    chosen_cases,
+    has_failed,
+    require_tests,
+    run_trials,
+    verify_lines,
+    way_back,
+)
 from reconciler.render import trials as rendered
 from reconciler.testing.trials import FunctionAbsent, TrialVerdict
 from reconciler.workflow import planning
@@ -43,7 +48,7 @@ def verify(options: Options, functions: tuple[str, ...], junit: Path | None) -> 
         write_whole(junit, rendered.junit_xml(manifest.manifest.stack, trials).encode())
     code = TestsFailed.exit_code if has_failed(trials) else 0
     if options.as_json:
-        from reconciler.render.documents.trials import verify_document
+        from reconciler.render.documents.applies import verify_document
 
         destination = planning.plan_destination(manifest)
         return Result(verify_document(manifest.manifest.stack, destination, trials, rolled_back=False), code)

@@ -1,4 +1,4 @@
-"""Native code and dependencies of files, and the files to upload, for people."""
+"""Native code, dependencies, files to upload and changes of a lock file, for people."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from reconciler.core.report import Upload
     from reconciler.packages.dependencies import Dependencies, FileReport, LoadVerdict, NativeFile, ShippedItem
     from reconciler.packages.inspect.closure import Need
+    from reconciler.packages.lock.file import Lock, LockChange, Locked
     from reconciler.packages.pack.archives import Omission
     from reconciler.render.styled import Line
+
 
 _STYLES = {Where.MISSING: "error", Where.UNKNOWN: "warning", Where.OTHER: "warning"}
 
@@ -137,3 +139,51 @@ def _resource(resource: ShippedItem, indent: str) -> Iterator[Line]:
         yield (("quiet", f"{indent}  brings {safe(' '.join(resource.brings))}"),)
     for need in resource.leans_on:
         yield (("", f"{indent}  needs "), *_need(need))
+
+
+def lock_lines(lock_file: str, lock: Lock, moves: Sequence[LockChange], *, written: bool) -> Iterator[Line]:
+    """Yield what changed, group by group, and what the lock then holds."""
+    group = None
+    for move in moves:
+        if (move.package, move.runtime) != group:
+            group = (move.package, move.runtime)
+            yield ("name", safe(move.package)), ("", f" for {move.runtime}")
+        yield from _move(move)
+    files = {
+        (file.sha256, file.size)
+        for groups in lock.packages.values()
+        for group in groups.values()
+        for file in group.files
+    }
+    total = sum(size or 0 for _, size in files)
+    if not files:
+        yield (("", f"Nothing to lock: nothing is required. {'Wrote' if written else 'Left'} {safe(lock_file)}."),)
+    else:
+        verb = "Wrote" if written else "Nothing changes in"
+        yield (("", f"{verb} {safe(lock_file)}: {count(len(files), 'file')}, {size(total)}."),)
+
+
+def _move(move: LockChange) -> Iterator[Line]:
+    before, after = move.before, move.after
+    if after is None:
+        assert before is not None
+        yield ("delete", f"  - {safe(before.name)} {safe(before.version)}"), ("", "")
+        return
+    name, detail = safe(after.name), f"  {_size(after)}{safe(_why(after))}"
+    if before is None:
+        yield ("create", f"  + {name} {safe(after.version)}"), ("quiet", detail)
+    elif before.version != after.version:
+        yield ("update", f"  ~ {name} {safe(before.version)} → {safe(after.version)}"), ("quiet", detail)
+    else:
+        yield ("update", f"  ~ {name} {safe(after.version)}, another file: {safe(after.file)}"), ("quiet", detail)
+
+
+def _size(file: Locked) -> str:
+    return size(file.size) if file.size is not None else "size unknown"
+
+
+def _why(file: Locked) -> str:
+    built = f", built from {file.source.file}" if file.source else ""
+    if file.requirements:
+        return f"{built}, required: {', '.join(file.requirements)}"
+    return f"{built}, needed by {', '.join(file.needed_by)}" if file.needed_by else built

@@ -1,5 +1,5 @@
 """
-Files of rows: CSV, JSON Lines and Parquet, read for a function or for a table's fixture.
+Files of rows and results: CSV, JSON Lines and Parquet, read for a function or for a table's fixture, and written.
 
 What a cell means depends on the type of its column:
 
@@ -14,21 +14,68 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from reconciler.base.errors import Position, UsageError, count
 from reconciler.local.runner import Json, TypedText
-from reconciler.local.sql.value_types import values_from_arrow
+from reconciler.local.sql.value_types import values_from_arrow, values_to_arrow
 from reconciler.manifest.model import ROW_FILES
-from reconciler.testing.arrow_values import import_pyarrow
+from reconciler.testing.types import Type
+from reconciler.testing.values import format_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from reconciler.testing.types import Type
+    from typing_extensions import Self
+
+
+def import_pyarrow() -> Any:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet
+    except ImportError:
+        raise UsageError(
+            "E723", "Parquet needs pyarrow, which is not installed", hint="pip install 'udfs[parquet]'"
+        ) from None
+    return pa
+
+
+def arrow_type(arrow: Any, kind: Type) -> Any:
+    """Return pyarrow's name for a type."""
+    inner = [arrow_type(arrow, part) for part in kind.inner]
+    match kind.name:
+        case "BIGINT":
+            return arrow.int64()
+        case "TINYINT" | "SMALLINT" | "INT":
+            return {"TINYINT": arrow.int8, "SMALLINT": arrow.int16, "INT": arrow.int32}[kind.name]()
+        case "DOUBLE":
+            return arrow.float64()
+        case "FLOAT":
+            return arrow.float32()
+        case "BOOLEAN":
+            return arrow.bool_()
+        case "BINARY":
+            return arrow.binary()
+        case "DATE":
+            return arrow.date32()
+        case "DATETIME" | "TIMESTAMP":
+            return arrow.timestamp("us")
+        case "DECIMAL":
+            return arrow.decimal128(*(kind.parameters or (38, 18)))
+        case "ARRAY":
+            return arrow.list_(inner[0])
+        case "MAP":
+            return arrow.map_(*inner)
+        case "STRUCT":
+            return arrow.struct(list(zip(kind.fields, inner, strict=True)))
+        case _:
+            return arrow.string()
+
 
 NULL = "\\N"
 _TEXT = ("STRING", "CHAR", "VARCHAR", "BINARY")
@@ -185,3 +232,104 @@ def _reader(kind: Type) -> Callable[[str], object]:
 def _from_json(value: Any, kind: Type) -> object:
     is_plain = isinstance(value, str) if kind.name in _TEXT[:3] else isinstance(value, bool | int)
     return value if value is None or is_plain or (kind.name == "DOUBLE" and isinstance(value, float)) else Json(value)
+
+
+class ResultFile:
+    """
+    A file of results, by the end of its name: written beside it, and put in its place when all is there.
+
+    ``with`` ends it; after an exception nothing is left, and what was at the place before still is.
+    """
+
+    def __init__(self, path: Path, name: str, types: Sequence[Type] | None) -> None:
+        self._path = path
+        suffix = path.suffix.lower()
+        if suffix not in ROW_FILES:
+            hint = f"the name ends in {' '.join(ROW_FILES)}"
+            raise UsageError("E722", f"'{name}' is no file of rows", hint=hint)
+        handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+        os.close(handle)
+        self._part = Path(part)
+        self._part.chmod(0o644)
+        try:
+            self._sink = _SINKS[suffix](self._part, types)
+        except BaseException:
+            self._part.unlink()
+            raise
+
+    def write_rows(self, rows: Iterable[Sequence[object]]) -> None:
+        """Write rows."""
+        self._sink.write_rows(rows)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            self._sink.close()
+            if kind is None:
+                self._part.replace(self._path)
+        finally:
+            self._part.unlink(missing_ok=True)
+
+
+class _Csv:
+    def __init__(self, path: Path, types: Sequence[Type] | None) -> None:
+        self._file = path.open("w", encoding="utf-8", newline="")
+        # A carriage return in a cell is quoted only where lines end in one, and ours do not.
+        self._writer = csv.writer(self, lineterminator="\r\n")
+
+    def write(self, line: str) -> None:
+        self._file.write(line[:-2] + "\n")
+
+    def write_rows(self, rows: Iterable[Sequence[object]]) -> None:
+        self._writer.writerows([NULL if cell is None else format_value(cell) for cell in row] for row in rows)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _JsonLines:
+    def __init__(self, path: Path, types: Sequence[Type] | None) -> None:
+        self._file = path.open("w", encoding="utf-8")
+
+    def write_rows(self, rows: Iterable[Sequence[object]]) -> None:
+        self._file.writelines(format_value(list(row), as_json=True) + "\n" for row in rows)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _Parquet:
+    def __init__(self, path: Path, types: Sequence[Type] | None) -> None:
+        self._arrow = import_pyarrow()
+        # A table function without a signature gives strings [doc "Python UDTFs"], and how many the first row says.
+        self._types, self._path = types, path
+        self._writer: Any = None
+
+    def write_rows(self, rows: Iterable[Sequence[object]]) -> None:
+        rows = list(rows)
+        if not rows and self._types is None:
+            return
+        width = len(rows[0]) if self._types is None else len(self._types)
+        columns = list(zip(*rows, strict=True)) or [()] * width
+        if self._writer is None:
+            types = self._types or [Type("STRING", 0, 0)] * width
+            fields = [(f"c{index}", arrow_type(self._arrow, kind)) for index, kind in enumerate(types)]
+            self._schema = self._arrow.schema(fields)
+            self._writer = self._arrow.parquet.ParquetWriter(self._path, self._schema)
+        arrays = [values_to_arrow(column, field.type) for column, field in zip(columns, self._schema, strict=True)]
+        self._writer.write_batch(self._arrow.record_batch(arrays, schema=self._schema))
+
+    def close(self) -> None:
+        if self._writer is None:
+            self.write_rows([])
+        if self._writer is not None:
+            self._writer.close()
+
+
+_SINKS: dict[str, type[_Csv | _JsonLines | _Parquet]] = {
+    ".csv": _Csv,
+    ".jsonl": _JsonLines,
+    ".parquet": _Parquet,
+}

@@ -1,16 +1,29 @@
-"""Trials: tests of the manifest, and what became of each."""
+"""
+Trials: tests of the manifest, what became of each, and their run here, in the CPython of each function's runtime.
+
+A `LocalSubject` is a function with the bytes that an apply would upload and the interpreter that runs it, or the reason why
+nothing can run it. Subjects are tried side by side, each in one process: its tests share the imported module, as
+rows do on the service, and get a new instance of the class each. After a crash the next test gets a new process.
+"""
 
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from reconciler.local import runner
 from reconciler.local.runner import RunnerError
+from reconciler.testing.expectations import check_result
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
     from reconciler.base.errors import Position
     from reconciler.base.hints import Hint
+    from reconciler.local.runner import FunctionError, Interpreter, Job, Session
     from reconciler.manifest.model import Test
     from reconciler.testing.expectations import ResultMismatch
 
@@ -60,3 +73,86 @@ class Trial:
     """The end of what the function printed."""
     hint: Hint | None = None
     """What to do now, where the error does not say it."""
+
+
+@dataclass(frozen=True)
+class LocalSubject:
+    """A function to be tried."""
+
+    cases: tuple[Case, ...]
+    runs: tuple[Interpreter, Job] | RunnerError
+    """What runs it, or why nothing does."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a function that is run here may take."""
+
+    seconds: float | None
+    memory: int | None = None
+    """Bytes of address space."""
+
+
+def run_tests_here(
+    subjects: Sequence[LocalSubject], bounds: Bounds, *, threads: int, clock: Callable[[], float]
+) -> Iterator[tuple[Trial, ...]]:
+    """Yield the trials of each subject, in their order; whoever stops listening stops the work."""
+    stop = threading.Event()
+    with ThreadPoolExecutor(threads) as pool:
+        futures = [pool.submit(_run_subject, subject, bounds, stop, clock) for subject in subjects]
+        try:
+            for subject in futures:
+                yield subject.result()
+        finally:
+            stop.set()
+
+
+def _run_subject(
+    subject: LocalSubject, bounds: Bounds, stop: threading.Event, clock: Callable[[], float]
+) -> tuple[Trial, ...]:
+    if isinstance(subject.runs, RunnerError):
+        return tuple(Trial(case, TrialVerdict.NOT_RUN, error=subject.runs) for case in subject.cases)
+    interpreter, job = subject.runs
+    version = ".".join(map(str, interpreter.version))
+    trials: list[Trial] = []
+    session: Session | None = None
+    try:
+        for case in subject.cases:
+            if stop.is_set():
+                break
+            started = clock()
+            try:
+                if session is None or not session.alive:
+                    session = runner.session(
+                        interpreter, job, timeout=bounds.seconds, memory=bounds.memory, cancelled=stop.is_set
+                    )
+                trial = _run_case(case, session)
+            except runner.FunctionError as error:
+                trial = _failure_trial(case, error)
+            except RunnerError as error:
+                trial = Trial(case, TrialVerdict.NOT_RUN, error=error)
+            trials.append(replace(trial, seconds=clock() - started, python=version))
+    finally:
+        if session is not None:
+            session.close()
+    return tuple(trials)
+
+
+def _run_case(case: Case, session: Session) -> Trial:
+    call = session.call([[runner.Json(value) for value in row] for row in case.test.input])
+    difference = check_result(case.test, session.description.kind, list(call))
+    return Trial(case, TrialVerdict.FAILED if difference else TrialVerdict.PASSED, difference=difference, log=call.log)
+
+
+def _failure_trial(case: Case, error: FunctionError) -> Trial:
+    """Return what an error means, which may be what the test expects."""
+    is_expected = case.test.raises is not None and error.exception != "" and case.test.raises in error.exception
+    return Trial(
+        case,
+        TrialVerdict.PASSED if is_expected else TrialVerdict.FAILED,
+        error=None if is_expected else error,
+        exception=error.exception,
+        row=error.row,
+        traceback=error.traceback,
+        log=error.log,
+    )

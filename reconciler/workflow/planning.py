@@ -16,8 +16,8 @@ from reconciler.core.diff import Cause
 from reconciler.core.ignore import ignoring
 from reconciler.engine.ledger import KEPT
 from reconciler.targets import adapter_of
-from reconciler.workflow.ledger_entries import LedgerEntries
 from reconciler.workflow.preparation import policy_breaches
+from reconciler.workflow.records import LedgerEntries
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

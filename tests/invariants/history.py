@@ -22,7 +22,7 @@ from reconciler.manifest.load import load_manifest
 from reconciler.packages.fetch.cache import Cache
 from reconciler.targets.dialects import DIALECTS
 from reconciler.targets.maxcompute.objects import CATALOG
-from reconciler.workflow import adoption, applying, ledger_entries, planning, preparation
+from reconciler.workflow import adoption, applying, planning, preparation, records
 from tests.builders import Silent
 from tests.invariants.model import Clock, Killed, Wire
 
@@ -320,7 +320,7 @@ class World:
         if last is None or last.outcome != "running":
             return "nothing", ()
         self.watch(Run("unlock", stack, "ann"))
-        ledger_entries.end_lease(self.prepared(stack).loaded, target, last.epoch, Holder(user="ann"))
+        records.end_lease(self.prepared(stack).loaded, target, last.epoch, Holder(user="ann"))
         self.watch(None)
         return "done", ()
 

@@ -25,7 +25,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from reconciler.core.record import Holder
 from reconciler.core.report import Outcome
 from reconciler.targets.maxcompute.objects import CATALOG, Function, function_key, resource_key
-from reconciler.workflow import ledger_entries
+from reconciler.workflow import records
 from tests.invariants.backends import InMemory, Real
 from tests.invariants.history import (
     CLASSES,
@@ -443,7 +443,7 @@ def test_a_run_that_ends_while_somebody_wonders_whether_to_unlock_it_is_left_as_
     history.begin(wish=Wish(functions=(("f", "a", "K", ()),)))
     before, world = history.world.backend.contents(), history.world
     target = world.backend.target("bob", STACKS[0], Wire())
-    ended = ledger_entries.end_lease(world.prepared(STACKS[0]).loaded, target, 1, Holder("bob"))
+    ended = records.end_lease(world.prepared(STACKS[0]).loaded, target, 1, Holder("bob"))
     assert (ended.outcome, ended.ended_by) == ("committed", None)
     assert world.backend.contents() == before
     history.teardown()

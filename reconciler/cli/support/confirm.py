@@ -1,18 +1,21 @@
 """
 Carrying out a plan: see that it is allowed and wanted, make its changes, and report what came of them.
+
+Nobody is asked who cannot see the question or answer it; the error then names the option to give instead.
 """
 
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from reconciler.base.errors import PartlyApplied, Problem, Refused, UdfsError, count
-from reconciler.cli.support.output import print_lines, print_problems
+from reconciler.base.words import safe
+from reconciler.cli.support.output import Result, print_lines, print_problems
 from reconciler.cli.support.perform import Proposal, perform
 from reconciler.cli.support.plans import complete_plan
-from reconciler.cli.support.prompt import require_consent
-from reconciler.cli.support.result import Result
 from reconciler.core.plan import require_allowed, require_digest
 from reconciler.engine.ledger import require_free
 from reconciler.render import text
@@ -26,6 +29,33 @@ if TYPE_CHECKING:
     from reconciler.core.plan import Plan
     from reconciler.core.record import Reading
     from reconciler.core.report import Report
+
+
+def require_consent(question: str, answer: str = "yes", *, unseen: str = "", hint: Hint) -> None:
+    """Ask for consent, and raise `Refused` unless the `answer` is typed; `unseen` leads the message if nobody can be asked."""
+    if why := _why_nobody_answers():
+        raise Refused("E507", f"{unseen}udfs cannot ask for confirmation: {why}", hint=hint)
+    out = _visible_stream() or sys.stderr
+    out.write(f"{safe(question)} ")
+    out.flush()
+    if sys.stdin.readline().strip() != answer:
+        raise Refused("E507", "not confirmed; nothing was changed")
+
+
+def _why_nobody_answers() -> str | None:
+    """Return why nobody can be asked; None if somebody types at a terminal and sees the question on one."""
+    if os.environ.get("CI"):
+        # Some CI systems give their jobs a terminal; a question there would wait for an answer until the job is killed.
+        return "the environment variable CI is set"
+    if _visible_stream() is None:
+        return "there is no terminal to ask on"
+    return None if sys.stdin.isatty() else "standard input is no terminal"
+
+
+def _visible_stream() -> TextIO | None:
+    """Return the stream that a question is seen on: results and errors may each have been led into a file."""
+    return next((stream for stream in (sys.stderr, sys.stdout) if stream.isatty()), None)
+
 
 AGAIN = "run the same command again, it carries on from what is in the project"
 
@@ -115,7 +145,7 @@ def _report_result(plan: Plan, report: Report, options: Options, verification: V
     summary = _summary(plan, report, verified)
     code = _exit_code(report, verified)
     if options.as_json:
-        from reconciler.render.documents.report import report_document
+        from reconciler.render.documents.applies import report_document
 
         return Result(report_document(plan, report, verified.document(plan) if verified else None), code, summary)
     return Result((), code, summary, report.error.problems if report.error else ())

@@ -11,20 +11,48 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
-from typing import TYPE_CHECKING, TextIO
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TextIO, TypeAlias
 
 from reconciler.base.words import safe
 from reconciler.render import styled
-from reconciler.render.styled import Line, plain_text
+from reconciler.render.styled import plain_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from pydantic import BaseModel
     from rich.console import Console
 
     from reconciler.base.errors import Problem, UdfsError
-    from reconciler.cli.support.result import Output, Result
+    from reconciler.cli.support.options import Options
+    from reconciler.render.sarif import SarifLog
+    from reconciler.render.styled import Line
+
+
+Output: TypeAlias = "BaseModel | SarifLog | str | bytes | tuple[Line, ...] | Iterator[Line]"
+"""A document, text or bytes as they are, or styled lines."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command came to."""
+
+    output: Output = ()
+    """What goes to stdout, in the format that was asked for."""
+
+    code: int = 0
+    """The exit code."""
+
+    summary: str = ""
+    """The outcome in one line, for a report on several targets."""
+
+    problems: tuple[Problem, ...] = ()
+    """What goes to stderr behind the output, each with its line of source."""
+
+    notes: tuple[str, ...] = ()
+    """Lines for stderr at the very end."""
+
 
 _HANGING = 6
 
@@ -138,3 +166,18 @@ def with_source(problems: Iterable[Problem]) -> Iterator[Problem]:
 def note(message: str) -> None:
     """Print a line of progress to stderr."""
     print_lines([(("quiet", safe(message)),)], sys.stderr)
+
+
+def findings_output(problems: Iterable[Problem], options: Options) -> Output:
+    """Return problems in the format that was asked for, which is not text."""
+    if options.format == "sarif":
+        from reconciler.render.sarif import SarifLog
+
+        return SarifLog(tuple(problems))
+    if options.format == "github":
+        from reconciler.render.github import workflow_commands
+
+        return workflow_commands(problems)
+    from reconciler.render.documents.problems import problems_document
+
+    return problems_document(problems)

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli.support.connect import connect
 from reconciler.cli.support.output import with_source
+from reconciler.cli.support.project import connect
 from reconciler.render import text
 
 if TYPE_CHECKING:
     from reconciler.cli.support.options import Options
-    from reconciler.cli.support.result import Output
+    from reconciler.cli.support.output import Output
     from reconciler.core.plan import Plan
     from reconciler.core.record import Entry, Reading
     from reconciler.manifest.load import Loaded

@@ -1,23 +1,29 @@
 """
-The manifest of a command, and the files that it names, ready to work with.
+The manifest of a command, the files that it names, and the connection to its target.
 
-Warnings about them go to stderr at once, unless the command has a place of its own for them.
+Warnings about them go to stderr at once, unless the command has a place of its own for them. Credentials come from the
+environment, and a service that is built in runs for as long as the command does.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reconciler import __version__
 from reconciler.base.errors import UsageError
 from reconciler.cli.support.output import note, print_lines
 from reconciler.render import styled
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from reconciler.base.errors import Problem
     from reconciler.cli.support.options import Options
+    from reconciler.core.target import Target
     from reconciler.manifest.load import Loaded
     from reconciler.packages.fetch.cache import Cache
     from reconciler.workflow.preparation import Prepared
@@ -76,3 +82,26 @@ def cache_folder() -> Path:
         return Path(folder).absolute()
     base = os.environ.get("XDG_CACHE_HOME")
     return ((Path(base) if base else Path.home() / ".cache") / "udfs").absolute()
+
+
+STORE = ".udfs"
+"""The folder beside the manifest where built-in services keep what they hold."""
+
+
+@contextmanager
+def connect(manifest: Loaded) -> Iterator[Target]:
+    """Reach the manifest's target."""
+    import secrets
+
+    from reconciler.targets import adapter_of
+    from reconciler.targets.adapter import Access
+
+    access = Access(
+        environment=os.environ,
+        store=manifest.folder / STORE,
+        # The local service can be told to kill the client of a request, for tests of what a crash leaves behind.
+        user_agent=f"udfs/{__version__} udfs-pid/{os.getpid()}",
+        token=lambda: secrets.token_hex(3),
+    )
+    with adapter_of(manifest).connect(manifest, access) as target:
+        yield target

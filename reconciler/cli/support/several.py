@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler.base.errors import MachineError, UdfsError, count
 from reconciler.base.words import safe
 from reconciler.cli.support.options import Options, formats, one_target_only, with_options
-from reconciler.cli.support.output import note, print_lines, print_problems, print_result
-from reconciler.cli.support.result import Result
+from reconciler.cli.support.output import Result, note, print_lines, print_problems, print_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -142,7 +141,7 @@ def merge_results(results: Sequence[TargetResult], options: Options) -> Result:
     outputs = [result.result.output if result.result else () for result in results]
     match options.format:
         case "json":
-            from reconciler.render.documents.targets import targets_document
+            from reconciler.render.documents.problems import targets_document
 
             parts = (
                 (target_result.target, target_result.code, target_result.summary, output)

@@ -1,36 +1,81 @@
 """
-Tests by SQL of what is deployed: alone, and at the end of an apply, with the way back when one of them fails.
+Tests of the manifest: which of them a command runs, and how it reports them; and by SQL of what is deployed, also at the end of an
+apply, with the way back when one of them fails.
 """
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from reconciler.base.errors import TestsFailed, UdfsError, count
+from reconciler.base.errors import Problem, TestsFailed, UdfsError, UsageError, count
 from reconciler.base.hints import Command
-from reconciler.cli.support.output import note, print_lines, print_problems
+from reconciler.base.words import did_you_mean, quote
+from reconciler.cli.support.output import note, print_lines, print_problems, with_source
 from reconciler.cli.support.perform import Proposal, perform
-from reconciler.cli.support.trials import chosen_cases, show_trials, trial_report_lines
 from reconciler.core.plan import require_allowed
-from reconciler.render import text
+from reconciler.render import styled, text
 from reconciler.render import trials as rendered
 from reconciler.targets import require_power
-from reconciler.testing.trials import TrialVerdict
-from reconciler.workflow import deployment, planning
+from reconciler.testing.trials import Case, TrialVerdict
+from reconciler.workflow import planning, records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from reconciler.cli.support.options import Options
     from reconciler.core.plan import Plan
     from reconciler.core.target import Target
     from reconciler.manifest.load import Loaded
-    from reconciler.render.documents.trials import VerifyDocument
+    from reconciler.render.documents.applies import VerifyDocument
     from reconciler.render.styled import Line
     from reconciler.targets.powers import RemoteTests
-    from reconciler.testing.trials import Case, Trial
+    from reconciler.testing.trials import Trial
+
+
+def chosen_cases(manifest: Loaded, functions: tuple[str, ...]) -> list[tuple[Case, ...]]:
+    """Return the tests to run, function by function: those of the named ones, or of all."""
+    declared = manifest.manifest.functions
+    spelled = {name.lower(): name for name in declared}
+    if unknown := [name for name in functions if name.lower() not in spelled]:
+        raise UsageError.of(_unknown_function(name, manifest) for name in unknown)
+    names = [spelled[name.lower()] for name in functions] or list(declared)
+    cases = [
+        tuple(
+            Case(name, number, test, manifest.at("functions", name, "tests", number - 1))
+            for number, test in enumerate(declared[name].tests, 1)
+        )
+        for name in dict.fromkeys(names)
+    ]
+    return [group for group in cases if group]
+
+
+def _unknown_function(name: str, manifest: Loaded) -> Problem:
+    declared = manifest.manifest.functions
+    hint = did_you_mean(name, declared) or f"it has: {', '.join(declared) or 'none'}"
+    return Problem("E720", f"the manifest has no function {quote(name)}", hint=hint)
+
+
+def show_trials(trials: Iterable[Trial]) -> None:
+    """Print a line a test as it ends."""
+    print_lines(map(rendered.trial_line, trials))
+    # Whoever waits, perhaps behind a pipe, sees that it goes on.
+    sys.stdout.flush()
+
+
+def trial_report_lines(trials: Sequence[Trial], problems: Iterable[Problem], options: Options) -> Iterator[Line]:
+    """Yield what went wrong, and the tally."""
+    if not trials:
+        yield (("", "There is no test. Next: add `tests:` to a function of the manifest"),)
+        return
+    if distinct := options.invocation.complete(dict.fromkeys(problems)):
+        yield ()
+        for problem in with_source(distinct):
+            yield from styled.problem_lines(problem)
+    yield ()
+    yield rendered.tests_summary(trials)
 
 
 @dataclass(frozen=True)
@@ -46,7 +91,7 @@ class VerificationResult:
 
     def document(self, plan: Plan) -> VerifyDocument:
         """Return what a program reads of the tests that ran after a plan."""
-        from reconciler.render.documents.trials import verify_document
+        from reconciler.render.documents.applies import verify_document
 
         return verify_document(plan.stack, plan.destination, self.trials, rolled_back=self.rolled_back)
 
@@ -130,7 +175,7 @@ def run_trials(
 
 
 def _trials(manifest: Loaded, target: Target, cases: Sequence[tuple[Case, ...]]) -> Iterator[Trial]:
-    settings = {have.function.object.name.lower(): have.settings for have in deployment.load_deployed(manifest, target)}
+    settings = {have.function.object.name.lower(): have.settings for have in records.load_deployed(manifest, target)}
     return require_tests(manifest).run_remote_tests(manifest, target, cases, settings, time.perf_counter)
 
 

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from reconciler.base.errors import UsageError
 from reconciler.local.runner import Json, TypedText
 from reconciler.targets.maxcompute.jobs import parse_type
-from reconciler.testing.result_files import ResultFile
-from reconciler.testing.row_files import NULL, RowFile
+from reconciler.testing.row_files import NULL, ResultFile, RowFile
 
 if TYPE_CHECKING:
     from pathlib import Path

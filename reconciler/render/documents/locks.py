@@ -1,7 +1,8 @@
-"""Changes of a lock file as JSON."""
+"""Changes of a lock file, and packages for other programs, as JSON."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
@@ -13,6 +14,7 @@ from reconciler.engine.plan_file import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from reconciler.core.report import PackageExport
     from reconciler.packages.lock.file import LockChange
 
 
@@ -55,3 +57,21 @@ def _move_document(move: LockChange) -> LockMoveDocument:
         sha256=after.sha256 if after else None,
         size=after.size if after else None,
     )
+
+
+class ExportDocument(Model):
+    """What a job needs to use a package."""
+
+    format: Literal["udfs.export/1"] = "udfs.export/1"
+    stack: str
+    package: str
+    python: str
+    resources: tuple[str, ...]
+    requirements: tuple[str, ...]
+    prefer_binary: bool
+    pre_release: bool
+    code: str = Field(description="A Python module.")
+
+
+def export_document(exported: PackageExport) -> ExportDocument:
+    return ExportDocument(**asdict(exported))

@@ -1,0 +1,276 @@
+"""Tests, reports of applies, the ledger and drift as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime  # noqa: TC003 - pydantic reads the annotation
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from reconciler.base.hints import spell
+from reconciler.engine.plan_file import (
+    Action,
+    DifferenceDocument,
+    Model,
+    ObjectDocument,
+    Open,
+    PlanDocument,
+    ProblemDocument,
+    difference_documents,
+    object_fields,
+    plan_document,
+    problem_document,
+)
+from reconciler.render.trials import count_verdicts, failure_reason, test_title, trial_hint
+from reconciler.testing.trials import TrialVerdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from reconciler.core.drift import Drift
+    from reconciler.core.plan import Destination, Plan
+    from reconciler.core.record import Entry
+    from reconciler.core.report import Report
+    from reconciler.testing.trials import Trial
+
+
+class TrialDocument(Model):
+    """One test of a function."""
+
+    function: str
+    number: int = Field(description="Among the function's tests, from 1.")
+    title: str = Field(description="The call as a person reads it.")
+    verdict: Literal["passed", "failed", "not run"]
+    seconds: float
+    python: str = Field(description="The version of the CPython; empty if none was started.")
+    file: str
+    line: int
+    column: int
+    reason: str | None = Field(None, description="Why it did not pass.")
+    hint: str | None = None
+    traceback: tuple[str, ...] = ()
+    log: str = Field("", description="The end of what the function printed.")
+
+
+class TestDocument(Model):
+    """What `udfs test --format json` prints."""
+
+    format: Literal["udfs.test/1"] = "udfs.test/1"
+    stack: str
+    passed: int
+    failed: int
+    not_run: int
+    tests: tuple[TrialDocument, ...]
+
+
+class VerifyDocument(Open):
+    """What `udfs verify --format json` prints, and `udfs apply --verify` inside its report."""
+
+    behind: ClassVar[str] = "target"
+
+    format: Literal["udfs.verify/1"] = "udfs.verify/1"
+    stack: str
+    target: str
+    passed: int
+    failed: int
+    not_run: int
+    rolled_back: bool = Field(False, description="Whether the functions were brought back to what they were before.")
+    tests: tuple[TrialDocument, ...]
+
+
+def test_document(stack: str, trials: Sequence[Trial]) -> TestDocument:
+    counted = count_verdicts(trials)
+    return TestDocument(
+        stack=stack,
+        passed=counted[TrialVerdict.PASSED],
+        failed=counted[TrialVerdict.FAILED],
+        not_run=counted[TrialVerdict.NOT_RUN],
+        tests=tuple(map(_trial_document, trials)),
+    )
+
+
+def verify_document(
+    stack: str, destination: Destination, trials: Sequence[Trial], *, rolled_back: bool
+) -> VerifyDocument:
+    tests = test_document(stack, trials)
+    return VerifyDocument(
+        stack=stack,
+        target=destination.target,
+        **destination.parts,
+        passed=tests.passed,
+        failed=tests.failed,
+        not_run=tests.not_run,
+        rolled_back=rolled_back,
+        tests=tests.tests,
+    )
+
+
+def _trial_document(trial: Trial) -> TrialDocument:
+    return TrialDocument(
+        function=trial.case.function,
+        number=trial.case.number,
+        title=test_title(trial.case),
+        verdict=trial.verdict.value,
+        seconds=round(trial.seconds, 3),
+        python=trial.python,
+        file=trial.case.at.file,
+        line=trial.case.at.line,
+        column=trial.case.at.column,
+        reason=None if trial.verdict is TrialVerdict.PASSED else failure_reason(trial),
+        hint=spell(trial_hint(trial)) or None,
+        traceback=tuple(trial.traceback.splitlines()),
+        log=trial.log,
+    )
+
+
+class OutcomeDocument(Model):
+    """What became of one change."""
+
+    kind: str
+    name: str
+    action: Action
+    outcome: Literal["done", "failed", "not tried", "unknown"]
+
+
+class ReportDocument(Model):
+    """What an apply did."""
+
+    format: Literal["udfs.report/1"] = "udfs.report/1"
+    plan: PlanDocument
+    outcomes: tuple[OutcomeDocument, ...]
+    interrupted: bool = False
+    problems: tuple[ProblemDocument, ...] = ()
+    verification: VerifyDocument | None = Field(None, description="With --verify, if everything was applied.")
+
+
+def report_document(plan: Plan, report: Report, verification: VerifyDocument | None = None) -> ReportDocument:
+    return ReportDocument(
+        verification=verification,
+        plan=plan_document(plan),
+        outcomes=tuple(
+            OutcomeDocument(
+                kind=change.key.kind, name=change.key.name, action=change.action.value, outcome=outcome.value
+            )
+            for change, outcome in report.outcomes
+        ),
+        interrupted=report.interrupted,
+        problems=tuple(map(problem_document, report.error.problems)) if report.error else (),
+    )
+
+
+class PersonDocument(Model):
+    """Who ended a lease, and where."""
+
+    user: str
+    host: str
+    pipeline: str
+
+
+class RunDocument(Model):
+    """One apply, as the ledger keeps it."""
+
+    format: Literal["udfs.run/1"] = "udfs.run/1"
+    epoch: int
+    outcome: Literal["running", "committed", "failed", "interrupted"]
+    user: str
+    host: str
+    pipeline: str
+    commit: str
+    dirty: bool
+    run: str = Field("", description="A random name of the run.")
+    started: datetime
+    expires: datetime = Field(description="When the lease ends, or when the run ended.")
+    digest: str
+    back_to: int | None = Field(None, description="The epoch that a rollback went back to.")
+    ended_by: PersonDocument | None = Field(None, description="Who ended the lease by unlock.")
+    steps: tuple[OutcomeDocument, ...]
+    objects: tuple[ObjectDocument, ...] | None = Field(
+        None, description="What the stack managed afterwards; of one run."
+    )
+
+
+class HistoryDocument(Model):
+    """The last applies of a stack, the newest first."""
+
+    format: Literal["udfs.history/1"] = "udfs.history/1"
+    runs: tuple[RunDocument, ...]
+
+
+def history_document(entries: Iterable[Entry]) -> HistoryDocument:
+    return HistoryDocument(runs=tuple(run_document(entry, objects=False) for entry in entries))
+
+
+def run_document(entry: Entry, *, objects: bool = True) -> RunDocument:
+    by = entry.ended_by
+    return RunDocument(
+        epoch=entry.epoch,
+        outcome=entry.outcome,
+        **asdict(entry.holder),
+        started=entry.started,
+        expires=entry.expires,
+        digest=f"sha256:{entry.digest}",
+        back_to=entry.back_to,
+        ended_by=by and PersonDocument(user=by.user, host=by.host, pipeline=by.pipeline),
+        steps=tuple(OutcomeDocument.model_validate(asdict(step)) for step in entry.steps),
+        objects=tuple(ObjectDocument(**object_fields(record.object)) for record in entry.objects.values())
+        if objects
+        else None,
+    )
+
+
+class DriftedDocument(Model):
+    """One object that was changed outside."""
+
+    kind: str
+    name: str
+    what: Literal["edited", "deleted", "recreated", "type changed", "list changed", "name taken"]
+    who: str | None = Field(None, description="If the service says.")
+    when: datetime | None = None
+    file: str
+    line: int
+    column: int
+    differences: tuple[DifferenceDocument, ...] = Field(
+        (), description="`old` is what the manifest wants, `new` what the project has."
+    )
+    restorable: bool = Field(description="Whether `udfs apply --restore` brings it back.")
+    why_not: str | None = Field(None, description="Why it does not.")
+
+
+class DriftDocument(Open):
+    """What was changed outside since the last apply."""
+
+    behind: ClassVar[str] = "target"
+
+    format: Literal["udfs.drift/1"] = "udfs.drift/1"
+    stack: str
+    target: str
+    drifted: tuple[DriftedDocument, ...]
+    waiting: int = Field(description="Objects that the manifest has changed since, and that no apply has brought yet.")
+    unchanged: int
+
+
+def drift_document(drift: Drift, plan: Plan) -> DriftDocument:
+    return DriftDocument(
+        stack=plan.stack,
+        target=plan.destination.target,
+        **plan.destination.parts,
+        drifted=tuple(
+            DriftedDocument(
+                kind=deviation.key.kind,
+                name=deviation.key.name,
+                what=deviation.kind.value,
+                who=deviation.who or None,
+                when=deviation.when,
+                file=deviation.origin.file,
+                line=deviation.origin.line,
+                column=deviation.origin.column,
+                differences=difference_documents(drift.turned for drift in deviation.differences),
+                restorable=not deviation.obstacle,
+                why_not=deviation.obstacle or None,
+            )
+            for deviation in drift.drifted
+        ),
+        waiting=drift.waiting,
+        unchanged=drift.unchanged,
+    )

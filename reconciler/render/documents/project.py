@@ -1,0 +1,148 @@
+"""What a project holds, and what was taken from it, as JSON: deployed functions, rows of a query, imported objects."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from reconciler.engine.plan_file import (
+    LiveDocument,
+    Model,
+    Open,
+    live_document,
+)
+from reconciler.render.project import WHOLE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from reconciler.core.plan import Destination
+    from reconciler.core.report import Deployed, Imported
+    from reconciler.core.target import QueryResult
+
+
+class FunctionDocument(Model):
+    """One function as `show` tells it."""
+
+    function: LiveDocument
+    resources: tuple[LiveDocument, ...]
+    absent: tuple[str, ...] = Field((), description="Listed by the function and not in the project.")
+    settings: dict[str, str] = Field(description="SET lines that an SQL script needs before it calls the function.")
+    description: str | None = None
+
+
+class ShowDocument(Open):
+    """What a stack has in a project."""
+
+    behind: ClassVar[str] = "target"
+
+    format: Literal["udfs.show/1"] = "udfs.show/1"
+    stack: str
+    target: str
+    functions: tuple[FunctionDocument, ...]
+
+
+def show_document(stack: str, destination: Destination, functions: Iterable[Deployed]) -> ShowDocument:
+    return ShowDocument(
+        stack=stack,
+        target=destination.target,
+        **destination.parts,
+        functions=tuple(
+            FunctionDocument(
+                function=live_document(function.function),
+                resources=tuple(map(live_document, function.resources)),
+                absent=function.absent,
+                settings=dict(function.settings),
+                description=function.description or None,
+            )
+            for function in functions
+        ),
+    )
+
+
+class ColumnDocument(Model):
+    """One column of a result."""
+
+    name: str
+    type: str | None = Field(description="null where the service does not say.")
+
+
+class QueryDocument(Open):
+    """What `udfs sql --format json` prints."""
+
+    behind: ClassVar[str] = "target"
+
+    format: Literal["udfs.query/1"] = "udfs.query/1"
+    target: str
+    instance: str
+    settings: dict[str, str] = Field(description="What was SET for the functions that are called.")
+    columns: tuple[ColumnDocument, ...]
+    rows: tuple[tuple[str | int | float | bool | None, ...], ...] = Field(
+        description="Numbers and booleans as such; all else as text, as the service writes it."
+    )
+    truncated: bool = Field(description="Whether there are more rows than the service gives out.")
+
+
+def query_document(answer: QueryResult, settings: Mapping[str, str], destination: Destination) -> QueryDocument:
+    """Return what a program reads: numbers and booleans as such where JSON has them, all else as text."""
+    types = answer.types or (None,) * len(answer.names)
+    return QueryDocument(
+        target=destination.target,
+        **destination.parts,
+        instance=answer.instance,
+        settings=dict(settings),
+        columns=tuple(ColumnDocument(name=name, type=kind) for name, kind in zip(answer.names, types, strict=True)),
+        rows=tuple(tuple(map(_value, row, types)) for row in answer.rows),
+        truncated=answer.is_cut,
+    )
+
+
+def _value(cell: str | None, kind: str | None) -> str | int | float | bool | None:
+    if cell is None or kind is None:
+        return cell
+    if kind in WHOLE:
+        return int(cell)
+    if kind in ("float", "double"):
+        number = float(cell)
+        return number if math.isfinite(number) else cell
+    return cell == "true" if kind == "boolean" else cell
+
+
+class ImportedDocument(Open):
+    """An object as it was written into the manifest."""
+
+    name: str
+
+
+class NotImportedDocument(Model):
+    """What was asked for and is not in the manifest."""
+
+    kind: str
+    name: str
+    reason: str
+
+
+class ImportDocument(Model):
+    """What `udfs import` wrote."""
+
+    format: Literal["udfs.import/1"] = "udfs.import/1"
+    manifest: str
+    functions: tuple[ImportedDocument, ...]
+    resources: tuple[ImportedDocument, ...]
+    left_out: tuple[NotImportedDocument, ...]
+    present: tuple[str, ...] = Field(description="Functions and resources that the manifest had already.")
+
+
+def import_document(imported: Imported) -> ImportDocument:
+    return ImportDocument(
+        manifest=imported.manifest,
+        functions=tuple(ImportedDocument(**obj.fields) for obj in imported.functions),
+        resources=tuple(ImportedDocument(**obj.fields) for obj in imported.resources),
+        left_out=tuple(
+            NotImportedDocument(kind=resource.key.kind, name=resource.key.name, reason=resource.reason)
+            for resource in imported.left_out
+        ),
+        present=tuple(map(str, imported.present)),
+    )
