@@ -24,9 +24,10 @@ from reconciler.testing.trials import Bounds
 from reconciler.testing.values import format_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from reconciler.local.runner import FunctionError, Job
+    from reconciler.targets.powers import LocalRuntime
     from reconciler.testing.types import Type
 
 
@@ -37,17 +38,6 @@ class Files:
     rows: Path | None
     header: bool
     output: Path | None
-
-
-@dataclass(frozen=True)
-class Show:
-    """How rows and results are written."""
-
-    parse_type: Callable[[str], Type]
-    as_json: bool
-
-    def types(self, texts: Sequence[str] | None) -> list[Type] | None:
-        return None if texts is None else list(map(self.parse_type, texts))
 
 
 def _bounds(timeout: float | None, memory: int | None) -> Bounds:
@@ -95,24 +85,38 @@ def call(
         job = runtime.deployed_job(manifest, target, function, Path(folder))
         if job is None:
             raise not_deployed(function, manifest)
-        show = Show(runtime.parse_type, options.as_json)
-        log = _run(job, files, args, bounds, python=python, show=show)
+        log = _run(job, runtime, files, args, bounds, python=python, as_json=options.as_json)
     if log:
         write_foreign(log if log.endswith("\n") else log + "\n", sys.stderr)
     return Result()
 
 
-def _run(job: Job, files: Files, args: tuple[str, ...], bounds: Bounds, *, python: Path | None, show: Show) -> str:
+def _run(
+    job: Job,
+    runtime: LocalRuntime,
+    files: Files,
+    args: tuple[str, ...],
+    bounds: Bounds,
+    *,
+    python: Path | None,
+    as_json: bool,
+) -> str:
     """Run a function, give out its results as they come, and return what it printed."""
     source = RowFile(files.rows, str(files.rows), header=files.header) if files.rows else None
     try:
         session = runner.session(interpreter_for(job, python), job, timeout=bounds.seconds, memory=bounds.memory)
         values = [None if arg == "NULL" else runner.TypedText(arg) for arg in args]
         with session.call(
-            source.read(show.types(session.description.inputs)) if source else iter([values]), last=True
+            source.read(runtime.parse_types(session.description.inputs)) if source else iter([values]), last=True
         ) as call:
             with counting(source is not None) as count:
-                _deliver(call, files.output, count, show)
+                if files.output is None:
+                    for batch in call.batches():
+                        results = "".join(f"{format_value(value, as_json=as_json)}\n" for value in batch)
+                        write_foreign(results, sys.stdout)
+                        count(len(batch))
+                else:
+                    _write_results(call, files.output, runtime.parse_types(call.description.outputs), count)
             return call.log
     except runner.FunctionError as error:
         raise _at_row(explain_failure(error), error, source) from error
@@ -120,17 +124,11 @@ def _run(job: Job, files: Files, args: tuple[str, ...], bounds: Bounds, *, pytho
         raise explain_failure(error) from error
 
 
-def _deliver(call: runner.Call, output: Path | None, count: Callable[[int], None], show: Show) -> None:
-    """Print the results, or write them to a file."""
-    description = call.description
-    if output is None:
+def _write_results(call: runner.Call, output: Path, types: list[Type] | None, count: Callable[[int], None]) -> None:
+    with ResultFile(output, str(output), types) as file:
         for batch in call.batches():
-            write_foreign("".join(f"{format_value(value, as_json=show.as_json)}\n" for value in batch), sys.stdout)
-            count(len(batch))
-        return
-    with ResultFile(output, str(output), show.types(description.outputs)) as file:
-        for batch in call.batches():
-            rows: Iterable[tuple[object, ...]] = batch if description.kind == "udtf" else ((value,) for value in batch)
+            is_table = call.description.kind == "udtf"
+            rows: Iterable[tuple[object, ...]] = batch if is_table else ((value,) for value in batch)
             file.write_rows(rows)
             count(len(batch))
 

@@ -9,7 +9,7 @@ from reconciler.cli.support.options import Options, command, refresh_option
 from reconciler.cli.support.output import Result, with_source
 from reconciler.cli.support.plans import CHANGES_PRESENT, take_snapshot
 from reconciler.cli.support.project import prepare_project
-from reconciler.cli.support.several import drift_options
+from reconciler.cli.support.several import each_target
 from reconciler.core.drift import restoring
 from reconciler.render import text
 from reconciler.workflow import planning
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @command()
-@drift_options
+@each_target("text", "json", "markdown", "sarif", "github")
 @refresh_option
 def drift(options: Options, refresh: str) -> Result:
     """Show what was changed in the project behind the manifest's back, and as far as the service tells, by whom and when.

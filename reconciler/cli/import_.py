@@ -37,12 +37,8 @@ def importing(manifest: Loaded) -> Importing:
     return require_power(manifest, lambda adapter: adapter.importing, "import")
 
 
-def _request(patterns: tuple[str, ...], resources: tuple[str, ...], overwrite: bool) -> ImportRequest:
-    return ImportRequest(patterns, resources, overwrite)
-
-
 @command()
-@click.argument("patterns", nargs=-1, metavar="[PATTERN]...")
+@click.argument("functions", nargs=-1, metavar="[PATTERN]...")
 @manifest_options
 @click.option(
     "--out",
@@ -59,7 +55,7 @@ def _request(patterns: tuple[str, ...], resources: tuple[str, ...], overwrite: b
 @click.option("--schema", metavar="NAME", help="Where there is no manifest yet: the schema.")
 @click.option("--stack", metavar="NAME", help="For a new manifest: what the stack is called.")
 @value_option("new_project", NewProject, "project", "endpoint", "schema", "stack")
-@value_option("request", _request, "patterns", "resources", "overwrite")
+@value_option("request", ImportRequest, "functions", "resources", "overwrite")
 def import_(options: Options, out: Path | None, request: ImportRequest, new_project: NewProject) -> Result:
     """Write functions of the project, and what they list, into a manifest, and fetch their files.
 

@@ -24,7 +24,7 @@ from reconciler.cli.support.plans import (
     take_snapshot,
 )
 from reconciler.cli.support.project import open_manifest, prepare_files
-from reconciler.cli.support.several import plan_options
+from reconciler.cli.support.several import each_target
 from reconciler.render import text
 from reconciler.workflow import planning
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 @command()
-@plan_options
+@each_target("text", "json", "markdown")
 @refresh_option
 @restore_option
 @click.option("--exit-code", is_flag=True, help="Exit with 2 when there is something to do.")

@@ -9,15 +9,14 @@ from reconciler.base.words import safe
 from reconciler.cli.support.options import Options, command
 from reconciler.cli.support.output import Result, findings_output
 from reconciler.cli.support.project import open_manifest, prepare_files
-from reconciler.cli.support.several import report_options
+from reconciler.cli.support.several import each_target
 
 if TYPE_CHECKING:
     from reconciler.base.errors import Problem
-    from reconciler.workflow.preparation import Prepared
 
 
 @command()
-@report_options
+@each_target("text", "json", "sarif", "github")
 def validate(options: Options) -> Result:
     """Check the manifest and every file it names. Pinned wheels are fetched and checked; no service is contacted."""
     from reconciler.workflow import preparation
@@ -33,13 +32,9 @@ def validate(options: Options) -> Result:
         return _report(error.problems, options, error.exit_code)
     if options.format != "text":
         return _report((*prepared.loaded.warnings, *prepared.warnings), options)
-    summary = _tally(prepared)
-    return Result(safe(f"{options.heading}{options.file}: {summary}") + "\n", summary=summary)
-
-
-def _tally(prepared: Prepared) -> str:
     functions = len(prepared.loaded.manifest.functions)
-    return f"valid, {count(functions, 'function')} and {count(len(prepared.desired) - functions, 'resource')}"
+    summary = f"valid, {count(functions, 'function')} and {count(len(prepared.desired) - functions, 'resource')}"
+    return Result(safe(f"{options.heading}{options.file}: {summary}") + "\n", summary=summary)
 
 
 def _report(problems: tuple[Problem, ...], options: Options, code: int = 0) -> Result:

@@ -20,13 +20,11 @@ from reconciler.cli.support.verification import (
     way_back,
 )
 from reconciler.render import trials as rendered
-from reconciler.testing.trials import FunctionAbsent, TrialVerdict
+from reconciler.testing.trials import FunctionAbsent
 from reconciler.workflow import planning
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from reconciler.testing.trials import Trial
 
 
 @command()
@@ -52,11 +50,7 @@ def verify(options: Options, functions: tuple[str, ...], junit: Path | None) -> 
 
         destination = planning.plan_destination(manifest)
         return Result(verify_document(manifest.manifest.stack, destination, trials, rolled_back=False), code)
-    notes = (way_back(options),) if any(map(_is_wrong, trials)) else ()
-    return Result(verify_lines(trials, options), code, notes=notes)
-
-
-def _is_wrong(trial: Trial) -> bool:
-    """Say whether a test failed of what is deployed."""
     # Where the function is absent, no rollback brings it.
-    return trial.verdict is TrialVerdict.FAILED and not isinstance(trial.error, FunctionAbsent)
+    failures = (trial for trial in trials if not isinstance(trial.error, FunctionAbsent))
+    notes = (way_back(options),) if has_failed(failures) else ()
+    return Result(verify_lines(trials, options), code, notes=notes)

@@ -61,13 +61,7 @@ def plan_markdown(plan: Plan, command: str | None, room: int = MOST) -> str:
     """Return a plan; `command` is the next step."""
     rows = [_change(change) for change in sorted(plan.changes, key=lambda change: _DANGER.index(change.action))]
     rows += [
-        _row(
-            ".",
-            change.key,
-            f"shared: stack {_code(change.live.mark.stack)} manages it",
-            kind="shared",
-            matters=False,
-        )
+        _row(".", change.key, f"shared: stack {_code(change.live.mark.stack)} manages it", kind="shared", matters=False)
         for change in plan.shared
         if change.live and change.live.mark
     ]

@@ -8,7 +8,7 @@ else drops them. Every piece of text that came from the service goes through `sa
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.base.errors import count
 from reconciler.base.invocation import AS_IT_IS
@@ -34,34 +34,24 @@ if TYPE_CHECKING:
     from reconciler.core.state import Live
     from reconciler.render.styled import Line
 
-_SIGNS = {
-    Action.CREATE: "+",
-    Action.UPDATE: "~",
-    Action.DELETE: "-",
-    Action.ADOPT: "=",
-    Action.RELEASE: "=",
-    Action.RECORD: "=",
-}
-_VERBS = {Action.ADOPT: "adopt", Action.RELEASE: "disown"}
-"""What only `udfs adopt` and `udfs disown` do."""
 
+class _Words(NamedTuple):
+    """How people are told of an action."""
+
+    sign: str
+    verb: str
+    past: str
+
+
+_WORDS = {
+    Action.CREATE: _Words("+", "create", "created"),
+    Action.UPDATE: _Words("~", "update", "changed"),
+    Action.DELETE: _Words("-", "delete", "deleted"),
+    Action.ADOPT: _Words("=", "adopt", "adopted"),
+    Action.RELEASE: _Words("=", "disown", "disowned"),
+    Action.RECORD: _Words("=", "record", "noted"),
+}
 _VERSION = re.compile(r"__([0-9a-f]{8})(?=\.)")
-_PASSIVE = {
-    Action.CREATE: "will be created",
-    Action.UPDATE: "will be changed",
-    Action.DELETE: "will be deleted",
-    Action.ADOPT: "will be adopted",
-    Action.RELEASE: "will be disowned",
-    Action.RECORD: "will be noted",
-}
-_PAST = {
-    Action.CREATE: "created",
-    Action.UPDATE: "changed",
-    Action.DELETE: "deleted",
-    Action.ADOPT: "adopted",
-    Action.RELEASE: "disowned",
-    Action.RECORD: "noted",
-}
 
 
 def plan_lines(plan: Plan, *, command: str | None = None, refusals: Iterable[Problem] = ()) -> Iterator[Line]:
@@ -107,12 +97,8 @@ def plan_summary(plan: Plan) -> str:
         refused = ", but the plan is refused" if plan.refusals else ""
         return f"Nothing to do: {count(len(plan.unchanged), 'object')} as the manifest says{refused}{old}{foreign}"
     head = "Plan refused" if plan.refusals else "Plan"
-    if plan.counts.keys() & _VERBS.keys():
-        parts = [
-            f"{number} to {_VERBS.get(action, action.value)}"
-            for action in _SIGNS
-            if (number := plan.counts.get(action))
-        ]
+    if plan.counts.keys() & {Action.ADOPT, Action.RELEASE}:  # by commands that do nothing else
+        parts = [f"{number} to {words.verb}" for action, words in _WORDS.items() if (number := plan.counts.get(action))]
         return f"{head}: {', '.join(parts)}{upload}"
     parts = [
         f"{plan.counts.get(action, 0)} to {action.value}" for action in (Action.CREATE, Action.UPDATE, Action.DELETE)
@@ -163,7 +149,7 @@ def report_lines(report: Report, heading: str = "") -> Iterator[Line]:
         return
     styles = {Outcome.DONE: "create", Outcome.FAILED: "error", Outcome.NOT_TRIED: "quiet"}
     for change, outcome in report.outcomes:
-        word = _PAST[change.action] if outcome is Outcome.DONE else f"{outcome.value} ({change.action.value})"
+        word = _WORDS[change.action].past if outcome is Outcome.DONE else f"{outcome.value} ({change.action.value})"
         yield (styles[outcome], f"  {word:<20}"), ("", safe(str(change.key)))
     yield (("name", f"{safe(heading)}{'Interrupted' if report.interrupted else 'Stopped'}: {report_tally(report)}"),)
 
@@ -171,7 +157,7 @@ def report_lines(report: Report, heading: str = "") -> Iterator[Line]:
 def finished_line(change: Change) -> Line:
     """Return the line that says that one change is made."""
     return (
-        (change.action.value, f"  {_PAST[change.action]} "),
+        (change.action.value, f"  {_WORDS[change.action].past} "),
         ("", safe(str(change.key))),
         ("quiet", f" ({size(sent)})" if (sent := upload_size(change)) else ""),
     )
@@ -243,9 +229,10 @@ def _outcomes(entry: Entry) -> str:
     if unknown := sum(step.outcome == "unknown" for step in entry.steps):
         return f"{unknown} not known"
     finished = [step for step in entry.steps if step.outcome == "done"]
-    signs = [(sign, action.value) for action, sign in _SIGNS.items()]
     counts = " ".join(
-        f"{sign}{number}" for sign, action in signs if (number := sum(step.action == action for step in finished))
+        f"{words.sign}{number}"
+        for action, words in _WORDS.items()
+        if (number := sum(step.action == action.value for step in finished))
     )
     undone = len(entry.steps) - len(finished)
     back = f", back to {entry.back_to}" if entry.back_to else ""
@@ -254,12 +241,12 @@ def _outcomes(entry: Entry) -> str:
 
 def change_sign(change: Change) -> str:
     """Return the one character that says what is done to an object."""
-    return _SIGNS[change.action]
+    return _WORDS[change.action].sign
 
 
 def change_sentence(change: Change) -> str:
     """Return what is done to an object and why, as the rest of a sentence that begins with the object."""
-    return f"{_PASSIVE[change.action]}: {_reason(change)}"
+    return f"will be {_WORDS[change.action].past}: {_reason(change)}"
 
 
 def _change(change: Change) -> Iterator[Line]:
@@ -423,8 +410,8 @@ def _origin(change: Change) -> str:
 
 def report_tally(report: Report) -> str:
     counts = [
-        f"{sum(change.action is action for change in report.done)} {_PAST[action]}"
-        for action in _SIGNS
+        f"{sum(change.action is action for change in report.done)} {words.past}"
+        for action, words in _WORDS.items()
         if any(change.action is action for change, _ in report.outcomes)
     ]
     undone = len(report.outcomes) - len(report.done)

@@ -105,8 +105,8 @@ class LocalRuntime(Protocol):
     def deployed_job(self, loaded: Loaded, target: Target, name: str, folder: Path) -> Job | None:
         """Return what runs a deployed function, downloaded to `folder`; None if it is not deployed."""
 
-    def parse_type(self, text: str) -> Type:
-        """Return the type that a signature names so."""
+    def parse_types(self, texts: Sequence[str] | None) -> list[Type] | None:
+        """Return the types that a signature names so; None where nothing is known of them."""
 
 
 @dataclass(frozen=True)

@@ -328,8 +328,4 @@ class _Parquet:
             self._writer.close()
 
 
-_SINKS: dict[str, type[_Csv | _JsonLines | _Parquet]] = {
-    ".csv": _Csv,
-    ".jsonl": _JsonLines,
-    ".parquet": _Parquet,
-}
+_SINKS: dict[str, type[_Csv | _JsonLines | _Parquet]] = {".csv": _Csv, ".jsonl": _JsonLines, ".parquet": _Parquet}

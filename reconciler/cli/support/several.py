@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.base.errors import MachineError, UdfsError, count
 from reconciler.base.words import safe
-from reconciler.cli.support.options import Options, formats, one_target_only, with_options
+from reconciler.cli.support.options import Format, Options, formats, one_target_only, with_options
 from reconciler.cli.support.output import Result, note, print_lines, print_problems, print_result
 
 if TYPE_CHECKING:
@@ -43,20 +43,9 @@ class TargetResult:
         return self.result.summary if self.result else "not begun, because a target before it failed"
 
 
-def report_options(command: Callable[..., Result]) -> Callable[..., Result]:
-    """As `manifest_options`, with the formats of those who collect findings, and for each of several targets."""
-    return with_options(for_each(command), formats("text", "json", "sarif", "github"), several=True)
-
-
-def plan_options(command: Callable[..., Result]) -> Callable[..., Result]:
-    """As `manifest_options`, with the format of comments on a pull request, and for each of several targets."""
-    return with_options(for_each(command), formats("text", "json", "markdown"), several=True)
-
-
-def drift_options(command: Callable[..., Result]) -> Callable[..., Result]:
-    """As `manifest_options`, with every format there is, and for each of several targets."""
-    every = formats("text", "json", "markdown", "sarif", "github")
-    return with_options(for_each(command), every, several=True)
+def each_target(*names: Format) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
+    """Return what adds the options of `manifest_options` with these formats, for a command that is run for each of several targets."""
+    return lambda command: with_options(for_each(command), formats(*names), several=True)
 
 
 def for_each(command: Callable[..., Result]) -> Callable[..., Result]:

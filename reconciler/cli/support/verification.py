@@ -193,7 +193,7 @@ def verify_lines(trials: Sequence[Trial], options: Options) -> Iterator[Line]:
     return trial_report_lines(trials, problems, options)
 
 
-def has_failed(trials: Sequence[Trial]) -> bool:
+def has_failed(trials: Iterable[Trial]) -> bool:
     return any(trial.verdict is TrialVerdict.FAILED for trial in trials)
 
 

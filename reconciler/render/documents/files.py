@@ -6,11 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from reconciler.engine.plan_file import (
-    Model,
-    ProblemDocument,
-    problem_document,
-)
+from reconciler.engine.plan_file import Model, ProblemDocument, problem_document
 from reconciler.packages.inspect.closure import Where
 
 if TYPE_CHECKING:

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from reconciler.engine.plan_file import (
-    Model,
-)
+from reconciler.engine.plan_file import Model
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,11 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from reconciler.engine.plan_file import (
-    Model,
-    ProblemDocument,
-    problem_document,
-)
+from reconciler.engine.plan_file import Model, ProblemDocument, problem_document
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

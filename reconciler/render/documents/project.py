@@ -7,12 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from reconciler.engine.plan_file import (
-    LiveDocument,
-    Model,
-    Open,
-    live_document,
-)
+from reconciler.engine.plan_file import LiveDocument, Model, Open, live_document
 from reconciler.render.project import WHOLE
 
 if TYPE_CHECKING:

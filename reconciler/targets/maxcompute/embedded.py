@@ -31,11 +31,6 @@ def start_service(
     address: tuple[str, int],
     environment: Mapping[str, str],
 ) -> Server:
-    """
-    Start the service over a store, `folder` having the one that a command would use, with the tables of a manifest.
-
-    OSError where it cannot listen.
-    """
     host, port = address
     server = Server(store or local_store(folder), _settings(options), host=host, port=port, environment=environment)
     try:

@@ -18,6 +18,7 @@ from reconciler.targets.maxcompute.signature import parse_signature
 from reconciler.testing.row_files import RowFile
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from reconciler.base.names import Reference
@@ -109,7 +110,7 @@ def _rows(fixture: Table, loaded: Loaded) -> TableResource:
     if fixture.file is not None:
         label = str(PurePath(loaded.at().file).parent / fixture.file)
         file = RowFile(loaded.file(fixture.file), label, header=True)
-        return TableResource(types, lambda: file.read(list(map(parse_type, types)), names))
+        return TableResource(types, lambda: file.read(parse_types(types), names))
     return TableResource(types, lambda: ([Json(cell) for cell in row] for row in rows or ()))
 
 
@@ -128,9 +129,8 @@ def provided_tables(loaded: Loaded) -> dict[str, ProvidedTable]:
     }
 
 
-def parse_type(text: str) -> Type:
-    """Return the type that a signature names so."""
-    return parse_signature(f"->{text}").outputs[0]
+def parse_types(texts: Sequence[str] | None) -> list[Type] | None:
+    return None if texts is None else [parse_signature(f"->{text}").outputs[0] for text in texts]
 
 
 def _is_file_name(name: str) -> bool:

@@ -41,7 +41,6 @@ documented. If an import fails: sys.path.insert(0, "work/NAME.zip") inside the f
 def export_package(
     loaded: Loaded, package: str, python: str | None, *, as_requirements: bool, collect: Callable[[], Artifacts]
 ) -> PackageExport:
-    """Return a package as code, for a runtime: of what an apply uploads, or `as_requirements`, exact versions."""
     runtime = _runtime(loaded, package, python)
     return _requirements(loaded, package, runtime) if as_requirements else _resources(loaded, package, runtime, collect)
 

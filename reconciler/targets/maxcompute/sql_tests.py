@@ -106,11 +106,7 @@ def run_remote_tests(
     settings: Mapping[str, tuple[tuple[str, str], ...]],
     clock: Callable[[], float],
 ) -> Iterator[Trial]:
-    """
-    Yield the trials of tests by SQL, as they come; the order is that of the statements.
-
-    `settings` has what SQL has to SET before it calls a deployed function, by its name in lower case.
-    """
+    """Yield the trials of tests by SQL, as they come; the order is that of the statements."""
     calls: list[_Call] = []
     for group in cases:
         name = group[0].function

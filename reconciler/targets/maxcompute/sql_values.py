@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 COMPLEX = ("ARRAY", "MAP", "STRUCT")
 _WHOLE = ("TINYINT", "SMALLINT", "INT", "BIGINT")
+_CONTROL = r"([\x00-\x1f])"
 _TEXTS = ("STRING", "CHAR", "VARCHAR")
 _PLAIN_DECIMAL = "DECIMAL(38,18)"
 """What DECIMAL means in the newer edition of types."""
@@ -85,21 +87,11 @@ def _text(value: str) -> str:
     escaped = (
         value.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
     )
-    if any(part < " " for part in escaped):
-        parts = [f"CHR({ord(part)})" if part < " " else part for part in _pieces(escaped)]
-        return "CONCAT(" + ", ".join(part if part.startswith("CHR(") else f"'{part}'" for part in parts) + ")"
+    if re.search(_CONTROL, escaped):
+        parts = filter(None, re.split(_CONTROL, escaped))
+        texts = (f"CHR({ord(part)})" if part < " " else f"'{part}'" for part in parts)
+        return f"CONCAT({', '.join(texts)})"
     return f"'{escaped}'"
-
-
-def _pieces(text: str) -> list[str]:
-    """Split a text so that each control character stands alone."""
-    pieces = [""]
-    for character in text:
-        if character < " ":
-            pieces += [character, ""]
-        else:
-            pieces[-1] += character
-    return [character for character in pieces if character]
 
 
 def _name(kind: Type) -> str:

@@ -14,13 +14,11 @@ from hypothesis import strategies as st
 
 from reconciler.base.errors import UsageError
 from reconciler.local.runner import Json, TypedText
-from reconciler.targets.maxcompute.jobs import parse_type
+from reconciler.targets.maxcompute.jobs import parse_types as kinds
 from reconciler.testing.row_files import NULL, ResultFile, RowFile
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from reconciler.testing.types import Type
 
 OPTIONS = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
 MOMENT = dt.datetime(2026, 5, 1, 12, 30, 1, 250)  # noqa: DTZ001 - DATETIME has no time zone
@@ -32,10 +30,6 @@ ROWS = st.lists(
     st.tuples(st.none() | INTEGERS, st.none() | STRINGS, st.none() | st.floats(allow_nan=False)), min_size=1, max_size=8
 )
 TYPES = ("bigint", "string", "double")
-
-
-def kinds(types: tuple[str, ...] | None) -> list[Type] | None:
-    return None if types is None else list(map(parse_type, types))
 
 
 def rows(path: Path, *, header: bool = False) -> RowFile:

@@ -50,7 +50,6 @@ _READERS = 8
 
 
 def begin_manifest(new_project: NewProject, source: Loaded | None, folder: Path) -> str:
-    """Return how a new manifest in `folder` begins: for the target of `source`, or for the project that is named."""
     if source is not None:
         _require_apart(source, folder, new_project)
         label, target = source.target_name, target_of(source)
@@ -96,11 +95,6 @@ def import_objects(
     on_step: Callable[[str], None],
     prepare: Callable[[Loaded], object],
 ) -> Imported:
-    """
-    Write what is asked for into the manifest, with its files; `staging` is an empty folder in the manifest's.
-
-    `prepare` checks a draft as an apply would, and raises what is wrong with it.
-    """
     folder = manifest.loaded.folder
     selection, unmatched = select(reading, request.functions, request.resources, names_in(manifest.loaded))
     if unmatched:
@@ -120,12 +114,8 @@ def import_objects(
         selection.left_out,
         selection.present,
         tuple(map(draft.python_of, selection.functions)),
-        tuple(resource.object.key for resource in selection.resources if not resource_of(resource).comment.isascii()),
-        tuple(
-            resource.object.key
-            for resource in selection.resources
-            if is_file(resource) and not resource_of(resource).md5
-        ),
+        tuple(live.object.key for live in selection.resources if not resource_of(live).comment.isascii()),
+        tuple(live.object.key for live in selection.resources if is_file(live) and not resource_of(live).md5),
     )
     if not result.is_empty:
         text = draft.render()
