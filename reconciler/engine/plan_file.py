@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pydantic import GetJsonSchemaHandler
     from pydantic.json_schema import JsonSchemaValue
     from pydantic_core import CoreSchema
+    from typing_extensions import Self
 
     from reconciler.base.errors import Problem
     from reconciler.core.diff import Change
@@ -35,6 +36,16 @@ Action: TypeAlias = Literal["create", "update", "delete", "adopt", "release", "r
 
 class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    @classmethod
+    def of(cls, *values: object, **fields: Any) -> Self:
+        """Return the document of some values: what `fields` do not say are their attributes of the same names."""
+        for name in cls.model_fields.keys() - fields.keys() - {"format"}:
+            for value in values:
+                if hasattr(value, name):
+                    fields[name] = getattr(value, name)
+                    break
+        return cls(**fields)
 
 
 class Open(Model):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import datetime  # noqa: TC003 - pydantic reads the annotation
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -94,33 +93,20 @@ def verify_document(
     stack: str, destination: Destination, trials: Sequence[Trial], *, rolled_back: bool
 ) -> VerifyDocument:
     tests = test_document(stack, trials)
-    return VerifyDocument(
-        stack=stack,
-        target=destination.target,
-        **destination.parts,
-        passed=tests.passed,
-        failed=tests.failed,
-        not_run=tests.not_run,
-        rolled_back=rolled_back,
-        tests=tests.tests,
-    )
+    return VerifyDocument.of(tests, target=destination.target, **destination.parts, rolled_back=rolled_back)
 
 
 def _trial_document(trial: Trial) -> TrialDocument:
-    return TrialDocument(
-        function=trial.case.function,
-        number=trial.case.number,
+    return TrialDocument.of(
+        trial.case,
+        trial.case.at,
+        trial,
         title=test_title(trial.case),
         verdict=trial.verdict.value,
         seconds=round(trial.seconds, 3),
-        python=trial.python,
-        file=trial.case.at.file,
-        line=trial.case.at.line,
-        column=trial.case.at.column,
         reason=None if trial.verdict is TrialVerdict.PASSED else failure_reason(trial),
         hint=spell(trial_hint(trial)) or None,
         traceback=tuple(trial.traceback.splitlines()),
-        log=trial.log,
     )
 
 
@@ -149,9 +135,7 @@ def report_document(plan: Plan, report: Report, verification: VerifyDocument | N
         verification=verification,
         plan=plan_document(plan),
         outcomes=tuple(
-            OutcomeDocument(
-                kind=change.key.kind, name=change.key.name, action=change.action.value, outcome=outcome.value
-            )
+            OutcomeDocument.of(change.key, action=change.action.value, outcome=outcome.value)
             for change, outcome in report.outcomes
         ),
         interrupted=report.interrupted,
@@ -202,17 +186,12 @@ def history_document(entries: Iterable[Entry]) -> HistoryDocument:
 
 
 def run_document(entry: Entry, *, objects: bool = True) -> RunDocument:
-    by = entry.ended_by
-    return RunDocument(
-        epoch=entry.epoch,
-        outcome=entry.outcome,
-        **asdict(entry.holder),
-        started=entry.started,
-        expires=entry.expires,
+    return RunDocument.of(
+        entry,
+        entry.holder,
         digest=f"sha256:{entry.digest}",
-        back_to=entry.back_to,
-        ended_by=by and PersonDocument(user=by.user, host=by.host, pipeline=by.pipeline),
-        steps=tuple(OutcomeDocument.model_validate(asdict(step)) for step in entry.steps),
+        ended_by=entry.ended_by and PersonDocument.of(entry.ended_by),
+        steps=tuple(map(OutcomeDocument.of, entry.steps)),
         objects=tuple(ObjectDocument(**object_fields(record.object)) for record in entry.objects.values())
         if objects
         else None,
@@ -256,15 +235,12 @@ def drift_document(drift: Drift, plan: Plan) -> DriftDocument:
         target=plan.destination.target,
         **plan.destination.parts,
         drifted=tuple(
-            DriftedDocument(
-                kind=deviation.key.kind,
-                name=deviation.key.name,
+            DriftedDocument.of(
+                deviation.key,
+                deviation.origin,
+                deviation,
                 what=deviation.kind.value,
                 who=deviation.who or None,
-                when=deviation.when,
-                file=deviation.origin.file,
-                line=deviation.origin.line,
-                column=deviation.origin.column,
                 differences=difference_documents(drift.turned for drift in deviation.differences),
                 restorable=not deviation.obstacle,
                 why_not=deviation.obstacle or None,

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from reconciler.core.report import Upload
     from reconciler.packages.dependencies import Dependencies, FileReport
     from reconciler.packages.inspect.closure import Need
-    from reconciler.packages.inspect.members import FileFinding
     from reconciler.packages.pack.archives import Omission
 
 
@@ -93,14 +92,7 @@ def libs_document(files: Iterable[FileReport]) -> LibsDocument:
 
 def _file_document(file: FileReport) -> LookedDocument:
     natives = (
-        NativeDocument(
-            path=item.native.path,
-            machine=item.native.elf.machine,
-            bits=item.native.elf.bits,
-            soname=item.native.elf.soname,
-            newest=item.newest,
-            needs=tuple(map(need_document, item.needs)),
-        )
+        NativeDocument.of(item.native, item.native.elf, item, needs=tuple(map(need_document, item.needs)))
         for item in file.natives
     )
     verdicts = (
@@ -108,24 +100,11 @@ def _file_document(file: FileReport) -> LookedDocument:
             python=item.runtime.tag,
             platform=item.runtime.platform.name,
             loads=item.loads,
-            findings=tuple(map(_finding_document, item.findings)),
+            findings=tuple(map(FindingDocument.of, item.findings)),
         )
         for item in file.verdicts
     )
-    return LookedDocument(
-        name=file.name,
-        size=file.size,
-        kind=file.kind,
-        level=level_tag(file.level),
-        natives=tuple(natives),
-        verdicts=tuple(verdicts),
-    )
-
-
-def _finding_document(finding: FileFinding) -> FindingDocument:
-    return FindingDocument(
-        code=finding.code, severity=finding.severity, message=finding.message, hint=finding.hint, detail=finding.detail
-    )
+    return LookedDocument.of(file, level=level_tag(file.level), natives=tuple(natives), verdicts=tuple(verdicts))
 
 
 def need_document(need: Need) -> NeedDocument:
@@ -185,13 +164,9 @@ def build_document(
 
 def _upload_document(upload: Upload) -> UploadDocument:
     content, archive = upload.content, upload.archive
-    return UploadDocument(
-        name=upload.name,
-        type=upload.type,
-        size=content.size,
-        sha256=content.sha256,
-        md5=content.md5,
-        functions=upload.functions,
+    return UploadDocument.of(
+        upload,
+        content,
         wheels=tuple(wheel.filename for wheel in archive.wheels) if archive else (),
         packed=archive.is_packed if archive else False,
         left_out=left_out_documents(archive.left_out) if archive else (),
@@ -201,7 +176,7 @@ def _upload_document(upload: Upload) -> UploadDocument:
 
 
 def left_out_documents(omissions: Iterable[Omission]) -> tuple[LeftOutDocument, ...]:
-    return tuple(LeftOutDocument(why=omission.why, files=omission.files, size=omission.size) for omission in omissions)
+    return tuple(map(LeftOutDocument.of, omissions))
 
 
 class ShippedDocument(Model):
@@ -249,26 +224,20 @@ def deps_document(stack: str, functions: Iterable[Dependencies], warnings: Itera
 
 def _dependencies(function: Dependencies) -> DependenciesDocument:
     resources = (
-        ShippedDocument(
-            name=resource.name,
-            size=resource.size,
+        ShippedDocument.of(
+            resource,
             package=group.package,
             natives=resource.native,
             level=level_tag(resource.level),
-            brings=resource.brings,
             needs=tuple(map(need_document, resource.leans_on)),
-            also_in=resource.also_in,
-            file=resource.file,
-            wheels=resource.wheels,
             left_out=left_out_documents(resource.left_out),
         )
         for group in function.groups
         for resource in group.resources
     )
-    return DependenciesDocument(
-        function=function.function,
+    return DependenciesDocument.of(
+        function,
         python=function.runtime.tag,
         platform=function.runtime.platform.name,
-        size=function.size,
         resources=tuple(resources),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
@@ -45,16 +44,8 @@ def lock_document(stack: str, lock_file: str, moves: Iterable[LockChange], *, wr
 
 def _move_document(move: LockChange) -> LockMoveDocument:
     before, after = move.before, move.after
-    return LockMoveDocument(
-        package=move.package,
-        runtime=move.runtime,
-        name=move.name,
-        before=before.version if before else None,
-        after=after.version if after else None,
-        file=after.file if after else None,
-        sha256=after.sha256 if after else None,
-        size=after.size if after else None,
-    )
+    versions = {"before": before and before.version, "after": after and after.version}
+    return LockMoveDocument.of(move, after, **versions)
 
 
 class ExportDocument(Model):
@@ -72,4 +63,4 @@ class ExportDocument(Model):
 
 
 def export_document(exported: PackageExport) -> ExportDocument:
-    return ExportDocument(**asdict(exported))
+    return ExportDocument.of(exported)
