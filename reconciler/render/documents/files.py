@@ -92,7 +92,7 @@ def libs_document(files: Iterable[FileReport]) -> LibsDocument:
 
 def _file_document(file: FileReport) -> LookedDocument:
     natives = (
-        NativeDocument.of(item.native, item.native.elf, item, needs=tuple(map(need_document, item.needs)))
+        NativeDocument.of(item, item.native, item.native.elf, needs=tuple(map(need_document, item.needs)))
         for item in file.natives
     )
     verdicts = (

@@ -1,4 +1,4 @@
-"""What a project holds, and what was taken from it, as JSON: deployed functions, rows of a query, imported objects."""
+"""Contents of a project as JSON: deployed functions, rows of a query, imported objects."""
 
 from __future__ import annotations
 
