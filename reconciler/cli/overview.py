@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from reconciler import __version__
+from reconciler.base.numbers import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -120,8 +121,8 @@ def _wrap(text: str, width: int) -> Iterator[str]:
 def _columns() -> int:
     """Return the terminal's width as `shutil.get_terminal_size` would."""
     columns = os.environ.get("COLUMNS", "")
-    if columns.isdigit() and int(columns) > 0:
-        return int(columns)
+    if width := whole_number(columns, digits=9):
+        return width
     try:
         return os.get_terminal_size(sys.__stdout__.fileno()).columns or 80  # type: ignore[union-attr]
     except (AttributeError, ValueError, OSError):

@@ -8,17 +8,27 @@ fields are as its kinds write them down.
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, TypeAlias, get_args
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, create_model, model_serializer
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    create_model,
+    model_serializer,
+)
 
 from reconciler.base.hints import spell
+from reconciler.base.numbers import is_countable
 from reconciler.core.plan import upload_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import datetime
 
     from pydantic import GetJsonSchemaHandler
     from pydantic.json_schema import JsonSchemaValue
@@ -32,6 +42,16 @@ if TYPE_CHECKING:
     from reconciler.core.state import Desired, Live, Object
 
 Action: TypeAlias = Literal["create", "update", "delete", "adopt", "release", "record"]
+
+
+def _require_countable(when: datetime) -> datetime:
+    if not is_countable(when):
+        raise ValueError("a time that no service has")
+    return when
+
+
+Moment: TypeAlias = Annotated[AwareDatetime, AfterValidator(_require_countable)]
+"""A time with its zone, to which days may be added."""
 
 
 class Model(BaseModel):
@@ -105,8 +125,8 @@ class LiveDocument(ObjectDocument):
 
     owner: str | None = None
     updater: str | None = None
-    created: datetime | None = None
-    modified: datetime | None = None
+    created: Moment | None = None
+    modified: Moment | None = None
     stack: str | None = Field(None, description="The stack that marked it.")
     marker: str | None = Field(None, description="The mark itself, as text.")
     schema_: str | None = Field(None, alias="schema")
@@ -222,7 +242,7 @@ class DumpDocument(Open):
 
     format: Literal["udfs.dump/1"] = "udfs.dump/1"
     stack: str
-    taken: datetime = Field(description="When, by the service's clock.")
+    taken: Moment = Field(description="When, by the service's clock.")
     epochs: tuple[int, ...] = Field((), description="Of the stack's ledger.")
     last: dict[str, Any] | None = Field(None, description="The newest entry of the ledger, as it is in the project.")
     objects: tuple[DumpedDocument, ...]

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Meta, field
 
+from reconciler.base.numbers import is_countable
 from reconciler.manifest.model import Flag, Names, Text
 from reconciler.manifest.reader import Document, TooManyProblems, read_document
 from reconciler.manifest.section import Mismatches, Section, read_section
@@ -134,7 +135,7 @@ def moment_of(text: str) -> tuple[datetime, bool] | None:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return (moment, ":" not in text) if moment.tzinfo is None else None
+    return (moment, ":" not in text) if moment.tzinfo is None and is_countable(moment) else None
 
 
 _EXPECTED = {

@@ -12,9 +12,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Literal
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 from reconciler.packages.artifacts import Archive, Library
+from reconciler.packages.inspect.members import UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -140,11 +141,6 @@ def _metadata(wheel: Path) -> bytes:
             for name in filter(_METADATA.match, archive.namelist()):
                 with archive.open(name) as member:
                     return member.read(_MAX_BYTES)
-    except (
-        OSError,
-        BadZipFile,
-        RuntimeError,
-        NotImplementedError,
-    ):  # `collect` has judged the file; it has changed since
+    except UNREADABLE:  # `collect` has judged the file, and not each of its members
         pass
     return b""

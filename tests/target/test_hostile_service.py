@@ -261,6 +261,8 @@ def test_a_size_that_is_no_number_is_refused(size: str) -> None:
         ("Sat, 21 Nov 2026 10:00:00 +0100", datetime(2026, 11, 21, 9, tzinfo=timezone.utc)),
         ("Sat, 21 Nov 99999999999999999999 10:00:00 GMT", None),
         ("Sat, 21 Nov 2026 10:00:00 +99999999999999", None),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", None),  # a minute later is no time
+        ("Fri, 31 Dec 9999 23:59:59 -2359", None),
         (",", None),
         ("soon", None),
     ],

@@ -74,11 +74,12 @@ _OUTSIDE = "start = 0 OR start < -length(text)"
 
 MACROS = {
     # An integer of what is none loses its fraction ("decimal portion is truncated, not rounded"); of text, too.
-    "integer": """(x) AS list_transform([x], lambda v: CASE
+    "integer": _NUMBER_TEXT.format(kind="BIGINT") + """
         WHEN typeof(v) IN ('DOUBLE', 'FLOAT') OR (typeof(v) = 'VARCHAR' AND regexp_matches(CAST(v AS VARCHAR), '[.eE]'))
             THEN CAST(trunc(CAST(v AS DOUBLE)) AS BIGINT)
         WHEN starts_with(typeof(v), 'DECIMAL') THEN CAST(trunc(CAST(v AS DECIMAL(38, 18))) AS BIGINT)
         ELSE CAST(v AS BIGINT) END)[1]""",
+    "number": _NUMBER_TEXT.format(kind="DOUBLE") + " ELSE v END)[1]",
     # An empty text is false, every other one is true, 'false' too.
     "boolean": """(x) AS list_transform([x], lambda v: CASE
         WHEN typeof(v) = 'VARCHAR' THEN CAST(v AS VARCHAR) <> '' ELSE TRY_CAST(v AS BOOLEAN) END)[1]""",
@@ -123,7 +124,7 @@ MACROS = {
 }
 """What DuckDB is told to do: parameters and meaning, by the name of the service."""
 
-_INNER = ("integer", "boolean")
+_INNER = ("integer", "number", "boolean")
 """Those that are no functions of the service."""
 
 ALIASES = {"ceiling": "ceil", "substring": "substr"}

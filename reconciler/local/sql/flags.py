@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,9 @@ DEFAULT_RUNTIME = "cp27"
 """What runs where nothing is set [doc "Python 2 UDFs", "Python 3 UDFs"]."""
 UDF_SECONDS = 600.0
 """How long a batch may take [doc: odps.sql.udf.timeout, default]."""
+
+
+_NUMBER = re.compile(r"[0-9]{1,9}\Z")
 
 
 @dataclass(frozen=True)
@@ -35,13 +39,13 @@ class Flags:
             raise semantic_failure(
                 None, f"there is no odps.sql.python.version {runtime}; there are {', '.join(RUNTIMES)}"
             )
-        seconds = settings.get("odps.sql.udf.timeout") or settings.get("odps.function.timeout")
+        seconds = settings.get("odps.sql.udf.timeout") or settings.get("odps.function.timeout", "")
         memory = settings.get("odps.sql.udf.python.memory", "")
         pypy = settings.get("odps.pypy.enabled", "").lower()
         return cls(
             runtime=runtime,
             isolated=settings.get("odps.isolation.session.enable", "").lower() == "true",
             pypy={"true": True, "false": False}.get(pypy),
-            seconds=min(float(seconds), 3600.0) if seconds and seconds.isdigit() else UDF_SECONDS,
-            memory=int(memory) * 1_000_000 if memory.isdigit() and int(memory) else None,
+            seconds=min(float(seconds), 3600.0) if _NUMBER.match(seconds) else UDF_SECONDS,
+            memory=int(memory) * 1_000_000 if _NUMBER.match(memory) and int(memory) else None,
         )

@@ -27,6 +27,7 @@ from reconciler.packages.fetch.cache import load_record, record_path, save_recor
 from reconciler.packages.inspect import gate
 from reconciler.packages.inspect.contents import inspect_file
 from reconciler.packages.inspect.elf import Damaged, read_elf
+from reconciler.packages.inspect.members import UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -196,7 +197,11 @@ class _Build:
         self._refuse_if(refusal, wheel)
         if self.options.grafted:
             wheel = self._repair(wheel)
-        wheel = normalize_wheel(wheel, self.workspace / "normal")
+        try:
+            wheel = normalize_wheel(wheel, self.workspace / "normal")
+        except UNREADABLE as error:
+            why = f"what its build backend made is no wheel: {error}"
+            raise build_failure(self.source.label, self.runtime, why, "", self.log.path) from error
         self._judge(wheel)
         content = self.builder.cache.put(wheel, read_content(wheel).sha256)
         return BuiltWheel(content, self.how, self.requires, self.log.path)

@@ -12,11 +12,11 @@ import shutil
 import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 from reconciler.base.errors import PackageError
 from reconciler.packages.content import read_content
-from reconciler.packages.inspect.members import TooMuch, bound
+from reconciler.packages.inspect.members import UNREADABLE, TooMuch, bound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,10 +64,10 @@ def copy_source(source: BuildSource, target: Path) -> Path:
         _unpack(source.path, target)
     except TooMuch as error:
         raise _unusable(source, f"it expands too far: {error}") from error
-    except (tarfile.TarError, BadZipFile, EOFError, NotImplementedError) as error:
-        raise _unusable(source, f"it is not an sdist: {error}") from error
     except OSError as error:
         raise _unusable(source, error.strerror or str(error)) from error
+    except UNREADABLE as error:
+        raise _unusable(source, f"it is not an sdist: {error}") from error
     tops = [path for path in target.iterdir() if path.is_dir()]
     if len(tops) != 1:
         raise _unusable(source, f"an sdist holds one folder, and this has {len(tops)}")

@@ -16,6 +16,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from reconciler.packages.inspect.contents import inspect_file
 from reconciler.packages.inspect.gate import glibc_level
+from reconciler.packages.inspect.members import bound
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,13 +27,21 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def normalize_wheel(wheel: Path, target: Path) -> Path:
-    """Write a wheel anew into `target` and return its path; its name changes if its tag does."""
+    """
+    Write a wheel anew into `target` and return its path; its name changes if its tag does.
+
+    Raises what `UNREADABLE` lists for what is no wheel, or expands too far.
+    """
     audited = _audited_platform(wheel)
     name = _BARE.sub(f"-{audited}.whl", wheel.name) if audited else wheel.name
     with ZipFile(wheel) as archive:
+        infos = archive.infolist()
+        bound(len(infos), sum(info.file_size for info in infos), wheel.stat().st_size)
         members = {info.filename: archive.read(info) for info in archive.infolist() if not info.is_dir()}
         runs = {info.filename for info in archive.infolist() if info.external_attr >> 16 & 0o100}
-    folder = next(member.partition("/")[0] for member in members if member.endswith(".dist-info/WHEEL"))
+    folder = next((member.partition("/")[0] for member in members if member.endswith(".dist-info/WHEEL")), None)
+    if folder is None:
+        raise ValueError("it has no .dist-info/WHEEL")
     if audited:
         claim = re.compile(rb"(?m)^(Tag: \S+-)linux_\w+(?=\r?$)")
         members[f"{folder}/WHEEL"] = claim.sub(rb"\g<1>" + audited.encode(), members[f"{folder}/WHEEL"])

@@ -15,17 +15,15 @@ import hashlib
 import io
 import posixpath
 import re
-import tarfile
 import tempfile
-import zlib
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, BinaryIO, Literal, TypeAlias, cast
-from zipfile import BadZipFile
 
 from reconciler.base.names import ARCHIVE_SUFFIXES
 from reconciler.packages.fetch.cache import load_record, save_record
 from reconciler.packages.inspect.elf import MAGIC, Damaged, Elf, is_elf, read_elf
 from reconciler.packages.inspect.members import (
+    UNREADABLE,
     FileFinding,
     Member,
     TooMuch,
@@ -58,8 +56,6 @@ _MAX_RECORD = 64 << 20
 _MAX_NATIVES = 5_000
 _HASHES = ("sha256", "sha384", "sha512")
 _EXTENDS_PATH = re.compile(rb"extend_path|declare_namespace")
-_UNREADABLE = (BadZipFile, tarfile.TarError, OSError, EOFError, zlib.error, csv.Error, RuntimeError, ValueError)
-"""What the standard library raises over archives that are none."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +134,7 @@ def inspect_file(path: Path, kind: FileKind) -> FileFacts:
     except TooMuch as error:
         hint = "an archive like this fills a worker's disk; pack it anew"
         return FileFacts(kind, (FileFinding("E422", f"expands too far: {error}", hint),))
-    except _UNREADABLE as error:
+    except (*UNREADABLE, csv.Error) as error:
         return FileFacts(kind, (_why_unreadable(kind, str(error) or type(error).__name__),))
     if kind == "wheel" and not inside.is_wheel and not inside.unsafe:
         return FileFacts(kind, (_why_unreadable(kind, "it has no .dist-info/WHEEL"),))

@@ -122,7 +122,7 @@ class _File:
         try:
             self._stream.seek(offset)
             data = self._stream.read(size)
-        except (OSError, OverflowError) as error:  # a place that no file has
+        except (OSError, ValueError, OverflowError) as error:  # a place that no file has
             raise Damaged("its headers lead beyond its end") from error
         if len(data) != size:
             raise Damaged("its headers lead beyond its end")

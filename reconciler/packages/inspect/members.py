@@ -11,13 +11,16 @@ from __future__ import annotations
 
 import gzip
 import io
+import lzma
 import re
 import stat
+import struct
 import tarfile
+import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Literal
-from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -34,6 +37,12 @@ framework) unpack to about a quarter of it.
 _MAX_RATIO = 200
 _HARMLESS = 256 << 20
 """An archive that unpacks to less than this may be packed as tightly as it likes."""
+
+UNREADABLE = (
+    *(BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError),
+    *(RuntimeError, ValueError, LookupError, OverflowError),
+)
+"""What the standard library raises over archives that are none: found by fuzzing, each of them."""
 
 _ONE_READ = 64 << 20
 _SHOWN = 10

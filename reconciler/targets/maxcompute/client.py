@@ -23,6 +23,7 @@ import requests
 from urllib3.exceptions import NewConnectionError
 
 from reconciler.base.errors import AccessError, ServiceError, StalePlan
+from reconciler.base.numbers import is_countable
 from reconciler.targets.maxcompute.refusal import ServiceRefusal, refusal_of
 from reconciler.targets.maxcompute.signing import Credentials
 
@@ -393,7 +394,8 @@ def moment(text: str) -> datetime | None:
     try:
         parsed = parsedate_to_datetime(text)
         # A zone of -0000 is read as no zone at all.
-        return parsed.astimezone(timezone.utc) if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)
+        when = parsed.astimezone(timezone.utc) if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)
+        return when if is_countable(when) else None
     except (TypeError, ValueError, IndexError, OverflowError):
         return None
 

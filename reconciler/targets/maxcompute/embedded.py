@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_h
 
 from reconciler.base.errors import UsageError
 from reconciler.base.hints import Command
+from reconciler.base.numbers import whole_number
 from reconciler.local import Server, Settings
 from reconciler.targets.maxcompute.endpoint import local_store, provide_tables
 
@@ -84,8 +85,8 @@ def _parse_switches(pairs: Iterable[str]) -> dict[str, Any]:
 def _parse_value(name: str, value: str, kind: Any) -> object:
     if kind is bool and value in {"true", "false"}:
         return value == "true"
-    if kind is int and value.isdigit():
-        return int(value)
+    if kind is int and (number := whole_number(value)) is not None:
+        return number
     if get_origin(kind) is Literal:
         for choice in get_args(kind):
             if str(choice) == value:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from reconciler.base.errors import ServiceError
+from reconciler.base.numbers import whole_number
 from reconciler.base.threads import Threads
 from reconciler.core.record import Applied, Entry, Reading, entry_name
 from reconciler.core.state import Live
@@ -40,7 +41,6 @@ _WITHOUT_CONTENT = {"table", "volumefile", "volumearchive"}
 _MAX_PAGES = 10_000
 """Of one listing: ten million objects at 1,000 a page."""
 
-_MAX_DIGITS = 18
 _BEGINNING = re.compile(rb"\s*(?:<\?xml[^>]*\?>\s*)?<\w+>\s*(?:<Marker\s*/>|<Marker>(?P<marker>[!-%'-;=-~]*)</Marker>)")
 """Of a page that begins with a marker of plain characters, and so needs not be read to its end to know it."""
 _LONGEST_BEGINNING = 4096
@@ -281,6 +281,6 @@ def _size(client: Client, text: str) -> int:
     """Read a number of bytes; nothing for what has none, such as a table."""
     if not text:
         return 0
-    if not (text.isascii() and text.isdigit()) or len(text) > _MAX_DIGITS:
+    if (number := whole_number(text)) is None:
         raise client.garbage(f"the size of a resource is {text!r}")
-    return int(text)
+    return number

@@ -10,6 +10,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reconciler.base.numbers import whole_number
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -37,7 +39,7 @@ def refusal_of(status: int, headers: Mapping[str, str], body: bytes) -> ServiceR
     request = headers.get("x-odps-request-id", "")
     # Its form as a date is not read.
     after = headers.get("Retry-After", "")
-    seconds = float(after) if after.isdigit() else None
+    seconds = whole_number(after)
     for parts in (_xml, _json):
         if (refusal := parts(body)) is not None:
             code, message, name = refusal

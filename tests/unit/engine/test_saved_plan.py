@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +54,7 @@ def reading(have: LiveState, epoch: int = 0) -> Reading:
 
 
 texts = st.text(max_size=12)
-moments = st.none() | st.datetimes(timezones=st.just(NOON.tzinfo) | st.none())
+moments = st.none() | st.datetimes(datetime(2, 1, 1), datetime(9998, 12, 31), timezones=st.just(NOON.tzinfo))
 references = st.builds(
     Reference, st.sampled_from(["x.py", "Y.zip"]), st.sampled_from([None, "other"]), st.none()
 ) | st.just(Reference("z.py", "other", "sales"))
