@@ -221,6 +221,9 @@ def _reader(kind: Type) -> Callable[[str], object]:
     def value(cell: str) -> object:
         if cell in ("", NULL):
             return None
+        # What Python alone takes, 1_000 and digits of other scripts, is refused where text is read by its type.
+        if "_" in cell or not cell.isascii():
+            return TypedText(cell)
         try:
             return convert(cell)
         except ValueError:

@@ -71,15 +71,24 @@ _FORMATS = {"yyyy": "%Y", "mm": "%m", "dd": "%d", "hh": "%H", "mi": "%M", "ss": 
 _CLIP = "CASE WHEN {call} IS NULL THEN NULL WHEN {none} THEN '' ELSE {call} END"
 _OUTSIDE = "start = 0 OR start < -length(text)"
 
+_NUMBER_TEXT = r"\s*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\s*|(?i)\s*[+-]?(nan|inf(inity)?)\s*"
+# DuckDB takes '1_000' and '0x10' too. `error` has no type, so that a DECIMAL stays one.
+_REFUSING = (
+    "(x) AS list_transform([x], lambda v: CASE "
+    f"WHEN typeof(v) = 'VARCHAR' AND NOT regexp_full_match(CAST(v AS VARCHAR), '{_NUMBER_TEXT}') "
+    "THEN error('Could not convert string ''' || CAST(v AS VARCHAR) || ''' to {}') "
+)
+
 
 MACROS = {
     # An integer of what is none loses its fraction ("decimal portion is truncated, not rounded"); of text, too.
-    "integer": _NUMBER_TEXT.format(kind="BIGINT") + """
+    "integer": _REFUSING.format("BIGINT")
+    + """
         WHEN typeof(v) IN ('DOUBLE', 'FLOAT') OR (typeof(v) = 'VARCHAR' AND regexp_matches(CAST(v AS VARCHAR), '[.eE]'))
             THEN CAST(trunc(CAST(v AS DOUBLE)) AS BIGINT)
         WHEN starts_with(typeof(v), 'DECIMAL') THEN CAST(trunc(CAST(v AS DECIMAL(38, 18))) AS BIGINT)
         ELSE CAST(v AS BIGINT) END)[1]""",
-    "number": _NUMBER_TEXT.format(kind="DOUBLE") + " ELSE v END)[1]",
+    "number": _REFUSING.format("a number") + "ELSE v END)[1]",
     # An empty text is false, every other one is true, 'false' too.
     "boolean": """(x) AS list_transform([x], lambda v: CASE
         WHEN typeof(v) = 'VARCHAR' THEN CAST(v AS VARCHAR) <> '' ELSE TRY_CAST(v AS BOOLEAN) END)[1]""",

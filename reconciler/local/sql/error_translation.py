@@ -70,6 +70,8 @@ def duckdb_failure(error: Exception, statement: Statement) -> SqlFailed:
             return problems.internal_failure(
                 f"the statement needs more memory than it may have: {what.splitlines()[0]}"
             )
+        case duckdb.InvalidInputException() if "Could not convert string" in what:
+            return SqlFailed(f"ODPS-0123091:Illegal type cast - {what}")
         case duckdb.ConversionException() | duckdb.OutOfRangeException():
             return SqlFailed(f"ODPS-0123091:Illegal type cast - {what}")
         case _:

@@ -109,6 +109,10 @@ class Statement:
 
         if to.this in exp.DataType.INTEGER_TYPES and not (isinstance(value, exp.Literal) and value.is_int):
             value = builtins.macro("integer", [value])
+        elif to.this in (*exp.DataType.FLOAT_TYPES, exp.DataType.Type.DECIMAL) and not (
+            isinstance(value, exp.Literal) and value.is_number
+        ):
+            value = builtins.macro("number", [value])
         elif to.this == exp.DataType.Type.BOOLEAN:
             value = builtins.macro("boolean", [value])
         return exp.Cast(this=value, to=to)

@@ -11,6 +11,21 @@ from .compat import text_type
 from .failures import Misfit
 
 
+_DECIMAL = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,4})?"
+NUMBERS = {
+    "integer": re.compile(r"[+-]?[0-9]+\Z"),
+    "decimal": re.compile(_DECIMAL + r"\Z"),
+    "float": re.compile(_DECIMAL + r"\Z|[+-]?(nan|inf(inity)?)\Z", re.IGNORECASE),
+}
+"""
+How a person writes numbers: as CAST reads them, and not as Python does, which takes 1_000 and the digits of any script. CAST makes a
+BIGINT of '1.6' too, by losing the fraction; who types an argument that is no whole number has mistyped it.
+"""
+
+DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})\Z")
+MOMENT = re.compile(DATE.pattern[:-2] + r"(?:[ T]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,6}))?)?)?\Z")
+
+
 def cell_of_text(kind, text):
     """Return the cell that a person meant by `text`, given the type."""
     group = KINDS.get(kind.name, "string")
@@ -19,7 +34,9 @@ def cell_of_text(kind, text):
             return text
         if group == "binary":
             return bytes_cell(text.encode("utf-8"))
-        text = text.strip()
+        text = text.strip(" \t\r\n")
+        if group in NUMBERS and not NUMBERS[group].match(text):
+            raise ValueError(text)
         if group == "integer":
             return int(text)
         if group == "float":
@@ -29,9 +46,9 @@ def cell_of_text(kind, text):
         if group == "decimal":
             return ["n", text]
         if group == "date":
-            return ["d", [int(part) for part in re.match(r"(\d{4})-(\d\d)-(\d\d)$", text).groups()]]
+            return ["d", [int(part) for part in DATE.match(text).groups()]]
         if group == "datetime":
-            parts = re.match(r"(\d{4})-(\d\d)-(\d\d)(?:[ T](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)?)?$", text).groups("0")
+            parts = MOMENT.match(text).groups("0")
             cell = ["t", [int(part) for part in parts[:6]] + [int(parts[6].ljust(6, "0"))]]
             datetime.datetime(*cell[1])
             return cell
