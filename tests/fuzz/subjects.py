@@ -124,14 +124,16 @@ class SourceArchive(_InFolder):
         self.name = name
 
     def attempt(self, data: bytes) -> None:
-        path, target = self.folder / self.name, self.folder / "out"
+        room = self.folder / "room"
+        room.mkdir(exist_ok=True)
+        path, target = room / self.name, room / "out"
         path.write_bytes(data)
         try:
             with suppress(UdfsError):
                 copy_source(BuildSource(path, "a", read_content(path).sha256), target)
         finally:
             _remove(target)
-        if outside := {entry.name for entry in self.folder.iterdir()} - {self.name}:
+        if outside := {entry.name for entry in room.iterdir()} - {self.name}:
             raise Fault(f"written outside: {outside}")
 
     def seeds(self) -> list[bytes]:
