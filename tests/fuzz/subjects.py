@@ -37,6 +37,7 @@ from reconciler.testing.row_files import RowFile
 from tests.builders import wheel
 from tests.invariants.world import SOURCE, World, here
 from tests.natives import elf
+from tests.unit.testing.test_row_files import kinds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -306,7 +307,7 @@ class Rows(_InFolder):
         ):
             for header in (False, True):
                 with suppress(UdfsError):
-                    list(RowFile(path, self.name, header=header).read(types))
+                    list(RowFile(path, self.name, header=header).read(kinds(types)))
 
     def seeds(self) -> list[bytes]:
         return [self.text.encode()]
