@@ -1,12 +1,10 @@
 """
 Names of what is uploaded: archives, modules and their versions.
 
-What a name may hold is a rule of the service; here is what our own names are made of, and how a resource is referred to.
+What a name may hold is a rule of the service; here is what our own names are made of.
 """
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 ARCHIVE_SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip", ".jar")
 """Ends of the names of archives; MaxCompute chooses by them how to unpack [doc "Resource operations"]."""
@@ -14,36 +12,8 @@ ARCHIVE_SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip", ".jar")
 _ENDS = (".py", *ARCHIVE_SUFFIXES)
 _HEX = frozenset("0123456789abcdef")
 
-
 FOLDER_SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz")
 """By these ends of a resource's name a folder is packed."""
-
-
-class Reference(NamedTuple):
-    """A resource as a function names it."""
-
-    name: str
-    project: str | None = None
-    """None: the project and schema that the function itself is in."""
-
-    schema: str | None = None
-
-    @property
-    def is_own(self) -> bool:
-        """Whether the resource lies beside the function."""
-        return self.project is None
-
-    @property
-    def folded(self) -> str:
-        """The form in which two references are compared."""
-        return str(self).lower()
-
-    def __str__(self) -> str:
-        if self.project is None:
-            return self.name
-        schema = f"schemas/{self.schema}/" if self.schema else ""
-        return f"{self.project}/{schema}resources/{self.name}"
-
 
 SINGLE = "single"
 """Of `bundle:`: one archive, whose name is not the user's."""

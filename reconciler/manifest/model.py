@@ -17,7 +17,6 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from msgspec import Meta, field
 
-from reconciler.base.names import Reference
 from reconciler.manifest.runtimes import Runtime, Service
 from reconciler.manifest.section import NULL_IS_EMPTY, Section, keys_of
 
@@ -77,9 +76,9 @@ class Target(Section, frozen=True, kw_only=True):
         Meta(description="Values of ${var:NAME} for this target; they win over the top level's."),
     ] = field(default_factory=dict)
 
-    def resolve(self, text: str) -> Reference:
-        """Return what a function's `resources:` names, seen from this target."""
-        return Reference(text)
+    def resolve(self, text: str) -> tuple[str, str | None]:
+        """Return the name of what a function lists, and the whole reference where it lies elsewhere than in this target."""
+        return text, None
 
     @property
     def settings(self) -> dict[str, str | None]:

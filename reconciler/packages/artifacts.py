@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from reconciler.base.names import Reference, module_name, versioned_name
+from reconciler.base.names import module_name, versioned_name
 from reconciler.packages.content import OwnPackage
 from reconciler.packages.inspect.closure import Part, order_libraries
 from reconciler.packages.inspect.contents import FileFacts
@@ -121,9 +121,6 @@ class Item:
     """Of the resource, as it is uploaded; one of another project has the name that it has there."""
 
     role: Role
-    reference: Reference
-    """As the function's definition names it."""
-
     keys: Keys
     """Where the manifest says so."""
 
@@ -143,6 +140,8 @@ class Item:
     """The package that brings it."""
 
     made_of: Archive | Library | OwnPackage | None = None
+    elsewhere: str | None = None
+    """The whole reference, as the service writes it, of what does not lie beside the function."""
 
     @property
     def label(self) -> str:
@@ -273,8 +272,10 @@ def _shipment(name: str, loaded: Loaded, artifacts: Artifacts) -> Shipment:
         *_package_items(name, loaded, artifacts),
     ]
     # The first of a name counts: a source that is declared as a resource too is one module.
-    first = {item.reference: item for item in reversed(items)}
-    return Shipment(name, loaded.code[name].runtime, tuple(item for item in items if first[item.reference] is item))
+    first = {(item.name, item.elsewhere): item for item in reversed(items)}
+    return Shipment(
+        name, loaded.code[name].runtime, tuple(item for item in items if first[item.name, item.elsewhere] is item)
+    )
 
 
 def _source_item(name: str, loaded: Loaded, artifacts: Artifacts) -> Iterator[Item]:
@@ -284,31 +285,31 @@ def _source_item(name: str, loaded: Loaded, artifacts: Artifacts) -> Iterator[It
     content = artifacts.module(source)
     resource = versioned_name(code.entry, content.sha256) if code.versioned and content is not None else code.entry
     keys = ("functions", name, "source")
-    yield Item(resource, "source", Reference(resource), keys, "py", content, file=source)
+    yield Item(resource, "source", keys, "py", content, file=source)
 
 
 def _resource_items(name: str, loaded: Loaded, artifacts: Artifacts) -> Iterator[Item]:
     for number, written in enumerate(loaded.manifest.functions[name].resources):
-        ref = loaded.target.resolve(written)
-        declared = loaded.spelled.get(ref.name.lower()) if ref.is_own else None
+        resource, elsewhere = loaded.target.resolve(written)
+        declared = None if elsewhere else loaded.spelled.get(resource.lower())
         if declared is None:
-            yield Item(ref.name, "resource", ref, ("functions", name, "resources", number))
+            yield Item(resource, "resource", ("functions", name, "resources", number), elsewhere=elsewhere)
             continue
         file = loaded.manifest.resources[declared].file
         content = artifacts.resource(declared, file) if file is not None else None
         keys = ("resources", declared, *(("file",) if file is not None else ()))
         facts = artifacts.facts.get(declared)
-        yield Item(declared, "resource", ref, keys, loaded.types[declared], content, facts, file)
+        yield Item(declared, "resource", keys, loaded.types[declared], content, facts, file)
 
 
 def _module_items(name: str, loaded: Loaded, artifacts: Artifacts) -> Iterator[Item]:
     function = loaded.manifest.functions[name]
     for number, resource, module in artifacts.modules_of(function):
-        ref, keys, file = Reference(resource), ("functions", name, "modules", number), function.modules[number]
+        keys, file = ("functions", name, "modules", number), function.modules[number]
         if isinstance(module, OwnPackage):
-            yield Item(resource, "module", ref, keys, "archive", module.content, file=file, made_of=module)
+            yield Item(resource, "module", keys, "archive", module.content, file=file, made_of=module)
         else:
-            yield Item(resource, "module", ref, keys, "py", module, file=file)
+            yield Item(resource, "module", keys, "py", module, file=file)
 
 
 def _package_items(name: str, loaded: Loaded, artifacts: Artifacts) -> Iterator[Item]:
@@ -318,7 +319,6 @@ def _package_items(name: str, loaded: Loaded, artifacts: Artifacts) -> Iterator[
             yield Item(
                 archive.name,
                 "archive",
-                Reference(archive.name),
                 archive.keys or ("packages", package),
                 "archive",
                 archive.content,
@@ -330,7 +330,6 @@ def _package_items(name: str, loaded: Loaded, artifacts: Artifacts) -> Iterator[
         yield Item(
             library.name,
             "library",
-            Reference(library.name),
             ("packages", package, "libraries", library.number),
             "file",
             library.content,

@@ -73,7 +73,7 @@ def list_uploads(prepared: Prepared, only: Sequence[str] = ()) -> tuple[Upload, 
     archives: dict[str, Archive] = {}
     for name, shipment in prepared.artifacts.shipments.items():
         for item in shipment.items if name in chosen else ():
-            if item.reference.is_own:
+            if item.elsewhere is None:
                 users[item.name.lower()].append(name)
             if isinstance(item.made_of, Archive):
                 archives[item.name.lower()] = item.made_of

@@ -14,7 +14,6 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler.base.errors import StalePlan
-from reconciler.base.names import Reference
 from reconciler.core import record
 from reconciler.core.diff import Action
 from reconciler.core.record import Reading
@@ -22,6 +21,7 @@ from reconciler.core.state import Live
 from reconciler.engine import ledger
 from reconciler.engine.ledger import epoch_of, is_entry
 from reconciler.targets.maxcompute.marks import read_comment, write_comment
+from reconciler.targets.maxcompute.names import Reference
 from reconciler.targets.maxcompute.objects import CATALOG, KINDS, Function, Resource, function_key, resource_key
 
 if TYPE_CHECKING:

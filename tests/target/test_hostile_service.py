@@ -17,13 +17,13 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from reconciler.base.errors import PackageError, Position, ServiceError, UdfsError, UsageError
-from reconciler.base.names import Reference
 from reconciler.core.diff import Action, Change
 from reconciler.core.identity import Key, Mark
 from reconciler.core.state import Desired, Live
 from reconciler.local import Server
 from reconciler.targets.maxcompute import client, jobs, read, write
 from reconciler.targets.maxcompute.client import Client
+from reconciler.targets.maxcompute.names import Reference
 from reconciler.targets.maxcompute.objects import Function, Resource, resource_key
 from reconciler.targets.maxcompute.signing import Credentials
 from reconciler.targets.maxcompute.target import MaxCompute

@@ -9,13 +9,13 @@ import pytest
 import requests
 
 from reconciler.base.errors import AccessError, Position, ServiceError, StalePlan
-from reconciler.base.names import Reference
 from reconciler.core.diff import Action, Change
 from reconciler.core.identity import Mark
 from reconciler.core.state import Desired, Live
 from reconciler.local import Server, Settings
 from reconciler.targets.maxcompute import write
 from reconciler.targets.maxcompute.client import Client
+from reconciler.targets.maxcompute.names import Reference
 from reconciler.targets.maxcompute.objects import Function, Resource, function_key, resource_key
 from reconciler.targets.maxcompute.signing import Credentials
 from reconciler.targets.maxcompute.target import MaxCompute

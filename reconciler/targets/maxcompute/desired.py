@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from reconciler.core.identity import Key, Mark, fingerprint
 from reconciler.core.state import Desired
 from reconciler.targets.maxcompute.manifest import manifest_of, target_of
+from reconciler.targets.maxcompute.names import parse_reference
 from reconciler.targets.maxcompute.objects import Function, Resource, function_key, resource_key
 
 if TYPE_CHECKING:
@@ -79,7 +80,8 @@ def _function(shipment: Shipment, loaded: Loaded) -> Desired:
     name, class_path = shipment.function, loaded.code[shipment.function].class_path
     if shipment.source is not None:
         class_path = f"{shipment.source.name.removesuffix('.py')}.{class_path.rpartition('.')[2]}"
-    references = tuple(item.reference for item in shipment.items)
+    # What lies elsewhere is written out with its project, so no surroundings are needed to read it.
+    references = tuple(parse_reference(item.elsewhere or item.name, "", None) for item in shipment.items)
     return Desired(Function(name, class_path, references), loaded.at("functions", name))
 
 

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from reconciler.base.names import Reference
     from reconciler.core.state import DesiredState
     from reconciler.core.target import Target
     from reconciler.local import ProvidedTable
     from reconciler.manifest.load import Loaded
     from reconciler.manifest.model import Table
     from reconciler.packages.artifacts import Artifacts, Item
+    from reconciler.targets.maxcompute.names import Reference
     from reconciler.testing.types import Type
 
 
@@ -47,7 +47,7 @@ def manifest_job(loaded: Loaded, desired: DesiredState, artifacts: Artifacts, na
 def _resource_file(item: Item, loaded: Loaded) -> ResourceFile:
     if item.type is None:
         raise ResourceUnusable(
-            f"resource {item.reference} is in another project, and only what the manifest declares can be laid out here",
+            f"resource {item.elsewhere or item.name} is in another project, and only what the manifest declares can be laid out here",
             hint="declare a copy of it under resources:",
         )
     if item.type == "table":

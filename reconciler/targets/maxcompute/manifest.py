@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
 from msgspec import Meta, field
 
-from reconciler.base.names import ARCHIVE_SUFFIXES, Reference
+from reconciler.base.names import ARCHIVE_SUFFIXES
 from reconciler.manifest import model
 from reconciler.manifest.model import (
     AsciiText,
@@ -22,7 +22,7 @@ from reconciler.manifest.model import (
 )
 from reconciler.manifest.runtimes import Runtime, Service
 from reconciler.manifest.section import NULL_IS_EMPTY, Section
-from reconciler.targets.maxcompute.names import parse_reference
+from reconciler.targets.maxcompute.names import Reference, parse_reference
 from reconciler.targets.maxcompute.runtimes import PLATFORMS, RUNTIMES, SERVICE
 from reconciler.targets.maxcompute.service import distributions, modules
 
@@ -103,8 +103,13 @@ class Target(model.Target, frozen=True, kw_only=True):
         default=None, name="schema"
     )
 
-    def resolve(self, text: str) -> Reference:
+    def reference(self, text: str) -> Reference:
+        """Return what a function's `resources:` names, as a definition in this project has it."""
         return parse_reference(text, self.project, self.schema_)
+
+    def resolve(self, text: str) -> tuple[str, str | None]:
+        ref = self.reference(text)
+        return ref.name, None if ref.is_own else str(ref)
 
 
 IMPLICIT_TARGET = Target(endpoint="local", project="demo")

@@ -227,7 +227,7 @@ def _resource_names(draft: _Draft, function: Function, here: Keys) -> Generator[
     for index, name in enumerate(function.resources):
         keys = (*here, "resources", index)
         # `x` and `this_project/resources/x` are one resource.
-        folded = target.resolve(name).folded
+        folded = target.reference(name).folded
         if folded in seen:
             yield Flaw("E313", f"{quote(name)} is listed twice", keys, "keep one")
         seen.add(folded)
@@ -300,7 +300,7 @@ def _code_of_source(draft: _Draft, function: Function, source: str, here: Keys) 
 def _code_of_resources(draft: _Draft, function: Function, here: Keys) -> Generator[Flaw, None, Code | None]:
     """Yield why no resource of a function is known to hold its class; return the code."""
     target = _target(draft)
-    references = [target.resolve(name) for name in function.resources]
+    references = [target.reference(name) for name in function.resources]
     managed = [ref.name for ref in references if ref.is_own and ref.name in draft.manifest.resources]
     module = function.class_.rpartition(".")[0]
     entry = next((ref.name for ref in references if ref.name == f"{module}.py"), None)

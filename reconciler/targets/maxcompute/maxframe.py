@@ -13,11 +13,11 @@ import re
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import InvalidManifest, UsageError
-from reconciler.base.names import Reference
 from reconciler.core.report import PackageExport
 from reconciler.packages.lock import use
 from reconciler.packages.lock.inputs import read_requests
 from reconciler.targets.maxcompute.manifest import target_of
+from reconciler.targets.maxcompute.names import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,14 +9,39 @@ compared.
 from __future__ import annotations
 
 import re
-
-from reconciler.base.names import Reference
+from typing import NamedTuple
 
 _RESOURCE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*\Z")
 _FUNCTION = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*\Z")
 _REFERENCE = re.compile(r"(?P<project>[^/]+)/(?:schemas/(?P<schema>[^/]+)/)?resources/(?P<name>[^/]+)\Z")
 _MAX_LENGTH = 255
 _DEFAULT_SCHEMA = "default"
+
+
+class Reference(NamedTuple):
+    """A resource as a function names it."""
+
+    name: str
+    project: str | None = None
+    """None: the project and schema that the function itself is in."""
+
+    schema: str | None = None
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the resource lies beside the function."""
+        return self.project is None
+
+    @property
+    def folded(self) -> str:
+        """The form in which two references are compared."""
+        return str(self).lower()
+
+    def __str__(self) -> str:
+        if self.project is None:
+            return self.name
+        schema = f"schemas/{self.schema}/" if self.schema else ""
+        return f"{self.project}/{schema}resources/{self.name}"
 
 
 def is_qualified(text: str) -> bool:

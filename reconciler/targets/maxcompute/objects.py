@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import msgspec
 
 from reconciler.base.errors import count
-from reconciler.base.names import Reference, unversioned_name
+from reconciler.base.names import unversioned_name
 from reconciler.base.words import size
 from reconciler.core.identity import Key
 from reconciler.core.kind import CONTENT, Catalog, Difference, Kind, Rule
 from reconciler.targets.maxcompute.marks import mark_text, read_mark
-from reconciler.targets.maxcompute.names import parse_reference
+from reconciler.targets.maxcompute.names import Reference, parse_reference
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -255,7 +255,7 @@ def _function_differences(new: Function, old: Function) -> list[Difference]:
 
 
 def _function_needs(function: Function) -> tuple[Key, ...]:
-    return tuple(resource_key(ref.name) for ref in function.resources if ref.project is None)
+    return tuple(resource_key(ref.name) for ref in function.resources if ref.is_own)
 
 
 def _elsewhere(function: Function) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from reconciler.base.errors import Position
-from reconciler.base.names import Reference
 from reconciler.core import diff, drift, plan
 from reconciler.core.identity import Key, Mark, fingerprint
 from reconciler.core.plan import needs
@@ -18,6 +17,7 @@ from reconciler.core.record import Reading, Store
 from reconciler.core.state import Desired, Live, Object
 from reconciler.engine import staleness
 from reconciler.engine.attempt import Patience
+from reconciler.targets.maxcompute.names import Reference
 from reconciler.targets.maxcompute.objects import CATALOG, Function, Resource, destination
 
 if TYPE_CHECKING:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reconciler.base.names import Reference, versioned_name
+from reconciler.base.names import versioned_name
 from reconciler.core.diff import Action, Cause, Change, Comparison, explain_list
 from reconciler.core.record import Applied, Entry, Holder
+from reconciler.targets.maxcompute.names import Reference
 from reconciler.targets.maxcompute.objects import Function, Resource, function_key, resource_key
 from tests.unit.core.states import (
     NOON,

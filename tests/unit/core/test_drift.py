@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.base.hints import spell
-from reconciler.base.names import Reference
 from reconciler.core.drift import Deviation, Drift, restoring
 from reconciler.core.ignore import ignoring
 from reconciler.core.record import Applied, Entry, Holder, Step
 from reconciler.manifest.section import read_section
 from reconciler.targets.maxcompute.manifest import Ignored
+from reconciler.targets.maxcompute.names import Reference
 from reconciler.targets.maxcompute.objects import Function
 from tests.unit.core.states import HERE, NOON, STACK, find, function, live, make, marker, resource, state, there, wanted
 

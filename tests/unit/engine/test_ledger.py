@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 
 from reconciler.base.errors import ServiceError
 from reconciler.base.hints import spell
-from reconciler.base.names import Reference
 from reconciler.core.record import Applied, Entry, Holder, Step, Swap, entry_name
 from reconciler.engine.ledger import KEPT, LAST_EPOCH, LEASE, collectable, dump, epoch_of, lease_held, parse, take
-from reconciler.targets.maxcompute.names import parse_reference
+from reconciler.targets.maxcompute.names import Reference, parse_reference
 from reconciler.targets.maxcompute.objects import KINDS, Function, Resource, function_key
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)

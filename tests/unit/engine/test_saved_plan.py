@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.base.errors import Problem, Refused, StalePlan, UdfsError, UsageError
-from reconciler.base.names import Reference
 from reconciler.base.numbers import is_countable
 from reconciler.core.record import Entry, Holder, Reading
 from reconciler.core.state import Live
 from reconciler.engine import dump as dumps
 from reconciler.engine import saved_plan as saved
+from reconciler.targets.maxcompute.names import Reference
 from reconciler.targets.maxcompute.objects import CATALOG, Function, Resource, destination
 from tests.unit.core.states import HERE, NOON, STACK, function, live, make, marker, resource, state, there, wanted
 from tests.unit.core.test_plan import DEPLOYED, as_desired, projects

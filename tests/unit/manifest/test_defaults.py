@@ -8,7 +8,6 @@ import pytest
 from msgspec import Meta
 
 from reconciler.base.errors import InvalidManifest
-from reconciler.base.names import Reference
 from reconciler.manifest import model
 from reconciler.manifest.editing import ManifestEntry, add_entries
 from reconciler.manifest.effective import effective_targets
@@ -27,7 +26,7 @@ def test_a_service_that_says_nothing_has_no_runtimes_types_or_distributions_of_i
     assert function.class_name == ""
     assert (manifest.usable_runtimes, manifest.resource_types) == ({}, {})
     assert (manifest.installed_distributions(function), manifest.installed_modules(function)) == ({}, ())
-    assert model.Target().resolve("other/resources/a.py") == Reference("other/resources/a.py")
+    assert model.Target().resolve("other/resources/a.py") == ("other/resources/a.py", None)
 
 
 def test_functions_that_name_no_python_run_on_that_of_the_manifest(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from reconciler.base.names import Reference
 from reconciler.manifest.section import read_section
 from reconciler.packages.artifacts import Archive, Item, Library, Shipment, Wheel
 from reconciler.packages.content import read_content
@@ -37,7 +36,6 @@ def _shipment(packages: dict[str, tuple[Archive | Library, ...]]) -> Shipment:
         Item(
             part.name,
             "library" if isinstance(part, Library) else "archive",
-            Reference(part.name),
             ("packages", package),
             content=part.content,
             package=package,

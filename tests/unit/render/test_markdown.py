@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from reconciler.base.errors import Position, Problem
-from reconciler.base.names import Reference
 from reconciler.base.words import safe
 from reconciler.render import markdown, text
+from reconciler.targets.maxcompute.names import Reference
 from tests.unit.core.states import HERE, STACK, find, function, live, make, marker, resource, state, there, wanted
 
 if TYPE_CHECKING:

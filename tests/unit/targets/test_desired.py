@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.base.names import Reference, unversioned_name, versioned_name
+from reconciler.base.names import unversioned_name, versioned_name
 from reconciler.core.identity import fingerprint
 from reconciler.core.state import version_of
 from reconciler.manifest.load import load_manifest
@@ -20,6 +20,7 @@ from reconciler.packages.content import Content, read_content
 from reconciler.packages.inspect.contents import FileFacts
 from reconciler.targets.dialects import DIALECTS
 from reconciler.targets.maxcompute import desired
+from reconciler.targets.maxcompute.names import Reference
 from reconciler.targets.maxcompute.objects import Function, Resource, function_key, resource_key
 
 if TYPE_CHECKING:

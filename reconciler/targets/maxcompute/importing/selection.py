@@ -24,10 +24,10 @@ from reconciler.targets.maxcompute.objects import WITH_CONTENT, Function, Resour
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from reconciler.base.names import Reference
     from reconciler.core.identity import Key
     from reconciler.core.record import Reading
     from reconciler.core.state import Live, LiveState
+    from reconciler.targets.maxcompute.names import Reference
 
 _TABLE = re.compile(r"(?P<table>[^\s]+?)(?:\s+partition\s*\((?P<partition>.*)\))?\s*\Z", re.DOTALL | re.IGNORECASE)
 _ASCII = re.compile(r"[\x20-\x7e]{0,512}\Z")
