@@ -13,6 +13,7 @@ from reconciler.cli.support.options import Options, command, manifest_options
 from reconciler.cli.support.output import Result
 from reconciler.cli.support.project import connect, open_manifest
 from reconciler.render import text
+from reconciler.targets import adapter_of
 from reconciler.workflow import planning, records
 
 if TYPE_CHECKING:
@@ -41,17 +42,25 @@ def show(options: Options, function: str | None) -> Result:
         return Result(text.function_lines(functions))
     location = planning.plan_destination(manifest)
     next_command = options.invocation.command(Command("apply"))
-    return Result(safe(f"Stack {manifest.manifest.stack} has no function in {location}. Next: {next_command}") + "\n")
+    return Result(
+        safe(f"Stack {manifest.manifest.stack} has no {_noun(manifest)} in {location}. Next: {next_command}") + "\n"
+    )
+
+
+def _noun(manifest: Loaded) -> str:
+    """Return what the kind of target calls that which is shown: what holds no content of its own."""
+    return " or ".join(kind.name for kind in adapter_of(manifest).catalog.kinds.values() if kind.comes_back)
 
 
 def not_deployed(function: str, manifest: Loaded) -> UsageError:
     """Return the error for a function that is not in the project."""
     import difflib
 
+    noun = _noun(manifest)
     declared = {name.lower(): name for name in manifest.manifest.functions}
     project = planning.plan_destination(manifest)
     if function.lower() in declared:
-        return UsageError("E703", f"function '{function}' is not in {project}", hint=Command("apply"))
+        return UsageError("E703", f"{noun} '{function}' is not in {project}", hint=Command("apply"))
     close = difflib.get_close_matches(function.lower(), declared, 1)
     hint = f"did you mean '{declared[close[0]]}'?" if close else (Command("show"), " lists the deployed ones")
-    return UsageError("E703", f"there is no function '{function}' in {project} or in the manifest", hint=hint)
+    return UsageError("E703", f"there is no {noun} '{function}' in {project} or in the manifest", hint=hint)

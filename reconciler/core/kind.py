@@ -223,6 +223,9 @@ def fits_name(key: Key, pattern: str, kinds: Kinds) -> bool:
 class Catalog:
     """What can be known of a kind of target without asking one: its words."""
 
+    target_kind: str
+    """As a manifest names it: ``target: {kind: …}``."""
+
     kinds: Kinds
     place: Mapping[str, bool]
     """The labels of what leads to a target's objects, in order, and whether each must be there."""

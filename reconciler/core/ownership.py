@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     """The bytes that objects hold in the project."""
 
 
-_MANAGED = (Command("show"), " lists the functions that are managed, with their resources")
+_MANAGED = (Command("show"), " lists what the stack manages")
 
 
 @dataclass(frozen=True)

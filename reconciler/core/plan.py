@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from reconciler.core.identity import Key
+    from reconciler.core.kind import Catalog
     from reconciler.core.record import Entry, Reading
     from reconciler.core.state import DesiredState, Live, LiveState, Object
 
@@ -44,6 +45,14 @@ class Destination:
 
     place: tuple[tuple[str, str | None], ...]
     """Label and text of what leads to it within the service; no text for what was left out."""
+
+    kind: str
+    """Of the target, as a manifest names it."""
+
+    @classmethod
+    def of(cls, catalog: Catalog, target: str, *texts: str | None) -> Destination:
+        """Return a destination of a kind of target, with a text for each label of its place."""
+        return cls(target, tuple(zip(catalog.place, texts, strict=True)), catalog.target_kind)
 
     @property
     def parts(self) -> dict[str, str]:

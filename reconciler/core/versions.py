@@ -49,7 +49,7 @@ def earlier(entries: Sequence[Entry], epoch: int | None) -> Entry:
     """
     Return the entry to go back to, from a ledger's `entries`, the newest first.
 
-    Without an epoch it is the newest apply that got through and left other functions than there are now. After a rollback it
+    Without an epoch it is the newest apply that got through and left something else than there is now. After a rollback it
     is one before the goal of that: what was gone back from, often for a reason, is gone to again only by its number.
     """
     if epoch is not None:
@@ -76,7 +76,7 @@ def earlier(entries: Sequence[Entry], epoch: int | None) -> Entry:
             return entry
     raise Refused(
         "E551",
-        f"no apply before epoch {newest} left other functions than there are now",
+        f"no apply before epoch {newest} left something else than there is now",
         hint=(
             Command("history"),
             " lists those there are; ",

@@ -21,6 +21,7 @@ from reconciler.engine.plan_file import DumpDocument, DumpedDocument, live_docum
 from reconciler.engine.saved_plan import kind_of, live_of, place_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from reconciler.core.kind import Catalog
@@ -28,11 +29,13 @@ if TYPE_CHECKING:
 
 FORMAT = "udfs.dump/1"
 _AGAIN = ("write a new one with: ", Command("dump", "--out FILE"))
+_OTHER = "name the target that was dumped with --target"
 
 
 def write(reading: Reading, stack: str, destination: Destination, taken: datetime) -> DumpDocument:
     """Return the document of a reading, objects sorted by key."""
     return DumpDocument(
+        target_kind=destination.kind,
         stack=stack,
         **destination.parts,
         taken=taken,
@@ -55,6 +58,11 @@ def read(content: bytes, name: str, catalog: Catalog) -> DumpDocument:
         raise UsageError("E517", f"the dump '{name}' has the format '{form}'", hint="use the udfs that wrote it")
     if form != FORMAT:
         raise UsageError("E522", f"the file '{name}' is not a dump", hint=_AGAIN)
+    if (kind := document.get("target_kind") or catalog.target_kind) != catalog.target_kind:
+        message = (
+            f"the dump '{name}' is of a target of kind '{kind}', and the manifest's is of kind '{catalog.target_kind}'"
+        )
+        raise UsageError("E523", message, hint=_OTHER)
     try:
         place_of({label: document[label] for label in catalog.place if label in document}, catalog)
         dump = DumpDocument.model_validate_json(content)
@@ -73,12 +81,12 @@ def read(content: bytes, name: str, catalog: Catalog) -> DumpDocument:
 def reading_of(dump: DumpDocument, stack: str, destination: Destination, name: str, catalog: Catalog) -> Reading:
     """Return the reading that a dump holds; E523 if it is of another stack or project."""
     place_in_project = place_of(dump.of_target, catalog)
-    if (stack, destination.place) != (dump.stack, place_in_project):
+    if (stack, dict(destination.place)) != (dump.stack, place_in_project):
         raise UsageError(
             "E523",
             f"the dump '{name}' is of {_place(dump.stack, place_in_project)}, "
-            f"and the manifest is about {_place(stack, destination.place)}",
-            hint="name the target that was dumped with --target",
+            f"and the manifest is about {_place(stack, dict(destination.place))}",
+            hint=_OTHER,
         )
     try:
         live = [live_of(object_.live, kind_of(object_.kind, catalog)) for object_ in dump.objects]
@@ -90,5 +98,5 @@ def reading_of(dump: DumpDocument, stack: str, destination: Destination, name: s
     return Reading({have.object.key: have for have in live}, dump.epochs, last)
 
 
-def _place(stack: str, place: tuple[tuple[str, str | None], ...]) -> str:
-    return f"stack '{stack}' in {', '.join(f'{label} {text}' for label, text in place if text is not None)}"
+def _place(stack: str, place: Mapping[str, str | None]) -> str:
+    return f"stack '{stack}' in {', '.join(f'{label} {text}' for label, text in place.items() if text is not None)}"

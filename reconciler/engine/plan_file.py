@@ -192,6 +192,9 @@ class SharedDocument(Model):
 class SavedDocument(Model):
     """What performing a plan later needs beside its operations."""
 
+    target_kind: str | None = Field(
+        None, description="As the manifest names it; absent in files of the versions that knew one kind."
+    )
     epoch: int = Field(ge=0, description="The newest epoch of the stack's ledger; 0 when there was none.")
     manifest: str = Field(description="sha256 of the manifest's bytes.")
     allow_deletes: int = Field(ge=0, description="How many deletes are approved.")
@@ -241,6 +244,9 @@ class DumpDocument(Open):
     behind: ClassVar[str] = "stack"
 
     format: Literal["udfs.dump/1"] = "udfs.dump/1"
+    target_kind: str | None = Field(
+        None, description="As the manifest names it; absent in files of the versions that knew one kind."
+    )
     stack: str
     taken: Moment = Field(description="When, by the service's clock.")
     epochs: tuple[int, ...] = Field((), description="Of the stack's ledger.")

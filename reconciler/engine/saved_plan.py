@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +82,7 @@ def write(saved: Saved) -> bytes:
     """Return the file's content; equal plans give equal bytes."""
     plan = saved.plan
     beside = SavedDocument(
+        target_kind=plan.destination.kind,
         epoch=saved.epoch,
         manifest=f"sha256:{saved.manifest}",
         allow_deletes=saved.allow_deletes,
@@ -102,8 +102,7 @@ def read(content: bytes, name: str, *catalogs: Catalog) -> Saved:
     """
     Read a saved plan; E516 for a file that is not one or is not what was written, E517 for a newer one.
 
-    `name` is how the file is called in errors. A plan does not say for which kind of target it is: its objects do, so each
-    of `catalogs` is tried.
+    `name` is how the file is called in errors. Of `catalogs`, the first is that of a file that names no kind of target.
     """
     try:
         values = json.loads(content)
@@ -112,7 +111,7 @@ def read(content: bytes, name: str, *catalogs: Catalog) -> Saved:
     _require_whole(values, name)
     try:
         document = PlanDocument.model_validate_json(content)
-        saved = _decode_saved(document, catalogs)
+        saved = _decode_saved(document, _catalog_of(document, catalogs))
     except ValidationError as cause:
         first = cause.errors(include_url=False, include_input=False)[0]
         field = ".".join(map(str, first["loc"]))
@@ -151,25 +150,22 @@ def _unusable(name: str, why: str, hint: Hint = AGAIN) -> UsageError:
     return UsageError("E516", f"the plan '{name}' {why}", hint=hint)
 
 
-def _decode_saved(document: PlanDocument, catalogs: Sequence[Catalog]) -> Saved:
+def _catalog_of(document: PlanDocument, catalogs: Sequence[Catalog]) -> Catalog:
+    kind = document.saved.target_kind if document.saved else None
+    for catalog in catalogs:
+        if kind in {None, catalog.target_kind}:
+            return catalog
+    raise ValueError(f"there is no kind of target '{kind}'")
+
+
+def _decode_saved(document: PlanDocument, catalog: Catalog) -> Saved:
     assert document.saved is not None
     return Saved(
-        _decode_plan(document, catalogs),
+        plan_of(document, catalog),
         document.saved.epoch,
         document.saved.manifest.removeprefix("sha256:"),
         document.saved.allow_deletes,
     )
-
-
-def _decode_plan(document: PlanDocument, catalogs: Sequence[Catalog]) -> Plan:
-    first, *others = catalogs
-    try:
-        return plan_of(document, first)
-    except ValueError:
-        for other in others:
-            with suppress(ValueError):
-                return plan_of(document, other)
-        raise
 
 
 def plan_of(document: PlanDocument, catalog: Catalog) -> Plan:
@@ -178,7 +174,7 @@ def plan_of(document: PlanDocument, catalog: Catalog) -> Plan:
         raise ValueError("a plan that is refused is not written")
     return Plan(
         stack=document.stack,
-        destination=Destination(document.target, place_of(document.of_target, catalog)),
+        destination=Destination.of(catalog, document.target, *place_of(document.of_target, catalog).values()),
         changes=tuple(_decode_change(change, catalog) for change in document.changes),
         unchanged=tuple(_decode_kept(change, catalog) for change in document.saved.kept),
         shared=tuple(_decode_kept(change, catalog) for change in document.saved.shared),
@@ -189,14 +185,14 @@ def plan_of(document: PlanDocument, catalog: Catalog) -> Plan:
     )
 
 
-def place_of(fields: Mapping[str, Any], catalog: Catalog) -> tuple[tuple[str, str | None], ...]:
+def place_of(fields: Mapping[str, Any], catalog: Catalog) -> dict[str, str | None]:
     """Return what leads to a destination, as a document says; ValueError for what no document of ours says."""
     for label, must in catalog.place.items():
         if not isinstance(fields.get(label), str) and (must or fields.get(label) is not None):
             raise ValueError(f"{label}: {'not text' if label in fields else 'Field required'}")
     if unknown := fields.keys() - catalog.place.keys():
         raise ValueError(f"{min(unknown)}: Extra inputs are not permitted")
-    return tuple((label, fields.get(label)) for label in catalog.place)
+    return {label: fields.get(label) for label in catalog.place}
 
 
 def _decode_change(document: ChangeDocument, catalog: Catalog) -> Change:
@@ -315,6 +311,10 @@ def require_contents(saved: Saved, contents: Mapping[str, Path]) -> None:
 def require_place(saved: Saved, stack: str, destination: Destination) -> None:
     """Raise `StalePlan` if the manifest now leads elsewhere: its variables come from the environment."""
     made_for = (saved.plan.stack, saved.plan.destination)
+    kind = saved.plan.destination.kind
+    if kind != destination.kind:
+        message = f"the plan is for a target of kind '{kind}', and the manifest's is of kind '{destination.kind}'"
+        raise StalePlan("E520", message, hint=AGAIN)
     if made_for != (stack, destination):
         raise StalePlan(
             "E520",

@@ -215,6 +215,9 @@ class Package(Section, frozen=True, kw_only=True):
         return bool(self.requirements or self.requirements_file)
 
 
+Packages: TypeAlias = Annotated[dict[Label, Package], NULL_IS_EMPTY, Meta(description="Groups of wheels.")]
+
+
 class Resource(Section, frozen=True, kw_only=True):
     """A file that functions read, under the name of its key."""
 
@@ -341,7 +344,6 @@ class Manifest(Section, frozen=True, kw_only=True):
 
     stack: Annotated[StackName, Meta(description="Names what belongs together; marks every object that is managed.")]
     target: TargetKind
-    python: str = ""
     rollout: Annotated[
         Literal["versioned", "in_place"],
         Meta(
@@ -358,10 +360,6 @@ class Manifest(Section, frozen=True, kw_only=True):
         dict[VariableName, VariableValue], NULL_IS_EMPTY, Meta(description="Values of ${var:NAME}.")
     ] = field(default_factory=dict)
     targets: Mapping[str, Target] = field(default_factory=dict)
-    packages: Annotated[dict[Label, Package], NULL_IS_EMPTY, Meta(description="Groups of wheels.")] = field(
-        default_factory=dict
-    )
-    resources: Mapping[str, Resource] = field(default_factory=dict)
     ignore: Sequence[Ignored] = ()
     policy: Annotated[
         Text | None, Meta(description="Path of a policy file, relative to the manifest: what is allowed here.")
@@ -371,7 +369,25 @@ class Manifest(Section, frozen=True, kw_only=True):
         NULL_IS_EMPTY,
         Meta(description="New names: what is deployed under the old one goes when the new one is there."),
     ] = field(default_factory=list)
-    functions: Mapping[str, Function] = field(default_factory=dict)
+
+    # Not keys: a kind of target whose manifest has one of these makes it a key of its dialect.
+
+    @property
+    def python(self) -> str:
+        """The tag of the runtime of functions that name none."""
+        return ""
+
+    @property
+    def packages(self) -> Mapping[str, Package]:
+        return {}
+
+    @property
+    def resources(self) -> Mapping[str, Resource]:
+        return {}
+
+    @property
+    def functions(self) -> Mapping[str, Function]:
+        return {}
 
     @cached_property
     def usable_runtimes(self) -> Mapping[str, Runtime]:

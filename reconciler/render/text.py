@@ -283,7 +283,7 @@ _CAUSES = {
     Cause.REMOVED: "it is no longer in the manifest",
     Cause.DESTROYED: "the stack is destroyed",
     Cause.ROLLED_BACK: "it goes back to what it was",
-    Cause.SUPERSEDED: "no function lists it any more",
+    Cause.SUPERSEDED: "nothing lists it any more",
 }
 """Causes that nothing has to be added to."""
 

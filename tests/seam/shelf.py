@@ -214,7 +214,7 @@ CARD = Kind[Card](
     take=_taking,
 )
 
-CATALOG = Catalog({"card": CARD, "volume": VOLUME}, {"library": True, "wing": False})
+CATALOG = Catalog("shelf", {"card": CARD, "volume": VOLUME}, {"library": True, "wing": False})
 
 
 # --- The service ----------------------------------------------------------------------------------------------------------
@@ -536,7 +536,7 @@ class ShelfAdapter(Adapter):
     def destination(self, loaded: Loaded) -> Destination:
         place = loaded.target
         assert isinstance(place, Place)
-        return Destination(loaded.target_name, (("library", place.library), ("wing", place.wing)))
+        return Destination.of(CATALOG, loaded.target_name, place.library, place.wing)
 
     def desired_state(self, loaded: Loaded, artifacts: Artifacts) -> DesiredState:
         manifest, stack = loaded.manifest, loaded.manifest.stack

@@ -6,6 +6,7 @@ The service is `shelf`: volumes that are never written again, cards that cannot 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from dataclasses import dataclass, field, replace
@@ -246,6 +247,51 @@ def test_a_saved_plan_is_stale_once_somebody_was_there(world: World) -> None:
     world.run("plan", "--out", "plan.json")
     world.eve_labels("Europe", by="eve")
     assert "card Europe was changed by eve" in world.run("apply", "plan.json", "--yes", code=6).err
+
+
+def test_a_plan_and_a_dump_of_another_kind_of_target_are_refused_by_its_name(world: World) -> None:
+    world.run("plan", "--out", "plan.json")
+    world.run("dump", "--out", "dump.json")
+    other = "stack: atlas\npython: cp37\ntargets: {here: {project: alexandria}}\nfunctions: {}\n"
+    world.write("udfs.yaml", other)
+    plan = json.loads((world.folder / "plan.json").read_text())
+    plan["saved"]["manifest"] = f"sha256:{hashlib.sha256(other.encode()).hexdigest()}"
+    world.write("plan.json", sealed(plan))
+    refused = world.run("apply", "plan.json", "--yes", code=6).err
+    assert (
+        "error[E520]: the plan is for a target of kind 'shelf', and the manifest's is of kind 'maxcompute'" in refused
+    )
+    refused = world.run("plan", "--against", "dump.json", code=3).err
+    assert "error[E523]: the dump 'dump.json' is of a target of kind 'shelf', and the manifest's is of kind" in refused
+
+
+def sealed(plan: dict[str, Any]) -> str:
+    """Return a plan's file with the checksum that it then has."""
+    plan["saved"].pop("checksum")
+    text = json.dumps(plan, sort_keys=True, separators=(",", ":"))
+    return json.dumps(
+        {**plan, "saved": {**plan["saved"], "checksum": f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"}}
+    )
+
+
+@pytest.mark.parametrize("key", ["python", "packages", "functions"])
+def test_a_manifest_has_no_section_that_its_kind_of_target_has_not(world: World, key: str) -> None:
+    world.write("udfs.yaml", f"{MANIFEST}{key}: {'cp37' if key == 'python' else '{}'}\n")
+    assert f"error[E214]: unknown key '{key}'" in world.run("plan", code=3).err
+
+
+def test_what_is_not_there_is_called_by_its_kind(world: World) -> None:
+    assert "Stack atlas has no card in library alexandria" in world.run("show").out
+    assert "error[E703]: there is no card 'Asia' in library alexandria" in world.run("show", "Asia", code=3).err
+    world.apply()
+    assert "help: udfs show lists what the stack manages" in world.run("disown", "Asia", code=3).err
+
+
+def test_the_schemas_are_those_of_a_kind_of_target(world: World) -> None:
+    assert "cards" in json.loads(world.run("schema", "--kind", "shelf").out)["properties"]
+    assert "library" in json.loads(world.run("schema", "plan.json", "--kind", "shelf").out)["properties"]
+    assert "functions" in json.loads(world.run("schema").out)["properties"]
+    assert "there is no kind of target 'shelv'" in world.run("schema", "--kind", "shelv", code=3).err
 
 
 def test_a_plan_against_a_dump_is_the_same_plan(world: World) -> None:

@@ -174,6 +174,7 @@ class Manifest(model.Manifest, frozen=True, kw_only=True):
         NULL_IS_EMPTY,
         Meta(description="Where the manifest may be applied; `local` is the default."),
     ] = field(default_factory=dict)
+    packages: model.Packages = field(default_factory=dict)
     resources: Annotated[dict[str, Resource], NULL_IS_EMPTY, Meta(description="Resource name → file or table.")] = (
         field(default_factory=dict)
     )

@@ -293,11 +293,11 @@ FUNCTION = Kind[Function](
 )
 
 KINDS: Kinds = {kind.name: kind for kind in (FUNCTION, RESOURCE)}
-CATALOG = Catalog(KINDS, {"project": True, "schema": False})
+CATALOG = Catalog("maxcompute", KINDS, {"project": True, "schema": False})
 
 
 def destination(target: str, project: str, schema: str | None = None) -> Destination:
     """Return where a plan for a project, and a schema in it, goes."""
     from reconciler.core.plan import Destination
 
-    return Destination(target, (("project", project), ("schema", schema)))
+    return Destination.of(CATALOG, target, project, schema)
