@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from reconciler.core.identity import Mark
     from reconciler.core.kind import Kind
     from reconciler.core.record import Applied, Entry, Reading
-    from reconciler.core.state import Desired, DesiredState, Live, LiveState, Object
+    from reconciler.core.state import Desired, DesiredState, Live, Object
 
 
 class Action(enum.Enum):
@@ -160,7 +160,8 @@ def compare(desired: DesiredState, reading: Reading, stack: str, *, retire: bool
     changes, clashes, shared, superseded, foreign = [], [], [], [], 0
     live, last, holders = reading.live, reading.last, reading.holders
     why_absent = _absences(desired, reading, stack)
-    alive = cache(lambda: _unmarked_names(live))
+    # Fingerprints of the objects that keep no mark.
+    alive = cache(lambda: frozenset(fingerprint(k.folded) for k, have in live.items() if not have.object.kind.has_mark))
     # Both come nearly in order, which sorting them makes use of; a set of them has none.
     for key in sorted({**desired, **live}, key=attrgetter("kind", "folded")):
         want, have = desired.get(key), live.get(key)
@@ -181,11 +182,6 @@ def compare(desired: DesiredState, reading: Reading, stack: str, *, retire: bool
         else:
             clashes.append(Clash(key, want, have, holder))
     return Comparison(tuple(changes), tuple(clashes), tuple(shared), foreign, tuple(superseded))
-
-
-def _unmarked_names(live: LiveState) -> frozenset[str]:
-    """Return the fingerprints of the objects that keep no mark."""
-    return frozenset(fingerprint(key.folded) for key, have in live.items() if not have.object.kind.has_mark)
 
 
 def _is_shared(want: Desired, have: Live) -> bool:

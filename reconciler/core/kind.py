@@ -60,32 +60,8 @@ class Rule(Generic[S]):
     """Message and hint where an object is taken over that differs in the field."""
 
 
-def _no_needs(obj: object) -> tuple[Key, ...]:
-    return ()
-
-
-def _nothing(obj: object) -> None:
-    return None
-
-
-def _no_bytes(obj: object) -> int:
-    return 0
-
-
-def _no_text(obj: object) -> str:
-    return ""
-
-
 def _as_it_is(obj: Any, *_: object) -> Any:
     return obj
-
-
-def _no_elsewhere(obj: object) -> tuple[str, ...]:
-    return ()
-
-
-def _no_version(name: str, sha256: str) -> None:
-    return None
 
 
 def _unmarkable(*_: object) -> Any:
@@ -120,13 +96,13 @@ class Kind(Generic[S]):
     show: Callable[[S], tuple[tuple[str, str], ...]]
     """Return label and text of what people want to know of an object, in order."""
 
-    brief: Callable[[S], str] = _no_text
+    brief: Callable[[S], str] = lambda obj: ""
     """Return what a plan says of a new object, in one line."""
 
-    needs: Callable[[S], tuple[Key, ...]] = _no_needs
+    needs: Callable[[S], tuple[Key, ...]] = lambda obj: ()
     """Return the objects that must be there before this one."""
 
-    elsewhere: Callable[[S], tuple[str, ...]] = _no_elsewhere
+    elsewhere: Callable[[S], tuple[str, ...]] = lambda obj: ()
     """Return what an object relies on outside of the plan's destination, where nobody looks."""
 
     rank: int = 0
@@ -147,7 +123,7 @@ class Kind(Generic[S]):
     update: Literal["replace", "new version"] = "replace"
     """What becomes of an object that is to hold something else: it is written again, or there comes one beside it."""
 
-    version_of: Callable[[str, str], str | None] = _no_version
+    version_of: Callable[[str, str], str | None] = lambda name, sha256: None
     """Return the plain name of an object that is a version of a content with this sha256, or None."""
 
     has_mark: bool = True
@@ -168,16 +144,16 @@ class Kind(Generic[S]):
     as_listed: Callable[[S], S] | None = None
     """Return what a listing tells of an object that is not ours; None where that is all."""
 
-    holds_content: Callable[[S], bool] = _nothing  # type: ignore[assignment]
+    holds_content: Callable[[S], bool] = lambda obj: False
     """Say whether there are bytes to fetch and to send."""
 
-    size: Callable[[S], int] = _no_bytes
+    size: Callable[[S], int] = lambda obj: 0
     """Return how many bytes of content a write sends."""
 
-    digest: Callable[[S], str | None] = _nothing
+    digest: Callable[[S], str | None] = lambda obj: None
     """Return the checksum of the content, as the service itself tells it."""
 
-    checksum: Callable[[Content], str | None] = _nothing
+    checksum: Callable[[Content], str | None] = lambda obj: None
     """Return the same checksum of bytes that are here."""
 
     shares: Callable[[S, Mark | None, S, Mark | None], bool] | None = None

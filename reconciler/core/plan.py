@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.base.errors import Position, Problem, Refused, count, sort_problems
 from reconciler.base.hints import Command
-from reconciler.core.diff import Action, Cause, Change, Clash, Comparison, compare
+from reconciler.core.diff import Action, Cause, Change, Clash, compare
 from reconciler.core.kind import CONTENT, Difference
 
 if TYPE_CHECKING:
@@ -152,7 +152,9 @@ def make(
     empty = not desired and cause is None
     refusals = [
         *(_refuse_empty(operations, stack) if empty else ()),
-        *_refuse_objects(comparison, operations),
+        *map(_refuse_clash, comparison.clashes),
+        *(problem for change in operations for problem in _refuse_fixed(change)),
+        *filter(None, map(_refuse_spelling, (*comparison.changes, *comparison.shared))),
         *needed_by_strangers(operations, reading.live),
         *_refuse_protected(operations, reading.last),
     ]
@@ -168,16 +170,6 @@ def make(
         empty_manifest=empty,
         from_dump=from_dump,
     )
-
-
-def _refuse_objects(comparison: Comparison, operations: Iterable[Change]) -> Iterator[Problem]:
-    """Yield what stands in the way of single objects, whatever else the plan does."""
-    yield from map(_refuse_clash, comparison.clashes)
-    for change in operations:
-        yield from _refuse_fixed(change)
-    for change in (*comparison.changes, *comparison.shared):
-        if problem := _refuse_spelling(change):
-            yield problem
 
 
 def require_allowed(plan: Plan, *, allow_deletes: int) -> None:
@@ -349,24 +341,22 @@ def _mark_moves(operations: Sequence[Change], desired: DesiredState, moved: Mapp
     is cut off in between leaves both, both ours, and the next one goes on from there.
     """
     # What no apply made was not renamed either: it goes as what is deleted goes, by number.
-    renamed = {
+    pairs = {
         change.key: moved[change.key]
         for change in operations
-        if change.action is Action.DELETE and change.key in moved and change.cause is not Cause.UNRECORDED
+        if change.action is Action.DELETE and moved.get(change.key) in desired and change.cause is not Cause.UNRECORDED
     }
-    pairs = {old: new for old, new in renamed.items() if new in desired}
-    names = {new: old for old, new in pairs.items()}
-    marked = []
-    for change in operations:
-        if change.key in pairs:
-            difference = Difference("name", change.key.name, pairs[change.key].name)
-            marked.append(change._replace(cause=Cause.MOVED, differences=(difference,)))
-        elif change.key in names and change.action is Action.CREATE:
-            difference = Difference("name", names[change.key].name, change.key.name)
-            marked.append(change._replace(cause=Cause.MOVED, differences=(difference,)))
-        else:
-            marked.append(change)
-    return marked
+    names = {
+        side: Difference("name", old.name, desired[new].object.name)
+        for old, new in pairs.items()
+        for side in ((Action.DELETE, old), (Action.CREATE, new))
+    }
+    return [
+        change._replace(cause=Cause.MOVED, differences=(difference,))
+        if (difference := names.get((change.action, change.key)))
+        else change
+        for change in operations
+    ]
 
 
 def _refuse_protected(operations: Iterable[Change], last: Entry | None) -> Iterable[Problem]:

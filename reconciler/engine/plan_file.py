@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pydantic_core import CoreSchema
     from typing_extensions import Self
 
-    from reconciler.base.errors import Problem
+    from reconciler.base.errors import Position, Problem
     from reconciler.core.diff import Change
     from reconciler.core.kind import Catalog, Difference
     from reconciler.core.plan import Plan
@@ -285,13 +285,10 @@ def kept_document(change: Change) -> KeptDocument:
     """Return an object that needs no operation; both of its sides are there."""
     assert change.desired is not None
     assert change.live is not None
-    origin = change.desired.origin
     return KeptDocument(
         kind=change.key.kind,
         name=change.key.name,
-        file=origin.file,
-        line=origin.line,
-        column=origin.column,
+        **_place(change.desired.origin),
         desired=_desired_document(change.desired),
         live=live_document(change.live),
     )
@@ -311,29 +308,27 @@ def live_document(have: Live) -> LiveDocument:
 
 
 def problem_document(problem: Problem) -> ProblemDocument:
-    position = problem.at
     return ProblemDocument(
         code=problem.code,
         severity=problem.severity,
         message=problem.message,
-        file=position.file if position else None,
-        line=position.line if position else None,
-        column=position.column if position else None,
+        **_place(problem.at),
         hint=spell(problem.hint) or None,
         detail=problem.detail,
     )
 
 
+def _place(position: Position | None) -> dict[str, Any]:
+    return {"file": position.file, "line": position.line, "column": position.column} if position else {}
+
+
 def _change_document(change: Change) -> ChangeDocument:
-    origin = change.desired.origin if change.desired else None
     return ChangeDocument(
         action=change.action.value,
         kind=change.key.kind,
         name=change.key.name,
         cause=change.cause.value,
-        file=origin.file if origin else None,
-        line=origin.line if origin else None,
-        column=origin.column if origin else None,
+        **_place(change.desired.origin if change.desired else None),
         upload_bytes=upload_size(change),
         differences=difference_documents(change.differences),
         desired=_desired_document(change.desired) if change.desired else None,
@@ -360,7 +355,8 @@ def object_fields(obj: Object) -> dict[str, Any]:
 def plan_schema(catalog: Catalog) -> dict[str, Any]:
     """Return the JSON Schema of a plan for a kind of target."""
     schema = PlanDocument.model_json_schema(by_alias=True, mode="serialization")
-    _insert(schema, "target", _place_fields(catalog))
+    place = {label: _TargetField(str if must else str | None, must) for label, must in catalog.place.items()}
+    _insert(schema, "target", place)
     for name, definition in schema["$defs"].items():
         if name in {"DesiredDocument", "LiveDocument"}:
             _insert(definition, "name", _object_fields(catalog))
@@ -385,10 +381,6 @@ def _object_fields(catalog: Catalog) -> dict[str, _TargetField]:
             notes = (getattr(note, "description", None) for note in get_args(info.type)[1:])
             fields.setdefault(info.name, _TargetField(info.type | None, description=next(filter(None, notes), None)))
     return fields
-
-
-def _place_fields(catalog: Catalog) -> dict[str, _TargetField]:
-    return {label: _TargetField(str if must else str | None, must) for label, must in catalog.place.items()}
 
 
 def _insert(schema: dict[str, Any], behind: str, fields: Mapping[str, _TargetField]) -> None:
