@@ -24,7 +24,7 @@ from reconciler.manifest.checks.names import check_moved
 from reconciler.manifest.dialect import Draft, choose_dialect, run_checks
 from reconciler.manifest.paths import Folder
 from reconciler.manifest.reader import MAX_BYTES, Document, Mapping, TooManyProblems, read_document
-from reconciler.manifest.typing import type_manifest
+from reconciler.manifest.typing import type_document
 from reconciler.manifest.variables import expand_variables
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ def _judge(
         return None
     # Kind and target come first, and hold no variables: which variables there are depends on them.
     expand_variables(document, name, env)
-    manifest = type_manifest(document, dialect.model)
+    manifest = type_document(document, dialect.model)
     if manifest is None:
         return None
     draft = Draft(dialect, document, manifest, name, Folder(folder))

@@ -340,6 +340,7 @@ class Ignored(Section, frozen=True, kw_only=True):
 class Manifest(Section, frozen=True, kw_only=True):
     """What belongs to one stack."""
 
+    label: ClassVar[str] = "the manifest"
     service: ClassVar[Service] = Service("the service")
 
     stack: Annotated[StackName, Meta(description="Names what belongs together; marks every object that is managed.")]

@@ -11,7 +11,7 @@ import dataclasses
 import re
 from contextlib import suppress
 from datetime import datetime, time
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Meta, field
@@ -19,11 +19,11 @@ from msgspec import Meta, field
 from reconciler.base.numbers import is_countable
 from reconciler.manifest.model import Flag, Names, Text
 from reconciler.manifest.reader import Document, TooManyProblems, read_document
-from reconciler.manifest.section import Mismatches, Section, read_section
+from reconciler.manifest.section import Section
+from reconciler.manifest.typing import type_document
 
 if TYPE_CHECKING:
     from reconciler.base.errors import Position, Problem
-    from reconciler.manifest.section import Mismatch
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _SIZE = re.compile(r"(?P<number>[0-9]{1,12}) ?(?P<unit>B|kB|MB|GB)\Z")
@@ -62,6 +62,7 @@ class Frozen(Section, frozen=True, kw_only=True):
 class Policy(Section, frozen=True, kw_only=True):
     """What a team allows."""
 
+    label: ClassVar[str] = "the policy"
     names: Annotated[NamePatterns, Meta(description="Patterns for names.")] = field(default_factory=NamePatterns)
     owners: Annotated[
         Names, Meta(description="Patterns for the accounts that may own what the stack manages: ALIYUN$team-*")
@@ -90,20 +91,11 @@ def load_policy(content: bytes, called: str) -> tuple[Rules | None, list[Problem
     document = Document(called)
     with suppress(TooManyProblems):
         read_document(content, document)
-        policy = _type_policy(document) if document.whole and not document.problems else None
+        policy = type_document(document, Policy, "E531") if document.whole and not document.problems else None
         if policy is not None:
             _judge(document, policy)
             return (None if document.problems else Rules(policy, document)), document.problems
     return None, document.problems
-
-
-def _type_policy(document: Document) -> Policy | None:
-    try:
-        return read_section(Policy, document.root)
-    except Mismatches as error:
-        for mismatch in error.mismatches:
-            _note(document, mismatch)
-    return None
 
 
 def policy_schema() -> dict[str, Any]:
@@ -136,36 +128,6 @@ def moment_of(text: str) -> tuple[datetime, bool] | None:
     except ValueError:
         return None
     return (moment, ":" not in text) if moment.tzinfo is None and is_countable(moment) else None
-
-
-_EXPECTED = {
-    "mapping": "it takes a mapping",
-    "list": "it takes a list",
-    "text": "it takes a text",
-    "flag": "it takes true or false",
-    "empty": "it is empty",
-    "pattern": "it holds a control or bidirectional character",
-    "surrogate": "it holds half of a character",
-    "large": "the number is too large",
-}
-
-
-def _note(document: Document, mismatch: Mismatch) -> None:
-    kind, path, choices = mismatch
-    if not path:
-        document.note("E531", "the policy is not a mapping", document.find(), hint="udfs schema policy.yaml")
-        return
-    key = f"item {path[-1] + 1} of '{path[-2]}'" if isinstance(path[-1], int) else f"'{path[-1]}'"
-    match kind:
-        case "unknown":
-            document.note("E531", f"unknown key {key}", document.find_key(*path), hint="udfs schema policy.yaml")
-        case "missing":
-            document.note(
-                "E531", f"the key {key} is missing", document.find(*path[:-1]), hint="udfs schema policy.yaml"
-            )
-        case _:
-            reason = _EXPECTED.get(kind) or f"it takes {', '.join(choices)}"
-            document.note("E531", f"{key} cannot be used: {reason}", document.find(*path))
 
 
 def _judge(document: Document, policy: Policy) -> None:

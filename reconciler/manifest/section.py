@@ -42,6 +42,9 @@ NULL_IS_EMPTY = Meta(extra={"null": "empty"})
 class Section(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, dict=True):
     """What all parts of a file share. Unknown keys are refused."""
 
+    label: ClassVar[str] = ""
+    """What people call the file that it is all of."""
+
     schema_extra: ClassVar[dict[str, Any]] = {}
     """What the JSON Schema of the section says beside its keys."""
 

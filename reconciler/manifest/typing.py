@@ -1,12 +1,12 @@
 """
-Type errors of a manifest, in words for whoever wrote it.
+Type errors of a manifest or a policy, in words for whoever wrote it.
 
 A `Mismatch` says what does not fit; each kind has one sentence here, with the place in the file and, as a hint, what is taken there.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.base.words import closest, quote
 from reconciler.manifest.model import (
@@ -19,18 +19,15 @@ from reconciler.manifest.model import (
     STACK,
     TEXT,
     VARIABLE,
-    Manifest,
     PinnedWheel,
     Target,
 )
 from reconciler.manifest.reader import MAX_PROBLEMS
-from reconciler.manifest.section import Mismatches, keys_of, read_section
+from reconciler.manifest.section import Mismatches, S, keys_of, read_section
 
 if TYPE_CHECKING:
     from reconciler.manifest.reader import Document
     from reconciler.manifest.section import Keys, Mismatch, Section
-
-M = TypeVar("M", bound=Manifest)
 
 _PATTERNS = {
     BUNDLE: "single, or the name of the archive: scipy.zip",
@@ -64,8 +61,12 @@ class _Finding(NamedTuple):
     hint: str | None = None
 
 
-def type_manifest(document: Document, model: type[M]) -> M | None:
-    """Return the manifest as its model; or None, after noting everything that is wrong with its shape."""
+def type_document(document: Document, model: type[S], code: str = "") -> S | None:
+    """
+    Return a file as its model; or None, after noting everything that is wrong with its shape.
+
+    With `code`, that is the code of all of it.
+    """
     try:
         return read_section(model, document.root)
     except Mismatches as error:
@@ -76,23 +77,18 @@ def type_manifest(document: Document, model: type[M]) -> M | None:
         }
         for mismatch in mismatches:
             if mismatch.kind != "missing" or mismatch.path not in meant:
-                _note(document, model, mismatch)
+                finding = _finding(mismatch, document, model)
+                document.note(code or finding.code, finding.message, _span(mismatch, document), hint=finding.hint)
     return None
 
 
-def _note(document: Document, model: type[Manifest], mismatch: Mismatch) -> None:
-    kind, path = mismatch.kind, mismatch.path
-    if kind == "missing":
-        span = document.find(*path[:-1])
-    elif kind in ("unknown", "key"):
-        span = document.find_key(*path)
-    else:
-        span = document.find(*path)
-    code, message, hint = _finding(mismatch, document, model)
-    document.note(code, message, span, hint=hint)
+def _span(mismatch: Mismatch, document: Document) -> tuple[int, int]:
+    if mismatch.kind == "missing":
+        return document.find(*mismatch.path[:-1])
+    return (document.find_key if mismatch.kind in ("unknown", "key") else document.find)(*mismatch.path)
 
 
-def _finding(mismatch: Mismatch, document: Document, model: type[Manifest]) -> _Finding:
+def _finding(mismatch: Mismatch, document: Document, model: type[Section]) -> _Finding:
     kind, path, detail = mismatch
     what = _what(model, path)
     match kind:
@@ -133,10 +129,10 @@ def _choice(choices: tuple[str, ...]) -> str:
     return f"one of {', '.join(most)} or {last}" if most else f"it takes {last}, or is left out"
 
 
-def _what(model: type[Manifest], path: Keys) -> str:
+def _what(model: type[Section], path: Keys) -> str:
     """Name a place as a reader of the manifest would."""
     if not path:
-        return "the manifest"
+        return model.label
     last = path[-1]
     if isinstance(last, int):
         return f"item {last + 1} of '{path[-2]}'"
@@ -145,7 +141,7 @@ def _what(model: type[Manifest], path: Keys) -> str:
     return quote(last)
 
 
-def _section(model: type[Manifest], path: Keys) -> type[Section] | None:
+def _section(model: type[Section], path: Keys) -> type[Section] | None:
     """Return the part of a model that lies at `path`; None if a value lies there, or nothing."""
     section: type[Section] | None = model
     waiting: type[Section] | None = None
@@ -164,7 +160,7 @@ def _keys(section: type[Section]) -> list[str]:
     return [key.name for key in sorted(keys_of(section).values(), key=lambda key: not key.is_required)]
 
 
-def _keys_hint(model: type[Manifest], path: Keys) -> str | None:
+def _keys_hint(model: type[Section], path: Keys) -> str | None:
     section = _section(model, path)
     if section is None:
         return None
@@ -173,18 +169,18 @@ def _keys_hint(model: type[Manifest], path: Keys) -> str | None:
     return f"its keys: {', '.join(_keys(section))}"
 
 
-def _explain_missing(model: type[Manifest], path: Keys) -> _Finding:
+def _explain_missing(model: type[Section], path: Keys) -> _Finding:
     parent, key = path[:-1], str(path[-1])
     meaning = keys_of(_section(model, parent) or model)[key].meaning
     return _Finding("E201", f"{_what(model, parent)} needs the key '{key}'", f"{key}: {meaning}")
 
 
-def _meant(model: type[Manifest], path: Keys) -> str | None:
+def _meant(model: type[Section], path: Keys) -> str | None:
     """Return the key that an unknown one was probably meant to be."""
     return closest(str(path[-1]), _keys(_section(model, path[:-1]) or model))
 
 
-def _explain_unknown(model: type[Manifest], path: Keys) -> _Finding:
+def _explain_unknown(model: type[Section], path: Keys) -> _Finding:
     key, section = str(path[-1]), _section(model, path[:-1]) or model
     guess = _meant(model, path)
     message = f"unknown key {quote(key)}" + (f", did you mean '{guess}'?" if guess else "")

@@ -49,6 +49,7 @@ class ShelfManifest(model.Manifest, frozen=True, kw_only=True):
     service: ClassVar[Service] = SHELF
     target: ShelfKind
     python: str = "py312"
+    packages: model.Packages = field(default_factory=dict)
     targets: Annotated[dict[Label, ShelfTarget], NULL_IS_EMPTY] = field(default_factory=dict)
     books: Annotated[dict[str, Book], Meta(description="Name → book.")]
 
@@ -120,7 +121,7 @@ def test_keys_of_another_kind_are_unknown_and_the_hints_name_its_own(tmp_path: P
     with pytest.raises(InvalidManifest) as caught:
         load_manifest(written(tmp_path, GOOD + "tables: {}\n"), BOTH, env={})
     assert [problem.message for problem in caught.value.problems] == ["unknown key 'tables', did you mean 'variables'?"]
-    assert spell(caught.value.problems[0].hint).startswith("keys allowed here: stack, target, books, python, ")
+    assert spell(caught.value.problems[0].hint).startswith("keys allowed here: stack, target, books, ")
     assert says(tmp_path, GOOD.replace("file: a.txt", "flie: a.txt"))[0] == (
         "5:17 E214 unknown key 'flie', did you mean 'file'?"
     )
