@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,12 +25,13 @@ from reconciler.core.kind import CONTENT, Difference
 from reconciler.core.state import version_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
-    from reconciler.core.identity import Mark
+    from reconciler.core.identity import Key, Mark
     from reconciler.core.kind import Kind
     from reconciler.core.record import Applied, Entry, Reading
-    from reconciler.core.state import Desired, DesiredState, Live, Object
+    from reconciler.core.state import Desired, DesiredState, Live, LiveState, Object
+    from reconciler.manifest.model import Ignored
 
 
 class Action(enum.Enum):
@@ -294,3 +296,21 @@ def explain_list(old: tuple[str, ...], new: tuple[str, ...]) -> Mapping[str, tup
         removed.append(str(changed["old_value"]))
         added.append(str(changed["new_value"]))
     return {"added": tuple(sorted(added)), "removed": tuple(sorted(removed))}
+
+
+def ignoring(desired: DesiredState, live: LiveState, rules: Collection[Ignored]) -> DesiredState:
+    """Return the desired state, with what `rules` ignore as it is in the project."""
+    if not rules:
+        return desired
+    return {key: _as_found(want, live.get(key), _fields(key, want, rules)) for key, want in desired.items()}
+
+
+def _fields(key: Key, want: Desired, rules: Iterable[Ignored]) -> set[str]:
+    fold = want.object.kind.key
+    return {field for rule in rules if fnmatchcase(key.folded, fold(rule.object).folded) for field in rule.what}
+
+
+def _as_found(want: Desired, have: Live | None, fields: Collection[str]) -> Desired:
+    if have is None or not fields:
+        return want
+    return want._replace(object=want.object.kind.take(want.object, have.object, fields))

@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from reconciler.base.errors import InvalidManifest
 from reconciler.base.hints import Command
 from reconciler.base.words import did_you_mean, quote
-from reconciler.manifest.checks.files import check_policy
-from reconciler.manifest.checks.names import check_moved
+from reconciler.manifest.checks.names import check_moved, check_policy
 from reconciler.manifest.dialect import Draft, choose_dialect, run_checks
 from reconciler.manifest.paths import Folder
 from reconciler.manifest.reader import MAX_BYTES, Document, Mapping, TooManyProblems, read_document

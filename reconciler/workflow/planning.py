@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 from reconciler.base.errors import UsageError, sort_problems
 from reconciler.checks import policy
 from reconciler.core import drift, plan, versions
-from reconciler.core.diff import Cause
-from reconciler.core.ignore import ignoring
+from reconciler.core.diff import Cause, ignoring
 from reconciler.engine.ledger import KEPT
 from reconciler.targets import adapter_of
 from reconciler.workflow.preparation import policy_breaches

@@ -20,8 +20,7 @@ from reconciler.core.record import Reading
 from reconciler.core.state import Live
 from reconciler.engine import ledger
 from reconciler.engine.ledger import epoch_of, is_entry
-from reconciler.targets.maxcompute.marks import read_comment, write_comment
-from reconciler.targets.maxcompute.names import Reference
+from reconciler.targets.maxcompute.names import Reference, read_comment, write_comment
 from reconciler.targets.maxcompute.objects import CATALOG, KINDS, Function, Resource, function_key, resource_key
 
 if TYPE_CHECKING:

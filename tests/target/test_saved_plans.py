@@ -13,7 +13,7 @@ from reconciler.cli.entry import run
 from reconciler.engine import saved_plan as saved
 from reconciler.engine.plan_file import PlanDocument
 from reconciler.local import Server, Settings
-from reconciler.targets.maxcompute.marks import mark_text, read_comment
+from reconciler.targets.maxcompute.names import mark_text, read_comment
 from reconciler.targets.maxcompute.objects import CATALOG
 from tests.canary import SECRET
 

@@ -1,4 +1,8 @@
-"""Names in a manifest: each is one that its kind may have, stands once, and is declared where it is used."""
+"""
+Names and files in a manifest: each name is one that its kind may have, stands once, and is declared where it is used.
+
+Each file is there, inside the manifest's folder, and of the right kind.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,17 @@ import keyword
 import re
 from typing import TYPE_CHECKING, Any
 
+from reconciler.base.patterns import matcher
 from reconciler.base.words import did_you_mean, quote
 from reconciler.manifest.dialect import Flaw
+from reconciler.manifest.paths import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from reconciler.manifest.dialect import Draft, Keys
+    from reconciler.manifest.paths import Kind
+
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _MAX_GUESSES = 100
@@ -76,3 +84,34 @@ def check_moved(draft: Draft[Any]) -> Iterator[Flaw]:
             hint = "the old name is one that the manifest no longer has"
             yield Flaw("E530", f"{quote(move.from_)} {why}", ("moved", number, "from"), hint)
         seen.add(old)
+
+
+def check_file(draft: Draft[Any], text: str, *keys: str | int, kind: Kind = "file") -> Iterator[Flaw]:
+    """Yield why a path at `keys` cannot be used."""
+    path = draft.find_file(text, kind)
+    if isinstance(path, Refusal):
+        yield Flaw(path.code, path.message, keys, path.hint)
+
+
+def check_files(draft: Draft[Any], texts: Sequence[str], *keys: str | int, kind: Kind = "file") -> Iterator[Flaw]:
+    """Yield what is wrong with a list of paths."""
+    yield from check_repeated(texts, *keys)
+    for index, text in enumerate(texts):
+        yield from check_file(draft, text, *keys, index, kind=kind)
+
+
+def check_patterns(patterns: Sequence[str], *keys: str | int) -> Iterator[Flaw]:
+    """Yield what is wrong with a list of patterns as in .gitignore."""
+    yield from check_repeated(patterns, *keys)
+    for index, pattern in enumerate(patterns):
+        try:
+            matcher([pattern])
+        except ValueError:
+            hint = "as in .gitignore: tests/, *.c, numpy/core/include/"
+            yield Flaw("E203", f"{quote(pattern)} is not a pattern for files", (*keys, index), hint)
+
+
+def check_policy(draft: Draft[Any]) -> Iterator[Flaw]:
+    """Yield why the policy's file cannot be used."""
+    if draft.manifest.policy is not None:
+        yield from check_file(draft, draft.manifest.policy, "policy")

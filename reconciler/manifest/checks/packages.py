@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from reconciler.base.names import SINGLE, bundle_archive, versioned_name
 from reconciler.base.words import quote
-from reconciler.manifest.checks.files import check_file, check_files, check_patterns
-from reconciler.manifest.checks.names import check_repeated
+from reconciler.manifest.checks.names import check_file, check_files, check_patterns, check_repeated
 from reconciler.manifest.dialect import Flaw
 from reconciler.manifest.model import PinnedWheel
 from reconciler.manifest.paths import Refusal

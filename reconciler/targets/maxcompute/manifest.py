@@ -23,8 +23,7 @@ from reconciler.manifest.model import (
 from reconciler.manifest.runtimes import Runtime, Service
 from reconciler.manifest.section import NULL_IS_EMPTY, Section
 from reconciler.targets.maxcompute.names import Reference, parse_reference
-from reconciler.targets.maxcompute.runtimes import PLATFORMS, RUNTIMES, SERVICE
-from reconciler.targets.maxcompute.service import distributions, modules
+from reconciler.targets.maxcompute.runtimes import PLATFORMS, RUNTIMES, SERVICE, distributions, modules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,16 +9,14 @@ from urllib.parse import urlsplit
 from reconciler.base.errors import count
 from reconciler.base.names import ARCHIVE_SUFFIXES, FOLDER_SUFFIXES, versioned_name
 from reconciler.base.words import did_you_mean, quote
-from reconciler.manifest.checks.files import check_file, check_patterns
 from reconciler.manifest.checks.functions import check_modules, check_package_names
-from reconciler.manifest.checks.names import check_names, is_identifier, undeclared_name
+from reconciler.manifest.checks.names import check_file, check_names, check_patterns, is_identifier, undeclared_name
 from reconciler.manifest.dialect import Code, Draft, Flaw
 from reconciler.manifest.model import ROW_FILES
 from reconciler.manifest.paths import Refusal
 from reconciler.targets.maxcompute.manifest import IMPLICIT_TARGET, Manifest
 from reconciler.targets.maxcompute.names import is_qualified, why_not_a_function_name, why_not_a_resource_name
-from reconciler.targets.maxcompute.runtimes import PLATFORMS, RUNTIMES
-from reconciler.targets.maxcompute.service import IMAGES
+from reconciler.targets.maxcompute.runtimes import IMAGES, PLATFORMS, RUNTIMES
 from reconciler.targets.maxcompute.signature import NotASignature, parse_signature
 
 if TYPE_CHECKING:

@@ -17,8 +17,7 @@ from reconciler.base.names import unversioned_name
 from reconciler.base.words import size
 from reconciler.core.identity import Key
 from reconciler.core.kind import CONTENT, Catalog, Difference, Kind, Rule
-from reconciler.targets.maxcompute.marks import mark_text, read_mark
-from reconciler.targets.maxcompute.names import Reference, parse_reference
+from reconciler.targets.maxcompute.names import Reference, mark_text, parse_reference, read_mark
 
 if TYPE_CHECKING:
     from collections.abc import Collection

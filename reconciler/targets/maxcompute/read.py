@@ -21,8 +21,7 @@ from reconciler.core.record import Applied, Entry, Reading, entry_name
 from reconciler.core.state import Live
 from reconciler.engine.ledger import epoch_of, is_entry, parse, unreadable
 from reconciler.targets.maxcompute.client import TOO_LARGE, moment
-from reconciler.targets.maxcompute.marks import read_comment
-from reconciler.targets.maxcompute.names import parse_reference
+from reconciler.targets.maxcompute.names import parse_reference, read_comment
 from reconciler.targets.maxcompute.objects import KINDS, Function, Resource
 
 if TYPE_CHECKING:

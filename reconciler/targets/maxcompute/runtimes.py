@@ -4,14 +4,26 @@ MaxCompute's Pythons: what each loads, and the settings that SQL needs to call a
 Sources. "UDF pages": the vendor's "Python 2 UDFs" and "Python 3 UDFs". "Pack table": the list of ABI and platform tags in
 PyODPS, docs/source/pyodps-pack.rst. "Images": "Built-in images" and "Custom images". "manylinux policy": the data file of
 auditwheel (manylinux-policy.json, 6.8.2). What nobody publishes is marked as a guess. What is installed beside the standard
-library, the images, the flags' names and the limits are in `service`.
+library, the images, the flags' names and the limits stand in ``service.json``, each with its source. Images are those that
+the service brings; what a custom image holds is known to nobody here.
 """
 
 from __future__ import annotations
 
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
 from reconciler.manifest.runtimes import Platform, Runtime, Service, tags_of
 from reconciler.targets.maxcompute.names import wheel_archive, why_not_a_resource_name
-from reconciler.targets.maxcompute.service import FLAGS, LIMITS
+
+_FACTS: dict[str, Any] = json.loads(Path(__file__).with_name("service.json").read_text(encoding="utf-8"))
+
+FLAGS: dict[str, str] = {what: flag["name"] for what, flag in _FACTS["flags"].items()}
+LIMITS: dict[str, int] = {what: limit["bytes"] for what, limit in _FACTS["limits"].items()}
+IMAGES: dict[str, tuple[str, ...]] = {name: tuple(runtimes) for name, runtimes in _FACTS["images"]["named"].items()}
+"""Name → the runtimes it has."""
 
 # `get_cache_file` is how a function has a FILE resource [doc "Reference resources"].
 _LOADER = """\
@@ -109,3 +121,21 @@ def flags(runtime: Runtime, *, native: bool, image: str | None = None) -> tuple[
         *(((FLAGS["image"], image),) if image else ()),
         *(((FLAGS["isolation"], "true"), (FLAGS["pypy"], "false")) if native else ()),
     )
+
+
+def distributions(runtime: str, image: str | None = None) -> dict[str, str | None]:
+    """Return what is installed, as far as that is published: distribution → version, None where that is not."""
+    installed: dict[str, str | None] = dict(_FACTS["installed"][runtime]["distributions"])
+    images = _FACTS["images"]
+    if image is not None and runtime in images["named"].get(image, ()):
+        installed |= {**images["everywhere"][runtime], **images["named"][image][runtime]}
+    return installed
+
+
+@cache
+def modules(runtime: str, image: str | None = None) -> tuple[str, ...]:
+    """Return the modules of what is installed, sorted; ``odps.udf`` and ``odps.distcache`` are everywhere."""
+    modules = {"odps"}
+    for name in distributions(runtime, image):
+        modules |= set(_FACTS["imports"].get(name, [name]))
+    return tuple(sorted(modules))

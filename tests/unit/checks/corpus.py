@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reconciler.checks import Use
-from reconciler.targets.maxcompute.service import modules as installed
+from reconciler.targets.maxcompute.runtimes import modules as installed
 
 HEAD = "from odps.udf import annotate, BaseUDTF, BaseUDAF\n"
 _BY_HAND: dict[str, Any] = {"modules": ("numpy",), "resources": (("a.zip", "archive"),), "wired": False}

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.base.hints import spell
+from reconciler.core.diff import ignoring
 from reconciler.core.drift import Deviation, Drift, restoring
-from reconciler.core.ignore import ignoring
 from reconciler.core.record import Applied, Entry, Holder, Step
 from reconciler.manifest.section import read_section
 from reconciler.targets.maxcompute.manifest import Ignored

@@ -14,7 +14,7 @@ from reconciler.core.ownership import Side, adoption, carriers, release, to_adop
 from reconciler.core.record import Applied, Entry, Holder, Reading
 from reconciler.core.state import Live
 from reconciler.packages.content import Content
-from reconciler.targets.maxcompute.marks import mark_text
+from reconciler.targets.maxcompute.names import mark_text
 from reconciler.targets.maxcompute.objects import KINDS, Resource, function_key, resource_key
 from tests.unit.core.states import (
     HERE,

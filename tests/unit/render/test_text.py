@@ -16,8 +16,7 @@ from reconciler.core.diff import Cause
 from reconciler.core.identity import Mark
 from reconciler.core.state import Live
 from reconciler.render import styled, text
-from reconciler.targets.maxcompute.marks import read_comment, write_comment
-from reconciler.targets.maxcompute.names import Reference, parse_reference
+from reconciler.targets.maxcompute.names import Reference, parse_reference, read_comment, write_comment
 from reconciler.targets.maxcompute.objects import Function, Resource
 from reconciler.testing.values import format_value
 from tests.unit.core.states import HERE, NOON, STACK, function, live, make, marker, resource, state, there, wanted
