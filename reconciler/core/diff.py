@@ -25,7 +25,7 @@ from reconciler.core.kind import CONTENT, Difference
 from reconciler.core.state import version_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from reconciler.core.identity import Key, Mark
     from reconciler.core.kind import Kind
@@ -179,16 +179,15 @@ def compare(desired: DesiredState, reading: Reading, stack: str, *, retire: bool
             changes.append(Change(Action.CREATE, key, want, None, why_absent(key, want)))
         elif (holder := holders[key]) == stack:
             changes.append(_compare_object(key, want, have, alive, last))
-        elif holder is not None and _is_shared(want, have):
+        elif (
+            holder is not None
+            and (shares := want.object.kind.shares)
+            and shares(want.object, want.mark, have.object, have.mark)
+        ):
             shared.append(Change(Action.KEEP, key, want, have))
         else:
             clashes.append(Clash(key, want, have, holder))
     return Comparison(tuple(changes), tuple(clashes), tuple(shared), foreign, tuple(superseded))
-
-
-def _is_shared(want: Desired, have: Live) -> bool:
-    shares = want.object.kind.shares
-    return shares is not None and shares(want.object, want.mark, have.object, have.mark)
 
 
 def _absences(desired: DesiredState, reading: Reading, stack: str) -> Callable[[Key, Desired], Cause]:
@@ -236,7 +235,12 @@ def _compare_object(
     if changed_fields := differences(want, have):
         is_recorded = last is None or key in last.objects
         cause = _cause(want, have, applied) if is_recorded else Cause.UNRECORDED
-        return Change(Action.UPDATE, key, _with_kept_names(want, have, alive()), have, cause, changed_fields)
+        if want.mark and have.mark:
+            # An object that is about to be deleted stays named in the mark of its carrier until it is gone: a run that is
+            # cut off between the two must still know it for its own.
+            names = want.mark.names | have.mark.names & alive()
+            want = want._replace(mark=want.mark._replace(names=names))
+        return Change(Action.UPDATE, key, want, have, cause, changed_fields)
     if want.protected != (applied is not None and applied.protected):
         difference = Difference("protect", *(("no", "yes") if want.protected else ("yes", "no")))
         return Change(Action.RECORD, key, want, have, Cause.MANIFEST, (difference,))
@@ -277,14 +281,6 @@ def _is_otherwise(kind: Kind[Any], new: Object, old: Object) -> bool:
     return any(difference.field != CONTENT or not kind.has_mark for difference in kind.differences(new, old))
 
 
-def _with_kept_names(want: Desired, have: Live, alive: frozenset[str]) -> Desired:
-    # An object that is about to be deleted stays named in the mark of its carrier until it is gone: a run that is cut off
-    # between the two must still know it for its own.
-    if want.mark is None or have.mark is None:
-        return want
-    return want._replace(mark=want.mark._replace(names=want.mark.names | have.mark.names & alive))
-
-
 def explain_list(old: tuple[str, ...], new: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
     """Return which elements were ``added`` and ``removed``; neither, when only the order differs."""
     from deepdiff import DeepDiff
@@ -302,15 +298,10 @@ def ignoring(desired: DesiredState, live: LiveState, rules: Collection[Ignored])
     """Return the desired state, with what `rules` ignore as it is in the project."""
     if not rules:
         return desired
-    return {key: _as_found(want, live.get(key), _fields(key, want, rules)) for key, want in desired.items()}
-
-
-def _fields(key: Key, want: Desired, rules: Iterable[Ignored]) -> set[str]:
-    fold = want.object.kind.key
-    return {field for rule in rules if fnmatchcase(key.folded, fold(rule.object).folded) for field in rule.what}
-
-
-def _as_found(want: Desired, have: Live | None, fields: Collection[str]) -> Desired:
-    if have is None or not fields:
-        return want
-    return want._replace(object=want.object.kind.take(want.object, have.object, fields))
+    state = dict(desired)
+    for key in desired.keys() & live.keys():
+        want, kind = desired[key], desired[key].object.kind
+        fits = (rule for rule in rules if fnmatchcase(key.folded, kind.key(rule.object).folded))
+        if fields := {field for rule in fits for field in rule.what}:
+            state[key] = want._replace(object=kind.take(want.object, live[key].object, fields))
+    return state

@@ -166,15 +166,17 @@ def _find_drifted(change: Change, last: Entry | None) -> Drifted | None:
     if have is None:
         return _judge_deletion(change.key, want, last) if change.cause is Cause.MISSING else None
     fields = {difference.field for difference in change.differences} - {"marker"}
-    if change.cause not in {Cause.OUTSIDE, Cause.BOTH} and not (
-        change.cause is Cause.UNKNOWN and _is_told(fields, change, last)
+    applied = last.applied_for_certain(change.key) if last else None
+    # A difference of unknown cause counts unless it is what an unfinished run left for the next.
+    is_unfinished = last is not None and change.key in last.objects and applied is None
+    if change.cause not in {Cause.OUTSIDE, Cause.BOTH} and (
+        change.cause is not Cause.UNKNOWN or not fields or is_unfinished
     ):
         return None
     kind, field = _how(fields, change)
     obstacle = {Cause.BOTH: _BOTH, Cause.UNKNOWN: _UNKNOWN}.get(change.cause, "")
     if kind is Deviation.RETYPED and not obstacle:
         obstacle = _RETYPED.format(field=field)
-    applied = last.applied_for_certain(change.key) if last else None
     # Only of objects without a mark does the ledger know when they were created.
     if applied and applied.created and applied.created != have.created:
         return Drifted(
@@ -182,13 +184,6 @@ def _find_drifted(change: Change, last: Entry | None) -> Drifted | None:
         )
     return Drifted(
         change.key, kind, want.origin, have.updater, have.modified, change.differences, obstacle, field=field
-    )
-
-
-def _is_told(fields: set[str], change: Change, last: Entry | None) -> bool:
-    """Say whether a difference of unknown cause counts: not what an unfinished run left for the next."""
-    return bool(fields) and not (
-        last is not None and change.key in last.objects and last.applied_for_certain(change.key) is None
     )
 
 

@@ -199,7 +199,11 @@ def release(keys: Collection[Key], side: Side, held: Held, position: Position) -
             hint=(Command("drift"), " shows what was changed; apply first"),
         )
         for change in changes
-        if change.action is Action.UPDATE and _is_edited(change.live)
+        # It holds something else than its mark says; a new mark would hide that.
+        if change.action is Action.UPDATE
+        and change.live
+        and change.live.mark
+        and change.live.mark.digest != change.kind.digest(change.live.object)
     )
     kept = tuple(
         Change(Action.KEEP, have.object.key, Desired(have.object, position), have) for have in _find_orphans(keys, side)
@@ -251,12 +255,6 @@ def _stop_naming(key: Key, released: frozenset[str], side: Side, held: Held, pos
     mark = _mark(have.object.kind, side.stack, held.get(key), have.mark.names - released)
     difference = Difference("marker", "", "no longer speaks for what is disowned")
     return Change(Action.UPDATE, key, Desired(have.object, position, mark), have, differences=(difference,))
-
-
-def _is_edited(have: Live | None) -> bool:
-    """Say whether an object holds something else than its mark says; a new mark would hide that."""
-    assert have is not None
-    return have.mark is not None and have.mark.digest != have.object.kind.digest(have.object)
 
 
 def _find_orphans(keys: Collection[Key], side: Side) -> Iterator[Live]:

@@ -382,21 +382,16 @@ def needed_by_strangers(operations: Sequence[Change], live: LiveState) -> Iterab
             users[need][live[user].object.name] = user.kind
     for key in sorted(deleted & users.keys()):
         names = sorted(users[key])
+        shown = ", ".join(f"'{name}'" for name in names[:3]) + (f" and {len(names) - 3} more" if names[3:] else "")
         yield Problem(
             "E505",
-            f"{key} would be deleted, and {_quote_names(users[key][names[0]], names)} still "
+            f"{key} would be deleted, and {users[key][names[0]]}{'s' if names[1:] else ''} {shown} still "
             f"{'lists' if len(names) == 1 else 'list'} it",
             hint=(
                 f"take it out of there first, or keep the {key.kind} in the manifest; to leave it to whoever uses it: ",
                 Command("disown", key.name),
             ),
         )
-
-
-def _quote_names(kind: str, names: list[str]) -> str:
-    shown = ", ".join(f"'{name}'" for name in names[:3])
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"{kind}{'s' if len(names) > 1 else ''} {shown}{more}"
 
 
 def _who(live: Live) -> str:

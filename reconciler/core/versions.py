@@ -108,7 +108,7 @@ def _refuse_losses(made: Plan, entry: Entry, reading: Reading) -> Iterator[Probl
         hint = _by_hand(entry)
         if have is None:
             yield Problem("E552", f"{need} is no longer in the project", hint=hint)
-        elif was is not None and _digest(was.object) not in {None, _digest(have.object)}:
+        elif was is not None and was.object.kind.digest(was.object) not in {None, have.object.kind.digest(have.object)}:
             yield Problem("E552", f"{need} does not hold what it held at epoch {entry.epoch}", hint=hint)
 
 
@@ -126,10 +126,6 @@ def _by_hand(entry: Entry) -> Hint:
         Command("show-run", str(entry.epoch)),
         "): bring its files back, and apply them",
     )
-
-
-def _digest(obj: Object) -> str | None:
-    return obj.kind.digest(obj)
 
 
 # --- Collecting -----------------------------------------------------------------------------------------------------------

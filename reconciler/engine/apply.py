@@ -66,23 +66,16 @@ def apply(
     `require_lease` is called before each write and raises when the lease is lost. Errors do not leave: they are in the
     report, beside what was done.
     """
-    write = functools.partial(_write, target, contents, progress, patience, require_lease)
+
+    def write(change: Change) -> Live | None:
+        sent = functools.partial(progress.sent, change)
+        return attempt(change, target, contents, sent, patience, require_lease)
+
     run = _Run(plan, write, progress, patience.stop, max(1, min(writers, len(plan.changes))))
     run.make(change for change in plan.changes if change.action is not Action.DELETE)
     if run.is_complete_so_far:
         run.make(change for change in plan.changes if change.action is Action.DELETE)
     return run.report()
-
-
-def _write(
-    target: Target,
-    contents: Mapping[str, Path],
-    progress: Progress,
-    patience: Patience,
-    require_lease: Callable[[], None],
-    change: Change,
-) -> Live | None:
-    return attempt(change, target, contents, functools.partial(progress.sent, change), patience, require_lease)
 
 
 class _Run:

@@ -17,6 +17,7 @@ from reconciler.base.errors import ServiceError, StalePlan
 from reconciler.core.diff import Action
 from reconciler.core.plan import observation
 from reconciler.core.state import Live
+from reconciler.engine.staleness import gone_stale
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -66,7 +67,9 @@ def attempt(
 ) -> Live | None:
     """Make one change and return what was seen of the object afterwards; raises what could not be helped."""
     begun, number = patience.clock(), 1
-    require_unmoved(change, target)
+    # Before a create nothing is looked at: the service refuses a name that is taken.
+    if change.action is not Action.CREATE:
+        _require_unmoved(change, target.read_one(change.key))
     while True:
         require_lease()
         try:
@@ -74,7 +77,7 @@ def attempt(
         except StalePlan:
             # Taken, by somebody else or by this very request: some proxies deliver one twice.
             current = target.read_one(change.key) if change.action is Action.CREATE else None
-            if current is not None and is_made(change, current):
+            if current is not None and _is_made(change, current):
                 return current
             raise
         except ServiceError as error:
@@ -85,26 +88,17 @@ def attempt(
                 raise
             if error.outcome == "unknown":
                 current = target.read_one(change.key)
-                if is_made(change, current):
+                if _is_made(change, current):
                     return current
-                require_unmoved(change, target, current)
+                _require_unmoved(change, current)
 
 
-_UNREAD = object()
-
-
-def require_unmoved(change: Change, target: Target, current: Live | object | None = _UNREAD) -> None:
-    """
-    Raise `StalePlan` if an object is not the one that was planned against; `found` spares the look.
-
-    Before a create nothing is looked at: the service refuses a name that is taken.
-    """
-    if current is _UNREAD:
-        if change.action is Action.CREATE:
-            return
-        current = target.read_one(change.key)
-    if observation(current) != observation(change.live) or _holder(change.live) != _holder(current):  # type: ignore[arg-type]
-        raise stale_change(change, current)  # type: ignore[arg-type]
+def _require_unmoved(change: Change, current: Live | None) -> None:
+    """Raise `StalePlan` if an object is not the one that was planned against."""
+    if observation(current) != observation(change.live) or _holder(change.live) != _holder(current):
+        who = f" by {current.updater}" if current and current.updater else ""
+        what = "is gone" if current is None else f"was {'created' if change.live is None else 'changed'}{who}"
+        raise gone_stale(change.key, what)
 
 
 def _holder(live: Live | None) -> str | None:
@@ -112,18 +106,7 @@ def _holder(live: Live | None) -> str | None:
     return live.mark.stack if live is not None and live.mark is not None else None
 
 
-def stale_change(change: Change, current: Live | None) -> StalePlan:
-    """Return the error for an object that is no longer what the plan rests on."""
-    who = f" by {current.updater}" if current and current.updater else ""
-    what = "is gone" if current is None else f"was {'created' if change.live is None else 'changed'}{who}"
-    return StalePlan(
-        "E506",
-        f"{change.key} {what} since the plan was made",
-        hint="run the command again and look at the new plan",
-    )
-
-
-def is_made(change: Change, current: Live | None) -> bool:
+def _is_made(change: Change, current: Live | None) -> bool:
     """Say whether an object is as a change wanted it."""
     if change.desired is None or current is None:
         return change.desired is None and current is None

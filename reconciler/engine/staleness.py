@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reconciler.core.diff import Change
+    from reconciler.core.identity import Key
     from reconciler.core.plan import Plan
     from reconciler.core.record import Reading
     from reconciler.core.state import Live
@@ -56,6 +57,13 @@ def require(plan: Plan, reading: Reading, *, first: tuple[Problem, ...] = ()) ->
         raise _stale(lost)
     if strangers := list(needed_by_strangers(plan.changes, live)):
         raise Refused.of(strangers)
+
+
+def gone_stale(key: Key, event: str) -> StalePlan:
+    """Return the error for an object that moved between the reading and the writing."""
+    return StalePlan(
+        "E506", f"{key} {event} since the plan was made", hint="run the command again and look at the new plan"
+    )
 
 
 def _stale(moved: list[Problem]) -> StalePlan:

@@ -26,13 +26,13 @@ from reconciler.core.plan import Destination
 from reconciler.core.record import Reading, entry_name
 from reconciler.core.state import Desired, Live
 from reconciler.engine import ledger
-from reconciler.engine.tagged_store import Tagged, TaggedEntries
 from reconciler.manifest import model
 from reconciler.manifest.dialect import Dialect
 from reconciler.manifest.model import Text
 from reconciler.manifest.runtimes import Service
 from reconciler.manifest.section import NULL_IS_EMPTY, Section
 from reconciler.targets.adapter import Adapter
+from tests.seam.tagged_store import Tagged, TaggedEntries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence

@@ -22,7 +22,7 @@ from urllib.parse import quote, urlsplit
 import requests
 from urllib3.exceptions import NewConnectionError
 
-from reconciler.base.errors import AccessError, ServiceError, StalePlan
+from reconciler.base.errors import AccessError, ServiceError
 from reconciler.base.numbers import is_countable
 from reconciler.targets.maxcompute.refusal import ServiceRefusal, refusal_of
 from reconciler.targets.maxcompute.signing import Credentials
@@ -364,13 +364,6 @@ class Answer:
 _KEYS = "check ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET and, for temporary ones, ALIBABA_CLOUD_SECURITY_TOKEN"
 _BAD_CREDENTIALS = {"Unauthorized", "InvalidAuthorization", "MissingAuthorization", "SignatureNotMatch"}
 _NO_PERMISSION = {"NoPermission", "AccessDenied"}
-
-
-def gone_stale(key: object, event: str) -> StalePlan:
-    """Return the error for an object that moved between the reading and the writing."""
-    return StalePlan(
-        "E506", f"{key} {event} since the plan was made", hint="run the command again and look at the new plan"
-    )
 
 
 def _found_by_pyodps() -> Any:

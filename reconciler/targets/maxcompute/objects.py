@@ -8,7 +8,7 @@ folded name and the spelling is only for showing.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import msgspec
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from reconciler.core.identity import Mark
     from reconciler.core.kind import Kinds
     from reconciler.core.plan import Destination
-    from reconciler.core.state import Object
-    from reconciler.packages.content import Content
 
 WITH_CONTENT = frozenset({"py", "file", "archive", "jar"})
 """The types of resource whose bytes can be fetched and sent."""
@@ -91,10 +89,6 @@ class Function(NamedTuple):
         return FUNCTION
 
 
-def is_function(obj: Object) -> bool:
-    return isinstance(obj, Function)
-
-
 # --- Resources ----------------------------------------------------------------------------------------------------------
 
 
@@ -105,15 +99,6 @@ class _ResourceRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     size: Annotated[int, msgspec.Meta(description="Bytes.")]
     comment: str | None = None
     table: str | None = None
-
-
-def _resource_record(resource: Resource) -> dict[str, Any]:
-    name, kind, md5, length, comment, table = resource
-    return {"name": name, "type": kind, "md5": md5, "size": length, "comment": comment, "table": table}
-
-
-def _recorded_resource(record: Any) -> Resource:
-    return Resource(record.name, record.type, record.md5, record.size, record.comment or "", record.table)
 
 
 def _resource_differences(new: Resource, old: Resource) -> list[Difference]:
@@ -151,25 +136,12 @@ def _shares(new: Resource, mark: Mark | None, old: Resource, other: Mark | None)
     return (mark.sha256, new.size) == (other.sha256, old.size)
 
 
-def _with_comment(resource: Resource, other: Resource, fields: Collection[str]) -> Resource:
-    return resource._replace(comment=other.comment) if "comment" in fields else resource
-
-
-def _let_go(resource: Resource, stack: str) -> Resource:
-    # Not an empty one: whether a service that is handed an empty comment keeps the old one is not known.
-    return resource._replace(comment=resource.comment or f"was managed by udfs, stack {stack}")
-
-
-def _md5(content: Content) -> str:
-    return content.md5
-
-
 RESOURCE = Kind[Resource](
     name="resource",
     key=resource_key,
     record=_ResourceRecord,
-    write_down=_resource_record,
-    read_back=_recorded_resource,
+    write_down=lambda resource: resource._asdict(),
+    read_back=lambda r: Resource(r.name, r.type, r.md5, r.size, r.comment or "", r.table),
     differences=_resource_differences,
     # The comment is left out where the content stands for it: `?meta` and the listing show the same one.
     observe=lambda resource: (resource.type, resource.md5, resource.size, fold_table(resource.table)),
@@ -212,13 +184,14 @@ RESOURCE = Kind[Resource](
     holds_content=lambda resource: resource.type in WITH_CONTENT,
     size=lambda resource: resource.size,
     digest=lambda resource: resource.md5,
-    checksum=_md5,
+    checksum=lambda content: content.md5,
     shares=_shares,
     comes_back=False,
-    take=_with_comment,
+    take=lambda new, other, fields: new._replace(comment=other.comment) if "comment" in fields else new,
     # A comment is written only with the content.
     written_with_mark=frozenset({"comment"}),
-    let_go=_let_go,
+    # Not an empty one: whether a service that is handed an empty comment keeps the old one is not known.
+    let_go=lambda resource, stack: resource._replace(comment=resource.comment or f"was managed by udfs, stack {stack}"),
 )
 
 
@@ -229,16 +202,6 @@ class _FunctionRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     class_path: Annotated[str, msgspec.Meta(description="Of a function: module.Class.")]
     resources: Annotated[tuple[str, ...], msgspec.Meta(description="Of a function, in order.")]
-
-
-def _function_record(function: Function) -> dict[str, Any]:
-    resources = tuple(map(str, function.resources))
-    return {"name": function.name, "class_path": function.class_path, "resources": resources}
-
-
-def _recorded_function(record: Any) -> Function:
-    # What is written is already relative to the function's own place.
-    return Function(record.name, record.class_path, tuple(parse_reference(text, "", None) for text in record.resources))
 
 
 def _function_differences(new: Function, old: Function) -> list[Difference]:
@@ -253,18 +216,6 @@ def _function_differences(new: Function, old: Function) -> list[Difference]:
     return differences
 
 
-def _function_needs(function: Function) -> tuple[Key, ...]:
-    return tuple(resource_key(ref.name) for ref in function.resources if ref.is_own)
-
-
-def _elsewhere(function: Function) -> tuple[str, ...]:
-    return tuple(str(ref) for ref in function.resources if not ref.is_own)
-
-
-def _brief(function: Function) -> str:
-    return f"class {function.class_path} with {count(len(function.resources), 'resource')}"
-
-
 def _taking(function: Function, other: Function, fields: Collection[str]) -> Function:
     class_path = other.class_path if "class" in fields else function.class_path
     resources = other.resources if "resources" in fields else function.resources
@@ -275,14 +226,15 @@ FUNCTION = Kind[Function](
     name="function",
     key=function_key,
     record=_FunctionRecord,
-    write_down=_function_record,
-    read_back=_recorded_function,
+    write_down=lambda function: {**function._asdict(), "resources": tuple(map(str, function.resources))},
+    # What is written is already relative to the function's own place.
+    read_back=lambda r: Function(r.name, r.class_path, tuple(parse_reference(text, "", None) for text in r.resources)),
     differences=_function_differences,
     observe=lambda function: (function.class_path, tuple(ref.folded for ref in function.resources)),
     show=lambda function: (("class", function.class_path),),
-    brief=_brief,
-    needs=_function_needs,
-    elsewhere=_elsewhere,
+    brief=lambda function: f"class {function.class_path} with {count(len(function.resources), 'resource')}",
+    needs=lambda function: tuple(resource_key(ref.name) for ref in function.resources if ref.is_own),
+    elsewhere=lambda function: tuple(str(ref) for ref in function.resources if not ref.is_own),
     rank=1,
     renamed={"class_path": "class"},
     forms={"resources": "list"},

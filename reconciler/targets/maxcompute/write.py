@@ -27,8 +27,8 @@ from reconciler.base.errors import PackageError, ServiceError
 from reconciler.core.diff import Action
 from reconciler.core.plan import observation
 from reconciler.core.state import Live
+from reconciler.engine.staleness import gone_stale
 from reconciler.targets.maxcompute import read
-from reconciler.targets.maxcompute.client import gone_stale
 from reconciler.targets.maxcompute.names import write_comment
 from reconciler.targets.maxcompute.objects import Function, Resource
 from reconciler.targets.maxcompute.read import FUNCTIONS, RESOURCES
