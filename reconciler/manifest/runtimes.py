@@ -12,10 +12,12 @@ file of auditwheel (manylinux-policy.json, 6.8.2), the reference for what the ma
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -34,48 +36,18 @@ ALIASES = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 Version: TypeAlias = tuple[int, ...]
 
 LEVELS: Mapping[str, Mapping[int, Mapping[str, Version]]] = {
-    "x86_64": {
-        5: {"GLIBC": (2, 5), "GLIBCXX": (3, 4, 8), "CXXABI": (1, 3, 1), "GCC": (4, 2, 0), "ZLIB": (1, 2, 2, 4)},
-        12: {"GLIBC": (2, 12), "GLIBCXX": (3, 4, 13), "CXXABI": (1, 3, 3), "GCC": (4, 3, 0), "ZLIB": (1, 2, 2, 4)},
-        17: {"GLIBC": (2, 17), "GLIBCXX": (3, 4, 19), "CXXABI": (1, 3, 7), "GCC": (4, 8, 0), "ZLIB": (1, 2, 5, 2)},
-        24: {"GLIBC": (2, 24), "GLIBCXX": (3, 4, 22), "CXXABI": (1, 3, 10), "GCC": (4, 8, 0), "ZLIB": (1, 2, 5, 2)},
-        26: {"GLIBC": (2, 26), "GLIBCXX": (3, 4, 22), "CXXABI": (1, 3, 10), "GCC": (4, 8, 0), "ZLIB": (1, 2, 5, 2)},
-        27: {"GLIBC": (2, 27), "GLIBCXX": (3, 4, 24), "CXXABI": (1, 3, 11), "GCC": (7, 0, 0), "ZLIB": (1, 2, 9)},
-        28: {"GLIBC": (2, 28), "GLIBCXX": (3, 4, 24), "CXXABI": (1, 3, 11), "GCC": (7, 0, 0), "ZLIB": (1, 2, 9)},
-        31: {"GLIBC": (2, 31), "GLIBCXX": (3, 4, 28), "CXXABI": (1, 3, 12), "GCC": (7, 0, 0), "ZLIB": (1, 2, 9)},
-        34: {"GLIBC": (2, 34), "GLIBCXX": (3, 4, 29), "CXXABI": (1, 3, 13), "GCC": (7, 0, 0), "ZLIB": (1, 2, 9)},
-        35: {"GLIBC": (2, 35), "GLIBCXX": (3, 4, 30), "CXXABI": (1, 3, 13), "GCC": (12, 0, 0), "ZLIB": (1, 2, 9)},
-        36: {"GLIBC": (2, 36), "GLIBCXX": (3, 4, 30), "CXXABI": (1, 3, 13), "GCC": (12, 0, 0), "ZLIB": (1, 2, 9)},
-        37: {"GLIBC": (2, 36), "GLIBCXX": (3, 4, 30), "CXXABI": (1, 3, 13), "GCC": (12, 0, 0), "ZLIB": (1, 2, 12)},
-        38: {"GLIBC": (2, 38), "GLIBCXX": (3, 4, 30), "CXXABI": (1, 3, 13), "GCC": (12, 0, 0), "ZLIB": (1, 2, 12)},
-        39: {"GLIBC": (2, 39), "GLIBCXX": (3, 4, 33), "CXXABI": (1, 3, 15), "GCC": (14, 0, 0), "ZLIB": (1, 2, 12)},
-        40: {"GLIBC": (2, 40), "GLIBCXX": (3, 4, 33), "CXXABI": (1, 3, 15), "GCC": (14, 0, 0), "ZLIB": (1, 2, 12)},
-        41: {"GLIBC": (2, 41), "GLIBCXX": (3, 4, 33), "CXXABI": (1, 3, 15), "GCC": (14, 0, 0), "ZLIB": (1, 2, 12)},
-    },
-    # ARM64 Linux begins with glibc 2.17, and that of CentOS 7 has one symbol of 2.18 besides.
-    "aarch64": {
-        17: {"GLIBC": (2, 18), "GLIBCXX": (3, 4, 19), "CXXABI": (1, 3, 7), "GCC": (4, 7, 0), "ZLIB": (1, 2, 5, 2)},
-        24: {"GLIBC": (2, 24), "GLIBCXX": (3, 4, 22), "CXXABI": (1, 3, 10), "GCC": (4, 7, 0), "ZLIB": (1, 2, 5, 2)},
-        26: {"GLIBC": (2, 26), "GLIBCXX": (3, 4, 24), "CXXABI": (1, 3, 11), "GCC": (7, 0, 0), "ZLIB": (1, 2, 5, 2)},
-        27: {"GLIBC": (2, 27), "GLIBCXX": (3, 4, 24), "CXXABI": (1, 3, 11), "GCC": (7, 0, 0), "ZLIB": (1, 2, 9)},
-        28: {"GLIBC": (2, 28), "GLIBCXX": (3, 4, 24), "CXXABI": (1, 3, 11), "GCC": (7, 0, 0), "ZLIB": (1, 2, 9)},
-        31: {"GLIBC": (2, 31), "GLIBCXX": (3, 4, 28), "CXXABI": (1, 3, 12), "GCC": (7, 0, 0), "ZLIB": (1, 2, 9)},
-        34: {"GLIBC": (2, 34), "GLIBCXX": (3, 4, 29), "CXXABI": (1, 3, 13), "GCC": (11, 0), "ZLIB": (1, 2, 9)},
-        35: {"GLIBC": (2, 35), "GLIBCXX": (3, 4, 30), "CXXABI": (1, 3, 13), "GCC": (11, 0), "ZLIB": (1, 2, 9)},
-        36: {"GLIBC": (2, 36), "GLIBCXX": (3, 4, 30), "CXXABI": (1, 3, 13), "GCC": (11, 0), "ZLIB": (1, 2, 9)},
-        37: {"GLIBC": (2, 36), "GLIBCXX": (3, 4, 30), "CXXABI": (1, 3, 13), "GCC": (11, 0), "ZLIB": (1, 2, 12)},
-        38: {"GLIBC": (2, 38), "GLIBCXX": (3, 4, 30), "CXXABI": (1, 3, 13), "GCC": (11, 0), "ZLIB": (1, 2, 12)},
-        39: {"GLIBC": (2, 39), "GLIBCXX": (3, 4, 33), "CXXABI": (1, 3, 15), "GCC": (14, 0, 0), "ZLIB": (1, 2, 12)},
-        40: {"GLIBC": (2, 40), "GLIBCXX": (3, 4, 33), "CXXABI": (1, 3, 15), "GCC": (14, 0, 0), "ZLIB": (1, 2, 12)},
-        41: {"GLIBC": (2, 41), "GLIBCXX": (3, 4, 33), "CXXABI": (1, 3, 15), "GCC": (14, 0, 0), "ZLIB": (1, 2, 12)},
-    },
+    machine: {
+        int(level): {family: tuple(map(int, newest.split("."))) for family, newest in families.items()}
+        for level, families in levels.items()
+    }
+    for machine, levels in json.loads(Path(__file__).with_name("levels.json").read_text(encoding="utf-8")).items()
 }
 """
 Machine → glibc 2.x → the newest version of each family of symbols on the oldest system of that level [manylinux policy].
 
 Level 17 is CentOS 7, with which "Custom images" compares the workers, and RHEL 5 of the pack table is level 5; that a
 worker has just these versions of the C++ library is inferred from that. The policy promises no zlib at level 5; that of
-level 12 is taken for it.
+level 12 is taken for it. ARM64 Linux begins with glibc 2.17, and that of CentOS 7 has one symbol of 2.18 besides.
 """
 
 FAMILIES = frozenset(("GLIBC", "GLIBCXX", "CXXABI", "GCC", "ZLIB"))
