@@ -11,13 +11,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
 from reconciler.base.errors import UsageError
 from reconciler.base.hints import Command
 from reconciler.core.record import Reading
 from reconciler.engine import ledger
-from reconciler.engine.plan_file import DumpDocument, DumpedDocument, live_document
+from reconciler.engine.plan_file import DumpDocument, DumpedDocument, explain_mismatch, live_document, require_format
 from reconciler.engine.saved_plan import kind_of, live_of, place_of
 
 if TYPE_CHECKING:
@@ -49,15 +47,7 @@ def write(reading: Reading, stack: str, destination: Destination, taken: datetim
 
 def read(content: bytes, name: str, catalog: Catalog) -> DumpDocument:
     """Read a dump's document; E522 for a file that is not one, E517 for a newer one. `name` is how errors call the file."""
-    try:
-        document = json.loads(content)
-    except (ValueError, RecursionError) as cause:
-        raise UsageError("E522", f"the dump '{name}' is not JSON", hint=_AGAIN) from cause
-    form = document.get("format") if isinstance(document, dict) else None
-    if isinstance(form, str) and form.startswith("udfs.dump/") and form != FORMAT:
-        raise UsageError("E517", f"the dump '{name}' has the format '{form}'", hint="use the udfs that wrote it")
-    if form != FORMAT:
-        raise UsageError("E522", f"the file '{name}' is not a dump", hint=_AGAIN)
+    document = require_format(content, FORMAT, name, "E522", _AGAIN)
     if (kind := document.get("target_kind") or catalog.target_kind) != catalog.target_kind:
         message = (
             f"the dump '{name}' is of a target of kind '{kind}', and the manifest's is of kind '{catalog.target_kind}'"
@@ -67,14 +57,10 @@ def read(content: bytes, name: str, catalog: Catalog) -> DumpDocument:
         place_of({label: document[label] for label in catalog.place if label in document}, catalog)
         dump = DumpDocument.model_validate_json(content)
         place_of(dump.of_target, catalog)
-    except ValidationError as cause:
-        first = cause.errors(include_url=False, include_input=False)[0]
-        field = ".".join(map(str, first["loc"]))
-        raise UsageError(
-            "E522", f"the dump '{name}' is not understood: {field}: {first['msg']}", hint=_AGAIN
-        ) from cause
     except ValueError as cause:
-        raise UsageError("E522", f"the dump '{name}' is not understood: {cause}", hint=_AGAIN) from cause
+        raise UsageError(
+            "E522", f"the dump '{name}' is not understood: {explain_mismatch(cause)}", hint=_AGAIN
+        ) from cause
     return dump
 
 

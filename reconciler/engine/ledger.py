@@ -200,30 +200,17 @@ def _record(kind: Kind[Any]) -> type:
 
 
 def _decode_entry(written: Any, kinds: Mapping[type, Kind[Any]]) -> Entry:
-    return Entry(
-        stack=written.stack,
-        epoch=written.epoch,
-        holder=written.holder,
-        started=_moment(written.started),
-        expires=_moment(written.expires),
-        outcome=written.outcome,
-        digest=written.digest,
-        steps=written.steps,
-        objects=_decode_objects(written.objects.values(), kinds),
-        back_to=written.back_to or None,
-        ended_by=written.ended_by or None,
-    )
-
-
-def _decode_objects(records: Iterable[Any], kinds: Mapping[type, Kind[Any]]) -> dict[Key, Applied]:
     objects = {}
-    for record in records:
+    for record in written.objects.values():
         kind = kinds[type(record)]
         obj = kind.read_back(record)
         modified = _moment(record.modified) if kind.tells_updater and record.modified else None
         created = _moment(record.created) if not kind.has_mark and record.created else None
         objects[obj.key] = Applied(obj, modified, created, record.protected)
-    return objects
+    fields = {name: value for name, value in msgspec.structs.asdict(written).items() if value is not msgspec.UNSET}
+    moments = {name: _moment(fields[name]) for name in ("started", "expires")}
+    del fields["format"]
+    return Entry(**{**fields, **moments, "objects": objects})
 
 
 def _encode_applied(applied: Applied) -> dict[str, Any]:

@@ -8,6 +8,7 @@ fields are as its kinds write them down.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, TypeAlias, get_args
 
 import msgspec
@@ -18,10 +19,12 @@ from pydantic import (
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
+    ValidationError,
     create_model,
     model_serializer,
 )
 
+from reconciler.base.errors import UsageError
 from reconciler.base.hints import spell
 from reconciler.base.numbers import is_countable
 from reconciler.core.plan import upload_size
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from reconciler.base.errors import Position, Problem
+    from reconciler.base.hints import Hint
     from reconciler.core.diff import Change
     from reconciler.core.kind import Catalog, Difference
     from reconciler.core.plan import Plan
@@ -252,6 +256,30 @@ class DumpDocument(Open):
     epochs: tuple[int, ...] = Field((), description="Of the stack's ledger.")
     last: dict[str, Any] | None = Field(None, description="The newest entry of the ledger, as it is in the project.")
     objects: tuple[DumpedDocument, ...]
+
+
+def require_format(content: bytes, form: str, name: str, code: str, hint: Hint) -> dict[str, Any]:
+    """Return the values of a file that says that it has the format `form`; raises `code`, or E517 for a newer one."""
+    what = form.partition(".")[2].partition("/")[0]
+    try:
+        values = json.loads(content)
+    except (ValueError, RecursionError) as cause:
+        raise UsageError(code, f"the {what} '{name}' is not JSON", hint=hint) from cause
+    said = values.get("format") if isinstance(values, dict) else None
+    if isinstance(said, str) and said.startswith(form.rstrip("0123456789")) and said != form:
+        raise UsageError("E517", f"the {what} '{name}' has the format '{said}'", hint="use the udfs that wrote it")
+    if said != form:
+        raise UsageError(code, f"the file '{name}' is not a {what}", hint=hint)
+    result: dict[str, Any] = values
+    return result
+
+
+def explain_mismatch(cause: ValueError) -> str:
+    """Return what in a file is not understood: of pydantic's errors the first, with its place."""
+    if not isinstance(cause, ValidationError):
+        return str(cause)
+    first = cause.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
 def to_json(document: BaseModel) -> str:

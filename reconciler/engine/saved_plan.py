@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from pydantic import ValidationError
 
 from reconciler.base.errors import Position, Problem, Refused, StalePlan, UsageError
 from reconciler.base.hints import Command
@@ -104,32 +103,21 @@ def read(content: bytes, name: str, *catalogs: Catalog) -> Saved:
 
     `name` is how the file is called in errors. Of `catalogs`, the first is that of a file that names no kind of target.
     """
-    try:
-        values = json.loads(content)
-    except (ValueError, RecursionError) as cause:
-        raise _unusable(name, "is not JSON") from cause
-    _require_whole(values, name)
+    _require_whole(plan_file.require_format(content, FORMAT, name, "E516", AGAIN), name)
     try:
         document = PlanDocument.model_validate_json(content)
         saved = _decode_saved(document, _catalog_of(document, catalogs))
-    except ValidationError as cause:
-        first = cause.errors(include_url=False, include_input=False)[0]
-        field = ".".join(map(str, first["loc"]))
-        raise _unusable(name, f"is not understood: {field}: {first['msg']}", "use the udfs that wrote it") from cause
     except ValueError as cause:
-        raise _unusable(name, f"is not understood: {cause}") from cause
+        raise _unusable(
+            name, f"is not understood: {plan_file.explain_mismatch(cause)}", "use the udfs that wrote it"
+        ) from cause
     if document.digest != f"sha256:{saved.plan.digest}":
         raise _unusable(name, "does not have the digest that it states")
     return saved
 
 
-def _require_whole(values: Any, name: str) -> None:
-    """Raise for what is no saved plan, a newer one, or not as it was written; nothing in it is believed before that."""
-    form = values.get("format") if isinstance(values, dict) else None
-    if isinstance(form, str) and form.startswith("udfs.plan/") and form != FORMAT:
-        raise UsageError("E517", f"the plan '{name}' has the format '{form}'", hint="use the udfs that wrote it")
-    if form != FORMAT:
-        raise _unusable(name, "is not a plan")
+def _require_whole(values: dict[str, Any], name: str) -> None:
+    """Raise for what is no saved plan, or not as it was written; nothing in it is believed before that."""
     beside = values.get("saved")
     if not isinstance(beside, dict):
         raise _unusable(
@@ -276,17 +264,15 @@ def require_same_manifest(saved: Saved, manifest: str, file: Path) -> None:
     if saved.manifest == manifest:
         return
     message, hint = f"the manifest '{file}' was changed since the plan was made", ""
-    if (planned := _manifest_of(saved.plan)) not in {None, str(file)}:
+    plan = saved.plan
+    desired = (change.desired for change in (*plan.changes, *plan.unchanged, *plan.shared))
+    # What it was called when the plan was made, as far as anything in the plan has its place there.
+    planned = next((wish.origin.file for wish in desired if wish), None)
+    if planned not in {None, str(file)}:
         # It may be the same file by another path, so it is not said that it is another.
         message = f"the plan was made from '{planned}', and '{file}' does not hold what that did"
         hint = f"name the plan's manifest with -f {planned}, "
     raise StalePlan("E518", message, hint=f"{hint}check out the commit that the plan is of, or {AGAIN}")
-
-
-def _manifest_of(plan: Plan) -> str | None:
-    """Return what the manifest was called when a plan was made, as far as anything in the plan has its place there."""
-    desired = (change.desired for change in (*plan.changes, *plan.unchanged, *plan.shared))
-    return next((target.origin.file for target in desired if target), None)
 
 
 def require_contents(saved: Saved, contents: Mapping[str, Path]) -> None:
