@@ -366,6 +366,16 @@ _BAD_CREDENTIALS = {"Unauthorized", "InvalidAuthorization", "MissingAuthorizatio
 _NO_PERMISSION = {"NoPermission", "AccessDenied"}
 
 
+def resource_headers(name: str, kind: str) -> dict[str, str]:
+    """Return what a request says of a resource that it brings."""
+    return {
+        "Content-Type": "application/octet-stream",
+        "Content-Disposition": f"attachment;filename={name}",
+        "x-odps-resource-type": kind,
+        "x-odps-resource-name": name,
+    }
+
+
 def _found_by_pyodps() -> Any:
     """Return the account that PyODPS makes of its own environment variables; E607 if it makes none."""
     from odps.accounts import from_environments

@@ -47,8 +47,12 @@ def state(loaded: Loaded, artifacts: Artifacts) -> DesiredState:
     manifest = loaded.manifest
     protected = {function_key(name) for name, function in manifest.functions.items() if function.protect}
     protected |= {resource_key(name) for name, resource in manifest.resources.items() if resource.protect}
-    marked = {key: _add_names(desired, carried.get(key)) for key, desired in desired_objects.items()}
-    return marked | {key: marked[key]._replace(protected=True) for key in protected & marked.keys()}
+    for key, names in carried.items():
+        if (carrier := desired_objects.get(key)) and carrier.mark:
+            desired_objects[key] = carrier._replace(mark=carrier.mark._replace(names=frozenset(names)))
+    for key in protected & desired_objects.keys():
+        desired_objects[key] = desired_objects[key]._replace(protected=True)
+    return desired_objects
 
 
 def _resources(loaded: Loaded, artifacts: Artifacts) -> Iterator[Desired]:
@@ -83,12 +87,6 @@ def _function(shipment: Shipment, loaded: Loaded) -> Desired:
     # What lies elsewhere is written out with its project, so no surroundings are needed to read it.
     references = tuple(parse_reference(item.elsewhere or item.name, "", None) for item in shipment.items)
     return Desired(Function(name, class_path, references), loaded.at("functions", name))
-
-
-def _add_names(desired: Desired, marks: set[str] | None) -> Desired:
-    if not marks or desired.mark is None:
-        return desired
-    return desired._replace(mark=desired.mark._replace(names=frozenset(marks)))
 
 
 def _table(table: str, partition: str | None, target: Target) -> str:

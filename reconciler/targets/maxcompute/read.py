@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
     from reconciler.core.identity import Key
+    from reconciler.core.state import Object
     from reconciler.targets.maxcompute.client import Answer, Client
 
 _WORKERS = 8
 FUNCTIONS = "/registration/functions"
 RESOURCES = "/resources"
-_WITHOUT_CONTENT = {"table", "volumefile", "volumearchive"}
 _MAX_PAGES = 10_000
 """Of one listing: ten million objects at 1,000 a page."""
 
@@ -52,21 +52,26 @@ def everything(client: Client, stack: str, *, full: bool = False) -> Reading:
     With `full`, every MD5 is asked for, whatever the ledger remembers.
     """
     with Threads(_WORKERS) as readers:
-        functions = readers.submit(lambda: list(_functions(client, readers.ended)))
+        pages = _pages(client, FUNCTIONS, "Functions", "Function", readers.ended)
+        functions = readers.submit(lambda: [_function(element, client) for element in pages])
         listed = readers.submit(_list_resources, client, stack, readers)
         for done in as_completed((functions, listed)):
             # What one of them fails of is told at once, however long the other takes.
             done.result()
         resources, epochs, coming = listed.result()
         state = {live.object.key: live for live in (*functions.result(), *resources)}
-        mine = [key for key, live in state.items() if live.mark and live.mark.stack == stack and _has_content(live)]
+        mine = [
+            key
+            for key, live in state.items()
+            if live.mark and live.mark.stack == stack and live.object.kind.holds_content(live.object)
+        ]
         last = coming.result() if coming else None
         remembered = {} if full or last is None else last.objects
         lookups: dict[Key, Future[Live | None]] = {}
         for key in mine:
             live, applied = state[key], remembered.get(key)
             if applied is not None and is_unmoved(live, applied):
-                state[key] = _as_applied(live, applied)
+                state[key] = _holding(live, applied.object)
             else:
                 lookups[key] = readers.submit(_with_md5, client, live)
         for key, answer in lookups.items():
@@ -130,10 +135,6 @@ def content(client: Client, name: str, destination: Path) -> None:
             file.write(piece)
 
 
-def _has_content(live: Live) -> bool:
-    return isinstance(live.object, Resource) and live.object.type not in _WITHOUT_CONTENT
-
-
 def is_unmoved(live: Live, applied: Applied) -> bool:
     """
     Say whether a listed resource is still the one that the ledger saw, so that its MD5 need not be asked for.
@@ -151,25 +152,17 @@ def is_unmoved(live: Live, applied: Applied) -> bool:
     )
 
 
-def _as_applied(live: Live, applied: Applied) -> Live:
-    """Return a resource that looks as the ledger saw it, with the MD5 that it then had."""
-    assert isinstance(applied.object, Resource)
-    return _holding(live, applied.object.md5, applied.object.size)
-
-
 def _with_md5(client: Client, live: Live) -> Live | None:
     meta = read_object(client, live.object.key)
-    if meta is None:
-        return None
-    assert isinstance(meta.object, Resource)
-    return _holding(live, meta.object.md5, meta.object.size)
+    return None if meta is None else _holding(live, meta.object)
 
 
-def _holding(live: Live, md5: str | None, size: int) -> Live:
-    """Return a listed resource with what the listing does not tell; `replace` would take five times as long, twice."""
+def _holding(live: Live, held: Object) -> Live:
+    """Return a listed resource with the content of `held`; `_replace` would take five times as long, twice."""
     was = live.object
     assert isinstance(was, Resource)
-    resource = Resource(was.name, was.type, md5, size, was.comment, was.table)
+    assert isinstance(held, Resource)
+    resource = Resource(was.name, was.type, held.md5, held.size, was.comment, was.table)
     return Live(resource, live.owner, live.updater, live.created, live.modified, live.mark, live.schema)
 
 
@@ -216,11 +209,6 @@ def _meta(client: Client, name: str) -> Live:
         modified=moment(answer.header("Last-Modified")),
         mark=mark,
     )
-
-
-def _functions(client: Client, ended: Event) -> Iterator[Live]:
-    for element in _pages(client, FUNCTIONS, "Functions", "Function", ended):
-        yield _function(element, client)
 
 
 def _function(element: Element, client: Client) -> Live:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from reconciler.base.errors import ServiceError
 from reconciler.targets.maxcompute import read
+from reconciler.targets.maxcompute.client import Client, resource_headers
 from reconciler.targets.maxcompute.objects import CATALOG
 from reconciler.targets.maxcompute.read import RESOURCES
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from reconciler.core.record import Reading, Store, Swap
     from reconciler.core.state import Live
     from reconciler.core.target import QueryResult
-    from reconciler.targets.maxcompute.client import Client
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,9 @@ class Entries:
 
     def create(self, name: str, content: bytes, comment: str) -> bool:
         try:
-            self.client.send("post", RESOURCES, headers=_headers(name, comment), body=content)
+            self.client.send(
+                "post", RESOURCES, headers={**resource_headers(name, "file"), "x-odps-comment": comment}, body=content
+            )
         except ServiceError as error:
             if error.status == 409:
                 return False
@@ -84,7 +86,9 @@ class Entries:
         return True
 
     def replace(self, name: str, content: bytes, comment: str) -> None:
-        self.client.send("put", _path(name), headers=_headers(name, comment), body=content)
+        self.client.send(
+            "put", _path(name), headers={**resource_headers(name, "file"), "x-odps-comment": comment}, body=content
+        )
 
     def fetch(self, name: str) -> bytes | None:
         return read.fetch(self.client, name)
@@ -102,13 +106,3 @@ class Entries:
 
 def _path(name: str) -> str:
     return f"{RESOURCES}/{quote(name, safe='')}"
-
-
-def _headers(name: str, comment: str) -> dict[str, str]:
-    return {
-        "Content-Type": "application/octet-stream",
-        "Content-Disposition": f"attachment;filename={name}",
-        "x-odps-resource-type": "file",
-        "x-odps-resource-name": name,
-        "x-odps-comment": comment,
-    }

@@ -29,6 +29,7 @@ from reconciler.core.plan import observation
 from reconciler.core.state import Live
 from reconciler.engine.staleness import gone_stale
 from reconciler.targets.maxcompute import read
+from reconciler.targets.maxcompute.client import resource_headers
 from reconciler.targets.maxcompute.names import write_comment
 from reconciler.targets.maxcompute.objects import Function, Resource
 from reconciler.targets.maxcompute.read import FUNCTIONS, RESOURCES
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.core.diff import Change
-    from reconciler.core.identity import Mark
     from reconciler.core.state import Desired
     from reconciler.targets.maxcompute.client import Client
 
@@ -67,7 +67,8 @@ def write_change(
         return change.live
     try:
         if change.desired is None:
-            _delete(client, change)
+            folder = FUNCTIONS if change.key.kind == "function" else RESOURCES
+            client.send("delete", f"{folder}/{quote(change.key.name, safe='')}", headers={"Content-Length": "0"})
         elif isinstance(change.desired.object, Resource):
             return _resource(client, change, change.desired, contents, progress, token)
         elif isinstance(change.desired.object, Function) and change.action not in {Action.ADOPT, Action.RELEASE}:
@@ -80,11 +81,6 @@ def write_change(
             raise gone_stale(change.key, "was deleted by somebody else") from error
         raise
     return None
-
-
-def _delete(client: Client, change: Change) -> None:
-    folder = FUNCTIONS if change.key.kind == "function" else RESOURCES
-    client.send("delete", f"{folder}/{quote(change.key.name, safe='')}", headers={"Content-Length": "0"})
 
 
 def _function(client: Client, change: Change, function: Function) -> Live:
@@ -116,7 +112,9 @@ def _resource(
 ) -> Live | None:
     resource = desired.object
     assert isinstance(resource, Resource)
-    headers = _headers(_spelling(change), resource, change.mark)
+    name, mark = _spelling(change), change.mark
+    comment = write_comment(resource.comment, mark, name) if mark else resource.comment
+    headers = {**resource_headers(name, resource.type), "x-odps-comment": comment}
     method, path = _verb(change, RESOURCES)
     if resource.type == "table":
         headers |= {"Content-Type": "text/plain", "x-odps-copy-table-source": resource.table or ""}
@@ -231,13 +229,7 @@ def _parts(
 
     def send(name: str, offset: int) -> None:
         piece = Slice(source, offset, min(PART_BYTES, resource.size - offset), progress)
-        headers = {
-            "Content-Type": "application/octet-stream",
-            "Content-Disposition": f"attachment;filename={name}",
-            "x-odps-resource-type": "file",
-            "x-odps-resource-name": name,
-            "x-odps-resource-istemp": "true",
-        }
+        headers = {**resource_headers(name, "file"), "x-odps-resource-istemp": "true"}
         client.send("post", RESOURCES, headers=headers, body=piece.body(), rIsPart="true")
 
     with ThreadPoolExecutor(_PARTS_AT_ONCE) as pool:
@@ -253,16 +245,6 @@ def _parts(
                     client.send("delete", f"{RESOURCES}/{quote(name, safe='')}", headers={"Content-Length": "0"})
             raise
     return tuple(names)
-
-
-def _headers(name: str, resource: Resource, mark: Mark | None) -> dict[str, str]:
-    return {
-        "Content-Type": "application/octet-stream",
-        "Content-Disposition": f"attachment;filename={name}",
-        "x-odps-resource-type": resource.type,
-        "x-odps-resource-name": name,
-        "x-odps-comment": write_comment(resource.comment, mark, name) if mark else resource.comment,
-    }
 
 
 def _spelling(change: Change) -> str:

@@ -45,20 +45,16 @@ def check_buffer(page: Page, facts: ModuleFacts, method: Def | None) -> Iterator
     if method is None:
         return
     returned = [node for node in _own(method) if isinstance(node, ast.Return)]
-    assignments = _assignments(method)
+    assignments = {
+        node.targets[0].id: node.value
+        for node in ast.walk(method)
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
     for statement in returned:
         yield from _check_return(page, facts, statement, assignments)
     if not returned and not any(isinstance(node, (ast.Raise, ast.Yield)) for node in ast.walk(method)):
         message = "'new_buffer' returns nothing, so there is no buffer"
         yield page.spot(*page.keyword(method), "E819", message, "return a list or a dict, such as [0, 0.0]")
-
-
-def _assignments(method: Def) -> dict[str, ast.expr]:
-    return {
-        node.targets[0].id: node.value
-        for node in ast.walk(method)
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
-    }
 
 
 def _check_return(
@@ -67,7 +63,7 @@ def _check_return(
     value = statement.value
     if isinstance(value, ast.Name):
         value = assignments.get(value.id, value)
-    if value is None or _is_immutable(value):
+    if value is None or isinstance(value, (ast.Constant, ast.Tuple, ast.JoinedStr)):
         message = "a buffer that cannot be changed in place: iterate and merge have nothing to work on"
         yield page.finding(value or statement, "E819", message, "return a list or a dict, such as [0, 0.0]")
     elif refused := _unwritable(facts, value):
@@ -84,10 +80,6 @@ def _own(method: Def) -> Iterator[ast.AST]:
         yield node
         if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
             waiting += ast.iter_child_nodes(node)
-
-
-def _is_immutable(value: ast.expr) -> bool:
-    return isinstance(value, (ast.Constant, ast.Tuple, ast.JoinedStr))
 
 
 def _unwritable(facts: ModuleFacts, value: ast.expr) -> tuple[ast.expr, str] | None:

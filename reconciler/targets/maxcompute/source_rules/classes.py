@@ -348,7 +348,8 @@ def _arity(page: Page, class_: _Class, signature: Signature | None, spots: _Spot
     rows = _TAKES_ROWS[class_.kind]
     for name, before in _NEEDED[class_.kind].items():
         method = class_.methods.get(name)
-        if method is None or not _is_plain(method):
+        # A decorator may change what a method takes.
+        if method is None or method.decorator_list:
             continue
         if isinstance(method, ast.AsyncFunctionDef):
             message = f"'{name}' is a coroutine, which MaxCompute does not await"
@@ -359,8 +360,10 @@ def _arity(page: Page, class_: _Class, signature: Signature | None, spots: _Spot
                 message = f"'{name}' is called with {_arguments(before)}, and {why}"
                 yield page.spot(*page.keyword(method), "E809", message, _shape(name, before))
         elif signature is None or signature.arguments is None:
-            if why := _too_few(method, before):
-                yield page.spot(*page.keyword(method), "E809", f"'{name}' {why}", _shape(name, before))
+            most = _range(method)[1]
+            if most is not None and most < before:
+                lacks = "self" if most < 0 else "the buffer"
+                yield page.spot(*page.keyword(method), "E809", f"'{name}' does not take {lacks}", _shape(name, before))
         elif why := _misfit(method, before + len(signature.arguments)):
             arguments = f"the signature has {_arguments(len(signature.arguments))}"
             buffer = " besides the buffer" if before else ""
@@ -368,11 +371,6 @@ def _arity(page: Page, class_: _Class, signature: Signature | None, spots: _Spot
             yield page.spot(*page.keyword(method), "E809", f"{arguments}{buffer}, and {why}", hint)
     if class_.kind == "UDTF":
         yield from _forwards(page, class_, signature)
-
-
-def _is_plain(method: Def) -> bool:
-    """Say whether a method takes what its ``def`` says; a decorator may change that."""
-    return not method.decorator_list
 
 
 def _range(method: Def) -> tuple[int, int | None]:
@@ -403,15 +401,6 @@ def _misfit(method: Def, count: int) -> str | None:
     return f"'{name}' takes {most if least == most else f'{least} to {most}'}"
 
 
-def _too_few(method: Def, before: int) -> str | None:
-    _, most = _range(method)
-    if most is not None and most < 0:
-        return "does not take self"
-    if most is not None and most < before:
-        return "does not take the buffer"
-    return None
-
-
 def _arguments(count: int) -> str:
     return "no argument" if count == 0 else "1 argument" if count == 1 else f"{count} arguments"
 
@@ -423,9 +412,17 @@ def _shape(name: str, before: int) -> str:
 
 
 def _forwards(page: Page, class_: _Class, signature: Signature | None) -> Iterator[Finding]:
-    calls = [call for method in class_.methods.values() for call in _calls_of_forward(method)]
+    nodes = (node for method in class_.methods.values() for node in ast.walk(method) if isinstance(node, ast.Call))
+    calls = [
+        call
+        for call in nodes
+        if isinstance(call.func, ast.Attribute)
+        and (isinstance(call.func.value, ast.Name) and call.func.value.id == "self" and call.func.attr == "forward")
+    ]
     process = class_.methods.get("process")
-    if process is not None and not calls and _is_all_seen(class_):
+    # Whether the class can call it nowhere but in the methods that are seen.
+    is_all_seen = class_.is_whole and not class_.is_split and not _hands_self_on(class_)
+    if process is not None and not calls and is_all_seen:
         message = f"the UDTF '{class_.node.name}' never calls self.forward, so it gives no row"
         yield page.spot(*page.keyword(process), "E810", message, "self.forward(…) once a row", "warning")
     columns = len(signature.outputs) if signature else None
@@ -435,20 +432,6 @@ def _forwards(page: Page, class_: _Class, signature: Signature | None) -> Iterat
             results = "1 result" if columns == 1 else f"{columns} results"
             message = f"the signature has {results}, and forward is given {len(call.args)}"
             yield page.finding(call, "E810", message, "one value for each column")
-
-
-def _is_all_seen(class_: _Class) -> bool:
-    """Say whether the class can call ``self.forward`` nowhere but in the methods that are seen."""
-    return class_.is_whole and not class_.is_split and not _hands_self_on(class_)
-
-
-def _calls_of_forward(method: Def) -> Iterator[ast.Call]:
-    for node in ast.walk(method):
-        match node:
-            case ast.Call(func=ast.Attribute(value=ast.Name(id="self"), attr="forward")):
-                yield node
-            case _:
-                continue
 
 
 def _hands_self_on(class_: _Class) -> bool:

@@ -25,20 +25,9 @@ _THREADS = "threads"
 _MODULES = {
     **dict.fromkeys(
         (
-            *(
-                "socket",
-                "ssl",
-                "ftplib",
-                "smtplib",
-                "telnetlib",
-                "poplib",
-                "imaplib",
-                "asyncore",
-                "asynchat",
-                "asyncio",
-            ),
-            *("socketserver", "SocketServer", "httplib", "urllib2", "xmlrpclib", "http.client", "http.server"),
-            *("urllib.request", "xmlrpc.client", "requests", "httpx", "urllib3", "aiohttp"),
+            *("socket", "ssl", "ftplib", "smtplib", "telnetlib", "poplib", "imaplib", "asyncore", "asynchat"),
+            *("asyncio", "socketserver", "SocketServer", "httplib", "urllib2", "xmlrpclib", "http.client"),
+            *("http.server", "urllib.request", "xmlrpc.client", "requests", "httpx", "urllib3", "aiohttp"),
         ),
         _NETWORK,
     ),
@@ -76,8 +65,7 @@ _WRITING = frozenset("wax+")
 def check_sandbox(page: Page, facts: ModuleFacts, use: Use) -> Iterator[Finding]:
     """Yield the first place of each thing that the sandbox forbids."""
     reported: set[str] = set()
-    extensions = _extensions(facts) if use.runtime == "cp27" else ()
-    for node, what, how in [*_imports(facts), *extensions, *_calls(facts)]:
+    for node, what, how in [*_imports(facts, use), *_calls(facts)]:
         is_network = what == _NETWORK
         if how in reported or (use.isolated and not is_network):
             continue
@@ -91,15 +79,11 @@ def check_sandbox(page: Page, facts: ModuleFacts, use: Use) -> Iterator[Finding]
         yield page.finding(node, "E818", message, hint, "warning")
 
 
-def _imports(facts: ModuleFacts) -> Iterator[tuple[ast.AST, str, str]]:
+def _imports(facts: ModuleFacts, use: Use) -> Iterator[tuple[ast.AST, str, str]]:
     for statement in facts.imports:
         if name := _first_named(statement, _MODULES):
             yield statement.node, _MODULES[name], name
-
-
-def _extensions(facts: ModuleFacts) -> Iterator[tuple[ast.AST, str, str]]:
-    for statement in facts.imports:
-        if not statement.guarded and (name := _first_named(statement, EXTENSIONS)):
+        if use.runtime == "cp27" and not statement.guarded and (name := _first_named(statement, EXTENSIONS)):
             yield statement.node, f"the C extension {EXTENSIONS[name]}", name
 
 
