@@ -57,14 +57,10 @@ def scalar(text: str) -> str:
     """Return `text` as YAML that every reader takes for this text."""
     if _PLAIN.match(text) and text.lower() not in _WORDS:
         return text
-    return '"' + "".join(_ESCAPED.get(c) or (c if c.isprintable() else _escape(c)) for c in text) + '"'
+    return '"' + "".join(_ESCAPED.get(c) or (c if c.isprintable() else f"\\U{ord(c):08x}") for c in text) + '"'
 
 
 _ESCAPED = {'"': '\\"', "\\": "\\\\"}
-
-
-def _escape(character: str) -> str:
-    return f"\\U{ord(character):08x}"
 
 
 def literally(text: str) -> str:
@@ -81,10 +77,9 @@ def add_entries(text: str, section: str, entries: collections.abc.Sequence[Manif
     if not entries:
         return text
     before = _values(text)
-    expected = {
-        **before,
-        section: {**_section(before, section), **{entry.name: dict(entry.fields) for entry in entries}},
-    }
+    present = before.get(section)
+    added = {entry.name: dict(entry.fields) for entry in entries}
+    expected = {**before, section: {**(present if isinstance(present, Mapping) else {}), **added}}
     for candidate in _candidates(text, section, entries):
         # The reader is the judge: a text that says more or less than was meant is never returned.
         if _values(candidate) == expected:
@@ -264,8 +259,3 @@ def _values(text: str) -> dict[str, Any]:
     except yaml.YAMLError:  # pragma: no cover - `read` notes it as a problem
         return {}
     return document.root if isinstance(document.root, Mapping) and not document.problems else {}
-
-
-def _section(values: dict[str, Any], name: str) -> dict[str, Any]:
-    entries = values.get(name)
-    return entries if isinstance(entries, Mapping) else {}

@@ -65,10 +65,12 @@ def effective_targets(
     if (dialect := choose_dialect(raw, dialects)) is None:
         raise InvalidManifest.of(raw.problems)
     # Each target is expanded from a fresh reading: replacing works in place.
-    return {
-        name: tuple(_values(raw, _read_expanded(file, name, env), name, dialect.implicit_target))
-        for name in _names(raw)
-    }
+    targets = {}
+    for name in _names(raw):
+        expanded = _read(file)
+        expand_variables(expanded, name, env)
+        targets[name] = tuple(_values(raw, expanded, name, dialect.implicit_target))
+    return targets
 
 
 def _read(file: Path) -> Document:
@@ -76,12 +78,6 @@ def _read(file: Path) -> Document:
     read_document(content_of(file, str(file)), document)
     if document.problems:
         raise InvalidManifest.of(document.problems)
-    return document
-
-
-def _read_expanded(file: Path, target: str, env: collections.abc.Mapping[str, str]) -> Document:
-    document = _read(file)
-    expand_variables(document, target, env)
     return document
 
 

@@ -231,14 +231,10 @@ def content_of(path: Path, called: str) -> bytes:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             other = f"name the file in it: -f {path / 'udfs.yaml'}" if path.is_dir() else "copy it into a file"
             raise InvalidManifest("E101", f"the manifest '{called}' is not a regular file", hint=other)
-        return _read(handle)
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return file.read(MAX_BYTES + 1)
     finally:
         os.close(handle)
-
-
-def _read(handle: int) -> bytes:
-    with os.fdopen(handle, "rb", closefd=False) as file:
-        return file.read(MAX_BYTES + 1)
 
 
 def _choose(document: Document, named: str | None) -> str | None:

@@ -116,14 +116,10 @@ class Folder:
             )
         if stat.S_IFMT(mode) not in _TAKEN[kind]:
             sort = _KINDS.get(stat.S_IFMT(mode), "something else")
-            return Refusal("E305", f"{quote(text)} is {sort}, not {_name_of_kind(kind)}", None)
+            return Refusal("E305", f"{quote(text)} is {sort}, not a {'folder' if kind == 'folder' else 'file'}", None)
         if stat.S_ISDIR(mode):
             return f"{path.rstrip('/')}/"
         return path
-
-
-def _name_of_kind(kind: Kind) -> str:
-    return "a folder" if kind == "folder" else "a file"
 
 
 def _unreachable(text: str, error: OSError, kind: Kind) -> Refusal:

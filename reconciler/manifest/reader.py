@@ -425,7 +425,11 @@ def _uncommon(document: Document, event: Any, expected: int, depth: int) -> Any:
             raise _End
         return Mapping() if kind is MappingStartEvent else Sequence()
     if kind is AliasEvent:
-        _alias(document, event)
+        hint, message = (
+            "write the value out, or use ${var:NAME}",
+            f"the alias {quote(f'*{event.anchor}')} is not allowed",
+        )
+        _stop(document, "E106", message, mark, hint=hint, width=len(event.anchor) + 1)
         return Plain("")
     if kind is DocumentStartEvent:
         if expected is _DONE:
@@ -442,7 +446,7 @@ def _uncommon(document: Document, event: Any, expected: int, depth: int) -> Any:
 def _not_a_key(document: Document, value: object, mark: int) -> None:
     """Note a collection in the place of a key; an alias there has its complaint already."""
     if not isinstance(value, str):
-        hint = _complex_key(document, mark)
+        hint = "put quotes around text that begins with {" if document.text.startswith("{", mark) else None
         _stop(document, "E114", "a key is a text, not a list or mapping", mark, hint=hint)
 
 
@@ -466,15 +470,3 @@ def _note_decorations(document: Document, event: Any) -> None:
     if tag is not None:
         hint = "remove it; put quotes around what should stay text"
         document.note("E107", f"the tag {quote(tag)} is not allowed", (mark, 1), hint=hint)
-
-
-def _alias(document: Document, event: Any) -> None:
-    hint = "write the value out, or use ${var:NAME}"
-    message = f"the alias {quote(f'*{event.anchor}')} is not allowed"
-    _stop(document, "E106", message, event.start_mark.index, hint=hint, width=len(event.anchor) + 1)
-
-
-def _complex_key(document: Document, mark: int) -> str | None:
-    if document.text.startswith("{", mark):
-        return "put quotes around text that begins with {"
-    return None

@@ -121,13 +121,16 @@ def keys_of(section: type[Section]) -> dict[str, SectionKey]:
     keys = {}
     for field in structs.fields(section):
         default = None if field.default is NODEFAULT else field.default
-        section_and_many = _section_in(field.type)
+        metas = get_args(field.type)[1:] if get_origin(field.type) is Annotated else ()
+        # The outermost description is the last.
+        meaning = next((meta.description for meta in reversed(metas) if meta.description), "")
         keys[field.encode_name] = SectionKey(
-            field.encode_name, field.name, field.required, default, field.type, _meaning(field.type), *section_and_many
+            field.encode_name, field.name, field.required, default, field.type, meaning, *_section_in(field.type)
         )
     return keys
 
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _INTEGER = re.compile(r"[-+]?[0-9]+\Z")
 _BASED = re.compile(r"0(?:o[0-7]+|x[0-9a-fA-F]+)\Z")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
@@ -265,7 +268,8 @@ def _str(metas: tuple[Meta, ...]) -> _Converter:
     def convert_str(value: Any, path: Keys, mismatches: list[Mismatch]) -> Any:
         if not isinstance(value, str):
             mismatches.append(Mismatch("text", path))
-        elif not value.isascii() and _has_surrogate(value):
+        # Half of a character, as escapes in quotes can name it, cannot be written as UTF-8.
+        elif not value.isascii() and _SURROGATE.search(value):
             mismatches.append(Mismatch("surrogate", path))
         elif least and len(value) < least:
             mismatches.append(Mismatch("empty", path, "text"))
@@ -276,15 +280,6 @@ def _str(metas: tuple[Meta, ...]) -> _Converter:
         return str(value) if type(value) is Plain else value
 
     return convert_str
-
-
-def _has_surrogate(text: str) -> bool:
-    """Say whether a text cannot be written as UTF-8; escapes in quotes can name half of a character."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return True
-    return False
 
 
 def _literal(choices: tuple[str, ...]) -> _Converter:
@@ -349,9 +344,3 @@ def _section_in(kind: Any) -> tuple[type[Section] | None, bool]:
         if get_origin(part) in (dict, list, abc.Mapping, abc.Sequence):
             return _section_in(get_args(part)[-1])[0], True
     return None, False
-
-
-def _meaning(kind: Any) -> str:
-    """Return the outermost description of a type."""
-    metas = get_args(kind)[1:] if get_origin(kind) is Annotated else ()
-    return next((meta.description for meta in reversed(metas) if meta.description), "")

@@ -93,7 +93,9 @@ def _finding(mismatch: Mismatch, document: Document, model: type[Section]) -> _F
     what = _what(model, path)
     match kind:
         case "missing":
-            return _explain_missing(model, path)
+            meaning = keys_of(_section(model, path[:-1]) or model)[str(path[-1])].meaning
+            message = f"{_what(model, path[:-1])} needs the key '{path[-1]}'"
+            return _Finding("E201", message, f"{path[-1]}: {meaning}")
         case "unknown":
             return _explain_unknown(model, path)
         case "mapping":
@@ -104,7 +106,9 @@ def _finding(mismatch: Mismatch, document: Document, model: type[Section]) -> _F
         case "long":
             return _Finding("E203", f"{what} is longer than {detail} characters")
         case "choice":
-            return _Finding("E203", f"{_show(document.value(*path))} is not allowed for {what}", _choice(detail))
+            *most, last = detail
+            hint = f"one of {', '.join(most)} or {last}" if most else f"it takes {last}, or is left out"
+            return _Finding("E203", f"{_show(document.value(*path))} is not allowed for {what}", hint)
         case "key" if detail in _KEY_PATTERNS:
             message = f"{quote(str(path[-1]))} is not a name that {_what(model, path[:-1])} takes"
             return _Finding("E203", message, _KEY_PATTERNS[detail])
@@ -121,12 +125,6 @@ def _finding(mismatch: Mismatch, document: Document, model: type[Section]) -> _F
 
 def _show(value: object) -> str:
     return quote(value) if isinstance(value, str) else "a list or mapping"
-
-
-def _choice(choices: tuple[str, ...]) -> str:
-    """Return what a value may be."""
-    *most, last = choices
-    return f"one of {', '.join(most)} or {last}" if most else f"it takes {last}, or is left out"
 
 
 def _what(model: type[Section], path: Keys) -> str:
@@ -167,12 +165,6 @@ def _keys_hint(model: type[Section], path: Keys) -> str | None:
     if section is PinnedWheel:
         return "a wheel is a path, or {requirement: name==version, sha256: …}"
     return f"its keys: {', '.join(_keys(section))}"
-
-
-def _explain_missing(model: type[Section], path: Keys) -> _Finding:
-    parent, key = path[:-1], str(path[-1])
-    meaning = keys_of(_section(model, parent) or model)[key].meaning
-    return _Finding("E201", f"{_what(model, parent)} needs the key '{key}'", f"{key}: {meaning}")
 
 
 def _meant(model: type[Section], path: Keys) -> str | None:

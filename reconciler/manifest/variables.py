@@ -144,30 +144,24 @@ class _Expansion:
             return match[0], _NOT_HERE[kind]
         if kind == "env":
             if _SECRET.search(name):
-                return match[0], _explain_secret(name)
-            value = self.env.get(name)
-            return (value, None) if value else (match[0], self._explain_unset(name))
-        value = self.variables.get(name)
-        return (match[0], self._explain_undefined(name)) if value is None else (value, None)
-
-    def _explain_unset(self, name: str) -> _Problem:
-        state = "is empty" if name in self.env else "is not set"
-        hint = did_you_mean(name, self.env) if name not in self.env else None
-        return _Problem(f"the environment variable {quote(name)} {state}", hint or "set it, or choose another target")
-
-    def _explain_undefined(self, name: str) -> _Problem:
+                # Plans print what a manifest takes, and applies upload it; whoever may open a pull request writes the manifest.
+                message = f"{quote(name)} is called like a credential, which a manifest does not get"
+                hint = "credentials are read by udfs itself; what is none goes into a variable of another name"
+                return match[0], _Problem(message, hint)
+            if value := self.env.get(name):
+                return value, None
+            state = "is empty" if name in self.env else "is not set"
+            guess = did_you_mean(name, self.env) if name not in self.env else None
+            message = f"the environment variable {quote(name)} {state}"
+            return match[0], _Problem(message, guess or "set it, or choose another target")
+        if (value := self.variables.get(name)) is not None:
+            return value, None
         hint = did_you_mean(name, self.variables) or "define it under `variables:`, or under the target's"
-        return _Problem(f"the variable {quote(name)} is not defined", hint)
+        return match[0], _Problem(f"the variable {quote(name)} is not defined", hint)
 
     def _note(self, code: str, problem: _Problem, mark: int, span: tuple[int, int]) -> None:
         self.document.note(code, problem.message, span, hint=problem.hint)
         self.settled.add(mark)
-
-
-def _explain_secret(name: str) -> _Problem:
-    # Plans print what a manifest takes, and applies upload it; whoever may open a pull request writes the manifest.
-    hint = "credentials are read by udfs itself; what is none goes into a variable of another name"
-    return _Problem(f"{quote(name)} is called like a credential, which a manifest does not get", hint)
 
 
 def _texts(mapping: Mapping) -> dict[str, str]:
