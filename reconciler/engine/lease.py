@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from reconciler.core.plan import Plan
     from reconciler.core.record import Holder, Reading, Store
     from reconciler.core.report import Report
-    from reconciler.engine.attempt import Patience
+    from reconciler.engine.apply import Patience
 
 RENEWALS = 3
 """How often a lease is renewed within its life: two renewals may fail before it is lost."""

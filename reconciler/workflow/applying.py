@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from reconciler.core.plan import Plan
     from reconciler.core.record import Holder, Reading
     from reconciler.core.target import Target
-    from reconciler.engine.apply import Progress
-    from reconciler.engine.attempt import Patience
+    from reconciler.engine.apply import Patience, Progress
 
 
 def apply_plan(

@@ -17,7 +17,7 @@ from reconciler.base.errors import ServiceError, UdfsError
 from reconciler.core.plan import require_allowed
 from reconciler.core.record import Holder
 from reconciler.engine import saved_plan as saved
-from reconciler.engine.attempt import Patience
+from reconciler.engine.apply import Patience
 from reconciler.manifest.load import load_manifest
 from reconciler.packages.fetch.cache import Cache
 from reconciler.targets.dialects import DIALECTS

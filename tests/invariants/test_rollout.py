@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.core.record import Holder
-from reconciler.engine.attempt import Patience
+from reconciler.engine.apply import Patience
 from reconciler.local import Server
 from reconciler.local.server.records import Location
 from reconciler.manifest.load import load_manifest

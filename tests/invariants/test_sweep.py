@@ -21,7 +21,7 @@ import pytest
 from reconciler.cli.support import confirm as carrying
 from reconciler.cli.support import identity
 from reconciler.core.record import Holder
-from reconciler.engine.attempt import Patience
+from reconciler.engine.apply import Patience
 from reconciler.local import Settings
 from reconciler.targets.maxcompute import client, write
 from reconciler.targets.maxcompute.objects import Resource

@@ -16,7 +16,7 @@ import pytest
 
 from reconciler.base.errors import StalePlan
 from reconciler.core.record import Holder
-from reconciler.engine.attempt import Patience
+from reconciler.engine.apply import Patience
 from reconciler.targets.maxcompute.client import Client
 from reconciler.targets.maxcompute.objects import resource_key
 from reconciler.targets.maxcompute.signing import Credentials

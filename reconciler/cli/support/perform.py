@@ -14,7 +14,7 @@ import click
 from reconciler.cli.support import identity
 from reconciler.cli.support.interrupts import first_asks
 from reconciler.cli.support.progress import progress
-from reconciler.engine.attempt import Patience
+from reconciler.engine.apply import Patience
 from reconciler.workflow import applying
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from reconciler.core.plan import needs
 from reconciler.core.record import Reading, Store
 from reconciler.core.state import Desired, Live, Object
 from reconciler.engine import staleness
-from reconciler.engine.attempt import Patience
+from reconciler.engine.apply import Patience
 from reconciler.targets.maxcompute.names import Reference
 from reconciler.targets.maxcompute.objects import CATALOG, Function, Resource, destination
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.base.errors import AccessError, LeaseHeld, ServiceError, StalePlan, UdfsError
-from reconciler.engine.apply import apply
-from reconciler.engine.attempt import Patience
+from reconciler.engine.apply import Patience, apply
 from tests.builders import Silent
 from tests.unit.core.states import (
     HASTE,
