@@ -96,17 +96,13 @@ def why_moved(was: Live | None, now: Live | None) -> str | None:
         return "was deleted"
     if was.created != now.created:
         return f"was deleted, and created again{_by(now.owner)}{_on(now.created)}"
-    if _pin(was) == _pin(now) or _pin(_as_listed(was)) == _pin(now):
+    # An object that is not ours is as a listing shows it: nobody asked for the rest.
+    as_listed = was.object.kind.as_listed if was.mark is None else None
+    if _pin(now) in (_pin(was), _pin(was._replace(object=as_listed(was.object))) if as_listed else None):
         return None
     if not now.object.kind.tells_updater:
         return f"was changed (the service does not tell who changes {now.object.kind.name}s)"
     return f"was changed{_by(now.updater)}{_on(now.modified)}"
-
-
-def _as_listed(live: Live) -> Live:
-    """Return an object as a listing shows it that is not ours: nobody asked for the rest."""
-    as_listed = live.object.kind.as_listed
-    return live._replace(object=as_listed(live.object)) if as_listed and live.mark is None else live
 
 
 def _pin(live: Live) -> tuple[object, ...]:

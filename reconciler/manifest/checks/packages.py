@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reconciler.manifest.dialect import Draft, Keys
-    from reconciler.manifest.model import Build, Package
+    from reconciler.manifest.model import Package
     from reconciler.manifest.requirements import BadRequirement, PackageRequirement
 
 _FOR_THE_LOCK = {
@@ -34,7 +34,9 @@ def check_packages(draft: Draft[Any]) -> Iterator[Flaw]:
         here = ("packages", name)
         yield from _wheels(draft, package, here)
         yield from _sources(draft, package, here)
-        yield from _build(draft, package.build, (*here, "build"))
+        yield from check_files(draft, package.build.headers, *here, "build", "headers", kind="folder")
+        yield from _requirements(draft, package.build.requires, "build requirement", *here, "build", "requires")
+        yield from check_files(draft, package.build.libraries, *here, "build", "libraries")
         yield from _exclusive(draft, package, here)
         yield from check_files(draft, package.libraries, *here, "libraries")
         yield from check_patterns(package.exclude, *here, "exclude")
@@ -87,12 +89,6 @@ def _sources(draft: Draft[Any], package: Package, here: Keys) -> Iterator[Flaw]:
             yield from check_file(draft, path, *here, key)
     yield from check_files(draft, package.find_links, *here, "find_links", kind="folder")
     yield from check_repeated(package.extra_index, *here, "extra_index")
-
-
-def _build(draft: Draft[Any], build: Build, here: Keys) -> Iterator[Flaw]:
-    yield from check_files(draft, build.headers, *here, "headers", kind="folder")
-    yield from _requirements(draft, build.requires, "build requirement", *here, "requires")
-    yield from check_files(draft, build.libraries, *here, "libraries")
 
 
 def _exclusive(draft: Draft[Any], package: Package, here: Keys) -> Iterator[Flaw]:

@@ -301,9 +301,12 @@ class Client:
         """Raise the error for a service that does not answer."""
         reason = self.redact(_plainly(cause))
         if isinstance(cause, requests.exceptions.ProxyError):
+            chosen = requests.utils.select_proxy(self.endpoint, requests.utils.get_environ_proxies(self.endpoint)) or ""
+            # Without its credentials.
+            proxy = urlsplit(chosen if "//" in chosen else f"//{chosen}").netloc.rpartition("@")[2]
             raise ServiceError(
                 "E601",
-                f"{self._host} is not reached: the proxy {_proxy_for(self.endpoint)} refuses or does not answer: {reason}",
+                f"{self._host} is not reached: the proxy {proxy} refuses or does not answer: {reason}",
                 hint="check HTTPS_PROXY, HTTP_PROXY and NO_PROXY",
                 outcome="safe",
             ) from cause
@@ -417,12 +420,6 @@ def _is_loopback(endpoint: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _proxy_for(endpoint: str) -> str:
-    """Return the host of the proxy that requests takes for an endpoint, without its credentials."""
-    chosen = requests.utils.select_proxy(endpoint, requests.utils.get_environ_proxies(endpoint)) or ""
-    return urlsplit(chosen if "//" in chosen else f"//{chosen}").netloc.rpartition("@")[2]
 
 
 def _never_sent(cause: BaseException) -> bool:

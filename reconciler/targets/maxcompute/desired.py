@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from reconciler.manifest.load import Loaded
     from reconciler.packages.artifacts import Artifacts, Shipment
     from reconciler.packages.content import Content
-    from reconciler.targets.maxcompute.manifest import Target
 
 
 def state(loaded: Loaded, artifacts: Artifacts) -> DesiredState:
@@ -65,7 +64,10 @@ def _resources(loaded: Loaded, artifacts: Artifacts) -> Iterator[Desired]:
             yield _file(stack, name, kind, content, origin, declared.comment)
         else:
             assert declared.table is not None
-            source = _table(declared.table, declared.partition, target_of(loaded))
+            # As the service writes it: with its project, and the partition behind it.
+            place = [target_of(loaded).project, target_of(loaded).schema_]
+            table = declared.table if "." in declared.table else ".".join(filter(None, (*place, declared.table)))
+            source = f"{table} partition({declared.partition})" if declared.partition else table
             yield Desired(Resource(name, kind, comment=declared.comment, table=source), origin, Mark(stack))
     for shipment in artifacts.shipments.values():
         for item in shipment.items:
@@ -87,10 +89,3 @@ def _function(shipment: Shipment, loaded: Loaded) -> Desired:
     # What lies elsewhere is written out with its project, so no surroundings are needed to read it.
     references = tuple(parse_reference(item.elsewhere or item.name, "", None) for item in shipment.items)
     return Desired(Function(name, class_path, references), loaded.at("functions", name))
-
-
-def _table(table: str, partition: str | None, target: Target) -> str:
-    """Return a table's source as the service writes it: with its project, and the partition behind it."""
-    schema = f"{target.schema_}." if target.schema_ else ""
-    full = table if "." in table else f"{target.project}.{schema}{table}"
-    return f"{full} partition({partition})" if partition else full

@@ -45,14 +45,11 @@ def check_targets(draft: _Draft) -> Iterator[Flaw]:
             # Variables are put in place for the chosen target alone; the others are judged as far as they are known.
             if value is None or (name != draft.target_name and "${" in value):
                 continue
-            hint = _why_not_an_endpoint(value) if key == "endpoint" else _why_not_a_project(value)
+            why_not_a_project = None if _PROJECT.match(value) else "letters, digits, _ and -, 128 at most"
+            hint = _why_not_an_endpoint(value) if key == "endpoint" else why_not_a_project
             if hint is not None:
                 message = f"the {key} of the target {quote(name)} cannot be used"
                 yield Flaw("E203", message, ("targets", name, key), hint)
-
-
-def _why_not_a_project(name: str) -> str | None:
-    return None if _PROJECT.match(name) else "letters, digits, _ and -, 128 at most"
 
 
 def _why_not_an_endpoint(endpoint: str) -> str | None:
@@ -119,12 +116,9 @@ def _content(name: str, resource: Resource) -> Iterator[Flaw]:
         yield Flaw("E204", "'partition' goes with 'table' only", (*here, "partition"), at_key=True)
     if resource.table is not None and not _TABLE.match(resource.table):
         yield Flaw("E203", "'table' is not a table's name", (*here, "table"), _TABLE_HINT)
-    if resource.partition is not None and not _is_partition(resource.partition):
+    parts = re.split("[,/]", resource.partition) if resource.partition is not None else ()
+    if not all(_PARTITION.match(part.strip()) for part in parts):
         yield Flaw("E203", "'partition' is not a partition", (*here, "partition"), "pt='20260101'")
-
-
-def _is_partition(text: str) -> bool:
-    return all(_PARTITION.match(part.strip()) for part in re.split("[,/]", text))
 
 
 def _file(draft: _Draft, name: str, resource: Resource, text: str) -> Iterator[Flaw]:

@@ -86,8 +86,10 @@ def _download(ref: Reference, loaded: Loaded, target: Target, path: Path) -> Res
             "E705", f"resource {ref.name} is not in the project", hint=(Command("plan"), " shows what is missing")
         )
     assert isinstance(live.object, Resource)
-    if not _is_file_name(live.object.name):
-        raise UsageError("E705", f"the resource's name {live.object.name!r} is not one that a file here can have")
+    name = live.object.name
+    # Whether it can name a file in the function's folder, and nothing outside it.
+    if not name.isprintable() or not name.strip(".") or any(mark in name for mark in ("/", "\\", "..")):
+        raise UsageError("E705", f"the resource's name {name!r} is not one that a file here can have")
     if live.object.type == "table":
         return _table(live.object.name, loaded)
     if live.object.type not in WITH_CONTENT:
@@ -131,8 +133,3 @@ def provided_tables(loaded: Loaded) -> dict[str, ProvidedTable]:
 
 def parse_types(texts: Sequence[str] | None) -> list[Type] | None:
     return None if texts is None else [parse_signature(f"->{text}").outputs[0] for text in texts]
-
-
-def _is_file_name(name: str) -> bool:
-    """Say whether a name from the service can name a file in the function's folder, and nothing outside it."""
-    return name.isprintable() and name.strip(".") != "" and not any(mark in name for mark in ("/", "\\", ".."))

@@ -194,13 +194,16 @@ class Manifest(model.Manifest, frozen=True, kw_only=True):
 
     @cached_property
     def usable_runtimes(self) -> Mapping[str, Runtime]:
-        return {tag: self._usable(runtime) for tag, runtime in RUNTIMES.items()}
-
-    def _usable(self, runtime: Runtime) -> Runtime:
         # The service cannot be asked which system and patch level its workers have.
-        settings = self.runtimes.of(runtime.tag)
-        full_version = settings.python or runtime.full_version
-        return replace(runtime, full_version=full_version, platform=PLATFORMS[settings.platform])
+        settings = {tag: self.runtimes.of(tag) for tag in RUNTIMES}
+        return {
+            tag: replace(
+                runtime,
+                full_version=settings[tag].python or runtime.full_version,
+                platform=PLATFORMS[settings[tag].platform],
+            )
+            for tag, runtime in RUNTIMES.items()
+        }
 
     def installed_distributions(self, function: model.Function) -> Mapping[str, str | None]:
         return distributions(function.python or self.python, function.image)

@@ -104,7 +104,7 @@ class ImportDraft:
         }
         worst = {key: min(findings.values(), key=_weight) for key, findings in findings_of.items()}
         self.selection = self.selection.without(
-            {key: _finding_text(finding[0]) for key, finding in worst.items() if _weight(finding)[0]}
+            {key: f"{finding[0].message} ({finding[0].code})" for key, finding in worst.items() if _weight(finding)[0]}
         )
         for key, findings in findings_of.items():
             fewest = min(map(_weight, findings.values()))
@@ -212,10 +212,6 @@ def _present_entry(name: str, declared: Declared) -> ManifestEntry:
         key: [*map(literally, value)] if isinstance(value, list) else literally(value) for key, value in options.items()
     }
     return ManifestEntry(name, fields)
-
-
-def _finding_text(finding: Finding) -> str:
-    return f"{finding.message} ({finding.code})"
 
 
 def _weight(findings: Iterable[Finding]) -> tuple[int, int]:

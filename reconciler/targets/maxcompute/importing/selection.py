@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from reconciler.core.identity import Key
     from reconciler.core.record import Reading
     from reconciler.core.state import Live, LiveState
-    from reconciler.targets.maxcompute.names import Reference
 
 _TABLE = re.compile(r"(?P<table>[^\s]+?)(?:\s+partition\s*\((?P<partition>.*)\))?\s*\Z", re.DOTALL | re.IGNORECASE)
 _ASCII = re.compile(r"[\x20-\x7e]{0,512}\Z")
@@ -226,13 +225,11 @@ def function_entry(live: Live, names: Mapping[Key, str], python: str | None) -> 
     fields: dict[str, Value] = {"class": literally(function.class_path)}
     if python is not None:
         fields["python"] = python
-    fields["resources"] = [_spell_reference(ref, names) for ref in function.resources]
+    fields["resources"] = [
+        names.get(resource_key(ref.name), ref.name) if ref.is_own else str(ref) for ref in function.resources
+    ]
     note = f"{live.owner}, created {live.created:%Y-%m-%d}" if live.owner and live.created else live.owner
     return ManifestEntry(function.name, fields, _one_line(note))
-
-
-def _spell_reference(ref: Reference, names: Mapping[Key, str]) -> str:
-    return names.get(resource_key(ref.name), ref.name) if ref.is_own else str(ref)
 
 
 def _table(source: str, project: str, schema: str | None) -> dict[str, Value]:

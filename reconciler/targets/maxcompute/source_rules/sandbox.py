@@ -104,11 +104,8 @@ def _calls(facts: ModuleFacts) -> Iterator[tuple[ast.AST, str, str]]:
         name = facts.dotted_name(node.func)
         if name in _CALLS:
             yield node, _CALLS[name], name
-        elif name in {"open", "io.open", "codecs.open", "file"} and _writes(facts, node):
-            yield node, "to write a file", name
-
-
-def _writes(facts: ModuleFacts, call: ast.Call) -> bool:
-    modes = [*call.args[1:2], *(word.value for word in call.keywords if word.arg == "mode")]
-    mode = facts.text(modes[0]) if modes else None
-    return mode is not None and bool(_WRITING & set(mode.value))
+        elif name in {"open", "io.open", "codecs.open", "file"}:
+            modes = [*node.args[1:2], *(word.value for word in node.keywords if word.arg == "mode")]
+            mode = facts.text(modes[0]) if modes else None
+            if mode is not None and _WRITING & set(mode.value):
+                yield node, "to write a file", name
