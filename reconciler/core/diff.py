@@ -20,15 +20,13 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconciler.base.errors import count
-from reconciler.core.identity import Key, fingerprint
-from reconciler.core.kind import CONTENT, Difference
+from reconciler.core.kind import CONTENT, Difference, Key, fingerprint
 from reconciler.core.state import version_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from reconciler.core.identity import Key, Mark
-    from reconciler.core.kind import Kind
+    from reconciler.core.kind import Key, Kind, Mark
     from reconciler.core.record import Applied, Entry, Reading
     from reconciler.core.state import Desired, DesiredState, Live, LiveState, Object
     from reconciler.manifest.model import Ignored

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from reconciler.base.errors import Position
     from reconciler.base.hints import Hint
     from reconciler.core.diff import Clash
-    from reconciler.core.identity import Key
-    from reconciler.core.kind import Difference
+    from reconciler.core.kind import Difference, Key
     from reconciler.core.plan import Plan
     from reconciler.core.record import Entry, Reading
     from reconciler.core.state import Desired, DesiredState

@@ -1,24 +1,29 @@
 """
-Kind of object: what the rest of the program knows of one, as pure functions of frozen values.
+Kind of object, with key and mark: what the rest of the program knows of one, as pure functions of frozen values.
 
 A target describes each of its kinds once. Comparison, plan, ledger, plan file, dump and every rendering ask the kind, and
 nothing else looks into an object. The functions are called once an object: a plan of 15,000 objects calls each of them
 as often, so a kind has plain functions and no state.
+
+Two descriptions with one key are of one object. A mark is what udfs leaves on an object, where the service keeps such a
+thing; it names the stack, what was put there, and the objects without a mark of their own that it speaks for.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 
 if TYPE_CHECKING:
-    from reconciler.core.identity import Key, Mark
     from reconciler.packages.content import Content
+
 
 S = TypeVar("S")
 Form: TypeAlias = Literal["text", "list", "quoted"]
@@ -42,6 +47,48 @@ class Difference(NamedTuple):
     def turned(self) -> Difference:
         """The same, seen from the other side."""
         return self._replace(old=self.new, new=self.old)
+
+
+@dataclass(frozen=True, order=True)
+class Key:
+    """The identity of an object within one destination."""
+
+    kind: str
+    folded: str
+    name: str = field(compare=False)
+    """The spelling, for people."""
+
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Each of tens of thousands of keys is looked up again and again.
+        object.__setattr__(self, "_hash", hash((self.kind, self.folded)))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+class Mark(NamedTuple):
+    """Who manages an object, and what was last put there."""
+
+    stack: str
+    sha256: str | None = None
+    """Of the content that udfs uploaded; None where there is none."""
+
+    digest: str | None = None
+    """The service's own checksum of the same content: a foreign edit shows as a difference from this."""
+
+    names: frozenset[str] = frozenset()
+    """Fingerprints of the objects without a mark that this one carries."""
+
+
+@lru_cache(maxsize=1 << 16)
+def fingerprint(folded: str) -> str:
+    """Return the eight hex digits by which a mark names an object: marks are short, carried objects may be many."""
+    return hashlib.sha256(folded.encode()).hexdigest()[:8]
 
 
 @dataclass(frozen=True)

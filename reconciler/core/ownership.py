@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler.base.errors import Problem, UsageError
 from reconciler.base.hints import Command
 from reconciler.core.diff import Action, Change, differences
-from reconciler.core.identity import Mark, fingerprint
-from reconciler.core.kind import Difference, fits_name
+from reconciler.core.kind import Difference, Mark, fingerprint, fits_name
 from reconciler.core.plan import Plan, another_stacks, needs, order_changes
 from reconciler.core.state import Desired, version_of
 
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from reconciler.base.errors import Position
-    from reconciler.core.identity import Key
-    from reconciler.core.kind import Kind, Kinds
+    from reconciler.core.kind import Key, Kind, Kinds
     from reconciler.core.plan import Destination
     from reconciler.core.record import Reading
     from reconciler.core.state import DesiredState, Live, LiveState

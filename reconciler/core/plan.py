@@ -23,8 +23,7 @@ from reconciler.core.kind import CONTENT, Difference
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from reconciler.core.identity import Key
-    from reconciler.core.kind import Catalog
+    from reconciler.core.kind import Catalog, Key
     from reconciler.core.record import Entry, Reading
     from reconciler.core.state import DesiredState, Live, LiveState, Object
 

@@ -10,13 +10,13 @@ import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
-from reconciler.core.identity import fingerprint
+from reconciler.core.kind import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from reconciler.core.identity import Key
+    from reconciler.core.kind import Key
     from reconciler.core.state import Live, LiveState, Object
 
 Outcome = Literal["running", "committed", "failed", "interrupted"]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from reconciler.base.errors import UdfsError
     from reconciler.core.diff import Change
-    from reconciler.core.identity import Key
+    from reconciler.core.kind import Key
     from reconciler.core.state import Live
     from reconciler.packages.artifacts import Archive
     from reconciler.packages.content import Content

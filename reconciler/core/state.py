@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reconciler.base.errors import Position
-    from reconciler.core.identity import Key, Mark
-    from reconciler.core.kind import Kind
+    from reconciler.core.kind import Key, Kind, Mark
 
 
 class Object(Protocol):

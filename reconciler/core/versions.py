@@ -17,7 +17,7 @@ from reconciler.base.errors import Position, Problem, Refused, UsageError
 from reconciler.base.hints import Command
 from reconciler.core import plan
 from reconciler.core.diff import Cause
-from reconciler.core.identity import Mark
+from reconciler.core.kind import Mark
 from reconciler.core.plan import needs
 from reconciler.core.state import Desired, version_of
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reconciler.base.hints import Hint
-    from reconciler.core.identity import Key
+    from reconciler.core.kind import Key
     from reconciler.core.plan import Destination, Plan
     from reconciler.core.record import Entry, Reading
     from reconciler.core.state import Object

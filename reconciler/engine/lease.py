@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 
     from reconciler.core import record
     from reconciler.core.diff import Change
-    from reconciler.core.identity import Key
-    from reconciler.core.kind import Kinds
+    from reconciler.core.kind import Key, Kinds
     from reconciler.core.plan import Plan
     from reconciler.core.record import Holder, Reading, Store
     from reconciler.core.report import Report

@@ -35,8 +35,7 @@ from reconciler.core.record import Applied, Entry, Holder, Outcome, Step, entry_
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from reconciler.core.identity import Key
-    from reconciler.core.kind import Kind, Kinds
+    from reconciler.core.kind import Key, Kind, Kinds
     from reconciler.core.record import Store
 
 FORMAT = "udfs.ledger/1"

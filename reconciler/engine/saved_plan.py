@@ -39,8 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.base.hints import Hint
-    from reconciler.core.identity import Mark
-    from reconciler.core.kind import Catalog, Kind
+    from reconciler.core.kind import Catalog, Kind, Mark
     from reconciler.core.record import Reading
     from reconciler.core.state import Object
     from reconciler.engine.plan_file import ChangeDocument, KeptDocument, ObjectDocument

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reconciler.core.diff import Change
-    from reconciler.core.identity import Key
+    from reconciler.core.kind import Key
     from reconciler.core.plan import Plan
     from reconciler.core.record import Reading
     from reconciler.core.state import Live

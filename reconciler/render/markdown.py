@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from reconciler.base.invocation import Invocation
     from reconciler.core.diff import Change
     from reconciler.core.drift import Drift
-    from reconciler.core.identity import Key
-    from reconciler.core.kind import Difference
+    from reconciler.core.kind import Difference, Key
     from reconciler.core.plan import Plan
 
 MOST = 60_000

@@ -11,7 +11,7 @@ from reconciler.base.words import safe, size
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from reconciler.core.identity import Key
+    from reconciler.core.kind import Key
     from reconciler.core.report import Imported
     from reconciler.core.target import QueryResult
     from reconciler.render.styled import Line

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from reconciler.base.errors import Problem
     from reconciler.core.drift import Drift
-    from reconciler.core.identity import Key
+    from reconciler.core.kind import Key
     from reconciler.core.plan import Plan
     from reconciler.core.record import Reading
     from reconciler.core.state import DesiredState

@@ -28,7 +28,7 @@ import json, resource, sys, time
 from pathlib import Path
 from reconciler.base.errors import Position
 from reconciler.core.diff import Action, Change
-from reconciler.core.identity import Mark
+from reconciler.core.kind import Mark
 from reconciler.core.state import Desired
 from reconciler.packages.content import read_content
 from reconciler.targets.maxcompute.client import Client

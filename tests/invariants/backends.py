@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from reconciler.core.identity import Key
+    from reconciler.core.kind import Key
     from reconciler.local.server.records import StoredFunction, StoredResource
     from reconciler.targets.maxcompute.client import Answer
 

@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.core.diff import Change
-    from reconciler.core.identity import Key
-    from reconciler.core.kind import Catalog
+    from reconciler.core.kind import Catalog, Key
     from reconciler.core.target import QueryResult
 
 

@@ -18,8 +18,7 @@ from tests.invariants.model import File, Registered
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from reconciler.core.identity import Key
-    from reconciler.core.kind import Kinds
+    from reconciler.core.kind import Key, Kinds
     from reconciler.core.record import Entry
     from tests.invariants.history import Run
     from tests.invariants.model import Service, Thing

@@ -48,8 +48,7 @@ from tests.invariants.oracle import Oracle, dangling
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from reconciler.core.identity import Key
-    from reconciler.core.kind import Catalog
+    from reconciler.core.kind import Catalog, Key
     from tests.invariants.history import Backend, End
 
 PARTS = int(os.environ.get("UDFS_PROOF_SLICE", "0/1").split("/")[1])

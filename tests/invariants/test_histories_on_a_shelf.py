@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reconciler.core.identity import Key
+from reconciler.core.kind import Key
 from reconciler.targets import TARGETS
 from reconciler.targets.dialects import DIALECTS
 from tests.invariants.history import CLASSES, FILES, SOURCES, Meanwhile, Met, Shop, Wish

@@ -20,8 +20,7 @@ from reconciler.base.errors import StalePlan
 from reconciler.base.names import unversioned_name, versioned_name
 from reconciler.checks.python.rules import RuleSet
 from reconciler.core.diff import Action
-from reconciler.core.identity import Key, Mark, fingerprint
-from reconciler.core.kind import CONTENT, Catalog, Difference, Kind, Rule
+from reconciler.core.kind import CONTENT, Catalog, Difference, Key, Kind, Mark, Rule, fingerprint
 from reconciler.core.plan import Destination
 from reconciler.core.record import Reading, entry_name
 from reconciler.core.state import Desired, Live

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reconciler.core.identity import Mark
+from reconciler.core.kind import Mark
 from reconciler.core.record import Entry, Holder
 from reconciler.engine import ledger
 from reconciler.engine.plan_file import plan_schema

@@ -18,7 +18,7 @@ import pytest
 
 from reconciler.base.errors import PackageError, Position, ServiceError, UdfsError, UsageError
 from reconciler.core.diff import Action, Change
-from reconciler.core.identity import Key, Mark
+from reconciler.core.kind import Key, Mark
 from reconciler.core.state import Desired, Live
 from reconciler.local import Server
 from reconciler.targets.maxcompute import client, jobs, read, write

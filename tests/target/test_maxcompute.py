@@ -10,7 +10,7 @@ import requests
 
 from reconciler.base.errors import AccessError, Position, ServiceError, StalePlan
 from reconciler.core.diff import Action, Change
-from reconciler.core.identity import Mark
+from reconciler.core.kind import Mark
 from reconciler.core.state import Desired, Live
 from reconciler.local import Server, Settings
 from reconciler.targets.maxcompute import write

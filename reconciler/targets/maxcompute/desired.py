@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from reconciler.core.identity import Key, Mark, fingerprint
+from reconciler.core.kind import Key, Mark, fingerprint
 from reconciler.core.state import Desired
 from reconciler.targets.maxcompute.manifest import manifest_of, target_of
 from reconciler.targets.maxcompute.names import parse_reference

@@ -15,15 +15,13 @@ import msgspec
 from reconciler.base.errors import count
 from reconciler.base.names import unversioned_name
 from reconciler.base.words import size
-from reconciler.core.identity import Key
-from reconciler.core.kind import CONTENT, Catalog, Difference, Kind, Rule
+from reconciler.core.kind import CONTENT, Catalog, Difference, Key, Kind, Rule
 from reconciler.targets.maxcompute.names import Reference, mark_text, parse_reference, read_mark
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from reconciler.core.identity import Mark
-    from reconciler.core.kind import Kinds
+    from reconciler.core.kind import Kinds, Mark
     from reconciler.core.plan import Destination
 
 WITH_CONTENT = frozenset({"py", "file", "archive", "jar"})

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from threading import Event
     from xml.etree.ElementTree import Element
 
-    from reconciler.core.identity import Key
+    from reconciler.core.kind import Key
     from reconciler.core.state import Object
     from reconciler.targets.maxcompute.client import Answer, Client
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.base.errors import Position
 from reconciler.core import diff, drift, plan
-from reconciler.core.identity import Key, Mark, fingerprint
+from reconciler.core.kind import Key, Mark, fingerprint
 from reconciler.core.plan import needs
 from reconciler.core.record import Reading, Store
 from reconciler.core.state import Desired, Live, Object

@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.base.errors import Position, UsageError
 from reconciler.core.diff import Action
-from reconciler.core.identity import Mark
+from reconciler.core.kind import Mark
 from reconciler.core.ownership import Side, adoption, carriers, release, to_adopt, to_release
 from reconciler.core.record import Applied, Entry, Holder, Reading
 from reconciler.core.state import Live
@@ -32,7 +32,7 @@ from tests.unit.core.states import (
 )  # fmt: skip
 
 if TYPE_CHECKING:
-    from reconciler.core.identity import Key
+    from reconciler.core.kind import Key
     from reconciler.core.plan import Plan
 
 TOP = Position("udfs.yaml", 1, 8)

@@ -18,7 +18,7 @@ from reconciler.targets.maxcompute.objects import Resource
 from tests.unit.core.states import HERE, NOON, STACK, digests, function, live, marker, resource, there
 
 if TYPE_CHECKING:
-    from reconciler.core.identity import Key
+    from reconciler.core.kind import Key
     from reconciler.core.plan import Plan
     from reconciler.core.state import Live, Object
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from reconciler.base.errors import Position, Problem, UdfsError, place_problem
 from reconciler.base.words import safe, size
 from reconciler.core.diff import Cause
-from reconciler.core.identity import Mark
+from reconciler.core.kind import Mark
 from reconciler.core.state import Live
 from reconciler.render import styled, text
 from reconciler.targets.maxcompute.names import Reference, parse_reference, read_comment, write_comment

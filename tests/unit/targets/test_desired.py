@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.base.names import unversioned_name, versioned_name
-from reconciler.core.identity import fingerprint
+from reconciler.core.kind import fingerprint
 from reconciler.core.state import version_of
 from reconciler.manifest.load import load_manifest
 from reconciler.packages.artifacts import Archive, Artifacts, Library, ship

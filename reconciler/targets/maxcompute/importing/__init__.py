@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from reconciler.core.identity import Key
+    from reconciler.core.kind import Key
     from reconciler.core.record import Reading
     from reconciler.core.state import Live
     from reconciler.core.target import Target

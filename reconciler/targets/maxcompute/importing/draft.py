@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from reconciler.base.errors import Position
     from reconciler.checks import Finding
-    from reconciler.core.identity import Key
+    from reconciler.core.kind import Key
     from reconciler.core.state import Live
     from reconciler.manifest.editing import Value
     from reconciler.manifest.load import Loaded

@@ -24,7 +24,7 @@ from reconciler.targets.maxcompute.objects import WITH_CONTENT, Function, Resour
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from reconciler.core.identity import Key
+    from reconciler.core.kind import Key
     from reconciler.core.record import Reading
     from reconciler.core.state import Live, LiveState
 
