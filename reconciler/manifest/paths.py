@@ -42,11 +42,11 @@ _TAKEN: dict[Kind, tuple[int, ...]] = {
 
 
 class Refusal(NamedTuple):
-    """Why a path is not taken."""
+    """Why something that a manifest says is not taken."""
 
     code: str
     message: str
-    hint: str | None
+    hint: str | None = None
 
 
 def why_not_a_path(text: str) -> Refusal | None:
@@ -55,7 +55,7 @@ def why_not_a_path(text: str) -> Refusal | None:
     if len(text) <= _MAX_PART and _ORDINARY.match(text):
         return None
     if any(ord(character) < 32 for character in text):
-        return Refusal("E304", "a path holds no line break or other control character", None)
+        return Refusal("E304", "a path holds no line break or other control character")
     if "\\" in text or _DRIVE.match(text):
         return Refusal("E304", f"{quote(text)} is a Windows path", "write it with /, relative to the manifest")
     if text.startswith("/"):
@@ -116,7 +116,7 @@ class Folder:
             )
         if stat.S_IFMT(mode) not in _TAKEN[kind]:
             sort = _KINDS.get(stat.S_IFMT(mode), "something else")
-            return Refusal("E305", f"{quote(text)} is {sort}, not a {'folder' if kind == 'folder' else 'file'}", None)
+            return Refusal("E305", f"{quote(text)} is {sort}, not a {'folder' if kind == 'folder' else 'file'}")
         if stat.S_ISDIR(mode):
             return f"{path.rstrip('/')}/"
         return path
@@ -124,11 +124,11 @@ class Folder:
 
 def _unreachable(text: str, error: OSError, kind: Kind) -> Refusal:
     if error.errno == errno.ELOOP:
-        return Refusal("E305", f"{quote(text)} is a symbolic link that leads back to itself", None)
+        return Refusal("E305", f"{quote(text)} is a symbolic link that leads back to itself")
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         return Refusal(
             "E305",
             f"there is no {kind if kind == 'folder' else 'file'} {quote(text)}",
             "paths are relative to the manifest",
         )
-    return Refusal("E305", f"{quote(text)} cannot be read: {error.strerror}", None)
+    return Refusal("E305", f"{quote(text)} cannot be read: {error.strerror}")

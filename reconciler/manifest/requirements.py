@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.words import quote
 from reconciler.manifest.model import UNPRINTABLE
-from reconciler.manifest.paths import why_not_a_path
+from reconciler.manifest.paths import Refusal, why_not_a_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,47 +63,38 @@ class PackageRequirement:
     """The sha256 that are allowed; empty if the file does not say."""
 
 
-@dataclass(frozen=True)
-class BadRequirement:
-    """Why a line is not taken."""
-
-    code: str
-    message: str
-    hint: str | None = None
-
-
-def parse_requirement(text: str) -> PackageRequirement | BadRequirement:
+def parse_requirement(text: str) -> PackageRequirement | Refusal:
     """Read one requirement."""
     text = text.strip()
     # A reviewer would approve another name than the one that is installed.
     if _UNSEEN.search(text):
-        return BadRequirement("E470", f"{quote(text)} holds a character that nobody sees")
+        return Refusal("E470", f"{quote(text)} holds a character that nobody sees")
     plain = _HASH.sub("", text).strip()
     if _ADDRESS.match(plain):
         return _address("a requirement")
     hash_options = [(match["kind"], match["value"].lower()) for match in _HASH.finditer(text)]
     for kind, value in hash_options:
         if kind == "sha256" and not _SHA256.match(value):
-            return BadRequirement("E472", f"{quote(value)} is no sha256", "64 hexadecimal digits")
+            return Refusal("E472", f"{quote(value)} is no sha256", "64 hexadecimal digits")
     hashes = tuple(value for kind, value in hash_options if kind == "sha256")
     if hash_options and not hashes:
-        return BadRequirement("E472", f"{quote(plain)} has no hash that is a sha256", "'pip hash FILE' prints it")
+        return Refusal("E472", f"{quote(plain)} has no hash that is a sha256", "'pip hash FILE' prints it")
     if plain.startswith((".", "/", "~")):
         return _path(plain, hashes)
     if plain.startswith("-"):
-        return BadRequirement("E472", f"{quote(plain)} is an option, not a requirement")
+        return Refusal("E472", f"{quote(plain)} is an option, not a requirement")
     if option := _LATER_OPTION.search(plain):
-        return BadRequirement("E472", f"the option '{option[1]}' is not allowed here", _SOURCES.get(option[1]))
+        return Refusal("E472", f"the option '{option[1]}' is not allowed here", _SOURCES.get(option[1]))
     return _distribution(plain, hashes)
 
 
-def _distribution(text: str, hashes: tuple[str, ...]) -> PackageRequirement | BadRequirement:
+def _distribution(text: str, hashes: tuple[str, ...]) -> PackageRequirement | Refusal:
     from packaging.requirements import InvalidRequirement, Requirement
     from packaging.utils import canonicalize_name
 
     # The parser of requirements is recursive; what is longer than any real one is not given to it.
     if len(text) > _MAX_LENGTH:
-        return BadRequirement("E470", f"{quote(text)} is longer than any requirement")
+        return Refusal("E470", f"{quote(text)} is longer than any requirement")
     try:
         read = Requirement(text)
     except (InvalidRequirement, RecursionError) as error:
@@ -112,40 +103,39 @@ def _distribution(text: str, hashes: tuple[str, ...]) -> PackageRequirement | Ba
         is_deep = isinstance(error, RecursionError) or "nested more than" in str(error)
         reason = "too many parentheses" if is_deep else str(error).partition("\n")[0]
         hint = "a path begins with './'" if is_path else f"as in 'numpy==1.21.6': {reason}"
-        return BadRequirement("E470", f"{quote(text)} is not a requirement", hint)
+        return Refusal("E470", f"{quote(text)} is not a requirement", hint)
     if read.url:
         return _address(f"the requirement of '{read.name}'")
     if text.endswith(_ARCHIVES):  # it could be a name, and nobody means that
-        return BadRequirement("E470", f"{quote(text)} is not a requirement", "a path begins with './'")
+        return Refusal("E470", f"{quote(text)} is not a requirement", "a path begins with './'")
     name = canonicalize_name(read.name)
     read.name = name
     return PackageRequirement(str(read), name, None, tuple(sorted(read.extras)), hashes)
 
 
-def _address(whose: str) -> BadRequirement:
+def _address(whose: str) -> Refusal:
     """Refuse an address without repeating it: it may hold a password."""
     hint = "download it into the manifest's folder and name its path: './dist/name-1.0-py3-none-any.whl'"
-    return BadRequirement("E471", f"{whose} names an address, and a lock names none", hint)
+    return Refusal("E471", f"{whose} names an address, and a lock names none", hint)
 
 
-def _path(text: str, hashes: tuple[str, ...]) -> PackageRequirement | BadRequirement:
-    if refused := _why_not_here(text):
-        return refused
+def _path(text: str, hashes: tuple[str, ...]) -> PackageRequirement | Refusal:
+    if refusal := _why_not_here(text):
+        return refusal
     match = _EXTRAS.match(text)
     assert match is not None  # every part of the pattern may be empty
     path = join_path("", match["path"])
     if "[" in path or "]" in path:
-        return BadRequirement(
+        return Refusal(
             "E470", f"{quote(text)} has brackets in its path", "they can only mean extras: './project[extra]'"
         )
     extras = tuple(sorted({extra.strip() for extra in (match["extras"] or "[]")[1:-1].split(",") if extra.strip()}))
     return path_requirement(path, extras, hashes)
 
 
-def _why_not_here(path: str) -> BadRequirement | None:
+def _why_not_here(path: str) -> Refusal | None:
     """Refuse what begins elsewhere than the file that names it; whether the rest leads out is known when it is joined."""
-    refusal = why_not_a_path(path) if path.startswith(("/", "~")) else None
-    return BadRequirement(*refusal) if refusal else None
+    return why_not_a_path(path) if path.startswith(("/", "~")) else None
 
 
 def path_requirement(path: str, extras: tuple[str, ...] = (), hashes: tuple[str, ...] = ()) -> PackageRequirement:
@@ -165,12 +155,12 @@ def join_path(folder: str, path: str) -> str:
     return "/".join(parts) or "."
 
 
-def why_not_a_constraint(requirement: PackageRequirement) -> BadRequirement | None:
+def why_not_a_constraint(requirement: PackageRequirement) -> Refusal | None:
     """Say why a requirement says nothing about the versions of something that others need."""
     if requirement.path is not None:
-        return BadRequirement("E470", f"{quote(requirement.text)} constrains nothing", "as in 'numpy<1.20'")
+        return Refusal("E470", f"{quote(requirement.text)} constrains nothing", "as in 'numpy<1.20'")
     if requirement.extras:
-        return BadRequirement(
+        return Refusal(
             "E470", f"{quote(requirement.text)} has extras, and a constraint asks for nothing", "as in 'numpy<1.20'"
         )
     return None
@@ -183,7 +173,7 @@ class RequirementLine:
     number: int
     """Counted from 1; of the first of several lines joined by a backslash."""
 
-    what: PackageRequirement | Include | Switch | BadRequirement
+    what: PackageRequirement | Include | Switch | Refusal
 
 
 @dataclass(frozen=True)
@@ -222,19 +212,19 @@ def _join_lines(text: str) -> Iterator[tuple[int, str]]:
     yield first, _COMMENT.sub("", pending).strip()
 
 
-def _read(line: str) -> PackageRequirement | Include | Switch | BadRequirement:
+def _read(line: str) -> PackageRequirement | Include | Switch | Refusal:
     if "${" in line:
         hint = "requirements files are read without the environment, so that the same commit means the same packages"
-        return BadRequirement("E472", "a variable is not allowed here", hint)
+        return Refusal("E472", "a variable is not allowed here", hint)
     option = _OPTION.match(line)
     return _option(option["name"], option["value"]) if option else parse_requirement(line)
 
 
-def _option(name: str, value: str) -> PackageRequirement | Include | Switch | BadRequirement:
+def _option(name: str, value: str) -> PackageRequirement | Include | Switch | Refusal:
     if name in ("--pre", "--prefer-binary"):
-        return BadRequirement("E472", f"'{name}' stands on a line of its own") if value else Switch(name)
+        return Refusal("E472", f"'{name}' stands on a line of its own") if value else Switch(name)
     if name not in ("-r", "--requirement", "-c", "--constraint", "-e", "--editable"):
-        return BadRequirement("E472", f"the option '{name}' is not allowed here", _SOURCES.get(name))
+        return Refusal("E472", f"the option '{name}' is not allowed here", _SOURCES.get(name))
     if _ADDRESS.match(value):
         return _address(f"the option '{name}'")
     try:
@@ -242,7 +232,7 @@ def _option(name: str, value: str) -> PackageRequirement | Include | Switch | Ba
     except ValueError:
         words = []
     if len(words) != 1:
-        return BadRequirement("E472", f"the option '{name}' takes one path, and stands on a line of its own")
+        return Refusal("E472", f"the option '{name}' takes one path, and stands on a line of its own")
     if name in ("-e", "--editable"):
         return parse_requirement(words[0] if words[0].startswith((".", "/", "~")) else f"./{words[0]}")
     return _why_not_here(words[0]) or Include(words[0], constrains=name in ("-c", "--constraint"))

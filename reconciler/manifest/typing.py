@@ -6,7 +6,7 @@ A `Mismatch` says what does not fit; each kind has one sentence here, with the p
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from reconciler.base.words import closest, quote
 from reconciler.manifest.model import (
@@ -22,6 +22,7 @@ from reconciler.manifest.model import (
     PinnedWheel,
     Target,
 )
+from reconciler.manifest.paths import Refusal
 from reconciler.manifest.reader import MAX_PROBLEMS
 from reconciler.manifest.section import Mismatches, S, keys_of, read_section
 
@@ -53,14 +54,6 @@ _PLAIN: dict[str, tuple[str, str, str | None]] = {
 _CREDENTIALS = ("access", "secret", "password", "token", "credential")
 
 
-class _Finding(NamedTuple):
-    """What is wrong, in words."""
-
-    code: str
-    message: str
-    hint: str | None = None
-
-
 def type_document(document: Document, model: type[S], code: str = "") -> S | None:
     """
     Return a file as its model; or None, after noting everything that is wrong with its shape.
@@ -88,39 +81,39 @@ def _span(mismatch: Mismatch, document: Document) -> tuple[int, int]:
     return (document.find_key if mismatch.kind in ("unknown", "key") else document.find)(*mismatch.path)
 
 
-def _finding(mismatch: Mismatch, document: Document, model: type[Section]) -> _Finding:
+def _finding(mismatch: Mismatch, document: Document, model: type[Section]) -> Refusal:
     kind, path, detail = mismatch
     what = _what(model, path)
     match kind:
         case "missing":
             meaning = keys_of(_section(model, path[:-1]) or model)[str(path[-1])].meaning
             message = f"{_what(model, path[:-1])} needs the key '{path[-1]}'"
-            return _Finding("E201", message, f"{path[-1]}: {meaning}")
+            return Refusal("E201", message, f"{path[-1]}: {meaning}")
         case "unknown":
             return _explain_unknown(model, path)
         case "mapping":
-            return _Finding("E202", f"{what} takes a mapping", _keys_hint(model, path))
+            return Refusal("E202", f"{what} takes a mapping", _keys_hint(model, path))
         case "empty":
             hint = "list at least one item" if detail == "list" else "give it a value, or remove the key"
-            return _Finding("E203", f"{what} is empty", hint)
+            return Refusal("E203", f"{what} is empty", hint)
         case "long":
-            return _Finding("E203", f"{what} is longer than {detail} characters")
+            return Refusal("E203", f"{what} is longer than {detail} characters")
         case "choice":
             *most, last = detail
             hint = f"one of {', '.join(most)} or {last}" if most else f"it takes {last}, or is left out"
-            return _Finding("E203", f"{_show(document.value(*path))} is not allowed for {what}", hint)
+            return Refusal("E203", f"{_show(document.value(*path))} is not allowed for {what}", hint)
         case "key" if detail in _KEY_PATTERNS:
             message = f"{quote(str(path[-1]))} is not a name that {_what(model, path[:-1])} takes"
-            return _Finding("E203", message, _KEY_PATTERNS[detail])
+            return Refusal("E203", message, _KEY_PATTERNS[detail])
         case "pattern" if detail == TEXT:
-            return _Finding("E103", f"{what} holds a control or bidirectional character", "remove it")
+            return Refusal("E103", f"{what} holds a control or bidirectional character", "remove it")
         case "pattern" if detail == BUNDLE:
-            return _Finding("E203", f"{_show(document.value(*path))} is not allowed for {what}", _PATTERNS[BUNDLE])
+            return Refusal("E203", f"{_show(document.value(*path))} is not allowed for {what}", _PATTERNS[BUNDLE])
         case "pattern":
-            return _Finding("E203", f"{what} does not have the form it needs", _PATTERNS.get(detail))
+            return Refusal("E203", f"{what} does not have the form it needs", _PATTERNS.get(detail))
         case _:
             code, predicate, advice = _PLAIN.get(kind, ("E202", "is not a value that can be used", None))
-            return _Finding(code, f"{what} {predicate}", advice)
+            return Refusal(code, f"{what} {predicate}", advice)
 
 
 def _show(value: object) -> str:
@@ -172,11 +165,11 @@ def _meant(model: type[Section], path: Keys) -> str | None:
     return closest(str(path[-1]), _keys(_section(model, path[:-1]) or model))
 
 
-def _explain_unknown(model: type[Section], path: Keys) -> _Finding:
+def _explain_unknown(model: type[Section], path: Keys) -> Refusal:
     key, section = str(path[-1]), _section(model, path[:-1]) or model
     guess = _meant(model, path)
     message = f"unknown key {quote(key)}" + (f", did you mean '{guess}'?" if guess else "")
     # A key that looks like a credential gets the advice that keeps it out of Git, not the list of keys.
     if issubclass(section, Target) and any(word in key.lower() for word in _CREDENTIALS):
-        return _Finding("E214", message, section.credentials)
-    return _Finding("E214", message, f"keys allowed here: {', '.join(_keys(section))}")
+        return Refusal("E214", message, section.credentials)
+    return Refusal("E214", message, f"keys allowed here: {', '.join(_keys(section))}")

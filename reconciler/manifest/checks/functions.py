@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.base.names import is_package, module_name
 from reconciler.base.words import quote
-from reconciler.manifest.checks.names import check_repeated, is_identifier, undeclared_name
+from reconciler.manifest.checks.names import check_file, check_repeated, is_identifier, undeclared_name
 from reconciler.manifest.dialect import Flaw
 from reconciler.manifest.paths import Refusal
 
@@ -43,10 +43,7 @@ def check_modules(draft: Draft[Any], function: Function, here: Keys) -> Iterator
 
 
 def _module(draft: Draft[Any], function: Function, path: str, keys: Keys) -> Iterator[Flaw]:
-    file = draft.find_file(path)
-    if isinstance(file, Refusal):
-        yield Flaw(file.code, file.message, keys, file.hint)
-        file = path
+    file = yield from check_file(draft, path, *keys)
     yield from draft.claim(f"{module_name(path)}.py", (file, "py"), *keys)
 
 

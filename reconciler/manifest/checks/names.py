@@ -16,7 +16,7 @@ from reconciler.manifest.dialect import Flaw
 from reconciler.manifest.paths import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from reconciler.manifest.dialect import Draft, Keys
     from reconciler.manifest.paths import Kind
@@ -86,11 +86,13 @@ def check_moved(draft: Draft[Any]) -> Iterator[Flaw]:
         seen.add(old)
 
 
-def check_file(draft: Draft[Any], text: str, *keys: str | int, kind: Kind = "file") -> Iterator[Flaw]:
-    """Yield why a path at `keys` cannot be used."""
+def check_file(draft: Draft[Any], text: str, *keys: str | int, kind: Kind = "file") -> Generator[Flaw, None, str]:
+    """Yield why a path at `keys` cannot be used; return the file, or the path as it is written."""
     path = draft.find_file(text, kind)
     if isinstance(path, Refusal):
         yield Flaw(path.code, path.message, keys, path.hint)
+        return text
+    return path
 
 
 def check_files(draft: Draft[Any], texts: Sequence[str], *keys: str | int, kind: Kind = "file") -> Iterator[Flaw]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from reconciler.manifest.dialect import Draft, Keys
     from reconciler.manifest.model import Package
-    from reconciler.manifest.requirements import BadRequirement, PackageRequirement
+    from reconciler.manifest.requirements import PackageRequirement
 
 _FOR_THE_LOCK = {
     *("constraints", "constraints_file", "prefer_binary", "pre_release", "no_deps", "without", "extra_index"),
@@ -64,10 +64,7 @@ def _wheel_file(draft: Draft[Any], path: str, keys: Keys, *, is_alone: bool) -> 
         hint = "a wheel's name ends in .whl; other files go under `resources:`"
         yield Flaw("E406", f"{quote(path)} is not a wheel", keys, hint)
         return
-    file = draft.find_file(path)
-    if isinstance(file, Refusal):
-        yield Flaw(file.code, file.message, keys, file.hint)
-        file = path
+    file = yield from check_file(draft, path, *keys)
     # In a bundle a wheel has no name of its own on the service.
     if is_alone:
         name = draft.dialect.service.wheel_archive(path)
@@ -109,12 +106,10 @@ def _exclusive(draft: Draft[Any], package: Package, here: Keys) -> Iterator[Flaw
 def _requirements(draft: Draft[Any], texts: list[str], kind: _Kind, *keys: str | int) -> Iterator[Flaw]:
     if not texts:
         return
-    from reconciler.manifest.requirements import BadRequirement
-
     seen: set[str] = set()
     for index, text in enumerate(texts):
         requirement = _requirement(text, kind)
-        if isinstance(requirement, BadRequirement):
+        if isinstance(requirement, Refusal):
             yield Flaw(requirement.code, requirement.message, (*keys, index), requirement.hint)
             continue
         if requirement.text in seen:
@@ -127,20 +122,20 @@ def _requirements(draft: Draft[Any], texts: list[str], kind: _Kind, *keys: str |
         seen.add(requirement.text)
 
 
-def _requirement(text: str, kind: _Kind) -> PackageRequirement | BadRequirement:
+def _requirement(text: str, kind: _Kind) -> PackageRequirement | Refusal:
     """Read a requirement, and refuse what is one but not of this kind."""
-    from reconciler.manifest.requirements import BadRequirement, parse_requirement, why_not_a_constraint
+    from reconciler.manifest.requirements import parse_requirement, why_not_a_constraint
 
     read = parse_requirement(text)
     # "numpy>=1" would read as a requirement, and leave out more than its author meant.
-    if kind == "name" and (isinstance(read, BadRequirement) or read.text != read.name):
-        return BadRequirement("E470", f"{quote(text)} is not the name of a distribution", "the name alone: numpy")
-    if isinstance(read, BadRequirement):
+    if kind == "name" and (isinstance(read, Refusal) or read.text != read.name):
+        return Refusal("E470", f"{quote(text)} is not the name of a distribution", "the name alone: numpy")
+    if isinstance(read, Refusal):
         return read
     if kind == "constraint":
         return why_not_a_constraint(read) or read
     if kind == "build requirement" and read.path is not None:
-        return BadRequirement("E470", f"{quote(text)} is a path", "a build is given distributions: 'setuptools<60'")
+        return Refusal("E470", f"{quote(text)} is a path", "a build is given distributions: 'setuptools<60'")
     return read
 
 

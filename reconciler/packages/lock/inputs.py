@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from reconciler.base.errors import InvalidManifest, Position, Problem
 from reconciler.manifest.paths import Folder, Refusal
 from reconciler.manifest.requirements import (
-    BadRequirement,
     Include,
     PackageRequirement,
     Switch,
@@ -161,14 +160,14 @@ class _Reader:
 
     def add(
         self,
-        read: PackageRequirement | BadRequirement,
+        read: PackageRequirement | Refusal,
         into: dict[str, PackageRequirement],
         position: Position,
         folder: str = "",
     ) -> None:
         if isinstance(read, PackageRequirement) and into is self.constraints:
             read = why_not_a_constraint(read) or read
-        if isinstance(read, BadRequirement):
+        if isinstance(read, Refusal):
             self.problems.append(Problem(read.code, read.message, position, read.hint))
             return
         if read.path is not None:

@@ -14,7 +14,6 @@ from reconciler.manifest.checks.names import check_file, check_names, check_patt
 from reconciler.manifest.checks.packages import check_packages
 from reconciler.manifest.dialect import Code, Dialect, Draft, Flaw
 from reconciler.manifest.model import ROW_FILES
-from reconciler.manifest.paths import Refusal
 from reconciler.targets.maxcompute.manifest import IMPLICIT_TARGET, Manifest
 from reconciler.targets.maxcompute.names import is_qualified, why_not_a_function_name, why_not_a_resource_name
 from reconciler.targets.maxcompute.runtimes import IMAGES, PLATFORMS, RUNTIMES
@@ -122,10 +121,8 @@ def _content(name: str, resource: Resource) -> Iterator[Flaw]:
 
 
 def _file(draft: _Draft, name: str, resource: Resource, text: str) -> Iterator[Flaw]:
-    here, path = ("resources", name), draft.find_file(text, "either")
-    if isinstance(path, Refusal):
-        yield Flaw(path.code, path.message, (*here, "file"), path.hint)
-        path = text
+    here = ("resources", name)
+    path = yield from check_file(draft, text, *here, "file", kind="either")
     is_folder = path.endswith("/") and path != text
     if is_folder and not name.lower().endswith(FOLDER_SUFFIXES):
         message = f"{quote(text)} is a folder, and would be packed for the resource {quote(name)}"
@@ -265,10 +262,7 @@ def _image(draft: _Draft, function: Function, here: Keys) -> Iterator[Flaw]:
 
 def _code_of_source(draft: _Draft, function: Function, source: str, here: Keys) -> Generator[Flaw, None, Code | None]:
     """Yield what is wrong with a source and the class in it; return the code."""
-    path = draft.find_file(source)
-    if isinstance(path, Refusal):
-        yield Flaw(path.code, path.message, (*here, "source"), path.hint)
-        path = source
+    path = yield from check_file(draft, source, *here, "source")
     entry = source.rpartition("/")[2]
     stem = entry.removesuffix(".py")
     # The class path is `module.Class`: the file's name becomes part of an import statement.

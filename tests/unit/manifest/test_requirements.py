@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.manifest.paths import Refusal
 from reconciler.manifest.requirements import (
-    BadRequirement,
     Include,
     PackageRequirement,
     RequirementLine,
@@ -83,7 +83,7 @@ REFUSED = {
 @pytest.mark.parametrize(("text", "expected"), REFUSED.items(), ids=[text[:20] for text in REFUSED])
 def test_what_is_not_taken_is_told(text: str, expected: tuple[str, str]) -> None:
     read = parse_requirement(text)
-    assert isinstance(read, BadRequirement)
+    assert isinstance(read, Refusal)
     assert (read.code, read.message) == expected
     assert "hunter2" not in repr(read)
 
@@ -100,7 +100,7 @@ def test_what_is_not_taken_is_told(text: str, expected: tuple[str, str]) -> None
 )
 def test_the_hint_says_what_to_write(text: str, hint: str) -> None:
     read = parse_requirement(text)
-    assert isinstance(read, BadRequirement)
+    assert isinstance(read, Refusal)
     assert read.hint == hint
 
 
@@ -128,7 +128,7 @@ def test_a_paths_spelling_is_a_fixpoint(text: str) -> None:
 def test_any_file_is_read_or_refused_line_by_line(text: str) -> None:
     for line in read_requirement_lines(text):
         assert 1 <= line.number <= len(text.splitlines())
-        if isinstance(line.what, BadRequirement):
+        if isinstance(line.what, Refusal):
             assert line.what.message.isprintable()
 
 
@@ -224,7 +224,7 @@ LINES = {
 @pytest.mark.parametrize(("text", "expected"), LINES.items(), ids=LINES)
 def test_lines_that_say_where_or_how_are_refused_with_what_to_do(text: str, expected: tuple[str, str, str]) -> None:
     [line] = read_requirement_lines(text)
-    assert line.what == BadRequirement(*expected)
+    assert line.what == Refusal(*expected)
     assert "hunter2" not in repr(line)
 
 
