@@ -21,7 +21,6 @@ from reconciler.core.report import Outcome
 from reconciler.engine import ledger
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from types import TracebackType
 
     from reconciler.core import record
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from reconciler.core.plan import Plan
     from reconciler.core.record import Holder, Reading, Store
     from reconciler.core.report import Report
+    from reconciler.core.state import Desired, Live
     from reconciler.engine.apply import Patience
 
 RENEWALS = 3
@@ -57,7 +57,11 @@ class Lease:
             digest=plan.digest,
             steps=tuple(Step(c.action.value, c.key.kind, c.key.name) for c in plan.changes),
             # What is about to be deleted is still ours until it is gone.
-            objects={**self._before, **_unchanged_objects(plan), **_desired_objects(plan)},
+            objects={
+                **self._before,
+                **_unchanged_objects(plan),
+                **{change.key: _applied(change, change.desired) for change in plan.changes if change.desired},
+            },
             back_to=plan.back_to,
         )
         self._looked = patience.clock()
@@ -112,7 +116,7 @@ class Lease:
         while True:
             try:
                 self._look()
-                self._store.replace(entry.name, ledger.dump(entry), ledger.comment_of(entry))
+                self._replace(entry)
             except ServiceError as error:
                 number += 1
                 if error.outcome == "final" or not self._patience.before_attempt(number, error, begun):
@@ -128,10 +132,11 @@ class Lease:
         """
         with suppress(UdfsError):
             self._look()
-            ended = ledger.finish_entry(
-                self.entry, "interrupted", self.entry.steps, self.entry.objects, self._store.now()
-            )
-            self._store.replace(ended.name, ledger.dump(ended), ledger.comment_of(ended))
+            entry, now = self.entry, self._store.now()
+            self._replace(ledger.finish_entry(entry, "interrupted", entry.steps, entry.objects, now))
+
+    def _replace(self, entry: Entry) -> None:
+        self._store.replace(entry.name, ledger.dump(entry), ledger.comment_of(entry))
 
     def _after(self, plan: Plan, report: Report) -> dict[Key, Applied]:
         objects = {**self._before, **_unchanged_objects(plan)}
@@ -140,13 +145,7 @@ class Lease:
                 objects.pop(change.key, None)
             elif change.desired is not None and outcome is not Outcome.NOT_TRIED:
                 # A write that failed may have taken effect: what was wanted is still ours.
-                seen = report.observed.get(change.key)
-                objects[change.key] = Applied(
-                    change.desired.object,
-                    seen.modified if seen else None,
-                    _creation_time(change) or (seen.created if seen and not change.kind.has_mark else None),
-                    change.desired.protected,
-                )
+                objects[change.key] = _applied(change, change.desired, report.observed.get(change.key))
         return objects
 
     def _renew(self) -> None:
@@ -155,7 +154,7 @@ class Lease:
                 with self._entry_is_mine:
                     self._look()
                     self.entry = ledger.renew_entry(self.entry, self._store.now())
-                    self._store.replace(self.entry.name, ledger.dump(self.entry), ledger.comment_of(self.entry))
+                    self._replace(self.entry)
             except LeaseHeld as lost:
                 self._robbed = lost  # for the next write
                 return
@@ -182,28 +181,15 @@ class Lease:
         )
 
 
-def _desired_objects(plan: Plan) -> dict[Key, Applied]:
-    return {
-        c.key: Applied(c.desired.object, None, _creation_time(c), c.desired.protected)
-        for c in plan.changes
-        if c.desired is not None
-    }
-
-
 def _unchanged_objects(plan: Plan) -> dict[Key, Applied]:
     """Return what is as it should be, with the times that were seen: it was not written, and is known all the same."""
-    return {
-        c.key: Applied(
-            c.desired.object,
-            c.live.modified if c.kind.tells_updater else None,
-            _creation_time(c),
-            c.desired.protected,
-        )
-        for c in plan.unchanged
-        if c.desired is not None and c.live is not None
-    }
+    return {c.key: _applied(c, c.desired, c.live) for c in plan.unchanged if c.desired and c.live}
 
 
-def _creation_time(change: Change) -> datetime | None:
-    """Return when an object without a mark was created that was there before: replacing it does not create it anew."""
-    return change.live.created if change.live and not change.kind.has_mark else None
+def _applied(change: Change, want: Desired, seen: Live | None = None) -> Applied:
+    """Return what the ledger keeps of an object; `seen` is how it was last looked at."""
+    modified = seen.modified if seen and change.kind.tells_updater else None
+    # An object without a mark is known by its creation, and replacing it does not create it anew.
+    sides = () if change.kind.has_mark else (change.live, seen)
+    created = next((live.created for live in sides if live and live.created), None)
+    return Applied(want.object, modified, created, want.protected)
