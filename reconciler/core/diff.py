@@ -177,15 +177,16 @@ def compare(desired: DesiredState, reading: Reading, stack: str, *, retire: bool
             changes.append(Change(Action.CREATE, key, want, None, why_absent(key, want)))
         elif (holder := holders[key]) == stack:
             changes.append(_compare_object(key, want, have, alive, last))
-        elif (
-            holder is not None
-            and (shares := want.object.kind.shares)
-            and shares(want.object, want.mark, have.object, have.mark)
-        ):
+        elif holder is not None and _is_shared(want, have):
             shared.append(Change(Action.KEEP, key, want, have))
         else:
             clashes.append(Clash(key, want, have, holder))
     return Comparison(tuple(changes), tuple(clashes), tuple(shared), foreign, tuple(superseded))
+
+
+def _is_shared(want: Desired, have: Live) -> bool:
+    shares = want.object.kind.shares
+    return shares is not None and shares(want.object, want.mark, have.object, have.mark)
 
 
 def _absences(desired: DesiredState, reading: Reading, stack: str) -> Callable[[Key, Desired], Cause]:

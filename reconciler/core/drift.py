@@ -166,11 +166,8 @@ def _find_drifted(change: Change, last: Entry | None) -> Drifted | None:
         return _judge_deletion(change.key, want, last) if change.cause is Cause.MISSING else None
     fields = {difference.field for difference in change.differences} - {"marker"}
     applied = last.applied_for_certain(change.key) if last else None
-    # A difference of unknown cause counts unless it is what an unfinished run left for the next.
-    is_unfinished = last is not None and change.key in last.objects and applied is None
-    if change.cause not in {Cause.OUTSIDE, Cause.BOTH} and (
-        change.cause is not Cause.UNKNOWN or not fields or is_unfinished
-    ):
+    is_known = change.cause in {Cause.OUTSIDE, Cause.BOTH}
+    if not is_known and not (change.cause is Cause.UNKNOWN and fields and not _is_unfinished(change, last)):
         return None
     kind, field = _how(fields, change)
     obstacle = {Cause.BOTH: _BOTH, Cause.UNKNOWN: _UNKNOWN}.get(change.cause, "")
@@ -184,6 +181,11 @@ def _find_drifted(change: Change, last: Entry | None) -> Drifted | None:
     return Drifted(
         change.key, kind, want.origin, have.updater, have.modified, change.differences, obstacle, field=field
     )
+
+
+def _is_unfinished(change: Change, last: Entry | None) -> bool:
+    """Say whether an object is as an unfinished run left it for the next."""
+    return last is not None and change.key in last.objects and last.applied_for_certain(change.key) is None
 
 
 def _judge_deletion(key: Key, want: Desired, last: Entry | None) -> Drifted | None:

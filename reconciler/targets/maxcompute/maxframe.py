@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from reconciler.manifest.load import Loaded
     from reconciler.manifest.runtimes import Runtime
     from reconciler.packages.artifacts import Artifacts
+    from reconciler.packages.lock.file import Group
 
 PYTHONS = ("cp37", "cp311")
 """The runtimes that MaxFrame jobs can be on: its client is published for Python 3.7 and later."""
@@ -86,10 +87,8 @@ def _requirements(loaded: Loaded, package: str, runtime: Runtime) -> PackageExpo
     declared = loaded.manifest.packages[package]
     group = lock.group(package, runtime.tag) if lock and declared.is_locked else None
     files = group.files if group else []
-    # What lies in the manifest's folder, or is built from what lies there.
-    local = group.inputs.local if group else ()
-    in_folder = [file.file for file in files if file.path or (file.source and file.source.file in local)]
-    if in_folder := [*in_folder, *(wheel for wheel in declared.wheels if isinstance(wheel, str)), *declared.libraries]:
+    wheels = (wheel for wheel in declared.wheels if isinstance(wheel, str))
+    if in_folder := [*_built_here(group), *wheels, *declared.libraries]:
         message = f"'{in_folder[0]}' lies in the manifest's folder, and MaxFrame's packaging fetches from an index"
         raise UsageError("E463", message, hint="leave out --requirements: an apply uploads it")
     pins = (wheel.requirement for wheel in declared.wheels if not isinstance(wheel, str))
@@ -101,6 +100,14 @@ def _requirements(loaded: Loaded, package: str, runtime: Runtime) -> PackageExpo
         prefer_binary=group is not None and group.inputs.prefer_binary,
         pre_release=group is not None and group.inputs.pre_release,
     )
+
+
+def _built_here(group: Group | None) -> list[str]:
+    """Return the files of a lock that lie in the manifest's folder, or are built from what lies there."""
+    if group is None:
+        return []
+    local = group.inputs.local
+    return [file.file for file in group.files if file.path or (file.source and file.source.file in local)]
 
 
 def _export(

@@ -60,11 +60,7 @@ def everything(client: Client, stack: str, *, full: bool = False) -> Reading:
             done.result()
         resources, epochs, coming = listed.result()
         state = {live.object.key: live for live in (*functions.result(), *resources)}
-        mine = [
-            key
-            for key, live in state.items()
-            if live.mark and live.mark.stack == stack and live.object.kind.holds_content(live.object)
-        ]
+        mine = [key for key, live in state.items() if _holds_content_of(live, stack)]
         last = coming.result() if coming else None
         remembered = {} if full or last is None else last.objects
         lookups: dict[Key, Future[Live | None]] = {}
@@ -133,6 +129,10 @@ def content(client: Client, name: str, destination: Path) -> None:
     with destination.open("wb") as file:
         for piece in client.stream(f"{RESOURCES}/{quote(name, safe='')}"):
             file.write(piece)
+
+
+def _holds_content_of(live: Live, stack: str) -> bool:
+    return live.mark is not None and live.mark.stack == stack and live.object.kind.holds_content(live.object)
 
 
 def is_unmoved(live: Live, applied: Applied) -> bool:

@@ -412,17 +412,9 @@ def _shape(name: str, before: int) -> str:
 
 
 def _forwards(page: Page, class_: _Class, signature: Signature | None) -> Iterator[Finding]:
-    nodes = (node for method in class_.methods.values() for node in ast.walk(method) if isinstance(node, ast.Call))
-    calls = [
-        call
-        for call in nodes
-        if isinstance(call.func, ast.Attribute)
-        and (isinstance(call.func.value, ast.Name) and call.func.value.id == "self" and call.func.attr == "forward")
-    ]
+    calls = [call for method in class_.methods.values() for call in _calls_of_forward(method)]
     process = class_.methods.get("process")
-    # Whether the class can call it nowhere but in the methods that are seen.
-    is_all_seen = class_.is_whole and not class_.is_split and not _hands_self_on(class_)
-    if process is not None and not calls and is_all_seen:
+    if process is not None and not calls and _is_all_seen(class_):
         message = f"the UDTF '{class_.node.name}' never calls self.forward, so it gives no row"
         yield page.spot(*page.keyword(process), "E810", message, "self.forward(…) once a row", "warning")
     columns = len(signature.outputs) if signature else None
@@ -432,6 +424,20 @@ def _forwards(page: Page, class_: _Class, signature: Signature | None) -> Iterat
             results = "1 result" if columns == 1 else f"{columns} results"
             message = f"the signature has {results}, and forward is given {len(call.args)}"
             yield page.finding(call, "E810", message, "one value for each column")
+
+
+def _is_all_seen(class_: _Class) -> bool:
+    """Say whether the class can call ``self.forward`` nowhere but in the methods that are seen."""
+    return class_.is_whole and not class_.is_split and not _hands_self_on(class_)
+
+
+def _calls_of_forward(method: Def) -> Iterator[ast.Call]:
+    for node in ast.walk(method):
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="self"), attr="forward")):
+                yield node
+            case _:
+                continue
 
 
 def _hands_self_on(class_: _Class) -> bool:
