@@ -14,8 +14,8 @@ from reconciler.cli.support.output import Result
 from reconciler.cli.support.project import user_cache
 from reconciler.packages import content
 from reconciler.packages.dependencies import inspect_together
-from reconciler.packages.inspect.closure import Part
 from reconciler.packages.inspect.contents import inspect_once
+from reconciler.packages.inspect.gate import Part
 from reconciler.targets import kinds_with
 
 _EQUIPMENT = [*kinds_with(lambda adapter: adapter.equipment).values()]

@@ -182,6 +182,11 @@ class Runtime:
         )
 
 
+def platform_name(minor: int) -> str:
+    """Return the older name of the systems with glibc 2.`minor`, if they have one: ``manylinux2014``, ``manylinux_2_28``."""
+    return ALIASES.get(minor, f"manylinux_2_{minor}")
+
+
 def level_name(minor: int) -> str:
     """Return what people call the systems with glibc 2.`minor`: ``manylinux_2_17 (manylinux2014)``."""
     alias = f" ({ALIASES[minor]})" if minor in ALIASES else ""

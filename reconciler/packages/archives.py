@@ -10,14 +10,13 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from reconciler.base.errors import PackageError, Problem
+from reconciler.base.errors import Problem
 from reconciler.base.names import SINGLE, bundle_archive, repacked_archive, versioned_name
-from reconciler.base.threads import gather
 from reconciler.packages.artifacts import Archive, pairs
 from reconciler.packages.content import why_too_large
 from reconciler.packages.inspect.contents import inspect_once, inspect_packed
 from reconciler.packages.inspect.members import packed_path
-from reconciler.packages.judged import Judged, place_problems
+from reconciler.packages.judged import Judged, judge
 from reconciler.packages.pack.archives import PackedArchive, Shape, pack
 
 if TYPE_CHECKING:
@@ -38,17 +37,13 @@ def find_archives(
     by_pair: dict[tuple[str, str], list[Wheel]] = {(package, runtime.tag): [] for package, runtime in pairs(loaded)}
     for request, wheel in wheels:
         by_pair[request.package, request.runtime.tag].append(wheel)
-    outcomes = gather({pair: partial(_archives, loaded.manifest, *pair, of, cache) for pair, of in by_pair.items()})
-    archives: dict[tuple[str, str], tuple[Archive, ...]] = {}
-    problems: list[Problem] = []
-    for pair, outcome in outcomes.items():
-        if isinstance(outcome, PackageError):
-            archives[pair] = ()
-            problems += place_problems(outcome, loaded.at("packages", pair[0]))
-        else:
-            archives[pair] = tuple(archive for archive, _ in outcome)
-            problems += _archive_problems(outcome, pair[0], loaded)
-    return Judged(archives, tuple(problems))
+    judged = judge(
+        {pair: partial(_archives, loaded.manifest, *pair, of, cache) for pair, of in by_pair.items()},
+        lambda pair: loaded.at("packages", pair[0]),
+        lambda pair, archives: _archive_problems(archives, pair[0], loaded),
+    )
+    archives = {pair: tuple(archive for archive, _ in packed) for pair, packed in judged.value.items()}
+    return Judged(archives, judged.problems)
 
 
 def _archives(

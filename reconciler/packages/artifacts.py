@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from reconciler.base.names import module_name, versioned_name
 from reconciler.packages.content import OwnPackage
-from reconciler.packages.inspect.closure import Part, order_libraries
 from reconciler.packages.inspect.contents import FileFacts
+from reconciler.packages.inspect.gate import Part, order_libraries
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -15,18 +15,16 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.errors import PackageError, Position, Problem
 from reconciler.base.names import is_package, module_name
-from reconciler.base.threads import gather
 from reconciler.packages.artifacts import Archive, Artifacts, ship, used_packages
 from reconciler.packages.content import Content, why_too_large
 from reconciler.packages.fetch.cache import Digests, read_file
 from reconciler.packages.inspect import gate
-from reconciler.packages.judged import Judged, is_wrong, place_problems, problem_of
+from reconciler.packages.judged import Judged, is_wrong, judge, problem_of
 from reconciler.packages.libraries import inspect_resources, resource_problems, soften
 from reconciler.packages.wiring import make_tails, wire_module
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from reconciler.manifest.load import Loaded
     from reconciler.packages.artifacts import Keys, Shipment
@@ -136,18 +134,16 @@ def _read_files(loaded: Loaded, cache: Cache) -> Judged[dict[str, Content]]:
     places: dict[str, Keys] = {}
     for file, keys in _files(loaded):
         places.setdefault(file, keys)
-    outcomes = gather({file: partial(read_file, cache, loaded.folder / file, file) for file in places})
-    files: dict[str, Content] = {}
-    problems: list[Problem] = []
-    for file, outcome in outcomes.items():
-        position = loaded.at(*places[file])
-        if isinstance(outcome, PackageError):
-            problems += place_problems(outcome, position)
-        elif reason := why_too_large(outcome.size, loaded.manifest.service):
-            problems.append(Problem("E405", f"'{file}' is too large: {reason}", position))
-        else:
-            files[file] = outcome
-    return Judged(files, tuple(problems))
+    return judge(
+        {file: partial(read_file, cache, loaded.folder / file, file) for file in places},
+        lambda file: loaded.at(*places[file]),
+        lambda file, content: _too_large(file, content, loaded, places[file]),
+    )
+
+
+def _too_large(name: str, content: Content, loaded: Loaded, keys: Keys) -> Iterator[Problem]:
+    if reason := why_too_large(content.size, loaded.manifest.service):
+        yield Problem("E405", f"'{name}' is too large: {reason}", loaded.at(*keys))
 
 
 def _files(loaded: Loaded) -> Iterator[tuple[str, Keys]]:
@@ -169,27 +165,25 @@ def _files(loaded: Loaded) -> Iterator[tuple[str, Keys]]:
 
 def _pack_folders(loaded: Loaded, cache: Cache) -> Judged[dict[str, PackedArchive]]:
     resources = loaded.manifest.resources
-    tasks = {
-        name: partial(_pack_folder, name, loaded.folder / resource.file, resource.file, resource.exclude, cache)
+    folders = {
+        name: resource.file
         for name, resource in resources.items()
         if resource.file is not None and (loaded.folder / resource.file).is_dir()
     }
-    if not tasks:
+    if not folders:
         return Judged({}, ())
     from reconciler.packages.archives import idle_patterns
+    from reconciler.packages.pack.folders import pack_folder
 
-    folders: dict[str, PackedArchive] = {}
-    problems: list[Problem] = []
-    for name, outcome in gather(tasks).items():
-        position = loaded.at("resources", name, "file")
-        if isinstance(outcome, PackageError):
-            problems += place_problems(outcome, position)
-            continue
-        if reason := why_too_large(outcome.content.size, loaded.manifest.service):
-            problems.append(Problem("E405", f"'{name}' is too large: {reason}", position))
-        problems += idle_patterns([outcome], resources[name].exclude, ("resources", name), loaded)
-        folders[name] = outcome
-    return Judged(folders, tuple(problems))
+    def look(name: str, packed: PackedArchive) -> Iterator[Problem]:
+        yield from _too_large(name, packed.content, loaded, ("resources", name, "file"))
+        yield from idle_patterns([packed], resources[name].exclude, ("resources", name), loaded)
+
+    tasks = {
+        name: partial(pack_folder, name, loaded.folder / file, file, resources[name].exclude, cache)
+        for name, file in folders.items()
+    }
+    return judge(tasks, lambda name: loaded.at("resources", name, "file"), look)
 
 
 def _pack_packages(loaded: Loaded, cache: Cache) -> Judged[dict[str, OwnPackage]]:
@@ -205,29 +199,14 @@ def _pack_packages(loaded: Loaded, cache: Cache) -> Judged[dict[str, OwnPackage]
         return Judged({}, ())
     from reconciler.packages.pack.folders import pack_package
 
+    def look(path: str, package: OwnPackage) -> Iterator[Problem]:
+        if path in first_on_27 and f"{module_name(path)}/__init__.py" not in package.sources:
+            message = f"'{path}' has no __init__.py, and is no package to Python 2.7"
+            yield Problem("E372", message, loaded.at(*first_on_27[path]), "an empty file will do")
+
     is_versioned = loaded.manifest.rollout == "versioned"
     tasks = {path: partial(pack_package, loaded.folder / path, path, cache, is_versioned) for path in first}
-    packages: dict[str, OwnPackage] = {}
-    problems: list[Problem] = []
-    for path, outcome in gather(tasks).items():
-        position = loaded.at(*first_on_27.get(path, first[path]))
-        if isinstance(outcome, PackageError):
-            problems += place_problems(outcome, position)
-            continue
-        if path in first_on_27 and f"{module_name(path)}/__init__.py" not in outcome.sources:
-            message = f"'{path}' has no __init__.py, and is no package to Python 2.7"
-            problems.append(Problem("E372", message, position, "an empty file will do"))
-        packages[path] = outcome
-    return Judged(packages, tuple(problems))
-
-
-def _pack_folder(name: str, folder: Path, file: str, exclude: Sequence[str], cache: Cache) -> PackedArchive:
-    from reconciler.packages.pack.folders import pack_folder
-
-    try:
-        return pack_folder(name, folder, file, exclude, cache)
-    except OSError as error:
-        raise PackageError("E305", f"'{file}' cannot be read: {error.strerror or error}") from error
+    return judge(tasks, lambda path: loaded.at(*first_on_27.get(path, first[path])), look)
 
 
 # --- Functions ------------------------------------------------------------------------------------------------------------

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from reconciler.manifest.runtimes import why_not_loadable
 from reconciler.packages.artifacts import Archive
 from reconciler.packages.inspect import gate
-from reconciler.packages.inspect.closure import find_needs
 from reconciler.packages.inspect.contents import is_library_name
+from reconciler.packages.inspect.gate import find_needs
 from reconciler.packages.inspect.members import FileFinding
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from reconciler.manifest.runtimes import Runtime
     from reconciler.packages.artifacts import Item, Shipment
-    from reconciler.packages.inspect.closure import Need, Part
     from reconciler.packages.inspect.contents import FileFacts, FileKind, Native
+    from reconciler.packages.inspect.gate import Need, Part
     from reconciler.packages.pack.archives import Omission
 
 
@@ -178,6 +178,10 @@ def _ship_item(
 ) -> ShippedItem:
     natives = part.facts.natives
     sonames = dict.fromkeys(native.elf.soname for native in natives if native.elf.soname)
+    outside = (
+        need for _, needs in find_needs(part, parts, runtime) for need in needs if need.where not in gate.AT_HAND
+    )
+    is_renamed = item.role == "library" and item.file is not None and item.file.rpartition("/")[2] != item.name
     packed = item.made_of if isinstance(item.made_of, Archive) and item.made_of.is_packed else None
     return ShippedItem(
         item.label,
@@ -185,20 +189,9 @@ def _ship_item(
         len(natives),
         level_of(part.facts),
         tuple(soname for soname in sonames if soname != item.label),
-        _outside(part, parts, runtime),
+        tuple(dict.fromkeys(outside)),
         also_in,
-        _file_if_renamed(item),
+        item.file if is_renamed else None,
         tuple(wheel.filename for wheel in packed.wheels) if packed else (),
         packed.left_out if packed else (),
     )
-
-
-def _outside(part: Part, parts: Sequence[Part], runtime: Runtime) -> tuple[Need, ...]:
-    every = (need for _, needed in find_needs(part, parts, runtime) for need in needed)
-    return tuple(dict.fromkeys(need for need in every if need.where not in gate.AT_HAND))
-
-
-def _file_if_renamed(item: Item) -> str | None:
-    """Return the file of a library that has another name than its SONAME."""
-    is_renamed = item.role == "library" and item.file is not None and item.file.rpartition("/")[2] != item.name
-    return item.file if is_renamed else None

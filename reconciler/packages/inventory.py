@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.packages.artifacts import Shipment, Wheel
-    from reconciler.packages.lock.file import Group, Lock, Locked
+    from reconciler.packages.lock.file import Lock, Locked
 
 
 @dataclass(frozen=True)
@@ -79,22 +79,17 @@ def _parts(shipments: Iterable[Shipment], lock: Lock | None) -> Iterator[tuple[I
     for shipment in shipments:
         for item in shipment.items:
             if isinstance(item.made_of, Library):
-                yield _library(item.made_of), True, ()
+                library = item.made_of
+                file = library.path.rpartition("/")[2]
+                yield InventoryPart("library", library.name, None, file, library.content.sha256), True, ()
             elif isinstance(item.made_of, Archive):
-                locked = _by_hash(lock.group(item.package or "", shipment.runtime.tag) if lock else None)
+                group = lock.group(item.package or "", shipment.runtime.tag) if lock else None
+                files = group.files if group else []
                 for wheel in item.made_of.wheels:
-                    entry = locked.get(wheel.content.sha256)
+                    entry = next((file for file in files if file.sha256 == wheel.content.sha256), None)
+                    askers = tuple(other.sha256 for other in files if entry and other.name in entry.needed_by)
                     part = _wheel(wheel, entry, read(wheel.content.path))
-                    yield part, entry is None or bool(entry.requirements), tuple(_askers(entry, locked))
-
-
-def _by_hash(group: Group | None) -> dict[str, Locked]:
-    return {file.sha256: file for file in group.files} if group else {}
-
-
-def _library(library: Library) -> InventoryPart:
-    file = library.path.rpartition("/")[2]
-    return InventoryPart("library", library.name, None, file, library.content.sha256)
+                    yield part, entry is None or bool(entry.requirements), askers
 
 
 def _wheel(wheel: Wheel, entry: Locked | None, licences: tuple[str, ...]) -> InventoryPart:
@@ -103,12 +98,6 @@ def _wheel(wheel: Wheel, entry: Locked | None, licences: tuple[str, ...]) -> Inv
     name, version, _, _ = parse_wheel_filename(wheel.filename)
     source = (entry.source.file, entry.source.sha256) if entry and entry.source else None
     return InventoryPart("wheel", str(name), str(version), wheel.filename, wheel.content.sha256, licences, source)
-
-
-def _askers(entry: Locked | None, locked: dict[str, Locked]) -> Iterator[str]:
-    for other in locked.values():
-        if entry and other.name in entry.needed_by:
-            yield other.sha256
 
 
 _METADATA = re.compile(r"[^/]+\.dist-info/METADATA\Z")

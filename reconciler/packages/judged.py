@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from reconciler.base import errors
 from reconciler.base.errors import PackageError, Position, Problem
+from reconciler.base.threads import gather
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 
     from reconciler.packages.inspect.members import FileFinding
 
+_K = TypeVar("_K", bound="Hashable")
 _T = TypeVar("_T")
 
 
@@ -38,6 +40,25 @@ def problem_of(name: str, finding: FileFinding, position: Position) -> Problem:
 def place_problems(error: PackageError, position: Position) -> Iterator[Problem]:
     """Yield the problems of an error; those without a place get this one."""
     return (errors.place_problem(problem, position) for problem in error.problems)
+
+
+def judge(
+    tasks: Mapping[_K, Callable[[], _T]],
+    position_of: Callable[[_K], Position],
+    look: Callable[[_K, _T], Iterable[Problem]],
+) -> Judged[dict[_K, _T]]:
+    """Do tasks side by side, and look at what they give; what failed, or is wrong, is not among the results."""
+    results: dict[_K, _T] = {}
+    problems: list[Problem] = []
+    for key, outcome in gather(tasks).items():
+        if isinstance(outcome, PackageError):
+            problems += place_problems(outcome, position_of(key))
+            continue
+        seen = list(look(key, outcome))
+        problems += seen
+        if not is_wrong(seen):
+            results[key] = outcome
+    return Judged(results, tuple(problems))
 
 
 def is_wrong(problems: Iterable[Problem]) -> bool:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler.base.errors import PackageError, Position, Problem
 from reconciler.base.threads import attempt, gather
-from reconciler.manifest.runtimes import Runtime, tags_of, why_not_loadable
+from reconciler.manifest.runtimes import Runtime, platform_name, tags_of, why_not_loadable
 from reconciler.packages.artifacts import Artifacts, Wheel, pairs
 from reconciler.packages.content import Content, read_content, why_too_large
 from reconciler.packages.fetch.cache import OtherBytes, read_file
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from reconciler.manifest.load import Loaded
     from reconciler.packages.artifacts import Keys
     from reconciler.packages.fetch.cache import Cache
-    from reconciler.packages.lock.file import BuiltFrom, Locked
+    from reconciler.packages.lock.file import Locked
     from reconciler.packages.lock.inputs import LockRequest
     from reconciler.packages.lock.use import Locks
     from reconciler.packages.lock.workshop import Workshop
@@ -74,7 +74,6 @@ class Rebuild:
 
     sha256: str
     wheel: Locked = field(compare=False)
-    source: BuiltFrom = field(compare=False)
     request: LockRequest = field(compare=False)
 
 
@@ -159,7 +158,7 @@ def _origin(locked: Locked, request: LockRequest, folder: Path) -> Origin:
     if locked.path is not None:
         return folder / locked.path
     if locked.source is not None:
-        return Rebuild(locked.sha256, locked, locked.source, request)
+        return Rebuild(locked.sha256, locked, request)
     return Pin(locked.name, locked.version, locked.sha256, locked.size or 0)
 
 
@@ -203,7 +202,7 @@ class _Fetcher:
             file = read_file(cache, origin, origin.name)
         elif isinstance(origin, Rebuild):
             assert self.supply.workshop is not None  # who has a lock has one
-            file = self.supply.workshop.rebuild(origin.request, origin.wheel, origin.source)
+            file = self.supply.workshop.rebuild(origin.request, origin.wheel)
         else:
             file = self._fetch(origin, runtimes)
         return InspectedWheel(file, inspect_once(file.path, file.sha256, cache.inspections))
@@ -353,7 +352,8 @@ def _advice(request: WheelRequest, newest: Mapping[tuple[str, Runtime], str | Pa
 
 
 def _fitting_names(runtime: Runtime) -> str:
-    start, newest, oldest = f"{runtime.tag}-{runtime.abi}-", runtime.platforms[1], runtime.platforms[-1]
+    start, oldest = f"{runtime.interpreter}-{runtime.abi}-", runtime.platforms[-1]
+    newest = f"{platform_name(runtime.glibc[1])}_{runtime.machine}"
     up_to = f", up to {start}{newest}.whl," if newest != oldest else ""
     return f"what fits ends in {start}{oldest}.whl{up_to} or in py{runtime.python_version[0]}-none-any.whl"
 

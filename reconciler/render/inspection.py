@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from reconciler.base.errors import count
 from reconciler.base.words import safe, size
 from reconciler.manifest.runtimes import level_name
-from reconciler.packages.inspect.closure import Where
+from reconciler.packages.inspect.gate import Where
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from reconciler.core.report import Upload
     from reconciler.packages.dependencies import Dependencies, FileReport, LoadVerdict, NativeFile, ShippedItem
-    from reconciler.packages.inspect.closure import Need
+    from reconciler.packages.inspect.gate import Need
     from reconciler.packages.lock.file import Lock, LockChange, Locked
     from reconciler.packages.pack.archives import Omission
     from reconciler.render.styled import Line

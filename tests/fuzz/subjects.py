@@ -27,9 +27,8 @@ from reconciler.engine.ledger import dump, parse
 from reconciler.packages.build import BuildSource
 from reconciler.packages.build.sources import copy_source
 from reconciler.packages.content import read_content
-from reconciler.packages.inspect.closure import Part, find_needs
 from reconciler.packages.inspect.contents import file_kind, inspect_file
-from reconciler.packages.inspect.gate import misfits, missing_libraries
+from reconciler.packages.inspect.gate import Part, find_needs, misfits, missing_libraries
 from reconciler.packages.inventory import licences
 from reconciler.targets.maxcompute.objects import KINDS
 from reconciler.targets.maxcompute.runtimes import RUNTIMES

@@ -106,7 +106,7 @@ class ModuleFacts:
     """Imported name → what it stands for, dotted."""
 
     rare: list[ast.stmt] = field(default_factory=list)
-    """Statements that some Python does not know."""
+    """Statements that some Python does not know, ``continue`` in a ``finally`` among them, which 3.8 was the first to take."""
 
     nodes: list[ast.AST] = field(default_factory=list)
     """Expressions on lines of interest."""
@@ -116,9 +116,6 @@ class ModuleFacts:
 
     stars: list[ast.stmt] = field(default_factory=list)
     """``import *`` elsewhere than at module level, which Python 3 refuses."""
-
-    late: list[ast.stmt] = field(default_factory=list)
-    """``continue`` in a ``finally``, which 3.8 was the first to take."""
 
     def dotted_name(self, node: ast.AST) -> str:
         """Return ``a.b.c`` with the imported name spelled out, or nothing."""
@@ -235,7 +232,7 @@ class _Walk:
         facts = self.facts
         match statement:
             case ast.Continue() if scope.loop == 2:
-                facts.late.append(statement)
+                facts.rare.append(statement)
             case ast.Assign() | ast.AnnAssign() | ast.AugAssign() if scope.is_module:
                 self._bind_targets(statement)
             case ast.Expr(value=ast.Constant() | ast.Name()):  # a docstring, or the empty print of 2.7
@@ -266,23 +263,20 @@ class _Walk:
 
     def _import(self, statement: ast.Import | ast.ImportFrom, scope: _Scope) -> None:
         facts = self.facts
-        if isinstance(statement, ast.Import):
-            for alias in statement.names:
-                facts.imports.append(Import(statement, alias, alias.name, 0, scope.at_load, scope.guarded))
-                bound = alias.asname or alias.name.partition(".")[0]
-                facts.aliases[bound] = alias.name if alias.asname else bound
-                self._bind_name(bound, scope)
-            return
-        module = statement.module or ""
         for alias in statement.names:
-            facts.imports.append(Import(statement, alias, module, statement.level, scope.at_load, scope.guarded))
+            if isinstance(statement, ast.Import):
+                module, level = alias.name, 0
+                bound = alias.asname or alias.name.partition(".")[0]
+                meant = alias.name if alias.asname else bound
+            else:
+                module, level = statement.module or "", statement.level
+                bound, meant = alias.asname or alias.name, f"{module}.{alias.name}"
+            facts.imports.append(Import(statement, alias, module, level, scope.at_load, scope.guarded))
             if alias.name == "*":
                 facts.has_star = True
-                if not scope.is_module:
-                    facts.stars.append(statement)
+                facts.stars += [] if scope.is_module else [statement]
                 continue
-            bound = alias.asname or alias.name
-            facts.aliases[bound] = f"{module}.{alias.name}"
+            facts.aliases[bound] = meant
             self._bind_name(bound, scope)
 
     def _bind_name(self, name: str, scope: _Scope) -> None:

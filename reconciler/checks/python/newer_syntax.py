@@ -33,16 +33,9 @@ _RAW_BYTES = re.compile(r"[rR][bB]")
 
 def check_newer_syntax(page: Page, facts: ModuleFacts, runtime: str) -> Iterator[Finding]:
     """Yield every place where the syntax is younger than the runtime, and statements that are nowhere at home."""
-    for statement, message in facts.misplaced:
-        yield page.finding(statement, "E801", f"{runtime_name(runtime)} cannot read this: {message}")
-    for statement in facts.stars if python_version(runtime) > (3, 0) else ():
-        yield page.finding(
-            statement, "E801", f"{runtime_name(runtime)} cannot read this: import * only allowed at module level"
-        )
-    for function in facts.functions:
-        yield from _twice(page, function, runtime)
-    yield from _futures(page, facts, runtime)
     version = python_version(runtime)
+    for node, message in (*facts.misplaced, *_misplaced_stars(facts, version), *_twice(facts), *_futures(facts)):
+        yield page.finding(node, "E801", f"{runtime_name(runtime)} cannot read this: {message}")
     for node, what, since in _find_syntax(page, facts, version):
         if since > version:
             dotted = f"{since[0]}.{since[1]}"
@@ -59,22 +52,33 @@ _FUTURES = {
 }
 """Feature → the first version that has it [docs.python.org, ``__future__``]."""
 
+_STATEMENTS = {
+    "Nonlocal": ("'nonlocal'", (3, 0)),
+    **dict.fromkeys(("AsyncFor", "AsyncWith"), ("'async'", (3, 5))),
+    "AnnAssign": ("an annotation", (3, 6)),
+    "Continue": ("'continue' in a 'finally'", (3, 8)),
+    "Match": ("'match'", (3, 10)),
+    "TryStar": ("'except*'", (3, 11)),
+    "TypeAlias": ("'type'", (3, 12)),
+}
+"""Names of statements, because some are of later Pythons than the one that runs."""
+
 _Syntax = tuple[ast.AST, str, tuple[int, int]]
 
 
 def _find_syntax(page: Page, facts: ModuleFacts, version: tuple[int, int]) -> Iterator[_Syntax]:
-    for statement in facts.late:
-        yield statement, "'continue' in a 'finally'", (3, 8)
     for function in facts.functions:
-        yield from _decorators(function)
         for parameter in function.args.posonlyargs[:1]:
             yield parameter, "a positional-only parameter", (3, 8)
-        yield from _generic(function)
     for statement in facts.rare:
-        yield from _whole(page, statement)
-    for class_ in facts.all_classes:
-        yield from _decorators(class_)
-        yield from _generic(class_)
+        if statement_syntax := _STATEMENTS.get(type(statement).__name__):
+            yield statement, *statement_syntax
+        if isinstance(statement, ast.With | ast.AsyncWith) and _is_in_parentheses(page, statement):
+            yield statement, "a 'with' in parentheses", (3, 9)
+    for definition in (*facts.functions, *facts.all_classes):
+        yield from _decorators(definition)
+        for type_parameter in getattr(definition, "type_params", ()):
+            yield type_parameter, "a type parameter", (3, 12)  # pragma: no cover - by the Python of the run
     for node in facts.nodes:
         yield from _relaxed_rules(page, node)
     for imported in facts.imports:
@@ -84,37 +88,36 @@ def _find_syntax(page: Page, facts: ModuleFacts, version: tuple[int, int]) -> It
         yield from _after_2(page, facts)
 
 
-def _futures(page: Page, facts: ModuleFacts, runtime: str) -> Iterator[Finding]:
+def _misplaced_stars(facts: ModuleFacts, version: tuple[int, int]) -> Iterator[tuple[ast.AST, str]]:
+    for statement in facts.stars if version > (3, 0) else ():
+        yield statement, "import * only allowed at module level"
+
+
+def _futures(facts: ModuleFacts) -> Iterator[tuple[ast.AST, str]]:
     """``from __future__``: it stands first, and names what there is."""
     first = [*facts.tree.body]
     if first and isinstance(first[0], ast.Expr) and isinstance(first[0].value, ast.Constant):
         del first[0]
     leading = {id(node) for node in takewhile(_is_future, first)}
-    for imported in facts.imports:
-        if not _is_future(imported.node):
-            continue
+    for imported in filter(lambda imported: _is_future(imported.node), facts.imports):
         if id(imported.node) not in leading:
-            message = "from __future__ imports must occur at the beginning of the file"
-            yield page.finding(imported.node, "E801", f"{runtime_name(runtime)} cannot read this: {message}")
+            yield imported.node, "from __future__ imports must occur at the beginning of the file"
         elif imported.alias.name not in _FUTURES:
-            message = f"future feature {imported.alias.name} is not defined"
-            yield page.finding(imported.alias, "E801", f"{runtime_name(runtime)} cannot read this: {message}")
+            yield imported.alias, f"future feature {imported.alias.name} is not defined"
 
 
 def _is_future(node: ast.stmt) -> bool:
     return isinstance(node, ast.ImportFrom) and node.module == "__future__" and not node.level
 
 
-def _twice(page: Page, function: Def, runtime: str) -> Iterator[Finding]:
+def _twice(facts: ModuleFacts) -> Iterator[tuple[ast.AST, str]]:
     """Two parameters of one name; a name of underscores alone may stand for a tuple of 2.7."""
-    seen: set[str] = set()
-    for parameter in _parameters(function):
-        if parameter.arg in seen and parameter.arg.strip("_"):
-            message = (
-                f"{runtime_name(runtime)} cannot read this: duplicate argument '{parameter.arg}' in function definition"
-            )
-            yield page.finding(parameter, "E801", message)
-        seen.add(parameter.arg)
+    for function in facts.functions:
+        seen: set[str] = set()
+        for parameter in _parameters(function):
+            if parameter.arg in seen and parameter.arg.strip("_"):
+                yield parameter, f"duplicate argument '{parameter.arg}' in function definition"
+            seen.add(parameter.arg)
 
 
 def _parameters(function: Def) -> list[ast.arg]:
@@ -130,25 +133,6 @@ def _decorators(node: Def | ast.ClassDef) -> Iterator[_Syntax]:
             inner = inner.value
         if not isinstance(inner, ast.Name):
             yield decorator, "a decorator that is not a dotted name or a call of one", (3, 9)
-
-
-def _generic(node: Def | ast.ClassDef) -> Iterator[_Syntax]:
-    for parameter in getattr(node, "type_params", ()):
-        yield parameter, "a type parameter", (3, 12)  # pragma: no cover - by the Python of the run
-
-
-def _whole(page: Page, statement: ast.stmt) -> Iterator[_Syntax]:
-    match type(statement).__name__:
-        case "With" | "AsyncWith" if _is_in_parentheses(page, statement):
-            yield statement, "a 'with' in parentheses", (3, 9)
-        case "Match":
-            yield statement, "'match'", (3, 10)
-        case "TryStar":
-            yield statement, "'except*'", (3, 11)
-        case "TypeAlias":  # pragma: no cover - by the Python of the run
-            yield statement, "'type'", (3, 12)
-        case _:
-            return
 
 
 def _is_in_parentheses(page: Page, statement: Any) -> bool:
@@ -168,15 +152,12 @@ def _is_in_parentheses(page: Page, statement: Any) -> bool:
 
 def _relaxed_rules(page: Page, node: ast.AST) -> Iterator[_Syntax]:
     match node:
-        case ast.Return(value=ast.Tuple() as bare) | ast.Yield(value=ast.Tuple() as bare):
-            if _is_bare(page, bare) and _has_star(bare):
-                yield bare, "a star in 'return' or 'yield' without parentheses", (3, 8)
-        case ast.For(iter=ast.Tuple() as bare):
-            if _is_bare(page, bare) and _has_star(bare):
-                yield bare, "a star behind 'in' without parentheses", (3, 9)
-        case ast.Subscript(slice=ast.Tuple() as bare):
-            if _is_bare(page, bare) and _has_star(bare):
-                yield bare, "a star in an index", (3, 11)
+        case ast.Return(value=ast.Tuple() as bare) | ast.Yield(value=ast.Tuple() as bare) if _is_bare(page, bare):
+            yield bare, "a star in 'return' or 'yield' without parentheses", (3, 8)
+        case ast.For(iter=ast.Tuple() as bare) if _is_bare(page, bare):
+            yield bare, "a star behind 'in' without parentheses", (3, 9)
+        case ast.Subscript(slice=ast.Tuple() as bare) if _is_bare(page, bare):
+            yield bare, "a star in an index", (3, 11)
         case ast.JoinedStr():
             yield from _f_string(page, node)
         case ast.NamedExpr():
@@ -186,9 +167,9 @@ def _relaxed_rules(page: Page, node: ast.AST) -> Iterator[_Syntax]:
 
 
 def _is_bare(page: Page, node: ast.Tuple) -> bool:
-    """Say whether a tuple stands without parentheses: with them, it begins at the first."""
+    """Say whether a tuple with a star stands without parentheses: with them, it begins at the first."""
     line, column = page.position(node)
-    return page.lines[line - 1][column - 1 : column] != "("
+    return _has_star(node) and page.lines[line - 1][column - 1 : column] != "("
 
 
 def _has_star(node: ast.Tuple | ast.List | ast.Set) -> bool:
@@ -228,7 +209,8 @@ def _after_2(page: Page, facts: ModuleFacts) -> Iterator[_Syntax]:
         if class_.keywords:
             yield class_.keywords[0].value, "a keyword in the bases of a class", (3, 0)
     for statement in facts.rare:
-        yield from _statement(statement)
+        if isinstance(statement, ast.Raise) and statement.cause is not None:
+            yield statement.cause, "'raise … from'", (3, 0)
     has_print = not any(
         imported.module == "__future__" and imported.alias.name == "print_function" for imported in facts.imports
     )
@@ -267,20 +249,6 @@ def _function(function: Def) -> Iterator[_Syntax]:
         yield function.returns, "an annotation", (3, 0)
     for parameter in function.args.kwonlyargs:
         yield parameter, "a keyword-only parameter", (3, 0)
-
-
-def _statement(statement: ast.stmt) -> Iterator[_Syntax]:
-    match statement:
-        case ast.AnnAssign():
-            yield statement, "an annotation", (3, 6)
-        case ast.AsyncFor() | ast.AsyncWith():
-            yield statement, "'async'", (3, 5)
-        case ast.Nonlocal():
-            yield statement, "'nonlocal'", (3, 0)
-        case ast.Raise(cause=cause) if cause is not None:
-            yield cause, "'raise … from'", (3, 0)
-        case _:  # match and except*: the parser refuses them by itself
-            return
 
 
 def _expression(page: Page, node: ast.AST, *, has_print: bool) -> Iterator[_Syntax]:

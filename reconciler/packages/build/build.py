@@ -150,10 +150,8 @@ class _Build:
                 environment.environment_for_pip(self.builder.environment),
             )
         except InterpreterError:
-            if self.runtime.python_version < (
-                3,
-            ):  # its pure code would be judged, and perhaps rewritten, by a Python 3
-                raise
+            if self.runtime.python_version < (3,):
+                raise  # its pure code would be judged, and perhaps rewritten, by a Python 3
             self.is_stand_in = True
             return LocalEngine(sys.executable, environment.environment_for_pip(self.builder.environment))
 
@@ -295,7 +293,9 @@ class _Build:
             self.requires = environment.install_requirements(
                 self._run_pip,
                 python=self.engine.python,
-                pip=self._pip(),
+                pip=environment.unpack_pip(
+                    self.runtime, self.builder.index, self.builder.cache, self.workspace / "pip"
+                ),
                 requires=requires,
                 constraints=self.options.constraints,
                 target=folder,
@@ -305,12 +305,6 @@ class _Build:
         site = self.workspace / "site"
         site.mkdir(exist_ok=True)
         (site / "sitecustomize.py").write_text(environment.SITE % str(folder), encoding="utf-8")
-
-    def _pip(self) -> Path:
-        folder = self.workspace / "pip"
-        if not folder.exists():
-            environment.unpack_pip(self.runtime, self.builder.index, self.builder.cache, folder)
-        return folder / "pip"
 
     def _repair(self, wheel: Path) -> Path:
         from importlib import util
@@ -367,6 +361,12 @@ class _Build:
         folders = [str(self.workspace / "packages" / "bin"), "/usr/local/bin", "/usr/bin", "/bin"]
         if self.compilers:
             folders.insert(0, str(self.compilers.folder))
+        # How a compiler that is not ours learns of headers and libraries, and forgets the workspace.
+        headers = [f"-I{folder}" for folder in self.options.headers]
+        flags = {
+            "CFLAGS": " ".join([*headers, f"-fdebug-prefix-map={self.workspace}=/build", "-g0"]),
+            "LDFLAGS": f"-L{self.workspace / 'lib'} -s",
+        }
         return {
             "PATH": ":".join(folders),
             "HOME": str(self.workspace / "home"),
@@ -379,16 +379,10 @@ class _Build:
             "PYTHONNOUSERSITE": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
             "PKG_CONFIG_LIBDIR": str(self.workspace / "lib"),
-            **(self.compilers.variables if self.compilers else self._flags()),
+            **(self.compilers.variables if self.compilers else flags),
             **dict(self.options.environment),
             **extra,
         }
-
-    def _flags(self) -> dict[str, str]:
-        """Return how a compiler that is not ours learns of headers and libraries, and forgets the workspace."""
-        headers = [f"-I{folder}" for folder in self.options.headers]
-        prefix = f"-fdebug-prefix-map={self.workspace}=/build"
-        return {"CFLAGS": " ".join([*headers, prefix, "-g0"]), "LDFLAGS": f"-L{self.workspace / 'lib'} -s"}
 
     def _run_backend(self, command: list[str], extra: Mapping[str, str], cwd: Path) -> tuple[int, str]:
         path = {"PYTHONPATH": f"{self.workspace / 'site'}"}

@@ -12,7 +12,7 @@ import re
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler.base.errors import PackageError
 
@@ -40,13 +40,14 @@ _FOR_PIP = re.compile(
 _SETTINGS = (".config/pip/pip.conf", ".pip/pip.conf", ".netrc")
 
 
-class Engine(Protocol):
-    """Runs commands."""
+@dataclass(frozen=True)
+class LocalEngine:
+    """This machine."""
 
-    @property
-    def python(self) -> str:
-        """The path of the interpreter, where commands see it."""
-        ...
+    python: str
+    """The path of the interpreter, where commands see it."""
+
+    environment: Mapping[str, str] = field(repr=False)
 
     def command(
         self, command: Sequence[str], settings: Mapping[str, str], *, cwd: Path, with_index: bool
@@ -56,26 +57,10 @@ class Engine(Protocol):
 
         `with_index` lets the command see what people have set for pip, passwords included.
         """
-        ...
-
-    def cleanup_command(self) -> list[str]:
-        """Return the command that cleans up after one that was cut off, if one is needed."""
-        ...
-
-
-@dataclass(frozen=True)
-class LocalEngine:
-    """This machine."""
-
-    python: str
-    environment: Mapping[str, str] = field(repr=False)
-
-    def command(
-        self, command: Sequence[str], settings: Mapping[str, str], *, cwd: Path, with_index: bool
-    ) -> tuple[list[str], dict[str, str]]:
         return list(command), {**self.environment, **settings} if with_index else dict(settings)
 
     def cleanup_command(self) -> list[str]:
+        """Return the command that cleans up after one that was cut off, if one is needed."""
         return []
 
 
@@ -105,7 +90,9 @@ class Container:
         self._number += 1
         inherited = [name for name in self.environment if with_index and _FOR_PIP.fullmatch(name)]
         passed = {name: value for name, value in settings.items() if name != "PATH" and name not in inherited}
-        seen = (*self.visible, *self._files_of_pip(inherited))
+        words = [word for name in inherited for word in self.environment[name].split()]
+        files = [Path(word) for word in ("/etc/pip.conf", *words) if word.startswith("/") and word != "/"]
+        seen = (*self.visible, *(path for path in files if path.exists()))
         started = [
             *(self.engine, "run", "--rm", "--init", "--name", self.name, "--platform", self.architecture),
             *(["--userns", "keep-id"] if Path(self.engine).name.startswith("podman") else []),
@@ -134,10 +121,8 @@ class Container:
                 (home / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, home / name)
 
-    def _files_of_pip(self, inherited: list[str]) -> list[Path]:
-        words = [word for name in inherited for word in self.environment[name].split()]
-        paths = [Path(word) for word in ("/etc/pip.conf", *words) if word.startswith("/") and word != "/"]
-        return [path for path in paths if path.exists()]
+
+Engine: TypeAlias = LocalEngine | Container
 
 
 def container(

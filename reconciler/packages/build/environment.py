@@ -100,8 +100,11 @@ def environment_for_pip(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def unpack_pip(runtime: Runtime, index: Index, cache: Cache, target: Path) -> None:
-    """Put a pip that runs in the runtime's Python into `target`."""
+def unpack_pip(runtime: Runtime, index: Index, cache: Cache, target: Path) -> Path:
+    """Put a pip that runs in the runtime's Python into `target`, once, and return what starts it."""
+    program = target / "pip"
+    if program.exists():
+        return program
     pin = _PIPS[runtime.python_version[0]]
     content = cache.get(pin.sha256)
     if content is None:
@@ -109,6 +112,7 @@ def unpack_pip(runtime: Runtime, index: Index, cache: Cache, target: Path) -> No
             content = cache.put(index.fetch(pin, runtime, folder), pin.sha256)
     with ZipFile(content.path) as archive:
         archive.extractall(target)
+    return program
 
 
 def pip_of(runtime: Runtime) -> str:

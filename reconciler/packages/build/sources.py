@@ -38,7 +38,10 @@ def tree_digest(folder: Path) -> str:
     total = hashlib.sha256()
     # Names, bytes and whether a file may be executed; not times, nor what version control, editors and earlier builds left.
     for name, path in sorted(_files(folder)):
-        kind, content = _identity(path)
+        if path.is_symlink() and not path.is_file():
+            kind, content = "l", hashlib.sha256(os.fsencode(path.readlink())).hexdigest()
+        else:
+            kind, content = "x" if path.stat().st_mode & 0o100 else "f", read_content(path).sha256
         total.update(f"{kind} {content} {len(name.encode())} {name}\n".encode())
     return total.hexdigest()
 
@@ -95,12 +98,6 @@ def _counts(top: Path, path: Path) -> bool:
     if name in _ANYWHERE or name.endswith(_SUFFIXES) or (path.parent == top and name in _AT_THE_TOP):
         return False
     return not (path / "pyvenv.cfg").is_file()  # a virtual environment, whatever it is called
-
-
-def _identity(path: Path) -> tuple[str, str]:
-    if path.is_symlink() and not path.is_file():
-        return "l", hashlib.sha256(os.fsencode(path.readlink())).hexdigest()
-    return "x" if path.stat().st_mode & 0o100 else "f", read_content(path).sha256
 
 
 def _copy(path: Path, to: Path) -> None:

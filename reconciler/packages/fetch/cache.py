@@ -47,9 +47,9 @@ class Cache:
         """Return the file with this hash if it is here and whole."""
         folder = self._folder(sha256)
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-            content = self._content(path)
-            if content is not None and content.sha256 == sha256:
-                return content
+            with suppress(OSError):  # unreadable is as good as absent
+                if path.is_file() and (content := self.read(path)).sha256 == sha256:
+                    return content
         return None
 
     @contextmanager
@@ -78,12 +78,6 @@ class Cache:
             file.replace(target)
         return Content(target, content.sha256, content.md5, content.size)
 
-    def _content(self, path: Path) -> Content | None:
-        try:
-            return self.read(path) if path.is_file() else None
-        except OSError:  # unreadable is as good as absent
-            return None
-
     @property
     def inspections(self) -> Path:
         """Where what was found inside files is kept."""
@@ -109,8 +103,15 @@ def _writing(root: Path) -> Iterator[None]:
 
 def read_file(cache: Cache, path: Path, name: str) -> Content:
     """Hash a file of the manifest's folder; `name` is what the manifest calls it."""
-    try:
+    with reading(name):
         return cache.read(path)
+
+
+@contextmanager
+def reading(name: str) -> Iterator[None]:
+    """Turn what keeps a file or folder of the manifest's from being read into a sentence."""
+    try:
+        yield
     except OSError as error:
         raise PackageError("E305", f"'{name}' cannot be read: {error.strerror or error}") from error
 

@@ -10,6 +10,7 @@ links, as HTML or as JSON; the last part of a link is the file's name.
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from dataclasses import dataclass, field
@@ -47,32 +48,6 @@ _AS_IT_IS = {"Accept-Encoding": "identity"}
 
 
 @dataclass
-class _Connections:
-    """One session for all, made when the first page is asked for: to read the machine's certificates takes longer than most pages."""
-
-    indexes: Indexes
-    _session: requests.Session | None = None
-    _lock: Lock = field(default_factory=Lock)
-
-    @property
-    def session(self) -> requests.Session:
-        import requests
-
-        with self._lock:
-            if self._session is None:
-                self._session = requests.Session()
-                if self.indexes.cert:
-                    self._session.verify = self.indexes.cert
-                if self.indexes.proxy:
-                    self._session.proxies = {"http": self.indexes.proxy, "https": self.indexes.proxy}
-            return self._session
-
-    def close(self) -> None:
-        if self._session is not None:
-            self._session.close()
-
-
-@dataclass(frozen=True)
 class Downloads:
     """Reads files whose addresses an engine found. Use it in a ``with``, which closes the connections; from any thread."""
 
@@ -84,10 +59,22 @@ class Downloads:
     """Seconds without a byte."""
 
     _stopped: Event = field(default_factory=Event, init=False, repr=False)
-    _connections: _Connections = field(init=False, repr=False)
+    _lock: Lock = field(default_factory=Lock, init=False, repr=False)
+    _session: requests.Session | None = field(default=None, init=False, repr=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_connections", _Connections(self.indexes))
+    @property
+    def session(self) -> requests.Session:
+        """One for all, made when the first page is asked for: to read the machine's certificates takes longer than most pages."""
+        import requests
+
+        with self._lock:
+            if self._session is None:
+                self._session = requests.Session()
+                if self.indexes.cert:
+                    self._session.verify = self.indexes.cert
+                if self.indexes.proxy:
+                    self._session.proxies = {"http": self.indexes.proxy, "https": self.indexes.proxy}
+            return self._session
 
     def __enter__(self) -> Self:
         return self
@@ -96,7 +83,8 @@ class Downloads:
         self.close()
 
     def close(self) -> None:
-        self._connections.close()
+        if self._session is not None:
+            self._session.close()
 
     def stop(self) -> None:
         """End what is being fetched, at its next block."""
@@ -160,7 +148,7 @@ class Downloads:
 
     def _get(self, url: str, headers: Mapping[str, str] = _AS_IT_IS) -> requests.Response:
         auth = self._credentials(url)
-        answer = self._connections.session.get(url, stream=True, timeout=self.timeout, auth=auth, headers=dict(headers))
+        answer = self.session.get(url, stream=True, timeout=self.timeout, auth=auth, headers=dict(headers))
         answer.raise_for_status()
         return answer
 
@@ -170,9 +158,7 @@ class Downloads:
             if parts.scheme == "file":
                 return Path(unquote(parts.path)).stat().st_size
             auth = self._credentials(url)
-            answer = self._connections.session.head(
-                url, allow_redirects=True, timeout=self.timeout, auth=auth, headers=_AS_IT_IS
-            )
+            answer = self.session.head(url, allow_redirects=True, timeout=self.timeout, auth=auth, headers=_AS_IT_IS)
         except OSError:
             return None
         return _length(answer) if answer.ok else None
@@ -228,7 +214,6 @@ def _words(error: Exception) -> str:
 
 
 ACCEPTED = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
-_JSON = "application/vnd.pypi.simple.v1+json"
 
 
 def find_file(downloads: Downloads, indexes: Iterable[str], name: str, file: str, sha256: str) -> Remote:
@@ -251,19 +236,17 @@ def find_file(downloads: Downloads, indexes: Iterable[str], name: str, file: str
 
 
 def links(kind: str, text: str) -> Iterator[str]:
-    """Yield the links of an index's page; what is no such page has none."""
-    if kind.partition(";")[0].strip() == _JSON:
-        import json
-
+    """Yield the links of an index's page, each ending in the file's hash if that is listed; what is no such page has none."""
+    if _is_json(kind):
         try:
-            files = json.loads(text)["files"]
-            yield from (str(file["url"]) for file in files)
-        except (ValueError, KeyError, TypeError):
+            for file in json.loads(text)["files"]:
+                yield f"{file['url']}#sha256={(file.get('hashes') or {}).get('sha256')}"
+        except (ValueError, KeyError, TypeError, AttributeError):
             return
     else:
         reader = _Links()
         reader.feed(text)
-        yield from reader.found
+        yield from reader.links
 
 
 def link_with(sha256: str, kind: str, text: str) -> str | None:
@@ -271,24 +254,21 @@ def link_with(sha256: str, kind: str, text: str) -> str | None:
     position = text.find(sha256)
     if position < 0:
         return None
-    if kind.partition(";")[0].strip() == _JSON:
-        import json
+    if not _is_json(kind):  # the hash is in the link: sha256=… ends its address
+        start = text.rfind("<a", 0, position)
+        text = text[start : text.find(">", position) + 1] if start >= 0 else ""
+    return next((link for link in links(kind, text) if link.endswith(f"#sha256={sha256}")), None)
 
-        try:
-            files = json.loads(text)["files"]
-            return next((str(file["url"]) for file in files if file["hashes"].get("sha256") == sha256), None)
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return None
-    start = text.rfind("<a", 0, position)  # the hash is in the link: sha256=… ends its address
-    addresses = links(kind, text[start : text.find(">", position) + 1]) if start >= 0 else ()
-    return next((link for link in addresses if link.endswith(f"#sha256={sha256}")), None)
+
+def _is_json(kind: str) -> bool:
+    return kind.partition(";")[0].strip() == "application/vnd.pypi.simple.v1+json"
 
 
 class _Links(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[str] = []
+        self.links: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag == "a":
-            self.found += [value for name, value in attrs if name == "href" and value]
+            self.links += [value for name, value in attrs if name == "href" and value]

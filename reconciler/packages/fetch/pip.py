@@ -88,7 +88,13 @@ class PipIndex:
         lines = (f"{pin} --hash=sha256:{pin.sha256}\n" for pin in pins)
         requirements.write_text("".join(lines), encoding="utf-8")
         called = str(pins[0]) if len(pins) == 1 else f"{pins[0]} and {count(len(pins) - 1, 'other wheel')}"
-        command = self._command(runtime, requirements, wheels, explain=len(pins) == 1)
+        # Very verbose, because pip otherwise keeps to itself that an index does not answer. Of many wheels it would tell so
+        # much that it takes twice as long; should they not come, one of them is asked for alone, and explained.
+        command = [
+            *(self.python, "-m", "pip", "download", "-vv" if len(pins) == 1 else "-q", *_QUIETLY),
+            *("--progress-bar", "off", "--no-deps"),
+            *("--require-hashes", *_target(runtime), "--requirement", str(requirements), "--dest", str(wheels)),
+        ]
         code, said = self._run(command, folder, called, self.timeout)
         if code != 0:
             raise pip_failure(pins[0], runtime, said)
@@ -111,24 +117,18 @@ class PipIndex:
         if self.shortcut is not None:
             self.shortcut.stop()
 
-    def _command(self, runtime: Runtime, requirements: Path, wheels: Path, *, explain: bool) -> list[str]:
-        # Very verbose, because pip otherwise keeps to itself that an index does not answer. Of many wheels it would tell so
-        # much that it takes twice as long; should they not come, one of them is asked for alone, and explained.
-        return [
-            *(self.python, "-m", "pip", "download", "-vv" if explain else "-q", *_QUIETLY),
-            *("--progress-bar", "off", "--no-deps"),
-            *("--require-hashes", *_target(runtime), "--requirement", str(requirements), "--dest", str(wheels)),
-        ]
-
     def _run(self, command: list[str], folder: Path, called: str, timeout: float) -> tuple[int, str]:
         # In a folder of our own: `python -m` imports from the working directory first, and a checkout must not be able
         # to bring its own pip. Relative paths in pip's settings are therefore not found.
+        # "download" installs nothing, so a rule that pip only runs in virtual environments has no point here.
+        kept = {name: value for name, value in self.environment.items() if not _OURS.match(name)}
+        environment = {**kept, "PIP_REQUIRE_VIRTUALENV": "0", "PYTHONIOENCODING": "utf-8"}
         with Output(folder) as output:
             try:
                 code = self._tools.run(
                     command,
                     cwd=folder,
-                    environment=_environment(self.environment),
+                    environment=environment,
                     timeout=timeout,
                     out=output,
                     on_wait=partial(self.on_wait, called),
@@ -152,12 +152,6 @@ def _target(runtime: Runtime) -> list[str]:
     platforms = [part for platform in runtime.platforms for part in ("--platform", platform)]
     python = ("--implementation", "cp", "--python-version", runtime.full_version, "--abi", runtime.abi)
     return ["--only-binary", ":all:", *python, *platforms]
-
-
-def _environment(env: Mapping[str, str]) -> dict[str, str]:
-    kept = {name: value for name, value in env.items() if not _OURS.match(name)}
-    # "download" installs nothing, so a rule that pip only runs in virtual environments has no point here.
-    return {**kept, "PIP_REQUIRE_VIRTUALENV": "0", "PYTHONIOENCODING": "utf-8"}
 
 
 def pip_failure(pin: Pin, runtime: Runtime, said: str) -> PackageError:

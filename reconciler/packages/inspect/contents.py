@@ -34,7 +34,7 @@ from reconciler.packages.inspect.members import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 FileKind: TypeAlias = Literal["wheel", "zip", "tar", "library", "file"]
@@ -126,8 +126,12 @@ def inspect_file(path: Path, kind: FileKind) -> FileFacts:
     if kind == "file":
         return FileFacts()
     if kind == "library":
-        with path.open("rb") as stream:
-            return _library(path.name, stream)
+        try:
+            with path.open("rb") as stream:
+                natives = (Native(path.name, read_elf(stream)),)
+        except Damaged as error:
+            return FileFacts("library", (_damage(path.name, error),), has_compiled_code=True)
+        return FileFacts("library", natives=natives, has_compiled_code=True)
     inside = _Inside()
     try:
         _walk(path, kind, inside)
@@ -171,14 +175,6 @@ def inspect_once(
         facts = look(path, kind)
         save_record(record, facts)
     return facts
-
-
-def _library(name: str, stream: BinaryIO) -> FileFacts:
-    try:
-        native = Native(name, read_elf(stream))
-    except Damaged as error:
-        return FileFacts("library", (_damage(name, error),), has_compiled_code=True)
-    return FileFacts("library", natives=(native,), has_compiled_code=True)
 
 
 def _damage(path: str, error: Damaged) -> FileFinding:
@@ -347,15 +343,12 @@ def _read_record(path: Path) -> _Record | None:
                 raise TooMuch("its RECORD is larger than any real one")
             with member.open() as stream:
                 text = stream.read().decode("utf-8")
-            return _Record(member.name, dict(_rows(text)))
+            hashes: dict[str, tuple[str, bytes]] = {}
+            for row in filter(None, csv.reader(io.StringIO(text, newline=""))):
+                algorithm, _, encoded = (row[1] if len(row) > 1 else "").partition("=")
+                hashes[row[0]] = algorithm, base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
+            return _Record(member.name, hashes)
     return None
-
-
-def _rows(text: str) -> Iterator[tuple[str, tuple[str, bytes]]]:
-    for row in csv.reader(io.StringIO(text, newline="")):
-        if row:
-            algorithm, _, encoded = (row[1] if len(row) > 1 else "").partition("=")
-            yield row[0], (algorithm, base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
 
 
 def _record_finding(record: _Record | None, names: list[str]) -> FileFinding | None:

@@ -181,7 +181,10 @@ def _dynamic(elf: _File) -> _Dynamic:
 
 def _facts(elf: _File, dynamic: _Dynamic) -> dict[str, object]:
     last = dict(dynamic.tags)
-    strings = _strings(elf, dynamic, last.get(_STRSZ, 0))
+    start, size = dynamic.place(_STRTAB), last.get(_STRSZ, 0)
+    if start is None or size > _MAX_STRINGS:
+        raise Damaged(f"its table of strings claims {size:,} bytes")
+    strings = _Strings(elf.bytes(start, size))
     names = {
         tag: tuple(strings.text(value) for kind, value in dynamic.tags if kind == tag)
         for tag in (_NEEDED, _SONAME, _RPATH, _RUNPATH)
@@ -196,13 +199,6 @@ def _facts(elf: _File, dynamic: _Dynamic) -> dict[str, object]:
         "takes": tuple(sorted(_takes(elf, dynamic, needs, strings))),
         "unicode": strings.unicode(),
     }
-
-
-def _strings(elf: _File, dynamic: _Dynamic, size: int) -> _Strings:
-    offset = dynamic.place(_STRTAB)
-    if offset is None or size > _MAX_STRINGS:
-        raise Damaged(f"its table of strings claims {size:,} bytes")
-    return _Strings(elf.bytes(offset, size))
 
 
 def _versions(

@@ -1,20 +1,26 @@
 """
-Gate: would what is shipped load in its runtime?
+Gate: would what is shipped load in its runtime, and where would each library come from?
 
 A worker says no at query time, in the middle of a job, with one line of the dynamic linker. Everything that leads there
 can be read off the files before anything is uploaded: `misfits` judges one file against a runtime, `missing_libraries`,
 `excess` and `duplicates` what one function ships together. All are pure; findings become problems where the place in the
 manifest is known (`collect`).
+
+The dynamic linker looks in the folders of RPATH, then among what the process has loaded already, then in the system's own
+folders [ld.so(8)]. What is shipped to a worker can therefore help in two ways: lying where RPATH points, which is how
+repaired wheels carry their libraries, or being loaded before it is needed, which is what functions do with the files of
+`libraries:`.
 """
 
 from __future__ import annotations
 
+import posixpath
 from collections import defaultdict
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from reconciler.manifest.runtimes import ALIASES, BITS, FAMILIES, LEVELS, NUMBERLESS
-from reconciler.packages.inspect.closure import Where, find_needs
+from reconciler.manifest.runtimes import BITS, FAMILIES, LEVELS, NUMBERLESS
 from reconciler.packages.inspect.elf import version_key
 from reconciler.packages.inspect.members import FileFinding, shorten
 
@@ -22,8 +28,113 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from reconciler.manifest.runtimes import Runtime, Service, Version
-    from reconciler.packages.inspect.closure import Part
     from reconciler.packages.inspect.contents import FileFacts, Native
+
+Role: TypeAlias = Literal["archive", "library"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file that is shipped, under the name it is shipped by."""
+
+    name: str
+    facts: FileFacts
+    role: Role = "archive"
+    """``library`` for what can be put before the linker by its name: a file of `libraries:` or a FILE resource."""
+
+
+class Where(Enum):
+    """Where a library comes from."""
+
+    BASE = "base system"
+    SAME = "same file"
+    LIBRARY = "library"
+    OTHER = "another archive"
+    UNKNOWN = "not known"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class Need:
+    """A library that a native file needs, and where it is."""
+
+    library: str
+    where: Where
+    holder: str | None = None
+    """The file that has it: a path in the same archive, or the name of another part."""
+
+
+def _where(
+    library: str, native: Native, answering: Sequence[Native], part: Part, parts: Iterable[Part], runtime: Runtime
+) -> Need:
+    """Say where `native`, which is in `part`, gets a library from; `answering` are the files there that have its name."""
+    # In the linker's order: beside the file, the process, the system.
+    if same := [other for other in answering if other is not native]:
+        return Need(library, Where.SAME, _nearest(same, native).path)
+    if runtime.has_library(library):
+        return Need(library, Where.BASE)
+    others = [other for other in parts if other is not part and _answers_to(other, library)]
+    for other in sorted(others, key=lambda candidate: candidate.role != "library"):
+        return Need(library, Where.LIBRARY if other.role == "library" else Where.OTHER, other.name)
+    return Need(library, Where.MISSING if runtime.has_library(library) is False else Where.UNKNOWN)
+
+
+def find_needs(part: Part, parts: Sequence[Part], runtime: Runtime) -> Iterator[tuple[Native, tuple[Need, ...]]]:
+    """Yield each native file of a part with what it needs."""
+    answering: dict[str, list[Native]] = {}
+    for native in part.facts.natives:
+        for name in native.answers_to:
+            answering.setdefault(name, []).append(native)
+    for native in part.facts.natives:
+        yield (
+            native,
+            tuple(
+                _where(library, native, answering.get(library, ()), part, parts, runtime)
+                for library in native.elf.needed
+            ),
+        )
+
+
+def order_libraries(libraries: Sequence[Part]) -> tuple[Part, ...]:
+    """
+    Return libraries so that each comes after those it needs; else in the order given.
+
+    Loaded one by one, each then finds its needs in the process. Libraries that need each other cannot all do so; they
+    stay as they come.
+    """
+    ordered: dict[str, Part] = {}
+    for library in libraries:
+        _insert(library, libraries, ordered, ())
+    return tuple(ordered.values())
+
+
+def _insert(part: Part, libraries: Sequence[Part], ordered: dict[str, Part], above: tuple[str, ...]) -> None:
+    if part.name in ordered or part.name in above:
+        return
+    needed = {library for native in part.facts.natives for library in native.elf.needed}
+    for other in libraries:
+        if other is not part and any(_answers_to(other, library) for library in needed):
+            _insert(other, libraries, ordered, (*above, part.name))
+    ordered[part.name] = part
+
+
+def _answers_to(part: Part, library: str) -> bool:
+    return part.name == library or any(library in native.answers_to for native in part.facts.natives)
+
+
+def _nearest(candidates: list[Native], native: Native) -> Native:
+    """Return the candidate in the first folder of RPATH that has one; failing that any, which must be loaded before."""
+    origin = posixpath.dirname(native.path)
+    for folder in native.elf.rpath:
+        path = posixpath.normpath(folder.replace("${ORIGIN}", "$ORIGIN").replace("$ORIGIN", origin or "."))
+        for candidate in candidates:
+            if posixpath.normpath(posixpath.dirname(candidate.path) or ".") == path:
+                return candidate
+    return candidates[0]
+
+
+# --- Judging ----------------------------------------------------------------------------------------------------------
+
 
 AT_HAND = (Where.SAME, Where.BASE)
 """Where a library is found whatever else is shipped."""
@@ -121,7 +232,7 @@ def _versions(natives: Sequence[Native], facts: FileFacts, runtime: Runtime) -> 
         f"needs a newer system than {runtime.label} has: {path} takes {what(version, path, library)}, and the newest there "
         f"is {have}",
         f"take a version that has a wheel for manylinux_2_{runtime.glibc[1]} or older, or build it against glibc "
-        f"{runtime.glibc[0]}.{runtime.glibc[1]}: in a {ALIASES.get(runtime.glibc[1], f'manylinux_2_{runtime.glibc[1]}')} container, or with 'zig cc'",
+        f"{runtime.glibc[0]}.{runtime.glibc[1]}: in a {platform_name(runtime.glibc[1])} container, or with 'zig cc'",
         _rest(f"{path}: {what(version, path, library)}" for _, version, path, library in beyond),
     )
 

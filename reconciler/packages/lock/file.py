@@ -162,7 +162,7 @@ def parse_lock(content: bytes, shown: str = NAME) -> Lock:
     """Read a lock, or raise E478 with the place of the first thing that is wrong."""
     if conflict := _CONFLICT.search(content):
         line = content.count(b"\n", 0, conflict.start()) + 1
-        hint = ("settle udfs.yaml, and run `", Command("lock"), "`: it settles the lock, and keeps what still fits")
+        hint = ("settle udfs.yaml, and ", *_SETTLE)
         raise PackageError("E478", "the lock has marks of a merge in conflict", at=Position(shown, line, 1), hint=hint)
     lock, document = _read(content, shown)
     for package, groups in lock.packages.items():
@@ -170,8 +170,7 @@ def parse_lock(content: bytes, shown: str = NAME) -> Lock:
             if group.checksum != checksum(group):
                 message = f"'{package}' for {runtime} is not as `udfs lock` wrote it: a merge or a hand changed it"
                 position = document.position(document.find("packages", package, runtime)[0])
-                hint = ("run `", Command("lock"), "`: it settles the lock, and keeps what still fits")
-                raise PackageError("E478", message, at=position, hint=hint)
+                raise PackageError("E478", message, at=position, hint=_SETTLE)
     return _map_groups(lock, lambda group: replace(group, checksum=None))
 
 
@@ -228,6 +227,7 @@ def _map_groups(lock: Lock, change: Callable[[Group], Group]) -> Lock:
 
 
 _MISMATCHES = {"missing": "the key {} is missing", "unknown": "unknown key {}"}
+_SETTLE = ("run `", Command("lock"), "`: it settles the lock, and keeps what still fits")
 _AGAIN = ("run `", Command("lock"), "`: it writes the lock anew, and keeps the versions that it can still read")
 
 
@@ -306,21 +306,16 @@ class LockChange:
 
 def compare_locks(old: Lock, new: Lock) -> tuple[LockChange, ...]:
     """Return what was added, removed, or is another file now; in the order of the lock."""
-    return tuple(_moves(old, new))
-
-
-def _moves(old: Lock, new: Lock) -> Iterator[LockChange]:
     pairs = {
         (package, runtime) for lock in (old, new) for package, groups in lock.packages.items() for runtime in groups
     }
-    for package, runtime in sorted(pairs):
-        before, after = _files(old, package, runtime), _files(new, package, runtime)
+    changes: list[LockChange] = []
+    for pair in sorted(pairs):
+        before, after = (
+            {wheel.name: wheel for wheel in group.files} if (group := lock.group(*pair)) else {} for lock in (old, new)
+        )
         for name in sorted({*before, *after}):
             was, now = before.get(name), after.get(name)
             if was is None or now is None or (was.file, was.sha256) != (now.file, now.sha256):
-                yield LockChange(package, runtime, was, now)
-
-
-def _files(lock: Lock, package: str, runtime: str) -> dict[str, Locked]:
-    group = lock.group(package, runtime)
-    return {wheel.name: wheel for wheel in group.files} if group else {}
+                changes.append(LockChange(*pair, was, now))
+    return tuple(changes)

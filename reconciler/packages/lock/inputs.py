@@ -29,10 +29,10 @@ from reconciler.packages.build.sources import tree_digest
 from reconciler.packages.lock.file import Inputs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from reconciler.manifest.load import Loaded
-    from reconciler.manifest.model import Build, Function
+    from reconciler.manifest.model import Build
     from reconciler.manifest.runtimes import Runtime
 
 _MAX_FILES = 100
@@ -79,9 +79,14 @@ def read_request(loaded: Loaded, package: str, runtime: Runtime) -> LockRequest:
     reader = _Reader(loaded, package)
     reader.read_manifest()
     names = {requirement.name for requirement in reader.requirements.values()}
-    provided = {
-        name: version for name, version in _provided_versions(loaded, package, runtime).items() if name not in names
-    }
+    installed = [
+        loaded.manifest.installed_distributions(function)
+        for name, function in loaded.manifest.functions.items()
+        if package in function.packages and loaded.code[name].runtime == runtime
+    ]
+    # What the image of all users has; nothing if they have several images, or its version is not published.
+    image = installed[0] if installed and all(other == installed[0] for other in installed) else {}
+    provided = {name: version for name, version in image.items() if version and name not in names}
     for name, version in provided.items():  # what the image has, at the version that it has
         reader.add(parse_requirement(f"{name}=={version}"), reader.constraints, loaded.at("packages", package))
     local, build = reader.local(), reader.build(declared.build, declared.libraries)
@@ -103,20 +108,6 @@ def read_request(loaded: Loaded, package: str, runtime: Runtime) -> LockRequest:
     )
     requirements, constraints = tuple(reader.requirements.values()), tuple(reader.constraints.values())
     return LockRequest(package, runtime, inputs, requirements, constraints, reader.places)
-
-
-def _provided_versions(loaded: Loaded, package: str, runtime: Runtime) -> dict[str, str]:
-    """Return what the image of all users of a package has, with versions; nothing if they have several images."""
-    installed = [loaded.manifest.installed_distributions(function) for function in _users(loaded, package, runtime)]
-    provided = installed[0] if installed and all(other == installed[0] for other in installed) else {}
-    return {name: version for name, version in provided.items() if version}
-
-
-def _users(loaded: Loaded, package: str, runtime: Runtime) -> Iterator[Function]:
-    """Yield the functions that use a package in a runtime."""
-    for name, function in loaded.manifest.functions.items():
-        if package in function.packages and loaded.code[name].runtime == runtime:
-            yield function
 
 
 class _Reader:

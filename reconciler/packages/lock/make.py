@@ -10,7 +10,8 @@ import re
 import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,6 @@ from msgspec import structs
 
 from reconciler.base.errors import InterpreterError, InvalidManifest, PackageError, UdfsError
 from reconciler.base.hints import Command
-from reconciler.base.processes import Tools
 from reconciler.manifest.runtimes import supported_tags, tags_of, why_not_loadable
 from reconciler.packages import content
 from reconciler.packages.build import BuildSource
@@ -50,31 +50,6 @@ _THREADS = 4
 
 
 @dataclass(frozen=True)
-class LockMeans:
-    """What making a lock takes from outside."""
-
-    folder: Path
-    """The manifest's."""
-
-    environment: Mapping[str, str] = field(repr=False)
-    prefix: Path
-    """Of the Python whose pip settings count."""
-
-    cache: Cache
-    workshop: Workshop
-    on_step: Callable[[str], None]
-    """Is told what happens now, from any thread."""
-
-    tools: Tools = field(default_factory=Tools)
-    """The resolvers that run."""
-
-    def stop(self) -> None:
-        """End all that runs; the user has lost patience."""
-        self.tools.stop()
-        self.workshop.stop()
-
-
-@dataclass(frozen=True)
 class Upgrade:
     """Which versions may move although nothing asks for it."""
 
@@ -91,25 +66,19 @@ def make_lock(
     env: Mapping[str, str],
     on_step: Callable[[str], None],
 ) -> Lock:
-    """Resolve what the manifest requires, build what has no wheel, and return the lock."""
-    workshop = Workshop(loaded, cache, env, on_step)
-    means = LockMeans(loaded.folder, env, Path(sys.prefix), cache, workshop, on_step)
-    return resolve_all(read_requests(loaded), previous, means, upgrade)
-
-
-def resolve_all(requests: Sequence[LockRequest], previous: Lock, means: LockMeans, upgrade: Upgrade) -> Lock:
     """
-    Resolve every request and return the lock.
+    Resolve what the manifest requires, build what has no wheel, and return the lock.
 
     Raises one error with the problems of all groups. Versions of `previous` are kept where they still fit, so that a lock
     changes only where something asks for it.
     """
+    workshop, requests = Workshop(loaded, cache, env, on_step), read_requests(loaded)
     pool = ThreadPoolExecutor(_THREADS)
     try:
-        groups = list(pool.map(partial(_outcome, previous, means, upgrade), requests))
+        groups = list(pool.map(partial(_group, previous, workshop, upgrade), requests))
     except BaseException:  # Ctrl-C above all: what runs is ended before anybody waits for it
         pool.shutdown(wait=False, cancel_futures=True)
-        means.stop()
+        workshop.stop()
         raise
     finally:
         pool.shutdown()
@@ -123,26 +92,28 @@ def resolve_all(requests: Sequence[LockRequest], previous: Lock, means: LockMean
     return Lock(packages=packages)
 
 
-def _outcome(previous: Lock, means: LockMeans, upgrade: Upgrade, request: LockRequest) -> Group | UdfsError:
+def _group(previous: Lock, workshop: Workshop, upgrade: Upgrade, request: LockRequest) -> Group | UdfsError:
+    """Return what was resolved for a request, or the error, at a place of the manifest."""
+    workshop.on_step(f"resolving {request.package} for {request.runtime.tag}")
+    before = previous.group(request.package, request.runtime.tag)
     try:
-        return _group(previous.group(request.package, request.runtime.tag), means, upgrade, request)
+        return _resolve(before, workshop, upgrade, request)
     except UdfsError as error:
         position = next(iter(request.places.values()), None)
         return PackageError.of(replace(problem, at=problem.at or position) for problem in error.problems)
 
 
-def _group(before: Group | None, means: LockMeans, upgrade: Upgrade, request: LockRequest) -> Group:
-    means.on_step(f"resolving {request.package} for {request.runtime.tag}")
-    more, pip = _own_indexes(means, request), indexes.pip_settings(means.environment, means.prefix)
-    with means.cache.workspace() as folder:
+def _resolve(before: Group | None, workshop: Workshop, upgrade: Upgrade, request: LockRequest) -> Group:
+    more, pip = _own_indexes(workshop.env, request), indexes.pip_settings(workshop.env, Path(sys.prefix))
+    with workshop.cache.workspace() as folder:
         workspace = folder.resolve()
-        question = _question(means, request, before, upgrade, _copy_local(means, request, workspace))
+        question = _question(workshop, request, before, upgrade, _copy_local(workshop, request, workspace))
         try:
-            distributions = _resolver(means, request, workspace, pip, more).resolve(question)
+            distributions = _resolver(workshop, request, workspace, pip, more).resolve(question)
         except Unsolvable as error:
             raise _conflict(error, request) from error
         with Downloads(pip, (*indexes.all_of(pip), *more)) as downloads:
-            maker = _Maker(means, request, downloads, workspace)
+            maker = _Maker(workshop, request, downloads, workspace)
             wheels = [maker.lock(distribution) for distribution in distributions]
             remotes = [distribution.wheel for distribution in distributions if distribution.wheel]
             sizes = _sizes(remotes, before.files if before else (), downloads)
@@ -160,10 +131,10 @@ def _sizes(remotes: Iterable[Remote], before: Iterable[Locked], downloads: Downl
     return sizes | {remote.sha256: by_url[remote.url] for remote in missing if remote.url in by_url}
 
 
-def _own_indexes(means: LockMeans, request: LockRequest) -> list[str]:
+def _own_indexes(env: Mapping[str, str], request: LockRequest) -> list[str]:
     addresses = []
     for name in request.inputs.extra_index:
-        value = means.environment.get(name)
+        value = env.get(name)
         if not value:
             hint = f"set {name} to the address of the index"
             position = request.places.get(f"extra_index {name}")
@@ -175,47 +146,38 @@ def _own_indexes(means: LockMeans, request: LockRequest) -> list[str]:
 
 
 def _resolver(
-    means: LockMeans, request: LockRequest, workspace: Path, pip: indexes.Indexes, more: Sequence[str]
+    workshop: Workshop, request: LockRequest, workspace: Path, pip: indexes.Indexes, more: Sequence[str]
 ) -> Resolver:
-    if can_answer(request.runtime):
-        return Uv(
-            indexes.uv_environment(means.environment, pip, more),
-            workspace,
-            partial(_find_python, means.environment, request.runtime),
-            tools=means.tools,
-        )
-    return Pex(indexes.pip_environment(means.environment, more), workspace, means.cache.root / "pex", tools=means.tools)
+    env, tools = workshop.env, workshop.tools
+    if not can_answer(request.runtime):
+        return Pex(indexes.pip_environment(env, more), workspace, workshop.cache.root / "pex", tools=tools)
 
-
-def _find_python(env: Mapping[str, str], runtime: Runtime) -> Path | None:
-    """Return the CPython of a runtime on this machine, if there is one."""
-    try:
-        return find_interpreter(env, runtime)
-    except InterpreterError:
+    def find_python() -> Path | None:
+        with suppress(InterpreterError):
+            return find_interpreter(env, request.runtime)
         return None
 
+    return Uv(indexes.uv_environment(env, pip, more), workspace, find_python, tools=tools)
 
-def _copy_local(means: LockMeans, request: LockRequest, workspace: Path) -> dict[str, Path]:
+
+def _copy_local(workshop: Workshop, request: LockRequest, workspace: Path) -> dict[str, Path]:
     """Copy what requirements name by their paths: builds of metadata write into a project, and pex reads no path with a space."""
     places: dict[str, Path] = {}
     for number, path in enumerate(sorted(request.inputs.local)):
-        source, folder = means.folder / path, workspace / f"local{number}"
+        source, folder = workshop.loaded.folder / path, workspace / f"local{number}"
         folder.mkdir()
         if source.is_dir():
             places[path] = copy_source(BuildSource(source, path, request.inputs.local[path]), folder / "project")
         else:
             # An index could not name it otherwise, and resolvers take signs in a name for something else.
-            places[path] = folder / (source.name if FILE_NAME.match(source.name) else f"source{_ending(source.name)}")
+            ending = next((end for end in (".whl", ".tar.gz", ".tgz", ".zip") if path.endswith(end)), "")
+            places[path] = folder / (source.name if FILE_NAME.match(source.name) else f"source{ending}")
             shutil.copyfile(source, places[path])
     return places
 
 
-def _ending(name: str) -> str:
-    return next((end for end in (".whl", ".tar.gz", ".tgz", ".zip") if name.endswith(end)), "")
-
-
 def _question(
-    means: LockMeans, request: LockRequest, before: Group | None, upgrade: Upgrade, places: Mapping[str, Path]
+    workshop: Workshop, request: LockRequest, before: Group | None, upgrade: Upgrade, places: Mapping[str, Path]
 ) -> Question:
     inputs = request.inputs
     keep = {wheel.name: wheel.version for wheel in before.files if wheel.path is None} if before else {}
@@ -225,7 +187,7 @@ def _question(
         places,
         tuple(wheel.text for wheel in request.constraints),
         tuple(inputs.without),
-        tuple(means.folder / path for path in inputs.find_links),
+        tuple(workshop.loaded.folder / path for path in inputs.find_links),
         inputs.prefer_binary,
         inputs.pre_release,
         inputs.no_deps,
@@ -238,7 +200,7 @@ def _question(
 class _Maker:
     """Turns answers into files of the lock."""
 
-    means: LockMeans
+    workshop: Workshop
     request: LockRequest
     downloads: Downloads
     workspace: Path
@@ -292,7 +254,7 @@ class _Maker:
         )
 
     def _local(self, distribution: Distribution, path: str) -> Locked:
-        file_path = self.means.folder / path
+        file_path = self.workshop.loaded.folder / path
         sha256 = self.request.inputs.local.get(path)
         assert sha256 is not None  # every path of a requirement was hashed
         if not path.endswith(".whl"):
@@ -303,7 +265,7 @@ class _Maker:
         file = content.read_content(file_path)
         return Locked(
             name=distribution.name,
-            version=distribution.version or _version(file_path.name),
+            version=distribution.version or _name_and_version(file_path.name)[1],
             file=file_path.name,
             tag=_tag(file_path.name, self.request.runtime),
             sha256=file.sha256,
@@ -312,30 +274,31 @@ class _Maker:
         )
 
     def _fetch(self, sdist: Remote) -> Content:
-        if sdist.sha256 and (cached := self.means.cache.get(sdist.sha256)):
+        if sdist.sha256 and (cached := self.workshop.cache.get(sdist.sha256)):
             return cached
-        self.means.on_step(f"fetching {sdist.file}")
+        self.workshop.on_step(f"fetching {sdist.file}")
         file = self.downloads.fetch(sdist, self.workspace)
-        return self.means.cache.put(file, sdist.sha256 or content.read_content(file).sha256)
+        return self.workshop.cache.put(file, sdist.sha256 or content.read_content(file).sha256)
 
     def _build(
         self, distribution: Distribution, source: Path, sha256: str, size: int | None, file: str, label: str
     ) -> Locked:
-        built = self.means.workshop.build(BuildSource(source, label, sha256), self.request)
-        name = built.content.path.name
-        if (_name(name), distribution.version or _version(name)) != (distribution.name, _version(name)):
+        built = self.workshop.build(BuildSource(source, label, sha256), self.request)
+        wheel = built.content.path.name
+        name, version = _name_and_version(wheel)
+        if (name, distribution.version or version) != (distribution.name, version):
             raise PackageError(
                 "E484",
-                f"{label} was built as {_name(name)} {_version(name)}, and is {distribution.name} {distribution.version or ''}".rstrip(),
+                f"{label} was built as {name} {version}, and is {distribution.name} {distribution.version or ''}".rstrip(),
                 hint="the setuptools that Python 2.7 has read no [project] table: give name and version in setup.cfg or setup.py"
                 if self.request.runtime.python_version < (3,)
                 else "its metadata and its build give different names or versions",
             )
         return Locked(
-            name=_name(name),
-            version=_version(name),
-            file=name,
-            tag=_tag(name, self.request.runtime),
+            name=name,
+            version=version,
+            file=wheel,
+            tag=_tag(wheel, self.request.runtime),
             sha256=built.content.sha256,
             size=built.content.size,
             source=BuiltFrom(
@@ -349,15 +312,15 @@ def _conflict(error: Unsolvable, request: LockRequest) -> UdfsError:
     runtime = request.runtime
     said = [line.replace("the requested Python version", f"{runtime.tag}'s Python") for line in error.reasons]
     reasoning = " ".join(said)
-    meant = [
-        requirement
-        for requirement in (*request.requirements, *request.constraints)
-        if requirement.name and _names(requirement.name, reasoning)
-    ]
+
+    def is_named(name: str) -> bool:
+        spelled = re.escape(name).replace(r"\-", "[-_.]")
+        return re.search(rf"(?<![\w.-]){spelled}(?![\w-])", reasoning, re.IGNORECASE) is not None
+
     places = [
         (requirement.text, request.places[requirement.text])
-        for requirement in meant
-        if requirement.text in request.places
+        for requirement in (*request.requirements, *request.constraints)
+        if requirement.name and is_named(requirement.name) and requirement.text in request.places
     ]
     first = places[0][1] if places else next(iter(request.places.values()), None)
     where = tuple(f"{position}: {text}" for text, position in places)
@@ -371,11 +334,6 @@ def _conflict(error: Unsolvable, request: LockRequest) -> UdfsError:
     )
 
 
-def _names(name: str, text: str) -> bool:
-    spelled = re.escape(name).replace(r"\-", "[-_.]")
-    return re.search(rf"(?<![\w.-]){spelled}(?![\w-])", text, re.IGNORECASE) is not None
-
-
 def _tag(file: str, runtime: Runtime) -> str:
     try:
         tags = tags_of(file)
@@ -384,16 +342,11 @@ def _tag(file: str, runtime: Runtime) -> str:
     return str(next((tag for tag in supported_tags(runtime) if tag in tags), min(tags, key=str)))
 
 
-def _name(file: str) -> str:
+def _name_and_version(file: str) -> tuple[str, str]:
     from packaging.utils import parse_wheel_filename
 
-    return str(parse_wheel_filename(file)[0])
-
-
-def _version(file: str) -> str:
-    from packaging.utils import parse_wheel_filename
-
-    return str(parse_wheel_filename(file)[1])
+    name, version, _, _ = parse_wheel_filename(file)
+    return str(name), str(version)
 
 
 def parse_upgrade(names: Iterable[str], previous: Lock) -> Upgrade:

@@ -21,9 +21,15 @@ from reconciler.base.errors import PackageError
 from reconciler.base.hints import Command
 from reconciler.base.processes import Tools
 from reconciler.manifest.runtimes import supported_tags
-from reconciler.packages.fetch.index import Remote
 from reconciler.packages.fetch.pip import mask
-from reconciler.packages.lock.resolver import Distribution, Unsolvable, run_resolver
+from reconciler.packages.lock.resolver import (
+    Distribution,
+    Unsolvable,
+    index_failure,
+    remote_at,
+    run_resolver,
+    write_lines,
+)
 from reconciler.packages.lock.uv import markers
 
 if TYPE_CHECKING:
@@ -91,16 +97,14 @@ class Pex:
         yield from ("lock", "create", "--style", "strict", "--complete-platform", str(platform))
         yield from ("--use-pip-config", "--resolver-version", "pip-2020-resolver", "--output", str(output))
         yield from ("--pip-log", str(self._log))
-        yield from self._patience()
-        requirements = self.workspace / "requirements.in"
-        requirements.write_text("".join(f"{line}\n" for line in question.lines), encoding="utf-8")
-        yield from ("--requirement", str(requirements))
-        kept = {name: version for name, version in question.preferred.items() if name not in question.upgrade}
-        if question.constraints or kept:
-            constraints = self.workspace / "constraints.txt"
-            pins = [f"{name}=={version}" for name, version in sorted(kept.items())]
-            constraints.write_text("".join(f"{line}\n" for line in (*question.constraints, *pins)), encoding="utf-8")
-            yield from ("--constraint", str(constraints))
+        for option, names in _PATIENCE:
+            numbers = [self.environment.get(name, "") for name in names]
+            if number := next(filter(str.isdecimal, numbers), ""):
+                yield from (option, number)
+        yield from ("--requirement", write_lines(self.workspace / "requirements.in", question.lines))
+        if question.constraints or question.pins:
+            pins = [f"{name}=={version}" for name, version in question.pins.items()]
+            yield from ("--constraint", write_lines(self.workspace / "constraints.txt", (*question.constraints, *pins)))
         for name in question.exclude:
             yield from ("--exclude", name)
         for folder in question.find_links:
@@ -111,12 +115,6 @@ class Pex:
             yield "--prefer-binary"
         if question.no_deps:
             yield "--no-transitive"
-
-    def _patience(self) -> Iterator[str]:
-        for option, names in _PATIENCE:
-            numbers = [self.environment.get(name, "") for name in names]
-            if number := next(filter(str.isdecimal, numbers), ""):
-                yield from (option, number)
 
 
 def pex_command(env: Mapping[str, str]) -> list[str]:
@@ -150,11 +148,13 @@ def _answers(lock: Mapping[str, Any], question: Question) -> Iterator[Distributi
     for name, entry in by_name.items():
         needed_by = tuple(sorted(needed[name] - {name}))
         artifact = entry["artifacts"][0]  # strict: the one file that pip took for the runtime
-        path = _local(artifact["url"], question)
+        parts = urlsplit(artifact["url"])
+        # Files of `find_links`, which no requirement names by a path, are found by name, like those of an index.
+        path = question.path_of(Path(unquote(parts.path))) if parts.scheme == "file" else None
         if path is not None:
             yield Distribution(name, entry["version"], path=path, needed_by=needed_by)
             continue
-        remote = _remote(artifact)
+        remote = remote_at(artifact["url"], artifact["hash"] if artifact["algorithm"] == "sha256" else None)
         wheel = remote if remote.file.endswith(".whl") else None
         yield Distribution(name, entry["version"], wheel, None if wheel else remote, needed_by=needed_by)
 
@@ -178,29 +178,14 @@ def _needed_by(requires: Mapping[str, list[str]], question: Question) -> dict[st
     return needed
 
 
-def _remote(artifact: Mapping[str, Any]) -> Remote:
-    sha256 = artifact["hash"] if artifact["algorithm"] == "sha256" else None
-    return Remote(unquote(urlsplit(artifact["url"]).path.rpartition("/")[2]), artifact["url"], sha256)
-
-
-def _local(url: str, question: Question) -> str | None:
-    """Return the path if a requirement names it; files of `find_links` are found by name, like those of an index."""
-    parts = urlsplit(url)
-    if parts.scheme != "file":
-        return None
-    return question.path_of(Path(unquote(parts.path)))
-
-
 def _failure(said: str, unread: tuple[str, ...]) -> Exception:
     matches = (_TELLING.match(line.strip()) for line in said.splitlines())
     lines = tuple(dict.fromkeys(mask(match[2]) for match in matches if match))
     pages = tuple(dict.fromkeys(map(mask, unread)))
     if any(map(_DENIED.search, unread)):
-        hint = "check user, password and rights; 'pip config list' shows which index is used"
-        return PackageError("E475", "the package index refuses the credentials", hint=hint, detail=pages[:10])
+        return index_failure(is_denied=True, said=pages)
     if pages or _SILENT.search(said):
-        hint = "check network and proxy; 'pip config list' shows which index is used"
-        return PackageError("E475", "the package index does not answer", hint=hint, detail=(pages or lines)[:10])
+        return index_failure(is_denied=False, said=pages or lines)
     if _UNSOLVABLE.search(said):
         return Unsolvable(lines)
     detail = lines or tuple(mask(line) for line in said.splitlines()[-10:])

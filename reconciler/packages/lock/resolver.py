@@ -8,19 +8,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
+from urllib.parse import unquote, urlsplit
 
 from reconciler.base.errors import PackageError
 from reconciler.base.processes import CutOff, Output
+from reconciler.packages.fetch.index import Remote
 from reconciler.packages.fetch.indexes import allowed_environment
+from reconciler.packages.fetch.pip import mask
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from reconciler.base.processes import Tools
     from reconciler.manifest.requirements import PackageRequirement
     from reconciler.manifest.runtimes import Runtime
-    from reconciler.packages.fetch.index import Remote
 
 
 @dataclass(frozen=True)
@@ -46,17 +48,21 @@ class Question:
     @property
     def lines(self) -> tuple[str, ...]:
         """The requirements as a resolver reads them."""
-        return tuple(map(self._line, self.requirements))
+        lines = []
+        for requirement in self.requirements:
+            extras = f"[{','.join(requirement.extras)}]" if requirement.extras else ""
+            path = requirement.path
+            lines.append(requirement.text if path is None else f"{self.places[path]}{extras}")
+        return tuple(lines)
+
+    @property
+    def pins(self) -> dict[str, str]:
+        """The versions to keep, sorted."""
+        return {name: version for name, version in sorted(self.preferred.items()) if name not in self.upgrade}
 
     def path_of(self, file: Path) -> str | None:
         """Return the path by which a requirement names what lies at a place."""
         return next((path for path, copy in self.places.items() if copy == file), None)
-
-    def _line(self, requirement: PackageRequirement) -> str:
-        if requirement.path is None:
-            return requirement.text
-        extras = f"[{','.join(requirement.extras)}]" if requirement.extras else ""
-        return f"{self.places[requirement.path]}{extras}"
 
 
 @dataclass(frozen=True)
@@ -127,3 +133,21 @@ def run_resolver(
         except OSError as error:
             raise PackageError("E475", f"'{command[0]}' cannot be started: {error.strerror or error}") from error
         return Resolved(code, out.text(), err.text())
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> str:
+    """Write a file of requirements and return its path as an argument."""
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return str(path)
+
+
+def remote_at(url: str, sha256: str | None, size: int | None = None) -> Remote:
+    """Return the file that an address ends in."""
+    return Remote(unquote(urlsplit(url).path.rpartition("/")[2]), url, sha256, size)
+
+
+def index_failure(*, is_denied: bool, said: Iterable[str], more: str = "") -> PackageError:
+    """Return the error for an index that refuses whoever asks, or does not answer; `more` ends the hint."""
+    message = "refuses the credentials" if is_denied else "does not answer"
+    hint = f"check {'user, password and rights' if is_denied else 'network and proxy'}; 'pip config list' shows which index is used"
+    return PackageError("E475", f"the package index {message}", hint=hint + more, detail=tuple(map(mask, said))[:10])

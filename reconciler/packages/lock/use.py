@@ -20,7 +20,7 @@ from reconciler.packages.lock import file as lockfile
 from reconciler.packages.lock.inputs import read_requests
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from reconciler.manifest.load import Loaded
     from reconciler.packages.lock.file import Group, Lock, Locked
@@ -95,22 +95,18 @@ def find_stale(loaded: Loaded, lock: Lock | None, requests: Sequence[LockRequest
         hint = ("run `", Command("lock"), "`, and commit udfs.lock beside udfs.yaml")
         position = loaded.at("packages", requests[0].package)
         return [Problem("E476", "the manifest has requirements, and there is no udfs.lock", position, hint)]
-    return list(_differences(lock, requests, loaded.at))
-
-
-def _differences(
-    lock: Lock, requests: Iterable[LockRequest], position_of: Callable[..., Position]
-) -> Iterator[Problem]:
-    """Yield what the manifest wants otherwise than the lock has it."""
+    problems: list[Problem] = []
     for request in requests:
         group = lock.group(request.package, request.runtime.tag)
-        position = position_of("packages", request.package)
+        position = loaded.at("packages", request.package)
         called = f"the package '{request.package}' for {request.runtime.tag}"
         hint = ("run `", Command("lock"), "`, look at the difference, and commit it")
         if group is None:
-            yield Problem("E477", f"the lock is stale: it has nothing about {called}", position, hint)
+            problems.append(Problem("E477", f"the lock is stale: it has nothing about {called}", position, hint))
         elif differences := tuple(group.inputs.differences(request.inputs)):
-            yield Problem("E477", f"the lock is stale: {called} has changed", position, hint, detail=differences)
+            message = f"the lock is stale: {called} has changed"
+            problems.append(Problem("E477", message, position, hint, detail=differences))
+    return problems
 
 
 def find_unused(loaded: Loaded, lock: Lock | None, requests: Sequence[LockRequest]) -> Iterator[Problem]:

@@ -12,24 +12,30 @@ import sys
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import unquote, urlsplit
 
 from reconciler.base.errors import PackageError
 from reconciler.base.hints import Command
 from reconciler.base.processes import Tools
 from reconciler.manifest.runtimes import supported_tags
-from reconciler.packages.fetch.index import Remote
 from reconciler.packages.fetch.pip import mask
-from reconciler.packages.lock.resolver import Distribution, Unsolvable, run_resolver
+from reconciler.packages.lock.resolver import (
+    Distribution,
+    Unsolvable,
+    index_failure,
+    remote_at,
+    run_resolver,
+    write_lines,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from packaging.markers import Environment
     from packaging.pylock import PackageSdist, PackageWheel
 
     from reconciler.manifest.runtimes import Runtime
+    from reconciler.packages.fetch.index import Remote
     from reconciler.packages.lock.resolver import Question
 
 _OLDEST = (3, 6)
@@ -49,6 +55,7 @@ _SILENT = re.compile(
 )
 _DENIED = re.compile(r"lack of valid authentication credentials|40[137] (Unauthorized|Forbidden|Proxy)", re.IGNORECASE)
 _NO_SUCH = re.compile(r"not found in the package registry", re.IGNORECASE)
+_UNLESS = ", unless UV_DEFAULT_INDEX is set"
 _HINTS = re.compile(r"\n\s*hint: .*", re.DOTALL)
 
 
@@ -88,7 +95,11 @@ class Uv:
             answers = self._resolve(program, question, ours)
         except PackageError as error:
             failure, answers = error, ()
-        if failure is None and not any(distribution.sdist or _is_built(distribution.path) for distribution in answers):
+        is_built = any(
+            distribution.sdist or (distribution.path and not distribution.path.endswith(".whl"))
+            for distribution in answers
+        )
+        if failure is None and not is_built:
             return answers
         python = self.python()
         if python is not None:
@@ -100,13 +111,17 @@ class Uv:
     def _resolve(self, program: str, question: Question, extra: tuple[str, ...]) -> tuple[Distribution, ...]:
         output = self.workspace / "pylock.udfs.toml"
         output.unlink(missing_ok=True)
-        if kept := _preferences(question):
-            output.write_text(kept, encoding="utf-8")
+        if question.pins:  # uv keeps the versions that it finds in the file it is to write
+            entries = (
+                f'[[packages]]\nname = "{name}"\nversion = "{version}"\n' for name, version in question.pins.items()
+            )
+            output.write_text("".join(['lock-version = "1.0"\ncreated-by = "udfs"\n', *entries]), encoding="utf-8")
+        kept = {name: value for name, value in self.environment.items() if not _OURS.match(name)}
         ended = run_resolver(
             self.tools,
             [program, *self._arguments(question), *extra, "--output-file", str(output)],
             folder=self.workspace,
-            env=self._environment(),
+            env={**kept, "UV_PYTHON_DOWNLOADS": "never", "RUST_LOG": "uv_resolver=debug"},
             seconds=self.seconds,
         )
         if ended.code != 0:
@@ -116,14 +131,19 @@ class Uv:
 
     def _arguments(self, question: Question) -> Iterator[str]:
         runtime = question.runtime
-        yield from ("pip", "compile", self._write("requirements.in", question.lines), "--quiet")
+        yield from ("pip", "compile", write_lines(self.workspace / "requirements.in", question.lines), "--quiet")
         yield from ("--format", "pylock.toml", "--no-header", "--no-progress", "--no-annotate")
         # In full: 3.7 would be read as 3.7.0, and everything that says >=3.7.1 refused.
-        yield from ("--python-version", runtime.full_version, "--python-platform", _platform(runtime))
+        yield from (
+            "--python-version",
+            runtime.full_version,
+            "--python-platform",
+            f"{runtime.machine}-manylinux_2_{runtime.glibc[1]}",
+        )
         if question.constraints:
-            yield from ("--constraints", self._write("constraints.txt", question.constraints))
+            yield from ("--constraints", write_lines(self.workspace / "constraints.txt", question.constraints))
         if question.exclude:
-            yield from ("--excludes", self._write("excludes.txt", question.exclude))
+            yield from ("--excludes", write_lines(self.workspace / "excludes.txt", question.exclude))
         # What `uv_environment` makes of pip's setting; uv itself reads no such variable.
         if self.environment.get("UV_NO_INDEX"):
             yield "--no-index"
@@ -133,19 +153,6 @@ class Uv:
             yield from ("--prerelease", "allow")
         if question.no_deps:
             yield "--no-deps"
-
-    def _write(self, name: str, lines: tuple[str, ...]) -> str:
-        path = self.workspace / name
-        path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        return str(path)
-
-    def _environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in self.environment.items() if not _OURS.match(name)}
-        return {**kept, "UV_PYTHON_DOWNLOADS": "never", "RUST_LOG": "uv_resolver=debug"}
-
-
-def _is_built(path: str | None) -> bool:
-    return path is not None and not path.endswith(".whl")
 
 
 def executable(env: Mapping[str, str]) -> str:
@@ -160,17 +167,6 @@ def executable(env: Mapping[str, str]) -> str:
         hint = ("pip install 'udfs[lock]'; only `", Command("lock"), "` needs it, plan and apply do not")
         raise PackageError("E474", "uv, which resolves requirements, is not installed", hint=hint)
     return program
-
-
-def _platform(runtime: Runtime) -> str:
-    return f"{runtime.machine}-manylinux_2_{runtime.glibc[1]}"
-
-
-def _preferences(question: Question) -> str | None:
-    """uv keeps the versions that it finds in the file it is to write."""
-    kept = {name: version for name, version in sorted(question.preferred.items()) if name not in question.upgrade}
-    entries = "".join(f'[[packages]]\nname = "{name}"\nversion = "{version}"\n' for name, version in kept.items())
-    return f'lock-version = "1.0"\ncreated-by = "udfs"\n{entries}' if kept else None
 
 
 def _edges(log: str) -> dict[tuple[str, str], set[str]]:
@@ -218,7 +214,7 @@ def _answers(
 
 def _remote(file: PackageWheel | PackageSdist, workspace: Path) -> Remote:
     url = file.url or (workspace / (file.path or "")).resolve().as_uri()
-    return Remote(unquote(urlsplit(url).path.rpartition("/")[2]), url, file.hashes.get("sha256"), file.size)
+    return remote_at(url, file.hashes.get("sha256"), file.size)
 
 
 def _toml(content: bytes) -> dict[str, Any]:
@@ -255,20 +251,13 @@ def _failure(log: str) -> Exception:
     lines = [line.strip() for line in quiet if line.strip()]
     text = "\n".join(quiet)
     if _DENIED.search(text):  # what uv then says, that there is no such distribution, would mislead
-        return _index_failure(
-            "the package index refuses the credentials", "user, password and rights", filter(_DENIED.search, lines)
-        )
+        return index_failure(is_denied=True, said=filter(_DENIED.search, lines), more=_UNLESS)
     is_conflict = "No solution found" in text
     if _SILENT.search(text) and (is_conflict or not _NO_SUCH.search(text)):
-        return _index_failure("the package index does not answer", "network and proxy", lines)
+        return index_failure(is_denied=False, said=lines, more=_UNLESS)
     if is_conflict:
         cause = _HINTS.sub("", text.partition("cause:")[2] or text.partition("╰─▶")[2] or text)
         return Unsolvable(tuple(filter(None, map(str.strip, cause.splitlines()))))
     if _NO_SUCH.search(text):
         return Unsolvable(tuple(lines))
     return PackageError("E475", "uv failed to resolve the requirements", detail=tuple(map(mask, lines[:40])))
-
-
-def _index_failure(message: str, check: str, lines: Iterable[str]) -> PackageError:
-    hint = f"check {check}; 'pip config list' shows which index is used, unless UV_DEFAULT_INDEX is set"
-    return PackageError("E475", message, hint=hint, detail=tuple(map(mask, lines))[:10])

@@ -1,5 +1,5 @@
 """
-Workshop: wheels built for packages where the index has none that loads.
+Workshop: what making and using a lock have in common, above all wheels built where the index has none that loads.
 
 A lock that is made takes what the build gives; a lock that is used gets the very same bytes again, or an error.
 """
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.errors import InterpreterError, PackageError
 from reconciler.base.hints import Command
+from reconciler.base.processes import Tools
 from reconciler.packages.build import BuildOptions, BuildSource
 from reconciler.packages.build.build import Builder
 from reconciler.packages.fetch import indexes
@@ -61,6 +62,9 @@ class Workshop:
     on_step: Callable[[str], None]
     """Is told what happens now, from any thread."""
 
+    tools: Tools = field(default_factory=Tools, init=False, repr=False)
+    """The resolvers that run."""
+
     _builder: Builder | None = field(default=None, init=False, repr=False)
     _lock: Lock = field(default_factory=Lock, init=False, repr=False)
 
@@ -85,10 +89,12 @@ class Workshop:
             on_start=lambda label: self.on_step(f"building {label} for {tag}, which may take minutes"),
         )
 
-    def rebuild(self, request: LockRequest, wheel: Locked, built_from: BuiltFrom) -> Content:
+    def rebuild(self, request: LockRequest, wheel: Locked) -> Content:
         """Return a wheel that was built when the lock was made: from the cache, or built again to the very same bytes."""
         if cached := self.cache.get(wheel.sha256):
             return cached
+        built_from = wheel.source
+        assert built_from is not None  # else it was not built
         is_local = built_from.file in request.inputs.local
         path = self.loaded.folder / built_from.file if is_local else self._archive(request, wheel.name, built_from)
         label = f"{wheel.name} {wheel.version}"
@@ -111,7 +117,8 @@ class Workshop:
         return built.content
 
     def stop(self) -> None:
-        """End the builds that run; the user has lost patience."""
+        """End what runs; the user has lost patience."""
+        self.tools.stop()
         if self._builder is not None:
             self._builder.stop()
 

@@ -171,7 +171,7 @@ def _arrange(members: Sequence[Packed], chooser: Chooser) -> Iterator[Packed]:
     moved: dict[str, str | None] = {}
     record = None
     for member in members:
-        if _is_record(member.name):
+        if member.name.endswith(".dist-info/RECORD") and member.name.count("/") == 1:
             record = member
             continue
         part, path = data_part(member.name), packed_path(member.name)
@@ -186,10 +186,6 @@ def _arrange(members: Sequence[Packed], chooser: Chooser) -> Iterator[Packed]:
         yield record
     else:
         yield make_entry(record.name, _rewrite_record(record.read(), moved))
-
-
-def _is_record(path: str) -> bool:
-    return path.endswith(".dist-info/RECORD") and path.count("/") == 1
 
 
 def _rewrite_record(record: bytes, moved: Mapping[str, str | None]) -> bytes:

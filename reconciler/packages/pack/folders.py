@@ -24,6 +24,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 from reconciler.base.errors import PackageError
 from reconciler.base.names import module_name, versioned_name
 from reconciler.packages.content import OwnPackage
+from reconciler.packages.fetch.cache import reading
 from reconciler.packages.inspect.members import MAX_MEMBERS, shorten, why_not_a_member
 from reconciler.packages.pack.archives import Chooser, PackedArchive, Shape, pack_once
 from reconciler.packages.pack.zips import make_entry, write_zip
@@ -63,24 +64,25 @@ def pack_folder(resource: str, folder: Path, shown: str, exclude: Sequence[str],
     """
     chooser = Chooser(Shape(exclude=tuple(exclude)), keeps_metadata=False)
     unsafe: list[str] = []
-    paths = dict(_walk(folder, chooser, unsafe))
-    if unsafe:
-        hint = "an archive holds plain files and folders; put a copy in its place, or name it under `exclude:`"
-        raise PackageError("E421", f"'{shown}' holds what must not be packed", hint=hint, detail=shorten(unsafe))
-    if not paths:
-        raise PackageError("E426", f"there is no file to pack in '{shown}'", hint="name a folder with files in it")
-    files = [_file(name, path, cache) for name, path in sorted(paths.items())]
-    kind = "zip" if resource.lower().endswith(".zip") else "tar" if resource.lower().endswith(".tar") else "tar.gz"
-    recipe = ["folder", kind, [(file.name, file.executable, file.sha256) for file in files]]
+    with reading(shown):
+        paths = dict(_walk(folder, chooser, unsafe))
+        if unsafe:
+            hint = "an archive holds plain files and folders; put a copy in its place, or name it under `exclude:`"
+            raise PackageError("E421", f"'{shown}' holds what must not be packed", hint=hint, detail=shorten(unsafe))
+        if not paths:
+            raise PackageError("E426", f"there is no file to pack in '{shown}'", hint="name a folder with files in it")
+        files = [_file(name, path, cache) for name, path in sorted(paths.items())]
+        kind = "zip" if resource.lower().endswith(".zip") else "tar" if resource.lower().endswith(".tar") else "tar.gz"
+        recipe = ["folder", kind, [(file.name, file.executable, file.sha256) for file in files]]
 
-    def make(workspace: Path) -> Path:
-        archive = workspace / f"folder.{kind}"
-        with archive.open("xb") as out:
-            (_write_zip if kind == "zip" else _write_tar)(out, files, kind)
-        return archive
+        def make(workspace: Path) -> Path:
+            archive = workspace / f"folder.{kind}"
+            with archive.open("xb") as out:
+                (_write_zip if kind == "zip" else _write_tar)(out, files, kind)
+            return archive
 
-    packed = pack_once(recipe, cache, lambda workspace: (make(workspace), (), ()))
-    return PackedArchive(packed.content, chooser.left_out(), chooser.idle())
+        packed = pack_once(recipe, cache, lambda workspace: (make(workspace), (), ()))
+        return PackedArchive(packed.content, chooser.left_out(), chooser.idle())
 
 
 def pack_package(folder: Path, shown: str, cache: Cache, is_versioned: bool) -> OwnPackage:
@@ -93,7 +95,7 @@ def pack_package(folder: Path, shown: str, cache: Cache, is_versioned: bool) -> 
     name = module_name(shown)
     chooser = Chooser(Shape(exclude=("*.py[co]", ".*")), keeps_metadata=False)
     unsafe: list[str] = []
-    try:
+    with reading(shown):
         paths = sorted(_walk(folder, chooser, unsafe))
         if unsafe:
             hint = "a package holds plain files and folders; put a copy in its place"
@@ -107,8 +109,6 @@ def pack_package(folder: Path, shown: str, cache: Cache, is_versioned: bool) -> 
             recipe, cache, lambda workspace: (_write_stored(workspace / f"{name}.zip", files.values()), (), ())
         )
         contents = {inside: cache.read(file.path) for inside, file in sources.items()}
-    except OSError as error:
-        raise PackageError("E305", f"'{shown}' cannot be read: {error.strerror or error}") from error
     archive = versioned_name(f"{name}.zip", packed.content.sha256) if is_versioned else f"{name}.zip"
     return OwnPackage(archive, packed.content, contents)
 
@@ -125,8 +125,12 @@ def _write_stored(path: Path, files: Iterable[_File]) -> Path:
 
 def _walk(folder: Path, chooser: Chooser, unsafe: list[str]) -> Iterator[tuple[str, Path]]:
     """Yield every file that is wanted, by its path below the folder; what cannot be packed is added to `unsafe`."""
+
+    def fail(error: OSError) -> None:
+        raise error
+
     seen: dict[str, str] = {}
-    for above, folders, files in os.walk(folder, onerror=_fail):
+    for above, folders, files in os.walk(folder, onerror=fail):
         here = Path(above)
         links = [name for name in folders if (here / name).is_symlink()]
         folders[:] = sorted(name for name in folders if name != "__pycache__" and name not in links)
@@ -145,10 +149,6 @@ def _walk(folder: Path, chooser: Chooser, unsafe: list[str]) -> Iterator[tuple[s
                 raise PackageError("E422", f"'{folder.name}' holds more than {MAX_MEMBERS:,} files")
             else:
                 yield name, path
-
-
-def _fail(error: OSError) -> None:
-    raise error
 
 
 def _why_not(mode: int) -> str | None:

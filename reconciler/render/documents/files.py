@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from reconciler.engine.plan_file import Model, ProblemDocument, problem_document
-from reconciler.packages.inspect.closure import Where
+from reconciler.packages.inspect.gate import Where
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from reconciler.base.errors import Problem
     from reconciler.core.report import Upload
     from reconciler.packages.dependencies import Dependencies, FileReport
-    from reconciler.packages.inspect.closure import Need
+    from reconciler.packages.inspect.gate import Need
     from reconciler.packages.pack.archives import Omission
 
 

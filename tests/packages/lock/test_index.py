@@ -54,11 +54,11 @@ def test_what_fetched_is_closed(asking: Project, monkeypatch: pytest.MonkeyPatch
     fetch, close = remote.Downloads.fetch, remote.Downloads.close
 
     def fetching(self: remote.Downloads, file: Remote, folder: Path) -> Path:
-        fetched.add(id(self._connections.session))
+        fetched.add(id(self.session))
         return fetch(self, file, folder)
 
     def closing(self: remote.Downloads) -> None:
-        closed.add(id(self._connections.session))
+        closed.add(id(self.session))
         close(self)
 
     monkeypatch.setattr(remote.Downloads, "fetch", fetching)

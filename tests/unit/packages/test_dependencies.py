@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from reconciler.cli.entry import run
 from reconciler.packages import content
 from reconciler.packages.dependencies import inspect_together
-from reconciler.packages.inspect.closure import Part
 from reconciler.packages.inspect.contents import FileFacts
+from reconciler.packages.inspect.gate import Part
 from reconciler.targets.maxcompute.runtimes import RUNTIMES
 
 if TYPE_CHECKING:

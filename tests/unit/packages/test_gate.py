@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from reconciler.manifest.runtimes import DESKTOP, FAMILIES, LEVELS, level_name
 from reconciler.packages.inspect import gate
-from reconciler.packages.inspect.closure import Part, Where, find_needs, order_libraries
 from reconciler.packages.inspect.contents import FileFacts, Native
 from reconciler.packages.inspect.elf import read_elf
+from reconciler.packages.inspect.gate import Part, Where, find_needs, order_libraries
 from reconciler.targets.maxcompute.runtimes import BASE, PLATFORMS, RUNTIMES, SERVICE
 from tests.natives import AARCH64, I386, elf
 
