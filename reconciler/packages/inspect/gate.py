@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from reconciler.manifest.runtimes import BITS, FAMILIES, LEVELS, NUMBERLESS
+from reconciler.manifest.runtimes import BITS, FAMILIES, LEVELS, NUMBERLESS, platform_name
 from reconciler.packages.inspect.elf import version_key
 from reconciler.packages.inspect.members import FileFinding, shorten
 
