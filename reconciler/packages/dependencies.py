@@ -178,9 +178,6 @@ def _ship_item(
 ) -> ShippedItem:
     natives = part.facts.natives
     sonames = dict.fromkeys(native.elf.soname for native in natives if native.elf.soname)
-    outside = (
-        need for _, needs in find_needs(part, parts, runtime) for need in needs if need.where not in gate.AT_HAND
-    )
     is_renamed = item.role == "library" and item.file is not None and item.file.rpartition("/")[2] != item.name
     packed = item.made_of if isinstance(item.made_of, Archive) and item.made_of.is_packed else None
     return ShippedItem(
@@ -189,9 +186,14 @@ def _ship_item(
         len(natives),
         level_of(part.facts),
         tuple(soname for soname in sonames if soname != item.label),
-        tuple(dict.fromkeys(outside)),
+        _outside(part, parts, runtime),
         also_in,
         item.file if is_renamed else None,
         tuple(wheel.filename for wheel in packed.wheels) if packed else (),
         packed.left_out if packed else (),
     )
+
+
+def _outside(part: Part, parts: Sequence[Part], runtime: Runtime) -> tuple[Need, ...]:
+    every = (need for _, needed in find_needs(part, parts, runtime) for need in needed)
+    return tuple(dict.fromkeys(need for need in every if need.where not in gate.AT_HAND))

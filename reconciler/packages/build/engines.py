@@ -90,9 +90,7 @@ class Container:
         self._number += 1
         inherited = [name for name in self.environment if with_index and _FOR_PIP.fullmatch(name)]
         passed = {name: value for name, value in settings.items() if name != "PATH" and name not in inherited}
-        words = [word for name in inherited for word in self.environment[name].split()]
-        files = [Path(word) for word in ("/etc/pip.conf", *words) if word.startswith("/") and word != "/"]
-        seen = (*self.visible, *(path for path in files if path.exists()))
+        seen = (*self.visible, *self._files_of_pip(inherited))
         started = [
             *(self.engine, "run", "--rm", "--init", "--name", self.name, "--platform", self.architecture),
             *(["--userns", "keep-id"] if Path(self.engine).name.startswith("podman") else []),
@@ -120,6 +118,11 @@ class Container:
             if file.is_file():
                 (home / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, home / name)
+
+    def _files_of_pip(self, inherited: list[str]) -> list[Path]:
+        words = [word for name in inherited for word in self.environment[name].split()]
+        paths = [Path(word) for word in ("/etc/pip.conf", *words) if word.startswith("/") and word != "/"]
+        return [path for path in paths if path.exists()]
 
 
 Engine: TypeAlias = LocalEngine | Container

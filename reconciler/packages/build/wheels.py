@@ -32,10 +32,7 @@ def normalize_wheel(wheel: Path, target: Path) -> Path:
 
     Raises what `UNREADABLE` lists for what is no wheel, or expands too far.
     """
-    # ``linux_x86_64``, which every local build carries, says nothing about the system; its ELF files say what it needs.
-    bare = _BARE.search(wheel.name)
-    lowest = glibc_level(inspect_file(wheel, "wheel")) if bare else None
-    audited = f"manylinux_2_{lowest}_{bare['machine']}" if bare and lowest is not None else None
+    audited = _audited_platform(wheel)
     name = _BARE.sub(f"-{audited}.whl", wheel.name) if audited else wheel.name
     with ZipFile(wheel) as archive:
         infos = archive.infolist()
@@ -58,6 +55,13 @@ def normalize_wheel(wheel: Path, target: Path) -> Path:
             info.external_attr = (0o100755 if member in runs else 0o100644) << 16
             archive.writestr(info, members[member], ZIP_DEFLATED, 6)
     return target / name
+
+
+def _audited_platform(wheel: Path) -> str | None:
+    # ``linux_x86_64``, which every local build carries, says nothing about the system; its ELF files say what it needs.
+    bare = _BARE.search(wheel.name)
+    lowest = glibc_level(inspect_file(wheel, "wheel")) if bare else None
+    return f"manylinux_2_{lowest}_{bare['machine']}" if bare and lowest is not None else None
 
 
 def _record(members: Mapping[str, bytes], record_name: str) -> bytes:
