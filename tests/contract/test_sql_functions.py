@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reconciler.local.sql import builtins
-from reconciler.local.sql.control import Control
+from reconciler.local.sql.control import Control, StatementLimits
 from reconciler.local.sql.engine import run_statement
 from reconciler.local.sql.problems import SqlFailed
-from reconciler.local.sql.project import StatementLimits
 from reconciler.local.sql.translate import Statement
 
 if TYPE_CHECKING:

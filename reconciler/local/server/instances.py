@@ -38,6 +38,8 @@ from reconciler.local.server.protocol import (
     xml_document,
 )
 from reconciler.local.server.resources import FILE_TYPES
+from reconciler.local.sql.control import Control, StatementLimits
+from reconciler.local.sql.problems import SqlFailed, Stopped, internal_failure
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -61,8 +63,6 @@ NEEDED = ("duckdb", "sqlglot", "pyarrow", "numpy")
 
 def create_instance(service: LocalService, request: Request) -> Response:
     """``POST …/instances`` with a job of one SQL task: 201 and ``Location``, the work begins (PyODPS, Java)."""
-    from reconciler.local.sql.control import Control
-
     location = service.location(request)
     body = request.body.whole(MAX_JOB_BYTES)
     job = parse_xml(body, root="Instance").find("Job")
@@ -239,13 +239,11 @@ class Work:
                 f"{', '.join(missing)} is not installed: pip install 'udfs[sql]'"
             )
             return
-        from reconciler.local.sql.engine import run_statement
-        from reconciler.local.sql.problems import SqlFailed, Stopped
-        from reconciler.local.sql.project import StatementLimits
-
         limits = self.service.settings
         bounds = StatementLimits(limits.sql_rows, limits.sql_seconds, limits.sql_megabytes)
         try:
+            from reconciler.local.sql.engine import run_statement  # takes half a second, and what may not be there
+
             instance.result = run_statement(self.query, self.settings, self, bounds, folder, instance.control)
             instance.status = "Success"
         except SqlFailed as failed:
@@ -264,8 +262,6 @@ class Work:
 
     def table(self, name: tuple[str, ...], connection: Any) -> Any | None:
         """Return an Arrow table by the parts of its name, None if there is none."""
-        from reconciler.local.sql.problems import internal_failure
-
         try:
             return self.service.tables.arrow(self.location.project, name, connection)
         except Exception as error:

@@ -13,6 +13,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from sqlglot import exp
+
 from reconciler.local.sql.problems import SqlFailed, semantic_failure, unknown_function, wrong_count
 
 if TYPE_CHECKING:
@@ -195,8 +197,6 @@ def is_said(call: Any) -> bool:
 
 
 def _call(name: str, arguments: list[Any]) -> Any:
-    from sqlglot import exp
-
     call = exp.Anonymous(this=name, expressions=arguments)
     call.meta["said"] = True
     return call
@@ -212,8 +212,6 @@ def _unknown_function(name: str, position: SqlPosition | None) -> SqlFailed:
 
 def _wm_concat(call: Any, position: SqlPosition | None) -> Any:
     """``WM_CONCAT([DISTINCT] separator, text)``."""
-    from sqlglot import exp
-
     first = call.expressions[0] if call.expressions else None
     distinct = isinstance(first, exp.Distinct)
     arguments = first.expressions if isinstance(first, exp.Distinct) else call.expressions
@@ -226,16 +224,12 @@ def _wm_concat(call: Any, position: SqlPosition | None) -> Any:
 
 def _least(call: Any, position: SqlPosition | None) -> Any:
     """NULL counts as the least."""
-    from sqlglot import exp
-
     nulls = [exp.Is(this=argument.copy(), expression=exp.null()) for argument in call.expressions]
     return exp.case().when(exp.or_(*nulls), exp.null()).else_(_call("least", call.expressions))
 
 
 def _named_struct(call: Any, position: SqlPosition | None) -> Any:
     """``NAMED_STRUCT(name, value, …)``. Not every sqlglot knows it."""
-    from sqlglot import exp
-
     names, values = call.expressions[::2], call.expressions[1::2]
     if len(names) != len(values) or not all(name.is_string for name in names):
         raise semantic_failure(position, "NAMED_STRUCT takes names, which are texts, and a value behind each")
@@ -248,8 +242,6 @@ def _named_struct(call: Any, position: SqlPosition | None) -> Any:
 
 def _to_char(call: Any, position: SqlPosition | None) -> Any:
     """``TO_CHAR(value)`` and ``TO_CHAR(moment, format)``."""
-    from sqlglot import exp
-
     if len(call.expressions) == 1:
         return exp.cast(call.expressions[0], "varchar", dialect="duckdb")
     moment, form = _arguments(call, position, 2)
@@ -258,8 +250,6 @@ def _to_char(call: Any, position: SqlPosition | None) -> Any:
 
 def _to_date(call: Any, position: SqlPosition | None) -> Any:
     """``TO_DATE(text)``, a DATE, and ``TO_DATE(text, format)``, a DATETIME."""
-    from sqlglot import exp
-
     if len(call.expressions) == 1:
         return exp.cast(call.expressions[0], "date", dialect="duckdb")
     text, form = _arguments(call, position, 2)
@@ -268,8 +258,6 @@ def _to_date(call: Any, position: SqlPosition | None) -> Any:
 
 def _dateadd(call: Any, position: SqlPosition | None) -> Any:
     """``DATEADD(moment, count, part)``."""
-    from sqlglot import exp
-
     moment, count, part = _arguments(call, position, 3)
     name = _part(part, position)
     unit = "months" if name == "quarter" else f"{name}s"
@@ -285,8 +273,6 @@ def _datediff(call: Any, position: SqlPosition | None) -> Any:
 
     What is smaller than the part is cut off first, and DuckDB does it like that.
     """
-    from sqlglot import exp
-
     end, start, *part = _arguments(call, position, 2 if len(call.expressions) == 2 else 3)
     unit = _part(part[0], position) if part else "day"
     moments = [exp.cast(argument, "timestamp", dialect="duckdb") for argument in (start, end)]
@@ -295,8 +281,6 @@ def _datediff(call: Any, position: SqlPosition | None) -> Any:
 
 def _datepart(call: Any, position: SqlPosition | None) -> Any:
     """``DATEPART(moment, part)``."""
-    from sqlglot import exp
-
     moment, part = _arguments(call, position, 2)
     unit = exp.Literal.string(_part(part, position))
     return _call("date_part", [unit, exp.cast(moment, "timestamp", dialect="duckdb")])
@@ -304,8 +288,6 @@ def _datepart(call: Any, position: SqlPosition | None) -> Any:
 
 def _datetrunc(call: Any, position: SqlPosition | None) -> Any:
     """``DATETRUNC(moment, part)``."""
-    from sqlglot import exp
-
     moment, part = _arguments(call, position, 2)
     cut = [exp.Literal.string(_part(part, position)), exp.cast(moment, "timestamp", dialect="duckdb")]
     return _of_the_same_type(_call("date_trunc", cut), moment)
@@ -334,8 +316,6 @@ def _arguments(call: Any, position: SqlPosition | None, count: int) -> list[Any]
 
 def _format(form: Any, position: SqlPosition | None) -> Any:
     """Return a format of dates in DuckDB's letters."""
-    from sqlglot import exp
-
     if not form.is_string:
         raise semantic_failure(position, "the local service takes a format of dates only as a text, not as a value")
     said = re.sub(

@@ -1,21 +1,55 @@
-"""Control of a running statement: an end from outside, or because its time is over."""
+"""
+Control of a statement: the project that it asks, the limits of what it may take, and an end from outside.
+
+Nothing here needs what ``udfs[sql]`` installs.
+"""
 
 from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from reconciler.local.sql.problems import Stopped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
+    from pathlib import Path
+
+    from reconciler.local.runner import Interpreter, Job
+
+
+class SqlProject(Protocol):
+    """What a statement needs of the service."""
+
+    def functions(self) -> Collection[str]:
+        """Return the names of the project's functions, folded."""
+
+    def job(self, function: str, runtime: str, folder: Path) -> Job:
+        """Return what runs a function; `folder` takes its resources. RunnerError where they are no good."""
+
+    def table(self, name: tuple[str, ...], connection: Any) -> Any | None:
+        """Return an Arrow table by the parts of its name, None if there is none."""
+
+    def interpreter(self, job: Job) -> Interpreter:
+        """Return the CPython that runs a job; RunnerError where there is none."""
+
+
+@dataclass(frozen=True)
+class StatementLimits:
+    """How much one statement may take."""
+
+    rows: int
+    """Of the result; what is more is cut off, as the service does [doc "SQL limits": 10,000]."""
+    seconds: float
+    megabytes: int
+    """Of memory, for DuckDB."""
 
 
 @dataclass
 class Control:
-    """A way to end a statement from outside."""
+    """A way to end a statement from outside, or because its time is over."""
 
     stopped: threading.Event = field(default_factory=threading.Event)
     timed_out: bool = False

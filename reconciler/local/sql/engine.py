@@ -1,29 +1,33 @@
-"""One statement, from its text to its rows."""
+"""
+Run of one statement, from its text to its rows, in a DuckDB of its own.
+
+The database sees no file; it has the statement's tables, and its functions in each way they are called.
+"""
 
 from __future__ import annotations
 
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
+from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Any
+
+import duckdb
 
 from reconciler.local import runner
 from reconciler.local.sql import builtins, problems
-from reconciler.local.sql.connection import declare_function, open_connection, register_tables
 from reconciler.local.sql.error_translation import WIDE_INTEGERS, duckdb_failure, runner_failure
-from reconciler.local.sql.flags import Flags
-from reconciler.local.sql.problems import SqlFailed, Stopped, unknown_function
-from reconciler.local.sql.query_functions import QueryFunction
-from reconciler.local.sql.script import parse_script
-from reconciler.local.sql.translate import Statement
+from reconciler.local.sql.problems import Stopped, unknown_function
+from reconciler.local.sql.query_functions import NO_ARGUMENT, QueryFunction
+from reconciler.local.sql.reading import Flags, parse_script
+from reconciler.local.sql.translate import ARGUMENT, Form, Statement
 from reconciler.local.sql.value_types import render_csv, signature_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from reconciler.local.sql.control import Control
-    from reconciler.local.sql.project import SqlProject, StatementLimits
+    from reconciler.local.sql.control import Control, SqlProject, StatementLimits
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,13 @@ def run_statement(
     timer.daemon = True
     timer.start()
     try:
-        return _run_script(text, settings, project, bounds, folder, control)
+        own_settings, statement_text = parse_script(text)
+        session_settings = {name.lower(): value for name, value in settings.items()} | own_settings
+        flags = Flags.of(session_settings)
+        statement = Statement(statement_text, project.functions())
+        statement.require_names(session_settings)
+        with ExitStack() as stack:
+            return _Run(statement, flags, project, bounds, folder, control).rows(stack)
     except (Stopped, runner.Cancelled):
         if control.timed_out:
             raise problems.internal_failure(f"the statement took longer than {bounds.seconds:g} seconds") from None
@@ -57,23 +67,28 @@ def run_statement(
         timer.cancel()
 
 
-def _run_script(
-    text: str, settings: Mapping[str, str], project: SqlProject, bounds: StatementLimits, folder: Path, control: Control
-) -> StatementResult:
-    script = parse_script(text)
-    session_settings = {name.lower(): value for name, value in settings.items()} | script.settings
-    flags = Flags.of(session_settings)
-    statement = Statement(script.statement, project.functions())
-    statement.require_names(session_settings)
-    with ExitStack() as stack:
+@dataclass(frozen=True)
+class _Run:
+    """A statement on its way, and what it may use."""
+
+    statement: Statement
+    flags: Flags
+    project: SqlProject
+    bounds: StatementLimits
+    folder: Path
+    control: Control
+
+    def rows(self, stack: ExitStack) -> StatementResult:
+        """Load the functions, open a database, and ask it; `stack` ends both."""
+        statement = self.statement
         functions = {
-            name: _load(name, position, number, statement, project, flags, folder, control, stack)
+            name: self._load(name, position, self.folder / str(number), stack)
             for number, (name, position) in enumerate(statement.calls.items())
         }
-        connection = open_connection(bounds, folder)
+        connection = open_connection(self.bounds, self.folder)
         stack.callback(connection.close)
-        with control.watching(connection):
-            register_tables(statement, project, connection)
+        with self.control.watching(connection):
+            register_tables(statement, self.project, connection)
             statement.name_columns({name for name, function in functions.items() if function.kind == "udtf"})
             statement.use_functions(functions)
             for macro in sorted(statement.macros):
@@ -81,91 +96,63 @@ def _run_script(
             failures: list[Exception] = []
             for form in statement.forms:
                 declare_function(form, connection, failures)
-            return _select(statement, connection, functions, bounds, failures, control)
+            return self._select(connection, functions, failures)
 
+    def _load(self, name: str, position: Any, folder: Path, stack: ExitStack) -> QueryFunction:
+        folder.mkdir()
+        try:
+            job = self.project.job(name, self.flags.runtime, folder)
+            session = runner.session(
+                self.project.interpreter(job),
+                job,
+                timeout=self.flags.seconds,
+                memory=self.flags.memory,
+                cancelled=self.control.stopped.is_set,
+                origins=True,
+            )
+        except runner.SignatureInvalid as error:
+            raise problems.invalid_reference(position, error.message) from error
+        except runner.FunctionNotLoadable as error:
+            if error.traceback:
+                raise problems.script_failed(error.traceback.rstrip()) from error
+            raise unknown_function(position, name, error.message) from error
+        except runner.Cancelled:
+            raise
+        except runner.RunnerError as error:
+            raise runner_failure(error) from error
+        stack.callback(session.close)
+        if session.native and not self.flags.isolated:
+            raise problems.not_sandboxed(session.native[0])
+        # That PyPy, which takes no binary package, is only ever found behind Python 2 is a guess.
+        if session.native and (self.flags.pypy or (self.flags.pypy is None and self.flags.runtime == "cp27")):
+            raise problems.no_pypy(session.native[0])
+        return QueryFunction(name, session, f"udf{folder.name}")
 
-def _load(
-    name: str,
-    position: Any,
-    number: int,
-    statement: Statement,
-    project: SqlProject,
-    flags: Flags,
-    folder: Path,
-    control: Control,
-    stack: ExitStack,
-) -> QueryFunction:
-    subfolder = folder / str(number)
-    subfolder.mkdir()
-    try:
-        job = project.job(name, flags.runtime, subfolder)
-        session = runner.session(
-            project.interpreter(job),
-            job,
-            timeout=flags.seconds,
-            memory=flags.memory,
-            cancelled=control.stopped.is_set,
-            origins=True,
-        )
-    except runner.SignatureInvalid as error:
-        raise problems.invalid_reference(position, error.message) from error
-    except runner.FunctionNotLoadable as error:
-        if error.traceback:
-            raise problems.script_failed(error.traceback.rstrip()) from error
-        raise unknown_function(position, name, error.message) from error
-    except runner.Cancelled:
-        raise
-    except runner.RunnerError as error:
-        raise runner_failure(error) from error
-    stack.callback(session.close)
-    if session.native:
-        _require_native(session.native[0], flags)
-    return QueryFunction(name, session, f"udf{number}")
-
-
-def _require_native(what: str, flags: Flags) -> None:
-    # Binary packages need a container, and no PyPy. That PyPy is only ever found behind Python 2 is a guess.
-    if not flags.isolated:
-        raise problems.not_sandboxed(what)
-    if flags.pypy or (flags.pypy is None and flags.runtime == "cp27"):
-        raise problems.no_pypy(what)
-
-
-def _select(
-    statement: Statement,
-    connection: Any,
-    functions: Mapping[str, QueryFunction],
-    bounds: StatementLimits,
-    failures: list[Exception],
-    control: Control,
-) -> StatementResult:
-    import duckdb
-
-    try:
-        cursor = connection.execute(statement.sql())
-        columns = cursor.description
-        rows = cursor.fetchmany(bounds.rows + 1)
-        for loaded in functions.values():
-            loaded.finish()
-    except duckdb.Error as error:
-        if control.stopped.is_set():
-            raise Stopped from None
-        if failures and isinstance(failures[0], runner.RunnerError):
-            if isinstance(failures[0], runner.Cancelled):
-                raise failures[0] from None
-            raise runner_failure(failures[0]) from failures[0]
-        if failures:
+    def _select(
+        self, connection: Any, functions: Mapping[str, QueryFunction], failures: list[Exception]
+    ) -> StatementResult:
+        try:
+            cursor = connection.execute(self.statement.sql())
+            columns = cursor.description
+            rows = cursor.fetchmany(self.bounds.rows + 1)
+            for loaded in functions.values():
+                loaded.finish()
+        except duckdb.Error as error:
+            if self.control.stopped.is_set():
+                raise Stopped from None
+            if not failures:
+                raise duckdb_failure(error, self.statement) from None
+            if isinstance(failures[0], runner.RunnerError) and not isinstance(failures[0], runner.Cancelled):
+                raise runner_failure(failures[0]) from failures[0]
             raise failures[0] from None
-        raise duckdb_failure(error, statement) from None
-    except runner.Cancelled:
-        raise
-    except runner.RunnerError as error:
-        raise runner_failure(error) from error
-    types = tuple(signature_type(str(column[1])) for column in columns)
-    _require_bigint(columns, rows)
-    return StatementResult(
-        number_repeated([column[0] for column in columns]), types, rows[: bounds.rows], len(rows) > bounds.rows
-    )
+        except runner.Cancelled:
+            raise
+        except runner.RunnerError as error:
+            raise runner_failure(error) from error
+        _require_bigint(columns, rows)
+        types = tuple(signature_type(str(column[1])) for column in columns)
+        names, limit = number_repeated([column[0] for column in columns]), self.bounds.rows
+        return StatementResult(names, types, rows[:limit], is_cut=len(rows) > limit)
 
 
 def _require_bigint(columns: Sequence[Any], rows: Sequence[Sequence[Any]]) -> None:
@@ -174,7 +161,7 @@ def _require_bigint(columns: Sequence[Any], rows: Sequence[Sequence[Any]]) -> No
         if str(column[1]) in WIDE_INTEGERS and any(
             row[index] is not None and not -(2**63) <= row[index] < 2**63 for row in rows
         ):
-            raise SqlFailed(f"ODPS-0123091:Illegal type cast - column {column[0]} is out of the range of BIGINT")
+            raise problems.illegal_cast(f"column {column[0]} is out of the range of BIGINT")
 
 
 def number_repeated(names: Sequence[str]) -> tuple[str, ...]:
@@ -192,3 +179,82 @@ def number_repeated(names: Sequence[str]) -> tuple[str, ...]:
         used.add(unique.lower())
         numbered.append(unique)
     return tuple(numbered)
+
+
+def open_connection(bounds: StatementLimits, folder: Path) -> Any:
+    """Open a database of the statement's own, which sees no file and no other database."""
+    spill = folder / "spill"
+    spill.mkdir()
+    connection = duckdb.connect(
+        ":memory:",
+        config={
+            # One thread: rows keep their order, and many statements at a time do not ask for every core each.
+            "threads": 1,
+            "memory_limit": f"{bounds.megabytes}MB",
+            "temp_directory": str(spill),
+            "max_temp_directory_size": f"{bounds.megabytes * 8}MB",
+            "python_enable_replacements": False,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        },
+    )
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+def register_tables(statement: Statement, project: SqlProject, connection: Any) -> None:
+    names: dict[tuple[str, ...], str] = {}
+
+    def name(node: Any) -> str:
+        parts = tuple(part.name.lower() for part in node.parts)
+        if parts not in names:
+            table = project.table(parts, connection)
+            if table is None:
+                raise problems.unknown_table(statement.position(node), ".".join(part.name for part in node.parts))
+            names[parts] = f"table{len(names)}"
+            connection.register(names[parts], table)
+        return names[parts]
+
+    statement.use_tables(name)
+
+
+def declare_function(form: Form, connection: Any, failures: list[Exception]) -> None:
+    """Let DuckDB know a function in one of the ways it is called."""
+    loaded = form.function
+    inputs, outputs = loaded.signature(len(form.names))
+    named = [name.replace('"', '""') for name in form.names]
+    fields = ", ".join(f'"{name}" {kind}' for name, kind in zip(named, outputs, strict=bool(named)))
+    result = f"STRUCT({fields})[]" if form.names else outputs[0]
+    parameters = [NO_ARGUMENT] if inputs == [] else inputs
+    if form.way in ("aggregate", "all_rows"):
+        fields_text = parameters and ", ".join(
+            f"{ARGUMENT.format(index)} {kind}" for index, kind in enumerate(parameters)
+        )
+        parameters = [f"STRUCT({fields_text})[]"] if fields_text else None
+    arrow = connection.sql(f"SELECT CAST(NULL AS {result}) AS one").to_arrow_table().schema.field(0).type
+    called = getattr(loaded, form.way)(arrow)
+
+    def checked_call(*arguments: Any) -> Any:
+        if failures:
+            # DuckDB calls with constants while it plans, and does not mind a failure then: it calls again.
+            raise failures[0]
+        try:
+            return called(*arguments)
+        except Exception as error:
+            failures.append(error)
+            raise
+
+    if parameters is not None:
+        names = [ARGUMENT.format(index) for index in range(len(parameters))]
+        # DuckDB counts the parameters that a function says it has.
+        checked_call.__signature__ = Signature([Parameter(parameter, Parameter.POSITIONAL_ONLY) for parameter in names])  # type: ignore[attr-defined]
+    connection.create_function(
+        form.duckdb_name,
+        checked_call,
+        parameters,
+        result,
+        type="arrow",
+        null_handling="special",
+        side_effects=inputs == [],
+    )

@@ -9,12 +9,24 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import duckdb
+
 from reconciler.local import runner
 from reconciler.local.sql import builtins, problems
-from reconciler.local.sql.problems import SqlFailed, semantic_failure, unknown_function
+from reconciler.local.sql.problems import semantic_failure, unknown_function
 
 if TYPE_CHECKING:
+    from reconciler.local.sql.problems import SqlFailed
     from reconciler.local.sql.translate import Statement
+
+_NO_FUNCTION = re.compile(r"Function with name \"?(\w+)\"? does not exist")
+_NO_COLUMN = re.compile(
+    r"(?:Referenced column|have a column named|Referenced table) \"?([^\"\n]+?)\"?(?: not found|\n|$)"
+)
+_ROWS = re.compile(r"STRUCT\((c0 .*)\)\[\]", re.DOTALL)
+_NO_GROUP = re.compile(r"column \"([^\"\n]+)\" must appear in the GROUP BY")
+_NO_MATCH = re.compile(r"No function matches the given name and argument types '(\w+)\((.*?)\)'", re.DOTALL)
+WIDE_INTEGERS = ("HUGEINT", "INT128")
 
 
 def runner_failure(error: runner.RunnerError) -> SqlFailed:
@@ -38,18 +50,10 @@ def runner_failure(error: runner.RunnerError) -> SqlFailed:
 
 def duckdb_failure(error: Exception, statement: Statement) -> SqlFailed:
     """Return what DuckDB refuses as the service would tell it, at the place of the name that it is about."""
-    import duckdb
-
     text = str(error).replace(builtins.PREFIX, "")
     # What follows in further lines speaks of DuckDB's functions and of the statement as it was said to DuckDB.
-    what = (
-        text.partition(":")[2]
-        .strip()
-        .split("\n")[0]
-        .partition(" when casting from")[0]
-        .partition(" Use TRY(")[0]
-        .rstrip(". ")
-    )
+    what = text.partition(":")[2].strip().split("\n")[0]
+    what = re.split(r" when casting from| Use TRY\(", what)[0].rstrip(". ")
     what = what.replace("INT64", "BIGINT").replace("INT32", "INT")
     if match := _NO_FUNCTION.search(text):
         return unknown_function(statement.find_name(match[1]), match[1].lower())
@@ -67,13 +71,11 @@ def duckdb_failure(error: Exception, statement: Statement) -> SqlFailed:
             named = (statement.find_name(name) for name in re.findall(r"(\w+)\(", what))
             return semantic_failure(next(filter(None, named), None), what)
         case duckdb.OutOfMemoryException():
-            return problems.internal_failure(
-                f"the statement needs more memory than it may have: {what.splitlines()[0]}"
-            )
+            return problems.internal_failure(f"the statement needs more memory than it may have: {what}")
         case duckdb.InvalidInputException() if "Could not convert string" in what:
-            return SqlFailed(f"ODPS-0123091:Illegal type cast - {what}")
+            return problems.illegal_cast(what)
         case duckdb.ConversionException() | duckdb.OutOfRangeException():
-            return SqlFailed(f"ODPS-0123091:Illegal type cast - {what}")
+            return problems.illegal_cast(what)
         case _:
             return problems.internal_failure(what)
 
@@ -82,11 +84,7 @@ def _no_match(duckdb_name: str, argument_types: str, statement: Statement) -> Sq
     # The text is that of recorded answers for built-in functions.
     if rows := _ROWS.fullmatch(argument_types):
         argument_types = re.sub(r"(^|, )c\d+ ", r"\1", rows[1])  # the list of a group's rows
-    types = (
-        argument_types.replace("INTEGER_LITERAL", "INT")
-        .replace("STRING_LITERAL", "STRING")
-        .replace("VARCHAR", "STRING")
-    )
+    types = re.sub("STRING_LITERAL|VARCHAR", "STRING", argument_types.replace("INTEGER_LITERAL", "INT"))
     for form in statement.forms:
         if form.duckdb_name == duckdb_name.lower():
             description, name = form.function.description, form.function.name
@@ -103,13 +101,3 @@ def _no_match(duckdb_name: str, argument_types: str, statement: Statement) -> Sq
         statement.find_name(duckdb_name),
         f"function {duckdb_name.lower()} cannot match any overloaded functions with ({types})",
     )
-
-
-_NO_FUNCTION = re.compile(r"Function with name \"?(\w+)\"? does not exist")
-_NO_COLUMN = re.compile(
-    r"(?:Referenced column|have a column named|Referenced table) \"?([^\"\n]+?)\"?(?: not found|\n|$)"
-)
-_ROWS = re.compile(r"STRUCT\((c0 .*)\)\[\]", re.DOTALL)
-_NO_GROUP = re.compile(r"column \"([^\"\n]+)\" must appear in the GROUP BY")
-_NO_MATCH = re.compile(r"No function matches the given name and argument types '(\w+)\((.*?)\)'", re.DOTALL)
-WIDE_INTEGERS = ("HUGEINT", "INT128")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from reconciler.local import runner
 from reconciler.local.runner import wire
 from reconciler.local.sql import problems
@@ -66,8 +68,6 @@ class QueryFunction:
 
     def rows(self, result: Any) -> Callable[..., Any]:
         """Return what DuckDB calls for a UDTF of which each row's rows are wanted: a list of structs for each row."""
-        import pyarrow as pa
-
         fields = [result.value_type.field(index) for index in range(result.value_type.num_fields)]
 
         def process(*arguments: Any) -> Any:
@@ -128,16 +128,12 @@ class QueryFunction:
         return self._columns
 
     def _incoming(self, codec: str, content: bytes | memoryview, count: int, result: Any) -> Any:
-        import pyarrow as pa
-
         fits = (codec == "i8" and pa.types.is_int64(result)) or (codec == "f8" and pa.types.is_float64(result))
         if fits:
             return pa.Array.from_buffers(result, count, [None, pa.py_buffer(content)])
         return self._fitting(wire.read_column(codec, content), result)
 
     def _fitting(self, values: list[Any], kind: Any) -> Any:
-        import pyarrow as pa
-
         try:
             return values_to_arrow(values, kind)
         except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
@@ -164,8 +160,6 @@ class QueryFunction:
 
 def _outgoing(column: Any) -> Column:
     """Return a column as it travels; numbers without NULL are not looked at."""
-    import pyarrow as pa
-
     kind = column.type
     if column.null_count == 0 and (pa.types.is_int64(kind) or pa.types.is_float64(kind)):
         pieces = [_bytes(piece) for piece in column.chunks]

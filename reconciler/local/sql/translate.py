@@ -16,10 +16,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sqlglot import exp
+from sqlglot.errors import ErrorLevel, UnsupportedError
+
 from reconciler.local.sql import builtins, problems
-from reconciler.local.sql.parsing import parse_statement
 from reconciler.local.sql.problems import SqlPosition, semantic_failure
-from reconciler.local.sql.script import position_of
+from reconciler.local.sql.reading import parse_statement, position_of
 from reconciler.local.sql.value_types import complete_decimal
 
 if TYPE_CHECKING:
@@ -50,8 +52,6 @@ class Statement:
 
     def __init__(self, text: str, functions: Collection[str]) -> None:
         """`functions` are the names of the project's, folded: they come before built-in ones of the same name."""
-        from sqlglot import exp
-
         self.text = text
         self.tree = parse_statement(text, functions)
         self.forms: list[Form] = []
@@ -66,8 +66,6 @@ class Statement:
 
     def _say_built_in(self, functions: Collection[str]) -> None:
         """Say literals, casts and built-in functions so that they mean in DuckDB what they mean on the service."""
-        from sqlglot import exp
-
         self._drop_hints()
         self._type_numbers()
         for kind in self.tree.find_all(exp.DataType):
@@ -83,8 +81,6 @@ class Statement:
 
     def _drop_hints(self) -> None:
         """Drop what says how to run the statement, and nothing of what comes out: MAPJOIN, say."""
-        from sqlglot import exp
-
         for hint in list(self.tree.find_all(exp.Hint, exp.Sort, exp.Distribute, exp.Cluster)):
             hint.pop()
         for lateral in self.tree.find_all(exp.Lateral):
@@ -96,8 +92,6 @@ class Statement:
 
     def _type_numbers(self) -> None:
         """Make 1.5 a DOUBLE, and what is too large for a BIGINT, too [doc "Data type editions"]."""
-        from sqlglot import exp
-
         for literal in list(self.tree.find_all(exp.Literal)):
             is_bigint = literal.is_int and int(literal.name) <= _LARGEST + isinstance(literal.parent, exp.Neg)
             if literal.is_number and not is_bigint and not isinstance(literal.parent, exp.Cast):
@@ -105,8 +99,6 @@ class Statement:
 
     def _cast(self, value: Any, to: Any) -> Any:
         # A conversion that fails is an error, and no NULL: the service gives either, by a setting of the project.
-        from sqlglot import exp
-
         if to.this in exp.DataType.INTEGER_TYPES and not (isinstance(value, exp.Literal) and value.is_int):
             value = builtins.macro("integer", [value])
         elif to.this in (*exp.DataType.FLOAT_TYPES, exp.DataType.Type.DECIMAL) and not (
@@ -119,8 +111,6 @@ class Statement:
 
     def tables(self) -> Iterator[Any]:
         """Yield the nodes that name tables, those of WITH left out."""
-        from sqlglot import exp
-
         shared = {expression.alias.lower() for expression in self.tree.find_all(exp.CTE)}
         for node in self.tree.find_all(exp.Table):
             if isinstance(node.this, exp.Identifier) and (node.db or node.name.lower() not in shared):
@@ -135,8 +125,6 @@ class Statement:
 
     def find_name(self, name: str) -> SqlPosition | None:
         """Return where a column is first named, or a function."""
-        from sqlglot import exp
-
         for node in self.tree.find_all(exp.Column, exp.Anonymous):
             if node.name.removeprefix(builtins.PREFIX).lower() == name.lower():
                 return self.position(node)
@@ -144,8 +132,6 @@ class Statement:
 
     def require_names(self, settings: Mapping[str, str]) -> None:
         """Refuse positions of columns where they mean constants to the service, which is so unless it is SET otherwise."""
-        from sqlglot import exp
-
         for clause, flag in (
             ("order", "odps.sql.orderby.position.alias"),
             ("group", "odps.sql.groupby.position.alias"),
@@ -162,8 +148,6 @@ class Statement:
 
     def use_tables(self, names: Callable[[Any], str]) -> None:
         """Put the tables' names in DuckDB in the place of their own, which become aliases."""
-        from sqlglot import exp
-
         for node in list(self.tables()):
             duckdb_name = names(node)
             if not node.alias:
@@ -178,8 +162,6 @@ class Statement:
 
     def use_functions(self, functions: dict[str, QueryFunction]) -> None:
         """Say calls of the project's functions as DuckDB can."""
-        from sqlglot import exp
-
         for select in list(self.tree.find_all(exp.Select)):
             self._select(select, functions)
         # The inner ones first: a call is said anew with copies of its arguments.
@@ -190,8 +172,6 @@ class Statement:
 
     def name_columns(self, table_functions: Collection[str]) -> None:
         """Name what has no name as the service does: ``_c0`` [doc "SELECT syntax"]. A table function names its own."""
-        from sqlglot import exp
-
         tree = self.tree
         while isinstance(tree, exp.SetOperation | exp.Subquery):
             tree = tree.this
@@ -203,8 +183,6 @@ class Statement:
 
     def sql(self) -> str:
         """Return the statement as DuckDB takes it; what sqlglot cannot say, and would leave out, is an error."""
-        from sqlglot.errors import ErrorLevel, UnsupportedError
-
         try:
             return str(self.tree.sql("duckdb", unsupported_level=ErrorLevel.RAISE))
         except UnsupportedError as error:
@@ -212,8 +190,6 @@ class Statement:
 
     def _select(self, select: Any, functions: dict[str, QueryFunction]) -> None:
         """Say a SELECT's table functions anew, wherever they stand."""
-        from sqlglot import exp
-
         for lateral in list(select.args.get("laterals") or ()):
             loaded = functions.get(lateral.this.name.lower()) if isinstance(lateral.this, exp.Anonymous) else None
             if loaded is not None:
@@ -227,8 +203,6 @@ class Statement:
                 raise semantic_failure(self.position(call), f"AS (…) is for table functions, and {call.name} is none")
 
     def _lateral(self, select: Any, lateral: Any, loaded: QueryFunction) -> None:
-        from sqlglot import exp
-
         call, alias = lateral.this, lateral.args["alias"]
         if loaded.kind != "udtf":
             raise semantic_failure(self.position(call), f"LATERAL VIEW is for table functions, and {call.name} is none")
@@ -246,8 +220,6 @@ class Statement:
 
     def _project_table_function(self, select: Any, expression: Any, call: Any, loaded: QueryFunction) -> None:
         # `SELECT f(a) AS (x, y) FROM t`: the function is all there is in the list [doc "Python UDTFs"].
-        from sqlglot import exp
-
         if len(select.expressions) > 1:
             raise semantic_failure(
                 self.position(call), f"beside table function {call.name} nothing else can be selected"
@@ -283,8 +255,6 @@ class Statement:
 
     def _call(self, node: Any, loaded: QueryFunction) -> None:
         """A call that is no table function's, or one in the wrong place."""
-        from sqlglot import exp
-
         if loaded.kind == "udtf":
             raise semantic_failure(
                 self.position(node), f"table function {node.name} stands alone in SELECT, or in LATERAL VIEW; not here"
@@ -311,8 +281,6 @@ class Statement:
 
     def _arguments(self, call: Any, loaded: QueryFunction) -> list[Any]:
         """Return the arguments of a call, their number judged; something for a function that takes none."""
-        from sqlglot import exp
-
         arguments = list(call.expressions)
         if len(arguments) == 1 and isinstance(arguments[0], exp.Distinct):
             arguments = list(arguments[0].expressions)
@@ -344,14 +312,10 @@ class Statement:
         return tuple(f"_c{index}" for index in range(len(outputs)))
 
     def _function(self, name: str, arguments: list[Any]) -> Any:
-        from sqlglot import exp
-
         return exp.Anonymous(this=name, expressions=[argument.copy() for argument in arguments])
 
     def _collect_rows(self, arguments: list[Any], *, distinct: bool = False) -> Any:
         """Return the list of the rows of a group."""
-        from sqlglot import exp
-
         fields = [
             exp.PropertyEQ(this=exp.to_identifier(ARGUMENT.format(index)), expression=argument.copy())
             for index, argument in enumerate(arguments)
@@ -360,7 +324,5 @@ class Statement:
         return self._function("list", [exp.Distinct(expressions=[row]) if distinct else row])
 
     def _unnest(self, rows: Any) -> Any:
-        from sqlglot import exp
-
         depth = exp.PropertyEQ(this=exp.to_identifier("max_depth"), expression=exp.Literal.number(2))
         return exp.Anonymous(this="unnest", expressions=[rows, depth])

@@ -1,0 +1,189 @@
+"""
+Reading of a job: SET lines, what they set, and one statement, parsed in Hive's dialect with the functions of the project.
+
+What the local service does not run is refused here, at its place.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from sqlglot import TokenType, exp
+from sqlglot.dialects.hive import Hive
+from sqlglot.errors import ParseError, TokenError
+
+from reconciler.local.runner import RUNTIMES
+from reconciler.local.sql import builtins
+from reconciler.local.sql.problems import SqlFailed, SqlPosition, parse_failure, semantic_failure
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+DEFAULT_RUNTIME = "cp27"
+"""What runs where nothing is set [doc "Python 2 UDFs", "Python 3 UDFs"]."""
+UDF_SECONDS = 600.0
+"""How long a batch may take [doc: odps.sql.udf.timeout, default]."""
+
+_BEGINNINGS = ("SELECT", "WITH", "VALUES", "FROM", "L_PAREN")
+_NUMBER = re.compile(r"[0-9]{1,9}\Z")
+_SET = re.compile(r"set\s+([\w.]+)\s*=(.*)", re.IGNORECASE | re.DOTALL)
+_UNENDED = re.compile(r"Missing (\S+) from (\d+):(\d+)")
+
+
+def parse_script(text: str) -> tuple[dict[str, str], str]:
+    """
+    Split a job's text: its settings, and the statement with blanks for what stood before it, so that places stay.
+
+    The console client and DataWorks take SET lines off before they send a query; PyODPS does so unless told otherwise
+    (`options.sql.parse_set_as_hints`). That the service would take them in the query is not known, and harmless here.
+    """
+    settings: dict[str, str] = {}
+    statements: list[tuple[int, int]] = []
+    for start, end in _pieces(text):
+        match = _SET.fullmatch(text[start:end])
+        if match and not statements:
+            settings[match[1].lower()] = match[2].strip()
+        else:
+            statements.append((start, end))
+    if not statements:
+        raise parse_failure(None, "there is no statement")
+    if len(statements) > 1:
+        raise parse_failure(position_of(text, statements[1][0]), "the local service runs one statement at a time")
+    [(start, end)] = statements
+    return settings, re.sub(r"[^\n]", " ", text[:start]) + text[start:end]
+
+
+def _pieces(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where each statement begins and ends, without semicolons and comments around it."""
+    first: int | None = None
+    last = 0
+    for token in _tokens(text):
+        if token.token_type.name == "SEMICOLON":
+            if first is not None:
+                yield first, last
+            first = None
+        else:
+            first = token.start if first is None else first
+            last = token.end + 1
+    if first is not None:
+        yield first, last
+
+
+def _tokens(text: str) -> list[Any]:
+    """Return the tokens of SQL."""
+    try:
+        return Hive().tokenize(text)
+    except TokenError as error:
+        # sqlglot says where an unended text begins, in the error behind its error.
+        match = _UNENDED.search(str(error.__cause__ or error))
+        if match is None:
+            raise parse_failure(None, "a comment or a text does not end") from None
+        # Its columns are counted from 0 up to and with the quote.
+        position = SqlPosition(int(match[2]), int(match[3]) + 1)
+        raise parse_failure(position, f"what begins with {match[1]} here does not end") from None
+
+
+def position_of(text: str, offset: int) -> SqlPosition:
+    """Return line and column of an offset."""
+    before = text[:offset]
+    return SqlPosition(before.count("\n") + 1, offset - before.rfind("\n"))
+
+
+@dataclass(frozen=True)
+class Flags:
+    """The settings of a session that matter here."""
+
+    runtime: str
+    isolated: bool
+    pypy: bool | None
+    seconds: float
+    memory: int | None
+
+    @classmethod
+    def of(cls, settings: Mapping[str, str]) -> Flags:
+        """Read them. All others are taken and do nothing, as unknown ones do on the service."""
+        runtime = settings.get("odps.sql.python.version", DEFAULT_RUNTIME).lower()
+        if runtime not in RUNTIMES:
+            raise semantic_failure(
+                None, f"there is no odps.sql.python.version {runtime}; there are {', '.join(RUNTIMES)}"
+            )
+        seconds = settings.get("odps.sql.udf.timeout") or settings.get("odps.function.timeout", "")
+        memory = settings.get("odps.sql.udf.python.memory", "")
+        pypy = settings.get("odps.pypy.enabled", "").lower()
+        return cls(
+            runtime=runtime,
+            isolated=settings.get("odps.isolation.session.enable", "").lower() == "true",
+            pypy={"true": True, "false": False}.get(pypy),
+            seconds=min(float(seconds), 3600.0) if _NUMBER.match(seconds) else UDF_SECONDS,
+            memory=int(memory) * 1_000_000 if _NUMBER.match(memory) and int(memory) else None,
+        )
+
+
+def parse_statement(text: str, functions: Collection[str]) -> Any:
+    token_list = [token for token in _tokens(text) if token.token_type.name != "SEMICOLON"]
+    if token_list[0].token_type.name not in _BEGINNINGS:
+        message = "SELECT, WITH and VALUES begin what the local service runs"
+        raise parse_failure(position_of(text, token_list[0].start), f"invalid token '{token_list[0].text}'; {message}")
+    for token, following in pairwise(token_list):
+        name = token.text.lower()
+        if following.token_type.name == "L_PAREN" and (name in functions or builtins.is_built_in(name)):
+            # SHOW, say, is a word of other dialects.
+            token.token_type = TokenType.VAR
+    parser = _parser_class(functions)(dialect=Hive())
+    try:
+        [tree] = parser.parse(token_list, text)
+    except ParseError as error:
+        raise _syntax_failure(error, text) from None
+    except RecursionError:
+        raise parse_failure(None, "the statement is nested too deep") from None
+    if isinstance(tree, exp.Values):
+        tree = exp.select("*").from_(tree)
+    if not isinstance(tree, exp.Query):
+        raise parse_failure(
+            position_of(text, token_list[0].start), "this is no SELECT, and the local service runs nothing else"
+        )
+    if tree.find(exp.Pivot):
+        raise parse_failure(None, "the local service knows neither PIVOT nor UNPIVOT")
+    for select in tree.find_all(exp.Select):
+        if not select.expressions:
+            raise parse_failure(None, "a SELECT selects nothing")
+    return tree
+
+
+def _parser_class(functions: Collection[str]) -> Any:
+    """
+    Return a parser that knows the built-in functions that mean the same in DuckDB; other calls are `Anonymous`.
+
+    A function of the project comes before a built-in one of its name: a guess, and what its owner expects.
+    """
+    base: Any = Hive().parser_class
+
+    def select_known(table: dict[str, Any], kept: Collection[str]) -> dict[str, Any]:
+        return {name: make for name, make in table.items() if name in kept and name.lower() not in functions}
+
+    return type(
+        "Parser",
+        (base,),
+        {
+            "FUNCTIONS": select_known(base.FUNCTIONS, builtins.KEPT),
+            "FUNCTION_PARSERS": select_known(base.FUNCTION_PARSERS, builtins.KEPT_SYNTAX),
+            "NO_PAREN_FUNCTIONS": {},
+            "NO_PAREN_FUNCTION_PARSERS": select_known(base.NO_PAREN_FUNCTION_PARSERS, ("CASE", "IF")),
+        },
+    )
+
+
+def _syntax_failure(error: Any, text: str) -> SqlFailed:
+    """Return a ParseError as the service would tell it, at the token that it stopped at."""
+    first = error.errors[0] if error.errors else {}
+    what = str(first.get("description") or error).replace("Required keyword: 'this' missing", "something is missing")
+    # What sqlglot's own classes and tokens are called means nothing to whoever wrote the statement.
+    what = what.split(" for <class")[0].split(" but got <Token")[0].rstrip(".")
+    token = first.get("highlight") or ""
+    position = None
+    if first.get("line"):
+        position = SqlPosition(first["line"], max(1, first["col"] - len(token) + 1))
+    return parse_failure(position, f"invalid token '{token}': {what[:1].lower()}{what[1:]}" if token else what)
