@@ -12,9 +12,9 @@ would agree with it about mistakes. Every handler says how what it does is known
 public client, a measurement that somebody published, or a guess. What is not settled is a switch in `Settings`.
 """
 
+from reconciler.local.server.control import Exchange
 from reconciler.local.server.faults import Fault
 from reconciler.local.server.instances import NEEDED as SQL_NEEDS
-from reconciler.local.server.request_log import Exchange
 from reconciler.local.server.server import Server
 from reconciler.local.server.settings import Settings, User
 from reconciler.local.server.tables import ProvidedTable

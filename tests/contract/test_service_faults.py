@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import asdict
 from http.client import HTTPException, IncompleteRead
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -281,7 +282,7 @@ def test_the_log_says_what_was_asked_in_order(controlled: Server) -> None:
         }
         assert (log[1]["fault"], log[1]["request_bytes"]) == ("fail 500 after", 3)
         assert log[2]["query"] == "meta&curr_project=de mo"
-        assert [entry.as_json() for entry in controlled.requests] == log
+        assert [asdict(entry) for entry in controlled.requests] == log
         assert raw.ask("DELETE", "///_control/requests").status == 204
     assert controlled.requests == []
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.core.kind import Key
-    from reconciler.local.server.records import StoredFunction, StoredResource
+    from reconciler.local.server.database import StoredFunction, StoredResource
     from reconciler.targets.maxcompute.client import Answer
 
 _OWNER = "ALIYUN$"

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from reconciler.core.record import Holder
 from reconciler.engine.apply import Patience
 from reconciler.local import Server
-from reconciler.local.server.records import Location
+from reconciler.local.server import database
+from reconciler.local.server.database import Location
 from reconciler.manifest.load import load_manifest
 from reconciler.packages.fetch.cache import Cache
 from reconciler.targets.dialects import DIALECTS
@@ -57,11 +58,11 @@ class Watch:
         self.states: list[dict[str, Definition]] = []
 
     def look(self, rows: Records) -> None:
-        md5 = {name: found.md5 for name, found in rows.resources(HERE, "")}
+        md5 = {name: found.md5 for name, found in rows.behind(database.RESOURCES, "", HERE)}
         self.states.append(
             {
                 name: (found.class_type, tuple((ref.name, md5.get(ref.name.lower())) for ref in found.resources))
-                for name, found in rows.functions(HERE, "")
+                for name, found in rows.behind(database.FUNCTIONS, "", HERE)
             }
         )
 

@@ -20,7 +20,8 @@ from urllib.parse import quote
 
 from reconciler.cli.entry import run
 from reconciler.local import Server, Settings
-from reconciler.local.server.records import Location, StoredFunction, StoredResource
+from reconciler.local.server import database
+from reconciler.local.server.database import Location, StoredFunction, StoredResource
 from reconciler.local.server.store import ServerStore
 from reconciler.targets.maxcompute.client import Client
 from reconciler.targets.maxcompute.signing import Credentials
@@ -79,8 +80,8 @@ def here(*arguments: str) -> Said:
 
 def rows_of(rows: Records) -> dict[str, Row]:
     """Return everything that a listing would show, entries of ledgers included, by kind and folded name."""
-    found: dict[str, Row] = {f"resource {key}": row for key, row in rows.resources(HERE, "")}
-    found.update((f"function {key}", row) for key, row in rows.functions(HERE, ""))
+    found: dict[str, Row] = {f"resource {key}": row for key, row in rows.behind(database.RESOURCES, "", HERE)}
+    found.update((f"function {key}", row) for key, row in rows.behind(database.FUNCTIONS, "", HERE))
     return found
 
 

@@ -20,12 +20,17 @@ from urllib.parse import parse_qsl, unquote, unquote_plus
 
 from reconciler.local.server import control, routes, signing
 from reconciler.local.server.body import Body, Disconnected
-from reconciler.local.server.error_responses import fault_response, refusal_response
-from reconciler.local.server.exchange import Request, Response
+from reconciler.local.server.control import Exchange, RequestLog
+from reconciler.local.server.exchange import (
+    Request,
+    Response,
+    encode_head,
+    fault_response,
+    refusal_response,
+    transmit,
+)
 from reconciler.local.server.faults import FaultAnswer, Faults, Severed, Strike
 from reconciler.local.server.protocol import HttpRefusal, http_date, invalid, legible
-from reconciler.local.server.request_log import Exchange, RequestLog
-from reconciler.local.server.transmission import encode_head, transmit
 from reconciler.local.server.web_guard import require_own_host
 
 if TYPE_CHECKING:

@@ -1,29 +1,22 @@
 """
-Database of the server: its tables, and the SQL of one transaction.
+Database of the server: its records, its tables, and the SQL of one transaction.
 
-Every method runs inside the transaction of its caller; what it returns are records.
+The columns of a table are a key, made of names without their case, and the fields of its record. Every method of `Records`
+runs inside the transaction of its caller.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import astuple
-from typing import TYPE_CHECKING, Any
+from dataclasses import astuple, dataclass, fields
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from reconciler.local.server.blobs import BlobContent, Segment
+from reconciler.local.server.blobs import Segment
 from reconciler.local.server.protocol import same_name
-from reconciler.local.server.records import (
-    Location,
-    StoredFunction,
-    StoredProject,
-    StoredReference,
-    StoredResource,
-    StoredSchema,
-)
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 VERSION = 1
 TABLES = """
@@ -54,234 +47,213 @@ CREATE TABLE functions (
 );
 """
 
-# Columns in the order of the fields of `StoredResource` and `StoredFunction`.
-_RESOURCE = "name, owner, updator, type, comment, temporary, part, size, md5, source, created, modified"
-_FUNCTION = "name, owner, class_type, resources, extras, created, modified"
-_AT = "project = ? AND schema = ? AND key = ?"
+
+@dataclass(frozen=True)
+class Location:
+    """Where objects live. Both names compare without case; `schema` is ``default`` when no schema was named."""
+
+    project: str
+    schema: str = "default"
+
+    @property
+    def keys(self) -> tuple[str, str]:
+        """What two spellings of one place have in common."""
+        return same_name(self.project), same_name(self.schema)
+
+
+NOWHERE = Location("")
+"""Where projects are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredProject:
+    name: str
+    owner: str
+    created: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredSchema:
+    name: str
+    owner: str
+    description: str | None
+    created: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredResource:
+    """Everything about a resource but its bytes."""
+
+    name: str
+    owner: str
+    updator: str
+    type: str
+    comment: str | None
+    temporary: bool
+    part: bool
+    size: int
+    md5: str | None
+    source: str | None
+    """The table or volume file it points at."""
+    created: float
+    modified: float
+
+    @property
+    def is_hidden(self) -> bool:
+        """Temporary resources and parts are addressable but not listed."""
+        return self.temporary or self.part
+
+
+@dataclass(frozen=True)
+class StoredReference:
+    """A resource that a function names."""
+
+    project: str
+    schema: str
+    name: str
+
+    @property
+    def location(self) -> Location:
+        """Where the resource should be."""
+        return Location(self.project, self.schema)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredFunction:
+    name: str
+    owner: str
+    class_type: str | None
+    resources: tuple[StoredReference, ...]
+    extras: tuple[tuple[str, str], ...]
+    """The elements only SQL and embedded functions have, as sent."""
+    created: float
+    modified: float
+
+
+T = TypeVar("T", bound=StoredProject | StoredSchema | StoredResource | StoredFunction)
+
+# What SQLite keeps as a number or as JSON.
+_READ: dict[str, Callable[[Any], object]] = {
+    "temporary": bool,
+    "part": bool,
+    "resources": lambda text: tuple(StoredReference(*parts) for parts in json.loads(text)),
+    "extras": lambda text: tuple(map(tuple, json.loads(text))),
+}
+
+
+class Table(Generic[T]):
+    """The SQL of a table of records."""
+
+    def __init__(self, name: str, record: type[T], *key: str, listed: str = "") -> None:
+        self._record = record
+        self._names = [field.name for field in fields(record)]
+        self._converted = [(name, _READ[name]) for name in self._names if name in _READ]
+        self.noun = name.removesuffix("s")
+        """What one of them is called in messages."""
+        self.depth = len(key)
+        """How many parts of a location the key begins with."""
+        key = (*key, "key")
+        columns, at = ", ".join(self._names), " AND ".join(f"{part} = ?" for part in key)
+        self.each = f"SELECT {columns}, key FROM {name}"
+        self.find = f"{self.each} WHERE {at}"
+        self.behind = f"{self.find.removesuffix('= ?')}> ?{listed} ORDER BY key"
+        self.identify = f"SELECT id FROM {name} WHERE {at}"
+        places = ", ".join("?" * (len(key) + len(self._names)))
+        self.add = f"INSERT INTO {name} ({', '.join(key)}, {columns}) VALUES ({places}) ON CONFLICT DO NOTHING"
+        self.replace = f"UPDATE {name} SET ({columns}) = ({', '.join('?' * len(self._names))}) WHERE {at}"
+        self.drop = f"DELETE FROM {name} WHERE {at}"
+
+    def record(self, row: tuple[Any, ...]) -> T:
+        """Return a row of `each`, `find` or `behind` as a record."""
+        values = dict(zip(self._names, row, strict=False))  # the last one is the key
+        for name, read in self._converted:
+            values[name] = read(values[name])
+        return self._record(**values)
+
+    def values(self, record: T) -> list[Any]:
+        """Return a record as the columns after the key."""
+        return [json.dumps(value) if isinstance(value, tuple) else value for value in astuple(record)]
+
+
+PROJECTS = Table("projects", StoredProject)
+SCHEMAS = Table("schemas", StoredSchema, "project")
+RESOURCES = Table("resources", StoredResource, "project", "schema", listed=" AND NOT temporary AND NOT part")
+FUNCTIONS = Table("functions", StoredFunction, "project", "schema")
 
 
 class Records:
-    """The SQL of one transaction."""
+    """The SQL of one transaction. Whatever has a name is found however it is spelled."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self.unused: set[str] = set()
         """Blobs that something stopped referring to."""
 
-    # Projects and schemas
+    def find(self, table: Table[T], name: str, location: Location = NOWHERE) -> T | None:
+        """Return a record by its name."""
+        row = self._db.execute(table.find, _key(table, name, location)).fetchone()
+        return table.record(row) if row else None
 
-    def project(self, name: str) -> StoredProject | None:
-        """The project, however it is spelled."""
-        row = self._one("SELECT name, owner, created FROM projects WHERE key = ?", same_name(name))
-        return StoredProject(name=row[0], owner=row[1], created=row[2]) if row else None
+    def behind(self, table: Table[T], after: str, location: Location = NOWHERE) -> Iterator[tuple[str, T]]:
+        """Yield the records that a list shows, by key, those behind `after`."""
+        for row in self._db.execute(table.behind, (*location.keys[: table.depth], after)):
+            yield row[-1], table.record(row)
 
-    def projects(self, after: str) -> Iterator[tuple[str, StoredProject]]:
-        """Projects by key, those behind `after`."""
-        for key, name, owner, created in self._db.execute(
-            "SELECT key, name, owner, created FROM projects WHERE key > ? ORDER BY key", (after,)
-        ):
-            yield key, StoredProject(name=name, owner=owner, created=created)
+    def each(self, table: Table[T]) -> Iterator[T]:
+        """Yield the records of all places."""
+        yield from map(table.record, self._db.execute(table.each))
 
-    def add_project(self, project: StoredProject) -> None:
-        """Add a project; one that is there already stays as it is."""
-        self._db.execute(
-            "INSERT OR IGNORE INTO projects VALUES (?, ?, ?, ?)",
-            (same_name(project.name), project.name, project.owner, project.created),
-        )
+    def add(self, table: Table[T], record: T, location: Location = NOWHERE) -> bool:
+        """Add a record; False when its name is taken, and nothing is changed."""
+        values = (*_key(table, record.name, location), *table.values(record))
+        return self._db.execute(table.add, values).rowcount > 0
 
-    def schema(self, location: Location) -> StoredSchema | None:
-        """The schema that `location` names."""
-        row = self._one(
-            "SELECT name, owner, description, created FROM schemas WHERE project = ? AND key = ?", *location.keys
-        )
-        return StoredSchema(name=row[0], owner=row[1], description=row[2], created=row[3]) if row else None
+    def replace(self, table: Table[T], record: T, location: Location) -> None:
+        """Write over a record that exists."""
+        self._db.execute(table.replace, (*table.values(record), *_key(table, record.name, location)))
 
-    def schemas(self, location: Location, after: str) -> Iterator[tuple[str, StoredSchema]]:
-        """The schemas of the project by key, those behind `after`."""
-        for key, name, owner, description, created in self._db.execute(
-            "SELECT key, name, owner, description, created FROM schemas WHERE project = ? AND key > ? ORDER BY key",
-            (location.keys[0], after),
-        ):
-            yield key, StoredSchema(name=name, owner=owner, description=description, created=created)
-
-    def add_schema(self, project: str, schema: StoredSchema) -> bool:
-        """Add a schema; False when its name is taken."""
-        return self._changes_row(
-            "INSERT INTO schemas VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            same_name(project),
-            same_name(schema.name),
-            schema.name,
-            schema.owner,
-            schema.description,
-            schema.created,
-        )
-
-    def drop_schema(self, location: Location) -> bool:
-        """Remove a schema; False when there is none."""
-        return self._changes_row("DELETE FROM schemas WHERE project = ? AND key = ?", *location.keys)
+    def drop(self, table: Table[T], name: str, location: Location) -> bool:
+        """Remove a record; False when there is none."""
+        return self._db.execute(table.drop, _key(table, name, location)).rowcount > 0
 
     def is_empty(self, location: Location) -> bool:
         """Whether nothing lives at `location`."""
-        return not self._one(
+        cursor = self._db.execute(
             "SELECT 1 FROM resources WHERE (project, schema) = (?, ?) UNION ALL "
             "SELECT 1 FROM functions WHERE (project, schema) = (?, ?) LIMIT 1",
-            *location.keys,
-            *location.keys,
+            location.keys * 2,
         )
+        return cursor.fetchone() is None
 
-    # Resources
+    # The content of resources
 
-    def resource(self, location: Location, name: str) -> StoredResource | None:
-        """The resource, however it is spelled."""
-        row = self._one(f"SELECT {_RESOURCE} FROM resources WHERE {_AT}", *location.keys, same_name(name))
-        return _resource(row) if row else None
-
-    def resources(self, location: Location, after: str) -> Iterator[tuple[str, StoredResource]]:
-        """The resources a list shows, by key, those behind `after`."""
-        for row in self._db.execute(
-            f"SELECT {_RESOURCE}, key FROM resources WHERE project = ? AND schema = ? AND key > ?"
-            " AND NOT temporary AND NOT part ORDER BY key",
-            (*location.keys, after),
-        ):
-            yield row[-1], _resource(row)
-
-    def segments(self, location: Location, name: str) -> tuple[Segment, ...]:
-        """The content of a resource."""
+    def segments(self, name: str, location: Location) -> tuple[Segment, ...]:
+        """Return the content of a resource."""
         cursor = self._db.execute(
-            "SELECT sha256, size FROM segments "
-            f"WHERE resource = (SELECT id FROM resources WHERE {_AT}) ORDER BY position",
-            (*location.keys, same_name(name)),
+            f"SELECT sha256, size FROM segments WHERE resource = ({RESOURCES.identify}) ORDER BY position",
+            _key(RESOURCES, name, location),
         )
         return tuple(Segment(sha256, size) for sha256, size in cursor)
 
-    def add_resource(self, location: Location, resource: StoredResource, content: BlobContent) -> None:
-        """Add a resource under a name that is free."""
-        self._db.execute(
-            f"INSERT INTO resources (project, schema, key, {_RESOURCE}) VALUES (?, ?, ?{', ?' * 12})",
-            (*location.keys, same_name(resource.name), *astuple(resource)),
+    def set_segments(self, name: str, location: Location, segments: tuple[Segment, ...]) -> None:
+        """Give a resource its content, in the place of what it had."""
+        key = _key(RESOURCES, name, location)
+        self.unused.update(segment.sha256 for segment in self.segments(name, location))
+        self._db.execute(f"DELETE FROM segments WHERE resource = ({RESOURCES.identify})", key)
+        self._db.executemany(
+            f"INSERT INTO segments VALUES (({RESOURCES.identify}), ?, ?, ?)",
+            [(*key, position, segment.sha256, segment.size) for position, segment in enumerate(segments)],
         )
-        self._add_segments(location, resource.name, content)
 
-    def replace_resource(
-        self, location: Location, resource: StoredResource, content: BlobContent | None = None
-    ) -> None:
-        """Write over a resource that exists; its content stays when none is given."""
-        self._db.execute(
-            f"UPDATE resources SET ({_RESOURCE}) = (?{', ?' * 11}) WHERE {_AT}",
-            (*astuple(resource), *location.keys, same_name(resource.name)),
-        )
-        if content is not None:
-            self._drop_segments(location, resource.name)
-            self._add_segments(location, resource.name, content)
-
-    def drop_resource(self, location: Location, name: str) -> None:
-        """Remove a resource."""
-        self._drop_segments(location, name)
-        self._db.execute(f"DELETE FROM resources WHERE {_AT}", (*location.keys, same_name(name)))
+    def drop_resource(self, name: str, location: Location) -> None:
+        """Remove a resource and its content."""
+        self.set_segments(name, location, ())
+        self.drop(RESOURCES, name, location)
 
     def is_used(self, sha256: str) -> bool:
         """Whether any resource refers to the blob."""
-        return self._one("SELECT 1 FROM segments WHERE sha256 = ? LIMIT 1", sha256) is not None
-
-    def _add_segments(self, location: Location, name: str, content: BlobContent) -> None:
-        (resource,) = self._one(f"SELECT id FROM resources WHERE {_AT}", *location.keys, same_name(name)) or (None,)
-        self._db.executemany(
-            "INSERT INTO segments VALUES (?, ?, ?, ?)",
-            [(resource, position, part.sha256, part.size) for position, part in enumerate(content.segments)],
-        )
-
-    def _drop_segments(self, location: Location, name: str) -> None:
-        self.unused.update(segment.sha256 for segment in self.segments(location, name))
-        self._db.execute(
-            f"DELETE FROM segments WHERE resource = (SELECT id FROM resources WHERE {_AT})",
-            (*location.keys, same_name(name)),
-        )
-
-    # Functions
-
-    def function(self, location: Location, name: str) -> StoredFunction | None:
-        """The function, however it is spelled."""
-        row = self._one(f"SELECT {_FUNCTION} FROM functions WHERE {_AT}", *location.keys, same_name(name))
-        return _function(row) if row else None
-
-    def functions(self, location: Location, after: str) -> Iterator[tuple[str, StoredFunction]]:
-        """The functions at `location` by key, those behind `after`."""
-        for row in self._db.execute(
-            f"SELECT {_FUNCTION}, key FROM functions WHERE project = ? AND schema = ? AND key > ? ORDER BY key",
-            (*location.keys, after),
-        ):
-            yield row[-1], _function(row)
-
-    def every_function(self) -> Iterator[StoredFunction]:
-        """The functions of all projects."""
-        for row in self._db.execute(f"SELECT {_FUNCTION} FROM functions"):
-            yield _function(row)
-
-    def add_function(self, location: Location, function: StoredFunction) -> None:
-        """Add a function under a name that is free."""
-        self._db.execute(
-            f"INSERT INTO functions (project, schema, key, {_FUNCTION}) VALUES (?, ?, ?{', ?' * 7})",
-            (*location.keys, same_name(function.name), *_function_values(function)),
-        )
-
-    def replace_function(self, location: Location, function: StoredFunction) -> None:
-        """Write over a function that exists."""
-        self._db.execute(
-            f"UPDATE functions SET ({_FUNCTION}) = (?{', ?' * 6}) WHERE {_AT}",
-            (*_function_values(function), *location.keys, same_name(function.name)),
-        )
-
-    def drop_function(self, location: Location, name: str) -> None:
-        """Remove a function."""
-        self._db.execute(f"DELETE FROM functions WHERE {_AT}", (*location.keys, same_name(name)))
-
-    def _one(self, sql: str, *values: object) -> tuple[Any, ...] | None:
-        row: tuple[Any, ...] | None = self._db.execute(sql, values).fetchone()
-        return row
-
-    def _changes_row(self, sql: str, *values: object) -> bool:
-        """Run `sql` and say whether it touched a row."""
-        return self._db.execute(sql, values).rowcount > 0
+        return self._db.execute("SELECT 1 FROM segments WHERE sha256 = ? LIMIT 1", (sha256,)).fetchone() is not None
 
 
-def _resource(row: tuple[Any, ...]) -> StoredResource:
-    name, owner, updator, kind, comment, temporary, part, size, md5, source, created, modified, *_ = row
-    return StoredResource(
-        name=name,
-        owner=owner,
-        updator=updator,
-        type=kind,
-        comment=comment,
-        temporary=bool(temporary),
-        part=bool(part),
-        size=size,
-        md5=md5,
-        source=source,
-        created=created,
-        modified=modified,
-    )
-
-
-def _function(row: tuple[Any, ...]) -> StoredFunction:
-    name, owner, class_type, resources, extras, created, modified, *_ = row
-    return StoredFunction(
-        name=name,
-        owner=owner,
-        class_type=class_type,
-        resources=tuple(StoredReference(*parts) for parts in json.loads(resources)),
-        extras=tuple((tag, value) for tag, value in json.loads(extras)),
-        created=created,
-        modified=modified,
-    )
-
-
-def _function_values(function: StoredFunction) -> tuple[object, ...]:
-    return (
-        function.name,
-        function.owner,
-        function.class_type,
-        json.dumps([astuple(reference) for reference in function.resources]),
-        json.dumps(function.extras),
-        function.created,
-        function.modified,
-    )
+def _key(table: Table[T], name: str, location: Location) -> tuple[str, ...]:
+    return (*location.keys[: table.depth], same_name(name))

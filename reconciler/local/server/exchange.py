@@ -1,18 +1,27 @@
-"""Request and response as the handlers see them."""
+"""
+Request and response: as the handlers see them, and a response as it is sent.
+
+The body goes out straight from disk.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote
 
-from reconciler.local.server.protocol import header_text, invalid
+from reconciler.local.server.protocol import HttpRefusal, error_xml, header_text, invalid, missing_header
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    import socket
+    from collections.abc import Mapping, Sequence
     from email.message import Message
 
     from reconciler.local.server.body import Body
+    from reconciler.local.server.faults import Fault
+
+_REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +41,12 @@ class Request:
         """The header as text, None when it was not sent."""
         value = self.headers.get(name)
         return None if value is None else header_text(value)
+
+    def required_header(self, name: str) -> str:
+        """The header as text; 400 when it was not sent, or is empty."""
+        if value := self.header(name):
+            return value
+        raise missing_header(name)
 
     def flag(self, name: str) -> bool:
         """Whether a query parameter such as ``rIsPart=true`` is set."""
@@ -87,3 +102,44 @@ def xml_response(content: bytes, headers: tuple[tuple[str, str], ...] = ()) -> R
 def created_response(*path: str) -> Response:
     """201 with the ``Location`` of the new object, as a log of the service shows it for other objects."""
     return Response(status=201, headers=(("Location", "/" + "/".join(quote(part, safe="") for part in path)),))
+
+
+def refusal_response(refusal: HttpRefusal, *, request_id: str, host_id: str) -> Response:
+    """Return a refusal as the service writes it."""
+    content = error_xml(refusal, request_id=request_id, host_id=host_id)
+    return Response(status=refusal.status, headers=refusal.headers, content=content, content_type="application/xml")
+
+
+def fault_response(fault: Fault, *, request_id: str, host_id: str) -> Response:
+    """Return the answer that a fault asks for: its own body, or a refusal with its code."""
+    retry = () if fault.retry_after is None else (("Retry-After", str(fault.retry_after)),)
+    refusal = HttpRefusal(fault.status, fault.code, fault.message, retry)
+    response = replace(refusal_response(refusal, request_id=request_id, host_id=host_id), is_own=not fault.in_between)
+    if fault.body is None:
+        return response
+    return replace(response, content=fault.body.encode(), content_type=fault.content_type)
+
+
+def encode_head(response: Response, extra: Sequence[tuple[str, str]], *, closes: bool) -> bytes:
+    """Return status line and headers. Values are sent as UTF-8: what came in as such goes out as it came."""
+    headers = [*extra, *response.headers]
+    if response.status != HTTPStatus.NO_CONTENT:
+        headers += [("Content-Type", response.content_type), ("Content-Length", str(response.length))]
+    if closes:
+        headers.append(("Connection", "close"))
+    lines = [
+        f"HTTP/1.1 {response.status} {_REASONS.get(response.status, 'Unknown')}",
+        *(f"{name}: {value}" for name, value in headers),
+    ]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def transmit(connection: socket.socket, head: bytes, response: Response, limit: int) -> None:
+    """Send `limit` bytes of the answer: all of it, unless it is to be truncated."""
+    first = (head + response.content)[:limit]
+    connection.sendall(first)
+    limit -= len(first)
+    for span in response.spans:
+        if (count := min(span.count, limit)) > 0:
+            connection.sendfile(span.file, span.offset, count)
+            limit -= count

@@ -7,10 +7,12 @@ The requests are those of PyODPS and the Java SDK, the documents those of the Ru
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from reconciler.local.server import listing
+from reconciler.local.server.database import FUNCTIONS, RESOURCES, Location, StoredFunction, StoredReference
 from reconciler.local.server.exchange import Request, Response, created_response, xml_response
+from reconciler.local.server.listing import answer_list
 from reconciler.local.server.protocol import (
     MAX_XML_BYTES,
     already_exists,
@@ -19,7 +21,6 @@ from reconciler.local.server.protocol import (
     http_date,
     invalid,
     invalid_xml,
-    missing_header,
     not_found,
     object_name,
     parse_xml,
@@ -27,12 +28,9 @@ from reconciler.local.server.protocol import (
     text_element,
     xml_document,
 )
-from reconciler.local.server.records import Location, StoredFunction, StoredReference
-from reconciler.local.server.service import DEFAULT_SCHEMA, require_schema
+from reconciler.local.server.service import DEFAULT_SCHEMA, existing, hand_over, require_schema
 
 if TYPE_CHECKING:
-    from xml.etree.ElementTree import Element
-
     from reconciler.local.server.database import Records
     from reconciler.local.server.service import LocalService
 
@@ -52,10 +50,10 @@ def create_function(service: LocalService, request: Request) -> Response:
     with service.store.writing() as rows:
         require_schema(rows, location)
         _require_resources(service, rows, function)
-        if rows.function(location, function.name) is not None:
+        if rows.find(FUNCTIONS, function.name, location) is not None:
             raise already_exists("function", function.name)
-        service.stale.remember("functions", location, lambda after: rows.functions(location, after))
-        rows.add_function(location, function)
+        service.stale.remember(rows, FUNCTIONS, location)
+        rows.add(FUNCTIONS, function, location)
     return created_response("projects", location.project, "registration", "functions", function.name)
 
 
@@ -71,28 +69,21 @@ def _parse_function(service: LocalService, request: Request, location: Location,
         raise invalid(f"the function is named '{name}' in the path and '{alias}' in the body")
     extras = tuple((tag, value) for tag in EXTRAS if (value := body.findtext(tag)) is not None)
     class_type = child_text(body, "ClassType")
-    if class_type is None and not _is_inline(dict(extras)):
+    is_inline = any(tag.startswith("Is") and value.strip().lower() == "true" for tag, value in extras)
+    if class_type is None and not is_inline:
         raise invalid_xml("<ClassType> is missing")
     now = service.now()
+    # In the order given, which is the order in which the worker meets them.
+    names = [(resource.text or "").strip() for resource in body.findall("Resources/ResourceName")]
     return StoredFunction(
         name=object_name(alias, "function"),
         owner=request.actor,
         class_type=class_type,
-        resources=tuple(_references(body, location)),
+        resources=tuple(_reference(name, location) for name in names),
         extras=extras,
         created=now,
         modified=now,
     )
-
-
-def _is_inline(extras: dict[str, str]) -> bool:
-    return any(extras.get(tag, "").strip().lower() == "true" for tag in ("IsSqlFunction", "IsEmbeddedFunction"))
-
-
-def _references(body: Element, location: Location) -> list[StoredReference]:
-    # In the order given, which is the order in which the worker meets them.
-    names = [(references.text or "").strip() for references in body.findall("Resources/ResourceName")]
-    return [_reference(name, location) for name in names]
 
 
 def _reference(name: str, location: Location) -> StoredReference:
@@ -116,7 +107,7 @@ def _require_resources(service: LocalService, rows: Records, function: StoredFun
     if not service.settings.functions_check_resources:
         return
     for reference in function.resources:
-        if rows.resource(reference.location, reference.name) is None:
+        if rows.find(RESOURCES, reference.name, reference.location) is None:
             raise not_found("resource", _qualified_name(reference))
 
 
@@ -128,71 +119,46 @@ def _qualified_name(reference: StoredReference) -> str:
 
 
 def update_function(service: LocalService, request: Request) -> Response:
-    """``PUT …/registration/functions/<name>``: a new definition, or with ``?updateowner`` a new owner."""
-    if "updateowner" in request.query:
-        return _hand_over(service, request)
-    return _replace(service, request)
-
-
-def _replace(service: LocalService, request: Request) -> Response:
     """
-    The whole definition anew: what the body leaves out is gone (there is no PATCH in any client).
+    ``PUT …/registration/functions/<name>``: a new definition, or with ``?updateowner`` a new owner.
+
+    The whole definition is new: what the body leaves out is gone (there is no PATCH in any client).
 
     The spelling, the owner and the time of creation stay; 404 for a function that does not exist is how odpscmd's
     ``create function -f`` works. The status is a guess.
     """
+    if "updateowner" in request.query:
+        return hand_over(service, request, FUNCTIONS)
     location, name = service.location(request), object_name(request.path[4], "function")
     new = _parse_function(service, request, location, name)
     with service.store.writing() as rows:
-        old = _existing(rows, location, name)
+        old = existing(rows, FUNCTIONS, name, location)
         _require_resources(service, rows, new)
-        service.stale.remember("functions", location, lambda after: rows.functions(location, after))
-        rows.replace_function(location, replace(new, name=old.name, owner=old.owner, created=old.created))
+        service.stale.remember(rows, FUNCTIONS, location)
+        new = replace(new, name=old.name, owner=old.owner, created=old.created)
+        rows.replace(FUNCTIONS, new, location)
     return Response(status=201)
-
-
-def _hand_over(service: LocalService, request: Request) -> Response:
-    # `PUT …?updateowner` with `x-odps-owner` and no body (PyODPS, Java). Who may do so is not modelled.
-    location, owner = service.location(request), request.header("x-odps-owner")
-    if not owner:
-        raise missing_header("x-odps-owner")
-    with service.store.writing() as rows:
-        old = _existing(rows, location, request.path[4])
-        service.stale.remember("functions", location, lambda after: rows.functions(location, after))
-        rows.replace_function(location, replace(old, owner=owner))
-    return Response(status=201)
-
-
-def _existing(rows: Records, location: Location, name: str) -> StoredFunction:
-    require_schema(rows, location)
-    function = rows.function(location, name)
-    if function is None:
-        raise not_found("function", name)
-    return function
 
 
 def read_function(service: LocalService, request: Request) -> Response:
     """``GET …/registration/functions/<name>``: the same element as in the list."""
     location = service.location(request)
     with service.store.reading() as rows:
-        function = _existing(rows, location, request.path[4])
+        function = existing(rows, FUNCTIONS, request.path[4], location)
     return xml_response(xml_document(_entry(service, location, function)))
 
 
 def list_functions(service: LocalService, request: Request) -> Response:
     """``GET …/registration/functions``: whole entries, class and resources included (recorded lists)."""
     location = service.location(request)
-    list_query = listing.ListQuery.of(request.query, service.settings)
     with service.store.reading() as rows:
-        source = service.stale.or_now("functions", location, lambda after: rows.functions(location, after))
-        page = listing.render_page(
+        return answer_list(
             "Functions",
-            source,
-            lambda listing_page: _entry(service, location, listing_page),
-            list_query,
+            request,
             service.settings,
+            lambda after: service.stale.behind(rows, FUNCTIONS, after, location),
+            partial(_entry, service, location),
         )
-    return xml_response(page)
 
 
 def _entry(service: LocalService, location: Location, function: StoredFunction) -> str:
@@ -215,7 +181,7 @@ def delete_function(service: LocalService, request: Request) -> Response:
     """``DELETE …/registration/functions/<name>``: 204, or 404."""
     location = service.location(request)
     with service.store.writing() as rows:
-        function = _existing(rows, location, request.path[4])
-        service.stale.remember("functions", location, lambda after: rows.functions(location, after))
-        rows.drop_function(location, function.name)
+        existing(rows, FUNCTIONS, request.path[4], location)
+        service.stale.remember(rows, FUNCTIONS, location)
+        rows.drop(FUNCTIONS, request.path[4], location)
     return Response(status=204)

@@ -51,11 +51,6 @@ class Instance:
     failure: str = ""
     over: threading.Event = field(default_factory=threading.Event)
 
-    @property
-    def name(self) -> str:
-        """Its id, by which a list orders it."""
-        return self.id
-
 
 class Instances:
     """The instances of a server."""

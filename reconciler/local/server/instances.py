@@ -21,9 +21,10 @@ from xml.etree import ElementTree as ET
 
 from reconciler.local import runner
 from reconciler.local.runner import Job, ResourceFile
-from reconciler.local.server import listing
+from reconciler.local.server.database import FUNCTIONS, RESOURCES
 from reconciler.local.server.exchange import Request, Response, created_response, xml_response
 from reconciler.local.server.instance_pool import Instance, new_id
+from reconciler.local.server.listing import answer_list
 from reconciler.local.server.protocol import (
     HttpRefusal,
     child_text,
@@ -37,16 +38,15 @@ from reconciler.local.server.protocol import (
     text_element,
     xml_document,
 )
-from reconciler.local.server.resources import FILE_TYPES
+from reconciler.local.server.resources import FILE_TYPES, table_of
 from reconciler.local.sql.control import Control, StatementLimits
 from reconciler.local.sql.problems import SqlFailed, Stopped, internal_failure
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable
 
     from reconciler.local.runner import Interpreter
-    from reconciler.local.server.database import Records
-    from reconciler.local.server.records import Location, StoredFunction, StoredReference
+    from reconciler.local.server.database import Location, Records, StoredFunction, StoredReference
     from reconciler.local.server.service import LocalService
 
 _LOGGER = logging.getLogger(__name__)
@@ -193,13 +193,12 @@ def stop_instance(service: LocalService, request: Request) -> Response:
 def list_instances(service: LocalService, request: Request) -> Response:
     """``GET …/instances``: as the other lists (PyODPS); filters by status and date are not known here."""
     location = service.location(request)
-    list_query = listing.ListQuery.of(request.query, service.settings)
-    listing_page = service.instances.of_project(same_name(location.project))
+    instances = service.instances.of_project(same_name(location.project))
 
-    def source(after: str) -> Iterator[tuple[str, Instance]]:
-        return ((instance.id, instance) for instance in listing_page if instance.id > after)
+    def source(after: str) -> Iterable[tuple[str, Instance]]:
+        return ((instance.id, instance) for instance in instances if instance.id > after)
 
-    return xml_response(listing.render_page("Instances", source, _entry, list_query, service.settings))
+    return answer_list("Instances", request, service.settings, source, _entry)
 
 
 def _entry(instance: Instance) -> str:
@@ -258,7 +257,7 @@ class Work:
     def functions(self) -> Collection[str]:
         """Return the names of the project's functions, folded."""
         with self.service.store.reading() as rows:
-            return {key for key, _ in rows.functions(self.location, "")}
+            return {key for key, _ in rows.behind(FUNCTIONS, "", self.location)}
 
     def table(self, name: tuple[str, ...], connection: Any) -> Any | None:
         """Return an Arrow table by the parts of its name, None if there is none."""
@@ -271,7 +270,7 @@ class Work:
     def job(self, function: str, runtime: str, folder: Path) -> Job:
         """Return what runs a function, with what the store holds of its resources."""
         with self.service.store.reading() as rows:
-            record = rows.function(self.location, function)
+            record = rows.find(FUNCTIONS, function, self.location)
             if record is None or record.class_type is None:
                 raise runner.FunctionNotLoadable("it is no Python function")
             files = tuple(
@@ -283,24 +282,22 @@ class Work:
     def _resource(
         self, rows: Records, reference: StoredReference, function: StoredFunction, path: Path
     ) -> ResourceFile:
-        resource = rows.resource(reference.location, reference.name)
+        resource = rows.find(RESOURCES, reference.name, reference.location)
         if resource is None:
             raise runner.FunctionNotLoadable(f"its resource {reference.name} is not there")
         if resource.type == "table":
-            source = (resource.source or "").split(" partition(")[0].replace("`", "").strip()
-            provided = self.service.tables.find(self.location.project, source.split("."))
-            table = (
-                runner.TableResource(tuple(kind for _, kind in provided[1].columns), provided[1].rows)
-                if provided
-                else None
-            )
-            return ResourceFile(resource.name, "table", None, table)
+            provided = self.service.tables.find(self.location.project, table_of(resource.source or "").split("."))
+            if provided is None:
+                return ResourceFile(resource.name, "table", None)
+            table = provided[1]
+            types = tuple(kind for _, kind in table.columns)
+            return ResourceFile(resource.name, "table", None, runner.TableResource(types, table.rows))
         if resource.type not in FILE_TYPES:
             raise runner.FunctionNotLoadable(
                 f"its resource {resource.name} is a {resource.type}, which has no file here"
             )
         with path.open("wb") as whole:
-            for file in self.service.store.blobs.open(rows.segments(reference.location, reference.name)):
+            for file in self.service.store.blobs.open(rows.segments(reference.name, reference.location)):
                 with file:
                     shutil.copyfileobj(file, whole, 1 << 20)
         return ResourceFile(resource.name, resource.type, path)  # type: ignore[arg-type]

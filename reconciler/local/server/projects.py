@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING
 
-from reconciler.local.server import listing
+from reconciler.local.server.database import PROJECTS, SCHEMAS, Location, StoredProject, StoredSchema
 from reconciler.local.server.exchange import Request, Response, created_response, xml_response
+from reconciler.local.server.listing import answer_list
 from reconciler.local.server.protocol import (
     MAX_XML_BYTES,
     HttpRefusal,
@@ -22,13 +24,10 @@ from reconciler.local.server.protocol import (
     text_element,
     xml_document,
 )
-from reconciler.local.server.records import Location, StoredProject, StoredSchema
 from reconciler.local.server.service import DEFAULT_SCHEMA, LocalService
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from reconciler.local.server.database import Records
+    from collections.abc import Iterable
 
 
 def tenant(service: LocalService, request: Request) -> Response:
@@ -62,10 +61,8 @@ def sign_token(service: LocalService, request: Request) -> Response:
 
 def list_projects(service: LocalService, request: Request) -> Response:
     """``GET /projects``: in the form of the other lists (the Ruby SDK documents it so)."""
-    list_query = listing.ListQuery.of(request.query, service.settings)
     with service.store.reading() as rows:
-        page = listing.render_page("Projects", rows.projects, _project_xml, list_query, service.settings)
-    return xml_response(page)
+        return answer_list("Projects", request, service.settings, partial(rows.behind, PROJECTS), _project_xml)
 
 
 def get_project(service: LocalService, request: Request) -> Response:
@@ -97,22 +94,16 @@ def _date_elements(owner: str, created: float) -> tuple[tuple[str, str], ...]:
 def list_schemas(service: LocalService, request: Request) -> Response:
     """``GET …/schemas``: as the other lists (PyODPS). That ``default`` is among them is documented."""
     project = service.project(request)
-    list_query = listing.ListQuery.of(request.query, service.settings)
     with service.store.reading() as rows:
 
-        def source(after: str) -> Iterator[tuple[str, StoredSchema]]:
-            return _schemas(rows, project, after)
+        def source(after: str) -> Iterable[tuple[str, StoredSchema]]:
+            """The stored schemas with the built-in one in its place."""
+            schemas = dict(rows.behind(SCHEMAS, after, Location(project.name)))
+            if after < DEFAULT_SCHEMA:
+                schemas[DEFAULT_SCHEMA] = _default(project)
+            return sorted(schemas.items())
 
-        page = listing.render_page("Schemas", source, _schema_xml, list_query, service.settings)
-    return xml_response(page)
-
-
-def _schemas(rows: Records, project: StoredProject, after: str) -> Iterator[tuple[str, StoredSchema]]:
-    """The stored schemas with the built-in one in its place."""
-    schemas = dict(rows.schemas(Location(project.name), after))
-    if after < DEFAULT_SCHEMA:
-        schemas[DEFAULT_SCHEMA] = _default(project)
-    yield from sorted(schemas.items())
+        return answer_list("Schemas", request, service.settings, source, _schema_xml)
 
 
 def _default(project: StoredProject) -> StoredSchema:
@@ -124,7 +115,7 @@ def get_schema(service: LocalService, request: Request) -> Response:
     project = service.project(request)
     name = request.path[3]
     with service.store.reading() as rows:
-        schema = rows.schema(Location(project.name, name))
+        schema = rows.find(SCHEMAS, name, Location(project.name))
     if schema is None and same_name(name) == DEFAULT_SCHEMA:
         schema = _default(project)
     if schema is None:
@@ -153,7 +144,7 @@ def create_schema(service: LocalService, request: Request) -> Response:
         name=name, owner=request.actor, description=child_text(body, "Description"), created=service.now()
     )
     with service.store.writing() as rows:
-        if same_name(name) == DEFAULT_SCHEMA or not rows.add_schema(project.name, schema):
+        if same_name(name) == DEFAULT_SCHEMA or not rows.add(SCHEMAS, schema, Location(project.name)):
             raise already_exists("schema", name)
     return created_response("projects", project.name, "schemas", name)
 
@@ -171,7 +162,7 @@ def delete_schema(service: LocalService, request: Request) -> Response:
     with service.store.writing() as rows:
         if not rows.is_empty(location):
             raise HttpRefusal(409, "DeleteConflict", f"Cannot delete object which is using - schema {location.schema}")
-        if not rows.drop_schema(location):
+        if not rows.drop(SCHEMAS, location.schema, location):
             raise not_found("schema", location.schema)
     return Response(status=204)
 
@@ -179,7 +170,4 @@ def delete_schema(service: LocalService, request: Request) -> Response:
 def list_tables(service: LocalService, request: Request) -> Response:
     """``GET …/tables``: tables are not part of this server, so there are none. PyODPS lists them to look at a schema."""
     service.location(request)
-    list_query = listing.ListQuery.of(request.query, service.settings)
-    return xml_response(
-        xml_document(element("Tables", text_element("Marker", None), text_element("MaxItems", list_query.size)))
-    )
+    return answer_list("Tables", request, service.settings, lambda after: (), _schema_xml)

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
-from reconciler.local.server import listing, uploads
+from reconciler.local.server import uploads
 from reconciler.local.server.blobs import md5_of
-from reconciler.local.server.exchange import Request, Response, Span, created_response, xml_response
+from reconciler.local.server.database import FUNCTIONS, RESOURCES, StoredResource
+from reconciler.local.server.exchange import Request, Response, Span, created_response
+from reconciler.local.server.listing import answer_list
 from reconciler.local.server.protocol import (
     HttpRefusal,
     already_exists,
@@ -21,25 +24,23 @@ from reconciler.local.server.protocol import (
     http_date,
     invalid,
     missing_header,
-    not_found,
     object_name,
     same_name,
     text_element,
 )
-from reconciler.local.server.records import StoredResource
-from reconciler.local.server.service import DEFAULT_SCHEMA, require_schema
+from reconciler.local.server.service import DEFAULT_SCHEMA, existing, hand_over, require_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
     from reconciler.local.server.blobs import BlobContent, Segment
-    from reconciler.local.server.database import Records
-    from reconciler.local.server.records import Location
+    from reconciler.local.server.database import Location, Records
     from reconciler.local.server.service import LocalService
 
 FILE_TYPES = frozenset({"file", "py", "jar", "archive"})
 VOLUME_TYPES = frozenset({"volumefile", "volumearchive"})
+_SOURCES = {"table": "x-odps-copy-table-source", **dict.fromkeys(VOLUME_TYPES, "x-odps-copy-file-source")}
 _GO_SPELLINGS = {"volume_file": "volumefile", "volume_archive": "volumearchive"}
 _REOPENED = 5  # times a content may be replaced between looking it up and opening it
 
@@ -48,74 +49,69 @@ _REOPENED = 5  # times a content may be replaced between looking it up and openi
 class ResourceHeaders:
     """What the headers of a write say; None stands for a header that was not sent."""
 
-    name: str
     type: str | None
     comment: str | None
     temporary: bool | None
-    part: bool
     source: str | None
     """The table or the volume file that the resource points at."""
 
     @classmethod
-    def by(cls, request: Request, name: str | None, *, type_before: str | None = None) -> ResourceHeaders:
-        """Read the headers. A PUT names the resource in its path, a POST only in ``x-odps-resource-name``."""
-        kind = _type(request)
+    def by(cls, request: Request, type_before: str | None = None) -> ResourceHeaders:
+        """Read the headers."""
+        kind = request.header("x-odps-resource-type")
+        if kind is not None:
+            spelled, kind = kind, _GO_SPELLINGS.get(kind.lower(), kind.lower())
+            if kind not in FILE_TYPES | VOLUME_TYPES | {"table"}:
+                raise invalid(f"resource type {spelled!r}")
         temporary = request.header("x-odps-resource-istemp")
+        header = _SOURCES.get(kind or type_before or "")
         return cls(
-            name=object_name(
-                name if name is not None else _require_header(request, "x-odps-resource-name"), "resource"
-            ),
             type=kind,
             comment=request.header("x-odps-comment"),
             temporary=None if temporary is None else temporary.lower() == "true",
-            part=request.flag("rIsPart"),
-            source=_source(request, kind or type_before),
+            source=request.required_header(header) if header else None,
         )
-
-
-def _require_header(request: Request, header: str) -> str:
-    value = request.header(header)
-    if not value:
-        raise missing_header(header)
-    return value
-
-
-def _type(request: Request) -> str | None:
-    value = request.header("x-odps-resource-type")
-    if value is None:
-        return None
-    kind = _GO_SPELLINGS.get(value.lower(), value.lower())
-    if kind not in FILE_TYPES | VOLUME_TYPES | {"table"}:
-        raise invalid(f"resource type {value!r}")
-    return kind
-
-
-def _source(request: Request, kind: str | None) -> str | None:
-    if kind == "table":
-        return _require_header(request, "x-odps-copy-table-source")
-    return _require_header(request, "x-odps-copy-file-source") if kind in VOLUME_TYPES else None
 
 
 def create_resource(service: LocalService, request: Request) -> Response:
     """
-    ``POST …/resources``: a new resource; 409 when its name is taken.
+    ``POST …/resources``: a new resource, named by ``x-odps-resource-name``; 409 when its name is taken.
 
     The conflict is measured for merges, where it comes before the parts are looked at, and taken to be the same for
     other creates (documented: POST creates, PUT replaces). 201 on every write: the Go SDK accepts nothing else.
     """
     location = service.location(request)
-    described = ResourceHeaders.by(request, None)
+    described = ResourceHeaders.by(request)
+    name = object_name(request.required_header("x-odps-resource-name"), "resource")
     if described.type is None:
         raise missing_header("x-odps-resource-type")
-    if request.flag("rOpMerge"):
-        uploads.require_total(request)
-    _require_table(service, described)
+    _check_sources(service, request, described)
     with service.store.reading() as rows:  # before the body, so that nothing is uploaded in vain
-        _require_free(rows, location, described)
+        _require_free(rows, location, name, request)
     with _incoming(service, request, location, described.type) as incoming, service.store.writing() as rows:
-        _add(service, rows, location, request, described, incoming.content)
+        # Decided again here, in the write: of two creates of one name exactly one succeeds, whichever process serves it.
+        _require_free(rows, location, name, request)
+        service.stale.remember(rows, RESOURCES, location)
+        rows.drop_resource(name, location)
+        now = service.now()
+        new = StoredResource(
+            name=name,
+            owner=request.actor,
+            updator=request.actor,
+            type=described.type,
+            comment=described.comment or None,
+            temporary=bool(described.temporary),
+            part=request.flag("rIsPart"),
+            size=incoming.content.size,
+            md5=incoming.content.md5,
+            source=described.source,
+            created=now,
+            modified=now,
+        )
+        rows.add(RESOURCES, new, location)
+        rows.set_segments(name, location, incoming.content.segments)
         incoming.settle(rows)
-    return created_response("projects", location.project, "resources", described.name)
+    return created_response("projects", location.project, "resources", name)
 
 
 def _incoming(
@@ -128,97 +124,53 @@ def _incoming(
     return uploads.receive_body(service, request, part=request.flag("rIsPart"))
 
 
-def _require_table(service: LocalService, described: ResourceHeaders) -> None:
+def _check_sources(service: LocalService, request: Request, described: ResourceHeaders) -> None:
     # Measured: a table that does not exist is 404 and ODPS-0422111. Tables are not part of this server: see
     # `Settings.tables`.
-    if described.type != "table" or service.settings.tables is None or described.source is None:
-        return
-    table = described.source.split(" partition(")[0].replace("`", "").strip()
-    if same_name(table) not in map(same_name, service.settings.tables):
-        raise HttpRefusal(404, "NoSuchObject", f"ODPS-0422111: Table not found - {table}")
+    if request.flag("rOpMerge"):
+        uploads.require_total(request)
+    if described.type == "table" and service.settings.tables is not None and described.source is not None:
+        table = table_of(described.source)
+        if same_name(table) not in map(same_name, service.settings.tables):
+            raise HttpRefusal(404, "NoSuchObject", f"ODPS-0422111: Table not found - {table}")
 
 
-def _require_free(rows: Records, location: Location, described: ResourceHeaders) -> None:
+def table_of(source: str) -> str:
+    """Return the name of the table that a table resource points at."""
+    return source.split(" partition(")[0].replace("`", "").strip()
+
+
+def _require_free(rows: Records, location: Location, name: str, request: Request) -> None:
     # A part may be sent again under its name, as Java does when it retries; nothing else may.
     require_schema(rows, location)
-    old = rows.resource(location, described.name)
-    if old is not None and not (described.part and old.is_hidden):
-        raise already_exists("resource", described.name)
-
-
-def _add(
-    service: LocalService,
-    rows: Records,
-    location: Location,
-    request: Request,
-    described: ResourceHeaders,
-    content: BlobContent,
-) -> None:
-    # Decided again here, in the write: of two creates of one name exactly one succeeds, whichever process serves it.
-    _require_free(rows, location, described)
-    service.stale.remember("resources", location, lambda after: rows.resources(location, after))
-    if rows.resource(location, described.name) is not None:
-        rows.drop_resource(location, described.name)
-    rows.add_resource(location, _new(described, content, request.actor, service.now()), content)
-
-
-def _new(described: ResourceHeaders, content: BlobContent, actor: str, now: float) -> StoredResource:
-    return StoredResource(
-        name=described.name,
-        owner=actor,
-        updator=actor,
-        type=described.type or "file",
-        comment=described.comment or None,
-        temporary=bool(described.temporary),
-        part=described.part,
-        size=content.size,
-        md5=content.md5,
-        source=described.source,
-        created=now,
-        modified=now,
-    )
+    old = rows.find(RESOURCES, name, location)
+    if old is not None and not (request.flag("rIsPart") and old.is_hidden):
+        raise already_exists("resource", name)
 
 
 def update_resource(service: LocalService, request: Request) -> Response:
-    """``PUT …/resources/<name>``: new content, or with ``?updateowner`` a new owner."""
+    """
+    ``PUT …/resources/<name>``: new content, or with ``?updateowner`` a new owner.
+
+    Everything is new but the spelling of the name, the owner and the time of creation. Documented: the first spelling
+    stays. That a resource must exist is how odpscmd's ``add -f`` works (PUT, and POST after NoSuchObject). The status of
+    a plain PUT, comments and types are switches in `Settings`.
+    """
     if "updateowner" in request.query:
-        return _hand_over(service, request)
-    return _replace(service, request)
-
-
-def _replace(service: LocalService, request: Request) -> Response:
-    """
-    Everything anew but the spelling of the name, the owner and the time of creation.
-
-    Documented: the first spelling stays. That a resource must exist is how odpscmd's ``add -f`` works (PUT, and POST
-    after NoSuchObject). The status of a plain PUT, comments and types are switches in `Settings`.
-    """
-    location, name = service.location(request), object_name(request.path[3], "resource")
+        return hand_over(service, request, RESOURCES)
+    location, name = service.location(request), request.path[3]
     with service.store.reading() as rows:
-        old = _existing(rows, location, name)
-    described = ResourceHeaders.by(request, name, type_before=old.type)
-    merging = request.flag("rOpMerge")
-    if merging:
-        uploads.require_total(request)
-    _require_table(service, described)
-    with (
-        _incoming(service, request, location, described.type or old.type) as incoming,
-        service.store.writing() as rows,
-    ):
-        old = _existing(rows, location, name)
-        new = _over(old, described, incoming.content, service, request.actor)
-        service.stale.remember("resources", location, lambda after: rows.resources(location, after))
-        rows.replace_resource(location, new, incoming.content)
+        old = existing(rows, RESOURCES, name, location)
+    described = ResourceHeaders.by(request, old.type)
+    _check_sources(service, request, described)
+    kind = described.type or old.type
+    with _incoming(service, request, location, kind) as incoming, service.store.writing() as rows:
+        new = _over(existing(rows, RESOURCES, name, location), described, incoming.content, service, request.actor)
+        service.stale.remember(rows, RESOURCES, location)
+        rows.replace(RESOURCES, new, location)
+        rows.set_segments(name, location, incoming.content.segments)
         incoming.settle(rows)
-    return Response(status=201 if merging else service.settings.plain_put_status)
-
-
-def _existing(rows: Records, location: Location, name: str) -> StoredResource:
-    require_schema(rows, location)
-    resource = rows.resource(location, name)
-    if resource is None:
-        raise not_found("resource", name)
-    return resource
+    return Response(status=201 if request.flag("rOpMerge") else service.settings.plain_put_status)
 
 
 def _over(
@@ -242,16 +194,6 @@ def _over(
     )
 
 
-def _hand_over(service: LocalService, request: Request) -> Response:
-    # `PUT …?updateowner` with `x-odps-owner` and no body (Java). Who may do so is not modelled.
-    location, owner = service.location(request), _require_header(request, "x-odps-owner")
-    with service.store.writing() as rows:
-        old = _existing(rows, location, request.path[3])
-        service.stale.remember("resources", location, lambda after: rows.resources(location, after))
-        rows.replace_resource(location, replace(old, owner=owner))
-    return Response(status=201)
-
-
 def read_resource(service: LocalService, request: Request) -> Response:
     """``GET …/resources/<name>``: the content; with ``?meta``, or by HEAD as old clients do, everything else."""
     location, name = service.location(request), request.path[3]
@@ -263,12 +205,11 @@ def read_resource(service: LocalService, request: Request) -> Response:
 def _meta(service: LocalService, location: Location, name: str) -> Response:
     # All in headers (PyODPS, Java). `Content-MD5` is in hex; that the service always sends it is not certain.
     with service.store.reading() as rows:
-        resource = _existing(rows, location, name)
-        segments = rows.segments(location, name)
+        resource = existing(rows, RESOURCES, name, location)
+        segments = rows.segments(name, location)
     optional = (
         ("x-odps-comment", resource.comment),
-        ("x-odps-copy-table-source", resource.source if resource.type == "table" else None),
-        ("x-odps-copy-file-source", resource.source if resource.type in VOLUME_TYPES else None),
+        (_SOURCES.get(resource.type, ""), resource.source if resource.type in _SOURCES else None),
         ("Content-MD5", resource.md5 or _late_md5(service, segments) if resource.type in FILE_TYPES else None),
         ("schema-name", location.schema if _shows_schema(service, location) else None),
     )
@@ -318,7 +259,7 @@ def _open_content(
     """Look it up and open it. A PUT in between takes the old content away; then look again."""
     for _ in range(_REOPENED):
         with service.store.reading() as rows:
-            resource, segments = _existing(rows, location, name), rows.segments(location, name)
+            resource, segments = existing(rows, RESOURCES, name, location), rows.segments(name, location)
         if resource.type not in FILE_TYPES:
             raise invalid(f"a {resource.type} resource has no content of its own")
         try:
@@ -341,14 +282,15 @@ def _spans(segments: tuple[Segment, ...], files: list[BinaryIO], start: int, end
 def list_resources(service: LocalService, request: Request) -> Response:
     """``GET …/resources``: without temporary ones and parts (Java's tests), and without any MD5 (recorded lists)."""
     location = service.location(request)
-    list_query = listing.ListQuery.of(request.query, service.settings)
     schema = location.schema if _shows_schema(service, location) else None
     with service.store.reading() as rows:
-        source = service.stale.or_now("resources", location, lambda after: rows.resources(location, after))
-        page = listing.render_page(
-            "Resources", source, lambda listing_page: _entry(listing_page, schema), list_query, service.settings
+        return answer_list(
+            "Resources",
+            request,
+            service.settings,
+            lambda after: service.stale.behind(rows, RESOURCES, after, location),
+            partial(_entry, schema),
         )
-    return xml_response(page)
 
 
 def _shows_schema(service: LocalService, location: Location) -> bool:
@@ -356,7 +298,7 @@ def _shows_schema(service: LocalService, location: Location) -> bool:
     return service.settings.namespace_schema or same_name(location.schema) != DEFAULT_SCHEMA
 
 
-def _entry(resource: StoredResource, schema: str | None) -> str:
+def _entry(schema: str | None, resource: StoredResource) -> str:
     return element(
         "Resource",
         text_element("Name", resource.name),
@@ -377,11 +319,11 @@ def delete_resource(service: LocalService, request: Request) -> Response:
     """``DELETE …/resources/<name>``: 204, or 404. Refusing it for a resource in use is a switch in `Settings`."""
     location, name = service.location(request), request.path[3]
     with service.store.writing() as rows:
-        _existing(rows, location, name)
+        existing(rows, RESOURCES, name, location)
         if service.settings.refuse_delete_of_used_resource and _is_named(rows, location, name):
             raise HttpRefusal(409, "DeleteConflict", f"Cannot delete object which is using - resource {name}")
-        service.stale.remember("resources", location, lambda after: rows.resources(location, after))
-        rows.drop_resource(location, name)
+        service.stale.remember(rows, RESOURCES, location)
+        rows.drop_resource(name, location)
     return Response(status=204)
 
 
@@ -390,6 +332,6 @@ def _is_named(rows: Records, location: Location, name: str) -> bool:
     sought = (*location.keys, same_name(name))
     return any(
         (*reference.location.keys, same_name(reference.name)) == sought
-        for function in rows.every_function()
+        for function in rows.each(FUNCTIONS)
         for reference in function.resources
     )

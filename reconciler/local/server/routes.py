@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import chain
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -59,44 +60,24 @@ def split_path(path: str) -> tuple[str, tuple[str, ...]]:
     start = next((index for index, part in enumerate(raw) if part in ROOTS), None)
     if start is None:
         raise HttpRefusal(404, "NoSuchObject", f"There is nothing at {legible(unquote(path))}")
-    decoded = (_decode(part) for part in raw[start:])
-    flat = [part for parts in decoded for part in (parts.split("/") if _is_registration(parts) else [parts])]
-    return "/" + "/".join(raw[start:]), tuple(flat)
-
-
-def _decode(part: str) -> str:
     try:
-        return unquote(part, errors="strict")
+        decoded = [unquote(part, errors="strict") for part in raw[start:]]
     except UnicodeDecodeError:
         raise invalid("the path is not UTF-8") from None
-
-
-def _is_registration(part: str) -> bool:
-    return part.lower() == "registration/functions"
+    pieces = (part.split("/") if part.lower() == "registration/functions" else [part] for part in decoded)
+    return "/" + "/".join(raw[start:]), tuple(chain.from_iterable(pieces))
 
 
 def handler(method: str, path: tuple[str, ...]) -> Handler:
     """The handler, or 404 for an unknown path and 405 for an unknown method on a known one (documented codes)."""
     for pattern, methods in ROUTES.items():
-        if _fits(pattern, path):
-            _require_names(pattern, path)
-            return _for_method(methods, method)
-    raise HttpRefusal(404, "NoSuchObject", f"There is nothing at /{legible('/'.join(path))}")
-
-
-def _fits(pattern: tuple[str | None, ...], path: tuple[str, ...]) -> bool:
-    return len(pattern) == len(path) and all(want in (None, have) for want, have in zip(pattern, path, strict=True))
-
-
-def _require_names(pattern: tuple[str | None, ...], path: tuple[str, ...]) -> None:
-    for index, want in enumerate(pattern):
-        if want is None:
-            object_name(path[index], path[index - 1].removesuffix("s"))
-
-
-def _for_method(methods: Mapping[str, Handler], method: str) -> Handler:
-    handler = methods.get(method)
-    if handler is None:
+        if len(pattern) != len(path) or any(want not in (None, have) for want, have in zip(pattern, path, strict=True)):
+            continue
+        for index, want in enumerate(pattern):
+            if want is None:
+                object_name(path[index], path[index - 1].removesuffix("s"))
+        if method in methods:
+            return methods[method]
         allowed = ("Allow", ", ".join(sorted(methods)))
         raise HttpRefusal(405, "MethodNotAllowed", f"{legible(method)} is not allowed here", [allowed])
-    return handler
+    raise HttpRefusal(404, "NoSuchObject", f"There is nothing at /{legible('/'.join(path))}")

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from reconciler.local.server.control import Exchange
     from reconciler.local.server.faults import Faults
-    from reconciler.local.server.request_log import Exchange
     from reconciler.local.server.tables import ProvidedTable
 
 _BACKLOG = 128

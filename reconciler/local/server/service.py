@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from reconciler.local.server.database import PROJECTS, SCHEMAS, Location, Records, StoredProject, StoredSchema, T, Table
+from reconciler.local.server.exchange import Request, Response
 from reconciler.local.server.instance_pool import Instances
 from reconciler.local.server.protocol import HttpRefusal, not_found, object_name, same_name
-from reconciler.local.server.records import Location, StoredProject, StoredSchema
 from reconciler.local.server.tables import Tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from reconciler.local.server.database import Records
-    from reconciler.local.server.exchange import Request
     from reconciler.local.server.listing import LaggingLists
     from reconciler.local.server.settings import Settings
     from reconciler.local.server.store import ServerStore
@@ -65,7 +64,7 @@ class LocalService:
         """
         name = object_name(request.path[1], "project")
         with self.store.reading() as rows:
-            project = rows.project(name)
+            project = rows.find(PROJECTS, name)
         if project is not None:
             return project
         if self.settings.projects is not None:
@@ -76,20 +75,38 @@ class LocalService:
         """Make sure that the project exists."""
         project = StoredProject(name=name, owner=owner, created=self.now())
         with self.store.writing() as rows:
-            rows.add_project(project)
-            return rows.project(name) or project
+            rows.add(PROJECTS, project)
+            return rows.find(PROJECTS, name) or project
 
     def create_schema(self, project: str, name: str, owner: str) -> None:
         """Make sure that the project has the schema; ``default`` always is there."""
         project_record = self.create_project(project, owner)
         if same_name(name) != DEFAULT_SCHEMA:
+            schema = StoredSchema(name=name, owner=owner, description=None, created=self.now())
             with self.store.writing() as rows:
-                rows.add_schema(
-                    project_record.name, StoredSchema(name=name, owner=owner, description=None, created=self.now())
-                )
+                rows.add(SCHEMAS, schema, Location(project_record.name))
 
 
 def require_schema(rows: Records, location: Location) -> None:
     """404 for a schema that does not exist. The status is a guess, ``default`` always exists by documentation."""
-    if same_name(location.schema) != DEFAULT_SCHEMA and rows.schema(location) is None:
+    if same_name(location.schema) != DEFAULT_SCHEMA and rows.find(SCHEMAS, location.schema, location) is None:
         raise not_found("schema", location.schema)
+
+
+def existing(rows: Records, table: Table[T], name: str, location: Location) -> T:
+    """Return a record by its name; 404 when it, or its schema, is not there."""
+    require_schema(rows, location)
+    record = rows.find(table, name, location)
+    if record is None:
+        raise not_found(table.noun, name)
+    return record
+
+
+def hand_over(service: LocalService, request: Request, table: Table[T]) -> Response:
+    """``PUT …?updateowner`` with ``x-odps-owner`` and no body (PyODPS, Java). Who may do so is not modelled."""
+    location, owner = service.location(request), request.required_header("x-odps-owner")
+    with service.store.writing() as rows:
+        record = existing(rows, table, request.path[-1], location)
+        service.stale.remember(rows, table, location)
+        rows.replace(table, replace(record, owner=owner), location)
+    return Response(status=201)

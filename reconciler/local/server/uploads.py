@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler.local.server.blobs import EMPTY, BlobContent, IncomingBlob, Segment, md5_of
+from reconciler.local.server.database import RESOURCES
 from reconciler.local.server.protocol import HttpRefusal, invalid, legible, missing_header, not_found
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from reconciler.local.server.database import Records
+    from reconciler.local.server.database import Location, Records
     from reconciler.local.server.exchange import Request
-    from reconciler.local.server.records import Location
     from reconciler.local.server.service import LocalService
 
 TOTAL_HEADER = "x-odps-resource-merge-total-bytes"
@@ -115,7 +115,7 @@ def merge_parts(service: LocalService, request: Request, location: Location) -> 
         for name, seen in pieces.items():
             if _part(rows, location, name) != seen:
                 raise not_found("resource", name)
-            rows.drop_resource(location, name)
+            rows.drop_resource(name, location)
 
     if _md5(service, segments, names) != md5:
         with service.store.writing() as rows:
@@ -142,10 +142,10 @@ def _part_names(request: Request) -> tuple[str, list[str]]:
 
 
 def _part(rows: Records, location: Location, name: str) -> tuple[Segment, ...]:
-    segments = rows.resource(location, name)
-    if segments is None or not segments.is_hidden:
+    part = rows.find(RESOURCES, name, location)
+    if part is None or not part.is_hidden:
         raise not_found("resource", name)
-    return rows.segments(location, name)
+    return rows.segments(name, location)
 
 
 def _md5(service: LocalService, segments: tuple[Segment, ...], names: list[str]) -> str:
