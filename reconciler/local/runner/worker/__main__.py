@@ -17,8 +17,7 @@ import os
 import types
 
 MODULES = (
-    "compat", "failures", "frames", "cells", "literals", "values", "signatures", "batches", "udf_module", "distcache",
-    "udfs", "progress", "loading", "tracebacks", "serving",
+    "compat", "frames", "cells", "values", "signatures", "batches", "odps_modules", "udfs", "loading", "serving",
 )  # fmt: skip
 """Each imports only those before it."""
 

@@ -12,7 +12,7 @@ import struct
 
 from .cells import KINDS
 from .compat import PY2, imap, text_type
-from .failures import Misfit
+from .frames import Misfit
 from .values import ANY
 
 CODES = {"i8": "q", "f8": "d"}

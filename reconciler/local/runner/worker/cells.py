@@ -13,7 +13,7 @@ import math
 import sys
 
 from .compat import PY2, text_type
-from .failures import Misfit
+from .frames import Misfit
 
 KINDS = {
     "tinyint": "integer", "smallint": "integer", "int": "integer", "bigint": "integer",
@@ -40,6 +40,10 @@ def datetime_of(parts):
         return value
     since = value - EPOCH  # that the count is of UTC, not of the project's time zone, is a guess
     return (since.days * 86400 + since.seconds) * 1000 + since.microseconds // 1000
+
+
+def date_of(parts):
+    return datetime.date(*parts)
 
 
 def moment_cell(v):
@@ -94,7 +98,7 @@ PLAIN = {
     "f": float,
     "b": binascii.a2b_base64,
     "t": datetime_of,
-    "d": lambda what: datetime.date(*what),
+    "d": date_of,
     "n": decimal_of,
     "l": lambda what: [untyped(item) for item in what],
     "m": lambda what: dict((untyped(key), untyped(item)) for key, item in what),

@@ -1,7 +1,8 @@
 """
-Frames: one message from or to the parent.
+Messages to and from the parent: frames, the failures that it is told of, and the row that the worker is at.
 
-`wire.py` of the parent holds the other end.
+`wire.py` of the parent holds the other end. The row is noted in shared memory before it is handed to the function, so that
+it outlives even a segmentation fault.
 """
 
 from __future__ import absolute_import, division, print_function
@@ -9,8 +10,40 @@ from __future__ import absolute_import, division, print_function
 import fcntl
 import io
 import json
+import mmap
 import os
 import struct
+
+from .compat import PY2
+
+STARTING, CONSTRUCTING, IN_ROW, CLOSING, WAITING = range(5)
+
+
+class NotLoadable(Exception):
+    """The class is not what the service could call; the text says why."""
+
+    what = "load"
+
+
+class NoSignature(NotLoadable):
+    """So it is for want of a signature that could be read."""
+
+    what = "signature"
+
+
+class RowFailure(Exception):
+    def __init__(self, text, row=None):
+        Exception.__init__(self, text)
+        self.text = text
+        self.row = row
+
+
+class Misfit(RowFailure):
+    """A value does not fit a type; `row` counts within the batch."""
+
+
+class ResultMisfit(RowFailure):
+    """What the function gave does not fit its signature; `row` counts over all batches."""
 
 
 class Channel(object):
@@ -41,3 +74,16 @@ class Channel(object):
         head = json.dumps(header).encode("ascii")
         self.answers.write(self.prefix.pack(len(head), len(body)) + head + body)
         self.answers.flush()
+
+
+def shared_memory(path):
+    """Return two 64-bit numbers that the parent can read after our death: the row, and what we were doing."""
+    with open(path, "r+b") as opened:
+        memory = mmap.mmap(opened.fileno(), 16)
+    if not PY2:
+        return memoryview(memory).cast("q")
+    try:
+        import ctypes
+    except ImportError:
+        return [0, 0]
+    return (ctypes.c_longlong * 2).from_buffer(memory)

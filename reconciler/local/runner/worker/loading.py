@@ -6,11 +6,10 @@ import sys
 
 from .cells import short_repr
 from .compat import PY2, text_type
-from .failures import NoSignature, NotLoadable
-from .udfs import AggregateFunction, ScalarFunction, TableFunction
-from .progress import CONSTRUCTING
+from .frames import CONSTRUCTING, NoSignature, NotLoadable
+from .odps_modules import BaseUDAF, BaseUDTF, signatures
 from .signatures import SignatureReader
-from .udf_module import BaseUDAF, BaseUDTF, signatures
+from .udfs import AggregateFunction, ScalarFunction, TableFunction
 
 NEEDED = {
     ScalarFunction: ("evaluate",),

@@ -5,7 +5,7 @@ from __future__ import absolute_import, division, print_function
 import re
 
 from .cells import KINDS
-from .failures import NoSignature
+from .frames import NoSignature
 from .values import ValueType
 
 
@@ -65,40 +65,33 @@ class SignatureReader(object):
             self.fail()
         self.advance()
         inner, fields = (), ()
-        if name == "array":
-            self.expect("<")
-            inner = (self.type(),)
-            self.expect(">")
-        elif name == "map":
-            self.expect("<")
-            inner = (self.type(),)
-            self.expect(",")
-            inner += (self.type(),)
-            self.expect(">")
-        elif name == "struct":
-            self.expect("<")
-            fields, inner = self.struct()
-            self.expect(">")
+        if name in ("array", "map", "struct"):
+            inner, fields = self.inside(name)
         elif self.next == "(":
-            self.precision()
+            self.advance()
+            while self.next.isdigit():
+                self.advance()
+                if self.next == ",":
+                    self.advance()
+            self.expect(")")
         return ValueType(name, inner, fields, self.text[start : self.at - len(self.next)].strip())
 
-    def struct(self):
-        fields, inner = [], []
+    def inside(self, name):
+        """Return (the types, the names of a struct's fields) that stand between < and >."""
+        self.expect("<")
+        count = {"array": 1, "map": 2}.get(name)
+        inner, fields = [], []
         while True:
-            if not re.match(r"[A-Za-z_]", self.next):
-                self.fail()
-            fields.append(self.advance())
-            self.expect(":")
+            if name == "struct":
+                if not re.match(r"[A-Za-z_]", self.next):
+                    self.fail()
+                fields.append(self.advance())
+                self.expect(":")
             inner.append(self.type())
-            if self.next != ",":
-                return tuple(fields), tuple(inner)
+            if self.next != "," or len(inner) == count:
+                break
             self.advance()
-
-    def precision(self):
-        self.expect("(")
-        while self.next.isdigit():
-            self.advance()
-            if self.next == ",":
-                self.advance()
-        self.expect(")")
+        if len(inner) < (count or 1):
+            self.fail()
+        self.expect(">")
+        return tuple(inner), tuple(fields)

@@ -7,8 +7,8 @@ import marshal
 
 from .batches import encode_results
 from .compat import izip
-from .failures import Misfit, ResultMisfit
-from .udf_module import forward_to
+from .frames import Misfit, ResultMisfit
+from .odps_modules import forward_to
 from .values import ValueType
 
 FORWARD_LIMIT = 4096  # forwarded rows kept before they are sent: one input row may forward millions

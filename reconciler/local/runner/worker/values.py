@@ -1,15 +1,22 @@
-"""Typed values: from a cell to what evaluate() gets, and from what it returns to a cell."""
+"""
+Typed values: from a cell to what evaluate() gets, and from what it returns to a cell.
+
+A person's text and JSON become cells first, as the type reads them.
+"""
 
 from __future__ import absolute_import, division, print_function
 
 import binascii
 import collections
 import datetime
+import json
+import re
 
-from .cells import EPOCH, KINDS, bytes_cell, check_range, decimal_of, float_cell, is_decimal, datetime_of, moment_cell, untyped, short_repr
+from .cells import (
+    EPOCH, KINDS, bytes_cell, check_range, date_of, datetime_of, decimal_of, float_cell, is_decimal, moment_cell, short_repr, untyped
+)  # fmt: skip
 from .compat import PY2, integers, text_type
-from .failures import Misfit
-from .literals import cell_of_json, cell_of_text
+from .frames import Misfit
 
 
 class ValueType(object):
@@ -22,7 +29,7 @@ class ValueType(object):
         self.text = text or name
         if name == "struct":
             self.make = collections.namedtuple("Struct", fields, rename=True)
-        self.read = getattr(self, "read_" + KINDS[name])
+        self.read = getattr(self, "read_" + KINDS[name], None) or self.tagged_reader(KINDS[name])
         self.write = getattr(self, "write_" + KINDS[name])
 
     # A cell as it came, to the value evaluate() gets. Every reader lets None through: NULL is None.
@@ -63,36 +70,28 @@ class ValueType(object):
             return binascii.a2b_base64(cell[1])
         return self.refuse(cell)
 
-    def read_binary(self, cell):
-        if type(cell) is list and cell[0] == "b":
-            return binascii.a2b_base64(cell[1])
-        return self.refuse(cell)
+    def tagged_reader(self, group):
+        """Return the reader of cells that are a tag and what it says."""
+        tag, read = {
+            "binary": ("b", binascii.a2b_base64),
+            "datetime": ("t", datetime_of),
+            "date": ("d", date_of),
+            "array": ("l", lambda items: [self.inner[0].from_cell(item) for item in items]),
+            "map": ("m", lambda pairs: dict((self.inner[0].from_cell(key), self.inner[1].from_cell(item)) for key, item in pairs)),
+        }[group]
 
-    def read_datetime(self, cell):
-        if type(cell) is list and cell[0] == "t":
-            return datetime_of(cell[1])
-        return self.refuse(cell)
+        def read_tagged(cell):
+            if type(cell) is list and cell[0] == tag:
+                return read(cell[1])
+            return self.refuse(cell)
 
-    def read_date(self, cell):
-        if type(cell) is list and cell[0] == "d":
-            return datetime.date(*cell[1])
-        return self.refuse(cell)
+        return read_tagged
 
     def read_decimal(self, cell):
         if type(cell) in integers:
             return decimal_of(cell)
         if type(cell) is list and cell[0] == "n":
             return decimal_of(cell[1])
-        return self.refuse(cell)
-
-    def read_array(self, cell):
-        if type(cell) is list and cell[0] == "l":
-            return [self.inner[0].from_cell(item) for item in cell[1]]
-        return self.refuse(cell)
-
-    def read_map(self, cell):
-        if type(cell) is list and cell[0] == "m":
-            return dict((self.inner[0].from_cell(key), self.inner[1].from_cell(item)) for key, item in cell[1])
         return self.refuse(cell)
 
     def read_struct(self, cell):
@@ -180,6 +179,78 @@ class ValueType(object):
         if not isinstance(value, (tuple, list)) or len(value) != len(self.fields):
             self.wrong(value)
         return ["s", [list(self.fields), [inner.to_cell(item) for inner, item in zip(self.inner, value)]]]
+
+
+_DECIMAL = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,4})?"
+NUMBERS = {
+    "integer": re.compile(r"[+-]?[0-9]+\Z"),
+    "decimal": re.compile(_DECIMAL + r"\Z"),
+    "float": re.compile(_DECIMAL + r"\Z|[+-]?(nan|inf(inity)?)\Z", re.IGNORECASE),
+}
+"""
+How a person writes numbers: as CAST reads them, and not as Python does, which takes 1_000 and the digits of any script. CAST makes a
+BIGINT of '1.6' too, by losing the fraction; who types an argument that is no whole number has mistyped it.
+"""
+DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})\Z")
+MOMENT = re.compile(DATE.pattern[:-2] + r"(?:[ T]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,6}))?)?)?\Z")
+
+
+def moment_of_text(text):
+    parts = MOMENT.match(text).groups("0")
+    numbers = [int(part) for part in parts[:6]] + [int(parts[6].ljust(6, "0"))]
+    datetime.datetime(*numbers)  # raises for what is no moment
+    return ["t", numbers]
+
+
+FROM_TEXT = {
+    "integer": int,
+    "float": lambda text: float_cell(float(text)),
+    "boolean": lambda text: {"true": True, "false": False}[text.lower()],
+    "decimal": lambda text: ["n", text],
+    "date": lambda text: ["d", [int(part) for part in DATE.match(text).groups()]],
+    "datetime": moment_of_text,
+}
+
+
+def cell_of_text(kind, text):
+    """Return the cell that a person meant by `text`, given the type."""
+    group = KINDS.get(kind.name, "string")
+    try:
+        if group == "string":
+            return text
+        if group == "binary":
+            return bytes_cell(text.encode("utf-8"))
+        text = text.strip(" \t\r\n")
+        if group in NUMBERS and not NUMBERS[group].match(text):
+            raise ValueError(text)
+        return FROM_TEXT[group](text) if group in FROM_TEXT else cell_of_json(kind, json.loads(text))
+    except (ValueError, KeyError, AttributeError, OverflowError):
+        raise Misfit("%s is no %s" % (short_repr(text), kind.text.upper()))
+
+
+def cell_of_json(kind, value):
+    """Return the cell of a piece of JSON: lists, objects and words are read by the types inside `kind`."""
+    if isinstance(value, (list, dict)):
+        return nested_cell(kind, value)
+    if isinstance(value, text_type):
+        return ["x", value]
+    if isinstance(value, float) and kind.name == "decimal":
+        return ["n", repr(value)]
+    return value
+
+
+def nested_cell(kind, value):
+    """Return the cell of a list or an object."""
+    if isinstance(value, list):
+        if kind.name == "array":
+            return ["l", [cell_of_json(kind.inner[0], item) for item in value]]
+        if kind.name == "struct" and len(value) == len(kind.fields):
+            return ["l", [cell_of_json(inner, item) for inner, item in zip(kind.inner, value)]]
+    elif kind.name == "map":
+        return ["m", [[["x", key], cell_of_json(kind.inner[1], item)] for key, item in value.items()]]
+    elif kind.name == "struct" and sorted(value) == sorted(kind.fields):
+        return ["m", [[field, cell_of_json(inner, value[field])] for field, inner in zip(kind.fields, kind.inner)]]
+    return kind.refuse(["x", short_repr(value)])
 
 
 class AnyType(ValueType):

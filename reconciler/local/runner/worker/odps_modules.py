@@ -1,15 +1,107 @@
-"""`odps.distcache`: the function's resources (documentation: "Reference resources")."""
+"""
+Modules of the service: `odps.udf` (documentation: "Python 3 UDFs") and `odps.distcache` ("Reference resources").
+
+The first has decorator, base classes and counters, the second the function's resources.
+"""
 
 from __future__ import absolute_import, division, print_function
 
 import io
 import json
 import os
+import sys
+import types
 
 from .cells import short_repr
 from .compat import PY2
-from .failures import Misfit
+from .frames import Misfit
 from .signatures import SignatureReader
+
+signatures = {}
+
+
+def annotate(signature):
+    """Declare the signature of a class: `@annotate("bigint,string->double")`."""
+
+    def decorate(cls):
+        signatures[cls] = signature
+        return cls
+
+    return decorate
+
+
+def get_annotation(cls):
+    """Return the signature that `annotate` gave a class."""
+    return signatures.get(cls)
+
+
+def emit(row):
+    raise RuntimeError("forward() is for a UDTF that is at work")
+
+
+def forward_to(receiver):
+    """Have `BaseUDTF.forward` hand its rows to `receiver`."""
+    global emit
+    emit = receiver
+
+
+class BaseUDTF(object):
+    """Base of a table function: `process` is called for each row and forwards any number of rows."""
+
+    def process(self, *args):
+        raise NotImplementedError("process")
+
+    def forward(self, *args):
+        """Emit one row."""
+        emit(args)
+
+    def close(self):
+        pass
+
+
+class BaseUDAF(object):
+    """Base of an aggregate function."""
+
+
+class Counter(object):
+    def __init__(self, name):
+        self.name, self.value = name, 0
+
+    def get_name(self):
+        return self.name
+
+    def get_value(self):
+        return self.value
+
+    def increment(self, by=1):
+        self.value += by
+
+
+class Counters(object):
+    def __init__(self):
+        self.known = {}
+
+    def get_counter(self, group, name):
+        return self.known.setdefault((group, name), Counter(name))
+
+
+class ExecutionContext(object):
+    """What `get_execution_context()` returns; counters count, and nobody reads them here."""
+
+    counters = Counters()
+
+    def get_counters(self):
+        return self.counters
+
+
+def int_or_none(value, silent=True):
+    """`odps.udf.int`: an integer, or None for what is none; with `silent=False` the error."""
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        if silent:
+            return None
+        raise
 
 
 class ArchiveFile(object):
@@ -107,3 +199,18 @@ def table_rows(name, path):
             if wrong is not None:  # raised here it has no past that is not the user's
                 raise IOError("row %d of table resource %s: %s" % (number, short_repr(name), wrong))
             yield row
+
+
+def install_odps(resources):
+    """Put `odps`, `odps.udf` and `odps.distcache` where `import` finds them."""
+    context = ExecutionContext()
+    odps, udf, distcache = [types.ModuleType(name) for name in ("odps", "odps.udf", "odps.distcache")]
+    odps.__path__ = []
+    odps.udf, odps.distcache = udf, distcache
+    udf.annotate, udf.get_annotation = annotate, get_annotation
+    udf.BaseUDTF, udf.BaseUDAF = BaseUDTF, BaseUDAF
+    udf.get_execution_context = lambda: context
+    udf.int = int_or_none
+    for name in ("get_cache_file", "get_cache_archive", "get_cache_table"):
+        setattr(distcache, name, getattr(resources, name))
+    sys.modules.update({"odps": odps, "odps.udf": udf, "odps.distcache": distcache})
