@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.local.runner import InterpreterNotFound, available, locate, variable
+from reconciler.local.runner import InterpreterNotFound, locate, variable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -198,15 +198,6 @@ def test_a_stand_in_is_a_cpython_3_or_nothing(tmp_path: Path, pretend: Pretend, 
 def test_an_unknown_runtime_is_a_mistake_of_the_caller() -> None:
     with pytest.raises(ValueError, match="cp39"):
         locate("cp39", {})
-
-
-def test_available_lists_each_interpreter_once(tmp_path: Path, pretend: Pretend) -> None:
-    program = pretend("bin/python3.7", {})
-    linked = tmp_path / "linked"
-    linked.mkdir()
-    (linked / "python3.7").symlink_to(program)
-    env = {**home(tmp_path), "PATH": f"{tmp_path / 'bin'}:{linked}"}
-    assert [one.path for one in available(env)] == [program]
 
 
 def test_a_build_without_its_abi_in_the_name_gets_the_plain_tag(tmp_path: Path, pretend: Pretend) -> None:

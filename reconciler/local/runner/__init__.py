@@ -29,10 +29,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reconciler.local.runner.calls import Call, Description, Session, remove
-from reconciler.local.runner.columns import Columns
 from reconciler.local.runner.errors import (
     ArgumentsRejected,
-    Attempt,
     Cancelled,
     FunctionError,
     FunctionNotLoadable,
@@ -48,16 +46,8 @@ from reconciler.local.runner.errors import (
     WrongResult,
 )
 from reconciler.local.runner.importing import failures
-from reconciler.local.runner.interpreters import (
-    RUNTIMES,
-    SERVICE_ABI,
-    Interpreter,
-    available,
-    how_to_get,
-    locate,
-    variable,
-)
-from reconciler.local.runner.layout import ResourceFile, ResourceType, TableResource, is_extension, prepare_directory
+from reconciler.local.runner.interpreters import RUNTIMES, SERVICE_ABI, Interpreter, how_to_get, locate, variable
+from reconciler.local.runner.layout import ResourceFile, TableResource, is_extension, prepare_directory
 from reconciler.local.runner.process import Worker, isolation
 from reconciler.local.runner.wire import Json, TypedText
 
@@ -70,10 +60,8 @@ __all__ = [
     "RUNTIMES",
     "SERVICE_ABI",
     "ArgumentsRejected",
-    "Attempt",
     "Call",
     "Cancelled",
-    "Columns",
     "Description",
     "FunctionError",
     "FunctionNotLoadable",
@@ -84,7 +72,6 @@ __all__ = [
     "Job",
     "Json",
     "ResourceFile",
-    "ResourceType",
     "ResourceUnusable",
     "RunnerError",
     "Session",
@@ -95,7 +82,6 @@ __all__ = [
     "WorkerDied",
     "WorkerTimedOut",
     "WrongResult",
-    "available",
     "call",
     "failures",
     "how_to_get",
@@ -123,14 +109,9 @@ def call(
     interpreter: Interpreter,
     job: Job,
     rows: Iterable[Sequence[object]],
-    *,
-    directory: Path | None = None,
-    timeout: float | None = None,
-    memory: int | None = None,
-    cancelled: Callable[[], bool] = lambda: False,
+    **options: Any,
 ) -> Call:
-    """Load the class of `job` and return its results over `rows`, which are read as results are taken."""
-    options: Any = {"directory": directory, "timeout": timeout, "memory": memory, "cancelled": cancelled}
+    """Load the class of `job` and return its results over `rows`, read as results are taken; options are a `session`'s."""
     return session(interpreter, job, **options).call(rows, last=True)
 
 
@@ -153,16 +134,20 @@ def session(
     a second; where it says yes the call ends with `Cancelled`. With `origins` a table function's rows come with the number
     of the row each came from, for `Columns`.
     """
-    _check_runtime(interpreter, job)
+    if job.runtime not in (interpreter.runtime, interpreter.stands_in_for):
+        raise InterpreterUnsuitable(f"{interpreter.path} is a {interpreter.runtime}, and the job is for {job.runtime}")
     _check_module(job)
     temporary = None if directory is not None else Path(tempfile.mkdtemp(prefix="udfs-")).resolve()
     root = temporary or Path(directory or "").resolve()
     try:
         layout = prepare_directory(root, job.resources)
         _check_native(interpreter, job, layout)
-        worker = _start(interpreter, layout, root)
-        new_session = Session(worker, job.class_path, timeout=timeout, cancelled=cancelled, temporary=temporary)
-        new_session.native = layout.native
+        try:
+            command = [str(interpreter.path), *isolation(interpreter.version)]
+            worker = Worker(command, layout.cwd, layout.tmp, root / "progress")
+        except OSError as error:
+            raise InterpreterUnsuitable(f"{interpreter.path} cannot be started: {error.strerror}") from error
+        new_session = Session(worker, job.class_path, layout.native, timeout, cancelled, temporary)
     except BaseException:
         if temporary is not None:
             remove(temporary)
@@ -173,19 +158,6 @@ def session(
         new_session.close()
         raise
     return new_session
-
-
-def _start(interpreter: Interpreter, layout: Layout, root: Path) -> Worker:
-    command = [str(interpreter.path), *isolation(interpreter.version)]
-    try:
-        return Worker(command, layout.cwd, layout.tmp, root / "progress")
-    except OSError as error:
-        raise InterpreterUnsuitable(f"{interpreter.path} cannot be started: {error.strerror}") from error
-
-
-def _check_runtime(interpreter: Interpreter, job: Job) -> None:
-    if job.runtime not in (interpreter.runtime, interpreter.stands_in_for):
-        raise InterpreterUnsuitable(f"{interpreter.path} is a {interpreter.runtime}, and the job is for {job.runtime}")
 
 
 def _check_native(interpreter: Interpreter, job: Job, layout: Layout) -> None:

@@ -32,7 +32,6 @@ from reconciler.local.runner.process import WORKER, Died, Frame, GivenUp, TimedO
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from types import TracebackType
 
     from typing_extensions import Self
 
@@ -52,12 +51,12 @@ _STAGES = {
 }
 _IN_ROW = 2
 
-_FAILURES: dict[str, type[FunctionError]] = {
-    "load": FunctionNotLoadable,
-    "signature": SignatureInvalid,
-    "arguments": ArgumentsRejected,
-    "raised": FunctionRaised,
-    "result": WrongResult,
+_FAILURES: dict[str, tuple[type[FunctionError], str]] = {
+    "load": (FunctionNotLoadable, "{path} cannot be loaded: {message}"),
+    "signature": (SignatureInvalid, "{path} cannot be loaded: {message}"),
+    "arguments": (ArgumentsRejected, "{path} cannot take its arguments {where}: {message}"),
+    "raised": (FunctionRaised, "{path} raised {message} {where}"),
+    "result": (WrongResult, "{path}: {message}, {where}"),
 }
 
 
@@ -92,18 +91,18 @@ class Session:
         self,
         worker: Worker,
         class_path: str,
-        *,
+        native: tuple[str, ...],
         timeout: float | None,
         cancelled: Callable[[], bool],
         temporary: Path | None,
     ) -> None:
         self.worker = worker
         self.class_path = class_path
+        self.native = native
+        """Shared objects among the resources."""
         self._timeout = timeout
         self._cancelled = cancelled
         self._fresh = True
-        self.native: tuple[str, ...] = ()
-        """Shared objects among the resources."""
         self.is_last = True
         """Whether nothing comes after the call at hand; so it is for a class that cannot be loaded."""
         self.close = weakref.finalize(self, _clean_up, worker, temporary)
@@ -118,7 +117,7 @@ class Session:
     def start(self, job: dict[str, object]) -> None:
         """Have the worker load the class."""
         self.worker.send(wire.encode_frame(job))
-        header = self.receive(_no_arguments).header
+        header = self.receive(lambda row: None).header
         inputs, outputs = header["inputs"], header["outputs"]
         self.description = Description(
             header["function"],
@@ -150,9 +149,16 @@ class Session:
         try:
             frame = self.worker.receive(self._timeout, self._cancelled)
         except Died as died:
-            raise self._death_error(died, arguments) from None
+            hints = {
+                "SIGKILL": "the system may have run out of memory",
+                "SIGSEGV": "native code failed; the log shows the Python stack on 3.x",
+            }
+            hint = hints.get(died.ending.signal, "")
+            text = f"the process of {self.class_path} {died.ending}"
+            raise self._lost_error(WorkerDied, text, hint, arguments, self._users_part) from None
         except TimedOut:
-            raise self._timed_out(arguments) from None
+            text = f"{self.class_path} did not answer in {self._timeout:g} s,"
+            raise self._lost_error(WorkerTimedOut, text, "", arguments, str) from None
         except GivenUp:
             self.close()
             raise Cancelled(f"the call of {self.class_path} was given up") from None
@@ -167,15 +173,9 @@ class Session:
         self.settle()
         what, message, row = header["what"], header["message"], header["row"]
         where = "after the last row" if row is None else f"at row {row + 1}"
-        text = {
-            "load": f"{self.class_path} cannot be loaded: {message}",
-            "signature": f"{self.class_path} cannot be loaded: {message}",
-            "arguments": f"{self.class_path} cannot take its arguments {where}: {message}",
-            "raised": f"{self.class_path} raised {message} {where}",
-            "result": f"{self.class_path}: {message}, {where}",
-        }[what]
-        return _FAILURES[what](
-            text,
+        failure, text = _FAILURES[what]
+        return failure(
+            text.format(path=self.class_path, message=message, where=where),
             hint=_hint(message),
             row=row,
             arguments=arguments(row),
@@ -184,44 +184,26 @@ class Session:
             log=str(self.worker.log),
         )
 
-    def _death_error(self, died: Died, arguments: Arguments) -> WorkerDied:
+    def _lost_error(
+        self, kind: type[FunctionError], text: str, hint: str, arguments: Arguments, shorten: Callable[[str], str]
+    ) -> FunctionError:
+        """End what is left of the process; return the error of a worker that will not answer."""
         row, where = self._where()
         self.close()
-        hints = {
-            "SIGKILL": "the system may have run out of memory",
-            "SIGSEGV": "native code failed; the log shows the Python stack on 3.x",
-        }
-        return WorkerDied(
-            f"the process of {self.class_path} {died.ending} {where}",
-            hint=hints.get(died.ending.signal, ""),
-            row=row,
-            arguments=arguments(row),
-            log=self._users_part(str(self.worker.log)),
-        )
+        log = shorten(str(self.worker.log))
+        return kind(f"{text} {where}", hint=hint, row=row, arguments=arguments(row), log=log)
 
     def _users_part(self, log: str) -> str:
         """Leave the worker's own frames out of the stack that Python prints when it crashes."""
         lines = (line for line in log.splitlines(keepends=True) if f'"{WORKER.parent}/' not in line)
         return "".join(lines).replace(f"{self.worker.cwd}/", "")
 
-    def _timed_out(self, arguments: Arguments) -> WorkerTimedOut:
-        row, where = self._where()
-        self.close()
-        return WorkerTimedOut(
-            f"{self.class_path} did not answer in {self._timeout:g} s, {where}",
-            row=row,
-            arguments=arguments(row),
-            log=str(self.worker.log),
-        )
-
     def _where(self) -> tuple[int | None, str]:
         row, stage = self.worker.where()
         # The two numbers lie in a file that the function can reach, and may be anything by now.
-        return (
-            (row, f"at row {row + 1}")
-            if stage == _IN_ROW and row >= 0
-            else (None, _STAGES.get(stage, "at no known row"))
-        )
+        if stage == _IN_ROW and row >= 0:
+            return row, f"at row {row + 1}"
+        return None, _STAGES.get(stage, "at no known row")
 
 
 class Call:
@@ -244,9 +226,7 @@ class Call:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __iter__(self) -> Iterator[Any]:
@@ -343,10 +323,6 @@ class Call:
             if row is not None and batch.start <= row < batch.start + len(batch.rows):
                 return tuple(batch.rows[row - batch.start])
         return None
-
-
-def _no_arguments(row: int | None) -> None:
-    """Before there is any row, no row's arguments are known."""
 
 
 def _hint(message: str) -> str:

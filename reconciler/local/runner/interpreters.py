@@ -72,6 +72,11 @@ class Interpreter:
     """The runtime it replaces for a pure-Python job; None when it is of that runtime itself."""
 
     @property
+    def release(self) -> str:
+        """Its version as text."""
+        return ".".join(map(str, self.version))
+
+    @property
     def runtime(self) -> str:
         """The runtime of its version, `cp37` for a 3.7.16; also for versions that the service does not have."""
         return f"cp{self.version[0]}{self.version[1]}"
@@ -89,10 +94,7 @@ class _NotUsable(Exception):
 
 
 def locate(
-    runtime: str,
-    env: Mapping[str, str],
-    explicit: Path | None = None,
-    substitute: Path | None = None,
+    runtime: str, env: Mapping[str, str], explicit: Path | None = None, substitute: Path | None = None
 ) -> Interpreter:
     """
     Return the interpreter for `runtime`, or raise `InterpreterNotFound` with every place looked at.
@@ -105,8 +107,8 @@ def locate(
         raise ValueError(f"unknown runtime {runtime!r}, known are {', '.join(RUNTIMES)}")
     looked_at: list[Attempt] = []
     fallback: Interpreter | None = None
-    for candidate in _places(runtime, env, explicit):
-        matching = list(_usable(runtime, candidate, looked_at))
+    for place in _places(runtime, env, explicit):
+        matching = list(_usable(runtime, place, looked_at))
         if not matching:
             continue
         best = max(matching, key=lambda interpreter: (_has_service_abi(interpreter), interpreter.version))
@@ -115,21 +117,16 @@ def locate(
         fallback = fallback or best
     if fallback is not None:
         return fallback
-    if substitute is not None and runtime != "cp27" and not _is_named_by_user(runtime, env, explicit):
-        stand_in = _stand_in(runtime, substitute, looked_at)
-        if stand_in is not None:
-            return stand_in
+    is_named_by_user = explicit is not None or bool(env.get(variable(runtime)))
+    if substitute is not None and runtime != "cp27" and not is_named_by_user:
+        try:
+            interpreter = _probe(substitute, "stand-in")
+            if interpreter.version[0] != 3:
+                raise _NotUsable(f"is CPython {interpreter.release}, which cannot stand in")
+            return replace(interpreter, stands_in_for=runtime)
+        except _NotUsable as reason:
+            looked_at.append(Attempt(str(substitute), str(reason)))
     raise InterpreterNotFound(runtime, tuple(looked_at), hint=how_to_get(runtime))
-
-
-def available(env: Mapping[str, str]) -> tuple[Interpreter, ...]:
-    """Return every usable interpreter of every runtime, each once, in the order `locate` would look at them."""
-    interpreters: dict[Path, Interpreter] = {}
-    for runtime in RUNTIMES:
-        for candidate in _places(runtime, env):
-            for interpreter in _usable(runtime, candidate, []):
-                interpreters.setdefault(interpreter.path.resolve(), interpreter)
-    return tuple(interpreters.values())
 
 
 def variable(runtime: str) -> str:
@@ -137,78 +134,45 @@ def variable(runtime: str) -> str:
     return f"UDFS_PYTHON_{runtime.upper()}"
 
 
-def _is_named_by_user(runtime: str, env: Mapping[str, str], explicit: Path | None) -> bool:
-    return explicit is not None or bool(env.get(variable(runtime)))
-
-
-def _places(runtime: str, env: Mapping[str, str], explicit: Path | None = None) -> Iterator[_Place]:
+def _places(runtime: str, env: Mapping[str, str], explicit: Path | None) -> Iterator[_Place]:
     """Yield the places to look at, in order; only the one the user named when there is such a one."""
+    named = env.get(variable(runtime))
     if explicit is not None:
         yield _Place("the path given", str(explicit), (explicit,))
-        return
-    named = env.get(variable(runtime), "")
-    if named:
+    elif named:
         yield _Place(variable(runtime), f"{variable(runtime)}={named}", (Path(named),))
-        return
-    name = "python{}.{}".format(*RUNTIMES[runtime])
-    pyenv = _pyenv_root(env)
-    if pyenv is not None:
-        yield _Place("pyenv", f"{pyenv}/versions/*/bin/{name}", tuple(sorted(pyenv.glob(f"versions/*/bin/{name}"))))
-    uv = _uv_root(env)
-    if uv is not None:
-        yield _Place("uv", f"{uv}/*/bin/{name}", tuple(sorted(uv.glob(f"*/bin/{name}"))))
-    on_path = (Path(entry) / name for entry in _search_path(env, pyenv))
-    yield _Place("PATH", f"{name} on PATH", tuple(path for path in on_path if path.exists()))
+    else:
+        yield from _usual_places("python{}.{}".format(*RUNTIMES[runtime]), env)
 
 
-def _pyenv_root(env: Mapping[str, str]) -> Path | None:
-    if env.get("PYENV_ROOT"):
-        return Path(env["PYENV_ROOT"])
-    return Path(env["HOME"]) / ".pyenv" if env.get("HOME") else None
-
-
-def _uv_root(env: Mapping[str, str]) -> Path | None:
+def _usual_places(name: str, env: Mapping[str, str]) -> Iterator[_Place]:
+    home = env.get("HOME")
+    pyenv = env.get("PYENV_ROOT") or (home and f"{home}/.pyenv")
     # uv's documentation, "Storage": UV_PYTHON_INSTALL_DIR, else `uv/python` in the user's data directory.
-    if env.get("UV_PYTHON_INSTALL_DIR"):
-        return Path(env["UV_PYTHON_INSTALL_DIR"])
-    if env.get("XDG_DATA_HOME"):
-        return Path(env["XDG_DATA_HOME"]) / "uv" / "python"
-    return Path(env["HOME"]) / ".local" / "share" / "uv" / "python" if env.get("HOME") else None
+    data = env.get("XDG_DATA_HOME") or (home and f"{home}/.local/share")
+    uv = env.get("UV_PYTHON_INSTALL_DIR") or (data and f"{data}/uv/python")
+    for source, root, pattern in (("pyenv", pyenv, f"versions/*/bin/{name}"), ("uv", uv, f"*/bin/{name}")):
+        if root:
+            yield _Place(source, f"{Path(root)}/{pattern}", tuple(sorted(Path(root).glob(pattern))))
+    # Absolute entries of PATH alone: a relative one would make the answer depend on the directory.
+    entries = dict.fromkeys(Path(entry) for entry in env.get("PATH", "").split(":") if entry.startswith("/"))
+    shims = [entry for entry in entries if entry.name == "shims" and pyenv and entry.is_relative_to(pyenv)]
+    on_path = tuple(entry / name for entry in entries if entry not in shims and (entry / name).exists())
+    yield _Place("PATH", f"{name} on PATH", on_path)
 
 
-def _search_path(env: Mapping[str, str], pyenv: Path | None) -> list[str]:
-    """Return the absolute entries of PATH, each once: a relative one would make the answer depend on the directory."""
-    entries = [entry for entry in env.get("PATH", "").split(":") if entry.startswith("/")]
-    return [entry for entry in dict.fromkeys(entries) if not _is_shims(Path(entry), pyenv)]
-
-
-def _is_shims(directory: Path, pyenv: Path | None) -> bool:
-    return directory.name == "shims" and pyenv is not None and directory.is_relative_to(pyenv)
-
-
-def _usable(runtime: str, candidate: _Place, looked_at: list[Attempt]) -> Iterator[Interpreter]:
+def _usable(runtime: str, place: _Place, looked_at: list[Attempt]) -> Iterator[Interpreter]:
     """Run the candidates of a place; what does not fit is noted in `looked_at`."""
-    if not candidate.candidates:
-        looked_at.append(Attempt(candidate.words, "nothing there"))
-    for path in candidate.candidates:
-        answer = _examine(runtime, path, candidate.source)
-        if isinstance(answer, Interpreter):
-            yield answer
-        else:
-            looked_at.append(answer)
-
-
-def _examine(runtime: str, path: Path, source: str) -> Interpreter | Attempt:
-    try:
-        return _of_runtime(runtime, _probe(path, source))
-    except _NotUsable as reason:
-        return Attempt(str(path), str(reason))
-
-
-def _of_runtime(runtime: str, interpreter: Interpreter) -> Interpreter:
-    if interpreter.version[:2] != RUNTIMES[runtime]:
-        raise _NotUsable(f"is CPython {_version_text(interpreter.version)}")
-    return interpreter
+    if not place.candidates:
+        looked_at.append(Attempt(place.words, "nothing there"))
+    for path in place.candidates:
+        try:
+            interpreter = _probe(path, place.source)
+            if interpreter.version[:2] != RUNTIMES[runtime]:
+                raise _NotUsable(f"is CPython {interpreter.release}")
+            yield interpreter
+        except _NotUsable as reason:
+            looked_at.append(Attempt(str(path), str(reason)))
 
 
 def _probe(path: Path, source: str) -> Interpreter:
@@ -253,22 +217,6 @@ def _abi(major: int, minor: int, soabi: str | None, *, wide: bool, pymalloc: boo
 
 def _has_service_abi(interpreter: Interpreter) -> bool:
     return SERVICE_ABI.get(interpreter.runtime) == interpreter.abi
-
-
-def _stand_in(runtime: str, path: Path, looked_at: list[Attempt]) -> Interpreter | None:
-    try:
-        interpreter = _probe(path, "stand-in")
-    except _NotUsable as reason:
-        looked_at.append(Attempt(str(path), str(reason)))
-        return None
-    if interpreter.version[0] != 3:
-        looked_at.append(Attempt(str(path), f"is CPython {_version_text(interpreter.version)}, which cannot stand in"))
-        return None
-    return replace(interpreter, stands_in_for=runtime)
-
-
-def _version_text(version: tuple[int, int, int]) -> str:
-    return ".".join(map(str, version))
 
 
 def how_to_get(runtime: str) -> str:

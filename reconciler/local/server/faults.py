@@ -77,7 +77,10 @@ class Fault:
         _require(self.pid is None or self.pid > 1, f"pid {self.pid}")
         _require(self.number in {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}, f"signal {self.number}")
         for pattern in (self.path, self.query):
-            _require(pattern is None or _compiles(pattern), f"pattern {pattern!r}")
+            try:
+                re.compile(pattern or "")
+            except re.error:
+                raise ValueError(f"not a fault: pattern {pattern!r}") from None
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Fault:
@@ -88,10 +91,6 @@ class Fault:
             _require(_fits(value, name, hints[name]), f"{name} cannot be {value!r}")
         _require("action" in values, "action is missing")
         return cls(**values)
-
-    def as_json(self) -> dict[str, Any]:
-        """Every field with its value."""
-        return asdict(self)
 
     @property
     def point(self) -> When:
@@ -143,7 +142,7 @@ class Faults:
     def rules(self) -> list[dict[str, Any]]:
         """The rules, each with how many requests it has matched."""
         with self._lock:
-            return [{**rule.fault.as_json(), "seen": rule.seen} for rule in self._rules]
+            return [{**asdict(rule.fault), "seen": rule.seen} for rule in self._rules]
 
     def pick(self, method: str, path: str, query: str) -> Fault | None:
         """What is to happen to this request."""
@@ -221,14 +220,6 @@ class Strike:
 def _require(condition: bool, what: str) -> None:
     if not condition:
         raise ValueError(f"not a fault: {what}")
-
-
-def _compiles(pattern: str) -> bool:
-    try:
-        re.compile(pattern)
-    except re.error:
-        return False
-    return True
 
 
 def _fits(value: object, name: str, hint: Any) -> bool:

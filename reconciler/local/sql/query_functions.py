@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from reconciler.local import runner
 from reconciler.local.runner import wire
+from reconciler.local.runner.columns import Columns
 from reconciler.local.sql import problems
 from reconciler.local.sql.value_types import duckdb_type, values_from_arrow, values_to_arrow
 
@@ -33,7 +33,7 @@ class QueryFunction:
     """What it is called in DuckDB."""
 
     def __post_init__(self) -> None:
-        self._columns: runner.Columns | None = None
+        self._columns: Columns | None = None
 
     @property
     def description(self) -> Description:
@@ -122,9 +122,9 @@ class QueryFunction:
                 "LATERAL VIEW they belong; SELECT FUNCTION(…) AS (…) shows them"
             )
 
-    def _open(self) -> runner.Columns:
+    def _open(self) -> Columns:
         if self._columns is None:
-            self._columns = runner.Columns(self.session)
+            self._columns = Columns(self.session)
         return self._columns
 
     def _incoming(self, codec: str, content: bytes | memoryview, count: int, result: Any) -> Any:

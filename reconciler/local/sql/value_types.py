@@ -87,9 +87,7 @@ def values_to_arrow(values: Sequence[Any], kind: Any) -> Any:
     """Return values as a column of an Arrow type; ArrowInvalid or ArrowTypeError for what does not fit."""
     import pyarrow as pa
 
-    if pa.types.is_nested(kind):
-        values = [_to_arrow(value, kind) for value in values]
-    return pa.array(values, kind)
+    return pa.array([_to_arrow(value, kind) for value in values] if pa.types.is_nested(kind) else values, kind)
 
 
 def _to_arrow(value: Any, kind: Any) -> Any:
@@ -103,10 +101,9 @@ def _to_arrow(value: Any, kind: Any) -> Any:
     if types.is_list(kind):
         return [_to_arrow(item, kind.value_type) for item in value]
     if types.is_struct(kind):
-        fields = [kind.field(index) for index in range(kind.num_fields)]
         # Names compare without case in SQL, and with it in Arrow.
         folded = {name.lower(): item for name, item in value.items()}
-        return {field.name: _to_arrow(folded[field.name.lower()], field.type) for field in fields}
+        return {field.name: _to_arrow(folded[field.name.lower()], field.type) for field in kind}
     return value
 
 
