@@ -1,7 +1,11 @@
 """
 Local MaxCompute service: the part that resources and functions need, over real HTTP.
 
-It is what ``endpoint: local`` starts, and what the tests talk to. A request takes this way::
+It is what ``endpoint: local`` starts, and what the tests talk to. It may touch the folder of its store, temporary folders,
+a socket on the host that it is given, and the processes that it starts; it asks no other host, and environment and settings
+come in as arguments. Begin with `server.connection`, which says in which order a request is checked, and with `runner`.
+
+A request takes this way::
 
     server ─ a thread for each connection ─▶ connection ─ host, framing, fault, signature ─▶ routes
         ─▶ projects | resources (uploads) | functions ─▶ store (rows in SQLite, blobs by SHA-256)

@@ -33,7 +33,7 @@ def test_a_part_that_changes_while_it_is_merged_is_not_merged(
         return hashed(files)
 
     raw.part("p", b"old content")
-    monkeypatch.setattr("reconciler.local.server.uploads.md5_of", interrupted)
+    monkeypatch.setattr("reconciler.local.server.blobs.md5_of", interrupted)
     assert raw.merge("merged", hashlib.md5(b"old content").hexdigest(), "p").status == 404
     assert raw.listed() == []
     assert raw.content("p") == b"new content"

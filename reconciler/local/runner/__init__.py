@@ -153,7 +153,16 @@ def session(
             remove(temporary)
         raise
     try:
-        new_session.start(_description(job, layout, memory, origins=origins))
+        new_session.start(
+            {
+                "class": job.class_path,
+                "modules": [resource.name[:-3] for resource in job.resources if resource.type == "py"],
+                "resources": {resource.name: resource.type for resource in job.resources},
+                "tables": {name: str(path) for name, path in layout.tables.items()},
+                "limits": {"memory": memory},
+                "origins": origins,
+            }
+        )
     except BaseException:
         new_session.close()
         raise
@@ -194,14 +203,3 @@ def _check_module(job: Job) -> None:
             f"{job.class_path} cannot be loaded: no PY resource is called {module}.py",
             hint=f"PY resources of the function: {modules}; the spelling counts",
         )
-
-
-def _description(job: Job, layout: Layout, memory: int | None, *, origins: bool) -> dict[str, object]:
-    return {
-        "class": job.class_path,
-        "modules": [resource.name[:-3] for resource in job.resources if resource.type == "py"],
-        "resources": {resource.name: resource.type for resource in job.resources},
-        "tables": {name: str(path) for name, path in layout.tables.items()},
-        "limits": {"memory": memory},
-        "origins": origins,
-    }

@@ -3,21 +3,6 @@ Errors of running a function here, each with a way out.
 
 `RunnerError` and its children are for what a person can act on; anything else that leaves this package is a bug
 and keeps its traceback. The command line maps the classes to exit codes; nothing here prints or exits.
-
-    RunnerError
-        InterpreterNotFound      no CPython of that runtime on this machine
-        InterpreterUnsuitable    there is one, but it cannot load what the job ships
-        ResourceUnusable         a resource is missing, misnamed or unreadable
-            UnsafeArchive        an archive holds a member no extraction should follow
-        Cancelled                the caller gave up
-        FunctionError            the user's code, with `log`: what it printed before it failed
-            FunctionNotLoadable  importing the module, finding or constructing the class
-                SignatureInvalid the class has no signature, or none that can be read
-            ArgumentsRejected    a row does not fit the signature
-            FunctionRaised       an exception left the user's code
-            WrongResult          what was returned does not fit the signature
-            WorkerDied           a signal or an exit ended the process
-            WorkerTimedOut       no answer in the time allowed
 """
 
 from __future__ import annotations

@@ -107,7 +107,9 @@ def prepare_directory(root: Path, resources: Iterable[ResourceFile], limits: Lim
                 tables[resource.name] = root / f"table {number}"
                 _write_table(resource.table, tables[resource.name])
             continue
-        source = _source(resource)
+        source = resource.path
+        if source is None or not source.is_file():
+            raise ResourceUnusable(f"the file of resource {resource.name!r} is missing: {source}")
         if resource.type == "archive":
             members = extract(source, cwd / "work" / resource.name, name=resource.name, limits=limits or Limits())
             native += [f"{resource.name}/{member}" for member in members if is_extension(member)]
@@ -147,12 +149,6 @@ def _check_names(resources: tuple[ResourceFile, ...]) -> None:
             )
         if name.lower() == "work" and resource.type != "table":
             raise ResourceUnusable("a resource called 'work' is in the way of the directory of archives")
-
-
-def _source(resource: ResourceFile) -> Path:
-    if resource.path is None or not resource.path.is_file():
-        raise ResourceUnusable(f"the file of resource {resource.name!r} is missing: {resource.path}")
-    return resource.path
 
 
 def _copy(resource: ResourceFile, source: Path, target: Path) -> None:
@@ -248,12 +244,15 @@ class _Unpacking:
         self._bytes_left = min(limits.total_bytes, max(limits.free_bytes, packed * limits.ratio))
         self._directories = {target}
 
+    def _unsafe(self, what: str) -> UnsafeArchive:
+        return UnsafeArchive(f"archive {self.archive!r}{what}")
+
     def take(self, members: Iterator[_Member]) -> None:
         """Write directories and files; remember links."""
         for member in members:
             self._members_left -= 1
             if self._members_left < 0:
-                raise UnsafeArchive(f"archive {self.archive!r} holds too many members")
+                raise self._unsafe(" holds too many members")
             parts = self._parts(member.name)
             if not parts:
                 continue
@@ -263,7 +262,7 @@ class _Unpacking:
                 self._make_directory(path)
                 continue
             if plain in self.made or plain in self._links:
-                raise UnsafeArchive(f"archive {self.archive!r} holds the member {member.name!r} twice")
+                raise self._unsafe(f" holds the member {member.name!r} twice")
             self._make_directory(path.parent)
             if member.kind == "symlink":
                 self._links[plain] = self._link_target(member, parts)
@@ -280,21 +279,19 @@ class _Unpacking:
         for plain, target in self._links.items():
             # A loop of links makes realpath give up half way, which is inside and harmless.
             if not Path(os.path.realpath(self.target / plain)).is_relative_to(root):
-                raise UnsafeArchive(f"archive {self.archive!r}: the link {plain!r} leads outside, to {target!r}")
+                raise self._unsafe(f": the link {plain!r} leads outside, to {target!r}")
 
     def _parts(self, name: str) -> list[str]:
         """Return the components of a member's name; a Windows path counts as one, for what it might become."""
         parts = re.split(r"[/\\]", name)
         if name.startswith(("/", "\\")) or ".." in parts or "\0" in name or re.match(r"[A-Za-z]:[/\\]", name):
-            raise UnsafeArchive(f"archive {self.archive!r}: the member {name!r} leaves its directory")
+            raise self._unsafe(f": the member {name!r} leaves its directory")
         return [part for part in name.split("/") if part not in ("", ".")]
 
     def _link_target(self, member: _Member, parts: list[str]) -> str:
         joined = os.path.normpath("/".join([*parts[:-1], member.target]))
         if not member.target or member.target.startswith("/") or joined.split("/")[0] == ".." or "\0" in member.target:
-            raise UnsafeArchive(
-                f"archive {self.archive!r}: the link {member.name!r} leads outside, to {member.target!r}"
-            )
+            raise self._unsafe(f": the link {member.name!r} leads outside, to {member.target!r}")
         return member.target
 
     def _make_directory(self, path: Path) -> None:
@@ -314,10 +311,7 @@ class _Unpacking:
     def _copy_earlier(self, member: _Member, out: IO[bytes]) -> None:
         earlier = self.made.get("/".join(self._parts(member.target)))
         if earlier is None:
-            raise UnsafeArchive(
-                f"archive {self.archive!r}: the link {member.name!r} leads to {member.target!r}, "
-                "which is no earlier member"
-            )
+            raise self._unsafe(f": the link {member.name!r} leads to {member.target!r}, which is no earlier member")
         with earlier.open("rb") as content:
             self._copy_content(content, out)
 
@@ -326,5 +320,5 @@ class _Unpacking:
         while piece := content.read(1 << 20):
             self._bytes_left -= len(piece)
             if self._bytes_left < 0:
-                raise UnsafeArchive(f"archive {self.archive!r} unpacks to more than an honest archive would")
+                raise self._unsafe(" unpacks to more than an honest archive would")
             out.write(piece)

@@ -79,18 +79,15 @@ def rows_frame(rows: Sequence[Sequence[object]], types: Sequence[str] | None) ->
     width = len(rows[0]) if rows else 0
     kinds = types or [""] * width
     # A column at a time: `zip(*rows)` would hold one iterator a row, and jumps through memory with every value.
-    written = [encode_column(list(map(itemgetter(number), rows)), kinds[number]) for number in range(width)]
-    layout = [[codec, len(content)] for codec, content in written]
-    header = {"kind": "rows", "count": len(rows), "columns": layout}
-    return encode_frame(header, b"".join(content for _, content in written))
+    columns = [encode_column(list(map(itemgetter(number), rows)), kinds[number]) for number in range(width)]
+    return columns_frame(columns, len(rows))
 
 
 def columns_frame(columns: Sequence[Column], count: int) -> bytes:
     """Return the message that carries rows whose columns are written already."""
     layout = [[codec, len(content)] for codec, content in columns]
-    return encode_frame(
-        {"kind": "rows", "count": count, "columns": layout}, b"".join(content for _, content in columns)
-    )
+    header = {"kind": "rows", "count": count, "columns": layout}
+    return encode_frame(header, b"".join(content for _, content in columns))
 
 
 def cells(row: Sequence[object]) -> list[object]:

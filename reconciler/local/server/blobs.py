@@ -12,7 +12,7 @@ import hashlib
 import os
 import shutil
 import uuid
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -122,14 +122,16 @@ class Blobs:
 
     def open(self, segments: Iterable[Segment]) -> list[BinaryIO]:
         """Open every segment, or none: FileNotFoundError when one was replaced in the meantime."""
-        files: list[BinaryIO] = []
-        try:
-            files.extend((self._named / segment.sha256).open("rb", buffering=0) for segment in segments)
-        except BaseException:
-            for file in files:
-                file.close()
-            raise
-        return files
+        with ExitStack() as stack:
+            paths = [self._named / segment.sha256 for segment in segments]
+            files: list[BinaryIO] = [stack.enter_context(path.open("rb", buffering=0)) for path in paths]
+            stack.pop_all()
+            return files
+
+    def md5(self, segments: Iterable[Segment]) -> str:
+        """Return the hex MD5 of a content; FileNotFoundError when a segment was replaced in the meantime."""
+        with ExitStack() as stack:
+            return md5_of([stack.enter_context(file) for file in self.open(segments)])
 
     def remove(self, sha256: str) -> None:
         """Remove a blob that nothing refers to."""

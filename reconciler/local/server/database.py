@@ -141,13 +141,14 @@ _READ: dict[str, Callable[[Any], object]] = {
 }
 
 
-class Table(Generic[T]):
+class RecordTable(Generic[T]):
     """The SQL of a table of records."""
 
     def __init__(self, name: str, record: type[T], *key: str, listed: str = "") -> None:
         self._record = record
         self._names = [field.name for field in fields(record)]
         self._converted = [(name, _READ[name]) for name in self._names if name in _READ]
+        self.name = name
         self.noun = name.removesuffix("s")
         """What one of them is called in messages."""
         self.depth = len(key)
@@ -175,10 +176,10 @@ class Table(Generic[T]):
         return [json.dumps(value) if isinstance(value, tuple) else value for value in astuple(record)]
 
 
-PROJECTS = Table("projects", StoredProject)
-SCHEMAS = Table("schemas", StoredSchema, "project")
-RESOURCES = Table("resources", StoredResource, "project", "schema", listed=" AND NOT temporary AND NOT part")
-FUNCTIONS = Table("functions", StoredFunction, "project", "schema")
+PROJECTS = RecordTable("projects", StoredProject)
+SCHEMAS = RecordTable("schemas", StoredSchema, "project")
+RESOURCES = RecordTable("resources", StoredResource, "project", "schema", listed=" AND NOT temporary AND NOT part")
+FUNCTIONS = RecordTable("functions", StoredFunction, "project", "schema")
 
 
 class Records:
@@ -189,30 +190,30 @@ class Records:
         self.unused: set[str] = set()
         """Blobs that something stopped referring to."""
 
-    def find(self, table: Table[T], name: str, location: Location = NOWHERE) -> T | None:
+    def find(self, table: RecordTable[T], name: str, location: Location = NOWHERE) -> T | None:
         """Return a record by its name."""
         row = self._db.execute(table.find, _key(table, name, location)).fetchone()
         return table.record(row) if row else None
 
-    def behind(self, table: Table[T], after: str, location: Location = NOWHERE) -> Iterator[tuple[str, T]]:
+    def behind(self, table: RecordTable[T], after: str, location: Location = NOWHERE) -> Iterator[tuple[str, T]]:
         """Yield the records that a list shows, by key, those behind `after`."""
         for row in self._db.execute(table.behind, (*location.keys[: table.depth], after)):
             yield row[-1], table.record(row)
 
-    def each(self, table: Table[T]) -> Iterator[T]:
+    def each(self, table: RecordTable[T]) -> Iterator[T]:
         """Yield the records of all places."""
         yield from map(table.record, self._db.execute(table.each))
 
-    def add(self, table: Table[T], record: T, location: Location = NOWHERE) -> bool:
+    def add(self, table: RecordTable[T], record: T, location: Location = NOWHERE) -> bool:
         """Add a record; False when its name is taken, and nothing is changed."""
         values = (*_key(table, record.name, location), *table.values(record))
         return self._db.execute(table.add, values).rowcount > 0
 
-    def replace(self, table: Table[T], record: T, location: Location) -> None:
+    def replace(self, table: RecordTable[T], record: T, location: Location) -> None:
         """Write over a record that exists."""
         self._db.execute(table.replace, (*table.values(record), *_key(table, record.name, location)))
 
-    def drop(self, table: Table[T], name: str, location: Location) -> bool:
+    def drop(self, table: RecordTable[T], name: str, location: Location) -> bool:
         """Remove a record; False when there is none."""
         return self._db.execute(table.drop, _key(table, name, location)).rowcount > 0
 
@@ -255,5 +256,5 @@ class Records:
         return self._db.execute("SELECT 1 FROM segments WHERE sha256 = ? LIMIT 1", (sha256,)).fetchone() is not None
 
 
-def _key(table: Table[T], name: str, location: Location) -> tuple[str, ...]:
+def _key(table: RecordTable[T], name: str, location: Location) -> tuple[str, ...]:
     return (*location.keys[: table.depth], same_name(name))

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote
 
-from reconciler.local.server.protocol import HttpRefusal, error_xml, header_text, invalid, missing_header
+from reconciler.local.server.protocol import HttpRefusal, error_xml, header_text, invalid, missing_header, xml_document
 
 if TYPE_CHECKING:
     import socket
@@ -94,9 +94,9 @@ class Response:
             span.file.close()
 
 
-def xml_response(content: bytes, headers: tuple[tuple[str, str], ...] = ()) -> Response:
+def xml_response(root: str, headers: tuple[tuple[str, str], ...] = ()) -> Response:
     """A successful answer with a document."""
-    return Response(status=200, content=content, content_type="application/xml", headers=headers)
+    return Response(status=200, content=xml_document(root), content_type="application/xml", headers=headers)
 
 
 def created_response(*path: str) -> Response:

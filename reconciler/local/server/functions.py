@@ -7,12 +7,10 @@ The requests are those of PyODPS and the Java SDK, the documents those of the Ru
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from reconciler.local.server.database import FUNCTIONS, RESOURCES, Location, StoredFunction, StoredReference
 from reconciler.local.server.exchange import Request, Response, created_response, xml_response
-from reconciler.local.server.listing import answer_list
 from reconciler.local.server.protocol import (
     MAX_XML_BYTES,
     already_exists,
@@ -26,9 +24,9 @@ from reconciler.local.server.protocol import (
     parse_xml,
     same_name,
     text_element,
-    xml_document,
+    texts,
 )
-from reconciler.local.server.service import DEFAULT_SCHEMA, existing, hand_over, require_schema
+from reconciler.local.server.service import DEFAULT_SCHEMA, existing, hand_over, list_records, require_schema
 
 if TYPE_CHECKING:
     from reconciler.local.server.database import Records
@@ -129,7 +127,7 @@ def update_function(service: LocalService, request: Request) -> Response:
     """
     if "updateowner" in request.query:
         return hand_over(service, request, FUNCTIONS)
-    location, name = service.location(request), object_name(request.path[4], "function")
+    location, name = service.location(request), request.path[4]
     new = _parse_function(service, request, location, name)
     with service.store.writing() as rows:
         old = existing(rows, FUNCTIONS, name, location)
@@ -145,35 +143,25 @@ def read_function(service: LocalService, request: Request) -> Response:
     location = service.location(request)
     with service.store.reading() as rows:
         function = existing(rows, FUNCTIONS, request.path[4], location)
-    return xml_response(xml_document(_entry(service, location, function)))
+    return xml_response(_entry(service, location, function))
 
 
 def list_functions(service: LocalService, request: Request) -> Response:
     """``GET …/registration/functions``: whole entries, class and resources included (recorded lists)."""
-    location = service.location(request)
-    with service.store.reading() as rows:
-        return answer_list(
-            "Functions",
-            request,
-            service.settings,
-            lambda after: service.stale.behind(rows, FUNCTIONS, after, location),
-            partial(_entry, service, location),
-        )
+    return list_records(service, request, FUNCTIONS, _entry)
 
 
 def _entry(service: LocalService, location: Location, function: StoredFunction) -> str:
     # There is no time of change and no updater: no client knows of one.
     resources = (text_element("ResourceName", _qualified_name(reference)) for reference in function.resources)
-    has_schema = service.settings.namespace_schema or same_name(location.schema) != DEFAULT_SCHEMA
+    schema = service.shown_schema(location)
     return element(
         "Function",
-        text_element("Alias", function.name),
-        text_element("Owner", function.owner),
-        text_element("ClassType", function.class_type),
-        text_element("CreationTime", http_date(function.created)),
+        texts(Alias=function.name, Owner=function.owner, ClassType=function.class_type),
+        texts(CreationTime=http_date(function.created)),
         element("Resources", *resources),
-        text_element("SchemaName", location.schema) if has_schema else "",
-        *(text_element(tag, value) for tag, value in function.extras),
+        texts(SchemaName=schema) if schema else "",
+        texts(**dict(function.extras)),
     )
 
 

@@ -35,8 +35,7 @@ from reconciler.local.server.protocol import (
     not_found,
     parse_xml,
     same_name,
-    text_element,
-    xml_document,
+    texts,
 )
 from reconciler.local.server.resources import FILE_TYPES, table_of
 from reconciler.local.sql.control import Control, StatementLimits
@@ -104,15 +103,11 @@ def read_instance(service: LocalService, request: Request) -> Response:
     instance = _existing(service, request)
     query = request.query
     if "source" in query:
-        return xml_response(instance.source.encode())
+        return Response(status=200, content=instance.source.encode(), content_type="application/xml")
     if "result" in query:
         return xml_response(_result(instance))
     if "taskstatus" in query:
-        return xml_response(
-            xml_document(
-                element("Instance", text_element("Status", _status(instance)), element("Tasks", _task(instance)))
-            )
-        )
+        return xml_response(element("Instance", texts(Status=_status(instance)), element("Tasks", _task(instance))))
     if "instanceprogress" in query:
         return xml_response(_progress(instance))
     if query.keys() & {"instancesummary", "instancedetail", "detail", "info", "cached", "instancequota"}:
@@ -122,10 +117,7 @@ def read_instance(service: LocalService, request: Request) -> Response:
         instance.over.wait(BLOCKING_SECONDS)
     ended = (("x-odps-end-time", http_date(instance.ended)),) if instance.ended is not None else ()
     headers = (("x-odps-owner", instance.owner), ("x-odps-start-time", http_date(instance.started)), *ended)
-    return xml_response(
-        xml_document(element("Instance", text_element("Name", instance.id), text_element("Status", _status(instance)))),
-        headers,
-    )
+    return xml_response(element("Instance", texts(Name=instance.id, Status=_status(instance))), headers)
 
 
 def _status(instance: Instance) -> str:
@@ -135,12 +127,15 @@ def _status(instance: Instance) -> str:
 
 def _task(instance: Instance) -> str:
     status = instance.status if instance.over.is_set() or instance.status == "Waiting" else "Running"
-    ended = text_element("EndTime", http_date(instance.ended)) if instance.ended is not None else ""
-    times = text_element("StartTime", http_date(instance.started)) + ended
-    return f'<Task Type="SQL">{text_element("Name", instance.task)}{times}{text_element("Status", status)}</Task>'
+    return f'<Task Type="SQL">{texts(Name=instance.task)}{_times(instance)}{texts(Status=status)}</Task>'
 
 
-def _result(instance: Instance) -> bytes:
+def _times(instance: Instance) -> str:
+    ended = {} if instance.ended is None else {"EndTime": http_date(instance.ended)}
+    return texts(StartTime=http_date(instance.started), **ended)
+
+
+def _result(instance: Instance) -> str:
     """
     A SELECT's rows as CSV in Base64, so that XML carries every character, with their types; or why it failed.
 
@@ -155,16 +150,15 @@ def _result(instance: Instance) -> bytes:
         columns = [{"Name": name, "Type": kind} for name, kind in zip(result.names, result.types, strict=True)]
         status = "TRUNCATED" if result.is_cut else "FULL"
         text = {"IsSelect": True, "SelectResultStatus": status, "Schema": {"Columns": columns}}
-        descriptor = text_element("ResultDescriptor", json.dumps(text))
+        descriptor = texts(ResultDescriptor=json.dumps(text))
     elif instance.failure:
         failure = legible(instance.failure).replace("]]>", "]]]]><![CDATA[>")
         shown = f'<Result Format="text"><![CDATA[{failure}]]></Result>'
-    status = text_element("Status", instance.status)
-    task = f'<Task Type="SQL">{text_element("Name", instance.task)}{shown}{descriptor}{status}</Task>'
-    return xml_document(element("Instance", element("Tasks", task)))
+    task = f'<Task Type="SQL">{texts(Name=instance.task)}{shown}{descriptor}{texts(Status=instance.status)}</Task>'
+    return element("Instance", element("Tasks", task))
 
 
-def _progress(instance: Instance) -> bytes:
+def _progress(instance: Instance) -> str:
     # One stage, which is done or not: what DuckDB is at is not told.
     done = instance.over.is_set()
     counts = {
@@ -176,8 +170,7 @@ def _progress(instance: Instance) -> bytes:
         "OutputRecords": len(instance.result.rows) if instance.result else 0,
         "FinishedPercentage": 100 if done else 0,
     }
-    stage = "".join(text_element(name, str(count)) for name, count in counts.items())
-    return xml_document(element("Progress", f'<Stage ID="M1_Stg1_job0:0">{stage}</Stage>'))
+    return element("Progress", f'<Stage ID="M1_Stg1_job0:0">{texts(**counts)}</Stage>')
 
 
 def stop_instance(service: LocalService, request: Request) -> Response:
@@ -202,14 +195,8 @@ def list_instances(service: LocalService, request: Request) -> Response:
 
 
 def _entry(instance: Instance) -> str:
-    return element(
-        "Instance",
-        text_element("Name", instance.id),
-        text_element("Owner", instance.owner),
-        text_element("StartTime", http_date(instance.started)),
-        text_element("EndTime", http_date(instance.ended)) if instance.ended is not None else "",
-        text_element("Status", _status(instance)),
-    )
+    named = texts(Name=instance.id, Owner=instance.owner)
+    return element("Instance", named, _times(instance), texts(Status=_status(instance)))
 
 
 def _existing(service: LocalService, request: Request) -> Instance:

@@ -13,15 +13,14 @@ from reconciler.local.server.protocol import (
     marker_after,
     marker_key,
     same_name,
-    text_element,
-    xml_document,
+    texts,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from reconciler.local.server import database
-    from reconciler.local.server.database import Location, Records, Table
+    from reconciler.local.server.database import Location, Records, RecordTable
     from reconciler.local.server.settings import Settings
 
 
@@ -66,8 +65,7 @@ def answer_list(
     page = list(islice(((key, entry) for key, entry in source(after) if wants(key, entry)), size + 1))
     next_marker = marker_after(page[size - 1][0]) if len(page) > size else ""
     entries = (render(entry) for _, entry in page[:size])
-    head = (text_element("Marker", next_marker), text_element("MaxItems", size))
-    return xml_response(xml_document(element(root, *head, *entries)))
+    return xml_response(element(root, texts(Marker=next_marker, MaxItems=size), *entries))
 
 
 def _positive(value: str | None) -> int | None:
@@ -86,14 +84,14 @@ class LaggingLists:
         self._before: dict[tuple[str, tuple[str, str]], tuple[Sequence[tuple[str, Any]], int]] = {}
         self._lock = threading.Lock()
 
-    def remember(self, rows: Records, table: Table[database.T], location: Location) -> None:
+    def remember(self, rows: Records, table: RecordTable[database.T], location: Location) -> None:
         """Note what a list shows; to be called in a write, before it changes anything."""
         if self._lag:
             with self._lock:
                 self._before[table.noun, location.keys] = (list(rows.behind(table, "", location)), self._lag)
 
     def behind(
-        self, rows: Records, table: Table[database.T], after: str, location: Location
+        self, rows: Records, table: RecordTable[database.T], after: str, location: Location
     ) -> Iterable[tuple[str, database.T]]:
         """Return what a list is to be made from."""
         with self._lock:

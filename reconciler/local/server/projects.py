@@ -21,8 +21,7 @@ from reconciler.local.server.protocol import (
     object_name,
     parse_xml,
     same_name,
-    text_element,
-    xml_document,
+    texts,
 )
 from reconciler.local.server.service import DEFAULT_SCHEMA, LocalService
 
@@ -56,7 +55,7 @@ def sign_token(service: LocalService, request: Request) -> Response:
     if "sign_bearer_token" not in request.query:
         raise invalid("the local service knows no permissions")
     service.project(request)
-    return xml_response(xml_document(element("Authorization", text_element("Result", "local"))))
+    return xml_response(element("Authorization", texts(Result="local")))
 
 
 def list_projects(service: LocalService, request: Request) -> Response:
@@ -68,17 +67,14 @@ def list_projects(service: LocalService, request: Request) -> Response:
 def get_project(service: LocalService, request: Request) -> Response:
     """``GET /projects/p``: owner and times are headers, the rest is the document (PyODPS)."""
     project = service.project(request)
-    return xml_response(xml_document(_project_xml(project)), _date_elements(project.owner, project.created))
+    return xml_response(_project_xml(project), _date_elements(project.owner, project.created))
 
 
 def _project_xml(project: StoredProject) -> str:
     return element(
         "Project",
-        text_element("Name", project.name),
-        text_element("Comment", None),
-        text_element("State", "AVAILABLE"),
-        text_element("Owner", project.owner),
-        text_element("CreationTime", http_date(project.created)),
+        texts(Name=project.name, Comment=None, State="AVAILABLE", Owner=project.owner),
+        texts(CreationTime=http_date(project.created)),
         element("Properties"),
     )
 
@@ -120,19 +116,13 @@ def get_schema(service: LocalService, request: Request) -> Response:
         schema = _default(project)
     if schema is None:
         raise not_found("schema", name)
-    return xml_response(xml_document(_schema_xml(schema)), _date_elements(schema.owner, schema.created))
+    return xml_response(_schema_xml(schema), _date_elements(schema.owner, schema.created))
 
 
 def _schema_xml(schema: StoredSchema) -> str:
-    return element(
-        "Schema",
-        text_element("Name", schema.name),
-        text_element("Owner", schema.owner),
-        text_element("Description", schema.description),
-        text_element("CreateTime", http_date(schema.created)),
-        text_element("ModifyTime", http_date(schema.created)),
-        text_element("Type", "MANAGED"),
-    )
+    date = http_date(schema.created)
+    named = texts(Name=schema.name, Owner=schema.owner, Description=schema.description)
+    return element("Schema", named, texts(CreateTime=date, ModifyTime=date, Type="MANAGED"))
 
 
 def create_schema(service: LocalService, request: Request) -> Response:

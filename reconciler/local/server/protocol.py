@@ -68,12 +68,8 @@ def already_exists(kind: str, name: str) -> HttpRefusal:
 
 def error_xml(refused: HttpRefusal, *, request_id: str, host_id: str) -> bytes:
     """The error body. PyODPS reads it only when all four elements are there."""
-    message = escape(legible(refused.message))
-    return (
-        '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f"<Error><Code>{escape(refused.code)}</Code><Message>{message}</Message>"
-        f"<RequestId>{request_id}</RequestId><HostId>{escape(host_id)}</HostId></Error>"
-    ).encode()
+    content = texts(Code=refused.code, Message=refused.message, RequestId=request_id, HostId=host_id)
+    return xml_document(element("Error", content))
 
 
 def element(tag: str, *children: str) -> str:
@@ -84,6 +80,11 @@ def element(tag: str, *children: str) -> str:
 def text_element(tag: str, value: object) -> str:
     """An element around plain text; nothing becomes an empty element."""
     return f"<{tag}>{escape(legible(str(value)))}</{tag}>" if value not in (None, "") else f"<{tag}/>"
+
+
+def texts(**values: object) -> str:
+    """Elements around plain texts, one after the other."""
+    return "".join(text_element(tag, value) for tag, value in values.items())
 
 
 def xml_document(root: str) -> bytes:

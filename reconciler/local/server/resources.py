@@ -7,16 +7,12 @@ those clients and their recorded fixtures need.
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
 from reconciler.local.server import uploads
-from reconciler.local.server.blobs import md5_of
 from reconciler.local.server.database import FUNCTIONS, RESOURCES, StoredResource
 from reconciler.local.server.exchange import Request, Response, Span, created_response
-from reconciler.local.server.listing import answer_list
 from reconciler.local.server.protocol import (
     HttpRefusal,
     already_exists,
@@ -26,9 +22,9 @@ from reconciler.local.server.protocol import (
     missing_header,
     object_name,
     same_name,
-    text_element,
+    texts,
 )
-from reconciler.local.server.service import DEFAULT_SCHEMA, existing, hand_over, require_schema
+from reconciler.local.server.service import existing, hand_over, list_records, require_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -211,7 +207,7 @@ def _meta(service: LocalService, location: Location, name: str) -> Response:
         ("x-odps-comment", resource.comment),
         (_SOURCES.get(resource.type, ""), resource.source if resource.type in _SOURCES else None),
         ("Content-MD5", resource.md5 or _late_md5(service, segments) if resource.type in FILE_TYPES else None),
-        ("schema-name", location.schema if _shows_schema(service, location) else None),
+        ("schema-name", service.shown_schema(location)),
     )
     always = (
         ("x-odps-owner", resource.owner),
@@ -228,20 +224,18 @@ def _meta(service: LocalService, location: Location, name: str) -> Response:
 
 def _late_md5(service: LocalService, segments: tuple[Segment, ...]) -> str | None:
     # A part is hashed when somebody asks after all.
-    with ExitStack() as stack:
-        try:
-            files = [stack.enter_context(file) for file in service.store.blobs.open(segments)]
-        except FileNotFoundError:
-            return None
-        return md5_of(files)
+    try:
+        return service.store.blobs.md5(segments)
+    except FileNotFoundError:
+        return None
 
 
 def _content(service: LocalService, request: Request, location: Location, name: str) -> Response:
     # `?rOffset=&rSize=` is a stretch of it; `x-odps-resource-has-remaining` says whether more follows (PyODPS).
-    offset, list_query = request.number("rOffset") or 0, request.number("rSize")
+    offset, count = request.number("rOffset") or 0, request.number("rSize")
     resource, segments, files = _open_content(service, location, name)
     start = min(offset, resource.size)
-    end = resource.size if list_query is None else min(start + list_query, resource.size)
+    end = resource.size if count is None else min(start + count, resource.size)
     spans = tuple(_spans(segments, files, start, end))
     for file in set(files) - {span.file for span in spans}:
         file.close()
@@ -281,37 +275,18 @@ def _spans(segments: tuple[Segment, ...], files: list[BinaryIO], start: int, end
 
 def list_resources(service: LocalService, request: Request) -> Response:
     """``GET …/resources``: without temporary ones and parts (Java's tests), and without any MD5 (recorded lists)."""
-    location = service.location(request)
-    schema = location.schema if _shows_schema(service, location) else None
-    with service.store.reading() as rows:
-        return answer_list(
-            "Resources",
-            request,
-            service.settings,
-            lambda after: service.stale.behind(rows, RESOURCES, after, location),
-            partial(_entry, schema),
-        )
+    return list_records(service, request, RESOURCES, _entry)
 
 
-def _shows_schema(service: LocalService, location: Location) -> bool:
-    # Java's model has the element; when the service fills it is a guess.
-    return service.settings.namespace_schema or same_name(location.schema) != DEFAULT_SCHEMA
-
-
-def _entry(schema: str | None, resource: StoredResource) -> str:
+def _entry(service: LocalService, location: Location, resource: StoredResource) -> str:
+    schema = service.shown_schema(location)
     return element(
         "Resource",
-        text_element("Name", resource.name),
-        text_element("Owner", resource.owner),
-        text_element("LastUpdator", resource.updator),
-        text_element("Comment", resource.comment),
-        text_element("ResourceType", resource.type),
-        text_element("LocalPath", None),
-        text_element("CreationTime", http_date(resource.created)),
-        text_element("LastModifiedTime", http_date(resource.modified)),
-        text_element("ResourceSize", resource.size),
-        text_element("TableName", resource.source) if resource.type == "table" else "",
-        text_element("SchemaName", schema) if schema else "",
+        texts(Name=resource.name, Owner=resource.owner, LastUpdator=resource.updator, Comment=resource.comment),
+        texts(ResourceType=resource.type, LocalPath=None, CreationTime=http_date(resource.created)),
+        texts(LastModifiedTime=http_date(resource.modified), ResourceSize=resource.size),
+        texts(TableName=resource.source) if resource.type == "table" else "",
+        texts(SchemaName=schema) if schema else "",
     )
 
 

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from reconciler.local.server.database import PROJECTS, SCHEMAS, Location, Records, StoredProject, StoredSchema, T, Table
+from reconciler.local.server.database import (
+    PROJECTS,
+    SCHEMAS,
+    Location,
+    Records,
+    RecordTable,
+    StoredProject,
+    StoredSchema,
+    T,
+)
 from reconciler.local.server.exchange import Request, Response
 from reconciler.local.server.instance_pool import Instances
+from reconciler.local.server.listing import LaggingLists, answer_list
 from reconciler.local.server.protocol import HttpRefusal, not_found, object_name, same_name
 from reconciler.local.server.tables import Tables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-    from reconciler.local.server.listing import LaggingLists
     from reconciler.local.server.settings import Settings
     from reconciler.local.server.store import ServerStore
 
@@ -55,6 +65,11 @@ class LocalService:
                 require_schema(rows, location)
         return location
 
+    def shown_schema(self, location: Location) -> str | None:
+        """What an answer says of the schema. Java's model has the element; when the service fills it is a guess."""
+        is_shown = self.settings.namespace_schema or same_name(location.schema) != DEFAULT_SCHEMA
+        return location.schema if is_shown else None
+
     def project(self, request: Request) -> StoredProject:
         """
         The project in the path.
@@ -93,7 +108,7 @@ def require_schema(rows: Records, location: Location) -> None:
         raise not_found("schema", location.schema)
 
 
-def existing(rows: Records, table: Table[T], name: str, location: Location) -> T:
+def existing(rows: Records, table: RecordTable[T], name: str, location: Location) -> T:
     """Return a record by its name; 404 when it, or its schema, is not there."""
     require_schema(rows, location)
     record = rows.find(table, name, location)
@@ -102,7 +117,22 @@ def existing(rows: Records, table: Table[T], name: str, location: Location) -> T
     return record
 
 
-def hand_over(service: LocalService, request: Request, table: Table[T]) -> Response:
+def list_records(
+    service: LocalService, request: Request, table: RecordTable[T], render: Callable[[LocalService, Location, T], str]
+) -> Response:
+    """Answer a list of what is at the place of the request."""
+    location = service.location(request)
+    with service.store.reading() as rows:
+
+        def source(after: str) -> Iterable[tuple[str, T]]:
+            return service.stale.behind(rows, table, after, location)
+
+        return answer_list(
+            table.name.capitalize(), request, service.settings, source, partial(render, service, location)
+        )
+
+
+def hand_over(service: LocalService, request: Request, table: RecordTable[T]) -> Response:
     """``PUT …?updateowner`` with ``x-odps-owner`` and no body (PyODPS, Java). Who may do so is not modelled."""
     location, owner = service.location(request), request.required_header("x-odps-owner")
     with service.store.writing() as rows:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.local.server.blobs import EMPTY, BlobContent, IncomingBlob, Segment, md5_of
+from reconciler.local.server.blobs import EMPTY, BlobContent, Segment
 from reconciler.local.server.database import RESOURCES
 from reconciler.local.server.protocol import HttpRefusal, invalid, legible, missing_header, not_found
 
@@ -48,19 +48,16 @@ def receive_body(service: LocalService, request: Request, *, part: bool) -> Iter
     """
     expected = request.header("Content-MD5")
     with service.store.blobs.upload(with_md5=not part or expected is not None) as upload:
-        _receive(request, upload, service.settings.max_resource_bytes)
+        limit = service.settings.max_resource_bytes
+        if request.body.length is not None and request.body.length > limit:
+            raise _too_large(limit)
+        for piece in request.body.pieces():
+            if upload.size + len(piece) > limit:
+                raise _too_large(limit)
+            upload.write(piece)
         content = upload.finish(sync=service.settings.sync)
         _require_md5(expected, content.md5)
         yield Incoming(content, lambda rows: service.store.blobs.keep(upload, content))
-
-
-def _receive(request: Request, upload: IncomingBlob, limit: int) -> None:
-    if request.body.length is not None and request.body.length > limit:
-        raise _too_large(limit)
-    for piece in request.body.pieces():
-        if upload.size + len(piece) > limit:
-            raise _too_large(limit)
-        upload.write(piece)
 
 
 def _too_large(limit: int) -> HttpRefusal:
@@ -69,17 +66,13 @@ def _too_large(limit: int) -> HttpRefusal:
 
 
 def _require_md5(expected: str | None, actual: str | None) -> None:
-    if expected is not None and _as_hex(expected.strip()) != actual:
+    if expected is None:
+        return
+    sent = expected.strip()
+    with suppress(binascii.Error):
+        sent = sent.lower() if len(sent) == 32 else base64.b64decode(sent, validate=True).hex()
+    if sent != actual:
         raise invalid(f"Content-MD5 does not match, the body has {actual}")
-
-
-def _as_hex(md5: str) -> str:
-    if len(md5) == 32:
-        return md5.lower()
-    try:
-        return base64.b64decode(md5, validate=True).hex()
-    except binascii.Error:
-        return md5
 
 
 @contextmanager
@@ -117,7 +110,11 @@ def merge_parts(service: LocalService, request: Request, location: Location) -> 
                 raise not_found("resource", name)
             rows.drop_resource(name, location)
 
-    if _md5(service, segments, names) != md5:
+    try:
+        actual = service.store.blobs.md5(segments)  # the one pass over the bytes that a merge needs
+    except FileNotFoundError:
+        raise not_found("resource", ",".join(names)) from None
+    if actual != md5:
         with service.store.writing() as rows:
             use_up(rows)
         raise HttpRefusal(
@@ -146,16 +143,3 @@ def _part(rows: Records, location: Location, name: str) -> tuple[Segment, ...]:
     if part is None or not part.is_hidden:
         raise not_found("resource", name)
     return rows.segments(name, location)
-
-
-def _md5(service: LocalService, segments: tuple[Segment, ...], names: list[str]) -> str:
-    # Hash what will be the whole; the one pass over the bytes that a merge needs.
-    try:
-        files = service.store.blobs.open(segments)
-    except FileNotFoundError:
-        raise not_found("resource", ",".join(names)) from None
-    try:
-        return md5_of(files)
-    finally:
-        for file in files:
-            file.close()

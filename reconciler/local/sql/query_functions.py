@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from reconciler.local.runner import wire
-from reconciler.local.runner.columns import Columns
+from reconciler.local.runner.calls import Columns
 from reconciler.local.sql import problems
 from reconciler.local.sql.value_types import duckdb_type, values_from_arrow, values_to_arrow
 

@@ -20,7 +20,7 @@ from sqlglot import exp
 from sqlglot.errors import ErrorLevel, UnsupportedError
 
 from reconciler.local.sql import builtins, problems
-from reconciler.local.sql.problems import SqlPosition, semantic_failure
+from reconciler.local.sql.problems import SqlFailed, SqlPosition, semantic_failure
 from reconciler.local.sql.reading import parse_statement, position_of
 from reconciler.local.sql.value_types import complete_decimal
 
@@ -86,9 +86,7 @@ class Statement:
         for lateral in self.tree.find_all(exp.Lateral):
             if lateral.args.get("outer") and not isinstance(lateral.this, exp.Anonymous):
                 # sqlglot says it without OUTER, and rows would be missing.
-                raise semantic_failure(
-                    self.position(lateral), "LATERAL VIEW OUTER is here for functions of the project alone"
-                )
+                raise self._refusal(lateral, "LATERAL VIEW OUTER is here for functions of the project alone")
 
     def _type_numbers(self) -> None:
         """Make 1.5 a DOUBLE, and what is too large for a BIGINT, too [doc "Data type editions"]."""
@@ -123,6 +121,9 @@ class Statement:
         starts = [part.meta["start"] for part in node.walk() if "start" in part.meta]
         return position_of(self.text, min(starts)) if starts else None
 
+    def _refusal(self, node: Any, what: str) -> SqlFailed:
+        return semantic_failure(self.position(node), what)
+
     def find_name(self, name: str) -> SqlPosition | None:
         """Return where a column is first named, or a function."""
         for node in self.tree.find_all(exp.Column, exp.Anonymous):
@@ -132,10 +133,8 @@ class Statement:
 
     def require_names(self, settings: Mapping[str, str]) -> None:
         """Refuse positions of columns where they mean constants to the service, which is so unless it is SET otherwise."""
-        for clause, flag in (
-            ("order", "odps.sql.orderby.position.alias"),
-            ("group", "odps.sql.groupby.position.alias"),
-        ):
+        for clause in ("order", "group"):
+            flag = f"odps.sql.{clause}by.position.alias"
             if settings.get(flag, "").lower() == "true":
                 continue
             for query in self.tree.find_all(exp.Query):
@@ -144,7 +143,7 @@ class Statement:
                     key = expression.this if isinstance(expression, exp.Ordered) else expression
                     if isinstance(key, exp.Literal) and key.is_int:
                         message = f"{clause.upper()} BY {key.name} is of a constant; SET {flag}=true makes it a column"
-                        raise semantic_failure(self.position(query), message)
+                        raise self._refusal(query, message)
 
     def use_tables(self, names: Callable[[Any], str]) -> None:
         """Put the tables' names in DuckDB in the place of their own, which become aliases."""
@@ -200,12 +199,12 @@ class Statement:
             if loaded is not None and loaded.kind == "udtf":
                 self._project_table_function(select, expression, call, loaded)
             elif isinstance(expression, exp.Aliases) and isinstance(call, exp.Anonymous):
-                raise semantic_failure(self.position(call), f"AS (…) is for table functions, and {call.name} is none")
+                raise self._refusal(call, f"AS (…) is for table functions, and {call.name} is none")
 
     def _lateral(self, select: Any, lateral: Any, loaded: QueryFunction) -> None:
         call, alias = lateral.this, lateral.args["alias"]
         if loaded.kind != "udtf":
-            raise semantic_failure(self.position(call), f"LATERAL VIEW is for table functions, and {call.name} is none")
+            raise self._refusal(call, f"LATERAL VIEW is for table functions, and {call.name} is none")
         names = tuple(column.name for column in alias.columns) or self._default_names(call, loaded)
         form = self._form(loaded, "rows", names)
         rows = self._function(form.duckdb_name, self._arguments(call, loaded))
@@ -221,13 +220,9 @@ class Statement:
     def _project_table_function(self, select: Any, expression: Any, call: Any, loaded: QueryFunction) -> None:
         # `SELECT f(a) AS (x, y) FROM t`: the function is all there is in the list [doc "Python UDTFs"].
         if len(select.expressions) > 1:
-            raise semantic_failure(
-                self.position(call), f"beside table function {call.name} nothing else can be selected"
-            )
+            raise self._refusal(call, f"beside table function {call.name} nothing else can be selected")
         if select.args.get("group") or select.args.get("distinct"):
-            raise semantic_failure(
-                self.position(call), f"table function {call.name} goes with neither GROUP BY nor DISTINCT"
-            )
+            raise self._refusal(call, f"table function {call.name} goes with neither GROUP BY nor DISTINCT")
         if isinstance(expression, exp.Aliases):
             names = tuple(alias.name for alias in expression.args["expressions"])
         elif isinstance(expression, exp.Alias):
@@ -256,33 +251,26 @@ class Statement:
     def _call(self, node: Any, loaded: QueryFunction) -> None:
         """A call that is no table function's, or one in the wrong place."""
         if loaded.kind == "udtf":
-            raise semantic_failure(
-                self.position(node), f"table function {node.name} stands alone in SELECT, or in LATERAL VIEW; not here"
+            raise self._refusal(
+                node, f"table function {node.name} stands alone in SELECT, or in LATERAL VIEW; not here"
             )
-        distinct = len(node.expressions) == 1 and isinstance(node.expressions[0], exp.Distinct)
-        if distinct and loaded.kind == "udf":
-            raise semantic_failure(
-                self.position(node), f"{node.name} is no aggregate function, and DISTINCT is for those"
-            )
+        if _is_distinct(node) and loaded.kind == "udf":
+            raise self._refusal(node, f"{node.name} is no aggregate function, and DISTINCT is for those")
         arguments = self._arguments(node, loaded)
-        if loaded.kind == "udaf":
-            form = self._form(loaded, "aggregate")
-            collected = self._collect_rows(arguments, distinct=distinct)
-            if isinstance(node.parent, exp.Window):
-                window = node.parent
-                inner = window.copy()
-                inner.set("this", collected)
-                window.replace(self._function(form.duckdb_name, [inner]))
-                return
-            node.replace(self._function(form.duckdb_name, [collected]))
-        else:
-            form = self._form(loaded, "values")
-            node.replace(self._function(form.duckdb_name, arguments))
+        if loaded.kind != "udaf":
+            node.replace(self._function(self._form(loaded, "values").duckdb_name, arguments))
+            return
+        argument = self._collect_rows(arguments, distinct=_is_distinct(node))
+        if isinstance(node.parent, exp.Window):
+            node, collected = node.parent, argument
+            argument = node.copy()
+            argument.set("this", collected)
+        node.replace(self._function(self._form(loaded, "aggregate").duckdb_name, [argument]))
 
     def _arguments(self, call: Any, loaded: QueryFunction) -> list[Any]:
         """Return the arguments of a call, their number judged; something for a function that takes none."""
         arguments = list(call.expressions)
-        if len(arguments) == 1 and isinstance(arguments[0], exp.Distinct):
+        if _is_distinct(call):
             arguments = list(arguments[0].expressions)
         inputs, _ = loaded.signature()
         if inputs is not None and len(arguments) != len(inputs):
@@ -306,9 +294,7 @@ class Statement:
     def _default_names(self, call: Any, loaded: QueryFunction) -> tuple[str, ...]:
         outputs = loaded.description.outputs
         if outputs is None:
-            raise semantic_failure(
-                self.position(call), f"{call.name} has no signature: AS (…) has to name what it forwards"
-            )
+            raise self._refusal(call, f"{call.name} has no signature: AS (…) has to name what it forwards")
         return tuple(f"_c{index}" for index in range(len(outputs)))
 
     def _function(self, name: str, arguments: list[Any]) -> Any:
@@ -326,3 +312,7 @@ class Statement:
     def _unnest(self, rows: Any) -> Any:
         depth = exp.PropertyEQ(this=exp.to_identifier("max_depth"), expression=exp.Literal.number(2))
         return exp.Anonymous(this="unnest", expressions=[rows, depth])
+
+
+def _is_distinct(call: Any) -> bool:
+    return len(call.expressions) == 1 and isinstance(call.expressions[0], exp.Distinct)
