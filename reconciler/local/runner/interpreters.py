@@ -154,11 +154,14 @@ def _usual_places(name: str, env: Mapping[str, str]) -> Iterator[_Place]:
     for source, root, pattern in (("pyenv", pyenv, f"versions/*/bin/{name}"), ("uv", uv, f"*/bin/{name}")):
         if root:
             yield _Place(source, f"{Path(root)}/{pattern}", tuple(sorted(Path(root).glob(pattern))))
-    # Absolute entries of PATH alone: a relative one would make the answer depend on the directory.
-    entries = dict.fromkeys(Path(entry) for entry in env.get("PATH", "").split(":") if entry.startswith("/"))
-    shims = [entry for entry in entries if entry.name == "shims" and pyenv and entry.is_relative_to(pyenv)]
-    on_path = tuple(entry / name for entry in entries if entry not in shims and (entry / name).exists())
-    yield _Place("PATH", f"{name} on PATH", on_path)
+    on_path = (entry / name for entry in _search_path(env.get("PATH", ""), pyenv))
+    yield _Place("PATH", f"{name} on PATH", tuple(path for path in on_path if path.exists()))
+
+
+def _search_path(path: str, pyenv: str | None) -> list[Path]:
+    # Absolute entries alone: a relative one would make the answer depend on the directory. A shim of pyenv proves nothing.
+    entries = dict.fromkeys(Path(entry) for entry in path.split(":") if entry.startswith("/"))
+    return [entry for entry in entries if not (pyenv and entry.name == "shims" and entry.is_relative_to(pyenv))]
 
 
 def _usable(runtime: str, place: _Place, looked_at: list[Attempt]) -> Iterator[Interpreter]:
