@@ -107,8 +107,8 @@ def locate(
         raise ValueError(f"unknown runtime {runtime!r}, known are {', '.join(RUNTIMES)}")
     looked_at: list[Attempt] = []
     fallback: Interpreter | None = None
-    for place in _places(runtime, env, explicit):
-        matching = list(_usable(runtime, place, looked_at))
+    for group in _places(runtime, env, explicit):
+        matching = list(_usable(runtime, group, looked_at))
         if not matching:
             continue
         best = max(matching, key=lambda interpreter: (_has_service_abi(interpreter), interpreter.version))
@@ -164,13 +164,13 @@ def _search_path(path: str, pyenv: str | None) -> list[Path]:
     return [entry for entry in entries if not (pyenv and entry.name == "shims" and entry.is_relative_to(pyenv))]
 
 
-def _usable(runtime: str, place: _Place, looked_at: list[Attempt]) -> Iterator[Interpreter]:
+def _usable(runtime: str, group: _Place, looked_at: list[Attempt]) -> Iterator[Interpreter]:
     """Run the candidates of a place; what does not fit is noted in `looked_at`."""
-    if not place.candidates:
-        looked_at.append(Attempt(place.words, "nothing there"))
-    for path in place.candidates:
+    if not group.candidates:
+        looked_at.append(Attempt(group.words, "nothing there"))
+    for path in group.candidates:
         try:
-            interpreter = _probe(path, place.source)
+            interpreter = _probe(path, group.source)
             if interpreter.version[:2] != RUNTIMES[runtime]:
                 raise _NotUsable(f"is CPython {interpreter.release}")
             yield interpreter

@@ -154,15 +154,15 @@ class RecordTable(Generic[T]):
         self.depth = len(key)
         """How many parts of a location the key begins with."""
         key = (*key, "key")
-        columns, at = ", ".join(self._names), " AND ".join(f"{part} = ?" for part in key)
+        columns, condition = ", ".join(self._names), " AND ".join(f"{part} = ?" for part in key)
         self.each = f"SELECT {columns}, key FROM {name}"
-        self.find = f"{self.each} WHERE {at}"
+        self.find = f"{self.each} WHERE {condition}"
         self.behind = f"{self.find.removesuffix('= ?')}> ?{listed} ORDER BY key"
-        self.identify = f"SELECT id FROM {name} WHERE {at}"
+        self.identify = f"SELECT id FROM {name} WHERE {condition}"
         places = ", ".join("?" * (len(key) + len(self._names)))
         self.add = f"INSERT INTO {name} ({', '.join(key)}, {columns}) VALUES ({places}) ON CONFLICT DO NOTHING"
-        self.replace = f"UPDATE {name} SET ({columns}) = ({', '.join('?' * len(self._names))}) WHERE {at}"
-        self.drop = f"DELETE FROM {name} WHERE {at}"
+        self.replace = f"UPDATE {name} SET ({columns}) = ({', '.join('?' * len(self._names))}) WHERE {condition}"
+        self.drop = f"DELETE FROM {name} WHERE {condition}"
 
     def record(self, row: tuple[Any, ...]) -> T:
         """Return a row of `each`, `find` or `behind` as a record."""
