@@ -19,9 +19,9 @@ from reconciler.cli.support.output import Result, write_foreign
 from reconciler.cli.support.progress import counting
 from reconciler.cli.support.project import connect, open_manifest
 from reconciler.local import runner
+from reconciler.testing.expectations import format_value
 from reconciler.testing.row_files import ResultFile, RowFile
 from reconciler.testing.trials import Bounds
-from reconciler.testing.values import format_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from reconciler.base.errors import Problem, count
 from reconciler.base.hints import Command
 from reconciler.base.words import safe
+from reconciler.testing.expectations import format_value
 from reconciler.testing.trials import TrialVerdict
-from reconciler.testing.values import format_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -1,5 +1,5 @@
 """
-Expectations of tests, and the comparison of a result with them.
+Expectations of tests, the comparison of a result with them, and how values are shown.
 
 A test is written in YAML, which knows null, booleans, numbers, text, lists and mappings. What a function gives has the
 types of SQL, so each type has one way to be written down:
@@ -17,18 +17,52 @@ All others are exactly equal; true is not 1, and 1 is not "1". Nothing here runs
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
+import json
 import math
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
-from reconciler.testing.values import format_value
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from reconciler.manifest.model import Test
+
+
+def format_value(value: object, *, as_json: bool = False) -> str:
+    """
+    Return one result as a line: NULL, plain text, numbers as Python writes them, everything else as JSON.
+
+    A row of a table function is its columns, separated by tabs. With `as_json` the line is JSON throughout.
+    """
+    if as_json:
+        return json.dumps(value, default=_plain, ensure_ascii=False)
+    if isinstance(value, tuple) and not hasattr(value, "_fields"):
+        return "\t".join(format_value(column) for column in value)
+    if value is None:
+        return "NULL"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float | Decimal):
+        return str(value)
+    if isinstance(value, dt.date):
+        return value.isoformat(sep=" ") if isinstance(value, dt.datetime) else value.isoformat()
+    if isinstance(value, bytes):
+        return value.hex()
+    return json.dumps(value, default=_plain, ensure_ascii=False)
+
+
+def _plain(value: Any) -> object:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    if isinstance(value, dt.date):
+        return value.isoformat()
+    return str(value)
+
 
 RELATIVE, ABSOLUTE = 1e-9, 1e-12
 """How far apart two floats may be: as `math.isclose` takes it."""

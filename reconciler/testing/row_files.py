@@ -25,8 +25,8 @@ from reconciler.base.errors import Position, UsageError, count
 from reconciler.local.runner import Json, TypedText
 from reconciler.local.sql.value_types import values_from_arrow, values_to_arrow
 from reconciler.manifest.model import ROW_FILES
+from reconciler.testing.expectations import format_value
 from reconciler.testing.types import Type
-from reconciler.testing.values import format_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -16,7 +16,7 @@ from reconciler.cli.entry import run
 from reconciler.local.runner import InterpreterNotFound, locate
 from reconciler.manifest.load import load_manifest
 from reconciler.targets.dialects import DIALECTS
-from reconciler.testing.values import format_value
+from reconciler.testing.expectations import format_value
 
 if TYPE_CHECKING:
     from reconciler.manifest.load import Loaded

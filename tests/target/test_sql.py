@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from reconciler.base.errors import UdfsError
 from reconciler.local import Server
 from reconciler.targets.maxcompute.client import Client
-from reconciler.targets.maxcompute.queries import called_functions, read_query, settings_of
 from reconciler.targets.maxcompute.signature import parse_signature as signature
 from reconciler.targets.maxcompute.signing import Credentials
-from reconciler.targets.maxcompute.sql_values import NoLiteral, csv_expression, read_cell, sql_literal
+from reconciler.targets.maxcompute.sql import called_functions, read_query, run_query, settings_of
+from reconciler.targets.maxcompute.sql_tests import NoLiteral, csv_expression, read_cell, sql_literal
 from reconciler.targets.maxcompute.target import MaxCompute
 from reconciler.testing.expectations import find_mismatch
 
@@ -58,7 +58,7 @@ def target(tmp_path: Path) -> Iterator[MaxCompute]:
 )
 def test_what_is_written_is_what_is_read(target: MaxCompute, values: tuple[Any, ...]) -> None:
     columns = [csv_expression(sql_literal(value, kind), kind) for value, kind in zip(values, KINDS, strict=True)]
-    answer = target.query(f"SELECT {', '.join(columns)}", {}, "a test")
+    answer = run_query(target, f"SELECT {', '.join(columns)}", {}, "a test")
     [row] = answer.rows
     for value, cell, kind in zip(values, row, KINDS, strict=True):
         assert find_mismatch(value, read_cell(cell, kind)) is None, kind
@@ -93,6 +93,6 @@ def test_functions_of_two_pythons_are_not_called_together() -> None:
 
 def test_a_query_that_fails_tells_its_place(target: MaxCompute) -> None:
     with pytest.raises(UdfsError, match="ODPS-0130131: Table not found") as caught:
-        target.query("SELECT a\nFROM nowhere", {}, "the query")
+        run_query(target, "SELECT a\nFROM nowhere", {}, "the query")
     [problem] = caught.value.problems
     assert (str(problem.at), problem.source) == ("the query:2:6", "FROM nowhere")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from reconciler.base.errors import Problem, UdfsError
     from reconciler.cli.support.options import Options
-    from reconciler.render.sarif import SarifLog
+    from reconciler.render.findings import SarifLog
     from reconciler.render.styled import Line
 
 
@@ -85,7 +85,7 @@ def print_output(output: Output) -> None:
         print_lines(output)
     else:
         from reconciler.engine.plan_file import to_json
-        from reconciler.render.sarif import SarifLog
+        from reconciler.render.findings import SarifLog
 
         sys.stdout.write(output.text() if isinstance(output, SarifLog) else to_json(output))
 
@@ -171,11 +171,11 @@ def note(message: str) -> None:
 def findings_output(problems: Iterable[Problem], options: Options) -> Output:
     """Return problems in the format that was asked for, which is not text."""
     if options.format == "sarif":
-        from reconciler.render.sarif import SarifLog
+        from reconciler.render.findings import SarifLog
 
         return SarifLog(tuple(problems))
     if options.format == "github":
-        from reconciler.render.github import workflow_commands
+        from reconciler.render.findings import workflow_commands
 
         return workflow_commands(problems)
     from reconciler.render.documents.problems import problems_document

@@ -138,7 +138,7 @@ def merge_results(results: Sequence[TargetResult], options: Options) -> Result:
             )
             return Result(targets_document(code, parts), code)
         case "sarif":
-            from reconciler.render.sarif import SarifLog, merge_logs
+            from reconciler.render.findings import SarifLog, merge_logs
 
             return Result(merge_logs(output for output in outputs if isinstance(output, SarifLog)), code)
         case "markdown":

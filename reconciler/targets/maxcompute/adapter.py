@@ -85,9 +85,9 @@ class MaxComputeAdapter(Adapter):
 
     @property
     def queries(self) -> Queries:
-        from reconciler.targets.maxcompute import queries
+        from reconciler.targets.maxcompute import sql
 
-        return queries
+        return sql
 
     @property
     def remote_tests(self) -> RemoteTests:

@@ -1,5 +1,5 @@
 """
-SQL by PyODPS: its entry object runs a statement and reads the result as CSV, which needs no tunnel.
+SQL: what a statement calls, what has to be SET for that, and its run by PyODPS, which reads the result as CSV and needs no tunnel.
 
 The result is taken as the service writes it, not as PyODPS casts it: that has no form for BINARY and for parts of a second.
 """
@@ -12,18 +12,76 @@ import re
 import time
 from contextlib import suppress
 from dataclasses import replace
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import requests
 
 from reconciler.base.errors import FunctionFailed, Position, Problem, ServiceError, UdfsError, UsageError
 from reconciler.core.target import QueryResult
+from reconciler.targets.maxcompute.manifest import target_of
 from reconciler.targets.maxcompute.refusal import ServiceRefusal
+from reconciler.targets.maxcompute.target import MaxCompute
+from reconciler.targets.powers import Query
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
+    from reconciler.core.target import Target
+    from reconciler.manifest.load import Loaded
     from reconciler.targets.maxcompute.client import Client
+
+
+_CALL = re.compile(r"`?(\w+)`?\s*\(")
+_SILENT = re.compile(r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"|--[^\n]*|/\*.*?\*/", re.DOTALL)
+_SET = re.compile(r"\s*set\s+([\w.]+)\s*=([^;]*);", re.IGNORECASE)
+
+
+def require_query(loaded: Loaded) -> None:
+    """Raise unless the target runs SQL, with what is installed here: MaxCompute does, and the service built in needs DuckDB."""
+    if target_of(loaded).endpoint != "local":
+        return
+    from reconciler.local import SQL_NEEDS
+
+    if missing := [name for name in SQL_NEEDS if find_spec(name) is None]:
+        message = f"SQL on the local service needs {', '.join(missing)}, not installed here"
+        raise UsageError("E734", message, hint="pip install 'udfs[sql]'")
+
+
+def read_query(text: str) -> Query:
+    """Take the SET lines off the beginning of a text; what they took stays blank, so that places are those of the text."""
+    settings: dict[str, str] = {}
+    start = 0
+    while match := _SET.match(text, start):
+        settings[match[1].lower()] = match[2].strip()
+        start = match.end()
+    return Query(re.sub(r"[^\n]", " ", text[:start]) + text[start:], settings)
+
+
+def called_functions(sql: str, names: Iterable[str]) -> tuple[str, ...]:
+    """Return which of `names` are called, in the order of `names`. What looks like a call, and is none, does no harm."""
+    names_called = {name.lower() for name in _CALL.findall(_SILENT.sub(" ", sql))}
+    return tuple(name for name in names if name.lower() in names_called)
+
+
+def settings_of(functions: Mapping[str, Iterable[tuple[str, str]]], stated: Mapping[str, str]) -> dict[str, str]:
+    """
+    Return what has to be SET for all of some functions, beside what is `stated`, which wins.
+
+    One statement runs one Python [doc "Python 3 UDFs": a statement cannot use Python 2 and Python 3 UDFs].
+    """
+    merged: dict[str, str] = {}
+    by: dict[str, str] = {}
+    for function, settings in functions.items():
+        for name, value in settings:
+            if name in stated:
+                continue
+            if merged.setdefault(name, value) != value:
+                message = f"'{by[name]}' needs {name}={merged[name]}, and '{function}' {name}={value}"
+                raise UsageError("E731", message, hint="one statement runs one Python: use a statement for each")
+            by.setdefault(name, function)
+    return merged
+
 
 _NULL = "\\N"
 _LONGEST = 10_000_000
@@ -33,22 +91,24 @@ _IN_THE_TEXT = "ODPS-0130"
 _SCRIPT = "ODPS-0123055"
 
 
-def run(client: Client, sql: str, settings: Mapping[str, str], name: str) -> QueryResult:
+def run_query(target: Target, text: str, settings: Mapping[str, str], name: str) -> QueryResult:
     """Run a statement and return its rows; `name` is what errors call its text."""
     from odps import errors as odps_errors
     from odps import options
 
+    assert isinstance(target, MaxCompute)
+    client = target.client
     entry = client.entry()
     before = options.sql.parse_set_as_hints
     options.sql.parse_set_as_hints = False  # they are taken off already, and counted by their lines
     try:
-        instance = entry.run_sql(sql, hints=dict(settings))
+        instance = entry.run_sql(text, hints=dict(settings))
         _wait(instance)
         return _answer(instance)
     except odps_errors.ODPSError as error:
         if error.instance_id is None:
             client.raise_refusal(_refusal(error), error)
-        raise _failure(error, sql, name, client) from None
+        raise _failure(error, text, name, client) from None
     except requests.RequestException as error:
         client.unreachable(error)
     finally:

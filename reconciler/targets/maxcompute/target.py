@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from reconciler.core.kind import Catalog, Key
     from reconciler.core.record import Reading, Store, Swap
     from reconciler.core.state import Live
-    from reconciler.core.target import QueryResult
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class MaxCompute:
         return read.read_object(self.client, key)
 
     def write(self, change: Change, contents: Mapping[str, Path], progress: Callable[[int], None]) -> Live | None:
-        # A plan reads only, so what writes and what runs SQL are imported when they are asked to.
+        # A plan reads only, so what writes is imported when it is asked to.
         from reconciler.targets.maxcompute import write
 
         return write.write_change(self.client, change, contents, progress, self.token)
@@ -56,11 +55,6 @@ class MaxCompute:
     @property
     def store(self) -> Store:
         return Entries(self.client)
-
-    def query(self, text: str, settings: Mapping[str, str], name: str) -> QueryResult:
-        from reconciler.targets.maxcompute import sql
-
-        return sql.run(self.client, text, settings, name)
 
     def download(self, key: Key, destination: Path) -> None:
         read.content(self.client, key.name, destination)

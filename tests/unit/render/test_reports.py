@@ -21,8 +21,7 @@ from reconciler.core.plan import Plan
 from reconciler.engine.plan_file import plan_document, to_json
 from reconciler.render import markdown, styled
 from reconciler.render.documents.problems import problems_document
-from reconciler.render.github import workflow_commands
-from reconciler.render.sarif import SarifLog
+from reconciler.render.findings import SarifLog, workflow_commands
 from tests.unit.core.states import HERE, STACK
 
 if TYPE_CHECKING:

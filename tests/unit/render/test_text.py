@@ -18,7 +18,7 @@ from reconciler.core.state import Live
 from reconciler.render import styled, text
 from reconciler.targets.maxcompute.names import Reference, parse_reference, read_comment, write_comment
 from reconciler.targets.maxcompute.objects import Function, Resource
-from reconciler.testing.values import format_value
+from reconciler.testing.expectations import format_value
 from tests.unit.core.states import HERE, NOON, STACK, function, live, make, marker, resource, state, there, wanted
 
 
