@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from reconciler.targets.powers import Equipment
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
@@ -23,7 +21,15 @@ if TYPE_CHECKING:
     from reconciler.core.target import Target
     from reconciler.manifest.load import Loaded
     from reconciler.packages.artifacts import Artifacts
-    from reconciler.targets.powers import EmbeddedService, Exporting, Importing, LocalRuntime, Queries, RemoteTests
+    from reconciler.targets.powers import (
+        EmbeddedService,
+        Equipment,
+        Exporting,
+        Importing,
+        LocalRuntime,
+        Queries,
+        RemoteTests,
+    )
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,8 @@ class Adapter(Protocol):
     @property
     def equipment(self) -> Equipment:
         """What a machine needs for it."""
+        from reconciler.targets.powers import Equipment
+
         return Equipment()
 
     @property

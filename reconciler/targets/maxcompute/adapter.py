@@ -6,12 +6,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from reconciler.packages.inspect.contents import is_library_name
-from reconciler.targets.adapter import Adapter
 from reconciler.targets.maxcompute import desired, objects
 from reconciler.targets.maxcompute.manifest import target_of
 from reconciler.targets.maxcompute.runtimes import PLATFORMS, RUNTIMES, flags, is_native
 from reconciler.targets.maxcompute.source_rules import SOURCE_RULES
-from reconciler.targets.powers import Equipment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -24,10 +22,18 @@ if TYPE_CHECKING:
     from reconciler.manifest.load import Loaded
     from reconciler.packages.artifacts import Artifacts
     from reconciler.targets.adapter import Access
-    from reconciler.targets.powers import EmbeddedService, Exporting, Importing, LocalRuntime, Queries, RemoteTests
+    from reconciler.targets.powers import (
+        EmbeddedService,
+        Equipment,
+        Exporting,
+        Importing,
+        LocalRuntime,
+        Queries,
+        RemoteTests,
+    )
 
 
-class MaxComputeAdapter(Adapter):
+class MaxComputeAdapter:
     """MaxCompute as an `Adapter`."""
 
     @property
@@ -66,8 +72,12 @@ class MaxComputeAdapter(Adapter):
             native = native or any(loaded.manifest.packages[package].bundle for package in declared.packages)
         return tuple(flags(runtime, native=native, image=image)), description
 
+    # A plan needs none of the following, so each is imported when a command asks for it.
+
     @property
     def equipment(self) -> Equipment:
+        from reconciler.targets.powers import Equipment
+
         return Equipment(
             distributions=("pyodps",),
             credentials=(
@@ -80,8 +90,6 @@ class MaxComputeAdapter(Adapter):
             usual_runtime="cp37",
             platforms=PLATFORMS,
         )
-
-    # A plan needs none of the powers, so each is imported when a command asks for it.
 
     @property
     def queries(self) -> Queries:
