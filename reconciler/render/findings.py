@@ -83,12 +83,9 @@ def _result(problem: Problem, index: int) -> dict[str, Any]:
 
 def _location(at: Position, problem: Problem) -> dict[str, Any]:
     region = {"startLine": at.line, "startColumn": at.column, "endColumn": at.column + max(1, problem.width)}
-    return {"artifactLocation": {"uri": _uri(at.file)}, "region": region}
-
-
-def _uri(file: str) -> str:
-    path = PurePath(file)
-    return path.as_uri() if path.is_absolute() else quote(path.as_posix())
+    path = PurePath(at.file)
+    uri = path.as_uri() if path.is_absolute() else quote(path.as_posix())
+    return {"artifactLocation": {"uri": uri}, "region": region}
 
 
 def workflow_commands(problems: Iterable[Problem]) -> str:
@@ -110,11 +107,8 @@ def _command(problem: Problem) -> str:
     properties["title"] = problem.code
     pairs = ",".join(f"{name}={_property(str(value))}" for name, value in properties.items())
     lines = [problem.message, *problem.detail, *(f"help: {line}" for line in spell(problem.hint).splitlines())]
-    return f"::{problem.severity} {pairs}::{_message(lines)}"
-
-
-def _message(lines: list[str]) -> str:
-    return "%0A".join(safe(line).replace("%", "%25") for line in lines)
+    message = "%0A".join(safe(line).replace("%", "%25") for line in lines)
+    return f"::{problem.severity} {pairs}::{message}"
 
 
 def _property(value: str) -> str:

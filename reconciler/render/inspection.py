@@ -169,17 +169,14 @@ def _move(move: LockChange) -> Iterator[Line]:
         assert before is not None
         yield ("delete", f"  - {safe(before.name)} {safe(before.version)}"), ("", "")
         return
-    name, detail = safe(after.name), f"  {_size(after)}{safe(_why(after))}"
+    bytes_of_file = size(after.size) if after.size is not None else "size unknown"
+    name, detail = safe(after.name), f"  {bytes_of_file}{safe(_why(after))}"
     if before is None:
         yield ("create", f"  + {name} {safe(after.version)}"), ("quiet", detail)
     elif before.version != after.version:
         yield ("update", f"  ~ {name} {safe(before.version)} → {safe(after.version)}"), ("quiet", detail)
     else:
         yield ("update", f"  ~ {name} {safe(after.version)}, another file: {safe(after.file)}"), ("quiet", detail)
-
-
-def _size(file: Locked) -> str:
-    return size(file.size) if file.size is not None else "size unknown"
 
 
 def _why(file: Locked) -> str:

@@ -41,7 +41,7 @@ def render_sbom(inventory: Inventory, version: str) -> str:
     dependencies = [_dependency(components[part].bom_ref, needs, components) for part, needs in inventory.needs]
     bom = Bom(
         components=components.values(),
-        serial_number=uuid5(NAMESPACE_URL, f"udfs:{_digest(inventory)}"),
+        serial_number=uuid5(NAMESPACE_URL, f"udfs:{hashlib.sha256(repr(inventory).encode()).hexdigest()}"),
         metadata=metadata,
         dependencies=[_dependency(stack.bom_ref, inventory.asked_for, components), *dependencies],
     )
@@ -82,7 +82,3 @@ def _properties(part: InventoryPart) -> Iterator[Property]:
 
 def _dependency(ref: BomRef, needs: Iterable[str], components: dict[str, Component]) -> Dependency:
     return Dependency(ref=ref, dependencies=[Dependency(ref=components[need].bom_ref) for need in needs])
-
-
-def _digest(inventory: Inventory) -> str:
-    return hashlib.sha256(repr(inventory).encode()).hexdigest()

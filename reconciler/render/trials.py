@@ -27,7 +27,8 @@ def trial_line(trial: Trial) -> Line:
     """Return a test's line: what it is, and what it showed if it passed."""
     match trial.verdict:
         case TrialVerdict.PASSED:
-            promise = _promise(trial.case)
+            test = trial.case.test
+            promise = f"raises {test.raises}" if test.raises is not None else f"→ {_literal(test.returns)}"
             return ("create", "  ok    "), ("", safe(f"{test_title(trial.case)} {promise}"))
         case TrialVerdict.FAILED:
             return ("error", "  FAIL  "), ("", safe(test_title(trial.case)))
@@ -142,10 +143,6 @@ def _detail(trial: Trial) -> Iterator[str]:
         if len(lines) > _LOG_LINES:
             yield f"  … {len(lines) - _LOG_LINES} lines before"
         yield from (f"  {line}" for line in lines[-_LOG_LINES:])
-
-
-def _promise(case: Case) -> str:
-    return f"raises {case.test.raises}" if case.test.raises is not None else f"→ {_literal(case.test.returns)}"
 
 
 def _literal(value: object) -> str:
