@@ -30,13 +30,13 @@ from reconciler.packages.content import read_content
 from reconciler.packages.inspect.contents import file_kind, inspect_file
 from reconciler.packages.inspect.gate import Part, find_needs, misfits, missing_libraries
 from reconciler.packages.inventory import licences
+from reconciler.targets.maxcompute.jobs import parse_types
 from reconciler.targets.maxcompute.objects import KINDS
 from reconciler.targets.maxcompute.runtimes import RUNTIMES
 from reconciler.testing.row_files import RowFile
 from tests.builders import wheel
 from tests.invariants.world import SOURCE, World, here
 from tests.natives import elf
-from tests.unit.testing.test_row_files import kinds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -306,7 +306,7 @@ class Rows(_InFolder):
         ):
             for header in (False, True):
                 with suppress(UdfsError):
-                    list(RowFile(path, self.name, header=header).read(kinds(types)))
+                    list(RowFile(path, self.name, header=header).read(parse_types(types)))
 
     def seeds(self) -> list[bytes]:
         return [self.text.encode()]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from reconciler.base.errors import UsageError
 from reconciler.local.runner import Json, TypedText
-from reconciler.targets.maxcompute.jobs import parse_types as kinds
+from reconciler.targets.maxcompute.jobs import parse_types
 from reconciler.testing.row_files import NULL, ResultFile, RowFile
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def rows(path: Path, *, header: bool = False) -> RowFile:
 
 
 def written(path: Path, given: list[tuple[Any, ...]], types: tuple[str, ...] | None = TYPES) -> RowFile:
-    with ResultFile(path, path.name, kinds(types)) as file:
+    with ResultFile(path, path.name, parse_types(types)) as file:
         file.write_rows(given[:1])
         file.write_rows(given[1:])
     return rows(path)
@@ -48,7 +48,7 @@ def written(path: Path, given: list[tuple[Any, ...]], types: tuple[str, ...] | N
 @OPTIONS
 def test_what_is_written_is_read_again(tmp_path: Path, suffix: str, given_rows: list[tuple[Any, ...]]) -> None:
     file = written(tmp_path / f"rows{suffix}", given_rows)
-    assert [tuple(row) for row in file.read(kinds(TYPES))] == given_rows
+    assert [tuple(row) for row in file.read(parse_types(TYPES))] == given_rows
 
 
 def test_parquet_keeps_every_type(tmp_path: Path) -> None:
@@ -67,14 +67,14 @@ def test_parquet_keeps_every_type(tmp_path: Path) -> None:
 
 def test_results_without_a_signature_are_strings(tmp_path: Path) -> None:
     assert [tuple(row) for row in written(tmp_path / "r.parquet", [("a", None)], None).read(None)] == [("a", None)]
-    assert not list(written(tmp_path / "empty.parquet", []).read(kinds(TYPES)))
+    assert not list(written(tmp_path / "empty.parquet", []).read(parse_types(TYPES)))
 
 
 def test_csv_is_read_by_type(tmp_path: Path) -> None:
     file = tmp_path / "r.csv"
     file.write_text('1,,\\N,2026-05-01,"[1, 2]",\nx,"a\nb",0.5,,,yes\n\n', encoding="utf-8-sig")
     types = ("bigint", "string", "double", "date", "array<bigint>", "binary")
-    assert list(rows(file).read(kinds(types))) == [
+    assert list(rows(file).read(parse_types(types))) == [
         [1, "", None, TypedText("2026-05-01"), TypedText("[1, 2]"), None],
         [TypedText("x"), "a\nb", 0.5, None, None, TypedText("yes")],
     ]
@@ -84,17 +84,17 @@ def test_csv_is_read_by_type(tmp_path: Path) -> None:
 def test_columns_are_found_by_name(tmp_path: Path) -> None:
     file = tmp_path / "r.csv"
     file.write_text("B , a\n1,x\n")
-    assert list(rows(file, header=True).read(kinds(("string", "bigint")), ("a", "b"))) == [["x", 1]]
-    assert list(rows(file, header=True).read(kinds(("bigint", "string")))) == [[1, "x"]]
+    assert list(rows(file, header=True).read(parse_types(("string", "bigint")), ("a", "b"))) == [["x", 1]]
+    assert list(rows(file, header=True).read(parse_types(("bigint", "string")))) == [[1, "x"]]
     parquet = written(tmp_path / "r.parquet", [(1, "x", 0.5)])
-    assert list(parquet.read(kinds(("double", "bigint")), ("C2", "c0"))) == [(0.5, 1)]
+    assert list(parquet.read(parse_types(("double", "bigint")), ("C2", "c0"))) == [(0.5, 1)]
 
 
 def test_json_is_read_by_type(tmp_path: Path) -> None:
     file = tmp_path / "r.jsonl"
     file.write_text('[1, "a", 0.5, "2026-05-01", [1], 1.5, true]\n\n')
     types = ("bigint", "string", "double", "date", "array<bigint>", "decimal", "boolean")
-    assert list(rows(file).read(kinds(types))) == [[1, "a", 0.5, Json("2026-05-01"), Json([1]), Json(1.5), True]]
+    assert list(rows(file).read(parse_types(types))) == [[1, "a", 0.5, Json("2026-05-01"), Json([1]), Json(1.5), True]]
     assert next(iter(rows(file).read(None)))[0] == Json(1)
 
 
@@ -116,7 +116,7 @@ WRONG = {
 def test_what_is_wrong_has_its_line(tmp_path: Path, name: str, content: bytes, said: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UsageError) as caught:
-        list(rows(tmp_path / name).read(kinds(("bigint", "string"))))
+        list(rows(tmp_path / name).read(parse_types(("bigint", "string"))))
     [problem] = caught.value.problems
     assert f"{problem.at}: {problem.message}".removeprefix("None: ").startswith(said)
 
@@ -125,9 +125,9 @@ def test_a_header_names_the_columns_or_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "r.csv"
     file.write_text("a,c\n1,x\n")
     with pytest.raises(UsageError, match="the first line does not name the columns"):
-        list(rows(file, header=True).read(kinds(("string", "bigint")), ("a", "b")))
+        list(rows(file, header=True).read(parse_types(("string", "bigint")), ("a", "b")))
     with pytest.raises(UsageError, match="has no column b"):
-        list(written(tmp_path / "r.parquet", [(1, "x", 0.5)]).read(kinds(("double",)), ("b",)))
+        list(written(tmp_path / "r.parquet", [(1, "x", 0.5)]).read(parse_types(("double",)), ("b",)))
 
 
 @given(st.lists(st.text('ab,"\n', min_size=1), min_size=1, max_size=5))
@@ -157,11 +157,11 @@ def test_a_row_that_is_not_there_has_no_place(tmp_path: Path) -> None:
 def test_a_result_takes_its_place_when_it_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
     path.write_text("what was there\n")
-    with pytest.raises(TypeError), ResultFile(path, "r.jsonl", kinds(TYPES)) as file:
+    with pytest.raises(TypeError), ResultFile(path, "r.jsonl", parse_types(TYPES)) as file:
         file.write_rows([(1, "x", 0.5), None])  # type: ignore[list-item]
     assert path.read_text() == "what was there\n"
     assert list(tmp_path.iterdir()) == [path]
     written(path, [(1, "é", None)])
     assert json.loads(path.read_text()) == [1, "é", None]
     with pytest.raises(UsageError, match="is no file of rows"):
-        ResultFile(tmp_path / "r.txt", "r.txt", kinds(TYPES))
+        ResultFile(tmp_path / "r.txt", "r.txt", parse_types(TYPES))
