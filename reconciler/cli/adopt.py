@@ -1,4 +1,4 @@
-"""adopt: take over objects that nobody manages."""
+"""adopt and disown: whose an object is."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from reconciler.workflow.preparation import Prepared
 
     Make = Callable[[Prepared, Reading, Target, tuple[str, ...], Path], tuple[Plan, Mapping[str, Path]]]
+
 
 names_argument = click.argument("names", nargs=-1, required=True, metavar="NAME...")
 
@@ -52,3 +53,17 @@ def change_owner(options: Options, names: tuple[str, ...], make: Make, consent: 
         reading = target.read()
         plan, contents = make(prepared, reading, target, names, Path(folder))
         return carry_out(Proposal(plan, reading, target, contents), options, consent)
+
+
+@command()
+@names_argument
+@manifest_options
+@yes_option
+@writers_option
+def disown(options: Options, names: tuple[str, ...], yes: bool, writers: int) -> Result:
+    """Stop managing functions and resources, and leave them in the project as they are.
+
+    Take them out of the manifest first; another stack may then adopt them. '*' and '?' stand for other characters, and
+    '*' for everything that this stack manages and the manifest no longer lists, old versions aside.
+    """
+    return change_owner(options, names, adoption.make_release, Consent(yes, writers=writers))

@@ -1,19 +1,26 @@
-"""build: make the bytes that would be uploaded."""
+"""build, deps and sbom: what the functions ship, as bytes, as a tree, and as a bill of materials."""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import click
 
-from reconciler.base.errors import UsageError
+from reconciler import __version__
+from reconciler.base.errors import UsageError, count
 from reconciler.base.hints import Command
+from reconciler.cli.support.files import write_whole
 from reconciler.cli.support.options import Options, command, manifest_options
-from reconciler.cli.support.output import Result, print_lines
-from reconciler.cli.support.project import declared_name, open_manifest, prepare_files
+from reconciler.cli.support.output import Result, note, print_lines
+from reconciler.cli.support.project import declared_name, open_manifest, prepare_files, user_cache
+from reconciler.packages.collect import collect
 from reconciler.packages.content import export_files
-from reconciler.render import inspection
+from reconciler.packages.dependencies import list_dependencies
+from reconciler.packages.inventory import take_inventory
+from reconciler.packages.lock import use
+from reconciler.render import inspection, styled
 from reconciler.workflow import preparation
 
 
@@ -55,3 +62,46 @@ def build(options: Options, out: Path | None, show: bool, functions: tuple[str, 
         return Result(build_document(manifest.manifest.stack, uploads, out, warnings))
     print_lines(inspection.packed_lines(uploads), sys.stderr)
     return Result(inspection.build_lines(uploads), notes=(inspection.upload_total(uploads, out),))
+
+
+@command()
+@manifest_options
+@click.argument("function", required=False)
+def deps(options: Options, function: str | None) -> Result:
+    """Show what each function ships: packages, wheels, native libraries, sizes, and who shares them."""
+    manifest = open_manifest(options)
+    names = [declared_name(manifest, function)] if function else [*manifest.manifest.functions]
+    artifacts = collect(manifest, cache=user_cache(), env=os.environ, on_step=note)
+    trees = [list_dependencies(name, artifacts.shipments) for name in names]
+    warnings = options.invocation.complete(artifacts.warnings)
+    if options.as_json:
+        from reconciler.render.documents.files import deps_document
+
+        return Result(deps_document(manifest.manifest.stack, trees, warnings))
+    from reconciler.render import inspection as lines
+
+    print_lines(styled.problems_lines(warnings), sys.stderr)
+    return Result(lines.deps_lines(trees))
+
+
+@command()
+@manifest_options
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file instead of stdout.")
+def sbom(options: Options, out: Path | None) -> Result:
+    """List everything the functions ship that others made, as CycloneDX 1.6 JSON: wheels and native libraries.
+
+    Names, versions, sha256, licences, and what came along with what. The same manifest and lock give the same bytes.
+    """
+    try:
+        from reconciler.render.sbom import render_sbom
+    except ModuleNotFoundError as error:
+        message = f"{error.name}, which writes CycloneDX, is not installed"
+        raise UsageError("E462", message, hint="pip install 'udfs[sbom]'") from error
+    manifest = open_manifest(options)
+    artifacts = collect(manifest, cache=user_cache(), env=os.environ, on_step=note)
+    stock = take_inventory(manifest.manifest.stack, artifacts.shipments.values(), use.read_lock(manifest))
+    text = render_sbom(stock, __version__)
+    if out is None:
+        return Result(text)
+    write_whole(out, text.encode())
+    return Result(notes=(f"wrote {out}: {count(len(stock.parts), 'component')}",))

@@ -14,6 +14,17 @@ import click
 from reconciler import __version__
 from reconciler.cli.overview import COMMANDS, overview
 
+SIBLINGS = {
+    **dict.fromkeys(("show_run", "unlock"), "history"),
+    **dict.fromkeys(("gc", "destroy"), "rollback"),
+    **dict.fromkeys(("deps", "sbom"), "build"),
+    **dict.fromkeys(("schema", "explain", "completion"), "init"),
+    "disown": "adopt",
+    "dump": "show",
+    "verify": "test",
+}
+"""Commands that stand in the module of another one."""
+
 
 class _Group(click.Group):
     """Commands by name, imported on use."""
@@ -28,7 +39,8 @@ class _Group(click.Group):
         # A function cannot be called `import`.
         if keyword.iskeyword(name):
             name += "_"
-        command: click.Command = getattr(importlib.import_module(f"reconciler.cli.{name}"), name)
+        module = importlib.import_module(f"reconciler.cli.{SIBLINGS.get(name, name)}")
+        command: click.Command = getattr(module, name)
         return command
 
     def get_help(self, ctx: click.Context) -> str:

@@ -1,10 +1,11 @@
-"""history: the last applies."""
+"""history, show-run and unlock: the applies of a stack, one of them, and the end of the lease of one that is dead."""
 
 from __future__ import annotations
 
 import click
 
-from reconciler.cli.support.options import Options, command, manifest_options
+from reconciler.base.words import safe
+from reconciler.cli.support.options import Options, command, manifest_options, yes_option
 from reconciler.cli.support.output import Result
 from reconciler.cli.support.project import connect, open_manifest
 from reconciler.render import text
@@ -25,3 +26,52 @@ def history(options: Options, newest: int) -> Result:
 
         return Result(history_document(entries))
     return Result(text.history_lines(entries, now))
+
+
+@command(name="show-run")
+@click.argument("epoch", type=click.IntRange(min=1))
+@manifest_options
+def show_run(options: Options, epoch: int) -> Result:
+    """Show one apply of the history: its steps, what came of each, and what was managed when it was over."""
+    manifest = open_manifest(options)
+    with connect(manifest) as target:
+        entry = records.load_entry(manifest, target, epoch)
+        now = target.store.now()
+    if options.as_json:
+        from reconciler.render.documents.applies import run_document
+
+        return Result(run_document(entry))
+    return Result(text.run_lines(entry, now))
+
+
+@command()
+@manifest_options
+@click.option(
+    "--epoch", type=click.IntRange(min=1), required=True, help="The lease to end, as `udfs history` shows it."
+)
+@yes_option
+def unlock(options: Options, epoch: int, yes: bool) -> Result:
+    """End the lease of a run that is dead. A run that is alive notices within seconds and stops."""
+    from reconciler.cli.support import identity
+    from reconciler.cli.support.confirm import require_consent
+
+    manifest = open_manifest(options)
+    with connect(manifest) as target:
+        entry = records.load_entry(manifest, target, epoch)
+        now = target.store.now()
+        # A run that is over holds no lease, and there is nothing to end.
+        was_held = entry.is_held(now)
+        if was_held:
+            if not yes:
+                holder = safe(str(entry.holder))
+                question = f"End the lease of {holder}? Type 'yes' to confirm:"
+                require_consent(question, unseen=f"{holder} holds the lease, and ", hint="add --yes")
+            entry = records.end_lease(manifest, target, epoch, identity.holder(options.file.parent))
+    if options.as_json:
+        from reconciler.render.documents.applies import run_document
+
+        return Result(run_document(entry))
+    if was_held and entry.ended_by:
+        return Result(safe(f"ended the lease of epoch {epoch}, held by {entry.holder}") + "\n")
+    any_more = " any more" if was_held else ""
+    return Result(f"epoch {epoch} holds no lease{any_more}: it is {text.standing(entry, now)}\n")

@@ -1,20 +1,19 @@
-"""rollback: bring the functions back to an earlier version."""
+"""rollback, gc and destroy: an earlier version, old versions, and everything."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.base.errors import count
 from reconciler.cli.support.confirm import Consent, carry_out
 from reconciler.cli.support.options import Options, command, manifest_options, yes_option
+from reconciler.cli.support.output import Result
 from reconciler.cli.support.perform import Proposal, writers_option
+from reconciler.cli.support.plans import complete_plan, plan_output
 from reconciler.cli.support.project import connect, open_manifest
 from reconciler.workflow import planning
-
-if TYPE_CHECKING:
-    from reconciler.cli.support.output import Result
 
 
 @command()
@@ -36,3 +35,45 @@ def rollback(options: Options, epoch: int | None, yes: bool, writers: int) -> Re
         note = "the manifest was not changed: the next apply makes the functions what it says"
         return replace(result, notes=(note,))
     return result
+
+
+@command()
+@manifest_options
+@click.option("--dry-run", is_flag=True, help="Show what would be deleted, and stop.")
+@click.option(
+    "--keep",
+    type=click.IntRange(min=0),
+    default=5,
+    show_default=True,
+    metavar="N",
+    help="Keep what a rollback to the last N different states needs.",
+)
+@yes_option
+@writers_option
+def gc(options: Options, dry_run: bool, keep: int, yes: bool, writers: int) -> Result:
+    """Delete versions that no function lists any more, and whose grace (`grace:` of the manifest) is over."""
+    manifest = open_manifest(options)
+    with connect(manifest) as target:
+        reading, plan = planning.make_collection(manifest, target, keep)
+        if not plan.changes and not options.as_json:
+            return Result(f"Nothing to collect: {count(plan.superseded, 'old version')} kept\n")
+        if dry_run:
+            return Result(plan_output(complete_plan(plan, options), options))
+        # Deletes are the point here, so they need no allowance.
+        consent = Consent(yes, plan.deletes, writers=writers)
+        return carry_out(Proposal(plan, reading, target), options, consent)
+
+
+@command()
+@manifest_options
+@yes_option
+@writers_option
+def destroy(options: Options, yes: bool, writers: int) -> Result:
+    """Delete everything that this stack manages in the project; objects of others stay."""
+    manifest = open_manifest(options)
+    with connect(manifest) as target:
+        reading = target.read()
+        plan = planning.apply_quiet_times(planning.make_destruction(manifest, reading), manifest, target)
+        # Every delete is meant; the stack's name is typed instead of 'yes', so that it is not meant for another.
+        consent = Consent(yes, plan.deletes, writers=writers, retype=plan.stack)
+        return carry_out(Proposal(plan, reading, target), options, consent)

@@ -1,7 +1,8 @@
-"""show: the deployed functions."""
+"""show and dump: the deployed functions, and all that the project holds."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -9,9 +10,12 @@ import click
 from reconciler.base.errors import UsageError
 from reconciler.base.hints import Command
 from reconciler.base.words import safe
-from reconciler.cli.support.options import Options, command, manifest_options
+from reconciler.cli.support.files import write_whole
+from reconciler.cli.support.options import Options, command, manifest_options, refresh_option
 from reconciler.cli.support.output import Result
 from reconciler.cli.support.project import connect, open_manifest
+from reconciler.engine import dump as dumps
+from reconciler.engine.plan_file import to_json
 from reconciler.render import text
 from reconciler.targets import adapter_of
 from reconciler.workflow import planning, records
@@ -64,3 +68,20 @@ def not_deployed(function: str, manifest: Loaded) -> UsageError:
     close = difflib.get_close_matches(function.lower(), declared, 1)
     hint = f"did you mean '{declared[close[0]]}'?" if close else (Command("show"), " lists the deployed ones")
     return UsageError("E703", f"there is no {noun} '{function}' in {project} or in the manifest", hint=hint)
+
+
+@command()
+@manifest_options
+@refresh_option
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file instead of stdout.")
+def dump(options: Options, refresh: str, out: Path | None) -> Result:
+    """Write down what the project holds, for `udfs plan --against FILE` where there are no credentials."""
+    manifest = open_manifest(options)
+    with connect(manifest) as target:
+        reading = target.read(full=refresh == "full")
+        now = target.store.now()
+    document = dumps.write(reading, manifest.manifest.stack, planning.plan_destination(manifest), now)
+    if out is None:
+        return Result(document)
+    write_whole(out, to_json(document).encode())
+    return Result(notes=(f"wrote {out}",))

@@ -1,4 +1,4 @@
-"""test: run the manifest's tests here."""
+"""test and verify: the manifest's tests, run here and by SQL in the project."""
 
 from __future__ import annotations
 
@@ -13,11 +13,21 @@ from reconciler.cli.support.files import write_whole
 from reconciler.cli.support.interpreter import explain_failure, interpreter_for, is_pure, local_runtime, make_job
 from reconciler.cli.support.options import Options, command, junit_option, manifest_options
 from reconciler.cli.support.output import Result
-from reconciler.cli.support.project import open_manifest, prepare_files
-from reconciler.cli.support.verification import chosen_cases, show_trials, trial_report_lines
+from reconciler.cli.support.project import connect, open_manifest, prepare_files
+from reconciler.cli.support.verification import (
+    chosen_cases,
+    has_failed,
+    require_tests,
+    run_trials,
+    show_trials,
+    trial_report_lines,
+    verify_lines,
+    way_back,
+)
 from reconciler.local.runner import RunnerError
 from reconciler.render import trials as rendered
-from reconciler.testing.trials import Bounds, Case, LocalSubject, Trial, TrialVerdict, run_tests_here
+from reconciler.testing.trials import Bounds, Case, FunctionAbsent, LocalSubject, Trial, TrialVerdict, run_tests_here
+from reconciler.workflow import planning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +36,7 @@ if TYPE_CHECKING:
     from reconciler.base.errors import Problem
     from reconciler.local.runner import Interpreter
     from reconciler.workflow.preparation import Prepared
+
 
 SECONDS = 60.0
 
@@ -100,3 +111,32 @@ def _problems(trials: list[Trial]) -> Iterator[Problem]:
         elif trial.verdict is TrialVerdict.NOT_RUN:
             assert trial.error is not None
             yield from explain_failure(trial.error).problems
+
+
+@command()
+@click.argument("functions", nargs=-1, metavar="[FUNCTION…]")
+@junit_option
+@manifest_options
+def verify(options: Options, functions: tuple[str, ...], junit: Path | None) -> Result:
+    """Run the `tests:` of the manifest by SQL in the project: those of every FUNCTION, or of all.
+
+    What is called is what is deployed, with the SET lines that it needs, in as few statements as possible. Exits with 9 if a
+    test fails, and prints the command that goes back to what was there before. `udfs apply --verify` does it at once.
+    """
+    manifest = open_manifest(options)
+    cases = chosen_cases(manifest, functions)
+    require_tests(manifest)
+    with connect(manifest) as target:
+        trials = run_trials(manifest, target, options, cases)
+    if junit:
+        write_whole(junit, rendered.junit_xml(manifest.manifest.stack, trials).encode())
+    code = TestsFailed.exit_code if has_failed(trials) else 0
+    if options.as_json:
+        from reconciler.render.documents.applies import verify_document
+
+        destination = planning.plan_destination(manifest)
+        return Result(verify_document(manifest.manifest.stack, destination, trials, rolled_back=False), code)
+    # Where the function is absent, no rollback brings it.
+    failures = (trial for trial in trials if not isinstance(trial.error, FunctionAbsent))
+    notes = (way_back(options),) if has_failed(failures) else ()
+    return Result(verify_lines(trials, options), code, notes=notes)

@@ -29,7 +29,7 @@ _CAPABILITIES = 0x20080522
 _forks = multiprocessing.get_context("forkserver")
 _forks.set_forkserver_preload([
     "tests.invariants.processes", "reconciler.cli.plan", "reconciler.cli.rollback", "reconciler.cli.adopt",
-    "reconciler.cli.dump", "reconciler.cli.apply", "reconciler.targets.maxcompute", "reconciler.render.documents.applies",
+    "reconciler.cli.show", "reconciler.cli.apply", "reconciler.targets.maxcompute", "reconciler.render.documents.applies",
 ])  # fmt: skip
 
 
