@@ -30,7 +30,7 @@ def targets(file: Path, format: str) -> Result:
     """
     values = effective_targets(file, DIALECTS, os.environ)
     if format == "json":
-        from reconciler.render.documents.effective import effective_document
+        from reconciler.render.documents.project import effective_document
 
         return Result(effective_document(values))
     return Result(_lines(values))

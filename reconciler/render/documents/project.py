@@ -1,4 +1,4 @@
-"""Contents of a project as JSON: deployed functions, rows of a query, imported objects."""
+"""Contents of a project, and settings of its targets, as JSON: deployed functions, rows of a query, imported objects."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from reconciler.core.plan import Destination
     from reconciler.core.report import Deployed, Imported
     from reconciler.core.target import QueryResult
+    from reconciler.manifest.effective import TargetSetting
 
 
 class FunctionDocument(Model):
@@ -140,4 +141,54 @@ def import_document(imported: Imported) -> ImportDocument:
             for resource in imported.left_out
         ),
         present=tuple(map(str, imported.present)),
+    )
+
+
+class ValueDocument(Model):
+    """One value as a target has it."""
+
+    key: str
+    value: str | None = Field(
+        None, description="Absent for what the environment does not set, and for variables from it."
+    )
+    written: str | None = None
+    at: str | None = Field(None, description="file:line:column; absent for a default.")
+    instead_of: str | None = Field(None, description="Where the top level has another value of this variable.")
+
+
+class EffectiveDocument(Model):
+    """What one target comes to."""
+
+    target: str
+    values: tuple[ValueDocument, ...]
+    variables: tuple[ValueDocument, ...]
+
+
+class EffectiveTargetsDocument(Model):
+    """What each target of a manifest comes to."""
+
+    format: Literal["udfs.effective/1"] = "udfs.effective/1"
+    targets: tuple[EffectiveDocument, ...]
+
+
+def effective_document(targets: Mapping[str, Iterable[TargetSetting]]) -> EffectiveTargetsDocument:
+    return EffectiveTargetsDocument(
+        targets=tuple(
+            EffectiveDocument(
+                target=name,
+                values=tuple(_value_document(value) for value in values if not value.is_variable),
+                variables=tuple(_value_document(value) for value in values if value.is_variable),
+            )
+            for name, values in ((name, tuple(values)) for name, values in targets.items())
+        )
+    )
+
+
+def _value_document(value: TargetSetting) -> ValueDocument:
+    return ValueDocument(
+        key=value.key,
+        value=value.shown,
+        written=value.written,
+        at=str(value.at) if value.at else None,
+        instead_of=str(value.instead_of[1]) if value.instead_of else None,
     )
