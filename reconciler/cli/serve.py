@@ -25,10 +25,20 @@ from reconciler.targets import kinds_with, require_power
     help="A manifest, whose `tables:` SQL then finds in the project of its target.",
 )
 @click.option("--target", metavar="NAME", help="With -f: the target whose project it is.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="The address to listen at; beyond loopback with keys only."
+)
+@click.option(
+    "--allow-host", "hosts", multiple=True, metavar="NAME", help="A name that clients may call this server by."
+)
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port; any free one when left out.")
 @click.option("--project", "projects", multiple=True, metavar="NAME", help="Know only these projects; else any name.")
-@click.option("--access-id", metavar="ID", help="Check signatures against this key and UDFS_SERVE_ACCESS_KEY.")
+@click.option(
+    "--access-id",
+    metavar="ID",
+    envvar="UDFS_SERVE_ACCESS_ID",
+    help="Check signatures against this key and UDFS_SERVE_ACCESS_KEY; may be given as UDFS_SERVE_ACCESS_ID.",
+)
 @click.option(
     "--access-key", metavar="KEY", envvar="UDFS_SERVE_ACCESS_KEY", help="Better given as UDFS_SERVE_ACCESS_KEY."
 )

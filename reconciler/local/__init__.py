@@ -19,8 +19,8 @@ public client, a measurement that somebody published, or a guess. What is not se
 from reconciler.local.server.control import Exchange
 from reconciler.local.server.faults import Fault
 from reconciler.local.server.instances import NEEDED as SQL_NEEDS
-from reconciler.local.server.server import Server
+from reconciler.local.server.server import Server, UnguardedServer
 from reconciler.local.server.settings import Settings, User
 from reconciler.local.server.tables import ProvidedTable
 
-__all__ = ["SQL_NEEDS", "Exchange", "Fault", "ProvidedTable", "Server", "Settings", "User"]
+__all__ = ["SQL_NEEDS", "Exchange", "Fault", "ProvidedTable", "Server", "Settings", "UnguardedServer", "User"]

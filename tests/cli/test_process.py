@@ -329,6 +329,8 @@ def test_serve_says_where_it_listens_and_ends_on_sigterm(folder: Path) -> None:
         (["--set", "stale_list=x"], "it takes a number"),
         (["--access-id", "ann"], "--access-id and --access-key are given together"),
         (["--host", "0.0.0.0", "--control"], "loopback"),
+        (["--host", "0.0.0.0"], "error[E905]"),
+        (["--host", "::"], "error[E90"),
     ],
 )
 def test_serve_refuses_what_it_cannot_do(arguments: list[str], said: str, folder: Path) -> None:
@@ -336,6 +338,21 @@ def test_serve_refuses_what_it_cannot_do(arguments: list[str], said: str, folder
     assert done.returncode == 3
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_serve_takes_its_keys_from_the_environment_and_then_serves_others(folder: Path) -> None:
+    keys = {**os.environ, "UDFS_SERVE_ACCESS_ID": "ann", "UDFS_SERVE_ACCESS_KEY": SECRET}
+    command = [*UDFS, "serve", "--dir", "served", "--host", "0.0.0.0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=keys) as process:
+        assert process.stdout is not None
+        endpoint = process.stdout.readline().split()[-1]
+        try:
+            signed = run("apply", "--yes", env={**os.environ, "ENDPOINT": endpoint})
+            other = run("plan", env={**os.environ, "ENDPOINT": endpoint, "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "other"})
+        finally:
+            process.terminate()
+    assert signed.returncode == 0, signed.stderr
+    assert other.returncode == 4
 
 
 def test_serve_lists_its_switches(folder: Path) -> None:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.local import Server
-from tests.contract.rawhttp import Client
+from reconciler.local import Server, Settings, UnguardedServer
+from tests.contract.rawhttp import Client, function
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,6 +100,7 @@ def test_chunks_that_cannot_be_followed_are_refused_and_end_the_connection(raw: 
         "Content-Length: ",
         "Transfer-Encoding: gzip",
         "Transfer-Encoding: gzip, chunked",
+        "Content-Length: 3\r\nContent-Length: 3",
     ],
 )
 def test_a_body_framed_in_two_ways_or_none_is_refused(raw: Client, headers: str) -> None:
@@ -107,11 +108,6 @@ def test_a_body_framed_in_two_ways_or_none_is_refused(raw: Client, headers: str)
     assert answer.startswith(b"HTTP/1.1 400")
     assert b"<Code>InvalidParameter</Code>" in answer
     assert raw.listed() == []
-
-
-def test_the_same_length_said_twice_is_one_length(raw: Client) -> None:
-    sent = f"POST /api/projects/demo/resources HTTP/1.1\r\n{HEAD}Content-Length: 3\r\nContent-Length: 3\r\nConnection: close"
-    assert raw.say(f"{sent}\r\n\r\nabc".encode()).startswith(b"HTTP/1.1 201")
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
@@ -195,10 +191,38 @@ def test_exactly_one_host_is_needed(raw: Client, hosts: str) -> None:
     assert raw.say(f"GET /tenants HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n".encode()).startswith(b"HTTP/1.1 400")
 
 
-def test_a_web_page_is_not_served(raw: Client) -> None:
-    refused = raw.create("a.txt", b"x", Origin="https://evil.example")
-    assert (refused.status, refused.code) == (403, "AccessDenied")
-    assert raw.listed() == []
+PAGES = [
+    {"Origin": "https://evil.example"},
+    {"Origin": "null"},
+    {"Origin": "http://localhost"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+    {"Host": "evil.example"},
+    {"Host": "evil.example:127.0.0.1"},
+    {"Host": "localhost@evil.example"},
+    {"Host": "[::1].evil.example"},
+    {"Host": "localhost, evil.example"},
+]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_a_web_page_can_neither_leave_code_here_nor_run_it(page: dict[str, str], raw: Client) -> None:
+    """What it would take: a resource, a function of it, and a statement that calls the function."""
+    statement = "<Instance><Job><Tasks><SQL><Name>s</Name><Query>SELECT f();</Query></SQL></Tasks></Job></Instance>"
+    resource = {"x-odps-resource-name": "a.py", "x-odps-resource-type": "py"}
+    answers = [
+        raw.ask("POST", "/projects/demo/resources", b"", {**resource, **page}),
+        raw.ask("POST", "/projects/demo/registration/functions", function("f"), page),
+        raw.ask("POST", "/projects/demo/instances", statement, page),
+        raw.ask("GET", "/projects/demo/resources", headers=page),
+    ]
+    assert [answer.status for answer in answers] == [403] * 4
+    assert raw.listed() == raw.listed(kind="registration/functions") == []
+    assert len(raw.get("/projects/demo/instances").xml.findall("Instance")) == 0
+
+
+def test_who_types_the_address_into_a_browser_is_answered(raw: Client) -> None:
+    assert raw.get("/tenants", **{"Sec-Fetch-Site": "none"}).status == 200
 
 
 def test_latency_does_not_make_requests_queue(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -294,6 +318,59 @@ def test_a_server_may_listen_on_ipv6(tmp_path: Path) -> None:
         assert client.get("/tenants").status == 200
 
 
-def test_a_server_for_others_takes_any_host(tmp_path: Path) -> None:
-    with Server(tmp_path, host="0.0.0.0") as server, Client(server.url) as client:
-        assert client.get("/tenants", Host="mc.example:8080").status == 200
+def test_a_server_for_others_needs_keys_and_checks_them_always(tmp_path: Path) -> None:
+    with pytest.raises(UnguardedServer):
+        Server(tmp_path / "open", host="0.0.0.0")
+    keys = Settings(access_id="ann", access_key="secret", hosts=("MC.example",))
+    with Server(tmp_path / "kept", keys, host="0.0.0.0") as server, Client(server.url) as client:
+        own = {"Host": f"mc.example:{client.port}"}
+        assert client.get("/tenants", **own).code == "MissingAuthorization"
+        assert client.create("a.py", b"", **own).code == "MissingAuthorization"
+        assert client.get("/tenants", Host="other.example").code == "AccessDenied"
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET /tenants HT", b"GET /tenants HTTP/1.1\r\nHost: localhost\r\nA: "], ids=["-", "line", "fields"]
+)
+def test_a_client_that_takes_forever_over_its_head_is_let_go(
+    sent: bytes, raw: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reconciler.local.server.pace.HEAD_SECONDS", 0.1)
+    monkeypatch.setattr("reconciler.local.server.pace.IDLE_SECONDS", 0.1)
+    answer = raw.say(sent)
+    assert answer.startswith(b"HTTP/1.1 408") if sent else answer == b""
+
+
+def test_a_client_that_takes_forever_over_its_body_is_let_go(raw: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reconciler.local.server.pace.BODY_SECONDS", 0.1)
+    sent = f"POST /api/projects/demo/resources HTTP/1.1\r\n{HEAD}Content-Length: 9\r\n\r\nabc"
+    assert raw.say(sent.encode()) == b""
+    assert raw.listed() == []
+
+
+def test_one_client_too_many_takes_the_place_of_one_that_is_idle(raw: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reconciler.local.server.server._MOST_CLIENTS", 2)
+    raw.get("/tenants")
+    idle = raw.connection.sock
+    assert idle is not None
+
+    def is_served() -> bool:
+        with Client(f"http://{raw.host}:{raw.port}/api") as third:
+            return third.get("/tenants").status == 200
+
+    with Client(f"http://{raw.host}:{raw.port}/api") as second:
+        second.get("/tenants")
+        wait_until(is_served)  # the first is idle a moment after its answer, and until then there is no room
+        assert idle.recv(1) == b"", "it asks again on a connection of its own"
+
+
+def test_where_all_are_busy_one_more_client_is_told_to_come_again(
+    server: Server, raw: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reconciler.local.server.server._MOST_CLIENTS", 1)
+    with socket.create_connection((raw.host, raw.port), timeout=60) as busy:
+        busy.sendall(
+            f"POST /api/projects/demo/resources HTTP/1.1\r\n{HEAD}Content-Length: 3\r\nExpect: 100-continue\r\n\r\n".encode()
+        )
+        assert busy.recv(100).startswith(b"HTTP/1.1 100")
+        assert raw.say(b"").startswith(b"HTTP/1.1 503")

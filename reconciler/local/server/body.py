@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+from reconciler.local.server.head import MalformedRequest, malformation, parse_field
 from reconciler.local.server.protocol import HttpRefusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from io import BufferedIOBase
+
+    from reconciler.local.server.pace import PacedReader
 
 CHUNK = 1 << 20
 """One read of a body. Large enough that the work is in hashing and in the disk, not here."""
 
 _MAX_LINE = 8192
 _MAX_TRAILERS = 100
+_CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,15}\r\n")
+"""Extensions are refused: nobody sends them, and readers disagree on where they end."""
 
 
 class Disconnected(Exception):
@@ -29,7 +34,7 @@ class Body:
     connection says *100 Continue* to a client that waits for it.
     """
 
-    def __init__(self, stream: BufferedIOBase, length: int | None, begin: Callable[[], None]) -> None:
+    def __init__(self, stream: PacedReader, length: int | None, begin: Callable[[], None]) -> None:
         self.length = length
         self.received = 0
         self._stream = stream
@@ -87,6 +92,7 @@ class Body:
         if self._begin is not None:
             begin, self._begin = self._begin, None
             begin()
+            self._stream.begin_body()
         self._trip_if_due()
         count = self._fill(buffer[: self._until_trip(len(buffer))])
         self.received += count
@@ -114,14 +120,13 @@ class Body:
         self._left -= count
         if self.length is not None:
             self._done = self._left == 0
-        elif self._left == 0 and self._line() != b"":
+        elif self._left == 0 and self._line() != b"\r\n":
             raise self._framing_refusal("a chunk is longer than it says")
         return count
 
     def _next_chunk(self) -> bool:
-        size = self._line().split(b";", 1)[0].strip()
-        # int() alone would take "+5", "0x5" and "1_0", which another reader of the same bytes may not.
-        if not size or len(size) > 15 or any(digit not in b"0123456789abcdefABCDEF" for digit in size):
+        size = self._line()
+        if _CHUNK_SIZE.fullmatch(size) is None:
             raise self._framing_refusal("a chunk has no size")
         self._left = int(size, 16)
         if self._left == 0:
@@ -131,19 +136,28 @@ class Body:
 
     def _skip_trailers(self) -> None:
         for _ in range(_MAX_TRAILERS):
-            if self._line() == b"":
+            line = self._line()
+            if line == b"\r\n":
                 return
+            self._check_trailer(line)
         raise self._framing_refusal("too many trailers")
 
-    def _line(self) -> bytes:
-        line = self._stream.readline(_MAX_LINE)
-        if not line:
-            raise Disconnected("the client stopped in the middle of a body")
-        if not line.endswith(b"\n"):
-            raise self._framing_refusal("a line is too long")
-        return line.rstrip(b"\r\n")
+    def _check_trailer(self, line: bytes) -> None:
+        try:
+            parse_field(line)
+        except MalformedRequest:
+            self._broken = True
+            raise
 
-    def _framing_refusal(self, why: str) -> HttpRefusal:
-        # 400; where the next request begins is no longer known, so the connection ends with it.
+    def _line(self) -> bytes:
+        line = self._stream.line(_MAX_LINE)
+        if not line.endswith(b"\n"):
+            if len(line) < _MAX_LINE:
+                raise Disconnected("the client stopped in the middle of a body")
+            raise self._framing_refusal("a line is too long")
+        return line
+
+    def _framing_refusal(self, why: str) -> MalformedRequest:
+        # Where the next request begins is no longer known.
         self._broken = True
-        return HttpRefusal(400, "InvalidParameter", f"The chunked request body cannot be read: {why}")
+        return malformation(f"the chunked body cannot be read: {why}")

@@ -13,8 +13,7 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler
+from socketserver import StreamRequestHandler
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qsl, unquote, unquote_plus
 
@@ -30,18 +29,21 @@ from reconciler.local.server.exchange import (
     transmit,
 )
 from reconciler.local.server.faults import FaultAnswer, Faults, Severed, Strike
-from reconciler.local.server.protocol import HttpRefusal, http_date, invalid, legible
+from reconciler.local.server.head import MalformedRequest, RequestHead, malformation, read_head
+from reconciler.local.server.pace import PacedReader
+from reconciler.local.server.protocol import HttpRefusal, http_date, invalid, same_name
 from reconciler.local.server.web_guard import require_own_host
 
 if TYPE_CHECKING:
+    from io import BufferedReader
     from socketserver import BaseServer
 
     from reconciler.local.server.service import LocalService
 
-IDLE_SECONDS = 300
-_MAX_LINE = 65536
 _MAX_PARAMETERS = 100
 _SKIPPED = 64 << 20
+_LINGER_SECONDS = 2.0
+_LINGER_BYTES = 16 << 20
 _PID = re.compile(r"(?:^|\s)udfs-pid/(\d{1,9})(?!\d)")
 _LOGGER = logging.getLogger("reconciler.local")
 
@@ -51,13 +53,13 @@ class Site:
     """What all connections of a server share."""
 
     service: LocalService
-    names: frozenset[str] | None
-    """The names a Host header may give, None for any: see `web_guard`."""
+    names: frozenset[str] = frozenset()
+    """The names that a Host header may give, beside loopback's and the address that the client reached: see `web_guard`."""
     faults: Faults = field(default_factory=Faults)
     log: RequestLog = field(default_factory=RequestLog)
     closing: threading.Event = field(default_factory=threading.Event)
-    idle: set[socket.socket] = field(default_factory=set)
-    """Connections between two requests; they can be ended at any time."""
+    idle: dict[socket.socket, None] = field(default_factory=dict)
+    """Connections between two requests, the longest idle first; they can be ended at any time."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -75,116 +77,107 @@ class Turn:
     strike: Strike
 
 
-class Connection(BaseHTTPRequestHandler):
+class Connection(StreamRequestHandler):
     """Reads requests and sends answers until either side has had enough."""
 
-    protocol_version = "HTTP/1.1"
-    timeout = IDLE_SECONDS
     disable_nagle_algorithm = True  # an answer is two writes at most, and must not wait for an acknowledgement
 
     def __init__(self, connection: socket.socket, address: Any, site: Site) -> None:
         self.site = site
+        self.close_connection = False
         self._severed: Severed | None = None
         self._request_id = ""
         super().__init__(connection, address, cast("BaseServer", site))
 
     # Reading
 
-    def handle_one_request(self) -> None:
-        """Wait for a request and answer it."""
-        self.close_connection = True
-        self.requestline, self.command, self.request_version = "", "", self.protocol_version
-        self._request_id = secrets.token_hex(12).upper()
-        self.raw_requestline = self._first_line()
-        if not self.raw_requestline:
-            return
-        if len(self.raw_requestline) > _MAX_LINE:
-            self.send_error(414)
-        elif self.parse_request():
-            self._take_turn()
+    def handle(self) -> None:
+        """Answer one request after the other."""
+        self._reader = PacedReader(self.connection, cast("BufferedReader", self.rfile))
+        while not self.close_connection and self._is_asked():
+            self._request_id = secrets.token_hex(12).upper()
+            try:
+                head = self._read_head()
+            except MalformedRequest as refused:
+                self._refuse_and_leave(refused)
+                return
+            self.close_connection = head.closes
+            self._take_turn(head)
             self.close_connection |= self.site.closing.is_set()
 
-    def _first_line(self) -> bytes:
-        """The next request's first line; nothing when the client left, went silent, or the server is closing."""
+    def _is_asked(self) -> bool:
+        """Wait for a request; False when the client left, went silent, or the server is closing."""
         with self.site.lock:
             if self.site.closing.is_set():
-                return b""
-            self.site.idle.add(self.connection)
+                return False
+            self.site.idle[self.connection] = None
         try:
-            return self.rfile.readline(_MAX_LINE + 1)
+            return self._reader.wait()
         except OSError:
-            return b""
+            return False
         finally:
             with self.site.lock:
-                self.site.idle.discard(self.connection)
+                self.site.idle.pop(self.connection, None)
 
-    def handle_expect_100(self) -> bool:
-        """*100 Continue* is said when the body is wanted: see `Body`. Until then the request can still be refused."""
-        return True
+    def _read_head(self) -> RequestHead:
+        self._reader.begin_head()
+        try:
+            return read_head(self._reader.line)
+        except TimeoutError:
+            raise malformation("the client took too long to ask", 408) from None
+        finally:
+            self._reader.end()
 
-    def _frame_body(self) -> Body:
-        """The body as its headers frame it; an answer to contradicting headers ends the connection."""
-        lengths = set(self.headers.get_all("Content-Length", []))
-        coding = self.headers.get("Transfer-Encoding")
-        if coding is not None:
-            if lengths or coding.strip().lower() != "chunked":
-                raise self._framing_refusal("Transfer-Encoding and Content-Length cannot be understood together")
-            return Body(self.rfile, None, self._say_continue)
-        if not lengths:
-            return Body(self.rfile, 0, self._say_continue)
-        length = lengths.pop().strip()
-        if lengths or not (length.isascii() and length.isdigit()) or len(length) > 18:
-            raise self._framing_refusal("Content-Length is not a number")
-        return Body(self.rfile, int(length), self._say_continue)
+    def _frame_body(self, head: RequestHead) -> Body:
+        """The body as its headers frame it."""
+        return Body(self._reader, head.body_length, lambda: self._say_continue(head))
 
-    def _framing_refusal(self, why: str) -> HttpRefusal:
-        self.close_connection = True
-        return invalid(why)
-
-    def _say_continue(self) -> None:
-        if self.headers.get("Expect", "").lower() == "100-continue":
+    def _say_continue(self, head: RequestHead) -> None:
+        if head.headers.get("Expect", "").lower() == "100-continue":
             self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     # Answering
 
-    def _take_turn(self) -> None:
-        """One exchange, from the parsed head to the last byte of the answer."""
-        turn = self._turn()
+    def _take_turn(self, head: RequestHead) -> None:
+        """One exchange, from the head to the last byte of the answer."""
+        turn = self._turn(head)
         response: Response | None
         try:
-            response = self._outcome(turn)
+            response = self._outcome(head, turn)
         except Severed as severed:
             response, self._severed = None, severed
         except Disconnected:
             response, self.close_connection = None, True
+        self._reader.end()
         # Noted before it is sent: whoever has the answer finds it in the log.
         self._note(turn, response)
         if self._severed is not None:
             self._sever(self._severed)
         elif response is not None:
-            self.close_connection |= not self._can_be_skipped(turn.body)
-            self._send(response, truncated=turn.strike.truncates)
-            self._skip(turn.body)
+            self.close_connection |= not self._can_be_skipped(head, turn.body)
+            self._send(response, has_body=head.method != "HEAD", truncated=turn.strike.truncates)
+            self._skip(head, turn.body)
 
-    def _turn(self) -> Turn:
-        path, _, query = self.path.partition("?")
-        pid = _PID.search(self.headers.get("User-Agent", ""))
+    def _turn(self, head: RequestHead) -> Turn:
+        path, _, query = head.target.partition("?")
+        pid = _PID.search(head.headers.get("User-Agent", ""))
         return Turn(
             n=self.site.log.number(),
-            method=self.command,
+            method=head.method,
             path=unquote(path),
             query=unquote_plus(query),
-            body=Body(self.rfile, 0, self._say_continue),
-            actor=signing.actor(self.headers, self.site.service.settings),
+            body=Body(self._reader, 0, lambda: None),
+            actor=signing.actor(head.headers, self.site.service.settings),
             pid=int(pid[1]) if pid else None,
             strike=Strike(None, None),
         )
 
-    def _outcome(self, turn: Turn) -> Response:
+    def _outcome(self, head: RequestHead, turn: Turn) -> Response:
         """The answer, whatever it is; `Severed` when there is none."""
         try:
-            return self._answer(turn)
+            return self._answer(head, turn)
         except HttpRefusal as refused:
+            self.close_connection |= isinstance(refused, MalformedRequest)
             return self._refusal(refused)
         except FaultAnswer as failed:
             return fault_response(failed.fault, request_id=self._request_id, host_id=self.site.service.host)
@@ -193,18 +186,17 @@ class Connection(BaseHTTPRequestHandler):
         except (ConnectionError, TimeoutError) as problem:  # nothing else here talks to anybody but the client
             raise Disconnected from problem
         except Exception:  # noqa: BLE001 - whatever it is, a server answers
-            return self._internal_error()
+            return self._internal_error(head)
 
-    def _answer(self, turn: Turn) -> Response:
+    def _answer(self, head: RequestHead, turn: Turn) -> Response:
         """Look at a request in this order: how long, is it for us, where to, what goes wrong, who asks, what is asked."""
-        turn.body = (
-            self._frame_body()
-        )  # first: whoever asks, what belongs to this request must not be taken for the next
-        require_own_host(self.headers, self.request_version, self.site.names)
-        raw_path, question, raw_query = self.path.partition("?")
+        # First: whoever asks, what belongs to this request must not be taken for the next.
+        turn.body = self._frame_body(head)
+        require_own_host(head, self._names())
+        raw_path, question, raw_query = head.target.partition("?")
         if self._is_control(raw_path):
             return control.answer_control(
-                self.site.log, self.site.faults, turn.method, raw_path, self.headers, turn.body
+                self.site.log, self.site.faults, turn.method, raw_path, head.headers, turn.body
             )
         raw_path, path = routes.split_path(raw_path)
         turn.path = "/" + "/".join(path)
@@ -213,10 +205,14 @@ class Connection(BaseHTTPRequestHandler):
         turn.strike.watch(turn.body)
         self._wait()
         try:
-            response = self._handle(turn, path, raw_path + question + raw_query, raw_query)
+            response = self._handle(head, turn, path, raw_path + question + raw_query)
         except HttpRefusal as refused:
+            self.close_connection |= isinstance(refused, MalformedRequest)
             response = self._refusal(refused)
         return self._after(turn, response)
+
+    def _names(self) -> frozenset[str]:
+        return self.site.names | {same_name(self.connection.getsockname()[0])}
 
     def _after(self, turn: Turn, response: Response) -> Response:
         try:
@@ -227,26 +223,23 @@ class Connection(BaseHTTPRequestHandler):
             raise
         return response
 
-    def _handle(self, turn: Turn, path: tuple[str, ...], target: str, raw_query: str) -> Response:
+    def _handle(self, head: RequestHead, turn: Turn, path: tuple[str, ...], target: str) -> Response:
         service = self.site.service
         if service.settings.signed:
-            signing.require_valid(turn.method, target, self.headers, service.settings)
+            signing.require_valid(turn.method, target, head.headers, service.settings)
         handler = routes.handler(turn.method, path)
-        if turn.method in {"POST", "PUT"} and not {"content-length", "transfer-encoding"} & self._header_names():
+        if turn.method in {"POST", "PUT"} and not {"content-length", "transfer-encoding"} & _names_of(head):
             self.close_connection = True  # there may be a body after all, and no telling where it ends
             raise HttpRefusal(411, "MissingContentLength", "ODPS-0420021: Missing Content-Length in HTTP request")
         request = Request(
             method=turn.method,
             path=path,
-            query=_parameters(raw_query),
-            headers=self.headers,
+            query=_parameters(head.target.partition("?")[2]),
+            headers=head.headers,
             body=turn.body,
             actor=turn.actor,
         )
         return handler(service, request)
-
-    def _header_names(self) -> set[str]:
-        return {name.lower() for name in self.headers}
 
     def _is_control(self, path: str) -> bool:
         return self.site.service.settings.control and path.startswith(control.PREFIX)
@@ -260,27 +253,38 @@ class Connection(BaseHTTPRequestHandler):
     def _refusal(self, refusal: HttpRefusal) -> Response:
         return refusal_response(refusal, request_id=self._request_id, host_id=self.site.service.host)
 
-    def _internal_error(self) -> Response:
+    def _internal_error(self, head: RequestHead) -> Response:
         # A mistake of ours: the client learns no more than of one of the service's, the log has the rest.
-        _LOGGER.exception("request failed: %s %s", self.command, self.path)
+        _LOGGER.exception("request failed: %s %s", head.method, head.target)
         return self._refusal(HttpRefusal(500, "InternalServerError", "ODPS-0010000:System internal error"))
 
-    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """What the standard library finds wrong with a head, in the form of all other errors."""
+    def _refuse_and_leave(self, refused: MalformedRequest) -> None:
+        """Answer what is no request, and take no other from this connection."""
         self.close_connection = True
-        codes = {405: "MethodNotAllowed", 501: "MethodNotAllowed"}
-        why = legible(message or HTTPStatus(code).phrase)
-        self._send(self._refusal(HttpRefusal(int(code), codes.get(code, "InvalidParameter"), why)), truncated=False)
+        self._send(self._refusal(refused), has_body=True, truncated=False)
+        self._linger()
+
+    def _linger(self) -> None:
+        """Let the client read the answer: were the connection closed with bytes unread, TCP would take it back."""
+        budget, deadline = _LINGER_BYTES, time.monotonic() + _LINGER_SECONDS
+        with suppress(OSError):
+            self.connection.shutdown(socket.SHUT_WR)
+            while budget > 0 and (seconds := deadline - time.monotonic()) > 0:
+                self.connection.settimeout(seconds)
+                piece = self.connection.recv(1 << 16)
+                if not piece:
+                    return
+                budget -= len(piece)
 
     # Sending
 
-    def _send(self, response: Response, *, truncated: bool) -> None:
+    def _send(self, response: Response, *, has_body: bool, truncated: bool) -> None:
         self.close_connection |= truncated
         request_header = [("x-odps-request-id", self._request_id)] if response.is_own else []
         date = http_date(self.site.service.clock())
         extra = [("Server", "udfs-local"), ("Date", date), *request_header]
         head = encode_head(response, extra, closes=self.close_connection)
-        length = 0 if self.command == "HEAD" else response.length
+        length = response.length if has_body else 0
         limit = len(head) + length
         if truncated:
             limit = len(head) + length // 2 if length else len(head) // 2
@@ -291,7 +295,7 @@ class Connection(BaseHTTPRequestHandler):
         finally:
             response.close()
 
-    def _can_be_skipped(self, body: Body) -> bool:
+    def _can_be_skipped(self, head: RequestHead, body: Body) -> bool:
         """
         Whether the next request can be found behind a body that nobody wanted.
 
@@ -299,7 +303,7 @@ class Connection(BaseHTTPRequestHandler):
         """
         if body.is_finished:
             return True
-        if body.length is None or (not body.is_begun and "Expect" in self.headers):
+        if body.length is None or (not body.is_begun and "Expect" in head.headers):
             return False
         return body.length - body.received <= self._most_skipped
 
@@ -307,18 +311,19 @@ class Connection(BaseHTTPRequestHandler):
     def _most_skipped(self) -> int:
         return max(self.site.service.settings.max_resource_bytes, _SKIPPED)
 
-    def _skip(self, body: Body) -> None:
+    def _skip(self, head: RequestHead, body: Body) -> None:
         """
         Read and forget what is left of a body.
 
         Also when the connection then ends: were it closed with bytes unread, TCP would take back the answer as well.
         """
-        if body.is_finished or (not body.is_begun and "Expect" in self.headers):
+        if body.is_finished or (not body.is_begun and "Expect" in head.headers):
             return
         try:
             self.close_connection |= not body.discard(self._most_skipped)
         except (Disconnected, HttpRefusal, OSError):
             self.close_connection = True
+        self._reader.end()
 
     # Ending
 
@@ -349,6 +354,10 @@ class Connection(BaseHTTPRequestHandler):
         if severed.reset:
             # Closed with linger on and no time to linger, TCP sends RST instead of FIN.
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def _names_of(head: RequestHead) -> set[str]:
+    return {name.lower() for name in head.headers}
 
 
 def _parameters(query: str) -> dict[str, str]:

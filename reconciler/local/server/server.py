@@ -28,6 +28,14 @@ if TYPE_CHECKING:
 
 _BACKLOG = 128
 _FINISH_SECONDS = 10
+_PAUSE_SECONDS = 0.05
+_MOST_CLIENTS = 512
+"""Each is a thread and an open file, of which a process may have 1,024 on most systems."""
+_FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+class UnguardedServer(ValueError):
+    """A server beyond loopback without keys."""
 
 
 @final
@@ -48,22 +56,29 @@ class Server:
         clock: Callable[[], float] = time.time,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        """Without an `environment` no CPython is found, and SQL goes without functions."""
+        """
+        Without an `environment` no CPython is found, and SQL goes without functions.
+
+        Raises `UnguardedServer` where others than this machine could reach it and no request need be signed.
+        """
         settings = settings or Settings()
-        if settings.control and not _is_loopback(host):
-            raise ValueError("the control endpoints can end processes and are served on a loopback address only")
         self._store = ServerStore(directory, sync=settings.sync)
         try:
             self._socket = _bind(host, port)
         except BaseException:
             self._store.close()
             raise
+        try:
+            _require_guard(self._socket, settings)
+        except BaseException:
+            self._socket.close()
+            self._store.close()
+            raise
         self._address = _authority(host, self._socket.getsockname()[1])
         service = LocalService(
             settings, self._store, LaggingLists(settings.stale_list), self._address, environment or {}, clock=clock
         )
-        names = frozenset({"localhost", same_name(host)}) if _is_loopback(host) else None
-        self._site = Site(service, names)
+        self._site = Site(service, frozenset(map(same_name, (host, *settings.hosts))))
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._talks: dict[threading.Thread, socket.socket] = {}
         self._serving: threading.Thread | None = None
@@ -138,12 +153,30 @@ class Server:
     def _accept(self) -> None:
         try:
             connection, address = self._socket.accept()
-        except OSError:  # the client has left already, or there are too many open files for now
+        except BlockingIOError:  # the client has left already
+            return
+        except OSError:  # too many open files: the socket stays ready, and looking at it again and again frees none
+            time.sleep(_PAUSE_SECONDS)
+            return
+        if not self._has_room():
+            with connection, suppress(OSError):
+                connection.sendall(_FULL)
             return
         thread = threading.Thread(target=self._talk, args=(connection, address), name="udfs-local-talk", daemon=True)
         with self._site.lock:
             self._talks[thread] = connection
         thread.start()
+
+    def _has_room(self) -> bool:
+        """Say whether one more client can be served; one that lies between two requests makes room, and may come again."""
+        with self._site.lock:
+            if len(self._talks) < _MOST_CLIENTS:
+                return True
+            idle = next(iter(self._site.idle), None)
+            if idle is not None:
+                del self._site.idle[idle]
+                _shut_down(idle, socket.SHUT_RD)
+            return idle is not None
 
     def _talk(self, connection: socket.socket, address: Any) -> None:
         try:
@@ -205,13 +238,14 @@ def _authority(host: str, port: int) -> str:
     return f"[{shown}]:{port}" if ":" in shown else f"{shown}:{port}"
 
 
-def _is_loopback(host: str) -> bool:
-    if same_name(host) == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+def _require_guard(bound: socket.socket, settings: Settings) -> None:
+    # By the address that was bound, not by the name that was given: what a name means is up to the machine.
+    if ipaddress.ip_address(bound.getsockname()[0].partition("%")[0]).is_loopback:
+        return
+    if settings.control:
+        raise ValueError("the control endpoints can end processes and are served on a loopback address only")
+    if not settings.signed:
+        raise UnguardedServer("whoever reaches it could run code here, and no request need be signed")
 
 
 def _shut_down(connection: socket.socket, how: int) -> None:

@@ -37,6 +37,9 @@ class Settings:
     users: Mapping[str, User] = field(default_factory=dict)
     """More people, by access id. Their secrets count like `access_key`; without secrets asked for, only the names do."""
 
+    hosts: tuple[str, ...] = ()
+    """Names a Host header may give, beside loopback's and the address itself: a web page cannot have one of these."""
+
     control: bool = False
     """Serve ``/_control`` (request log and faults). It can kill processes, so it is for tests and for loopback only."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_h
 from reconciler.base.errors import UsageError
 from reconciler.base.hints import Command
 from reconciler.base.numbers import whole_number
-from reconciler.local import Server, Settings
+from reconciler.local import Server, Settings, UnguardedServer
 from reconciler.targets.maxcompute.endpoint import local_store, provide_tables
 
 if TYPE_CHECKING:
@@ -20,7 +20,22 @@ if TYPE_CHECKING:
 
     from reconciler.manifest.load import Loaded
 
-_OF_THEIR_OWN = {"access_id", "access_key", "users", "control", "latency_ms", "page_size", "projects", "tables"}
+_OF_THEIR_OWN = {
+    "access_id",
+    "access_key",
+    "users",
+    "hosts",
+    "control",
+    "latency_ms",
+    "page_size",
+    "projects",
+    "tables",
+}
+
+_GUARD = (
+    "set UDFS_SERVE_ACCESS_ID and UDFS_SERVE_ACCESS_KEY to keys of your own, and clients sign with them; "
+    "or leave --host out, and this machine alone is served"
+)
 
 
 def start_service(
@@ -33,7 +48,10 @@ def start_service(
     environment: Mapping[str, str],
 ) -> Server:
     host, port = address
-    server = Server(store or local_store(folder), _settings(options), host=host, port=port, environment=environment)
+    try:
+        server = Server(store or local_store(folder), _settings(options), host=host, port=port, environment=environment)
+    except UnguardedServer as error:
+        raise UsageError("E905", f"cannot listen at {host}: {error}", hint=_GUARD) from error
     try:
         if loaded:
             provide_tables(server, loaded)
