@@ -124,25 +124,21 @@ def _packages(loaded: Loaded, artifacts: Artifacts, rules: Rules) -> Iterator[Pr
     from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name, parse_wheel_filename
 
-    for number, text in enumerate(rules.policy.forbid_packages):
-        forbidden = Requirement(text)
-        for package, filename in _wheels(artifacts):
-            name, version, _, _ = parse_wheel_filename(filename)
-            if name == canonicalize_name(forbidden.name) and forbidden.specifier.contains(version, prereleases=True):
-                hint = f"{rules.at('forbid_packages', number)} forbids {text}"
-                yield loaded.problem(
-                    "E535", f"the package '{package}' brings {name} {version}", "packages", package, hint=hint
-                )
-
-
-def _wheels(artifacts: Artifacts) -> list[tuple[str, str]]:
     wheels = {
         (package, wheel.filename)
         for (package, _), archives in artifacts.archives.items()
         for archive in archives
         for wheel in archive.wheels
     }
-    return sorted(wheels)
+    for number, text in enumerate(rules.policy.forbid_packages):
+        forbidden = Requirement(text)
+        for package, filename in sorted(wheels):
+            name, version, _, _ = parse_wheel_filename(filename)
+            if name == canonicalize_name(forbidden.name) and forbidden.specifier.contains(version, prereleases=True):
+                hint = f"{rules.at('forbid_packages', number)} forbids {text}"
+                yield loaded.problem(
+                    "E535", f"the package '{package}' brings {name} {version}", "packages", package, hint=hint
+                )
 
 
 def _tests(loaded: Loaded, rules: Rules) -> Iterator[Problem]:

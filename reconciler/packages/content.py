@@ -72,16 +72,11 @@ def export_files(files: Iterable[tuple[str, Path, str]], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".udfs-", ignore_cleanup_errors=True) as unfinished:
         for name, source, sha256 in files:
-            copy = Path(unfinished) / name
-            if _copy(source, copy) != sha256:
+            copy, digest = Path(unfinished) / name, hashlib.sha256()
+            with source.open("rb") as original, copy.open("xb") as out:
+                while block := original.read(_BLOCK):
+                    digest.update(block)
+                    out.write(block)
+            if digest.hexdigest() != sha256:
                 raise PackageError("E402", f"'{source}' changed while it was written out", hint="run the command again")
             copy.replace(folder / name)
-
-
-def _copy(source: Path, copy: Path) -> str:
-    digest = hashlib.sha256()
-    with source.open("rb") as original, copy.open("xb") as out:
-        while block := original.read(_BLOCK):
-            digest.update(block)
-            out.write(block)
-    return digest.hexdigest()

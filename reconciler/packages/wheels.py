@@ -17,12 +17,12 @@ from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler.base.errors import PackageError, Position, Problem
-from reconciler.base.threads import attempt, gather
+from reconciler.base.threads import gather
 from reconciler.manifest.runtimes import Runtime, platform_name, tags_of, why_not_loadable
 from reconciler.packages.artifacts import Artifacts, Wheel, pairs
 from reconciler.packages.content import Content, read_content, why_too_large
 from reconciler.packages.fetch.cache import OtherBytes, read_file
-from reconciler.packages.fetch.index import Index, IndexSilent, Pin, parse_pin
+from reconciler.packages.fetch.indexes import Index, IndexSilent, Pin, parse_pin
 from reconciler.packages.inspect import gate
 from reconciler.packages.inspect.contents import FileFacts, inspect_once
 from reconciler.packages.judged import Judged, is_wrong, place_problems, problem_of
@@ -120,7 +120,7 @@ def find_wheels(loaded: Loaded, supply: Supply) -> Judged[list[tuple[WheelReques
         if isinstance(outcome, PackageError):
             problems += place_problems(outcome, request.position)
             continue
-        wrong = list(_wheel_problems(request, outcome, _advice(request, newest)))
+        wrong = list(_wheel_problems(request, outcome, newest))
         problems += wrong
         if not is_wrong(wrong):
             wheels.append((request, _wheel(request, outcome)))
@@ -275,15 +275,12 @@ class _Fetcher:
         self._announce(pin)
         failures = []
         for runtime in dict.fromkeys(runtimes):  # the hash names one file, and only some of the runtimes may fit it
-            outcome = attempt(partial(self._fetch_for, runtime, pin))
-            if isinstance(outcome, Content):
-                return outcome
-            failures.append(outcome)
+            try:
+                with self.supply.cache.workspace() as folder:
+                    return self.supply.cache.put(self.supply.index.fetch(pin, runtime, folder), pin.sha256)
+            except PackageError as error:
+                failures.append(error)
         raise failures[0]
-
-    def _fetch_for(self, runtime: Runtime, pin: Pin) -> Content:
-        with self.supply.cache.workspace() as folder:
-            return self.supply.cache.put(self.supply.index.fetch(pin, runtime, folder), pin.sha256)
 
 
 # --- Judging --------------------------------------------------------------------------------------------------------------
@@ -299,8 +296,13 @@ def _refused_pairs(
     """
     for request in requests:
         wheel = outcomes[request.origin]
-        if isinstance(request.origin, Pin) and isinstance(wheel, InspectedWheel) and _misfit(request, wheel):
-            yield request.origin.name, request.runtime
+        with suppress(ValueError):  # it has not the name of a wheel
+            if (
+                isinstance(request.origin, Pin)
+                and isinstance(wheel, InspectedWheel)
+                and why_not_loadable(wheel.content.path.name, request.runtime)
+            ):
+                yield request.origin.name, request.runtime
 
 
 def _wheel(request: WheelRequest, inspected: InspectedWheel) -> Wheel:
@@ -310,15 +312,9 @@ def _wheel(request: WheelRequest, inspected: InspectedWheel) -> Wheel:
     return Wheel(name, inspected.content, native, request.requirement, is_built, facts, request.keys)
 
 
-def _misfit(request: WheelRequest, wheel: InspectedWheel) -> str | None:
-    """Return why a wheel's name says that it does not load, if it is the name of a wheel and says so."""
-    try:
-        return why_not_loadable(wheel.content.path.name, request.runtime)
-    except ValueError:
-        return None
-
-
-def _wheel_problems(request: WheelRequest, wheel: InspectedWheel, advice: str) -> Iterator[Problem]:
+def _wheel_problems(
+    request: WheelRequest, wheel: InspectedWheel, newest: Mapping[tuple[str, Runtime], str | PackageError | None]
+) -> Iterator[Problem]:
     name, runtime, position = wheel.content.path.name, request.runtime, request.position
     yield from (problem_of(name, fault, position) for fault in wheel.facts.faults)
     try:
@@ -328,6 +324,11 @@ def _wheel_problems(request: WheelRequest, wheel: InspectedWheel, advice: str) -
         yield Problem("E406", f"'{name}' is not the name of a wheel", position, hint)
         return
     if misfit:
+        pinned = request.origin.name if isinstance(request.origin, Pin) else ""
+        better = newest.get((pinned, runtime))
+        advice = (
+            f"{better} is the newest version of {pinned} that has a wheel for it; " if isinstance(better, str) else ""
+        )
         hint = advice + _fitting_names(runtime)
         yield Problem("E401", f"'{name}' does not load in {runtime.label}: {misfit}", position, hint)
     else:
@@ -341,14 +342,6 @@ def _wheel_problems(request: WheelRequest, wheel: InspectedWheel, advice: str) -
         yield Problem("E302", f"'{archive}' cannot be the name of a resource: {reason}", position)
     if reason := why_too_large(wheel.content.size, runtime.service):
         yield Problem("E405", f"'{name}' is too large: {reason}", position)
-
-
-def _advice(request: WheelRequest, newest: Mapping[tuple[str, Runtime], str | PackageError | None]) -> str:
-    if not isinstance(request.origin, Pin):
-        return ""
-    name = request.origin.name
-    version = newest.get((name, request.runtime))
-    return f"{version} is the newest version of {name} that has a wheel for it; " if isinstance(version, str) else ""
 
 
 def _fitting_names(runtime: Runtime) -> str:

@@ -8,6 +8,7 @@ itself, because it would hide the next real one on its line.
 from __future__ import annotations
 
 import re
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from reconciler.base.hints import Command
@@ -120,7 +121,8 @@ def _judge_module(
     seen: dict[tuple[int, int, str], list[Finding]] = {}
     for use in uses:
         family = _family(facts, use.class_name)
-        for finding in _of_the_module(page, facts, use, rules, others):
+        of_service = (rule(page, facts, use) for rule in rules.of_module)
+        for finding in chain(check_imports(page, facts, use, rules, others.is_early), *of_service):
             owner = _around(facts.classes.values(), finding.line)
             if not (owner in served and family and owner not in family):
                 seen.setdefault((finding.line, finding.column, finding.code), []).append(finding)
@@ -129,12 +131,6 @@ def _judge_module(
     for (line, _, _), alike in seen.items():
         if len(alike) == len(uses) or _around(facts.functions, line) is None or _around(facts.classes.values(), line):
             yield from alike
-
-
-def _of_the_module(page: Page, facts: ModuleFacts, use: Use, rules: RuleSet, others: _Others) -> Iterator[Finding]:
-    yield from check_imports(page, facts, use, rules, others.is_early)
-    for rule in rules.of_module:
-        yield from rule(page, facts, use)
 
 
 def _family(facts: ModuleFacts, name: str | None) -> set[str]:

@@ -114,9 +114,6 @@ class ModuleFacts:
     misplaced: list[tuple[ast.stmt, str]] = field(default_factory=list)
     """Statements that no Python takes where they are, and how CPython puts it."""
 
-    stars: list[ast.stmt] = field(default_factory=list)
-    """``import *`` elsewhere than at module level, which Python 3 refuses."""
-
     def dotted_name(self, node: ast.AST) -> str:
         """Return ``a.b.c`` with the imported name spelled out, or nothing."""
         parts: list[str] = []
@@ -142,13 +139,12 @@ _RARE = (ast.AnnAssign, ast.AsyncFor, ast.With, ast.AsyncWith, ast.Nonlocal, ast
 
 def gather_facts(page: Page, tree: ast.Module, runtime: str, of_interest: tuple[str, ...] = ()) -> ModuleFacts:
     """Walk a module once; `of_interest` are more patterns of lines whose expressions count (`RuleSet.of_interest`)."""
+    is_2 = python_version(runtime) < (3,)
     text = page.text if page.parsed is page.lines else "\n".join(page.parsed)
     starts = [0, *(end.end() for end in _LINE_END.finditer(text))]
-    lines = sorted(
-        {bisect_right(starts, offset) for offset in _offsets(text, of_interest, is_2=python_version(runtime) < (3,))}
-    )
+    lines = sorted({bisect_right(starts, offset) for offset in _offsets(text, of_interest, is_2=is_2)})
     asks = any(word in text for word in _FOR_OTHERS)
-    walk = _Walk(ModuleFacts(tree), lines, asks=asks)
+    walk = _Walk(ModuleFacts(tree), lines, asks=asks, is_2=is_2)
     walk.block(tree.body, _Scope())
     return walk.facts
 
@@ -200,9 +196,9 @@ class _Scope(NamedTuple):
 
 
 class _Walk:
-    def __init__(self, facts: ModuleFacts, lines: Sequence[int], *, asks: bool) -> None:
+    def __init__(self, facts: ModuleFacts, lines: Sequence[int], *, asks: bool, is_2: bool) -> None:
         self.facts = facts
-        self._asks = asks
+        self._asks, self._is_2 = asks, is_2
         self._lines = lines
 
     def block(self, body: Sequence[ast.stmt], scope: _Scope) -> None:
@@ -274,7 +270,8 @@ class _Walk:
             facts.imports.append(Import(statement, alias, module, level, scope.at_load, scope.guarded))
             if alias.name == "*":
                 facts.has_star = True
-                facts.stars += [] if scope.is_module else [statement]
+                if not (scope.is_module or self._is_2):
+                    facts.misplaced.append((statement, "import * only allowed at module level"))
                 continue
             facts.aliases[bound] = meant
             self._bind_name(bound, scope)

@@ -87,9 +87,15 @@ def check_imports(
 
 
 def _check_relative(page: Page, statement: Import, package: str | None, rules: RuleSet) -> Iterator[Finding]:
-    if package is None or statement.level > package.count(".") + 1:
-        hint = f"import {statement.module or statement.alias.name}"
-        yield page.finding(statement.node, "E817", _relative(statement, package, rules), hint)
+    if package is None:
+        why = f": {rules.service.name} loads each file as a module of its own, in no package"
+        why += f" ('{'.' * statement.level}{statement.module}')"
+    elif statement.level > package.count(".") + 1:
+        why = f" that leads out of the package '{package.partition('.')[0]}'"
+    else:
+        return
+    hint = f"import {statement.module or statement.alias.name}"
+    yield page.finding(statement.node, "E817", f"a relative import{why}", hint)
 
 
 def _check_absolute(
@@ -97,7 +103,9 @@ def _check_absolute(
 ) -> Finding | None:
     top = statement.module.partition(".")[0]
     if top in use.renamed:
-        return _uploaded_under_digest(page, statement, top)
+        message = f"'{top}' cannot be imported by this name: {top}.py is uploaded with its content's digest in its name"
+        hint = f"declare {top}.py under `resources:` too, and it keeps its name"
+        return page.finding(statement.node, "E550", message, hint)
     # A package of one's own is an archive, and comes with the others.
     if top not in use.modules and top not in use.own_packages:
         return _nowhere(page, statement, top, use)
@@ -106,19 +114,6 @@ def _check_absolute(
     if not use.wired and use.class_name is not None and not _finds_by_itself(facts, use):
         return _not_found(page, statement, top, use, rules)
     return None
-
-
-def _uploaded_under_digest(page: Page, statement: Import, top: str) -> Finding:
-    message = f"'{top}' cannot be imported by this name: {top}.py is uploaded with its content's digest in its name"
-    return page.finding(
-        statement.node, "E550", message, f"declare {top}.py under `resources:` too, and it keeps its name"
-    )
-
-
-def _relative(statement: Import, package: str | None, rules: RuleSet) -> str:
-    if package is not None:
-        return f"a relative import that leads out of the package '{package.partition('.')[0]}'"
-    return f"a relative import: {rules.service.name} loads each file as a module of its own, in no package ('{'.' * statement.level}{statement.module}')"
 
 
 def _too_early(page: Page, statement: Import, top: str, use: Use, rules: RuleSet) -> Finding:

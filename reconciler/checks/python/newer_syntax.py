@@ -34,7 +34,7 @@ _RAW_BYTES = re.compile(r"[rR][bB]")
 def check_newer_syntax(page: Page, facts: ModuleFacts, runtime: str) -> Iterator[Finding]:
     """Yield every place where the syntax is younger than the runtime, and statements that are nowhere at home."""
     version = python_version(runtime)
-    for node, message in (*facts.misplaced, *_misplaced_stars(facts, version), *_twice(facts), *_futures(facts)):
+    for node, message in (*facts.misplaced, *_twice(facts), *_futures(facts)):
         yield page.finding(node, "E801", f"{runtime_name(runtime)} cannot read this: {message}")
     for node, what, since in _find_syntax(page, facts, version):
         if since > version:
@@ -86,11 +86,6 @@ def _find_syntax(page: Page, facts: ModuleFacts, version: tuple[int, int]) -> It
             yield imported.alias, f"the future feature {imported.alias.name}", _FUTURES.get(imported.alias.name, (2, 7))
     if version < (3, 0):
         yield from _after_2(page, facts)
-
-
-def _misplaced_stars(facts: ModuleFacts, version: tuple[int, int]) -> Iterator[tuple[ast.AST, str]]:
-    for statement in facts.stars if version > (3, 0) else ():
-        yield statement, "import * only allowed at module level"
 
 
 def _futures(facts: ModuleFacts) -> Iterator[tuple[ast.AST, str]]:

@@ -226,12 +226,7 @@ def _refusal(page: Page, error: Exception, runtime: str) -> Finding:
         message = f"Python {sys.version_info[0]}.{sys.version_info[1]} refuses this: {error.msg}"
         hint = f"{runtime_name(runtime)} may take it; run udfs on a Python at least as new for the full checks"
         return page.spot(line, column, width, "E801", message, hint, "warning")
-    return page.spot(
-        line, column, width, "E801", f"{runtime_name(runtime)} cannot read this: {error.msg}", _syntax_hint(error)
-    )
-
-
-def _syntax_hint(error: SyntaxError) -> str | None:
-    if error.msg.startswith("Missing parentheses in call to"):
-        return "statements of Python 2: this function runs on Python 3 (`python:` in the manifest)"
-    return None
+    is_older = error.msg.startswith("Missing parentheses in call to")
+    older = "statements of Python 2: this function runs on Python 3 (`python:` in the manifest)"
+    message = f"{runtime_name(runtime)} cannot read this: {error.msg}"
+    return page.spot(line, column, width, "E801", message, older if is_older else None)

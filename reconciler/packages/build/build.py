@@ -35,13 +35,23 @@ if TYPE_CHECKING:
     from reconciler.manifest.runtimes import Runtime
     from reconciler.packages.build import BuildSource
     from reconciler.packages.fetch.cache import Cache
-    from reconciler.packages.fetch.index import Index
+    from reconciler.packages.fetch.indexes import Index
 
 VERSION = 1
 """Of what a build does with the same input. Wheels that another version built are built again."""
 
 _EPOCH = "315532800"
 """1980-01-01, the first moment that a zip archive can hold."""
+
+
+@dataclass(frozen=True)
+class _BuiltRecord:
+    """What a build made, for the cache."""
+
+    sha256: str
+    how: str
+    requires: tuple[str, ...]
+    log: str
 
 
 @dataclass
@@ -84,11 +94,13 @@ class Builder:
         with self.cache.workspace() as workspace:
             build = _Build(self, source, runtime, options, workspace.resolve())
             build.prepare()
-            if not fresh and (built_before := _load_built(self.cache, build.key)):
-                return built_before
+            path = record_path(self.cache.root, "built", build.key)
+            record = None if fresh else load_record(path, _BuiltRecord)
+            if record and (content := self.cache.get(record.sha256)):
+                return BuiltWheel(content, record.how, record.requires, Path(record.log))
             on_start(source.label)
             built = build.run()
-            _save_built(self.cache, build.key, built)
+            save_record(path, _BuiltRecord(built.content.sha256, built.how, built.requires, str(built.log)))
             return built
 
     def stop(self) -> None:
@@ -139,9 +151,8 @@ class _Build:
             self.python = environment.ask_interpreter(self._run_checked, self.engine.python)
             self.ziglang = zig.find_zig()
         self.key = self._key()
-        self.log = BuildLog(
-            self.builder.cache.root.absolute() / "logs" / f"build-{_slug(self.source.label)}-{self.key[:12]}.log"
-        )
+        slug = re.sub(r"[^\w.-]+", "-", self.source.label, flags=re.ASCII).strip("-.") or "source"
+        self.log = BuildLog(self.builder.cache.root.absolute() / "logs" / f"build-{slug}-{self.key[:12]}.log")
 
     def _here(self) -> LocalEngine:
         try:
@@ -266,13 +277,14 @@ class _Build:
             raise self._needs_the_runtime()
 
     def _call_backend(self, project: Path) -> Path:
+        path = {"PYTHONPATH": f"{self.workspace / 'site'}"}
         frontend = Frontend(
             project,
             self.source.label,
             python=self.engine.python,
             is_2=self.runtime.python_version < (3,),
             scripts=self.workspace / "hooks",
-            run=self._run_backend,
+            run=lambda command, extra, cwd: self._run(command, self._build_environment({**path, **extra}), cwd=cwd),
         )
         first = frontend.requires | set(self.options.requires)
         self._prepare_environment(first)
@@ -384,10 +396,6 @@ class _Build:
             **extra,
         }
 
-    def _run_backend(self, command: list[str], extra: Mapping[str, str], cwd: Path) -> tuple[int, str]:
-        path = {"PYTHONPATH": f"{self.workspace / 'site'}"}
-        return self._run(command, self._build_environment({**path, **extra}), cwd=cwd)
-
     def _run_pip(self, command: list[str], settings: Mapping[str, str]) -> tuple[int, str]:
         compilers = self.compilers.variables if self.compilers else {}
         # pip builds in TMPDIR what has no wheel; the home is the user's, whose settings count.
@@ -460,30 +468,3 @@ def _soname(path: Path) -> str:
             return read_elf(stream).soname or path.name
     except (OSError, Damaged) as error:
         raise PackageError("E411", f"'{path}' is not a native library: {error}") from error
-
-
-# --- What was built before ------------------------------------------------------------------------------------------------
-
-
-def _slug(label: str) -> str:
-    return re.sub(r"[^\w.-]+", "-", label, flags=re.ASCII).strip("-.") or "source"
-
-
-@dataclass(frozen=True)
-class _BuiltRecord:
-    sha256: str
-    how: str
-    requires: tuple[str, ...]
-    log: str
-
-
-def _load_built(cache: Cache, key: str) -> BuiltWheel | None:
-    """Return what was built under this key, if its bytes are still what they were."""
-    record = load_record(record_path(cache.root, "built", key), _BuiltRecord)
-    content = cache.get(record.sha256) if record else None
-    return BuiltWheel(content, record.how, record.requires, Path(record.log)) if record and content else None
-
-
-def _save_built(cache: Cache, key: str, built: BuiltWheel) -> None:
-    record = _BuiltRecord(built.content.sha256, built.how, built.requires, str(built.log))
-    save_record(record_path(cache.root, "built", key), record)

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING
 from zipfile import ZipFile
 
 from reconciler.base.errors import PackageError
-from reconciler.packages.fetch.index import Pin
-from reconciler.packages.fetch.indexes import allowed_environment
+from reconciler.packages.fetch.indexes import Pin, allowed_environment
 from reconciler.packages.fetch.pip import readable_lines
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
     from reconciler.manifest.runtimes import Runtime
     from reconciler.packages.fetch.cache import Cache
-    from reconciler.packages.fetch.index import Index
+    from reconciler.packages.fetch.indexes import Index
 
 _PIPS = {
     2: Pin("pip", "20.3.4", "217ae5161a0e08c0fb873858806e3478c9775caffce5168b50ec885e358c199d"),

@@ -22,7 +22,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from reconciler.base.errors import PackageError
 from reconciler.base.threads import Threads
-from reconciler.packages.fetch.index import IndexSilent, Remote
+from reconciler.packages.fetch.indexes import IndexSilent, Remote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

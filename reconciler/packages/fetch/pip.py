@@ -17,11 +17,11 @@ from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from reconciler.base.errors import PackageError, count
 from reconciler.base.processes import CutOff, Output, Tools
-from reconciler.packages.fetch.index import IndexSilent, Remote
+from reconciler.packages.fetch.indexes import IndexSilent, Remote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from reconciler.manifest.runtimes import Runtime
     from reconciler.packages.fetch.downloads import Downloads
-    from reconciler.packages.fetch.index import Pin
+    from reconciler.packages.fetch.indexes import Pin
 
 _OURS = re.compile(
     r"PIP_(ABI|BUILD_CONSTRAINT|CONSTRAINT|DEST|IMPLEMENTATION|LOG|PLATFORM|PYTHON|PYTHON_VERSION|QUIET|REQUIREMENT"
@@ -307,6 +307,5 @@ def _find(pin: Pin, downloads: Downloads) -> Remote | None:
         link = link_with(pin.sha256, kind, text)
         if link is not None:
             url = urljoin(base, link).partition("#")[0]
-            file = unquote(urlsplit(url).path.rpartition("/")[2])
-            return Remote(file, url, pin.sha256) if file.endswith(".whl") else None
+            return Remote.at(url, pin.sha256) if urlsplit(url).path.endswith(".whl") else None
     return None

@@ -116,7 +116,6 @@ class _Reader:
     def __init__(self, loaded: Loaded, package: str) -> None:
         self.loaded, self.package = loaded, package
         self.folder = Folder(loaded.folder)
-        self.root = loaded.folder
         self._beside = Path(loaded.at().file).parent
         self.requirements: dict[str, PackageRequirement] = {}
         self.constraints: dict[str, PackageRequirement] = {}
@@ -185,7 +184,7 @@ class _Reader:
         for line in read_requirement_lines(text):
             if len(self.problems) >= _MAX_PROBLEMS:
                 return
-            position = Position(self._display(path), line.number, 1)
+            position = Position(str(self._beside / path), line.number, 1)
             if isinstance(line.what, Include):
                 target = self.constraints if line.what.constrains or constrains else self.requirements
                 self.read_file(join_path(folder, line.what.path), target, position)
@@ -227,16 +226,13 @@ class _Reader:
 
     def _digest(self, path: str) -> str | None:
         """Return what a path of the manifest holds; None if it cannot be read, which the manifest's own checks tell."""
-        file = self.root / path
+        file = self.loaded.folder / path
         try:
             return tree_digest(file) if file.is_dir() else content.read_content(file).sha256
         except OSError as error:
             message = f"'{path}' cannot be read: {error.strerror or error}"
-            self.problems.append(Problem("E305", message, Position(self._display(path))))
+            self.problems.append(Problem("E305", message, Position(str(self._beside / path))))
             return None
-
-    def _display(self, path: str) -> str:
-        return str(self._beside / path)
 
     def _text(self, path: str, named_at: Position) -> str | None:
         file = self.folder.find(path)
@@ -244,7 +240,7 @@ class _Reader:
             self.problems.append(Problem(file.code, file.message, named_at, file.hint))
             return None
         try:
-            with (self.root / file).open("rb") as stream:
+            with (self.loaded.folder / file).open("rb") as stream:
                 raw = stream.read(_MAX_BYTES + 1)
             text = raw.decode("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:

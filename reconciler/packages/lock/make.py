@@ -26,7 +26,7 @@ from reconciler.packages.build import BuildSource
 from reconciler.packages.build.sources import copy_source
 from reconciler.packages.fetch import indexes
 from reconciler.packages.fetch.downloads import Downloads
-from reconciler.packages.fetch.index import FILE_NAME
+from reconciler.packages.fetch.indexes import FILE_NAME
 from reconciler.packages.lock.file import BuiltFrom, Group, Lock, Locked
 from reconciler.packages.lock.inputs import read_requests
 from reconciler.packages.lock.pex import Pex
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from reconciler.manifest.runtimes import Runtime
     from reconciler.packages.content import Content
     from reconciler.packages.fetch.cache import Cache
-    from reconciler.packages.fetch.index import Remote
+    from reconciler.packages.fetch.indexes import Remote
     from reconciler.packages.lock.inputs import LockRequest
     from reconciler.packages.lock.resolver import Distribution, Resolver
 

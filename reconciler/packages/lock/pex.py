@@ -21,12 +21,12 @@ from reconciler.base.errors import PackageError
 from reconciler.base.hints import Command
 from reconciler.base.processes import Tools
 from reconciler.manifest.runtimes import supported_tags
+from reconciler.packages.fetch.indexes import Remote
 from reconciler.packages.fetch.pip import mask
 from reconciler.packages.lock.resolver import (
     Distribution,
     Unsolvable,
     index_failure,
-    remote_at,
     run_resolver,
     write_lines,
 )
@@ -154,7 +154,7 @@ def _answers(lock: Mapping[str, Any], question: Question) -> Iterator[Distributi
         if path is not None:
             yield Distribution(name, entry["version"], path=path, needed_by=needed_by)
             continue
-        remote = remote_at(artifact["url"], artifact["hash"] if artifact["algorithm"] == "sha256" else None)
+        remote = Remote.at(artifact["url"], artifact["hash"] if artifact["algorithm"] == "sha256" else None)
         wheel = remote if remote.file.endswith(".whl") else None
         yield Distribution(name, entry["version"], wheel, None if wheel else remote, needed_by=needed_by)
 

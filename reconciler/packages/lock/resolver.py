@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import unquote, urlsplit
 
 from reconciler.base.errors import PackageError
 from reconciler.base.processes import CutOff, Output
-from reconciler.packages.fetch.index import Remote
-from reconciler.packages.fetch.indexes import allowed_environment
+from reconciler.packages.fetch.indexes import Remote, allowed_environment
 from reconciler.packages.fetch.pip import mask
 
 if TYPE_CHECKING:
@@ -139,11 +137,6 @@ def write_lines(path: Path, lines: Iterable[str]) -> str:
     """Write a file of requirements and return its path as an argument."""
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     return str(path)
-
-
-def remote_at(url: str, sha256: str | None, size: int | None = None) -> Remote:
-    """Return the file that an address ends in."""
-    return Remote(unquote(urlsplit(url).path.rpartition("/")[2]), url, sha256, size)
 
 
 def index_failure(*, is_denied: bool, said: Iterable[str], more: str = "") -> PackageError:

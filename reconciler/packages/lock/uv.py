@@ -17,12 +17,12 @@ from reconciler.base.errors import PackageError
 from reconciler.base.hints import Command
 from reconciler.base.processes import Tools
 from reconciler.manifest.runtimes import supported_tags
+from reconciler.packages.fetch.indexes import Remote
 from reconciler.packages.fetch.pip import mask
 from reconciler.packages.lock.resolver import (
     Distribution,
     Unsolvable,
     index_failure,
-    remote_at,
     run_resolver,
     write_lines,
 )
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from packaging.pylock import PackageSdist, PackageWheel
 
     from reconciler.manifest.runtimes import Runtime
-    from reconciler.packages.fetch.index import Remote
     from reconciler.packages.lock.resolver import Question
 
 _OLDEST = (3, 6)
@@ -214,7 +213,7 @@ def _answers(
 
 def _remote(file: PackageWheel | PackageSdist, workspace: Path) -> Remote:
     url = file.url or (workspace / (file.path or "")).resolve().as_uri()
-    return remote_at(url, file.hashes.get("sha256"), file.size)
+    return Remote.at(url, file.hashes.get("sha256"), file.size)
 
 
 def _toml(content: bytes) -> dict[str, Any]:

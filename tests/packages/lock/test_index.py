@@ -11,8 +11,7 @@ import pytest
 
 from reconciler.base.errors import PackageError, UdfsError
 from reconciler.packages.fetch import downloads as remote
-from reconciler.packages.fetch.index import Remote
-from reconciler.packages.fetch.indexes import Indexes
+from reconciler.packages.fetch.indexes import Indexes, Remote
 from reconciler.packages.fetch.pip import PipIndex
 from tests.builders import sha256, wheel
 from tests.canary import PASSWORD

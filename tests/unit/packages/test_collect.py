@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from reconciler.manifest.runtimes import Runtime
     from reconciler.packages.artifacts import Artifacts
-    from reconciler.packages.fetch.index import Pin
+    from reconciler.packages.fetch.indexes import Pin
 
 CP37 = "cp37-cp37m-manylinux1_x86_64"
 

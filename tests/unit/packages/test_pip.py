@@ -18,7 +18,7 @@ from reconciler.base.errors import PackageError
 from reconciler.base.hints import spell
 from reconciler.packages.collect import collect_from
 from reconciler.packages.fetch.cache import Cache
-from reconciler.packages.fetch.index import Pin, parse_pin
+from reconciler.packages.fetch.indexes import Pin, parse_pin
 from reconciler.packages.fetch.pip import PipIndex, pip_failure, readable_lines
 from reconciler.packages.wheels import Supply
 from reconciler.targets.maxcompute.runtimes import RUNTIMES

@@ -13,8 +13,7 @@ import pytest
 
 from reconciler.base.errors import PackageError
 from reconciler.base.processes import Tools
-from reconciler.packages.fetch.index import Remote
-from reconciler.packages.fetch.indexes import allowed_environment
+from reconciler.packages.fetch.indexes import Remote, allowed_environment
 from reconciler.packages.lock.resolver import run_resolver
 
 if TYPE_CHECKING:
