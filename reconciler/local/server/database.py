@@ -88,12 +88,12 @@ class StoredResource:
     owner: str
     updator: str
     type: str
-    comment: str | None
-    temporary: bool
-    part: bool
-    size: int
-    md5: str | None
-    source: str | None
+    comment: str | None = None
+    temporary: bool = False
+    part: bool = False
+    size: int = 0
+    md5: str | None = None
+    source: str | None = None
     """The table or volume file it points at."""
     created: float
     modified: float

@@ -11,7 +11,15 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote
 
-from reconciler.local.server.protocol import HttpRefusal, error_xml, header_text, invalid, missing_header, xml_document
+from reconciler.local.server.protocol import (
+    HttpRefusal,
+    element,
+    header_text,
+    invalid,
+    missing_header,
+    texts,
+    xml_document,
+)
 
 if TYPE_CHECKING:
     import socket
@@ -106,8 +114,9 @@ def created_response(*path: str) -> Response:
 
 def refusal_response(refusal: HttpRefusal, *, request_id: str, host_id: str) -> Response:
     """Return a refusal as the service writes it."""
-    content = error_xml(refusal, request_id=request_id, host_id=host_id)
-    return Response(status=refusal.status, headers=refusal.headers, content=content, content_type="application/xml")
+    # PyODPS reads it only when all four elements are there.
+    error = texts(Code=refusal.code, Message=refusal.message, RequestId=request_id, HostId=host_id)
+    return replace(xml_response(element("Error", error), refusal.headers), status=refusal.status)
 
 
 def fault_response(fault: Fault, *, request_id: str, host_id: str) -> Response:

@@ -66,12 +66,6 @@ def already_exists(kind: str, name: str) -> HttpRefusal:
     return HttpRefusal(409, "ObjectAlreadyExists", f"ODPS-0421121: The {kind} has already existed - {name}")
 
 
-def error_xml(refused: HttpRefusal, *, request_id: str, host_id: str) -> bytes:
-    """The error body. PyODPS reads it only when all four elements are there."""
-    content = texts(Code=refused.code, Message=refused.message, RequestId=request_id, HostId=host_id)
-    return xml_document(element("Error", content))
-
-
 def element(tag: str, *children: str) -> str:
     """An element around `children`, which are XML already."""
     return f"<{tag}>{''.join(children)}</{tag}>"

@@ -89,21 +89,12 @@ def create_resource(service: LocalService, request: Request) -> Response:
         _require_free(rows, location, name, request)
         service.stale.remember(rows, RESOURCES, location)
         rows.drop_resource(name, location)
-        now = service.now()
-        new = StoredResource(
-            name=name,
-            owner=request.actor,
-            updator=request.actor,
-            type=described.type,
-            comment=described.comment or None,
-            temporary=bool(described.temporary),
-            part=request.flag("rIsPart"),
-            size=incoming.content.size,
-            md5=incoming.content.md5,
-            source=described.source,
-            created=now,
-            modified=now,
+        now, actor = service.now(), request.actor
+        part = request.flag("rIsPart")
+        blank = StoredResource(
+            name=name, owner=actor, updator=actor, type=described.type, part=part, created=now, modified=now
         )
+        new = _over(blank, described, incoming.content, service, actor, now)
         rows.add(RESOURCES, new, location)
         rows.set_segments(name, location, incoming.content.segments)
         incoming.settle(rows)
@@ -161,7 +152,8 @@ def update_resource(service: LocalService, request: Request) -> Response:
     _check_sources(service, request, described)
     kind = described.type or old.type
     with _incoming(service, request, location, kind) as incoming, service.store.writing() as rows:
-        new = _over(existing(rows, RESOURCES, name, location), described, incoming.content, service, request.actor)
+        old = existing(rows, RESOURCES, name, location)
+        new = _over(old, described, incoming.content, service, request.actor, service.now())
         service.stale.remember(rows, RESOURCES, location)
         rows.replace(RESOURCES, new, location)
         rows.set_segments(name, location, incoming.content.segments)
@@ -170,9 +162,14 @@ def update_resource(service: LocalService, request: Request) -> Response:
 
 
 def _over(
-    old: StoredResource, described: ResourceHeaders, content: BlobContent, service: LocalService, actor: str
+    old: StoredResource,
+    described: ResourceHeaders,
+    content: BlobContent,
+    service: LocalService,
+    actor: str,
+    now: float,
 ) -> StoredResource:
-    """`old` with what a PUT says about it."""
+    """`old` with what a write says about it."""
     kind = described.type or old.type
     if kind != old.type and not service.settings.allow_type_change_on_put:
         raise invalid(f"resource '{old.name}' is of type {old.type}, not {kind}")
@@ -186,7 +183,7 @@ def _over(
         size=content.size,
         md5=content.md5,
         source=described.source,
-        modified=service.now(),
+        modified=now,
     )
 
 

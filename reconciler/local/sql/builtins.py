@@ -202,12 +202,14 @@ def _call(name: str, arguments: list[Any]) -> Any:
     return call
 
 
+def _cast(value: Any, kind: str) -> Any:
+    return exp.cast(value, kind, dialect="duckdb")
+
+
 def _unknown_function(name: str, position: SqlPosition | None) -> SqlFailed:
-    if name in _SERVICE_HAS or name.upper() in KEPT | KEPT_SYNTAX:
-        return unknown_function(
-            position, name, "it is built into MaxCompute, and not into the local service; --target asks a project"
-        )
-    return unknown_function(position, name)
+    is_of_service = name in _SERVICE_HAS or name.upper() in KEPT | KEPT_SYNTAX
+    why = "it is built into MaxCompute, and not into the local service; --target asks a project"
+    return unknown_function(position, name, why if is_of_service else "")
 
 
 def _wm_concat(call: Any, position: SqlPosition | None) -> Any:
@@ -218,7 +220,7 @@ def _wm_concat(call: Any, position: SqlPosition | None) -> Any:
     if len(arguments) != 2:
         raise wrong_count(position, call.name, len(arguments), 2)
     separator, joined = arguments
-    text = exp.cast(joined, "varchar", dialect="duckdb")
+    text = _cast(joined, "varchar")
     return _call("string_agg", [exp.Distinct(expressions=[text]) if distinct else text, separator])
 
 
@@ -233,25 +235,23 @@ def _named_struct(call: Any, position: SqlPosition | None) -> Any:
     names, values = call.expressions[::2], call.expressions[1::2]
     if len(names) != len(values) or not all(name.is_string for name in names):
         raise semantic_failure(position, "NAMED_STRUCT takes names, which are texts, and a value behind each")
-    fields = [
-        exp.PropertyEQ(this=exp.to_identifier(name.name, quoted=True), expression=value)
-        for name, value in zip(names, values, strict=True)
-    ]
+    keys = [exp.to_identifier(name.name, quoted=True) for name in names]
+    fields = [exp.PropertyEQ(this=key, expression=value) for key, value in zip(keys, values, strict=True)]
     return exp.Struct(expressions=fields)
 
 
 def _to_char(call: Any, position: SqlPosition | None) -> Any:
     """``TO_CHAR(value)`` and ``TO_CHAR(moment, format)``."""
     if len(call.expressions) == 1:
-        return exp.cast(call.expressions[0], "varchar", dialect="duckdb")
+        return _cast(call.expressions[0], "varchar")
     moment, form = _arguments(call, position, 2)
-    return _call("strftime", [exp.cast(moment, "timestamp", dialect="duckdb"), _format(form, position)])
+    return _call("strftime", [_cast(moment, "timestamp"), _format(form, position)])
 
 
 def _to_date(call: Any, position: SqlPosition | None) -> Any:
     """``TO_DATE(text)``, a DATE, and ``TO_DATE(text, format)``, a DATETIME."""
     if len(call.expressions) == 1:
-        return exp.cast(call.expressions[0], "date", dialect="duckdb")
+        return _cast(call.expressions[0], "date")
     text, form = _arguments(call, position, 2)
     return _call("strptime", [text, _format(form, position)])
 
@@ -263,8 +263,8 @@ def _dateadd(call: Any, position: SqlPosition | None) -> Any:
     unit = "months" if name == "quarter" else f"{name}s"
     number = exp.Mul(this=exp.Paren(this=count), expression=exp.Literal.number(3)) if name == "quarter" else count
     kind = "int" if unit in ("years", "months", "days") else "bigint"
-    span = _call(f"to_{unit}", [exp.cast(number, kind, dialect="duckdb")])
-    return _of_the_same_type(exp.Add(this=exp.cast(moment, "timestamp", dialect="duckdb"), expression=span), moment)
+    span = _call(f"to_{unit}", [_cast(number, kind)])
+    return _of_the_same_type(exp.Add(this=_cast(moment, "timestamp"), expression=span), moment)
 
 
 def _datediff(call: Any, position: SqlPosition | None) -> Any:
@@ -275,7 +275,7 @@ def _datediff(call: Any, position: SqlPosition | None) -> Any:
     """
     end, start, *part = _arguments(call, position, 2 if len(call.expressions) == 2 else 3)
     unit = _part(part[0], position) if part else "day"
-    moments = [exp.cast(argument, "timestamp", dialect="duckdb") for argument in (start, end)]
+    moments = [_cast(argument, "timestamp") for argument in (start, end)]
     return _call("date_diff", [exp.Literal.string(unit), *moments])
 
 
@@ -283,21 +283,19 @@ def _datepart(call: Any, position: SqlPosition | None) -> Any:
     """``DATEPART(moment, part)``."""
     moment, part = _arguments(call, position, 2)
     unit = exp.Literal.string(_part(part, position))
-    return _call("date_part", [unit, exp.cast(moment, "timestamp", dialect="duckdb")])
+    return _call("date_part", [unit, _cast(moment, "timestamp")])
 
 
 def _datetrunc(call: Any, position: SqlPosition | None) -> Any:
     """``DATETRUNC(moment, part)``."""
     moment, part = _arguments(call, position, 2)
-    cut = [exp.Literal.string(_part(part, position)), exp.cast(moment, "timestamp", dialect="duckdb")]
+    cut = [exp.Literal.string(_part(part, position)), _cast(moment, "timestamp")]
     return _of_the_same_type(_call("date_trunc", cut), moment)
 
 
 def _of_the_same_type(result: Any, moment: Any) -> Any:
     """A DATE of a DATE, which is a moment to DuckDB; of a text a DATETIME."""
-    if moment.is_string:
-        return result
-    return _call("cast_to_type", [result, moment.copy()])
+    return result if moment.is_string else _call("cast_to_type", [result, moment.copy()])
 
 
 def _part(part: Any, position: SqlPosition | None) -> str:

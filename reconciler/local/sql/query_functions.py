@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -32,8 +32,7 @@ class QueryFunction:
     duckdb_name: str
     """What it is called in DuckDB."""
 
-    def __post_init__(self) -> None:
-        self._columns: Columns | None = None
+    _columns: Columns | None = field(default=None, init=False)
 
     @property
     def description(self) -> Description:

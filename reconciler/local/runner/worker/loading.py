@@ -8,8 +8,8 @@ from .cells import short_repr
 from .compat import PY2, text_type
 from .frames import CONSTRUCTING, NoSignature, NotLoadable
 from .odps_modules import BaseUDAF, BaseUDTF, signatures
-from .signatures import SignatureReader
 from .udfs import AggregateFunction, ScalarFunction, TableFunction
+from .values import SignatureReader
 
 NEEDED = {
     ScalarFunction: ("evaluate",),

@@ -15,7 +15,7 @@ import types
 from .cells import short_repr
 from .compat import PY2
 from .frames import Misfit
-from .signatures import SignatureReader
+from .values import SignatureReader
 
 signatures = {}
 
