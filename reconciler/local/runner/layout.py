@@ -105,7 +105,10 @@ def prepare_directory(root: Path, resources: Iterable[ResourceFile], limits: Lim
         if resource.type == "table":
             if resource.table is not None:
                 tables[resource.name] = root / f"table {number}"
-                _write_table(resource.table, tables[resource.name])
+                # The types and then the rows, one line each, in the cells of `wire`.
+                with tables[resource.name].open("w", encoding="ascii") as file:
+                    file.write(json.dumps(resource.table.types) + "\n")
+                    file.writelines(json.dumps(wire.cells(row)) + "\n" for row in resource.table.rows())
             continue
         source = resource.path
         if source is None or not source.is_file():
@@ -117,14 +120,6 @@ def prepare_directory(root: Path, resources: Iterable[ResourceFile], limits: Lim
             _copy(resource, source, cwd / resource.name)
             native += [resource.name] if is_extension(resource.name) else []
     return Layout(cwd, tmp, tables, tuple(native))
-
-
-def _write_table(table: TableResource, path: Path) -> None:
-    """Write the types and then the rows, one line each, in the cells of `wire`."""
-    with path.open("w", encoding="ascii") as file:
-        file.write(json.dumps(table.types) + "\n")
-        for row in table.rows():
-            file.write(json.dumps(wire.cells(row)) + "\n")
 
 
 def is_extension(name: str) -> bool:

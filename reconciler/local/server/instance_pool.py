@@ -8,7 +8,6 @@ are many. A few run at a time, the others wait.
 from __future__ import annotations
 
 import secrets
-import shutil
 import tempfile
 import threading
 import time
@@ -84,15 +83,12 @@ class Instances:
             self._pool.submit(self._run, instance, work)
 
     def _run(self, instance: Instance, work: Callable[[Instance, Path], None]) -> None:
-        if not instance.control.stopped.is_set():
-            instance.status = "Running"
-            folder = Path(tempfile.mkdtemp(prefix="udfs-sql-"))
-            try:
-                work(instance, folder)
-            finally:
-                shutil.rmtree(folder, ignore_errors=True)
-        else:
+        if instance.control.stopped.is_set():
             instance.status = "Cancelled"
+        else:
+            instance.status = "Running"
+            with tempfile.TemporaryDirectory(prefix="udfs-sql-", ignore_cleanup_errors=True) as folder:
+                work(instance, Path(folder))
         instance.ended = self._clock()
         instance.over.set()
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from reconciler.local.server.settings import Settings
 
 MAX_SKEW_SECONDS = 15 * 60
+_SIGNED = frozenset({"content-md5", "content-type", "date"})
 
 _CREDENTIAL = re.compile(
     r"ODPS (?P<id>[^\s:/]+)(?:/(?P<day>\d{8})/(?P<region>[^/:]*)/odps/aliyun_v4_request)?:(?P<signature>\S+)"
@@ -132,12 +133,9 @@ def _text(method: str, path: str, query: Sequence[tuple[str, str]], headers: Mes
     # Method, headers by name, then the resource with its query sorted; only `x-odps-` lines carry their name.
     params = dict(query)
     signed = {"content-md5": "", "content-type": ""}
-    signed |= {name.lower(): value for name, value in headers.items() if _is_signed(name.lower())}
+    lowered = {name.lower(): value for name, value in headers.items()}
+    signed |= {name: value for name, value in lowered.items() if name in _SIGNED or name.startswith("x-odps-")}
     signed |= {name: value for name, value in params.items() if name.startswith("x-odps-")}
     lines = [f"{name}:{signed[name]}" if name.startswith("x-odps-") else signed[name] for name in sorted(signed)]
     resource = "&".join(f"{name}={value}" if value else name for name, value in sorted(params.items()))
     return "\n".join([method, *lines, f"{path}?{resource}" if resource else path])
-
-
-def _is_signed(name: str) -> bool:
-    return name in {"content-md5", "content-type", "date"} or name.startswith("x-odps-")

@@ -18,7 +18,7 @@ from reconciler.local.runner import Json, TypedText
 from reconciler.local.server.protocol import same_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 _BATCH = 50_000
 
@@ -82,24 +82,16 @@ def _read(table: ProvidedTable, connection: Any) -> Any:
     from reconciler.local.sql.value_types import duckdb_type
 
     types = [duckdb_type(kind) for _, kind in table.columns]
-    nothing = ", ".join(
-        f'CAST(NULL AS {kind}) AS "{name}"' for (name, _), kind in zip(table.columns, types, strict=True)
-    )
+    named = zip(table.columns, types, strict=True)
+    nothing = ", ".join(f'CAST(NULL AS {kind}) AS "{name}"' for (name, _), kind in named)
     schema = connection.sql(f"SELECT {nothing} LIMIT 0").to_arrow_table().schema
     batches = []
-    for rows in _batches(table.rows()):
-        columns = list(zip(*rows, strict=True))
-        arrays = [
-            _column(column, field, kind, connection) for column, field, kind in zip(columns, schema, types, strict=True)
-        ]
+    rows = iter(table.rows())
+    while batch := list(itertools.islice(rows, _BATCH)):
+        columns = zip(zip(*batch, strict=True), schema, types, strict=True)
+        arrays = [_column(column, field, kind, connection) for column, field, kind in columns]
         batches.append(pa.Table.from_arrays(arrays, schema=schema))
     return pa.concat_tables(batches) if batches else schema.empty_table()
-
-
-def _batches(rows: Iterable[Sequence[object]]) -> Iterator[list[Sequence[object]]]:
-    source = iter(rows)
-    while batch := list(itertools.islice(source, _BATCH)):
-        yield batch
 
 
 def _column(values: Sequence[Any], field: Any, kind: str, connection: Any) -> Any:
