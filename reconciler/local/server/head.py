@@ -88,7 +88,9 @@ def read_head(read_line: Callable[[int], bytes]) -> RequestHead:
     version = int(words[3]), int(words[4])
     if version not in ((1, 0), (1, 1)):
         raise malformation("the version of HTTP is not spoken here", 505)
-    return RequestHead(words[1].decode("ascii"), words[2].decode("ascii"), version, _read_fields(read_line))
+    # Slashes at the start count as one, as `http.server` has it: an endpoint may be written with one at its end.
+    target = re.sub("^//+", "/", words[2].decode("ascii"))
+    return RequestHead(words[1].decode("ascii"), target, version, _read_fields(read_line))
 
 
 def _read_fields(read_line: Callable[[int], bytes]) -> Message:
