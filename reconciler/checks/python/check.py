@@ -42,12 +42,9 @@ def check_module(
     findings: dict[Finding, None] = {}
     for runtime, users in by_runtime.items():
         findings |= dict.fromkeys(_read(raw, runtime, users, rules, _Others(runtime, users, read, rules.of_interest)))
-    return tuple(
-        sorted(
-            apply_ignores(decode(raw, uses[0].runtime)[0], findings),
-            key=lambda finding: (finding.line, finding.column, finding.code, finding.message),
-        )
-    )
+    if b"udfs:" in raw:
+        findings = dict.fromkeys(apply_ignores(decode(raw, uses[0].runtime)[0], findings))
+    return tuple(sorted(findings, key=lambda finding: (finding.line, finding.column, finding.code, finding.message)))
 
 
 class _Others:
@@ -175,8 +172,6 @@ def apply_ignores(page: Page, findings: Iterable[Finding]) -> list[Finding]:
 
 def _find_ignores(page: Page) -> Iterator[tuple[int, tuple[dict[str, int], tuple[int, int]]]]:
     """Yield each line with an ignore: its codes with their columns, and the place of the comment."""
-    if "udfs:" not in page.text:
-        return
     for number, line in enumerate(page.lines, 1):
         comment = _IGNORE.search(line)
         if comment is None:

@@ -11,6 +11,10 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @cache
@@ -25,25 +29,33 @@ def runtime_name(runtime: str) -> str:
     return "CPython {}.{}".format(*python_version(runtime))
 
 
-@cache
-def library_history() -> dict[tuple[int, int], frozenset[str]]:
-    """Return the modules of every version that was looked at, the oldest first."""
-    history: dict[tuple[int, int], frozenset[str]] = {}
+def _history() -> Iterator[tuple[tuple[int, int], set[str]]]:
+    """Yield, line by line, the version that a line belongs to and the modules so far: a set that is changed later."""
     version, modules = (0, 0), set[str]()
     for line in Path(__file__).with_name("stdlib.txt").read_text(encoding="utf-8").splitlines():
         sign, *names = line.split()
         if sign == "+":
-            modules |= set(names)
+            modules.update(names)
         elif sign == "-":
-            modules -= set(names)
+            modules.difference_update(names)
         else:
             major, minor = map(int, sign.split("."))
-            modules, version = (set(modules) if major == version[0] else set()), (major, minor)
-        history[version] = frozenset(modules)
-    return history
+            modules, version = (modules if major == version[0] else set()), (major, minor)
+        yield version, modules
+
+
+@cache
+def library_history() -> dict[tuple[int, int], frozenset[str]]:
+    """Return the modules of every version that was looked at, the oldest first."""
+    return {version: frozenset(modules) for version, modules in _history()}
 
 
 @cache
 def standard_modules(version: tuple[int, int]) -> frozenset[str]:
     """Return the modules of a version's library; of one that nobody looked at, those of the last before it."""
-    return next(modules for known, modules in reversed(library_history().items()) if known <= version)
+    modules = set[str]()
+    for known, changing in _history():  # no further than needed: most runs ask about one version
+        if known > version:
+            break
+        modules = changing
+    return frozenset(modules)
