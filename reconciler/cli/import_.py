@@ -112,7 +112,7 @@ def _existing(options: Options, new_project: NewProject) -> OpenManifest:
         raise UsageError("E563", f"'{options.file}' is there, and says itself where its project is", hint=hint)
     # As it is: a line's end stays what it is.
     text = options.file.read_bytes().decode(errors="replace")
-    return OpenManifest(options.file, str(options.file), text, open_manifest(options), is_new=False)
+    return OpenManifest(options.file, text, open_manifest(options), is_new=False)
 
 
 def _new(options: Options, file: Path, folder: Path, new_project: NewProject) -> OpenManifest:
@@ -127,4 +127,4 @@ def _new(options: Options, file: Path, folder: Path, new_project: NewProject) ->
         beginning = importing(source)
     text = beginning.begin_manifest(new_project, source, folder)
     manifest = parse_manifest(f"{text}functions:\n".encode(), str(file), folder, DIALECTS, target=None, env=os.environ)
-    return OpenManifest(file, str(file), text, manifest, is_new=True)
+    return OpenManifest(file, text, manifest, is_new=True)

@@ -114,8 +114,7 @@ class OpenManifest:
     """The manifest that an import writes into, which need not be a file yet."""
 
     file: Path
-    label: str
-    """The file as the user named it."""
+    """As the user named it."""
 
     text: str
     loaded: Loaded

@@ -108,7 +108,7 @@ def import_objects(
     draft.judge()
     selection = draft.selection
     result = Imported(
-        manifest.label,
+        str(manifest.file),
         tuple(imported_function(live, draft.python_of(live)) for live in selection.functions),
         tuple(map(imported_resource, selection.resources)),
         selection.left_out,
@@ -121,7 +121,7 @@ def import_objects(
         text = draft.render()
         place_files(folder, selection, staging, overwrite=request.overwrite)
         # Names may clash in the whole manifest alone; that is reported before it is written.
-        parse_manifest(text.encode(), manifest.label, folder, DIALECTS, target=manifest.loaded.target_name, env=env)
+        parse_manifest(text.encode(), str(manifest.file), folder, DIALECTS, target=manifest.loaded.target_name, env=env)
         write_manifest(manifest.file, text)
     return result
 
