@@ -11,7 +11,7 @@ import pytest
 from reconciler.local.sql import builtins
 from reconciler.local.sql.control import Control, StatementLimits
 from reconciler.local.sql.engine import run_statement
-from reconciler.local.sql.problems import SqlFailed
+from reconciler.local.sql.problems import SqlFailed, Stopped
 from reconciler.local.sql.translate import Statement
 
 if TYPE_CHECKING:
@@ -221,3 +221,18 @@ def test_a_function_of_the_project_is_called_whatever_its_name_means_elsewhere()
         if set(calls) != {word}:
             lost.append(word)
     assert lost == []
+
+
+def test_a_stop_that_comes_before_the_query_has_begun_is_not_lost(tmp_path: Path) -> None:
+    control = Control()
+
+    class Stopping(Project):
+        def table(self, name: tuple[str, ...], connection: Any) -> Any:
+            import pyarrow as pa
+
+            control.stop()
+            return pa.table({"a": range(30_000)})
+
+    sql = "SELECT COUNT(*) FROM t x JOIN t y ON x.a + y.a > 0 JOIN t z ON y.a + z.a > 0"
+    with pytest.raises(Stopped):
+        run_statement(sql, {}, Stopping(), StatementLimits(100, 60, 500), tmp_path, control)

@@ -7,6 +7,7 @@ Nothing here needs what ``udfs[sql]`` installs.
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.local.runner import Interpreter, Job
+
+_INTERRUPT_SECONDS = 0.05
 
 
 class SqlProject(Protocol):
@@ -59,9 +62,17 @@ class Control:
     def stop(self) -> None:
         """End it soon."""
         self.stopped.set()
-        with self._lock:
-            if self._connection is not None:
+        if self._connection is not None:
+            threading.Thread(target=self._interrupt, name="udfs-local-stop", daemon=True).start()
+
+    def _interrupt(self) -> None:
+        # Again until the statement is over: DuckDB forgets an interrupt that comes before its query has begun.
+        while True:
+            with self._lock:
+                if self._connection is None:
+                    return
                 self._connection.interrupt()
+            time.sleep(_INTERRUPT_SECONDS)
 
     def time_out(self) -> None:
         """End it because its time is over."""
