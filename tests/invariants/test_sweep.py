@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
-from reconciler.cli.support import confirm as carrying
 from reconciler.cli.support import identity
+from reconciler.cli.support import perform as carrying
 from reconciler.core.record import Holder
 from reconciler.engine.apply import Patience
 from reconciler.local import Settings
