@@ -83,11 +83,8 @@ def lost_import_problems(loaded: Loaded, artifacts: Artifacts, importer: Importe
         position, result = loaded.at("packages", package), find_lost(loaded.runtimes[tag], archives, importer, cache)
         if result is None:
             message = f"whether '{package}' can be imported without what is left out was not checked"
-            hint = (
-                f"that takes a CPython for {tag}, which is not on this machine: `",
-                Command("doctor"),
-                "` tells how to get one",
-            )
+            how = (Command("doctor"), "` tells how to get one")
+            hint = (f"that takes a CPython for {tag}, which is not on this machine: `", *how)
             yield Problem("E428", message, position, hint, severity="warning")
             continue
         if result.lost:

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from reconciler.packages.fetch.cache import Cache
     from reconciler.packages.fetch.indexes import Remote
     from reconciler.packages.lock.inputs import LockRequest
-    from reconciler.packages.lock.resolver import Distribution, Resolver
+    from reconciler.packages.lock.resolver import Distribution
 
 _THREADS = 4
 
@@ -147,7 +147,7 @@ def _own_indexes(env: Mapping[str, str], request: LockRequest) -> list[str]:
 
 def _resolver(
     workshop: Workshop, request: LockRequest, workspace: Path, pip: indexes.Indexes, more: Sequence[str]
-) -> Resolver:
+) -> Uv | Pex:
     env, tools = workshop.env, workshop.tools
     if not can_answer(request.runtime):
         return Pex(indexes.pip_environment(env, more), workspace, workshop.cache.root / "pex", tools=tools)

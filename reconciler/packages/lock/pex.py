@@ -72,6 +72,7 @@ class Pex:
     tools: Tools = field(default_factory=Tools)
 
     def resolve(self, question: Question) -> tuple[Distribution, ...]:
+        """Answer, or raise `Unsolvable`, or PackageError if the engine itself fails."""
         output, platform = self.workspace / "lock.json", self.workspace / "platform.json"
         # Its markers, and every tag that loads: pip, which pex drives, takes no wheel beyond them.
         platform.write_text(json.dumps(complete_platform(question.runtime)), encoding="utf-8")

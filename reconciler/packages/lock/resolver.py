@@ -7,7 +7,7 @@ A process sees of this machine what says where packages are, and is ended when i
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from reconciler.base.errors import PackageError
 from reconciler.base.processes import CutOff, Output
@@ -81,14 +81,6 @@ class Distribution:
     """Of a wheel, a source archive or a project that a requirement names, relative to the folder."""
 
     needed_by: tuple[str, ...] = ()
-
-
-class Resolver(Protocol):
-    """Something that resolves."""
-
-    def resolve(self, question: Question) -> tuple[Distribution, ...]:
-        """Answer, or raise `Unsolvable`, or PackageError if the engine itself fails."""
-        ...
 
 
 class Unsolvable(Exception):

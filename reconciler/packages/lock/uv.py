@@ -80,6 +80,7 @@ class Uv:
     tools: Tools = field(default_factory=Tools)
 
     def resolve(self, question: Question) -> tuple[Distribution, ...]:
+        """Answer, or raise `Unsolvable`, or PackageError if the engine itself fails."""
         program = executable(self.environment)
         # Looking for the runtime's interpreter takes longer than most answers, and few need one. Told of none, uv would ask
         # every Python on the PATH for its version, each time.
