@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shutil
 import sys
+import sysconfig
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -73,6 +74,8 @@ def make_lock(
     changes only where something asks for it.
     """
     workshop, requests = Workshop(loaded, cache, env, on_step), read_requests(loaded)
+    # Filled by the first who asks, and until then half empty to every other thread: uv's own package asks in each of ours.
+    sysconfig.get_config_vars()
     pool = ThreadPoolExecutor(_THREADS)
     try:
         groups = list(pool.map(partial(_group, previous, workshop, upgrade), requests))
