@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from reconciler.base.errors import MachineError
+from reconciler.base.inputs import FileRefused
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+ROOM = "make room on that disk, or let larger files be written (ulimit -f), and run the command again"
+"""The way out of a write that there is no room for."""
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+def has_no_room(error: OSError) -> bool:
+    """Say whether a write failed because the disk is full, a quota used up, or a file as large as the process may write."""
+    return error.errno in _NO_ROOM and not isinstance(error, FileRefused)
+
+
+def machine_error(error: OSError) -> MachineError:
+    """Return the error for what the system says of a file, with the way out if there is no room."""
+    reason = error.strerror or str(error) or type(error).__name__
+    file = error.filename.decode(errors="replace") if isinstance(error.filename, bytes) else error.filename
+    message = f"{file}: {reason}" if file is not None else reason
+    return MachineError("E904", message, hint=ROOM if has_no_room(error) else None)
 
 
 def replace_file(path: Path, content: bytes, *, durable: bool = False) -> None:

@@ -11,6 +11,7 @@ import click
 from reconciler import __version__
 from reconciler.base.errors import UsageError, count
 from reconciler.base.hints import Command
+from reconciler.base.inputs import SHIPPED, read_input
 from reconciler.cli.support.files import write_whole
 from reconciler.cli.support.options import Options, command, manifest_options
 from reconciler.cli.support.output import Result, note, print_lines
@@ -51,7 +52,7 @@ def build(options: Options, out: Path | None, show: bool, functions: tuple[str, 
         raise UsageError("E901", "--source takes one function, and no --out or --format", hint=hint)
     prepared = prepare_files(manifest, options, warn=not options.as_json)
     if show:
-        return Result(preparation.entry_module(prepared, names[0]).read_bytes())
+        return Result(read_input(preparation.entry_module(prepared, names[0]), SHIPPED))
     uploads = preparation.list_uploads(prepared, names)
     if out is not None:
         export_files([(upload.name, upload.content.path, upload.content.sha256) for upload in uploads], out)

@@ -15,7 +15,7 @@ from contextlib import suppress
 from threading import Event
 from typing import TYPE_CHECKING, NoReturn
 
-from reconciler.cli.overview import answer
+from reconciler.cli.overview import answer, spell_out
 from reconciler.cli.support.interrupts import interruptible
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def _flush(code: int) -> int:
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command and return its exit code."""
+    arguments = spell_out(arguments)
     try:
         if (text := answer(arguments)) is not None:
             print(text, end="")
@@ -128,11 +129,9 @@ def _tell(failure: UdfsError, *, as_json: bool) -> None:
 
 
 def _of_the_machine(error: OSError) -> MachineError:
-    from reconciler.base.errors import MachineError
+    from reconciler.base.files import machine_error
 
-    reason = error.strerror or str(error) or type(error).__name__
-    file = error.filename.decode(errors="replace") if isinstance(error.filename, bytes) else error.filename
-    return MachineError("E904", f"{file}: {reason}" if file is not None else reason)
+    return machine_error(error)
 
 
 def _usage(error: click.ClickException) -> UsageError:

@@ -6,6 +6,7 @@ Each command's module is imported when the command is called.
 
 from __future__ import annotations
 
+import builtins
 import importlib
 import keyword
 
@@ -36,8 +37,8 @@ class _Group(click.Group):
         if cmd_name not in COMMANDS:
             return None
         name = cmd_name.replace("-", "_")
-        # A function cannot be called `import`.
-        if keyword.iskeyword(name):
+        # A function cannot be called `import`, and `list` is Python's own.
+        if keyword.iskeyword(name) or hasattr(builtins, name):
             name += "_"
         module = importlib.import_module(f"reconciler.cli.{SIBLINGS.get(name, name)}")
         command: click.Command = getattr(module, name)
@@ -50,11 +51,9 @@ class _Group(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            import difflib
+            from reconciler.cli.support.synonyms import no_command
 
-            close = difflib.get_close_matches(args[0], COMMANDS, 1)
-            hint = f", did you mean '{close[0]}'?" if close else ""
-            ctx.fail(f"no command '{args[0]}'{hint}")
+            raise no_command(args[0])
         return super().resolve_command(ctx, args)
 
 

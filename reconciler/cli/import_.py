@@ -17,7 +17,7 @@ from reconciler.base.hints import Command
 from reconciler.cli.support.options import Options, command, manifest_options, value_option
 from reconciler.cli.support.output import Result, note
 from reconciler.cli.support.project import connect, open_manifest, user_cache
-from reconciler.manifest.load import parse_manifest
+from reconciler.manifest.load import content_of, parse_manifest
 from reconciler.targets import kinds_with, require_power
 from reconciler.targets.dialects import DIALECTS
 from reconciler.targets.powers import ImportRequest, NewProject, OpenManifest
@@ -111,7 +111,7 @@ def _existing(options: Options, new_project: NewProject) -> OpenManifest:
         hint = "leave --project, --endpoint, --schema and --stack out, or write elsewhere with --out"
         raise UsageError("E563", f"'{options.file}' is there, and says itself where its project is", hint=hint)
     # As it is: a line's end stays what it is.
-    text = options.file.read_bytes().decode(errors="replace")
+    text = content_of(options.file, str(options.file)).decode(errors="replace")
     return OpenManifest(options.file, text, open_manifest(options), is_new=False)
 
 

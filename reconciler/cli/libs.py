@@ -9,6 +9,7 @@ from typing import Literal
 import click
 
 from reconciler.base.errors import PackageError
+from reconciler.base.inputs import follow_links
 from reconciler.cli.support.options import command, format_option
 from reconciler.cli.support.output import Result
 from reconciler.cli.support.project import user_cache
@@ -60,9 +61,8 @@ def libs(files: tuple[Path, ...], python: str | None, platform: str, format: Lit
 
 
 def _part(file: Path) -> tuple[Part, int]:
-    if not file.is_file():  # reading a pipe would wait for somebody to write
-        raise PackageError("E305", f"'{file}' is not a regular file")
     try:
+        follow_links(file)
         file_content = content.read_content(file)
         facts = inspect_once(file, file_content.sha256, user_cache().inspections)
     except OSError as error:

@@ -21,6 +21,7 @@ COMMANDS = {
     "validate": "Check the manifest and every file it names, without contacting a service.",
     "targets": "Show what each target comes to, and the line that each value comes from.",
     "lock": "Resolve the packages' requirements for their runtimes, and write udfs.lock.",
+    "list": "List the functions and where each stands: applied, changed, not applied.",
     "plan": "Show what differs between the manifest and the project.",
     "apply": "Make the project match the manifest.",
     "drift": "Show what in the project is not as the manifest says, and who changed it.",
@@ -73,6 +74,20 @@ _ABOUT = (
     "`udfs drift` shows what somebody changed behind Git's back."
 )
 _OPTIONS = {"--version": "Show the version and exit.", "-h, --help": "Show this message and exit."}
+
+
+_ALSO = {"ls": "list", "status": "list"}
+"""Other words for a command."""
+
+
+def spell_out(arguments: Sequence[str]) -> Sequence[str]:
+    """Return arguments as they are written in full: ``help plan`` is ``plan --help``, and ``ls`` is ``list``."""
+    word, *others = arguments or ("",)
+    if word == "help":
+        return [*others, "--help"]
+    if word == "version" and not others:
+        return ["--version"]
+    return [_ALSO.get(word, word), *others] if arguments else []
 
 
 def answer(arguments: Sequence[str]) -> str | None:

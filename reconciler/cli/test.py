@@ -15,6 +15,7 @@ from reconciler.cli.support.options import Options, command, junit_option, manif
 from reconciler.cli.support.output import Result
 from reconciler.cli.support.project import connect, open_manifest, prepare_files
 from reconciler.cli.support.verification import (
+    WAY_BACK,
     chosen_cases,
     has_failed,
     require_tests,
@@ -22,7 +23,6 @@ from reconciler.cli.support.verification import (
     show_trials,
     trial_report_lines,
     verify_lines,
-    way_back,
 )
 from reconciler.local.runner import RunnerError
 from reconciler.render import trials as rendered
@@ -121,7 +121,7 @@ def verify(options: Options, functions: tuple[str, ...], junit: Path | None) -> 
     """Run the `tests:` of the manifest by SQL in the project: those of every FUNCTION, or of all.
 
     What is called is what is deployed, with the SET lines that it needs, in as few statements as possible. Exits with 9 if a
-    test fails, and prints the command that goes back to what was there before. `udfs apply --verify` does it at once.
+    test fails, and says how to go back to what was there before. `udfs apply --verify` does it at once.
     """
     manifest = open_manifest(options)
     cases = chosen_cases(manifest, functions)
@@ -138,5 +138,5 @@ def verify(options: Options, functions: tuple[str, ...], junit: Path | None) -> 
         return Result(verify_document(manifest.manifest.stack, destination, trials, rolled_back=False), code)
     # Where the function is absent, no rollback brings it.
     failures = (trial for trial in trials if not isinstance(trial.error, FunctionAbsent))
-    notes = (way_back(options),) if has_failed(failures) else ()
+    notes = (WAY_BACK,) if has_failed(failures) else ()
     return Result(verify_lines(trials, options), code, notes=notes)

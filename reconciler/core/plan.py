@@ -198,8 +198,8 @@ def guards(plan: Plan, *, allow_deletes: int) -> Iterable[Problem]:
             "E503",
             f"{count(plan.deletes, 'object')} would be deleted and {allowed}: {names}",
             hint=(
-                f"if this is meant, apply with --allow-deletes {plan.deletes}; a new name belongs under `moved:`; to leave something there, unmanaged: ",
-                Command("disown", "NAME"),
+                f"if this is meant, apply with --allow-deletes {plan.deletes}; a new name belongs under `moved:`; how to leave something there, unmanaged: ",
+                Command("explain", "E503"),
             ),
         )
     elif plan.managed >= FEWEST and plan.deletes > LARGEST_SHARE * plan.managed and plan.deletes != allow_deletes:
@@ -265,7 +265,7 @@ def _refuse_empty(operations: Sequence[Change], stack: str) -> Iterable[Problem]
         yield Problem(
             "E504",
             f"the manifest is empty, while the project holds {count(len(operations), 'object')} of stack '{stack}'",
-            hint=("if the stack is to go, run: ", Command("destroy")),
+            hint=("is it the right file? How a stack is ended: ", Command("explain", "E504")),
         )
 
 
@@ -387,8 +387,8 @@ def needed_by_strangers(operations: Sequence[Change], live: LiveState) -> Iterab
             f"{key} would be deleted, and {users[key][names[0]]}{'s' if names[1:] else ''} {shown} still "
             f"{'lists' if len(names) == 1 else 'list'} it",
             hint=(
-                f"take it out of there first, or keep the {key.kind} in the manifest; to leave it to whoever uses it: ",
-                Command("disown", key.name),
+                f"take it out of there first, or keep the {key.kind} in the manifest; how to leave it to whoever uses it: ",
+                Command("explain", "E505"),
             ),
         )
 

@@ -130,7 +130,7 @@ def unreadable(name: str, why: str = "") -> ServiceError:
     return ServiceError(
         "E611",
         f"the ledger's entry {name} cannot be read{f': {why}' if why else ''}",
-        hint="look at that entry; if it is damaged, delete it: what is left of the ledger and the marks then decide",
+        hint=("look at that entry; what to do with a damaged one: ", Command("explain", "E611")),
     )
 
 
@@ -254,12 +254,12 @@ def lease_held(entry: Entry, now: datetime) -> LeaseHeld:
     remaining = entry.expires - now
     if remaining > 2 * LEASE:
         until = f"its lease claims to last until {entry.expires:%Y-%m-%d}, which no udfs writes"
-        hint = (f"{until}; if nobody applies: ", Command("unlock", f"--epoch {entry.epoch}"))
+        hint = (f"{until}; what to do if nobody applies: ", Command("explain", "E610"))
     else:
         minutes = count(max(1, round(remaining.total_seconds() / 60)), "minute")
         hint = (
-            f"wait; if that run is dead, its lease ends in {minutes}, or: ",
-            Command("unlock", f"--epoch {entry.epoch}"),
+            f"wait; if that run is dead, its lease ends in {minutes}; how to end it sooner: ",
+            Command("explain", "E610"),
         )
     message = f"{entry.holder} is applying stack '{entry.stack}' (epoch {entry.epoch}, since {entry.started:%H:%MZ})"
     return LeaseHeld("E610", message, hint=hint)

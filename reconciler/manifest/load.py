@@ -9,27 +9,27 @@ and the same environment give the same manifest.
 from __future__ import annotations
 
 import contextlib
-import os
-import stat
+import errno
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from reconciler.base.errors import InvalidManifest
+from reconciler.base.errors import InvalidManifest, Position
 from reconciler.base.hints import Command
+from reconciler.base.inputs import MANIFEST, FileRefused, LeadsOut, read_named
 from reconciler.base.words import did_you_mean, quote
 from reconciler.manifest.checks.names import check_moved, check_policy
 from reconciler.manifest.dialect import Draft, choose_dialect, run_checks
 from reconciler.manifest.paths import Folder
-from reconciler.manifest.reader import MAX_BYTES, Document, Mapping, TooManyProblems, read_document
+from reconciler.manifest.reader import Document, Mapping, TooManyProblems, read_document
 from reconciler.manifest.typing import type_document
 from reconciler.manifest.variables import expand_variables
 
 if TYPE_CHECKING:
     import collections.abc
 
-    from reconciler.base.errors import Position, Problem
+    from reconciler.base.errors import Problem
     from reconciler.base.hints import Hint
     from reconciler.manifest.dialect import Code, Dialect
     from reconciler.manifest.model import Function, Manifest, Target
@@ -210,31 +210,32 @@ def _policies(
     for path, label in labels.items():
         from reconciler.manifest.policy_file import load_policy
 
-        rules, problems = load_policy(content_of(path, label), label)
+        rules, problems = load_policy(content_of(Path(label) if label == imposed else path, label), label)
         document.problems += problems
         policies.append(rules)
     return tuple(filter(None, policies))
 
 
 def content_of(path: Path, called: str) -> bytes:
-    """Return a manifest's bytes, or one too many; raises if it is not a regular file, or not there."""
+    """Return the bytes of a manifest or a policy; raises InvalidManifest for a file that is not to be read (`base.inputs`)."""
     try:
-        # Opening a named pipe would wait for a writer; without waiting it opens, and is refused below.
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        return read_named(path, MANIFEST)
     except FileNotFoundError:
-        hint = ("name it with -f, or write a starter with `", Command("init"), "`")
+        hint: Hint = ("name it with -f, or write a starter with `", Command("init"), "`")
         raise InvalidManifest("E101", f"there is no manifest '{called}'", hint=hint) from None
+    except LeadsOut as error:
+        hint = "put a copy in its place, or name the file itself"
+        raise InvalidManifest("E101", f"the manifest '{called}' is not read: {error.strerror}", hint=hint) from None
+    except FileRefused as error:
+        if error.errno == errno.EFBIG:
+            message = f"more than {MANIFEST.size // 1_000_000} MB"
+            raise InvalidManifest("E104", message, at=Position(called), hint="split it into stacks") from None
+        hint = f"name the file in it: -f {path / 'udfs.yaml'}" if path.is_dir() else "copy it into a file"
+        message = f"the manifest '{called}' is not a regular file"
+        raise InvalidManifest("E101", message, hint=hint) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InvalidManifest("E101", f"the manifest '{called}' cannot be read: {reason}") from None
-    try:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            other = f"name the file in it: -f {path / 'udfs.yaml'}" if path.is_dir() else "copy it into a file"
-            raise InvalidManifest("E101", f"the manifest '{called}' is not a regular file", hint=other)
-        with os.fdopen(handle, "rb", closefd=False) as file:
-            return file.read(MAX_BYTES + 1)
-    finally:
-        os.close(handle)
 
 
 def _choose(document: Document, named: str | None) -> str | None:

@@ -2,7 +2,8 @@
 Paths that a manifest may name: relative, inside its folder, and regular files.
 
 A manifest must mean the same in every checkout and must not be able to upload what is not in Git, so nothing leads out
-of the folder: not ``..``, not a home directory, not a symbolic link.
+of the folder: not ``..``, not a home directory. A symbolic link may lead to elsewhere in the same repository, which Git keeps
+like the rest, and not into Git's own folder.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ import os
 import re
 import stat
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
+from reconciler.base.inputs import describe_mode, is_inside, repository_of
 from reconciler.base.words import quote
 
 if TYPE_CHECKING:
@@ -24,16 +27,9 @@ Kind: TypeAlias = Literal["file", "folder", "either"]
 _DRIVE = re.compile(r"[A-Za-z]:")
 _ORDINARY = re.compile(r"\w[\w.-]*(?:/\w[\w.-]*)*\Z", re.ASCII)
 """What nearly every path looks like, and nothing that needs a closer look."""
+_WAYS_OUT = "move the manifest to a folder above both, or commit a link inside its folder: it may lead anywhere in the repository"
 _MAX_PART = 255
 _MAX_PATH = 4_000
-_KINDS = {
-    stat.S_IFREG: "a file",
-    stat.S_IFDIR: "a directory",
-    stat.S_IFIFO: "a named pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
 _TAKEN: dict[Kind, tuple[int, ...]] = {
     "file": (stat.S_IFREG,),
     "folder": (stat.S_IFDIR,),
@@ -66,7 +62,7 @@ def why_not_a_path(text: str) -> Refusal | None:
         )
     parts = text.split("/")
     if ".." in parts:
-        return Refusal("E304", f"{quote(text)} holds '..'", "keep the file in the manifest's folder or below")
+        return Refusal("E304", f"{quote(text)} holds '..'", _WAYS_OUT)
     if len(text.encode()) > _MAX_PATH or any(len(part.encode()) > _MAX_PART for part in parts):
         return Refusal("E304", f"the path {quote(text)} is too long", "a name has at most 255 bytes")
     return None
@@ -83,6 +79,11 @@ class Folder:
 
     def __post_init__(self) -> None:
         self._inside = f"{str(self.root).rstrip('/')}/"
+
+    @cached_property
+    def _checkout(self) -> Path:
+        """Where links may lead to."""
+        return repository_of(self.root) or self.root
 
     def find(self, text: str, kind: Kind = "file") -> str | Refusal:
         """
@@ -110,16 +111,22 @@ class Folder:
             path = os.path.realpath(path, strict=True)
             # The link is followed and judged by what it leads to.
             mode = type(self.root)(path).stat().st_mode
-        if not f"{path}/".startswith(self._inside):
+        if (not path.startswith(self._inside) or "/.git" in path) and not self._is_in_checkout(path):
             return Refusal(
-                "E304", f"{quote(text)} leads out of the manifest's folder", "a symbolic link on the way does so"
+                "E304",
+                f"{quote(text)} leads out of the manifest's checkout",
+                "a symbolic link on the way does so, or it lies in the folder of Git itself",
             )
         if stat.S_IFMT(mode) not in _TAKEN[kind]:
-            sort = _KINDS.get(stat.S_IFMT(mode), "something else")
-            return Refusal("E305", f"{quote(text)} is {sort}, not a {'folder' if kind == 'folder' else 'file'}")
+            return Refusal(
+                "E305", f"{quote(text)} is {describe_mode(mode)}, not a {'folder' if kind == 'folder' else 'file'}"
+            )
         if stat.S_ISDIR(mode):
             return f"{path.rstrip('/')}/"
         return path
+
+    def _is_in_checkout(self, path: str) -> bool:
+        return is_inside(type(self.root)(path), self._checkout)
 
 
 def _unreachable(text: str, error: OSError, kind: Kind) -> Refusal:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from reconciler.base.errors import PackageError, Position, Problem
 from reconciler.base.names import is_package, module_name
 from reconciler.packages.artifacts import Archive, Artifacts, ship, used_packages
-from reconciler.packages.content import Content, why_too_large
+from reconciler.packages.content import Content, why_no_source, why_too_large
 from reconciler.packages.fetch.cache import Digests, read_file
 from reconciler.packages.inspect import gate
 from reconciler.packages.judged import Judged, is_wrong, judge, problem_of
@@ -142,7 +142,7 @@ def _read_files(loaded: Loaded, cache: Cache) -> Judged[dict[str, Content]]:
 
 
 def _too_large(name: str, content: Content, loaded: Loaded, keys: Keys) -> Iterator[Problem]:
-    if reason := why_too_large(content.size, loaded.manifest.service):
+    if reason := why_no_source(name, content.size) or why_too_large(content.size, loaded.manifest.service):
         yield Problem("E405", f"'{name}' is too large: {reason}", loaded.at(*keys))
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import PackageError
+from reconciler.base.inputs import SHIPPED, SOURCE, open_input
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -38,14 +39,21 @@ class Content:
 
 
 def read_content(path: Path) -> Content:
-    """Read a file once, in blocks, whatever its size."""
+    """Read a file once, in blocks; raises OSError, also where it is none that is shipped."""
     sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
-    with path.open("rb") as stream:
+    with open_input(path, SHIPPED) as stream:
         while block := stream.read(_BLOCK):
             sha256.update(block)
             md5.update(block)
             size += len(block)
     return Content(path, sha256.hexdigest(), md5.hexdigest(), size)
+
+
+def why_no_source(name: str, size: int) -> str | None:
+    """Return why a file of this name would not be read as a source, or None."""
+    if not name.endswith(".py") or size <= SOURCE.size:
+        return None
+    return f"it has {size / (1 << 20):,.1f} MB, and {SOURCE.noun} at most {SOURCE.size >> 20}; put data into a resource"
 
 
 def why_too_large(size: int, service: Service) -> str | None:
@@ -73,7 +81,7 @@ def export_files(files: Iterable[tuple[str, Path, str]], folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder, prefix=".udfs-", ignore_cleanup_errors=True) as unfinished:
         for name, source, sha256 in files:
             copy, digest = Path(unfinished) / name, hashlib.sha256()
-            with source.open("rb") as original, copy.open("xb") as out:
+            with open_input(source, SHIPPED) as original, copy.open("xb") as out:
                 while block := original.read(_BLOCK):
                     digest.update(block)
                     out.write(block)

@@ -14,6 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal
 from zipfile import ZipFile
 
+from reconciler.base.inputs import SHIPPED, open_input
 from reconciler.packages.artifacts import Archive, Library
 from reconciler.packages.inspect.members import UNREADABLE
 
@@ -126,7 +127,7 @@ def licences(wheel: Path) -> tuple[str, ...]:
 
 def _metadata(wheel: Path) -> bytes:
     try:
-        with ZipFile(wheel) as archive:
+        with open_input(wheel, SHIPPED) as file, ZipFile(file) as archive:
             for name in filter(_METADATA.match, archive.namelist()):
                 with archive.open(name) as member:
                     return member.read(_MAX_BYTES)

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import PackageError
+from reconciler.base.inputs import SOURCE, read_input
 from reconciler.packages.artifacts import WiredModule
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def wire_module(path: str, source: Content, added: str, cache: Cache) -> WiredMo
     """Return the module that a source is uploaded as, from the cache or made now."""
 
     def make(folder: Path) -> Path:
-        content = source.path.read_bytes()
+        content = read_input(source.path, SOURCE)
         if hashlib.sha256(content).hexdigest() != source.sha256:
             raise PackageError("E402", f"'{path}' changed while it was read", hint="run the command again")
         file = folder / path.rpartition("/")[2]

@@ -13,6 +13,7 @@ A file is streamed: memory does not grow with its rows. A problem with a row nam
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import tempfile
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from reconciler.base.errors import Position, UsageError, count
+from reconciler.base.inputs import ROWS, FileRefused, open_named, read_lines
 from reconciler.local.runner import Json, TypedText
 from reconciler.local.sql.value_types import values_from_arrow, values_to_arrow
 from reconciler.manifest.model import ROW_FILES
@@ -126,14 +128,17 @@ class RowFile:
 
     def _open(self) -> IO[str]:
         try:
-            return self.path.open(encoding="utf-8-sig", newline="")
+            return io.TextIOWrapper(open_named(self.path, ROWS), encoding="utf-8-sig", newline="")
         except OSError as error:
-            raise self.problem(f"'{self.name}' cannot be read: {error.strerror or error}") from error
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: OSError) -> UsageError:
+        return self.problem(f"'{self.name}' cannot be read: {error.strerror or error}")
 
     def _records(self, file: IO[str]) -> Iterator[tuple[int, list[str]]]:
         """Yield the records of CSV with the line each begins on; empty lines are none."""
         csv.field_size_limit(_LONGEST)
-        reader, begins = csv.reader(file, strict=True), 1
+        reader, begins = csv.reader(read_lines(file, self.name), strict=True), 1
         try:
             for record in reader:
                 if record:
@@ -143,6 +148,8 @@ class RowFile:
             raise self.problem(f"this is not CSV: {error}", begins) from error
         except UnicodeDecodeError as error:
             raise self.problem("the file is not UTF-8", hint="convert it: iconv -f … -t utf-8") from error
+        except FileRefused as error:
+            raise self._unreadable(error) from error
 
     def _csv(self, kinds: Sequence[Type] | None, names: Sequence[str] | None) -> Iterator[Sequence[object]]:
         with self._open() as file:
@@ -171,11 +178,13 @@ class RowFile:
 
     def _lines(self, file: IO[str]) -> Iterator[tuple[int, str]]:
         try:
-            for number, line in enumerate(file, 1):
+            for number, line in enumerate(read_lines(file, self.name), 1):
                 if not line.isspace():
                     yield number, line
         except UnicodeDecodeError as error:
             raise self.problem("the file is not UTF-8") from error
+        except FileRefused as error:
+            raise self._unreadable(error) from error
 
     def _json(self, kinds: Sequence[Type] | None) -> Iterator[Sequence[object]]:
         with self._open() as file:
@@ -193,7 +202,7 @@ class RowFile:
     def _parquet(self, names: Sequence[str] | None) -> Iterator[Sequence[object]]:
         arrow = import_pyarrow()
         try:
-            with arrow.parquet.ParquetFile(self.path) as file:
+            with open_named(self.path, ROWS) as content, arrow.parquet.ParquetFile(content) as file:
                 spelling = {name.lower(): name for name in file.schema_arrow.names}
                 missing = [name for name in names or () if name.lower() not in spelling]
                 if missing:
@@ -204,7 +213,9 @@ class RowFile:
                 for batch in file.iter_batches(columns=chosen_names):
                     columns = [values_from_arrow(batch.column(name)) for name in chosen_names or batch.schema.names]
                     yield from zip(*columns, strict=True)
-        except (OSError, arrow.ArrowException) as error:
+        except OSError as error:
+            raise self._unreadable(error) from error
+        except arrow.ArrowException as error:
             raise self.problem(f"'{self.name}' cannot be read: {error}") from error
 
 

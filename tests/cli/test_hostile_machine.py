@@ -96,6 +96,16 @@ def test_a_link_in_the_store_is_not_written_through(link: str, project: Path) ->
     assert not (project / "victim").exists()
 
 
+def test_a_store_that_is_a_link_out_of_the_checkout_is_not_written_into(
+    project: Path, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (project / ".udfs").symlink_to(elsewhere)
+    assert run(["apply", "--yes"]) == 1
+    assert "error[E904]" in capsys.readouterr().err
+    assert list(elsewhere.iterdir()) == []
+
+
 # --- Streams --------------------------------------------------------------------------------------------------------------
 
 

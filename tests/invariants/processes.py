@@ -43,6 +43,9 @@ class Limits:
     file_bytes: int | None = None
     """No file grows beyond this: what a full disk does to a write."""
 
+    memory_bytes: int | None = None
+    """Of address space."""
+
     powerless: bool = False
     """What is read-only is so for it, even if it is root's."""
 
@@ -92,6 +95,8 @@ def _command(folder: str, out: str, arguments: tuple[str, ...], env: Mapping[str
     if limits.part_bytes:
         write.PART_BYTES = limits.part_bytes
         write._PARTS_AT_ONCE = 1  # one after the other, so that requests can be counted
+    if limits.memory_bytes is not None:
+        resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
     if limits.powerless and os.geteuid() == 0:
         _lay_down_powers()
     if limits.file_bytes is not None:

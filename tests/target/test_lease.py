@@ -132,7 +132,7 @@ def test_a_rival_is_told_who_applies_and_writes_nothing(server: Server, contents
     assert rival.refused is not None
     told = rival.refused.problems[0]
     assert "ann on laptop at aaaaaaaaaa with changes is applying stack 'risk' (epoch 1" in told.message
-    assert "udfs unlock --epoch 1" in spell(told.hint)
+    assert "udfs explain E610" in spell(told.hint)
 
 
 def test_of_two_that_read_the_same_epoch_one_gets_the_lease(server: Server, contents: dict[str, Path]) -> None:

@@ -16,6 +16,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import Position, Problem
+from reconciler.base.inputs import SOURCE, read_input
 from reconciler.base.names import module_name
 from reconciler.checks import VERSION, Finding, Use
 from reconciler.checks.python.check import check_module
@@ -64,7 +65,7 @@ def check_sources(loaded: Loaded, artifacts: Artifacts, rules: RuleSet, cache: P
         findings = memory.get(key)
         if findings is None:
             with _without_collecting():
-                findings = check_module(content.path.read_bytes(), uses, rules, texts.__getitem__)
+                findings = check_module(read_input(content.path, SOURCE), uses, rules, texts.__getitem__)
         memory.put(key, findings)
         for finding in findings:
             position = Position(str(shown / file), finding.line, finding.column)
@@ -103,7 +104,7 @@ class _Texts(dict[str, bytes]):
         self._paths = {content.sha256: content.path for content in contents}
 
     def __missing__(self, sha256: str) -> bytes:
-        content = self[sha256] = self._paths[sha256].read_bytes()
+        content = self[sha256] = read_input(self._paths[sha256], SOURCE)
         return content
 
 
@@ -117,7 +118,7 @@ def findings_by_runtime(
 ) -> dict[str, tuple[Finding, ...]]:
     """Return for each runtime what the files of one function tell, were it to run there; the worst first."""
     read = [
-        (artifacts.files[file].path.read_bytes(), use)
+        (read_input(artifacts.files[file].path, SOURCE), use)
         for file, use in _uses(artifacts.shipments[name], loaded, artifacts)
     ]
     findings = {

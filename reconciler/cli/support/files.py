@@ -17,6 +17,7 @@ import click
 from reconciler.base import files
 from reconciler.base.errors import MachineError, UsageError
 from reconciler.base.hints import Command
+from reconciler.base.inputs import MANIFEST, PLAN, read_named
 from reconciler.cli.support.output import note
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ _WRONG_NAME = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
 def read_whole(file: Path) -> bytes:
     """Return the content of a saved plan or a dump."""
     try:
-        return file.read_bytes()
+        return read_named(file, PLAN)
     except OSError as error:
         plan, dump = Command("plan", "--out FILE"), Command("dump", "--out FILE")
         hint = (plan, " writes a plan, ", dump, " a dump")
@@ -53,7 +54,7 @@ def write_whole(file: Path, content: bytes) -> None:
         message = f"'{file}' cannot be written: {error.strerror or error}"
         if error.errno in _WRONG_NAME:
             raise UsageError("E521", message) from None
-        raise MachineError("E904", message) from None
+        raise MachineError("E904", message, hint=files.ROOM if files.has_no_room(error) else None) from None
 
 
 _DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{64})\Z")
@@ -105,7 +106,7 @@ def aim_at(saved: Saved, options: Options) -> Options:
 def manifest_digest(file: Path) -> str:
     """Return the sha256 of the manifest's bytes; empty if it cannot be read."""
     try:
-        return hashlib.sha256(file.read_bytes()).hexdigest()
+        return hashlib.sha256(read_named(file, MANIFEST)).hexdigest()
     except OSError:
         # Loading the manifest reports it better.
         return ""

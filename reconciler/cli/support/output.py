@@ -6,12 +6,12 @@ Printer: results to stdout, progress and errors to stderr, colour only on a term
 
 from __future__ import annotations
 
-import linecache
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, TypeAlias
 
 from reconciler.base.words import safe
@@ -151,16 +151,29 @@ def print_problems(problems: Iterable[Problem]) -> None:
 
 def with_source(problems: Iterable[Problem]) -> Iterator[Problem]:
     """Yield problems with the line of their file, for those that were found where the file was no longer at hand."""
+    pages: dict[str, list[str]] = {}
     for problem in problems:
-        if problem.at is not None and problem.source is None:
-            from reconciler.manifest.reader import MAX_SHOWN_LINE, presentable
-
-            # linecache reads a file once unless it has changed, and takes one that is missing or not text for empty.
-            linecache.checkcache(problem.at.file)
-            line = linecache.getline(problem.at.file, problem.at.line).rstrip("\r\n")
-            yield replace(problem, source=presentable(line) or None if len(line) <= MAX_SHOWN_LINE else None)
-        else:
+        if problem.at is None or problem.source is not None:
             yield problem
+            continue
+        from reconciler.manifest.reader import MAX_SHOWN_LINE, presentable
+
+        if problem.at.file not in pages:
+            pages[problem.at.file] = _lines_of(problem.at.file)
+        line = "".join(pages[problem.at.file][problem.at.line - 1 : problem.at.line])
+        yield replace(problem, source=presentable(line) or None if len(line) <= MAX_SHOWN_LINE else None)
+
+
+def _lines_of(file: str) -> list[str]:
+    """Return the lines of a file; none of one that is missing, not text, or not to be read."""
+    from reconciler.base.inputs import SOURCE, read_named
+
+    try:
+        text = read_named(Path(file), SOURCE).decode("utf-8-sig")
+    except (OSError, ValueError):
+        return []
+    # Not `splitlines`, to which a form feed ends a line.
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def note(message: str) -> None:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from dataclasses import replace as changed
 from typing import TYPE_CHECKING, Any
 
-from reconciler.base.errors import MachineError, UdfsError, count
+from reconciler.base.errors import UdfsError, count
+from reconciler.base.files import machine_error
 from reconciler.base.words import safe
 from reconciler.cli.support.options import Format, Options, formats, one_target_only, with_options
 from reconciler.cli.support.output import Result, note, print_lines, print_problems, print_result
@@ -99,7 +100,7 @@ def _call(options: Options, command: Callable[[Options], Result], *, announce: b
             for line in result.notes:
                 note(line)
     except (UdfsError, OSError) as error:
-        failure = error if isinstance(error, UdfsError) else MachineError("E904", f"{error.filename}: {error.strerror}")
+        failure = error if isinstance(error, UdfsError) else machine_error(error)
         # A terminal shows both streams: the error belongs behind what was printed before it.
         sys.stdout.flush()
         if not announce:

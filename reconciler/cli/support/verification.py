@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import Problem, TestsFailed, UdfsError, UsageError, count
-from reconciler.base.hints import Command
 from reconciler.base.words import did_you_mean, quote
 from reconciler.cli.support.output import note, print_lines, print_problems, with_source
 from reconciler.cli.support.perform import Proposal, perform
@@ -78,6 +77,10 @@ def trial_report_lines(trials: Sequence[Trial], problems: Iterable[Problem], opt
     yield rendered.tests_summary(trials)
 
 
+WAY_BACK = "how to go back to what was there before: udfs help rollback"
+"""What is said where a test fails after an apply. The command itself is for who has read what it does."""
+
+
 @dataclass(frozen=True)
 class VerificationResult:
     """What tests came to that ran at the end of an apply."""
@@ -127,7 +130,7 @@ class Verification:
         if self.rolls_back:
             note("this apply changed nothing, so nothing is rolled back")
         elif not self.options.as_json:
-            note(way_back(self.options))
+            note(WAY_BACK)
         return VerificationResult(trials, rolled_back=False)
 
     def _roll_back(self) -> bool:
@@ -195,8 +198,3 @@ def verify_lines(trials: Sequence[Trial], options: Options) -> Iterator[Line]:
 
 def has_failed(trials: Iterable[Trial]) -> bool:
     return any(trial.verdict is TrialVerdict.FAILED for trial in trials)
-
-
-def way_back(options: Options) -> str:
-    """Return the note that names the command by which an apply is undone."""
-    return f"back to what was there before: {options.invocation.command(Command('rollback'))}"

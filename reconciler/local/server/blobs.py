@@ -7,10 +7,12 @@ moment leaves at most a nameless file, which the next start removes.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
 import shutil
+import stat
 import uuid
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -124,7 +126,7 @@ class Blobs:
         """Open every segment, or none: FileNotFoundError when one was replaced in the meantime."""
         with ExitStack() as stack:
             paths = [self._named / segment.sha256 for segment in segments]
-            files: list[BinaryIO] = [stack.enter_context(path.open("rb", buffering=0)) for path in paths]
+            files: list[BinaryIO] = [stack.enter_context(_open_blob(path)) for path in paths]
             stack.pop_all()
             return files
 
@@ -147,6 +149,16 @@ class Blobs:
         for folder in self._incoming.iterdir():
             if folder != self._own and _is_abandoned(folder):
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _open_blob(path: Path) -> BinaryIO:
+    """Open a blob, and nothing else that lies under its name: a store may have come with somebody's checkout."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    file = os.fdopen(descriptor, "rb", buffering=0)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return file
 
 
 def _is_abandoned(folder: Path) -> bool:

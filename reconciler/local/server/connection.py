@@ -32,6 +32,7 @@ from reconciler.local.server.faults import FaultAnswer, Faults, Severed, Strike
 from reconciler.local.server.head import MalformedRequest, RequestHead, malformation, read_head
 from reconciler.local.server.pace import PacedReader
 from reconciler.local.server.protocol import HttpRefusal, http_date, invalid, same_name
+from reconciler.local.server.room import NO_ROOM, refuse_for_room
 from reconciler.local.server.web_guard import require_own_host
 
 if TYPE_CHECKING:
@@ -185,7 +186,9 @@ class Connection(StreamRequestHandler):
             raise
         except (ConnectionError, TimeoutError) as problem:  # nothing else here talks to anybody but the client
             raise Disconnected from problem
-        except Exception:  # noqa: BLE001 - whatever it is, a server answers
+        except Exception as problem:  # noqa: BLE001 - whatever it is, a server answers
+            if isinstance(problem, OSError) and problem.errno in NO_ROOM:
+                return self._refusal(refuse_for_room(problem))
             return self._internal_error(head)
 
     def _answer(self, head: RequestHead, turn: Turn) -> Response:

@@ -38,6 +38,7 @@ from reconciler.local.server.protocol import (
     texts,
 )
 from reconciler.local.server.resources import FILE_TYPES, table_of
+from reconciler.local.server.room import NO_ROOM
 from reconciler.local.sql.control import Control, StatementLimits
 from reconciler.local.sql.problems import SqlFailed, Stopped, internal_failure
 
@@ -237,7 +238,8 @@ class Work:
         except Stopped:
             instance.status = "Cancelled"
         except Exception as error:  # whatever it is, the instance ends
-            _LOGGER.exception("instance %s failed", instance.id)
+            if not (isinstance(error, OSError) and error.errno in NO_ROOM):
+                _LOGGER.exception("instance %s failed", instance.id)
             failure = f"{type(error).__name__}: {error}"
             instance.failure, instance.status = f"ODPS-0010000:System internal error - {failure}", "Failed"
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.local.server.blobs import Blobs
 from reconciler.local.server.database import TABLES, VERSION, Records
+from reconciler.local.server.room import disk_failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,17 +116,25 @@ class ServerStore:
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
         # A connection for one thread at a time; they are kept, since opening one costs more than most requests.
+        db = None
         try:
-            db = self._idle.get_nowait()
-        except queue.Empty:
-            db = self._connect()
-        try:
+            db = self._idle_connection() or self._connect()
             yield db
+        except sqlite3.OperationalError as error:
+            failure = disk_failure(error, self._file.parent)
+            if failure is None:
+                raise
+            raise failure from error
         finally:
-            if self._closed:
+            if db is not None and self._closed:
                 db.close()
-            else:
+            elif db is not None:
                 self._idle.put(db)
+
+    def _idle_connection(self) -> sqlite3.Connection | None:
+        with suppress(queue.Empty):
+            return self._idle.get_nowait()
+        return None
 
     def _connect(self) -> sqlite3.Connection:
         db = sqlite3.connect(self._file, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)

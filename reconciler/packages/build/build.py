@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.errors import InterpreterError, PackageError, Problem
 from reconciler.base.hints import Command
+from reconciler.base.inputs import SHIPPED, copy_input, open_input
 from reconciler.base.processes import Tools
 from reconciler.manifest.runtimes import tags_of, why_not_loadable
 from reconciler.packages.build import BuildOptions, BuiltWheel, environment, zig
@@ -219,7 +220,7 @@ class _Build:
         """Put each library under its SONAME, which the linker writes down, and under the name that ``-l`` means."""
         for path in (*self.options.libraries, *self.options.grafted):
             soname = _soname(path)
-            shutil.copyfile(path, self.workspace / "lib" / soname)
+            copy_input(path, self.workspace / "lib" / soname, SHIPPED)
             link = self.workspace / "lib" / f"{soname.partition('.so')[0]}.so"
             if not link.exists():
                 link.symlink_to(soname)
@@ -464,7 +465,7 @@ class _Build:
 def _soname(path: Path) -> str:
     """Return the name by which what is linked against a library will ask for it."""
     try:
-        with path.open("rb") as stream:
+        with open_input(path, SHIPPED) as stream:
             return read_elf(stream).soname or path.name
     except (OSError, Damaged) as error:
         raise PackageError("E411", f"'{path}' is not a native library: {error}") from error

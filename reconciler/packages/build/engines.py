@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler.base.errors import PackageError
+from reconciler.base.inputs import REPORT, copy_input
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -117,7 +118,7 @@ class Container:
             file = Path(str(user_home), name)
             if file.is_file():
                 (home / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(file, home / name)
+                copy_input(file, home / name, REPORT)
 
     def _files_of_pip(self, inherited: list[str]) -> list[Path]:
         words = [word for name in inherited for word in self.environment[name].split()]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from zipfile import ZipFile
 
 from reconciler.base.errors import PackageError
+from reconciler.base.inputs import SHIPPED, open_input
 from reconciler.packages.fetch.indexes import Pin, allowed_environment
 from reconciler.packages.fetch.pip import readable_lines
 
@@ -109,7 +110,7 @@ def unpack_pip(runtime: Runtime, index: Index, cache: Cache, target: Path) -> Pa
     if content is None:
         with cache.workspace() as folder:
             content = cache.put(index.fetch(pin, runtime, folder), pin.sha256)
-    with ZipFile(content.path) as archive:
+    with open_input(content.path, SHIPPED) as file, ZipFile(file) as archive:
         archive.extractall(target)
     return program
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from reconciler.base.errors import PackageError
+from reconciler.base.inputs import REPORT, read_input
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -91,7 +92,7 @@ class Frontend:
         code, self._said = self._run(command, dict(extra_environ or {}), Path(cwd or "."))
         if code != 0:
             raise subprocess.CalledProcessError(code, cmd)
-        answer = json.loads((folder / "output.json").read_text("utf-8"))
+        answer = json.loads(read_input(folder / "output.json", REPORT))
         # Its warnings would be repeated as ours; they are for the project's authors.
         Path(exchange, "output.json").write_text(json.dumps({**answer, "warnings": []}), "utf-8")
         shutil.rmtree(folder)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import PackageError
+from reconciler.base.inputs import REPORT, read_input
 from reconciler.base.processes import CutOff, Output
 from reconciler.packages.fetch.pip import mask, mask_secrets
 
@@ -40,7 +41,7 @@ class BuildLog:
             stream.writelines(f"{mask_secrets(line)}\n" for line in text.splitlines())
 
     def text(self) -> str:
-        return self.path.read_text(encoding="utf-8")
+        return read_input(self.path, REPORT).decode("utf-8", "replace")
 
 
 def run_logged(

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import ZipFile
 
 from reconciler.base.errors import PackageError
+from reconciler.base.inputs import SHIPPED, copy_input, open_input
 from reconciler.packages.content import read_content
 from reconciler.packages.inspect.members import UNREADABLE, TooMuch, bound
 
@@ -38,7 +38,8 @@ def tree_digest(folder: Path) -> str:
     total = hashlib.sha256()
     # Names, bytes and whether a file may be executed; not times, nor what version control, editors and earlier builds left.
     for name, path in sorted(_files(folder)):
-        if path.is_symlink() and not path.is_file():
+        # What a link out leads to is not read: `copy_source` refuses it.
+        if path.is_symlink() and not (path.is_file() and path.resolve().is_relative_to(folder.resolve())):
             kind, content = "l", hashlib.sha256(os.fsencode(path.readlink())).hexdigest()
         else:
             kind, content = "x" if path.stat().st_mode & 0o100 else "f", read_content(path).sha256
@@ -108,14 +109,14 @@ def _copy(path: Path, to: Path) -> None:
             raise OSError(f"'{path}' leads out of the project, to {target}")
         to.symlink_to(target)
     else:
-        shutil.copyfile(path, to)
+        copy_input(path, to, SHIPPED)
         to.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
 
 
 def _unpack(path: Path, target: Path) -> None:
     target.mkdir(parents=True)
     if path.name.lower().endswith(".zip"):
-        with ZipFile(path) as archive:
+        with open_input(path, SHIPPED) as file, ZipFile(file) as archive:
             infos = archive.infolist()
             bound(len(infos), sum(info.file_size for info in infos), path.stat().st_size)
             archive.extractall(target)
@@ -130,5 +131,5 @@ def _unpack(path: Path, target: Path) -> None:
             bound(count, total, path.stat().st_size)
             return tarfile.data_filter(member, folder)
 
-        with tarfile.open(path) as packed:
+        with open_input(path, SHIPPED) as file, tarfile.open(fileobj=file) as packed:
             packed.extractall(target, filter=limit)

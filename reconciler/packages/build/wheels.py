@@ -14,6 +14,7 @@ import re
 from typing import TYPE_CHECKING
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
+from reconciler.base.inputs import SHIPPED, open_input
 from reconciler.packages.inspect.contents import inspect_file
 from reconciler.packages.inspect.gate import glibc_level
 from reconciler.packages.inspect.members import bound
@@ -34,7 +35,7 @@ def normalize_wheel(wheel: Path, target: Path) -> Path:
     """
     audited = _audited_platform(wheel)
     name = _BARE.sub(f"-{audited}.whl", wheel.name) if audited else wheel.name
-    with ZipFile(wheel) as archive:
+    with open_input(wheel, SHIPPED) as file, ZipFile(file) as archive:
         infos = archive.infolist()
         bound(len(infos), sum(info.file_size for info in infos), wheel.stat().st_size)
         members = {info.filename: archive.read(info) for info in archive.infolist() if not info.is_dir()}

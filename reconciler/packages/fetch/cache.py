@@ -25,6 +25,7 @@ import msgspec
 
 from reconciler.base.errors import PackageError
 from reconciler.base.files import replace_file
+from reconciler.base.inputs import RECORD, read_input, why_unreadable
 from reconciler.packages.content import Content, read_content
 
 if TYPE_CHECKING:
@@ -94,11 +95,16 @@ def _writing(root: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise PackageError(
-            "E407",
-            f"the cache '{root}' cannot be written: {error.strerror or error}",
-            hint="make room there, or choose another folder for the cache",
-        ) from error
+        raise cache_full(root, error) from error
+
+
+def cache_full(root: Path, error: OSError) -> PackageError:
+    """Return the error for a cache that takes no more."""
+    return PackageError(
+        "E407",
+        f"the cache '{root}' cannot be written: {error.strerror or error}",
+        hint="make room there, or choose another folder for the cache",
+    )
 
 
 def read_file(cache: Cache, path: Path, name: str) -> Content:
@@ -108,12 +114,13 @@ def read_file(cache: Cache, path: Path, name: str) -> Content:
 
 
 @contextmanager
-def reading(name: str) -> Iterator[None]:
-    """Turn what keeps a file or folder of the manifest's from being read into a sentence."""
+def reading(name: str, folder: Path | None = None) -> Iterator[None]:
+    """Turn what keeps a file or folder of the manifest's from being read into a sentence; `folder` is where it lies, if it is one."""
     try:
         yield
     except OSError as error:
-        raise PackageError("E305", f"'{name}' cannot be read: {error.strerror or error}") from error
+        reason = why_unreadable(error, folder) if folder is not None else error.strerror or error
+        raise PackageError("E305", f"'{name}' cannot be read: {reason}") from error
 
 
 _T = TypeVar("_T")
@@ -127,7 +134,7 @@ def record_path(root: Path, kind: str, key: str) -> Path:
 def load_record(path: Path, form: type[_T]) -> _T | None:
     """Return a record, if it is here."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=form)
+        return msgspec.json.decode(read_input(path, RECORD), type=form)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 

@@ -11,7 +11,6 @@ links, as HTML or as JSON; the last part of a link is the file's name.
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -21,7 +20,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urljoin, urlsplit
 
 from reconciler.base.errors import PackageError
+from reconciler.base.files import has_no_room
+from reconciler.base.inputs import REPORT, SHIPPED, copy_input, read_input
 from reconciler.base.threads import Threads
+from reconciler.packages.fetch.cache import cache_full
 from reconciler.packages.fetch.indexes import IndexSilent, Remote
 
 if TYPE_CHECKING:
@@ -104,7 +106,7 @@ class Downloads:
         target, parts = folder / file.file, urlsplit(file.url)
         try:
             if parts.scheme == "file":
-                shutil.copyfile(unquote(parts.path), target)
+                copy_input(Path(unquote(parts.path)), target, SHIPPED)
                 return target
             with self._get(file.url) as answer:
                 announced, written, start = _length(answer), 0, time.monotonic()
@@ -118,6 +120,8 @@ class Downloads:
                         if self._stopped.is_set():
                             raise PackageError("E403", f"fetching '{file.file}' was stopped")
         except OSError as error:  # what requests raises is one, too
+            if has_no_room(error):
+                raise cache_full(folder.parent, error) from error
             hint = "check network and proxy, and try again; nothing was kept"
             kind = PackageError if _answers(error) else IndexSilent
             raise kind("E403", f"'{file.file}' cannot be fetched: {_words(error)}", hint=hint) from error
@@ -132,7 +136,7 @@ class Downloads:
             parts = urlsplit(url)
             if parts.scheme == "file":
                 path = Path(unquote(parts.path)) / "index.html"
-                return "text/html", path.read_text(encoding="utf-8"), url
+                return "text/html", read_input(path, REPORT).decode(), url
             with self._get(url, {"Accept": accept}) as answer:
                 content, start = bytearray(), time.monotonic()
                 for block in _blocks(answer):

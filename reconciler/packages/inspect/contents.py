@@ -19,6 +19,7 @@ import tempfile
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, BinaryIO, Literal, TypeAlias, cast
 
+from reconciler.base.inputs import SHIPPED, open_input
 from reconciler.base.names import ARCHIVE_SUFFIXES
 from reconciler.packages.fetch.cache import load_record, save_record
 from reconciler.packages.inspect.elf import MAGIC, Damaged, Elf, is_elf, read_elf
@@ -117,7 +118,7 @@ def file_kind(path: Path) -> FileKind:
         return "wheel"
     if name.endswith(ARCHIVE_SUFFIXES):
         return "zip" if name.endswith((".zip", ".jar")) else "tar"
-    with path.open("rb") as stream:
+    with open_input(path, SHIPPED) as stream:
         return "library" if is_elf(stream.read(len(MAGIC))) else "file"
 
 
@@ -127,7 +128,7 @@ def inspect_file(path: Path, kind: FileKind) -> FileFacts:
         return FileFacts()
     if kind == "library":
         try:
-            with path.open("rb") as stream:
+            with open_input(path, SHIPPED) as stream:
                 natives = (Native(path.name, read_elf(stream)),)
         except Damaged as error:
             return FileFacts("library", (_damage(path.name, error),), has_compiled_code=True)

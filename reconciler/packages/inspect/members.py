@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Literal
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
+from reconciler.base.inputs import SHIPPED, open_input
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
@@ -94,7 +96,7 @@ def shorten(what: list[str]) -> tuple[str, ...]:
 
 def zip_members(path: Path, unsafe: list[str]) -> Iterator[Member]:
     """Yield the files of a zip archive; what must not be unpacked is added to `unsafe` instead."""
-    with ZipFile(path) as archive:
+    with open_input(path, SHIPPED) as file, ZipFile(file) as archive:
         infos = archive.infolist()
         bound(len(infos), sum(info.file_size for info in infos), path.stat().st_size)
         names = _Names(unsafe)
@@ -105,7 +107,7 @@ def zip_members(path: Path, unsafe: list[str]) -> Iterator[Member]:
 
 def tar_members(path: Path, unsafe: list[str]) -> Iterator[Member]:
     """Yield the files of a tar archive, compressed with gzip or not; the rest as with `zip_members`."""
-    with path.open("rb") as raw, _unzip(raw) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
+    with open_input(path, SHIPPED) as raw, _unzip(raw) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
         names, total, packed = _Names(unsafe), 0, path.stat().st_size
         for count, info in enumerate(iter(archive.next, None), 1):
             total += max(info.size, 0)

@@ -7,12 +7,14 @@ so that a comment in such a file makes no lock stale. Every requirement keeps it
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import InvalidManifest, Position, Problem
+from reconciler.base.inputs import REQUIREMENTS, read_named
 from reconciler.manifest.paths import Folder, Refusal
 from reconciler.manifest.requirements import (
     Include,
@@ -38,8 +40,6 @@ if TYPE_CHECKING:
 _MAX_FILES = 100
 _MAX_PROBLEMS = 100
 """Nobody reads more."""
-
-_MAX_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -240,17 +240,15 @@ class _Reader:
             self.problems.append(Problem(file.code, file.message, named_at, file.hint))
             return None
         try:
-            with (self.loaded.folder / file).open("rb") as stream:
-                raw = stream.read(_MAX_BYTES + 1)
-            text = raw.decode("utf-8-sig")
+            return read_named(self.loaded.folder / file, REQUIREMENTS).decode("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is not UTF-8"
-            self.problems.append(Problem("E305", f"'{path}' cannot be read: {reason}", named_at))
+            if getattr(error, "errno", None) == errno.EFBIG:
+                problem = Problem("E472", f"'{path}' is too large for a requirements file", named_at)
+            else:
+                reason = getattr(error, "strerror", None) or "it is not UTF-8"
+                problem = Problem("E305", f"'{path}' cannot be read: {reason}", named_at)
+            self.problems.append(problem)
             return None
-        if len(raw) > _MAX_BYTES:
-            self.problems.append(Problem("E472", f"'{path}' is too large for a requirements file", named_at))
-            return None
-        return text
 
 
 def _with_hashes(requirement: PackageRequirement) -> str:

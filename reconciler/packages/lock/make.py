@@ -7,7 +7,6 @@ Nothing is written here; who calls puts the finished lock into its place, whole 
 from __future__ import annotations
 
 import re
-import shutil
 import sys
 import sysconfig
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ from msgspec import structs
 
 from reconciler.base.errors import InterpreterError, InvalidManifest, PackageError, UdfsError
 from reconciler.base.hints import Command
+from reconciler.base.inputs import SHIPPED, copy_input
 from reconciler.manifest.runtimes import supported_tags, tags_of, why_not_loadable
 from reconciler.packages import content
 from reconciler.packages.build import BuildSource
@@ -175,7 +175,7 @@ def _copy_local(workshop: Workshop, request: LockRequest, workspace: Path) -> di
             # An index could not name it otherwise, and resolvers take signs in a name for something else.
             ending = next((end for end in (".whl", ".tar.gz", ".tgz", ".zip") if path.endswith(end)), "")
             places[path] = folder / (source.name if FILE_NAME.match(source.name) else f"source{ending}")
-            shutil.copyfile(source, places[path])
+            copy_input(source, places[path], SHIPPED)
     return places
 
 

@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 
 from reconciler.base.errors import PackageError
 from reconciler.base.hints import Command
+from reconciler.base.inputs import REPORT, read_input
 from reconciler.base.processes import Tools
 from reconciler.manifest.runtimes import supported_tags
 from reconciler.packages.fetch.indexes import Remote
@@ -86,9 +87,9 @@ class Pex:
         if ended.code != 0:
             # pip passes over a page of an index that does not come, and then knows of no versions; only its log tells. What
             # an index withholds must not look like a conflict of requirements.
-            log = self._log.read_text(encoding="utf-8", errors="replace") if self._log.exists() else ""
+            log = read_input(self._log, REPORT).decode("utf-8", "replace") if self._log.exists() else ""
             raise _failure(ended.err, tuple(match[0] for match in _UNREAD.finditer(log)))
-        return tuple(_answers(json.loads(output.read_bytes()), question))
+        return tuple(_answers(json.loads(read_input(output, REPORT)), question))
 
     @property
     def _log(self) -> Path:

@@ -7,6 +7,7 @@ with exit code 3 and says what has changed.
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from reconciler.base import files as whole
 from reconciler.base.errors import InvalidManifest, MachineError, PackageError, Position, Problem
 from reconciler.base.hints import Command
+from reconciler.base.inputs import LOCK, read_named
 from reconciler.packages.lock import file as lockfile
 from reconciler.packages.lock.inputs import read_requests
 
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
     from reconciler.manifest.load import Loaded
     from reconciler.packages.lock.file import Group, Lock, Locked
     from reconciler.packages.lock.inputs import LockRequest
-
-_MAX_BYTES = 8_000_000
 
 
 def lock_path(loaded: Loaded) -> Path:
@@ -64,26 +64,25 @@ def read_salvage(loaded: Loaded, on_loss: Callable[[str], None]) -> Lock:
 
 def _content(loaded: Loaded) -> bytes | None:
     try:
-        with lock_path(loaded).open("rb") as file:
-            content = file.read(_MAX_BYTES + 1)
+        return read_named(lock_path(loaded), LOCK)
     except FileNotFoundError:
         return None
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise PackageError("E478", f"{lock_label(loaded)} is larger than any real lock") from error
         raise PackageError("E478", f"{lock_label(loaded)} cannot be read: {error.strerror or error}") from error
-    if len(content) > _MAX_BYTES:
-        raise PackageError("E478", f"{lock_label(loaded)} is larger than any real lock")
-    return content
 
 
 def write_lock(loaded: Loaded, lock: Lock) -> bool:
     """Put a lock into its place, whole or not at all; say whether that changed anything."""
     path, text = lock_path(loaded), lockfile.dump_lock(lock).encode()
     try:
-        if path.is_file() and path.read_bytes() == text:
+        if path.is_file() and read_named(path, LOCK) == text:
             return False
         whole.replace_file(path, text, durable=True)
     except OSError as error:
-        raise MachineError("E904", f"{lock_label(loaded)} cannot be written: {error.strerror or error}") from error
+        message = f"{lock_label(loaded)} cannot be written: {error.strerror or error}"
+        raise MachineError("E904", message, hint=whole.ROOM if whole.has_no_room(error) else None) from error
     return True
 
 

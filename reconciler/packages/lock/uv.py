@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from reconciler.base.errors import PackageError
 from reconciler.base.hints import Command
+from reconciler.base.inputs import REPORT, read_input
 from reconciler.base.processes import Tools
 from reconciler.manifest.runtimes import supported_tags
 from reconciler.packages.fetch.indexes import Remote
@@ -127,7 +128,7 @@ class Uv:
         if ended.code != 0:
             raise _failure(ended.err)
         # Which distribution asks for which, the answer does not say; uv's log does.
-        return tuple(_answers(output.read_bytes(), question, self.workspace, _edges(ended.err)))
+        return tuple(_answers(read_input(output, REPORT), question, self.workspace, _edges(ended.err)))
 
     def _arguments(self, question: Question) -> Iterator[str]:
         runtime = question.runtime

@@ -27,8 +27,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from zipfile import BadZipFile
 
 from reconciler.base.errors import PackageError
+from reconciler.base.files import has_no_room
 from reconciler.base.patterns import matcher
-from reconciler.packages.fetch.cache import load_record, record_path, save_record
+from reconciler.packages.fetch.cache import cache_full, load_record, record_path, save_record
 from reconciler.packages.inspect.members import DATA_PARTS, data_part, packed_path
 from reconciler.packages.pack.zips import Packed, make_entry, write_zip, zip_entries
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from reconciler.packages.content import Content
-    from reconciler.packages.fetch.cache import Cache
+from reconciler.packages.fetch.cache import Cache
 
 ByteCompile: TypeAlias = Literal["keep", "drop"]
 Reason: TypeAlias = Literal["slim", "exclude", "byte_compile", "scripts", "headers"]
@@ -309,7 +310,12 @@ def pack_once(recipe: object, cache: Cache, make: Callable[[Path], _Done]) -> Pa
     if record is not None and (content := cache.get(record.sha256)) is not None:
         return PackedArchive(content, record.left_out, record.idle)
     with cache.workspace() as folder:
-        file, left_out, idle = make(folder)
+        try:
+            file, left_out, idle = make(folder)
+        except OSError as error:
+            if has_no_room(error):
+                raise cache_full(cache.root, error) from error
+            raise
         archive = PackedArchive(cache.put(file), left_out, idle)
     save_record(path, _PackedRecord(archive.content.sha256, left_out, idle))
     return archive

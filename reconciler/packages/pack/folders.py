@@ -22,8 +22,9 @@ from typing import IO, TYPE_CHECKING
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from reconciler.base.errors import PackageError
+from reconciler.base.inputs import SHIPPED, open_input
 from reconciler.base.names import module_name, versioned_name
-from reconciler.packages.content import OwnPackage
+from reconciler.packages.content import OwnPackage, why_no_source
 from reconciler.packages.fetch.cache import reading
 from reconciler.packages.inspect.members import MAX_MEMBERS, shorten, why_not_a_member
 from reconciler.packages.pack.archives import Chooser, PackedArchive, Shape, pack_once
@@ -64,7 +65,7 @@ def pack_folder(resource: str, folder: Path, shown: str, exclude: Sequence[str],
     """
     chooser = Chooser(Shape(exclude=tuple(exclude)), keeps_metadata=False)
     unsafe: list[str] = []
-    with reading(shown):
+    with reading(shown, folder):
         paths = dict(_walk(folder, chooser, unsafe))
         if unsafe:
             hint = "an archive holds plain files and folders; put a copy in its place, or name it under `exclude:`"
@@ -95,7 +96,7 @@ def pack_package(folder: Path, shown: str, cache: Cache, is_versioned: bool) -> 
     name = module_name(shown)
     chooser = Chooser(Shape(exclude=("*.py[co]", ".*")), keeps_metadata=False)
     unsafe: list[str] = []
-    with reading(shown):
+    with reading(shown, folder):
         paths = sorted(_walk(folder, chooser, unsafe))
         if unsafe:
             hint = "a package holds plain files and folders; put a copy in its place"
@@ -104,6 +105,9 @@ def pack_package(folder: Path, shown: str, cache: Cache, is_versioned: bool) -> 
         sources = {inside: file for inside, file in files.items() if inside.endswith(".py")}
         if not sources:
             raise PackageError("E426", f"there is no Python file in '{shown}'", hint="name a package, or a .py file")
+        for inside, file in sources.items():
+            if reason := why_no_source(inside, file.size):
+                raise PackageError("E405", f"'{inside}' is too large: {reason}")
         recipe = ["package", [(file.name, file.sha256) for file in files.values()]]
         packed = pack_once(
             recipe, cache, lambda workspace: (_write_stored(workspace / f"{name}.zip", files.values()), (), ())
@@ -196,7 +200,7 @@ def _mode(file: _File) -> int:
 def _open_checked(file: _File) -> Iterator[Callable[[int], bytes]]:
     """Give what reads a file, and raise if it was not the one that was looked at."""
     digest = hashlib.sha256()
-    with file.path.open("rb") as stream:
+    with open_input(file.path, SHIPPED) as stream:
 
         def read(size: int) -> bytes:
             block = stream.read(size)

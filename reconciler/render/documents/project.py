@@ -1,4 +1,4 @@
-"""Contents of a project, and settings of its targets, as JSON: deployed functions, rows of a query, imported objects."""
+"""Contents of a project, and settings of its targets, as JSON: deployed and listed functions, rows of a query, imported objects."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from reconciler.engine.plan_file import LiveDocument, Model, Open, live_document
+from reconciler.engine.plan_file import LiveDocument, Model, ObjectDocument, Open, live_document, object_fields
 from reconciler.render.project import WHOLE
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from reconciler.core.report import Deployed, Imported
     from reconciler.core.target import QueryResult
     from reconciler.manifest.effective import TargetSetting
+    from reconciler.workflow.standing import FunctionStanding
 
 
 class FunctionDocument(Model):
@@ -54,6 +55,43 @@ def show_document(stack: str, destination: Destination, functions: Iterable[Depl
                 description=function.description or None,
             )
             for function in functions
+        ),
+    )
+
+
+class StandingDocument(Model):
+    """One function as `list` tells it."""
+
+    name: str
+    standing: Literal["applied", "changed", "not applied", "not in the manifest", "somebody else's"]
+    function: ObjectDocument | None = Field(
+        description="As the manifest has it, or the project where the manifest has it no more; null for somebody else's."
+    )
+
+
+class ListDocument(Open):
+    """What a stack is to have in a project, and has."""
+
+    behind: ClassVar[str] = "target"
+
+    format: Literal["udfs.list/1"] = "udfs.list/1"
+    stack: str
+    target: str
+    functions: tuple[StandingDocument, ...]
+
+
+def list_document(stack: str, destination: Destination, standings: Iterable[FunctionStanding]) -> ListDocument:
+    return ListDocument(
+        stack=stack,
+        target=destination.target,
+        **destination.parts,
+        functions=tuple(
+            StandingDocument(
+                name=standing.name,
+                standing=standing.standing,
+                function=ObjectDocument(**object_fields(standing.object)) if standing.object is not None else None,
+            )
+            for standing in standings
         ),
     )
 

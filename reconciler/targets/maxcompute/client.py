@@ -23,6 +23,7 @@ import requests
 from urllib3.exceptions import NewConnectionError
 
 from reconciler.base.errors import AccessError, ServiceError
+from reconciler.base.files import ROOM
 from reconciler.base.numbers import is_countable
 from reconciler.targets.maxcompute.refusal import ServiceRefusal, refusal_of
 from reconciler.targets.maxcompute.signing import Credentials
@@ -59,6 +60,9 @@ _PASSING = {502, 503, 504}
 """Answers for which a read is repeated; so it is for connections that fail."""
 
 _REACH = "check `endpoint` of the target (it ends in /api), the network and the proxy settings"
+_NO_ROOM = 507
+"""As the local service answers; nothing says that the other one ever does."""
+
 _OUTCOMES: dict[int, Literal["safe", "unknown"]] = {
     429: "safe",
     500: "unknown",
@@ -293,6 +297,7 @@ class Client:
             f"the service answers {code}: {reason}",
             status=status,
             service_code=code,
+            hint=ROOM if status == _NO_ROOM else None,
             outcome=_OUTCOMES.get(status, "final"),
             retry_after=refusal.retry_after,
         )

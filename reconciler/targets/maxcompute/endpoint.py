@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import AccessError, MachineError
+from reconciler.base.files import ROOM, has_no_room, replace_file
+from reconciler.base.inputs import follow_links
 from reconciler.targets.maxcompute.manifest import manifest_of, target_of
 from reconciler.targets.maxcompute.signing import Credentials
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from reconciler.local import Server
     from reconciler.manifest.load import Loaded
     from reconciler.targets.adapter import Access
+
+_STORE = "maxcompute"
 
 
 @contextmanager
@@ -35,19 +39,23 @@ def _start_local(loaded: Loaded, access: Access) -> Server:
     """Start the local service; a store that it cannot read is a damaged file, not a bug."""
     from reconciler.local import Server
 
-    store = local_store(access.store)
+    store = access.store / _STORE
     try:
+        local_store(access.store)
         with ExitStack() as undo:
             server = undo.enter_context(Server(store, environment=access.environment))
             server.provide(target_of(loaded).project, target_of(loaded).schema_)
             provide_tables(server, loaded)
             undo.pop_all()
-    except OSError:
-        raise
+    except OSError as error:
+        if not has_no_room(error):
+            raise
+        message = f"{store}: the local service has no room to write: {error.strerror}; what it holds is whole"
+        raise MachineError("E904", message, hint=ROOM) from error
     except Exception as error:
-        raise MachineError(
-            "E904", f"{store}: the local service's store cannot be opened: {error}", hint="delete it to begin anew"
-        ) from error
+        message = f"{store}: the local service's store cannot be opened: {error}"
+        hint = "move that folder away: the next command begins a new store, and an apply fills it"
+        raise MachineError("E904", message, hint=hint) from error
     return server
 
 
@@ -62,13 +70,15 @@ def provide_tables(server: Server, loaded: Loaded) -> None:
 
 
 def local_store(folder: Path) -> Path:
-    """Return the folder of the local service's store within udfs's own, which is kept out of Git."""
+    """Return the folder of the local service's store within udfs's own, which is kept out of Git; no link out of the checkout is followed."""
+    if folder.is_symlink():
+        follow_links(folder)
     folder.mkdir(exist_ok=True)
     ignore = folder / ".gitignore"
-    # Made anew or not at all: a link that leads somewhere is not written through.
-    with suppress(FileExistsError), ignore.open("x", encoding="utf-8") as file:
-        file.write("# Made by udfs: the store of `endpoint: local`.\n*\n")
-    return folder / "maxcompute"
+    # Whole or not at all, and a link that leads somewhere is not written through.
+    if not ignore.is_symlink() and not ignore.exists():
+        replace_file(ignore, b"# Made by udfs: the store of `endpoint: local`.\n*\n")
+    return folder / _STORE
 
 
 def _credentials(environment: Mapping[str, str]) -> Credentials | None:

@@ -207,7 +207,7 @@ def test_a_lease_longer_than_any_that_udfs_takes_is_told_as_that() -> None:
     forged = replace(running, expires=datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone.utc))
     hint = spell(lease_held(forged, NOON).problems[0].hint)
     assert "claims to last until 9999-12-31, which no udfs writes" in hint
-    assert "udfs unlock --epoch 7" in hint
+    assert "udfs explain E610" in hint
     assert "minutes" not in hint
 
 

@@ -181,11 +181,15 @@ def test_a_named_pipe_is_refused_without_waiting_for_a_writer(folder: Folder) ->
 
 
 def test_a_manifest_behind_a_link_has_its_files_beside_the_link(taste: Folder, tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
     elsewhere = tmp_path / "shared.yaml"
     taste.load(TASTE)
     taste.manifest.rename(elsewhere)
     taste.manifest.symlink_to(elsewhere)
     assert load_manifest(taste.manifest, DIALECTS, env={}).folder == taste.path.resolve()
+    (tmp_path / ".git").rmdir()
+    message = "E101 the manifest 'udfs.yaml' is not read: it is a link that leads out of its checkout"
+    assert refused(taste.manifest) == message
 
 
 def test_the_errors_do_not_need_the_libraries_of_the_manifest() -> None:

@@ -76,11 +76,11 @@ def paths(folder: Folder) -> Paths:
 @pytest.mark.parametrize(
     ("text", "code", "message"),
     [
-        ("file_out.py", "E304", "'file_out.py' leads out of the manifest's folder"),
-        ("relative_out.py", "E304", "'relative_out.py' leads out of the manifest's folder"),
-        ("folder_out/key.py", "E304", "'folder_out/key.py' leads out of the manifest's folder"),
-        ("folder_out", "E304", "'folder_out' leads out of the manifest's folder"),
-        ("zero.py", "E304", "'zero.py' leads out of the manifest's folder"),
+        ("file_out.py", "E304", "'file_out.py' leads out of the manifest's checkout"),
+        ("relative_out.py", "E304", "'relative_out.py' leads out of the manifest's checkout"),
+        ("folder_out/key.py", "E304", "'folder_out/key.py' leads out of the manifest's checkout"),
+        ("folder_out", "E304", "'folder_out' leads out of the manifest's checkout"),
+        ("zero.py", "E304", "'zero.py' leads out of the manifest's checkout"),
         ("loop", "E305", "'loop' is a symbolic link that leads back to itself"),
         ("loop/a.py", "E305", "'loop/a.py' is a symbolic link that leads back to itself"),
         ("dangling.py", "E305", "there is no file 'dangling.py'"),
@@ -144,3 +144,18 @@ def test_a_bad_path_is_reported_at_its_value(folder: Folder) -> None:
         "3:27 E304 '/etc/passwd' is an absolute path",
         "4:25 E304 '../f.py' holds '..'",
     ]
+
+
+def test_a_link_may_lead_to_elsewhere_in_the_repository_and_nothing_to_the_folder_of_git(folder: Folder) -> None:
+    top = folder.files("a/udfs.yaml", "b/x.py", ".git/config").path.resolve()
+    (top / "a" / "shared").symlink_to("../b")
+    (top / "a" / "settings").symlink_to("../.git")
+    paths = Paths(top / "a")
+    assert paths.find("shared/x.py") == str(top / "b" / "x.py")
+    for text in ("settings/config", "../.git/config"):
+        refusal = paths.find(text)
+        assert isinstance(refusal, Refusal)
+        assert refusal.code == "E304"
+    refusal = Paths(top).find(".git/config")
+    assert isinstance(refusal, Refusal)
+    assert refusal.code == "E304"

@@ -358,5 +358,5 @@ def test_one_archive_for_all_wheels_is_an_upload_like_any_other(project: Folder)
 def test_a_folder_that_leads_out_is_no_place_for_wheels(project: Folder) -> None:
     (project.path / "out").symlink_to(project.path.parent)
     assert project.says(manifest("requirements: [a], find_links: [out]")) == [
-        "2:48 E304 'out' leads out of the manifest's folder"
+        "2:48 E304 'out' leads out of the manifest's checkout"
     ]

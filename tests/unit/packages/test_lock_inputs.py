@@ -111,7 +111,7 @@ def test_all_that_is_not_taken_is_told_at_once_each_in_its_file(wishes: Wishes, 
     assert found == [
         "all.txt:1:1: E470 'num py' is not a requirement",
         "all.txt:2:1: E304 '../outside.txt' holds '..'",
-        "all.txt:3:1: E304 'link.txt' leads out of the manifest's folder",
+        "all.txt:3:1: E304 'link.txt' leads out of the manifest's checkout",
         "all.txt:4:1: E305 there is no file 'none.txt'",
         "all.txt:5:1: E305 'bytes.txt' cannot be read: it is not UTF-8",
         "all.txt:6:1: E472 'large.txt' is too large for a requirements file",

@@ -12,6 +12,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import Problem, Refused, ServiceError, count
+from reconciler.base.inputs import SHIPPED, copy_input
 from reconciler.base.threads import Threads
 from reconciler.base.words import size
 from reconciler.manifest.paths import Folder, Refusal
@@ -137,4 +138,4 @@ def link_or_copy(source: Path, goal: Path) -> None:
     try:
         os.link(source, goal)
     except OSError:
-        shutil.copyfile(source, goal)
+        copy_input(source, goal, SHIPPED)

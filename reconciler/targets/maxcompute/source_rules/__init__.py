@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reconciler.base.inputs import SOURCE, read_input
 from reconciler.checks.python.facts import gather_facts
 from reconciler.checks.python.rules import RuleSet
 from reconciler.checks.python.text import decode, parse_source
@@ -44,7 +45,7 @@ def declared_signature(loaded: Loaded, name: str) -> tuple[Kind, Signature | Non
     file = function.source or files.get((code.entry or "").lower())
     if file is None:
         return None
-    page, _ = decode(loaded.file(file).read_bytes(), code.runtime.tag)
+    page, _ = decode(read_input(loaded.file(file), SOURCE), code.runtime.tag)
     tree, _ = parse_source(page, code.runtime.tag)
     if tree is None:
         return None
