@@ -52,7 +52,8 @@ READS = {
     "packages/inspect/members.py: archive.open(info)": MEMBER,
     "packages/inspect/members.py: tarfile.open(fileobj=stream, mode='r:')": MEMBER,
     "packages/inventory.py: archive.open(name)": MEMBER,
-    "targets/maxcompute/service.py: Path(__file__).with_name('service.json').read_text(encoding='utf-8')": OWN_FILE,
+    "manifest/runtimes.py: Path(__file__).with_name('levels.json').read_text(encoding='utf-8')": OWN_FILE,
+    "targets/maxcompute/runtimes.py: Path(__file__).with_name('service.json').read_text(encoding='utf-8')": OWN_FILE,
     "targets/maxcompute/write.py: os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)": RAW,
     "targets/maxcompute/importing/draft.py: shutil.copytree(source, goal, symlinks=True, dirs_exist_ok=True)": (
         "links stay links, and what is no regular file raises; what is copied is read by the door"
