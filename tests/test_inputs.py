@@ -43,6 +43,7 @@ READS = {
     "local/runner/process.py: os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)": RAW,
     "local/server/blobs.py: (folder / 'lock').open('rb')": "a lock is locked, not read",
     "local/server/blobs.py: os.fdopen(descriptor, 'rb', buffering=0)": RAW,
+    "local/server/blobs.py: self.open(segments)": "the method of this store",
     "local/server/blobs.py: os.open(directory, os.O_RDONLY)": "a folder, to make a rename in it last",
     "local/server/blobs.py: os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)": RAW,
     "packages/build/frontend.py: shutil.copyfile(program, self._scripts / program.name)": OWN_FILE,
