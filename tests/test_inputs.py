@@ -28,6 +28,8 @@ ALONE = "`local` stands alone: its caller has read and hashed the file, and it r
 RAW = "no link, no waiting, and judged when it is open, like the door; the rest is particular"
 
 READS = {
+    "base/barrier.py: Path('/proc/self/status').open(encoding='ascii')": DESCRIPTOR,
+    "base/barrier.py: os.open('/', os.O_PATH | os.O_CLOEXEC)": "a folder, named to the kernel",
     "base/explanations.py: files(__package__).joinpath('explanations.md').read_text(encoding='utf-8')": OWN_FILE,
     "checks/python/pythons.py: Path(__file__).with_name('stdlib.txt').read_text(encoding='utf-8')": OWN_FILE,
     "cli/entry.py: os.fdopen(0, encoding='utf-8', closefd=False)": DESCRIPTOR,

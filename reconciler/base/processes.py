@@ -3,7 +3,7 @@ Tools in process groups of their own.
 
 A tool starts others; ending one of them leaves the rest. What is ended here is the group: at the end of the time allowed,
 at Ctrl-C, by `Tools.stop` from another thread, and when the tool itself has ended. The environment is the caller's to
-choose: a tool inherits nothing.
+choose (`environments`): a tool inherits nothing, and looks into no other process (`barrier`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING
+
+from reconciler.base.barrier import start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -73,13 +75,15 @@ class Tools:
         err: Output | None = None,
         on_wait: Callable[[], None] | None = None,
         quiet: float = 0,
+        trusted: bool = False,
     ) -> int:
         """
         Return a command's exit code; raises `CutOff`, and OSError where it cannot be started.
 
-        Without `err` both streams are one. `on_wait` is called once if the tool is not done after `quiet` seconds.
+        Without `err` both streams are one. `on_wait` is called once if the tool is not done after `quiet` seconds. What is
+        `trusted` runs nobody's code on this machine, and needs rights that a program behind the barrier has not.
         """
-        process = self._start(command, cwd, environment, out, err)
+        process = self._start(subprocess.Popen if trusted else start, command, cwd, environment, out, err)
         try:
             _wait(process, timeout, on_wait, quiet)
         except subprocess.TimeoutExpired:
@@ -100,12 +104,18 @@ class Tools:
                 _signal(process, signal.SIGKILL)
 
     def _start(
-        self, command: Sequence[str], cwd: Path, environment: Mapping[str, str], out: Output, err: Output | None
+        self,
+        starter: Callable[..., subprocess.Popen[bytes]],
+        command: Sequence[str],
+        cwd: Path,
+        environment: Mapping[str, str],
+        out: Output,
+        err: Output | None,
     ) -> subprocess.Popen[bytes]:
         with self._lock:
             if self._stopped:
                 raise CutOff(stopped=True)
-            process = subprocess.Popen(
+            process = starter(
                 [*command],
                 cwd=cwd,
                 env=environment,

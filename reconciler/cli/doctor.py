@@ -15,6 +15,7 @@ from reconciler.base.words import safe
 from reconciler.cli.support.options import Options, command, manifest_options
 from reconciler.cli.support.output import Result
 from reconciler.cli.support.project import cache_folder, connect, open_manifest
+from reconciler.cli.support.secrecy import HINT, describe_barrier, secret_names
 from reconciler.local.runner import SERVICE_ABI, InterpreterNotFound, how_to_get, locate
 from reconciler.targets import TARGETS, adapter_of
 from reconciler.workflow.planning import plan_destination
@@ -39,6 +40,9 @@ class Diagnosis:
     hint: str = ""
     """What to do."""
 
+    warns: bool = False
+    """Whether it is worth knowing before secrets are here."""
+
 
 @command()
 @manifest_options
@@ -50,7 +54,13 @@ def doctor(options: Options) -> Result:
     manifest = _manifest(options)
     kinds = [adapter() for adapter in TARGETS.values()] if isinstance(manifest, UdfsError) else [adapter_of(manifest)]
     equipment = [adapter.equipment for adapter in kinds]
-    findings = [*_tool(equipment), *_packaging(), *_interpreters(equipment, manifest), *_project(options, manifest)]
+    findings = [
+        *_tool(equipment),
+        *_isolation(options),
+        *_packaging(),
+        *_interpreters(equipment, manifest),
+        *_project(options, manifest),
+    ]
     code = 0 if all(finding.ok is not False for finding in findings) else 1
     if options.as_json:
         return Result(json.dumps([asdict(finding) for finding in findings], indent=2) + "\n", code)
@@ -59,6 +69,8 @@ def doctor(options: Options) -> Result:
 
 def _lines(finding: Diagnosis) -> Iterator[Line]:
     sign, style = {True: ("ok", "create"), False: ("missing", "error"), None: ("-", "quiet")}[finding.ok]
+    if finding.warns:
+        sign = style = "warning"
     yield (style, f"{sign:<8}"), ("name", f"{finding.subject:<16} "), ("", safe(finding.finding))
     for line in finding.hint.splitlines():
         yield ("", " " * 25), ("help", safe(line))
@@ -70,6 +82,16 @@ def _manifest(options: Options) -> Loaded | UdfsError:
         return open_manifest(options)
     except UdfsError as error:
         return error
+
+
+def _isolation(options: Options) -> Iterator[Diagnosis]:
+    is_complete, finding = describe_barrier()
+    beside = secret_names(os.environ)
+    if is_complete:
+        yield Diagnosis(True, "isolation", finding)
+        return
+    finding += f"; secrets here: {', '.join(beside)}" if beside else "; no secrets are here"
+    yield Diagnosis(None, "isolation", finding, options.invocation.spell(HINT), warns=True)
 
 
 def _tool(equipment: Sequence[Equipment]) -> Iterator[Diagnosis]:

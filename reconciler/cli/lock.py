@@ -12,13 +12,14 @@ from reconciler.base.hints import Command
 from reconciler.base.words import safe
 from reconciler.cli.support.options import Options, command, manifest_options
 from reconciler.cli.support.output import Result, note
-from reconciler.cli.support.project import open_manifest, user_cache
+from reconciler.cli.support.project import open_manifest, print_warnings, user_cache
 from reconciler.packages.lock import use
 from reconciler.packages.lock.file import compare_locks
 from reconciler.packages.lock.inputs import read_requests
 from reconciler.packages.lock.make import Upgrade, make_lock, parse_upgrade
 
 if TYPE_CHECKING:
+    from reconciler.base.errors import Problem
     from reconciler.manifest.load import Loaded
 
 
@@ -44,7 +45,17 @@ def lock(options: Options, names: tuple[str, ...], upgrade: bool, check: bool) -
         return _check(manifest, options)
     previous = use.read_salvage(manifest, note)
     wish = parse_upgrade(names, previous) if upgrade else Upgrade()
-    new = make_lock(manifest, previous, wish, cache=user_cache(), env=os.environ, on_step=note)
+    warnings: list[Problem] = []
+    new = make_lock(
+        manifest,
+        previous,
+        wish,
+        cache=user_cache(),
+        env=os.environ,
+        on_step=note,
+        on_warning=warnings.append,
+    )
+    print_warnings(tuple(sorted(dict.fromkeys(warnings), key=lambda warning: warning.message)), options)
     changes = compare_locks(previous, new)
     written = use.write_lock(manifest, new)
     file = use.lock_label(manifest)

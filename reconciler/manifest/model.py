@@ -172,6 +172,14 @@ class Package(Section, frozen=True, kw_only=True):
             description="Environment variables that hold addresses of further package indexes, so that no password is in Git."
         ),
     ] = field(default_factory=list)
+    index: Annotated[
+        dict[Text, Label],
+        NULL_IS_EMPTY,
+        Meta(
+            description="Distribution → the one index that it comes from, also where another is needed by it: an environment variable "
+            "that holds the address, 'default', or 'extra-1' and so on, as udfs.lock names them. Left out, the first index that has it."
+        ),
+    ] = field(default_factory=dict)
     find_links: Annotated[
         Names, Meta(description="Folders with wheels and source archives, relative to the manifest.")
     ] = field(default_factory=list)

@@ -8,7 +8,7 @@ Here they meet, and a function's whole set is judged. All problems are told at o
 from __future__ import annotations
 
 from collections import defaultdict
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -63,7 +63,7 @@ def _supply(loaded: Loaded, cache: Cache, env: Mapping[str, str], on_step: Calla
 
         locks, workshop = use_lock(loaded), Workshop(loaded, cache, env, on_step)
         env = package_pip_environment(loaded, env)
-    with DirectIndex(env) as shortcut:
+    with workshop or nullcontext(), DirectIndex(env) as shortcut:
         index = PipIndex(
             env,
             shortcut=shortcut,

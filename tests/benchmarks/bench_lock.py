@@ -27,8 +27,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.local.runner import InterpreterNotFound, locate
-from reconciler.packages.fetch.indexes import pip_settings, uv_environment
 from reconciler.packages.lock.uv import executable
+from tests.uv import uv_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -96,7 +96,7 @@ def udfs(*arguments: str) -> list[str]:
 
 
 def locks(base: Path, rounds: int) -> None:
-    indexes = uv_environment(os.environ, pip_settings(os.environ, Path(sys.prefix)), ())
+    indexes = uv_environment(os.environ)
     compile_ = [executable(os.environ), "pip", "compile", "-q", "requirements.in", *TARGET, "--format", "pylock.toml"]
 
     def uv(cache: Path) -> float:
@@ -115,7 +115,7 @@ def locks(base: Path, rounds: int) -> None:
 
 
 def builds(base: Path, rounds: int) -> None:
-    indexes = uv_environment(os.environ, pip_settings(os.environ, Path(sys.prefix)), ())
+    indexes = uv_environment(os.environ)
     install = [executable(os.environ), "pip", "install", "-q", "--only-binary", ":all:", *TARGET, *REQUIREMENTS]
 
     def uv(cache: Path) -> float:

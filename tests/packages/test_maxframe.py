@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from reconciler.cli.entry import run
-from reconciler.packages.fetch.indexes import pip_settings, uv_environment
 from tests.builders import wheel
+from tests.uv import uv_environment
 
 MANIFEST = """\
 stack: s
@@ -51,7 +51,7 @@ def maxframe(request: pytest.FixtureRequest) -> Path:
         with tempfile.TemporaryDirectory(dir=folder.parent) as beside:
             command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--target", f"{beside}/new"]
             command += ["--python", sys.executable, "--only-binary", ":all:", "maxframe>=2.9,<3"]
-            env = uv_environment(os.environ, pip_settings(os.environ, Path(sys.prefix)), ())
+            env = uv_environment(os.environ)
             answer = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
             if answer.returncode != 0:
                 pytest.skip(f"the package index does not give MaxFrame: {answer.stderr.strip().splitlines()[-1]}")

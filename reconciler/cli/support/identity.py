@@ -10,6 +10,7 @@ import subprocess
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
+from reconciler.base import environments
 from reconciler.core.record import Holder
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def _git(folder: Path, *arguments: str) -> str:
 
 def _run_git(folder: Path, *arguments: str) -> str:
     command = ["git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-C", str(folder), *arguments]
-    env = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
+    env = {**environments.for_git(os.environ), "GIT_OPTIONAL_LOCKS": "0"}
     try:
         process = subprocess.run(command, capture_output=True, timeout=10, check=True, env=env)
     except (OSError, ValueError, subprocess.SubprocessError):

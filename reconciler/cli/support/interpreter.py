@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.errors import FunctionFailed, InterpreterError, UdfsError, UsageError
 from reconciler.cli.support.output import note
+from reconciler.cli.support.secrecy import warn_of_secrets
 from reconciler.local import runner
 from reconciler.targets import require_power
 
@@ -25,6 +26,7 @@ def interpreter_for(job: Job, explicit: Path | None = None) -> Interpreter:
 
     For pure code of the newest runtime the Python that runs this program may stand in, and a note says so.
     """
+    warn_of_secrets()
     # What the two understand differs little. An older runtime is never replaced: finding its differences is the point.
     may_stand_in = job.runtime == "cp311" and is_pure(job)
     interpreter = runner.locate(job.runtime, os.environ, explicit, Path(sys.executable) if may_stand_in else None)

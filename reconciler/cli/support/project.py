@@ -36,7 +36,7 @@ def open_manifest(options: Options, *, warn: bool = True) -> Loaded:
 
     manifest = load.load_manifest(options.file, DIALECTS, target=options.target, env=os.environ)
     if manifest.warnings and warn and options.format == "text":
-        _warn(manifest.warnings, options)
+        print_warnings(manifest.warnings, options)
     return manifest
 
 
@@ -46,7 +46,7 @@ def prepare_files(manifest: Loaded, options: Options, *, warn: bool = True) -> P
 
     prepared = preparation.prepare(manifest, cache=user_cache(), env=os.environ, on_step=note)
     if prepared.warnings and warn:
-        _warn(prepared.warnings, options)
+        print_warnings(prepared.warnings, options)
     return prepared
 
 
@@ -55,8 +55,10 @@ def prepare_project(options: Options) -> Prepared:
     return prepare_files(open_manifest(options), options)
 
 
-def _warn(warnings: tuple[Problem, ...], options: Options) -> None:
-    print_lines(styled.problems_lines(options.invocation.complete(warnings)), sys.stderr)
+def print_warnings(warnings: tuple[Problem, ...], options: Options) -> None:
+    """Print warnings to stderr, if there are any."""
+    if warnings:
+        print_lines(styled.problems_lines(options.invocation.complete(warnings)), sys.stderr)
 
 
 def declared_name(manifest: Loaded, name: str) -> str:

@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reconciler.base.barrier import start
 from reconciler.local.runner.layout import ResourceFile, prepare_directory
 from reconciler.local.runner.process import environment, isolation
 
@@ -84,16 +85,19 @@ def failures(
             "seconds": seconds,
         }
         try:
-            done = subprocess.run(
+            with start(
                 [str(interpreter.path), *isolation(interpreter.version), "-c", _SCRIPT],
-                input=json.dumps(question).encode(),
-                capture_output=True,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
                 cwd=layout.cwd,
                 env=environment(layout.cwd, layout.tmp),
-                timeout=(seconds + 5) * (len(names) + 1),
-                check=True,
-            )
-            answers = json.loads(done.stdout)
+            ) as process:
+                try:
+                    text, _ = process.communicate(json.dumps(question).encode(), (seconds + 5) * (len(names) + 1))
+                finally:
+                    process.kill()
+            answers = json.loads(text)
         except (OSError, ValueError, subprocess.SubprocessError):
             return None
     return {name: why for name, why in answers.items() if why}

@@ -6,7 +6,7 @@ while the other waits, so all three are watched together: a function that floods
 and a large one on its way out cannot hold each other up.
 
 The process gets a session of its own, so that what it starts ends with it, and an environment made here, so that no
-credential of the user's reaches the code being run.
+credential of the user's reaches the code being run; nor can it look for one in other processes (`base.barrier`).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reconciler.base.barrier import start
 from reconciler.local.runner.wire import PREFIX
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ class Worker:
         self._output, their_output = os.pipe()
         ours = (self._requests, self._answers, self._output)
         try:
-            self._process = subprocess.Popen(
+            self._process = start(
                 [*command, str(WORKER), str(their_requests), str(their_answers), str(progress)],
                 stdin=subprocess.DEVNULL,
                 stdout=their_output,

@@ -8,10 +8,13 @@ import re
 import shutil
 import sys
 import zlib
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reconciler.base import environments
 from reconciler.base.errors import InterpreterError, PackageError, Problem
 from reconciler.base.hints import Command
 from reconciler.base.inputs import SHIPPED, copy_input, open_input
@@ -24,7 +27,10 @@ from reconciler.packages.build.log import BuildLog, build_failure, run_logged, t
 from reconciler.packages.build.sources import copy_source, tree_digest
 from reconciler.packages.build.wheels import normalize_wheel
 from reconciler.packages.content import read_content
+from reconciler.packages.fetch import indexes
 from reconciler.packages.fetch.cache import load_record, record_path, save_record
+from reconciler.packages.fetch.downloads import Downloads
+from reconciler.packages.fetch.gateway import open_gateway
 from reconciler.packages.inspect import gate
 from reconciler.packages.inspect.contents import inspect_file
 from reconciler.packages.inspect.elf import Damaged, read_elf
@@ -36,6 +42,7 @@ if TYPE_CHECKING:
     from reconciler.manifest.runtimes import Runtime
     from reconciler.packages.build import BuildSource
     from reconciler.packages.fetch.cache import Cache
+    from reconciler.packages.fetch.gateway import Gateway
     from reconciler.packages.fetch.indexes import Index
 
 VERSION = 1
@@ -67,10 +74,13 @@ class Builder:
     """Finds the CPython of a runtime on this machine; raises InterpreterError where there is none."""
 
     environment: Mapping[str, str] = field(repr=False)
-    """Of the command. pip gets what it says about the index, a container's engine all of it, and no build any."""
+    """Of the command. What is started gets what is for it (`base.environments`), and no build anything else."""
 
     timeout: float = 3600
     """Seconds for one step."""
+
+    gateway: Gateway | None = None
+    """The way to what builds need, of somebody who closes it; without one each build opens one to the indexes of pip."""
 
     tools: Tools = field(default_factory=Tools, init=False, repr=False)
 
@@ -157,15 +167,12 @@ class _Build:
 
     def _here(self) -> LocalEngine:
         try:
-            return LocalEngine(
-                str(self.builder.interpreter(self.runtime).absolute()),
-                environment.environment_for_pip(self.builder.environment),
-            )
+            return LocalEngine(str(self.builder.interpreter(self.runtime).absolute()))
         except InterpreterError:
             if self.runtime.python_version < (3,):
                 raise  # its pure code would be judged, and perhaps rewritten, by a Python 3
             self.is_stand_in = True
-            return LocalEngine(sys.executable, environment.environment_for_pip(self.builder.environment))
+            return LocalEngine(sys.executable)
 
     @property
     def how(self) -> str:
@@ -237,7 +244,7 @@ class _Build:
             python=self.python,
             headers=self.options.headers,
             libraries=self.workspace / "lib",
-            cache=self.builder.cache.root.absolute() / "zig",
+            cache=self.builder.cache.folder("zig").absolute(),
             refusal=str(refusal) if refusal else None,
         )
         return refusal
@@ -303,8 +310,16 @@ class _Build:
             shutil.rmtree(folder)
         folder.mkdir()
         if requires:
-            self.requires = environment.install_requirements(
-                self._run_pip,
+            self.requires = self._install(requires, folder)
+        site = self.workspace / "site"
+        site.mkdir(exist_ok=True)
+        (site / "sitecustomize.py").write_text(environment.SITE % str(folder), encoding="utf-8")
+
+    def _install(self, requires: set[str], folder: Path) -> tuple[str, ...]:
+        with ExitStack() as opened:
+            gateway = self.builder.gateway or opened.enter_context(_pip_gateway(self.builder.environment, opened))
+            return environment.install_requirements(
+                partial(self._run_pip, gateway.variables()),
                 python=self.engine.python,
                 pip=environment.unpack_pip(
                     self.runtime, self.builder.index, self.builder.cache, self.workspace / "pip"
@@ -315,9 +330,6 @@ class _Build:
                 label=self.source.label,
                 log=self.log.path,
             )
-        site = self.workspace / "site"
-        site.mkdir(exist_ok=True)
-        (site / "sitecustomize.py").write_text(environment.SITE % str(folder), encoding="utf-8")
 
     def _repair(self, wheel: Path) -> Path:
         from importlib import util
@@ -331,7 +343,7 @@ class _Build:
         folder = self.workspace / "repaired"
         command = [sys.executable, "-m", "repairwheel", "-o", str(folder), "-l", str(self.workspace / "lib")]
         outside = [part for path in self.options.libraries for part in ("-e", _soname(path))]
-        engine = LocalEngine(sys.executable, {})
+        engine = LocalEngine(sys.executable)
         code, said = self._run(
             [*command, *outside, "--no-sys-paths", str(wheel)], self._build_environment({}), engine=engine
         )
@@ -397,19 +409,18 @@ class _Build:
             **extra,
         }
 
-    def _run_pip(self, command: list[str], settings: Mapping[str, str]) -> tuple[int, str]:
-        compilers = self.compilers.variables if self.compilers else {}
-        # pip builds in TMPDIR what has no wheel; the home is the user's, whose settings count.
+    def _run_pip(self, gateway: Mapping[str, str], command: list[str], settings: Mapping[str, str]) -> tuple[int, str]:
+        """Run pip, which builds what has no wheel: what it sees, anybody's ``setup.py`` sees."""
         variables = {
+            "PIP_CACHE_DIR": str(self.builder.cache.folder("pip").absolute()),
+            **environments.for_resolver(self.builder.environment),
+            "HOME": str(self.workspace / "home"),
             "TMPDIR": str(self.workspace / "tmp"),
             "LC_ALL": "C.UTF-8",
             "PYTHONIOENCODING": "utf-8",
-            **compilers,
+            **(self.compilers.variables if self.compilers else {}),
         }
-        if isinstance(self.engine, Container):
-            variables["HOME"] = str(self.workspace / "home")
-            self.engine.take_settings_of_pip(self.workspace / "home")
-        return self._run(command, {**variables, **settings}, with_index=True)
+        return self._run(command, {**variables, **settings}, gateway=gateway)
 
     def _run_checked(self, command: list[str], settings: Mapping[str, str]) -> str:
         code, said = self._run(command, settings)
@@ -425,11 +436,11 @@ class _Build:
         settings: Mapping[str, str],
         *,
         cwd: Path | None = None,
-        with_index: bool = False,
+        gateway: Mapping[str, str] | None = None,
         engine: Engine | None = None,
     ) -> tuple[int, str]:
         engine, cwd = engine or self.engine, cwd or self.workspace
-        started, variables = engine.command(command, settings, cwd=cwd, with_index=with_index)
+        started, variables = engine.command(command, settings, cwd=cwd, gateway=gateway)
         code, said = run_logged(
             self.builder.tools,
             started,
@@ -439,6 +450,7 @@ class _Build:
             label=self.source.label,
             timeout=self.builder.timeout,
             on_abandon=lambda: self._clean_up(engine, variables),
+            trusted=engine.is_isolated,
         )
         if isinstance(engine, Container) and code in (125, 126, 127):  # the engine's own failures [docs of docker run]
             raise PackageError(
@@ -459,7 +471,15 @@ class _Build:
                 log=self.log,
                 label=self.source.label,
                 timeout=30,
+                trusted=True,
             )
+
+
+def _pip_gateway(env: Mapping[str, str], opened: ExitStack) -> Gateway:
+    prefix = Path(sys.prefix)
+    pip, every = indexes.pip_settings(env, prefix), indexes.find_indexes(env, prefix)
+    downloads = opened.enter_context(Downloads(pip, tuple(index.address for index in every)))
+    return open_gateway(every, downloads, {}, pip)
 
 
 def _soname(path: Path) -> str:

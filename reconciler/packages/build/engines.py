@@ -8,14 +8,13 @@ path it has here, so everything else is the same for the two.
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from reconciler.base import environments
 from reconciler.base.errors import PackageError
-from reconciler.base.inputs import REPORT, copy_input
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,11 +34,6 @@ more, so that is always built in the older one, as there.
 _ARCHITECTURES = {"x86_64": "linux/amd64", "aarch64": "linux/arm64"}
 """What containers call the machines."""
 
-_FOR_PIP = re.compile(
-    r"PIP_\w+|(https?|all|no)_proxy|(REQUESTS|CURL)_CA_BUNDLE|SSL_CERT_(FILE|DIR)", re.IGNORECASE | re.ASCII
-)
-_SETTINGS = (".config/pip/pip.conf", ".pip/pip.conf", ".netrc")
-
 
 @dataclass(frozen=True)
 class LocalEngine:
@@ -48,17 +42,18 @@ class LocalEngine:
     python: str
     """The path of the interpreter, where commands see it."""
 
-    environment: Mapping[str, str] = field(repr=False)
+    is_isolated: bool = field(default=False, init=False)
+    """Whether what is started runs nobody's code outside a container."""
 
     def command(
-        self, command: Sequence[str], settings: Mapping[str, str], *, cwd: Path, with_index: bool
+        self, command: Sequence[str], settings: Mapping[str, str], *, cwd: Path, gateway: Mapping[str, str] | None
     ) -> tuple[list[str], dict[str, str]]:
         """
         Return what is to be started, and its environment.
 
-        `with_index` lets the command see what people have set for pip, passwords included.
+        `gateway` lets the command reach the package gateway, by variables.
         """
-        return list(command), {**self.environment, **settings} if with_index else dict(settings)
+        return list(command), {**settings, **(gateway or {})}
 
     def cleanup_command(self) -> list[str]:
         """Return the command that cleans up after one that was cut off, if one is needed."""
@@ -79,6 +74,7 @@ class Container:
     """What commands may read beside the workspace."""
 
     _number: int = 0
+    is_isolated: bool = field(default=True, init=False)
 
     @property
     def name(self) -> str:
@@ -86,44 +82,38 @@ class Container:
         return f"udfs-{self.workspace.name.strip('.')}-{self._number}"
 
     def command(
-        self, command: Sequence[str], settings: Mapping[str, str], *, cwd: Path, with_index: bool
+        self, command: Sequence[str], settings: Mapping[str, str], *, cwd: Path, gateway: Mapping[str, str] | None
     ) -> tuple[list[str], dict[str, str]]:
         self._number += 1
-        inherited = [name for name in self.environment if with_index and _FOR_PIP.fullmatch(name)]
-        passed = {name: value for name, value in settings.items() if name != "PATH" and name not in inherited}
-        seen = (*self.visible, *self._files_of_pip(inherited))
+        hidden = gateway or {}
+        passed = {name: value for name, value in settings.items() if name != "PATH" and name not in hidden}
+        seen = (*self.visible, *_folders(hidden.get("PIP_FIND_LINKS", "")))
         started = [
             *(self.engine, "run", "--rm", "--init", "--name", self.name, "--platform", self.architecture),
             *(["--userns", "keep-id"] if Path(self.engine).name.startswith("podman") else []),
             # SELinux would keep the container from the workspace; relabelling it would change the user's files.
             *("--user", f"{os.getuid()}:{os.getgid()}", "--security-opt", "label=disable"),
+            # The gateway listens on this machine's loopback, which a container has only with the machine's network.
+            *(("--network", "host") if hidden else ()),
             *("--volume", f"{self.workspace}:{self.workspace}"),
             *(part for path in dict.fromkeys(seen) for part in ("--volume", f"{path}:{path}:ro")),
             # By name alone: the engine takes the value from its own environment, and no process list shows it.
-            *(part for name in sorted(inherited) for part in ("--env", name)),
+            *(part for name in sorted(hidden) for part in ("--env", name)),
             *(part for name in sorted(passed) for part in ("--env", f"{name}={passed[name]}")),
             *("--workdir", str(cwd), self.image),
             # The image knows where its compilers are; programs of what was installed for the build come before them.
             *("/bin/sh", "-c", 'PATH="$0:$PATH" exec "$@"', str(self.workspace / "packages" / "bin"), *command),
         ]
-        return started, dict(self.environment)
+        return started, {**environments.for_container_engine(self.environment), **hidden}
 
     def cleanup_command(self) -> list[str]:
         return [self.engine, "rm", "--force", self.name]
 
-    def take_settings_of_pip(self, home: Path) -> None:
-        """Copy what pip reads from the user's home into the one that it has in the container."""
-        user_home = self.environment.get("HOME")
-        for name in _SETTINGS if user_home else ():
-            file = Path(str(user_home), name)
-            if file.is_file():
-                (home / name).parent.mkdir(parents=True, exist_ok=True)
-                copy_input(file, home / name, REPORT)
 
-    def _files_of_pip(self, inherited: list[str]) -> list[Path]:
-        words = [word for name in inherited for word in self.environment[name].split()]
-        paths = [Path(word) for word in ("/etc/pip.conf", *words) if word.startswith("/") and word != "/"]
-        return [path for path in paths if path.exists()]
+def _folders(links: str) -> list[Path]:
+    """Return the folders among pages of links, for a container to see them too."""
+    paths = [Path(word) for word in links.split() if word.startswith("/") and word != "/"]
+    return [path for path in paths if path.exists()]
 
 
 Engine: TypeAlias = LocalEngine | Container

@@ -18,11 +18,11 @@ from zipfile import ZipFile
 
 from reconciler.base.errors import PackageError
 from reconciler.base.inputs import SHIPPED, open_input
-from reconciler.packages.fetch.indexes import Pin, allowed_environment
+from reconciler.packages.fetch.indexes import Pin
 from reconciler.packages.fetch.pip import readable_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from reconciler.manifest.runtimes import Runtime
@@ -34,12 +34,6 @@ _PIPS = {
     3: Pin("pip", "24.0", "ba0d021a166865d2265246961bec0152ff124de910c5cc39f1156ce3fa7c69dc"),
 }
 """Major version of Python → pip. 20.3.4 is the last for 2.7, 24.0 the last for 3.7, and 3.11 is content with it."""
-
-_OF_THE_INDEX = re.compile(
-    r"PIP_(\w*INDEX\w*|FIND_LINKS|TRUSTED_HOST|\w*CERT\w*|\w*PROXY|(DEFAULT_)?TIMEOUT|\w*RETRIES|CONFIG_FILE|\w*KEYRING\w*"
-    r"|CACHE_DIR|NO_CACHE_DIR|PRE|PREFER_BINARY|ONLY_BINARY|NO_BINARY|USE_FEATURE|USE_DEPRECATED)"
-)
-"""Which of pip's settings say whence; the others say what to do, and that is said here."""
 
 # Packages that this machine's interpreter has are hidden the way pip does it for its own isolated builds: 2.7 has no venv.
 SITE = """\
@@ -89,15 +83,6 @@ class InterpreterFacts:
 def ask_interpreter(run: Callable[..., str], python: str) -> InterpreterFacts:
     """Ask an interpreter what it is."""
     return InterpreterFacts(**json.loads(run([python, "-E", "-S", "-c", _QUESTION], {}).strip().splitlines()[-1]))
-
-
-def environment_for_pip(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the user's environment as the pip of a build is to see it."""
-    return {
-        name: value
-        for name, value in allowed_environment(environment).items()
-        if not name.startswith("PIP_") or _OF_THE_INDEX.fullmatch(name)
-    }
 
 
 def unpack_pip(runtime: Runtime, index: Index, cache: Cache, target: Path) -> Path:

@@ -54,6 +54,7 @@ def run_logged(
     label: str,
     timeout: float,
     on_abandon: Callable[[], None] = lambda: None,
+    trusted: bool = False,
 ) -> tuple[int, str]:
     """
     Return a command's exit code and what it said, which is in the log too; raises E447 where it is cut off.
@@ -64,7 +65,7 @@ def run_logged(
     code: int | None = None
     with Output(log.path.parent) as output:  # not in the working directory: that is the project's
         try:
-            code = tools.run(command, cwd=cwd, environment=environment, timeout=timeout, out=output)
+            code = tools.run(command, cwd=cwd, environment=environment, timeout=timeout, out=output, trusted=trusted)
         except CutOff as error:
             if error.stopped:
                 raise PackageError("E447", f"building {label} was stopped") from None

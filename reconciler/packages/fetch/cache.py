@@ -62,6 +62,13 @@ class Cache:
         with folder as path:
             yield Path(path)
 
+    def folder(self, name: str) -> Path:
+        """Return a folder for what a tool keeps, made here: the tool may have fewer rights than udfs."""
+        path = self.root / name
+        with _writing(self.root):
+            path.mkdir(parents=True, exist_ok=True)
+        return path
+
     def put(self, file: Path, sha256: str | None = None) -> Content:
         """Take a finished file of a `workspace` over, if it has this hash."""
         with _writing(self.root):

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 from threading import Event, Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urljoin, urlsplit
 
 from reconciler.base.errors import PackageError
@@ -47,6 +47,18 @@ _SLOWEST = 4 << 10
 
 _MAX_PAGE = 64 << 20
 _AS_IT_IS = {"Accept-Encoding": "identity"}
+
+
+@dataclass(frozen=True)
+class IndexReply:
+    """What an index says to one request, as it comes in: no status is an error here."""
+
+    status: int
+    headers: Mapping[str, str]
+    url: str = field(repr=False)
+    """After redirects."""
+
+    blocks: Iterator[bytes]
 
 
 @dataclass
@@ -150,6 +162,29 @@ class Downloads:
             kind = PackageError if _answers(error) else IndexSilent
             raise kind("E403", f"the index cannot be read: {_words(error)}") from error
 
+    def ask(self, url: str, headers: Mapping[str, str], *, method: str = "GET") -> IndexReply:
+        """Ask for a page or a file; raises OSError where nobody answers. Read all of the blocks, or close them."""
+        parts = urlsplit(url)
+        if parts.scheme == "file":
+            return _ask_disk(Path(unquote(parts.path)), url)
+        session, auth = self.session, self._credentials(url)
+        answer = session.request(
+            method,
+            url,
+            stream=True,
+            timeout=self.timeout,
+            auth=auth,
+            headers=_AS_IT_IS | dict(headers),
+            allow_redirects=True,
+            **self._trust(url),
+        )
+        return IndexReply(answer.status_code, answer.headers, answer.url, _closing_blocks(answer))
+
+    def _trust(self, url: str) -> dict[str, Any]:
+        host = urlsplit(url)
+        is_trusted = {host.hostname, f"{host.hostname}:{host.port}"} & {*self.indexes.trusted}
+        return {"verify": False} if is_trusted else {}
+
     def _get(self, url: str, headers: Mapping[str, str] = _AS_IT_IS) -> requests.Response:
         auth = self._credentials(url)
         answer = self.session.get(url, stream=True, timeout=self.timeout, auth=auth, headers=dict(headers))
@@ -176,6 +211,22 @@ class Downloads:
 
 def _host(address: SplitResult) -> tuple[str, str | None, int | None]:
     return address.scheme, address.hostname, address.port
+
+
+def _ask_disk(path: Path, url: str) -> IndexReply:
+    """Answer for an index that is a folder."""
+    page = path / "index.html" if path.is_dir() else path
+    try:
+        content = read_input(page, SHIPPED)
+    except (FileNotFoundError, NotADirectoryError):
+        return IndexReply(404, {}, url, iter(()))
+    kind = "text/html" if page.suffix == ".html" else "application/octet-stream"
+    return IndexReply(200, {"Content-Type": kind, "Content-Length": str(len(content))}, url, iter((content,)))
+
+
+def _closing_blocks(answer: requests.Response) -> Iterator[bytes]:
+    with answer:
+        yield from _blocks(answer)
 
 
 def _length(answer: requests.Response) -> int | None:

@@ -8,24 +8,27 @@ has a mirror and no way to anything else. uv does not read pip's settings, nor p
 translated for the other where the other has none of its own. Addresses may hold passwords, so they travel in the
 environment of a process, never among its arguments.
 
-pip looks into all indexes and takes the best version; that is kept for settings that were made for pip.
+pip looks into all indexes and takes the best version, so that anybody who puts a name of a company's own index on a public one,
+with a higher version, is installed. Here one index after the other is asked for a name (`find_indexes`).
 [pip documentation, "Configuration"; uv documentation, "Package indexes"]
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from configparser import Error as ConfigError
 from configparser import RawConfigParser
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote, unquote, urlsplit
 
 from reconciler.base.errors import PackageError
+from reconciler.base.inputs import REQUIREMENTS, read_input
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from reconciler.manifest.runtimes import Runtime
 
@@ -143,21 +146,6 @@ class Remote:
 _UV_SETS = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_CONFIG_FILE")
 _PIP_SETS = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_CONFIG_FILE")
 _SECTIONS = ("global", "download")
-_PASSED_ON = re.compile(
-    r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR|XDG_\w+|UV_\w+|PIP_\w+|PEX_\w+|RUST_LOG|NETRC|SSL_CERT_(FILE|DIR)|"
-    r"REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|\w+_PROXY|\w+_proxy|SYSTEMROOT|LD_LIBRARY_PATH|SOURCE_DATE_EPOCH"
-)
-"""What says where packages are and how to get there."""
-
-
-def allowed_environment(env: Mapping[str, str]) -> dict[str, str]:
-    """
-    Return what of the environment a resolver, or the pip of a build, gets.
-
-    They may run the build scripts of source archives, and these have no business with the rest. An index's password stays
-    visible to them.
-    """
-    return {name: value for name, value in env.items() if _PASSED_ON.fullmatch(name)}
 
 
 @dataclass(frozen=True)
@@ -203,39 +191,124 @@ def pip_settings(env: Mapping[str, str], prefix: Path) -> Indexes:
     )
 
 
-def all_of(pip: Indexes) -> tuple[str, ...]:
-    """Return every index that pip asks, its own first."""
-    if pip.default is not None:
-        return pip.default, *pip.extra
+@dataclass(frozen=True)
+class NamedIndex:
+    """An index by the name that a lock calls it: of a variable, ``default``, ``extra-1``…; addresses are never written down."""
+
+    name: str
+    address: str = field(repr=False)
+
+
+def find_indexes(
+    env: Mapping[str, str], prefix: Path, own: Sequence[NamedIndex] = (), *, of_uv: bool = False
+) -> tuple[NamedIndex, ...]:
+    """
+    Return the indexes in the order in which they are asked: the first that has a name gives all its versions.
+
+    A package's `own` come first, then what is set for pip, or for uv where nothing is set for pip (`of_uv`: the other way round).
+    """
+    pip, by_uv = pip_settings(env, prefix), uv_settings(env)
+    is_set = any(env.get(name) for name in (_UV_SETS if of_uv else _PIP_SETS))
+    if by_uv and (is_set if of_uv else not (is_set or pip.default or pip.extra)):
+        return _unique((*own, *by_uv))
+    return () if pip.no_index else _unique((*own, *order_indexes(pip)))
+
+
+def order_indexes(pip: Indexes) -> tuple[NamedIndex, ...]:
+    """
+    Return pip's indexes in an order, which pip's settings do not have: it takes the best version of all.
+
+    As with uv, further ones come before the main one, for a company's own index is most often the further one; the public one,
+    which pip asks unless it is told otherwise, comes after all of them. Folders of this machine's that are
+    written as an index come last: they hold copies, and seldom of all versions.
+    """
     # Where pip looks unless it is told otherwise, is pip's to say.
     from pip._internal.models.index import PyPI
 
-    return PyPI.simple_url, *pip.extra
+    extra = [NamedIndex(f"extra-{number}", address) for number, address in enumerate(pip.extra, 1)]
+    indexes = [*extra, NamedIndex("default", pip.default or PyPI.simple_url)]
+    public = PyPI.simple_url.rstrip("/")
+    return tuple(
+        sorted(indexes, key=lambda index: (index.address.startswith("file:"), index.address.rstrip("/") == public))
+    )
 
 
-def uv_environment(env: Mapping[str, str], pip: Indexes, more: Sequence[str]) -> dict[str, str]:
-    """Return the environment for uv: its own settings if it has any, else pip's; `more` are a package's own indexes."""
-    settings = dict(env)
-    extra = [*more]
-    if not any(env.get(name) for name in _UV_SETS):
-        # The last is the default one, which uv asks last. Where two have the same version, uv takes the first one's files
-        # and no other's: pip's own index has the most.
-        *first, last = all_of(pip)
-        settings["UV_DEFAULT_INDEX"] = last
-        extra += first
-        if pip.trusted and not env.get("UV_INSECURE_HOST"):
-            settings["UV_INSECURE_HOST"] = " ".join(pip.trusted)
-        if pip.extra:
-            settings.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")
-        if pip.no_index:
-            settings["UV_NO_INDEX"] = "1"
-    if extra:
-        settings["UV_INDEX"] = " ".join([*extra, *env.get("UV_INDEX", "").split()])
-    if pip.find_links and not env.get("UV_FIND_LINKS"):
-        settings["UV_FIND_LINKS"] = ",".join(pip.find_links)
-    if pip.cert:
-        settings.setdefault("SSL_CERT_FILE", pip.cert)
-    return settings
+def uv_settings(env: Mapping[str, str]) -> tuple[NamedIndex, ...]:
+    """Return the indexes that are set for uv, by variables or in its files; its default one, if any, last."""
+    further = [*env.get("UV_INDEX", "").split(), *env.get("UV_EXTRA_INDEX_URL", "").split()]
+    default = env.get("UV_DEFAULT_INDEX") or env.get("UV_INDEX_URL")
+    if not further and not default:
+        return _of_uv_file(env)
+    indexes = []
+    for number, written in enumerate(further, 1):
+        name, _, address = written.partition("=") if _is_named(written) else (f"extra-{number}", "", written)
+        indexes.append(NamedIndex(name, _with_credentials(address, name, env)))
+    return (*indexes, *_default_of_uv(default))
+
+
+def _default_of_uv(default: str | None) -> tuple[NamedIndex, ...]:
+    if default:
+        return (NamedIndex("default", default.partition("=")[2] if _is_named(default) else default),)
+    return tuple(index for index in order_indexes(Indexes()) if index.name == "default")
+
+
+def _of_uv_file(env: Mapping[str, str]) -> tuple[NamedIndex, ...]:
+    """Return the indexes of the first of uv's files that is there."""
+    table = next(filter(None, map(_read_toml, _files_of_uv(env))), {})
+    entries = [entry for entry in table.get("index", ()) if isinstance(entry, dict) and "url" in entry]
+    further = [entry for entry in entries if not (entry.get("default") or entry.get("explicit"))]
+    further += [{"url": address} for address in table.get("extra-index-url", ())]
+    default = next((str(entry["url"]) for entry in entries if entry.get("default")), table.get("index-url"))
+    if not further and not default:
+        return ()
+    indexes = []
+    for number, entry in enumerate(further, 1):
+        name = str(entry.get("name") or f"extra-{number}")
+        indexes.append(NamedIndex(name, _with_credentials(str(entry["url"]), name, env)))
+    return (*indexes, *_default_of_uv(default))
+
+
+def _files_of_uv(env: Mapping[str, str]) -> tuple[Path, ...]:
+    if env.get("UV_NO_CONFIG"):
+        return ()
+    if named := env.get("UV_CONFIG_FILE"):
+        return (Path(named),)
+    home = Path(env.get("XDG_CONFIG_HOME") or Path(env.get("HOME", "/nonexistent"), ".config"))
+    return home / "uv" / "uv.toml", Path("/etc/uv/uv.toml")
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    if sys.version_info >= (3, 11):
+        from tomllib import TOMLDecodeError, loads
+    else:
+        from tomli import TOMLDecodeError, loads
+    try:
+        table: dict[str, Any] = loads(read_input(path, REQUIREMENTS).decode("utf-8"))
+    except (OSError, UnicodeDecodeError, TOMLDecodeError):
+        return {}
+    return table
+
+
+def _with_credentials(address: str, name: str, env: Mapping[str, str]) -> str:
+    """Return an address with the user and password that uv reads from variables called after the index."""
+    key = "".join(char if char.isalnum() else "_" for char in name).upper()
+    user, password = (quote(env.get(f"UV_INDEX_{key}_{what}", ""), safe="") for what in ("USERNAME", "PASSWORD"))
+    scheme, _, rest = address.partition("://")
+    return (
+        f"{scheme}://{user}:{password}@{rest}"
+        if rest and "@" not in rest.partition("/")[0] and (user or password)
+        else address
+    )
+
+
+def _unique(indexes: Iterable[NamedIndex]) -> tuple[NamedIndex, ...]:
+    """Return each address once, under the name that it has first."""
+    return tuple({index.address.rstrip("/"): index for index in reversed(tuple(indexes))}.values())[::-1]
+
+
+def all_of(pip: Indexes) -> tuple[str, ...]:
+    """Return the addresses of pip's indexes in that order."""
+    return tuple(index.address for index in order_indexes(pip))
 
 
 def pip_environment(env: Mapping[str, str], more: Sequence[str], find_links: Sequence[str] = ()) -> dict[str, str]:

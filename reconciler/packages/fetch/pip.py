@@ -19,6 +19,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
+from reconciler.base import environments
 from reconciler.base.errors import PackageError, count
 from reconciler.base.processes import CutOff, Output, Tools
 from reconciler.packages.fetch.indexes import IndexSilent, Remote
@@ -57,7 +58,7 @@ class PipIndex:
     """The index that pip uses."""
 
     environment: Mapping[str, str] = field(repr=False)
-    """Of the command; it may hold passwords. pip gets all of it but a few settings of its own (`_OURS`)."""
+    """Of the command; it may hold passwords. pip gets what is for it (`environments.for_fetcher`) but for a few settings (`_OURS`)."""
 
     python: str = sys.executable
     """An interpreter that has pip."""
@@ -121,7 +122,9 @@ class PipIndex:
         # In a folder of our own: `python -m` imports from the working directory first, and a checkout must not be able
         # to bring its own pip. Relative paths in pip's settings are therefore not found.
         # "download" installs nothing, so a rule that pip only runs in virtual environments has no point here.
-        kept = {name: value for name, value in self.environment.items() if not _OURS.match(name)}
+        kept = {
+            name: value for name, value in environments.for_fetcher(self.environment).items() if not _OURS.match(name)
+        }
         environment = {**kept, "PIP_REQUIRE_VIRTUALENV": "0", "PYTHONIOENCODING": "utf-8"}
         with Output(folder) as output:
             try:

@@ -64,6 +64,9 @@ class Inputs(Section, frozen=True, kw_only=True):
     extra_index: list[Text] = field(default_factory=list)
     """Names of environment variables."""
 
+    index: dict[Text, Text] = field(default_factory=dict)
+    """Distribution → the index that the manifest names for it."""
+
     find_links: list[Text] = field(default_factory=list)
     local: dict[Text, Sha256] = field(default_factory=dict)
     """Path of a wheel, source archive or project in the manifest's folder → its sha256, for a project that of its tree."""
@@ -103,6 +106,7 @@ class BuiltFrom(Section, frozen=True, kw_only=True):
 
     sha256: Sha256
     size: Size | None = None
+    index: Text | None = None
     built_with: Text
     """The builder and the tools whose versions decide the bytes."""
 
@@ -126,6 +130,9 @@ class Locked(Section, frozen=True, kw_only=True):
     sha256: Sha256
     size: Size | None = None
     """Bytes; absent if the index did not say."""
+
+    index: Text | None = None
+    """By the name that it has on the machine that locked: of a variable, ``default``, ``extra-1``…; what is fetched is held to its sha256."""
 
     path: Text | None = None
     """Of a wheel in the manifest's folder."""

@@ -31,7 +31,7 @@ from reconciler.packages.build.sources import tree_digest
 from reconciler.packages.lock.file import Inputs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from reconciler.manifest.load import Loaded
     from reconciler.manifest.model import Build
@@ -99,6 +99,7 @@ def read_request(loaded: Loaded, package: str, runtime: Runtime) -> LockRequest:
         constraints=sorted(map(_with_hashes, reader.constraints.values())),
         without=sorted({*declared.without, *provided}),
         extra_index=list(declared.extra_index),
+        index=_canonical(declared.index),
         find_links=list(declared.find_links),
         local=local,
         build=build,
@@ -144,6 +145,8 @@ class _Reader:
             self.problems.append(Problem("E201", message, self._at("requirements_file"), hint))
         for index, name in enumerate(declared.extra_index):
             self.places[f"extra_index {name}"] = self._at("extra_index", index)
+        for name in declared.index:
+            self.places[f"index {next(iter(_canonical({name: ''})))}"] = self._at("index", name)
 
     def _at(self, *keys: str | int) -> Position:
         return self.loaded.at("packages", self.package, *keys)
@@ -249,6 +252,15 @@ class _Reader:
                 problem = Problem("E305", f"'{path}' cannot be read: {reason}", named_at)
             self.problems.append(problem)
             return None
+
+
+def _canonical(by_name: Mapping[str, str]) -> dict[str, str]:
+    """Return what is said of distributions under their names as indexes spell them."""
+    if not by_name:
+        return {}
+    from packaging.utils import canonicalize_name
+
+    return {str(canonicalize_name(name)): text for name, text in by_name.items()}
 
 
 def _with_hashes(requirement: PackageRequirement) -> str:

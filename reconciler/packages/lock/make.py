@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from reconciler.base.errors import InterpreterError, InvalidManifest, PackageError, UdfsError
+from reconciler.base import environments
+from reconciler.base.errors import InterpreterError, InvalidManifest, PackageError, Problem, UdfsError
 from reconciler.base.hints import Command
 from reconciler.base.inputs import SHIPPED, copy_input
 from reconciler.manifest.runtimes import supported_tags, tags_of, why_not_loadable
@@ -27,13 +28,14 @@ from reconciler.packages.build import BuildSource
 from reconciler.packages.build.sources import copy_source
 from reconciler.packages.fetch import indexes
 from reconciler.packages.fetch.downloads import Downloads
+from reconciler.packages.fetch.gateway import open_gateway
 from reconciler.packages.fetch.indexes import FILE_NAME
 from reconciler.packages.lock.file import BuiltFrom, Group, Lock, Locked
 from reconciler.packages.lock.inputs import read_requests
 from reconciler.packages.lock.pex import Pex
 from reconciler.packages.lock.resolver import Question, Unsolvable
 from reconciler.packages.lock.uv import Uv, can_answer
-from reconciler.packages.lock.workshop import Workshop, find_interpreter
+from reconciler.packages.lock.workshop import Workshop, find_interpreter, package_indexes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from reconciler.manifest.runtimes import Runtime
     from reconciler.packages.content import Content
     from reconciler.packages.fetch.cache import Cache
+    from reconciler.packages.fetch.gateway import Gateway
     from reconciler.packages.fetch.indexes import Remote
     from reconciler.packages.lock.inputs import LockRequest
     from reconciler.packages.lock.resolver import Distribution
@@ -66,25 +69,27 @@ def make_lock(
     cache: Cache,
     env: Mapping[str, str],
     on_step: Callable[[str], None],
+    on_warning: Callable[[Problem], None] = lambda problem: None,
 ) -> Lock:
     """
     Resolve what the manifest requires, build what has no wheel, and return the lock.
 
-    Raises one error with the problems of all groups. Versions of `previous` are kept where they still fit, so that a lock
-    changes only where something asks for it.
+    `on_warning` is told what a person should look at. Raises one error with the problems of all groups. Versions of `previous`
+    are kept where they still fit, so that a lock changes only where something asks for it.
     """
-    workshop, requests = Workshop(loaded, cache, env, on_step), read_requests(loaded)
+    requests = read_requests(loaded)
     # Filled by the first who asks, and until then half empty to every other thread: uv's own package asks in each of ours.
     sysconfig.get_config_vars()
-    pool = ThreadPoolExecutor(_THREADS)
-    try:
-        groups = list(pool.map(partial(_group, previous, workshop, upgrade), requests))
-    except BaseException:  # Ctrl-C above all: what runs is ended before anybody waits for it
-        pool.shutdown(wait=False, cancel_futures=True)
-        workshop.stop()
-        raise
-    finally:
-        pool.shutdown()
+    with Workshop(loaded, cache, env, on_step, on_warning) as workshop:
+        pool = ThreadPoolExecutor(_THREADS)
+        try:
+            groups = list(pool.map(partial(_group, previous, workshop, upgrade), requests))
+        except BaseException:  # Ctrl-C above all: what runs is ended before anybody waits for it
+            pool.shutdown(wait=False, cancel_futures=True)
+            workshop.stop()
+            raise
+        finally:
+            pool.shutdown()
     problems = [problem for outcome in groups if isinstance(outcome, UdfsError) for problem in outcome.problems]
     if problems:
         raise PackageError.of(dict.fromkeys(problems))
@@ -107,15 +112,21 @@ def _group(previous: Lock, workshop: Workshop, upgrade: Upgrade, request: LockRe
 
 
 def _resolve(before: Group | None, workshop: Workshop, upgrade: Upgrade, request: LockRequest) -> Group:
-    more, pip = _own_indexes(workshop.env, request), indexes.pip_settings(workshop.env, Path(sys.prefix))
-    with workshop.cache.workspace() as folder:
+    prefix = Path(sys.prefix)
+    pip, sources = indexes.pip_settings(workshop.env, prefix), package_indexes(workshop.env, prefix, request)
+    addresses = tuple(index.address for index in (*sources.every, *sources.sources.values()))
+    with workshop.cache.workspace() as folder, Downloads(pip, addresses) as downloads:
         workspace = folder.resolve()
         question = _question(workshop, request, before, upgrade, _copy_local(workshop, request, workspace))
-        try:
-            distributions = _resolver(workshop, request, workspace, pip, more).resolve(question)
-        except Unsolvable as error:
-            raise _conflict(error, request) from error
-        with Downloads(pip, (*indexes.all_of(pip), *more)) as downloads:
+        with open_gateway(sources.every, downloads, sources.sources, pip) as gateway:
+            try:
+                answers = _resolver(workshop, request, workspace, gateway).resolve(question)
+            except Unsolvable as error:
+                raise _conflict(error, request) from error
+            except PackageError as error:
+                raise _with_failures(error, gateway) from error
+            distributions = [_from_real_index(distribution, gateway) for distribution in answers]
+            _tell_of_others(distributions, gateway, request, workshop)
             maker = _Maker(workshop, request, downloads, workspace)
             wheels = [maker.lock(distribution) for distribution in distributions]
             remotes = [distribution.wheel for distribution in distributions if distribution.wheel]
@@ -134,33 +145,71 @@ def _sizes(remotes: Iterable[Remote], before: Iterable[Locked], downloads: Downl
     return sizes | {remote.sha256: by_url[remote.url] for remote in missing if remote.url in by_url}
 
 
-def _own_indexes(env: Mapping[str, str], request: LockRequest) -> list[str]:
-    addresses = []
-    for name in request.inputs.extra_index:
-        value = env.get(name)
-        if not value:
-            hint = f"set {name} to the address of the index"
-            position = request.places.get(f"extra_index {name}")
-            raise PackageError(
-                "E481", f"the environment variable {name} of `extra_index:` is not set", hint=hint, at=position
-            )
-        addresses.append(value)
-    return addresses
+def _from_real_index(distribution: Distribution, gateway: Gateway) -> Distribution:
+    """Return an answer with the address that the gateway stood for, and the index that it came from."""
+    wheel, sdist, index = distribution.wheel, distribution.sdist, None
+    if wheel is not None:
+        wheel, index = gateway.origin(wheel)
+    elif sdist is not None:
+        sdist, index = gateway.origin(sdist)
+    return replace(distribution, wheel=wheel, sdist=sdist, index=index)
 
 
-def _resolver(
-    workshop: Workshop, request: LockRequest, workspace: Path, pip: indexes.Indexes, more: Sequence[str]
-) -> Uv | Pex:
-    env, tools = workshop.env, workshop.tools
+def _tell_of_others(
+    distributions: Sequence[Distribution], gateway: Gateway, request: LockRequest, workshop: Workshop
+) -> None:
+    """Warn of names that several indexes have: one of them may be somebody else's."""
+    clashes: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for distribution in distributions:
+        chosen = distribution.index
+        if chosen and (others := gateway.others_with(distribution.name, chosen)):
+            clashes.setdefault((chosen, others), []).append(distribution.name)
+    for (chosen, others), names in clashes.items():
+        listed = ", ".join(f"'{name}'" for name in names)
+        message = (
+            f"{listed} {'is' if len(names) == 1 else 'are'} on several indexes, which have no file in common: taken from "
+            f"{chosen}, and on {', '.join(others)} too"
+        )
+        pins = ", ".join(f"{name}: {chosen}" for name in names)
+        hint = (
+            f"the first index that has a name gives it; say which is meant in the package '{request.package}': "
+            f"`index: {{{pins}}}`, or {' or '.join(others)} instead"
+        )
+        texts = [asking.text for asking in request.requirements if asking.name in names]
+        position = next((request.places[text] for text in texts if text in request.places), None)
+        position = position or next(iter(request.places.values()), None)
+        workshop.on_warning(Problem("E485", message, position, hint, severity="warning"))
+
+
+def _with_failures(error: PackageError, gateway: Gateway) -> UdfsError:
+    """Add which index it was that did not answer, which the tool could not know."""
+    failures = tuple(dict.fromkeys(gateway.failures))[:10]
+    return PackageError.of(
+        replace(problem, detail=(*failures, *problem.detail) if problem.code == "E475" else problem.detail)
+        for problem in error.problems
+    )
+
+
+def _resolver(workshop: Workshop, request: LockRequest, workspace: Path, gateway: Gateway) -> Uv | Pex:
+    env, tools, home = workshop.env, workshop.tools, workspace / "home"
+    home.mkdir()
+    uv, pip, pex = (workshop.cache.folder(name) for name in ("uv", "pip", "pex"))
+    seen = {
+        "UV_CACHE_DIR": str(uv),
+        "PIP_CACHE_DIR": str(pip),
+        **environments.for_resolver(env),
+        "HOME": str(home),
+        **gateway.variables(),
+    }
     if not can_answer(request.runtime):
-        return Pex(indexes.pip_environment(env, more), workspace, workshop.cache.root / "pex", tools=tools)
+        return Pex(seen, workspace, pex, tools=tools)
 
     def find_python() -> Path | None:
         with suppress(InterpreterError):
             return find_interpreter(env, request.runtime)
         return None
 
-    return Uv(indexes.uv_environment(env, pip, more), workspace, find_python, tools=tools)
+    return Uv(seen, workspace, find_python, tools=tools)
 
 
 def _copy_local(workshop: Workshop, request: LockRequest, workspace: Path) -> dict[str, Path]:
@@ -254,6 +303,7 @@ class _Maker:
             tag=_tag(wheel.file, self.request.runtime),
             sha256=wheel.sha256,
             size=wheel.size,
+            index=distribution.index,
         )
 
     def _local(self, distribution: Distribution, path: str) -> Locked:
@@ -305,7 +355,12 @@ class _Maker:
             sha256=built.content.sha256,
             size=built.content.size,
             source=BuiltFrom(
-                file=file, sha256=sha256, size=size, built_with=built.how, requires=sorted(built.requires)
+                file=file,
+                sha256=sha256,
+                size=size,
+                index=distribution.index,
+                built_with=built.how,
+                requires=sorted(built.requires),
             ),
         )
 

@@ -61,7 +61,7 @@ class Pex:
     """The resolver of pex."""
 
     environment: Mapping[str, str] = field(repr=False)
-    """Of the command, with the indexes put in place (`indexes.pip_environment`)."""
+    """What it is to see (`environments.for_resolver`), and where packages are (`Gateway.variables`)."""
 
     workspace: Path
     """A folder of our own."""

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.errors import PackageError
 from reconciler.base.processes import CutOff, Output
-from reconciler.packages.fetch.indexes import Remote, allowed_environment
 from reconciler.packages.fetch.pip import mask
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from reconciler.base.processes import Tools
     from reconciler.manifest.requirements import PackageRequirement
     from reconciler.manifest.runtimes import Runtime
+    from reconciler.packages.fetch.indexes import Remote
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,8 @@ class Distribution:
     """Of a wheel, a source archive or a project that a requirement names, relative to the folder."""
 
     needed_by: tuple[str, ...] = ()
+    index: str | None = None
+    """The name of the index that the file is of; None for what lies in the folder."""
 
 
 class Unsolvable(Exception):
@@ -104,13 +106,13 @@ class Resolved:
 def run_resolver(
     tools: Tools, command: Sequence[str], *, folder: Path, env: Mapping[str, str], seconds: float
 ) -> Resolved:
-    """Run a resolver in `folder`, a folder of our own: tools read settings of the project that they find themselves in."""
+    """Run a resolver that sees `env` in `folder`, of our own: tools read settings of the project that they find themselves in."""
     with Output(folder) as out, Output(folder) as err:
         try:
             code = tools.run(
                 command,
                 cwd=folder,
-                environment={**allowed_environment(env), "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"},
+                environment={**env, "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"},
                 timeout=seconds,
                 out=out,
                 err=err,

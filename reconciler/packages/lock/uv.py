@@ -69,7 +69,7 @@ class Uv:
     """The resolver of uv."""
 
     environment: Mapping[str, str] = field(repr=False)
-    """Of the command, with the indexes put in place (`indexes.uv_environment`)."""
+    """What it is to see (`environments.for_resolver`), and where packages are (`Gateway.variables`)."""
 
     workspace: Path
     """A folder of our own."""
@@ -133,6 +133,8 @@ class Uv:
     def _arguments(self, question: Question) -> Iterator[str]:
         runtime = question.runtime
         yield from ("pip", "compile", write_lines(self.workspace / "requirements.in", question.lines), "--quiet")
+        # Indexes are known to the gateway alone.
+        yield "--no-config"
         yield from ("--format", "pylock.toml", "--no-header", "--no-progress", "--no-annotate")
         # In full: 3.7 would be read as 3.7.0, and everything that says >=3.7.1 refused.
         yield from (
@@ -145,7 +147,7 @@ class Uv:
             yield from ("--constraints", write_lines(self.workspace / "constraints.txt", question.constraints))
         if question.exclude:
             yield from ("--excludes", write_lines(self.workspace / "excludes.txt", question.exclude))
-        # What `uv_environment` makes of pip's setting; uv itself reads no such variable.
+        # uv itself reads no such variable.
         if self.environment.get("UV_NO_INDEX"):
             yield "--no-index"
         for folder in question.find_links:

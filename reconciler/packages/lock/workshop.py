@@ -7,12 +7,14 @@ A lock that is made takes what the build gives; a lock that is used gets the ver
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from reconciler.base import environments
 from reconciler.base.errors import InterpreterError, PackageError
 from reconciler.base.hints import Command
 from reconciler.base.processes import Tools
@@ -20,11 +22,17 @@ from reconciler.packages.build import BuildOptions, BuildSource
 from reconciler.packages.build.build import Builder
 from reconciler.packages.fetch import indexes
 from reconciler.packages.fetch.downloads import Downloads, find_file
+from reconciler.packages.fetch.gateway import Gateway, open_gateway
 from reconciler.packages.fetch.pip import PipIndex
+from reconciler.packages.lock.inputs import read_requests
+from reconciler.packages.lock.uv import can_answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
+    from typing_extensions import Self
+
+    from reconciler.base.errors import Position, Problem
     from reconciler.manifest.load import Loaded
     from reconciler.manifest.runtimes import Runtime
     from reconciler.packages.build import BuiltWheel
@@ -37,9 +45,37 @@ if TYPE_CHECKING:
 def package_pip_environment(loaded: Loaded, env: Mapping[str, str]) -> dict[str, str]:
     """Return the environment for pip, with the indexes and folders that packages name: what is fetched is held to its sha256."""
     packages = loaded.manifest.packages.values()
-    more = [env[name] for package in packages for name in package.extra_index if env.get(name)]
+    names = [name for package in packages for name in (*package.extra_index, *package.index.values())]
+    more = [env[name] for name in names if env.get(name)]
     links = [str(loaded.folder / path) for package in packages for path in package.find_links]
     return indexes.pip_environment(env, list(dict.fromkeys(more)), list(dict.fromkeys(links)))
+
+
+def package_indexes(env: Mapping[str, str], prefix: Path, request: LockRequest) -> PackageIndexes:
+    """
+    Return the indexes of a package, in the order in which they are asked, and those of single distributions.
+
+    Raises E481 where a variable that the manifest names is not set.
+    """
+    inputs = request.inputs
+    own = [
+        _variable_index(env, name, request.places.get(f"extra_index {name}"), "extra_index")
+        for name in inputs.extra_index
+    ]
+    every = indexes.find_indexes(env, prefix, own, of_uv=can_answer(request.runtime))
+    by_name = {index.name: index for index in every}
+    sources = {
+        name: by_name.get(label) or _variable_index(env, label, request.places.get(f"index {name}"), "index")
+        for name, label in inputs.index.items()
+    }
+    return PackageIndexes(every, sources)
+
+
+def _variable_index(env: Mapping[str, str], name: str, position: Position | None, key: str) -> indexes.NamedIndex:
+    if address := env.get(name):
+        return indexes.NamedIndex(name, address)
+    hint = f"set {name} to the address of the index"
+    raise PackageError("E481", f"the environment variable {name} of `{key}:` is not set", hint=hint, at=position)
 
 
 def find_interpreter(env: Mapping[str, str], runtime: Runtime) -> Path:
@@ -52,9 +88,17 @@ def find_interpreter(env: Mapping[str, str], runtime: Runtime) -> Path:
         raise InterpreterError("E701", str(error)) from error
 
 
+@dataclass(frozen=True)
+class PackageIndexes:
+    """Where the distributions of a package come from."""
+
+    every: tuple[indexes.NamedIndex, ...]
+    sources: Mapping[str, indexes.NamedIndex]
+
+
 @dataclass
 class Workshop:
-    """Builds wheels for one manifest. May be used from several threads."""
+    """Builds wheels for one manifest. May be used from several threads; use it in a ``with``, which ends its gateway."""
 
     loaded: Loaded
     cache: Cache
@@ -62,11 +106,21 @@ class Workshop:
     on_step: Callable[[str], None]
     """Is told what happens now, from any thread."""
 
+    on_warning: Callable[[Problem], None] = lambda problem: None
+    """Is told what a person should look at, from any thread."""
+
     tools: Tools = field(default_factory=Tools, init=False, repr=False)
     """The resolvers that run."""
 
+    _open_until_closed: ExitStack = field(default_factory=ExitStack, init=False, repr=False)
     _builder: Builder | None = field(default=None, init=False, repr=False)
     _lock: Lock = field(default_factory=Lock, init=False, repr=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open_until_closed.close()
 
     def build(self, source: BuildSource, request: LockRequest, constraints: tuple[str, ...] = ()) -> BuiltWheel:
         """Return the wheel of a source, as the package that asks for it has it built."""
@@ -76,7 +130,7 @@ class Workshop:
             declared.build.builder,
             tuple(declared.build.requires),
             constraints,
-            tuple(declared.build.environment.items()),
+            tuple({**environments.passed_to_builds(self.env), **declared.build.environment}.items()),
             tuple(folder / path for path in declared.build.headers),
             tuple(folder / path for path in declared.libraries),
             tuple(folder / path for path in declared.build.libraries),
@@ -127,8 +181,7 @@ class Workshop:
         if cached := self.cache.get(source.sha256):
             return cached.path
         pip = indexes.pip_settings(self.env, Path(sys.prefix))
-        more = [self.env[name] for name in request.inputs.extra_index if self.env.get(name)]
-        addresses = [*more, *indexes.all_of(pip)]
+        addresses = [index.address for index in self._indexes([request])]
         self.on_step(f"fetching {source.file}")
         for folder in request.inputs.find_links:
             if (file := self.loaded.folder / folder / source.file).is_file():
@@ -142,5 +195,29 @@ class Workshop:
         with self._lock:
             if self._builder is None:
                 pip = package_pip_environment(self.loaded, self.env)
-                self._builder = Builder(self.cache, PipIndex(pip), partial(find_interpreter, self.env), pip)
+                interpreter = partial(find_interpreter, self.env)
+                self._builder = Builder(self.cache, PipIndex(pip), interpreter, self.env, gateway=self._gateway())
             return self._builder
+
+    def _gateway(self) -> Gateway:
+        """Return the way to what builds need: the indexes of all packages, whichever of them is built."""
+        requests = read_requests(self.loaded)
+        every = self._indexes(requests)
+        by_name = {index.name: index for index in every}
+        sources = {
+            name: by_name.get(label) or indexes.NamedIndex(label, self.env[label])
+            for request in requests
+            for name, label in request.inputs.index.items()
+            if label in by_name or self.env.get(label)
+        }
+        pip = indexes.pip_settings(self.env, Path(sys.prefix))
+        addresses = tuple(index.address for index in (*every, *sources.values()))
+        downloads = self._open_until_closed.enter_context(Downloads(pip, addresses))
+        folders = [str(self.loaded.folder / path) for request in requests for path in request.inputs.find_links]
+        return self._open_until_closed.enter_context(open_gateway(every, downloads, sources, pip, folders))
+
+    def _indexes(self, requests: Iterable[LockRequest]) -> tuple[indexes.NamedIndex, ...]:
+        """Return the indexes of some packages; those whose variable is not set are left out, for a cache may do without."""
+        names = dict.fromkeys(name for request in requests for name in request.inputs.extra_index)
+        own = [indexes.NamedIndex(name, self.env[name]) for name in names if self.env.get(name)]
+        return indexes.find_indexes(self.env, Path(sys.prefix), own)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 STAND_IN = """#!{python}
 import json, os, sys
-with open(os.environ["RECORD"], "a") as stream:
+with open({record!r}, "a") as stream:
     print(json.dumps(sys.argv), file=stream)
 if sys.argv[1] != "run":
     sys.exit()
@@ -36,7 +36,7 @@ given = [sys.argv[n + 1] for n, word in enumerate(sys.argv[:at]) if word == "--e
 inside = {{"PATH": "/usr/bin:/bin"}}
 inside.update(one.split("=", 1) if "=" in one else (one, os.environ[one]) for one in given)
 os.chdir(sys.argv[sys.argv.index("--workdir") + 1])
-command = [os.environ["INSIDE"] if word.startswith("/opt/python/") else word for word in sys.argv[at + 1 :]]
+command = [{inside!r} if word.startswith("/opt/python/") else word for word in sys.argv[at + 1 :]]
 os.execve(command[0], command, inside)
 """
 
@@ -50,12 +50,12 @@ def engine(bench: Workbench) -> Callable[..., list[list[str]]]:
         folder = bench.folder / "programs"
         if not folder.exists():
             folder.mkdir()
-            (folder / name).write_text(script.format(python=sys.executable))
+            inside = str(interpreter("cp37").path)
+            text = script.format(python=sys.executable, record=str(record), inside=inside)
+            (folder / name).write_text(text)
             (folder / name).chmod(0o755)
             bench.environment |= {
                 "PATH": str(folder),
-                "RECORD": str(record),
-                "INSIDE": str(interpreter("cp37").path),
                 "HOME": str(bench.folder),
             }
         return [json.loads(line) for line in record.read_text().splitlines()] if record.exists() else []
@@ -100,7 +100,9 @@ def test_each_step_runs_in_the_image_and_no_password_is_in_a_command_line(
         assert "/opt/python/cp37-cp37m/bin/python" in command
     assert "install" in install
     by_name = {install[n + 1] for n, word in enumerate(install) if word == "--env" and "=" not in install[n + 1]}
-    assert {"PIP_FIND_LINKS", "PIP_INDEX_URL", "PIP_NO_INDEX"} <= by_name
+    assert {"PIP_FIND_LINKS", "PIP_CONFIG_FILE", "PIP_NO_INDEX"} <= by_name
+    assert install[install.index("--network") + 1] == "host", "the gateway is on this machine's loopback"
+    assert "--network" not in wheel
     assert f"{helper.parent}:{helper.parent}:ro" in install
     assert requires[-2] == "get_requires_for_build_wheel"
     assert wheel[-2] == "build_wheel"
@@ -167,8 +169,8 @@ def test_the_image_is_that_of_the_runtimes_system(
     assert found.image == f"quay.io/pypa/{image}"
     assert found.python == f"/opt/python/{python}/bin/python"
     assert found.engine == str(tmp_path / "docker")
-    command, _ = found.command(["true"], {}, cwd=tmp_path, with_index=False)
+    command, _ = found.command(["true"], {}, cwd=tmp_path, gateway=None)
     assert command[command.index("--platform") + 1] == ("linux/arm64" if platform == "aarch64" else "linux/amd64")
     assert "--userns" not in command
     found = container(runtime, {"PATH": "", "DOCKER_PATH": str(tmp_path / "podman")}, tmp_path, (), "own")
-    assert "keep-id" in found.command(["true"], {}, cwd=tmp_path, with_index=False)[0]
+    assert "keep-id" in found.command(["true"], {}, cwd=tmp_path, gateway=None)[0]

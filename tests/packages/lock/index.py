@@ -78,7 +78,11 @@ class _Handler(BaseHTTPRequestHandler):
         if path.startswith("/files/"):
             return self._file(path.removeprefix("/files/"))
         name = path.removeprefix("/simple/").strip("/")
-        files = [one for one in sorted(index.folder.glob("*.whl")) if one.name.startswith(f"{name}-")]
+        files = [
+            file
+            for file in sorted(index.folder.iterdir())
+            if file.name.partition("-")[0].replace("_", "-").lower() == name
+        ]
         if not files:
             return self._send(404, b"not here")
         links = "".join(

@@ -6,13 +6,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.packages.fetch.indexes import Indexes, all_of, pip_environment, pip_settings, uv_environment
+from reconciler.packages.fetch.indexes import (
+    Indexes,
+    NamedIndex,
+    all_of,
+    find_indexes,
+    pip_environment,
+    pip_settings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
 ONE, TWO, TEAM = "https://one.test/simple", "https://two.test/simple", "https://team.test/simple"
+PUBLIC = all_of(Indexes())[0].rstrip("/")
 CANARY = "hunter2-canary"
 
 
@@ -53,45 +61,78 @@ def test_a_file_that_pip_could_not_read_either_is_passed_over(home: dict[str, st
     assert settings(env, tmp_path).default == ONE
 
 
-ASKED_BY_UV = {
-    "nothing set": ({}, (), {}),
-    "pip's index": ({"PIP_INDEX_URL": ONE}, (), {"UV_DEFAULT_INDEX": ONE}),
-    "pip looks everywhere": (
-        {"PIP_INDEX_URL": ONE, "PIP_EXTRA_INDEX_URL": TWO},
-        (),
-        {"UV_INDEX": ONE, "UV_DEFAULT_INDEX": TWO, "UV_INDEX_STRATEGY": "unsafe-best-match"},
+ORDER = {
+    "nothing set": ({}, False, ["default PyPI"]),
+    "pip's main index": ({"PIP_INDEX_URL": ONE}, False, [f"default {ONE}"]),
+    "a further one comes first": (
+        {"PIP_INDEX_URL": ONE, "PIP_EXTRA_INDEX_URL": f"{TWO} {TEAM}"},
+        False,
+        [f"extra-1 {TWO}", f"extra-2 {TEAM}", f"default {ONE}"],
     ),
-    "uv's own setting wins": (
-        {"PIP_INDEX_URL": ONE, "UV_DEFAULT_INDEX": TWO, "PIP_EXTRA_INDEX_URL": TEAM},
-        (),
-        {"UV_DEFAULT_INDEX": TWO},
+    "the public one comes after all": (
+        {"PIP_INDEX_URL": ONE, "PIP_EXTRA_INDEX_URL": f"{PUBLIC}/"},
+        False,
+        [f"default {ONE}", "extra-1 PyPI"],
     ),
-    "a file of uv's": ({"PIP_INDEX_URL": ONE, "UV_CONFIG_FILE": "/uv.toml"}, (), {"UV_CONFIG_FILE": "/uv.toml"}),
-    "a package's index comes first": (
-        {"UV_INDEX": TWO, "UV_DEFAULT_INDEX": ONE},
-        (TEAM,),
-        {"UV_INDEX": f"{TEAM} {TWO}", "UV_DEFAULT_INDEX": ONE},
+    "folders come last": (
+        {"PIP_EXTRA_INDEX_URL": f"file:///simple {TWO}"},
+        False,
+        [f"extra-2 {TWO}", "default PyPI", "extra-1 file:///simple"],
     ),
-    "no index, folders, certificates": (
-        {"PIP_NO_INDEX": "yes", "PIP_FIND_LINKS": "/a /b", "PIP_CERT": "/c.pem", "PIP_TRUSTED_HOST": "x y", "PIP_INDEX_URL": ONE},
-        (),
-        {"UV_NO_INDEX": "1", "UV_FIND_LINKS": "/a,/b", "SSL_CERT_FILE": "/c.pem", "UV_INSECURE_HOST": "x y", "UV_DEFAULT_INDEX": ONE},
+    "uv's where nothing is set for pip": (
+        {"UV_INDEX": f"team={TEAM} {TWO}", "UV_DEFAULT_INDEX": ONE},
+        False,
+        [f"team {TEAM}", f"extra-2 {TWO}", f"default {ONE}"],
     ),
-    "what uv has is not overwritten": (
-        {"PIP_FIND_LINKS": "/a", "PIP_CERT": "/c.pem", "UV_FIND_LINKS": "/b", "SSL_CERT_FILE": "/d.pem", "PIP_INDEX_URL": ONE},
-        (),
-        {"UV_FIND_LINKS": "/b", "SSL_CERT_FILE": "/d.pem", "UV_DEFAULT_INDEX": ONE},
+    "uv's first for what uv resolves": (
+        {"UV_INDEX": f"team={TEAM}", "PIP_INDEX_URL": ONE},
+        True,
+        [f"team {TEAM}", "default PyPI"],
     ),
+    "pip's first for what pip resolves": ({"UV_INDEX": f"team={TEAM}", "PIP_INDEX_URL": ONE}, False, [f"default {ONE}"]),
+    "uv's older names": (
+        {"UV_INDEX_URL": f"main={ONE}", "UV_EXTRA_INDEX_URL": TWO},
+        True,
+        [f"extra-1 {TWO}", f"default {ONE}"],
+    ),
+    "a query is no name": ({"UV_DEFAULT_INDEX": f"{ONE}?a=b"}, True, [f"default {ONE}?a=b"]),
+    "a password beside the address": (
+        {"UV_INDEX": "my-team=https://team.test/simple", "UV_INDEX_MY_TEAM_USERNAME": "me", "UV_INDEX_MY_TEAM_PASSWORD": "p@w"},
+        True,
+        ["my-team https://me:p%40w@team.test/simple", "default PyPI"],
+    ),
+    "none": ({"PIP_NO_INDEX": "yes", "PIP_INDEX_URL": ONE}, False, []),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("env", "more", "made"), ASKED_BY_UV.values(), ids=ASKED_BY_UV)
-def test_uv_is_told_what_was_set_for_pip(
-    home: dict[str, str], tmp_path: Path, env: dict[str, str], more: tuple[str, ...], made: dict[str, str]
+@pytest.mark.parametrize(("env", "of_uv", "order"), ORDER.values(), ids=ORDER)
+def test_indexes_are_asked_in_an_order(
+    home: dict[str, str], tmp_path: Path, env: dict[str, str], of_uv: bool, order: list[str]
 ) -> None:
-    pip = Indexes(default=ONE) if not env else settings({**home, "PIP_CONFIG_FILE": "/dev/null", **env}, tmp_path)
-    found = {name: value for name, value in uv_environment(env, pip, more).items() if not name.startswith("PIP_")}
-    assert found == (made or {"UV_DEFAULT_INDEX": ONE})
+    indexes = find_indexes({**home, **env}, tmp_path / "prefix", of_uv=of_uv)
+    assert [f"{index.name} {index.address.rstrip('/').replace(PUBLIC, 'PyPI')}" for index in indexes] == order
+    own = NamedIndex("CORP", f"{TEAM}/own")
+    first, *_ = find_indexes(
+        {**home, "PIP_INDEX_URL": ONE, **env, "PIP_NO_INDEX": ""}, tmp_path / "prefix", [own], of_uv=of_uv
+    )
+    assert first is own
+
+
+def test_indexes_of_a_file_of_uvs_count(home: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / ".config" / "uv" / "uv.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text(
+        f'[[index]]\nname = "team"\nurl = "{TEAM}"\n[[index]]\nurl = "{ONE}"\ndefault = true\n'
+        f'[[index]]\nname = "rare"\nurl = "{TWO}"\nexplicit = true\n'
+    )
+    order = [("team", TEAM), ("default", ONE)]
+    assert [(index.name, index.address) for index in find_indexes(home, tmp_path / "prefix")] == order
+    other = file.rename(tmp_path / "other.toml")
+    env = {**home, "UV_CONFIG_FILE": str(other)}
+    assert [(index.name, index.address) for index in find_indexes(env, tmp_path / "prefix")] == order
+    assert [index.name for index in find_indexes({**env, "UV_NO_CONFIG": "1"}, tmp_path / "prefix")] == ["default"]
+    other.write_text("[[index\n")
+    assert [index.name for index in find_indexes(env, tmp_path / "prefix")] == ["default"]
 
 
 ASKED_BY_PIP = {
@@ -126,12 +167,6 @@ def test_pip_is_told_what_was_set_for_uv(
 ) -> None:
     found = {name: value for name, value in pip_environment(env, more, links).items() if name.startswith("PIP_")}
     assert found == made
-
-
-def test_without_a_setting_both_ask_where_pip_asks() -> None:
-    (only,) = all_of(Indexes())
-    assert uv_environment({}, Indexes(), ())["UV_DEFAULT_INDEX"] == only
-    assert all_of(Indexes(ONE, (TWO,))) == (ONE, TWO)
 
 
 def test_what_holds_addresses_does_not_show_them() -> None:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from reconciler.base import environments
 from reconciler.base.errors import PackageError
 from reconciler.base.processes import Tools
-from reconciler.packages.fetch.indexes import Remote, allowed_environment
+from reconciler.packages.fetch.indexes import Remote
 from reconciler.packages.lock.resolver import run_resolver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 
 def waited_for(condition: Callable[[], bool]) -> bool:
@@ -36,19 +37,49 @@ def is_alive(process: int) -> bool:
     return state != "Z"
 
 
-def test_a_resolver_sees_where_packages_are_and_no_other_secret() -> None:
-    given = {
-        "PATH": "/bin",
-        "PIP_INDEX_URL": "i",
-        "UV_INDEX": "u",
-        "https_proxy": "p",
-        "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "s",
-        "AWS_SECRET_ACCESS_KEY": "s",
-        "CORP_INDEX": "s",
-        "GITHUB_TOKEN": "s",
-    }
-    assert "s" not in allowed_environment(given).values()
-    assert {"PATH", "PIP_INDEX_URL", "UV_INDEX", "https_proxy"} <= set(allowed_environment(given))
+SECRETS = (
+    *("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "AWS_SECRET_ACCESS_KEY", "CORP_INDEX", "GITHUB_TOKEN", "LADYBIRD"),
+    *("PIP_PASSWORDS", "UDFS_PASS_ENV", "GIT_ASKPASS", "GIT_TOKEN", "LCX", "PATHS"),
+)
+"""What nobody needs; some begin as what somebody does."""
+
+INDEXES = (
+    "PIP_INDEX_URL",
+    "PIP_EXTRA_INDEX_URL",
+    "UV_INDEX",
+    "UV_DEFAULT_INDEX",
+    "UV_INDEX_TEAM_PASSWORD",
+    "https_proxy",
+    "NETRC",
+)
+
+
+@pytest.mark.parametrize(
+    ("choose", "needs"),
+    [
+        (
+            environments.for_fetcher,
+            {"PATH", "HOME", "LC_ALL", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "https_proxy", "NETRC"},
+        ),
+        (environments.for_resolver, {"PATH", "LC_ALL", "UV_CACHE_DIR"}),
+        (environments.for_git, {"PATH", "HOME", "LC_ALL"}),
+        (environments.for_container_engine, {"PATH", "HOME", "LC_ALL", "DOCKER_HOST", "https_proxy", "NETRC"}),
+    ],
+)
+def test_what_is_started_sees_what_it_needs_by_name(
+    choose: Callable[[Mapping[str, str]], dict[str, str]], needs: set[str]
+) -> None:
+    env = dict.fromkeys((*SECRETS, *INDEXES, "PATH", "HOME", "LC_ALL", "UV_CACHE_DIR", "DOCKER_HOST"), "x")
+    seen = set(choose(env))
+    assert seen >= needs
+    assert not seen & {*SECRETS} - ({"PIP_PASSWORDS"} if choose is environments.for_fetcher else set())
+    if choose in (environments.for_resolver, environments.for_git):
+        assert not seen & {*INDEXES}
+
+
+def test_who_owns_the_machine_names_what_builds_see_beside() -> None:
+    env = {"UDFS_PASS_ENV": "VERSION, LICENCE UNSET", "VERSION": "1", "LICENCE": "2", "OTHER": "3"}
+    assert environments.for_resolver(env) == {"VERSION": "1", "LICENCE": "2"}
 
 
 LEAVES_ONE_BEHIND = """
