@@ -200,18 +200,18 @@ class NamedIndex:
 
 
 def find_indexes(
-    env: Mapping[str, str], prefix: Path, own: Sequence[NamedIndex] = (), *, of_uv: bool = False
+    env: Mapping[str, str], prefix: Path, preferred: Sequence[NamedIndex] = (), *, of_uv: bool = False
 ) -> tuple[NamedIndex, ...]:
     """
     Return the indexes in the order in which they are asked: the first that has a name gives all its versions.
 
-    A package's `own` come first, then what is set for pip, or for uv where nothing is set for pip (`of_uv`: the other way round).
+    Those `preferred`, a package's own, come first, then what is set for pip, or for uv where nothing is set for pip (`of_uv`: the other way round).
     """
     pip, by_uv = pip_settings(env, prefix), uv_settings(env)
     is_set = any(env.get(name) for name in (_UV_SETS if of_uv else _PIP_SETS))
     if by_uv and (is_set if of_uv else not (is_set or pip.default or pip.extra)):
-        return _unique((*own, *by_uv))
-    return () if pip.no_index else _unique((*own, *order_indexes(pip)))
+        return _unique((*preferred, *by_uv))
+    return () if pip.no_index else _unique((*preferred, *order_indexes(pip)))
 
 
 def order_indexes(pip: Indexes) -> tuple[NamedIndex, ...]:

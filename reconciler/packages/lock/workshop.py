@@ -58,11 +58,11 @@ def package_indexes(env: Mapping[str, str], prefix: Path, request: LockRequest) 
     Raises E481 where a variable that the manifest names is not set.
     """
     inputs = request.inputs
-    own = [
+    preferred = [
         _variable_index(env, name, request.places.get(f"extra_index {name}"), "extra_index")
         for name in inputs.extra_index
     ]
-    every = indexes.find_indexes(env, prefix, own, of_uv=can_answer(request.runtime))
+    every = indexes.find_indexes(env, prefix, preferred, of_uv=can_answer(request.runtime))
     by_name = {index.name: index for index in every}
     sources = {
         name: by_name.get(label) or _variable_index(env, label, request.places.get(f"index {name}"), "index")
@@ -219,5 +219,5 @@ class Workshop:
     def _indexes(self, requests: Iterable[LockRequest]) -> tuple[indexes.NamedIndex, ...]:
         """Return the indexes of some packages; those whose variable is not set are left out, for a cache may do without."""
         names = dict.fromkeys(name for request in requests for name in request.inputs.extra_index)
-        own = [indexes.NamedIndex(name, self.env[name]) for name in names if self.env.get(name)]
-        return indexes.find_indexes(self.env, Path(sys.prefix), own)
+        preferred = [indexes.NamedIndex(name, self.env[name]) for name in names if self.env.get(name)]
+        return indexes.find_indexes(self.env, Path(sys.prefix), preferred)
