@@ -910,3 +910,51 @@ def wait_until_gone(pid: int) -> bool:
             return True  # dead; whoever adopted it has not looked yet
         time.sleep(0.01)
     return False
+
+
+ORPHAN = """
+import os, sys
+from pathlib import Path
+from reconciler.local.runner import Interpreter, Job, ResourceFile, call
+path, version, abi, source, runtime = sys.argv[1:]
+interpreter = Interpreter(Path(path), tuple(map(int, version.split("."))), abi, "test", os.uname().machine)
+job = Job("m.F", (ResourceFile("m.py", "py", Path(source)),), runtime)
+list(call(interpreter, job, [(1,)]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel does it on Linux; a thread elsewhere")
+@pytest.mark.parametrize("loop", ["while True: pass", "max(itertools.count())"], ids=["Python", "native"])
+def test_a_function_that_never_ends_and_what_it_started_end_with_a_parent_that_is_killed(
+    loop: str, runner: Runner, tmp_path: Path
+) -> None:
+    started, source = tmp_path / "started", tmp_path / "m.py"
+    body = f"""
+        child = subprocess.Popen(["sleep", "600"])
+        with open({str(tmp_path / "new")!r}, "w") as file:
+            file.write("%d %d" % (os.getpid(), child.pid))
+        os.rename({str(tmp_path / "new")!r}, {str(started)!r})
+        {loop}
+    """
+    source.write_text(udf("bigint->bigint", body, before="import itertools, os, subprocess"))
+    interpreter = runner.interpreter
+    version = ".".join(map(str, interpreter.version))
+    command = [
+        sys.executable,
+        "-c",
+        ORPHAN,
+        str(interpreter.path),
+        version,
+        interpreter.abi,
+        str(source),
+        runner.runtime,
+    ]
+    folder = {"cwd": Path(__file__).parents[2], "env": {**os.environ, "TMPDIR": str(tmp_path)}}
+    with subprocess.Popen(command, **folder) as parent:
+        deadline = time.monotonic() + 60
+        while not started.exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        processes = [int(number) for number in started.read_text().split()]
+        assert all(Path(f"/proc/{process}").exists() for process in processes)
+        parent.kill()
+    assert all(map(wait_until_gone, processes))

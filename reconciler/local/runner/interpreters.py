@@ -19,6 +19,7 @@ build is passed over with its reason, and the reasons travel in the error when n
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -153,9 +154,16 @@ def _usual_places(name: str, env: Mapping[str, str]) -> Iterator[_Place]:
     uv = env.get("UV_PYTHON_INSTALL_DIR") or (data and f"{data}/uv/python")
     for source, root, pattern in (("pyenv", pyenv, f"versions/*/bin/{name}"), ("uv", uv, f"*/bin/{name}")):
         if root:
-            yield _Place(source, f"{Path(root)}/{pattern}", tuple(sorted(Path(root).glob(pattern))))
+            yield _Place(source, f"{Path(root)}/{pattern}", _matches(Path(root), pattern))
     on_path = (entry / name for entry in _search_path(env.get("PATH", ""), pyenv))
-    yield _Place("PATH", f"{name} on PATH", tuple(path for path in on_path if path.exists()))
+    yield _Place("PATH", f"{name} on PATH", tuple(path for path in on_path if os.access(path, os.F_OK)))
+
+
+def _matches(root: Path, pattern: str) -> tuple[Path, ...]:
+    try:
+        return tuple(sorted(root.glob(pattern)))
+    except OSError:  # a folder on the way that may not be read, or a name longer than any: nothing to be had there
+        return ()
 
 
 def _search_path(path: str, pyenv: str | None) -> list[Path]:

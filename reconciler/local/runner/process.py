@@ -5,8 +5,9 @@ A single thread does everything. Requests, answers and the log are three pipes t
 while the other waits, so all three are watched together: a function that floods stdout, a large batch on its way in
 and a large one on its way out cannot hold each other up.
 
-The process gets a session of its own, so that what it starts ends with it, and an environment made here, so that no
-credential of the user's reaches the code being run; nor can it look for one in other processes (`base.barrier`).
+The process gets a session of its own, so that what it starts ends with it, a pipe on which nothing is ever written, whose
+end ends it (see `frames.end_with_parent`), and an environment made here, so that no credential of the user's reaches the
+code being run; nor can it look for one in other processes (`base.barrier`).
 """
 
 from __future__ import annotations
@@ -146,25 +147,26 @@ class Worker:
         their_requests, self._requests = os.pipe()
         self._answers, their_answers = os.pipe()
         self._output, their_output = os.pipe()
+        their_lifeline, lifeline = os.pipe()
         ours = (self._requests, self._answers, self._output)
         try:
             self._process = start(
-                [*command, str(WORKER), str(their_requests), str(their_answers), str(progress)],
+                [*command, str(WORKER), *map(str, (their_requests, their_answers, their_lifeline, progress))],
                 stdin=subprocess.DEVNULL,
                 stdout=their_output,
                 stderr=their_output,
                 cwd=cwd,
                 env=environment(cwd, tmp),
-                pass_fds=(their_requests, their_answers),
+                pass_fds=(their_requests, their_answers, their_lifeline),
                 start_new_session=True,
             )
         except BaseException:
-            _close(ours)
+            _close((*ours, lifeline))
             raise
         finally:
-            _close((their_requests, their_answers, their_output))
+            _close((their_requests, their_answers, their_output, their_lifeline))
         self._selector = selectors.DefaultSelector()
-        self.close = weakref.finalize(self, _end, self._process, self._selector, ours)
+        self.close = weakref.finalize(self, _end, self._process, self._selector, (*ours, lifeline))
         """Ends the process and all it started, now or when nobody holds this object any more. Harmless twice."""
         for descriptor in ours:
             os.set_blocking(descriptor, False)

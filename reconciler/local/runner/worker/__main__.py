@@ -1,5 +1,5 @@
 """
-Start of a worker: `python .../worker/__main__.py REQUESTS ANSWERS PROGRESS`.
+Start of a worker: `python .../worker/__main__.py REQUESTS ANSWERS LIFELINE PROGRESS`.
 
 The modules beside this file become a package that no `sys.path` names: a user's module may be called `cells` or
 `udfs`. Each is compiled under its own path, so that a traceback names the line.
@@ -36,4 +36,4 @@ def load_package(name, folder):
 
 if __name__ == "__main__":
     load_package("_udfs_worker", os.path.dirname(__file__))
-    sys.modules["_udfs_worker.serving"].main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
+    sys.modules["_udfs_worker.serving"].main(*map(int, sys.argv[1:4]), progress=sys.argv[4])

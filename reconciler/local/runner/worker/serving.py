@@ -12,7 +12,7 @@ import traceback
 
 from .batches import decode_columns, decode_good_rows
 from .compat import PY2, text_type
-from .frames import CLOSING, CONSTRUCTING, IN_ROW, WAITING, Channel, Misfit, NotLoadable, ResultMisfit, shared_memory
+from .frames import CLOSING, CONSTRUCTING, IN_ROW, WAITING, Channel, Misfit, NotLoadable, ResultMisfit, shared_memory, end_with_parent
 from .loading import load_class
 from .odps_modules import Resources, install_odps
 from .udfs import TableFunction
@@ -137,7 +137,8 @@ def answer_frames(function, construct, channel, mark, cwd):
         function, mark[1] = None, WAITING
 
 
-def main(requests, answers, progress):
+def main(requests, answers, lifeline, progress):
+    end_with_parent(lifeline)
     cwd = os.getcwd()
     sys.argv[:] = [""]
     sys.path.insert(0, cwd)
