@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -34,12 +35,25 @@ def machine_error(error: OSError) -> MachineError:
     return MachineError("E904", message, hint=ROOM if has_no_room(error) else None)
 
 
+def _is_special(path: Path) -> bool:
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)
+
+
 def replace_file(path: Path, content: bytes, *, durable: bool = False) -> None:
     """
     Write a file beside the old one and put it in its place: a reader sees the old or the new, never a half.
 
-    With `durable` it outlives a loss of power from then on. Raises OSError, and then nothing is left of the new one.
+    With `durable` it outlives a loss of power from then on. Raises OSError, and then nothing is left of the new one. What
+    is there and no file, such as a device or a pipe, is written to and stays what it is.
     """
+    if _is_special(path):
+        with path.open("wb") as stream:
+            stream.write(content)
+        return
     part = path.with_name(f".udfs-{secrets.token_hex(8)}.part")
     try:
         with part.open("xb") as file:

@@ -7,9 +7,11 @@ argument parser's own choice is 2, which here means "changes present", and a typ
 
 from __future__ import annotations
 
+import errno
 import gc
 import itertools
 import os
+import re
 import sys
 from contextlib import suppress
 from threading import Event
@@ -25,9 +27,13 @@ if TYPE_CHECKING:
 
     from reconciler.base.errors import MachineError, UdfsError, UsageError
 
+_NO_MEMORY = re.compile(r"can't start new thread|failed to map segment|[Cc]annot allocate memory")
+
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit."""
+    if arguments is None:
+        _speak_utf8()
     _have_streams()
     all_is_said = Event()
     interruptible(all_is_said)
@@ -42,6 +48,26 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     # The interpreter would look for garbage once more, among everything: a sixth of the time of a small command.
     gc.freeze()
     sys.exit(code)
+
+
+def _speak_utf8() -> None:
+    """
+    Begin again with names, arguments and streams in UTF-8, where the locale says otherwise.
+
+    An argument would become other text, and a function would return another result, in silence: after `LC_ALL=C` with
+    Python's UTF-8 mode switched off, in Latin-1, in a locale that is not installed.
+    """
+    if sys.getfilesystemencoding() != "utf-8" and os.environ.get("PYTHONUTF8") != "1":
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, "PYTHONUTF8": "1"})
+
+
+def _require_text(arguments: Sequence[str]) -> None:
+    for number, argument in enumerate(arguments, 1):
+        if any("\ud800" <= char <= "\udfff" for char in argument):
+            from reconciler.base.errors import UsageError
+
+            shown = argument.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+            raise UsageError("E907", f"argument {number} is not text in UTF-8: {shown}", hint="write it in UTF-8")
 
 
 def collect_rarely() -> None:
@@ -68,6 +94,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run a command and return its exit code."""
     arguments = spell_out(arguments)
     try:
+        _require_text(arguments)
         if (text := answer(arguments)) is not None:
             print(text, end="")
             return 0
@@ -108,6 +135,8 @@ def _ended_by(error: Exception, *, as_json: bool) -> int:
         failure = error
     elif isinstance(error, click.ClickException):
         failure = _usage(error)
+    elif _is_out_of_memory(error):
+        failure = _out_of_memory()
     elif isinstance(error, OSError):
         failure = _of_the_machine(error)
     else:
@@ -124,8 +153,34 @@ def _tell(failure: UdfsError, *, as_json: bool) -> None:
     """Print an error; where nothing can be printed any more, the exit code has to say it."""
     from reconciler.cli.support.output import print_error
 
-    with suppress(OSError, ValueError):
+    try:
         print_error(failure, as_json=as_json)
+        if as_json:
+            sys.stdout.flush()
+    except (OSError, ValueError) as error:
+        if as_json and not isinstance(
+            error, BrokenPipeError
+        ):  # the document is lost, and somebody may read the other stream
+            _tell(failure, as_json=False)
+
+
+def _is_out_of_memory(error: BaseException | None) -> bool:
+    """Say whether memory ran out, in whatever words: of Python, the system, its threads or its loader."""
+    for _ in range(10):
+        if error is None:
+            return False
+        refused = isinstance(error, RuntimeError | ImportError) and _NO_MEMORY.search(str(error))
+        if isinstance(error, MemoryError) or refused or getattr(error, "errno", None) == errno.ENOMEM:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _out_of_memory() -> MachineError:
+    from reconciler.base.errors import MachineError
+
+    hint = "give it more (ulimit -v, the limit of the container), or take less at once"
+    return MachineError("E906", "there is not enough memory", hint=hint)
 
 
 def _of_the_machine(error: OSError) -> MachineError:
@@ -147,8 +202,6 @@ def _plainly(message: str) -> str:
     """Return a message of click's without its own names for types, and without brackets about an argument's name."""
     for kind, plain in (("integer range", "whole number"), ("float range", "number")):
         message = message.replace(f"is not a valid {kind}", f"is not a {plain}")
-    import re
-
     return re.sub(r"(Invalid value for )'\[(\w+)\]'", r"\1\2", message)
 
 

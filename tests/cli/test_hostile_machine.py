@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sqlite3
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -115,6 +116,90 @@ def test_a_full_disk_behind_stdout_is_an_error() -> None:
     assert "error[E904]: No space left on device" in done.stderr
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["plan", "validate", "history", "test", "schema", "explain", "plan --bogus"])
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_what_cannot_be_printed_ends_with_a_code_and_a_line(command: str, form: str) -> None:
+    done = shell(f"$UDFS {command} {'--format json' if form == 'json' and ' ' not in command else ''} > /dev/full")
+    assert done.returncode in {1, 3}
+    assert "error[E9" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_device_is_written_to_and_stays_a_device() -> None:
+    assert shell("$UDFS plan --out /dev/null").returncode == 0
+    assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
+    done = shell("$UDFS plan --out /dev/full")
+    assert done.returncode == 1
+    assert "error[E904]: '/dev/full' cannot be written: No space left on device" in done.stderr
+
+
+def test_a_reader_that_has_gone_is_no_fault_of_the_command() -> None:
+    done = shell("$UDFS explain | true; $UDFS schema | true")
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"LC_ALL": "C", "PYTHONUTF8": "0"},
+        {"LC_ALL": "xx_XX.ISO-8859-1", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        {},
+    ],
+    ids=["C", "not installed", "as it is"],
+)
+def test_a_function_gets_the_same_text_whatever_the_locale(env: dict[str, str], project: Path) -> None:
+    manifest = project / "käse.yaml"
+    manifest.write_text((project / "udfs.yaml").read_text().replace("World", "Wörld"), encoding="utf-8")
+    done = shell(
+        "$UDFS test -f käse.yaml && $UDFS apply -f käse.yaml --yes >&2 && $UDFS call -f käse.yaml greet Wörld=Ünï",
+        **env,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("Hello, Wörld=Ünï!\n")
+
+
+def test_an_argument_that_is_no_text_is_refused() -> None:
+    done = shell("$UDFS call greet \"$(printf 'W\\377')\"; $UDFS call greet \"$(printf 'W\\377')\" --format json")
+    assert "error[E907]: argument 3 is not text in UTF-8: W\\xff" in done.stderr
+    assert json.loads(done.stdout)["problems"][0]["code"] == "E907"
+
+
+@pytest.mark.parametrize("folder", ["x" * 300, "y/" * 2100], ids=["a name", "a path"])
+def test_a_place_that_cannot_be_looked_into_on_the_way_to_a_cpython_is_passed_over(folder: str) -> None:
+    """As root every folder may be read; a name longer than any ends a look at it in the same way."""
+    long = f"/tmp/{folder}"
+    done = shell("$UDFS test; $UDFS doctor", PATH=f"{long}:{os.environ['PATH']}", PYENV_ROOT=long, XDG_DATA_HOME=long)
+    assert "E904" not in done.stderr + done.stdout
+    assert "1 passed" in done.stdout or "no CPython" in done.stderr
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may read every folder")
+def test_a_folder_that_may_not_be_read_on_the_way_to_a_cpython_is_passed_over(project: Path) -> None:
+    closed = project / "closed"
+    (closed / "bin").mkdir(parents=True)
+    closed.chmod(0)
+    done = shell("$UDFS test; $UDFS doctor", PATH=f"{closed}/bin:{os.environ['PATH']}", PYENV_ROOT=f"{closed}/pyenv")
+    closed.chmod(0o700)
+    assert "E904" not in done.stderr + done.stdout
+
+
+def test_a_store_whose_path_is_too_long_is_an_error_with_a_code() -> None:
+    done = shell(f"$UDFS serve --dir {'/'.join(['/tmp', *['x' * 250] * 17])}")
+    assert done.returncode == 3
+    assert "File name too long" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["plan", "validate", "test"])
+def test_low_memory_is_an_error_with_a_code(command: str) -> None:
+    """From where Python just begins to where all is well: some of these end in each step of the command."""
+    for megabytes in (60, 90, 120, 160, 240):
+        done = shell(f"ulimit -v {megabytes * 1024}; $UDFS {command}")
+        began = "reconciler" in done.stderr or "error[" in done.stderr or done.returncode in {0, 9}
+        if began and done.returncode not in {0, 9}:
+            assert "E999" not in done.stderr, (megabytes, done.stderr)
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
