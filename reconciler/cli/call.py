@@ -13,7 +13,7 @@ import click
 from reconciler.base.errors import UdfsError, UsageError
 from reconciler.base.hints import Command
 from reconciler.cli.show import not_deployed
-from reconciler.cli.support.interpreter import explain_failure, interpreter_for, local_runtime
+from reconciler.cli.support.interpreter import SECONDS, explain_failure, interpreter_for, local_runtime
 from reconciler.cli.support.options import Options, command, manifest_options, value_option
 from reconciler.cli.support.output import Result, write_foreign
 from reconciler.cli.support.progress import counting
@@ -40,7 +40,7 @@ class Files:
     output: Path | None
 
 
-def _bounds(timeout: float | None, memory: int | None) -> Bounds:
+def _bounds(timeout: float, memory: int | None) -> Bounds:
     return Bounds(timeout, memory * 1_000_000 if memory else None)
 
 
@@ -63,7 +63,12 @@ def _bounds(timeout: float | None, memory: int | None) -> Bounds:
 )
 @click.option("--python", type=click.Path(path_type=Path), metavar="PATH", help="The CPython to run it in.")
 @click.option(
-    "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Give up after so long."
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=SECONDS,
+    show_default=True,
+    metavar="SECONDS",
+    help="Give up when it takes longer to load, or for a batch of rows.",
 )
 @click.option("--memory", type=click.IntRange(min=64), metavar="MB", help="Allow so much address space and no more.")
 @manifest_options
@@ -137,6 +142,8 @@ def _at_row(failure: UdfsError, error: FunctionError, source: RowFile | None) ->
     """Add the place of the row in its file."""
     if source is not None and error.row is not None and (position := source.position_of(error.row)):
         may_be_header = source.path.suffix.lower() == ".csv" and error.row == 0 and not source.header
-        hint = "--header says that the first line names the columns" if may_be_header and not error.hint else error.hint
-        failure.problems = tuple(replace(problem, at=position, hint=hint or None) for problem in failure.problems)
+        header = "--header says that the first line names the columns" if may_be_header else None
+        failure.problems = tuple(
+            replace(problem, at=position, hint=problem.hint or header) for problem in failure.problems
+        )
     return failure

@@ -10,7 +10,14 @@ import click
 
 from reconciler.base.errors import InterpreterError, TestsFailed
 from reconciler.cli.support.files import write_whole
-from reconciler.cli.support.interpreter import explain_failure, interpreter_for, is_pure, local_runtime, make_job
+from reconciler.cli.support.interpreter import (
+    SECONDS,
+    explain_failure,
+    interpreter_for,
+    is_pure,
+    local_runtime,
+    make_job,
+)
 from reconciler.cli.support.options import Options, command, junit_option, manifest_options
 from reconciler.cli.support.output import Result
 from reconciler.cli.support.project import connect, open_manifest, prepare_files
@@ -36,9 +43,6 @@ if TYPE_CHECKING:
     from reconciler.base.errors import Problem
     from reconciler.local.runner import Interpreter
     from reconciler.workflow.preparation import Prepared
-
-
-SECONDS = 60.0
 
 
 @command()

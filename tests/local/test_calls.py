@@ -949,8 +949,8 @@ def test_a_function_that_never_ends_and_what_it_started_end_with_a_parent_that_i
         str(source),
         runner.runtime,
     ]
-    folder = {"cwd": Path(__file__).parents[2], "env": {**os.environ, "TMPDIR": str(tmp_path)}}
-    with subprocess.Popen(command, **folder) as parent:
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, cwd=Path(__file__).parents[2], env=env) as parent:
         deadline = time.monotonic() + 60
         while not started.exists() and time.monotonic() < deadline:
             time.sleep(0.02)

@@ -55,6 +55,11 @@ def is_pure(job: Job) -> bool:
     )
 
 
+SECONDS = 60.0
+"""How long a person waits for a function without being asked."""
+LONGER = "--timeout SECONDS lets it take longer"
+
+
 def explain_failure(error: RunnerError) -> UdfsError:
     """Turn an error of the runner into one of ours, with everything it knows."""
     match error:
@@ -69,6 +74,7 @@ def explain_failure(error: RunnerError) -> UdfsError:
             return UsageError("E704", error.message, hint=error.hint or None)
         case runner.FunctionError():
             detail = (*error.traceback.splitlines(), *error.log.splitlines())
-            return FunctionFailed("E702", error.message, hint=error.hint or None, detail=detail)
+            hint = LONGER if isinstance(error, runner.WorkerTimedOut) else error.hint or None
+            return FunctionFailed("E702", error.message, hint=hint, detail=detail)
         case _:
             return FunctionFailed("E702", error.message, hint=error.hint or None)

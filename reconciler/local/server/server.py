@@ -155,7 +155,10 @@ class Server:
             connection, address = self._socket.accept()
         except BlockingIOError:  # the client has left already
             return
-        except OSError:  # too many open files: the socket stays ready, and looking at it again and again frees none
+        except (
+            OSError,
+            MemoryError,
+        ):  # too many open files: the socket stays ready, and looking at it again and again frees none
             time.sleep(_PAUSE_SECONDS)
             return
         if not self._has_room():
@@ -165,7 +168,12 @@ class Server:
         thread = threading.Thread(target=self._talk, args=(connection, address), name="udfs-local-talk", daemon=True)
         with self._site.lock:
             self._talks[thread] = connection
-        thread.start()
+        try:
+            thread.start()
+        except (RuntimeError, MemoryError):  # no memory for one more: who asks is told so by the end of the connection
+            with self._site.lock:
+                del self._talks[thread]
+            connection.close()
 
     def _has_room(self) -> bool:
         """Say whether one more client can be served; one that lies between two requests makes room, and may come again."""
@@ -180,7 +188,7 @@ class Server:
 
     def _talk(self, connection: socket.socket, address: Any) -> None:
         try:
-            with connection, suppress(OSError):
+            with connection, suppress(OSError, MemoryError):
                 Connection(connection, address, self._site)
         finally:
             with self._site.lock:
