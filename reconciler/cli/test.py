@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +12,7 @@ import click
 from reconciler.base.errors import InterpreterError, TestsFailed
 from reconciler.cli.support.files import write_whole
 from reconciler.cli.support.interpreter import (
+    LONGER,
     SECONDS,
     explain_failure,
     interpreter_for,
@@ -31,7 +33,7 @@ from reconciler.cli.support.verification import (
     trial_report_lines,
     verify_lines,
 )
-from reconciler.local.runner import RunnerError
+from reconciler.local.runner import RunnerError, WorkerTimedOut
 from reconciler.render import trials as rendered
 from reconciler.testing.trials import Bounds, Case, FunctionAbsent, LocalSubject, Trial, TrialVerdict, run_tests_here
 from reconciler.workflow import planning
@@ -111,7 +113,8 @@ def _subjects(prepared: Prepared, groups: list[tuple[Case, ...]]) -> Iterator[Lo
 def _problems(trials: list[Trial]) -> Iterator[Problem]:
     for trial in trials:
         if trial.verdict is TrialVerdict.FAILED:
-            yield rendered.test_failure(trial)
+            failure = rendered.test_failure(trial)
+            yield replace(failure, hint=LONGER) if isinstance(trial.error, WorkerTimedOut) else failure
         elif trial.verdict is TrialVerdict.NOT_RUN:
             assert trial.error is not None
             yield from explain_failure(trial.error).problems

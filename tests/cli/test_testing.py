@@ -66,7 +66,9 @@ def test_ctrl_c_ends_the_tests_that_run(folder: Path) -> None:
 def test_a_test_has_only_so_much_time(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     manifest(folder, f"{{args: ['{os.devnull}'], returns: 1}}")
     assert run(["test", "--timeout", "1"]) == 9
-    assert "Says did not answer in 1 s, at row 1" in capsys.readouterr().out
+    output = capsys.readouterr()
+    assert "Says did not answer in 1 s, at row 1" in output.out
+    assert "--timeout SECONDS lets it take longer" in output.out + output.err
 
 
 def test_a_test_has_only_so_much_memory_and_a_report_is_written(folder: Path) -> None:
