@@ -135,6 +135,8 @@ class Build(Section, frozen=True, kw_only=True):
 class Package(Section, frozen=True, kw_only=True):
     """A group of distributions that functions name under `packages:`."""
 
+    short: ClassVar[str] = "requirements"
+
     schema_extra: ClassVar[dict[str, Any]] = {
         "anyOf": [{"required": [key]} for key in ("requirements", "requirements_file", "wheels", "libraries")]
     }
@@ -229,6 +231,8 @@ Packages: TypeAlias = Annotated[dict[Label, Package], NULL_IS_EMPTY, Meta(descri
 class Resource(Section, frozen=True, kw_only=True):
     """A file that functions read, under the name of its key."""
 
+    short: ClassVar[str] = "file"
+
     file: Annotated[
         Text | None,
         Meta(
@@ -297,6 +301,17 @@ class Test(Section, frozen=True, kw_only=True):
 
 class Function(Section, frozen=True, kw_only=True):
     """A function in Python."""
+
+    short: ClassVar[str] = "source"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        **{
+            key: f"it is a package's: packages: {{NAME: {{{key}: […]}}}}, and here packages: [NAME]"
+            for key in ("requirements", "wheels", "libraries", "requirements_file", "constraints")
+        },
+        "file": "write source: for the Python file; what the function reads stands under the manifest's resources:",
+        "name": "the name is the key: functions: {NAME: {source: …, class: …}}",
+        "args": "an example belongs to a test: tests: [{args: […], returns: …}]",
+    }
 
     source: Annotated[Text | None, Meta(description="Path of the Python file, relative to the manifest.")] = None
     python: str | None = None

@@ -212,6 +212,14 @@ def tags_of(filename: str) -> frozenset[Tag]:
     return parse_wheel_filename(filename)[3]
 
 
+def fitting_names(runtime: Runtime) -> str:
+    """Say how the names of wheels end that a runtime loads."""
+    start, oldest = f"{runtime.interpreter}-{runtime.abi}-", runtime.platforms[-1]
+    newest = f"{platform_name(runtime.glibc[1])}_{runtime.machine}"
+    up_to = f", up to {start}{newest}.whl," if newest != oldest else ""
+    return f"what fits ends in {start}{oldest}.whl{up_to} or in py{runtime.python_version[0]}-none-any.whl"
+
+
 def why_not_loadable(filename: str, runtime: Runtime) -> str | None:
     """
     Return why a wheel does not load, or None.

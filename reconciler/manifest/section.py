@@ -30,7 +30,7 @@ import msgspec
 from msgspec import NODEFAULT, Meta, Struct, structs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 Keys: TypeAlias = tuple[str | int, ...]
 """Where something stands in a file: ``("functions", "my_psi", "class")``."""
@@ -47,6 +47,12 @@ class Section(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tru
 
     schema_extra: ClassVar[dict[str, Any]] = {}
     """What the JSON Schema of the section says beside its keys."""
+
+    short: ClassVar[str] = ""
+    """The key that people mean who write a text, or a list, where the section should stand."""
+
+    elsewhere: ClassVar[Mapping[str, str]] = {}
+    """Keys that people look for here → what to write instead."""
 
 
 S = TypeVar("S", bound=Section)
@@ -65,7 +71,7 @@ class Mismatch(NamedTuple):
     """
     What is wrong: ``unknown`` or ``missing`` for a key, ``key`` for a name that is no name there; ``mapping``, ``list``,
     ``text``, ``flag`` or ``number`` for what should stand there; ``empty``, ``long``, ``choice``, ``pattern``, ``surrogate``,
-    ``large`` for a value.
+    ``large`` or ``zeros`` for a value.
     """
 
     path: Keys
@@ -132,6 +138,7 @@ def keys_of(section: type[Section]) -> dict[str, SectionKey]:
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _INTEGER = re.compile(r"[-+]?[0-9]+\Z")
+_LEADING_ZEROS = re.compile(r"[-+]?0[0-9]+\Z")
 _BASED = re.compile(r"0(?:o[0-7]+|x[0-9a-fA-F]+)\Z")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
 _SPECIAL = {
@@ -143,11 +150,21 @@ _SPECIAL = {
 }
 
 
+class LeadingZeros(ValueError):
+    """01234: to some readers of YAML an octal number, to others a decimal one, and to who wrote it most often a text."""
+
+
 def core_value(value: object) -> object:
-    """Type plain scalars by YAML 1.2's core schema, inside lists and mappings too; quoted text stays text."""
+    """
+    Type plain scalars by YAML 1.2's core schema, inside lists and mappings too; quoted text stays text.
+
+    Raises `LeadingZeros`, and ValueError for a number of more than 4,300 digits, which Python does not read.
+    """
     if isinstance(value, Plain):
         if value in _SPECIAL:
             return _SPECIAL[value]
+        if _LEADING_ZEROS.match(value):
+            raise LeadingZeros(value)
         if _INTEGER.match(value):
             return int(value)
         if _BASED.match(value):
@@ -321,10 +338,11 @@ def _int(least: int | None) -> _Converter:
 def _any(value: Any, path: Keys, mismatches: list[Mismatch]) -> Any:
     try:
         return core_value(value)
+    except LeadingZeros as error:
+        mismatches.append(Mismatch("zeros", path, str(error)))
     except ValueError:
-        # Python reads no number of more than 4,300 digits.
         mismatches.append(Mismatch("large", path))
-        return None
+    return None
 
 
 def _parts(kind: Any) -> list[Any]:

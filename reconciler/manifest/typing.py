@@ -6,7 +6,8 @@ A `Mismatch` says what does not fit; each kind has one sentence here, with the p
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 from reconciler.base.words import closest, quote
 from reconciler.manifest.model import (
@@ -92,7 +93,13 @@ def _finding(mismatch: Mismatch, document: Document, model: type[Section]) -> Re
         case "unknown":
             return _explain_unknown(model, path)
         case "mapping":
-            return Refusal("E202", f"{what} takes a mapping", _keys_hint(model, path))
+            hint = _written_out(model, path, document.value(*path)) or _keys_hint(model, path)
+            return Refusal("E202", f"{what} takes a mapping", hint)
+        case "list" if isinstance(value := document.value(*path), str) and value:
+            return Refusal("E202", f"{what} takes a list", f"write {path[-1]}: [{value}]")
+        case "zeros":
+            message = f"{what} may be read as a number or as a text: {detail}"
+            return Refusal("E203", message, f"write '{detail}' in quotes, or {int(detail)}")
         case "empty":
             hint = "list at least one item" if detail == "list" else "give it a value, or remove the key"
             return Refusal("E203", f"{what} is empty", hint)
@@ -100,8 +107,13 @@ def _finding(mismatch: Mismatch, document: Document, model: type[Section]) -> Re
             return Refusal("E203", f"{what} is longer than {detail} characters")
         case "choice":
             *most, last = detail
+            value = document.value(*path)
             hint = f"one of {', '.join(most)} or {last}" if most else f"it takes {last}, or is left out"
-            return Refusal("E203", f"{_show(document.value(*path))} is not allowed for {what}", hint)
+            # 3.7 is cp37, and 27 cp27.
+            if isinstance(value, str) and (digits := re.sub(r"\D", "", value)):
+                alike = next((choice for choice in detail if re.sub(r"\D", "", choice) == digits), None)
+                hint = f"write {path[-1]}: {alike}" if alike else hint
+            return Refusal("E203", f"{_show(value)} is not allowed for {what}", hint)
         case "key" if detail in _KEY_PATTERNS:
             message = f"{quote(str(path[-1]))} is not a name that {_what(model, path[:-1])} takes"
             return Refusal("E203", message, _KEY_PATTERNS[detail])
@@ -151,6 +163,27 @@ def _keys(section: type[Section]) -> list[str]:
     return [key.name for key in sorted(keys_of(section).values(), key=lambda key: not key.is_required)]
 
 
+def _written_out(model: type[Section], path: Keys, value: object) -> str | None:
+    """Return the line that says in full what was written in short, where it can be guessed what that was to be."""
+    section = _section(model, path)
+    if section is not None and section.short:
+        is_list = get_origin(_bare(keys_of(section)[section.short].kind)) is list
+        if isinstance(value, str) and value:
+            return f"write {path[-1]}: {{{section.short}: {f'[{value}]' if is_list else value}}}"
+        if is_list and isinstance(value, list) and value and all(isinstance(item, str) for item in value):
+            return f"write {path[-1]}: {{{section.short}: [{', '.join(value)}]}}"
+    parent = _section(model, path[:-1]) if len(path) > 1 else model
+    key = keys_of(parent).get(str(path[-1])) if parent else None
+    if isinstance(value, list) and key and key.is_many and key.section:
+        return f"write each under its name: NAME: {{{key.section.short or next(iter(_keys(key.section)))}: …}}"
+    return None
+
+
+def _bare(kind: Any) -> Any:
+    """Return a type without what is said of it."""
+    return _bare(get_args(kind)[0]) if get_origin(kind) is Annotated else kind
+
+
 def _keys_hint(model: type[Section], path: Keys) -> str | None:
     section = _section(model, path)
     if section is None:
@@ -172,4 +205,6 @@ def _explain_unknown(model: type[Section], path: Keys) -> Refusal:
     # A key that looks like a credential gets the advice that keeps it out of Git, not the list of keys.
     if issubclass(section, Target) and any(word in key.lower() for word in _CREDENTIALS):
         return Refusal("E214", message, section.credentials)
+    if instead := section.elsewhere.get(key):
+        return Refusal("E214", message, instead)
     return Refusal("E214", message, f"keys allowed here: {', '.join(_keys(section))}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.manifest.runtimes import why_not_loadable
+from reconciler.manifest.runtimes import fitting_names, why_not_loadable
 from reconciler.packages.artifacts import Archive
 from reconciler.packages.inspect import gate
 from reconciler.packages.inspect.contents import is_library_name
@@ -167,7 +167,7 @@ def _findings(part: Part, parts: Sequence[Part], runtime: Runtime) -> Iterator[F
         except ValueError:
             reason = "its name is not a wheel's"
         if reason:
-            yield FileFinding("E401", f"has tags that do not fit: {reason}")
+            yield FileFinding("E401", f"has tags that do not fit: {reason}", fitting_names(runtime))
             return
     yield from gate.misfits(part.facts, runtime)
     yield from (finding for _, finding in gate.missing_libraries(part, parts, runtime))

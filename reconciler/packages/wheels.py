@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler.base.errors import PackageError, Position, Problem
 from reconciler.base.threads import gather
-from reconciler.manifest.runtimes import Runtime, platform_name, tags_of, why_not_loadable
+from reconciler.manifest.runtimes import Runtime, fitting_names, tags_of, why_not_loadable
 from reconciler.packages.artifacts import Artifacts, Wheel, pairs
 from reconciler.packages.content import Content, read_content, why_too_large
 from reconciler.packages.fetch.cache import OtherBytes, read_file
@@ -329,7 +329,7 @@ def _wheel_problems(
         advice = (
             f"{better} is the newest version of {pinned} that has a wheel for it; " if isinstance(better, str) else ""
         )
-        hint = advice + _fitting_names(runtime)
+        hint = advice + fitting_names(runtime)
         yield Problem("E401", f"'{name}' does not load in {runtime.label}: {misfit}", position, hint)
     else:
         yield from (problem_of(name, finding, position) for finding in gate.misfits(wheel.facts, runtime))
@@ -342,13 +342,6 @@ def _wheel_problems(
         yield Problem("E302", f"'{archive}' cannot be the name of a resource: {reason}", position)
     if reason := why_too_large(wheel.content.size, runtime.service):
         yield Problem("E405", f"'{name}' is too large: {reason}", position)
-
-
-def _fitting_names(runtime: Runtime) -> str:
-    start, oldest = f"{runtime.interpreter}-{runtime.abi}-", runtime.platforms[-1]
-    newest = f"{platform_name(runtime.glibc[1])}_{runtime.machine}"
-    up_to = f", up to {start}{newest}.whl," if newest != oldest else ""
-    return f"what fits ends in {start}{oldest}.whl{up_to} or in py{runtime.python_version[0]}-none-any.whl"
 
 
 def clashes(wheels: Iterable[tuple[WheelRequest, Wheel]], artifacts: Artifacts) -> Iterator[Problem]:

@@ -19,7 +19,7 @@ from reconciler.base.errors import InterpreterError, PackageError, Problem
 from reconciler.base.hints import Command
 from reconciler.base.inputs import SHIPPED, copy_input, open_input
 from reconciler.base.processes import Tools
-from reconciler.manifest.runtimes import tags_of, why_not_loadable
+from reconciler.manifest.runtimes import fitting_names, tags_of, why_not_loadable
 from reconciler.packages.build import BuildOptions, BuiltWheel, environment, zig
 from reconciler.packages.build.engines import Container, Engine, LocalEngine, container
 from reconciler.packages.build.frontend import BackendFailed, Frontend
@@ -373,7 +373,8 @@ class _Build:
         ]
         # The tag of what needs too new a system says so too, and less of it.
         if not problems and (misfit := why_not_loadable(name, self.runtime)):
-            hint = "the CPython that builds must have the ABI of the runtime's" if "ABI" in misfit else None
+            abi = "the CPython that builds must have the ABI of the runtime's"
+            hint = abi if "ABI" in misfit else fitting_names(self.runtime)
             message = f"what {label} was built into, '{name}', does not load in {self.runtime.label}: {misfit}"
             problems.append(Problem("E401", message, hint=hint))
         if problems:

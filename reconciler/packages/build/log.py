@@ -113,6 +113,14 @@ _PACKAGES = {
 }
 """Beginnings of headers' names → what brings them."""
 
+_WITH_WHEELS = {
+    "psycopg2": "psycopg2-binary",
+    "mysqlclient": "pymysql",
+    "python-ldap": "ldap3",
+    "pycrypto": "pycryptodome",
+}
+"""Distributions that are published as source alone and need a library → what is used in their place and has wheels."""
+
 
 def build_failure(label: str, runtime: Runtime, why: str, said: str, log: Path) -> PackageError:
     """Return the error for a backend that made no wheel: the most specific one that its words allow."""
@@ -137,10 +145,12 @@ def build_failure(label: str, runtime: Runtime, why: str, said: str, log: Path) 
 
 
 def _needs(label: str, runtime: Runtime, what: str, log: Path, lines: tuple[str, ...]) -> PackageError:
+    instead = _WITH_WHEELS.get(re.split(r"[ =<>!~\[;]", label, maxsplit=1)[0].lower())
     return PackageError(
         "E444",
         f"{label} cannot be built for {runtime.label}: it needs {what}, and a build sees none of this machine's libraries",
-        hint="give the build a folder with its headers and the library itself, built for "
+        hint=(f"{instead} is used in its place and has wheels; or " if instead else "")
+        + "give the build a folder with its headers and the library itself, built for "
         f"glibc {runtime.glibc[0]}.{runtime.glibc[1]} or older, or take a version that has a wheel; the whole log is in {log}",
         detail=lines,
     )

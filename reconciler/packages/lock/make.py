@@ -22,7 +22,7 @@ from reconciler.base import environments
 from reconciler.base.errors import InterpreterError, InvalidManifest, PackageError, Problem, UdfsError
 from reconciler.base.hints import Command
 from reconciler.base.inputs import SHIPPED, copy_input
-from reconciler.manifest.runtimes import supported_tags, tags_of, why_not_loadable
+from reconciler.manifest.runtimes import fitting_names, supported_tags, tags_of, why_not_loadable
 from reconciler.packages import content
 from reconciler.packages.build import BuildSource
 from reconciler.packages.build.sources import copy_source
@@ -314,7 +314,8 @@ class _Maker:
             size = file_path.stat().st_size if file_path.is_file() else None
             return self._build(distribution, file_path, sha256, size, path, path)
         if reason := why_not_loadable(file_path.name, self.request.runtime):
-            raise PackageError("E401", f"'{file_path.name}' does not load in {self.request.runtime.tag}: {reason}")
+            message = f"'{file_path.name}' does not load in {self.request.runtime.tag}: {reason}"
+            raise PackageError("E401", message, hint=fitting_names(self.request.runtime))
         file = content.read_content(file_path)
         return Locked(
             name=distribution.name,

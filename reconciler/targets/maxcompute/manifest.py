@@ -6,6 +6,7 @@ It extends the common model, which has the packages, the rollout and what else h
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
@@ -26,8 +27,6 @@ from reconciler.targets.maxcompute.names import Reference, parse_reference
 from reconciler.targets.maxcompute.runtimes import PLATFORMS, RUNTIMES, SERVICE, distributions, modules
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from reconciler.manifest.load import Loaded
 
 RuntimeTag: TypeAlias = Literal["cp27", "cp37", "cp311"]
@@ -133,6 +132,12 @@ class Resource(model.Resource, frozen=True, kw_only=True):
 
 class Function(model.Function, frozen=True, kw_only=True):
     """One SQL function."""
+
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        **model.Function.elsewhere,
+        "handler": "write class: MyClass, and source: for the file that has it",
+        "runtime": "write python: cp27, cp37 or cp311",
+    }
 
     class_: Annotated[Text, Meta(description="Class, or module.Class.")] = field(name="class")
     python: Annotated[RuntimeTag | None, Meta(description="When it differs from the manifest's `python`.")] = None

@@ -239,3 +239,14 @@ def test_a_failure_is_told_as_what_can_be_done_about_it(tmp_path: Path, said: st
     assert words in problem.message
     assert str(tmp_path / "x.log") in spell(problem.hint)
     assert ("SETUPTOOLS_SCM_PRETEND_VERSION" in spell(problem.hint)) == ("setuptools-scm" in said)
+
+
+def test_what_has_a_twin_with_wheels_is_told_so(tmp_path: Path) -> None:
+    said = "error: unable to find dynamic system library 'pq' using strategy"
+    for label, twin in (
+        ("psycopg2 2.9.9", "psycopg2-binary"),
+        ("psycopg2==2.9", "psycopg2-binary"),
+        ("psycopg2-x 1", ""),
+    ):
+        (problem,) = build_failure(label, RUNTIMES["cp37"], "", said, tmp_path / "x.log").problems
+        assert spell(problem.hint).startswith(f"{twin} is used in its place" if twin else "give the build a folder")
