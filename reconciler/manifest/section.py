@@ -30,7 +30,7 @@ import msgspec
 from msgspec import NODEFAULT, Meta, Struct, structs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
 Keys: TypeAlias = tuple[str | int, ...]
 """Where something stands in a file: ``("functions", "my_psi", "class")``."""
@@ -51,7 +51,7 @@ class Section(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tru
     short: ClassVar[str] = ""
     """The key that people mean who write a text, or a list, where the section should stand."""
 
-    elsewhere: ClassVar[Mapping[str, str]] = {}
+    elsewhere: ClassVar[abc.Mapping[str, str]] = {}
     """Keys that people look for here → what to write instead."""
 
 

@@ -95,7 +95,9 @@ def _finding(mismatch: Mismatch, document: Document, model: type[Section]) -> Re
         case "mapping":
             hint = _written_out(model, path, document.value(*path)) or _keys_hint(model, path)
             return Refusal("E202", f"{what} takes a mapping", hint)
-        case "list" if isinstance(value := document.value(*path), str) and value:
+        case "list" if (
+            isinstance(value := document.value(*path), str) and value and _section(model, (*path, "")) is None
+        ):
             return Refusal("E202", f"{what} takes a list", f"write {path[-1]}: [{value}]")
         case "zeros":
             message = f"{what} may be read as a number or as a text: {detail}"
@@ -165,18 +167,26 @@ def _keys(section: type[Section]) -> list[str]:
 
 def _written_out(model: type[Section], path: Keys, value: object) -> str | None:
     """Return the line that says in full what was written in short, where it can be guessed what that was to be."""
+    if not path:
+        return None
     section = _section(model, path)
     if section is not None and section.short:
         is_list = get_origin(_bare(keys_of(section)[section.short].kind)) is list
         if isinstance(value, str) and value:
-            return f"write {path[-1]}: {{{section.short}: {f'[{value}]' if is_list else value}}}"
+            return f"write {path[-1]}: {_in_full(section, f'[{value}]' if is_list else value)}"
         if is_list and isinstance(value, list) and value and all(isinstance(item, str) for item in value):
-            return f"write {path[-1]}: {{{section.short}: [{', '.join(value)}]}}"
+            return f"write {path[-1]}: {_in_full(section, '[' + ', '.join(value) + ']')}"
     parent = _section(model, path[:-1]) if len(path) > 1 else model
     key = keys_of(parent).get(str(path[-1])) if parent else None
-    if isinstance(value, list) and key and key.is_many and key.section:
-        return f"write each under its name: NAME: {{{key.section.short or next(iter(_keys(key.section)))}: …}}"
+    if isinstance(value, list) and key and key.is_many and key.section and key.section.short:
+        return f"write each under its name: NAME: {_in_full(key.section, '…')}"
     return None
+
+
+def _in_full(section: type[Section], value: str) -> str:
+    """Return a section that holds a value under the key that it is short for, and all that must be there."""
+    required = [key.name for key in keys_of(section).values() if key.is_required and key.name != section.short]
+    return f"{{{', '.join([f'{section.short}: {value}', *(f'{name}: …' for name in required)])}}}"
 
 
 def _bare(kind: Any) -> Any:

@@ -6,13 +6,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from reconciler.base.errors import InvalidManifest
+from reconciler.base.hints import spell
+from reconciler.manifest.load import load_manifest
 from reconciler.manifest.reader import Document
 from reconciler.manifest.section import Mismatch
 from reconciler.manifest.typing import _finding
+from reconciler.targets.dialects import DIALECTS
 from reconciler.targets.maxcompute.manifest import Manifest
 from tests.unit.manifest.folder import underlined
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.unit.manifest.folder import Folder
 
 S = "stack: s\n"
@@ -125,10 +131,10 @@ def test_duplicate_keys_do_not_hide_what_else_is_wrong(folder: Folder) -> None:
         ("stack: A\n" + F, "a stack's name: lower-case letters, digits and -, beginning with a letter, 40 at most"),
         (
             S + "functions: {f: x}\n",
-            "its keys: class, source, python, image, packages, resources, modules, wire, description, protect, tests",
+            "write f: {source: x, class: …}",
         ),
         (S + "functions: {f: {class: A, tests: x}}\n", "write one item a line, each after `- `"),
-        (S + "functions: []\n", None),
+        (S + "functions: []\n", "write each under its name: NAME: {source: …, class: …}"),
         (
             S + F + "packages: {p: {wheels: [[]]}}\n",
             "a wheel is a path, or {requirement: name==version, sha256: …}",
@@ -207,3 +213,27 @@ def test_test_values_are_typed_as_yaml_1_2_says(folder: Folder) -> None:
         "no": "no", "1": "1", "d": "2026-01-01", "t": "1:30", "u": "1_000", "v": "0b1", "w": ["yes"],
     }  # fmt: skip
     assert second.args[0] != second.args[0]
+
+
+LINES = {
+    "resources: {c.csv: data/c.csv}": "write c.csv: {file: data/c.csv}",
+    "packages: {p: [numpy, 'scipy<2']}": "write p: {requirements: [numpy, scipy<2]}",
+    "packages: {p: numpy}": "write p: {requirements: [numpy]}",
+    "packages: {p: {requirements: numpy}}": "write requirements: [numpy]",
+    "functions: {f: f.py}": "write f: {source: f.py, class: …}",
+    "functions: [f]": "write each under its name: NAME: {source: …, class: …}",
+    "python: 3.7": "write python: cp37",
+    "python: '2.7'": "write python: cp27",
+    "functions: {f: {class: F, source: f.py, requirements: [numpy]}}": "it is a package's: packages: {NAME: {requirements: […]}}, "
+    "and here packages: [NAME]",
+    "functions: {f: {class: F, source: f.py, tests: [{args: [01234567], returns: 1}]}}": "write '01234567' in quotes, or 1234567",
+    "functions: {f: {class: F, source: f.py, tests: [{args: [1], returns: -007}]}}": "write '-007' in quotes, or -7",
+}
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_the_help_is_the_line_to_write(tmp_path: Path, line: str) -> None:
+    (tmp_path / "udfs.yaml").write_text(f"stack: s\n{line}\n")
+    with pytest.raises(InvalidManifest) as raised:
+        load_manifest(tmp_path / "udfs.yaml", DIALECTS, env={})
+    assert LINES[line] in [spell(problem.hint) for problem in raised.value.problems]
