@@ -28,6 +28,8 @@ from reconciler.manifest.reader import MAX_PROBLEMS
 from reconciler.manifest.section import Mismatches, S, keys_of, read_section
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from reconciler.manifest.reader import Document
     from reconciler.manifest.section import Keys, Mismatch, Section
 
@@ -44,7 +46,6 @@ _KEY_PATTERNS = {
     VARIABLE: "letters, digits and _, 100 at most, not beginning with a digit",
 }
 _PLAIN: dict[str, tuple[str, str, str | None]] = {
-    "list": ("E202", "takes a list", "write one item a line, each after `- `"),
     "text": ("E202", "takes a text", None),
     "flag": ("E202", "takes true or false", "without quotes; yes and no, on and off are texts here"),
     "surrogate": ("E103", "holds half of a character", "remove the \\u escape of a surrogate"),
@@ -93,12 +94,9 @@ def _finding(mismatch: Mismatch, document: Document, model: type[Section]) -> Re
         case "unknown":
             return _explain_unknown(model, path)
         case "mapping":
-            hint = _written_out(model, path, document.value(*path)) or _keys_hint(model, path)
-            return Refusal("E202", f"{what} takes a mapping", hint)
-        case "list" if (
-            isinstance(value := document.value(*path), str) and value and _section(model, (*path, "")) is None
-        ):
-            return Refusal("E202", f"{what} takes a list", f"write {path[-1]}: [{value}]")
+            return Refusal("E202", f"{what} takes a mapping", _written_out(model, path, document.value(*path)))
+        case "list":
+            return _explain_list(what, path, document.value(*path), _section(model, (*path, "")))
         case "zeros":
             message = f"{what} may be read as a number or as a text: {detail}"
             return Refusal("E203", message, f"write '{detail}' in quotes, or {int(detail)}")
@@ -108,14 +106,7 @@ def _finding(mismatch: Mismatch, document: Document, model: type[Section]) -> Re
         case "long":
             return Refusal("E203", f"{what} is longer than {detail} characters")
         case "choice":
-            *most, last = detail
-            value = document.value(*path)
-            hint = f"one of {', '.join(most)} or {last}" if most else f"it takes {last}, or is left out"
-            # 3.7 is cp37, and 27 cp27.
-            if isinstance(value, str) and (digits := re.sub(r"\D", "", value)):
-                alike = next((choice for choice in detail if re.sub(r"\D", "", choice) == digits), None)
-                hint = f"write {path[-1]}: {alike}" if alike else hint
-            return Refusal("E203", f"{_show(value)} is not allowed for {what}", hint)
+            return _explain_choice(what, path, document.value(*path), detail)
         case "key" if detail in _KEY_PATTERNS:
             message = f"{quote(str(path[-1]))} is not a name that {_what(model, path[:-1])} takes"
             return Refusal("E203", message, _KEY_PATTERNS[detail])
@@ -128,6 +119,16 @@ def _finding(mismatch: Mismatch, document: Document, model: type[Section]) -> Re
         case _:
             code, predicate, advice = _PLAIN.get(kind, ("E202", "is not a value that can be used", None))
             return Refusal(code, f"{what} {predicate}", advice)
+
+
+def _explain_choice(what: str, path: Keys, value: object, choices: Sequence[str]) -> Refusal:
+    *most, last = choices
+    hint = f"one of {', '.join(most)} or {last}" if most else f"it takes {last}, or is left out"
+    # 3.7 is cp37, and 27 cp27.
+    if isinstance(value, str) and (digits := re.sub(r"\D", "", value)):
+        alike = next((choice for choice in choices if re.sub(r"\D", "", choice) == digits), None)
+        hint = f"write {path[-1]}: {alike}" if alike else hint
+    return Refusal("E203", f"{_show(value)} is not allowed for {what}", hint)
 
 
 def _show(value: object) -> str:
@@ -165,22 +166,29 @@ def _keys(section: type[Section]) -> list[str]:
     return [key.name for key in sorted(keys_of(section).values(), key=lambda key: not key.is_required)]
 
 
+def _explain_list(what: str, path: Keys, value: object, section: type[Section] | None) -> Refusal:
+    is_item = isinstance(value, str) and value != "" and section is None
+    advice = f"write {path[-1]}: [{value}]" if is_item else "write one item a line, each after `- `"
+    return Refusal("E202", f"{what} takes a list", advice)
+
+
 def _written_out(model: type[Section], path: Keys, value: object) -> str | None:
-    """Return the line that says in full what was written in short, where it can be guessed what that was to be."""
-    if not path:
-        return None
+    """Return the line that says in full what was written in short; the keys, where it cannot be guessed what that was to be."""
     section = _section(model, path)
-    if section is not None and section.short:
-        is_list = get_origin(_bare(keys_of(section)[section.short].kind)) is list
-        if isinstance(value, str) and value:
-            return f"write {path[-1]}: {_in_full(section, f'[{value}]' if is_list else value)}"
-        if is_list and isinstance(value, list) and value and all(isinstance(item, str) for item in value):
-            return f"write {path[-1]}: {_in_full(section, '[' + ', '.join(value) + ']')}"
-    parent = _section(model, path[:-1]) if len(path) > 1 else model
-    key = keys_of(parent).get(str(path[-1])) if parent else None
+    key = keys_of(_section(model, path[:-1]) or model).get(str(path[-1])) if path else None
+    if section is not None and section.short and (text := _item(section, value)):
+        return f"write {path[-1]}: {_in_full(section, text)}"
     if isinstance(value, list) and key and key.is_many and key.section and key.section.short:
         return f"write each under its name: NAME: {_in_full(key.section, '…')}"
-    return None
+    return _keys_hint(model, path)
+
+
+def _item(section: type[Section], value: object) -> str:
+    """Return a text, or a list of texts, as it would stand behind the key that the section is short for; nothing for others."""
+    if get_origin(_bare(keys_of(section)[section.short].kind)) is not list:
+        return value if isinstance(value, str) else ""
+    items = [value] if isinstance(value, str) else value if isinstance(value, list) else []
+    return f"[{', '.join(items)}]" if items and all(isinstance(item, str) and item for item in items) else ""
 
 
 def _in_full(section: type[Section], value: str) -> str:
