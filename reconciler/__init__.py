@@ -26,7 +26,7 @@ begin reading::
 
     local      beside them: services of our own on loopback, their SQL, and the CPythons that run functions
 
-``local`` shares no code with its clients: a server that did would agree with them about mistakes.
+``local`` shares no code with its clients but ``base``, which knows no service: a server that did would agree with them about mistakes.
 """
 
 __version__ = "0.1.0.dev0"

@@ -11,8 +11,8 @@ A request takes this way::
         ─▶ projects | resources (uploads) | functions ─▶ store (rows in SQLite, blobs by SHA-256)
         ─▶ instances ─▶ instance_pool ─▶ sql (DuckDB) ─▶ runner (the CPython of each function)
 
-It shares no code with the client side of udfs and knows nothing of PyODPS: a server that shared code with its client
-would agree with it about mistakes. Every handler says how what it does is known: documentation, the source of a
+Of ours it imports `base` alone, and it knows nothing of PyODPS: a server that shared code with its client would agree with
+it about mistakes. Every handler says how what it does is known: documentation, the source of a
 public client, a measurement that somebody published, or a guess. What is not settled is a switch in `Settings`.
 """
 
