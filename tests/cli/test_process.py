@@ -264,6 +264,27 @@ def test_a_run_that_only_reads_is_gone_at_once_when_it_is_interrupted_whatever_t
     assert "Traceback" not in err
 
 
+def test_a_signal_that_wakes_nobody_is_heard_all_the_same(tmp_path: Path) -> None:
+    """Whichever thread the system gives it to, and however short before a wait it comes."""
+    program = """
+import os, signal, threading, time
+from reconciler.cli.support.interrupts import interruptible
+interruptible(threading.Event())
+def work():
+    time.sleep(0.2)
+    signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+    time.sleep(60)
+threading.Thread(target=work, daemon=True).start()
+lock = threading.Lock()
+lock.acquire()
+try:
+    lock.acquire()
+except KeyboardInterrupt:
+    os._exit(7)
+"""
+    assert subprocess.run([sys.executable, "-c", program], timeout=30, check=False).returncode == 7
+
+
 def test_signals_that_keep_coming_do_not_hide_how_it_ended(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.settimeout(60)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import atexit
 import os
 import signal
+import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,11 @@ if TYPE_CHECKING:
     from threading import Event
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_NUDGE = signal.SIGURG
+"""It wakes whoever waits and means nothing."""
+
+_NUDGES = (0.05, 0.2, 1.0)
+"""Seconds after a signal."""
 
 
 def interruptible(all_is_said: Event) -> None:
@@ -39,8 +46,32 @@ def interruptible(all_is_said: Event) -> None:
     heeded = _signals()
     for number in heeded:
         signal.signal(number, interrupt)
+    _wake_on_signals()
     # Later than that the interpreter takes its handlers back, and a signal would kill it and hide the exit code.
     atexit.register(ignore)
+
+
+def _wake_on_signals() -> None:
+    """
+    Wake the main thread after a signal, until it has seen it.
+
+    Python runs handlers in the main thread when that comes to it. A signal that arrives just before it waits for a lock, or is
+    delivered to another thread, interrupts no wait, and without this would be heard when the service answers.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    main = threading.main_thread().ident
+
+    def nudge() -> None:
+        while numbers := os.read(reader, 64):
+            if set(numbers) - {_NUDGE}:
+                for seconds in _NUDGES:
+                    time.sleep(seconds)
+                    signal.pthread_kill(main, _NUDGE)  # type: ignore[arg-type]
+
+    signal.signal(_NUDGE, lambda *_: None)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    threading.Thread(target=nudge, name="udfs-signals", daemon=True).start()
 
 
 def _signals() -> list[signal.Signals]:
