@@ -47,8 +47,9 @@ def state(loaded: Loaded, artifacts: Artifacts) -> DesiredState:
     protected = {function_key(name) for name, function in manifest.functions.items() if function.protect}
     protected |= {resource_key(name) for name, resource in manifest.resources.items() if resource.protect}
     for key, names in carried.items():
-        if (carrier := desired_objects.get(key)) and carrier.mark:
-            desired_objects[key] = carrier._replace(mark=carrier.mark._replace(names=frozenset(names)))
+        carrier = desired_objects[key]
+        assert carrier.mark is not None  # every resource of the manifest has one
+        desired_objects[key] = carrier._replace(mark=carrier.mark._replace(names=frozenset(names)))
     for key in protected & desired_objects.keys():
         desired_objects[key] = desired_objects[key]._replace(protected=True)
     return desired_objects

@@ -29,6 +29,11 @@ def test_a_service_that_says_nothing_has_no_runtimes_types_or_distributions_of_i
     assert model.Target().resolve("other/resources/a.py") == ("other/resources/a.py", None)
 
 
+def test_a_kind_that_has_no_such_sections_has_nothing_in_them() -> None:
+    bare = model.Manifest(stack="s", target=model.TargetKind(kind="shelf"))
+    assert (bare.python, dict(bare.packages), dict(bare.resources), dict(bare.functions)) == ("", {}, {}, {})
+
+
 def test_functions_that_name_no_python_run_on_that_of_the_manifest(tmp_path: Path) -> None:
     (tmp_path / "udfs.yaml").write_text("stack: s\npython: cp37\nfunctions: {}\n")
     assert load_manifest(tmp_path / "udfs.yaml", DIALECTS, env={}).runtime.tag == "cp37"

@@ -192,6 +192,10 @@ def test_more_values_than_a_manifest_holds_are_refused(monkeypatch: pytest.Monke
     assert says("[" + "a," * 20 + "]") == ["1:1 E104 more than 20 values"]
 
 
+def test_what_is_longer_than_any_manifest_is_not_parsed() -> None:
+    assert says("#" * 8_000_001) == ["1:1 E104 more than 8 MB"]
+
+
 def test_the_search_ends_when_there_is_more_than_anyone_reads(folder: Any) -> None:
     assert len(folder.problems("a: 1\n" * 3_000)) == reader.MAX_PROBLEMS
 
