@@ -16,6 +16,7 @@ It is no sandbox: files, the network, and daemons that run things for others sta
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -115,14 +116,12 @@ class Barrier:
     def prefix(self) -> list[str]:
         return [self.unshare, *_NAMESPACE] if self.unshare else []
 
-    def enter(self) -> None:
-        """Put this thread behind the barrier, for good."""
+    def enter(self) -> bool:
+        """Put this thread behind the barrier, for good, and say whether the kernel did all of it."""
         kernel = _kernel()
         kernel.set_process(_PR_SET_NO_NEW_PRIVS, 1)
-        if self.capabilities:
-            kernel.drop_capabilities()
-        if self.landlock:
-            kernel.enter_domain(self.landlock)
+        is_bare = not self.capabilities or kernel.drop_capabilities()
+        return is_bare and (not self.landlock or kernel.enter_domain(self.landlock))
 
 
 @cache
@@ -136,12 +135,21 @@ def find_barrier() -> Barrier | None:
     if sys.platform != "linux":
         return None
     version = _kernel().landlock_version()
-    version = version if version >= _FIRST_WITH_REFER else 0
-    capabilities = _has_capabilities()
+    version = version if version >= _FIRST_WITH_REFER and _can_be_entered(Barrier(landlock=version)) else 0
+    capabilities = _has_capabilities() and _can_be_entered(Barrier(capabilities=True))
     barrier = Barrier(version, capabilities, None if version or capabilities else _find_unshare())
     if not barrier.is_complete:
         _kernel().set_process(_PR_SET_DUMPABLE, 0)
     return barrier
+
+
+def _can_be_entered(barrier: Barrier) -> bool:
+    """Try it in a thread that is then gone: a kernel may name what a container's filter of system calls forbids."""
+    outcomes: list[bool] = []
+    thread = Thread(target=lambda: outcomes.append(barrier.enter()), name="barrier")
+    thread.start()
+    thread.join()
+    return outcomes == [True]
 
 
 def _has_capabilities() -> bool:
@@ -176,7 +184,8 @@ def start(command: Sequence[str], *, env: Mapping[str, str], **options: Any) -> 
 
     def work() -> None:
         try:
-            barrier.enter()
+            if not barrier.enter():
+                raise PermissionError(errno.EPERM, f"it cannot be started behind {barrier.name}", command[0])
             started.append(subprocess.Popen([*barrier.prefix(), *command], env=env, **options))
         except BaseException as error:  # noqa: BLE001 - raised where it is waited for
             failures.append(error)
