@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.errors import UsageError
 from reconciler.base.hints import Command
+from reconciler.base.words import closest
 from reconciler.cli.overview import COMMANDS
 
 if TYPE_CHECKING:
@@ -51,8 +52,6 @@ def no_command(word: str) -> UsageError:
     for words, hint in _WORDS.values():
         if word.lower() in words.split():
             return UsageError("E901", f"no command '{word}'", hint=hint)
-    import difflib
-
-    close = difflib.get_close_matches(word, [name for name in COMMANDS if name not in TAKING], 1)
-    guess = f", did you mean '{close[0]}'?" if close else ""
+    close = closest(word, (name for name in COMMANDS if name not in TAKING))
+    guess = f", did you mean '{close}'?" if close else ""
     return UsageError("E901", f"no command '{word}'{guess}", hint="udfs --help")

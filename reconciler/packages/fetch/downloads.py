@@ -299,9 +299,9 @@ def links(kind: str, text: str) -> Iterator[str]:
         except (ValueError, KeyError, TypeError, AttributeError):
             return
     else:
-        reader = _Links()
+        reader = Anchors()
         reader.feed(text)
-        yield from reader.links
+        yield from (link for link, _, _ in reader.anchors)
 
 
 def link_with(sha256: str, kind: str, text: str) -> str | None:
@@ -319,11 +319,18 @@ def _is_json(kind: str) -> bool:
     return kind.partition(";")[0].strip() == "application/vnd.pypi.simple.v1+json"
 
 
-class _Links(HTMLParser):
-    def __init__(self) -> None:
+class Anchors(HTMLParser):
+    """Links of a page with what is said of each (``data-requires-python`` and its like)."""
+
+    def __init__(self, url: str = "") -> None:
         super().__init__()
-        self.links: list[str] = []
+        self.anchors: list[tuple[str, str, dict[str, str]]] = []
+        self._base = url
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "a":
-            self.links += [value for name, value in attrs if name == "href" and value]
+        values = {key: value or "" for key, value in attrs}
+        if tag == "base" and values.get("href"):
+            self._base = urljoin(self._base, values["href"])
+        elif tag == "a" and values.get("href"):
+            more = {key: value for key, value in values.items() if key.startswith("data-")}
+            self.anchors.append((values["href"], self._base, more))

@@ -24,14 +24,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from html import escape
-from html.parser import HTMLParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 
 from reconciler.base.errors import PackageError
-from reconciler.packages.fetch.downloads import ACCEPTED
+from reconciler.packages.fetch.downloads import ACCEPTED, Anchors
 from reconciler.packages.fetch.indexes import Remote
 
 if TYPE_CHECKING:
@@ -241,7 +240,7 @@ class Gateway:
                 file["url"] = lead(str(file["url"]), answer.url)
             rewritten = json.dumps(table)
         else:
-            reader = _Anchors(answer.url)
+            reader = Anchors(answer.url)
             reader.feed(text)
             lines = "".join(_anchor({"href": lead(link, page), **more}) for link, page, more in reader.anchors)
             rewritten = f"<!DOCTYPE html><html><body>\n{lines}</body></html>\n"
@@ -292,23 +291,6 @@ def _close(answer: IndexReply) -> None:
         next(answer.blocks, None)  # or there is nothing to close yet
     if close := getattr(answer.blocks, "close", None):
         close()
-
-
-class _Anchors(HTMLParser):
-    """Links of a page with what is said of each (``data-requires-python`` and its like)."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__()
-        self.anchors: list[tuple[str, str, dict[str, str]]] = []
-        self._base = url
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = {key: value or "" for key, value in attrs}
-        if tag == "base" and values.get("href"):
-            self._base = urljoin(self._base, values["href"])
-        elif tag == "a" and values.get("href"):
-            more = {key: value for key, value in values.items() if key.startswith("data-")}
-            self.anchors.append((values["href"], self._base, more))
 
 
 class _Server(ThreadingHTTPServer):

@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from reconciler.base.numbers import whole_number
 from reconciler.base.words import closest
 from reconciler.testing.types import Type
 
@@ -171,11 +172,11 @@ class _Reader:
         return tuple(numbers)
 
     def _number(self) -> int:
-        word = self.word
-        if not (word.isascii() and word.isdigit() and len(word) < 10):
+        number = whole_number(self.word, digits=9)
+        if number is None:
             raise self.refusal("a number")
         self._index += 1
-        return int(word)
+        return number
 
     def _name(self) -> str:
         word = self.word
