@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 
     from reconciler.base.errors import MachineError, UdfsError, UsageError
 
-_NO_MEMORY = re.compile(r"can't start new thread|failed to map segment|[Cc]annot allocate memory")
+_NO_MEMORY = re.compile(
+    "can't start new thread|failed to map segment|[Cc]annot allocate memory"
+    # CPython itself: where not even the MemoryError could be made (seen under `ulimit -v`).
+    "|error return without exception set|without setting an exception"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -169,7 +173,7 @@ def _is_out_of_memory(error: BaseException | None) -> bool:
     for _ in range(10):
         if error is None:
             return False
-        refused = isinstance(error, RuntimeError | ImportError) and _NO_MEMORY.search(str(error))
+        refused = isinstance(error, RuntimeError | ImportError | SystemError) and _NO_MEMORY.search(str(error))
         if isinstance(error, MemoryError) or refused or getattr(error, "errno", None) == errno.ENOMEM:
             return True
         error = error.__cause__ or error.__context__

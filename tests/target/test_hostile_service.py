@@ -8,6 +8,7 @@ import os
 import re
 import socket
 import threading
+import time
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -414,6 +415,8 @@ def test_what_one_listing_fails_of_is_told_while_the_other_hangs_and_no_more_of_
         released.set()
         for thread in set(threading.enumerate()) - before:
             if thread.name == "udfs-reader":
+                while thread.ident is None:  # one that a reader is just starting
+                    time.sleep(0.01)
                 thread.join(60)
                 assert not thread.is_alive()
     assert len(asked) <= 2
