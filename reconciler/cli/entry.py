@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from reconciler.base.errors import MachineError, UdfsError, UsageError
 
 _NO_MEMORY = re.compile(
-    "can't start new thread|failed to map segment|[Cc]annot allocate memory"
+    "can't (start new thread|allocate lock)|failed to map segment|[Cc]annot allocate memory"
     # CPython itself: where not even the MemoryError could be made (seen under `ulimit -v`).
     "|error return without exception set|without setting an exception"
 )
