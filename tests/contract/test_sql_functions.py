@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.local.sql import builtins
 from reconciler.local.sql.control import Control, StatementLimits
-from reconciler.local.sql.engine import run_statement
+from reconciler.local.sql.job import run_job
 from reconciler.local.sql.problems import SqlFailed, Stopped
 from reconciler.local.sql.translate import Statement
 
@@ -39,9 +39,7 @@ class Project:
 
 
 def ask(sql: str, folder: Path) -> list[tuple[Any, ...]]:
-    return [
-        tuple(row) for row in run_statement(sql, {}, Project(), StatementLimits(100, 60, 500), folder, Control()).rows
-    ]
+    return [tuple(row) for row in run_job(sql, {}, Project(), StatementLimits(100, 60, 500), folder, Control()).rows]
 
 
 MEANINGS = {
@@ -235,4 +233,4 @@ def test_a_stop_that_comes_before_the_query_has_begun_is_not_lost(tmp_path: Path
 
     sql = "SELECT COUNT(*) FROM t x JOIN t y ON x.a + y.a > 0 JOIN t z ON y.a + z.a > 0"
     with pytest.raises(Stopped):
-        run_statement(sql, {}, Stopping(), StatementLimits(100, 60, 500), tmp_path, control)
+        run_job(sql, {}, Stopping(), StatementLimits(100, 60, 500), tmp_path, control)

@@ -229,9 +229,9 @@ class Work:
         limits = self.service.settings
         bounds = StatementLimits(limits.sql_rows, limits.sql_seconds, limits.sql_megabytes)
         try:
-            from reconciler.local.sql.engine import run_statement  # takes half a second, and what may not be there
+            from reconciler.local.sql.job import run_job  # takes half a second, and what may not be there
 
-            instance.result = run_statement(self.query, self.settings, self, bounds, folder, instance.control)
+            instance.result = run_job(self.query, self.settings, self, bounds, folder, instance.control)
             instance.status = "Success"
         except SqlFailed as failed:
             instance.failure, instance.status = str(failed), "Failed"

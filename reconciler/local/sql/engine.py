@@ -1,16 +1,15 @@
 """
-Run of one statement, from its text to its rows, in a DuckDB of its own.
+Run of one query, from its text to its rows, in a DuckDB of its own.
 
 The database sees no file; it has the statement's tables, and its functions in each way they are called.
 """
 
 from __future__ import annotations
 
-import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from inspect import Parameter, Signature
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import duckdb
 
@@ -19,15 +18,22 @@ from reconciler.local.sql import builtins, problems
 from reconciler.local.sql.error_translation import WIDE_INTEGERS, duckdb_failure, runner_failure
 from reconciler.local.sql.problems import Stopped, unknown_function
 from reconciler.local.sql.query_functions import NO_ARGUMENT, QueryFunction
-from reconciler.local.sql.reading import Flags, parse_script
-from reconciler.local.sql.translate import ARGUMENT, Form, Statement
+from reconciler.local.sql.translate import ARGUMENT, Form
 from reconciler.local.sql.value_types import render_csv, signature_type
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from reconciler.local.sql.control import Control, SqlProject, StatementLimits
+    from reconciler.local.sql.reading import Flags
+    from reconciler.local.sql.translate import Statement
+
+T = TypeVar("T")
+Columns: TypeAlias = "tuple[tuple[str, str], ...]"
+"""Names and types, these as the service spells them."""
+_BATCH = 50_000
+"""Rows that are handed on at a time."""
 
 
 @dataclass(frozen=True)
@@ -44,32 +50,9 @@ class StatementResult:
         return render_csv(self.names, self.types, self.rows)
 
 
-def run_statement(
-    text: str, settings: Mapping[str, str], project: SqlProject, bounds: StatementLimits, folder: Path, control: Control
-) -> StatementResult:
-    """Run the text of a job; `SqlFailed` says why not, `Stopped` that somebody ended it."""
-    timer = threading.Timer(bounds.seconds, control.time_out)
-    timer.daemon = True
-    timer.start()
-    try:
-        own_settings, statement_text = parse_script(text)
-        session_settings = {name.lower(): value for name, value in settings.items()} | own_settings
-        flags = Flags.of(session_settings)
-        statement = Statement(statement_text, project.functions())
-        statement.require_names(session_settings)
-        with ExitStack() as stack:
-            return _Run(statement, flags, project, bounds, folder, control).rows(stack)
-    except (Stopped, runner.Cancelled):
-        if control.timed_out:
-            raise problems.internal_failure(f"the statement took longer than {bounds.seconds:g} seconds") from None
-        raise Stopped from None
-    finally:
-        timer.cancel()
-
-
 @dataclass(frozen=True)
-class _Run:
-    """A statement on its way, and what it may use."""
+class QueryRun:
+    """A query on its way, and what it may use."""
 
     statement: Statement
     flags: Flags
@@ -78,16 +61,45 @@ class _Run:
     folder: Path
     control: Control
 
-    def rows(self, stack: ExitStack) -> StatementResult:
-        """Load the functions, open a database, and ask it; `stack` ends both."""
+    def result(self) -> StatementResult:
+        """Return its first rows, as many as a result may have; `SqlFailed` says why not, `Stopped` that somebody ended it."""
+        with self._opened() as query:
+            cursor = query.connection.execute(self.statement.sql())
+            columns, limit = cursor.description, self.bounds.rows
+            rows = cursor.fetchmany(limit + 1)
+            query.finish()
+            _require_bigint(columns, rows)
+        types = tuple(signature_type(str(column[1])) for column in columns)
+        names = number_repeated([column[0] for column in columns])
+        return StatementResult(names, types, rows[:limit], is_cut=len(rows) > limit)
+
+    def read(self, consume: Callable[[Columns, Callable[[], Any]], T], say: Callable[[str], str] = str) -> T:
+        """
+        Let `consume` have the names and types of the query's columns, and a way to read all its rows as Arrow batches.
+
+        `say` makes another statement of the query as DuckDB has it.
+        """
+        with self._opened() as query:
+            relation = query.connection.sql(say(self.statement.sql()))
+            names = number_repeated(relation.columns)
+            columns = tuple(zip(names, (signature_type(str(kind)) for kind in relation.types), strict=True))
+            outcome = consume(columns, lambda: relation.to_arrow_reader(_BATCH))
+            query.finish()
+            return outcome
+
+    @contextmanager
+    def _opened(self) -> Iterator[_OpenQuery]:
+        """Load the functions, open a database, and tell failures as the service does; both end with the block."""
         statement = self.statement
-        functions = {
-            name: self._load(name, position, self.folder / str(number), stack)
-            for number, (name, position) in enumerate(statement.calls.items())
-        }
-        connection = open_connection(self.bounds, self.folder)
-        stack.callback(connection.close)
-        with self.control.watching(connection):
+        self.folder.mkdir(exist_ok=True)
+        with ExitStack() as stack:
+            functions = {
+                name: self._load(name, position, self.folder / str(number), stack)
+                for number, (name, position) in enumerate(statement.calls.items())
+            }
+            connection = open_connection(self.bounds, self.folder)
+            stack.callback(connection.close)
+            stack.enter_context(self.control.watching(connection))
             register_tables(statement, self.project, connection)
             statement.name_columns({name for name, function in functions.items() if function.kind == "udtf"})
             statement.use_functions(functions)
@@ -96,7 +108,25 @@ class _Run:
             failures: list[Exception] = []
             for form in statement.forms:
                 declare_function(form, connection, failures)
-            return self._select(connection, functions, failures)
+            with self._telling(failures):
+                yield _OpenQuery(connection, functions)
+
+    @contextmanager
+    def _telling(self, failures: list[Exception]) -> Iterator[None]:
+        try:
+            yield
+        except duckdb.Error as error:
+            if self.control.stopped.is_set():
+                raise Stopped from None
+            if not failures:
+                raise duckdb_failure(error, self.statement) from None
+            if isinstance(failures[0], runner.RunnerError) and not isinstance(failures[0], runner.Cancelled):
+                raise runner_failure(failures[0]) from failures[0]
+            raise failures[0] from None
+        except runner.Cancelled:
+            raise
+        except runner.RunnerError as error:
+            raise runner_failure(error) from error
 
     def _load(self, name: str, position: Any, folder: Path, stack: ExitStack) -> QueryFunction:
         folder.mkdir()
@@ -128,31 +158,18 @@ class _Run:
             raise problems.no_pypy(session.native[0])
         return QueryFunction(name, session, f"udf{folder.name}")
 
-    def _select(
-        self, connection: Any, functions: Mapping[str, QueryFunction], failures: list[Exception]
-    ) -> StatementResult:
-        try:
-            cursor = connection.execute(self.statement.sql())
-            columns = cursor.description
-            rows = cursor.fetchmany(self.bounds.rows + 1)
-            for loaded in functions.values():
-                loaded.finish()
-        except duckdb.Error as error:
-            if self.control.stopped.is_set():
-                raise Stopped from None
-            if not failures:
-                raise duckdb_failure(error, self.statement) from None
-            if isinstance(failures[0], runner.RunnerError) and not isinstance(failures[0], runner.Cancelled):
-                raise runner_failure(failures[0]) from failures[0]
-            raise failures[0] from None
-        except runner.Cancelled:
-            raise
-        except runner.RunnerError as error:
-            raise runner_failure(error) from error
-        _require_bigint(columns, rows)
-        types = tuple(signature_type(str(column[1])) for column in columns)
-        names, limit = number_repeated([column[0] for column in columns]), self.bounds.rows
-        return StatementResult(names, types, rows[:limit], is_cut=len(rows) > limit)
+
+@dataclass(frozen=True)
+class _OpenQuery:
+    """A database in which the query can be asked, and the functions that it calls."""
+
+    connection: Any
+    functions: Mapping[str, QueryFunction]
+
+    def finish(self) -> None:
+        """See what the functions have left, when all rows were read."""
+        for function in self.functions.values():
+            function.finish()
 
 
 def _require_bigint(columns: Sequence[Any], rows: Sequence[Sequence[Any]]) -> None:
