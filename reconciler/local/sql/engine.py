@@ -63,7 +63,7 @@ class QueryRun:
 
     def result(self) -> StatementResult:
         """Return its first rows, as many as a result may have; `SqlFailed` says why not, `Stopped` that somebody ended it."""
-        with self._opened() as query:
+        with self._open() as query:
             cursor = query.connection.execute(self.statement.sql())
             columns, limit = cursor.description, self.bounds.rows
             rows = cursor.fetchmany(limit + 1)
@@ -79,7 +79,7 @@ class QueryRun:
 
         `say` makes another statement of the query as DuckDB has it.
         """
-        with self._opened() as query:
+        with self._open() as query:
             relation = query.connection.sql(say(self.statement.sql()))
             names = number_repeated(relation.columns)
             columns = tuple(zip(names, (signature_type(str(kind)) for kind in relation.types), strict=True))
@@ -88,7 +88,7 @@ class QueryRun:
             return outcome
 
     @contextmanager
-    def _opened(self) -> Iterator[_OpenQuery]:
+    def _open(self) -> Iterator[_OpenQuery]:
         """Load the functions, open a database, and tell failures as the service does; both end with the block."""
         statement = self.statement
         self.folder.mkdir(exist_ok=True)
@@ -108,11 +108,11 @@ class QueryRun:
             failures: list[Exception] = []
             for form in statement.forms:
                 declare_function(form, connection, failures)
-            with self._telling(failures):
+            with self._translate_failures(failures):
                 yield _OpenQuery(connection, functions)
 
     @contextmanager
-    def _telling(self, failures: list[Exception]) -> Iterator[None]:
+    def _translate_failures(self, failures: list[Exception]) -> Iterator[None]:
         try:
             yield
         except duckdb.Error as error:
