@@ -25,7 +25,7 @@ from typing import Literal
 
 from reconciler.base.hints import Hint  # noqa: TC001, results are kept as JSON by their types
 
-VERSION = 8
+VERSION = 9
 """Of the common checks, as `RuleSet.version` is of a service's."""
 
 
@@ -64,8 +64,11 @@ class Use:
     peers: tuple[str, ...] = ()
     """Modules that its PY resources are."""
 
-    opaque: bool = False
-    """Whether it lists something that may hold modules and was not looked into: an archive, a library."""
+    in_resources: tuple[str, ...] = ()
+    """Names that the files and folders in its other archives have, and its files: what code may make importable."""
+
+    unseen: tuple[str, ...] = ()
+    """What it lists that may hold any module, because nothing in it was looked into."""
 
     isolated: bool = False
     """Whether its workers are isolated anyway, because it brings compiled code."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.hints import Command
 from reconciler.checks.python.facts import gather_facts
-from reconciler.checks.python.imports import check_imports
+from reconciler.checks.python.imports import check_imports, makes_modules
 from reconciler.checks.python.newer_syntax import check_newer_syntax
 from reconciler.checks.python.text import decode, parse_source
 
@@ -81,6 +81,11 @@ class _Others:
                         waiting.append(self(imported.module))
         return name in seen
 
+    def make_modules(self, use: Use) -> bool:
+        """Say whether another module of the function makes modules out of something else than files."""
+        entry = [self._gather(use.entry[1])] if use.entry is not None else []
+        return any(facts is not None and makes_modules(facts) for facts in (*entry, *map(self, self._named)))
+
     def _gather(self, sha256: str) -> ModuleFacts | None:
         page, _ = decode(self._read(sha256), self._runtime)
         tree, _ = parse_source(page, self._runtime)
@@ -119,7 +124,7 @@ def _judge_module(
     for use in uses:
         family = _family(facts, use.class_name)
         of_service = (rule(page, facts, use) for rule in rules.of_module)
-        for finding in chain(check_imports(page, facts, use, rules, others.is_early), *of_service):
+        for finding in chain(check_imports(page, facts, use, rules, others), *of_service):
             owner = _around(facts.classes.values(), finding.line)
             if not (owner in served and family and owner not in family):
                 seen.setdefault((finding.line, finding.column, finding.code), []).append(finding)

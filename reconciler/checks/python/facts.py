@@ -50,8 +50,21 @@ _ONLY_WITH = {
 
 _BRACKETS = frozenset("([{,=*")
 """Behind these a star is no product."""
-_FOR_OTHERS = frozenset(("TYPE_CHECKING", "version_info", "hexversion", "PY2", "PY3", "platform", "suppress"))
-"""Names in a condition that asks which interpreter runs, or in a ``with`` that lets imports fail."""
+_FOR_OTHERS = frozenset(
+    (
+        "TYPE_CHECKING",
+        "version_info",
+        "hexversion",
+        "PY2",
+        "PY3",
+        "platform",
+        "suppress",
+        "find_spec",
+        "find_loader",
+        "find_module",
+    )
+)
+"""Names in a condition that asks which interpreter runs or whether a module is there, or in a ``with`` that lets imports fail."""
 
 _LINE_END = re.compile("\n")
 _CATCHES_IMPORTS = frozenset(("ImportError", "ModuleNotFoundError", "Exception", "BaseException"))

@@ -2,7 +2,7 @@
 Imports: each is provided by something, and that is there in time.
 
 A module can import from the standard library of its runtime, from what the service has installed, from the other modules of
-its function, and from the wheels of its packages. The wheels are unpacked beside a running worker; when a service first looks
+its function, from the wheels of its packages, and from what its own code makes of a resource. The wheels are unpacked beside a running worker; when a service first looks
 at a module none of them need be there yet (`RuleSet.early_packages` says where that is not settled).
 """
 
@@ -16,12 +16,23 @@ from reconciler.base.words import closest
 from reconciler.checks.python.pythons import library_history, python_version, runtime_name, standard_modules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator, Sequence
+    from typing import Protocol
 
     from reconciler.checks import Finding, Use
     from reconciler.checks.python.facts import Import, ModuleFacts
     from reconciler.checks.python.rules import RuleSet
     from reconciler.checks.python.text import Page
+
+    class Neighbours(Protocol):
+        """What the other modules of a function do."""
+
+        def is_early(self, use: Use) -> bool:
+            """Say whether a module is loaded before the class is at work."""
+
+        def make_modules(self, use: Use) -> bool:
+            """Say whether one of them makes modules out of something else than files."""
+
 
 _RENAMED = {
     "ConfigParser": "configparser",
@@ -56,15 +67,12 @@ _PROJECTS = {
 _FINDERS = frozenset({"sys.path", "sys.meta_path", "site", "zipimport", "importlib", "imp", "pkgutil", "runpy"})
 """What a module uses that finds packages by itself."""
 
+_MAKERS = frozenset({"sys.modules", "sys.meta_path", "sys.path_hooks", "types.ModuleType", "imp.new_module"})
+"""What a module uses that makes modules: any name may be one then."""
 
-def check_imports(
-    page: Page, facts: ModuleFacts, use: Use, rules: RuleSet, is_early: Callable[[Use], bool] = lambda use: True
-) -> Iterator[Finding]:
-    """
-    Yield every import that fails when the module is loaded or when it gets there.
 
-    `is_early` says whether that is before the packages are found; a module that a method imports is loaded after.
-    """
+def check_imports(page: Page, facts: ModuleFacts, use: Use, rules: RuleSet, others: Neighbours) -> Iterator[Finding]:
+    """Yield every import that fails when the module is loaded or when it gets there."""
     reported, standard = set[str](), standard_modules(python_version(use.runtime))
     for statement in facts.imports:
         if statement.level:
@@ -73,12 +81,12 @@ def check_imports(
         top = statement.module.partition(".")[0]
         if statement.guarded or top in reported or top in standard:
             continue
-        comes_early = statement.at_load and use.package is None and is_early(use)
+        comes_early = statement.at_load and use.package is None and others.is_early(use)
         if top in use.installed:
             if top in use.modules and comes_early:
                 yield _instead_of_its_own(page, statement, top, use)
         elif top not in use.peers:
-            finding = _check_absolute(page, facts, statement, use, rules, comes_early=comes_early)
+            finding = _check_absolute(page, facts, statement, use, rules, others, comes_early=comes_early)
             if finding:
                 yield finding
             # Each import that comes too early has to be moved; of other findings the first of a module is enough.
@@ -99,7 +107,14 @@ def _check_relative(page: Page, statement: Import, package: str | None, rules: R
 
 
 def _check_absolute(
-    page: Page, facts: ModuleFacts, statement: Import, use: Use, rules: RuleSet, *, comes_early: bool
+    page: Page,
+    facts: ModuleFacts,
+    statement: Import,
+    use: Use,
+    rules: RuleSet,
+    others: Neighbours,
+    *,
+    comes_early: bool,
 ) -> Finding | None:
     top = statement.module.partition(".")[0]
     if top in use.renamed:
@@ -108,7 +123,10 @@ def _check_absolute(
         return page.finding(statement.node, "E550", message, hint)
     # A package of one's own is an archive, and comes with the others.
     if top not in use.modules and top not in use.own_packages:
-        return _nowhere(page, statement, top, use)
+        if top in use.in_resources and _finds_by_itself(facts, use):
+            return None
+        is_made = makes_modules(facts) or _writes(facts, top) or others.make_modules(use)
+        return _nowhere(page, statement, top, use, is_made=is_made)
     if comes_early:
         return _too_early(page, statement, top, use, rules)
     if not use.wired and use.class_name is not None and not _finds_by_itself(facts, use):
@@ -131,15 +149,23 @@ def _too_early(page: Page, statement: Import, top: str, use: Use, rules: RuleSet
 
 def _finds_by_itself(facts: ModuleFacts, use: Use) -> bool:
     """Say whether a module may make packages importable: it touches what Python searches, or has helpers that may."""
-    helpers = {*use.peers, *use.own_packages}
+    return _touches(facts, _FINDERS | {*use.peers, *use.own_packages})
+
+
+def makes_modules(facts: ModuleFacts) -> bool:
+    """Say whether a module may make others: what it makes needs no file."""
+    return _touches(facts, _MAKERS)
+
+
+def _touches(facts: ModuleFacts, names: frozenset[str]) -> bool:
     imported = {
         name
         for statement in facts.imports
         for name in (statement.module.partition(".")[0], f"{statement.module}.{statement.alias.name}")
     }
-    if imported & (_FINDERS | helpers):
+    if imported & names:
         return True
-    return any(isinstance(node, ast.Attribute) and facts.dotted_name(node) in _FINDERS for node in ast.walk(facts.tree))
+    return any(isinstance(node, ast.Attribute) and facts.dotted_name(node) in names for node in ast.walk(facts.tree))
 
 
 def _not_found(page: Page, statement: Import, top: str, use: Use, rules: RuleSet) -> Finding:
@@ -161,9 +187,15 @@ def _instead_of_its_own(page: Page, statement: Import, top: str, use: Use) -> Fi
     return page.finding(statement.node, "E821", message, hint, "warning")
 
 
-def _nowhere(page: Page, statement: Import, top: str, use: Use) -> Finding:
-    if use.opaque:
-        message = f"'{top}' must come from an archive or library of the function, which was not looked into"
+def _nowhere(page: Page, statement: Import, top: str, use: Use, *, is_made: bool) -> Finding:
+    if top in use.in_resources:
+        message = f"'{top}' is in a resource of the function, and nothing is seen to put it where import looks"
+        return page.finding(statement.node, "E816", message, "sys.path.insert(0, FOLDER), in __init__", "warning")
+    if is_made:
+        message = f"no file provides '{top}'; the function makes modules by itself, and this must be one"
+        return page.finding(statement.node, "E816", message, _instead(top, use), "warning")
+    if use.unseen:
+        message = f"'{top}' must come from {_name_all(use.unseen)}, which was not looked into"
         return page.finding(statement.node, "E816", message, "see that it is in there", "warning")
     if use.image:
         message = f"nothing is known to provide '{top}' but perhaps the image '{use.image}'"
@@ -173,6 +205,16 @@ def _nowhere(page: Page, statement: Import, top: str, use: Use) -> Finding:
         return page.finding(statement.node, "E816", message, _instead(top, use), "warning")
     message = f"nothing provides '{top}': no package or resource of the function, nor {runtime_name(use.runtime)}"
     return page.finding(statement.node, "E816", message, _instead(top, use))
+
+
+def _name_all(names: Sequence[str]) -> str:
+    return " or ".join(f"'{name}'" for name in names[:3]) + (f" or {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _writes(facts: ModuleFacts, top: str) -> bool:
+    """Say whether a module has the name of another's file in a text: it may write it."""
+    texts = (node.value for node in ast.walk(facts.tree) if isinstance(node, ast.Constant))
+    return any(isinstance(text, str) and f"{top}.py" in text for text in texts)
 
 
 def _instead(top: str, use: Use) -> str:

@@ -21,6 +21,7 @@ from reconciler.base.names import module_name
 from reconciler.checks import VERSION, Finding, Use
 from reconciler.checks.python.check import check_module
 from reconciler.checks.python.pythons import python_version
+from reconciler.checks.python.resources import look_into
 from reconciler.packages.artifacts import Archive
 from reconciler.packages.content import OwnPackage
 from reconciler.packages.fetch.cache import LastRun
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from reconciler.manifest.model import Function
     from reconciler.packages.artifacts import Artifacts, Item, Shipment
     from reconciler.packages.content import Content
-
-_MAY_HOLD_MODULES = (".so", ".zip", ".tar", ".gz", ".tgz", ".whl", ".egg", ".py", ".pyc")
 
 
 def check_sources(loaded: Loaded, artifacts: Artifacts, rules: RuleSet, cache: Path) -> tuple[Problem, ...]:
@@ -158,13 +157,15 @@ def _use(shipment: Shipment, code: Code, function: Function, installed: tuple[st
     shipped = [(item.name, item.type) for item in (*archives, *libraries, *ours)]
     renamed = (str(code.entry).removesuffix(".py"),) if code.versioned else ()
     peers = [name[:-3] for name, kind in listed if kind == "py"]
+    in_resources, unseen = look_into(shipment.of("resource"))
     return Use(
         runtime=code.runtime.tag,
         class_name=code.class_path.rpartition(".")[2],
         resources=(*listed, *shipped),
         modules=_modules_in(archives),
         peers=tuple(name for name in peers if name not in renamed),
-        opaque=any(_may_hold_modules(name, kind) for name, kind in listed),
+        in_resources=in_resources,
+        unseen=unseen,
         isolated=bool(libraries) or _is_native(archives, listed),
         renamed=renamed,
         installed=installed,
@@ -219,10 +220,6 @@ def _inside(use: Use, inside: str, sources: Iterable[str]) -> Use:
     }
     peers = (*use.peers, *sorted(beside)) if python_version(use.runtime) < (3,) else use.peers
     return replace(use, class_name=None, helpers=(), peers=peers, package=folder.replace("/", "."))
-
-
-def _may_hold_modules(name: str, kind: str | None) -> bool:
-    return kind in {"archive", None} or (kind == "file" and (name.endswith(_MAY_HOLD_MODULES) or _is_library(name)))
 
 
 def _is_library(name: str) -> bool:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 FileKind: TypeAlias = Literal["wheel", "zip", "tar", "library", "file"]
 
-VERSION = 3
+VERSION = 4
 """Of what `inspect_file` finds out. Facts of another version are found out again."""
 
 _LIBRARY = re.compile(r"\.so(\.[0-9]+)*\Z")
@@ -96,6 +96,10 @@ class FileFacts:
     modules: tuple[str, ...] = ()
     """Every top-level name that ``import`` finds in it, once it is unpacked on ``sys.path``."""
 
+    stems: tuple[str, ...] = ()
+    """Of a plain archive: what every file and folder in it is called, without endings; a module can have no other name."""
+
+    holds_archives: bool = False
     data_parts: tuple[str, ...] = ()
     """The parts of a wheel's ``.data`` folder that hold something: ``purelib``, ``scripts``, …"""
 
@@ -234,6 +238,8 @@ class _Inside:
             tuple(self.natives),
             imports=tuple(sorted(_import_names(self.names) - self.shared)),
             modules=tuple(sorted(top_level(self.names))),
+            stems=tuple(sorted(stems_of(self.names))) if kind in {"zip", "tar"} else (),
+            holds_archives=any(name.lower().endswith((*ARCHIVE_SUFFIXES, ".whl", ".egg")) for name in self.names),
             data_parts=tuple(sorted({part for name in self.names if (part := data_part(name))})),
             unpacked=self.unpacked,
             has_compiled_code=compiled,
@@ -303,6 +309,12 @@ def top_level(members: Iterable[str]) -> frozenset[str]:
     """Return the names that ``import`` finds when these members lie in a folder of ``sys.path``."""
     module, package = _IMPORTABLE
     return frozenset(match[1] for name in members if (match := module.match(name) or package.match(name)))
+
+
+def stems_of(paths: Iterable[str]) -> frozenset[str]:
+    """Return the parts of paths without endings, as far as a module can be called so."""
+    stems = (part.partition(".")[0] for path in paths for part in path.split("/"))
+    return frozenset(stem for stem in stems if stem.isidentifier())
 
 
 # --- RECORD ---------------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ UDAF   odps.udf.BaseUDAF  ``new_buffer``, ``iterate``, ``merge``, ``terminate``
 
 [doc "Python 3 UDFs", "Python 3 UDTFs", "Python 3 UDAFs"]. Bases are followed into the other modules of the function, and a class
 that comes from one is judged where it is imported. What a base from a package brings is not known, and then nothing is said
-about what seems to be missing.
+about what seems to be missing. Where code may add to a class as it runs, that is a warning.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from reconciler.base.words import closest
-from reconciler.targets.maxcompute.signature import PLAIN, REFUSED, UNLISTED, NotASignature, Signature, parse_signature
+from reconciler.targets.maxcompute.signature import NotASignature, Signature, parse_signature
 from reconciler.targets.maxcompute.source_rules.buffers import check_buffer
+from reconciler.targets.maxcompute.source_rules.late_binding import BINDERS, is_changed, names_any
+from reconciler.targets.maxcompute.source_rules.types import Spots, check_types
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from reconciler.base.hints import Hint
     from reconciler.checks import Finding
     from reconciler.checks.python.facts import Def, ModuleFacts
     from reconciler.checks.python.text import Page
@@ -65,6 +66,14 @@ class _Class:
     """Whether something of it is in another module, and not in `methods`."""
 
     has_base: bool = False
+
+    is_open: bool = False
+    """Whether code may give it what its text does not show: a decorator, a metaclass, a line further down."""
+
+    @property
+    def severity(self) -> Literal["error", "warning"]:
+        """Of what seems to be missing."""
+        return "warning" if self.is_open else "error"
 
     def has(self, method: str) -> bool:
         return method in self.methods or method in self.assigned
@@ -110,6 +119,7 @@ def _absent(page: Page, facts: ModuleFacts, name: str) -> Finding | None:
     if facts.has_star:
         return None  # it may come from another module
     functions = {function.name: function for function in facts.functions}
+    severity: Literal["error", "warning"] = "warning" if names_any(facts.tree, BINDERS) else "error"
     if name in facts.bound:
         if name not in functions:
             return None  # assigned: what it is cannot be seen
@@ -119,8 +129,8 @@ def _absent(page: Page, facts: ModuleFacts, name: str) -> Finding | None:
     message = f"the module has no class '{name}'"
     if guess is None:
         classes = ", ".join(facts.classes) or "none"
-        return page.spot(1, 1, 1, "E804", message, f"classes of the module: {classes}")
-    return page.spot(*page.keyword(facts.classes[guess]), "E804", message, f"did you mean '{guess}'?")
+        return page.spot(1, 1, 1, "E804", message, f"classes of the module: {classes}", severity)
+    return page.spot(*page.keyword(facts.classes[guess]), "E804", message, f"did you mean '{guess}'?", severity)
 
 
 def _check_imported_class(
@@ -185,6 +195,7 @@ def _collect(facts: ModuleFacts, node: ast.ClassDef, others: Callable[[str], Mod
                 waiting.append(base_class)
             elif dotted != "object":
                 class_.is_whole = False
+    class_.is_open = class_.has("__metaclass__") or is_changed(facts, node, _annotation(facts, node))
     if not class_.has_base and not class_.has("evaluate"):
         # Its methods tell what it is meant to be.
         class_.kind = "UDTF" if class_.has("process") else "UDAF" if class_.has("iterate") else "UDF"
@@ -220,7 +231,8 @@ def _methods(page: Page, facts: ModuleFacts, class_: _Class, spot: tuple[int, in
     if kind != "UDF" and not class_.has_base:
         method, base = _TAKES_ROWS[kind], f"Base{kind}"
         message = f"the class '{name}' has '{method}' as a {kind} has, and its base is not odps.udf.{base}"
-        yield page.spot(*spot, "E806", message, f"from odps.udf import {base}, and class {name}({base})")
+        hint = f"from odps.udf import {base}, and class {name}({base})"
+        yield page.spot(*spot, "E806", message, hint, class_.severity)
         return
     missing = [method for method in _NEEDED[kind] if not class_.has(method)]
     if not missing:
@@ -230,7 +242,8 @@ def _methods(page: Page, facts: ModuleFacts, class_: _Class, spot: tuple[int, in
     message = f"the class '{name}' is no {kind}: it has no {methods}"
     guess = closest(missing[0], class_.methods)
     other = _another(facts, name) if kind == "UDF" else None
-    yield page.spot(*spot, code, message, f"call '{guess}' '{missing[0]}'" if guess else other)
+    message += " that can be seen" if class_.is_open else ""
+    yield page.spot(*spot, code, message, f"call '{guess}' '{missing[0]}'" if guess else other, class_.severity)
 
 
 def _another(facts: ModuleFacts, name: str) -> str | None:
@@ -253,7 +266,7 @@ def _check_annotation(page: Page, facts: ModuleFacts, class_: _Class) -> Iterato
         # A UDTF may leave it out, and then gives STRINGs [doc "Python 3 UDTFs"].
         if class_.kind != "UDTF" and not class_.node.decorator_list:
             message = f"the class '{class_.node.name}' has no signature"
-            yield page.spot(*page.keyword(class_.node), "E807", message, _SIGN)
+            yield page.spot(*page.keyword(class_.node), "E807", message, _SIGN, class_.severity)
         yield from _arity(page, class_, None, None)
         return
     root = annotation.func
@@ -268,13 +281,13 @@ def _check_annotation(page: Page, facts: ModuleFacts, class_: _Class) -> Iterato
             yield page.finding(annotation, "E808", message, hint)
         yield from _arity(page, class_, None, None)
         return
-    spots = _Spots(page, literal.node)
+    spots = Spots(page, literal.node)
     try:
         signature = parse_signature(literal.value)
     except NotASignature as error:
         yield spots.finding(error.start, error.width, "E808", f"the signature: {error.message}", error.hint)
         return
-    yield from _types(spots, signature)
+    yield from check_types(spots, signature)
     if class_.kind != "UDTF" and len(signature.outputs) > 1:
         second = signature.outputs[1]
         message = f"a {class_.kind} gives one value, and the signature has {len(signature.outputs)} results"
@@ -291,60 +304,10 @@ def _annotation(facts: ModuleFacts, node: ast.ClassDef) -> ast.Call | None:
     return None
 
 
-class _Spots:
-    """Places inside a literal."""
-
-    def __init__(self, page: Page, literal: ast.Constant) -> None:
-        self._page, self._literal = page, literal
-        line, column = page.position(literal)
-        text = page.segment(literal)
-        body = text.lstrip("rRuU")
-        quotes = 3 if body[:3] in {"'''", '"""'} else 1
-        is_plain = body[quotes : len(body) - quotes] == literal.value
-        self._start = (line, column + len(text) - len(body) + quotes) if is_plain else None
-        """Where the value begins, if it is written as it is: no escapes, no joining."""
-
-    def finding(
-        self,
-        start: int,
-        width: int,
-        code: str,
-        message: str,
-        hint: Hint | None = None,
-        severity: Literal["error", "warning"] = "error",
-    ) -> Finding:
-        if self._start is None:
-            return self._page.finding(self._literal, code, message, hint, severity)
-        line, column = self._start
-        return self._page.spot(line, column + start, width, code, message, hint, severity)
-
-
-def _types(spots: _Spots, signature: Signature) -> Iterator[Finding]:
-    for outer in (*(signature.arguments or ()), *signature.outputs):
-        for type_ in outer.all:
-            if type_.name in REFUSED:
-                message = f"Python functions do not take the type {type_.name}"
-                hint = "pass it as STRING" if type_.name == "JSON" else f"known: {', '.join(sorted(PLAIN))}"
-                yield spots.finding(type_.start, type_.width, "E811", message, hint)
-            elif type_.name in UNLISTED:
-                message = f"the documented types of Python functions do not include {type_.name}"
-                hint = "BIGINT, or DATETIME for times, is sure to work"
-                yield spots.finding(type_.start, type_.width, "E811", message, hint, "warning")
-            if type_.name == "DECIMAL" and type_.parameters and type_.parameters[1] > type_.parameters[0]:
-                message = f"{type_} has more digits behind the point than digits"
-                yield spots.finding(
-                    type_.start, type_.width, "E811", message, "DECIMAL(digits, digits behind the point)"
-                )
-            if type_.name == "STRUCT" and len({name.lower() for name in type_.fields}) < len(type_.fields):
-                yield spots.finding(
-                    type_.start, type_.width, "E808", "the signature: two fields of a STRUCT have one name"
-                )
-
-
 # --- Arity ------------------------------------------------------------------------------------------------------------
 
 
-def _arity(page: Page, class_: _Class, signature: Signature | None, spots: _Spots | None) -> Iterator[Finding]:
+def _arity(page: Page, class_: _Class, signature: Signature | None, spots: Spots | None) -> Iterator[Finding]:
     rows = _TAKES_ROWS[class_.kind]
     for name, before in _NEEDED[class_.kind].items():
         method = class_.methods.get(name)

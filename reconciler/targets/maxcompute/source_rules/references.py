@@ -3,13 +3,15 @@ References of a module to archives, files and tables: its function lists each of
 
 An ARCHIVE is unpacked to ``work/<resource name>/`` and nothing else is [doc "UDF resources", pyodps-pack.rst];
 ``get_cache_file`` takes a FILE, ``get_cache_archive`` an ARCHIVE, ``get_cache_table`` a TABLE, and only those that the
-function lists [doc "Reference resources", FAQ: "FILE vs ARCHIVE for get_cache_file"].
+function lists [doc "Reference resources", FAQ: "FILE vs ARCHIVE for get_cache_file"]. Where code provides for what is not
+there (a ``try``, a question first, one of several folders of ``sys.path``), it is a warning.
 """
 
 from __future__ import annotations
 
 import ast
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciler.base.names import ARCHIVE_SUFFIXES
@@ -26,11 +28,39 @@ _WORK = re.compile(r"(?:\./|.*[\s=:'\"])?work/([^/\s'\"*?<>|%{}]+)")
 _DIGEST = re.compile(r"__[0-9a-f]{8}(?=\.)")
 _READERS = {"get_cache_file": "file", "get_cache_archive": "archive", "get_cache_table": "table"}
 _TYPES = {"file": "a FILE", "archive": "an ARCHIVE", "table": "a TABLE", "py": "a PY", "jar": "a JAR"}
+_QUESTIONS = frozenset({"exists", "isdir", "isfile", "access"})
 _LIKE_AN_ARCHIVE = (*ARCHIVE_SUFFIXES, ".whl", ".egg")
 
 
 def check_references(page: Page, facts: ModuleFacts, use: Use) -> Iterator[Finding]:
     """Yield every name that the function does not list, or lists as something else."""
+    if findings := list(_wrong(page, facts, use)):
+        spans = list(_tolerant_spans(facts, use))
+        for finding in findings:
+            is_tolerated = any(first <= finding.line <= last for first, last in spans)
+            yield replace(finding, severity="warning") if is_tolerated else finding
+
+
+def _tolerant_spans(facts: ModuleFacts, use: Use) -> Iterator[tuple[int, int]]:
+    """Yield the first and last lines of what does no harm if something is not there."""
+    for node in ast.walk(facts.tree):
+        match node:
+            case ast.Try(handlers=[_, *_], body=body):
+                yield body[0].lineno, body[-1].end_lineno or body[-1].lineno
+            case ast.If(test=test) | ast.IfExp(test=test) if _asks_first(facts, test):
+                yield node.lineno, node.end_lineno or node.lineno
+            case ast.Expr(value=ast.Call(func=func)) if facts.dotted_name(func).startswith("sys.path.") and use.wired:
+                yield node.lineno, node.end_lineno or node.lineno
+            case _:
+                continue
+
+
+def _asks_first(facts: ModuleFacts, test: ast.expr) -> bool:
+    calls = (node for node in ast.walk(test) if isinstance(node, ast.Call))
+    return any(facts.dotted_name(call.func).rpartition(".")[2] in _QUESTIONS for call in calls)
+
+
+def _wrong(page: Page, facts: ModuleFacts, use: Use) -> Iterator[Finding]:
     passes_on = _passing_on(facts)
     for node in facts.nodes:
         match node:
