@@ -35,7 +35,7 @@ def encode_arrow(
     batches: Iterable[Any], kinds: Sequence[ColumnType], zone: str, *, timestamp_as_struct: bool
 ) -> Iterator[bytes | memoryview]:
     """Yield the stream of record batches, piece by piece."""
-    return _in_chunks(_messages(batches, kinds, zone, timestamp_as_struct))
+    return _cut_into_chunks(_messages(batches, kinds, zone, timestamp_as_struct))
 
 
 def decode_arrow(
@@ -45,7 +45,7 @@ def decode_arrow(
     import pyarrow as pa
 
     schema = pa.schema([(name, arrow_type(kind)) for name, kind in zip(names, kinds, strict=True)])
-    reader = _Concatenation(schema.serialize().to_pybytes(), _checked(pieces))
+    reader = _Concatenation(schema.serialize().to_pybytes(), _open_chunks(pieces))
     try:
         with pa.ipc.open_stream(pa.PythonFile(reader, mode="r")) as batches:
             for batch in batches:
@@ -81,7 +81,7 @@ def _seconds(column: Any) -> Any:
     return pa.StructArray.from_arrays([seconds, nanoseconds], names=["sec", "nano"], mask=column.is_null())
 
 
-def _in_chunks(messages: Iterable[Any]) -> Iterator[bytes | memoryview]:
+def _cut_into_chunks(messages: Iterable[Any]) -> Iterator[bytes | memoryview]:
     from google_crc32c import extend
 
     yield _NUMBER.pack(CHUNK_BYTES)
@@ -100,7 +100,7 @@ def _in_chunks(messages: Iterable[Any]) -> Iterator[bytes | memoryview]:
     yield _NUMBER.pack(of_all)
 
 
-def _checked(pieces: Iterable[bytes | memoryview]) -> Iterator[bytes]:
+def _open_chunks(pieces: Iterable[bytes | memoryview]) -> Iterator[bytes]:
     """Yield what is in the chunks of a stream; all but the last are whole."""
     from google_crc32c import extend, value
 

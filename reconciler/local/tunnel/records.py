@@ -107,21 +107,21 @@ def _encoder(kind: ColumnType) -> Callable[[Any], Pair]:
     inner = [_encoder(part) for part in kind.inner]
     match kind.name:
         case "array":
-            return lambda values: _counted(values, inner[0])
+            return lambda values: _encode_items(values, inner[0])
         case "map":
-            return lambda pairs: _joined(
-                [_counted([pair[index] for pair in pairs], encode) for index, encode in enumerate(inner)]
+            return lambda pairs: _join(
+                [_encode_items([pair[index] for pair in pairs], encode) for index, encode in enumerate(inner)]
             )
         case "struct":
-            return lambda fields: _joined(map(_inside, fields.values(), inner))
+            return lambda fields: _join(map(_inside, fields.values(), inner))
         case name if name in _INTEGERS:
             return lambda value: (_zigzag(value), _LONG.pack(value))
         case name:
             return _ENCODERS.get(name, lambda text: _text(text.encode()))
 
 
-def _counted(values: Sequence[Any], encode: Callable[[Any], Pair]) -> Pair:
-    return _joined([(_varint(len(values)), b""), *map(_inside, values, repeat(encode))])
+def _encode_items(values: Sequence[Any], encode: Callable[[Any], Pair]) -> Pair:
+    return _join([(_varint(len(values)), b""), *map(_inside, values, repeat(encode))])
 
 
 def _inside(value: Any, encode: Callable[[Any], Pair]) -> Pair:
@@ -132,7 +132,7 @@ def _inside(value: Any, encode: Callable[[Any], Pair]) -> Pair:
     return b"\0" + content, summed
 
 
-def _joined(pairs: Iterable[Pair]) -> Pair:
+def _join(pairs: Iterable[Pair]) -> Pair:
     contents, summed = zip(*pairs, strict=True)
     return b"".join(contents), b"".join(summed)
 
@@ -222,7 +222,7 @@ def _rows(source: _Source, decoders: Sequence[Callable[[_Source], Pair]]) -> Ite
             row, summed = [None] * len(decoders), []
         else:
             raise BrokenStream(f"row {count + 1} has a field {number}, and there are {len(decoders)} columns")
-    if source.signed() != count:
+    if source.zigzag() != count:
         raise BrokenStream(f"the stream says another number of rows than the {count} in it")
     if source.varint() >> 3 != CHECKSUM or source.checksum() != of_all:
         raise BrokenStream("the checksum of the stream differs")
@@ -232,7 +232,7 @@ def _decoder(kind: ColumnType) -> Callable[[_Source], Pair]:
     inner = [_decoder(part) for part in kind.inner]
     match kind.name:
         case "array":
-            return lambda source: _read_counted(source, inner[0])
+            return lambda source: _read_items(source, inner[0])
         case "map":
             return lambda source: _read_map(source, *inner)
         case "struct":
@@ -243,7 +243,7 @@ def _decoder(kind: ColumnType) -> Callable[[_Source], Pair]:
             return _DECODERS.get(name, _read_string)
 
 
-def _read_counted(source: _Source, decode: Callable[[_Source], Pair]) -> Pair:
+def _read_items(source: _Source, decode: Callable[[_Source], Pair]) -> Pair:
     pairs = [_read_inside(source, decode) for _ in range(source.varint())]
     return [value for value, _ in pairs], b"".join([summed for _, summed in pairs])
 
@@ -253,7 +253,7 @@ def _read_inside(source: _Source, decode: Callable[[_Source], Pair]) -> Pair:
 
 
 def _read_map(source: _Source, key: Callable[[_Source], Pair], item: Callable[[_Source], Pair]) -> Pair:
-    (keys, of_keys), (items, of_items) = _read_counted(source, key), _read_counted(source, item)
+    (keys, of_keys), (items, of_items) = _read_items(source, key), _read_items(source, item)
     if len(keys) != len(items):
         raise BrokenStream("a map has not as many keys as values")
     return list(zip(keys, items, strict=True)), of_keys + of_items
@@ -266,7 +266,7 @@ def _read_struct(source: _Source, names: Sequence[str], decoders: Sequence[Calla
 
 
 def _read_integer(source: _Source) -> Pair:
-    value = source.signed()
+    value = source.zigzag()
     return value, _LONG.pack(value)
 
 
@@ -291,7 +291,7 @@ def _read_decimal(source: _Source) -> Pair:
 
 
 def _read_timestamp(source: _Source) -> Pair:
-    seconds, nanoseconds = source.signed(), source.signed()
+    seconds, nanoseconds = source.zigzag(), source.zigzag()
     if not 0 <= nanoseconds < _BILLION:
         raise BrokenStream(f"a time has {nanoseconds} nanoseconds")
     return seconds * _BILLION + nanoseconds, _LONG.pack(seconds) + _INT.pack(nanoseconds)
@@ -336,7 +336,7 @@ class _Source:
             shift += 7
         raise BrokenStream("a number has no end")
 
-    def signed(self) -> int:
+    def zigzag(self) -> int:
         """Return a number in zigzag."""
         value = self.varint()
         return value >> 1 ^ -(value & 1)
