@@ -20,7 +20,7 @@ from odps.tunnel.io.stream import CompressOption, SimpleInputStream, get_compres
 from odps.tunnel.io.writer import BaseArrowWriter, BaseRecordWriter
 
 from reconciler.local.tunnel.arrow_stream import BrokenStream, decode_arrow, encode_arrow
-from reconciler.local.tunnel.column_types import arrow_type, parse_type
+from reconciler.local.tunnel.column_types import wire_type, parse_type
 from reconciler.local.tunnel.compression import coding_of, compress, decompress
 from reconciler.local.tunnel.records import decode_records, encode_records
 
@@ -73,7 +73,7 @@ def as_batch(types: list[str], rows: list[list[Any]]) -> Any:
         arrays.append(
             pa.array(
                 [_pairs(value) if kind.startswith(("map", "array<map")) else value for value in values],
-                arrow_type(parse_type(kind)),
+                wire_type(parse_type(kind)),
             )
         )
     return pa.RecordBatch.from_arrays(arrays, names=names_of(types))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any
 
-from reconciler.local.tunnel.column_types import arrow_type
+from reconciler.local.tunnel.column_types import wire_type
 from reconciler.local.tunnel.wire_times import instants, wall_clock
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def decode_arrow(
     """Yield the record batches of a stream; BrokenStream where it is none, or its checksums differ."""
     import pyarrow as pa
 
-    schema = pa.schema([(name, arrow_type(kind)) for name, kind in zip(names, kinds, strict=True)])
+    schema = pa.schema([(name, wire_type(kind)) for name, kind in zip(names, kinds, strict=True)])
     reader = _Concatenation(schema.serialize().to_pybytes(), _open_chunks(pieces))
     try:
         with pa.ipc.open_stream(pa.PythonFile(reader, mode="r")) as batches:

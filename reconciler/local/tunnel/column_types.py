@@ -110,17 +110,17 @@ def _require(tokens: _Tokens, text: str) -> None:
         raise ValueError(f"a type has no {text!r} where one belongs")
 
 
-def arrow_type(kind: ColumnType) -> Any:
+def wire_type(kind: ColumnType) -> Any:
     """Return how Arrow has a type; times are those of no zone."""
     import pyarrow as pa
 
     match kind.name:
         case "array":
-            return pa.list_(arrow_type(kind.inner[0]))
+            return pa.list_(wire_type(kind.inner[0]))
         case "map":
-            return pa.map_(arrow_type(kind.inner[0]), arrow_type(kind.inner[1]))
+            return pa.map_(wire_type(kind.inner[0]), wire_type(kind.inner[1]))
         case "struct":
-            return pa.struct([(name, arrow_type(inner)) for name, inner in zip(kind.fields, kind.inner, strict=True)])
+            return pa.struct([(name, wire_type(inner)) for name, inner in zip(kind.fields, kind.inner, strict=True)])
         case "decimal":
             precision, scale = (*kind.sizes, 0)[:2] if kind.sizes else _DECIMAL_WITHOUT_SIZE
             return (pa.decimal128 if precision <= 38 else pa.decimal256)(precision, scale)

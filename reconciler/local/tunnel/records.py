@@ -13,7 +13,7 @@ from itertools import repeat
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from reconciler.local.tunnel.arrow_stream import BrokenStream
-from reconciler.local.tunnel.column_types import arrow_type
+from reconciler.local.tunnel.column_types import wire_type
 from reconciler.local.tunnel.wire_times import instants, wall_clock
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _plain_type(kind: ColumnType) -> Any:
         case "date":
             return pa.int32()
         case _:
-            return arrow_type(kind)
+            return wire_type(kind)
 
 
 def _encoder(kind: ColumnType) -> Callable[[Any], Pair]:
@@ -155,8 +155,8 @@ _ENCODERS: Mapping[str, Callable[[Any], Pair]] = {
 } | dict.fromkeys(_MOMENTS, _timestamp)
 
 
-def _tag(number: int, wire_type: int) -> bytes:
-    return _varint(number << 3 | wire_type)
+def _tag(number: int, form: int) -> bytes:
+    return _varint(number << 3 | form)
 
 
 def _zigzag(value: int) -> bytes:
@@ -184,7 +184,7 @@ def decode_records(
     def batch(rows: Sequence[Sequence[Any]]) -> Any:
         columns = zip(*rows, strict=True)
         arrays = [
-            wall_clock(pa.array(column, _plain_type(kind)).cast(arrow_type(kind)), kind, zone)
+            wall_clock(pa.array(column, _plain_type(kind)).cast(wire_type(kind)), kind, zone)
             for column, kind in zip(columns, kinds, strict=True)
         ]
         return pa.RecordBatch.from_arrays(arrays, names=list(names))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reconciler.local.tunnel.column_types import arrow_type
+from reconciler.local.tunnel.column_types import wire_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,7 @@ def _to_instant(leaf: Any, kind: ColumnType, zone: str) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    target = arrow_type(kind)
+    target = wire_type(kind)
     if kind.name in _INSTANTS and zone != "UTC" and leaf.null_count < len(leaf):
         # An hour that a zone has twice is the first; one that it leaves out is where it would have ended: a guess.
         aware = pc.assume_timezone(leaf, zone, ambiguous="earliest", nonexistent="latest")
@@ -46,7 +46,7 @@ def _to_wall_clock(leaf: Any, kind: ColumnType, zone: str) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    leaf = leaf.cast(arrow_type(kind))
+    leaf = leaf.cast(wire_type(kind))
     if kind.name in _INSTANTS and zone != "UTC":
         return pc.local_timestamp(leaf.cast(pa.timestamp(leaf.type.unit, zone)))
     return leaf
