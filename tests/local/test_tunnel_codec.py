@@ -20,7 +20,7 @@ from odps.tunnel.io.stream import CompressOption, SimpleInputStream, get_compres
 from odps.tunnel.io.writer import BaseArrowWriter, BaseRecordWriter
 
 from reconciler.local.tunnel.arrow_stream import BrokenStream, decode_arrow, encode_arrow
-from reconciler.local.tunnel.column_types import wire_type, parse_type
+from reconciler.local.tunnel.column_types import parse_type, wire_type
 from reconciler.local.tunnel.compression import coding_of, compress, decompress
 from reconciler.local.tunnel.records import decode_records, encode_records
 
