@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.base.activity import activity
 from reconciler.base.errors import UdfsError, UsageError
 from reconciler.base.hints import Command
 from reconciler.cli.show import not_deployed
 from reconciler.cli.support.interpreter import SECONDS, explain_failure, interpreter_for, local_runtime
 from reconciler.cli.support.options import Options, command, manifest_options, value_option
 from reconciler.cli.support.output import Result, write_foreign
-from reconciler.cli.support.progress import counting
 from reconciler.cli.support.project import connect, open_manifest
 from reconciler.local import runner
 from reconciler.testing.expectations import format_value
@@ -24,8 +24,9 @@ from reconciler.testing.row_files import ResultFile, RowFile
 from reconciler.testing.trials import Bounds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
+    from reconciler.base.activity import Activity
     from reconciler.local.runner import FunctionError, Job
     from reconciler.targets.powers import LocalRuntime
     from reconciler.testing.types import Type
@@ -90,13 +91,14 @@ def call(
         job = runtime.deployed_job(manifest, target, function, Path(folder))
         if job is None:
             raise not_deployed(function, manifest)
-        log = _run(job, runtime, files, args, bounds, python=python, as_json=options.as_json)
+        log = _run(function, job, runtime, files, args, bounds, python=python, as_json=options.as_json)
     if log:
         write_foreign(log if log.endswith("\n") else log + "\n", sys.stderr)
     return Result()
 
 
 def _run(
+    function: str,
     job: Job,
     runtime: LocalRuntime,
     files: Files,
@@ -114,14 +116,14 @@ def _run(
         with session.call(
             source.read(runtime.parse_types(session.description.inputs)) if source else iter([values]), last=True
         ) as call:
-            with counting(source is not None) as count:
+            with activity("running") as running, running.at(function):
                 if files.output is None:
                     for batch in call.batches():
                         results = "".join(f"{format_value(value, as_json=as_json)}\n" for value in batch)
                         write_foreign(results, sys.stdout)
-                        count(len(batch))
+                        running.count("results", len(batch))
                 else:
-                    _write_results(call, files.output, runtime.parse_types(call.description.outputs), count)
+                    _write_results(call, files.output, runtime.parse_types(call.description.outputs), running)
             return call.log
     except runner.FunctionError as error:
         raise _at_row(explain_failure(error), error, source) from error
@@ -129,13 +131,13 @@ def _run(
         raise explain_failure(error) from error
 
 
-def _write_results(call: runner.Call, output: Path, types: list[Type] | None, count: Callable[[int], None]) -> None:
+def _write_results(call: runner.Call, output: Path, types: list[Type] | None, running: Activity) -> None:
     with ResultFile(output, str(output), types) as file:
         for batch in call.batches():
             is_table = call.description.kind == "udtf"
             rows: Iterable[tuple[object, ...]] = batch if is_table else ((value,) for value in batch)
             file.write_rows(rows)
-            count(len(batch))
+            running.count("results", len(batch))
 
 
 def _at_row(failure: UdfsError, error: FunctionError, source: RowFile | None) -> UdfsError:

@@ -17,7 +17,6 @@ sending again would not help. The service has no way to tell two equal requests 
 
 from __future__ import annotations
 
-import functools
 import queue
 import threading
 from collections import deque
@@ -25,6 +24,7 @@ from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Protocol
 
+from reconciler.base.activity import BYTES, activity
 from reconciler.base.errors import AccessError, LeaseHeld, ServiceError, StalePlan, UdfsError
 from reconciler.core.diff import Action
 from reconciler.core.plan import needs, observation
@@ -73,15 +73,25 @@ def apply(
     report, beside what was done.
     """
 
-    def write(change: Change) -> Live | None:
-        sent = functools.partial(progress.sent, change)
-        return attempt(change, target, contents, sent, patience, require_lease)
+    with activity("applying") as applying:
+        applying.plan("objects", len(plan.changes))
+        applying.plan(BYTES, plan.upload_bytes)
 
-    run = _Run(plan, write, progress, patience.stop, max(1, min(writers, len(plan.changes))))
-    run.make(change for change in plan.changes if change.action is not Action.DELETE)
-    if run.is_complete_so_far:
-        run.make(change for change in plan.changes if change.action is Action.DELETE)
-    return run.report()
+        def write(change: Change) -> Live | None:
+            def sent(size: int) -> None:
+                applying.count(BYTES, size)
+                progress.sent(change, size)
+
+            with applying.at(f"{change.action.value} {change.key}"):
+                live = attempt(change, target, contents, sent, patience, require_lease)
+            applying.count("objects")
+            return live
+
+        run = _Run(plan, write, progress, patience.stop, max(1, min(writers, len(plan.changes))))
+        run.make(change for change in plan.changes if change.action is not Action.DELETE)
+        if run.is_complete_so_far:
+            run.make(change for change in plan.changes if change.action is Action.DELETE)
+        return run.report()
 
 
 class _Run:

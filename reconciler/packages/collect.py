@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from reconciler.base.activity import activity
 from reconciler.base.errors import PackageError, Position, Problem
 from reconciler.base.names import is_package, module_name
 from reconciler.packages.artifacts import Archive, Artifacts, ship, used_packages
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from reconciler.packages.wheels import Supply
 
 
+@activity("reading and checking files")
 def collect(loaded: Loaded, *, cache: Cache, env: Mapping[str, str], on_step: Callable[[str], None]) -> Artifacts:
     """Read and fetch what a manifest and its lock name, and check it; `on_step` is told of everything that takes long."""
     digests = Digests(cache.root, str(loaded.folder))

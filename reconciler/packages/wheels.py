@@ -16,6 +16,7 @@ from pathlib import Path
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, TypeAlias
 
+from reconciler.base.activity import BYTES, activity
 from reconciler.base.errors import PackageError, Position, Problem
 from reconciler.base.threads import gather
 from reconciler.manifest.runtimes import Runtime, fitting_names, tags_of, why_not_loadable
@@ -188,7 +189,10 @@ class _Fetcher:
         pins = sorted((pin for _, batch in batches.values() for pin in batch.values()), key=lambda pin: -pin.size)
         for pin in pins:
             self._announce(pin)
-        outcomes = gather({pin.sha256: partial(self._fetch_directly, pin) for pin in pins}, self.supply.index.stop)
+        with activity("fetching") as fetching:
+            if pins and all(pin.size for pin in pins):
+                fetching.plan(BYTES, sum(pin.size for pin in pins))
+            outcomes = gather({pin.sha256: partial(self._fetch_directly, pin) for pin in pins}, self.supply.index.stop)
         self.arrived.update((sha256, file) for sha256, file in outcomes.items() if isinstance(file, Content))
         for runtime, batch in batches.values():
             rest = [pin for pin in batch.values() if pin.sha256 not in self.arrived]

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from reconciler.base.activity import activity
 from reconciler.local import runner
 from reconciler.local.runner import RunnerError
 from reconciler.testing.expectations import check_result
@@ -21,6 +22,7 @@ from reconciler.testing.expectations import check_result
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from reconciler.base.activity import Activity
     from reconciler.base.errors import Position
     from reconciler.base.hints import Hint
     from reconciler.local.runner import FunctionError, Interpreter, Job, Session
@@ -98,8 +100,9 @@ def run_tests_here(
 ) -> Iterator[tuple[Trial, ...]]:
     """Yield the trials of each subject, in their order; whoever stops listening stops the work."""
     stop = threading.Event()
-    with ThreadPoolExecutor(threads) as pool:
-        futures = [pool.submit(_run_subject, subject, bounds, stop, clock) for subject in subjects]
+    with activity("testing") as testing, ThreadPoolExecutor(threads) as pool:
+        testing.plan("tests", sum(len(subject.cases) for subject in subjects))
+        futures = [pool.submit(_run_subject, subject, bounds, stop, clock, testing) for subject in subjects]
         try:
             for subject in futures:
                 yield subject.result()
@@ -108,7 +111,7 @@ def run_tests_here(
 
 
 def _run_subject(
-    subject: LocalSubject, bounds: Bounds, stop: threading.Event, clock: Callable[[], float]
+    subject: LocalSubject, bounds: Bounds, stop: threading.Event, clock: Callable[[], float], testing: Activity
 ) -> tuple[Trial, ...]:
     if isinstance(subject.runs, RunnerError):
         return tuple(Trial(case, TrialVerdict.NOT_RUN, error=subject.runs) for case in subject.cases)
@@ -122,16 +125,18 @@ def _run_subject(
                 break
             started = clock()
             try:
-                if session is None or not session.alive:
-                    session = runner.session(
-                        interpreter, job, timeout=bounds.seconds, memory=bounds.memory, cancelled=stop.is_set
-                    )
-                trial = _run_case(case, session)
+                with testing.at(f"{case.function}, test {case.number}"):
+                    if session is None or not session.alive:
+                        session = runner.session(
+                            interpreter, job, timeout=bounds.seconds, memory=bounds.memory, cancelled=stop.is_set
+                        )
+                    trial = _run_case(case, session)
             except runner.FunctionError as error:
                 trial = _failure_trial(case, error)
             except RunnerError as error:
                 trial = Trial(case, TrialVerdict.NOT_RUN, error=error)
             trials.append(replace(trial, seconds=clock() - started, python=version))
+            testing.count("tests")
     finally:
         if session is not None:
             session.close()

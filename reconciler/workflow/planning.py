@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from reconciler.base.activity import activity
 from reconciler.base.errors import UsageError, sort_problems
 from reconciler.checks import policy
 from reconciler.core import drift, plan, versions
@@ -38,6 +39,7 @@ def plan_destination(loaded: Loaded) -> plan.Destination:
     return adapter_of(loaded).destination(loaded)
 
 
+@activity("comparing")
 def make_plan(prepared: Prepared, reading: Reading, *, from_dump: bool = False, restoring: bool = False) -> Plan:
     """
     Plan how a project becomes what the manifest says; `from_dump` if it was not the project that was read.

@@ -65,7 +65,7 @@ def service(store: Path, latency_ms: int = 0) -> Iterator[Service]:
         yield Service(process.stdout.readline().split()[-1])
     finally:
         process.terminate()
-        process.wait(60)
+        process.communicate(timeout=60)
 
 
 def udfs(folder: Path, env: dict[str, str], *arguments: str) -> str:

@@ -10,15 +10,17 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TextIO, cast
 
 import pytest
 
+from reconciler.base.activity import activity
 from reconciler.base.explanations import load_explanations
 from reconciler.cli.entry import run
 from reconciler.cli.support import identity, output
-from reconciler.cli.support.progress import progress
+from reconciler.cli.support.progress import Lines, showing
 from reconciler.core.diff import Action, Change
 from reconciler.core.plan import Plan
 from reconciler.targets.maxcompute.objects import destination, resource_key
@@ -262,6 +264,9 @@ class Closed:
     def flush(self) -> None:
         raise ValueError("I/O operation on closed file")
 
+    def fileno(self) -> int:
+        raise ValueError("I/O operation on closed file")
+
 
 @pytest.mark.parametrize("lively", [True, False])
 def test_progress_never_raises_into_an_apply(lively: bool, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,9 +275,10 @@ def test_progress_never_raises_into_an_apply(lively: bool, monkeypatch: pytest.M
     change = Change(Action.DELETE, resource_key("a\x1b[2J.py"), None, None)
     plan = Plan("risk", destination("local", "demo", None), (), (change,))
     monkeypatch.setattr(sys, "stderr", cast("TextIO", Closed(lively)))
-    with progress(plan) as shown:
-        shown.started(change)
-        shown.sent(change, 1)
+    with showing(for_people=True), activity("applying"):
+        shown = Lines(plan)
+        shown.finished(change)
+        time.sleep(1.2)
         shown.finished(change)
 
 

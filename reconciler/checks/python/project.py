@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from reconciler.base.activity import activity
 from reconciler.base.errors import Position, Problem
 from reconciler.base.inputs import SOURCE, read_input
 from reconciler.base.names import module_name
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from reconciler.packages.content import Content
 
 
+@activity("checking sources")
 def check_sources(loaded: Loaded, artifacts: Artifacts, rules: RuleSet, cache: Path) -> tuple[Problem, ...]:
     """Return what the sources of a manifest's functions tell, errors and warnings, by file and line."""
     memory = LastRun(cache, "sources", str(loaded.folder), tuple[Finding, ...])

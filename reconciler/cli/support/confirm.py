@@ -16,6 +16,7 @@ from reconciler.base.words import safe
 from reconciler.cli.support.output import Result, print_lines, print_problems
 from reconciler.cli.support.perform import Proposal, perform
 from reconciler.cli.support.plans import complete_plan
+from reconciler.cli.support.status import STATUS
 from reconciler.core.plan import require_allowed, require_digest
 from reconciler.engine.ledger import require_free
 from reconciler.render import text
@@ -36,9 +37,11 @@ def require_consent(question: str, answer: str = "yes", *, unseen: str = "", hin
     if why := _why_nobody_answers():
         raise Refused("E507", f"{unseen}udfs cannot ask for confirmation: {why}", hint=hint)
     out = _visible_stream() or sys.stderr
-    out.write(f"{safe(question)} ")
-    out.flush()
-    if sys.stdin.readline().strip() != answer:
+    with STATUS.hidden():
+        out.write(f"{safe(question)} ")
+        out.flush()
+        given = sys.stdin.readline().strip()
+    if given != answer:
         raise Refused("E507", "not confirmed; nothing was changed")
 
 

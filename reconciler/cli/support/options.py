@@ -144,7 +144,9 @@ def with_options(
             raise one_target_only("this command", names)
         is_several = len(names) > 1
         options = Options(file, None if is_several or not names else names[0], format, names if is_several else ())
-        with options.completing():
+        from reconciler.cli.support.progress import showing
+
+        with options.completing(), showing(for_people=format not in {"json", "csv", "sarif"}):
             return command(options, **arguments)
 
     return wrapper

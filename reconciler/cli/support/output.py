@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, TypeAlias
 
 from reconciler.base.words import safe
+from reconciler.cli.support.status import STATUS
 from reconciler.render import styled
 from reconciler.render.styled import plain_text
 
@@ -77,6 +78,11 @@ def print_result(result: Result) -> int:
 
 def print_output(output: Output) -> None:
     """Print to stdout: text and bytes as they are, a document as JSON, lines in colour where that is wanted."""
+    with STATUS.hidden():
+        _print_output(output)
+
+
+def _print_output(output: Output) -> None:
     if isinstance(output, str):
         sys.stdout.write(output)
     elif isinstance(output, bytes):
@@ -93,12 +99,13 @@ def print_output(output: Output) -> None:
 def print_lines(lines: Iterable[Line], stream: TextIO | None = None) -> None:
     """Print lines, in colour where that is wanted."""
     out = stream or sys.stdout
-    if not is_lively(out) or os.environ.get("NO_COLOR"):
-        out.write(plain_text(lines))
-        return
-    from rich.console import Console
+    with STATUS.hidden():
+        if not is_lively(out) or os.environ.get("NO_COLOR"):
+            out.write(plain_text(lines))
+            return
+        from rich.console import Console
 
-    print_styled(lines, Console(file=out, highlight=False))
+        print_styled(lines, Console(file=out, highlight=False))
 
 
 def print_styled(lines: Iterable[Line], console: Console) -> None:
@@ -121,7 +128,8 @@ def write_foreign(content: str, stream: TextIO) -> None:
         # A terminal would obey what it is shown.
         lines = ("".join(char if char == "\t" else safe(char) for char in line) for line in content.split("\n"))
         content = "\n".join(lines)
-    stream.write(content)
+    with STATUS.hidden():
+        stream.write(content)
 
 
 def _print_bytes(content: bytes) -> None:

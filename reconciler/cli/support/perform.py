@@ -13,7 +13,7 @@ import click
 
 from reconciler.cli.support import identity
 from reconciler.cli.support.interrupts import first_asks
-from reconciler.cli.support.progress import progress
+from reconciler.cli.support.progress import Lines
 from reconciler.engine.apply import Patience
 from reconciler.workflow import applying
 
@@ -53,14 +53,15 @@ def perform(proposal: Proposal, options: Options, writers: int) -> Report:
     # Writers that were refused together try again apart.
     patience = Patience(time.monotonic, jitter=lambda: random.uniform(0.5, 1.5))
     holder = identity.holder(options.file.parent)
-    with progress(proposal.plan) as bar, first_asks(patience.stop, bar.stopping):
+    lines = Lines(proposal.plan)
+    with first_asks(patience.stop, lines.stopping):
         return applying.apply_plan(
             proposal.plan,
             proposal.reading,
             proposal.target,
             proposal.contents,
             holder,
-            bar,
+            lines,
             patience=patience,
             writers=writers,
         )

@@ -1,23 +1,27 @@
 """
-Progress of an apply and of a call: a bar on a terminal, a line an object elsewhere.
+Progress of every command: one line on a terminal, redrawn and gone when all is done; elsewhere a line every few seconds.
 
-Progress that cannot be shown never ends an apply: what is shown is less than what is done.
+Only stderr is written to, and nothing within the first second. Progress that cannot be shown never ends a command: what is
+shown is less than what is done. ``UDFS_PROGRESS=off`` shows none, and neither does a program's format off a terminal.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import threading
+import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from reconciler.base.words import safe
-from reconciler.cli.support.output import is_lively, print_lines, print_styled
-from reconciler.render import text
+from reconciler.base.activity import watching
+from reconciler.cli.support.output import is_lively, print_lines
+from reconciler.cli.support.status import CLEAR, STATUS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
+    from reconciler.base.activity import Watch
     from reconciler.core.diff import Change
     from reconciler.core.plan import Plan
 
@@ -28,84 +32,97 @@ STOPPING = (
     "stopping: what is being sent is finished and written down; once more ends at once, and nobody knows what was done"
 )
 
+_FIRST = 1.0
+"""Seconds that are no long time."""
+
+_REDRAWN = 0.25
+_EVERY = 5.0
+"""Seconds between two lines where nothing can be redrawn; the first comes sooner."""
+_SOON = 3.0
+
+MANY = 40
+"""Changes of an apply that has no line for each of them: what it is at is told, and then what it came to."""
+
+
+@contextmanager
+def showing(*, for_people: bool) -> Iterator[None]:
+    """Show what goes on for as long as the context lasts; a program's output off a terminal stays free of it."""
+    lively = is_lively(sys.stderr)
+    if os.environ.get("UDFS_PROGRESS") == "off" or not (lively or for_people):
+        yield
+        return
+    over = threading.Event()
+    with watching(time.monotonic) as watch:
+        show = _redraw if lively else _tell
+        # Nothing is waited for: a thread that sleeps costs a quick command nothing.
+        thread = threading.Thread(target=show, args=(watch, over), name="udfs-progress", daemon=True)
+        with suppress(RuntimeError):  # a machine that has no thread left
+            thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            if thread.ident is not None:
+                thread.join(1)
+            with suppress(*_CLOSED):
+                STATUS.erase()
+
+
+def _redraw(watch: Watch, over: threading.Event) -> None:
+    """Keep the last line of a terminal."""
+    from reconciler.render.progress import fit, progress_text
+
+    busy_since: float | None = None
+    while not over.wait(_REDRAWN if busy_since is not None else _FIRST / 2):
+        text = progress_text(watch.standings())
+        busy_since = None if not text else watch.clock() if busy_since is None else busy_since
+        with suppress(*_CLOSED):
+            if busy_since is None:
+                STATUS.erase()
+            elif watch.clock() - busy_since >= _FIRST / 2:
+                STATUS.draw(fit(text, _columns() - 1))
+
+
+def _tell(watch: Watch, over: threading.Event) -> None:
+    """Print a line every few seconds."""
+    from reconciler.render.progress import progress_text
+
+    wait = _SOON
+    while not over.wait(wait):
+        if text := progress_text(watch.standings()):
+            with suppress(*_CLOSED):
+                print_lines([(("quiet", text),)], sys.stderr)
+            wait = _EVERY
+
+
+def _columns() -> int:
+    """Return how wide the terminal is that is drawn on, which stdout need not lead to."""
+    with suppress(*_CLOSED):
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    return 80
+
 
 class Lines:
-    """A line an object, when it is done."""
+    """A line an object, when it is done; none where there are too many to be read."""
 
-    clear = ""
-    """What clears a line that is not at its end."""
+    def __init__(self, plan: Plan) -> None:
+        self._each = len(plan.changes) <= MANY
 
     def started(self, change: Change) -> None:
-        """Show nothing: the plan was shown already."""
+        """Show nothing: what goes on is shown by itself."""
 
     def sent(self, change: Change, size: int) -> None:
         """Show nothing."""
 
     def finished(self, change: Change) -> None:
-        with suppress(*_CLOSED):
-            print_lines([text.finished_line(change)], sys.stderr)
+        from reconciler.render import text
+
+        if self._each:
+            with suppress(*_CLOSED):
+                print_lines([text.finished_line(change)], sys.stderr)
 
     def stopping(self) -> None:
         """Say that a signal was heard; from its handler, so past the stream, which may be in the middle of a line."""
         with suppress(*_CLOSED):
-            os.write(sys.stderr.fileno(), f"{self.clear}{STOPPING}\n".encode())
-
-
-@contextmanager
-def progress(plan: Plan) -> Iterator[Lines]:
-    """Show an apply as it goes: a bar with bytes on a terminal, lines elsewhere."""
-    if not is_lively(sys.stderr):
-        yield Lines()
-        return
-    with _bar(plan) as bar:
-        yield bar
-
-
-@contextmanager
-def _bar(plan: Plan) -> Iterator[Lines]:
-    from rich import console as terminal
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-
-    console = terminal.Console(file=sys.stderr, highlight=False)
-    columns = TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn()
-    bars = Progress(*columns, TimeRemainingColumn(), console=console, transient=True)
-    total = bars.add_task("uploading", total=plan.upload_bytes or None)
-
-    class Bar(Lines):
-        clear = "\r\x1b[2K"
-
-        def started(self, change: Change) -> None:
-            with suppress(*_CLOSED):
-                bars.update(total, description=safe(f"{change.action.value} {change.key}")[:48])
-
-        def sent(self, change: Change, size: int) -> None:
-            with suppress(*_CLOSED):
-                bars.advance(total, size)
-
-        def finished(self, change: Change) -> None:
-            with suppress(*_CLOSED):
-                print_styled([text.finished_line(change)], bars.console)
-
-    with suppress(*_CLOSED):
-        bars.start()
-    try:
-        yield Bar()
-    finally:
-        with suppress(*_CLOSED):
-            bars.stop()
-
-
-@contextmanager
-def counting(has_many: bool) -> Iterator[Callable[[int], None]]:
-    """Count rows on a terminal, with their speed; elsewhere, and for a single row, count in silence."""
-    if not has_many or not is_lively(sys.stderr):
-        yield lambda number: None
-        return
-    from rich import console as terminal
-    from rich.progress import Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
-
-    columns = SpinnerColumn(), TextColumn("{task.completed:,.0f} results"), TaskProgressColumn(show_speed=True)
-    bars = Progress(*columns, TimeElapsedColumn(), console=terminal.Console(file=sys.stderr), transient=True)
-    task = bars.add_task("", total=None)
-    with bars:
-        yield lambda number: bars.advance(task, number)
+            clear = CLEAR if is_lively(sys.stderr) else ""
+            os.write(sys.stderr.fileno(), f"{clear}{STOPPING}\n".encode())

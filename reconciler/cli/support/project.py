@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler import __version__
+from reconciler.base.activity import activity
 from reconciler.base.errors import UsageError
 from reconciler.cli.support.output import note, print_lines
 from reconciler.render import styled
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from reconciler.workflow.preparation import Prepared
 
 
+@activity("reading the manifest")
 def open_manifest(options: Options, *, warn: bool = True) -> Loaded:
     """Read and check the manifest."""
     from reconciler.manifest import load

@@ -19,6 +19,7 @@ from threading import Event, Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urljoin, urlsplit
 
+from reconciler.base.activity import BYTES, activity
 from reconciler.base.errors import PackageError
 from reconciler.base.files import has_no_room
 from reconciler.base.inputs import REPORT, SHIPPED, copy_input, read_input
@@ -120,11 +121,13 @@ class Downloads:
             if parts.scheme == "file":
                 copy_input(Path(unquote(parts.path)), target, SHIPPED)
                 return target
-            with self._get(file.url) as answer:
+            with activity("fetching") as fetching, fetching.at(file.file), self._get(file.url) as answer:
                 announced, written, start = _length(answer), 0, time.monotonic()
+                fetching.expect(BYTES, announced or 0)
                 with target.open("wb") as into:
                     for block in _blocks(answer):
                         written += into.write(block)
+                        fetching.count(BYTES, len(block))
                         if written > _MAX_BYTES:
                             raise PackageError("E403", f"'{file.file}' is larger than any real file of an index")
                         if _is_too_slow(written, start):
@@ -149,7 +152,7 @@ class Downloads:
             if parts.scheme == "file":
                 path = Path(unquote(parts.path)) / "index.html"
                 return "text/html", read_input(path, REPORT).decode(), url
-            with self._get(url, {"Accept": accept}) as answer:
+            with activity("asking the package index", is_minor=True), self._get(url, {"Accept": accept}) as answer:
                 content, start = bytearray(), time.monotonic()
                 for block in _blocks(answer):
                     content += block

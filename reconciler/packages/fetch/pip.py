@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from reconciler.base import environments
+from reconciler.base.activity import activity
 from reconciler.base.errors import PackageError, count
 from reconciler.base.processes import CutOff, Output, Tools
 from reconciler.packages.fetch.indexes import IndexSilent, Remote
@@ -126,7 +127,7 @@ class PipIndex:
             name: value for name, value in environments.for_fetcher(self.environment).items() if not _OURS.match(name)
         }
         environment = {**kept, "PIP_REQUIRE_VIRTUALENV": "0", "PYTHONIOENCODING": "utf-8"}
-        with Output(folder) as output:
+        with activity("waiting for pip") as waiting, waiting.at(called), Output(folder) as output:
             try:
                 code = self._tools.run(
                     command,

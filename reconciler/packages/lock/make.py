@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 
 from reconciler.base import environments
+from reconciler.base.activity import activity
 from reconciler.base.errors import InterpreterError, InvalidManifest, PackageError, Problem, UdfsError
 from reconciler.base.hints import Command
 from reconciler.base.inputs import SHIPPED, copy_input
@@ -105,7 +106,8 @@ def _group(previous: Lock, workshop: Workshop, upgrade: Upgrade, request: LockRe
     workshop.on_step(f"resolving {request.package} for {request.runtime.tag}")
     before = previous.group(request.package, request.runtime.tag)
     try:
-        return _resolve(before, workshop, upgrade, request)
+        with activity("resolving") as resolving, resolving.at(f"{request.package} for {request.runtime.tag}"):
+            return _resolve(before, workshop, upgrade, request)
     except UdfsError as error:
         position = next(iter(request.places.values()), None)
         return PackageError.of(replace(problem, at=problem.at or position) for problem in error.problems)

@@ -15,6 +15,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from reconciler.base import environments
+from reconciler.base.activity import activity
 from reconciler.base.errors import InterpreterError, PackageError
 from reconciler.base.hints import Command
 from reconciler.base.processes import Tools
@@ -136,12 +137,13 @@ class Workshop:
             tuple(folder / path for path in declared.build.libraries),
         )
         tag = request.runtime.tag
-        return self._open().wheel(
-            source,
-            request.runtime,
-            options,
-            on_start=lambda label: self.on_step(f"building {label} for {tag}, which may take minutes"),
-        )
+        with activity("building") as building, building.at(f"{source.label} for {tag}"):
+            return self._open().wheel(
+                source,
+                request.runtime,
+                options,
+                on_start=lambda label: self.on_step(f"building {label} for {tag}, which may take minutes"),
+            )
 
     def rebuild(self, request: LockRequest, wheel: Locked) -> Content:
         """Return a wheel that was built when the lock was made: from the cache, or built again to the very same bytes."""

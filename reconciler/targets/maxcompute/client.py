@@ -22,6 +22,7 @@ from urllib.parse import quote, urlsplit
 import requests
 from urllib3.exceptions import NewConnectionError
 
+from reconciler.base.activity import activity
 from reconciler.base.errors import AccessError, ServiceError
 from reconciler.base.files import ROOM
 from reconciler.base.numbers import is_countable
@@ -132,7 +133,8 @@ class Client:
             data=data,
         )
         try:
-            answer = self._patiently(request, streaming) if again else self._once(request, streaming)
+            with activity(f"waiting for {self._host}", is_minor=True):
+                answer = self._patiently(request, streaming) if again else self._once(request, streaming)
             # Nothing was done, so a write may be sent again, if its body can be.
             if not answer.is_ok and (data is None or isinstance(data, bytes)) and self._has_reloaded(answer):
                 answer = self._once(request, streaming)
@@ -321,6 +323,12 @@ class Client:
             hint=hint,
             outcome="safe" if _never_sent(cause) else "unknown",
         ) from cause
+
+    @property
+    def place(self) -> str:
+        """What is asked, for people."""
+        schema = f", schema {self.schema}" if self.schema else ""
+        return f"project {self.project}{schema} at {self._host}"
 
     @property
     def _host(self) -> str:

@@ -14,6 +14,7 @@ from concurrent.futures import Future, as_completed
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from reconciler.base.activity import BYTES, activity
 from reconciler.base.errors import ServiceError
 from reconciler.base.numbers import whole_number
 from reconciler.base.threads import Threads
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from threading import Event
     from xml.etree.ElementTree import Element
 
+    from reconciler.base.activity import Activity
     from reconciler.core.kind import Key
     from reconciler.core.state import Object
     from reconciler.targets.maxcompute.client import Answer, Client
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 _WORKERS = 8
 FUNCTIONS = "/registration/functions"
 RESOURCES = "/resources"
+_CHECKSUMS = "checksums"
 _MAX_PAGES = 10_000
 """Of one listing: ten million objects at 1,000 a page."""
 
@@ -51,10 +54,10 @@ def everything(client: Client, stack: str, *, full: bool = False) -> Reading:
 
     With `full`, every MD5 is asked for, whatever the ledger remembers.
     """
-    with Threads(_WORKERS) as readers:
-        pages = _pages(client, FUNCTIONS, "Functions", "Function", readers.ended)
+    with activity(f"reading {client.place}") as reading, Threads(_WORKERS) as readers:
+        pages = _pages(client, FUNCTIONS, "Functions", "Function", readers.ended, reading)
         functions = readers.submit(lambda: [_function(element, client) for element in pages])
-        listed = readers.submit(_list_resources, client, stack, readers)
+        listed = readers.submit(_list_resources, client, stack, readers, reading)
         for done in as_completed((functions, listed)):
             # What one of them fails of is told at once, however long the other takes.
             done.result()
@@ -70,8 +73,10 @@ def everything(client: Client, stack: str, *, full: bool = False) -> Reading:
                 state[key] = _holding(live, applied.object)
             else:
                 lookups[key] = readers.submit(_with_md5, client, live)
+        reading.plan(_CHECKSUMS, len(lookups))
         for key, answer in lookups.items():
             current = answer.result()
+            reading.count(_CHECKSUMS)
             if current is None:
                 # It went away between the listing and its meta.
                 del state[key]
@@ -81,12 +86,12 @@ def everything(client: Client, stack: str, *, full: bool = False) -> Reading:
 
 
 def _list_resources(
-    client: Client, stack: str, readers: Threads
+    client: Client, stack: str, readers: Threads, reading: Activity
 ) -> tuple[list[Live], tuple[int, ...], Future[Entry] | None]:
     """Return the resources but for the entries of ledgers, the epochs of the stack's own, and the newest, on its way."""
     entries: list[Live] = []
     resources: list[Live] = []
-    for live in _resources(client, readers.ended):
+    for live in _resources(client, readers.ended, reading):
         (entries if is_entry(live.object.name) else resources).append(live)
     epochs = tuple(sorted(e for live in entries if (e := epoch_of(live.object.name, stack)) is not None))
     return resources, epochs, readers.submit(_entry, client, entry_name(stack, epochs[-1])) if epochs else None
@@ -126,9 +131,9 @@ def read_object(client: Client, key: Key) -> Live | None:
 
 def content(client: Client, name: str, destination: Path) -> None:
     """Write a resource's content to a file."""
-    with destination.open("wb") as file:
+    with activity("fetching") as fetching, fetching.at(name), destination.open("wb") as file:
         for piece in client.stream(f"{RESOURCES}/{quote(name, safe='')}"):
-            file.write(piece)
+            fetching.count(BYTES, file.write(piece))
 
 
 def _holds_content_of(live: Live, stack: str) -> bool:
@@ -166,8 +171,8 @@ def _holding(live: Live, held: Object) -> Live:
     return Live(resource, live.owner, live.updater, live.created, live.modified, live.mark, live.schema)
 
 
-def _resources(client: Client, ended: Event) -> Iterator[Live]:
-    for element in _pages(client, RESOURCES, "Resources", "Resource", ended):
+def _resources(client: Client, ended: Event, reading: Activity) -> Iterator[Live]:
+    for element in _pages(client, RESOURCES, "Resources", "Resource", ended, reading):
         # Looking each one up by its name would walk through all of them ten thousand times ten times.
         texts = {node.tag: (node.text or "").strip() for node in reversed(element)}
         name, kind = texts.get("Name", ""), texts.get("ResourceType", "").lower()
@@ -230,7 +235,7 @@ def _function(element: Element, client: Client) -> Live:
     )
 
 
-def _pages(client: Client, path: str, root: str, item: str, ended: Event) -> Iterator[Element]:
+def _pages(client: Client, path: str, root: str, item: str, ended: Event, reading: Activity) -> Iterator[Element]:
     """
     Yield the items of a listing; the service ends it with an empty marker. No more pages are asked for once it `ended`.
 
@@ -257,7 +262,9 @@ def _pages(client: Client, path: str, root: str, item: str, ended: Event) -> Ite
         coming: Future[tuple[Answer, Any]] | None = reader.submit(fetch, "")
         while coming is not None and not ended.is_set():
             answer, coming = coming.result()
-            yield from answer.xml(root).findall(item)
+            elements = answer.xml(root).findall(item)
+            reading.count(root.lower(), len(elements))
+            yield from elements
 
 
 def _text(element: Element, name: str) -> str:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
+from reconciler.base.activity import activity
 from reconciler.base.errors import FunctionFailed, Position, Problem, ServiceError, UdfsError, UsageError
 from reconciler.core.target import QueryResult
 from reconciler.targets.maxcompute.manifest import target_of
@@ -102,9 +103,10 @@ def run_query(target: Target, text: str, settings: Mapping[str, str], name: str)
     before = options.sql.parse_set_as_hints
     options.sql.parse_set_as_hints = False  # they are taken off already, and counted by their lines
     try:
-        instance = entry.run_sql(text, hints=dict(settings))
-        _wait(instance)
-        return _answer(instance)
+        with activity(f"running SQL in {client.place}"):
+            instance = entry.run_sql(text, hints=dict(settings))
+            _wait(instance)
+            return _answer(instance)
     except odps_errors.ODPSError as error:
         if error.instance_id is None:
             client.raise_refusal(_refusal(error), error)

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from reconciler.base.activity import activity
 from reconciler.base.errors import UdfsError
 from reconciler.base.hints import Command
 from reconciler.local import runner
@@ -263,8 +264,11 @@ def run_remote_tests(
                     calls.append(_call(case, SqlSubject(kind.lower(), signature, settings[name.lower()])))
                 except NoLiteral as error:
                     yield _skip(case, str(error))
-    for statement in _groups(calls):
-        yield from _ask(statement, lambda sql, flags: run_query(target, sql, flags, "a test"), clock)
+    with activity("testing") as testing:
+        testing.plan("tests", len(calls))
+        for statement in _groups(calls):
+            yield from _ask(statement, lambda sql, flags: run_query(target, sql, flags, "a test"), clock)
+            testing.count("tests", len(statement))
 
 
 def _skip(case: Case, why: str) -> Trial:

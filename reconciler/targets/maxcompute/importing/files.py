@@ -11,6 +11,7 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
+from reconciler.base.activity import BYTES, activity
 from reconciler.base.errors import Problem, Refused, ServiceError, count
 from reconciler.base.inputs import SHIPPED, copy_input
 from reconciler.base.threads import Threads
@@ -65,9 +66,11 @@ def fetch_files(
             link_or_copy(folder / path, staging / path)
         else:
             missing.append(live)
+    total = sum(resource_of(live).size for live in missing)
     if missing:
-        on_step(f"fetching {count(len(missing), 'file')}, {size(sum(resource_of(live).size for live in missing))}")
-    with Threads(_READERS) as threads:
+        on_step(f"fetching {count(len(missing), 'file')}, {size(total)}")
+    with activity("fetching") as fetching, Threads(_READERS) as threads:
+        fetching.plan(BYTES, total)
         threads.map(lambda live: _fetch_file(live, target, staging / path_of(resource_of(live))), missing)
 
 

@@ -1,0 +1,168 @@
+"""
+Activity: work that may take long, counted as it goes on, and told to whoever watches this process.
+
+As with logs, who works does not know who watches: without a `Watch` nothing is kept and nothing shown. Any thread may begin
+an activity; one of the same words that goes on already is joined, so that eight threads at one thing are one activity.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+BYTES = "bytes"
+"""The noun of counts that are shown as sizes."""
+
+
+class Count(NamedTuple):
+    """How much of something is done."""
+
+    noun: str
+    done: int
+    total: int | None
+    """None where nobody knows."""
+
+    seconds: float
+    """Since it is counted."""
+
+
+class Standing(NamedTuple):
+    """An activity at one moment."""
+
+    words: str
+    seconds: float
+    counts: tuple[Count, ...]
+    items: tuple[tuple[str, float], ...]
+    """What is worked at, and for how many seconds, the longest first."""
+
+    is_minor: bool
+    """Whether it says less than any other that goes on."""
+
+
+@dataclass(eq=False)
+class Activity:
+    """Work that goes on. May be told of from any thread."""
+
+    words: str
+    clock: Callable[[], float]
+    is_minor: bool = False
+    members: int = 0
+    started: float = field(init=False)
+    _done: dict[str, int] = field(default_factory=dict, init=False)
+    _totals: dict[str, int] = field(default_factory=dict, init=False)
+    _since: dict[str, float] = field(default_factory=dict, init=False)
+    _items: dict[object, tuple[str, float]] = field(default_factory=dict, init=False)
+    _planned: set[str] = field(default_factory=set, init=False)
+    _lock: Lock = field(default_factory=Lock, init=False)
+
+    def __post_init__(self) -> None:
+        self.started = self.clock()
+
+    def plan(self, noun: str, total: int) -> None:
+        """Say how much there is of something, in all."""
+        with self._lock:
+            self._planned.add(noun)
+            self._begin(noun)
+            self._totals[noun] = total
+
+    def expect(self, noun: str, more: int) -> None:
+        """Say that there is more of something, unless a plan has said how much there is in all."""
+        with self._lock:
+            self._begin(noun)
+            if noun not in self._planned:
+                self._totals[noun] = self._totals.get(noun, 0) + more
+
+    def count(self, noun: str, number: int = 1) -> None:
+        """Say that so much more is done."""
+        with self._lock:
+            self._begin(noun)
+            self._done[noun] += number
+
+    @contextmanager
+    def at(self, item: str) -> Iterator[None]:
+        """Say what is worked at meanwhile."""
+        key = object()
+        with self._lock:
+            self._items[key] = item, self.clock()
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._items[key]
+
+    def standing(self, now: float) -> Standing:
+        """Return how it stands."""
+        with self._lock:
+            counts = tuple(
+                Count(noun, done, self._totals.get(noun), now - self._since[noun]) for noun, done in self._done.items()
+            )
+            items = tuple((item, now - since) for item, since in self._items.values())
+        return Standing(self.words, now - self.started, counts, items, self.is_minor)
+
+    def _begin(self, noun: str) -> None:
+        if noun not in self._done:
+            self._done[noun], self._since[noun] = 0, self.clock()
+
+
+class Watch:
+    """What goes on in this process; seconds are those of its clock."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock = clock
+        self._open: dict[str, Activity] = {}
+        self._lock = Lock()
+
+    def standings(self) -> tuple[Standing, ...]:
+        """Return what goes on, in the order in which it was begun."""
+        with self._lock:
+            activities = tuple(self._open.values())
+        now = self.clock()
+        return tuple(activity.standing(now) for activity in activities)
+
+    def enter(self, words: str, *, is_minor: bool) -> Activity:
+        """Begin an activity, or join the one of these words."""
+        with self._lock:
+            joined = self._open.get(words) or Activity(words, self.clock, is_minor)
+            self._open[words] = joined
+            joined.members += 1
+            return joined
+
+    def leave(self, joined: Activity) -> None:
+        """End an activity, when the last has left it."""
+        with self._lock:
+            joined.members -= 1
+            if not joined.members:
+                del self._open[joined.words]
+
+
+_watch: Watch | None = None
+
+
+@contextmanager
+def watching(clock: Callable[[], float]) -> Iterator[Watch]:
+    """Watch what this process is at, in place of whoever else does, as long as the context lasts."""
+    global _watch
+    before, _watch = _watch, Watch(clock)
+    try:
+        yield _watch
+    finally:
+        _watch = before
+
+
+@contextmanager
+def activity(words: str, *, is_minor: bool = False) -> Iterator[Activity]:
+    """Work at something that may take long; `words` begin a line for people: ``reading project demo``."""
+    watch = _watch
+    if watch is None:
+        yield Activity(words, lambda: 0.0)
+        return
+    joined = watch.enter(words, is_minor=is_minor)
+    try:
+        yield joined
+    finally:
+        watch.leave(joined)

@@ -1,0 +1,115 @@
+"""
+Progress: what goes on, as one line that fits into its terminal.
+
+A rest is told only where it can be known: of everything that is counted there is a total, and enough is done to tell how
+fast it goes. Objects and bytes count together: what is left of a thousand tiny files is requests, of a large one bytes.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING
+
+from reconciler.base.activity import BYTES
+from reconciler.base.words import safe, size
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reconciler.base.activity import Count, Standing
+
+_TELLING = 2.0
+"""Seconds after which a speed says something."""
+
+_SHARE = 20
+"""Of all that is to be done, one part in so many has to be done."""
+
+_OBJECT = 200_000
+"""Bytes that take as long as one object beside its content: a request of 40 ms at 5 MB/s. A guess."""
+
+
+def progress_text(standings: Sequence[Standing]) -> str:
+    """Return what goes on: the widest activity, and what it waits for right now."""
+    telling = [standing for standing in standings if not standing.is_minor] or list(standings)
+    if not telling:
+        return ""
+    chosen = [telling[0], telling[-1]] if len(telling) > 1 else telling
+    return "; ".join(_standing(standing) for standing in chosen)
+
+
+def fit(text: str, width: int) -> str:
+    """Return a text cut to so many columns; Chinese characters and their like take two."""
+    if text.isascii():
+        return text if len(text) <= width else f"{text[: max(0, width - 1)]}…"
+    used = 0
+    columns = [_columns(char) for char in text]
+    if sum(columns) <= width:
+        return text
+    for number, more in enumerate(columns):
+        used += more
+        if used > width - 1:
+            return f"{text[:number]}…"
+    return text
+
+
+def _columns(char: str) -> int:
+    if unicodedata.combining(char):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def _standing(standing: Standing) -> str:
+    counts = [count for count in standing.counts if count.done or count.total]
+    parts = [safe(standing.words)]
+    if counts:
+        parts[0] += f": {_count(counts[0])}"
+        parts += map(_count, counts[1:])
+    rest = seconds_left(counts)
+    parts.append(f"{_duration(standing.seconds)}" if rest is None else f"about {_duration(_rounded(rest))} left")
+    if standing.items:
+        longest = max(standing.items, key=lambda item: item[1])
+        parts.append(_item(*longest, more=len(standing.items) - 1))
+    return ", ".join(parts)
+
+
+def _item(item: str, seconds: float, *, more: int) -> str:
+    since = f" for {_duration(seconds)}" if seconds >= _TELLING else ""
+    others = f" and {more} more" if more else ""
+    return f"{safe(item)}{since}{others}"
+
+
+def seconds_left(counts: Sequence[Count]) -> float | None:
+    """Return how long it takes until all is done, at the speed so far; None where that cannot be told."""
+    if not counts or any(count.total is None for count in counts):
+        return None
+    done = sum(_weight(count) * min(count.done, count.total or 0) for count in counts)
+    left = sum(_weight(count) * max(0, (count.total or 0) - count.done) for count in counts)
+    seconds = max(count.seconds for count in counts)
+    if not left or seconds < _TELLING or done * _SHARE < left:
+        return None
+    return seconds / done * left
+
+
+def _weight(count: Count) -> int:
+    return 1 if count.noun == BYTES else _OBJECT
+
+
+def _rounded(seconds: float) -> float:
+    """Return a rest as exactly as it is known, and never as nothing."""
+    step = 60 if seconds > 600 else 10 if seconds > 60 else 5 if seconds > 10 else 1
+    return max(step, round(seconds / step) * step)
+
+
+def _count(count: Count) -> str:
+    # What had to be sent twice is more than there is.
+    total = count.total if count.total is not None and count.done <= count.total else None
+    if count.noun == BYTES:
+        return size(count.done) if total is None else f"{size(count.done)} of {size(total)}"
+    return f"{count.done:,} {count.noun}" if total is None else f"{count.done:,} of {total:,} {count.noun}"
+
+
+def _duration(seconds: float) -> str:
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    return f"{whole // 60} min {whole % 60} s" if whole < 600 else f"{whole // 60} min"
