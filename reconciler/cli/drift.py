@@ -52,7 +52,7 @@ def _output(drift: Drift, plan: Plan, options: Options) -> Output:
             from reconciler.cli.support.output import findings_output
 
             return findings_output(
-                with_source(invocation.complete(deviation.problem for deviation in drift.drifted)), options
+                with_source(invocation.complete(deviation.problem for deviation in drift.drifted)), options.format
             )
         case _:
             return text.drift_lines(drift, plan, again, invocation)

@@ -38,5 +38,5 @@ def validate(options: Options) -> Result:
 
 
 def _report(problems: tuple[Problem, ...], options: Options, code: int = 0) -> Result:
-    output = findings_output(options.invocation.complete(problems), options)
+    output = findings_output(options.invocation.complete(problems), options.format)
     return Result(output, code, "" if code else "valid")

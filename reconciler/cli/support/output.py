@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from reconciler.base.errors import Problem, UdfsError
-    from reconciler.cli.support.options import Options
     from reconciler.render.findings import SarifLog
     from reconciler.render.styled import Line
 
@@ -189,13 +188,13 @@ def note(message: str) -> None:
     print_lines([(("quiet", safe(message)),)], sys.stderr)
 
 
-def findings_output(problems: Iterable[Problem], options: Options) -> Output:
+def findings_output(problems: Iterable[Problem], form: str) -> Output:
     """Return problems in the format that was asked for, which is not text."""
-    if options.format == "sarif":
+    if form == "sarif":
         from reconciler.render.findings import SarifLog
 
         return SarifLog(tuple(problems))
-    if options.format == "github":
+    if form == "github":
         from reconciler.render.findings import workflow_commands
 
         return workflow_commands(problems)
