@@ -101,6 +101,14 @@ class Library:
     facts: FileFacts
 
     @property
+    def file(self) -> str:
+        return self.path.rpartition("/")[2]
+
+    @property
+    def soname(self) -> str | None:
+        return next((native.elf.soname for native in self.facts.natives), None)
+
+    @property
     def part(self) -> Part:
         return Part(self.name, self.facts, "library")
 

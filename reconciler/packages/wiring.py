@@ -15,6 +15,7 @@ character, and uses few names that a module could have given another meaning (`o
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from dataclasses import dataclass
@@ -22,11 +23,13 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.errors import PackageError
 from reconciler.base.inputs import SOURCE, read_input
-from reconciler.packages.artifacts import WiredModule
+from reconciler.packages.artifacts import Library, WiredModule
+from reconciler.packages.stub import make_stub
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
+    from typing import TypeGuard
 
     from reconciler.manifest.load import Loaded
     from reconciler.manifest.runtimes import Service
@@ -45,10 +48,15 @@ class Wires:
     libraries: tuple[str, ...] = ()
     """Names of FILE resources, each behind those that it needs."""
 
+    stubs: tuple[tuple[str, str, str], ...] = ()
+    """Of libraries that are to answer to another name than their SONAME: the resource, that name, the stub as base64."""
+
     def __or__(self, other: Wires) -> Wires:
         """Join what two functions of one class need: a folder that is not there harms nobody."""
         return Wires(
-            tuple(dict.fromkeys(self.archives + other.archives)), tuple(dict.fromkeys(self.libraries + other.libraries))
+            tuple(dict.fromkeys(self.archives + other.archives)),
+            tuple(dict.fromkeys(self.libraries + other.libraries)),
+            tuple(dict.fromkeys(self.stubs + other.stubs)),
         )
 
 
@@ -90,7 +98,8 @@ def __udfs__(name, archives, libraries=(), seen=[]):
 def make_tail(classes: Mapping[str, Wires], service: Service) -> str:
     """Return what is put behind a source, given what each of its classes needs."""
     loader = service.library_loader if any(wires.libraries for wires in classes.values()) else ""
-    calls = []
+    stubs = {library: rest for wires in classes.values() for library, *rest in wires.stubs}
+    calls = [f"__udfs_load__.stubs = {json.dumps(stubs)}\n"] if stubs else []
     for name, wires in classes.items():
         archives = [f"{service.archive_folder}{archive}" for archive in wires.archives]
         lists = [archives, wires.libraries] if wires.libraries else [archives]
@@ -115,12 +124,23 @@ def make_tails(loaded: Loaded, shipments: Iterable[Shipment]) -> dict[str, str]:
         wires = Wires(
             (*packages, *(item.name for item in shipment.of("archive"))),
             tuple(item.name for item in shipment.of("library")),
+            tuple(_stub(item.made_of) for item in shipment.of("library") if _is_asked_for_otherwise(item.made_of)),
         )
         if wires != Wires():
             classes = needs.setdefault(function.source, {})
             name = function.class_name
             classes[name] = classes.get(name, Wires()) | wires
     return {source: make_tail(classes, loaded.manifest.service) for source, classes in needs.items()}
+
+
+def _is_asked_for_otherwise(library: object) -> TypeGuard[Library]:
+    """Say whether ``ctypes`` may be asked for a library by its file's name, and would not find it loaded."""
+    return isinstance(library, Library) and library.soname != library.file
+
+
+def _stub(library: Library) -> tuple[str, str, str]:
+    machine = library.facts.natives[0].elf.machine
+    return library.name, library.file, base64.b64encode(make_stub(library.file, machine)).decode()
 
 
 def wire_module(path: str, source: Content, added: str, cache: Cache) -> WiredModule:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import platform
 import shutil
 import subprocess
 import textwrap
@@ -12,8 +14,10 @@ from zipfile import ZipFile
 import pytest
 
 from reconciler.local.runner import FunctionNotLoadable, FunctionRaised, Job, ResourceFile, call, locate
+from reconciler.packages.stub import make_stub
 from reconciler.packages.wiring import Wires, append_tail, make_tail
 from reconciler.targets.maxcompute.runtimes import SERVICE
+from tests import natives
 from tests.local.conftest import ENVIRONMENT
 
 if TYPE_CHECKING:
@@ -352,6 +356,20 @@ def test_libraries_are_loaded_for_everybody_each_behind_what_it_needs(
 ) -> None:
     source = HEAD.replace(b"->string", b"->bigint") + TWO.encode()
     assert results(native, job(native, source, {"F": NATIVE}, *_natives(libraries))) == [2, 2]
+
+
+@pytest.mark.parametrize("flags", [(), ("-Wl,-soname,libthree.so.3",)], ids=["without a SONAME", "with another"])
+def test_a_library_answers_to_the_name_of_its_file(native: Runner, tmp_path: Path, flags: tuple[str, ...]) -> None:
+    path = natives.compiled(tmp_path / "build", "libthree.so", "long three(void) { return 3; }", *flags)
+    resource = flags[0].rpartition(",")[2] if flags else "libthree.so"
+    stub = base64.b64encode(make_stub("libthree.so", platform.machine())).decode()
+    source = HEAD.replace(b"->string", b"->bigint")
+    source += (
+        b"import ctypes\n        return ctypes.CDLL('libthree.so').three() + ctypes.CDLL('%s').three()\n"
+        % resource.encode()
+    )
+    wires = Wires((), (resource,), ((resource, "libthree.so", stub),))
+    assert results(native, job(native, source, {"F": wires}, ResourceFile(resource, "file", path))) == [6, 6]
 
 
 def test_a_library_that_the_function_does_not_list_is_told_by_name(

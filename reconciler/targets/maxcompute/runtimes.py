@@ -30,6 +30,7 @@ _LOADER = """\
 
 
 def __udfs_load__(library):
+    import base64
     import ctypes
     import io
     import os
@@ -37,17 +38,28 @@ def __udfs_load__(library):
 
     from odps.distcache import get_cache_file
 
-    # A copy of its own: code that writes the library anew, under its name, must not write over one that is loaded.
-    copy = os.path.abspath("udfs-%s" % library)
-    if not os.path.exists(copy):
-        part = "%s.%d" % (copy, os.getpid())
-        resource = get_cache_file(library, "b")
-        with io.open(part, "wb") as out:
-            shutil.copyfileobj(resource, out)
-        resource.close()
-        os.rename(part, copy)
+    def put(path, read):
+        if not os.path.exists(path):
+            part, content = "%s.%d" % (path, os.getpid()), read()
+            with io.open(part, "wb") as out:
+                shutil.copyfileobj(content, out)
+            content.close()
+            os.rename(part, path)
+        return str(path)
+
+    # A folder of its own: code that writes the library anew, under its name, must not write over one that is loaded.
+    folder = os.path.abspath("udfs-%s" % library)
+    if not os.path.isdir(folder):
+        try:
+            os.mkdir(folder)
+        except OSError:  # another process was quicker
+            pass
+    file, stub = getattr(__udfs_load__, "stubs", {}).get(library, (library, ""))
+    copy = put(os.path.join(folder, file), lambda: get_cache_file(library, "b"))
+    if stub:  # it needs the library by its file's name, and so gives it that one
+        copy = put(copy + ".stub", lambda: io.BytesIO(base64.b64decode(stub)))
     # What needs it asks for its SONAME, and a library of that name which is loaded is not searched for.
-    ctypes.CDLL(str(copy), ctypes.RTLD_GLOBAL)
+    ctypes.CDLL(copy, ctypes.RTLD_GLOBAL)
 """
 
 # An ARCHIVE is unpacked to work/<resource name>/ [doc "UDF resources", pyodps-pack.rst].
