@@ -39,6 +39,8 @@ SOURCE = Limit("a Python source", 16 << 20)
 PLAN = Limit("a saved plan or dump", 256 << 20)
 """A plan of 10,000 objects has 20 MB."""
 
+INDEX = Limit("an index of Git", 1 << 30)
+ATTRIBUTES = Limit("a .gitattributes", 1 << 20)
 RECORD = Limit("a record of the cache", 256 << 20)
 REPORT = Limit("the report of a tool", 256 << 20)
 """What a resolver, a build or its log leaves in a folder of ours."""

@@ -17,6 +17,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from msgspec import Meta, field
 
+from reconciler.base.line_ends import Rule
 from reconciler.manifest.runtimes import Runtime, Service
 from reconciler.manifest.section import NULL_IS_EMPTY, Section, keys_of
 
@@ -228,6 +229,12 @@ class Package(Section, frozen=True, kw_only=True):
 Packages: TypeAlias = Annotated[dict[Label, Package], NULL_IS_EMPTY, Meta(description="Groups of wheels.")]
 
 
+_LINE_ENDS = (
+    "Line ends of text. git: as Git stores it, by its index and .gitattributes, and line feeds where it does not know the file; lf: line "
+    "feeds; keep: as they are in this checkout."
+)
+
+
 class Resource(Section, frozen=True, kw_only=True):
     """A file that functions read, under the name of its key."""
 
@@ -241,8 +248,13 @@ class Resource(Section, frozen=True, kw_only=True):
         ),
     ] = None
     exclude: Annotated[
-        Names, Meta(description="With a folder: patterns as in .gitignore, files that are left out.")
+        Names,
+        Meta(
+            description="With a folder: patterns as in .gitignore, files that are left out. What editors and file managers leave "
+            "there (.DS_Store, *~, .idea) is left out anyway, but for !patterns."
+        ),
     ] = field(default_factory=list)
+    line_ends: Annotated[Rule | None, Meta(description=f"{_LINE_ENDS} Left out, the manifest's.")] = None
     protect: Annotated[Flag, Meta(description="true: never deleted, even when this entry is gone.")] = False
 
 
@@ -375,6 +387,7 @@ class Manifest(Section, frozen=True, kw_only=True):
             "request; in_place: it is replaced under its own name."
         ),
     ] = "versioned"
+    line_ends: Annotated[Rule, Meta(description=_LINE_ENDS)] = "git"
     grace: Annotated[
         str,
         Meta(pattern=DURATION),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.activity import activity
 from reconciler.base.errors import PackageError, Position, Problem
+from reconciler.base.line_ends import LineEnds
 from reconciler.base.names import is_package, module_name
 from reconciler.packages.artifacts import Archive, Artifacts, ship, used_packages
 from reconciler.packages.content import Content, why_no_source, why_too_large
@@ -27,6 +28,7 @@ from reconciler.packages.wiring import make_tails, wire_module
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from reconciler.base.line_ends import Rule
     from reconciler.manifest.load import Loaded
     from reconciler.packages.artifacts import Keys, Shipment
     from reconciler.packages.content import OwnPackage
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 def collect(loaded: Loaded, *, cache: Cache, env: Mapping[str, str], on_step: Callable[[str], None]) -> Artifacts:
     """Read and fetch what a manifest and its lock name, and check it; `on_step` is told of everything that takes long."""
     digests = Digests(cache.root, str(loaded.folder))
-    cache = replace(cache, read=digests.read)
+    cache = replace(cache, read=digests.read, line_ends=LineEnds(loaded.folder, loaded.manifest.line_ends))
     try:
         if not loaded.manifest.packages:
             return _collect(loaded, cache, None)
@@ -134,10 +136,12 @@ def _find_distributions(loaded: Loaded, artifacts: Artifacts, supply: Supply) ->
 
 def _read_files(loaded: Loaded, cache: Cache) -> Judged[dict[str, Content]]:
     places: dict[str, Keys] = {}
-    for file, keys in _files(loaded):
+    rules: dict[str, Rule | None] = {}
+    for file, keys, rule in _files(loaded):
         places.setdefault(file, keys)
+        rules.setdefault(file, rule)
     return judge(
-        {file: partial(read_file, cache, loaded.folder / file, file) for file in places},
+        {file: partial(read_file, cache, loaded.folder / file, file, rule) for file, rule in rules.items()},
         lambda file: loaded.at(*places[file]),
         lambda file, content: _too_large(file, content, loaded, places[file]),
     )
@@ -148,21 +152,21 @@ def _too_large(name: str, content: Content, loaded: Loaded, keys: Keys) -> Itera
         yield Problem("E405", f"'{name}' is too large: {reason}", loaded.at(*keys))
 
 
-def _files(loaded: Loaded) -> Iterator[tuple[str, Keys]]:
-    """Yield every file that the manifest names and that is read as it is, and where."""
+def _files(loaded: Loaded) -> Iterator[tuple[str, Keys, Rule | None]]:
+    """Yield every file that the manifest names and that is read as it is, where, and what it says of the line ends."""
     manifest = loaded.manifest
     for name, resource in manifest.resources.items():
         if resource.file is not None and not (loaded.folder / resource.file).is_dir():
-            yield resource.file, ("resources", name, "file")
+            yield resource.file, ("resources", name, "file"), resource.line_ends
     for name, function in manifest.functions.items():
         if function.source is not None:
-            yield function.source, ("functions", name, "source")
+            yield function.source, ("functions", name, "source"), None
         for number, module in enumerate(function.modules):
             if not is_package(module):
-                yield module, ("functions", name, "modules", number)
+                yield module, ("functions", name, "modules", number), None
     for name in used_packages(loaded):
         for number, library in enumerate(manifest.packages[name].libraries):
-            yield library, ("packages", name, "libraries", number)
+            yield library, ("packages", name, "libraries", number), "keep"
 
 
 def _pack_folders(loaded: Loaded, cache: Cache) -> Judged[dict[str, PackedArchive]]:
@@ -182,7 +186,7 @@ def _pack_folders(loaded: Loaded, cache: Cache) -> Judged[dict[str, PackedArchiv
         yield from idle_patterns([packed], resources[name].exclude, ("resources", name), loaded)
 
     tasks = {
-        name: partial(pack_folder, name, loaded.folder / file, file, resources[name].exclude, cache)
+        name: partial(pack_folder, name, loaded.folder / file, file, resources[name], cache)
         for name, file in folders.items()
     }
     return judge(tasks, lambda name: loaded.at("resources", name, "file"), look)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,16 +38,26 @@ class Content:
     size: int
     """Bytes."""
 
+    has_crlf: bool = False
+    """Whether it holds line ends of two characters, be it a text or not."""
+
 
 def read_content(path: Path) -> Content:
     """Read a file once, in blocks; raises OSError, also where it is none that is shipped."""
-    sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
     with open_input(path, SHIPPED) as stream:
-        while block := stream.read(_BLOCK):
-            sha256.update(block)
-            md5.update(block)
-            size += len(block)
-    return Content(path, sha256.hexdigest(), md5.hexdigest(), size)
+        return hash_blocks(path, iter(partial(stream.read, _BLOCK), b""))
+
+
+def hash_blocks(path: Path, blocks: Iterable[bytes]) -> Content:
+    """Return what a file is that has, or is to have, these bytes."""
+    sha256, md5, size, has_crlf, last = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0, False, b""
+    for block in blocks:
+        sha256.update(block)
+        md5.update(block)
+        size += len(block)
+        has_crlf = has_crlf or b"\r\n" in block or (last == b"\r" and block.startswith(b"\n"))
+        last = block[-1:]
+    return Content(path, sha256.hexdigest(), md5.hexdigest(), size, has_crlf)
 
 
 def why_no_source(name: str, size: int) -> str | None:

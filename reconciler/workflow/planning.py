@@ -11,19 +11,26 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.activity import activity
 from reconciler.base.errors import UsageError, sort_problems
+from reconciler.base.inputs import SHIPPED, open_input
+from reconciler.base.line_ends import with_crlf, with_line_feeds
 from reconciler.checks import policy
 from reconciler.core import drift, plan, versions
 from reconciler.core.diff import Cause, ignoring
+from reconciler.core.kind import Difference
+from reconciler.core.state import version_of
 from reconciler.engine.ledger import KEPT
+from reconciler.packages.content import hash_blocks
+from reconciler.packages.wiring import append_tail
 from reconciler.targets import adapter_of
 from reconciler.workflow.preparation import policy_breaches
 from reconciler.workflow.records import LedgerEntries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
     from reconciler.base.errors import Problem
+    from reconciler.core.diff import Change
     from reconciler.core.drift import Drift
     from reconciler.core.kind import Key
     from reconciler.core.plan import Plan
@@ -31,6 +38,7 @@ if TYPE_CHECKING:
     from reconciler.core.state import DesiredState
     from reconciler.core.target import Target
     from reconciler.manifest.load import Loaded
+    from reconciler.packages.content import Content
     from reconciler.workflow.preparation import Prepared
 
 
@@ -55,7 +63,48 @@ def make_plan(prepared: Prepared, reading: Reading, *, from_dump: bool = False, 
         from_dump=from_dump,
     )
     new_plan = drift.restoring(new_plan, find_drift(prepared, reading)) if restoring else new_plan
+    new_plan = replace(new_plan, changes=tuple(note_line_ends(new_plan.changes, prepared, reading)))
     return apply_policy(new_plan, prepared.loaded, policy_breaches(prepared))
+
+
+def note_line_ends(changes: Iterable[Change], prepared: Prepared, reading: Reading) -> Iterator[Change]:
+    """
+    Yield changes; of one that replaces a text by the same with other line ends, it says so.
+
+    Nothing is downloaded: the hash of what is there is held against those of what is wanted, with either line end.
+    """
+    sources = {content.sha256: (content, "") for content in prepared.artifacts.files.values()}
+    for path, module in prepared.artifacts.modules.items():
+        sources[module.content.sha256] = prepared.artifacts.files[path], module.added
+    versions = frozenset(have.mark.sha256 for have in reading.live.values() if version_of(have) and have.mark)
+    for change in changes:
+        source = sources.get((change.mark and change.mark.sha256) or "")
+        difference = _line_ends_difference(change, *source, versions) if source else None
+        yield change._replace(differences=(*change.differences, difference)) if difference else change
+
+
+def _line_ends_difference(
+    change: Change, source: Content, added: str, versions: frozenset[str | None]
+) -> Difference | None:
+    """Return the difference in line ends where that is all; `versions` are the contents that other versions have."""
+    assert change.mark is not None
+    for old, new, other in _other_line_ends(source, added):
+        if change.live is None:
+            is_present = other.sha256 in versions
+        else:
+            is_present = change.kind.checksum(other) == change.kind.digest(change.live.object)
+        if is_present and other.sha256 != change.mark.sha256:
+            return Difference("line ends", old, f"{new}, and nothing else differs")
+    return None
+
+
+def _other_line_ends(source: Content, added: str) -> Iterator[tuple[str, str, Content]]:
+    """Yield what a text would be uploaded as were all its line ends the same, with what they are called there and here."""
+    here = "CRLF" if source.has_crlf else "LF"
+    for called, convert in (("CRLF", with_crlf), ("LF", with_line_feeds)):
+        with open_input(source.path, SHIPPED) as file:
+            text = [append_tail(b"".join(convert(file)), added)] if added else convert(file)
+            yield called, here, hash_blocks(source.path, text)
 
 
 def plan_again(prepared: Prepared, reading: Reading, saved: Plan, name: str) -> Plan:

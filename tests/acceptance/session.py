@@ -8,7 +8,7 @@ Acceptance sessions: one readable file a case, with what is typed and what then 
     [exit 5]                         its exit code, when it is not 0
 
 Each case has its own folder, its own empty service and a target `local` that points at it. Besides ``udfs`` there are
-the hands of others: ``write``, ``edit``, ``rm``, ``link``, ``cat``, ``requests``, ``hand`` (somebody with the console client), ``fault``.
+the hands of others: ``write``, ``edit``, ``line-ends``, ``rm``, ``link``, ``cat``, ``requests``, ``hand`` (somebody with the console client), ``fault``.
 ``native`` writes a library and ``wheel`` a wheel around one: needs=A,B soname=S versions=LIBRARY:VERSION,… machine=M;
 ``pure`` writes a wheel of the files given: path=text … ``release`` writes one of a version and what it needs.
 What differs from run to run (dates, digests, ports) is replaced before the comparison. ``pytest --update`` writes what
@@ -109,6 +109,7 @@ class Session:
             "pure": self._pure,
             "release": self._release,
             "edit": self._edit,
+            "line-ends": self._line_ends,
             "lease": self._lease,
             # The service's times are in whole seconds.
             "next-second": lambda *_: time.sleep(1.05),
@@ -189,6 +190,12 @@ class Session:
         text = Path(path).read_text()
         assert old in text, f"{path} has no {old!r}"
         Path(path).write_text(text.replace(old, new))
+
+    def _line_ends(self, args: list[str], given: list[str]) -> None:
+        """Give files the line ends of a system, as an editor does: CRLF or LF."""
+        for path in map(Path, args[1:]):
+            text = path.read_bytes().replace(b"\r\n", b"\n")
+            path.write_bytes(text.replace(b"\n", b"\r\n") if args[0] == "CRLF" else text)
 
     def _requests(self, args: list[str], given: list[str]) -> None:
         """Print what was asked of the service since the last time; with --writes only what changes something."""

@@ -9,13 +9,16 @@ from __future__ import annotations
 import hashlib
 import os
 import tarfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import ZipFile
 
 from reconciler.base.errors import PackageError
-from reconciler.base.inputs import SHIPPED, copy_input, open_input
-from reconciler.packages.content import read_content
+from reconciler.base.inputs import SHIPPED, open_input
+from reconciler.base.line_ends import LineEnds, with_line_feeds
+from reconciler.base.patterns import is_litter
+from reconciler.packages.content import hash_blocks, read_content
 from reconciler.packages.inspect.members import UNREADABLE, TooMuch, bound
 
 if TYPE_CHECKING:
@@ -23,26 +26,25 @@ if TYPE_CHECKING:
 
     from reconciler.packages.build import BuildSource
 
-_ANYWHERE = frozenset({
-    *(".git", ".hg", ".svn", ".bzr", "__pycache__", ".venv", ".tox", ".nox", ".eggs", ".idea", ".vscode", "node_modules"),
-    *(".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", ".DS_Store"),
-})  # fmt: skip
+_ANYWHERE = frozenset({".venv", ".tox", ".nox", ".eggs", "node_modules"})
 _AT_THE_TOP = frozenset({"build", "dist", ".udfs", "udfs.lock"})
 """Further down, these are names of packages. A lock that counted itself would be stale for ever."""
 
-_SUFFIXES = (".egg-info", ".pyc", ".pyo", "~")
+_BLOCK = 1 << 20
+_SUFFIXES = (".egg-info", ".pyc", ".pyo")
 
 
 def tree_digest(folder: Path) -> str:
     """Return the sha256 of what a build would take from a folder."""
-    total = hashlib.sha256()
-    # Names, bytes and whether a file may be executed; not times, nor what version control, editors and earlier builds left.
+    total, line_ends = hashlib.sha256(), LineEnds()
+    # Names, bytes and whether a file may be executed, as Git has them; not times, nor what version control, editors and earlier builds left.
     for name, path in sorted(_files(folder)):
         # What a link out leads to is not read: `copy_source` refuses it.
         if path.is_symlink() and not (path.is_file() and path.resolve().is_relative_to(folder.resolve())):
             kind, content = "l", hashlib.sha256(os.fsencode(path.readlink())).hexdigest()
         else:
-            kind, content = "x" if path.stat().st_mode & 0o100 else "f", read_content(path).sha256
+            kind = "x" if line_ends.is_executable(path) else "f"
+            content = hash_blocks(path, _blocks(path, line_ends)).sha256
         total.update(f"{kind} {content} {len(name.encode())} {name}\n".encode())
     return total.hexdigest()
 
@@ -59,11 +61,11 @@ def copy_source(source: BuildSource, target: Path) -> Path:
                 hint="nothing was built; it was changed since, or the pin is of another file",
             )
         if is_folder:
-            inside = source.path.resolve()
+            inside, line_ends = source.path.resolve(), LineEnds()
             for name, path in _files(source.path):
                 if path.is_symlink() and not path.resolve().is_relative_to(inside):
                     raise OSError(f"'{name}' leads out of the project, to {path.readlink()}")
-                _copy(path, target / name)
+                _copy(path, target / name, line_ends)
             return target
         _unpack(source.path, target)
     except TooMuch as error:
@@ -96,12 +98,19 @@ def _files(top: Path) -> Iterator[tuple[str, Path]]:
 
 def _counts(top: Path, path: Path) -> bool:
     name = path.name
-    if name in _ANYWHERE or name.endswith(_SUFFIXES) or (path.parent == top and name in _AT_THE_TOP):
+    if is_litter(name) or name in _ANYWHERE or name.endswith(_SUFFIXES) or (path.parent == top and name in _AT_THE_TOP):
         return False
     return not (path / "pyvenv.cfg").is_file()  # a virtual environment, whatever it is called
 
 
-def _copy(path: Path, to: Path) -> None:
+def _blocks(path: Path, line_ends: LineEnds) -> Iterator[bytes]:
+    """Yield a file as Git stores it."""
+    is_changed = read_content(path).has_crlf and line_ends.are_changed(path)
+    with open_input(path, SHIPPED) as file:
+        yield from with_line_feeds(file) if is_changed else iter(partial(file.read, _BLOCK), b"")
+
+
+def _copy(path: Path, to: Path, line_ends: LineEnds) -> None:
     to.parent.mkdir(parents=True, exist_ok=True)
     if path.is_symlink() and not path.is_file():
         target = path.readlink()
@@ -109,8 +118,9 @@ def _copy(path: Path, to: Path) -> None:
             raise OSError(f"'{path}' leads out of the project, to {target}")
         to.symlink_to(target)
     else:
-        copy_input(path, to, SHIPPED)
-        to.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
+        with to.open("wb") as out:
+            out.writelines(_blocks(path, line_ends))
+        to.chmod(0o755 if line_ends.is_executable(path) else 0o644)
 
 
 def _unpack(path: Path, target: Path) -> None:

@@ -17,7 +17,7 @@ import hashlib
 import os
 import tempfile
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Generic, NamedTuple, TypeAlias, TypeVar
 
@@ -25,11 +25,14 @@ import msgspec
 
 from reconciler.base.errors import PackageError
 from reconciler.base.files import replace_file
-from reconciler.base.inputs import RECORD, read_input, why_unreadable
-from reconciler.packages.content import Content, read_content
+from reconciler.base.inputs import RECORD, SHIPPED, open_input, read_input, why_unreadable
+from reconciler.base.line_ends import LineEnds, with_line_feeds
+from reconciler.packages.content import Content, hash_blocks, read_content
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from reconciler.base.line_ends import Rule
 
 
 class OtherBytes(PackageError):
@@ -44,6 +47,9 @@ class Cache:
     read: Callable[[Path], Content] = read_content
     """Hashes a file."""
 
+    line_ends: LineEnds = field(default_factory=LineEnds)
+    """What texts are shipped with."""
+
     def get(self, sha256: str) -> Content | None:
         """Return the file with this hash if it is here and whole."""
         folder = self._folder(sha256)
@@ -52,6 +58,20 @@ class Cache:
                 if path.is_file() and (content := self.read(path)).sha256 == sha256:
                     return content
         return None
+
+    def read_stored(self, path: Path, rule: Rule | None = None) -> Content:
+        """As `read`, for what may be a text: where the checkout gave it other line ends, its copy here, with its own; OSError."""
+        content = self.read(path)
+        if not content.has_crlf or not self.line_ends.are_changed(path, rule):
+            return content
+        with open_input(path, SHIPPED) as file:
+            sha256 = hash_blocks(path, with_line_feeds(file)).sha256
+        if (copy := self.get(sha256)) is not None:
+            return copy
+        with self.workspace() as folder:
+            with open_input(path, SHIPPED) as file, _writing(self.root), (folder / path.name).open("xb") as out:
+                out.writelines(with_line_feeds(file))
+            return self.put(folder / path.name, sha256)
 
     @contextmanager
     def workspace(self) -> Iterator[Path]:
@@ -84,7 +104,7 @@ class Cache:
             # By one rename, and never opened for writing there: any number of processes may use the cache at once.
             file.chmod(0o444)
             file.replace(target)
-        return Content(target, content.sha256, content.md5, content.size)
+        return replace(content, path=target)
 
     @property
     def inspections(self) -> Path:
@@ -114,10 +134,10 @@ def cache_full(root: Path, error: OSError) -> PackageError:
     )
 
 
-def read_file(cache: Cache, path: Path, name: str) -> Content:
-    """Hash a file of the manifest's folder; `name` is what the manifest calls it."""
+def read_file(cache: Cache, path: Path, name: str, rule: Rule | None = "keep") -> Content:
+    """Hash a file of the manifest's folder, with the line ends that it is shipped with; `name` is what the manifest calls it."""
     with reading(name):
-        return cache.read(path)
+        return cache.read_stored(path, rule)
 
 
 @contextmanager
@@ -164,6 +184,7 @@ class _Digest(NamedTuple):
     status: _Status
     sha256: Annotated[str, msgspec.Meta(min_length=64, max_length=64)]
     md5: Annotated[str, msgspec.Meta(min_length=32, max_length=32)]
+    has_crlf: bool
 
 
 class LastRun(Generic[_T]):
@@ -209,13 +230,13 @@ class Digests:
         entry = self._run.get(name)
         if entry is not None and entry.status == before:
             self._run.put(name, entry)
-            return Content(path, entry.sha256, entry.md5, before[0])
+            return Content(path, entry.sha256, entry.md5, before[0], entry.has_crlf)
         content = read_content(path)
         _, modified, changed, *_ = before
         # Clocks of file systems tick, at worst every two seconds (FAT), and two writes within one tick leave the same times. As
         # with git's index, only a file that was at rest when reading began is remembered.
         if self._began is not None and max(modified, changed) + _AT_REST < self._began and _status(path) == before:
-            self._run.put(name, _Digest(before, content.sha256, content.md5))
+            self._run.put(name, _Digest(before, content.sha256, content.md5, content.has_crlf))
         return content
 
 

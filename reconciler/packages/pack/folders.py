@@ -1,8 +1,8 @@
 """
 Folder archives, the same bytes wherever a folder of the manifest's is packed.
 
-All files are in it but ``__pycache__`` and what `exclude` names. Order, dates, owners and permissions are fixed as in
-`zips`; an executable file stays executable, as in Git. Links, devices and names that systems read differently are
+All files are in it but what Python, editors and file managers leave beside them (`base.patterns`) and what `exclude` names. Order, dates, owners and permissions are fixed as in
+`zips`; an executable file stays executable, and a text has its line ends, as in Git. Links, devices and names that systems read differently are
 refused, as they are in archives that somebody else packed (`members`).
 
 A folder that is packed as ``.tar`` is not compressed at all.
@@ -24,6 +24,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 from reconciler.base.errors import PackageError
 from reconciler.base.inputs import SHIPPED, open_input
 from reconciler.base.names import module_name, versioned_name
+from reconciler.base.patterns import is_litter, matcher
 from reconciler.packages.content import OwnPackage, why_no_source
 from reconciler.packages.fetch.cache import reading
 from reconciler.packages.inspect.members import MAX_MEMBERS, shorten, why_not_a_member
@@ -33,6 +34,8 @@ from reconciler.packages.pack.zips import make_entry, write_zip
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from reconciler.base.line_ends import Rule
+    from reconciler.manifest.model import Resource
     from reconciler.packages.fetch.cache import Cache
 
 _DATE = (1980, 1, 1, 0, 0, 0)
@@ -57,22 +60,26 @@ class _File:
     size: int
 
 
-def pack_folder(resource: str, folder: Path, shown: str, exclude: Sequence[str], cache: Cache) -> PackedArchive:
+def pack_folder(resource: str, folder: Path, shown: str, declared: Resource, cache: Cache) -> PackedArchive:
     """
     Return the archive of a folder, from the cache or made now.
 
     It is a zip or tar archive by the end of the resource's name. `shown` is the folder as the manifest has it.
     """
-    chooser = Chooser(Shape(exclude=tuple(exclude)), keeps_metadata=False)
+    chooser = Chooser(Shape(exclude=tuple(declared.exclude)), keeps_metadata=False)
+    is_wanted = matcher([pattern[1:] for pattern in declared.exclude if pattern.startswith("!")])
     unsafe: list[str] = []
     with reading(shown, folder):
-        paths = dict(_walk(folder, chooser, unsafe))
+        paths = dict(_walk(folder, chooser, unsafe, is_wanted))
         if unsafe:
             hint = "an archive holds plain files and folders; put a copy in its place, or name it under `exclude:`"
             raise PackageError("E421", f"'{shown}' holds what must not be packed", hint=hint, detail=shorten(unsafe))
         if not paths:
             raise PackageError("E426", f"there is no file to pack in '{shown}'", hint="name a folder with files in it")
-        files = [_file(name, path, cache) for name, path in sorted(paths.items())]
+        is_executable = cache.line_ends.is_executable
+        files = [
+            _file(name, path, cache, declared.line_ends, is_executable(path)) for name, path in sorted(paths.items())
+        ]
         kind = "zip" if resource.lower().endswith(".zip") else "tar" if resource.lower().endswith(".tar") else "tar.gz"
         recipe = ["folder", kind, [(file.name, file.executable, file.sha256) for file in files]]
 
@@ -127,20 +134,29 @@ def _write_stored(path: Path, files: Iterable[_File]) -> Path:
     return path
 
 
-def _walk(folder: Path, chooser: Chooser, unsafe: list[str]) -> Iterator[tuple[str, Path]]:
-    """Yield every file that is wanted, by its path below the folder; what cannot be packed is added to `unsafe`."""
+def _walk(
+    folder: Path, chooser: Chooser, unsafe: list[str], is_wanted: Callable[[str], bool] = lambda path: False
+) -> Iterator[tuple[str, Path]]:
+    """
+    Yield every file that is wanted, by its path below the folder; what cannot be packed is added to `unsafe`.
+
+    `is_wanted` says so of what tools leave, which is not packed as a rule.
+    """
 
     def fail(error: OSError) -> None:
         raise error
+
+    def is_left_out(path: str) -> bool:
+        return is_litter(path.rstrip("/").rpartition("/")[2]) and not is_wanted(path)
 
     seen: dict[str, str] = {}
     for above, folders, files in os.walk(folder, onerror=fail):
         here = Path(above)
         links = [name for name in folders if (here / name).is_symlink()]
-        folders[:] = sorted(name for name in folders if name != "__pycache__" and name not in links)
-        for file in sorted([*files, *links]):
-            path = here / file
-            name = path.relative_to(folder).as_posix()
+        top = "" if here == folder else f"{here.relative_to(folder).as_posix()}/"
+        folders[:] = sorted(name for name in {*folders} - {*links} if not is_left_out(f"{top}{name}/"))
+        for name in sorted(f"{top}{file}" for file in (*files, *links) if not is_left_out(f"{top}{file}")):
+            path = folder / name
             status = path.lstat()
             if not chooser.takes(name, status.st_size):
                 continue
@@ -161,9 +177,9 @@ def _why_not(mode: int) -> str | None:
     return "is a symbolic link" if stat.S_ISLNK(mode) else "is neither a file nor a folder"
 
 
-def _file(name: str, path: Path, cache: Cache) -> _File:
-    content = cache.read(path)
-    return _File(name, path, bool(path.stat().st_mode & stat.S_IXUSR), content.sha256, content.size)
+def _file(name: str, path: Path, cache: Cache, rule: Rule | None = None, executable: bool = False) -> _File:
+    content = cache.read_stored(path, rule)
+    return _File(name, content.path, executable, content.sha256, content.size)
 
 
 def _write_zip(out: IO[bytes], files: Sequence[_File], kind: str) -> None:

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.base.errors import PackageError
+from reconciler.manifest.model import Resource
 from reconciler.packages.fetch.cache import Cache
 from reconciler.packages.inspect.contents import file_kind, inspect_file
 from reconciler.packages.pack.folders import pack_folder
@@ -38,7 +39,7 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> Path:
 def _pack(
     folder: Path, name: str = "data.zip", exclude: Sequence[str] = (), cache: Path | None = None
 ) -> PackedArchive:
-    return pack_folder(name, folder, "data", exclude, Cache(cache or folder.parent / "cache"))
+    return pack_folder(name, folder, "data", Resource(exclude=list(exclude)), Cache(cache or folder.parent / "cache"))
 
 
 def _contents(made: PackedArchive) -> dict[str, tuple[bytes, int]]:
@@ -148,7 +149,7 @@ def test_a_file_that_changes_while_it_is_packed_is_noticed(
     seen = cache.read(folder / "a")
     (folder / "a").write_bytes(now)
     with pytest.raises((PackageError, OSError)):
-        pack_folder(f"data{suffix}", folder, "data", (), Cache(cache.root, lambda path: seen))
+        pack_folder(f"data{suffix}", folder, "data", Resource(), Cache(cache.root, lambda path: seen))
     assert not list(cache.root.rglob("*.json"))
 
 
@@ -186,3 +187,22 @@ def test_a_folder_is_packed_the_same_twice_or_refused(
     assert {name: content for name, (content, _) in _contents(made).items()} == written
     faults = inspect_file(made.content.path, file_kind(made.content.path)).faults
     assert all(fault.severity == "warning" for fault in faults)  # a file may begin like a native one and be none
+
+
+LITTER = (
+    ".DS_Store",
+    "a.csv~",
+    ".a.csv.swp",
+    "Thumbs.db",
+    ".idea/x.xml",
+    "b/.git",
+    "b/desktop.ini",
+    "b/.#a.csv",
+    "._a.csv",
+)
+
+
+def test_what_tools_leave_in_a_folder_is_packed_only_on_request(tmp_path: Path) -> None:
+    folder = _write(tmp_path / "data", {"a.csv": b"1", **dict.fromkeys(LITTER, b"?")})
+    assert [*_contents(_pack(folder))] == ["a.csv"]
+    assert [*_contents(_pack(folder, exclude=["!.idea/", "!*~"]))] == [".idea/x.xml", "a.csv", "a.csv~"]
