@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -31,6 +32,7 @@ from reconciler.core.plan import require_allowed
 from reconciler.engine.ledger import require_free
 from reconciler.render import text
 from reconciler.workflow import planning
+from reconciler.workflow.records import find_begun
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from reconciler.core.plan import Plan
     from reconciler.core.record import Reading
     from reconciler.core.target import Target
+    from reconciler.engine.approval import Approval
     from reconciler.engine.saved_plan import Saved
     from reconciler.manifest.load import Loaded
     from reconciler.workflow.preparation import Prepared
@@ -55,6 +58,7 @@ class Terms:
     consent: Consent
     verify: bool
     rolls_back: bool
+    approved: tuple[Saved, ...] = ()
 
     def read(self, target: Target) -> Reading:
         return target.read(full=self.refresh == "full")
@@ -100,7 +104,17 @@ def terms_options(command: Callable[..., R]) -> Callable[..., R]:
 @yes_option
 @click.option("--allow-deletes", type=click.IntRange(min=0), default=0, metavar="N", help="Allow up to N deletes.")
 @click.option(
-    "--digest", callback=parse_digest, metavar="sha256:…", help="Refuse any plan but the one with this digest."
+    "--digest",
+    callback=parse_digest,
+    metavar="sha256:…",
+    help="Perform only the plan with this digest, or what is left of it.",
+)
+@click.option(
+    "--approved",
+    type=click.Path(path_type=Path, dir_okay=False),
+    multiple=True,
+    metavar="FILE",
+    help="Perform only what stands in such a plan, which udfs plan --out wrote; may be given often.",
 )
 @click.option("--keep-going", is_flag=True, help="Of several targets: go on with the next when one fails.")
 @click.option(
@@ -109,22 +123,23 @@ def terms_options(command: Callable[..., R]) -> Callable[..., R]:
 @click.option("--rollback-on-failure", is_flag=True, help="With --verify: go back to what was there if a test fails.")
 @writers_option
 @terms_options
-def apply(options: Options, planfile: Path | None, keep_going: bool, terms: Terms) -> Result:
+def apply(
+    options: Options, planfile: Path | None, approved: tuple[Path, ...], keep_going: bool, terms: Terms
+) -> Result:
     """Make the project match the manifest: show the plan, ask, and make the changes.
 
     With PLANFILE, which udfs plan --out wrote, make exactly the changes of that plan, or none if anything has moved.
+    With --approved, make a plan now, and perform it if each of its changes stands in an approved plan and rests on what
+    was seen then: so an apply that was cut off is gone on with, and somebody else's apply does not void an approval.
     For several targets all plans are shown before one question, and nothing is changed anywhere unless each can be made;
     then one target is applied after the other, as far as the first that fails.
     """
+    terms = replace(terms, approved=tuple(map(read_plan, approved)))
+    _require_fitting(options, planfile, terms)
     if options.targets:
-        for name, value in {"PLANFILE": planfile, "--digest": terms.consent.digest}.items():
-            if value is not None:
-                raise one_target_only(name, options.targets)
         return _apply_several(options, terms, keep_going=keep_going)
-    if planfile is not None and terms.restore:
-        raise UsageError(
-            "E901", "--restore makes a plan of its own, and PLANFILE is another", hint="leave one of them out"
-        )
+    for saved in terms.approved:
+        options = aim_at(saved, options)
     if planfile is not None:
         saved = read_plan(planfile)
         options = aim_at(saved, options)
@@ -134,7 +149,39 @@ def apply(options: Options, planfile: Path | None, keep_going: bool, terms: Term
     with connect(prepared.loaded) as target:
         proposal = _propose(prepared, target, terms)
         verification = terms.verification(prepared.loaded, target, options)
-        return carry_out(proposal, options, terms.consent, verification=verification)
+        approval = _approval(prepared, proposal, terms)
+        return carry_out(proposal, options, terms.consent, verification=verification, approval=approval)
+
+
+def _require_fitting(options: Options, planfile: Path | None, terms: Terms) -> None:
+    """Raise `UsageError` for options that say different things of what is performed."""
+    if options.targets:
+        for name, value in {"PLANFILE": planfile, "--digest": terms.consent.digest}.items():
+            if value is not None:
+                raise one_target_only(name, options.targets)
+    if planfile is not None and terms.restore:
+        raise UsageError(
+            "E901", "--restore makes a plan of its own, and PLANFILE is another", hint="leave one of them out"
+        )
+    if planfile is not None and terms.approved:
+        message = "PLANFILE is performed as it is, and --approved names what a plan made now may do"
+        raise UsageError("E901", message, hint="leave one of them out")
+
+
+def _approval(prepared: Prepared, proposal: Proposal, terms: Terms) -> Approval | None:
+    """Return what was approved for a target; None if nobody was asked."""
+    from reconciler.engine import saved_plan
+    from reconciler.engine.approval import Approval
+
+    digest, plan, loaded = terms.consent.digest, proposal.plan, prepared.loaded
+    if digest is None and not terms.approved:
+        return None
+    plans = tuple(saved for saved in terms.approved if saved.plan.destination.target == loaded.target_name)
+    for saved in plans:
+        saved_plan.require_place(saved, plan.stack, plan.destination)
+    is_another = digest is not None and digest != plan.digest
+    begun = find_begun(loaded, proposal.target, proposal.reading, digest) if digest and is_another else frozenset()
+    return Approval(plans, digest, begun)
 
 
 def _propose(prepared: Prepared, target: Target, terms: Terms) -> Proposal:
@@ -145,7 +192,9 @@ def _propose(prepared: Prepared, target: Target, terms: Terms) -> Proposal:
 
 def _apply_several(options: Options, terms: Terms, *, keep_going: bool) -> Result:
     """Show the plans of all targets, ask once, and apply them in turn: each plan only as it was shown."""
-    planned: dict[str, tuple[Prepared, Plan]] = {}
+    from reconciler.engine.approval import Approval
+
+    planned: dict[str, tuple[Prepared, Plan, int]] = {}
 
     def show(single: Options) -> Result:
         prepared = prepare_project(single)
@@ -157,24 +206,29 @@ def _apply_several(options: Options, terms: Terms, *, keep_going: bool) -> Resul
                 # Shown even if it is refused: the refusal is about what stands here.
                 print_output(output)
                 print_problems(plan.warnings)
-            require_allowed(plan, allow_deletes=terms.consent.allow_deletes)
+            allow_deletes = terms.consent.allow_deletes
+            if approval := _approval(prepared, proposal, terms):
+                approval.require(plan, proposal.reading)
+                allow_deletes = approval.allowed_deletes(plan, allow_deletes)
+            require_allowed(plan, allow_deletes=allow_deletes)
             if plan.changes:
                 require_free(proposal.reading.last, target.store.now())
-        planned[prepared.loaded.target_name] = prepared, plan
+        planned[prepared.loaded.target_name] = prepared, plan, allow_deletes
         return Result(output if single.as_json else (), summary=text.plan_summary(plan))
 
     def perform(single: Options) -> Result:
-        prepared, plan = planned[single.target or ""]
+        prepared, plan, allow_deletes = planned[single.target or ""]
         with connect(prepared.loaded) as target:
             proposal = _propose(prepared, target, terms)
-            agreed = replace(terms.consent, yes=True, digest=plan.digest)
+            agreed = replace(terms.consent, yes=True, allow_deletes=allow_deletes)
             verification = terms.verification(prepared.loaded, target, single)
-            return carry_out(proposal, single, agreed, is_shown=True, verification=verification)
+            shown = Approval(digest=plan.digest)
+            return carry_out(proposal, single, agreed, is_shown=True, verification=verification, approval=shown)
 
     results = call_each(options, show)
     if worst(result.code for result in results):
         return replace(merge_results(results, options), notes=("nothing was changed in any target",))
-    changes = sum(len(plan.changes) for _, plan in planned.values())
+    changes = sum(len(plan.changes) for _, plan, _ in planned.values())
     if changes and not terms.consent.yes:
         ask_consent(options, f"Make these {count(changes, 'change')} in {len(planned)} targets? Type 'yes' to confirm:")
     return merge_results(call_each(options, perform, stop=not keep_going, announce=True), options)
@@ -191,12 +245,13 @@ def _apply_saved(saved: Saved, file: Path, options: Options, terms: Terms) -> Re
     saved_plan.require_place(saved, prepared.loaded.manifest.stack, planning.plan_destination(prepared.loaded))
     saved_plan.require_contents(saved, prepared.contents)
     allow_deletes = max(terms.consent.allow_deletes, saved.allow_deletes)
-    consent = replace(terms.consent, allow_deletes=allow_deletes, again=AGAIN)
+    rest = Command("apply", f"--approved {shlex.quote(str(file))}")
+    consent = replace(terms.consent, allow_deletes=allow_deletes, again=("what is left of it: ", rest))
     with connect(prepared.loaded) as target:
 
         def look() -> Reading:
             reading = terms.read(target)
-            saved_plan.require_fresh(saved, reading)
+            saved_plan.require_fresh(saved, reading, (AGAIN, ", or do what is left of it: ", rest))
             return reading
 
         reading = look()

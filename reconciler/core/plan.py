@@ -178,16 +178,6 @@ def require_allowed(plan: Plan, *, allow_deletes: int) -> None:
         raise Refused.of(problems)
 
 
-def require_digest(plan: Plan, digest: str | None) -> None:
-    """Raise `Refused` if an approval quotes the digest of another plan."""
-    if digest is not None and digest != plan.digest:
-        raise Refused(
-            "E519",
-            f"sha256:{digest} was approved, and this plan is sha256:{plan.digest}",
-            hint="look at what differs, and have this plan approved",
-        )
-
-
 def guards(plan: Plan, *, allow_deletes: int) -> Iterable[Problem]:
     """Yield what a flag or a second look would lift."""
     if plan.deletes > allow_deletes:
@@ -409,14 +399,15 @@ def _digest(plan: Plan) -> str:
         "stack": plan.stack,
         "destination": {"target": plan.destination.target, **dict(plan.destination.place)},
         "changes": [
-            [c.action.value, str(c.key), _identity(c), None if c.live is None else list(observation(c.live) or ())]
+            [c.action.value, str(c.key), identity(c), None if c.live is None else list(observation(c.live) or ())]
             for c in plan.changes
         ],
     }
     return hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _identity(change: Change) -> object:
+def identity(change: Change) -> object:
+    """Return what an operation comes to, mark and all, as plain values; None for a deletion."""
     if change.desired is None:
         return None
     mark = change.desired.mark

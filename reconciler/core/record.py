@@ -79,6 +79,9 @@ class Step:
     outcome: str = "unknown"
     """``done``, ``failed``, ``not tried``; ``unknown`` while it runs, and for ever if the run could not write it down."""
 
+    operation: str = ""
+    """Fingerprint of the operation and what it rests on, until the run got through: whoever goes on holds theirs against it."""
+
 
 class Applied(NamedTuple):
     """An object as the last apply left it, or was about to."""
@@ -131,6 +134,9 @@ class Entry:
     ended_by: Holder | None = None
     """Who ended the lease by ``unlock``, if the run did not end itself."""
 
+    approved: str = ""
+    """The digest that was approved, if this run went on with what another left of that plan."""
+
     @property
     def name(self) -> str:
         return entry_name(self.stack, self.epoch)
@@ -167,6 +173,15 @@ class Reading:
 
     last: Entry | None = None
     """The newest of them."""
+
+    def is_as_applied(self, key: Key) -> bool:
+        """Say whether an object is as the newest apply of the stack left it, as far as is known for certain."""
+        live = self.live.get(key)
+        applied = self.last.applied_for_certain(key) if self.last else None
+        if live is None or applied is None or live.object != applied.object:
+            return False
+        kind = live.object.kind
+        return applied.modified == live.modified if kind.tells_updater else applied.is_same(live)
 
     def holder(self, key: Key) -> str | None:
         """

@@ -19,6 +19,7 @@ from reconciler.core.diff import Action
 from reconciler.core.record import Applied, Entry, Step, entry_name
 from reconciler.core.report import Outcome
 from reconciler.engine import ledger
+from reconciler.engine.approval import fingerprint
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -43,7 +44,14 @@ class Lease:
     """The lease of one apply, as a context manager: entering takes it, `finish` says what came of the run."""
 
     def __init__(
-        self, store: Store, kinds: Kinds, plan: Plan, reading: Reading, holder: Holder, patience: Patience
+        self,
+        store: Store,
+        kinds: Kinds,
+        plan: Plan,
+        reading: Reading,
+        holder: Holder,
+        patience: Patience,
+        approved: str = "",
     ) -> None:
         self._store, self._kinds, self._reading, self._patience = store, kinds, reading, patience
         now = store.now()
@@ -55,7 +63,7 @@ class Lease:
             started=now,
             expires=now + ledger.LEASE,
             digest=plan.digest,
-            steps=tuple(Step(c.action.value, c.key.kind, c.key.name) for c in plan.changes),
+            steps=tuple(Step(c.action.value, c.key.kind, c.key.name, operation=fingerprint(c)) for c in plan.changes),
             # What is about to be deleted is still ours until it is gone.
             objects={
                 **self._before,
@@ -63,6 +71,7 @@ class Lease:
                 **{change.key: _applied(change, change.desired) for change in plan.changes if change.desired},
             },
             back_to=plan.back_to,
+            approved=approved if approved != plan.digest else "",
         )
         self._looked = patience.clock()
         self._finished = False
@@ -101,7 +110,11 @@ class Lease:
         self._stop.set()
         self._renewing.join()
         ending: record.Outcome = "interrupted" if report.interrupted else "failed" if report.error else "committed"
-        steps = tuple(Step(c.action.value, c.key.kind, c.key.name, end.value) for c, end in report.outcomes)
+        kept = [""] * len(self.entry.steps) if ending == "committed" else [step.operation for step in self.entry.steps]
+        steps = tuple(
+            Step(change.action.value, change.key.kind, change.key.name, end.value, operation)
+            for (change, end), operation in zip(report.outcomes, kept, strict=True)
+        )
         entry = ledger.finish_entry(self.entry, ending, steps, self._after(plan, report), self._store.now())
         self._write_down(entry)
         self._finished = True

@@ -84,9 +84,12 @@ def dump(entry: Entry) -> bytes:
         "started": _time(entry.started),
         "expires": _time(entry.expires),
         "digest": entry.digest,
-        "steps": [asdict(step) for step in entry.steps],
+        "steps": [
+            {key: text for key, text in asdict(step).items() if text or key != "operation"} for step in entry.steps
+        ],
         **({"back_to": entry.back_to} if entry.back_to else {}),
         **({"ended_by": asdict(entry.ended_by)} if entry.ended_by else {}),
+        **({"approved": entry.approved} if entry.approved else {}),
     }
     objects = (f"{_json(str(key))}:{_json(_encode_applied(applied))}" for key, applied in sorted(entry.objects.items()))
     return (_json(head)[:-1] + ',"objects":{\n' + ",\n".join(objects) + "\n}}\n").encode()
@@ -152,6 +155,7 @@ class _Head(msgspec.Struct, frozen=True, kw_only=True):
     steps: tuple[Step, ...]
     back_to: Annotated[int, msgspec.Meta(ge=1)] | msgspec.UnsetType = msgspec.UNSET
     ended_by: Holder | msgspec.UnsetType = msgspec.UNSET
+    approved: _Text | msgspec.UnsetType = msgspec.UNSET
 
 
 class _Reader(NamedTuple):

@@ -308,11 +308,11 @@ def require_place(saved: Saved, stack: str, destination: Destination) -> None:
         )
 
 
-def require_fresh(saved: Saved, reading: Reading) -> None:
+def require_fresh(saved: Saved, reading: Reading, hint: Hint = AGAIN) -> None:
     """
     Raise `StalePlan`, with everything that moved and who moved it, unless the project is what the plan was made against.
     """
-    fresh.require(saved.plan, reading, first=tuple(_ledger_moved(saved, reading)))
+    fresh.require(saved.plan, reading, first=tuple(_ledger_moved(saved, reading)), hint=hint)
 
 
 def _ledger_moved(saved: Saved, reading: Reading) -> Iterator[Problem]:

@@ -18,6 +18,7 @@ from reconciler.core.plan import needed_by_strangers, observation
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from reconciler.base.hints import Hint
     from reconciler.core.diff import Change
     from reconciler.core.kind import Key
     from reconciler.core.plan import Plan
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 AGAIN = "make a new plan and look at it"
 
 
-def require(plan: Plan, reading: Reading, *, first: tuple[Problem, ...] = ()) -> None:
+def require(plan: Plan, reading: Reading, *, first: tuple[Problem, ...] = (), hint: Hint = AGAIN) -> None:
     """
     Raise `StalePlan`, with everything that moved and who moved it, unless `reading` has what the plan was made against.
 
@@ -43,10 +44,11 @@ def require(plan: Plan, reading: Reading, *, first: tuple[Problem, ...] = ()) ->
             Problem("E506", f"{change.key} {why} since the plan was made")
             for change in relied
             if (why := why_moved(change.live, live.get(change.key)))
+            and not (first and reading.is_as_applied(change.key))  # whoever applied is told of already
         ),
     ]
     if moved:
-        raise _stale(moved)
+        raise _stale(moved, hint)
     # The marks that make an object ours may be on what it needs, so this is asked when all of that is in its place.
     lost = [
         Problem("E506", f"{change.key} {_explain_loss(change, plan)}")
@@ -54,7 +56,7 @@ def require(plan: Plan, reading: Reading, *, first: tuple[Problem, ...] = ()) ->
         if change.key in live and reading.holder(change.key) != _planned_holder(change, plan)
     ]
     if lost:
-        raise _stale(lost)
+        raise _stale(lost, hint)
     if strangers := list(needed_by_strangers(plan.changes, live)):
         raise Refused.of(strangers)
 
@@ -66,10 +68,10 @@ def gone_stale(key: Key, event: str) -> StalePlan:
     )
 
 
-def _stale(moved: list[Problem]) -> StalePlan:
+def _stale(moved: list[Problem], hint: Hint) -> StalePlan:
     """Make one error that tells of the ledger first, and only once what to do."""
     error = StalePlan(moved[0].code, moved[0].message)
-    error.problems = (*moved[:-1], replace(moved[-1], hint=AGAIN))
+    error.problems = (*moved[:-1], replace(moved[-1], hint=hint))
     return error
 
 
@@ -98,14 +100,14 @@ def why_moved(was: Live | None, now: Live | None) -> str | None:
         return f"was deleted, and created again{_by(now.owner)}{_on(now.created)}"
     # An object that is not ours is as a listing shows it: nobody asked for the rest.
     as_listed = was.object.kind.as_listed if was.mark is None else None
-    if _pin(now) in (_pin(was), _pin(was._replace(object=as_listed(was.object))) if as_listed else None):
+    if pin(now) in (pin(was), pin(was._replace(object=as_listed(was.object))) if as_listed else None):
         return None
     if not now.object.kind.tells_updater:
         return f"was changed (the service does not tell who changes {now.object.kind.name}s)"
     return f"was changed{_by(now.updater)}{_on(now.modified)}"
 
 
-def _pin(live: Live) -> tuple[object, ...]:
+def pin(live: Live) -> tuple[object, ...]:
     """Return all that must still be seen: what an apply looks at before a write, and who was there last and when."""
     return (observation(live), live.owner, live.updater, live.modified)
 

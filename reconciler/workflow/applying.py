@@ -35,16 +35,17 @@ def apply_plan(
     *,
     patience: Patience,
     writers: int = 8,
+    approved: str = "",
 ) -> Report:
     """
-    Make the changes of a plan under the stack's lease.
+    Make the changes of a plan under the stack's lease; the ledger keeps the digest that was `approved`.
 
     Before anything is written: `LeaseHeld` if another apply runs, `StalePlan` or `Refused` if the project is no longer
     what the plan was made against.
     """
     if not plan.changes:
         return Report(())
-    with Lease(target.store, target.catalog.kinds, plan, reading, holder, patience) as lease:
+    with Lease(target.store, target.catalog.kinds, plan, reading, holder, patience, approved) as lease:
         # Nobody else applies now; whoever works by hand may still have been here since the plan was made.
         fresh.require(plan, replace(target.read(), last=reading.last))
         report = apply(

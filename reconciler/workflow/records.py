@@ -15,11 +15,11 @@ from reconciler.base.errors import UsageError
 from reconciler.base.hints import Command
 from reconciler.core.record import entry_name
 from reconciler.core.report import Deployed
-from reconciler.engine.ledger import comment_of, dump, parse, unlock_entry
+from reconciler.engine.ledger import KEPT, comment_of, dump, parse, unlock_entry
 from reconciler.targets import adapter_of
 
 if TYPE_CHECKING:
-    from reconciler.core.record import Entry, Holder
+    from reconciler.core.record import Entry, Holder, Reading
     from reconciler.core.state import Live, LiveState
     from reconciler.core.target import Target
     from reconciler.manifest.load import Loaded
@@ -71,6 +71,14 @@ def load_entry(loaded: Loaded, target: Target, epoch: int) -> Entry:
             "E614", f"the ledger has no epoch {epoch}", hint=(Command("history"), " lists those there are")
         )
     return parse(content, name, target.catalog.kinds)
+
+
+def find_begun(loaded: Loaded, target: Target, reading: Reading, digest: str) -> frozenset[str]:
+    """Return fingerprints of what the last run that was approved by a digest was about to do, if it did not get through."""
+    for entry in LedgerEntries(loaded, target, reading.epochs[-KEPT:]):
+        if digest in {entry.digest, entry.approved}:
+            return frozenset(step.operation for step in entry.steps if step.operation)
+    return frozenset()
 
 
 def end_lease(loaded: Loaded, target: Target, epoch: int, by: Holder) -> Entry:

@@ -10,7 +10,7 @@ Acceptance sessions: one readable file a case, with what is typed and what then 
 Each case has its own folder, its own empty service and a target `local` that points at it. Besides ``udfs`` there are
 the hands of others: ``write``, ``edit``, ``line-ends``, ``rm``, ``link``, ``cat``, ``requests``, ``hand`` (somebody with the console client), ``fault``.
 ``native`` writes a library and ``wheel`` a wheel around one: needs=A,B soname=S versions=LIBRARY:VERSION,… machine=M;
-``pure`` writes a wheel of the files given: path=text … ``release`` writes one of a version and what it needs.
+``sha256:PLANNED`` is the digest that the last ``udfs plan`` printed. ``pure`` writes a wheel of the files given: path=text … ``release`` writes one of a version and what it needs.
 What differs from run to run (dates, digests, ports) is replaced before the comparison. ``pytest --update`` writes what
 happened into the file; the diff is then read like any other.
 """
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
     from reconciler.local import Server
 
+_PLANNED = re.compile(r"sha256:[0-9a-f]{64}")
 _REPLACED = (
     (re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}Z"), "[TIME]"),
     (re.compile(r"(?<=, )\d{4}-\d{2}-\d{2}$|(?<=, created )\d{4}-\d{2}-\d{2}$", re.MULTILINE), "[DAY]"),
@@ -94,8 +95,9 @@ class Session:
         self.patch.delenv("CI", raising=False)
         self.patch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "ann")
         self.patch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", SECRET)
+        self._planned = ""
         self.commands: dict[str, Callable[[list[str], list[str]], int | None]] = {
-            "udfs": lambda args, _: udfs(args),
+            "udfs": lambda args, _: udfs([arg.replace("sha256:PLANNED", self._planned) for arg in args]),
             "write": self._write,
             "link": lambda args, _: Path(args[0]).symlink_to(args[1]),
             "rm": lambda args, _: Path(args[0]).unlink(),
@@ -129,6 +131,8 @@ class Session:
             except Exception:  # noqa: BLE001 - a traceback in a session is a finding, not the end of the test run
                 code = 1
                 traceback.print_exc()
+        if (digest := _PLANNED.search(out.getvalue())) and name == "udfs" and arguments[0] == "plan":
+            self._planned = digest[0]
         # What begins like a line of the case itself is set off.
         yield from (f" {line}" if line.startswith("#") else line for line in self._tidy(out.getvalue()).splitlines())
         yield from (f"! {line}".rstrip() for line in self._tidy(err.getvalue()).splitlines())

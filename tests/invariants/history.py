@@ -18,6 +18,7 @@ from reconciler.core.plan import require_allowed
 from reconciler.core.record import Holder
 from reconciler.engine import saved_plan as saved
 from reconciler.engine.apply import Patience
+from reconciler.engine.approval import Approval
 from reconciler.manifest.load import load_manifest
 from reconciler.packages.fetch.cache import Cache
 from reconciler.targets.dialects import DIALECTS
@@ -207,6 +208,9 @@ class World:
     shop: Shop
     wishes: dict[str, Wish] = field(default_factory=lambda: {stack: Wish() for stack in STACKS})
     saved: dict[str, tuple[bytes, Wish]] = field(default_factory=dict)
+    approved: dict[str, list[bytes]] = field(default_factory=lambda: {stack: [] for stack in STACKS})
+    """Plans that were written down and stay approved, the last few."""
+
     watch: Callable[[Run | None], None] = lambda run: None
     """Told before and after each run."""
 
@@ -257,6 +261,7 @@ class World:
             "it depends on order"
         )
         self.saved[stack] = written, self.wishes[stack]
+        self.approved[stack] = [*self.approved[stack][-2:], written]
         assert not wire.writes, "a plan writes nothing"
         return made.digest, ()
 
@@ -274,6 +279,24 @@ class World:
 
         run = Run("apply plan", stack, self._who(), may_delete=found.allow_deletes > 0 or bool(wish.moved))
         return self._carry_out(run, make, ready.contents, found.allow_deletes, met)
+
+    def apply_approved(self, stack: str, met: Met | None = None, *, by_digest: bool = False) -> End:
+        """Plan anew, and perform what is covered by the plans that were written down; or by the digest of the last one."""
+        ready = self.prepared(stack)
+        plans = tuple(saved.read(written, "plan.json", self.catalog) for written in self.approved[stack])
+        digest = plans[-1].plan.digest if by_digest and plans else None
+
+        def make(target: Target) -> tuple[Reading, Plan]:
+            reading = target.read()
+            made = planning.make_plan(ready, reading)
+            begun = records.find_begun(ready.loaded, target, reading, digest) if digest else frozenset()
+            approval = Approval((), digest, begun) if digest else Approval(plans)
+            approval.require(made, reading)
+            require_allowed(made, allow_deletes=approval.allowed_deletes(made, 99 if digest else 0))
+            return reading, made
+
+        run = Run("apply approved", stack, self._who(), may_delete=True)
+        return self._carry_out(run, make, ready.contents, 99, met, exact=True, approved=digest or "")
 
     def rollback(self, stack: str, met: Met | None = None) -> End:
         loaded = self.prepared(stack).loaded
@@ -336,6 +359,7 @@ class World:
         met: Met | None,
         *,
         exact: bool = False,
+        approved: str = "",
     ) -> End:
         """Do what a command does between its arguments and its exit code."""
         wire = Wire(due=met.number, meet=functools.partial(self._meet, run, met.what)) if met else Wire()
@@ -350,7 +374,7 @@ class World:
             require_allowed(made, allow_deletes=allowed)
             report = applying.apply_plan(
                 made, reading, target, contents, Holder(user=run.who, run=run.who), Silent(),
-                patience=Patience(self.backend.clock, first_wait=0.0), writers=1,
+                patience=Patience(self.backend.clock, first_wait=0.0), writers=1, approved=approved,
             )  # fmt: skip
         except Killed:
             return "killed", ()

@@ -22,8 +22,11 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
+from reconciler.core.diff import Action
+from reconciler.core.plan import observation
 from reconciler.core.record import Holder
 from reconciler.core.report import Outcome
+from reconciler.engine.saved_plan import read
 from reconciler.targets.maxcompute.objects import CATALOG, Function, function_key, resource_key
 from reconciler.workflow import records
 from tests.invariants.backends import InMemory, Real
@@ -48,6 +51,7 @@ from tests.invariants.oracle import Oracle, dangling
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from reconciler.core.diff import Change
     from reconciler.core.kind import Catalog, Key
     from tests.invariants.history import Backend, End
 
@@ -244,6 +248,29 @@ class Histories(RuleBasedStateMachine):
             again, _ = self.command(lambda world: world.apply_saved(stack))
             assert again in {"E506", "E515"}, "a plan is performed once"
 
+    @rule(stack=stacks, met=mets, by_digest=st.booleans())
+    def apply_approved(self, stack: str, met: Met | None, by_digest: bool) -> None:
+        before = dict(self.service.things)
+        self.command(lambda world: world.apply_approved(stack, met, by_digest=by_digest), met)
+        self.require_approved(stack, before if met is None or isinstance(met.what, str) else None)
+
+    @rule(wish=wishes, met=met_at_all, by_digest=st.booleans())
+    def approve_and_be_cut_off(self, wish: Wish, met: Met, by_digest: bool) -> None:
+        """A run that was cut off and that nobody came after is gone on with, by what was approved before it."""
+        stack = STACKS[0]
+        self.give_way(stack)
+        self.edit_manifest(stack, wish)
+        refused, _ = self.step(lambda world: world.save(stack))
+        if refused == "refused":
+            return
+        self.apply_approved(stack, met, by_digest)
+        for world in self.worlds:
+            world.tick(ELEVEN_MINUTES)
+        if isinstance(met.what, str):
+            end, outcomes = self.command(lambda world: world.apply_approved(stack, by_digest=by_digest))
+            assert end in {"done", "nothing"}, (end, outcomes, self.world.plan and self.world.plan.changes)
+            self.require_met(stack)
+
     @rule(stack=stacks, met=mets)
     def restore(self, stack: str, met: Met | None) -> None:
         self.command(lambda world: world.apply(stack, met=met, restoring=True), met)
@@ -318,6 +345,17 @@ class Histories(RuleBasedStateMachine):
 
     # What must be so
 
+    def require_approved(self, stack: str, before: dict[Key, Any] | None) -> None:
+        """What was done stands in an approved plan, to the same end, on an object that was the same."""
+        plans = [read(written, "plan.json", self.catalog).plan for written in self.world.approved[stack]]
+        approved = [(change.action, change.key, result_of(change)) for plan in plans for change in plan.changes]
+        seen = [(change.key, observation(change.live)) for plan in plans for change in plan.changes]
+        for change, outcome in self.world.report.outcomes if self.world.report else ():
+            if outcome is Outcome.DONE and change.action is not Action.RECORD:
+                assert (change.action, change.key, result_of(change)) in approved, change
+                assert (change.key, observation(change.live)) in seen, change
+                assert before is None or (change.live is None) == (change.key not in before), change
+
     def require_met(self, stack: str) -> None:
         """After an apply that got through: there is nothing left to do, and doing it again writes nothing."""
         end, _ = self.command(lambda world: world.apply(stack))
@@ -362,6 +400,11 @@ class Histories(RuleBasedStateMachine):
         for key, wanted in self.world.prepared(stack).desired.items():
             assert self.is_as(wanted.object, things.get(key)), key
         assert not self.oracle.dangling(things)
+
+
+def result_of(change: Change) -> object:
+    """Return what a change comes to."""
+    return change.desired and change.desired.object
 
 
 def is_as(wanted: object, thing: File | Registered | None) -> bool:

@@ -17,7 +17,7 @@ from reconciler.cli.support.output import Result, print_lines, print_problems
 from reconciler.cli.support.perform import Proposal, perform
 from reconciler.cli.support.plans import complete_plan
 from reconciler.cli.support.status import STATUS
-from reconciler.core.plan import require_allowed, require_digest
+from reconciler.core.plan import require_allowed
 from reconciler.engine.ledger import require_free
 from reconciler.render import text
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from reconciler.core.plan import Plan
     from reconciler.core.record import Reading
     from reconciler.core.report import Report
+    from reconciler.engine.approval import Approval
 
 
 def require_consent(question: str, answer: str = "yes", *, unseen: str = "", hint: Hint) -> None:
@@ -72,7 +73,7 @@ class Consent:
 
     allow_deletes: int = 0
     digest: str | None = None
-    """Only the plan that has it."""
+    """Of the plan that was approved."""
 
     writers: int = 8
     """How many changes are made at a time."""
@@ -92,6 +93,7 @@ def carry_out(
     look_again: Callable[[], Reading] | None = None,
     is_shown: bool = False,
     verification: Verification | None = None,
+    approval: Approval | None = None,
 ) -> Result:
     """
     Show a plan, unless it `is_shown`, see that it is allowed and wanted, make its changes, and report.
@@ -105,8 +107,11 @@ def carry_out(
             print_lines(text.plan_lines(plan))
         print_problems(plan.warnings)
     # What is shown is shown even if it is refused: the refusal is about it.
-    require_digest(plan, consent.digest)
-    require_allowed(plan, allow_deletes=consent.allow_deletes)
+    allow_deletes = consent.allow_deletes
+    if approval is not None:
+        approval.require(plan, proposal.reading)
+        allow_deletes = approval.allowed_deletes(plan, allow_deletes)
+    require_allowed(plan, allow_deletes=allow_deletes)
     proposal = replace(proposal, plan=plan)
     if plan.changes and not consent.yes:
         # Before a person is asked for nothing.
@@ -119,7 +124,7 @@ def carry_out(
         # A person takes their time to answer.
         if look_again:
             proposal = replace(proposal, reading=look_again())
-    report = _with_way_on(perform(proposal, options, consent.writers), consent.again)
+    report = _with_way_on(perform(proposal, options, consent.writers, consent.digest or ""), consent.again)
     return _report_result(plan, report, options, verification)
 
 

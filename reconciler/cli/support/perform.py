@@ -48,7 +48,7 @@ writers_option = click.option(
 )
 
 
-def perform(proposal: Proposal, options: Options, writers: int) -> Report:
+def perform(proposal: Proposal, options: Options, writers: int, approved: str = "") -> Report:
     """Make the changes of a plan, and show how they go."""
     # Writers that were refused together try again apart.
     patience = Patience(time.monotonic, jitter=lambda: random.uniform(0.5, 1.5))
@@ -64,4 +64,5 @@ def perform(proposal: Proposal, options: Options, writers: int) -> Report:
             lines,
             patience=patience,
             writers=writers,
+            approved=approved,
         )

@@ -12,7 +12,7 @@ from reconciler.base.errors import Refused, StalePlan
 from reconciler.base.hints import spell
 from reconciler.core.diff import Action, Cause
 from reconciler.core.kind import Difference
-from reconciler.core.plan import Plan, guards, observation, require_allowed, require_digest
+from reconciler.core.plan import Plan, guards, observation, require_allowed
 from reconciler.core.record import Applied, Entry, Holder
 from reconciler.targets.maxcompute.objects import Resource, function_key, resource_key
 from tests.unit.core.states import (
@@ -157,14 +157,6 @@ def test_the_digest_names_the_operations_and_what_they_rest_on() -> None:
     moved = live(there(resource("a.py", "hacked"), marker()))
     assert planned(changed, DEPLOYED).digest != planned(changed, moved).digest
     assert planned({}, DEPLOYED, cause=Cause.DESTROYED).digest != same
-
-
-def test_an_approval_of_another_plan_is_no_approval() -> None:
-    plan = planned(WANTED, {})
-    require_digest(plan, None)
-    require_digest(plan, plan.digest)
-    with pytest.raises(Refused, match="was approved, and this plan is"):
-        require_digest(plan, "0" * 64)
 
 
 def test_an_absent_object_has_nothing_to_observe() -> None:
