@@ -260,4 +260,5 @@ def _apply_saved(saved: Saved, file: Path, options: Options, terms: Terms) -> Re
         )
         proposal = Proposal(plan, reading, target, prepared.contents)
         verification = terms.verification(prepared.loaded, target, options)
-        return carry_out(proposal, options, consent, look_again=look, verification=verification)
+        approval = _approval(prepared, proposal, terms)
+        return carry_out(proposal, options, consent, look_again=look, verification=verification, approval=approval)

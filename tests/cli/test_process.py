@@ -502,7 +502,7 @@ def test_a_direct_apply_can_be_held_to_an_approved_digest(server: Server) -> Non
     digest = json.loads(run("plan", "--format", "json").stdout)["digest"]
     assert f"Digest: {digest}\n" in run("plan").stdout, "what a person copies is the whole of it"
     refused = run("apply", "--yes", "--digest", f"sha256:{'0' * 64}")
-    assert refused.returncode == 5
+    assert refused.returncode == 6
     assert "E519" in refused.stderr
     assert not [sent for sent in server.requests if sent.method != "GET"]
     assert run("apply", "--yes", "--digest", digest).returncode == 0

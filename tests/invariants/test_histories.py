@@ -271,6 +271,17 @@ class Histories(RuleBasedStateMachine):
             assert end in {"done", "nothing"}, (end, outcomes, self.world.plan and self.world.plan.changes)
             self.require_met(stack)
 
+    @rule(wish=wishes, other=wishes, key=st.none() | keys, met=mets)
+    def approve_and_want_something_else(self, wish: Wish, other: Wish, key: str | None, met: Met | None) -> None:
+        stack = STACKS[0]
+        self.give_way(stack)
+        self.edit_manifest(stack, wish)
+        self.save(stack)
+        self.edit_manifest(stack, other)
+        if key is not None:
+            self.eve_writes(key, 0)
+        self.apply_approved(stack, met, by_digest=False)
+
     @rule(stack=stacks, met=mets)
     def restore(self, stack: str, met: Met | None) -> None:
         self.command(lambda world: world.apply(stack, met=met, restoring=True), met)
