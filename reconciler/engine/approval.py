@@ -38,7 +38,7 @@ _SINCE = {
 }
 
 
-def fingerprint(change: Change) -> str:
+def digest_operation(change: Change) -> str:
     """Return the sha256 of an operation and what it rests on: an entry of the ledger keeps it until the run got through."""
     body = [change.action.value, str(change.key), identity(change), change.live and pin(change.live)]
     return hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()
@@ -100,7 +100,7 @@ class Approval:
 
     def _why_uncovered(self, change: Change, reading: Reading) -> str | None:
         """Return why an operation is not among those approved; None if it is."""
-        if self.begun and fingerprint(change) in self.begun:
+        if self.begun and digest_operation(change) in self.begun:
             return None
         rivals = [rival for saved in self.plans for rival in saved.plan.changes if rival.key == change.key]
         reasons = [_why_otherwise(rival, change, reading) for rival in rivals]

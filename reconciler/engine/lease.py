@@ -19,7 +19,7 @@ from reconciler.core.diff import Action
 from reconciler.core.record import Applied, Entry, Step, entry_name
 from reconciler.core.report import Outcome
 from reconciler.engine import ledger
-from reconciler.engine.approval import fingerprint
+from reconciler.engine.approval import digest_operation
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -63,7 +63,9 @@ class Lease:
             started=now,
             expires=now + ledger.LEASE,
             digest=plan.digest,
-            steps=tuple(Step(c.action.value, c.key.kind, c.key.name, operation=fingerprint(c)) for c in plan.changes),
+            steps=tuple(
+                Step(c.action.value, c.key.kind, c.key.name, operation=digest_operation(c)) for c in plan.changes
+            ),
             # What is about to be deleted is still ours until it is gone.
             objects={
                 **self._before,
