@@ -1,7 +1,7 @@
 """
 Archives: what is uploaded of each package, its wheels as they are or packed here.
 
-A wheel goes up byte for byte unless its package wants less of it, or several in one.
+A wheel goes up byte for byte unless its package wants less of it, or several in one, or an installer would do more than copy it.
 """
 
 from __future__ import annotations
@@ -16,16 +16,18 @@ from reconciler.packages.artifacts import Archive, pairs
 from reconciler.packages.content import why_too_large
 from reconciler.packages.inspect.contents import inspect_once, inspect_packed
 from reconciler.packages.inspect.members import packed_path
+from reconciler.packages.inspect.site import joined_packages, open_packages
 from reconciler.packages.judged import Judged, judge
 from reconciler.packages.pack.archives import PackedArchive, Shape, pack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from reconciler.manifest.load import Loaded
     from reconciler.manifest.model import Manifest
     from reconciler.packages.artifacts import Wheel
     from reconciler.packages.fetch.cache import Cache
+    from reconciler.packages.inspect.site import SiteFacts
     from reconciler.packages.pack.archives import PackedArchive
     from reconciler.packages.wheels import WheelRequest
 
@@ -37,8 +39,9 @@ def find_archives(
     by_pair: dict[tuple[str, str], list[Wheel]] = {(package, runtime.tag): [] for package, runtime in pairs(loaded)}
     for request, wheel in wheels:
         by_pair[request.package, request.runtime.tag].append(wheel)
+    joined = _joined(loaded, by_pair)
     judged = judge(
-        {pair: partial(_archives, loaded.manifest, *pair, of, cache) for pair, of in by_pair.items()},
+        {pair: partial(_archives, loaded.manifest, *pair, joined[pair[1]], of, cache) for pair, of in by_pair.items()},
         lambda pair: loaded.at("packages", pair[0]),
         lambda pair, archives: _archive_problems(archives, pair[0], loaded),
     )
@@ -46,40 +49,54 @@ def find_archives(
     return Judged(archives, judged.problems)
 
 
+def _joined(loaded: Loaded, wheels: Mapping[tuple[str, str], Sequence[Wheel]]) -> dict[str, frozenset[str]]:
+    """Return the packages of which every folder needs an ``__init__``, by tag: a function may ship what several packages bring."""
+    sites: dict[str, list[SiteFacts]] = {tag: [] for _, tag in wheels}
+    for (_, tag), of in wheels.items():
+        sites[tag] += (wheel.facts.site for wheel in of)
+    return {tag: joined_packages(of, loaded.runtimes[tag].python_version) for tag, of in sites.items()}
+
+
 def _archives(
-    manifest: Manifest, name: str, tag: str, wheels: Sequence[Wheel], cache: Cache
+    manifest: Manifest, name: str, tag: str, joined: frozenset[str], wheels: Sequence[Wheel], cache: Cache
 ) -> list[tuple[Archive, PackedArchive | None]]:
     package = manifest.packages[name]
     shape = Shape(package.slim, tuple(package.exclude), package.byte_compile)
     is_versioned = manifest.rollout == "versioned"
     if package.bundle and wheels:
         bundle = bundle_archive(name, package.bundle, tag, manifest.python)
-        packed = pack(bundle, [wheel.content for wheel in wheels], shape, cache)
+        opened = {name for wheel in wheels for name in open_packages(wheel.facts.site, joined)}
+        packed = pack(bundle, [wheel.content for wheel in wheels], shape, cache, sorted(opened))
         resource = (
             versioned_name(bundle, packed.content.sha256) if is_versioned and package.bundle == SINGLE else bundle
         )
         return [_pack_archive(resource, packed, wheels, cache)]
     return [
-        _archive(wheel, shape, manifest.service.wheel_archive(wheel.filename), cache, is_versioned=is_versioned)
+        _archive(
+            *(
+                wheel,
+                shape,
+                open_packages(wheel.facts.site, joined),
+                manifest.service.wheel_archive(wheel.filename),
+                cache,
+            ),
+            is_versioned=is_versioned,
+        )
         for wheel in wheels
     ]
 
 
 def _archive(
-    wheel: Wheel, shape: Shape, plain_name: str, cache: Cache, *, is_versioned: bool
+    wheel: Wheel, shape: Shape, opened: Sequence[str], plain_name: str, cache: Cache, *, is_versioned: bool
 ) -> tuple[Archive, PackedArchive | None]:
-    if _needs_packing(wheel, shape):
-        packed = pack(plain_name, [wheel.content], shape, cache)
+    # With modules in `.data`, or packages that only an installer's folder makes, nothing would find them.
+    if opened or wheel.facts.site.is_misplaced or not shape.is_plain:
+        packed = pack(plain_name, [wheel.content], shape, cache, opened)
         return _pack_archive(repacked_archive(wheel.filename, packed.content.sha256), packed, [wheel], cache)
     # Of one version, an index has one file of a name for good; what is built here may be built from anything.
     rebuilt = wheel.is_built and is_versioned
     name = repacked_archive(wheel.filename, wheel.content.sha256) if rebuilt else plain_name
     return Archive(name, wheel.content, (wheel,), wheel.facts), None
-
-
-def _needs_packing(wheel: Wheel, shape: Shape) -> bool:
-    """Say whether a wheel cannot be uploaded as it is: with modules in ``.data``, nothing would find them."""
-    return not shape.is_plain or not {"purelib", "platlib"}.isdisjoint(wheel.facts.data_parts)
 
 
 def _pack_archive(

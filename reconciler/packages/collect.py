@@ -21,6 +21,7 @@ from reconciler.packages.artifacts import Archive, Artifacts, ship, used_package
 from reconciler.packages.content import Content, why_no_source, why_too_large
 from reconciler.packages.fetch.cache import Digests, read_file
 from reconciler.packages.inspect import gate
+from reconciler.packages.inspect.site import useless_archives
 from reconciler.packages.judged import Judged, is_wrong, judge, problem_of
 from reconciler.packages.libraries import inspect_resources, resource_problems, soften
 from reconciler.packages.wiring import make_tails, wire_module
@@ -233,9 +234,24 @@ def _function_problems(loaded: Loaded, shipments: Iterable[Shipment]) -> Iterato
                 judged = finding if item.package is not None else soften(finding, part.facts)
                 lacking[part.name, judged, position].append(name)
         yield from (problem_of(name, finding, loaded.at("functions", name)) for finding in _findings(shipment))
+        sites = [(item.name, item.facts.site, item.facts.modules) for item in shipment.of("archive") if item.facts]
+        by_name = {item.name: loaded.at(*item.keys) for item in shipment.items}
+        for archive, finding in useless_archives(sites, shipment.runtime.python_version):
+            yield problem_of(archive, finding, by_name[archive])
+        if not loaded.manifest.functions[name].wire:
+            yield from _unwired_paths(shipment, loaded)
     for (part_name, finding, position), names in lacking.items():
         partly = (f"in {', '.join(names)}",) if names != users[position] else ()
         yield problem_of(part_name, replace(finding, detail=(*finding.detail, *partly)), position)
+
+
+def _unwired_paths(shipment: Shipment, loaded: Loaded) -> Iterator[Problem]:
+    folder = loaded.manifest.service.archive_folder
+    for item in shipment.of("archive"):
+        for path in item.facts.site.paths if item.facts else ():
+            message = f"'{item.name}' has modules in '{path}', which a .pth file puts on sys.path, and the function is not wired"
+            hint = f"sys.path.insert(0, '{folder}{item.name}/{path}')"
+            yield Problem("E435", message, loaded.at("functions", shipment.function), hint, severity="warning")
 
 
 def _findings(shipment: Shipment) -> Iterator[FileFinding]:

@@ -22,7 +22,8 @@ from reconciler.base.errors import Problem
 from reconciler.base.hints import Command
 from reconciler.manifest.runtimes import Runtime
 from reconciler.packages.fetch.cache import load_record, record_path, save_record
-from reconciler.packages.pack.archives import Shape, lay_out
+from reconciler.packages.inspect.site import open_packages
+from reconciler.packages.pack.archives import Shape, join_packages, lay_out
 from reconciler.packages.pack.zips import write_zip, zip_entries
 
 if TYPE_CHECKING:
@@ -143,6 +144,8 @@ def _whole(archive: Archive, folder: Path) -> Path:
         return archive.content.path
     path = folder / archive.name
     merged = lay_out([(wheel.filename, tuple(zip_entries(wheel.content.path))) for wheel in archive.wheels], Shape())
+    joined = frozenset(portion.name for portion in archive.facts.site.portions if portion.sharing == "extends")
+    opened = [name for wheel in archive.wheels for name in open_packages(wheel.facts.site, joined)]
     with path.open("xb") as out:
-        write_zip(out, merged.members)
+        write_zip(out, [*merged.members, *join_packages(merged.members, opened)])
     return path

@@ -27,13 +27,13 @@ from reconciler.packages.artifacts import Library, WiredModule
 from reconciler.packages.stub import make_stub
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
     from typing import TypeGuard
 
     from reconciler.manifest.load import Loaded
     from reconciler.manifest.runtimes import Service
-    from reconciler.packages.artifacts import Shipment
+    from reconciler.packages.artifacts import Item, Shipment
     from reconciler.packages.content import Content
     from reconciler.packages.fetch.cache import Cache
 
@@ -43,7 +43,7 @@ class Wires:
     """What a class needs before it is at work."""
 
     archives: tuple[str, ...] = ()
-    """Names of ARCHIVE resources, in the order of ``sys.path``."""
+    """Names of ARCHIVE resources, or folders in them, in the order of ``sys.path``."""
 
     libraries: tuple[str, ...] = ()
     """Names of FILE resources, each behind those that it needs."""
@@ -122,7 +122,7 @@ def make_tails(loaded: Loaded, shipments: Iterable[Shipment]) -> dict[str, str]:
             continue
         packages = [item.name for item in shipment.of("module") if item.type == "archive"]
         wires = Wires(
-            (*packages, *(item.name for item in shipment.of("archive"))),
+            (*packages, *(path for item in shipment.of("archive") for path in _paths(item))),
             tuple(item.name for item in shipment.of("library")),
             tuple(_stub(item.made_of) for item in shipment.of("library") if _is_asked_for_otherwise(item.made_of)),
         )
@@ -141,6 +141,11 @@ def _is_asked_for_otherwise(library: object) -> TypeGuard[Library]:
 def _stub(library: Library) -> tuple[str, str, str]:
     machine = library.facts.natives[0].elf.machine
     return library.name, library.file, base64.b64encode(make_stub(library.file, machine)).decode()
+
+def _paths(item: Item) -> Iterator[str]:
+    """Yield the folders of an archive that belong on ``sys.path``: itself, and what its ``.pth`` files name."""
+    yield item.name
+    yield from (f"{item.name}/{path}" for path in (item.facts.site.paths if item.facts else ()))
 
 
 def wire_module(path: str, source: Content, added: str, cache: Cache) -> WiredModule:

@@ -28,11 +28,11 @@ from reconciler.packages.inspect.members import (
     FileFinding,
     Member,
     TooMuch,
-    data_part,
     shorten,
     tar_members,
     zip_members,
 )
+from reconciler.packages.inspect.site import SiteFacts, SiteNotes, is_of_interest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 FileKind: TypeAlias = Literal["wheel", "zip", "tar", "library", "file"]
 
-VERSION = 4
+VERSION = 5
 """Of what `inspect_file` finds out. Facts of another version are found out again."""
 
 _LIBRARY = re.compile(r"\.so(\.[0-9]+)*\Z")
@@ -56,7 +56,6 @@ _IN_MEMORY = 8 << 20
 _MAX_RECORD = 64 << 20
 _MAX_NATIVES = 5_000
 _HASHES = ("sha256", "sha384", "sha512")
-_EXTENDS_PATH = re.compile(rb"extend_path|declare_namespace")
 
 
 @dataclass(frozen=True)
@@ -100,14 +99,14 @@ class FileFacts:
     """Of a plain archive: what every file and folder in it is called, without endings; a module can have no other name."""
 
     holds_archives: bool = False
-    data_parts: tuple[str, ...] = ()
-    """The parts of a wheel's ``.data`` folder that hold something: ``purelib``, ``scripts``, …"""
-
     unpacked: int = 0
     """Bytes."""
 
     has_compiled_code: bool = False
     """An ELF file is in it, or a file named like one."""
+
+    site: SiteFacts = field(default_factory=SiteFacts)
+    """What it relies on that only site-packages have."""
 
 
 def is_library_name(name: str) -> bool:
@@ -157,9 +156,9 @@ def inspect_packed(path: Path, natives: Iterable[Native]) -> FileFacts:
         inside.add(member)
         if member.name in by_path:
             inside.natives.append(by_path[member.name])
-        if _is_top_package(member.name):
+        if is_of_interest(member.name):
             with member.open() as stream:
-                inside.note_sharing(member.name, stream.read(_BLOCK))
+                inside.site.note(member.name, stream.read(_BLOCK))
     return inside.facts("zip")
 
 
@@ -206,19 +205,13 @@ class _Inside:
     natives: list[Native] = field(default_factory=list)
     damaged: list[FileFinding] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
-    shared: set[str] = field(default_factory=set)
-
+    site: SiteNotes = field(default_factory=SiteNotes)
     unpacked: int = 0
     record: _Record | None = None
 
     def add(self, member: Member) -> None:
         self.names.append(member.name)
         self.unpacked += member.size
-
-    def note_sharing(self, name: str, content: bytes) -> None:
-        """Take down a top-level package that says itself that others may add to it."""
-        if _is_top_package(name) and _EXTENDS_PATH.search(content):
-            self.shared.add(name.partition("/")[0])
 
     @property
     def is_wheel(self) -> bool:
@@ -232,17 +225,19 @@ class _Inside:
         if kind == "wheel" and not self.unsafe and (finding := _record_finding(self.record, self.names)):
             faults.append(finding)
         compiled = bool(self.natives) or any(is_library_name(name) for name in self.names)
+        site = self.site.facts(self.names, kind)
+        shared = {portion.name for portion in site.portions if portion.sharing != "closed"}
         return FileFacts(
             kind,
             tuple(faults),
             tuple(self.natives),
-            imports=tuple(sorted(_import_names(self.names) - self.shared)),
-            modules=tuple(sorted(top_level(self.names))),
+            imports=tuple(sorted(_import_names(self.names) - shared)),
+            modules=tuple(sorted(top_level([*self.names, *site.added(self.names)]))),
             stems=tuple(sorted(stems_of(self.names))) if kind in {"zip", "tar"} else (),
             holds_archives=any(name.lower().endswith((*ARCHIVE_SUFFIXES, ".whl", ".egg")) for name in self.names),
-            data_parts=tuple(sorted({part for name in self.names if (part := data_part(name))})),
             unpacked=self.unpacked,
             has_compiled_code=compiled,
+            site=site,
         )
 
 
@@ -258,7 +253,7 @@ def _walk(path: Path, kind: FileKind, inside: _Inside) -> None:
 
 def _look_at(member: Member, stream: IO[bytes], inside: _Inside) -> None:
     first = stream.read(_BLOCK)
-    inside.note_sharing(member.name, first)
+    inside.site.note(member.name, first)
     native = is_elf(first)
     # The hash needs every byte and so do the headers, which may lie anywhere; other files of plain archives need none.
     if inside.record is None and not native:
@@ -286,10 +281,6 @@ def _look_at_native(name: str, copy: BinaryIO, inside: _Inside) -> None:
         inside.natives.append(Native(name, read_elf(copy)))
     except Damaged as error:
         inside.damaged.append(_damage(name, error))
-
-
-def _is_top_package(name: str) -> bool:
-    return name.count("/") == 1 and name.endswith("/__init__.py")
 
 
 def _import_names(names: list[str]) -> set[str]:

@@ -31,6 +31,7 @@ from reconciler.base.files import has_no_room
 from reconciler.base.patterns import matcher
 from reconciler.packages.fetch.cache import cache_full, load_record, record_path, save_record
 from reconciler.packages.inspect.members import DATA_PARTS, data_part, packed_path
+from reconciler.packages.inspect.site import JOINING
 from reconciler.packages.pack.zips import Packed, make_entry, write_zip, zip_entries
 
 if TYPE_CHECKING:
@@ -270,25 +271,39 @@ class _PackedRecord:
     idle: tuple[str, ...]
 
 
-def pack(name: str, wheels: Sequence[Content], shape: Shape, cache: Cache) -> PackedArchive:
-    """Return one archive of these wheels, from the cache or made now; `name` is how its file is called there."""
+def pack(name: str, wheels: Sequence[Content], shape: Shape, cache: Cache, joined: Sequence[str] = ()) -> PackedArchive:
+    """
+    Return one archive of these wheels, from the cache or made now; `name` is how its file is called there.
+
+    The packages `joined`, dotted, get an ``__init__`` that joins them with other archives' where they have none; of what a wheel's
+    RECORD lists it is nothing.
+    """
     made_of = sorted((wheel.path.name, wheel.sha256) for wheel in wheels)
-    recipe = ["wheels", made_of, asdict(shape), SLIM if shape.slim else ()]
-    return pack_once(recipe, cache, lambda folder: _pack(folder / name, wheels, shape))
+    recipe = ["wheels", made_of, asdict(shape), SLIM if shape.slim else (), *([[*joined]] if joined else [])]
+    return pack_once(recipe, cache, lambda folder: _pack(folder / name, wheels, shape, joined))
 
 
-def _pack(file: Path, wheels: Sequence[Content], shape: Shape) -> _Done:
+def _pack(file: Path, wheels: Sequence[Content], shape: Shape, joined: Sequence[str]) -> _Done:
     try:
         merged = lay_out([(wheel.path.name, tuple(zip_entries(wheel.path))) for wheel in wheels], shape)
         if merged.clashes:
             raise _clash_error(merged.clashes)
         with file.open("xb") as out:
-            write_zip(out, merged.members)
+            write_zip(out, [*merged.members, *join_packages(merged.members, joined)])
     except BadZipFile as error:
         raise PackageError(
             "E406", f"'{file.name}' cannot be packed: {error}", hint="download the wheels again"
         ) from error
     return file, merged.left_out, merged.idle
+
+
+def join_packages(members: Sequence[Packed], packages: Sequence[str]) -> Iterator[Packed]:
+    """Yield an ``__init__`` for each of these packages, dotted, that these members have without."""
+    names = {member.name for member in members}
+    for folder in (package.replace(".", "/") for package in packages):
+        init = f"{folder}/__init__.py"
+        if init not in names and any(name.startswith(f"{folder}/") for name in names):
+            yield make_entry(init, JOINING)
 
 
 def _clash_error(clashes: Sequence[PathClash]) -> PackageError:
