@@ -39,7 +39,7 @@ def find_archives(
     by_pair: dict[tuple[str, str], list[Wheel]] = {(package, runtime.tag): [] for package, runtime in pairs(loaded)}
     for request, wheel in wheels:
         by_pair[request.package, request.runtime.tag].append(wheel)
-    joined = _joined(loaded, by_pair)
+    joined = _joined_by_tag(loaded, by_pair)
     judged = judge(
         {pair: partial(_archives, loaded.manifest, *pair, joined[pair[1]], of, cache) for pair, of in by_pair.items()},
         lambda pair: loaded.at("packages", pair[0]),
@@ -49,7 +49,7 @@ def find_archives(
     return Judged(archives, judged.problems)
 
 
-def _joined(loaded: Loaded, wheels: Mapping[tuple[str, str], Sequence[Wheel]]) -> dict[str, frozenset[str]]:
+def _joined_by_tag(loaded: Loaded, wheels: Mapping[tuple[str, str], Sequence[Wheel]]) -> dict[str, frozenset[str]]:
     """Return the packages of which every folder needs an ``__init__``, by tag: a function may ship what several packages bring."""
     sites: dict[str, list[SiteFacts]] = {tag: [] for _, tag in wheels}
     for (_, tag), of in wheels.items():

@@ -234,24 +234,27 @@ def _function_problems(loaded: Loaded, shipments: Iterable[Shipment]) -> Iterato
                 judged = finding if item.package is not None else soften(finding, part.facts)
                 lacking[part.name, judged, position].append(name)
         yield from (problem_of(name, finding, loaded.at("functions", name)) for finding in _findings(shipment))
-        sites = [(item.name, item.facts.site, item.facts.modules) for item in shipment.of("archive") if item.facts]
-        by_name = {item.name: loaded.at(*item.keys) for item in shipment.items}
-        for archive, finding in useless_archives(sites, shipment.runtime.python_version):
-            yield problem_of(archive, finding, by_name[archive])
-        if not loaded.manifest.functions[name].wire:
-            yield from _unwired_paths(shipment, loaded)
+        yield from _site_problems(shipment, loaded)
     for (part_name, finding, position), names in lacking.items():
         partly = (f"in {', '.join(names)}",) if names != users[position] else ()
         yield problem_of(part_name, replace(finding, detail=(*finding.detail, *partly)), position)
 
 
-def _unwired_paths(shipment: Shipment, loaded: Loaded) -> Iterator[Problem]:
-    folder = loaded.manifest.service.archive_folder
-    for item in shipment.of("archive"):
-        for path in item.facts.site.paths if item.facts else ():
-            message = f"'{item.name}' has modules in '{path}', which a .pth file puts on sys.path, and the function is not wired"
-            hint = f"sys.path.insert(0, '{folder}{item.name}/{path}')"
-            yield Problem("E435", message, loaded.at("functions", shipment.function), hint, severity="warning")
+def _site_problems(shipment: Shipment, loaded: Loaded) -> Iterator[Problem]:
+    """Yield what import does not find in a function's archives, for want of one folder for all."""
+    facts = {item.name: item.facts for item in shipment.of("archive") if item.facts}
+    positions = {item.name: loaded.at(*item.keys) for item in shipment.items}
+    sites = [(name, of.site, of.modules) for name, of in facts.items()]
+    for archive, finding in useless_archives(sites, shipment.runtime.python_version):
+        yield problem_of(archive, finding, positions[archive])
+    if loaded.manifest.functions[shipment.function].wire:
+        return
+    for archive, path in ((archive, path) for archive, of in facts.items() for path in of.site.paths):
+        message = (
+            f"'{archive}' has modules in '{path}', which a .pth file puts on sys.path, and the function is not wired"
+        )
+        hint = f"sys.path.insert(0, '{loaded.manifest.service.archive_folder}{archive}/{path}')"
+        yield Problem("E435", message, loaded.at("functions", shipment.function), hint, severity="warning")
 
 
 def _findings(shipment: Shipment) -> Iterator[FileFinding]:

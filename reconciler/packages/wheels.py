@@ -26,7 +26,7 @@ from reconciler.packages.fetch.cache import OtherBytes, read_file
 from reconciler.packages.fetch.indexes import Index, IndexSilent, Pin, parse_pin
 from reconciler.packages.inspect import gate
 from reconciler.packages.inspect.contents import FileFacts, inspect_once
-from reconciler.packages.inspect.site import unplaced
+from reconciler.packages.inspect.site import installer_findings
 from reconciler.packages.judged import Judged, is_wrong, place_problems, problem_of
 
 if TYPE_CHECKING:
@@ -321,7 +321,9 @@ def _wheel_problems(
     request: WheelRequest, wheel: InspectedWheel, newest: Mapping[tuple[str, Runtime], str | PackageError | None]
 ) -> Iterator[Problem]:
     name, runtime, position = wheel.content.path.name, request.runtime, request.position
-    yield from (problem_of(name, fault, position) for fault in (*wheel.facts.faults, *unplaced(wheel.facts.site)))
+    yield from (
+        problem_of(name, fault, position) for fault in (*wheel.facts.faults, *installer_findings(wheel.facts.site))
+    )
     try:
         misfit = why_not_loadable(name, runtime)
     except ValueError:

@@ -225,14 +225,14 @@ class _Inside:
         if kind == "wheel" and not self.unsafe and (finding := _record_finding(self.record, self.names)):
             faults.append(finding)
         compiled = bool(self.natives) or any(is_library_name(name) for name in self.names)
-        site = self.site.facts(self.names, kind)
+        site = self.site.facts(self.names)
         shared = {portion.name for portion in site.portions if portion.sharing != "closed"}
         return FileFacts(
             kind,
             tuple(faults),
             tuple(self.natives),
             imports=tuple(sorted(_import_names(self.names) - shared)),
-            modules=tuple(sorted(top_level([*self.names, *site.added(self.names)]))),
+            modules=tuple(sorted(top_level([*self.names, *site.members_by_path(self.names)]))),
             stems=tuple(sorted(stems_of(self.names))) if kind in {"zip", "tar"} else (),
             holds_archives=any(name.lower().endswith((*ARCHIVE_SUFFIXES, ".whl", ".egg")) for name in self.names),
             unpacked=self.unpacked,

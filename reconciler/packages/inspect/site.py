@@ -46,6 +46,7 @@ distutils before the standard library's, where somebody builds.
 """
 
 _SMALL = 1 << 16
+_MAX_PATHS = 100
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class SiteFacts:
     is_programs: bool = False
     """Whether there are programs for ``PATH`` in it, and no modules."""
 
-    def added(self, members: Iterable[str]) -> Iterator[str]:
+    def members_by_path(self, members: Iterable[str]) -> Iterator[str]:
         """Yield what lies in the folders that `paths` name, by its path from there."""
         for path in self.paths:
             yield from (member.removeprefix(f"{path}/") for member in members if member.startswith(f"{path}/"))
@@ -109,30 +110,26 @@ class SiteNotes:
         if not self.asks_prefix and member.endswith(".py") and _ASKS_PREFIX.search(content):
             self.asks_prefix = True
 
-    def facts(self, members: Sequence[str], kind: str) -> SiteFacts:
+    def facts(self, members: Iterable[str]) -> SiteFacts:
         """Return what was noted, now that all members are known."""
-        paths = [packed_path(member) for member in members if data_part(member) not in ("scripts", "headers")]
+        by_part: dict[str | None, list[str]] = {}
+        for member in members:
+            by_part.setdefault(data_part(member), []).append(packed_path(member))
+        programs, data = by_part.pop("scripts", []), by_part.get("data", [])
+        by_part.pop("headers", None)
+        paths = [path for of in by_part.values() for path in of]
         portions = tuple(_portions(paths, self.sharing))
-        tops = {portion.name for portion in portions}
-        parts = set(map(data_part, members))
-        data = [member for member in members if data_part(member) == "data"]
-        beside = {
-            member for member in data if packed_path(member).partition("/")[0] in tops and "/" in packed_path(member)
-        }
-        is_misplaced = bool(beside) or not parts.isdisjoint({"purelib", "platlib"})
-        below = [packed_path(member) for member in data if member not in beside]
-        folders = {posixpath.dirname(path) for path in paths}
-        own = [path for path in self.paths if any(f"{folder}/".startswith(f"{path}/") for folder in folders)]
+        tops = {f"{portion.name}/" for portion in portions}
+        below = [path for path in data if f"{path.partition('/')[0]}/" not in tops]
+        folders = {f"{posixpath.dirname(path)}/" for path in paths}
         return SiteFacts(
             portions,
             tuple(sorted(self.namespaces)) if any(path.endswith("-nspkg.pth") for path in paths) else (),
-            tuple(own),
+            tuple(path for path in self.paths if any(map(re.compile(f"{re.escape(path)}/").match, folders))),
             tuple(sorted(self.start_code)),
-            is_misplaced and kind == "wheel",
-            shorten([path for path in below if not _FOR_PEOPLE.match(path)])
-            if self.asks_prefix and kind == "wheel"
-            else (),
-            is_programs="scripts" in parts and not any(map(_MODULE.search, paths)),
+            len(below) < len(data) or not by_part.keys().isdisjoint({"purelib", "platlib"}),
+            _shown_files(below) if self.asks_prefix else (),
+            is_programs=bool(programs) and not any(map(_MODULE.search, paths)),
         )
 
     def _note_pth(self, name: str, content: bytes) -> None:
@@ -141,7 +138,11 @@ class SiteNotes:
                 if not _HARMLESS.match(name) and name not in self.start_code:
                     self.start_code.append(name)
             elif (path := posixpath.normpath(line.strip())) != "." and not path.startswith(("#", "/", "..")):
-                self.paths.append(path)
+                self.paths += [path] if path not in self.paths and len(self.paths) < _MAX_PATHS else []
+
+
+def _shown_files(paths: Iterable[str]) -> tuple[str, ...]:
+    return shorten([path for path in paths if not _FOR_PEOPLE.match(path)])
 
 
 def is_of_interest(member: str) -> bool:
@@ -229,7 +230,7 @@ def useless_archives(
     hidden = hidden_packages([(archive, site) for archive, site, _ in archives], python_version)
     for archive, site, modules in archives:
         if archive in hidden and not _has_another(site, modules, hidden[archive]):
-            yield archive, _hidden(hidden[archive])
+            yield archive, _hidden_finding(hidden[archive])
 
 
 def _is_hidden(
@@ -251,7 +252,7 @@ def _has_another(site: SiteFacts, modules: Collection[str], hidden: Collection[s
     return any(set(_with_parents(leaf)).isdisjoint(hidden) for leaf in leaves)
 
 
-def _hidden(hidden: Mapping[str, str | None]) -> FileFinding:
+def _hidden_finding(hidden: Mapping[str, str | None]) -> FileFinding:
     name, owner = min(hidden.items())
     if owner is None:
         message = (
@@ -266,7 +267,7 @@ def _hidden(hidden: Mapping[str, str | None]) -> FileFinding:
     return FileFinding("E434", message, "put both into one package of the manifest, with `bundle: single`")
 
 
-def unplaced(site: SiteFacts) -> Iterator[FileFinding]:
+def installer_findings(site: SiteFacts) -> Iterator[FileFinding]:
     """Yield what a wheel leaves to an installer and a worker does not have."""
     if site.start_code:
         message = f"has code that Python runs when it starts in site-packages, and a worker does not: {', '.join(site.start_code)}"
@@ -274,7 +275,7 @@ def unplaced(site: SiteFacts) -> Iterator[FileFinding]:
         yield FileFinding("E435", message, hint, severity="warning")
     if site.for_prefix:
         message = "looks for files below sys.prefix, and a worker has them in the archive's folder"
-        yield FileFinding("E436", message, "tell it where they are, if it can be told", site.for_prefix, "warning")
+        yield FileFinding("E436", message, "say where they are, if it lets you", site.for_prefix, "warning")
     if site.is_programs:
         message = "holds programs and no module; an installer puts them on PATH, and a worker does not"
         yield FileFinding(
