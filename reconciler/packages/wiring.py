@@ -142,6 +142,7 @@ def _stub(library: Library) -> tuple[str, str, str]:
     machine = library.facts.natives[0].elf.machine
     return library.name, library.file, base64.b64encode(make_stub(library.file, machine)).decode()
 
+
 def _paths(item: Item) -> Iterator[str]:
     """Yield the folders of an archive that belong on ``sys.path``: itself, and what its ``.pth`` files name."""
     yield item.name
