@@ -10,6 +10,7 @@ A request takes this way::
     server ─ a thread for each connection ─▶ connection ─ host, framing, fault, signature ─▶ routes
         ─▶ projects | resources (uploads) | functions ─▶ store (rows in SQLite, blobs by SHA-256)
         ─▶ instances ─▶ instance_pool ─▶ sql (DuckDB) ─▶ runner (the CPython of each function)
+        ─▶ instance_tunnel ─▶ tunnel (rows as they travel)
 
 Of ours it imports `base` alone, and it knows nothing of PyODPS: a server that shared code with its client would agree with
 it about mistakes. Every handler says how what it does is known: documentation, the source of a

@@ -23,7 +23,7 @@ from reconciler.local.server.protocol import (
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from email.message import Message
 
     from reconciler.local.server.body import Body
@@ -88,12 +88,14 @@ class Response:
     content: bytes = b""
     content_type: str = "text/plain;charset=utf-8"
     spans: tuple[Span, ...] = field(default=())
+    pieces: Iterable[bytes | memoryview] | None = None
+    """A body in the place of the others, of which nobody knows how long it will be: it is sent as it comes about."""
     is_own: bool = True
     """Whether the service itself answers; what stands in between does not know its request ids."""
 
     @property
     def length(self) -> int:
-        """Bytes of body."""
+        """Bytes of body, as far as they are known before it is sent."""
         return len(self.content) + sum(span.count for span in self.spans)
 
     def close(self) -> None:
@@ -133,7 +135,9 @@ def encode_head(response: Response, extra: Sequence[tuple[str, str]], *, closes:
     """Return status line and headers. Values are sent as UTF-8: what came in as such goes out as it came."""
     headers = [*extra, *response.headers]
     if response.status != HTTPStatus.NO_CONTENT:
-        headers += [("Content-Type", response.content_type), ("Content-Length", str(response.length))]
+        length = ("Content-Length", str(response.length))
+        framing = length if response.pieces is None else ("Transfer-Encoding", "chunked")
+        headers += [("Content-Type", response.content_type), framing]
     if closes:
         headers.append(("Connection", "close"))
     lines = [
@@ -152,3 +156,12 @@ def transmit(connection: socket.socket, head: bytes, response: Response, limit: 
         if (count := min(span.count, limit)) > 0:
             connection.sendfile(span.file, span.offset, count)
             limit -= count
+    if response.pieces is not None and limit >= 0 and len(first) == len(head):
+        _send_chunks(connection, response.pieces)
+
+
+def _send_chunks(connection: socket.socket, pieces: Iterable[bytes | memoryview]) -> None:
+    for piece in pieces:
+        if piece:
+            connection.sendall(b"".join((b"%x\r\n" % len(piece), piece, b"\r\n")))
+    connection.sendall(b"0\r\n\r\n")

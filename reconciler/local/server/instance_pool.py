@@ -13,7 +13,8 @@ import threading
 import time
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from reconciler.local.sql.control import Control
-    from reconciler.local.sql.engine import StatementResult
+    from reconciler.local.sql.results import StatementResult
 
 KEPT = 200
 """Instances that have ended, whose results are kept."""
@@ -48,6 +49,8 @@ class Instance:
     status: Status = "Waiting"
     result: StatementResult | None = None
     failure: str = ""
+    downloads: dict[str, int] = field(default_factory=dict)
+    """The tunnel's download sessions, each with how many of the rows it is for."""
     over: threading.Event = field(default_factory=threading.Event)
 
 
@@ -59,6 +62,7 @@ class Instances:
         self._all: OrderedDict[str, Instance] = OrderedDict()
         self._lock = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
+        self._results: tempfile.TemporaryDirectory[str] | None = None
 
     def find(self, project: str, name: str) -> Instance | None:
         """Return an instance of a project."""
@@ -77,7 +81,7 @@ class Instances:
             self._all[instance.id] = instance
             ended = [other.id for other in self._all.values() if other.over.is_set()]
             for name in ended[: max(0, len(ended) - KEPT)]:
-                del self._all[name]
+                self._forget(self._all.pop(name))
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="udfs-local-sql")
             self._pool.submit(self._run, instance, work)
@@ -89,8 +93,23 @@ class Instances:
             instance.status = "Running"
             with tempfile.TemporaryDirectory(prefix="udfs-sql-", ignore_cleanup_errors=True) as folder:
                 work(instance, Path(folder))
+                if instance.result is not None:
+                    instance.result = replace(instance.result, path=self._keep(instance.id, instance.result.path))
         instance.ended = self._clock()
         instance.over.set()
+
+    def _keep(self, name: str, path: Path) -> Path:
+        """Move a result out of the folder of its instance."""
+        with self._lock:
+            if self._results is None:
+                self._results = tempfile.TemporaryDirectory(prefix="udfs-results-", ignore_cleanup_errors=True)
+            return path.rename(Path(self._results.name, name))
+
+    def _forget(self, instance: Instance) -> None:
+        if instance.result is not None:
+            # Who still reads it has it open. A system that keeps an open file removes it at the end.
+            with suppress(OSError):
+                instance.result.path.unlink()
 
     def close(self) -> None:
         """Stop everything."""
@@ -100,6 +119,8 @@ class Instances:
             instance.control.stop()
         if pool is not None:
             pool.shutdown()
+        if self._results is not None:
+            self._results.cleanup()
 
 
 def new_id(now: float) -> str:

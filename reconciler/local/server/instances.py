@@ -24,12 +24,14 @@ from reconciler.local.runner import Job, ResourceFile
 from reconciler.local.server.database import FUNCTIONS, RESOURCES
 from reconciler.local.server.exchange import Request, Response, created_response, xml_response
 from reconciler.local.server.instance_pool import Instance, new_id
+from reconciler.local.server.instance_tunnel import create_download, read_download
 from reconciler.local.server.listing import answer_list
 from reconciler.local.server.protocol import (
     HttpRefusal,
     child_text,
     element,
     http_date,
+    invalid,
     invalid_xml,
     legible,
     not_found,
@@ -57,7 +59,7 @@ MAX_JOB_BYTES = 4 << 20
 BLOCKING_SECONDS = 5.0
 """How long ``?instancestatus`` waits for the end. That it waits is in PyODPS's comments; how long is a guess."""
 
-NEEDED = ("duckdb", "sqlglot", "pyarrow", "numpy")
+NEEDED = ("duckdb", "sqlglot", "pyarrow", "numpy", "google_crc32c")
 """The modules of ``udfs[sql]``."""
 
 
@@ -101,8 +103,10 @@ def _settings(task: ET.Element) -> dict[str, str]:
 
 def read_instance(service: LocalService, request: Request) -> Response:
     """``GET …/instances/<id>``, and what the first parameter asks of it."""
-    instance = _existing(service, request)
+    instance = existing_instance(service, request)
     query = request.query
+    if "downloadid" in query:
+        return read_download(instance, request)
     if "source" in query:
         return Response(status=200, content=instance.source.encode(), content_type="application/xml")
     if "result" in query:
@@ -119,6 +123,13 @@ def read_instance(service: LocalService, request: Request) -> Response:
     ended = (("x-odps-end-time", http_date(instance.ended)),) if instance.ended is not None else ()
     headers = (("x-odps-owner", instance.owner), ("x-odps-start-time", http_date(instance.started)), *ended)
     return xml_response(element("Instance", texts(Name=instance.id, Status=_status(instance))), headers)
+
+
+def start_download(service: LocalService, request: Request) -> Response:
+    """``POST …/instances/<id>?downloads``: the tunnel's way to a result."""
+    if "downloads" not in request.query:
+        raise invalid("an instance takes ?downloads")
+    return create_download(existing_instance(service, request), request, service.settings)
 
 
 def _status(instance: Instance) -> str:
@@ -168,7 +179,7 @@ def _progress(instance: Instance) -> str:
         "RunningWorkers": int(not done),
         "TotalWorkers": 1,
         "InputRecords": 0,
-        "OutputRecords": len(instance.result.rows) if instance.result else 0,
+        "OutputRecords": instance.result.count if instance.result else 0,
         "FinishedPercentage": 100 if done else 0,
     }
     return element("Progress", f'<Stage ID="M1_Stg1_job0:0">{texts(**counts)}</Stage>')
@@ -176,7 +187,7 @@ def _progress(instance: Instance) -> str:
 
 def stop_instance(service: LocalService, request: Request) -> Response:
     """``PUT …/instances/<id>`` with ``<Status>Terminated</Status>`` (PyODPS). One that has ended stays as it is: a guess."""
-    instance = _existing(service, request)
+    instance = existing_instance(service, request)
     status = child_text(parse_xml(request.body.whole(MAX_JOB_BYTES), root="Instance"), "Status")
     if status != "Terminated":
         raise invalid_xml("<Status> of an instance becomes Terminated, and nothing else")
@@ -200,7 +211,8 @@ def _entry(instance: Instance) -> str:
     return element("Instance", named, _times(instance), texts(Status=_status(instance)))
 
 
-def _existing(service: LocalService, request: Request) -> Instance:
+def existing_instance(service: LocalService, request: Request) -> Instance:
+    """Return the instance in the path; 404 when it is not there."""
     instance = service.instances.find(same_name(service.project(request).name), request.path[3])
     if instance is None:
         raise not_found("instance", request.path[3])

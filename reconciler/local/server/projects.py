@@ -50,6 +50,18 @@ def logview_host(service: LocalService, request: Request) -> Response:
     return Response(status=200, content=f"http://{service.host}".encode())
 
 
+def tunnel_address(service: LocalService, request: Request) -> Response:
+    """
+    ``GET …/tunnel?service``: host and port of the tunnel, which is this server.
+
+    The clients put ``http://`` or ``https://`` before it, and no path behind it (PyODPS, Java).
+    """
+    if "service" not in request.query:
+        raise invalid("the tunnel is asked for its ?service")
+    service.project(request)
+    return Response(status=200, content=(request.header("Host") or service.host).encode())
+
+
 def sign_token(service: LocalService, request: Request) -> Response:
     """``POST …/authorization?sign_bearer_token``: what PyODPS puts into Logview's address. Nothing here asks for it back."""
     if "sign_bearer_token" not in request.query:

@@ -27,7 +27,12 @@ ROUTES: Mapping[tuple[str | None, ...], Mapping[str, Handler]] = {
     ("projects", None, "schemas", None): {"GET": projects.get_schema, "DELETE": projects.delete_schema},
     ("projects", None, "tables"): {"GET": projects.list_tables},
     ("projects", None, "instances"): {"GET": instances.list_instances, "POST": instances.create_instance},
-    ("projects", None, "instances", None): {"GET": instances.read_instance, "PUT": instances.stop_instance},
+    ("projects", None, "instances", None): {
+        "GET": instances.read_instance,
+        "POST": instances.start_download,
+        "PUT": instances.stop_instance,
+    },
+    ("projects", None, "tunnel"): {"GET": projects.tunnel_address},
     ("projects", None, "resources"): {"GET": resources.list_resources, "POST": resources.create_resource},
     ("projects", None, "resources", None): {
         "GET": resources.read_resource,

@@ -107,7 +107,7 @@ class Settings:
     """
 
     sql_rows: int = 10_000
-    """Rows of a SELECT's result that are kept; the documented limit of results that are not read by tunnel."""
+    """Rows of a SELECT's result that is not read by tunnel, or by a tunnel with a limit; as documented."""
 
     sql_seconds: int = 3600
     """Seconds after which an instance of SQL fails."""

@@ -44,7 +44,7 @@ class StatementLimits:
     """How much one statement may take."""
 
     rows: int
-    """Of the result; what is more is cut off, as the service does [doc "SQL limits": 10,000]."""
+    """Of a result that is not read by tunnel; what is more is cut off, as the service does [doc "SQL limits": 10,000]."""
     seconds: float
     megabytes: int
     """Of memory, for DuckDB."""

@@ -15,11 +15,12 @@ import duckdb
 
 from reconciler.local import runner
 from reconciler.local.sql import builtins, problems
-from reconciler.local.sql.error_translation import WIDE_INTEGERS, duckdb_failure, runner_failure
+from reconciler.local.sql.error_translation import duckdb_failure, runner_failure
 from reconciler.local.sql.problems import Stopped, unknown_function
 from reconciler.local.sql.query_functions import NO_ARGUMENT, QueryFunction
+from reconciler.local.sql.results import FILE, StatementResult, write_result
 from reconciler.local.sql.translate import ARGUMENT, Form
-from reconciler.local.sql.value_types import render_csv, signature_type
+from reconciler.local.sql.value_types import signature_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -37,20 +38,6 @@ _BATCH = 50_000
 
 
 @dataclass(frozen=True)
-class StatementResult:
-    """What came of a statement."""
-
-    names: tuple[str, ...]
-    types: tuple[str, ...]
-    rows: Sequence[Sequence[Any]]
-    is_cut: bool
-
-    def csv(self) -> str:
-        """Return it as the service writes it."""
-        return render_csv(self.names, self.types, self.rows)
-
-
-@dataclass(frozen=True)
 class QueryRun:
     """A query on its way, and what it may use."""
 
@@ -62,16 +49,9 @@ class QueryRun:
     control: Control
 
     def result(self) -> StatementResult:
-        """Return its first rows, as many as a result may have; `SqlFailed` says why not, `Stopped` that somebody ended it."""
-        with self._open() as query:
-            cursor = query.connection.execute(self.statement.sql())
-            columns, limit = cursor.description, self.bounds.rows
-            rows = cursor.fetchmany(limit + 1)
-            query.finish()
-            _require_bigint(columns, rows)
-        types = tuple(signature_type(str(column[1])) for column in columns)
-        names = number_repeated([column[0] for column in columns])
-        return StatementResult(names, types, rows[:limit], is_cut=len(rows) > limit)
+        """Return its rows; `SqlFailed` says why not, `Stopped` that somebody ended it."""
+        path, zone, bounds = self.folder / FILE, self.flags.zone, self.bounds
+        return self.read(lambda columns, batches: write_result(path, columns, batches(), zone, bounds))
 
     def read(self, consume: Callable[[Columns, Callable[[], Any]], T], say: Callable[[str], str] = str) -> T:
         """
@@ -170,15 +150,6 @@ class _OpenQuery:
         """See what the functions have left, when all rows were read."""
         for function in self.functions.values():
             function.finish()
-
-
-def _require_bigint(columns: Sequence[Any], rows: Sequence[Sequence[Any]]) -> None:
-    # A SUM of integers is a BIGINT [doc "Aggregate functions"], and has 128 bits in DuckDB.
-    for index, column in enumerate(columns):
-        if str(column[1]) in WIDE_INTEGERS and any(
-            row[index] is not None and not -(2**63) <= row[index] < 2**63 for row in rows
-        ):
-            raise problems.illegal_cast(f"column {column[0]} is out of the range of BIGINT")
 
 
 def number_repeated(names: Sequence[str]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.local import runner
 from reconciler.local.sql import problems
-from reconciler.local.sql.engine import QueryRun, StatementResult
+from reconciler.local.sql.engine import QueryRun
 from reconciler.local.sql.problems import Stopped
 from reconciler.local.sql.reading import Flags, parse_script
 from reconciler.local.sql.translate import Statement
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.local.sql.control import Control, SqlProject, StatementLimits
+    from reconciler.local.sql.results import StatementResult
 
 
 def run_job(

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from sqlglot import TokenType, exp
 from sqlglot.dialects.hive import Hive
@@ -26,6 +27,9 @@ DEFAULT_RUNTIME = "cp27"
 """What runs where nothing is set [doc "Python 2 UDFs", "Python 3 UDFs"]."""
 UDF_SECONDS = 600.0
 """How long a batch may take [doc: odps.sql.udf.timeout, default]."""
+
+DEFAULT_ZONE = "Asia/Shanghai"
+"""The time zone of a project whose owner has set no other [doc "Configure a timezone"]."""
 
 _BEGINNINGS = ("SELECT", "WITH", "VALUES", "FROM", "L_PAREN")
 _NUMBER = re.compile(r"[0-9]{1,9}\Z")
@@ -101,6 +105,8 @@ class Flags:
     pypy: bool | None
     seconds: float
     memory: int | None
+    zone: str
+    """The time zone that DATETIME and TIMESTAMP are shown in."""
 
     @classmethod
     def of(cls, settings: Mapping[str, str]) -> Flags:
@@ -113,7 +119,13 @@ class Flags:
         seconds = settings.get("odps.sql.udf.timeout") or settings.get("odps.function.timeout", "")
         memory = settings.get("odps.sql.udf.python.memory", "")
         pypy = settings.get("odps.pypy.enabled", "").lower()
+        zone = settings.get("odps.sql.timezone") or DEFAULT_ZONE
+        try:
+            ZoneInfo(zone)
+        except (ValueError, OSError):
+            raise semantic_failure(None, f"there is no odps.sql.timezone {zone}") from None
         return cls(
+            zone=zone,
             runtime=runtime,
             isolated=settings.get("odps.isolation.session.enable", "").lower() == "true",
             pypy={"true": True, "false": False}.get(pypy),

@@ -74,13 +74,18 @@ def _type_name(kind: Any) -> str:
         case "MAP":
             return f"map<{_type_name(parts[0])},{_type_name(parts[1])}>"
         case "STRUCT":
-            fields = [f"{field.name}:{_type_name(field.args['kind'])}" for field in parts]
+            fields = [f"{_field_name(field.name)}:{_type_name(field.args['kind'])}" for field in parts]
             return f"struct<{','.join(fields)}>"
         case "DECIMAL":
             return f"decimal({','.join(field.name for field in parts)})" if parts else "decimal(38,18)"
         case name:
             # What the service has no type for is shown as text.
             return _NAMES.get(name, "string")
+
+
+def _field_name(name: str) -> str:
+    # That the service quotes what is no word is a guess; PyODPS reads it, quoted alone.
+    return name if name.isidentifier() else f"`{name}`"
 
 
 def values_to_arrow(values: Sequence[Any], kind: Any) -> Any:
