@@ -76,9 +76,8 @@ def stream_rows(
         pieces = encode_arrow(batches, kinds, zone, timestamp_as_struct=timestamp_as_struct)
     else:
         pieces = encode_records(batches, kinds, zone)
-    asked = request.header("Accept-Encoding")
-    coding = coding_of(asked)
-    headers = () if coding is None else (("Content-Encoding", asked.strip() if asked else coding),)
+    coding = coding_of(request.header("Accept-Encoding"))
+    headers = () if coding is None else (("Content-Encoding", coding),)
     return Response(
         status=200, content_type="application/octet-stream", headers=headers, pieces=compress(pieces, coding)
     )
@@ -120,11 +119,11 @@ def _result(instance: Instance) -> StatementResult:
     return instance.result
 
 
-def _columns(names: str | None, known: tuple[str, ...]) -> list[int]:
+def _columns(names: str | None, existing: tuple[str, ...]) -> list[int]:
     """Return which columns are asked for, in that order."""
     if not names:
-        return list(range(len(known)))
-    folded = [name.lower() for name in known]
+        return list(range(len(existing)))
+    folded = [name.lower() for name in existing]
     columns = []
     for name in names.split(","):
         if name.lower() not in folded:

@@ -57,7 +57,7 @@ def tunnel_address(service: LocalService, request: Request) -> Response:
     The clients put ``http://`` or ``https://`` before it, and no path behind it (PyODPS, Java).
     """
     if "service" not in request.query:
-        raise invalid("the tunnel is asked for its ?service")
+        raise invalid("a tunnel has ?service, and nothing else")
     service.project(request)
     return Response(status=200, content=(request.header("Host") or service.host).encode())
 
