@@ -23,6 +23,7 @@ COMMANDS = {
     "lock": "Resolve the packages' requirements for their runtimes, and write udfs.lock.",
     "list": "List the functions and where each stands: applied, changed, not applied.",
     "plan": "Show what differs between the manifest and the project.",
+    "render": "Show a plan that was written down, in any format.",
     "apply": "Make the project match the manifest.",
     "drift": "Show what in the project is not as the manifest says, and who changed it.",
     "destroy": "Delete everything that this stack manages.",
