@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reconciler.local.sql import builtins
+from reconciler.local.sql.catalog import SessionNames, TableName
 from reconciler.local.sql.control import Control, StatementLimits
 from reconciler.local.sql.job import run_job
 from reconciler.local.sql.problems import SqlFailed, Stopped
@@ -23,14 +24,32 @@ DAY, MOMENT = dt.date(2020, 1, 31), dt.datetime.fromisoformat("2020-01-31 03:04:
 class Project:
     """One table, and no function."""
 
+    names = SessionNames()
+
+    @property
+    def catalog(self) -> Any:
+        return self
+
+    def commit(self) -> None:
+        pass
+
+    def in_session(self, names: SessionNames) -> Project:
+        return self
+
+    def full_name(self, parts: tuple[str, ...]) -> TableName:
+        return TableName("demo", "default", parts[-1])
+
+    def view(self, parts: tuple[str, ...]) -> None:
+        return None
+
     def functions(self) -> list[str]:
         return []
 
-    def table(self, name: tuple[str, ...], connection: Any) -> Any:
+    def table(self, parts: tuple[str, ...], connection: Any) -> Any:
         import pyarrow as pa
 
         rows = {"s": ["1.7", "12"], "d": [DAY, DAY], "m": [MOMENT, MOMENT], "x": [1.5, 2.5], "n": [1, None]}
-        return pa.table(rows) if name == ("t",) else None
+        return pa.table(rows) if parts == ("t",) else None
 
     def job(self, *_: Any) -> Any:
         raise AssertionError
@@ -39,7 +58,9 @@ class Project:
 
 
 def ask(sql: str, folder: Path) -> list[tuple[Any, ...]]:
-    return [tuple(row) for row in run_job(sql, {}, Project(), StatementLimits(100, 60, 500), folder, Control()).rows]
+    outcome = run_job(sql, {}, Project(), StatementLimits(100, 60, 500), folder, Control())
+    assert outcome.result is not None
+    return [tuple(row) for row in outcome.result.rows]
 
 
 MEANINGS = {
@@ -225,7 +246,7 @@ def test_a_stop_that_comes_before_the_query_has_begun_is_not_lost(tmp_path: Path
     control = Control()
 
     class Stopping(Project):
-        def table(self, name: tuple[str, ...], connection: Any) -> Any:
+        def table(self, parts: tuple[str, ...], connection: Any) -> Any:
             import pyarrow as pa
 
             control.stop()

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from reconciler.local.server.blobs import Segment
 from reconciler.local.server.protocol import same_name
+from reconciler.local.server.table_rows import TableRows
+from reconciler.local.sql.catalog import TableColumn, TableDefinition
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterator
 
-VERSION = 1
+VERSION = 2
 TABLES = """
 CREATE TABLE projects (
     key TEXT PRIMARY KEY, name TEXT NOT NULL, owner TEXT NOT NULL, created REAL NOT NULL
@@ -46,6 +48,25 @@ CREATE TABLE functions (
     UNIQUE (project, schema, key)
 );
 """
+ADDED = """
+CREATE TABLE tables (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, project TEXT NOT NULL, schema TEXT NOT NULL, key TEXT NOT NULL,
+    name TEXT NOT NULL, owner TEXT NOT NULL, definition TEXT NOT NULL,
+    created REAL NOT NULL, altered REAL NOT NULL, modified REAL NOT NULL,
+    UNIQUE (project, schema, key)
+);
+CREATE TABLE partitions (
+    id INTEGER PRIMARY KEY, table_id INTEGER NOT NULL, key TEXT NOT NULL,
+    created REAL NOT NULL, modified REAL NOT NULL, UNIQUE (table_id, key)
+);
+CREATE TABLE row_files (
+    id INTEGER PRIMARY KEY, partition_id INTEGER NOT NULL, sha256 TEXT NOT NULL, size INTEGER NOT NULL,
+    rows INTEGER NOT NULL
+);
+CREATE INDEX row_files_by_partition ON row_files (partition_id);
+CREATE INDEX row_files_by_blob ON row_files (sha256);
+"""
+"""What version 2 has beside version 1: a store of before gets it when it is opened."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +151,21 @@ class StoredFunction:
     modified: float
 
 
-T = TypeVar("T", bound=StoredProject | StoredSchema | StoredResource | StoredFunction)
+@dataclass(frozen=True, kw_only=True)
+class StoredTable:
+    """Everything about a table or a view but its rows."""
+
+    name: str
+    owner: str
+    definition: TableDefinition
+    created: float
+    altered: float
+    """When its definition was last changed."""
+    modified: float
+    """When its rows were."""
+
+
+T = TypeVar("T", bound=StoredProject | StoredSchema | StoredResource | StoredFunction | StoredTable)
 
 # What SQLite keeps as a number or as JSON.
 _READ: dict[str, Callable[[Any], object]] = {
@@ -138,7 +173,13 @@ _READ: dict[str, Callable[[Any], object]] = {
     "part": bool,
     "resources": lambda text: tuple(StoredReference(*parts) for parts in json.loads(text)),
     "extras": lambda text: tuple(map(tuple, json.loads(text))),
+    "definition": lambda text: _definition(*json.loads(text)),
 }
+
+
+def _definition(columns: Any, keys: Any, comment: str, lifecycle: int | None, view: str, more: Any) -> TableDefinition:
+    read = [tuple(TableColumn(*column) for column in part) for part in (columns, keys)]
+    return TableDefinition(read[0], read[1], comment, lifecycle, view, tuple(map(tuple, more)))
 
 
 class RecordTable(Generic[T]):
@@ -180,6 +221,7 @@ PROJECTS = RecordTable("projects", StoredProject)
 SCHEMAS = RecordTable("schemas", StoredSchema, "project")
 RESOURCES = RecordTable("resources", StoredResource, "project", "schema", listed=" AND NOT temporary AND NOT part")
 FUNCTIONS = RecordTable("functions", StoredFunction, "project", "schema")
+TABLES_OF_ROWS = RecordTable("tables", StoredTable, "project", "schema")
 
 
 class Records:
@@ -187,6 +229,7 @@ class Records:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
+        self.rows = TableRows(db)
         self.unused: set[str] = set()
         """Blobs that something stopped referring to."""
 
@@ -213,6 +256,11 @@ class Records:
         """Write over a record that exists."""
         self._db.execute(table.replace, (*table.values(record), *_key(table, record.name, location)))
 
+    def rename(self, table: RecordTable[T], name: str, new: str, location: Location) -> None:
+        """Let a record be found by another name; the record itself is to be replaced, too."""
+        sql = f"UPDATE {table.name} SET key = ? WHERE id = ({table.identify})"
+        self._db.execute(sql, (same_name(new), *_key(table, name, location)))
+
     def drop(self, table: RecordTable[T], name: str, location: Location) -> bool:
         """Remove a record; False when there is none."""
         return self._db.execute(table.drop, _key(table, name, location)).rowcount > 0
@@ -221,10 +269,16 @@ class Records:
         """Whether nothing lives at `location`."""
         cursor = self._db.execute(
             "SELECT 1 FROM resources WHERE (project, schema) = (?, ?) UNION ALL "
-            "SELECT 1 FROM functions WHERE (project, schema) = (?, ?) LIMIT 1",
-            location.keys * 2,
+            "SELECT 1 FROM functions WHERE (project, schema) = (?, ?) UNION ALL "
+            "SELECT 1 FROM tables WHERE (project, schema) = (?, ?) LIMIT 1",
+            location.keys * 3,
         )
         return cursor.fetchone() is None
+
+    def table_id(self, name: str, location: Location) -> int:
+        """Return the id of a table that is there."""
+        key = _key(TABLES_OF_ROWS, name, location)
+        return int(self._db.execute(TABLES_OF_ROWS.identify, key).fetchone()[0])
 
     # The content of resources
 
@@ -252,8 +306,9 @@ class Records:
         self.drop(RESOURCES, name, location)
 
     def is_used(self, sha256: str) -> bool:
-        """Whether any resource refers to the blob."""
-        return self._db.execute("SELECT 1 FROM segments WHERE sha256 = ? LIMIT 1", (sha256,)).fetchone() is not None
+        """Whether any resource or table refers to the blob."""
+        used = "SELECT 1 FROM segments WHERE sha256 = ? UNION ALL SELECT 1 FROM row_files WHERE sha256 = ? LIMIT 1"
+        return self._db.execute(used, (sha256, sha256)).fetchone() is not None
 
 
 def _key(table: RecordTable[T], name: str, location: Location) -> tuple[str, ...]:

@@ -47,7 +47,7 @@ def create_function(service: LocalService, request: Request) -> Response:
     function = _parse_function(service, request, location, None)
     with service.store.writing() as rows:
         require_schema(rows, location)
-        _require_resources(service, rows, function)
+        require_resources(service, rows, function)
         if rows.find(FUNCTIONS, function.name, location) is not None:
             raise already_exists("function", function.name)
         service.stale.remember(rows, FUNCTIONS, location)
@@ -77,14 +77,14 @@ def _parse_function(service: LocalService, request: Request, location: Location,
         name=object_name(alias, "function"),
         owner=request.actor,
         class_type=class_type,
-        resources=tuple(_reference(name, location) for name in names),
+        resources=tuple(read_reference(name, location) for name in names),
         extras=extras,
         created=now,
         modified=now,
     )
 
 
-def _reference(name: str, location: Location) -> StoredReference:
+def read_reference(name: str, location: Location) -> StoredReference:
     # `res`, `project/resources/res` or `project/schemas/schema/resources/res` (PyODPS).
     match name.split("/"):
         case [resource]:
@@ -100,16 +100,16 @@ def _reference(name: str, location: Location) -> StoredReference:
     return match
 
 
-def _require_resources(service: LocalService, rows: Records, function: StoredFunction) -> None:
+def require_resources(service: LocalService, rows: Records, function: StoredFunction) -> None:
     # Not settled whether the service does this: see `Settings.functions_check_resources`.
     if not service.settings.functions_check_resources:
         return
     for reference in function.resources:
         if rows.find(RESOURCES, reference.name, reference.location) is None:
-            raise not_found("resource", _qualified_name(reference))
+            raise not_found("resource", qualified_name(reference))
 
 
-def _qualified_name(reference: StoredReference) -> str:
+def qualified_name(reference: StoredReference) -> str:
     # How a function's resources come back: always with their project (recorded answers, PyODPS's tests).
     if same_name(reference.schema) == DEFAULT_SCHEMA:
         return f"{reference.project}/resources/{reference.name}"
@@ -131,7 +131,7 @@ def update_function(service: LocalService, request: Request) -> Response:
     new = _parse_function(service, request, location, name)
     with service.store.writing() as rows:
         old = existing(rows, FUNCTIONS, name, location)
-        _require_resources(service, rows, new)
+        require_resources(service, rows, new)
         service.stale.remember(rows, FUNCTIONS, location)
         new = replace(new, name=old.name, owner=old.owner, created=old.created)
         rows.replace(FUNCTIONS, new, location)
@@ -153,7 +153,7 @@ def list_functions(service: LocalService, request: Request) -> Response:
 
 def _entry(service: LocalService, location: Location, function: StoredFunction) -> str:
     # There is no time of change and no updater: no client knows of one.
-    resources = (text_element("ResourceName", _qualified_name(reference)) for reference in function.resources)
+    resources = (text_element("ResourceName", qualified_name(reference)) for reference in function.resources)
     schema = service.shown_schema(location)
     return element(
         "Function",

@@ -48,6 +48,8 @@ class Instance:
     ended: float | None = None
     status: Status = "Waiting"
     result: StatementResult | None = None
+    text: str = ""
+    """What a statement without rows says: DESC and SHOW, say."""
     failure: str = ""
     downloads: dict[str, int] = field(default_factory=dict)
     """The tunnel's download sessions, each with how many of the rows it is for."""

@@ -2,7 +2,7 @@
 Instances over the wire: create, look at, read the result, stop, list.
 
 The requests and what is read of their answers are those of PyODPS (`models/instance.py`, `models/instances.py`). What
-instances can do here is SQL: one SELECT, see `sql`.
+instances can do here is SQL, see `sql`.
 """
 
 from __future__ import annotations
@@ -11,17 +11,12 @@ import base64
 import importlib.util
 import json
 import logging
-import shutil
-import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from reconciler.local import runner
-from reconciler.local.runner import Job, ResourceFile
-from reconciler.local.server.database import FUNCTIONS, RESOURCES
+from reconciler.local.server.catalog import StoreCatalog
 from reconciler.local.server.exchange import Request, Response, created_response, xml_response
 from reconciler.local.server.instance_pool import Instance, new_id
 from reconciler.local.server.instance_tunnel import create_download, read_download
@@ -39,16 +34,16 @@ from reconciler.local.server.protocol import (
     same_name,
     texts,
 )
-from reconciler.local.server.resources import FILE_TYPES, table_of
 from reconciler.local.server.room import NO_ROOM
+from reconciler.local.server.sql_project import JobProject
 from reconciler.local.sql.control import Control, StatementLimits
-from reconciler.local.sql.problems import SqlFailed, Stopped, internal_failure
+from reconciler.local.sql.problems import SqlFailed, Stopped
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Iterable
+    from pathlib import Path
 
-    from reconciler.local.runner import Interpreter
-    from reconciler.local.server.database import Location, Records, StoredFunction, StoredReference
+    from reconciler.local.server.database import Location
     from reconciler.local.server.service import LocalService
 
 _LOGGER = logging.getLogger(__name__)
@@ -163,9 +158,9 @@ def _result(instance: Instance) -> str:
         status = "TRUNCATED" if result.is_cut else "FULL"
         text = {"IsSelect": True, "SelectResultStatus": status, "Schema": {"Columns": columns}}
         descriptor = texts(ResultDescriptor=json.dumps(text))
-    elif instance.failure:
-        failure = legible(instance.failure).replace("]]>", "]]]]><![CDATA[>")
-        shown = f'<Result Format="text"><![CDATA[{failure}]]></Result>'
+    elif plain := instance.failure or instance.text:
+        plain = legible(plain).replace("]]>", "]]]]><![CDATA[>")
+        shown = f'<Result Format="text"><![CDATA[{plain}]]></Result>'
     task = f'<Task Type="SQL">{texts(Name=instance.task)}{shown}{descriptor}{texts(Status=instance.status)}</Task>'
     return element("Instance", element("Tasks", task))
 
@@ -221,7 +216,7 @@ def existing_instance(service: LocalService, request: Request) -> Instance:
 
 @dataclass(frozen=True)
 class Work:
-    """What an instance does when its turn comes; and what a statement may know of the project."""
+    """What an instance does when its turn comes."""
 
     service: LocalService
     location: Location
@@ -243,7 +238,10 @@ class Work:
         try:
             from reconciler.local.sql.job import run_job  # takes half a second, and what may not be there
 
-            instance.result = run_job(self.query, self.settings, self, bounds, folder, instance.control)
+            with closing(StoreCatalog(self.service, self.location, instance.owner)) as catalog:
+                project = JobProject(self.service, self.location, catalog)
+                outcome = run_job(self.query, self.settings, project, bounds, folder, instance.control)
+            instance.result, instance.text = outcome.result, outcome.text
             instance.status = "Success"
         except SqlFailed as failed:
             instance.failure, instance.status = str(failed), "Failed"
@@ -254,59 +252,3 @@ class Work:
                 _LOGGER.exception("instance %s failed", instance.id)
             failure = f"{type(error).__name__}: {error}"
             instance.failure, instance.status = f"ODPS-0010000:System internal error - {failure}", "Failed"
-
-    def functions(self) -> Collection[str]:
-        """Return the names of the project's functions, folded."""
-        with self.service.store.reading() as rows:
-            return {key for key, _ in rows.behind(FUNCTIONS, "", self.location)}
-
-    def table(self, name: tuple[str, ...], connection: Any) -> Any | None:
-        """Return an Arrow table by the parts of its name, None if there is none."""
-        try:
-            return self.service.tables.arrow(self.location.project, name, connection)
-        except Exception as error:
-            # The rows come from whoever provided the table, with errors of their own.
-            raise internal_failure(f"table {'.'.join(name)} cannot be read: {error}") from error
-
-    def job(self, function: str, runtime: str, folder: Path) -> Job:
-        """Return what runs a function, with what the store holds of its resources."""
-        with self.service.store.reading() as rows:
-            record = rows.find(FUNCTIONS, function, self.location)
-            if record is None or record.class_type is None:
-                raise runner.FunctionNotLoadable("it is no Python function")
-            files = tuple(
-                self._resource(rows, reference, record, folder / f"resource {number}")
-                for number, reference in enumerate(record.resources)
-            )
-        return Job(record.class_type, files, runtime)
-
-    def _resource(
-        self, rows: Records, reference: StoredReference, function: StoredFunction, path: Path
-    ) -> ResourceFile:
-        resource = rows.find(RESOURCES, reference.name, reference.location)
-        if resource is None:
-            raise runner.FunctionNotLoadable(f"its resource {reference.name} is not there")
-        if resource.type == "table":
-            provided = self.service.tables.find(self.location.project, table_of(resource.source or "").split("."))
-            if provided is None:
-                return ResourceFile(resource.name, "table", None)
-            table = provided[1]
-            types = tuple(kind for _, kind in table.columns)
-            return ResourceFile(resource.name, "table", None, runner.TableResource(types, table.rows))
-        if resource.type not in FILE_TYPES:
-            raise runner.FunctionNotLoadable(
-                f"its resource {resource.name} is a {resource.type}, which has no file here"
-            )
-        with path.open("wb") as whole:
-            for file in self.service.store.blobs.open(rows.segments(reference.name, reference.location)):
-                with file:
-                    shutil.copyfileobj(file, whole, 1 << 20)
-        return ResourceFile(resource.name, resource.type, path)  # type: ignore[arg-type]
-
-    def interpreter(self, job: Job) -> Interpreter:
-        """Return the CPython of a job's runtime; for pure code of the newest one, this program's own may stand in."""
-        pure = not any(
-            candidate.type in {"archive", "jar"} or runner.is_extension(candidate.name) for candidate in job.resources
-        )
-        stand_in = Path(sys.executable) if pure and job.runtime == "cp311" else None
-        return runner.locate(job.runtime, self.service.environment, None, stand_in)

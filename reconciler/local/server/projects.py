@@ -167,9 +167,3 @@ def delete_schema(service: LocalService, request: Request) -> Response:
         if not rows.drop(SCHEMAS, location.schema, location):
             raise not_found("schema", location.schema)
     return Response(status=204)
-
-
-def list_tables(service: LocalService, request: Request) -> Response:
-    """``GET …/tables``: tables are not part of this server, so there are none. PyODPS lists them to look at a schema."""
-    service.location(request)
-    return answer_list("Tables", request, service.settings, lambda after: (), _schema_xml)

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from reconciler.local.server import functions, instances, projects, resources
+from reconciler.local.server import functions, instances, projects, resources, table_handlers
 from reconciler.local.server.protocol import HttpRefusal, invalid, legible, object_name
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ ROUTES: Mapping[tuple[str | None, ...], Mapping[str, Handler]] = {
     ("projects", None, "authorization"): {"POST": projects.sign_token},
     ("projects", None, "schemas"): {"GET": projects.list_schemas, "POST": projects.create_schema},
     ("projects", None, "schemas", None): {"GET": projects.get_schema, "DELETE": projects.delete_schema},
-    ("projects", None, "tables"): {"GET": projects.list_tables},
+    ("projects", None, "tables"): {"GET": table_handlers.list_tables},
+    ("projects", None, "tables", None): {"GET": table_handlers.read_table},
+    ("projects", None, "schemas", None, "tables", None): {"GET": table_handlers.read_table},
     ("projects", None, "instances"): {"GET": instances.list_instances, "POST": instances.create_instance},
     ("projects", None, "instances", None): {
         "GET": instances.read_instance,

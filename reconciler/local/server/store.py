@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from reconciler.local.server.blobs import Blobs
-from reconciler.local.server.database import TABLES, VERSION, Records
+from reconciler.local.server.database import ADDED, TABLES, VERSION, Records
 from reconciler.local.server.room import disk_failure
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class ServerStore:
                 if db.in_transaction:
                     db.execute("ROLLBACK")
                 raise
-            self._remove_unused(db, rows.unused)
+            self._remove_unused(db, rows.unused | rows.rows.unused)
 
     def _remove_unused(self, db: sqlite3.Connection, candidates: set[str]) -> None:
         """
@@ -109,7 +109,9 @@ class ServerStore:
             db.execute("PRAGMA journal_mode = WAL")
             (version,) = db.execute("PRAGMA user_version").fetchone()
             if version == 0:
-                db.executescript(f"BEGIN; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
+                db.executescript(f"BEGIN; {TABLES} {ADDED} PRAGMA user_version = {VERSION}; COMMIT;")
+            elif version == 1:
+                db.executescript(f"BEGIN; {ADDED} PRAGMA user_version = {VERSION}; COMMIT;")
             elif version != VERSION:
                 raise RuntimeError(f"{self._file} was written by another version; use another directory")
 

@@ -62,6 +62,11 @@ class Tables:
                 return key, self._tables[key]
         return None
 
+    def names(self, project: str) -> list[str]:
+        """Return the names of a project's tables, without their case."""
+        with self._lock:
+            return sorted(name for owner, name in self._tables if owner == same_name(project))
+
     def arrow(self, project: str, parts: Sequence[str], connection: Any) -> Any | None:
         """Return a table as Arrow has it; ValueError says why its rows are none of its types."""
         provided = self.find(project, parts)

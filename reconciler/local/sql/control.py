@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.local.runner import Interpreter, Job
+    from reconciler.local.sql.catalog import SessionNames, TableCatalog, TableDefinition, TableName
 
 _INTERRUPT_SECONDS = 0.05
 
@@ -26,14 +27,31 @@ _INTERRUPT_SECONDS = 0.05
 class SqlProject(Protocol):
     """What a statement needs of the service."""
 
+    @property
+    def catalog(self) -> TableCatalog:
+        """The tables that statements make and change."""
+
+    @property
+    def names(self) -> SessionNames:
+        """How names are read."""
+
+    def in_session(self, names: SessionNames) -> SqlProject:
+        """Return the same with names read as a session reads them."""
+
+    def full_name(self, parts: tuple[str, ...]) -> TableName:
+        """Return the whole name that the parts of a table's mean."""
+
     def functions(self) -> Collection[str]:
         """Return the names of the project's functions, folded."""
 
     def job(self, function: str, runtime: str, folder: Path) -> Job:
         """Return what runs a function; `folder` takes its resources. RunnerError where they are no good."""
 
-    def table(self, name: tuple[str, ...], connection: Any) -> Any | None:
-        """Return an Arrow table by the parts of its name, None if there is none."""
+    def view(self, parts: tuple[str, ...]) -> tuple[TableName, TableDefinition] | None:
+        """Return a view by the parts of its name, None if it is none."""
+
+    def table(self, parts: tuple[str, ...], connection: Any) -> Any | None:
+        """Return what DuckDB reads a table's rows from, by the parts of its name, None if there is none."""
 
     def interpreter(self, job: Job) -> Interpreter:
         """Return the CPython that runs a job; RunnerError where there is none."""

@@ -38,6 +38,14 @@ _BATCH = 50_000
 
 
 @dataclass(frozen=True)
+class JobOutcome:
+    """What came of a job: the rows of its SELECT, or a text."""
+
+    result: StatementResult | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True)
 class QueryRun:
     """A query on its way, and what it may use."""
 
@@ -53,16 +61,22 @@ class QueryRun:
         path, zone, bounds = self.folder / FILE, self.flags.zone, self.bounds
         return self.read(lambda columns, batches: write_result(path, columns, batches(), zone, bounds))
 
-    def read(self, consume: Callable[[Columns, Callable[[], Any]], T], say: Callable[[str], str] = str) -> T:
+    def read(
+        self,
+        consume: Callable[[Columns, Callable[[], Any]], T],
+        say: Callable[[str, Columns], str] = lambda sql, columns: sql,
+    ) -> T:
         """
         Let `consume` have the names and types of the query's columns, and a way to read all its rows as Arrow batches.
 
         `say` makes another statement of the query as DuckDB has it.
         """
         with self._open() as query:
-            relation = query.connection.sql(say(self.statement.sql()))
+            sql = self.statement.sql()
+            relation = query.connection.sql(sql)
             names = number_repeated(relation.columns)
             columns = tuple(zip(names, (signature_type(str(kind)) for kind in relation.types), strict=True))
+            relation = query.connection.sql(say(sql, columns))
             outcome = consume(columns, lambda: relation.to_arrow_reader(_BATCH))
             query.finish()
             return outcome
@@ -80,16 +94,16 @@ class QueryRun:
             connection = open_connection(self.bounds, self.folder)
             stack.callback(connection.close)
             stack.enter_context(self.control.watching(connection))
+            failures: list[Exception] = []
+            stack.enter_context(self._translate_failures(failures))
             register_tables(statement, self.project, connection)
             statement.name_columns({name for name, function in functions.items() if function.kind == "udtf"})
             statement.use_functions(functions)
             for macro in sorted(statement.macros):
                 connection.execute(builtins.definition(macro))
-            failures: list[Exception] = []
             for form in statement.forms:
                 declare_function(form, connection, failures)
-            with self._translate_failures(failures):
-                yield _OpenQuery(connection, functions)
+            yield _OpenQuery(connection, functions)
 
     @contextmanager
     def _translate_failures(self, failures: list[Exception]) -> Iterator[None]:
@@ -199,7 +213,8 @@ def register_tables(statement: Statement, project: SqlProject, connection: Any) 
         if parts not in names:
             table = project.table(parts, connection)
             if table is None:
-                raise problems.unknown_table(statement.position(node), ".".join(part.name for part in node.parts))
+                written = tuple(part.name for part in node.parts)
+                raise problems.unknown_table(statement.position(node), str(project.full_name(written)))
             names[parts] = f"table{len(names)}"
             connection.register(names[parts], table)
         return names[parts]

@@ -1,4 +1,8 @@
-"""Run of a job, from its text to its outcome: settings, then one statement."""
+"""
+Run of a job, from its text to its outcome: settings, then one statement, or several of a script.
+
+What a job changes of tables and functions is done at its end, in one transaction.
+"""
 
 from __future__ import annotations
 
@@ -7,36 +11,74 @@ from typing import TYPE_CHECKING
 
 from reconciler.local import runner
 from reconciler.local.sql import problems
-from reconciler.local.sql.engine import QueryRun
-from reconciler.local.sql.problems import Stopped
-from reconciler.local.sql.reading import Flags, parse_script
-from reconciler.local.sql.translate import Statement
+from reconciler.local.sql.catalog import SessionNames
+from reconciler.local.sql.engine import JobOutcome
+from reconciler.local.sql.problems import Stopped, parse_failure, semantic_failure
+from reconciler.local.sql.reading import Flags, split_script
+from reconciler.local.sql.session import SqlSession
+from reconciler.local.sql.statements import statement_kind
+from reconciler.local.sql.words import Words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from reconciler.local.sql.control import Control, SqlProject, StatementLimits
-    from reconciler.local.sql.results import StatementResult
 
 
 def run_job(
     text: str, settings: Mapping[str, str], project: SqlProject, bounds: StatementLimits, folder: Path, control: Control
-) -> StatementResult:
+) -> JobOutcome:
     """Run the text of a job; `SqlFailed` says why not, `Stopped` that somebody ended it."""
     timer = threading.Timer(bounds.seconds, control.time_out)
     timer.daemon = True
     timer.start()
     try:
-        own_settings, statement_text = parse_script(text)
-        session_settings = {name.lower(): value for name, value in settings.items()} | own_settings
-        flags = Flags.of(session_settings)
-        statement = Statement(statement_text, project.functions())
-        statement.require_names(session_settings)
-        return QueryRun(statement, flags, project, bounds, folder, control).result()
+        own_settings, statements = split_script(text)
+        all_settings = {name.lower(): value for name, value in settings.items()} | own_settings
+        project = project.in_session(_read_names(all_settings))
+        session = SqlSession(project, all_settings, Flags.of(all_settings), bounds, folder, control)
+        outcome = _run_statements(session, [Words(statement) for statement in statements])
+        if control.stopped.is_set():
+            raise Stopped
+        project.catalog.commit()
+        return outcome
     except (Stopped, runner.Cancelled):
         if control.timed_out:
             raise problems.internal_failure(f"the statement took longer than {bounds.seconds:g} seconds") from None
         raise Stopped from None
     finally:
         timer.cancel()
+
+
+def _read_names(settings: Mapping[str, str]) -> SessionNames:
+    three_levels = settings.get("odps.namespace.schema", "").lower() == "true"
+    return SessionNames(settings.get("odps.default.schema", ""), three_levels)
+
+
+def _run_statements(session: SqlSession, statements: list[Words]) -> JobOutcome:
+    """
+    Run one statement, or those of a script.
+
+    A script shows the rows of one SELECT at most, makes a table from a query in its last statement alone, and has no
+    statement that shows anything else [doc "SQL in script mode"].
+    """
+    is_script = session.settings.get("odps.sql.submit.mode", "").lower() == "script"
+    if len(statements) > 1 and not is_script:
+        message = "a job is one statement; SET odps.sql.submit.mode=script makes a script of several"
+        raise parse_failure(statements[1].position(), message)
+    shown = JobOutcome()
+    selects = 0
+    for words in statements:
+        position, kind = words.position(), statement_kind(words)
+        if is_script and kind.shows:
+            raise semantic_failure(position, "a script has no statement such as DESC and SHOW")
+        outcome = kind.run(words, session)
+        if outcome.result is not None:
+            selects += 1
+            shown = outcome
+        elif len(statements) == 1:
+            shown = outcome
+        if selects > 1:
+            raise semantic_failure(position, "a script shows the result of one SELECT")
+    return shown

@@ -48,6 +48,20 @@ invalid_reference = _at_a_place("ODPS-0130081:{} Invalid UDF reference - {}")
 unknown_table = _at_a_place("ODPS-0130131:{} Table not found - table {} cannot be resolved")
 """A table that is not there; the text is that of recorded answers."""
 
+unknown_view = _at_a_place("ODPS-0130201:{} View not found - view {} cannot be resolved")
+"""Code and first words are those of the list of errors [doc]; the text behind them is that of tables, a guess."""
+
+table_exists = _at_a_place("ODPS-0130211:{} Table or view already exists - {} already exists")
+"""Code and first words are what dbt-maxcompute waits for (utils.py); the text behind them is a guess."""
+
+unknown_partition = _at_a_place("ODPS-0130071:{} Semantic analysis exception - partition not found, table {}")
+"""A partition that is not there. Others report the code; the text is a guess."""
+
+partition_exists = _anywhere(
+    "ODPS-0110061:Failed to run ddltask - AlreadyExistsException(message:Partition already exists, existed values: {})"
+)
+"""A partition that is there already [doc "Common errors"]."""
+
 _wrong_count = _at_a_place("ODPS-0130221:{} Invalid number of arguments - {}")
 
 illegal_cast = _anywhere("ODPS-0123091:Illegal type cast - {}")

@@ -1,5 +1,5 @@
 """
-Reading of a job: SET lines, what they set, and one statement, parsed in Hive's dialect with the functions of the project.
+Reading of a job: SET lines, what they set, its statements, and queries, parsed in Hive's dialect with the project's functions.
 
 What the local service does not run is refused here, at its place.
 """
@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import ZoneInfo
 
-from sqlglot import TokenType, exp
+from sqlglot import Token, TokenType, exp
 from sqlglot.dialects.hive import Hive
 from sqlglot.errors import ParseError, TokenError
 
@@ -32,39 +32,47 @@ DEFAULT_ZONE = "Asia/Shanghai"
 """The time zone of a project whose owner has set no other [doc "Configure a timezone"]."""
 
 _BEGINNINGS = ("SELECT", "WITH", "VALUES", "FROM", "L_PAREN")
+_NAMES, _LINKS = (TokenType.VAR, TokenType.IDENTIFIER), (TokenType.DOT, TokenType.COLON)
 _NUMBER = re.compile(r"[0-9]{1,9}\Z")
 _SET = re.compile(r"set\s+([\w.]+)\s*=(.*)", re.IGNORECASE | re.DOTALL)
 _UNENDED = re.compile(r"Missing (\S+) from (\d+):(\d+)")
 
 
-def parse_script(text: str) -> tuple[dict[str, str], str]:
+class _Words(Hive.Tokenizer):
+    """Tokenizer to which SHOW and its like are words: sqlglot takes what is behind them as it is."""
+
+    COMMANDS: ClassVar[set[Any]] = set()
+
+
+class _Plain(Hive):
+    Tokenizer = _Words
+
+
+def split_script(text: str) -> tuple[dict[str, str], list[str]]:
     """
-    Split a job's text: its settings, and the statement with blanks for what stood before it, so that places stay.
+    Split a job's text: its settings, and each statement with blanks for what stood before it, so that places stay.
 
     The console client and DataWorks take SET lines off before they send a query; PyODPS does so unless told otherwise
-    (`options.sql.parse_set_as_hints`). That the service would take them in the query is not known, and harmless here.
+    (`options.sql.parse_set_as_hints`). That the service would take them in the query is documented for scripts.
     """
     settings: dict[str, str] = {}
-    statements: list[tuple[int, int]] = []
+    statements: list[str] = []
     for start, end in _pieces(text):
         match = _SET.fullmatch(text[start:end])
         if match and not statements:
             settings[match[1].lower()] = match[2].strip()
         else:
-            statements.append((start, end))
+            statements.append(re.sub(r"[^\n]", " ", text[:start]) + text[start:end])
     if not statements:
         raise parse_failure(None, "there is no statement")
-    if len(statements) > 1:
-        raise parse_failure(position_of(text, statements[1][0]), "the local service runs one statement at a time")
-    [(start, end)] = statements
-    return settings, re.sub(r"[^\n]", " ", text[:start]) + text[start:end]
+    return settings, statements
 
 
 def _pieces(text: str) -> Iterator[tuple[int, int]]:
     """Yield where each statement begins and ends, without semicolons and comments around it."""
     first: int | None = None
     last = 0
-    for token in _tokens(text):
+    for token in read_tokens(text):
         if token.token_type.name == "SEMICOLON":
             if first is not None:
                 yield first, last
@@ -76,10 +84,35 @@ def _pieces(text: str) -> Iterator[tuple[int, int]]:
         yield first, last
 
 
-def _tokens(text: str) -> list[Any]:
+def join_names(tokens: list[Any]) -> list[Any]:
+    """
+    Make one token of a function's name with a project and a schema, ``p.f`` and ``p:f``, and of a variable, ``@x``.
+
+    sqlglot reads the first as a column's field, and the others not at all.
+    """
+    joined: list[Any] = []
+    for token in tokens:
+        kind = token.token_type.name
+        last = joined[-1] if joined else None
+        if kind == "VAR" and last is not None and last.token_type.name == "PARAMETER":
+            joined[-1] = _new_token(TokenType.IDENTIFIER, f"@{token.text.lower()}", last.start, token)
+            continue
+        if kind == "L_PAREN" and last is not None and last.token_type in _NAMES:
+            while len(joined) > 2 and joined[-2].token_type in _LINKS and joined[-3].token_type in _NAMES:
+                name = f"{joined[-3].text}.{joined[-1].text}"
+                joined[-3:] = [_new_token(TokenType.VAR, name, joined[-3].start, joined[-1])]
+        joined.append(token)
+    return joined
+
+
+def _new_token(kind: Any, text: str, start: int, last: Any) -> Any:
+    return Token(kind, text, last.line, last.col, start, last.end)
+
+
+def read_tokens(text: str) -> list[Any]:
     """Return the tokens of SQL."""
     try:
-        return Hive().tokenize(text)
+        return _Plain().tokenize(text)
     except TokenError as error:
         # sqlglot says where an unended text begins, in the error behind its error.
         match = _UNENDED.search(str(error.__cause__ or error))
@@ -135,7 +168,7 @@ class Flags:
 
 
 def parse_statement(text: str, functions: Collection[str]) -> Any:
-    token_list = [token for token in _tokens(text) if token.token_type.name != "SEMICOLON"]
+    token_list = join_names([token for token in read_tokens(text) if token.token_type.name != "SEMICOLON"])
     if token_list[0].token_type.name not in _BEGINNINGS:
         message = "SELECT, WITH and VALUES begin what the local service runs"
         raise parse_failure(position_of(text, token_list[0].start), f"invalid token '{token_list[0].text}'; {message}")

@@ -20,13 +20,15 @@ from sqlglot import exp
 from sqlglot.errors import ErrorLevel, UnsupportedError
 
 from reconciler.local.sql import builtins, problems
+from reconciler.local.sql.embedding import name_tables
 from reconciler.local.sql.problems import SqlFailed, SqlPosition, semantic_failure
 from reconciler.local.sql.reading import parse_statement, position_of
 from reconciler.local.sql.value_types import complete_decimal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
+    from reconciler.local.sql.embedding import Embedding
     from reconciler.local.sql.query_functions import QueryFunction
 
 ARGUMENT = "c{}"
@@ -50,10 +52,12 @@ class Form:
 class Statement:
     """A statement that was read, and is to be said anew."""
 
-    def __init__(self, text: str, functions: Collection[str]) -> None:
+    def __init__(self, text: str, functions: Collection[str], embedding: Embedding | None = None) -> None:
         """`functions` are the names of the project's, folded: they come before built-in ones of the same name."""
         self.text = text
         self.tree = parse_statement(text, functions)
+        self.embedded: list[Any] = embedding.embed(self.tree) if embedding else []
+        """The queries of views and variables in it."""
         self.forms: list[Form] = []
         self.calls: dict[str, SqlPosition | None] = {}
         """The project's functions that are called, folded, and where each is first."""
@@ -107,13 +111,6 @@ class Statement:
             value = builtins.macro("boolean", [value])
         return exp.Cast(this=value, to=to)
 
-    def tables(self) -> Iterator[Any]:
-        """Yield the nodes that name tables, those of WITH left out."""
-        shared = {expression.alias.lower() for expression in self.tree.find_all(exp.CTE)}
-        for node in self.tree.find_all(exp.Table):
-            if isinstance(node.this, exp.Identifier) and (node.db or node.name.lower() not in shared):
-                yield node
-
     def position(self, node: Any) -> SqlPosition | None:
         """Return where a node stands, as far as sqlglot keeps it."""
         if "start" in node.meta:
@@ -147,7 +144,7 @@ class Statement:
 
     def use_tables(self, names: Callable[[Any], str]) -> None:
         """Put the tables' names in DuckDB in the place of their own, which become aliases."""
-        for node in list(self.tables()):
+        for node in list(name_tables(self.tree)):
             duckdb_name = names(node)
             if not node.alias:
                 node.set("alias", exp.TableAlias(this=exp.to_identifier(node.name)))
@@ -171,11 +168,11 @@ class Statement:
 
     def name_columns(self, table_functions: Collection[str]) -> None:
         """Name what has no name as the service does: ``_c0`` [doc "SELECT syntax"]. A table function names its own."""
-        tree = self.tree
-        while isinstance(tree, exp.SetOperation | exp.Subquery):
-            tree = tree.this
-        if isinstance(tree, exp.Select):
-            for index, expression in enumerate(tree.expressions):
+        for query in (self.tree, *self.embedded):
+            tree = query
+            while isinstance(tree, exp.SetOperation | exp.Subquery):
+                tree = tree.this
+            for index, expression in enumerate(tree.expressions if isinstance(tree, exp.Select) else ()):
                 names_itself = isinstance(expression, exp.Anonymous) and expression.name.lower() in table_functions
                 if not isinstance(expression, exp.Alias | exp.Aliases | exp.Column | exp.Star) and not names_itself:
                     expression.replace(exp.alias_(expression.copy(), f"_c{index}"))

@@ -1,0 +1,126 @@
+"""
+Rows that a query gives, written to the files of a table's partitions.
+
+They are converted to the types of the table's columns as CAST does; a value that does not fit is an error, and no NULL.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from reconciler.local.sql.catalog import TableColumn
+from reconciler.local.sql.problems import SqlFailed, illegal_cast, semantic_failure
+from reconciler.local.sql.row_files import arrow_schema, quote_name, write_parquet
+from reconciler.local.sql.value_types import duckdb_type
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from reconciler.local.sql.catalog import PartitionValues, TableDefinition, TableName, WrittenRows
+    from reconciler.local.sql.engine import Columns, QueryRun
+    from reconciler.local.sql.problems import SqlPosition
+    from reconciler.local.sql.session import SqlSession
+
+_REFUSED_VALUES = frozenset("#$%&'\"/\\:=?*[]{}<>|^`~\n\t\r")
+"""What a dynamic partition's value cannot hold. The page says *special characters*, and lists few: in part a guess."""
+
+
+def write_query(session: SqlSession, run: QueryRun, name: TableName, definition: TableDefinition) -> None:
+    """Make a table of a query's rows, with its columns."""
+
+    def consume(columns: Columns, open_batches: Callable[[], Any]) -> tuple[TableDefinition, WrittenRows]:
+        described = replace(definition, columns=tuple(TableColumn(column.lower(), kind) for column, kind in columns))
+        schema = arrow_schema(described.columns)
+        batches = _convert(open_batches(), schema)
+        return described, session.catalog.write_rows((), lambda file: write_parquet(batches, schema, file))
+
+    described, file = run.read(consume)
+    session.catalog.create(name, described)
+    session.catalog.put_rows(name, [file], ())
+
+
+def _convert(batches: Iterable[Any], schema: pa.Schema) -> Iterator[Any]:
+    """Yield batches with a schema's types: what DuckDB makes of a SUM is wider than a BIGINT."""
+    for batch in batches:
+        try:
+            columns = [column.cast(field.type) for column, field in zip(batch.columns, schema, strict=True)]
+        except pa.ArrowException as error:
+            raise illegal_cast(str(error)) from None
+        yield pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+@dataclass(frozen=True)
+class InsertTarget:
+    """Where the rows of an INSERT go."""
+
+    name: TableName
+    definition: TableDefinition
+    filled: tuple[TableColumn, ...]
+    """The columns that the query fills, in its order; the others become NULL."""
+    static: PartitionValues
+    """The values of the first partition keys; the query's last columns give those of the others."""
+    overwrites: bool
+
+    @property
+    def dynamic(self) -> tuple[TableColumn, ...]:
+        """The partition keys whose values the query gives."""
+        return self.definition.keys[len(self.static) :]
+
+
+def insert_rows(session: SqlSession, run: QueryRun, target: InsertTarget, position: SqlPosition) -> None:
+    """Write a query's rows to a table."""
+
+    def say(sql: str, columns: Columns) -> str:
+        sources = (*target.filled, *target.dynamic)
+        if len(columns) != len(sources):
+            message = f"column count mismatch: table {target.name} takes {len(sources)} columns, and the query has"
+            raise semantic_failure(position, f"{message} {len(columns)}")
+        places = {column.name: f"c{index}" for index, column in enumerate(sources)}
+        values = [
+            f"CAST({places.get(column.name, 'NULL')} AS {duckdb_type(column.type)}) AS {quote_name(column.name)}"
+            for column in target.definition.columns
+        ]
+        values += [
+            f"CAST(CAST({places[key.name]} AS {duckdb_type(key.type)}) AS VARCHAR) AS {quote_name(key.name)}"
+            for key in target.dynamic
+        ]
+        return f"SELECT {', '.join(values)} FROM ({sql}) AS q({', '.join(places.values())})"
+
+    files = run.read(lambda _, open_batches: list(_write(session, target, open_batches())), say)
+    touched = [file.values for file in files] if target.dynamic else [target.static]
+    if not target.dynamic and target.definition.keys and target.static not in session.catalog.partitions(target.name):
+        session.catalog.add_partition(target.name, target.static)
+    session.catalog.put_rows(target.name, files, touched if target.overwrites else ())
+
+
+def _write(session: SqlSession, target: InsertTarget, reader: Any) -> Iterator[WrittenRows]:
+    schema = arrow_schema(target.definition.columns)
+    if not target.dynamic:
+        yield session.catalog.write_rows(
+            target.static, lambda file: write_parquet(_convert(reader, schema), schema, file)
+        )
+        return
+    table = reader.read_all()
+    names = [key.name for key in target.dynamic]
+    for values in table.select(names).group_by(names).aggregate([]).to_pylist():
+        _require_value(values)
+        chosen = [pc.equal(table.column(name), values[name]) for name in names]
+        mask = chosen[0]
+        for further in chosen[1:]:
+            mask = pc.and_(mask, further)
+        batches = _convert(table.filter(mask).drop_columns(names).to_batches(), schema)
+        partition = (*target.static, *(values[name] for name in names))
+        yield session.catalog.write_rows(partition, partial(write_parquet, batches, schema))
+
+
+def _require_value(values: dict[str, Any]) -> None:
+    # NULL is no value of a partition, and special characters are refused [doc "Dynamic partitions": ODPS-0123031].
+    for name, value in values.items():
+        if value is None or not value.isascii() or _REFUSED_VALUES & set(value):
+            shown = "NULL" if value is None else repr(value)
+            raise SqlFailed(f"ODPS-0123031:Partition exception - invalid dynamic partition value: {name}={shown}")

@@ -1,0 +1,176 @@
+"""Tables, partitions, views and functions in statements, as PyODPS makes, reads and removes them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from odps import errors
+
+TableNames = Callable[[str], str]
+Ask = Callable[..., str]
+
+
+@pytest.fixture
+def named(odps: Any, unique: Callable[[str], str]) -> Iterator[TableNames]:
+    """Turn a name into one of a table that is deleted at the end."""
+    names: list[str] = []
+
+    def name(stem: str) -> str:
+        names.append(unique(stem))
+        return names[-1]
+
+    yield name
+    for left in reversed(names):
+        for kind in ("table", "view"):
+            with contextlib.suppress(errors.ODPSError):
+                odps.execute_sql(f"DROP {kind} IF EXISTS {left}")
+
+
+@pytest.fixture
+def ask(odps: Any) -> Ask:
+    """Run a statement and return the text of its result."""
+
+    def asked(sql: str, **hints: str) -> str:
+        instance = odps.execute_sql(sql, hints={"odps.sql.python.version": "cp311", **hints})
+        [result] = instance.get_task_results().values()
+        return str(result)
+
+    return asked
+
+
+def test_a_table_is_made_described_listed_and_dropped(odps: Any, named: TableNames) -> None:
+    name = named("t")
+    table = odps.create_table(name, "a bigint, b array<string>", comment="rows of a test", lifecycle=7)
+    assert (table.comment, table.lifecycle, table.is_virtual_view) == ("rows of a test", 7, False)
+    described = [(column.name, str(column.type)) for column in odps.get_table(name).table_schema.columns]
+    assert described == [("a", "BIGINT"), ("b", "ARRAY<STRING>")]
+    with pytest.raises(errors.ODPSError, match="already exists"):
+        odps.create_table(name, "a bigint")
+    odps.create_table(name, "a bigint", if_not_exists=True)
+    assert odps.exist_table(name)
+    assert name in [listed.name for listed in odps.list_tables(prefix=name)]
+    odps.delete_table(name)
+    assert not odps.exist_table(name)
+    odps.delete_table(name, if_exists=True)
+    with pytest.raises(errors.NoSuchTable, match="ODPS-0130131"):
+        odps.delete_table(name)
+
+
+def test_rows_are_inserted_added_to_and_overwritten(odps: Any, named: TableNames, ask: Ask) -> None:
+    name = named("t")
+    odps.create_table(name, "a bigint, b string")
+    ask(f"INSERT INTO {name} VALUES (1L, 'x'), (2L, NULL)")
+    ask(f"INSERT INTO TABLE {name} SELECT a + 10, CONCAT(b, '!') FROM {name}")
+    assert ask(f"SELECT * FROM {name} ORDER BY a LIMIT 10") == '"a","b"\n1,"x"\n2,\\N\n11,"x!"\n12,\\N\n'
+    ask(f"INSERT OVERWRITE TABLE {name} (a) SELECT 7L")
+    assert ask(f"SELECT * FROM {name}") == '"a","b"\n7,\\N\n'
+    assert [record.values for record in odps.get_table(name).head(5)] == [[7, None]]
+    odps.get_table(name).truncate()
+    assert ask(f"SELECT COUNT(*) FROM {name}") == '"_c0"\n0\n'
+
+
+def test_partitions_come_and_go_and_hold_their_rows(odps: Any, named: TableNames, ask: Ask) -> None:
+    name = named("p")
+    table = odps.create_table(name, ("a bigint", "day string, hour bigint"))
+    table.create_partition("day=2026-05-01,hour=1")
+    table.create_partition("day=2026-05-01,hour=1", if_not_exists=True)
+    with pytest.raises(errors.ODPSError, match="Partition already exists"):
+        table.create_partition("day=2026-05-01,hour=1")
+    assert table.exist_partition("day=2026-05-01,hour=1")
+    assert not table.exist_partition("day=2026-05-01,hour=2")
+    ask(f"INSERT INTO {name} PARTITION (day='2026-05-01', hour=1) VALUES (1L), (2L)")
+    ask(f"INSERT INTO {name} PARTITION (day='2026-05-02', hour) SELECT * FROM VALUES (3L, 4L), (5L, 6L) t(a, h)")
+    assert [str(partition) for partition in table.iterate_partitions("day=2026-05-02")] == [
+        "day='2026-05-02',hour='4'",
+        "day='2026-05-02',hour='6'",
+    ]
+    assert ask(f"SELECT a, hour FROM {name} WHERE day = '2026-05-02' ORDER BY a LIMIT 9") == '"a","hour"\n3,4\n5,6\n'
+    ask(f"INSERT OVERWRITE TABLE {name} PARTITION (day, hour) SELECT 9L, '2026-05-02', 4L")
+    assert ask(f"SELECT SUM(a) FROM {name}") == '"_c0"\n17\n', "other partitions keep their rows"
+    assert table.get_partition("day=2026-05-01,hour=1").record_num == 2
+    table.delete_partition("day=2026-05-01,hour=1")
+    assert not table.exist_partition("day=2026-05-01,hour=1")
+    assert ask(f"SHOW PARTITIONS {name}") == "day=2026-05-02/hour=4\nday=2026-05-02/hour=6\n"
+
+
+def test_a_table_is_made_of_a_query_and_like_another(odps: Any, named: TableNames, ask: Ask) -> None:
+    source, copy, like = named("s"), named("c"), named("l")
+    odps.create_table(source, ("a bigint", "day string"))
+    ask(f"INSERT INTO {source} PARTITION (day='x') VALUES (1L), (2L)")
+    ask(f"CREATE TABLE {copy} LIFECYCLE 1 AS SELECT day, SUM(a) AS total, COUNT(*) FROM {source} GROUP BY day")
+    assert ask(f"SELECT * FROM {copy}") == '"day","total","_c2"\n"x",3,2\n'
+    ask(f"CREATE TABLE {like} LIKE {source}")
+    assert [key.name for key in odps.get_table(like).table_schema.partitions] == ["day"]
+    assert ask(f"SELECT COUNT(*) FROM {like}") == '"_c0"\n0\n'
+
+
+def test_a_view_is_a_query_that_is_asked_when_it_is_named(odps: Any, named: TableNames, ask: Ask) -> None:
+    table, view = named("t"), named("v")
+    odps.create_table(table, "a bigint")
+    ask(f"CREATE VIEW {view} (b) AS SELECT a * 2 FROM {table}")
+    ask(f"INSERT INTO {table} VALUES (4L)")
+    assert ask(f"SELECT x.b FROM {view} x JOIN {view} y ON x.b = y.b") == '"b"\n8\n'
+    assert odps.get_table(view).is_virtual_view
+    ask(f"CREATE OR REPLACE VIEW {view} AS SELECT a + 1 AS b FROM {table}")
+    assert ask(f"SELECT b FROM {view}") == '"b"\n5\n'
+    ask(f"DROP VIEW {view}")
+    assert not odps.exist_table(view)
+
+
+@pytest.fixture
+def double(odps: Any, unique: Callable[[str], str]) -> str:
+    """A function that gives twice its argument."""
+    name = unique("f.py").removesuffix(".py")
+    source = b"from odps.udf import annotate\n@annotate('bigint->bigint')\nclass F(object):\n    def evaluate(self, a): return a * 2\n"
+    odps.create_resource(f"{name}.py", "py", file_obj=source)
+    odps.create_function(name, class_type=f"{name}.F", resources=[f"{name}.py"])
+    return name
+
+
+def test_a_function_fills_tables_and_stands_in_views(odps: Any, named: TableNames, ask: Ask, double: str) -> None:
+    table, view = named("t"), named("v")
+    ask(f"CREATE TABLE {table} AS SELECT {double}(21L) AS a")
+    ask(f"CREATE VIEW {view} AS SELECT {double}(a) AS b FROM {table}")
+    ask(f"INSERT INTO {table} SELECT {double}(b) FROM {view}")
+    assert ask(f"SELECT b FROM {view} ORDER BY b LIMIT 9") == '"b"\n84\n336\n'
+
+
+def test_a_function_is_called_by_its_project(odps: Any, ask: Ask, double: str) -> None:
+    project = odps.project
+    calls = (f"{project}.{double}(1L)", f"{project}:{double}(2L)", f"`{project}`.`default`.`{double}`(3L)")
+    assert ask(f"SELECT {', '.join(calls)}") == '"_c0","_c1","_c2"\n2,4,6\n'
+
+
+def test_a_script_is_several_statements_with_variables(odps: Any, named: TableNames, ask: Ask) -> None:
+    table = named("t")
+    script = f"""
+        CREATE TABLE {table} (a bigint);
+        @few := SELECT a FROM VALUES (1L), (2L), (3L) t(a) WHERE a > 1;
+        @sums := SELECT SUM(a) AS s FROM @few;
+        INSERT INTO {table} SELECT x.a + y.s FROM @few x JOIN @sums y ON x.a <> y.s OR x.a = y.s;
+        SELECT s FROM @sums;
+    """
+    hints = {"odps.sql.submit.mode": "script"}
+    assert ask(script, **hints) == '"s"\n5\n'
+    assert ask(f"SELECT a FROM {table} ORDER BY a LIMIT 9") == '"a"\n7\n8\n'
+    with pytest.raises(errors.ODPSError, match="ODPS-0130"):
+        ask(f"INSERT INTO {table} VALUES (1L); INSERT INTO {table} SELECT a FROM nowhere_to_be", **hints)
+    assert ask(f"SELECT COUNT(*) FROM {table}") == '"_c0"\n2\n', "of a script that fails nothing is done"
+
+
+def test_a_schema_has_tables_of_its_own(odps: Any, unique: Callable[[str], str], ask: Ask) -> None:
+    schema = unique("s")
+    odps.create_schema(schema)
+    table = odps.create_table("t", "a bigint", schema=schema)
+    try:
+        levels = {"odps.namespace.schema": "true"}
+        ask(f"INSERT INTO {odps.project}.{schema}.t VALUES (5L)", **levels)
+        assert ask(f"SELECT a FROM {schema}.t", **levels) == '"a"\n5\n'
+        assert ask("SELECT a FROM t", **levels, **{"odps.default.schema": schema}) == '"a"\n5\n'
+        assert odps.exist_table("t", schema=schema)
+    finally:
+        table.drop()
+    odps.delete_schema(schema)
