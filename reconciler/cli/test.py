@@ -26,6 +26,7 @@ from reconciler.cli.support.project import connect, open_manifest, prepare_files
 from reconciler.cli.support.verification import (
     WAY_BACK,
     chosen_cases,
+    exit_code_of,
     has_failed,
     require_tests,
     run_trials,
@@ -128,7 +129,8 @@ def verify(options: Options, functions: tuple[str, ...], junit: Path | None) -> 
     """Run the `tests:` of the manifest by SQL in the project: those of every FUNCTION, or of all.
 
     What is called is what is deployed, with the SET lines that it needs, in as few statements as possible. Exits with 9 if a
-    test fails, and says how to go back to what was there before. `udfs apply --verify` does it at once.
+    test fails, and says how to go back to what was there before; also with 9 if one cannot be run by SQL, unless it says
+    `verify: false`. `udfs apply --verify` does it at once.
     """
     manifest = open_manifest(options)
     cases = chosen_cases(manifest, functions)
@@ -137,7 +139,7 @@ def verify(options: Options, functions: tuple[str, ...], junit: Path | None) -> 
         trials = run_trials(manifest, target, options, cases)
     if junit:
         write_whole(junit, rendered.junit_xml(manifest.manifest.stack, trials).encode())
-    code = TestsFailed.exit_code if has_failed(trials) else 0
+    code = exit_code_of(trials)
     if options.as_json:
         from reconciler.render.documents.applies import verify_document
 

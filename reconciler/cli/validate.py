@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reconciler.base.errors import Refused, UdfsError, count
+from reconciler.base.errors import InvalidManifest, Refused, UdfsError, count
 from reconciler.base.words import safe
 from reconciler.cli.support.options import Options, command
 from reconciler.cli.support.output import Result, findings_output
@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 @command()
 @each_target("text", "json", "sarif", "github")
 def validate(options: Options) -> Result:
-    """Check the manifest and every file it names. Pinned wheels are fetched and checked; no service is contacted."""
+    """Check the manifest and every file it names, and that tests fit signatures. Pinned wheels are fetched and checked; no service is contacted."""
     from reconciler.workflow import preparation
 
     try:
         prepared = prepare_files(open_manifest(options), options, warn=options.format == "text")
+        if problems := preparation.test_problems(prepared):
+            raise InvalidManifest.of(problems)
         if breaches := preparation.policy_breaches(prepared):
             raise Refused.of(breaches)
     except UdfsError as error:

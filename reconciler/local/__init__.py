@@ -17,11 +17,34 @@ it about mistakes. Every handler says how what it does is known: documentation, 
 public client, a measurement that somebody published, or a guess. What is not settled is a switch in `Settings`.
 """
 
-from reconciler.local.server.control import Exchange
-from reconciler.local.server.faults import Fault
-from reconciler.local.server.instances import NEEDED as SQL_NEEDS
-from reconciler.local.server.server import Server, UnguardedServer
-from reconciler.local.server.settings import Settings, User
-from reconciler.local.server.tables import ProvidedTable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from reconciler.local.server.control import Exchange
+    from reconciler.local.server.faults import Fault
+    from reconciler.local.server.instances import NEEDED as SQL_NEEDS
+    from reconciler.local.server.server import Server, UnguardedServer
+    from reconciler.local.server.settings import Settings, User
+    from reconciler.local.server.tables import ProvidedTable
 
 __all__ = ["SQL_NEEDS", "Exchange", "Fault", "ProvidedTable", "Server", "Settings", "UnguardedServer", "User"]
+
+_HOMES = {
+    "Exchange": "control",
+    "Fault": "faults",
+    "Server": "server",
+    "UnguardedServer": "server",
+    "Settings": "settings",
+    "User": "settings",
+    "ProvidedTable": "tables",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Return what is offered here, imported when it is asked for: who needs the runner alone needs no server."""
+    if name == "SQL_NEEDS":
+        return import_module("reconciler.local.server.instances").NEEDED
+    if name not in _HOMES:
+        raise AttributeError(name)
+    return getattr(import_module(f"reconciler.local.server.{_HOMES[name]}"), name)

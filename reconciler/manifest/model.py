@@ -304,6 +304,9 @@ class Test(Section, frozen=True, kw_only=True):
         Text | None,
         Meta(description="Instead of `returns`: text that stands in the exception, such as ZeroDivisionError."),
     ] = None
+    verify: Annotated[
+        Flag, Meta(description="false: the test runs here alone (`udfs test`), and `udfs verify` leaves it out.")
+    ] = True
 
     @property
     def input(self) -> list[list[Any]]:

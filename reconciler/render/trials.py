@@ -33,7 +33,9 @@ def trial_line(trial: Trial) -> Line:
         case TrialVerdict.FAILED:
             return ("error", "  FAIL  "), ("", safe(test_title(trial.case)))
         case TrialVerdict.NOT_RUN:
-            return ("warning", "  -     "), ("", safe(test_title(trial.case))), ("quiet", "  not run")
+            return ("error", "  -     "), ("", safe(test_title(trial.case))), ("quiet", "  not run")
+        case TrialVerdict.LEFT_OUT:
+            return ("quiet", "  .     "), ("", safe(test_title(trial.case))), ("quiet", "  left out: verify: false")
 
 
 def tests_summary(trials: Sequence[Trial]) -> Line:
@@ -72,6 +74,8 @@ def test_failure(trial: Trial) -> Problem:
 
 def failure_reason(trial: Trial) -> str:
     """Return in half a sentence why a test did not pass."""
+    if trial.verdict is TrialVerdict.LEFT_OUT:
+        return "is left out: `verify: false`"
     if trial.difference is not None:
         return _difference(trial.difference)
     assert trial.error is not None
@@ -82,11 +86,15 @@ def failure_reason(trial: Trial) -> str:
     return f"failed: {trial.error.message}"
 
 
-def not_run_warning(trial: Trial) -> Problem:
-    """Return why a test was not said in SQL, as a warning at its place."""
+def not_run(trial: Trial) -> Problem:
+    """Return why a test was not said in SQL, as a problem at its place."""
     assert trial.error is not None
     message = f"{test_title(trial.case)} cannot be run by SQL: {trial.error.message}"
-    return Problem("E733", message, trial.case.at, hint=(Command("test"), " runs it here"), severity="warning")
+    hint = (Command("test"), " runs it here; `verify: false` at the test leaves it to that")
+    return Problem("E733", message, trial.case.at, hint=hint)
+
+
+_PARTS = {TrialVerdict.FAILED: "failure", TrialVerdict.NOT_RUN: "error", TrialVerdict.LEFT_OUT: "skipped"}
 
 
 def junit_xml(stack: str, trials: Sequence[Trial]) -> str:
@@ -97,8 +105,8 @@ def junit_xml(stack: str, trials: Sequence[Trial]) -> str:
         name=stack,
         tests=str(len(trials)),
         failures=str(counted[TrialVerdict.FAILED]),
-        errors="0",
-        skipped=str(counted[TrialVerdict.NOT_RUN]),
+        errors=str(counted[TrialVerdict.NOT_RUN]),
+        skipped=str(counted[TrialVerdict.LEFT_OUT]),
         time=f"{sum(trial.seconds for trial in trials):.3f}",
     )
     for trial in trials:
@@ -112,7 +120,7 @@ def junit_xml(stack: str, trials: Sequence[Trial]) -> str:
             time=f"{trial.seconds:.3f}",
         )
         if trial.verdict is not TrialVerdict.PASSED:
-            parts = "failure" if trial.verdict is TrialVerdict.FAILED else "skipped"
+            parts = _PARTS[trial.verdict]
             ET.SubElement(case, parts, message=_xml(failure_reason(trial))).text = _xml("\n".join(_detail(trial)))
         if trial.log:
             ET.SubElement(case, "system-out").text = _xml(trial.log)

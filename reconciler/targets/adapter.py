@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from reconciler.base.errors import Problem
     from reconciler.checks.python.rules import RuleSet
     from reconciler.core.kind import Catalog
     from reconciler.core.plan import Destination
@@ -67,6 +68,10 @@ class Adapter(Protocol):
 
     def describe(self, loaded: Loaded, live: Live, needs: Sequence[Live]) -> tuple[tuple[tuple[str, str], ...], str]:
         """Return what a caller of an object has to set, and what the manifest says of it, for people."""
+
+    def check_tests(self, loaded: Loaded) -> Iterable[Problem]:
+        """Return what is wrong with the tests of a manifest, as far as its sources tell without being run."""
+        return ()
 
     @property
     def equipment(self) -> Equipment:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from reconciler.manifest.model import Test
+    from reconciler.testing.types import Type
 
 
 def format_value(value: object, *, as_json: bool = False) -> str:
@@ -102,6 +103,46 @@ def find_mismatch(expected: Any, actual: Any, where: str = "") -> ResultMismatch
             return None if _equal(expected, actual) else ResultMismatch(where, expected, actual)
 
 
+def find_impossible(expected: Any, kind: Type, where: str = "") -> tuple[str, object, Type] | None:
+    """Return the first place where a test expects what no value of a type is equal to: place, expectation, type; else None."""
+    if expected is None:
+        return None
+    parts: list[tuple[Any, Type, str]] = []
+    match kind.name, expected:
+        case "ARRAY" | "MAP", list():
+            parts = [(item, kind.inner[-1], f"{where}[{index}]") for index, item in enumerate(expected)]
+        case "MAP", dict():
+            parts = [(item, kind.inner[1], f"{where}.{key}") for key, item in expected.items()]
+        case "STRUCT", list() if len(expected) == len(kind.inner):
+            parts = [(item, kind.inner[index], f"{where}[{index}]") for index, item in enumerate(expected)]
+        case "STRUCT", dict() if {name.lower() for name in expected} == {name.lower() for name in kind.fields}:
+            inner = dict(zip(map(str.lower, kind.fields), kind.inner, strict=True))
+            parts = [(item, inner[name.lower()], f"{where}.{name}") for name, item in expected.items()]
+        case _ if not _may_equal(expected, kind.name):
+            return where.lstrip("."), expected, kind
+    return next(filter(None, (find_impossible(*part) for part in parts)), None)
+
+
+_WHOLE = ("TINYINT", "SMALLINT", "INT", "BIGINT")
+
+
+def _may_equal(expected: object, name: str) -> bool:
+    """Say whether a value of a type that has no parts may be equal to what is expected, as `_equal` compares."""
+    if name == "BOOLEAN" or isinstance(expected, bool):
+        return name == "BOOLEAN" and isinstance(expected, bool)
+    if name in _WHOLE:
+        return isinstance(expected, int) or (isinstance(expected, float) and expected.is_integer())
+    if name in {"FLOAT", "DOUBLE"}:
+        return isinstance(expected, int | float)
+    if name == "DECIMAL":
+        return _decimal(expected) is not None
+    if name == "DATE":
+        return _equal(expected, _date(expected))
+    if name in {"DATETIME", "TIMESTAMP", "TIMESTAMP_NTZ"}:
+        return _moment(expected) is not None
+    return isinstance(expected, str) and name not in {"ARRAY", "MAP", "STRUCT"}
+
+
 def _sequence(expected: Any, actual: Sequence[Any], where: str) -> ResultMismatch | None:
     if not isinstance(expected, list):
         return ResultMismatch(where, expected, actual)
@@ -162,6 +203,13 @@ def _decimal(expected: object) -> Decimal | None:
     try:
         return Decimal(str(expected)) if isinstance(expected, int | float | str) else None
     except InvalidOperation:
+        return None
+
+
+def _date(expected: object) -> dt.date | None:
+    try:
+        return dt.date.fromisoformat(expected) if isinstance(expected, str) else None
+    except ValueError:
         return None
 
 

@@ -40,6 +40,8 @@ class TrialVerdict(enum.Enum):
     PASSED = "passed"
     FAILED = "failed"
     NOT_RUN = "not run"
+    LEFT_OUT = "left out"
+    """Not run because the manifest says so."""
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,13 @@ def policy_breaches(prepared: Prepared) -> list[Problem]:
     return sort_problems(policy.of_manifest(prepared.loaded, prepared.desired, prepared.artifacts))
 
 
+def test_problems(prepared: Prepared) -> list[Problem]:
+    """Return what is wrong with the manifest's tests, as far as the sources tell without being run."""
+    if not any(function.tests for function in prepared.loaded.manifest.functions.values()):
+        return []
+    return sort_problems(adapter_of(prepared.loaded).check_tests(prepared.loaded))
+
+
 def list_uploads(prepared: Prepared, only: Sequence[str] = ()) -> tuple[Upload, ...]:
     """Return every file that would be uploaded to a project that has none, by name; or what some functions need of it."""
     from reconciler.core.report import Upload

@@ -90,7 +90,7 @@ class VerificationResult:
 
     @property
     def code(self) -> int:
-        return TestsFailed.exit_code if has_failed(self.trials) else 0
+        return exit_code_of(self.trials)
 
     def document(self, plan: Plan) -> VerifyDocument:
         """Return what a program reads of the tests that ran after a plan."""
@@ -101,8 +101,11 @@ class VerificationResult:
     @property
     def summary(self) -> str:
         """The outcome in a few words; empty if all is well."""
-        failed = sum(trial.verdict is TrialVerdict.FAILED for trial in self.trials)
-        return f"{count(failed, 'test')} failed{', rolled back' if self.rolled_back else ''}" if failed else ""
+        counted = rendered.count_verdicts(self.trials)
+        failed, absent = counted[TrialVerdict.FAILED], counted[TrialVerdict.NOT_RUN]
+        parts = [f"{count(failed, 'test')} failed"] if failed else []
+        parts += [f"{count(absent, 'test')} not run"] if absent else []
+        return ", ".join([*parts, *(["rolled back"] if self.rolled_back else [])])
 
 
 @dataclass(frozen=True)
@@ -192,9 +195,16 @@ def require_tests(manifest: Loaded) -> RemoteTests:
 def verify_lines(trials: Sequence[Trial], options: Options) -> Iterator[Line]:
     """Yield what went wrong, and the tally."""
     problems = [rendered.test_failure(trial) for trial in trials if trial.verdict is TrialVerdict.FAILED]
-    problems += [rendered.not_run_warning(trial) for trial in trials if trial.verdict is TrialVerdict.NOT_RUN]
+    problems += [rendered.not_run(trial) for trial in trials if trial.verdict is TrialVerdict.NOT_RUN]
     return trial_report_lines(trials, problems, options)
 
 
+def exit_code_of(trials: Iterable[Trial]) -> int:
+    """Return the exit code of tests by SQL: one that was not run, and not left out on purpose, is as good as failed."""
+    is_red = any(trial.verdict in {TrialVerdict.FAILED, TrialVerdict.NOT_RUN} for trial in trials)
+    return TestsFailed.exit_code if is_red else 0
+
+
 def has_failed(trials: Iterable[Trial]) -> bool:
+    """Say whether a test failed: only that is a reason to go back."""
     return any(trial.verdict is TrialVerdict.FAILED for trial in trials)

@@ -40,7 +40,7 @@ class TrialDocument(Model):
     function: str
     number: int = Field(description="Among the function's tests, from 1.")
     title: str = Field(description="The call as a person reads it.")
-    verdict: Literal["passed", "failed", "not run"]
+    verdict: Literal["passed", "failed", "not run", "left out"]
     seconds: float
     python: str = Field(description="The version of the CPython; empty if none was started.")
     file: str
@@ -74,6 +74,7 @@ class VerifyDocument(Open):
     passed: int
     failed: int
     not_run: int
+    left_out: int = Field(0, description="Tests that the manifest keeps from being run there: `verify: false`.")
     rolled_back: bool = Field(False, description="Whether the functions were brought back to what they were before.")
     tests: tuple[TrialDocument, ...]
 
@@ -92,8 +93,14 @@ def test_document(stack: str, trials: Sequence[Trial]) -> TestDocument:
 def verify_document(
     stack: str, destination: Destination, trials: Sequence[Trial], *, rolled_back: bool
 ) -> VerifyDocument:
-    tests = test_document(stack, trials)
-    return VerifyDocument.of(tests, target=destination.target, **destination.parts, rolled_back=rolled_back)
+    left_out = count_verdicts(trials)[TrialVerdict.LEFT_OUT]
+    return VerifyDocument.of(
+        test_document(stack, trials),
+        target=destination.target,
+        **destination.parts,
+        left_out=left_out,
+        rolled_back=rolled_back,
+    )
 
 
 def _trial_document(trial: Trial) -> TrialDocument:

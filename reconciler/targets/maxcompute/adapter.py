@@ -14,6 +14,7 @@ from reconciler.targets.maxcompute.source_rules import SOURCE_RULES
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from reconciler.base.errors import Problem
     from reconciler.checks.python.rules import RuleSet
     from reconciler.core.kind import Catalog
     from reconciler.core.plan import Destination
@@ -71,6 +72,11 @@ class MaxComputeAdapter:
             # The name of a bundle does not tell what is in it. That the flags do no harm to pure code is a guess.
             native = native or any(loaded.manifest.packages[package].bundle for package in declared.packages)
         return tuple(flags(runtime, native=native, image=image)), description
+
+    def check_tests(self, loaded: Loaded) -> Iterator[Problem]:
+        from reconciler.targets.maxcompute.declared_tests import check_tests
+
+        return check_tests(loaded)
 
     # A plan needs none of the following, so each is imported when a command asks for it.
 

@@ -30,6 +30,7 @@ from reconciler.targets.maxcompute.source_rules import declared_signature
 from reconciler.targets.maxcompute.sql import require_query, run_query
 from reconciler.testing.expectations import check_result
 from reconciler.testing.trials import Case, FunctionAbsent, Trial, TrialVerdict
+from reconciler.testing.types import Type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from reconciler.core.target import QueryResult, Target
     from reconciler.manifest.load import Loaded
     from reconciler.targets.maxcompute.signature import Signature
-    from reconciler.testing.types import Type
 
     Ask = Callable[[str, Mapping[str, str]], QueryResult]
     """Runs a statement under some settings."""
@@ -254,16 +254,18 @@ def run_remote_tests(
         name = group[0].function
         kind, signature = declared_signature(loaded, name) or (None, None)
         for case in group:
-            if name.lower() not in settings:
+            if not case.test.verify:
+                yield Trial(case, TrialVerdict.LEFT_OUT)
+            elif name.lower() not in settings:
                 absent = FunctionAbsent("the function is not in the project")
                 yield Trial(case, TrialVerdict.FAILED, error=absent, hint=Command("apply"))
             elif kind is None or signature is None:
-                yield _skip(case, "its signature is not to be seen in the source")
+                yield _not_run(case, "its signature is not to be seen in the source")
             else:
                 try:
                     calls.append(_call(case, SqlSubject(kind.lower(), signature, settings[name.lower()])))
                 except NoLiteral as error:
-                    yield _skip(case, str(error))
+                    yield _not_run(case, str(error))
     with activity("testing") as testing:
         testing.plan("tests", len(calls))
         for statement in _groups(calls):
@@ -271,7 +273,7 @@ def run_remote_tests(
             testing.count("tests", len(statement))
 
 
-def _skip(case: Case, why: str) -> Trial:
+def _not_run(case: Case, why: str) -> Trial:
     return Trial(case, TrialVerdict.NOT_RUN, error=runner.RunnerError(why))
 
 
@@ -282,12 +284,24 @@ def _call(case: Case, subject: SqlSubject) -> _Call:
     rows = case.test.input
     types = subject.signature.arguments
     if types is None:
-        raise NoLiteral("its signature takes any arguments, so that the types of these are not known")
+        types = _types_of_values(rows)
     for row in rows:
         if len(row) != len(types):
             raise NoLiteral(f"{len(row)} arguments where {len(types)} are expected")
     literals = tuple(tuple(sql_literal(value, kind) for value, kind in zip(row, types, strict=True)) for row in rows)
     return _Call(case, subject.kind, subject.signature.outputs, subject.settings, literals, types)
+
+
+def _types_of_values(rows: Sequence[Sequence[Any]]) -> tuple[Type, ...]:
+    """Return the types that SQL gives to plain values where the signature takes any; NoLiteral where it gives none."""
+    columns = list(zip(*rows, strict=True)) if len({len(row) for row in rows}) == 1 else []
+    names = [{_PLAIN_TYPES.get(type(value)) for value in column if value is not None} for column in columns]
+    if not all(len(types) == 1 and None not in types for types in names) or not (columns or rows == [[]]):
+        raise NoLiteral("its signature takes any arguments, and plain values alone, of one type each, tell theirs")
+    return tuple(Type(str(*types), 0, 0) for types in names)
+
+
+_PLAIN_TYPES = {bool: "BOOLEAN", int: "BIGINT", float: "DOUBLE", str: "STRING"}
 
 
 def _groups(calls: Iterable[_Call]) -> Iterator[list[_Call]]:

@@ -33,11 +33,12 @@ def test_a_report_is_well_formed_whatever_was_printed(text: str) -> None:
         failed(text),
         Trial(case(text), TrialVerdict.FAILED, difference=find_mismatch(text, [text])),
         Trial(case(text), TrialVerdict.NOT_RUN, error=RunnerError(text)),
+        Trial(case(text), TrialVerdict.LEFT_OUT),
     ]
     (suite,) = ET.fromstring(tried.junit_xml("s", trials).encode())
-    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("4", "2", "1")
+    assert [suite.get(name) for name in ("tests", "failures", "errors", "skipped")] == ["5", "2", "1", "1"]
     assert [[child.tag for child in one if child.tag != "system-out"] for one in suite] == [
-        [], ["failure"], ["failure"], ["skipped"],
+        [], ["failure"], ["failure"], ["error"], ["skipped"],
     ]  # fmt: skip
 
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.testing.expectations import ResultMismatch, find_mismatch
+from reconciler.targets.maxcompute.signature import parse_signature
+from reconciler.testing.expectations import ResultMismatch, find_impossible, find_mismatch
 
 MOMENT = dt.datetime(2026, 5, 1, 12, 30)  # noqa: DTZ001 - DATETIME has no time zone
 
@@ -103,3 +104,53 @@ def test_what_differs_behind_any_value_is_found(value: object) -> None:
     found = find_mismatch([value, {"a": [0]}], [value, {"a": [1]}])
     assert found is not None
     assert (found.where, found.expected, found.actual) == ("[1].a[0]", 0, 1)
+
+
+TYPES = {
+    bool: "BOOLEAN", int: "BIGINT", float: "DOUBLE", str: "STRING", bytes: "BINARY", Decimal: "DECIMAL(38,18)",
+    dt.date: "DATE", dt.datetime: "DATETIME",
+}  # fmt: skip
+
+
+def _type_of(value: object) -> str:
+    match value:
+        case list():
+            return f"ARRAY<{_type_of(value[0])}>"
+        case tuple():
+            return f"STRUCT<{','.join(f'c{index}:{_type_of(item)}' for index, item in enumerate(value))}>"
+        case dict() if all(isinstance(key, str) for key in value):
+            return f"STRUCT<{','.join(f'{key}:{_type_of(item)}' for key, item in value.items())}>"
+        case dict():
+            return f"MAP<STRING,{_type_of(next(iter(value.values())))}>"
+        case _:
+            return TYPES.get(type(value), "STRING")
+
+
+def test_nothing_that_a_result_can_be_equal_to_is_called_impossible() -> None:
+    expectations = [pair[0] for pair in (*ALIKE, *APART)]
+    for actual in [pair[1] for pair in (*ALIKE, *APART) if pair[1] not in ([], {}, ())]:
+        if isinstance(actual, list) and len({type(item) for item in actual if item is not None}) > 1:
+            continue  # of no type
+        (kind,) = parse_signature(f"->{_type_of(actual)}").outputs
+        for expected in expectations:
+            if find_mismatch(expected, actual) is None:
+                assert find_impossible(expected, kind) is None, (expected, actual)
+
+
+@pytest.mark.parametrize(
+    ("expected", "kind"),
+    [
+        *((value, "BIGINT") for value in ("5", 2.5, True, [1], {"a": 1}, float("nan"))),
+        *((value, "STRING") for value in (5, True, ["a"])),
+        *((value, "DOUBLE") for value in ("2.5", False)),
+        *((value, "DATE") for value in ("2026-5-1", "2026-05-01 00:00:00", 20260501)),
+        *((value, "DATETIME") for value in ("1/5/2026", 1)),
+        *((value, "DECIMAL(10,2)") for value in ("x", True)),
+        *((value, "ARRAY<BIGINT>") for value in (["5"], {"0": 1}, 5)),
+        *((value, "STRUCT<a:BIGINT,b:STRING>") for value in ({"a": 1}, [1], {"a": "1", "b": "x"}, [1, 2])),
+        ({"a": "1"}, "MAP<STRING,BIGINT>"),
+        (1, "BOOLEAN"),
+    ],
+)
+def test_an_expectation_that_no_value_of_the_type_meets_is_impossible(expected: object, kind: str) -> None:
+    assert find_impossible(expected, parse_signature(f"->{kind}").outputs[0]) is not None

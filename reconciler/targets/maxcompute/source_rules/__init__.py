@@ -9,9 +9,11 @@ level there.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
-from reconciler.base.inputs import SOURCE, read_input
+from reconciler.base.inputs import SOURCE, read_named
+from reconciler.base.names import module_name
 from reconciler.checks.python.facts import gather_facts
 from reconciler.checks.python.rules import RuleSet
 from reconciler.checks.python.text import decode, parse_source
@@ -21,6 +23,10 @@ from reconciler.targets.maxcompute.source_rules.references import check_referenc
 from reconciler.targets.maxcompute.source_rules.sandbox import check_sandbox
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from reconciler.checks.python.facts import ModuleFacts
     from reconciler.manifest.load import Loaded
     from reconciler.targets.maxcompute.signature import Signature
     from reconciler.targets.maxcompute.source_rules.classes import Kind
@@ -45,10 +51,34 @@ def declared_signature(loaded: Loaded, name: str) -> tuple[Kind, Signature | Non
     file = function.source or files.get((code.entry or "").lower())
     if file is None:
         return None
-    page, _ = decode(read_input(loaded.file(file), SOURCE), code.runtime.tag)
-    tree, _ = parse_source(page, code.runtime.tag)
-    if tree is None:
+    facts = _read_facts(loaded.file(file), code.runtime.tag)
+    if facts is None:
         return None
-    return declared_class(
-        gather_facts(page, tree, code.runtime.tag, SOURCE_RULES.of_interest), code.class_path.rpartition(".")[2]
-    )
+    return declared_class(facts, code.class_path.rpartition(".")[2], _other_modules(loaded, name, files))
+
+
+def _read_facts(path: Path, runtime: str) -> ModuleFacts | None:
+    page, _ = decode(read_named(path, SOURCE), runtime)
+    tree, _ = parse_source(page, runtime)
+    return None if tree is None else gather_facts(page, tree, runtime, SOURCE_RULES.of_interest)
+
+
+def _other_modules(loaded: Loaded, name: str, files: Mapping[str, str | None]) -> Callable[[str], ModuleFacts | None]:
+    """Return what reads the function's other modules by their dotted names, where a base of its class may be."""
+    function, runtime = loaded.manifest.functions[name], loaded.code[name].runtime.tag
+    listed = ((resource, files.get(resource.lower())) for resource in function.resources if resource.endswith(".py"))
+    paths = {module_name(path): loaded.file(path) for path in function.modules}
+    paths |= {module_name(resource): loaded.file(file) for resource, file in listed if file is not None}
+
+    @cache
+    def read(module: str) -> ModuleFacts | None:
+        top, *inside = module.split(".")
+        path = paths.get(top)
+        if path is not None and path.is_dir():
+            path = path.joinpath(*inside)
+            path = path / "__init__.py" if path.is_dir() else path.with_name(f"{path.name}.py")
+        elif inside:
+            return None
+        return _read_facts(path, runtime) if path is not None and path.is_file() else None
+
+    return read

@@ -102,11 +102,14 @@ def declared_class(
     facts: ModuleFacts, name: str, others: Callable[[str], ModuleFacts | None] = lambda module: None
 ) -> tuple[Kind, Signature | None] | None:
     """Return what a class of the module is and its signature, None where that cannot be seen without running it."""
-    if name not in facts.classes:
+    origin = (facts, facts.classes[name]) if name in facts.classes else _elsewhere(facts.aliases.get(name, ""), others)
+    if origin is None:
         return None
-    class_ = _collect(facts, facts.classes[name], others)
-    if not class_.is_whole:
-        return None  # a base that is not seen may make it anything
+    facts, node = origin
+    class_ = _collect(facts, node, others)
+    # A base that is not seen may make it anything; which rows it takes then tells what it is.
+    if not class_.is_whole and [*map(class_.has, _TAKES_ROWS.values())].count(True) != 1:
+        return None
     annotation = _annotation(facts, class_.node)
     literal = facts.text(annotation.args[0]) if annotation is not None and annotation.args else None
     try:

@@ -1,0 +1,100 @@
+"""
+Tests of the manifest against signatures: what a test gives a function, and what it expects, are values of the signature's types.
+
+An argument is judged by the code that reads it in a worker, an expectation by how it will be compared (`testing.expectations`). What a
+source does not tell without being run is not judged.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from reconciler.base.errors import count
+from reconciler.base.words import quote
+from reconciler.local.runner.worker.frames import Misfit, NoSignature
+from reconciler.local.runner.worker.values import SignatureReader
+from reconciler.targets.maxcompute.source_rules import declared_signature
+from reconciler.testing.expectations import find_impossible, format_value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reconciler.base.errors import Problem
+    from reconciler.manifest.load import Loaded
+    from reconciler.manifest.model import Test
+    from reconciler.targets.maxcompute.signature import Signature
+
+_CODE = "E376"
+_LONGEST = 100
+"""Characters of a list that a message shows."""
+
+_Reader: Any = SignatureReader
+"""The worker's code has no types: it is Python 2.7, too."""
+
+
+def check_tests(loaded: Loaded) -> Iterator[Problem]:
+    """Yield every argument that is none of its type, and every expectation that no result of the function can meet."""
+    for name, function in loaded.manifest.functions.items():
+        kind, signature = (function.tests and declared_signature(loaded, name)) or (None, None)
+        if kind is None or signature is None:
+            continue
+        for number, test in enumerate(function.tests):
+            parents = ("functions", name, "tests", number)
+            for message, keys in (*_wrong_arguments(test, signature), *_wrong_results(test, kind, signature)):
+                yield loaded.problem(
+                    _CODE, message, *parents, *keys, hint=f"{name} is declared as {str(signature).lower()}"
+                )
+
+
+def _wrong_arguments(test: Test, signature: Signature) -> Iterator[tuple[str, tuple[str | int, ...]]]:
+    """Yield what is wrong with the arguments of a test, each with its place in it."""
+    if signature.arguments is None:
+        return
+    try:
+        types, _ = _Reader(str(signature)).signature()
+    except NoSignature:
+        return  # a type that the worker does not know is told of already (E811)
+    for number, row in enumerate(test.input):
+        keys: tuple[str | int, ...] = ("args",) if test.rows is None else ("rows", number)
+        if len(row) != len(types):
+            yield f"{count(len(row), 'argument')}, and the function takes {len(types)}", keys
+            continue
+        for index, (value, kind) in enumerate(zip(row, types, strict=True)):
+            try:
+                kind.from_cell(["j", json.loads(json.dumps(value))])
+            except Misfit as error:
+                yield f"argument {index + 1} does not fit: {error}", (*keys, index)
+
+
+def _wrong_results(test: Test, kind: str, signature: Signature) -> Iterator[tuple[str, tuple[str | int, ...]]]:
+    """Yield what a test expects and no result can be, each with its place in the test."""
+    if test.raises is not None:
+        return
+    expected, outputs = test.returns, signature.outputs
+    keys: tuple[str | int, ...] = ("returns",)
+    if kind == "UDTF":
+        if not isinstance(expected, list) or not all(isinstance(row, list) for row in expected):
+            yield "`returns` of a table function is a list of rows, each a list", keys
+            return
+        for index, row in enumerate(expected):
+            if len(row) != len(outputs):
+                yield f"a row of {len(row)} is expected, and the function gives rows of {len(outputs)}", (*keys, index)
+            for column, (value, type_) in enumerate(zip(row, outputs, strict=False)):
+                yield from _impossible(value, type_, (*keys, index, column))
+    elif kind == "UDF" and test.rows is not None:
+        if not isinstance(expected, list) or len(expected) != len(test.rows):
+            yield f"`returns` over {count(len(test.rows), 'row')} is a list of as many values", keys
+            return
+        for index, value in enumerate(expected):
+            yield from _impossible(value, outputs[0], (*keys, index))
+    else:
+        yield from _impossible(expected, outputs[0], keys)
+
+
+def _impossible(value: Any, type_: Any, keys: tuple[str | int, ...]) -> Iterator[tuple[str, tuple[str | int, ...]]]:
+    if (difference := find_impossible(value, type_)) is not None:
+        where, expected, kind = difference
+        position = f" at {where}" if where else ""
+        text = quote(expected) if isinstance(expected, str) else format_value(expected, as_json=True)[:_LONGEST]
+        yield f"no {kind} is equal to {text}{position}", keys
