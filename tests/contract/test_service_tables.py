@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import sqlite3
 import threading
@@ -135,6 +136,26 @@ def test_answers_about_tables_have_the_shapes_that_clients_read(tables: Any, raw
     assert (missing.status, missing.code) == (404, "NoSuchPartition")
     assert raw.get("/projects/demo/tables/p?partition=hour=x").status == 400
     assert raw.get("/projects/demo/tables/t").xml.get("format") == "Json"
+
+
+def test_the_tunnel_refuses_by_the_codes_of_its_page(tables: Any, raw: Client) -> None:
+    path = "/projects/demo/tables"
+    document = json.loads(raw.ask("POST", f"{path}/t?downloads").body)
+    read = f"{path}/t?downloadid={document['DownloadID']}&data&rowrange="
+    assert raw.get(f"{read}(0,1)").code == "InvalidRowRange"
+    text(tables, "INSERT INTO t VALUES (1L)")
+    modified = raw.get(f"{read}(0,0)")
+    assert (modified.status, modified.code) == (412, "TableModified")
+    assert raw.ask("POST", f"{path}/p?uploads").code == "MissingPartitionSpec"
+    assert raw.ask("POST", f"{path}/p?uploads&partition=day=x").code == "NoSuchPartition"
+    assert raw.ask("POST", f"{path}/v?downloads").code == "InvalidArgument"
+    assert raw.get(f"{path}/t?downloadid=none").code == "NoSuchDownload"
+    upload = json.loads(raw.ask("POST", f"{path}/t?uploads").body)["UploadID"]
+    broken = raw.ask("PUT", f"{path}/t?uploadid={upload}&blockid=0", b"\x08\x02 no records")
+    assert (broken.status, broken.code) == (400, "MalformedDataStream")
+    assert raw.ask("POST", f"{path}/t?uploadid={upload}").status == 200
+    assert raw.ask("PUT", f"{path}/t?uploadid={upload}&blockid=0", b"").code == "StatusConflict"
+    assert text(tables, "SELECT COUNT(*) FROM t") == '"_c0"\n1\n', "of a broken block nothing is there"
 
 
 def test_a_store_of_the_version_before_gets_tables(tmp_path: Path, connect: Connect) -> None:

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from reconciler.local.server import functions, instances, projects, resources, table_handlers
+from reconciler.local.server import functions, instances, projects, resources, table_handlers, table_tunnel
 from reconciler.local.server.protocol import HttpRefusal, invalid, legible, object_name
 
 if TYPE_CHECKING:
@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from reconciler.local.server.service import LocalService
 
 Handler = Callable[["LocalService", "Request"], "Response"]
+
+_TABLE: Mapping[str, Handler] = {
+    "GET": table_tunnel.get_table,
+    "POST": table_tunnel.post_table,
+    "PUT": table_tunnel.put_block,
+}
 
 # In a pattern None stands for any one name.
 ROUTES: Mapping[tuple[str | None, ...], Mapping[str, Handler]] = {
@@ -26,8 +32,8 @@ ROUTES: Mapping[tuple[str | None, ...], Mapping[str, Handler]] = {
     ("projects", None, "schemas"): {"GET": projects.list_schemas, "POST": projects.create_schema},
     ("projects", None, "schemas", None): {"GET": projects.get_schema, "DELETE": projects.delete_schema},
     ("projects", None, "tables"): {"GET": table_handlers.list_tables},
-    ("projects", None, "tables", None): {"GET": table_handlers.read_table},
-    ("projects", None, "schemas", None, "tables", None): {"GET": table_handlers.read_table},
+    ("projects", None, "tables", None): _TABLE,
+    ("projects", None, "schemas", None, "tables", None): _TABLE,
     ("projects", None, "instances"): {"GET": instances.list_instances, "POST": instances.create_instance},
     ("projects", None, "instances", None): {
         "GET": instances.read_instance,

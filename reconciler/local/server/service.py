@@ -22,6 +22,7 @@ from reconciler.local.server.instance_pool import Instances
 from reconciler.local.server.listing import LaggingLists, answer_list
 from reconciler.local.server.protocol import HttpRefusal, not_found, object_name, same_name
 from reconciler.local.server.tables import Tables
+from reconciler.local.server.tunnel_sessions import TunnelSessions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -45,6 +46,7 @@ class LocalService:
     """Where CPythons are looked for: ``PATH`` and what `runner.locate` reads else."""
     instances: Instances = field(default_factory=Instances)
     tables: Tables = field(default_factory=Tables)
+    tunnel: TunnelSessions = field(default_factory=TunnelSessions)
 
     clock: Callable[[], float] = time.time
     """Seconds since 1970: what objects are dated with, and what every answer tells."""

@@ -148,6 +148,9 @@ class TableCatalog(Protocol):
     def put_rows(self, name: TableName, files: Sequence[WrittenRows], emptied: Sequence[PartitionValues]) -> None:
         """Add rows to a table's partitions, those in `emptied` without what they held."""
 
+    def close(self) -> None:
+        """Let go of the files."""
+
     def commit(self) -> None:
         """Do all that was asked for; SqlFailed, and nothing is done, if something else has come in between."""
 

@@ -19,9 +19,9 @@ from reconciler.local.sql.row_files import arrow_schema, quote_name, write_parqu
 from reconciler.local.sql.value_types import duckdb_type
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from reconciler.local.sql.catalog import PartitionValues, TableDefinition, TableName, WrittenRows
+    from reconciler.local.sql.catalog import PartitionValues, TableCatalog, TableDefinition, TableName, WrittenRows
     from reconciler.local.sql.engine import Columns, QueryRun
     from reconciler.local.sql.problems import SqlPosition
     from reconciler.local.sql.session import SqlSession
@@ -42,6 +42,14 @@ def write_query(session: SqlSession, run: QueryRun, name: TableName, definition:
     described, file = run.read(consume)
     session.catalog.create(name, described)
     session.catalog.put_rows(name, [file], ())
+
+
+def write_batches(
+    catalog: TableCatalog, values: PartitionValues, columns: Sequence[TableColumn], batches: Iterable[Any]
+) -> WrittenRows:
+    """Write batches in the types of a table's columns, to become a partition's rows later on."""
+    schema = arrow_schema(columns)
+    return catalog.write_rows(values, partial(write_parquet, _convert(batches, schema), schema))
 
 
 def _convert(batches: Iterable[Any], schema: pa.Schema) -> Iterator[Any]:
