@@ -71,7 +71,7 @@ class Use:
     """What it lists that may hold any module, because nothing in it was looked into."""
 
     isolated: bool = False
-    """Whether its workers are isolated anyway, because it brings compiled code."""
+    """Whether its workers are isolated: it says so, has an image, or brings compiled code."""
 
     renamed: tuple[str, ...] = ()
     """Modules that are uploaded under a name with a digest, and cannot be imported by their own."""

@@ -331,6 +331,7 @@ class Function(Section, frozen=True, kw_only=True):
     source: Annotated[Text | None, Meta(description="Path of the Python file, relative to the manifest.")] = None
     python: str | None = None
     image: str | None = None
+    isolation: Flag = False
     packages: Annotated[Names, Meta(description="Names from `packages:`.")] = field(default_factory=list)
     resources: Annotated[
         Names, Meta(description="Names from `resources:`, or project/resources/name for another project's.")

@@ -488,7 +488,7 @@ def test_invalid_argument_type_and_number_of_arguments(user: User) -> None:
 def test_sandbox_violation_exception(user: User, statement: str, told: str) -> None:
     user.write("m.py", SHOUT.replace("return text", f"{statement}\n            return text"))
     user.manifest("functions: {f: {source: m.py, class: Shout}}")
-    user.warned(f"m.py:6:9: warning[E818]: {told}", "in SQL: set odps.isolation.session.enable=true;")
+    user.warned(f"m.py:6:9: warning[E818]: {told}", "has SQL set odps.isolation.session.enable=true;")
 
 
 def test_sandbox_violation_exception_of_c_extensions(user: User) -> None:

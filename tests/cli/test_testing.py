@@ -46,7 +46,16 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def manifest(folder: Path, *tests: str, name: str = "Says") -> None:
-    lines = ["stack: s", "python: cp311", "functions:", "  f:", "    source: f.py", f"    class: {name}", "    tests:"]
+    lines = [
+        "stack: s",
+        "python: cp311",
+        "functions:",
+        "  f:",
+        "    source: f.py",
+        f"    class: {name}",
+        "    isolation: true",
+    ]
+    lines.append("    tests:")
     (folder / "udfs.yaml").write_text("\n".join([*lines, *(f"      - {one}" for one in tests)]) + "\n")
 
 

@@ -208,7 +208,7 @@ def test_a_crash_fails_its_instance_alone(odps: Any, server: Server) -> None:
         """,
     )
     with pytest.raises(errors.ODPSError, match=r"ODPS-0123144.*was killed by SIGSEGV at row 1"):
-        rows(odps, "SELECT crash(1)")
+        rows(odps, "SELECT crash(1)", **{"odps.isolation.session.enable": "true"})
     assert rows(odps, "SELECT 1") == [[1]]
 
 
@@ -243,7 +243,7 @@ def test_binary_packages_need_isolation_and_no_pypy(odps: Any) -> None:
         rows(odps, "SELECT native()", **isolated, **{"odps.pypy.enabled": "true"})
 
 
-def test_a_table_function_sees_the_end_in_select_and_not_in_a_lateral_view(odps: Any, server: Server) -> None:
+def test_a_table_function_sees_the_end_also_in_a_lateral_view(odps: Any, server: Server) -> None:
     deploy(
         odps,
         "pairs",
@@ -265,8 +265,23 @@ def test_a_table_function_sees_the_end_in_select_and_not_in_a_lateral_view(odps:
     )
     server.provide_table("demo", "t", numbers(5))
     assert rows(odps, "SELECT pairs(a) AS (x, y) FROM t") == [[0, 1], [2, 3], [4, None]]
-    with pytest.raises(errors.ODPSError, match=r"forwarded 1 rows in close\(\)"):
-        rows(odps, "SELECT x FROM t LATERAL VIEW pairs(a) v AS x, y")
+    viewed = rows(odps, "SELECT a, x, y FROM t LATERAL VIEW pairs(a) v AS x, y")
+    assert viewed == [[1, 0, 1], [3, 2, 3], [4, 4, None]]
+
+
+def test_a_struct_under_a_star_is_a_named_tuple(odps: Any) -> None:
+    deploy(
+        odps,
+        "names",
+        """
+        @annotate("*->string")
+        class F(object):
+            def evaluate(self, point):
+                return "%s %d %s" % (point._fields[0], point.x, point.inner.label)
+        """,
+    )
+    statement = "SELECT names(NAMED_STRUCT('x', 1, 'inner', NAMED_STRUCT('label', 'a')))"
+    assert rows(odps, statement) == [["x 1 a"]]
 
 
 def test_many_rows_and_groups_pass_in_pieces(odps: Any, server: Server) -> None:

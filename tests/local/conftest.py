@@ -44,6 +44,8 @@ class Runner:
 
     interpreter: Interpreter
     directory: Path
+    isolated: bool | None = True
+    """As most tests here need: they are about the worker, and ask the machine by way of the function."""
 
     @property
     def runtime(self) -> str:
@@ -52,7 +54,7 @@ class Runner:
     def job(self, source: str, name: str = "F", resources: Sequence[ResourceFile] = ()) -> Job:
         path = self.directory / "m.py"
         path.write_text("# coding: utf-8\n" + textwrap.dedent(source), encoding="utf-8")
-        return Job(f"m.{name}", (ResourceFile("m.py", "py", path), *resources), self.runtime)
+        return Job(f"m.{name}", (ResourceFile("m.py", "py", path), *resources), self.runtime, isolated=self.isolated)
 
     def start(
         self,

@@ -17,8 +17,8 @@ this package.
 This package imports nothing else of ours and reads neither the environment nor the clock's date: what it is to know is
 passed in. It is also the only place that starts processes.
 
-It is no sandbox. The function runs with the rights of whoever calls; what is kept from it is what the service would
-not show it either.
+What the service forbids a function whose SQL does not set isolation fails here too (`worker/sandbox.py`). With isolation the
+function runs with the rights of whoever calls, and is kept from what the service would not show it either.
 """
 
 from __future__ import annotations
@@ -103,6 +103,8 @@ class Job:
     """`cp27`, `cp37` or `cp311`."""
     machine: str = "x86_64"
     """Of the workers, as `uname -m` has it: what native code among the resources was built for."""
+    isolated: bool | None = None
+    """Whether its SQL sets isolation, without which it runs in a sandbox; None: only where it brings native code, which needs it."""
 
 
 def call(
@@ -148,6 +150,7 @@ def session(
         except OSError as error:
             raise InterpreterUnsuitable(f"{interpreter.path} cannot be started: {error.strerror}") from error
         new_session = Session(worker, job.class_path, layout.native, timeout, cancelled, temporary)
+        is_isolated = bool(layout.native) if job.isolated is None else job.isolated
     except BaseException:
         if temporary is not None:
             remove(temporary)
@@ -160,6 +163,7 @@ def session(
                 "resources": {resource.name: resource.type for resource in job.resources},
                 "tables": {name: str(path) for name, path in layout.tables.items()},
                 "limits": {"memory": memory},
+                "sandboxed": not is_isolated,
                 "origins": origins,
             }
         )

@@ -75,6 +75,8 @@ class Description:
     """The types of the arguments; None when any are taken."""
     outputs: tuple[str, ...] | None
     """The types of the results; None when `forward` decides."""
+    closes: bool = False
+    """Whether it is a UDTF with a `close` of its own."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,7 @@ class Session:
             header["signature"],
             None if inputs is None else tuple(inputs),
             None if outputs is None else tuple(outputs),
+            header["closes"],
         )
 
     def call(self, rows: Iterable[Sequence[object]], *, last: bool = False) -> Call:
@@ -180,7 +183,7 @@ class Session:
         failure, text = _FAILURES[what]
         return failure(
             text.format(path=self.class_path, message=message, where=where),
-            hint=_hint(message),
+            hint=_sandbox_hint(header["sandbox"]) or _hint(message),
             row=row,
             arguments=arguments(row),
             exception=message if what == "raised" else "",
@@ -344,7 +347,8 @@ class Columns:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._call = session.call(())
-        self._count = 0
+        self.count = 0
+        """How many rows were sent."""
 
     def values(self, columns: Sequence[Column], count: int) -> Column:
         """Return what a function gives for each row of a batch."""
@@ -354,33 +358,30 @@ class Columns:
 
     def forward(self, columns: Sequence[Column], count: int) -> Forwarded:
         """Return what a table function forwards for the rows of a batch."""
-        first = self._count
-        origins: list[int] = []
-        batch: list[list[Any]] = []
-        for frame in self._answers(columns, count):
-            origins += [row - first for row in frame.header["origins"]]
-            read = wire.read_columns(frame.header["columns"], frame.body)
-            batch = [[*old, *new] for old, new in zip(batch, read, strict=True)] if batch else read
-        return Forwarded(origins, batch)
+        first = self.count
+        frames = self._answers(columns, count)
+        origins = [row - first for frame in frames for row in frame.header["origins"]]
+        return Forwarded(origins, _joined(frames))
 
-    def finish(self) -> int:
-        """Say that there are no more rows; return how many more a table function forwards."""
+    def finish(self) -> Forwarded:
+        """Say that there are no more rows; return what a table function forwards now, and the last row as its origin."""
         session = self._session
         session.worker.send(wire.encode_frame({"kind": "end"}))
-        more = 0
+        frames = []
         while (frame := session.receive(self._arguments)).header["kind"] == "values":
-            more += frame.header["count"]
+            frames.append(frame)
         session.settle()
-        return more
+        columns = _joined(frames)
+        return Forwarded([self.count - 1] * (len(columns[0]) if columns else 0), columns)
 
     def _answers(self, columns: Sequence[Column], count: int) -> list[Frame]:
         session = self._session
-        self._batch = (self._count, columns)
+        self._batch = (self.count, columns)
         session.worker.send(wire.columns_frame(columns, count))
         frames = [session.receive(self._arguments)]
         while not frames[-1].header["last"]:
             frames.append(session.receive(self._arguments))
-        self._count += count
+        self.count += count
         return frames
 
     def _arguments(self, row: int | None) -> tuple[object, ...] | None:
@@ -396,6 +397,26 @@ def _hint(message: str) -> str:
             "`resources:`"
         )
     return ""
+
+
+def _joined(frames: Iterable[Frame]) -> list[list[Any]]:
+    """Return the columns of the rows of all frames."""
+    batch: list[list[Any]] = []
+    for frame in frames:
+        read = wire.read_columns(frame.header["columns"], frame.body)
+        batch = [[*old, *new] for old, new in zip(batch, read, strict=True)] if batch else read
+    return batch
+
+
+def _sandbox_hint(layer: str | None) -> str:
+    """Say how to lift what a function ran into, where a layer of the sandbox was behind it."""
+    if layer is None:
+        return ""
+    layers = "replaced functions and seccomp" if layer == "seccomp" else "replaced functions, for want of seccomp"
+    return (
+        "without odps.isolation.session.enable a function has no files, processes, threads and sockets, and in Python 2 no other "
+        f"C extensions than the documented; `isolation: true` at the function sets it (kept here by {layers})"
+    )
 
 
 def _clean_up(worker: Worker, temporary: Path | None) -> None:

@@ -64,6 +64,19 @@ class Json:
     value: object
 
 
+class Struct(tuple[Any, ...]):
+    """The fields of a STRUCT, whose names may be any; a function gets a named tuple."""
+
+    _fields: tuple[str, ...]
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> Struct:
+        """Return the struct with these fields, in their order."""
+        struct = cls(fields.values())
+        struct._fields = tuple(fields)
+        return struct
+
+
 def encode_frame(header: Mapping[str, object], body: bytes = b"") -> bytes:
     """Return one message."""
     head = json.dumps(header).encode("ascii")

@@ -7,7 +7,7 @@ The database sees no file; it has the statement's tables, and its functions in e
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -76,10 +76,23 @@ class QueryRun:
             relation = query.connection.sql(sql)
             names = number_repeated(relation.columns)
             columns = tuple(zip(names, (signature_type(str(kind)) for kind in relation.types), strict=True))
-            relation = query.connection.sql(say(sql, columns))
+            sql = say(sql, columns)
+            self._count_rows(query, sql)
+            relation = query.connection.sql(sql)
             outcome = consume(columns, lambda: relation.to_arrow_reader(_BATCH))
             query.finish()
             return outcome
+
+    def _count_rows(self, query: _OpenQuery, sql: str) -> None:
+        """Ask once for the end alone where a UDTF has a `close`: what that forwards comes behind the last row, which shows at the end."""
+        closing = [form.function for form in self.statement.forms if form.way == "rows" and form.function.closes]
+        for function in closing:
+            function.count_rows()  # what was asked for the names
+        if closing:
+            for _ in query.connection.sql(sql).to_arrow_reader(_BATCH):
+                pass
+        for function in closing:
+            function.count_rows()
 
     @contextmanager
     def _open(self) -> Iterator[_OpenQuery]:
@@ -125,7 +138,10 @@ class QueryRun:
     def _load(self, name: str, position: Any, folder: Path, stack: ExitStack) -> QueryFunction:
         folder.mkdir()
         try:
-            job = self.project.job(name, self.flags.runtime, folder)
+            job = replace(
+                self.project.job(name, self.flags.runtime, folder),
+                isolated=self.flags.isolated or self.flags.image or None,
+            )
             session = runner.session(
                 self.project.interpreter(job),
                 job,
@@ -161,7 +177,7 @@ class _OpenQuery:
     functions: Mapping[str, QueryFunction]
 
     def finish(self) -> None:
-        """See what the functions have left, when all rows were read."""
+        """End the calls of the functions when all rows were read."""
         for function in self.functions.values():
             function.finish()
 

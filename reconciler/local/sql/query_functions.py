@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from reconciler.local.runner import wire
-from reconciler.local.runner.calls import Columns
+from reconciler.local.runner.calls import Columns, Forwarded
 from reconciler.local.sql import problems
 from reconciler.local.sql.value_types import duckdb_type, values_from_arrow, values_to_arrow
 
@@ -33,6 +33,8 @@ class QueryFunction:
     """What it is called in DuckDB."""
 
     _columns: Columns | None = field(default=None, init=False)
+    _total: int | None = field(default=None, init=False)
+    """How many rows a query before this one gave, the same query, where a UDTF forwarded rows after the last."""
 
     @property
     def description(self) -> Description:
@@ -72,7 +74,10 @@ class QueryFunction:
         def process(*arguments: Any) -> Any:
             columns = [] if self.description.inputs == () else arguments
             count = len(arguments[0])
-            batch = self._open().forward([_outgoing(field) for field in columns], count)
+            open_columns = self._open()
+            batch = open_columns.forward([_outgoing(field) for field in columns], count)
+            if open_columns.count == self._total:
+                batch = self._with_closing_rows(batch, open_columns.finish(), count - 1)
             self._require_width(len(batch.columns) or len(fields), len(fields))
             ends = [0] * (count + 1)
             for origin in batch.origins:
@@ -110,16 +115,33 @@ class QueryFunction:
 
         return aggregate
 
+    @property
+    def closes(self) -> bool:
+        """Whether it is a UDTF that has a `close` of its own, which may forward rows."""
+        return self.description.closes
+
+    def count_rows(self) -> None:
+        """
+        End the call of a query that is going to be asked again, so that it is known then which row is the last.
+
+        What a UDTF forwards in `close` comes, in a LATERAL VIEW, behind the rows of the last row and with its columns, as in Hive, whose
+        operator keeps the row that it saw last (LateralViewJoinOperator.java); that MaxCompute does so is inferred.
+        """
+        if self._columns is not None:
+            self._columns.finish()
+            self._total, self._columns = self._columns.count, None
+
     def finish(self) -> None:
-        """See what is left at the end of a query: a UDTF may forward rows in `close`."""
-        if self._columns is None:
-            return
-        more = self._columns.finish()
-        if more:
-            raise problems.internal_failure(
-                f"{self.name} forwarded {more} rows in close(), and the local service cannot tell to which rows of a "
-                "LATERAL VIEW they belong; SELECT FUNCTION(…) AS (…) shows them"
-            )
+        """End the call at the end of a query."""
+        if self._columns is not None and self._columns.finish().origins:
+            raise problems.internal_failure(f"{self.name} forwarded rows in close() when the statement's rows were others before")
+
+    def _with_closing_rows(self, batch: Forwarded, more: Forwarded, last: int) -> Forwarded:
+        self._columns = None
+        columns = [
+            [*old, *new] for old, new in zip(batch.columns or [[] for _ in more.columns], more.columns, strict=True)
+        ]
+        return Forwarded(batch.origins + [last] * len(more.origins), columns or batch.columns)
 
     def _open(self) -> Columns:
         if self._columns is None:

@@ -135,6 +135,8 @@ class Flags:
 
     runtime: str
     isolated: bool
+    image: bool
+    """Whether an image is asked for; that its containers have no sandbox is a guess."""
     pypy: bool | None
     seconds: float
     memory: int | None
@@ -161,6 +163,7 @@ class Flags:
             zone=zone,
             runtime=runtime,
             isolated=settings.get("odps.isolation.session.enable", "").lower() == "true",
+            image=bool(settings.get("odps.session.image")),
             pypy={"true": True, "false": False}.get(pypy),
             seconds=min(float(seconds), 3600.0) if _NUMBER.match(seconds) else UDF_SECONDS,
             memory=int(memory) * 1_000_000 if _NUMBER.match(memory) and int(memory) else None,

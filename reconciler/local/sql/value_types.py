@@ -13,6 +13,8 @@ import struct
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from reconciler.local.runner import wire
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -113,7 +115,7 @@ def _to_arrow(value: Any, kind: Any) -> Any:
 
 
 def values_from_arrow(column: Any) -> list[Any]:
-    """Return the values of a column; a map, which Arrow has as pairs, as a dict."""
+    """Return the values of a column; a map, which Arrow has as pairs, as a dict, and what Arrow has as a dict as a struct."""
     from pyarrow import types
 
     values: list[Any] = column.to_pylist()
@@ -130,7 +132,7 @@ def _from_arrow(value: Any, kind: Any) -> Any:
     if types.is_list(kind) or types.is_large_list(kind):
         return [_from_arrow(item, kind.value_type) for item in value]
     if types.is_struct(kind):
-        return {field.name: _from_arrow(value[field.name], field.type) for field in kind}
+        return wire.Struct.of({field.name: _from_arrow(value[field.name], field.type) for field in kind})
     return value
 
 

@@ -66,12 +66,13 @@ class MaxComputeAdapter:
     def describe(self, loaded: Loaded, live: Live, needs: Sequence[Live]) -> tuple[tuple[tuple[str, str], ...], str]:
         declared, runtime = loaded.function(live.object.name), loaded.runtime_of(live.object.name)
         native = any(is_native(need.object.name) or is_library_name(need.object.name) for need in needs)
-        description, image = "", None
+        description, image, isolation = "", None, False
         if declared:
             description, image = declared.description or "", declared.image
+            isolation = declared.isolation
             # The name of a bundle does not tell what is in it. That the flags do no harm to pure code is a guess.
             native = native or any(loaded.manifest.packages[package].bundle for package in declared.packages)
-        return tuple(flags(runtime, native=native, image=image)), description
+        return tuple(flags(runtime, native=native, image=image, isolation=isolation)), description
 
     def check_tests(self, loaded: Loaded) -> Iterator[Problem]:
         from reconciler.targets.maxcompute.declared_tests import check_tests

@@ -17,6 +17,7 @@ from reconciler.base.names import ARCHIVE_SUFFIXES
 from reconciler.manifest import model
 from reconciler.manifest.model import (
     AsciiText,
+    Flag,
     Label,
     Table,
     Text,
@@ -148,6 +149,13 @@ class Function(model.Function, frozen=True, kw_only=True):
             "built-in image has installed counts as there."
         ),
     ] = None
+    isolation: Annotated[
+        Flag,
+        Meta(
+            description="true: SQL sets odps.isolation.session.enable, and the function may use files, processes and threads. So it is "
+            "anyway for compiled code."
+        ),
+    ] = False
 
     @property
     def class_name(self) -> str:

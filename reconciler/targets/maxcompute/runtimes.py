@@ -119,7 +119,9 @@ def is_native(resource: str) -> bool:
         return False
 
 
-def flags(runtime: Runtime, *, native: bool, image: str | None = None) -> tuple[tuple[str, str], ...]:
+def flags(
+    runtime: Runtime, *, native: bool, image: str | None = None, isolation: bool = False
+) -> tuple[tuple[str, str], ...]:
     """
     Return the SET lines that SQL needs before it calls a function of this runtime.
 
@@ -131,7 +133,8 @@ def flags(runtime: Runtime, *, native: bool, image: str | None = None) -> tuple[
     return (
         (FLAGS["python"], runtime.tag),
         *(((FLAGS["image"], image),) if image else ()),
-        *(((FLAGS["isolation"], "true"), (FLAGS["pypy"], "false")) if native else ()),
+        *(((FLAGS["isolation"], "true"),) if native or isolation else ()),
+        *(((FLAGS["pypy"], "false"),) if native else ()),
     )
 
 

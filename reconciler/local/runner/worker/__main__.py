@@ -17,7 +17,7 @@ import os
 import types
 
 MODULES = (
-    "compat", "frames", "cells", "values", "batches", "odps_modules", "udfs", "loading", "serving",
+    "compat", "sandbox", "frames", "cells", "values", "batches", "odps_modules", "udfs", "loading", "serving",
 )  # fmt: skip
 """Each imports only those before it."""
 

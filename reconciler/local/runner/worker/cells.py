@@ -80,9 +80,15 @@ def untyped(cell):
     return PLAIN[tag](what)
 
 
+structs = {}
+
+
 def plain_struct(what):
-    names, items = what
-    return collections.namedtuple("Struct", names, rename=True)(*[untyped(item) for item in items])
+    """Return a named tuple (documentation, "Function signatures and data types"); its class is made once for the same names."""
+    names, items = tuple(what[0]), what[1]
+    if names not in structs:
+        structs[names] = collections.namedtuple("Struct", names, rename=True)
+    return structs[names](*[untyped(item) for item in items])
 
 
 def plain_json(value):

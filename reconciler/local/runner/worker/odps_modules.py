@@ -15,6 +15,7 @@ import types
 from .cells import short_repr
 from .compat import PY2
 from .frames import Misfit
+from .sandbox import lifted
 from .values import SignatureReader
 
 signatures = {}
@@ -119,7 +120,8 @@ class ArchiveFile(object):
         if attribute.startswith("__"):
             raise AttributeError(attribute)
         if self._opened is None:
-            self._opened = io.open(self.name, "rb")
+            with lifted():
+                self._opened = io.open(self.name, "rb")
         return getattr(self._opened, attribute)
 
     def __iter__(self):
@@ -156,9 +158,8 @@ class Resources(object):
         self.need(name, "file")
         if mode not in ("t", "b"):
             raise ValueError("mode is 't' or 'b', not %s" % short_repr(mode))
-        if mode == "b" or PY2:
-            return open(name, "rb")
-        return io.open(name, "r", encoding="utf-8")
+        with lifted():
+            return open(name, "rb") if mode == "b" or PY2 else io.open(name, "r", encoding="utf-8")
 
     def get_cache_archive(self, name, relative_path="."):
         self.need(name, "archive")
@@ -166,9 +167,10 @@ class Resources(object):
         start = os.path.normpath(os.path.join(root, relative_path))
         if start != root and not start.startswith(root + os.sep):
             raise IOError("%s is not inside the archive %s" % (short_repr(relative_path), name))
-        if not os.path.exists(start):
-            raise IOError("the archive %s holds no %s" % (name, short_repr(relative_path)))
-        return archive_files(start)
+        with lifted():
+            if not os.path.exists(start):
+                raise IOError("the archive %s holds no %s" % (name, short_repr(relative_path)))
+            return iter([ArchiveFile(path) for path in archive_files(start)])
 
     def get_cache_table(self, name):
         self.need(name, "table")
@@ -179,17 +181,19 @@ class Resources(object):
 
 def archive_files(start):
     if os.path.isfile(start):
-        yield ArchiveFile(start)
+        yield start
         return
     for directory, directories, names in os.walk(start):
         directories.sort()
         for name in sorted(names):
-            yield ArchiveFile(os.path.join(directory, name))
+            yield os.path.join(directory, name)
 
 
 def table_rows(name, path):
     """Yield the rows of a table: the first line of its file holds the types of the columns."""
-    with io.open(path, encoding="ascii") as lines:
+    with lifted():
+        opened = io.open(path, encoding="ascii")
+    with opened as lines:
         kinds = [SignatureReader("->" + kind).signature()[1][0] for kind in json.loads(next(lines))]
         for number, line in enumerate(lines, 1):
             try:

@@ -15,6 +15,7 @@ from .compat import PY2, text_type
 from .frames import CLOSING, CONSTRUCTING, IN_ROW, WAITING, Channel, Misfit, NotLoadable, ResultMisfit, shared_memory, end_with_parent
 from .loading import load_class
 from .odps_modules import Resources, install_odps
+from .sandbox import enter_sandbox, layer_behind
 from .udfs import TableFunction
 
 TRACEBACK_LIMIT = 20000
@@ -74,7 +75,9 @@ def describe_exception(cwd):
 
 
 def send_error(channel, what, message, row=None, trace=""):
-    channel.send({"kind": "error", "what": what, "message": as_text(message), "row": row, "traceback": as_text(trace)})
+    header = {"kind": "error", "what": what, "message": as_text(message), "row": row, "traceback": as_text(trace)}
+    header["sandbox"] = layer_behind(header["message"])
+    channel.send(header)
 
 
 def apply_limits(limits):
@@ -152,6 +155,8 @@ def main(requests, answers, lifeline, progress):
 
         faulthandler.enable()  # the stack of a crash, in the log
     install_odps(Resources(job["resources"], job["tables"]))
+    if job["sandboxed"]:
+        enter_sandbox(cwd)
     try:
         construct = load_class(job, channel, mark)
         function = construct()
@@ -168,6 +173,7 @@ def main(requests, answers, lifeline, progress):
             "kind": "ready",
             "function": function.kind,
             "signature": function.signature,
+            "closes": function.has_own_close(),
             "inputs": None if function.inputs is None else [kind.text for kind in function.inputs],
             "outputs": None if function.outputs is None else [kind.text for kind in function.outputs],
         }

@@ -8,7 +8,8 @@ import marshal
 from .batches import encode_results
 from .compat import izip
 from .frames import Misfit, ResultMisfit
-from .odps_modules import forward_to
+from .odps_modules import BaseUDTF, forward_to
+from .sandbox import lifted
 from .values import ValueType
 
 FORWARD_LIMIT = 4096  # forwarded rows kept before they are sent: one input row may forward millions
@@ -48,6 +49,9 @@ class LoadedFunction(object):
 
     def finish(self):
         """Say what is left to say after the last row."""
+
+    def has_own_close(self):
+        return False
 
 
 LOOP = """
@@ -145,6 +149,9 @@ class TableFunction(LoadedFunction):
         columns = list(izip(*rows)) or [()] * len(self.outputs or ())
         self.send(columns, len(rows), last, origins if self.sends_origins else None)
 
+    def has_own_close(self):
+        return next(cls for cls in type(self.instance).__mro__ if "close" in vars(cls)) is not BaseUDTF
+
     def finish(self):
         self.instance.close()
         self.flush(False)
@@ -179,7 +186,8 @@ class AggregateFunction(LoadedFunction):
             raise ResultMisfit("the buffer cannot be marshalled: ValueError: %s" % error, self.mark[0])
         if len(packed) > BUFFER_LIMIT:
             raise ResultMisfit("the buffer takes %d bytes marshalled, over the limit of 2 MB" % len(packed), self.mark[0])
-        return marshal.loads(packed)
+        with lifted():
+            return marshal.loads(packed)
 
     def finish(self):
         result = self.instance.terminate(self.total)

@@ -75,7 +75,7 @@ def check_sandbox(page: Page, facts: ModuleFacts, use: Use) -> Iterator[Finding]
             hint = "see the network settings of the project; pass data in as resources where that will do"
         else:
             message = f"'{how}' needs {what}, which the sandbox forbids"
-            hint = "in SQL: set odps.isolation.session.enable=true;"
+            hint = "`isolation: true` at the function has SQL set odps.isolation.session.enable=true;"
         yield page.finding(node, "E818", message, hint, "warning")
 
 
