@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING
@@ -16,7 +17,15 @@ from reconciler.cli.support.options import Options, command, manifest_options
 from reconciler.cli.support.output import Result
 from reconciler.cli.support.project import cache_folder, connect, open_manifest
 from reconciler.cli.support.secrecy import HINT, describe_barrier, secret_names
-from reconciler.local.runner import SERVICE_ABI, InterpreterNotFound, how_to_get, locate
+from reconciler.local.runner import (
+    SERVICE_ABI,
+    Interpreter,
+    InterpreterNotFound,
+    RunnerError,
+    find_sandbox,
+    how_to_get,
+    locate,
+)
 from reconciler.targets import TARGETS, adapter_of
 from reconciler.workflow.planning import plan_destination
 
@@ -126,6 +135,7 @@ def _interpreters(equipment: Sequence[Equipment], manifest: Loaded | UdfsError) 
             is_ok = False if tag in required else None
             yield Diagnosis(is_ok, tag, "no CPython of this runtime", missing.hint or "")
             continue
+        yield from _sandbox(interpreter)
         version = ".".join(map(str, interpreter.version))
         python = f"CPython {version} {interpreter.abi}, {interpreter.path}"
         if interpreter.abi == SERVICE_ABI[tag]:
@@ -133,6 +143,13 @@ def _interpreters(equipment: Sequence[Equipment], manifest: Loaded | UdfsError) 
         else:
             finding = f"{python}; not {SERVICE_ABI[tag]}, so it runs pure Python only"
             yield Diagnosis(None, tag, finding, how_to_get(tag))
+
+
+def _sandbox(interpreter: Interpreter) -> Iterator[Diagnosis]:
+    """Say what keeps functions without isolation in the sandbox, as far as it can be tried."""
+    with suppress(RunnerError):
+        finding = f"functions without isolation are kept in it by {find_sandbox(interpreter)}"
+        yield Diagnosis(True, f"{interpreter.runtime} sandbox", finding)
 
 
 def _project(options: Options, manifest: Loaded | UdfsError) -> Iterator[Diagnosis]:

@@ -357,6 +357,11 @@ class Function(Section, frozen=True, kw_only=True):
     )
 
     @property
+    def is_contained(self) -> bool:
+        """Whether it runs in a container of its own, and in no sandbox; that an image always does is a guess."""
+        return self.isolation or self.image is not None
+
+    @property
     def class_name(self) -> str:
         """The class of the source that the service constructs, without its module."""
         return ""

@@ -363,7 +363,7 @@ def test_no_module_named_what_another_python_has(user: User) -> None:
     user.refused("m.py:6:9: error[E816]: nothing provides 'urllib2'", "in Python 3: urllib.request")
     user.by_hand("f", "m.Brings", "m.py")
     user.fails("SELECT f()", "ODPS-0123055:User script exception", "No module named 'urllib2'")
-    assert user.sql("SELECT f()", python="cp27") == ["urllib2"]
+    assert user.sql("SELECT f()", python="cp27", **ISOLATED) == ["urllib2"]
 
 
 def test_no_module_named_cloudpickle(user: User) -> None:
@@ -491,6 +491,23 @@ def test_sandbox_violation_exception(user: User, statement: str, told: str) -> N
     user.warned(f"m.py:6:9: warning[E818]: {told}", "has SQL set odps.isolation.session.enable=true;")
 
 
+def test_sandbox_violation_at_run_time(user: User) -> None:
+    """In `test`, `call` and SQL alike, until the function asks for isolation."""
+    user.write("m.py", SHOUT.replace("return text", "open('x', 'w').close()\n            return text"))
+    function = "functions: {f: {source: m.py, class: Shout, tests: [{args: [a], returns: A}]%s}}"
+    user.manifest(function % "")
+    blocked = "RuntimeError: open has been blocked by sandbox"
+    assert blocked in user.udfs("test", code=9)
+    user.udfs("apply", "--yes")
+    assert blocked in user.udfs("call", "f", "a", code=1)
+    assert blocked in user.udfs("sql", "SELECT f('a')", code=1)
+    user.manifest(function % ", isolation: true")
+    user.udfs("test")
+    assert user.udfs("call", "f", "a").strip() == "A"
+    assert "A" in user.udfs("sql", "SELECT f('a')")
+    assert "SET odps.isolation.session.enable=true;" in user.udfs("show", "f")
+
+
 def test_sandbox_violation_exception_of_c_extensions(user: User) -> None:
     user.write("m.py", SHOUT.replace("return text", "import csv\n            return text"))
     user.manifest("functions: {f: {source: m.py, class: Shout, python: cp27}}")
@@ -562,7 +579,7 @@ def test_connection_refused(user: User) -> None:
     user.write(
         "m.py", SHOUT.replace("return text", "import socket\n            socket.create_connection(('127.0.0.1', 1))")
     )
-    user.manifest("functions: {f: {source: m.py, class: Shout, tests: [{args: [a], returns: A}]}}")
+    user.manifest("functions: {f: {source: m.py, class: Shout, isolation: true, tests: [{args: [a], returns: A}]}}")
     user.warned(
         "m.py:6:9: warning[E818]: 'socket' is for the network, which is closed to functions", "network settings"
     )

@@ -53,9 +53,9 @@ PAST_PYTHON = ("import posix; posix.fork()", "import posix; posix.open('x', 66)"
 """What the replaced functions do not see, and the kernel does."""
 
 
-def attempts(runner: Runner, statements: Sequence[str], **options: object) -> list[str]:
+def attempts(runner: Runner, statements: Sequence[str]) -> list[str]:
     sandboxed = replace(runner, isolated=None)
-    return sandboxed.results(udf("string->string", TRIES), [(statement,) for statement in statements], **options)
+    return sandboxed.results(udf("string->string", TRIES), [(statement,) for statement in statements])
 
 
 def test_files_and_processes_are_blocked(runner: Runner) -> None:

@@ -168,7 +168,7 @@ def _use(shipment: Shipment, code: Code, function: Function, installed: tuple[st
         peers=tuple(name for name in peers if name not in renamed),
         in_resources=in_resources,
         unseen=unseen,
-        isolated=bool(function.isolation or function.image or libraries) or _is_native(archives, listed),
+        isolated=function.is_contained or bool(libraries) or _is_native(archives, listed),
         renamed=renamed,
         installed=installed,
         image=function.image,

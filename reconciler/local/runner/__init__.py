@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reconciler.local.runner.calls import Call, Description, Session, remove
+from reconciler.local.runner.calls import SANDBOXES, Call, Description, Session, remove
 from reconciler.local.runner.errors import (
     ArgumentsRejected,
     Cancelled,
@@ -84,6 +84,7 @@ __all__ = [
     "WrongResult",
     "call",
     "failures",
+    "find_sandbox",
     "how_to_get",
     "is_extension",
     "locate",
@@ -171,6 +172,18 @@ def session(
         new_session.close()
         raise
     return new_session
+
+
+def find_sandbox(interpreter: Interpreter) -> str:
+    """Return what keeps a function in the sandbox on this machine, found out by trying; raises `RunnerError`."""
+    with tempfile.TemporaryDirectory(prefix="udfs-") as folder:
+        source = Path(folder, "m.py")
+        source.write_text(
+            "import odps.udf\n@odps.udf.annotate('->bigint')\nclass F(object):\n    evaluate = id\n", "ascii"
+        )
+        trial = session(interpreter, Job("m.F", (ResourceFile("m.py", "py", source),), interpreter.runtime))
+        trial.close()
+        return SANDBOXES[str(trial.sandbox)]
 
 
 def _check_native(interpreter: Interpreter, job: Job, layout: Layout) -> None:

@@ -44,6 +44,9 @@ MOST_ROWS = 4096
 BATCH_BYTES = 1 << 20
 IN_FLIGHT = 3
 
+SANDBOXES = {"seccomp": "replaced functions and seccomp", "Python": "replaced functions, for want of seccomp"}
+"""What keeps a function in the sandbox of a service without isolation."""
+
 Arguments: TypeAlias = "Callable[[int | None], tuple[object, ...] | None]"
 """What the row of a number was given, as far as that is known."""
 
@@ -114,6 +117,8 @@ class Session:
         self.close = weakref.finalize(self, _clean_up, worker, temporary)
         """End the process and remove its directory. Harmless twice."""
         self.description: Description
+        self.sandbox: str | None = None
+        """A key of `SANDBOXES`; None where the function is isolated."""
 
     @property
     def alive(self) -> bool:
@@ -125,6 +130,7 @@ class Session:
         self.worker.send(wire.encode_frame(job))
         header = self.receive(lambda row: None).header
         inputs, outputs = header["inputs"], header["outputs"]
+        self.sandbox = header["sandbox"]
         self.description = Description(
             header["function"],
             header["signature"],
@@ -361,7 +367,7 @@ class Columns:
         first = self.count
         frames = self._answers(columns, count)
         origins = [row - first for frame in frames for row in frame.header["origins"]]
-        return Forwarded(origins, _joined(frames))
+        return Forwarded(origins, _join_frames(frames))
 
     def finish(self) -> Forwarded:
         """Say that there are no more rows; return what a table function forwards now, and the last row as its origin."""
@@ -371,7 +377,7 @@ class Columns:
         while (frame := session.receive(self._arguments)).header["kind"] == "values":
             frames.append(frame)
         session.settle()
-        columns = _joined(frames)
+        columns = _join_frames(frames)
         return Forwarded([self.count - 1] * (len(columns[0]) if columns else 0), columns)
 
     def _answers(self, columns: Sequence[Column], count: int) -> list[Frame]:
@@ -399,7 +405,7 @@ def _hint(message: str) -> str:
     return ""
 
 
-def _joined(frames: Iterable[Frame]) -> list[list[Any]]:
+def _join_frames(frames: Iterable[Frame]) -> list[list[Any]]:
     """Return the columns of the rows of all frames."""
     batch: list[list[Any]] = []
     for frame in frames:
@@ -412,10 +418,9 @@ def _sandbox_hint(layer: str | None) -> str:
     """Say how to lift what a function ran into, where a layer of the sandbox was behind it."""
     if layer is None:
         return ""
-    layers = "replaced functions and seccomp" if layer == "seccomp" else "replaced functions, for want of seccomp"
     return (
         "without odps.isolation.session.enable a function has no files, processes, threads and sockets, and in Python 2 no other "
-        f"C extensions than the documented; `isolation: true` at the function sets it (kept here by {layers})"
+        f"C extensions than the documented; `isolation: true` at the function sets it (kept here by {SANDBOXES[layer]})"
     )
 
 

@@ -134,7 +134,9 @@ class QueryFunction:
     def finish(self) -> None:
         """End the call at the end of a query."""
         if self._columns is not None and self._columns.finish().origins:
-            raise problems.internal_failure(f"{self.name} forwarded rows in close() when the statement's rows were others before")
+            raise problems.internal_failure(
+                f"{self.name} forwarded rows in close() when the statement's rows were others before"
+            )
 
     def _with_closing_rows(self, batch: Forwarded, more: Forwarded, last: int) -> Forwarded:
         self._columns = None

@@ -41,7 +41,8 @@ def manifest_job(loaded: Loaded, desired: DesiredState, artifacts: Artifacts, na
     assert isinstance(function, Function)
     shipment = artifacts.shipments[function.name]
     files = tuple(_resource_file(item, loaded) for item in shipment.items)
-    return Job(function.class_path, files, shipment.runtime.tag, shipment.runtime.machine, _isolated(loaded, name))
+    is_contained = loaded.manifest.functions[function.name].is_contained
+    return Job(function.class_path, files, shipment.runtime.tag, shipment.runtime.machine, is_contained or None)
 
 
 def _resource_file(item: Item, loaded: Loaded) -> ResourceFile:
@@ -69,13 +70,9 @@ def deployed_job(loaded: Loaded, target: Target, name: str, folder: Path) -> Job
         _download(ref, loaded, target, folder / str(index)) for index, ref in enumerate(live.object.resources)
     )
     runtime = loaded.runtime_of(name)
-    return Job(live.object.class_path, files, runtime.tag, runtime.machine, _isolated(loaded, name))
-
-
-def _isolated(loaded: Loaded, name: str) -> bool | None:
-    """Return whether SQL runs a function outside of the sandbox; that an image always does is a guess."""
     declared = loaded.function(name)
-    return True if declared and (declared.isolation or declared.image) else None
+    is_contained = declared is not None and declared.is_contained
+    return Job(live.object.class_path, files, runtime.tag, runtime.machine, is_contained or None)
 
 
 def _download(ref: Reference, loaded: Loaded, target: Target, path: Path) -> ResourceFile:

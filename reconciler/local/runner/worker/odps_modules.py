@@ -15,7 +15,7 @@ import types
 from .cells import short_repr
 from .compat import PY2
 from .frames import Misfit
-from .sandbox import lifted
+from .sandbox import outside
 from .values import SignatureReader
 
 signatures = {}
@@ -120,7 +120,7 @@ class ArchiveFile(object):
         if attribute.startswith("__"):
             raise AttributeError(attribute)
         if self._opened is None:
-            with lifted():
+            with outside():
                 self._opened = io.open(self.name, "rb")
         return getattr(self._opened, attribute)
 
@@ -158,7 +158,7 @@ class Resources(object):
         self.need(name, "file")
         if mode not in ("t", "b"):
             raise ValueError("mode is 't' or 'b', not %s" % short_repr(mode))
-        with lifted():
+        with outside():
             return open(name, "rb") if mode == "b" or PY2 else io.open(name, "r", encoding="utf-8")
 
     def get_cache_archive(self, name, relative_path="."):
@@ -167,7 +167,7 @@ class Resources(object):
         start = os.path.normpath(os.path.join(root, relative_path))
         if start != root and not start.startswith(root + os.sep):
             raise IOError("%s is not inside the archive %s" % (short_repr(relative_path), name))
-        with lifted():
+        with outside():
             if not os.path.exists(start):
                 raise IOError("the archive %s holds no %s" % (name, short_repr(relative_path)))
             return iter([ArchiveFile(path) for path in archive_files(start)])
@@ -191,7 +191,7 @@ def archive_files(start):
 
 def table_rows(name, path):
     """Yield the rows of a table: the first line of its file holds the types of the columns."""
-    with lifted():
+    with outside():
         opened = io.open(path, encoding="ascii")
     with opened as lines:
         kinds = [SignatureReader("->" + kind).signature()[1][0] for kind in json.loads(next(lines))]

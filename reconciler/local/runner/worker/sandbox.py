@@ -49,17 +49,22 @@ ON_NAMES = ("getaddrinfo", "gethostbyaddr", "gethostbyname", "gethostbyname_ex",
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 READS_FOR_PYTHON = ("linecache", "tokenize", "pkgutil")  # a traceback shows source lines, get_data is how packages read theirs
 
-machinery = {"lifted": 0, "kept_by": None}
+machinery = {"outside": 0, "kept_by": None}
 
 
-class lifted(object):
+class outside(object):
     """Within it nothing is blocked: for what the service does for a function."""
 
     def __enter__(self):
-        machinery["lifted"] += 1
+        machinery["outside"] += 1
 
     def __exit__(self, *exc):
-        machinery["lifted"] -= 1
+        machinery["outside"] -= 1
+
+
+def sandbox_layer():
+    """Return what keeps this process in the sandbox: ``seccomp`` behind replaced functions, or those alone, ``Python``; None outside."""
+    return machinery["kept_by"]
 
 
 def layer_behind(message):
@@ -86,10 +91,10 @@ def may_read(path):
 
 
 def is_trusted(depth):
-    return machinery["lifted"] or sys._getframe(depth).f_globals.get("__name__") in READS_FOR_PYTHON
+    return machinery["outside"] or sys._getframe(depth).f_globals.get("__name__") in READS_FOR_PYTHON
 
 
-class Blocked(object):
+class BlockedCall(object):
     """A function that raises, but for calls that are allowed; like a builtin it is no method where a class holds it."""
 
     def __init__(self, original, shown, is_allowed):
@@ -106,7 +111,7 @@ class Blocked(object):
 def block(module, name, shown, is_allowed=None):
     original = getattr(module, name, None)
     if original is not None:
-        setattr(module, name, Blocked(original, shown, is_allowed))
+        setattr(module, name, BlockedCall(original, shown, is_allowed))
 
 
 def block_class(module, name, shown):
@@ -116,7 +121,7 @@ def block_class(module, name, shown):
         return
 
     def refuse(self, *args, **kwargs):
-        if not machinery["lifted"]:
+        if not machinery["outside"]:
             raise RuntimeError(BLOCKED % shown)
         original.__init__(self, *args, **kwargs)
 
@@ -190,20 +195,20 @@ class Gate(object):
     """Finder of modules, before all others: it leaves out extensions of 2.7, and replaces functions of what it lets in."""
 
     def find_module(self, name, path=None):
-        return self if name in (EXTENSIONS if PY2 else WHEN_IMPORTED) and not machinery["lifted"] else None
+        return self if name in (EXTENSIONS if PY2 else WHEN_IMPORTED) and not machinery["outside"] else None
 
     def load_module(self, name):
         raise ImportError(MISSING % name)
 
     def find_spec(self, name, path=None, target=None):
-        if name not in WHEN_IMPORTED or machinery["lifted"]:
+        if name not in WHEN_IMPORTED or machinery["outside"]:
             return None
         from importlib.machinery import ModuleSpec
 
         return ModuleSpec(name, self)
 
     def create_module(self, spec):
-        with lifted():
+        with outside():
             module = __import__(spec.name)
         WHEN_IMPORTED[spec.name](module)
         return module

@@ -15,7 +15,7 @@ from .compat import PY2, text_type
 from .frames import CLOSING, CONSTRUCTING, IN_ROW, WAITING, Channel, Misfit, NotLoadable, ResultMisfit, shared_memory, end_with_parent
 from .loading import load_class
 from .odps_modules import Resources, install_odps
-from .sandbox import enter_sandbox, layer_behind
+from .sandbox import enter_sandbox, layer_behind, sandbox_layer
 from .udfs import TableFunction
 
 TRACEBACK_LIMIT = 20000
@@ -172,6 +172,7 @@ def main(requests, answers, lifeline, progress):
         {
             "kind": "ready",
             "function": function.kind,
+            "sandbox": sandbox_layer(),
             "signature": function.signature,
             "closes": function.has_own_close(),
             "inputs": None if function.inputs is None else [kind.text for kind in function.inputs],

@@ -9,7 +9,7 @@ from .batches import encode_results
 from .compat import izip
 from .frames import Misfit, ResultMisfit
 from .odps_modules import BaseUDTF, forward_to
-from .sandbox import lifted
+from .sandbox import outside
 from .values import ValueType
 
 FORWARD_LIMIT = 4096  # forwarded rows kept before they are sent: one input row may forward millions
@@ -186,7 +186,7 @@ class AggregateFunction(LoadedFunction):
             raise ResultMisfit("the buffer cannot be marshalled: ValueError: %s" % error, self.mark[0])
         if len(packed) > BUFFER_LIMIT:
             raise ResultMisfit("the buffer takes %d bytes marshalled, over the limit of 2 MB" % len(packed), self.mark[0])
-        with lifted():
+        with outside():
             return marshal.loads(packed)
 
     def finish(self):
