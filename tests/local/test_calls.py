@@ -918,7 +918,7 @@ from pathlib import Path
 from reconciler.local.runner import Interpreter, Job, ResourceFile, call
 path, version, abi, source, runtime = sys.argv[1:]
 interpreter = Interpreter(Path(path), tuple(map(int, version.split("."))), abi, "test", os.uname().machine)
-job = Job("m.F", (ResourceFile("m.py", "py", Path(source)),), runtime)
+job = Job("m.F", (ResourceFile("m.py", "py", Path(source)),), runtime, isolated=True)
 list(call(interpreter, job, [(1,)]))
 """
 
