@@ -24,12 +24,15 @@ def numbers(count: int) -> ProvidedTable:
     return ProvidedTable((("n", "bigint"),), lambda: ((number,) for number in range(count)))
 
 
-def submit(client: Client, sql: str) -> str:
-    task = f"<SQL><Name>q</Name><Query><![CDATA[{sql}]]></Query></SQL>"
+def submit(client: Client, sql: str, settings: str = "{}") -> str:
+    """Run a statement and return the path of its instance."""
+    config = f"<Config><Property><Name>settings</Name><Value>{settings}</Value></Property></Config>"
+    task = f"<SQL><Name>q</Name>{config}<Query><![CDATA[{sql}]]></Query></SQL>"
     body = f"<Instance><Job><Priority>9</Priority><Tasks>{task}</Tasks></Job></Instance>".encode()
     created = client.ask("POST", "/projects/demo/instances", body)
     path = "/projects/demo/instances/" + created.headers["Location"].rpartition("/")[2]
-    client.get(f"{path}?instancestatus")
+    while client.get(f"{path}?instancestatus").xml.findtext("Status") != "Terminated":
+        pass  # each waits for the end, some seconds at most
     return path
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 import requests
@@ -79,6 +79,30 @@ def test_what_is_written_is_what_is_read(target: MaxCompute, tmp_path: Path) -> 
     assert live.mark == change.desired.mark
     assert live.updater == "ALIYUN$ann"
     assert target.read_one(resource_key("a.csv")) is not None
+
+
+@pytest.mark.parametrize("told", ["nobody", "creator"])
+def test_the_last_who_changed_a_resource_is_known_whoever_the_service_tells_of(
+    tmp_path: Path, told: Literal["nobody", "creator"]
+) -> None:
+    """Until somebody updates it, the service tells of nobody, and it was its owner who made it."""
+    with Server(tmp_path / "store", Settings(updater_of_new=told)) as server:
+        ann = reach(server)
+        change, contents = uploading(tmp_path, "a.csv", b"1,2\n")
+        put(ann, change, contents)
+        bob = MaxCompute(
+            Client(server.url, "demo", None, Credentials("bob", "key"), "udfs-test"), "risk", lambda: "abc"
+        )
+        assert updaters(ann, "a.csv") == {"ALIYUN$ann"}
+        put(bob, replacing(change), contents)
+        assert updaters(ann, "a.csv") == {"ALIYUN$bob"}
+
+
+def updaters(target: MaxCompute, name: str) -> set[str]:
+    """Return who is told by the list and by the resource itself."""
+    live = target.read_one(resource_key(name))
+    assert live is not None
+    return {target.read().live[resource_key(name)].updater, live.updater}
 
 
 def test_an_empty_file_arrives_empty(server: Server, target: MaxCompute, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from reconciler.local.server.exchange import (
     fault_response,
     refusal_response,
     transmit,
+    with_whole_location,
 )
 from reconciler.local.server.faults import FaultAnswer, Faults, Severed, Strike
 from reconciler.local.server.head import MalformedRequest, RequestHead, malformation, read_head
@@ -201,7 +202,8 @@ class Connection(StreamRequestHandler):
             return control.answer_control(
                 self.site.log, self.site.faults, turn.method, raw_path, head.headers, turn.body
             )
-        raw_path, path = routes.split_path(raw_path)
+        whole_path = raw_path
+        raw_path, path = routes.split_path(whole_path)
         turn.path = "/" + "/".join(path)
         turn.strike = Strike(self.site.faults.pick(turn.method, turn.path, turn.query), turn.pid)
         turn.strike.act("before")
@@ -212,7 +214,8 @@ class Connection(StreamRequestHandler):
         except HttpRefusal as refused:
             self.close_connection |= isinstance(refused, MalformedRequest)
             response = self._refusal(refused)
-        return self._after(turn, response)
+        endpoint = f"http://{head.headers.get('Host', '')}{whole_path.removesuffix(raw_path)}"
+        return self._after(turn, with_whole_location(response, endpoint))
 
     def _names(self) -> frozenset[str]:
         return self.site.names | {same_name(self.connection.getsockname()[0])}

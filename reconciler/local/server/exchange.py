@@ -110,8 +110,16 @@ def xml_response(root: str, headers: tuple[tuple[str, str], ...] = ()) -> Respon
 
 
 def created_response(*path: str) -> Response:
-    """201 with the ``Location`` of the new object, as a log of the service shows it for other objects."""
+    """201 with the ``Location`` of the new object; the connection puts the endpoint before it."""
     return Response(status=201, headers=(("Location", "/" + "/".join(quote(part, safe="") for part in path)),))
+
+
+def with_whole_location(response: Response, base: str) -> Response:
+    """Return a response whose ``Location`` begins with `base`, the endpoint that the client used (recorded answers)."""
+    if not any(name == "Location" for name, _ in response.headers):
+        return response
+    headers = tuple((name, base + value if name == "Location" else value) for name, value in response.headers)
+    return replace(response, headers=headers)
 
 
 def refusal_response(refusal: HttpRefusal, *, request_id: str, host_id: str) -> Response:

@@ -45,6 +45,8 @@ class Instance:
     """The job as it was sent."""
     control: Control
     started: float
+    settings: dict[str, str] = field(default_factory=dict)
+    """Of its task, as they were sent."""
     ended: float | None = None
     status: Status = "Waiting"
     result: StatementResult | None = None

@@ -11,6 +11,7 @@ import base64
 import importlib.util
 import json
 import logging
+import re
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -54,6 +55,9 @@ MAX_JOB_BYTES = 4 << 20
 BLOCKING_SECONDS = 5.0
 """How long ``?instancestatus`` waits for the end. That it waits is in PyODPS's comments; how long is a guess."""
 
+OUTPUT_FORMAT = "odps.sql.select.output.format"
+"""The setting by which odpscmd asks for a table to be looked at."""
+
 NEEDED = ("duckdb", "sqlglot", "pyarrow", "numpy", "google_crc32c")
 """The modules of ``udfs[sql]``."""
 
@@ -68,7 +72,7 @@ def create_instance(service: LocalService, request: Request) -> Response:
         raise invalid_xml("a job has one task")
     if tasks[0].tag != "SQL":
         raise HttpRefusal(400, "InvalidParameter", f"The local service runs SQL, and no {legible(tasks[0].tag)} task")
-    now = service.clock()
+    now, settings = service.clock(), _settings(tasks[0])
     instance = Instance(
         id=new_id(now),
         project=same_name(location.project),
@@ -77,9 +81,9 @@ def create_instance(service: LocalService, request: Request) -> Response:
         source=ET.tostring(job, encoding="unicode"),
         control=Control(),
         started=now,
+        settings=settings,
     )
-    query, settings = tasks[0].findtext("Query") or "", _settings(tasks[0])
-    work = Work(service, location, query, settings)
+    work = Work(service, location, tasks[0].findtext("Query") or "", settings)
     service.instances.submit(instance, work)
     return created_response("projects", location.project, "instances", instance.id)
 
@@ -110,7 +114,9 @@ def read_instance(service: LocalService, request: Request) -> Response:
         return xml_response(element("Instance", texts(Status=_status(instance)), element("Tasks", _task(instance))))
     if "instanceprogress" in query:
         return xml_response(_progress(instance))
-    if query.keys() & {"instancesummary", "instancedetail", "detail", "info", "cached", "instancequota"}:
+    if "instancesummary" in query:
+        return _summary(instance)
+    if query.keys() & {"instancedetail", "detail", "info", "cached", "instancequota"}:
         # What PyODPS shows of a run beside its result; there is nothing to tell.
         return Response(status=200, content=b"{}", content_type="application/json")
     if "instancestatus" in query:
@@ -134,7 +140,7 @@ def _status(instance: Instance) -> str:
 
 def _task(instance: Instance) -> str:
     status = instance.status if instance.over.is_set() or instance.status == "Waiting" else "Running"
-    return f'<Task Type="SQL">{texts(Name=instance.task)}{_times(instance)}{texts(Status=status)}</Task>'
+    return f'<Task Type="SQL">{texts(Name=instance.task)}{_times(instance)}{texts(Status=status)}<Histories/></Task>'
 
 
 def _times(instance: Instance) -> str:
@@ -152,17 +158,31 @@ def _result(instance: Instance) -> str:
     shown = '<Result Format="text"/>'
     descriptor = ""
     if result is not None:
-        content = base64.b64encode(result.csv().encode()).decode()
-        shown = f'<Result Transform="Base64" Format="csv"><![CDATA[{content}]]></Result>'
+        is_shown = instance.settings.get(OUTPUT_FORMAT, "").lower() == "humanreadable"
+        text, form = (result.table(), "text") if is_shown else (result.csv(), "csv")
+        content = base64.b64encode(text.encode()).decode()
+        shown = f'<Result Transform="Base64" Format="{form}"><![CDATA[{content}]]></Result>'
         columns = [{"Name": name, "Type": kind} for name, kind in zip(result.names, result.types, strict=True)]
         status = "TRUNCATED" if result.is_cut else "FULL"
-        text = {"IsSelect": True, "SelectResultStatus": status, "Schema": {"Columns": columns}}
-        descriptor = texts(ResultDescriptor=json.dumps(text))
+        described = {"IsSelect": True, "SelectResultStatus": status, "Schema": {"Columns": columns}}
+        descriptor = texts(ResultDescriptor=json.dumps(described))
     elif plain := instance.failure or instance.text:
         plain = legible(plain).replace("]]>", "]]]]><![CDATA[>")
         shown = f'<Result Format="text"><![CDATA[{plain}]]></Result>'
     task = f'<Task Type="SQL">{texts(Name=instance.task)}{shown}{descriptor}{texts(Status=instance.status)}</Task>'
     return element("Instance", element("Tasks", task))
+
+
+def _summary(instance: Instance) -> Response:
+    """Answer what a run took. The shape is what PyODPS reads; of costs the local service knows only that none are billed."""
+    summary = {"Instance": {"TaskName": instance.task, "Summary": "", "JsonSummary": json.dumps({"Stages": []})}}
+    finalized = "true" if instance.over.is_set() else "false"
+    return Response(
+        status=200,
+        content=json.dumps(summary).encode(),
+        content_type="application/json",
+        headers=(("x-odps-task-finalized", finalized),),
+    )
 
 
 def _progress(instance: Instance) -> str:
@@ -191,14 +211,33 @@ def stop_instance(service: LocalService, request: Request) -> Response:
 
 
 def list_instances(service: LocalService, request: Request) -> Response:
-    """``GET …/instances``: as the other lists (PyODPS); filters by status and date are not known here."""
+    """
+    ``GET …/instances``: as the other lists, by ``status``, ``onlyowner`` and ``daterange`` too (PyODPS).
+
+    That an owner is not the only one to see an instance unless he says so, and that both ends of the range count, are guesses.
+    """
     location = service.location(request)
-    instances = service.instances.of_project(same_name(location.project))
+    status, owner = request.query.get("status", ""), request.query.get("onlyowner") == "yes"
+    first, last = _date_range(request.query.get("daterange", ":"))
+    instances = [
+        instance
+        for instance in service.instances.of_project(same_name(location.project))
+        if status in ("", _status(instance))
+        and (not owner or instance.owner == request.actor)
+        and first <= int(instance.started) <= last
+    ]
 
     def source(after: str) -> Iterable[tuple[str, Instance]]:
         return ((instance.id, instance) for instance in instances if instance.id > after)
 
     return answer_list("Instances", request, service.settings, source, _entry)
+
+
+def _date_range(text: str) -> tuple[float, float]:
+    match = re.fullmatch(r"(\d{0,12}):(\d{0,12})", text)
+    if match is None:
+        raise invalid("daterange is two times in seconds with a colon between them")
+    return float(match[1] or 0), float(match[2] or "inf")
 
 
 def _entry(instance: Instance) -> str:

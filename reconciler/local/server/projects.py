@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,8 @@ from reconciler.local.server.service import DEFAULT_SCHEMA, LocalService
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from reconciler.local.server.settings import Settings
+
 
 def tenant(service: LocalService, request: Request) -> Response:
     """``GET /tenants``: PyODPS asks before the first useful call. The elements are those it reads."""
@@ -36,10 +39,12 @@ def tenant(service: LocalService, request: Request) -> Response:
         "Name": "local",
         "OwnerId": "1",
         "TenantId": "1",
+        # Java and Go read the first and PyODPS the second, and the first two take the data below for a text.
+        "State": "NORMAL",
         "TenantState": "NORMAL",
         "CreateTime": 1,
         "UpdateTime": 1,
-        "TenantMeta": {},
+        "TenantMeta": "{}",
         "Parameters": parameters,
     }
     return Response(status=200, content=json.dumps({"Tenant": tenant_id}).encode(), content_type="application/json")
@@ -62,12 +67,31 @@ def tunnel_address(service: LocalService, request: Request) -> Response:
     return Response(status=200, content=(request.header("Host") or service.host).encode())
 
 
-def sign_token(service: LocalService, request: Request) -> Response:
-    """``POST …/authorization?sign_bearer_token``: what PyODPS puts into Logview's address. Nothing here asks for it back."""
-    if "sign_bearer_token" not in request.query:
-        raise invalid("the local service knows no permissions")
-    service.project(request)
-    return xml_response(element("Authorization", texts(Result="local")))
+def authorize(service: LocalService, request: Request) -> Response:
+    """
+    ``POST …/authorization``: a token for Logview's address, which nothing here asks for back, or a query of security.
+
+    Of the queries only ``whoami`` is known here (PyODPS's `run_security_query`, odpscmd).
+    """
+    if "sign_bearer_token" in request.query:
+        service.project(request)
+        return xml_response(element("Authorization", texts(Result="local")))
+    query = child_text(parse_xml(request.body.whole(MAX_XML_BYTES), root="Authorization"), "Query") or ""
+    if query.strip(" ;").lower() != "whoami":
+        raise invalid("the local service knows no permissions, and of the queries whoami alone")
+    return who_am_i(service, request)
+
+
+def who_am_i(service: LocalService, request: Request) -> Response:
+    """Answer who asks. The fields are those that odpscmd prints; an id of digits is a guess."""
+    project = service.project(request)
+    identity = {
+        "DisplayName": request.actor,
+        "ID": str(zlib.crc32(request.actor.encode())),
+        "ProjectName": project.name,
+        "SourceIP": "127.0.0.1",
+    }
+    return xml_response(element("Authorization", texts(Result=json.dumps(identity))))
 
 
 def list_projects(service: LocalService, request: Request) -> Response:
@@ -79,15 +103,31 @@ def list_projects(service: LocalService, request: Request) -> Response:
 def get_project(service: LocalService, request: Request) -> Response:
     """``GET /projects/p``: owner and times are headers, the rest is the document (PyODPS)."""
     project = service.project(request)
-    return xml_response(_project_xml(project), _date_elements(project.owner, project.created))
+    properties = _properties(service.settings, is_whole=request.query.get("properties") == "all")
+    return xml_response(_project_xml(project, properties), _date_elements(project.owner, project.created))
 
 
-def _project_xml(project: StoredProject) -> str:
+def _properties(settings: Settings, *, is_whole: bool) -> str:
+    """
+    Return what a project is set to, as far as it means anything here; the names are those of ``setproject``.
+
+    ``?properties=all`` (odpscmd) has the type of each beside it. That all are texts is a guess.
+    """
+    properties = {
+        "odps.namespace.schema": "true" if settings.namespace_schema else "false",
+        "odps.sql.timezone": "Asia/Shanghai",
+        "odps.sql.udf.timeout": "600",
+    }
+    kind = {"Type": "STRING"} if is_whole else {}
+    return "".join(element("Property", texts(Name=name, Value=value, **kind)) for name, value in properties.items())
+
+
+def _project_xml(project: StoredProject, properties: str = "") -> str:
     return element(
         "Project",
         texts(Name=project.name, Comment=None, State="AVAILABLE", Owner=project.owner),
         texts(CreationTime=http_date(project.created)),
-        element("Properties"),
+        element("Properties", properties),
     )
 
 

@@ -91,10 +91,11 @@ def create_resource(service: LocalService, request: Request) -> Response:
         rows.drop_resource(name, location)
         now, actor = service.now(), request.actor
         part = request.flag("rIsPart")
+        updator = actor if service.settings.updater_of_new == "creator" else ""
         blank = StoredResource(
-            name=name, owner=actor, updator=actor, type=described.type, part=part, created=now, modified=now
+            name=name, owner=actor, updator=updator, type=described.type, part=part, created=now, modified=now
         )
-        new = _over(blank, described, incoming.content, service, actor, now)
+        new = _over(blank, described, incoming.content, service, updator, now)
         rows.add(RESOURCES, new, location)
         rows.set_segments(name, location, incoming.content.segments)
         incoming.settle(rows)
@@ -166,7 +167,7 @@ def _over(
     described: ResourceHeaders,
     content: BlobContent,
     service: LocalService,
-    actor: str,
+    updator: str,
     now: float,
 ) -> StoredResource:
     """`old` with what a write says about it."""
@@ -176,7 +177,7 @@ def _over(
     keep_comment = described.comment is None and service.settings.put_without_comment == "keep"
     return replace(
         old,
-        updator=actor,
+        updator=updator,
         type=kind,
         comment=old.comment if keep_comment else described.comment or None,
         temporary=old.temporary if described.temporary is None else described.temporary,
@@ -201,13 +202,13 @@ def _meta(service: LocalService, location: Location, name: str) -> Response:
         resource = existing(rows, RESOURCES, name, location)
         segments = rows.segments(name, location)
     optional = (
-        ("x-odps-comment", resource.comment),
         (_SOURCES.get(resource.type, ""), resource.source if resource.type in _SOURCES else None),
         ("Content-MD5", resource.md5 or _late_md5(service, segments) if resource.type in FILE_TYPES else None),
         ("schema-name", service.shown_schema(location)),
     )
     always = (
         ("x-odps-owner", resource.owner),
+        ("x-odps-comment", resource.comment or ""),
         ("x-odps-updator", resource.updator),
         ("x-odps-resource-type", resource.type),
         ("x-odps-resource-name", resource.name),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -28,7 +29,7 @@ ROUTES: Mapping[tuple[str | None, ...], Mapping[str, Handler]] = {
     ("logview", "host"): {"GET": projects.logview_host},
     ("projects",): {"GET": projects.list_projects},
     ("projects", None): {"GET": projects.get_project},
-    ("projects", None, "authorization"): {"POST": projects.sign_token},
+    ("projects", None, "authorization"): {"GET": projects.who_am_i, "POST": projects.authorize},
     ("projects", None, "schemas"): {"GET": projects.list_schemas, "POST": projects.create_schema},
     ("projects", None, "schemas", None): {"GET": projects.get_schema, "DELETE": projects.delete_schema},
     ("projects", None, "tables"): {"GET": table_handlers.list_tables},
@@ -58,6 +59,7 @@ ROUTES: Mapping[tuple[str | None, ...], Mapping[str, Handler]] = {
         "DELETE": functions.delete_function,
     },
 }
+_VERSION = re.compile(r"v\d+")
 ROOTS = frozenset(str(pattern[0]) for pattern in ROUTES)
 
 
@@ -65,13 +67,14 @@ def split_path(path: str) -> tuple[str, tuple[str, ...]]:
     """
     Take the endpoint's own prefix off a raw path, and decode what is left.
 
-    Endpoints carry a prefix, usually ``/api``, which is no part of the protocol and not signed; any is taken. PyODPS
+    Endpoints carry a prefix, usually ``/api``, which is no part of the protocol and not signed; any is taken but one with a
+    version, such as ``/api/v1`` of the control plane [doc "MaxCompute API 2022-01-04"], which is another service. PyODPS
     sends ``registration%2Ffunctions`` where others send a plain slash, so that one encoded slash separates like a
     plain one. Elsewhere it would be part of a name, and is refused later.
     """
     raw = path.split("/")
     start = next((index for index, part in enumerate(raw) if part in ROOTS), None)
-    if start is None:
+    if start is None or any(map(_VERSION.fullmatch, raw[:start])):
         raise HttpRefusal(404, "NoSuchObject", f"There is nothing at {legible(unquote(path))}")
     try:
         decoded = [unquote(part, errors="strict") for part in raw[start:]]

@@ -99,6 +99,13 @@ class Settings:
     functions. A client that filters again itself is right under both.
     """
 
+    updater_of_new: Literal["nobody", "creator"] = "nobody"
+    """
+    Who is told as the last updater of a resource that nobody has updated since it was made.
+
+    Nobody: recorded answers have an empty ``x-odps-updator`` then. Who relies on it must look at the owner as well.
+    """
+
     plain_put_status: Literal[200, 201] = 201
     """
     Status of a resource PUT that is not a merge.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reconciler.local.sql.problems import illegal_cast, internal_failure
-from reconciler.local.sql.value_types import render_csv, values_from_arrow
+from reconciler.local.sql.value_types import render_csv, render_table, values_from_arrow
 from reconciler.local.tunnel.column_types import parse_type, wire_type
 
 if TYPE_CHECKING:
@@ -77,6 +77,10 @@ class StatementResult:
     def csv(self) -> str:
         """Return it as the service writes it."""
         return render_csv(self.names, self.types, self.rows)
+
+    def table(self) -> str:
+        """Return it as a table to be looked at."""
+        return render_table(self.names, self.types, self.rows)
 
 
 def _pieces(batch: Any) -> Iterator[Any]:

@@ -143,6 +143,27 @@ def render_csv(names: Sequence[str], types: Sequence[str], rows: Iterable[Sequen
     return "\n".join(lines) + "\n"
 
 
+def render_table(names: Sequence[str], types: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """
+    Return a result as odpscmd shows it: the frame of the documentation's examples, whose columns have ten places at least.
+
+    How wider and longer texts are wrapped is not known; here a column is as wide as its widest.
+    """
+    cells = [list(names), *([_shown_cell(*cell) for cell in zip(row, types, strict=True)] for row in rows)]
+    widths = [max(10, *map(len, column)) for column in zip(*cells, strict=True)]
+    rule = "+" + "+".join("-" * (width + 2) for width in widths) + "+"
+    lines = [
+        "|" + "|".join(f" {text:<{width}} " for text, width in zip(row, widths, strict=True)) + "|" for row in cells
+    ]
+    return "\n".join([rule, lines[0], rule, *lines[1:], rule]) + "\n"
+
+
+def _shown_cell(value: Any, kind: str) -> str:
+    if value is None:
+        return "NULL"
+    return _shortest(value) if kind == "float" else _format_value(value)
+
+
 def _cell(value: Any, kind: str) -> str:
     if value is None:
         return NULL

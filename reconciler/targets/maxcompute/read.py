@@ -186,7 +186,8 @@ def _resources(client: Client, ended: Event, reading: Activity) -> Iterator[Live
                 table=texts.get("TableName") or None if kind == "table" else None,
             ),
             owner=texts.get("Owner", ""),
-            updater=texts.get("LastUpdator", ""),
+            # Nobody is told as the updater of what nobody has changed since it was made: then its owner was the last.
+            updater=texts.get("LastUpdator") or texts.get("Owner", ""),
             created=moment(texts.get("CreationTime", "")),
             modified=moment(texts.get("LastModifiedTime", "")),
             mark=mark,
@@ -209,7 +210,7 @@ def _meta(client: Client, name: str) -> Live:
             table=answer.header("x-odps-copy-table-source") or None,
         ),
         owner=answer.header("x-odps-owner"),
-        updater=answer.header("x-odps-updator"),
+        updater=answer.header("x-odps-updator") or answer.header("x-odps-owner"),
         created=moment(answer.header("x-odps-creation-time")),
         modified=moment(answer.header("Last-Modified")),
         mark=mark,
