@@ -12,7 +12,7 @@ E4 packages and files, E5 guards and ownership, E6 the service, E7 running a fun
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 if TYPE_CHECKING:
@@ -71,6 +71,9 @@ class Problem:
     severity: Literal["error", "warning"] = "error"
     detail: tuple[str, ...] = ()
     """Lines that follow: a traceback, the places that were looked at."""
+
+    together: tuple[str, Hint] | None = field(default=None, compare=False)
+    """How many of its kind are told to people as one: what follows their number, and the hint for all."""
 
 
 def sort_problems(problems: Iterable[Problem]) -> list[Problem]:

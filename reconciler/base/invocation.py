@@ -45,7 +45,11 @@ class Invocation:
 
     def complete(self, problems: Iterable[Problem]) -> tuple[Problem, ...]:
         """Return problems with their hints spelled out."""
-        return tuple(replace(problem, hint=self.spell(problem.hint) or None) for problem in problems)
+        return tuple(map(self._complete, problems))
+
+    def _complete(self, problem: Problem) -> Problem:
+        together = (problem.together[0], self.spell(problem.together[1])) if problem.together else None
+        return replace(problem, hint=self.spell(problem.hint) or None, together=together)
 
 
 AS_IT_IS = Invocation()

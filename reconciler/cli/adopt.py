@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli.support.confirm import Consent, carry_out
-from reconciler.cli.support.options import Options, command, manifest_options, yes_option
+from reconciler.cli.support.options import Options, command, manifest_options, view_option, yes_option
 from reconciler.cli.support.perform import Proposal, writers_option
 from reconciler.cli.support.project import connect, prepare_project
 from reconciler.workflow import adoption
@@ -32,6 +32,7 @@ names_argument = click.argument("names", nargs=-1, required=True, metavar="NAME.
 @command()
 @names_argument
 @manifest_options
+@view_option
 @yes_option
 @writers_option
 def adopt(options: Options, names: tuple[str, ...], yes: bool, writers: int) -> Result:
@@ -58,6 +59,7 @@ def change_owner(options: Options, names: tuple[str, ...], make: Make, consent: 
 @command()
 @names_argument
 @manifest_options
+@view_option
 @yes_option
 @writers_option
 def disown(options: Options, names: tuple[str, ...], yes: bool, writers: int) -> Result:

@@ -21,6 +21,7 @@ from reconciler.cli.support.options import (
     refresh_option,
     several_options,
     value_option,
+    view_option,
     yes_option,
 )
 from reconciler.cli.support.output import Result, print_output, print_problems
@@ -99,6 +100,7 @@ def terms_options(command: Callable[..., R]) -> Callable[..., R]:
 @command()
 @click.argument("planfile", required=False, type=click.Path(path_type=Path, dir_okay=False))
 @several_options
+@view_option
 @refresh_option
 @restore_option
 @yes_option

@@ -14,14 +14,14 @@ from reconciler.base.activity import activity
 from reconciler.base.errors import UdfsError, UsageError
 from reconciler.base.hints import Command
 from reconciler.cli.show import not_deployed
-from reconciler.cli.support.interpreter import SECONDS, explain_failure, interpreter_for, local_runtime
+from reconciler.cli.support.interpreter import SECONDS, bounds_of, explain_failure, interpreter_for, local_runtime
 from reconciler.cli.support.options import Options, command, manifest_options, value_option
 from reconciler.cli.support.output import Result, write_foreign
 from reconciler.cli.support.project import connect, open_manifest
+from reconciler.cli.support.selection import single_name
 from reconciler.local import runner
 from reconciler.testing.expectations import format_value
 from reconciler.testing.row_files import ResultFile, RowFile
-from reconciler.testing.trials import Bounds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from reconciler.base.activity import Activity
     from reconciler.local.runner import FunctionError, Job
     from reconciler.targets.powers import LocalRuntime
+    from reconciler.testing.trials import Bounds
     from reconciler.testing.types import Type
 
 
@@ -39,10 +40,6 @@ class Files:
     rows: Path | None
     header: bool
     output: Path | None
-
-
-def _bounds(timeout: float, memory: int | None) -> Bounds:
-    return Bounds(timeout, memory * 1_000_000 if memory else None)
 
 
 @command(context={"ignore_unknown_options": True})
@@ -74,7 +71,7 @@ def _bounds(timeout: float, memory: int | None) -> Bounds:
 @click.option("--memory", type=click.IntRange(min=64), metavar="MB", help="Allow so much address space and no more.")
 @manifest_options
 @value_option("files", Files, "rows", "header", "output")
-@value_option("bounds", _bounds, "timeout", "memory")
+@value_option("bounds", bounds_of, "timeout", "memory")
 def call(
     options: Options, function: str, args: tuple[str, ...], files: Files, python: Path | None, bounds: Bounds
 ) -> Result:
@@ -87,6 +84,7 @@ def call(
         raise UsageError("E901", "ARGS and --input exclude each other", hint=Command("call", "--help"))
     manifest = open_manifest(options)
     runtime = local_runtime(manifest)
+    function = single_name(function, manifest.manifest.functions)
     with connect(manifest) as target, tempfile.TemporaryDirectory(prefix="udfs-") as folder:
         job = runtime.deployed_job(manifest, target, function, Path(folder))
         if job is None:

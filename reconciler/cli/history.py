@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from reconciler.base.words import safe
-from reconciler.cli.support.options import Options, command, manifest_options, yes_option
+from reconciler.cli.support.options import Options, command, manifest_options, view_option, yes_option
 from reconciler.cli.support.output import Result
 from reconciler.cli.support.project import connect, open_manifest
-from reconciler.render import text
+from reconciler.render import records as records_text
 from reconciler.workflow import records
 
 
@@ -25,12 +25,13 @@ def history(options: Options, newest: int) -> Result:
         from reconciler.render.documents.applies import history_document
 
         return Result(history_document(entries))
-    return Result(text.history_lines(entries, now))
+    return Result(records_text.history_lines(entries, now))
 
 
 @command(name="show-run")
 @click.argument("epoch", type=click.IntRange(min=1))
 @manifest_options
+@view_option
 def show_run(options: Options, epoch: int) -> Result:
     """Show one apply of the history: its steps, what came of each, and what was managed when it was over."""
     manifest = open_manifest(options)
@@ -41,7 +42,7 @@ def show_run(options: Options, epoch: int) -> Result:
         from reconciler.render.documents.applies import run_document
 
         return Result(run_document(entry))
-    return Result(text.run_lines(entry, now))
+    return Result(records_text.run_lines(entry, now, options.view))
 
 
 @command()
@@ -74,4 +75,4 @@ def unlock(options: Options, epoch: int, yes: bool) -> Result:
     if was_held and entry.ended_by:
         return Result(safe(f"ended the lease of epoch {epoch}, held by {entry.holder}") + "\n")
     any_more = " any more" if was_held else ""
-    return Result(f"epoch {epoch} holds no lease{any_more}: it is {text.standing(entry, now)}\n")
+    return Result(f"epoch {epoch} holds no lease{any_more}: it is {records_text.standing(entry, now)}\n")

@@ -10,6 +10,7 @@ from reconciler.cli.support.options import Options, command, manifest_options
 from reconciler.cli.support.output import Result
 from reconciler.cli.support.plans import take_snapshot
 from reconciler.cli.support.project import open_manifest, prepare_files
+from reconciler.cli.support.selection import names_argument, select_names
 from reconciler.workflow import planning
 from reconciler.workflow.standing import list_standings
 
@@ -21,9 +22,12 @@ if TYPE_CHECKING:
 
 
 @command()
+@names_argument
 @manifest_options
-def list_(options: Options) -> Result:
+def list_(options: Options, names: tuple[str, ...]) -> Result:
     """List the functions of the manifest and of its stack in the project: applied, changed, not applied.
+
+    All of them, or those that a NAME fits, in which * and ? stand for other characters.
 
     Also called ls and status. What an apply would do in full is told by udfs plan.
     """
@@ -31,6 +35,8 @@ def list_(options: Options) -> Result:
     snapshot = take_snapshot(prepared.loaded, full=False)
     manifest = prepared.loaded.manifest
     standings = list_standings(planning.make_plan(prepared, snapshot.reading), manifest.functions)
+    chosen = select_names(names, [standing.name for standing in standings], "the manifest and its stack have")
+    standings = tuple(standing for standing in standings if standing.name in chosen)
     destination = planning.plan_destination(prepared.loaded)
     if options.as_json:
         from reconciler.render.documents.project import list_document

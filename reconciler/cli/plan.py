@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.base.errors import Refused
+from reconciler.base.errors import Refused, UsageError
 from reconciler.base.hints import Command
 from reconciler.cli.support.files import manifest_digest, read_dump, save_plan
-from reconciler.cli.support.options import Options, command, refresh_option
+from reconciler.cli.support.options import Options, command, refresh_option, view_option
 from reconciler.cli.support.output import Result
 from reconciler.cli.support.plans import (
     CHANGES_PRESENT,
@@ -24,6 +24,7 @@ from reconciler.cli.support.plans import (
     take_snapshot,
 )
 from reconciler.cli.support.project import open_manifest, prepare_files
+from reconciler.cli.support.selection import names_argument, select_changes
 from reconciler.cli.support.several import each_target
 from reconciler.render import text
 from reconciler.workflow import planning
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
 
 
 @command()
+@names_argument
 @each_target("text", "json", "markdown")
+@view_option
 @refresh_option
 @restore_option
 @click.option("--exit-code", is_flag=True, help="Exit with 2 when there is something to do.")
@@ -53,6 +56,7 @@ if TYPE_CHECKING:
 )
 def plan(
     options: Options,
+    names: tuple[str, ...],
     refresh: str,
     restore: bool,
     exit_code: bool,
@@ -62,8 +66,11 @@ def plan(
 ) -> Result:
     """Show what differs between the manifest and the project, and what apply would do. Changes nothing.
 
-    For several targets there is one plan each; the exit code is the worst.
+    For several targets there is one plan each; the exit code is the worst. NAMEs, in which * and ? stand for other
+    characters, choose what is shown of it, with all that it needs: the plan is the whole.
     """
+    if names and options.as_json:
+        raise UsageError("E901", "names choose what people are shown, and a document has all", hint="leave them out")
     digest = manifest_digest(options.file)
     prepared = prepare_files(open_manifest(options, warn=False), options, warn=False)
     if against is not None:
@@ -81,7 +88,7 @@ def plan(
     next_command = None if snapshot.rival else _next_command(changes, options, out, allow_deletes, restore=restore)
     is_text = options.format == "text"
     return Result(
-        plan_output(changes, options, next_command),
+        plan_output(changes, options, next_command, select_changes(changes, names, prepared.loaded)),
         Refused.exit_code if changes.refusals else CHANGES_PRESENT if exit_code and changes.changes else 0,
         text.plan_summary(changes),
         changes.warnings if is_text else (),

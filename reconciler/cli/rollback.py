@@ -8,7 +8,7 @@ import click
 
 from reconciler.base.errors import count
 from reconciler.cli.support.confirm import Consent, carry_out
-from reconciler.cli.support.options import Options, command, manifest_options, yes_option
+from reconciler.cli.support.options import Options, command, manifest_options, view_option, yes_option
 from reconciler.cli.support.output import Result
 from reconciler.cli.support.perform import Proposal, writers_option
 from reconciler.cli.support.plans import complete_plan, plan_output
@@ -19,6 +19,7 @@ from reconciler.workflow import planning
 @command()
 @click.argument("epoch", type=click.IntRange(min=1), required=False)
 @manifest_options
+@view_option
 @yes_option
 @writers_option
 def rollback(options: Options, epoch: int | None, yes: bool, writers: int) -> Result:
@@ -39,6 +40,7 @@ def rollback(options: Options, epoch: int | None, yes: bool, writers: int) -> Re
 
 @command()
 @manifest_options
+@view_option
 @click.option("--dry-run", is_flag=True, help="Show what would be deleted, and stop.")
 @click.option(
     "--keep",
@@ -66,6 +68,7 @@ def gc(options: Options, dry_run: bool, keep: int, yes: bool, writers: int) -> R
 
 @command()
 @manifest_options
+@view_option
 @yes_option
 @writers_option
 def destroy(options: Options, yes: bool, writers: int) -> Result:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,12 +12,12 @@ from reconciler.base.errors import UsageError
 from reconciler.base.hints import Command
 from reconciler.base.words import safe
 from reconciler.cli.support.files import write_whole
-from reconciler.cli.support.options import Options, command, manifest_options, refresh_option
+from reconciler.cli.support.options import Options, command, manifest_options, refresh_option, view_option
 from reconciler.cli.support.output import Result
 from reconciler.cli.support.project import connect, open_manifest
 from reconciler.engine import dump as dumps
 from reconciler.engine.plan_file import to_json
-from reconciler.render import text
+from reconciler.render import records as records_text
 from reconciler.targets import adapter_of
 from reconciler.workflow import planning, records
 
@@ -25,25 +26,29 @@ if TYPE_CHECKING:
 
 
 @command()
-@click.argument("function", required=False)
+@click.argument("functions", nargs=-1, metavar="[FUNCTION…]")
 @manifest_options
-def show(options: Options, function: str | None) -> Result:
+@view_option
+def show(options: Options, functions: tuple[str, ...]) -> Result:
     """Show the deployed functions, their resources and sizes, and the SET lines that an SQL script needs.
 
-    All functions of the stack, or the named FUNCTION, whoever manages it.
+    All functions of the stack, or each named FUNCTION, whoever manages it; * and ? stand for other characters, in the
+    names of the stack's own.
     """
     manifest = open_manifest(options)
     with connect(manifest) as target:
-        functions = records.load_deployed(manifest, target, function)
+        deployed = records.load_deployed(manifest, target, functions)
+    present = [each.function.object.name.lower() for each in deployed]
     # A stack without functions is no error; a name that is not there is.
-    if function and not functions:
-        raise not_deployed(function, manifest)
+    for name in functions:
+        if not any(fnmatchcase(other, name.lower()) for other in present):
+            raise not_deployed(name, manifest)
     if options.as_json:
         from reconciler.render.documents.project import show_document
 
-        return Result(show_document(manifest.manifest.stack, planning.plan_destination(manifest), functions))
-    if functions:
-        return Result(text.function_lines(functions))
+        return Result(show_document(manifest.manifest.stack, planning.plan_destination(manifest), deployed))
+    if deployed:
+        return Result(records_text.function_lines(deployed, options.view))
     location = planning.plan_destination(manifest)
     next_command = options.invocation.command(Command("apply"))
     return Result(

@@ -14,13 +14,14 @@ from reconciler.cli.support.files import write_whole
 from reconciler.cli.support.interpreter import (
     LONGER,
     SECONDS,
+    bounds_of,
     explain_failure,
     interpreter_for,
     is_pure,
     local_runtime,
     make_job,
 )
-from reconciler.cli.support.options import Options, command, junit_option, manifest_options
+from reconciler.cli.support.options import Options, command, junit_option, manifest_options, value_option
 from reconciler.cli.support.output import Result
 from reconciler.cli.support.project import connect, open_manifest, prepare_files
 from reconciler.cli.support.verification import (
@@ -36,7 +37,7 @@ from reconciler.cli.support.verification import (
 )
 from reconciler.local.runner import RunnerError, WorkerTimedOut
 from reconciler.render import trials as rendered
-from reconciler.testing.trials import Bounds, Case, FunctionAbsent, LocalSubject, Trial, TrialVerdict, run_tests_here
+from reconciler.testing.trials import Case, FunctionAbsent, LocalSubject, Trial, TrialVerdict, run_tests_here
 from reconciler.workflow import planning
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
     from reconciler.base.errors import Problem
     from reconciler.local.runner import Interpreter
+    from reconciler.testing.trials import Bounds
     from reconciler.workflow.preparation import Prepared
 
 
@@ -59,12 +61,24 @@ if TYPE_CHECKING:
     help="End a test that takes longer to load, or for a batch of rows.",
 )
 @click.option("--memory", type=click.IntRange(min=64), metavar="MB", help="End a test that takes more address space.")
+@click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(1, 256),
+    metavar="N",
+    help="Functions tested at a time; as many as there are cores.",
+)
 @junit_option
 @manifest_options
+@value_option("bounds", bounds_of, "timeout", "memory")
 def test(
-    options: Options, functions: tuple[str, ...], timeout: float, memory: int | None, junit: Path | None
+    options: Options,
+    functions: tuple[str, ...],
+    bounds: Bounds,
+    jobs: int | None,
+    junit: Path | None,
 ) -> Result:
-    """Run the `tests:` of the manifest here: those of every FUNCTION, or of all.
+    """Run the `tests:` of the manifest here: those of every FUNCTION, in which * and ? stand for other characters, or of all.
 
     They run in the CPython of each function's runtime, over the very files that an apply would upload, laid out as
     MaxCompute lays them out. No service is contacted. Exits with 9 if a test fails, and with 3 if one cannot be run.
@@ -75,8 +89,7 @@ def test(
     prepared = prepare_files(manifest, options)
     subjects = list(_subjects(prepared, cases))
     trials: list[Trial] = []
-    bounds = Bounds(timeout, memory * 1_000_000 if memory else None)
-    for group in run_tests_here(subjects, bounds, threads=os.cpu_count() or 1, clock=time.perf_counter):
+    for group in run_tests_here(subjects, bounds, threads=jobs or os.cpu_count() or 1, clock=time.perf_counter):
         trials += group
         if options.format == "text":
             show_trials(group)

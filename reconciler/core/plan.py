@@ -271,6 +271,10 @@ def _refuse_clash(clash: Clash) -> Problem:
         f"{clash.key} is in the project and udfs does not manage it{_who(clash.live)}",
         at=clash.desired.origin,
         hint=("rename yours in the manifest, or take it over: ", Command("adopt", clash.key.name)),
+        together=(
+            "objects of the manifest are in the project and udfs does not manage them",
+            ("take over all that nobody manages, as it is: ", Command("adopt", "'*'")),
+        ),
     )
 
 
@@ -281,6 +285,10 @@ def another_stacks(key: Key, live: Live, stack: str, position: Position) -> Prob
         f"{key} belongs to stack '{stack}'{_who(live)}",
         at=position,
         hint=f"rename yours in the manifest; only stack '{stack}' can let go of it, by disowning it",
+        together=(
+            f"objects of the manifest belong to stack '{stack}'",
+            f"rename yours in the manifest; only stack '{stack}' can let go of them, by disowning them",
+        ),
     )
 
 

@@ -49,6 +49,9 @@ class Desired(NamedTuple):
     protected: bool = False
     """Whether it must not be deleted, even when the manifest no longer lists it."""
 
+    part_of: str = ""
+    """What of the manifest brings it, where that brings several objects, for several others: ``package science``."""
+
 
 class Live(NamedTuple):
     """An object that is there."""

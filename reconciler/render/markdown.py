@@ -20,9 +20,10 @@ from reconciler.base.words import safe
 from reconciler.core.diff import Action
 from reconciler.core.drift import Deviation
 from reconciler.render import text
+from reconciler.render.differences import difference_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from reconciler.base.errors import Problem
     from reconciler.base.invocation import Invocation
@@ -56,15 +57,18 @@ class _Row(NamedTuple):
     """Whether an approval could depend on it."""
 
 
-def plan_markdown(plan: Plan, command: str | None, room: int = MOST) -> str:
-    """Return a plan; `command` is the next step."""
-    rows = [_change(change) for change in sorted(plan.changes, key=lambda change: _DANGER.index(change.action))]
+def plan_markdown(plan: Plan, command: str | None, room: int = MOST, chosen: Collection[Key] | None = None) -> str:
+    """Return a plan; `command` is the next step. Of `chosen` objects nothing else is shown."""
+    changes = [change for change in plan.changes if chosen is None or change.key in chosen]
+    rows = [_change(change) for change in sorted(changes, key=lambda change: _DANGER.index(change.action))]
     rows += [
         _row(".", change.key, f"shared: stack {_code(change.live.mark.stack)} manages it", kind="shared", matters=False)
         for change in plan.shared
-        if change.live and change.live.mark
+        if change.live and change.live.mark and (chosen is None or change.key in chosen)
     ]
     below = []
+    if chosen is not None:
+        below.append(f"Shown: {len(changes)} of {count(len(plan.changes), 'change')}; the plan is the whole.")
     if plan.from_dump:
         below.append("Made against a dump: the project itself was not looked at.")
     if plan.changes and not plan.refusals:
@@ -200,7 +204,7 @@ def _cells(*cells: str) -> str:
 
 
 def _before_and_after(differences: Sequence[Difference]) -> str:
-    return "".join(f"<br>{field} {_code(values)}" for field, values in text.difference_texts(differences))
+    return "".join(f"<br>{field} {_code(values)}" for field, values in difference_texts(differences))
 
 
 def _place(plan: Plan) -> str:

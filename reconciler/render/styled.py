@@ -6,13 +6,15 @@ Nothing here knows a plan, so that a command without one imports none.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler.base.hints import spell
 from reconciler.base.words import safe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from reconciler.base.errors import Problem
 
@@ -68,8 +70,33 @@ def problem_lines(problem: Problem) -> Iterator[Line]:
 def problems_lines(problems: Iterable[Problem]) -> Iterator[Line]:
     """Yield all problems and, for several, how many there are."""
     errors = 0
+    # One after the other, unless they can be told as one: a check may yield its findings as it goes.
+    many: dict[tuple[str, str], list[Problem]] = {}
     for problem in problems:
-        yield from problem_lines(problem)
         errors += problem.severity == "error"
+        if problem.together:
+            many.setdefault((problem.code, problem.together[0]), []).append(problem)
+        else:
+            yield from problem_lines(problem)
+    for alike in many.values():
+        yield from _together_lines(alike) if len(alike) > _FEW else chain.from_iterable(map(problem_lines, alike))
     if errors > 1:
         yield (("error", f"{errors} problems"),)
+
+
+_FEW = 5
+"""So many problems of one kind are told each by itself."""
+
+
+def _together_lines(problems: Sequence[Problem]) -> Iterator[Line]:
+    """Yield the lines of many problems of one kind: how many, the first places, and the hint for all."""
+    first = problems[0]
+    assert first.together is not None
+    words, hint = first.together
+    detail = [f"{problem.at}: {problem.message}" if problem.at else problem.message for problem in problems[:_SHOWN]]
+    more = f"and {len(problems) - _SHOWN:,} more; --format json has each"
+    together = replace(first, at=None, source=None, hint=hint, detail=(*detail, more))
+    yield from problem_lines(replace(together, message=f"{len(problems):,} {words}"))
+
+
+_SHOWN = 3

@@ -7,72 +7,63 @@ else drops them. Every piece of text that came from the service goes through `sa
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from reconciler.base.errors import count
 from reconciler.base.invocation import AS_IT_IS
 from reconciler.base.words import moment, safe, size
-from reconciler.core.diff import Action, Cause, explain_list
+from reconciler.core.diff import Action, Cause
 from reconciler.core.drift import Deviation
 from reconciler.core.plan import upload_size
 from reconciler.core.report import Outcome
+from reconciler.render.actions import ACTIONS
+from reconciler.render.differences import difference_texts, version_switch
+from reconciler.render.folding import TOGETHER, count_changes, fold_changes, group_names, is_folded
+from reconciler.render.records import step_lines
 from reconciler.render.styled import problems_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from datetime import datetime
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from reconciler.base.errors import Problem
     from reconciler.base.invocation import Invocation
     from reconciler.core.diff import Change
     from reconciler.core.drift import Drift
-    from reconciler.core.kind import Difference
+    from reconciler.core.kind import Difference, Key
     from reconciler.core.plan import Plan
-    from reconciler.core.record import Entry
-    from reconciler.core.report import Deployed, Report
-    from reconciler.core.state import Live
+    from reconciler.core.report import Report
+    from reconciler.render.folding import Group, View
     from reconciler.render.styled import Line
 
 
-class _Words(NamedTuple):
-    """How people are told of an action."""
+def plan_lines(
+    plan: Plan,
+    *,
+    command: str | None = None,
+    refusals: Iterable[Problem] = (),
+    view: View = "auto",
+    chosen: Collection[Key] | None = None,
+) -> Iterator[Line]:
+    """
+    Yield a plan: where it goes, one sentence an object, `refusals`, the summary, and `command` as the next step.
 
-    sign: str
-    verb: str
-    past: str
-
-
-_WORDS = {
-    Action.CREATE: _Words("+", "create", "created"),
-    Action.UPDATE: _Words("~", "update", "changed"),
-    Action.DELETE: _Words("-", "delete", "deleted"),
-    Action.ADOPT: _Words("=", "adopt", "adopted"),
-    Action.RELEASE: _Words("=", "disown", "disowned"),
-    Action.RECORD: _Words("=", "record", "noted"),
-}
-_VERSION = re.compile(r"__([0-9a-f]{8})(?=\.)")
-
-
-def plan_lines(plan: Plan, *, command: str | None = None, refusals: Iterable[Problem] = ()) -> Iterator[Line]:
-    """Yield a plan: where it goes, one sentence an object, `refusals`, the summary, and `command` as the next step."""
+    What is alike is one line where there is much of it, or where the `view` wants it. Of `chosen` objects nothing else is shown.
+    """
     yield (("", f"Stack {plan.stack} → {plan.destination}"),)
     if plan.from_dump:
         yield (("warning", "Made against a dump: the project itself was not looked at"),)
     yield ()
-    for change in plan.changes:
-        yield from _change(change)
-    for change in plan.shared:
-        assert change.live is not None
-        holder = change.live.mark.stack if change.live.mark else "?"
-        yield (
-            ("quiet", "  . "),
-            ("name", _object_name(change)),
-            ("", f" is shared: stack {holder} manages it"),
-            ("quiet", _origin(change)),
-        )
-    if plan.changes or plan.shared:
+    changes, shared = (
+        [change for change in side if chosen is None or change.key in chosen] for side in (plan.changes, plan.shared)
+    )
+    folded = is_folded(len(changes) + len(shared), view)
+    yield from _folded_lines(changes, shared) if folded else _single_lines(changes, shared)
+    if changes or shared:
         yield ()
+    if folded and (changes or shared):
+        yield (("quiet", TOGETHER),)
+    if chosen is not None:
+        yield (("quiet", f"Shown: {len(changes)} of {count(len(plan.changes), 'change')}; the plan is the whole:"),)
     if lines := list(problems_lines(refusals)):
         yield from lines
         yield ()
@@ -81,6 +72,53 @@ def plan_lines(plan: Plan, *, command: str | None = None, refusals: Iterable[Pro
         yield (("quiet", f"Digest: sha256:{plan.digest}"),)
     if command:
         yield ("help", f"{next_step(plan)}: "), ("", command)
+
+
+def _single_lines(changes: Iterable[Change], shared: Iterable[Change]) -> Iterator[Line]:
+    for change in changes:
+        yield from _change(change)
+    for change in shared:
+        yield (
+            ("quiet", "  . "),
+            ("name", _object_name(change)),
+            ("", f" is shared: stack {_holder(change)} manages it"),
+            ("quiet", _origin(change)),
+        )
+
+
+def _folded_lines(changes: Sequence[Change], shared: Sequence[Change]) -> Iterator[Line]:
+    """Yield a line for what is alike, then what has to be read by itself."""
+    groups, single = fold_changes(changes)
+    for group in groups:
+        yield from _group(group)
+    by_holder: dict[str, list[Change]] = {}
+    for change in shared:
+        by_holder.setdefault(_holder(change), []).append(change)
+    for holder, of_holder in by_holder.items():
+        yield (
+            ("quiet", "  . "),
+            ("name", count_changes(of_holder)),
+            ("", f" shared: stack {safe(holder)} manages them"),
+        )
+    yield from _single_lines(single, ())
+
+
+def _group(group: Group) -> Iterator[Line]:
+    if len(group.changes) == 1:
+        yield from _change(group.changes[0])
+        return
+    sent = sum(upload_size(change) for change in group.changes)
+    part = f"{safe(group.part_of)}: " if group.part_of else ""
+    yield (
+        (group.action.value, f"  {ACTIONS[group.action].sign} "),
+        ("name", f"{part}{count_changes(group.changes)}"),
+        ("", f" {group.what}{f'; {size(sent)} to upload' if sent else ''}"),
+    )
+    yield (("quiet", f"      {group_names(group.changes)}"),)
+
+
+def _holder(change: Change) -> str:
+    return change.live.mark.stack if change.live and change.live.mark else "?"
 
 
 def next_step(plan: Plan) -> str:
@@ -98,7 +136,9 @@ def plan_summary(plan: Plan) -> str:
         return f"Nothing to do: {count(len(plan.unchanged), 'object')} as the manifest says{refused}{old}{foreign}"
     head = "Plan refused" if plan.refusals else "Plan"
     if plan.counts.keys() & {Action.ADOPT, Action.RELEASE}:  # by commands that do nothing else
-        parts = [f"{number} to {words.verb}" for action, words in _WORDS.items() if (number := plan.counts.get(action))]
+        parts = [
+            f"{number} to {words.verb}" for action, words in ACTIONS.items() if (number := plan.counts.get(action))
+        ]
         return f"{head}: {', '.join(parts)}{upload}"
     parts = [
         f"{plan.counts.get(action, 0)} to {action.value}" for action in (Action.CREATE, Action.UPDATE, Action.DELETE)
@@ -147,106 +187,32 @@ def report_lines(report: Report, heading: str = "") -> Iterator[Line]:
     if report.complete:
         yield (("name", safe(heading) + report_tally(report)),)
         return
-    styles = {Outcome.DONE: "create", Outcome.FAILED: "error", Outcome.NOT_TRIED: "quiet"}
-    for change, outcome in report.outcomes:
-        word = _WORDS[change.action].past if outcome is Outcome.DONE else f"{outcome.value} ({change.action.value})"
-        yield (styles[outcome], f"  {word:<20}"), ("", safe(str(change.key)))
+    steps = [(_outcome_word(*outcome), outcome[0].key.kind, outcome[0].key.name) for outcome in report.outcomes]
+    yield from step_lines(steps, 20)
     yield (("name", f"{safe(heading)}{'Interrupted' if report.interrupted else 'Stopped'}: {report_tally(report)}"),)
+
+
+def _outcome_word(change: Change, outcome: Outcome) -> str:
+    return ACTIONS[change.action].past if outcome is Outcome.DONE else f"{outcome.value} ({change.action.value})"
 
 
 def finished_line(change: Change) -> Line:
     """Return the line that says that one change is made."""
     return (
-        (change.action.value, f"  {_WORDS[change.action].past} "),
+        (change.action.value, f"  {ACTIONS[change.action].past} "),
         ("", safe(str(change.key))),
         ("quiet", f" ({size(sent)})" if (sent := upload_size(change)) else ""),
     )
 
 
-def function_lines(functions: Iterable[Deployed]) -> Iterator[Line]:
-    """Yield functions with their resources and the SET lines that SQL needs."""
-    for index, function in enumerate(functions):
-        obj = function.function.object
-        if index:
-            yield ()
-        pieces = "".join(f"  {label} {safe(words)}" for label, words in obj.kind.show(obj))
-        yield ("name", safe(obj.name)), ("", pieces), ("quiet", _creation(function.function))
-        if function.description:
-            yield (("", f"  {safe(function.description)}"),)
-        for resource in function.resources:
-            yield ("", f"  {_resource(resource)}"), ("quiet", _last_change(resource))
-        for reference in obj.kind.elsewhere(obj):
-            yield (("warning", f"  other    {safe(reference)}, which lies elsewhere and was not looked at"),)
-        for ref in function.absent:
-            yield (("warning", f"  missing  {safe(ref)}"),)
-        for name, value in function.settings:
-            yield (("help", f"  SET {name}={value};"),)
-
-
-def history_lines(entries: Iterable[Entry], now: datetime) -> Iterator[Line]:
-    """Yield one line a run, the newest first."""
-    runs = list(entries)
-    if not runs:
-        yield (("", "The ledger is empty: this stack was never applied here"),)
-    for entry in runs:
-        yield (
-            ("name", f"{entry.epoch:>5}  "),
-            ("", f"{moment(entry.started)}  "),
-            (_STANDINGS.get(standing(entry, now), "warning"), f"{standing(entry, now):<12}"),
-            ("", f"{_outcomes(entry):<20}"),
-            ("quiet", safe(str(entry.holder))),
-        )
-
-
-def run_lines(entry: Entry, now: datetime) -> Iterator[Line]:
-    """Yield one run: who, when, every step with its outcome, and how much was managed afterwards."""
-    yield ("name", f"Epoch {entry.epoch} of stack {entry.stack}: "), ("", standing(entry, now))
-    yield (("", f"  by      {safe(str(entry.holder))}"),)
-    yield (("", f"  from    {moment(entry.started)} to {moment(entry.expires)}"),)
-    yield (("", f"  digest  sha256:{entry.digest}"),)
-    if entry.back_to:
-        yield (("", f"  goal    back to epoch {entry.back_to}"),)
-    if entry.ended_by:
-        yield (("", f"  ended   by {safe(str(entry.ended_by))}"),)
-    yield ()
-    for step in entry.steps:
-        style = "create" if step.outcome == "done" else "error" if step.outcome == "failed" else "quiet"
-        yield (style, f"  {step.outcome:<10}"), ("", f"{step.action:<7} {step.kind} {safe(step.name)}")
-    yield (("name", f"{count(len(entry.objects), 'object')} managed"),)
-
-
-def standing(entry: Entry, now: datetime) -> str:
-    """Return what came of a run, in a word or two: a run whose lease ran out without a word was cut off."""
-    if entry.outcome == "running":
-        return "running" if entry.is_held(now) else "cut off"
-    return entry.outcome
-
-
-_STANDINGS = {"committed": "create", "running": "update", "failed": "error"}
-
-
-def _outcomes(entry: Entry) -> str:
-    if unknown := sum(step.outcome == "unknown" for step in entry.steps):
-        return f"{unknown} not known"
-    finished = [step for step in entry.steps if step.outcome == "done"]
-    counts = " ".join(
-        f"{words.sign}{number}"
-        for action, words in _WORDS.items()
-        if (number := sum(step.action == action.value for step in finished))
-    )
-    undone = len(entry.steps) - len(finished)
-    back = f", back to {entry.back_to}" if entry.back_to else ""
-    return f"{counts or '0'}{f', {undone} not done' if undone else ''}{back}"
-
-
 def change_sign(change: Change) -> str:
     """Return the one character that says what is done to an object."""
-    return _WORDS[change.action].sign
+    return ACTIONS[change.action].sign
 
 
 def change_sentence(change: Change) -> str:
     """Return what is done to an object and why, as the rest of a sentence that begins with the object."""
-    return f"will be {_WORDS[change.action].past}: {_reason(change)}"
+    return f"will be {ACTIONS[change.action].past}: {_reason(change)}"
 
 
 def _change(change: Change) -> Iterator[Line]:
@@ -273,7 +239,7 @@ def _reason(change: Change) -> str:
         return _CAUSES[change.cause]
     if change.cause is Cause.MOVED and change.action is Action.DELETE:
         return f"it is called {safe(change.differences[0].new)} now"
-    if change.cause is Cause.MANIFEST and _switch(change.differences):
+    if change.cause is Cause.MANIFEST and version_switch(change.differences):
         return "its code changed"
     upload = f"; {size(upload_size(change))} to upload" if upload_size(change) else ""
     return f"{_cause(change)}{upload}"
@@ -361,43 +327,6 @@ def _differences(differences: Sequence[Difference]) -> Iterator[Line]:
         yield (("", f"      {field:<10} {description}"),)
 
 
-def difference_texts(differences: Sequence[Difference]) -> Iterator[tuple[str, str]]:
-    """Yield each field that differs, with what it was and will be; or the version, if nothing else moves."""
-    if switch := _switch(differences):
-        yield "version", f"{switch[0]} → {switch[1]}"
-        return
-    for difference in differences:
-        if difference.field not in {"marker", "name", "protect"}:
-            yield difference.field, _difference(difference)
-
-
-def _switch(differences: Sequence[Difference]) -> tuple[str, str] | None:
-    """Return the digests of two versions if an object moves from the one to the other, and is else as it was."""
-    unversioned = [(_VERSION.sub("", difference.old), _VERSION.sub("", difference.new)) for difference in differences]
-    if [difference.form for difference in differences] != ["text", "list"] or any(
-        old != new for old, new in unversioned
-    ):
-        return None
-    old, new = _VERSION.search(differences[0].old), _VERSION.search(differences[0].new)
-    return (old[1], new[1]) if old and new else None
-
-
-def _difference(difference: Difference) -> str:
-    old, new = difference.old, difference.new
-    if difference.form == "list":
-        words = explain_list(tuple(old.split(", ")) if old else (), tuple(new.split(", ")) if new else ())
-        moves = [*(f"- {name}" for name in words["removed"]), *(f"+ {name}" for name in words["added"])]
-        return safe(", ".join(moves)) if moves else f"in another order: {safe(new)}"
-    if difference.form == "quoted":
-        return f"{safe(old)!r} → {safe(new)!r}"
-    return f"{_shorten_digests(safe(old)) or '(none)'} → {_shorten_digests(safe(new)) or '(none)'}"
-
-
-def _shorten_digests(text: str) -> str:
-    # People tell digests apart by eight digits; documents keep them whole.
-    return re.sub(r"\b([0-9a-f]{8})[0-9a-f]{24,}\b", r"\1…", text)
-
-
 def _object_name(change: Change) -> str:
     return f"{change.key.kind} {safe(change.key.name)}"
 
@@ -411,23 +340,8 @@ def _origin(change: Change) -> str:
 def report_tally(report: Report) -> str:
     counts = [
         f"{sum(change.action is action for change in report.done)} {words.past}"
-        for action, words in _WORDS.items()
+        for action, words in ACTIONS.items()
         if any(change.action is action for change, _ in report.outcomes)
     ]
     undone = len(report.outcomes) - len(report.done)
     return ", ".join(counts) + (f", {undone} not done" if undone else "")
-
-
-def _creation(live: Live) -> str:
-    when = f", created {moment(live.created)}" if live.created else ""
-    return f"{when}{f' by {safe(live.owner)}' if live.owner else ''}"
-
-
-def _resource(live: Live) -> str:
-    (_, first), *others = live.object.kind.show(live.object)
-    return f"{first:<8} {', '.join([safe(live.object.name), *(safe(words) for _, words in others)])}"
-
-
-def _last_change(live: Live) -> str:
-    when = f", {moment(live.modified)}" if live.modified else ""
-    return f"{when}{f' by {safe(live.updater)}' if live.updater else ''}"

@@ -29,20 +29,29 @@ def trial_line(trial: Trial) -> Line:
         case TrialVerdict.PASSED:
             test = trial.case.test
             promise = f"raises {test.raises}" if test.raises is not None else f"→ {_literal(test.returns)}"
-            return ("create", "  ok    "), ("", safe(f"{test_title(trial.case)} {promise}"))
+            return ("create", "  ok    "), ("", safe(f"{test_title(trial.case)} {promise}")), _seconds(trial)
         case TrialVerdict.FAILED:
-            return ("error", "  FAIL  "), ("", safe(test_title(trial.case)))
+            return ("error", "  FAIL  "), ("", safe(test_title(trial.case))), _seconds(trial)
         case TrialVerdict.NOT_RUN:
             return ("error", "  -     "), ("", safe(test_title(trial.case))), ("quiet", "  not run")
         case TrialVerdict.LEFT_OUT:
             return ("quiet", "  .     "), ("", safe(test_title(trial.case))), ("quiet", "  left out: verify: false")
 
 
+_LONG = 1.0
+"""Seconds of a test that a person would like to know."""
+
+
+def _seconds(trial: Trial) -> tuple[str, str]:
+    return "quiet", f"  {trial.seconds:.1f} s" if trial.seconds >= _LONG else ""
+
+
 def tests_summary(trials: Sequence[Trial]) -> Line:
     """Return the line that counts."""
     parts = [f"{number} {verdict.value}" for verdict, number in count_verdicts(trials).items() if number]
     functions = len({trial.case.function for trial in trials})
-    return (("name", f"Tests: {', '.join(parts)}, of {count(functions, 'function')}"),)
+    seconds = sum(trial.seconds for trial in trials)
+    return ("name", f"Tests: {', '.join(parts)}, of {count(functions, 'function')}"), ("quiet", f", {seconds:.1f} s")
 
 
 def count_verdicts(trials: Iterable[Trial]) -> dict[TrialVerdict, int]:

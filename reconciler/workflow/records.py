@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, overload
 
 from reconciler.base.errors import UsageError
 from reconciler.base.hints import Command
+from reconciler.core.kind import fits_name
 from reconciler.core.record import entry_name
 from reconciler.core.report import Deployed
 from reconciler.engine.ledger import KEPT, comment_of, dump, parse, unlock_entry
 from reconciler.targets import adapter_of
 
 if TYPE_CHECKING:
+    from reconciler.core.kind import Key
     from reconciler.core.record import Entry, Holder, Reading
     from reconciler.core.state import Live, LiveState
     from reconciler.core.target import Target
@@ -27,15 +29,26 @@ if TYPE_CHECKING:
     from reconciler.targets.powers import Queries, Query
 
 
-def load_deployed(loaded: Loaded, target: Target, only: str | None = None) -> tuple[Deployed, ...]:
-    """Return the functions of the stack that are in the project, by name; all of them, or `only` one."""
+def load_deployed(loaded: Loaded, target: Target, only: Sequence[str] = ()) -> tuple[Deployed, ...]:
+    """
+    Return the functions of the stack that are in the project, by name: all of them, or `only` those that patterns fit.
+
+    A name in full means a function whoever manages it.
+    """
     reading, stack = target.read(), loaded.manifest.stack
     adapter = adapter_of(loaded)
-    chosen = {kind.key(only) for kind in adapter.catalog.kinds.values()} if only else None
+    kinds = adapter.catalog.kinds
+    named = {kind.key(name) for kind in kinds.values() for name in only}
+
+    def is_chosen(key: Key) -> bool:
+        return key in named or (
+            reading.holder(key) == stack and (not only or any(fits_name(key, pattern, kinds) for pattern in only))
+        )
+
     return tuple(
         _describe_deployed(live, reading.live, adapter, loaded)
         for key, live in sorted(reading.live.items())
-        if live.object.kind.comes_back and (key in chosen if chosen else reading.holder(key) == stack)
+        if live.object.kind.comes_back and is_chosen(key)
     )
 
 

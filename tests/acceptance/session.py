@@ -64,6 +64,7 @@ _REPLACED = (
     (re.compile(r"\b20\d{15}g[0-9a-z]{10}\b"), "[INSTANCE]"),
     (re.compile(r"\(request [0-9A-Za-z-]+\)"), "(request [ID])"),
     (re.compile(r'"seconds": [0-9.]+'), '"seconds": "[SECONDS]"'),
+    (re.compile(r"^(  (?:ok|FAIL) .*|Tests: .*)(?:  |, )\d+\.\d s$", re.MULTILINE), r"\1"),
     (re.compile(r'"python": "3\.[0-9.]+"'), '"python": "[VERSION]"'),
 )
 

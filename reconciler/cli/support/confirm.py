@@ -104,7 +104,7 @@ def carry_out(
     plan = complete_plan(proposal.plan, options)
     if not is_shown:
         if not options.as_json:
-            print_lines(text.plan_lines(plan))
+            print_lines(text.plan_lines(plan, view=options.view))
         print_problems(plan.warnings)
     # What is shown is shown even if it is refused: the refusal is about it.
     allow_deletes = consent.allow_deletes

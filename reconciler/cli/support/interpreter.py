@@ -12,6 +12,7 @@ from reconciler.cli.support.output import note
 from reconciler.cli.support.secrecy import warn_of_secrets
 from reconciler.local import runner
 from reconciler.targets import require_power
+from reconciler.testing.trials import Bounds
 
 if TYPE_CHECKING:
     from reconciler.local.runner import Interpreter, Job, RunnerError
@@ -53,6 +54,11 @@ def is_pure(job: Job) -> bool:
     return not any(
         resource.type in {"archive", "jar"} or runner.is_extension(resource.name) for resource in job.resources
     )
+
+
+def bounds_of(timeout: float, memory: int | None) -> Bounds:
+    """Return the bounds of a function, of seconds and of megabytes."""
+    return Bounds(timeout, memory * 1_000_000 if memory else None)
 
 
 SECONDS = 60.0

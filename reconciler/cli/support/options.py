@@ -11,7 +11,7 @@ import logging
 import shlex
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeAlias, TypeVar
 
@@ -22,6 +22,8 @@ from reconciler.base.invocation import Invocation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from reconciler.render.folding import View
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -42,6 +44,9 @@ class Options:
 
     among: int = 1
     """How many targets the report is about; `target` is one of them."""
+
+    view: View = "auto"
+    """How much is told of a long plan."""
 
     @property
     def as_json(self) -> bool:
@@ -113,6 +118,17 @@ refresh_option = click.option(
     help="full: ask for the MD5 of every resource, also of those that look as the last apply left them.",
 )
 
+_FULL = click.option("--full", "view", flag_value="full", help="Name each object, however many are alike.")
+_SUMMARY = click.option(
+    "--summary", "view", flag_value="summary", help="Tell what is alike as one, of few objects too."
+)
+
+
+def view_option(command: Callable[P, R]) -> Callable[P, R]:
+    """Add ``--summary`` and ``--full``, which are `Options.view`."""
+    return _SUMMARY(_FULL(command))
+
+
 junit_option = click.option(
     "--junit", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write JUnit's XML too."
 )
@@ -134,6 +150,7 @@ def with_options(
         format: Format,
         verbose: bool,
         all_targets: bool = False,
+        view: View | None = None,
         **arguments: Any,
     ) -> R:
         if verbose:
@@ -144,6 +161,7 @@ def with_options(
             raise one_target_only("this command", names)
         is_several = len(names) > 1
         options = Options(file, None if is_several or not names else names[0], format, names if is_several else ())
+        options = replace(options, view=view or "auto")
         from reconciler.cli.support.progress import showing
 
         with options.completing(), showing(for_people=format not in {"json", "csv", "sarif"}):

@@ -15,8 +15,11 @@ from reconciler.cli.support.project import connect
 from reconciler.render import text
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from reconciler.cli.support.options import Options
     from reconciler.cli.support.output import Output
+    from reconciler.core.kind import Key
     from reconciler.core.plan import Plan
     from reconciler.core.record import Entry, Reading
     from reconciler.manifest.load import Loaded
@@ -68,8 +71,10 @@ def complete_plan(plan: Plan, options: Options) -> Plan:
     return replace(plan, refusals=complete(plan.refusals), cautions=complete(plan.cautions))
 
 
-def plan_output(plan: Plan, options: Options, next_command: str | None = None) -> Output:
-    """Return a plan in the format that was asked for."""
+def plan_output(
+    plan: Plan, options: Options, next_command: str | None = None, chosen: Collection[Key] | None = None
+) -> Output:
+    """Return a plan in the format that was asked for; of `chosen` objects only, where people read it."""
     if options.format == "json":
         from reconciler.engine.plan_file import plan_document
 
@@ -77,5 +82,7 @@ def plan_output(plan: Plan, options: Options, next_command: str | None = None) -
     if options.format == "markdown":
         from reconciler.render import markdown
 
-        return markdown.plan_markdown(plan, next_command, markdown.target_share(options.among))
-    return text.plan_lines(plan, command=next_command, refusals=with_source(plan.refusals))
+        return markdown.plan_markdown(plan, next_command, markdown.target_share(options.among), chosen)
+    return text.plan_lines(
+        plan, command=next_command, refusals=with_source(plan.refusals), view=options.view, chosen=chosen
+    )

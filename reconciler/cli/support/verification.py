@@ -10,10 +10,10 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from reconciler.base.errors import Problem, TestsFailed, UdfsError, UsageError, count
-from reconciler.base.words import did_you_mean, quote
+from reconciler.base.errors import Problem, TestsFailed, UdfsError, count
 from reconciler.cli.support.output import note, print_lines, print_problems, with_source
 from reconciler.cli.support.perform import Proposal, perform
+from reconciler.cli.support.selection import select_names
 from reconciler.core.plan import require_allowed
 from reconciler.render import styled, text
 from reconciler.render import trials as rendered
@@ -35,26 +35,16 @@ if TYPE_CHECKING:
 
 
 def chosen_cases(manifest: Loaded, functions: tuple[str, ...]) -> list[tuple[Case, ...]]:
-    """Return the tests to run, function by function: those of the named ones, or of all."""
+    """Return the tests to run, function by function: of those that names or patterns fit, or of all."""
     declared = manifest.manifest.functions
-    spelled = {name.lower(): name for name in declared}
-    if unknown := [name for name in functions if name.lower() not in spelled]:
-        raise UsageError.of(_unknown_function(name, manifest) for name in unknown)
-    names = [spelled[name.lower()] for name in functions] or list(declared)
     cases = [
         tuple(
             Case(name, number, test, manifest.at("functions", name, "tests", number - 1))
             for number, test in enumerate(declared[name].tests, 1)
         )
-        for name in dict.fromkeys(names)
+        for name in select_names(functions, declared)
     ]
     return [group for group in cases if group]
-
-
-def _unknown_function(name: str, manifest: Loaded) -> Problem:
-    declared = manifest.manifest.functions
-    hint = did_you_mean(name, declared) or f"it has: {', '.join(declared) or 'none'}"
-    return Problem("E720", f"the manifest has no function {quote(name)}", hint=hint)
 
 
 def show_trials(trials: Iterable[Trial]) -> None:

@@ -75,7 +75,8 @@ def _resources(loaded: Loaded, artifacts: Artifacts) -> Iterator[Desired]:
             if item.role != "resource" and item.type is not None and item.content is not None:
                 # An archive may be of several wheels, and its package is what the function names.
                 keys = ("packages", str(item.package)) if item.role == "archive" else item.keys
-                yield _file(stack, item.name, item.type, item.content, loaded.at(*keys))
+                desired = _file(stack, item.name, item.type, item.content, loaded.at(*keys))
+                yield desired._replace(part_of=f"package {item.package}") if item.package else desired
 
 
 def _file(stack: str, name: str, kind: str, content: Content, origin: Position, comment: str = "") -> Desired:

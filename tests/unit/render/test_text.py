@@ -15,7 +15,7 @@ from reconciler.base.words import safe, size
 from reconciler.core.diff import Cause
 from reconciler.core.kind import Mark
 from reconciler.core.state import Live
-from reconciler.render import styled, text
+from reconciler.render import records, styled, text
 from reconciler.targets.maxcompute.names import Reference, parse_reference, read_comment, write_comment
 from reconciler.targets.maxcompute.objects import Function, Resource
 from reconciler.testing.expectations import format_value
@@ -204,7 +204,7 @@ def test_a_function_without_a_known_owner_is_shown_all_the_same() -> None:
     from reconciler.core.report import Deployed
 
     bare = Deployed(Live(Function("f", "a.F")), (Live(Resource("t", "table", table="d.t")),), (), (), "")
-    assert styled.plain_text(text.function_lines([bare])) == "f  class a.F\n  table    t, d.t\n"
+    assert styled.plain_text(records.function_lines([bare])) == "f  class a.F\n  table    t, d.t\n"
 
 
 def test_what_a_function_lists_of_another_project_is_shown() -> None:
@@ -213,7 +213,7 @@ def test_what_a_function_lists_of_another_project_is_shown() -> None:
     far = Function(
         "f", "a.F", (Reference("evil\x1b.zip", "theirs"), Reference("x.zip", "theirs", "dev"), Reference("b.py"))
     )
-    told = styled.plain_text(text.function_lines([Deployed(Live(far), (), ("b.py",), (), "")]))
+    told = styled.plain_text(records.function_lines([Deployed(Live(far), (), ("b.py",), (), "")]))
     assert told.splitlines()[1:] == [
         r"  other    theirs/resources/evil\x1b.zip, which lies elsewhere and was not looked at",
         "  other    theirs/schemas/dev/resources/x.zip, which lies elsewhere and was not looked at",

@@ -1,0 +1,128 @@
+"""
+Folding of a long plan: objects with which the same is done for the same reason are one line.
+
+What may do harm is never folded: what is deleted, written over, restored or released from protection, whose change has a
+rule of its kind, or what relies on something that nobody looked at.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+
+from reconciler.base.errors import count
+from reconciler.base.words import safe
+from reconciler.core.diff import Action, Cause
+from reconciler.render.differences import version_switch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from reconciler.core.diff import Change
+
+View: TypeAlias = Literal["auto", "summary", "full"]
+"""How much is told of a plan: what fits on a screen, as little as can be, or everything."""
+
+MANY = 40
+"""More lines than these are no longer read, so that what is alike becomes one."""
+
+TOGETHER = "What is alike is told together; --full names each"
+
+_NAMED = 3
+"""Of many names these, and the last."""
+
+
+class Group(NamedTuple):
+    """Changes that are told as one."""
+
+    action: Action
+    what: str
+    """What is done to all of them, and why."""
+
+    part_of: str
+    """What of the manifest they are all a part of; empty if they have none in common."""
+
+    changes: tuple[Change, ...]
+
+
+def is_folded(number: int, view: View) -> bool:
+    """Say whether so many lines are folded."""
+    return view == "summary" or (view == "auto" and number > MANY)
+
+
+def fold_changes(changes: Sequence[Change]) -> tuple[list[Group], list[Change]]:
+    """Return what is told together, and what is told one by one, each in the order of the plan."""
+    groups: dict[tuple[Action, str, str], list[Change]] = {}
+    single: list[Change] = []
+    for change in changes:
+        what = _uniform(change)
+        if what is None:
+            single.append(change)
+        else:
+            part_of = change.desired.part_of if change.desired is not None else ""
+            groups.setdefault((change.action, what, part_of), []).append(change)
+    return [Group(*key, tuple(members)) for key, members in groups.items()], single
+
+
+def _uniform(change: Change) -> str | None:
+    """Return what is done to an object, in words that fit others; None for what has to be read itself."""
+    obj, kind = change.object, change.kind
+    if change.desired is not None and kind.elsewhere(obj):
+        return None
+    match change.action:
+        case Action.CREATE:
+            return _CREATED.get(change.cause)
+        case Action.UPDATE if change.cause in {Cause.MANIFEST, Cause.ROLLED_BACK, Cause.UNKNOWN}:
+            fields = {difference.field for difference in change.differences}
+            if any(rules.get(field) for rules in (kind.risky, kind.fixed) for field in fields):
+                return None
+            if fields == {"marker"}:
+                return "get another mark"
+            return "get other code" if version_switch(change.differences) else None
+        case Action.ADOPT if not change.differences:
+            return "stay as they are and are managed from now on"
+        case Action.RELEASE if not change.differences:
+            return "stay as they are and are no longer managed"
+        case _:
+            return None
+
+
+_CREATED = {
+    Cause.NEW: "are new",
+    Cause.MANIFEST: "are new, since their content changed",
+    Cause.MISSING: "come again: they were deleted outside, or their creation was cut off",
+    Cause.ROLLED_BACK: "come again, as they were",
+}
+
+
+def count_changes(changes: Sequence[Change]) -> str:
+    """Return ``300 functions, 600 resources``: first what needs the others."""
+    numbers = Counter(change.key.kind for change in changes)
+    kinds = {change.key.kind: change.kind for change in changes}
+    in_order = sorted(kinds, key=lambda name: (not kinds[name].comes_back, name))
+    return ", ".join(count(numbers[name], name) for name in in_order)
+
+
+def group_names(changes: Sequence[Change]) -> str:
+    """Return some names, of what needs the others if there is such."""
+    leading = [change for change in changes if change.kind.comes_back]
+    return some_names([change.key.name for change in leading or changes])
+
+
+def some_names(names: Sequence[str]) -> str:
+    """Return the first names and the last."""
+    shown = [safe(name) for name in names]
+    if len(shown) <= _NAMED + 1:
+        return ", ".join(shown)
+    return f"{', '.join(shown[:_NAMED])} … {shown[-1]}"
+
+
+def step_groups(steps: Iterable[tuple[str, str, str]], alone: str) -> list[tuple[str, str]]:
+    """Return outcome and objects of steps (outcome, kind, name); those whose outcome is `alone` one by one."""
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for outcome, kind, name in steps:
+        groups.setdefault((outcome, kind, name if outcome.startswith(alone) else ""), []).append(name)
+    return [
+        (outcome, f"{kind} {safe(names[0])}" if len(names) == 1 else f"{count(len(names), kind)}: {some_names(names)}")
+        for (outcome, kind, _), names in groups.items()
+    ]
