@@ -32,7 +32,7 @@ _NAMED = 3
 """Of many names these, and the last."""
 
 
-class Group(NamedTuple):
+class ChangeGroup(NamedTuple):
     """Changes that are told as one."""
 
     action: Action
@@ -50,7 +50,7 @@ def is_folded(number: int, view: View) -> bool:
     return view == "summary" or (view == "auto" and number > MANY)
 
 
-def fold_changes(changes: Sequence[Change]) -> tuple[list[Group], list[Change]]:
+def fold_changes(changes: Sequence[Change]) -> tuple[list[ChangeGroup], list[Change]]:
     """Return what is told together, and what is told one by one, each in the order of the plan."""
     groups: dict[tuple[Action, str, str], list[Change]] = {}
     single: list[Change] = []
@@ -61,7 +61,7 @@ def fold_changes(changes: Sequence[Change]) -> tuple[list[Group], list[Change]]:
         else:
             part_of = change.desired.part_of if change.desired is not None else ""
             groups.setdefault((change.action, what, part_of), []).append(change)
-    return [Group(*key, tuple(members)) for key, members in groups.items()], single
+    return [ChangeGroup(*key, tuple(members)) for key, members in groups.items()], single
 
 
 def _uniform(change: Change) -> str | None:

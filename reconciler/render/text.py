@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from reconciler.core.kind import Difference, Key
     from reconciler.core.plan import Plan
     from reconciler.core.report import Report
-    from reconciler.render.folding import Group, View
+    from reconciler.render.folding import ChangeGroup, View
     from reconciler.render.styled import Line
 
 
@@ -103,7 +103,7 @@ def _folded_lines(changes: Sequence[Change], shared: Sequence[Change]) -> Iterat
     yield from _single_lines(single, ())
 
 
-def _group(group: Group) -> Iterator[Line]:
+def _group(group: ChangeGroup) -> Iterator[Line]:
     if len(group.changes) == 1:
         yield from _change(group.changes[0])
         return
