@@ -26,7 +26,7 @@ View: TypeAlias = Literal["auto", "summary", "full"]
 MANY = 40
 """More lines than these are no longer read, so that what is alike becomes one."""
 
-TOGETHER = "What is alike is told together; --full names each"
+TOGETHER = "Like objects share a line; --full names each"
 
 _NAMED = 3
 """Of many names these, and the last."""

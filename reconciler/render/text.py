@@ -53,6 +53,19 @@ def plan_lines(
     if plan.from_dump:
         yield (("warning", "Made against a dump: the project itself was not looked at"),)
     yield ()
+    yield from _change_lines(plan, view, chosen)
+    if lines := list(problems_lines(refusals)):
+        yield from lines
+        yield ()
+    yield (("name", plan_summary(plan)),)
+    if plan.changes and not plan.refusals:
+        yield (("quiet", f"Digest: sha256:{plan.digest}"),)
+    if command:
+        yield ("help", f"{next_step(plan)}: "), ("", command)
+
+
+def _change_lines(plan: Plan, view: View, chosen: Collection[Key] | None) -> Iterator[Line]:
+    """Yield the changes of a plan, or those of `chosen` objects, and what has to be known of that."""
     changes, shared = (
         [change for change in side if chosen is None or change.key in chosen] for side in (plan.changes, plan.shared)
     )
@@ -64,14 +77,6 @@ def plan_lines(
         yield (("quiet", TOGETHER),)
     if chosen is not None:
         yield (("quiet", f"Shown: {len(changes)} of {count(len(plan.changes), 'change')}; the plan is the whole:"),)
-    if lines := list(problems_lines(refusals)):
-        yield from lines
-        yield ()
-    yield (("name", plan_summary(plan)),)
-    if plan.changes and not plan.refusals:
-        yield (("quiet", f"Digest: sha256:{plan.digest}"),)
-    if command:
-        yield ("help", f"{next_step(plan)}: "), ("", command)
 
 
 def _single_lines(changes: Iterable[Change], shared: Iterable[Change]) -> Iterator[Line]:

@@ -55,7 +55,7 @@ def test_a_first_apply_names_kinds_and_numbers_and_all_of_it_on_request(shell: S
     assert_fits(plan)
     assert "  + 20 functions, 40 resources are new; 2.3 kB to upload\n" in plan
     assert "      f00000, f00001, f00002 … f00019\n" in plan
-    assert "What is alike is told together; --full names each\n" in plan
+    assert "Like objects share a line; --full names each\n" in plan
     assert "Plan: 60 to create, 0 to update, 0 to delete, 0 unchanged" in plan
     full = shell.udfs("plan", "--full")
     assert len(full.splitlines()) > 60
@@ -148,4 +148,4 @@ def test_tests_are_chosen_by_pattern_and_run_so_many_at_a_time(shell: Shell) -> 
     printed = shell.udfs("test", "f0000?", "--jobs", "2", code=9)
     assert "  ok    f00007() → 7" in printed
     assert "Tests: 1 passed, 9 failed, of 10 functions, " in printed
-    assert "'f0000?' fits 10 functions, and one is called" in shell.udfs("call", "f0000?", code=3)
+    assert "'f0000?' fits 10 functions, and call takes one" in shell.udfs("call", "f0000?", code=3)

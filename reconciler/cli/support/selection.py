@@ -49,7 +49,7 @@ def single_name(pattern: str, names: Collection[str]) -> str:
         return pattern
     fitting = select_names([pattern], names)
     if len(fitting) > 1:
-        message = f"{quote(pattern)} fits {count(len(fitting), 'function')}, and one is called"
+        message = f"{quote(pattern)} fits {count(len(fitting), 'function')}, and call takes one"
         raise UsageError("E901", message, hint=f"name one of them: {_some(fitting)}")
     return fitting[0]
 
