@@ -142,6 +142,27 @@ def test_a_function_fills_tables_and_stands_in_views(odps: Any, named: TableName
     assert ask(f"SELECT b FROM {view} ORDER BY b LIMIT 9") == '"b"\n84\n336\n'
 
 
+def test_a_function_reads_a_stored_table_or_a_partition_of_it(
+    odps: Any, named: TableNames, unique: Callable[[str], str], ask: Ask
+) -> None:
+    table, resource, function = named("p"), unique("r"), unique("f.py").removesuffix(".py")
+    odps.create_table(table, ("a bigint", "day string"))
+    odps.write_table(table, [[20], [3]], partition="day=x", create_partition=True)
+    odps.write_table(table, [[500]], partition="day=y", create_partition=True)
+    odps.create_resource(resource, "table", table_name=table, partition="day=x")
+    source = f"""
+from odps.distcache import get_cache_table
+from odps.udf import annotate
+@annotate("bigint->bigint")
+class F(object):
+    def evaluate(self, a):
+        return a + sum(row[0] for row in get_cache_table("{resource}"))
+"""
+    odps.create_resource(f"{function}.py", "py", file_obj=source.encode())
+    odps.create_function(function, class_type=f"{function}.F", resources=[f"{function}.py", resource])
+    assert ask(f"SELECT {function}(1L)") == '"_c0"\n24\n'
+
+
 def test_a_function_is_called_by_its_project(odps: Any, ask: Ask, double: str) -> None:
     project = odps.project
     calls = (f"{project}.{double}(1L)", f"{project}:{double}(2L)", f"`{project}`.`default`.`{double}`(3L)")
@@ -163,6 +184,10 @@ def test_a_script_is_several_statements_with_variables(odps: Any, named: TableNa
     with pytest.raises(errors.ODPSError, match="ODPS-0130"):
         ask(f"INSERT INTO {table} VALUES (1L); INSERT INTO {table} SELECT a FROM nowhere_to_be", **hints)
     assert ask(f"SELECT COUNT(*) FROM {table}") == '"_c0"\n2\n', "of a script that fails nothing is done"
+    again = f"INSERT INTO {table} VALUES (1L); SELECT COUNT(*) FROM {table}"
+    with pytest.raises(errors.ODPSError, match="ODPS-0130"):
+        ask(again, **hints)
+    assert ask(again, **hints, **{"odps.sql.step.script.mode": "true"}) == '"_c0"\n3\n'
 
 
 def test_a_schema_has_tables_of_its_own(odps: Any, unique: Callable[[str], str], ask: Ask) -> None:

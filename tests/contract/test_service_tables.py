@@ -58,6 +58,7 @@ REFUSED = {
     "@x := SELECT 1": "is for scripts",
     "SET odps.sql.submit.mode=script; SELECT 1 AS a; SELECT 2 AS a": "shows the result of one SELECT",
     "SET odps.sql.submit.mode=script; DESC t": "DESC and SHOW",
+    "SET odps.sql.submit.mode=script; CREATE TABLE u AS SELECT 1 AS a; SELECT 1 AS a": r"\[1,67\].*the last statement",
     "SET odps.sql.submit.mode=script; SELECT * FROM @x": "variable @x cannot be resolved",
 }
 

@@ -16,7 +16,7 @@ from reconciler.local.server.database import PROJECTS, SCHEMAS, TABLES_OF_ROWS, 
 from reconciler.local.server.function_changes import FunctionChanges
 from reconciler.local.server.protocol import same_name
 from reconciler.local.sql.catalog import TableColumn, TableDefinition, TableFacts, TableName, WrittenRows
-from reconciler.local.sql.problems import SqlFailed, table_exists, unknown_partition, unknown_table
+from reconciler.local.sql.problems import SqlFailed, semantic_failure, table_exists, unknown_partition, unknown_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -42,6 +42,8 @@ class StoreCatalog:
     _changes: list[Callable[[Records], None]] = field(default_factory=list)
     _changed: dict[tuple[str, ...], TableDefinition | None] = field(default_factory=dict)
     """Definitions that the job has set so far, None for a table that it dropped."""
+    _written: set[tuple[str, ...]] = field(default_factory=set)
+    """Tables whose rows the job has changed so far."""
     _stack: ExitStack = field(default_factory=ExitStack)
 
     def __post_init__(self) -> None:
@@ -127,6 +129,12 @@ class StoreCatalog:
 
         definition = self.definition(name)
         assert definition is not None
+        if _key(name) in self._written:
+            raise semantic_failure(
+                None,
+                f"table {name} is written and then read in one script [SET odps.sql.step.script.mode=true runs its "
+                "statements one after the other]",
+            )
         for attempt in range(_ATTEMPTS):
             try:
                 return row_files.dataset(definition, self._open_files(name, values))
@@ -147,6 +155,15 @@ class StoreCatalog:
                 table = self.service.tables.arrow(name.project, (name.schema, name.name), connection)
             return iter(table.select(list(columns)).to_batches() if table is not None else ())
         return row_files.read_batches(self.scan(name, values), columns)
+
+    def rows(
+        self, name: TableName, columns: Sequence[str], values: PartitionValues | None
+    ) -> Iterator[tuple[Any, ...]]:
+        """Yield the same, row by row."""
+        from reconciler.local.sql import row_files
+
+        for batch in self.batches(name, columns, values):
+            yield from row_files.read_rows([batch], batch.num_rows)
 
     def _open_files(self, name: TableName, values: PartitionValues | None) -> list[tuple[PartitionValues, BinaryIO]]:
         opened: list[tuple[PartitionValues, BinaryIO]] = []
@@ -220,6 +237,7 @@ class StoreCatalog:
 
     def drop_partition(self, name: TableName, values: PartitionValues) -> None:
         """Remove a partition with its rows."""
+        self._written.add(_key(name))
 
         def change(rows: Records) -> None:
             location, record = self._existing(rows, name)
@@ -238,6 +256,7 @@ class StoreCatalog:
     def put_rows(self, name: TableName, files: Sequence[WrittenRows], emptied: Sequence[PartitionValues]) -> None:
         """Add rows to a table's partitions, those in `emptied` without what they held."""
         definition = self.definition(name)
+        self._written.add(_key(name))
 
         def change(rows: Records) -> None:
             location, record = self._existing(rows, name)
@@ -261,6 +280,8 @@ class StoreCatalog:
                 for change in self._changes:
                     change(rows)
             self._changes.clear()
+        self._changed.clear()
+        self._written.clear()
 
     def _existing(self, rows: Records, name: TableName) -> tuple[Location, StoredTable]:
         location = _location(name)

@@ -13,6 +13,7 @@ from reconciler.local import runner
 from reconciler.local.runner import Job, ResourceFile
 from reconciler.local.server.database import FUNCTIONS, RESOURCES, Location
 from reconciler.local.server.resources import FILE_TYPES, table_of
+from reconciler.local.server.table_handlers import partition_of
 from reconciler.local.sql.catalog import PLAIN_NAMES, SessionNames
 from reconciler.local.sql.problems import SqlFailed, internal_failure
 
@@ -128,13 +129,21 @@ class JobProject:
         return ResourceFile(resource.name, resource.type, path)  # type: ignore[arg-type]
 
     def _table_resource(self, resource: str, source: str, location: Location) -> ResourceFile:
+        """Lay out a table resource: the whole rows of a provided table, those of a stored one without partition keys (a guess)."""
         parts = table_of(source).split(".")
         provided = self.service.tables.find(location.project, parts)
-        if provided is None:
+        if provided is not None:
+            table = provided[1]
+            types = tuple(kind for _, kind in table.columns)
+            return ResourceFile(resource, "table", None, runner.TableResource(types, table.rows))
+        name = self.full_name(tuple(parts))
+        definition = self.catalog.definition(name)
+        if definition is None or definition.view:
             return ResourceFile(resource, "table", None)
-        table = provided[1]
+        names, types = zip(*((column.name, column.type) for column in definition.columns), strict=True)
+        values = partition_of(source, definition)
         return ResourceFile(
-            resource, "table", None, runner.TableResource(tuple(kind for _, kind in table.columns), table.rows)
+            resource, "table", None, runner.TableResource(types, lambda: self.catalog.rows(name, names, values))
         )
 
     def interpreter(self, job: Job) -> Interpreter:

@@ -182,6 +182,12 @@ def parse_partition(text: str, definition: TableDefinition, *, whole: bool = Tru
     return tuple(values.values())
 
 
+def partition_of(source: str, definition: TableDefinition) -> PartitionValues | None:
+    """Return the partition that a table resource's source names, ``t partition(key='value')``; None for the whole table."""
+    _, bracket, text = source.partition(" partition(")
+    return parse_partition(text.rstrip(" )"), definition) if bracket else None
+
+
 def find_partition(table: WireTable, text: str) -> StoredPartition:
     """Return a partition by its description; 404 if there is none [doc "Tunnel error codes"]."""
     values = parse_partition(text, table.definition)

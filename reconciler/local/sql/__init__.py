@@ -1,7 +1,10 @@
 """
-SQL on the local service: one SELECT of MaxCompute's dialect, run by DuckDB, with functions in the CPython of their runtime.
+SQL on the local service: statements of MaxCompute's dialect, queries run by DuckDB, with functions in the CPython of their runtime.
 
-    script ─ SET lines, one statement ─▶ translate (sqlglot) ─▶ DuckDB ◀─ tables (Arrow)
+    job ─ SET lines, `statements` ─▶ changes of the `catalog`, done at the end
+                 │ queries, views and variables put in (`embedding`)
+                 ▼
+           translate (sqlglot) ─▶ DuckDB ◀─ tables (Arrow, Parquet in `row_files`)
                                                                   │ a vector of rows at a time
                                                                   ▼
                                                      functions ─▶ worker processes (runner)

@@ -43,6 +43,8 @@ class JobOutcome:
 
     result: StatementResult | None = None
     text: str = ""
+    ends_script: bool = False
+    """Whether a script has no statement behind it."""
 
 
 @dataclass(frozen=True)

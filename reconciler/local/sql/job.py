@@ -68,12 +68,17 @@ def _run_statements(session: SqlSession, statements: list[Words]) -> JobOutcome:
         message = "a job is one statement; SET odps.sql.submit.mode=script makes a script of several"
         raise parse_failure(statements[1].position(), message)
     shown = JobOutcome()
-    selects = 0
+    selects, is_over = 0, False
     for words in statements:
         position, kind = words.position(), statement_kind(words)
+        if is_over:
+            raise semantic_failure(position, "CREATE TABLE … AS is the last statement of a script")
         if is_script and kind.shows:
             raise semantic_failure(position, "a script has no statement such as DESC and SHOW")
         outcome = kind.run(words, session)
+        is_over = outcome.ends_script
+        if is_script and session.settings.get("odps.sql.step.script.mode", "").lower() == "true":
+            session.catalog.commit()  # serially, for a table that is written and then read [doc "SQL in script mode"]
         if outcome.result is not None:
             selects += 1
             shown = outcome

@@ -68,7 +68,7 @@ def create_table(words: Words, session: SqlSession, *, replaces: bool = False) -
     if clauses.columns:
         raise parse_failure(position, "CREATE TABLE … AS takes names and types from the query, and lists no columns")
     write_query(session, session.query(clauses.query), name, definition)
-    return JobOutcome()
+    return JobOutcome(ends_script=True)
 
 
 def replace_table(words: Words, session: SqlSession) -> JobOutcome:
