@@ -1,4 +1,4 @@
-"""sql: a statement that calls functions, here or in the project, and its rows."""
+"""sql: a statement, here or in the project, and its rows or what it says."""
 
 from __future__ import annotations
 
@@ -28,10 +28,11 @@ _USAGE = (Command("sql", "'SELECT …'"), ", or ", Command("sql", "< query.sql")
 @click.argument("query", required=False)
 @lambda command: with_options(command, formats("text", "json", "csv"))
 def sql(options: Options, query: str | None) -> Result:
-    """Run QUERY, one SELECT, and print its rows; without QUERY it is read from standard input.
+    """Run QUERY, one statement, and print its rows; without QUERY it is read from standard input.
 
     SET lines may stand before it. Those that the manifest's functions need are added, and said. On `endpoint: local` it runs
-    here (`pip install 'udfs[sql]'`), over the manifest's `tables:` and VALUES, its functions in their own CPython.
+    here (`pip install 'udfs[sql]'`), over the manifest's `tables:`, VALUES and tables that statements made, its functions in
+    their own CPython.
     """
     # Rows as CSV are for a program: warnings are left out as for JSON.
     manifest = open_manifest(replace(options, format="json" if options.format == "csv" else options.format))
@@ -50,6 +51,8 @@ def sql(options: Options, query: str | None) -> Result:
         from reconciler.render.documents.project import query_document
 
         return Result(query_document(answer, settings, planning.plan_destination(manifest)))
+    if answer.text is not None:
+        return Result(answer.text)
     if options.format == "csv":
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(rows.csv_rows(answer))

@@ -29,6 +29,8 @@ class QueryResult:
     rows: Sequence[tuple[str | None, ...]]
     is_cut: bool
     """Whether there are more rows than the service gives out."""
+    text: str | None = None
+    """What a statement says that has no rows, DESC, say."""
 
 
 class Target(Protocol):

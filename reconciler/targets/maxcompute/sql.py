@@ -145,6 +145,8 @@ def _answer(instance: Any) -> QueryResult:
     [(task, content)] = instance.get_task_results().items()
     try:
         descriptor = instance.get_result_descriptor(task)
+        if descriptor is None or descriptor.is_select is False:
+            return QueryResult(instance.id, (), None, (), is_cut=False, text=content)
     except ValueError:
         descriptor = None  # PyODPS takes no two columns of one name; the rows are there all the same
     csv.field_size_limit(_LONGEST)
