@@ -14,6 +14,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+NO_BUILD = "UDFS_NO_BUILD"
+"""Set where credentials are: nothing is built there, and no code of a package is run."""
+
+WHEELS = "UDFS_WHEELS"
+"""Names the folder of wheels that were built elsewhere; each is taken by its sha256 in the lock."""
+
 SYSTEM = {
     "PATH": "programs that it starts",
     "LANG": "the language of its messages, and how it decodes file names",

@@ -17,6 +17,7 @@ from reconciler.cli.support.files import aim_at, manifest_digest, parse_digest, 
 from reconciler.cli.support.options import (
     Options,
     command,
+    handover_options,
     one_target_only,
     refresh_option,
     several_options,
@@ -101,6 +102,7 @@ def terms_options(command: Callable[..., R]) -> Callable[..., R]:
 @click.argument("planfile", required=False, type=click.Path(path_type=Path, dir_okay=False))
 @several_options
 @view_option
+@handover_options
 @refresh_option
 @restore_option
 @yes_option

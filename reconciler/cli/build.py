@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -24,6 +25,9 @@ from reconciler.packages.lock import use
 from reconciler.render import inspection, styled
 from reconciler.workflow import preparation
 
+if TYPE_CHECKING:
+    from reconciler.manifest.load import Loaded
+
 
 @command()
 @manifest_options
@@ -39,8 +43,14 @@ from reconciler.workflow import preparation
     is_flag=True,
     help="Print the module that is uploaded for one function: its source, and what is added to find its packages.",
 )
+@click.option(
+    "--wheels",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write the wheels that were built into this folder, for udfs plan --no-build --wheels DIR elsewhere.",
+)
 @click.argument("functions", nargs=-1, metavar="[FUNCTION…]")
-def build(options: Options, out: Path | None, show: bool, functions: tuple[str, ...]) -> Result:
+def build(options: Options, out: Path | None, show: bool, wheels: Path | None, functions: tuple[str, ...]) -> Result:
     """Make the bytes that would be uploaded, and list them with their sha256.
 
     The list is what sha256sum --check takes. With functions: only what those need. No service is contacted.
@@ -53,6 +63,8 @@ def build(options: Options, out: Path | None, show: bool, functions: tuple[str, 
     prepared = prepare_files(manifest, options, warn=not options.as_json)
     if show:
         return Result(read_input(preparation.entry_module(prepared, names[0]), SHIPPED))
+    if wheels is not None:
+        _hand_over(manifest, wheels)
     uploads = preparation.list_uploads(prepared, names)
     if out is not None:
         export_files([(upload.name, upload.content.path, upload.content.sha256) for upload in uploads], out)
@@ -63,6 +75,20 @@ def build(options: Options, out: Path | None, show: bool, functions: tuple[str, 
         return Result(build_document(manifest.manifest.stack, uploads, out, warnings))
     print_lines(inspection.packed_lines(uploads), sys.stderr)
     return Result(inspection.build_lines(uploads), notes=(inspection.upload_total(uploads, out),))
+
+
+def _hand_over(manifest: Loaded, folder: Path) -> None:
+    """Write out the wheels that the lock says were built."""
+    lock, cache = use.read_lock(manifest), user_cache()
+    groups = [group for tags in lock.packages.values() for group in tags.values()] if lock else []
+    built = {wheel.file: wheel.sha256 for group in groups for wheel in group.files if wheel.source is not None}
+    kept = [(file, content.path, sha256) for file, sha256 in built.items() if (content := cache.get(sha256))]
+    export_files(kept, folder)
+    note(
+        f"wrote {count(len(kept), 'wheel')} that was built here to {folder}"
+        if len(kept) == 1
+        else f"wrote {len(kept)} wheels that were built here to {folder}"
+    )
 
 
 @command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciler.base.hints import Command
-from reconciler.cli.support.options import Options, command, refresh_option
+from reconciler.cli.support.options import Options, command, handover_options, refresh_option
 from reconciler.cli.support.output import Result, with_source
 from reconciler.cli.support.plans import CHANGES_PRESENT, take_snapshot
 from reconciler.cli.support.project import prepare_project
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 @command()
 @each_target("text", "json", "markdown", "sarif", "github")
+@handover_options
 @refresh_option
 def drift(options: Options, refresh: str) -> Result:
     """Show what was changed in the project behind the manifest's back, and as far as the service tells, by whom and when.

@@ -13,7 +13,7 @@ import click
 from reconciler.base.errors import Refused, UsageError
 from reconciler.base.hints import Command
 from reconciler.cli.support.files import manifest_digest, read_dump, save_plan
-from reconciler.cli.support.options import Options, command, refresh_option, view_option
+from reconciler.cli.support.options import Options, command, handover_options, refresh_option, view_option
 from reconciler.cli.support.output import Result
 from reconciler.cli.support.plans import (
     CHANGES_PRESENT,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 @names_argument
 @each_target("text", "json", "markdown")
 @view_option
+@handover_options
 @refresh_option
 @restore_option
 @click.option("--exit-code", is_flag=True, help="Exit with 2 when there is something to do.")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.errors import InvalidManifest, Refused, UdfsError, count
 from reconciler.base.words import safe
-from reconciler.cli.support.options import Options, command
+from reconciler.cli.support.options import Options, command, handover_options
 from reconciler.cli.support.output import Result, findings_output
 from reconciler.cli.support.project import open_manifest, prepare_files
 from reconciler.cli.support.several import each_target
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 @command()
 @each_target("text", "json", "sarif", "github")
+@handover_options
 def validate(options: Options) -> Result:
     """Check the manifest and every file it names, and that tests fit signatures. Pinned wheels are fetched and checked; no service is contacted."""
     from reconciler.workflow import preparation

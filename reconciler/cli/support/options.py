@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import shlex
 import sys
 from contextlib import contextmanager
@@ -17,11 +18,12 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeAlias, TypeVar
 
 import click
 
+from reconciler.base.environments import NO_BUILD, WHEELS
 from reconciler.base.errors import InvalidManifest, UdfsError, UsageError
 from reconciler.base.invocation import Invocation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from reconciler.render.folding import View
 
@@ -47,6 +49,15 @@ class Options:
 
     view: View = "auto"
     """How much is told of a long plan."""
+    no_build: bool = False
+    wheels: Path | None = None
+    """Where wheels lie that were built elsewhere."""
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """The environment, with what the options say of builds."""
+        said = {NO_BUILD: "1" if self.no_build else "", WHEELS: str(self.wheels or "")}
+        return {**os.environ, **{name: value for name, value in said.items() if value}}
 
     @property
     def as_json(self) -> bool:
@@ -82,6 +93,29 @@ def manifest_options(command: Callable[..., R]) -> Callable[..., R]:
 def several_options(command: Callable[..., R]) -> Callable[..., R]:
     """As `manifest_options`, for a command that takes several targets and sees to them itself."""
     return with_options(command, format_option, several=True)
+
+
+def handover_options(command: Callable[..., R]) -> Callable[..., R]:
+    """Add ``--no-build`` and ``--wheels`` to a command that gets `Options` first."""
+
+    @click.option(
+        "--no-build",
+        is_flag=True,
+        envvar=NO_BUILD,
+        help="Build nothing, and run no code of a package: for where credentials are.",
+    )
+    @click.option(
+        "--wheels",
+        type=click.Path(path_type=Path, file_okay=False, exists=True),
+        metavar="DIR",
+        envvar=WHEELS,
+        help="Take what has to be built from here, where udfs build --wheels DIR put it; held to the lock's sha256.",
+    )
+    @functools.wraps(command)
+    def wrapper(options: Options, *, no_build: bool, wheels: Path | None, **arguments: Any) -> R:
+        return command(replace(options, no_build=no_build, wheels=wheels), **arguments)
+
+    return wrapper
 
 
 def formats(*names: Format) -> Callable[[Callable[..., R]], Callable[..., R]]:

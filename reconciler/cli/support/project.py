@@ -46,7 +46,7 @@ def prepare_files(manifest: Loaded, options: Options, *, warn: bool = True) -> P
     """Read, fetch and check every file that the manifest names."""
     from reconciler.workflow import preparation
 
-    prepared = preparation.prepare(manifest, cache=user_cache(), env=os.environ, on_step=note)
+    prepared = preparation.prepare(manifest, cache=user_cache(), env=options.env, on_step=note)
     if prepared.warnings and warn:
         print_warnings(prepared.warnings, options)
     return prepared

@@ -21,6 +21,7 @@ from reconciler.base.hints import Command
 from reconciler.base.processes import Tools
 from reconciler.packages.build import BuildOptions, BuildSource
 from reconciler.packages.build.build import Builder
+from reconciler.packages.content import export_files
 from reconciler.packages.fetch import indexes
 from reconciler.packages.fetch.downloads import Downloads, find_file
 from reconciler.packages.fetch.gateway import Gateway, open_gateway
@@ -125,6 +126,7 @@ class Workshop:
 
     def build(self, source: BuildSource, request: LockRequest, constraints: tuple[str, ...] = ()) -> BuiltWheel:
         """Return the wheel of a source, as the package that asks for it has it built."""
+        self._require_building_here(source.label)
         declared = self.loaded.manifest.packages[request.package]
         folder = self.loaded.folder
         options = BuildOptions(
@@ -147,13 +149,14 @@ class Workshop:
 
     def rebuild(self, request: LockRequest, wheel: Locked) -> Content:
         """Return a wheel that was built when the lock was made: from the cache, or built again to the very same bytes."""
-        if cached := self.cache.get(wheel.sha256):
-            return cached
+        if kept := self.cache.get(wheel.sha256) or self._take_over(wheel):
+            return kept
+        label = f"{wheel.name} {wheel.version}"
+        self._require_building_here(label, f"{wheel.file} (sha256 {wheel.sha256})")
         built_from = wheel.source
         assert built_from is not None  # else it was not built
         is_local = built_from.file in request.inputs.local
         path = self.loaded.folder / built_from.file if is_local else self._archive(request, wheel.name, built_from)
-        label = f"{wheel.name} {wheel.version}"
         source = BuildSource(path, label, built_from.sha256)
         built = self.build(source, request, tuple(built_from.requires))
         if built.content.sha256 != wheel.sha256:
@@ -171,6 +174,30 @@ class Workshop:
                 detail=(f"built here with {built.how}", f"log: {built.log}"),
             )
         return built.content
+
+    def _require_building_here(self, label: str, file: str = "") -> None:
+        if not self.env.get(environments.NO_BUILD):
+            return
+        what = f"{label} has to be built, and {environments.NO_BUILD} says that nothing is built here"
+        build, plan = Command("build", "--wheels DIR"), Command("plan", "--wheels DIR")
+        hint = (
+            "where no credentials are, `",
+            build,
+            f"` writes {file or 'its wheel'}; here `",
+            plan,
+            "` takes it by its sha256",
+        )
+        raise PackageError("E486", what, hint=hint)
+
+    def _take_over(self, wheel: Locked) -> Content | None:
+        """Return a wheel that was built elsewhere and handed over, if it is the one that the lock names."""
+        folder = self.env.get(environments.WHEELS)
+        path = Path(folder or "", wheel.file)
+        if not folder or not path.is_file():
+            return None
+        with self.cache.workspace() as workspace:
+            export_files([(wheel.file, path, wheel.sha256)], workspace)
+            return self.cache.put(workspace / wheel.file, wheel.sha256)
 
     def stop(self) -> None:
         """End what runs; the user has lost patience."""
