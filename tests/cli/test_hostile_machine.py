@@ -271,6 +271,7 @@ class Closed:
 @pytest.mark.parametrize("lively", [True, False])
 def test_progress_never_raises_into_an_apply(lively: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CI", raising=False)
+    monkeypatch.delenv("UDFS_PROGRESS")
     monkeypatch.setenv("TERM", "xterm")
     change = Change(Action.DELETE, resource_key("a\x1b[2J.py"), None, None)
     plan = Plan("risk", destination("local", "demo", None), (), (change,))
