@@ -56,6 +56,7 @@ def _own_world(monkeypatch: pytest.MonkeyPatch, shared_cache: Path) -> None:
         if name.startswith(_FOREIGN):
             monkeypatch.delenv(name)
     monkeypatch.setenv("UDFS_CACHE_DIR", str(shared_cache))
-    monkeypatch.setenv("UDFS_PROGRESS", "off")  # what a slow machine takes a second for would say so among what is compared
+    # What takes a second on a slow machine would say so among what is compared.
+    monkeypatch.setenv("UDFS_PROGRESS", "off")
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
