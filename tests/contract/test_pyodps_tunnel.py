@@ -114,3 +114,12 @@ def test_the_dbapi_reads_by_it(odps: Any) -> None:
     assert [column[0] for column in cursor.description] == ["a", "b"]
     assert [tuple(row) for row in cursor.fetchmany(2)] == [(0, 0), (1, 1)]
     assert len(cursor.fetchall()) == 8
+
+
+def test_sqlalchemy_reads_by_it(server: Server) -> None:
+    """The sample of `tests.clients`, which lets more of them judge each night."""
+    sqlalchemy = pytest.importorskip("sqlalchemy", reason="needs SQLAlchemy, which the group test brings")
+    engine = sqlalchemy.create_engine(f"odps://alice:secret@demo/?endpoint={server.url}")
+    with engine.connect() as connection:
+        rows = connection.execute(sqlalchemy.text(TEN)).fetchall()
+    assert [tuple(row) for row in rows] == [(number, number * number) for number in range(10)]
