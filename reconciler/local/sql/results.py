@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from reconciler.local.sql.control import StatementLimits
 
 FILE = "result.arrow"
-_BATCH = 10_000
-"""Rows of a batch for the tunnel, so that one of its answers needs little memory."""
 _TIMES_THE_MEMORY = 8
 """How many times the memory of a statement its result may take on disk; so much DuckDB may take beside it."""
 
@@ -63,7 +61,7 @@ class StatementResult:
                 if first >= end:
                     return
                 batch = reader.get_batch(number)
-                yield from _pieces(batch.slice(max(start - first, 0), end - max(start, first)))
+                yield batch.slice(max(start - first, 0), end - max(start, first))
 
     @property
     def rows(self) -> list[tuple[Any, ...]]:
@@ -81,10 +79,6 @@ class StatementResult:
     def table(self) -> str:
         """Return it as a table to be looked at."""
         return render_table(self.names, self.types, self.rows)
-
-
-def _pieces(batch: Any) -> Iterator[Any]:
-    return (batch.slice(start, _BATCH) for start in range(0, batch.num_rows, _BATCH))
 
 
 def write_result(

@@ -27,8 +27,8 @@ Pair: TypeAlias = tuple[Any, bytes]
 END_OF_ROW, COUNT, CHECKSUM = 33553408, 33554430, 33554431
 """Numbers of fields that no column has (`odps/tunnel/wireconstants.py`)."""
 
-ROWS = 20_000
-"""Rows that are read before they become a batch."""
+ROWS = 10_000
+"""Rows that are made of a batch at a time, or read before they become one."""
 
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _INT, _LONG = struct.Struct("<i"), struct.Struct("<q")
@@ -51,7 +51,7 @@ def encode_records(batches: Iterable[Any], kinds: Sequence[ColumnType], zone: st
         (_tag(number, _WIRE_TYPES.get(kind.name, _LENGTH)), _INT.pack(number)) for number, kind in enumerate(kinds, 1)
     ]
     end, count, of_all = _tag(END_OF_ROW, _VARINT), 0, 0
-    for batch in batches:
+    for batch in _small(batches):
         columns = [
             _fields(_plain_values(instants(column, kind, zone), kind), encode, *head)
             for column, kind, encode, head in zip(batch.columns, kinds, encoders, heads, strict=True)
@@ -65,6 +65,10 @@ def encode_records(batches: Iterable[Any], kinds: Sequence[ColumnType], zone: st
         count += batch.num_rows
         yield b"".join(pieces)
     yield _tag(COUNT, _VARINT) + _zigzag(count) + _tag(CHECKSUM, _VARINT) + _varint(of_all)
+
+
+def _small(batches: Iterable[Any]) -> Iterator[Any]:
+    return (batch.slice(start, ROWS) for batch in batches for start in range(0, batch.num_rows, ROWS))
 
 
 def _fields(values: Iterable[Any], encode: Callable[[Any], Pair], tag: bytes, number: bytes) -> list[Pair]:
