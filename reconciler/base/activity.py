@@ -31,14 +31,23 @@ class Count(NamedTuple):
     """Since it is counted."""
 
 
+class Item(NamedTuple):
+    """Something that is worked at."""
+
+    words: str
+    seconds: float
+    doing: str = ""
+    """What of it is done right now, where that is known."""
+
+
 class Standing(NamedTuple):
     """An activity at one moment."""
 
     words: str
     seconds: float
     counts: tuple[Count, ...]
-    items: tuple[tuple[str, float], ...]
-    """What is worked at, and for how many seconds, the longest first."""
+    items: tuple[Item, ...]
+    """What is worked at, the longest first."""
 
     is_minor: bool
     """Whether it says less than any other that goes on."""
@@ -56,7 +65,7 @@ class Activity:
     _done: dict[str, int] = field(default_factory=dict, init=False)
     _totals: dict[str, int] = field(default_factory=dict, init=False)
     _since: dict[str, float] = field(default_factory=dict, init=False)
-    _items: dict[object, tuple[str, float]] = field(default_factory=dict, init=False)
+    _items: dict[object, tuple[str, float, Callable[[], str]]] = field(default_factory=dict, init=False)
     _planned: set[str] = field(default_factory=set, init=False)
     _lock: Lock = field(default_factory=Lock, init=False)
 
@@ -84,11 +93,11 @@ class Activity:
             self._done[noun] += number
 
     @contextmanager
-    def at(self, item: str) -> Iterator[None]:
-        """Say what is worked at meanwhile."""
+    def at(self, item: str, doing: Callable[[], str] = str) -> Iterator[None]:
+        """Say what is worked at meanwhile; `doing` is asked by who watches, and has to be quick."""
         key = object()
         with self._lock:
-            self._items[key] = item, self.clock()
+            self._items[key] = item, self.clock(), doing
         try:
             yield
         finally:
@@ -101,7 +110,8 @@ class Activity:
             counts = tuple(
                 Count(noun, done, self._totals.get(noun), now - self._since[noun]) for noun, done in self._done.items()
             )
-            items = tuple((item, now - since) for item, since in self._items.values())
+            at = tuple(self._items.values())
+        items = tuple(Item(words, now - since, doing()) for words, since, doing in at)
         return Standing(self.words, now - self.started, counts, items, self.is_minor)
 
     def _begin(self, noun: str) -> None:

@@ -44,8 +44,11 @@ class Output:
 
     def text(self) -> str:
         """Return what was written so far."""
-        self.file.seek(0)
-        return self.file.read(_MAX_READ).decode("utf-8", "replace")
+        return self.since(0).decode("utf-8", "replace")
+
+    def since(self, position: int) -> bytes:
+        """Return what was written behind a position; the tool goes on where it is."""
+        return os.pread(self.file.fileno(), _MAX_READ, position)
 
 
 class CutOff(Exception):

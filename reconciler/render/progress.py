@@ -16,7 +16,7 @@ from reconciler.base.words import safe, size
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reconciler.base.activity import Count, Standing
+    from reconciler.base.activity import Count, Item, Standing
 
 _TELLING = 2.0
 """Seconds after which a speed says something."""
@@ -67,15 +67,16 @@ def _standing(standing: Standing) -> str:
     rest = seconds_left(counts)
     parts.append(f"{_duration(standing.seconds)}" if rest is None else f"about {_duration(_rounded(rest))} left")
     if standing.items:
-        longest = max(standing.items, key=lambda item: item[1])
-        parts.append(_item(*longest, more=len(standing.items) - 1))
+        longest = max(standing.items, key=lambda item: item.seconds)
+        parts.append(_item(longest, more=len(standing.items) - 1))
     return ", ".join(parts)
 
 
-def _item(item: str, seconds: float, *, more: int) -> str:
-    since = f" for {_duration(seconds)}" if seconds >= _TELLING else ""
+def _item(item: Item, *, more: int) -> str:
+    since = f" for {_duration(item.seconds)}" if item.seconds >= _TELLING else ""
     others = f" and {more} more" if more else ""
-    return f"{safe(item)}{since}{others}"
+    doing = f": {item.doing}" if item.doing else ""
+    return safe(f"{item.words}{since}{others}{doing}")
 
 
 def seconds_left(counts: Sequence[Count]) -> float | None:

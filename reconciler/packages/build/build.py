@@ -91,13 +91,13 @@ class Builder:
         options: BuildOptions | None = None,
         *,
         fresh: bool = False,
-        on_start: Callable[[str], None] = lambda label: None,
+        on_start: Callable[[str, Path, Callable[[], str]], None] = lambda label, log, doing: None,
     ) -> BuiltWheel:
         """
         Return the wheel of a source for a runtime, from the cache if it was built before.
 
         `fresh` builds it again: what the build needs may have newer versions now. `on_start` is told the label of what
-        is really built. Raises PackageError, with E401 and E410 to E423 where the gate refuses what came out.
+        is really built, the log's path, and whom to ask what is done right now. Raises PackageError, with E401 and E410 to E423 where the gate refuses what came out.
         """
         options = options or BuildOptions()
         # Commands run in other folders than this process.
@@ -109,7 +109,7 @@ class Builder:
             record = None if fresh else load_record(path, _BuiltRecord)
             if record and (content := self.cache.get(record.sha256)):
                 return BuiltWheel(content, record.how, record.requires, Path(record.log))
-            on_start(source.label)
+            on_start(source.label, build.log.path, build.doing)
             built = build.run()
             save_record(path, _BuiltRecord(built.content.sha256, built.how, built.requires, str(built.log)))
             return built
@@ -199,6 +199,11 @@ class _Build:
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     # --- The build
+
+    def doing(self) -> str:
+        """Return what the build is at, in a few words."""
+        said = self.log.last_line()
+        return (self.compilers.work() if self.compilers is not None else "") or said
 
     def run(self) -> BuiltWheel:
         self.log.start()

@@ -29,6 +29,7 @@ _DROPPED_BY_LINKER = re.compile(
     r"-Bsymbolic-functions|--icf=.*|--(no-)?sort-common.*|--push-state|--pop-state|--exclude-libs=.*"
     r"|-Map=.*|--dynamic-list=.*|--build-id.*|-rpath(-link)?=/.*|-R/.*"
 )
+_SOURCE = re.compile(r"\.(c|cc|cpp|cxx|c\+\+|m|mm|s)\Z", re.IGNORECASE)
 _NOT_LINKING = frozenset({"-c", "-E", "-S", "-M", "-MM", "-r", "--version", "-v"})
 _TAKE_A_VALUE = ("--exclude-libs", "-Map", "--dynamic-list")
 _PATHS = ("-rpath", "-rpath-link", "-R")
@@ -75,6 +76,19 @@ def _for_linker(arguments: list[str]) -> list[str]:
     return ["-Wl," + ",".join(kept)] if kept else []
 
 
+def note_work(arguments: list[str], marks: Path) -> None:
+    """Write down what is compiled or linked: some builds keep it to themselves for a quarter of an hour."""
+    sources = [argument for argument in arguments if not argument.startswith("-") and _SOURCE.search(argument)]
+    if "-c" in arguments and sources:
+        work = f"compiling {Path(sources[0]).name}"
+    elif "-o" in arguments[:-1]:
+        work = f"linking {Path(arguments[arguments.index('-o') + 1]).name}"
+    else:
+        return  # a question about the compiler
+    with (marks.parent / "work").open("a", encoding="utf-8", errors="replace") as stream:
+        stream.write(f"{work}\n")
+
+
 def main(arguments: list[str]) -> None:
     config, tool, *rest = arguments
     settings = json.loads(Path(config).read_text(encoding="utf-8"))
@@ -85,6 +99,7 @@ def main(arguments: list[str]) -> None:
     if settings["refusal"]:
         sys.exit(f"udfs: {settings['refusal']}")
     if tool in ("cc", "c++"):
+        note_work(rest, marks)
         rest = translate_arguments(rest, settings)
     zig = settings["zig"]
     os.execve(zig, [zig, tool, *rest], {**os.environ, **settings["environment"]})  # noqa: TID251, of the build

@@ -8,7 +8,9 @@ masked. A message quotes the lines that tell most, and names the log that has th
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import PackageError
@@ -24,11 +26,18 @@ if TYPE_CHECKING:
     from reconciler.manifest.runtimes import Runtime
 
 
-@dataclass(frozen=True)
+@dataclass
 class BuildLog:
     """The file in which it is kept."""
 
     path: Path
+    follower: Follower | None = None
+    """Of the command that runs."""
+
+    def last_line(self) -> str:
+        """Return what the command that runs said last; what it said until now is in the file then."""
+        follower = self.follower
+        return follower.catch_up() if follower is not None else ""
 
     def start(self) -> None:
         """Begin anew: in a new file, because another process may be writing into one of this name."""
@@ -42,6 +51,26 @@ class BuildLog:
 
     def text(self) -> str:
         return read_input(self.path, REPORT).decode("utf-8", "replace")
+
+
+class Follower:
+    """Brings what a command says into the log while it runs. May be used from several threads."""
+
+    def __init__(self, output: Output, log: BuildLog) -> None:
+        self._output, self._log, self._lock = output, log, Lock()
+        self._position, self._last = 0, ""
+
+    def catch_up(self, *, is_over: bool = False) -> str:
+        """Copy the lines that have come since, and return the last that says something."""
+        with self._lock, suppress(OSError, ValueError):  # the command ended meanwhile
+            content = self._output.since(self._position)
+            whole = content if is_over else content[: content.rfind(b"\n") + 1]
+            self._position += len(whole)
+            text = whole.decode("utf-8", "replace")
+            self._log.add(text)
+            lines = [line.strip() for line in text.splitlines() if line.strip()]
+            self._last = mask(lines[-1])[:_WIDEST] if lines else self._last
+        return self._last
 
 
 def run_logged(
@@ -64,6 +93,7 @@ def run_logged(
     log.add(f"$ {' '.join(command)}")
     code: int | None = None
     with Output(log.path.parent) as output:  # not in the working directory: that is the project's
+        follower = log.follower = Follower(output, log)
         try:
             code = tools.run(command, cwd=cwd, environment=environment, timeout=timeout, out=output, trusted=trusted)
         except CutOff as error:
@@ -73,7 +103,8 @@ def run_logged(
             raise PackageError("E447", message, hint=f"what it was doing is in {log.path}") from None
         finally:
             said = output.text()
-            log.add(said)
+            log.follower = None
+            follower.catch_up(is_over=True)
             if code is None:
                 on_abandon()
     return code, said
@@ -95,6 +126,7 @@ _HOLLOW = re.compile(
     r"^\s*(error: command .* failed|subprocess-exited|.*CalledProcessError)|\d+ (errors?|warnings?) generated"
 )
 _SHOWN = 4
+_WIDEST = 100
 _PACKAGES = {
     "ffi.h": "libffi",
     "openssl/": "OpenSSL",

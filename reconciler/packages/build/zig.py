@@ -14,10 +14,13 @@ import platform
 import shlex
 import shutil
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata, util
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from reconciler.base.errors import count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,6 +78,14 @@ class Compilers:
     def called_tools(self) -> set[str]:
         """Return which of them a build has called: ``cc``, ``c++``, ``ar``, ``ranlib``, ``fortran``."""
         return {path.name for path in self.marks.iterdir()}
+
+    def work(self) -> str:
+        """Return what they were last at, and for how many files; empty before they were called."""
+        with suppress(OSError):
+            *_, last = lines = (self.marks.parent / "work").read_text(encoding="utf-8", errors="replace").splitlines()
+            number = sum(line.startswith("compiling") for line in lines)
+            return f"{last}, {count(number, 'file')} so far" if number > 1 else last
+        return ""
 
     @property
     def variables(self) -> dict[str, str]:

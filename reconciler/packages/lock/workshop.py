@@ -7,6 +7,7 @@ A lock that is made takes what the build gives; a lock that is used gets the ver
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,7 +31,7 @@ from reconciler.packages.lock.inputs import read_requests
 from reconciler.packages.lock.uv import can_answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from typing_extensions import Self
 
@@ -138,14 +139,17 @@ class Workshop:
             tuple(folder / path for path in declared.libraries),
             tuple(folder / path for path in declared.build.libraries),
         )
-        tag = request.runtime.tag
-        with activity("building") as building, building.at(f"{source.label} for {tag}"):
-            return self._open().wheel(
-                source,
-                request.runtime,
-                options,
-                on_start=lambda label: self.on_step(f"building {label} for {tag}, which may take minutes"),
-            )
+        tag, started = request.runtime.tag, list[Callable[[], str]]()
+
+        def on_start(label: str, log: Path, doing: Callable[[], str]) -> None:
+            self.on_step(f"building {label} for {tag}, which may take minutes; log: {log}")
+            started.append(doing)
+
+        def ask() -> str:
+            return started[0]() if started else ""
+
+        with activity("building") as building, building.at(f"{source.label} for {tag}", ask):
+            return self._open().wheel(source, request.runtime, options, on_start=on_start)
 
     def rebuild(self, request: LockRequest, wheel: Locked) -> Content:
         """Return a wheel that was built when the lock was made: from the cache, or built again to the very same bytes."""

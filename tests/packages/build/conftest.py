@@ -134,7 +134,9 @@ class Workbench:
             interpreter(runtime)
         source = BuildSource(path, path.name, digest_of(path))
         wanted = replace(RUNTIMES[runtime], platform=PLATFORMS[platform])
-        return self.builder.wheel(source, wanted, options, fresh=fresh, on_start=self.started.append)
+        return self.builder.wheel(
+            source, wanted, options, fresh=fresh, on_start=lambda label, log, doing: self.started.append(label)
+        )
 
     def _find(self, runtime: Runtime) -> Path:
         if not self.has_interpreters:

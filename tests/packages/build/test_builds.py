@@ -10,6 +10,8 @@ import stat
 import subprocess
 import sys
 import tarfile
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -239,6 +241,44 @@ def test_a_failing_build_is_told_in_its_own_last_words_and_its_log_is_kept(bench
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
     assert "asking https://***@index/x" in log.read_text()
     assert "hunter2" not in log.read_text() + str(problem)
+
+
+HIDDEN = """
+import os, subprocess, time
+from setuptools import setup
+subprocess.check_output([os.environ["CC"], "-c", "part.c", "-o", "part.o"])
+print("the next thing takes long", flush=True)
+while not os.path.exists(os.environ["GO"]):
+    time.sleep(0.02)
+setup(name="own", version="1.0", py_modules=[])
+"""
+
+
+def test_a_long_build_tells_what_it_is_at_also_where_it_hides_its_compiler_and_its_log_grows(bench: Workbench) -> None:
+    needs_zig()
+    go, over = bench.folder / "go", threading.Event()
+    path = bench.project({"setup.py": HIDDEN, "part.c": "int part(void) { return 1; }"})
+    seen: list[str] = []
+
+    def watch(log: Path, doing: Callable[[], str]) -> None:
+        while not over.is_set() and not go.exists():
+            words = doing()
+            if words and words not in seen:
+                seen.append(words)
+            if words == "compiling part.c" and "the next thing takes long" in log.read_text():
+                go.touch()
+            time.sleep(0.02)
+
+    def on_start(label: str, log: Path, doing: Callable[[], str]) -> None:
+        threading.Thread(target=watch, args=(log, doing)).start()
+
+    interpreter("cp37")
+    options = BuildOptions(environment=(("GO", str(go)),), requires=("setuptools<60",))
+    try:
+        bench.builder.wheel(BuildSource(path, "own", digest_of(path)), RUNTIMES["cp37"], options, on_start=on_start)
+    finally:
+        over.set()
+    assert seen[-1] == "compiling part.c"
 
 
 def test_a_build_that_asks_for_a_compiler_that_is_not_there_is_refused_whatever_it_makes(
