@@ -31,7 +31,7 @@ class Count(NamedTuple):
     """Since it is counted."""
 
 
-class Item(NamedTuple):
+class WorkItem(NamedTuple):
     """Something that is worked at."""
 
     words: str
@@ -46,7 +46,7 @@ class Standing(NamedTuple):
     words: str
     seconds: float
     counts: tuple[Count, ...]
-    items: tuple[Item, ...]
+    items: tuple[WorkItem, ...]
     """What is worked at, the longest first."""
 
     is_minor: bool
@@ -111,7 +111,7 @@ class Activity:
                 Count(noun, done, self._totals.get(noun), now - self._since[noun]) for noun, done in self._done.items()
             )
             at = tuple(self._items.values())
-        items = tuple(Item(words, now - since, doing()) for words, since, doing in at)
+        items = tuple(WorkItem(words, now - since, doing()) for words, since, doing in at)
         return Standing(self.words, now - self.started, counts, items, self.is_minor)
 
     def _begin(self, noun: str) -> None:

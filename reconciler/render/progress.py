@@ -16,7 +16,7 @@ from reconciler.base.words import safe, size
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reconciler.base.activity import Count, Item, Standing
+    from reconciler.base.activity import Count, Standing, WorkItem
 
 _TELLING = 2.0
 """Seconds after which a speed says something."""
@@ -72,7 +72,7 @@ def _standing(standing: Standing) -> str:
     return ", ".join(parts)
 
 
-def _item(item: Item, *, more: int) -> str:
+def _item(item: WorkItem, *, more: int) -> str:
     since = f" for {_duration(item.seconds)}" if item.seconds >= _TELLING else ""
     others = f" and {more} more" if more else ""
     doing = f": {item.doing}" if item.doing else ""

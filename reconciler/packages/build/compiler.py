@@ -79,7 +79,7 @@ def _for_linker(arguments: list[str]) -> list[str]:
 def note_work(arguments: list[str], marks: Path) -> None:
     """Write down what is compiled or linked: some builds keep it to themselves for a quarter of an hour."""
     sources = [argument for argument in arguments if not argument.startswith("-") and _SOURCE.search(argument)]
-    if "-c" in arguments and sources:
+    if sources:
         work = f"compiling {Path(sources[0]).name}"
     elif "-o" in arguments[:-1]:
         work = f"linking {Path(arguments[arguments.index('-o') + 1]).name}"
