@@ -105,6 +105,15 @@ WheelPath: TypeAlias = Annotated[Text, Meta(description="Path of a wheel file, r
 Wheel: TypeAlias = WheelPath | PinnedWheel
 
 
+class CarriedLibrary(Section, frozen=True, kw_only=True):
+    """A library that a wheel of the package index carries for itself, and that is taken out of it."""
+
+    library: Annotated[Text, Meta(description="The name by which it is needed: libgomp.so.1")]
+    from_: Annotated[Text, Meta(description="The distribution, as a requirement: scikit-learn==1.0.2")] = field(
+        name="from"
+    )
+
+
 class Build(Section, frozen=True, kw_only=True):
     """How a package's source archives and projects become wheels, where the index has none that loads."""
 
@@ -196,10 +205,12 @@ class Package(Section, frozen=True, kw_only=True):
         ),
     ] = field(default_factory=list)
     libraries: Annotated[
-        Names,
+        list[Text | CarriedLibrary],
+        NULL_IS_EMPTY,
         Meta(
-            description="Paths of .so files that the wheels need, relative to the manifest. Each is uploaded as a FILE under its "
-            "SONAME, and every function that uses the package lists it."
+            description="Paths of .so files that the wheels need, relative to the manifest, or {library, from} for one that a wheel of "
+            "the index carries (`udfs lock` finds it). Each is uploaded as a FILE under its SONAME, and every function that uses the "
+            "package lists it."
         ),
     ] = field(default_factory=list)
     bundle: Annotated[
@@ -223,7 +234,17 @@ class Package(Section, frozen=True, kw_only=True):
     @property
     def is_locked(self) -> bool:
         """Whether something of it is to be resolved."""
-        return bool(self.requirements or self.requirements_file)
+        return bool(self.requirements or self.requirements_file or self.carried)
+
+    @property
+    def library_files(self) -> list[str]:
+        """The libraries that lie in the manifest's folder."""
+        return [library for library in self.libraries if isinstance(library, str)]
+
+    @property
+    def carried(self) -> dict[int, CarriedLibrary]:
+        """The libraries that wheels carry, by their places in the list."""
+        return {number: library for number, library in enumerate(self.libraries) if isinstance(library, CarriedLibrary)}
 
 
 Packages: TypeAlias = Annotated[dict[Label, Package], NULL_IS_EMPTY, Meta(description="Groups of wheels.")]

@@ -20,6 +20,7 @@ from reconciler.manifest.model import (
     STACK,
     TEXT,
     VARIABLE,
+    CarriedLibrary,
     PinnedWheel,
     Target,
 )
@@ -208,6 +209,8 @@ def _keys_hint(model: type[Section], path: Keys) -> str | None:
         return None
     if section is PinnedWheel:
         return "a wheel is a path, or {requirement: name==version, sha256: …}"
+    if section is CarriedLibrary:
+        return "a library is a path, or {library: libgomp.so.1, from: scikit-learn==1.0.2}"
     return f"its keys: {', '.join(_keys(section))}"
 
 

@@ -241,6 +241,8 @@ class Artifacts:
         yield from (folder.content for folder in self.folders.values())
         for archives in self.archives.values():
             yield from (archive.content for archive in archives)
+        for libraries in self.libraries.values():
+            yield from (library.content for library in libraries)
 
     def libraries_of(self, packages: Iterable[str]) -> tuple[tuple[str, Library], ...]:
         """

@@ -125,11 +125,13 @@ def _find_distributions(loaded: Loaded, artifacts: Artifacts, supply: Supply) ->
     from reconciler.packages.wheels import clashes, find_wheels
 
     wheels = find_wheels(loaded, supply)
-    archives = find_archives(loaded, wheels.value, supply.cache)
-    libraries = find_libraries(loaded, artifacts.files, supply.cache.inspections)
+    carriers = [(request, wheel) for request, wheel in wheels.value if request.library is not None]
+    shipped = [(request, wheel) for request, wheel in wheels.value if request.library is None]
+    archives = find_archives(loaded, shipped, supply.cache)
+    libraries = find_libraries(loaded, artifacts.files, carriers, supply.cache)
     artifacts = replace(artifacts, archives=archives.value, libraries=libraries.value)
     problems = [problem for step in (wheels, archives, libraries) for problem in step.problems]
-    problems += [*clashes(wheels.value, artifacts), *library_clashes(loaded, artifacts)]
+    problems += [*clashes(shipped, artifacts), *library_clashes(loaded, artifacts)]
     return Judged(artifacts, tuple(problems))
 
 
@@ -168,7 +170,8 @@ def _files(loaded: Loaded) -> Iterator[tuple[str, Keys, Rule | None]]:
                 yield module, ("functions", name, "modules", number), None
     for name in used_packages(loaded):
         for number, library in enumerate(manifest.packages[name].libraries):
-            yield library, ("packages", name, "libraries", number), "keep"
+            if isinstance(library, str):
+                yield library, ("packages", name, "libraries", number), "keep"
 
 
 def _pack_folders(loaded: Loaded, cache: Cache) -> Judged[dict[str, PackedArchive]]:

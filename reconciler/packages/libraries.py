@@ -13,32 +13,51 @@ from typing import TYPE_CHECKING
 from reconciler.base.errors import Problem
 from reconciler.base.threads import gather
 from reconciler.packages.artifacts import Library, pairs, used_packages
+from reconciler.packages.carried import take_out
 from reconciler.packages.inspect import gate
 from reconciler.packages.inspect.contents import FileFacts, inspect_once
 from reconciler.packages.judged import Judged, problem_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from reconciler.manifest.load import Loaded
-    from reconciler.packages.artifacts import Artifacts
+    from reconciler.packages.artifacts import Artifacts, Wheel
     from reconciler.packages.content import Content
+    from reconciler.packages.fetch.cache import Cache
     from reconciler.packages.inspect.members import FileFinding
+    from reconciler.packages.wheels import WheelRequest
 
 _ALWAYS = {"E421", "E422", "E423"}
 """What is wrong with an archive of `resources:` even if nobody loads what is in it."""
 
 
 def find_libraries(
-    loaded: Loaded, files: Mapping[str, Content], inspections: Path
+    loaded: Loaded, files: Mapping[str, Content], carriers: Iterable[tuple[WheelRequest, Wheel]], cache: Cache
 ) -> Judged[dict[str, tuple[Library, ...]]]:
-    """Return the libraries of packages that functions use, by package; what could not be read is missing."""
+    """
+    Return the libraries of packages that functions use, by package; what could not be read is missing.
+
+    `carriers` are the wheels out of which a library is taken.
+    """
     libraries: dict[str, tuple[Library, ...]] = {}
     problems: list[Problem] = []
+    taken: dict[str, list[Library]] = {}
+    for request, wheel in carriers:
+        outcome = take_out(request, wheel, cache)
+        if isinstance(outcome, Problem):
+            problems.append(outcome)
+        else:
+            taken.setdefault(request.package, []).append(outcome)
     for package in used_packages(loaded):
         paths = enumerate(loaded.manifest.packages[package].libraries)
-        read = [_library(path, number, files[path], inspections) for number, path in paths if path in files]
+        read = [
+            _library(path, number, files[path], cache.inspections)
+            for number, path in paths
+            if isinstance(path, str) and path in files
+        ]
+        read += dict.fromkeys(taken.get(package, ()))
         libraries[package] = tuple(read)
         problems += (problem for library in read for problem in _library_problems(library, package, loaded))
     return Judged(libraries, tuple(problems))

@@ -92,6 +92,8 @@ class WheelRequest:
     requirement: str | None
     keys: Keys
     position: Position
+    library: str | None = None
+    """What alone is taken out of it."""
 
 
 @dataclass(frozen=True)
@@ -137,11 +139,13 @@ def _requests(loaded: Loaded, locks: Locks | None) -> Judged[list[WheelRequest]]
     problems: list[Problem] = []
     for package, runtime in pairs(loaded):
         declared = loaded.manifest.packages[package]
-        keys: Keys = ("packages", package, "requirements" if declared.requirements else "requirements_file")
+        of_requirements: Keys = ("packages", package, "requirements" if declared.requirements else "requirements_file")
+        carried = {library.library: number for number, library in declared.carried.items()}
         for locked, lock_request in locks.wheels(package, runtime.tag) if locks else ():
+            keys = ("packages", package, "libraries", carried[locked.carries]) if locked.carries else of_requirements
             origin = _origin(locked, lock_request, loaded.folder)
-            requirement = f"{locked.name}=={locked.version}"
-            requests.append(WheelRequest(package, runtime, origin, requirement, keys, loaded.at(*keys)))
+            requirement, position = f"{locked.name}=={locked.version}", loaded.at(*keys)
+            requests.append(WheelRequest(package, runtime, origin, requirement, keys, position, locked.carries))
         for number, wheel in enumerate(declared.wheels):
             keys = ("packages", package, "wheels", number)
             position = loaded.at(*keys)

@@ -167,10 +167,10 @@ def _move(move: LockChange) -> Iterator[Line]:
     before, after = move.before, move.after
     if after is None:
         assert before is not None
-        yield ("delete", f"  - {safe(before.name)} {safe(before.version)}"), ("", "")
+        yield ("delete", f"  - {safe(before.title)} {safe(before.version)}"), ("", "")
         return
     bytes_of_file = size(after.size) if after.size is not None else "size unknown"
-    name, detail = safe(after.name), f"  {bytes_of_file}{safe(_why(after))}"
+    name, detail = safe(after.title), f"  {bytes_of_file}{safe(_why(after))}"
     if before is None:
         yield ("create", f"  + {name} {safe(after.version)}"), ("quiet", detail)
     elif before.version != after.version:

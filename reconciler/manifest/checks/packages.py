@@ -38,7 +38,7 @@ def check_packages(draft: Draft[Any]) -> Iterator[Flaw]:
         yield from _requirements(draft, package.build.requires, "build requirement", *here, "build", "requires")
         yield from check_files(draft, package.build.libraries, *here, "build", "libraries")
         yield from _exclusive(draft, package, here)
-        yield from check_files(draft, package.libraries, *here, "libraries")
+        yield from _libraries(draft, package, *here, "libraries")
         yield from check_patterns(package.exclude, *here, "exclude")
         if package.bundle:
             yield from _bundle(draft, package.bundle, here)
@@ -57,6 +57,17 @@ def _wheels(draft: Draft[Any], package: Package, here: Keys) -> Iterator[Flaw]:
         elif not is_pinned(wheel.requirement):
             message = f"{quote(wheel.requirement)} does not name one version"
             yield Flaw("E404", message, (*keys, "requirement"), "name==version, such as numpy==1.19.2")
+
+
+def _libraries(draft: Draft[Any], package: Package, *keys: str | int) -> Iterator[Flaw]:
+    yield from check_repeated(
+        [library if isinstance(library, str) else library.library for library in package.libraries], *keys
+    )
+    for index, library in enumerate(package.libraries):
+        if isinstance(library, str):
+            yield from check_file(draft, library, *keys, index)
+        elif isinstance(read := _requirement(library.from_, "build requirement"), Refusal):
+            yield Flaw(read.code, read.message, (*keys, index, "from"), read.hint)
 
 
 def _wheel_file(draft: Draft[Any], path: str, keys: Keys, *, is_alone: bool) -> Iterator[Flaw]:

@@ -114,6 +114,9 @@ _HEADER = re.compile(r"fatal error: '?(?P<name>[\w./+-]+\.h(pp|xx)?)'?( file not
 _LIBRARY = re.compile(
     r"unable to find \w+ system library '?\"?(?P<zig>[\w.+-]+)|cannot find -l(?P<ld>[\w.+-]+)|unable to find library -l(?P<lld>[\w.+-]+)"
 )
+_NOT_FOUND = re.compile(r"Could NOT find (?P<name>\w+)")
+"""CMake's words for what a project cannot do without."""
+
 _FORTRAN = re.compile(
     r"no Fortran compiler|Unknown compiler\(s\): .*gfortran|Fortran compiler .*not found", re.IGNORECASE
 )
@@ -169,6 +172,8 @@ def build_failure(label: str, runtime: Runtime, why: str, said: str, log: Path) 
         return _needs(label, runtime, f"the header {match['name']}{brought}", log, lines)
     if match := _LIBRARY.search(said):
         return _needs(label, runtime, f"the library lib{match['zig'] or match['ld'] or match['lld']}", log, lines)
+    if match := _NOT_FOUND.search(said):
+        return _needs(label, runtime, f"{match['name'].partition('_')[0]}, which its CMake looks for", log, lines)
     hint = f"the whole log is in {log}"
     if _SCM.search(said):
         hint = f"its version comes from Git, and builds see no .git: set SETUPTOOLS_SCM_PRETEND_VERSION for it; {hint}"

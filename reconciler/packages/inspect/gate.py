@@ -143,6 +143,19 @@ MAX_COUNT = 256
 """Resources of one MapReduce job [doc "MapReduce limits"]. That SQL has the same limit is not known."""
 
 
+CARRIERS = {
+    "libgomp.so.1": "scikit-learn",
+    "libgfortran.so.5": "numpy",
+    "libgfortran.so.3": "numpy",
+    "libquadmath.so.0": "numpy",
+}
+"""
+Library → a distribution whose manylinux wheels carry it for themselves, built for as old a glibc as they are.
+
+Seen in the wheels of scikit-learn 1.0.2, and of numpy 1.21 and 1.16 [looked into here]; another version may have another.
+"""
+
+
 # --- One file -------------------------------------------------------------------------------------------------------------
 
 
@@ -322,6 +335,10 @@ def _missing_library(
     needed_by = f"{natives[0]}" + (f" and {len(natives) - 1} more" if len(natives) > 1 else "")
     detail = shorten(natives) if len(natives) > 1 else ()
     carry = f"list a file whose SONAME is {library} under the package's `libraries:`"
+    if carrier := CARRIERS.get(library):
+        carry = (
+            f"`libraries: [{{library: {library}, from: {carrier}}}]` of the package takes it out of a wheel; or {carry}"
+        )
     if where is Where.OTHER:
         message = f"needs '{library}' of another archive, '{holder}' ({needed_by})"
         return FileFinding("E416", message, "it is found only if that one's is loaded first", detail, "warning")

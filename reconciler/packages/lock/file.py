@@ -68,6 +68,9 @@ class Inputs(Section, frozen=True, kw_only=True):
     """Distribution → the index that the manifest names for it."""
 
     find_links: list[Text] = field(default_factory=list)
+    carried: dict[Text, Text] = field(default_factory=dict)
+    """Library → the requirement whose wheel carries it."""
+
     local: dict[Text, Sha256] = field(default_factory=dict)
     """Path of a wheel, source archive or project in the manifest's folder → its sha256, for a project that of its tree."""
 
@@ -138,11 +141,19 @@ class Locked(Section, frozen=True, kw_only=True):
     """Of a wheel in the manifest's folder."""
 
     source: BuiltFrom | None = None
+    carries: Text | None = None
+    """The one library that is taken out of it, of a wheel that is not shipped itself."""
+
     requirements: list[Text] = field(default_factory=list)
     """What in the manifest, or its requirements files, asks for it."""
 
     needed_by: list[Text] = field(default_factory=list)
     """The distributions of the group that ask for it."""
+
+    @property
+    def title(self) -> str:
+        """What it is in its group."""
+        return self.name if self.carries is None else f"{self.carries} of {self.name}"
 
 
 class Group(Section, frozen=True, kw_only=True):
@@ -308,7 +319,7 @@ class LockChange:
     def name(self) -> str:
         wheel = self.after or self.before
         assert wheel is not None
-        return wheel.name
+        return wheel.title
 
 
 def compare_locks(old: Lock, new: Lock) -> tuple[LockChange, ...]:
@@ -319,7 +330,7 @@ def compare_locks(old: Lock, new: Lock) -> tuple[LockChange, ...]:
     changes: list[LockChange] = []
     for pair in sorted(pairs):
         before, after = (
-            {wheel.name: wheel for wheel in group.files} if (group := lock.group(*pair)) else {} for lock in (old, new)
+            {wheel.title: wheel for wheel in group.files} if (group := lock.group(*pair)) else {} for lock in (old, new)
         )
         for name in sorted({*before, *after}):
             was, now = before.get(name), after.get(name)

@@ -51,6 +51,9 @@ class LockRequest:
     inputs: Inputs
     requirements: tuple[PackageRequirement, ...]
     constraints: tuple[PackageRequirement, ...]
+    carried: tuple[tuple[str, PackageRequirement], ...]
+    """Libraries, and the requirements whose wheels carry them."""
+
     places: dict[str, Position] = field(compare=False)
     """The text of a requirement or constraint → where it stands first."""
 
@@ -89,7 +92,7 @@ def read_request(loaded: Loaded, package: str, runtime: Runtime) -> LockRequest:
     provided = {name: version for name, version in image.items() if version and name not in names}
     for name, version in provided.items():  # what the image has, at the version that it has
         reader.add(parse_requirement(f"{name}=={version}"), reader.constraints, loaded.at("packages", package))
-    local, build = reader.local(), reader.build(declared.build, declared.libraries)
+    local, build = reader.local(), reader.build(declared.build, declared.library_files)
     if reader.problems:
         raise InvalidManifest.of(reader.problems)
     inputs = Inputs(
@@ -101,6 +104,7 @@ def read_request(loaded: Loaded, package: str, runtime: Runtime) -> LockRequest:
         extra_index=list(declared.extra_index),
         index=_canonical(declared.index),
         find_links=list(declared.find_links),
+        carried={library: requirement.text for library, requirement in reader.carried.items()},
         local=local,
         build=build,
         prefer_binary=declared.prefer_binary or "--prefer-binary" in reader.switches,
@@ -108,7 +112,9 @@ def read_request(loaded: Loaded, package: str, runtime: Runtime) -> LockRequest:
         no_deps=declared.no_deps,
     )
     requirements, constraints = tuple(reader.requirements.values()), tuple(reader.constraints.values())
-    return LockRequest(package, runtime, inputs, requirements, constraints, reader.places)
+    return LockRequest(
+        package, runtime, inputs, requirements, constraints, tuple(reader.carried.items()), reader.places
+    )
 
 
 class _Reader:
@@ -120,6 +126,7 @@ class _Reader:
         self._beside = Path(loaded.at().file).parent
         self.requirements: dict[str, PackageRequirement] = {}
         self.constraints: dict[str, PackageRequirement] = {}
+        self.carried: dict[str, PackageRequirement] = {}
         self.switches: set[str] = set()
         self.places: dict[str, Position] = {}
         self.problems: list[Problem] = []
@@ -136,6 +143,11 @@ class _Reader:
                 self.add(parse_requirement(text), into, self._at(key, index))
             if file:
                 self.read_file(file, into, self._at(f"{key}_file"))
+        for number, library in declared.carried.items():
+            requirement = parse_requirement(library.from_)
+            assert isinstance(requirement, PackageRequirement)  # the manifest's own checks have read it
+            self.carried[library.library] = requirement
+            self.places[f"library {library.library}"] = self._at("libraries", number)
         is_empty = not (self.requirements or self.problems or declared.wheels or declared.libraries)
         if declared.is_locked and is_empty:
             message = (

@@ -121,8 +121,10 @@ def _resolve(before: Group | None, workshop: Workshop, upgrade: Upgrade, request
         workspace = folder.resolve()
         question = _question(workshop, request, before, upgrade, _copy_local(workshop, request, workspace))
         with open_gateway(sources.every, downloads, sources.sources, pip) as gateway:
+            resolver = _resolver(workshop, request, workspace, gateway)
             try:
-                answers = _resolver(workshop, request, workspace, gateway).resolve(question)
+                answers = resolver.resolve(question) if request.requirements else ()
+                carriers = _carriers(resolver, question, request, None if upgrade.everything else before)
             except Unsolvable as error:
                 raise _conflict(error, request) from error
             except PackageError as error:
@@ -131,12 +133,33 @@ def _resolve(before: Group | None, workshop: Workshop, upgrade: Upgrade, request
             _tell_of_others(distributions, gateway, request, workshop)
             maker = _Maker(workshop, request, downloads, workspace)
             wheels = [maker.lock(distribution) for distribution in distributions]
-            remotes = [distribution.wheel for distribution in distributions if distribution.wheel]
+            for library, carrier in carriers:
+                wheels.append(structs.replace(maker.lock(_from_real_index(carrier, gateway)), carries=library))
+            everything = (*distributions, *(carrier for _, carrier in carriers))
+            remotes = [distribution.wheel for distribution in everything if distribution.wheel]
             sizes = _sizes(remotes, before.files if before else (), downloads)
     complete = [
         wheel if wheel.size is not None else structs.replace(wheel, size=sizes.get(wheel.sha256)) for wheel in wheels
     ]
     return Group(inputs=request.inputs, files=sorted(complete, key=lambda wheel: (wheel.name, wheel.file)))
+
+
+def _carriers(
+    resolver: Uv | Pex, question: Question, request: LockRequest, before: Group | None
+) -> list[tuple[str, Distribution]]:
+    """Return the distributions whose wheels carry libraries: each alone, whatever else the package has of it."""
+    carriers: list[tuple[str, Distribution]] = []
+    for library, requirement in request.carried:
+        files = before.files if before else ()
+        preferred = {wheel.name: wheel.version for wheel in files if wheel.carries == library}
+        alone = replace(question, requirements=(requirement,), constraints=(), exclude=(), preferred=preferred)
+        (carrier,) = resolver.resolve(replace(alone, no_deps=True, prefer_binary=True))
+        if carrier.wheel is None:
+            message = f"'{requirement.text}' has no wheel for {request.runtime.tag} to take '{library}' out of"
+            position = request.places[f"library {library}"]
+            raise PackageError("E486", message, at=position, hint="another version may have one")
+        carriers.append((library, carrier))
+    return carriers
 
 
 def _sizes(remotes: Iterable[Remote], before: Iterable[Locked], downloads: Downloads) -> dict[str | None, int]:
@@ -234,7 +257,8 @@ def _question(
     workshop: Workshop, request: LockRequest, before: Group | None, upgrade: Upgrade, places: Mapping[str, Path]
 ) -> Question:
     inputs = request.inputs
-    keep = {wheel.name: wheel.version for wheel in before.files if wheel.path is None} if before else {}
+    files = [wheel for wheel in before.files if wheel.path is None and wheel.carries is None] if before else []
+    keep = {wheel.name: wheel.version for wheel in files}
     return Question(
         request.runtime,
         request.requirements,

@@ -136,7 +136,7 @@ class Workshop:
             constraints,
             tuple({**environments.passed_to_builds(self.env), **declared.build.environment}.items()),
             tuple(folder / path for path in declared.build.headers),
-            tuple(folder / path for path in declared.libraries),
+            tuple(folder / path for path in declared.library_files),
             tuple(folder / path for path in declared.build.libraries),
         )
         tag, started = request.runtime.tag, list[Callable[[], str]]()

@@ -86,10 +86,10 @@ def _requirements(loaded: Loaded, package: str, runtime: Runtime) -> PackageExpo
         raise InvalidManifest.of(problems)
     declared = loaded.manifest.packages[package]
     group = lock.group(package, runtime.tag) if lock and declared.is_locked else None
-    files = group.files if group else []
+    files = [file for file in group.files if file.carries is None] if group else []
     wheels = (wheel for wheel in declared.wheels if isinstance(wheel, str))
-    if in_folder := [*_built_here(group), *wheels, *declared.libraries]:
-        message = f"'{in_folder[0]}' lies in the manifest's folder, and MaxFrame's packaging fetches from an index"
+    if in_folder := [*_built_here(group), *wheels, *declared.library_files, *_carried(group)]:
+        message = f"'{in_folder[0]}' is no file of an index, and MaxFrame's packaging fetches from one"
         raise UsageError("E463", message, hint="leave out --requirements: an apply uploads it")
     pins = (wheel.requirement for wheel in declared.wheels if not isinstance(wheel, str))
     return _export(
@@ -100,6 +100,11 @@ def _requirements(loaded: Loaded, package: str, runtime: Runtime) -> PackageExpo
         prefer_binary=group is not None and group.inputs.prefer_binary,
         pre_release=group is not None and group.inputs.pre_release,
     )
+
+
+def _carried(group: Group | None) -> list[str]:
+    """Return the libraries that are taken out of wheels."""
+    return [file.carries for file in group.files if file.carries] if group else []
 
 
 def _built_here(group: Group | None) -> list[str]:
