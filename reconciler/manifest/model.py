@@ -234,7 +234,7 @@ class Package(Section, frozen=True, kw_only=True):
     @property
     def is_locked(self) -> bool:
         """Whether something of it is to be resolved."""
-        return bool(self.requirements or self.requirements_file or self.carried)
+        return bool(self.requirements or self.requirements_file or self.wheel_libraries)
 
     @property
     def library_files(self) -> list[str]:
@@ -242,7 +242,7 @@ class Package(Section, frozen=True, kw_only=True):
         return [library for library in self.libraries if isinstance(library, str)]
 
     @property
-    def carried(self) -> dict[int, CarriedLibrary]:
+    def wheel_libraries(self) -> dict[int, CarriedLibrary]:
         """The libraries that wheels carry, by their places in the list."""
         return {number: library for number, library in enumerate(self.libraries) if isinstance(library, CarriedLibrary)}
 

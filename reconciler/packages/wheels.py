@@ -140,7 +140,7 @@ def _requests(loaded: Loaded, locks: Locks | None) -> Judged[list[WheelRequest]]
     for package, runtime in pairs(loaded):
         declared = loaded.manifest.packages[package]
         of_requirements: Keys = ("packages", package, "requirements" if declared.requirements else "requirements_file")
-        carried = {library.library: number for number, library in declared.carried.items()}
+        carried = {library.library: number for number, library in declared.wheel_libraries.items()}
         for locked, lock_request in locks.wheels(package, runtime.tag) if locks else ():
             keys = ("packages", package, "libraries", carried[locked.carries]) if locked.carries else of_requirements
             origin = _origin(locked, lock_request, loaded.folder)

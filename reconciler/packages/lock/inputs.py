@@ -104,7 +104,7 @@ def read_request(loaded: Loaded, package: str, runtime: Runtime) -> LockRequest:
         extra_index=list(declared.extra_index),
         index=_canonical(declared.index),
         find_links=list(declared.find_links),
-        carried={library: requirement.text for library, requirement in reader.carried.items()},
+        carried=reader.carriers(),
         local=local,
         build=build,
         prefer_binary=declared.prefer_binary or "--prefer-binary" in reader.switches,
@@ -143,7 +143,7 @@ class _Reader:
                 self.add(parse_requirement(text), into, self._at(key, index))
             if file:
                 self.read_file(file, into, self._at(f"{key}_file"))
-        for number, library in declared.carried.items():
+        for number, library in declared.wheel_libraries.items():
             requirement = parse_requirement(library.from_)
             assert isinstance(requirement, PackageRequirement)  # the manifest's own checks have read it
             self.carried[library.library] = requirement
@@ -159,6 +159,10 @@ class _Reader:
             self.places[f"extra_index {name}"] = self._at("extra_index", index)
         for name in declared.index:
             self.places[f"index {next(iter(_canonical({name: ''})))}"] = self._at("index", name)
+
+    def carriers(self) -> dict[str, str]:
+        """Return the libraries with the texts of the requirements whose wheels carry them."""
+        return {library: requirement.text for library, requirement in self.carried.items()}
 
     def _at(self, *keys: str | int) -> Position:
         return self.loaded.at("packages", self.package, *keys)

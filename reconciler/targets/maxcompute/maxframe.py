@@ -88,7 +88,7 @@ def _requirements(loaded: Loaded, package: str, runtime: Runtime) -> PackageExpo
     group = lock.group(package, runtime.tag) if lock and declared.is_locked else None
     files = [file for file in group.files if file.carries is None] if group else []
     wheels = (wheel for wheel in declared.wheels if isinstance(wheel, str))
-    if in_folder := [*_built_here(group), *wheels, *declared.library_files, *_carried(group)]:
+    if in_folder := [*_built_here(group), *wheels, *declared.library_files, *_taken_from_wheels(group)]:
         message = f"'{in_folder[0]}' is no file of an index, and MaxFrame's packaging fetches from one"
         raise UsageError("E463", message, hint="leave out --requirements: an apply uploads it")
     pins = (wheel.requirement for wheel in declared.wheels if not isinstance(wheel, str))
@@ -102,7 +102,7 @@ def _requirements(loaded: Loaded, package: str, runtime: Runtime) -> PackageExpo
     )
 
 
-def _carried(group: Group | None) -> list[str]:
+def _taken_from_wheels(group: Group | None) -> list[str]:
     """Return the libraries that are taken out of wheels."""
     return [file.carries for file in group.files if file.carries] if group else []
 

@@ -45,7 +45,7 @@ def state_of(folder: Path, text: str) -> DesiredState:
     named_libraries = {
         package: tuple(
             Library(path.removesuffix(".26"), path, number, Content(folder / path, "6" * 64, "6" * 32, 9), FileFacts())
-            for number, path in enumerate(declared.libraries)
+            for number, path in enumerate(declared.library_files)
         )
         for package, declared in loaded.manifest.packages.items()
     }
