@@ -74,7 +74,7 @@ def measure(address: str, pid: int, rows: int) -> None:
 def download(
     connection: http.client.HTTPConnection, question: str, names: list[str], kinds: list[ColumnType], rows: int
 ) -> float:
-    """Return how long it takes to have all rows."""
+    """Return how long it takes to have all rows as a table."""
     started = time.perf_counter()
     connection.request("GET", question, headers={"Content-Length": "0"})
     answer = connection.getresponse()
