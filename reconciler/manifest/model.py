@@ -325,6 +325,10 @@ class Test(Section, frozen=True, kw_only=True):
         Text | None,
         Meta(description="Instead of `returns`: text that stands in the exception, such as ZeroDivisionError."),
     ] = None
+    timeout: Annotated[
+        int | None,
+        Meta(ge=1, description="How many seconds it may take here, in place of --timeout."),
+    ] = None
     verify: Annotated[
         Flag, Meta(description="false: the test runs here alone (`udfs test`), and `udfs verify` leaves it out.")
     ] = True

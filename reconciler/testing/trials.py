@@ -146,7 +146,8 @@ def _run_subject(
 
 
 def _run_case(case: Case, session: Session) -> Trial:
-    call = session.call([[runner.Json(value) for value in row] for row in case.test.input])
+    rows = [[runner.Json(value) for value in row] for row in case.test.input]
+    call = session.call(rows, timeout=case.test.timeout)
     difference = check_result(case.test, session.description.kind, list(call))
     return Trial(case, TrialVerdict.FAILED if difference else TrialVerdict.PASSED, difference=difference, log=call.log)
 

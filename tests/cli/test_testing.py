@@ -80,6 +80,14 @@ def test_a_test_has_only_so_much_time(folder: Path, capsys: pytest.CaptureFixtur
     assert "--timeout SECONDS lets it take longer" in output.out + output.err
 
 
+def test_a_test_says_how_long_it_may_take(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest(folder, f"{{args: ['{os.devnull}'], returns: 1, timeout: 1}}")
+    assert run(["test"]) == 9
+    assert "Says did not answer in 1 s, at row 1" in capsys.readouterr().out
+    manifest(folder, f"{{args: ['{os.devnull}'], returns: 1, timeout: 0}}")
+    assert run(["validate"]) == 3
+
+
 def test_a_test_has_only_so_much_memory_and_a_report_is_written(folder: Path) -> None:
     manifest(folder, "{args: [1000], returns: 1000}", "{args: [100000000], raises: MemoryError}", name="Eats")
     assert run(["test", "--memory", "64", "--junit", "report.xml"]) == 0

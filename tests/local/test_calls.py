@@ -923,6 +923,16 @@ list(call(interpreter, job, [(1,)]))
 """
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="it is found by /proc")
+def test_what_left_for_a_session_of_its_own_ends_with_its_worker(runner: Runner) -> None:
+    body = """
+        import os, subprocess
+        return subprocess.Popen(["sleep", "600"], preexec_fn=os.setsid).pid
+    """
+    [pid] = runner.results(udf("->bigint", body))
+    assert wait_until_gone(pid)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel does it on Linux; a thread elsewhere")
 @pytest.mark.parametrize("loop", ["while True: pass", "max(itertools.count())"], ids=["Python", "native"])
 def test_a_function_that_never_ends_and_what_it_started_end_with_a_parent_that_is_killed(

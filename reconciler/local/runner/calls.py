@@ -109,7 +109,7 @@ class Session:
         self.class_path = class_path
         self.native = native
         """Shared objects among the resources."""
-        self._timeout = timeout
+        self._timeout = self._call_timeout = timeout
         self._cancelled = cancelled
         self._fresh = True
         self.is_last = True
@@ -139,9 +139,14 @@ class Session:
             header["closes"],
         )
 
-    def call(self, rows: Iterable[Sequence[object]], *, last: bool = False) -> Call:
-        """Return the results over `rows`, to be read before the next call; after the `last` one the session ends."""
+    def call(self, rows: Iterable[Sequence[object]], *, last: bool = False, timeout: float | None = None) -> Call:
+        """
+        Return the results over `rows`, to be read before the next call; after the `last` one the session ends.
+
+        A `timeout` is for this call alone, in place of the session's.
+        """
         self.is_last = last
+        self._call_timeout = timeout or self._timeout
         if self._fresh:
             self._fresh = False  # the class was constructed when it was loaded
         else:
@@ -160,7 +165,7 @@ class Session:
     def receive(self, arguments: Arguments) -> Frame:
         """Return the next answer; whatever else comes becomes the error it means, with what `arguments` a row had."""
         try:
-            frame = self.worker.receive(self._timeout, self._cancelled)
+            frame = self.worker.receive(self._call_timeout, self._cancelled)
         except Died as died:
             hints = {
                 "SIGKILL": "the system may have run out of memory",
@@ -170,7 +175,7 @@ class Session:
             text = f"the process of {self.class_path} {died.ending}"
             raise self._lost_error(WorkerDied, text, hint, arguments, self._users_part) from None
         except TimedOut:
-            text = f"{self.class_path} did not answer in {self._timeout:g} s,"
+            text = f"{self.class_path} did not answer in {self._call_timeout:g} s,"
             raise self._lost_error(WorkerTimedOut, text, "", arguments, str) from None
         except GivenUp:
             self.close()

@@ -43,6 +43,7 @@ _HEADER_BYTES = 64 << 20
 """No header of ours is near that: it names columns, or holds a traceback that is cut."""
 _TICK_SECONDS = 0.25
 _GRACE_SECONDS = 2.0
+_STRAY_ROUNDS = 100
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,7 @@ class Worker:
         finally:
             _close((their_requests, their_answers, their_output, their_lifeline))
         self._selector = selectors.DefaultSelector()
-        self.close = weakref.finalize(self, _end, self._process, self._selector, (*ours, lifeline))
+        self.close = weakref.finalize(self, _end, self._process, self._selector, (*ours, lifeline), cwd)
         """Ends the process and all it started, now or when nobody holds this object any more. Harmless twice."""
         for descriptor in ours:
             os.set_blocking(descriptor, False)
@@ -311,14 +312,42 @@ def _read_note(path: Path) -> bytes:
         os.close(descriptor)
 
 
-def _end(process: subprocess.Popen[bytes], selector: selectors.BaseSelector, descriptors: tuple[int, ...]) -> None:
-    """Kill the process and the group it leads, and give everything back."""
+def _end(
+    process: subprocess.Popen[bytes], selector: selectors.BaseSelector, descriptors: tuple[int, ...], home: Path
+) -> None:
+    """Kill the process, the group it leads and what has left that, and give everything back."""
     if process.returncode is None:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+    _end_strays(process.pid, home)
     selector.close()
     _close(descriptors)
+
+
+def _end_strays(worker: int, home: Path) -> None:
+    """
+    Kill what a function started and put into a session of its own: by the HOME in its environment, which only this worker has.
+
+    Until there are none, for they may start others. It looks at processes of higher numbers than the worker's, which is all that came
+    after it until the kernel counts from the beginning, needs /proc, and does not reach what has another environment.
+    """
+    mark = os.fsencode(f"HOME={home}")
+    for _ in range(_STRAY_ROUNDS):
+        strays = []
+        with suppress(FileNotFoundError):
+            later = [
+                entry.name for entry in Path("/proc").iterdir() if entry.name.isdecimal() and int(entry.name) > worker
+            ]
+            for name in later:
+                with suppress(OSError):
+                    if mark in Path("/proc", name, "environ").read_bytes().split(b"\0"):
+                        strays.append(int(name))
+        for stray in strays:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(stray, signal.SIGKILL)
+        if not strays:
+            return
 
 
 def _close(descriptors: tuple[int, ...]) -> None:
