@@ -16,6 +16,7 @@ import csv
 import io
 import json
 import os
+import re
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
@@ -122,9 +123,11 @@ class RowFile:
             return Position(self.name, next(lines)[0])
         return None
 
-    def problem(self, message: str, line: int | None = None, hint: str | None = None) -> UsageError:
+    def problem(
+        self, message: str, line: int | None = None, hint: str | None = None, column: int | None = None
+    ) -> UsageError:
         """Return what is wrong with the file."""
-        return UsageError("E722", message, at=Position(self.name, line) if line else None, hint=hint)
+        return UsageError("E722", message, at=Position(self.name, line, column or 1) if line else None, hint=hint)
 
     def _open(self) -> IO[str]:
         try:
@@ -193,6 +196,9 @@ class RowFile:
                     row = json.loads(line)
                 except (ValueError, RecursionError) as error:
                     raise self.problem(f"this is not JSON: {error}", number) from error
+                if "\\u" in line and (half := _find_half(line, row)):
+                    message = f"{half[0]} is one half of a character, which is no text"
+                    raise self.problem(message, number, "a pair such as \\ud83d\\ude00 is one", half.start() + 1)
                 if not isinstance(row, list):
                     raise self.problem("a row is a JSON array", number, 'one line a row, such as [1, "text", null]')
                 if kinds is not None and len(row) != len(kinds):
@@ -340,6 +346,18 @@ class _Parquet:
             self.write_rows([])
         if self._writer is not None:
             self._writer.close()
+
+
+_HALF = re.compile(r"\\u[dD][89abAB]\w\w(?!\\u[dD][c-fC-F]\w\w)|(?<!\\u[dD][89abAB]\w\w)\\u[dD][c-fC-F]\w\w")
+
+
+def _find_half(line: str, row: object) -> re.Match[str] | None:
+    """Return where a surrogate without its other stands in a line of JSON; it is no Unicode text, and no STRING."""
+    try:
+        json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return _HALF.search(line)
+    return None
 
 
 _SINKS: dict[str, type[_Csv | _JsonLines | _Parquet]] = {".csv": _Csv, ".jsonl": _JsonLines, ".parquet": _Parquet}
