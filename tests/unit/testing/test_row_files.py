@@ -64,7 +64,8 @@ def test_parquet_keeps_every_type(tmp_path: Path) -> None:
     file = written(tmp_path / "rows.parquet", [row, nothing], types)
     first, second = (tuple(one) for one in file.read(None))
     assert second == nothing
-    assert first[9]._fields == ("a", "b")  # a struct keeps its names, and is no map
+    assert isinstance(first[9], Struct)  # which keeps its names, and is no map
+    assert first[9]._fields == ("a", "b")
     assert first == (*row[:9], tuple(row[9].values()), *row[10:])
 
 
