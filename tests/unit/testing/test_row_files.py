@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from reconciler.base.errors import UsageError
 from reconciler.local.runner import Json, TypedText
+from reconciler.local.runner.wire import Struct
 from reconciler.targets.maxcompute.jobs import parse_types
 from reconciler.testing.row_files import NULL, ResultFile, RowFile
 
