@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from reconciler.base.hints import Command
 from reconciler.cli.support.options import Options, command, handover_options, refresh_option
 from reconciler.cli.support.output import Result, with_source
-from reconciler.cli.support.plans import CHANGES_PRESENT, take_snapshot
+from reconciler.cli.support.plans import CHANGES_PRESENT, diff_option, read_sources, take_snapshot
 from reconciler.cli.support.project import prepare_project
 from reconciler.cli.support.several import each_target
 from reconciler.core.drift import restoring
@@ -15,16 +15,20 @@ from reconciler.render import text
 from reconciler.workflow import planning
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from reconciler.cli.support.output import Output
     from reconciler.core.drift import Drift
     from reconciler.core.plan import Plan
+    from reconciler.core.report import SourceChange
 
 
 @command()
 @each_target("text", "json", "markdown", "sarif", "github")
 @handover_options
 @refresh_option
-def drift(options: Options, refresh: str) -> Result:
+@diff_option
+def drift(options: Options, refresh: str, diff: bool) -> Result:
     """Show what was changed in the project behind the manifest's back, and as far as the service tells, by whom and when.
 
     Exits with 2 when there is drift. What the manifest itself has changed since the last apply is none.
@@ -34,10 +38,15 @@ def drift(options: Options, refresh: str) -> Result:
     snapshot = take_snapshot(prepared.loaded, full=refresh == "full")
     plan, drift = planning.make_plan(prepared, snapshot.reading), planning.find_drift(prepared, snapshot.reading)
     code = CHANGES_PRESENT if drift.drifted else 0
-    return Result(_output(drift, plan, options), code, text.drift_summary(drift), notes=snapshot.notes)
+    keys = {deviation.key for deviation in drift.drifted}
+    drifted = [change for change in plan.changes if change.key in keys]
+    # From what the manifest has to what somebody made of it.
+    sources = read_sources(drifted, snapshot, prepared, options) if diff else ()
+    turned = [source.turned for source in sources]
+    return Result(_output(drift, plan, options, turned), code, text.drift_summary(drift), notes=snapshot.notes)
 
 
-def _output(drift: Drift, plan: Plan, options: Options) -> Output:
+def _output(drift: Drift, plan: Plan, options: Options, sources: Sequence[SourceChange]) -> Output:
     invocation = options.invocation
     again = invocation.command(Command("apply", "--restore")) if restoring(plan, drift).changes else None
     match options.format:
@@ -48,7 +57,8 @@ def _output(drift: Drift, plan: Plan, options: Options) -> Output:
         case "markdown":
             from reconciler.render import markdown
 
-            return markdown.drift_markdown(drift, plan, again, markdown.target_share(options.among), invocation)
+            room = markdown.target_share(options.among)
+            return markdown.add_sources(markdown.drift_markdown(drift, plan, again, room, invocation), sources, room)
         case "sarif" | "github":
             from reconciler.cli.support.output import findings_output
 
@@ -56,4 +66,4 @@ def _output(drift: Drift, plan: Plan, options: Options) -> Output:
                 with_source(invocation.complete(deviation.problem for deviation in drift.drifted)), options.format
             )
         case _:
-            return text.drift_lines(drift, plan, again, invocation)
+            return text.drift_lines(drift, plan, again, invocation, sources)

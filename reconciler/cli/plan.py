@@ -19,7 +19,9 @@ from reconciler.cli.support.plans import (
     CHANGES_PRESENT,
     Snapshot,
     complete_plan,
+    diff_option,
     plan_output,
+    read_sources,
     restore_option,
     take_snapshot,
 )
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 @handover_options
 @refresh_option
 @restore_option
+@diff_option
 @click.option("--exit-code", is_flag=True, help="Exit with 2 when there is something to do.")
 @click.option(
     "--out",
@@ -60,6 +63,7 @@ def plan(
     names: tuple[str, ...],
     refresh: str,
     restore: bool,
+    diff: bool,
     exit_code: bool,
     out: Path | None,
     allow_deletes: int,
@@ -87,9 +91,12 @@ def plan(
     changes = complete_plan(planning.add_cautions(changes, prepared, snapshot.now), options)
     # While somebody else applies, what would come next is refused.
     next_command = None if snapshot.rival else _next_command(changes, options, out, allow_deletes, restore=restore)
+    chosen = select_changes(changes, names, prepared.loaded)
+    shown = [change for change in changes.changes if chosen is None or change.key in chosen]
+    sources = read_sources(shown, snapshot, prepared, options) if diff else ()
     is_text = options.format == "text"
     return Result(
-        plan_output(changes, options, next_command, select_changes(changes, names, prepared.loaded)),
+        plan_output(changes, options, next_command, chosen, sources),
         Refused.exit_code if changes.refusals else CHANGES_PRESENT if exit_code and changes.changes else 0,
         text.plan_summary(changes),
         changes.warnings if is_text else (),

@@ -26,6 +26,22 @@ class Outcome(enum.Enum):
 
 
 @dataclass(frozen=True)
+class SourceChange:
+    """A text that a plan changes."""
+
+    name: str
+    """Without its version."""
+
+    old: str
+    new: str
+
+    @property
+    def turned(self) -> SourceChange:
+        """The same, seen from the other side."""
+        return SourceChange(self.name, self.new, self.old)
+
+
+@dataclass(frozen=True)
 class Upload:
     """A file as it would be uploaded."""
 

@@ -21,6 +21,7 @@ from reconciler.core.diff import Action
 from reconciler.core.drift import Deviation
 from reconciler.render import text
 from reconciler.render.differences import difference_texts
+from reconciler.render.source_diff import diff_markdown
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from reconciler.core.drift import Drift
     from reconciler.core.kind import Difference, Key
     from reconciler.core.plan import Plan
+    from reconciler.core.report import SourceChange
 
 MOST = 60_000
 """Characters; what a bot puts around a comment needs room too."""
@@ -115,6 +117,12 @@ def targets_markdown(parts: Sequence[tuple[str, str, str]]) -> str:
 def target_share(targets: int) -> int:
     """Return how many characters the document of each of several targets may have."""
     return MOST // targets - (2 * _SUMMARY if targets > 1 else 0)
+
+
+def add_sources(document: str, sources: Sequence[SourceChange], room: int = MOST) -> str:
+    """Return a document with the changes of sources behind it, as many as there is room for."""
+    blocks = _as_many(diff_markdown(sources), room - len(document) - _AROUND, "source change")
+    return "\n".join([document, *(f"{block}\n" for block in blocks)]) if blocks else document
 
 
 def _document(

@@ -20,6 +20,7 @@ from reconciler.render.actions import ACTIONS
 from reconciler.render.differences import difference_texts, version_switch
 from reconciler.render.folding import TOGETHER, count_changes, fold_changes, group_names, is_folded
 from reconciler.render.records import step_lines
+from reconciler.render.source_diff import diff_lines
 from reconciler.render.styled import problems_lines
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from reconciler.core.drift import Drift
     from reconciler.core.kind import Difference, Key
     from reconciler.core.plan import Plan
-    from reconciler.core.report import Report
+    from reconciler.core.report import Report, SourceChange
     from reconciler.render.folding import ChangeGroup, View
     from reconciler.render.styled import Line
 
@@ -43,6 +44,7 @@ def plan_lines(
     refusals: Iterable[Problem] = (),
     view: View = "auto",
     chosen: Collection[Key] | None = None,
+    sources: Sequence[SourceChange] = (),
 ) -> Iterator[Line]:
     """
     Yield a plan: where it goes, one sentence an object, `refusals`, the summary, and `command` as the next step.
@@ -54,6 +56,7 @@ def plan_lines(
         yield (("warning", "Made against a dump: the project itself was not looked at"),)
     yield ()
     yield from _change_lines(plan, view, chosen)
+    yield from diff_lines(sources)
     if lines := list(problems_lines(refusals)):
         yield from lines
         yield ()
@@ -154,7 +157,11 @@ def plan_summary(plan: Plan) -> str:
 
 
 def drift_lines(
-    drift: Drift, plan: Plan, command: str | None = None, invocation: Invocation = AS_IT_IS
+    drift: Drift,
+    plan: Plan,
+    command: str | None = None,
+    invocation: Invocation = AS_IT_IS,
+    sources: Sequence[SourceChange] = (),
 ) -> Iterator[Line]:
     """Yield what was changed outside, and who did it; `plan` is the plan for the same reading, `command` the next step."""
     yield (("", f"Stack {plan.stack} in {plan.destination}"),)
@@ -173,6 +180,7 @@ def drift_lines(
             yield ("help", "      help: "), ("", safe(invocation.spell(deviation.problem.hint)))
     if drift.drifted:
         yield ()
+    yield from diff_lines(sources)
     yield (("name", drift_summary(drift)),)
     if command:
         yield ("help", "Next: "), ("", command)

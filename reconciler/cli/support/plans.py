@@ -4,25 +4,31 @@ Plans of `plan`, `apply` and `drift`: a snapshot of the project, and a plan in e
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.base.errors import UsageError
 from reconciler.cli.support.output import with_source
 from reconciler.cli.support.project import connect
 from reconciler.render import text
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from reconciler.cli.support.options import Options
     from reconciler.cli.support.output import Output
+    from reconciler.core.diff import Change
     from reconciler.core.kind import Key
     from reconciler.core.plan import Plan
     from reconciler.core.record import Entry, Reading
+    from reconciler.core.report import SourceChange
     from reconciler.manifest.load import Loaded
+    from reconciler.workflow.preparation import Prepared
 
 CHANGES_PRESENT = 2
 
@@ -72,7 +78,11 @@ def complete_plan(plan: Plan, options: Options) -> Plan:
 
 
 def plan_output(
-    plan: Plan, options: Options, next_command: str | None = None, chosen: Collection[Key] | None = None
+    plan: Plan,
+    options: Options,
+    next_command: str | None = None,
+    chosen: Collection[Key] | None = None,
+    sources: Sequence[SourceChange] = (),
 ) -> Output:
     """Return a plan in the format that was asked for; of `chosen` objects only, where people read it."""
     if options.format == "json":
@@ -82,7 +92,30 @@ def plan_output(
     if options.format == "markdown":
         from reconciler.render import markdown
 
-        return markdown.plan_markdown(plan, next_command, markdown.target_share(options.among), chosen)
+        room = markdown.target_share(options.among)
+        return markdown.add_sources(markdown.plan_markdown(plan, next_command, room, chosen), sources, room)
     return text.plan_lines(
-        plan, command=next_command, refusals=with_source(plan.refusals), view=options.view, chosen=chosen
+        plan,
+        command=next_command,
+        refusals=with_source(plan.refusals),
+        view=options.view,
+        chosen=chosen,
+        sources=sources,
     )
+
+
+diff_option = click.option("--diff", "diff", is_flag=True, help="Show how sources change, line by line.")
+
+
+def read_sources(
+    changes: Sequence[Change], snapshot: Snapshot, prepared: Prepared, options: Options
+) -> tuple[SourceChange, ...]:
+    """Return the texts that differ between the project, which is asked for them, and the manifest."""
+    from reconciler.workflow.sources import source_changes
+
+    if options.format not in {"text", "markdown"} or not snapshot.is_live:
+        raise UsageError("E901", "--diff is for text and markdown, and of a project that is there", hint="leave it out")
+    # What is dropped may still be on its way into the folder.
+    downloads = tempfile.TemporaryDirectory(prefix="udfs-", ignore_cleanup_errors=True)
+    with connect(prepared.loaded) as target, downloads as folder:
+        return source_changes(changes, snapshot.reading.live, target, prepared.contents, Path(folder))

@@ -1,0 +1,42 @@
+"""Source changes as unified diffs: lines for people, and blocks of Markdown."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import TYPE_CHECKING
+
+from reconciler.base.words import safe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from reconciler.core.report import SourceChange
+    from reconciler.render.styled import Line
+
+_STYLES = {"+": "create", "-": "delete", "@": "help"}
+
+
+def diff_lines(sources: Iterable[SourceChange]) -> Iterator[Line]:
+    """Yield each change as a unified diff, with an empty line behind it."""
+    for source in sources:
+        for line in _unified(source):
+            yield ((_STYLES.get(line[:1], "quiet"), f"  {line}"),)
+        yield ()
+
+
+def diff_markdown(sources: Iterable[SourceChange]) -> list[str]:
+    """Return each change as a block of code, whose fence no line of it can end."""
+    blocks = []
+    for source in sources:
+        text = "\n".join(_unified(source))
+        fence = "`" * (1 + max(2, *map(len, re.findall("`+", text)), 2))
+        blocks.append(f"{fence}diff\n{text}\n{fence}")
+    return blocks
+
+
+def _unified(source: SourceChange) -> Iterator[str]:
+    lines = difflib.unified_diff(
+        source.old.splitlines(), source.new.splitlines(), f"a/{source.name}", f"b/{source.name}", lineterm=""
+    )
+    return ("".join(char if char == "\t" else safe(char) for char in line) for line in lines)
