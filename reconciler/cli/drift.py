@@ -42,8 +42,8 @@ def drift(options: Options, refresh: str, diff: bool) -> Result:
     drifted = [change for change in plan.changes if change.key in keys]
     # From what the manifest has to what somebody made of it.
     sources = read_sources(drifted, snapshot, prepared, options) if diff else ()
-    turned = [source.turned for source in sources]
-    return Result(_output(drift, plan, options, turned), code, text.drift_summary(drift), notes=snapshot.notes)
+    from_manifest = [source.backwards for source in sources]
+    return Result(_output(drift, plan, options, from_manifest), code, text.drift_summary(drift), notes=snapshot.notes)
 
 
 def _output(drift: Drift, plan: Plan, options: Options, sources: Sequence[SourceChange]) -> Output:

@@ -36,7 +36,7 @@ class SourceChange:
     new: str
 
     @property
-    def turned(self) -> SourceChange:
+    def backwards(self) -> SourceChange:
         """The same, seen from the other side."""
         return SourceChange(self.name, self.new, self.old)
 

@@ -20,7 +20,7 @@ _STYLES = {"+": "create", "-": "delete", "@": "help"}
 def diff_lines(sources: Iterable[SourceChange]) -> Iterator[Line]:
     """Yield each change as a unified diff, with an empty line behind it."""
     for source in sources:
-        for line in _unified(source):
+        for line in _hunk_lines(source):
             yield ((_STYLES.get(line[:1], "quiet"), f"  {line}"),)
         yield ()
 
@@ -29,13 +29,13 @@ def diff_markdown(sources: Iterable[SourceChange]) -> list[str]:
     """Return each change as a block of code, whose fence no line of it can end."""
     blocks = []
     for source in sources:
-        text = "\n".join(_unified(source))
+        text = "\n".join(_hunk_lines(source))
         fence = "`" * (1 + max(2, *map(len, re.findall("`+", text)), 2))
         blocks.append(f"{fence}diff\n{text}\n{fence}")
     return blocks
 
 
-def _unified(source: SourceChange) -> Iterator[str]:
+def _hunk_lines(source: SourceChange) -> Iterator[str]:
     lines = difflib.unified_diff(
         source.old.splitlines(), source.new.splitlines(), f"a/{source.name}", f"b/{source.name}", lineterm=""
     )
