@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from reconciler.core.diff import Change
     from reconciler.core.kind import Key
-    from reconciler.core.state import Desired, LiveState
+    from reconciler.core.state import Desired, Live, LiveState
     from reconciler.core.target import Target
 
 _LARGEST = 1_000_000
@@ -56,11 +56,16 @@ def _pairs(changes: Sequence[Change], live: LiveState) -> Iterator[tuple[Key, De
             if any(difference.field == CONTENT for difference in change.differences):
                 yield change.live.object.key, change.desired
             continue
-        before, after = needs(change.live.object), needs(change.desired.object)
-        coming = {version_of(written[key]): written[key] for key in after if key not in before and key in written}
-        for key in before:
-            if key not in after and key in live and (plain := version_of(live[key])) and plain in coming:
-                yield key, coming[plain]
+        yield from _moves(change.live, change.desired, written, live)
+
+
+def _moves(old: Live, new: Desired, written: Mapping[Key, Desired], live: LiveState) -> Iterator[tuple[Key, Desired]]:
+    """Yield what an object needed and needs no more, each with what comes under the same plain name."""
+    before, after = needs(old.object), needs(new.object)
+    coming = {version_of(written[key]): written[key] for key in after if key not in before and key in written}
+    for key in before:
+        if key not in after and key in live and (plain := version_of(live[key])) and plain in coming:
+            yield key, coming[plain]
 
 
 def _text(path: Path) -> str | None:
