@@ -109,7 +109,8 @@ def _to_arrow(value: Any, kind: Any) -> Any:
         return [_to_arrow(item, kind.value_type) for item in value]
     if types.is_struct(kind):
         # Names compare without case in SQL, and with it in Arrow.
-        folded = {name.lower(): item for name, item in value.items()}
+        fields = zip(value._fields, value, strict=True) if isinstance(value, wire.Struct) else value.items()
+        folded = {name.lower(): item for name, item in fields}
         return {field.name: _to_arrow(folded[field.name.lower()], field.type) for field in kind}
     return value
 

@@ -59,7 +59,7 @@ def test_parquet_keeps_every_type(tmp_path: Path) -> None:
     )  # fmt: skip
     row = (
         MOMENT.date(), MOMENT, Decimal("1.50"), Decimal("1e-18"), b"\xff", True, 0.5, [1, None], {"a": [1], "b": None},
-        {"a": {1: "x"}, "b": MOMENT.date()}, [{"a": 1}, None], -1, 7,
+        Struct.of({"a": {1: "x"}, "b": MOMENT.date()}), [{"a": 1}, None], -1, 7,
     )  # fmt: skip
     nothing = (None,) * len(row)
     file = written(tmp_path / "rows.parquet", [row, nothing], types)
