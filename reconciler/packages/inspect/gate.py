@@ -152,7 +152,7 @@ CARRIERS = {
 """
 Library → a distribution whose manylinux wheels carry it for themselves, built for as old a glibc as they are.
 
-Seen in the wheels of scikit-learn 1.0.2, and of numpy 1.21 and 1.16 [looked into here]; another version may have another.
+Seen in the wheels of scikit-learn 1.0.2, and of numpy 1.21 [looked into here]; that of `libgfortran.so.3` is in older numpy (a guess); another version may have another.
 """
 
 

@@ -191,7 +191,7 @@ class Workshop:
             plan,
             "` takes it by its sha256",
         )
-        raise PackageError("E486", what, hint=hint)
+        raise PackageError("E487", what, hint=hint)
 
     def _take_over(self, wheel: Locked) -> Content | None:
         """Return a wheel that was built elsewhere and handed over, if it is the one that the lock names."""

@@ -67,7 +67,7 @@ def test_a_wheel_that_was_handed_over_is_taken_and_nothing_is_built(
     capsys.readouterr()
     assert run(["plan", "--no-build"]) == 3
     refused = capsys.readouterr().err
-    assert "error[E486]: own 1.0 has to be built" in refused
+    assert "error[E487]: own 1.0 has to be built" in refused
     assert f"{wheel.name} (sha256 " in refused
     assert run(["apply", "--yes", "--no-build", "--wheels", "handed"]) == 0, capsys.readouterr().err
     assert run(["plan", "--no-build", "--exit-code"]) == 0, "what was taken is in the cache"
@@ -84,4 +84,4 @@ def test_a_wheel_with_other_bytes_is_not_taken(
     assert "E402" in capsys.readouterr().err
     monkeypatch.setenv("UDFS_NO_BUILD", "1")
     assert run(["lock", "--upgrade", "own"]) == 3
-    assert "E486" in capsys.readouterr().err
+    assert "E487" in capsys.readouterr().err
