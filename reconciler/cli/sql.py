@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import click
 
-from reconciler.base.errors import UsageError, count
+from reconciler.base.errors import UdfsError, UsageError, count
 from reconciler.base.hints import Command
 from reconciler.cli.support.options import Options, command, formats, with_options
 from reconciler.cli.support.output import Result, note
@@ -46,7 +46,11 @@ def sql(options: Options, query: str | None) -> Result:
         if options.format == "text":
             for name, value in settings.items():
                 note(f"SET {name}={value};  for {', '.join(functions)}")
-        answer = queries.run_query(target, statement.sql, {**settings, **statement.settings}, STATEMENT)
+        try:
+            answer = queries.run_query(target, statement.sql, {**settings, **statement.settings}, STATEMENT)
+        except UdfsError as error:
+            declared = queries.called_functions(statement.sql, manifest.manifest.functions)
+            raise _explain(error, {*map(str.lower, declared)} - {*map(str.lower, functions)}) from error
     if options.format == "json":
         from reconciler.render.documents.project import query_document
 
@@ -59,6 +63,13 @@ def sql(options: Options, query: str | None) -> Result:
         return Result(text.getvalue())
     limit = f"there are more rows than the {count(len(answer.rows), 'row')} that the service gives out: add LIMIT"
     return Result(rows.table_lines(answer), notes=(limit,) if answer.is_cut else ())
+
+
+def _explain(error: UdfsError, absent: set[str]) -> UdfsError:
+    """Return the error of a statement; `absent` are functions that it calls, of the manifest and not in the project."""
+    if not absent:
+        return error
+    return type(error).of(replace(problem, hint=problem.hint or Command("apply")) for problem in error.problems)
 
 
 def _from_stdin() -> str:

@@ -169,7 +169,10 @@ def _keys(section: type[Section]) -> list[str]:
 
 def _explain_list(what: str, path: Keys, value: object, section: type[Section] | None) -> Refusal:
     is_item = isinstance(value, str) and value != "" and section is None
+    names = ", ".join(value) if isinstance(value, dict) and section is None and path[:1] == ("functions",) else ""
     advice = f"write {path[-1]}: [{value}]" if is_item else "write one item a line, each after `- `"
+    if names:  # what the section of that name takes
+        advice = f"write {path[-1]}: [{names}] here, and the rest under the manifest's own {path[-1]}:"
     return Refusal("E202", f"{what} takes a list", advice)
 
 

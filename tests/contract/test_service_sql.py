@@ -18,7 +18,7 @@ from odps import errors
 from reconciler import local
 from reconciler.cli.entry import run
 from reconciler.local import ProvidedTable
-from reconciler.local.runner import Json
+from reconciler.local.runner import Json, TypedText
 from reconciler.local.server import instances
 
 if TYPE_CHECKING:
@@ -372,3 +372,13 @@ def test_without_the_extra_it_is_said_what_to_install(
     assert run(["sql", "-f", str(manifest), "SELECT 1"]) == 3
     assert "E734" in (told := capsys.readouterr().err)
     assert "pip install 'udfs[sql]'" in told
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [("bigint", "1_000"), ("bigint", "٣"), ("int", "0x10"), ("double", "1_0.5"), ("decimal(10,2)", "1_0")],
+)
+def test_numbers_of_tables_are_written_as_cast_reads_them(odps: Any, server: Server, kind: str, text: str) -> None:
+    server.provide_table("demo", "t", ProvidedTable((("a", kind),), lambda: [[TypedText("7")], [TypedText(text)]]))
+    with pytest.raises(errors.ODPSError, match=f"'{text}' is no"):
+        rows(odps, "SELECT a FROM t")

@@ -15,12 +15,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reconciler.local.runner import Json, TypedText
+from reconciler.local.runner.worker.values import NUMBERS
 from reconciler.local.server.protocol import same_name
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Callable, Iterable, Sequence
 
 _BATCH = 50_000
+_FORMS: dict[str, re.Pattern[str]] = {
+    **dict.fromkeys(("TINYINT", "SMALLINT", "INT", "BIGINT"), NUMBERS["integer"]),
+    **dict.fromkeys(("REAL", "FLOAT", "DOUBLE"), NUMBERS["float"]),
+    "DECIMAL": NUMBERS["decimal"],
+}
+"""How a person writes values of DuckDB's types."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +116,13 @@ def _column(values: Sequence[Any], field: Any, kind: str, connection: Any) -> An
         if not {TypedText, Json} & set(map(type, values)):
             return values_to_arrow(values, field.type)
         texts = list(map(_text, values))
+        # DuckDB takes '1_000' and '0x10', too, and rounds '1.6'.
+        form = _FORMS.get(kind.partition("(")[0])
+        misfit = next(
+            (text for text in texts if form and text is not None and not form.match(text.strip(" \t\r\n"))), None
+        )
+        if misfit is not None:
+            raise ValueError(f"'{misfit}' is no {kind}")
         if pa.types.is_binary(field.type):
             return values_to_arrow([None if value is None else value.encode() for value in texts], field.type)
         how = f"CAST(CAST(one AS JSON) AS {kind})" if pa.types.is_nested(field.type) else f"CAST(one AS {kind})"

@@ -22,7 +22,8 @@ def check_package_names(draft: Draft[Any], function: Function, here: Keys) -> It
     yield from check_repeated(function.packages, *here, "packages")
     for index, name in enumerate(function.packages):
         if name not in draft.manifest.packages:
-            yield undeclared_name(draft, name, (*here, "packages", index), draft.manifest.packages)
+            otherwise = f"write packages: {{{name}: {{requirements: [{name}]}}}} beside functions:"
+            yield undeclared_name(draft, name, (*here, "packages", index), draft.manifest.packages, otherwise)
 
 
 def check_modules(draft: Draft[Any], function: Function, here: Keys) -> Iterator[Flaw]:

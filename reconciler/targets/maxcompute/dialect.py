@@ -18,6 +18,7 @@ from reconciler.targets.maxcompute.manifest import IMPLICIT_TARGET, Manifest
 from reconciler.targets.maxcompute.names import is_qualified, why_not_a_function_name, why_not_a_resource_name
 from reconciler.targets.maxcompute.runtimes import IMAGES, PLATFORMS, RUNTIMES
 from reconciler.targets.maxcompute.signature import NotASignature, parse_signature
+from reconciler.targets.maxcompute.sql_words import why_confusing
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -197,6 +198,8 @@ def check_functions(draft: _Draft) -> Iterator[Flaw]:
     yield from check_names(draft, "functions", draft.manifest.functions, why_not_a_function_name)
     for name, function in draft.manifest.functions.items():
         here = ("functions", name)
+        if (clash := why_confusing(name)) is not None:
+            yield Flaw("E377", f"{quote(name)} {clash[0]}", here, clash[1], at_key=True, is_warning=True)
         yield from check_package_names(draft, function, here)
         all_known = yield from _resource_names(draft, function, here)
         yield from _tests(draft, function, here)
@@ -224,7 +227,12 @@ def _resource_names(draft: _Draft, function: Function, here: Keys) -> Generator[
         seen.add(folded)
         if name not in declared and not is_qualified(name):
             all_known = False
-            otherwise = "another project's is named project/resources/name" if "/" in name else ""
+            is_path = "/" in name
+            otherwise = (
+                "another project's is named project/resources/name"
+                if is_path
+                else f"write resources: {{{name}: {{file: {name}}}}} beside functions:"
+            )
             yield undeclared_name(draft, name, keys, declared, otherwise)
     return all_known
 
