@@ -17,6 +17,7 @@ from reconciler.packages.lock import use
 from reconciler.packages.lock.file import compare_locks
 from reconciler.packages.lock.inputs import read_requests
 from reconciler.packages.lock.make import Upgrade, make_lock, parse_upgrade
+from reconciler.workflow.preparation import look_into_lock
 
 if TYPE_CHECKING:
     from reconciler.base.errors import Problem
@@ -55,9 +56,10 @@ def lock(options: Options, names: tuple[str, ...], upgrade: bool, check: bool) -
         on_step=note,
         on_warning=warnings.append,
     )
-    print_warnings(tuple(sorted(dict.fromkeys(warnings), key=lambda warning: warning.message)), options)
     changes = compare_locks(previous, new)
     written = use.write_lock(manifest, new)
+    warnings += look_into_lock(manifest, cache=user_cache(), env=os.environ, on_step=note)
+    print_warnings(tuple(sorted(dict.fromkeys(warnings), key=lambda warning: warning.message)), options)
     file = use.lock_label(manifest)
     if options.as_json:
         from reconciler.render.documents.locks import lock_document

@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
     from reconciler.base.line_ends import Rule
     from reconciler.manifest.load import Loaded
-    from reconciler.packages.artifacts import Keys, Shipment
+    from reconciler.packages.artifacts import Keys, Shipment, Wheel
     from reconciler.packages.content import OwnPackage
     from reconciler.packages.fetch.cache import Cache
     from reconciler.packages.inspect.members import FileFinding
     from reconciler.packages.pack.archives import PackedArchive
-    from reconciler.packages.wheels import Supply
+    from reconciler.packages.wheels import Supply, WheelRequest
 
 
 @activity("reading and checking files")
@@ -52,6 +52,16 @@ def collect(loaded: Loaded, *, cache: Cache, env: Mapping[str, str], on_step: Ca
             return collect_from(loaded, supply)
     finally:
         digests.save()
+
+
+def fetch_wheels(
+    loaded: Loaded, *, cache: Cache, env: Mapping[str, str], on_step: Callable[[str], None]
+) -> list[tuple[WheelRequest, Wheel]]:
+    """Return the wheels of a manifest that fit, fetched and looked into; those that do not are left out in silence."""
+    from reconciler.packages.wheels import find_wheels
+
+    with _supply(loaded, cache, env, on_step) as supply:
+        return find_wheels(loaded, supply).value
 
 
 @contextmanager

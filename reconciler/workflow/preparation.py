@@ -7,13 +7,14 @@ What the steps need from outside (environment, cache folder) comes in as argumen
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.base.errors import InvalidManifest, UsageError, sort_problems
+from reconciler.base.errors import InvalidManifest, UdfsError, UsageError, sort_problems
 from reconciler.checks.python.project import check_sources
 from reconciler.packages.artifacts import Archive
-from reconciler.packages.collect import collect
+from reconciler.packages.collect import collect, fetch_wheels
 from reconciler.targets import adapter_of
 
 if TYPE_CHECKING:
@@ -52,7 +53,26 @@ def prepare(loaded: Loaded, *, cache: Cache, env: Mapping[str, str], on_step: Ca
     if any(problem.severity == "error" for problem in problems):
         raise InvalidManifest.of(problems)
     warnings = (*artifacts.warnings, *problems)
+    if artifacts.archives:
+        from reconciler.checks.python.undeclared import undeclared_imports
+
+        warnings += undeclared_imports(loaded, artifacts, cache.root)
     return Prepared(loaded, adapter.desired_state(loaded, artifacts), artifacts, warnings)
+
+
+def look_into_lock(
+    loaded: Loaded, *, cache: Cache, env: Mapping[str, str], on_step: Callable[[str], None]
+) -> tuple[Problem, ...]:
+    """
+    Return what the wheels of a lock that was just written need and it lacks.
+
+    They are fetched for it, into the cache, where the next command looks; what is wrong with them is for that one to say.
+    """
+    from reconciler.checks.python.undeclared import undeclared_in_lock
+
+    with suppress(UdfsError):
+        return undeclared_in_lock(loaded, fetch_wheels(loaded, cache=cache, env=env, on_step=on_step), cache.root)
+    return ()
 
 
 def policy_breaches(prepared: Prepared) -> list[Problem]:

@@ -13,6 +13,7 @@ import difflib
 from typing import TYPE_CHECKING
 
 from reconciler.base.words import closest
+from reconciler.checks.python.projects import PROJECTS
 from reconciler.checks.python.pythons import library_history, python_version, runtime_name, standard_modules
 
 if TYPE_CHECKING:
@@ -54,15 +55,6 @@ _RENAMED = {
     "thread": "_thread",
 }
 """Of 2.7 → of 3."""
-
-_PROJECTS = {
-    "sklearn": "scikit-learn",
-    "cv2": "opencv-python",
-    "yaml": "PyYAML",
-    "PIL": "Pillow",
-    "dateutil": "python-dateutil",
-}
-"""Import name → the project to ask an index for, where the two differ."""
 
 _FINDERS = frozenset({"sys.path", "sys.meta_path", "site", "zipimport", "importlib", "imp", "pkgutil", "runpy"})
 """What a module uses that finds packages by itself."""
@@ -234,4 +226,4 @@ def _instead(top: str, use: Use) -> str:
     guess = closest(top, {*use.modules, *use.peers, *use.own_packages})
     if guess := guess or next(iter(difflib.get_close_matches(top, public, 1, 0.85)), None):
         return f"did you mean '{guess}'?"
-    return f"add a wheel of {_PROJECTS.get(top, top)} to the function's `packages:`, or {top}.py to its `modules:`"
+    return f"add a wheel of {PROJECTS.get(top, top)} to the function's `packages:`, or {top}.py to its `modules:`"
