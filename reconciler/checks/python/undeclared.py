@@ -40,7 +40,9 @@ class Provision:
 
 def undeclared_imports(loaded: Loaded, artifacts: Artifacts, cache: Path) -> tuple[Problem, ...]:
     """Return a warning for each import of a wheel that nothing of the functions that ship it brings."""
-    return tuple(_problems(loaded, (_shipped(loaded, shipment) for shipment in artifacts.shipments.values()), cache))
+    return tuple(
+        _problems(loaded, (_provision_of(loaded, shipment) for shipment in artifacts.shipments.values()), cache)
+    )
 
 
 def undeclared_in_lock(
@@ -54,23 +56,23 @@ def undeclared_in_lock(
     for name, function in loaded.manifest.functions.items():
         tag = loaded.code[name].runtime.tag
         shipped = tuple(wheel for package in function.packages for wheel in by_pair[package, tag])
-        own = [module_name(path) for path in (*function.modules, *function.resources)]
-        provisions.append(Provision(name, shipped, _modules(loaded, name, shipped, own)))
+        beside = [module_name(path) for path in (*function.modules, *function.resources)]
+        provisions.append(Provision(name, shipped, _modules(loaded, name, shipped, beside)))
     return tuple(_problems(loaded, provisions, cache))
 
 
-def _shipped(loaded: Loaded, shipment: Shipment) -> Provision:
-    made = (item.made_of for item in shipment.items)
-    wheels = tuple(wheel for archive in made if isinstance(archive, Archive) for wheel in archive.wheels)
-    own = [module_name(item.file or item.label) for item in shipment.items if item.package is None]
+def _provision_of(loaded: Loaded, shipment: Shipment) -> Provision:
+    archives = (item.made_of for item in shipment.items)
+    wheels = tuple(wheel for archive in archives if isinstance(archive, Archive) for wheel in archive.wheels)
+    beside = [module_name(item.file or item.label) for item in shipment.items if item.package is None]
     inside = [name for item in shipment.items if item.facts for name in (*item.facts.modules, *item.facts.stems)]
-    return Provision(shipment.function, wheels, _modules(loaded, shipment.function, wheels, [*own, *inside]))
+    return Provision(shipment.function, wheels, _modules(loaded, shipment.function, wheels, [*beside, *inside]))
 
 
-def _modules(loaded: Loaded, name: str, wheels: Iterable[Wheel], own: Iterable[str]) -> frozenset[str]:
+def _modules(loaded: Loaded, name: str, wheels: Iterable[Wheel], beside: Iterable[str]) -> frozenset[str]:
     installed = loaded.manifest.installed_modules(loaded.manifest.functions[name])
     packed = {portion.name for wheel in wheels for portion in wheel.facts.site.portions}
-    return frozenset([*own, *installed, *packed, *(name for wheel in wheels for name in wheel.facts.modules)])
+    return frozenset([*beside, *installed, *packed, *(name for wheel in wheels for name in wheel.facts.modules)])
 
 
 def _problems(loaded: Loaded, provisions: Iterable[Provision], cache: Path) -> Iterator[Problem]:
@@ -85,14 +87,14 @@ def _problems(loaded: Loaded, provisions: Iterable[Provision], cache: Path) -> I
             continue
         for wheel in provision.wheels:
             users[wheel.filename, wheel.keys].append(provision.function)
-            for needed in outside_imports(wheel.content, runtime.tag, cache):
-                if needed.name not in provision.modules:
-                    lacking[wheel.filename, needed, wheel.keys, runtime.tag].append(provision.function)
-    for (filename, needed, keys, tag), functions in lacking.items():
-        message = f"'{filename}' imports '{needed.name}' ({needed.file}:{needed.line}), declares no such dependency, and nothing here brings it"
+            for outside in outside_imports(wheel.content, runtime.tag, cache):
+                if outside.name not in provision.modules:
+                    lacking[wheel.filename, outside, wheel.keys, runtime.tag].append(provision.function)
+    for (filename, outside, keys, tag), functions in lacking.items():
+        message = f"'{filename}' imports '{outside.name}' ({outside.file}:{outside.line}), declares no such dependency, and nothing here brings it"
         partly = (f"in {', '.join(functions)}",) if functions != users[filename, keys] else ()
         yield Problem(
-            "E429", message, loaded.at(*keys), _hint(needed.name, tag, keys), severity="warning", detail=partly
+            "E429", message, loaded.at(*keys), _hint(outside.name, tag, keys), severity="warning", detail=partly
         )
 
 

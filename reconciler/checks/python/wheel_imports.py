@@ -63,11 +63,11 @@ def outside_imports(wheel: Content, runtime: str, cache: Path) -> tuple[OutsideI
     """Return what a wheel imports from elsewhere in a runtime's Python, each module once; what cannot be read tells nothing."""
     key = hashlib.sha256(f"{VERSION} {runtime} {wheel.sha256}".encode()).hexdigest()
     path = record_path(cache, "wheel-imports", key)
-    known = load_record(path, tuple[OutsideImport, ...])
-    if known is None:
-        known = _read(wheel.path, runtime)
-        save_record(path, known)
-    return known
+    imports = load_record(path, tuple[OutsideImport, ...])
+    if imports is None:
+        imports = _read(wheel.path, runtime)
+        save_record(path, imports)
+    return imports
 
 
 def _read(wheel: Path, runtime: str) -> tuple[OutsideImport, ...]:
@@ -83,7 +83,7 @@ def _read(wheel: Path, runtime: str) -> tuple[OutsideImport, ...]:
             road.walk(_entrances(sources))
     except UNREADABLE:
         return ()
-    return tuple(sorted(road.outside(), key=lambda found: (found.file, found.line, found.name)))
+    return tuple(sorted(road.outside(), key=lambda outside: (outside.file, outside.line, outside.name)))
 
 
 def _stems(paths: Iterable[str]) -> frozenset[str]:
@@ -97,23 +97,19 @@ def _stems(paths: Iterable[str]) -> frozenset[str]:
     return frozenset(stems)
 
 
-def _entrances(sources: Iterable[str]) -> Iterator[str]:
-    """Yield the files that an import of a wheel's names loads first; of packages without ``__init__`` what is in them."""
-    inits = {posixpath.dirname(path) for path in sources if path.endswith("/__init__.py")}
-    paths = []
-    for path in sources:
-        folder, file = posixpath.split(path)
-        name = posixpath.basename(folder) if file == "__init__.py" else file.removesuffix(".py")
-        parent = posixpath.dirname(folder) if file == "__init__.py" else folder
-        parents = [parent[:end] for end in range(1, len(parent) + 1) if parent[end : end + 1] in ("/", "")]
-        if inits.isdisjoint(parents) and all(part.isidentifier() for part in path.removesuffix(".py").split("/")):
-            paths.append((name, path))
+def _entrances(sources: Iterable[str]) -> list[str]:
+    """Return the files that an import of a wheel's names loads first; of packages without ``__init__`` what is in them."""
+    modules = {path: path.removesuffix(".py").removesuffix("/__init__").split("/") for path in sources}
+    packages = {tuple(parts) for path, parts in modules.items() if path.endswith("/__init__.py")}
+    outermost = {
+        path: parts
+        for path, parts in modules.items()
+        if all(map(str.isidentifier, parts)) and not any(tuple(parts[:end]) in packages for end in range(1, len(parts)))
+    }
     public = [
-        path
-        for name, path in paths
-        if not name.startswith("_") and path.partition("/")[0].removesuffix(".py") not in _NOT_FOR_IMPORT
+        path for path, parts in outermost.items() if not parts[-1].startswith("_") and parts[0] not in _NOT_FOR_IMPORT
     ]
-    yield from public or (path for _, path in paths)
+    return public or [*outermost]
 
 
 @dataclass
@@ -127,7 +123,7 @@ class _Road:
     sources: frozenset[str]
     read: Callable[[str], bytes]
     seen: set[str] = field(default_factory=set)
-    found: dict[str, OutsideImport] = field(default_factory=dict)
+    imports: dict[str, OutsideImport] = field(default_factory=dict)
     redirects: bool = False
     """Whether a file on the road changes how import finds things."""
 
@@ -142,7 +138,7 @@ class _Road:
     def outside(self) -> Iterator[OutsideImport]:
         """Yield what was found, less what the wheel carries elsewhere, where it may make import look."""
         parts = {posixpath.basename(stem) for stem in self.stems} if self.redirects else set()
-        return (found for name, found in self.found.items() if name not in parts)
+        return (outside for name, outside in self.imports.items() if name not in parts)
 
     def _visit(self, path: str) -> Iterator[str]:
         """Yield the files of the wheel that loading one of them loads too, and take down what comes from elsewhere."""
@@ -165,7 +161,7 @@ class _Road:
             module = posixpath.join(inside, module)  # 2.7 looks beside the module first
         elif base.startswith("/") and top not in self.stems:
             if top not in standard_modules(version):
-                self.found.setdefault(top, OutsideImport(top, path, line))
+                self.imports.setdefault(top, OutsideImport(top, path, line))
             return
         yield from self._files(module)
         yield from (file for name in names for file in self._files(f"{module}/{name}")[-1:])
