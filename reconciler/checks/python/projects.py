@@ -27,7 +27,6 @@ _OTHERWISE = {
     "PyJWT": "jwt",
     "PyMuPDF": "fitz",
     "PyNaCl": "nacl",
-    "pyodps": "odps",
     "pyOpenSSL": "OpenSSL",
     "pyserial": "serial",
     "python-dateutil": "dateutil",
