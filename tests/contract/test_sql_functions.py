@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reconciler.local.sql import builtins
+from reconciler.local.sql.built_ins import table
 from reconciler.local.sql.catalog import SessionNames, TableName
-from reconciler.local.sql.control import Control, StatementLimits
+from reconciler.local.sql.control import Control, KnownTable, StatementLimits
 from reconciler.local.sql.job import run_job
 from reconciler.local.sql.problems import SqlFailed, Stopped
+from reconciler.local.sql.rules import Rules
 from reconciler.local.sql.translate import Statement
 
 if TYPE_CHECKING:
@@ -50,6 +51,13 @@ class Project:
 
         rows = {"s": ["1.7", "12"], "d": [DAY, DAY], "m": [MOMENT, MOMENT], "x": [1.5, 2.5], "n": [1, None]}
         return pa.table(rows) if parts == ("t",) else None
+
+    def known_table(self, name: tuple[str, ...]) -> KnownTable | None:
+        columns = {"s": "string", "d": "date", "m": "datetime", "x": "double", "n": "bigint"}
+        return KnownTable(columns) if name == ("t",) else None
+
+    def known(self, node: Any) -> KnownTable | None:
+        return self.known_table((node.name,))
 
     def job(self, *_: Any) -> Any:
         raise AssertionError
@@ -116,11 +124,11 @@ MEANINGS = {
     "DATEADD(m, 1, 'mm')": dt.datetime.fromisoformat("2020-02-29 03:04:05"),
     "DATEADD(d, 1, 'mm')": dt.date(2020, 2, 29),
     "DATETRUNC(d, 'mm')": dt.date(2020, 1, 1),
-    "DATEADD('2020-01-31 00:00:00', -1, 'q')": dt.datetime.fromisoformat("2019-10-31"),
+    "DATEADD(CAST('2020-01-31 00:00:00' AS DATETIME), -1, 'q')": dt.datetime.fromisoformat("2019-10-31"),
     "DATE_ADD(d, 1)": dt.date(2020, 2, 1),
     "DATE_SUB(m, 31)": dt.date(2019, 12, 31),
-    "DATEDIFF('2020-02-01 00:00:00', m, 'mm')": 1,
-    "DATEDIFF(d, '2020-01-01')": 30,
+    "DATEDIFF(CAST('2020-02-01 00:00:00' AS DATETIME), m, 'mm')": 1,
+    "DATEDIFF(d, DATE '2020-01-01')": 30,
     "DATEPART(m, 'hh')": 3,
     "DATETRUNC(m, 'mm')": dt.datetime.fromisoformat("2020-01-01"),
     "TO_DATE('20200203', 'yyyymmdd')": dt.datetime.fromisoformat("2020-02-03"),
@@ -144,7 +152,7 @@ def test_aggregates_mean_what_is_documented(tmp_path: Path) -> None:
         "STDDEV_SAMP(x)": pytest.approx(0.5**0.5),
         "VARIANCE(x)": 0.25,
         "VAR_SAMP(x)": 0.5,
-        "PERCENTILE(x, 0.5)": 2.0,
+        "PERCENTILE(n, 0.5)": 1.0,
         "MEDIAN(x)": 2.0,
         "WM_CONCAT('-', s)": "1.7-12",
         "WM_CONCAT(DISTINCT '-', n)": "1",
@@ -157,23 +165,24 @@ def test_aggregates_mean_what_is_documented(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("sql", "told"),
     [
-        ("SELECT n,\n  CONV('ff', 16, 10) FROM t", r"\[2,3\].*'conv' cannot be resolved: it is built into MaxCompute"),
+        (
+            "SELECT n,\n  CRC32('ff') FROM t",
+            r"\[2,3\].*'crc32' cannot be resolved: missing here: it is built into MaxCompute",
+        ),
         ("SELECT nosuch(1)", r"\[1,8\].*'nosuch' cannot be resolved$"),
         ("SELECT CAST('abc' AS BIGINT)", "Illegal type cast - Could not convert string 'abc' to BIGINT$"),
         ("SELECT CAST('1_000' AS BIGINT)", "Illegal type cast - Could not convert string '1_000' to BIGINT"),
         ("SELECT CAST('0x10' AS BIGINT)", "Illegal type cast"),
         ("SELECT CAST('1_000.5' AS DOUBLE)", "Illegal type cast"),
         ("SELECT CAST('1_000' AS DECIMAL(10,2))", "Illegal type cast"),
-        ("SELECT DATEADD(m, 1, 'parsec') FROM t", r"\[1,8\].*knows yyyy.* as a constant part of dates"),
+        ("SELECT DATEADD(m, 1, 'parsec') FROM t", r"\[1,8\].*a part of dates is a constant: yyyy, year"),
         ("SELECT SUM(v) FROM VALUES (9223372036854775807), (1) w(v)", "out of the range of BIGINT"),
-        ("SELECT v FROM t LATERAL VIEW OUTER EXPLODE(ARRAY()) e AS v", "OUTER is here for functions of the project"),
         ("SELECT x FROM t ORDER BY 1 LIMIT 1", r"SET odps\.sql\.orderby\.position\.alias=true makes it a column"),
         ("SELECT s FROM (SELECT s FROM t GROUP BY 1) q", r"SET odps\.sql\.groupby\.position\.alias=true"),
         ("SELECT x FROM t PIVOT (MAX(n) FOR s IN ('a'))", "PIVOT"),
         ("SELECT DATEDIFF(m) FROM t", r"\[1,8\] Invalid number of arguments"),
-        ("SELECT TO_CHAR(m, 'yyyy-Mon') FROM t", r"\[1,8\].*in formats of dates, not yyyy-Mon"),
         ("SELECT REGEXP_EXTRACT('a', '(b)')", "not documented"),
-        ("SELECT GET_JSON_OBJECT('{}', '$.a[*]')", r"knows \$, \.name and \[0\] in the paths"),
+        ("SELECT GET_JSON_OBJECT('{}', '$..a')", "missing here: GET_JSON_OBJECT with the path"),
         ("SELECT s, COUNT(*) FROM t", r"\[1,8\].*column s has to be in GROUP BY"),
     ],
 )
@@ -194,31 +203,21 @@ def test_no_function_of_duckdb_is_reached_that_was_not_looked_at() -> None:
 
     rows = duckdb.execute("SELECT DISTINCT function_name FROM duckdb_functions()").fetchall()
     names = sorted({name for (name,) in rows if name.isidentifier()})
-    looked_at = {name.lower() for name in builtins.KEPT | builtins.KEPT_SYNTAX}
-    looked_at |= {"if", "unnest"}
     passed = []
     for name in names:
-        if name in looked_at or builtins.is_built_in(name):
+        if table.rows(name) or name in ("cast", "case", "extract", "if", "trim", "unnest"):
             continue
         for sql in (f"SELECT {name}('x')", f"SELECT * FROM {name}('x')", f"SELECT {name}(x, 1) FROM t"):
             try:
-                said = Statement(sql, ()).sql()
+                statement = Statement(sql, ())
+                statement.analyse(Rules(), Project().known, {})
+                said = statement.sql()
             except SqlFailed:
                 said = ""
             if f"{name}(" in said.lower():
                 passed.append(f"{sql}: {said}")
     assert len(names) > 300
     assert passed == []
-
-
-def test_every_name_is_one_that_sqlglot_reads_and_in_one_list() -> None:
-    from sqlglot.dialects.hive import Hive
-
-    parser: Any = Hive().parser_class
-    assert not builtins.KEPT - parser.FUNCTIONS.keys()
-    assert not builtins.KEPT_SYNTAX - parser.FUNCTION_PARSERS.keys()
-    own = builtins.RENAMED.keys() | builtins.MACROS.keys() | builtins.ALIASES.keys()
-    assert not own & {name.lower() for name in builtins.KEPT | builtins.KEPT_SYNTAX}
 
 
 def test_a_function_of_the_project_is_called_whatever_its_name_means_elsewhere() -> None:
@@ -246,12 +245,15 @@ def test_a_stop_that_comes_before_the_query_has_begun_is_not_lost(tmp_path: Path
     control = Control()
 
     class Stopping(Project):
+        def known_table(self, name: tuple[str, ...]) -> KnownTable | None:
+            return KnownTable({"a": "bigint"})
+
         def table(self, parts: tuple[str, ...], connection: Any) -> Any:
             import pyarrow as pa
 
             control.stop()
             return pa.table({"a": range(30_000)})
 
-    sql = "SELECT COUNT(*) FROM t x JOIN t y ON x.a + y.a > 0 JOIN t z ON y.a + z.a > 0"
+    sql = "SELECT /*+ MAPJOIN(y, z) */ COUNT(*) FROM t x JOIN t y ON x.a + y.a > 0 JOIN t z ON y.a + z.a > 0"
     with pytest.raises(Stopped):
         run_job(sql, {}, Stopping(), StatementLimits(100, 60, 500), tmp_path, control)

@@ -273,7 +273,7 @@ class Work:
             )
             return
         limits = self.service.settings
-        bounds = StatementLimits(limits.sql_rows, limits.sql_seconds, limits.sql_megabytes)
+        bounds = StatementLimits(limits.sql_rows, limits.sql_seconds, limits.sql_megabytes, limits.sql_data_types)
         try:
             from reconciler.local.sql.job import run_job  # takes half a second, and what may not be there
 

@@ -122,6 +122,13 @@ class Settings:
     sql_megabytes: int = 1024
     """Memory of one instance of SQL, beside that of its functions; what is more goes to a temporary folder."""
 
+    sql_data_types: Literal["1.0", "2.0"] = "2.0"
+    """
+    The edition of data types of all projects, which a SET changes for one session.
+
+    New projects have V2.0 since 2020 by the vendor's announcement; a third party's rules of 2026 still call V1.0 the default.
+    """
+
     stale_list: int = 0
     """
     How many lists after a write still answer what was true before it.

@@ -15,6 +15,7 @@ from reconciler.local.server.database import FUNCTIONS, RESOURCES, Location
 from reconciler.local.server.resources import FILE_TYPES, table_of
 from reconciler.local.server.table_handlers import partition_of
 from reconciler.local.sql.catalog import PLAIN_NAMES, SessionNames
+from reconciler.local.sql.control import KnownTable
 from reconciler.local.sql.problems import SqlFailed, internal_failure
 
 if TYPE_CHECKING:
@@ -98,6 +99,18 @@ class JobProject:
         except Exception as error:
             # The rows come from whoever provided the table, with errors of their own.
             raise internal_failure(f"table {'.'.join(parts)} cannot be read: {error}") from error
+
+    def known_table(self, parts: tuple[str, ...]) -> KnownTable | None:
+        """Return what a table has, by the parts of its name, None if there is none."""
+        provided = self.service.tables.find(self.location.project, parts)
+        if provided is not None:
+            return KnownTable(dict(provided[1].columns))
+        name = self.full_name(parts)
+        definition = self.catalog.definition(name)
+        if definition is None or definition.view:
+            return None
+        keys = frozenset(key.name.lower() for key in definition.keys)
+        return KnownTable({column.name: column.type for column in definition.all_columns}, keys, name.project)
 
     def job(self, function: str, runtime: str, folder: Path) -> Job:
         """Return what runs a function, with what the store holds of its resources."""

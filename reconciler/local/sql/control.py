@@ -15,13 +15,24 @@ from typing import TYPE_CHECKING, Any, Protocol
 from reconciler.local.sql.problems import Stopped
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
     from reconciler.local.runner import Interpreter, Job
     from reconciler.local.sql.catalog import SessionNames, TableCatalog, TableDefinition, TableName
 
 _INTERRUPT_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class KnownTable:
+    """What a statement may know of a table before it reads it."""
+
+    columns: Mapping[str, str]
+    """Names and types, as signatures spell them."""
+    partitions: frozenset[str] = frozenset()
+    """Names of the columns that it is partitioned by, folded."""
+    project: str = ""
 
 
 class SqlProject(Protocol):
@@ -53,6 +64,9 @@ class SqlProject(Protocol):
     def table(self, parts: tuple[str, ...], connection: Any) -> Any | None:
         """Return what DuckDB reads a table's rows from, by the parts of its name, None if there is none."""
 
+    def known_table(self, name: tuple[str, ...]) -> KnownTable | None:
+        """Return what a table has, by the parts of its name, None if there is none."""
+
     def interpreter(self, job: Job) -> Interpreter:
         """Return the CPython that runs a job; RunnerError where there is none."""
 
@@ -66,6 +80,8 @@ class StatementLimits:
     seconds: float
     megabytes: int
     """Of memory, for DuckDB."""
+    data_types: str = "2.0"
+    """The edition of types that the project has."""
 
 
 @dataclass

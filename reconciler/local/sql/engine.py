@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import duckdb
 
 from reconciler.local import runner
-from reconciler.local.sql import builtins, problems
+from reconciler.local.sql import problems
+from reconciler.local.sql.built_ins.table import definitions
 from reconciler.local.sql.error_translation import duckdb_failure, runner_failure
 from reconciler.local.sql.problems import Stopped, unknown_function
 from reconciler.local.sql.query_functions import NO_ARGUMENT, QueryFunction
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from reconciler.local.sql.control import Control, SqlProject, StatementLimits
+    from reconciler.local.sql.control import Control, KnownTable, SqlProject, StatementLimits
     from reconciler.local.sql.reading import Flags
+    from reconciler.local.sql.rules import Rules
     from reconciler.local.sql.translate import Statement
 
 T = TypeVar("T")
@@ -53,6 +55,7 @@ class QueryRun:
 
     statement: Statement
     flags: Flags
+    rules: Rules
     project: SqlProject
     bounds: StatementLimits
     folder: Path
@@ -106,6 +109,11 @@ class QueryRun:
                 name: self._load(name, position, self.folder / str(number), stack)
                 for number, (name, position) in enumerate(statement.calls.items())
             }
+            results = {
+                name: None if loaded.kind == "udtf" else loaded.description.outputs or ()
+                for name, loaded in functions.items()
+            }
+            statement.analyse(self.rules, self._known_table, results)
             connection = open_connection(self.bounds, self.folder)
             stack.callback(connection.close)
             stack.enter_context(self.control.watching(connection))
@@ -114,8 +122,8 @@ class QueryRun:
             register_tables(statement, self.project, connection)
             statement.name_columns({name for name, function in functions.items() if function.kind == "udtf"})
             statement.use_functions(functions)
-            for macro in sorted(statement.macros):
-                connection.execute(builtins.definition(macro))
+            for definition in definitions(statement.macros(), self.rules.offset):
+                connection.execute(definition)
             for form in statement.forms:
                 declare_function(form, connection, failures)
             yield _OpenQuery(connection, functions)
@@ -136,6 +144,9 @@ class QueryRun:
             raise
         except runner.RunnerError as error:
             raise runner_failure(error) from error
+
+    def _known_table(self, node: Any) -> KnownTable | None:
+        return self.project.known_table(tuple(part.name.lower() for part in node.parts))
 
     def _load(self, name: str, position: Any, folder: Path, stack: ExitStack) -> QueryFunction:
         folder.mkdir()

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from reconciler.local import runner
-from reconciler.local.sql import builtins, problems
+from reconciler.local.sql import problems
+from reconciler.local.sql.built_ins.table import PREFIX
 from reconciler.local.sql.problems import semantic_failure, unknown_function
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def runner_failure(error: runner.RunnerError) -> SqlFailed:
 
 def duckdb_failure(error: Exception, statement: Statement) -> SqlFailed:
     """Return what DuckDB refuses as the service would tell it, at the place of the name that it is about."""
-    text = str(error).replace(builtins.PREFIX, "")
+    text = re.sub(rf"\b{PREFIX}(\w+?)(__\d+)?\b", r"\1", str(error))
     # What follows in further lines speaks of DuckDB's functions and of the statement as it was said to DuckDB.
     what = text.partition(":")[2].strip().split("\n")[0]
     what = re.split(r" when casting from| Use TRY\(", what)[0].rstrip(". ")

@@ -20,6 +20,12 @@ class SqlPosition:
         return f"[{self.line},{self.column}]"
 
 
+def position_of(text: str, offset: int) -> SqlPosition:
+    """Return line and column of an offset."""
+    before = text[:offset]
+    return SqlPosition(before.count("\n") + 1, offset - before.rfind("\n"))
+
+
 class SqlFailed(Exception):
     """An instance that fails; the text is what its result says."""
 
@@ -63,6 +69,15 @@ partition_exists = _anywhere(
 """A partition that is there already [doc "Common errors"]."""
 
 _wrong_count = _at_a_place("ODPS-0130221:{} Invalid number of arguments - {}")
+
+invalid_type = _at_a_place("ODPS-0130121:{} Invalid argument type - {}")
+"""An argument that a built-in function does not take; the text is that of [doc "SQL errors"]."""
+
+illegal_union = _at_a_place("ODPS-0130241:{} Illegal union operation - {}")
+"""Sides of a UNION that do not fit. The code is that of the list of errors; what follows is ours."""
+
+no_cartesian = _at_a_place("ODPS-0130252:{} Cartesian product is not allowed - {}")
+"""A join without a condition [doc "ODPS-0130252"]."""
 
 illegal_cast = _anywhere("ODPS-0123091:Illegal type cast - {}")
 """A value that its type does not hold. The code is that of the list of errors; what follows is ours."""

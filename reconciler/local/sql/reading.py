@@ -17,8 +17,10 @@ from sqlglot.dialects.hive import Hive
 from sqlglot.errors import ParseError, TokenError
 
 from reconciler.local.runner import RUNTIMES
-from reconciler.local.sql import builtins
-from reconciler.local.sql.problems import SqlFailed, SqlPosition, parse_failure, semantic_failure
+from reconciler.local.sql.built_ins import table
+from reconciler.local.sql.dialect import WITH_SYNTAX, parser_class, require_own_tokens
+from reconciler.local.sql.problems import SqlFailed, SqlPosition, parse_failure, position_of, semantic_failure
+from reconciler.local.sql.table_functions import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -123,12 +125,6 @@ def read_tokens(text: str) -> list[Any]:
         raise parse_failure(position, f"what begins with {match[1]} here does not end") from None
 
 
-def position_of(text: str, offset: int) -> SqlPosition:
-    """Return line and column of an offset."""
-    before = text[:offset]
-    return SqlPosition(before.count("\n") + 1, offset - before.rfind("\n"))
-
-
 @dataclass(frozen=True)
 class Flags:
     """The settings of a session that matter here."""
@@ -175,12 +171,14 @@ def parse_statement(text: str, functions: Collection[str]) -> Any:
     if token_list[0].token_type.name not in _BEGINNINGS:
         message = "SELECT, WITH and VALUES begin what the local service runs"
         raise parse_failure(position_of(text, token_list[0].start), f"invalid token '{token_list[0].text}'; {message}")
+    require_own_tokens(token_list, text)
     for token, following in pairwise(token_list):
         name = token.text.lower()
-        if following.token_type.name == "L_PAREN" and (name in functions or builtins.is_built_in(name)):
+        is_function = name in functions or ((table.rows(name) or name in COLUMNS) and name not in WITH_SYNTAX)
+        if following.token_type.name == "L_PAREN" and is_function and token.token_type.name != "FILTER":
             # SHOW, say, is a word of other dialects.
             token.token_type = TokenType.VAR
-    parser = _parser_class(functions)(dialect=Hive())
+    parser = parser_class(frozenset(functions))(dialect=Hive())
     try:
         [tree] = parser.parse(token_list, text)
     except ParseError as error:
@@ -193,35 +191,15 @@ def parse_statement(text: str, functions: Collection[str]) -> Any:
         raise parse_failure(
             position_of(text, token_list[0].start), "this is no SELECT, and the local service runs nothing else"
         )
+    for part in list(tree.find_all(exp.Extract)):
+        # EXTRACT(YEAR FROM x) is YEAR(x), of a text too [doc "EXTRACT"].
+        part.replace(exp.Anonymous(this=part.name, expressions=[part.expression]))
     if tree.find(exp.Pivot):
         raise parse_failure(None, "the local service knows neither PIVOT nor UNPIVOT")
     for select in tree.find_all(exp.Select):
         if not select.expressions:
             raise parse_failure(None, "a SELECT selects nothing")
     return tree
-
-
-def _parser_class(functions: Collection[str]) -> Any:
-    """
-    Return a parser that knows the built-in functions that mean the same in DuckDB; other calls are `Anonymous`.
-
-    A function of the project comes before a built-in one of its name: a guess, and what its owner expects.
-    """
-    base: Any = Hive().parser_class
-
-    def select_known(table: dict[str, Any], kept: Collection[str]) -> dict[str, Any]:
-        return {name: make for name, make in table.items() if name in kept and name.lower() not in functions}
-
-    return type(
-        "Parser",
-        (base,),
-        {
-            "FUNCTIONS": select_known(base.FUNCTIONS, builtins.KEPT),
-            "FUNCTION_PARSERS": select_known(base.FUNCTION_PARSERS, builtins.KEPT_SYNTAX),
-            "NO_PAREN_FUNCTIONS": {},
-            "NO_PAREN_FUNCTION_PARSERS": select_known(base.NO_PAREN_FUNCTION_PARSERS, ("CASE", "IF")),
-        },
-    )
 
 
 def _syntax_failure(error: Any, text: str) -> SqlFailed:

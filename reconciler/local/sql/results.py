@@ -66,11 +66,7 @@ class StatementResult:
     @property
     def rows(self) -> list[tuple[Any, ...]]:
         """The first rows, as many as a result has that is not read by tunnel."""
-        return [
-            row
-            for batch in self.batches(0, self.most)
-            for row in zip(*map(values_from_arrow, batch.columns), strict=True)
-        ]
+        return [row for batch in self.batches(0, self.most) for row in zip(*map(_shown, batch.columns), strict=True)]
 
     def csv(self) -> str:
         """Return it as the service writes it."""
@@ -79,6 +75,16 @@ class StatementResult:
     def table(self) -> str:
         """Return it as a table to be looked at."""
         return render_table(self.names, self.types, self.rows)
+
+
+def _shown(column: Any) -> list[Any]:
+    """Return the values of a column; a TIMESTAMP as text, for as a value of Python's it loses what is below a microsecond."""
+    import pyarrow as pa
+
+    if column.type != pa.timestamp("ns"):
+        return values_from_arrow(column, dict)
+    texts = column.cast(pa.string()).to_pylist()
+    return [text and text.rstrip("0").rstrip(".") for text in texts]
 
 
 def write_result(

@@ -7,7 +7,7 @@ and of a UDAF, which DuckDB has no counterpart of, and what a column without a n
 * A UDF stays a function.
 * A UDAF over a group becomes a function of the list of the group's rows: ``f(x)`` → ``f(list(struct_pack(c0 := x)))``.
 * A UDTF in LATERAL VIEW becomes a function that gives a list of rows for each row, which is unnested beside it.
-* A built-in function, a number and a conversion are said so that they mean the same, or refused (`builtins`).
+* A built-in function, a number and a conversion are said so that they mean the same, or refused (`built_ins`).
 * A UDTF in SELECT becomes a function of the list of all rows, so that it sees their end: what `close` forwards is there too.
 """
 
@@ -19,17 +19,26 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel, UnsupportedError
 
-from reconciler.local.sql import builtins, problems
+from reconciler.local.sql import problems
+from reconciler.local.sql.analysis import Analysis
+from reconciler.local.sql.built_ins import table
+from reconciler.local.sql.built_ins.groups import COUNTED_BY_ROWS
+from reconciler.local.sql.built_ins.makers import call
 from reconciler.local.sql.embedding import name_tables
 from reconciler.local.sql.problems import SqlFailed, SqlPosition, semantic_failure
-from reconciler.local.sql.reading import parse_statement, position_of
-from reconciler.local.sql.value_types import complete_decimal
+from reconciler.local.sql.reading import parse_statement
+from reconciler.local.sql.refusals import Locator
+from reconciler.local.sql.table_functions import COLUMNS, columns
+from reconciler.local.sql.value_types import make_duckdb_type
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from reconciler.local.sql.analysis import Choice
+    from reconciler.local.sql.control import KnownTable
     from reconciler.local.sql.embedding import Embedding
     from reconciler.local.sql.query_functions import QueryFunction
+    from reconciler.local.sql.rules import Rules
 
 ARGUMENT = "c{}"
 """What the fields of a row are called that a UDAF or UDTF is given."""
@@ -54,7 +63,7 @@ class Statement:
 
     def __init__(self, text: str, functions: Collection[str], embedding: Embedding | None = None) -> None:
         """`functions` are the names of the project's, folded: they come before built-in ones of the same name."""
-        self.text = text
+        self.locator = Locator(text)
         self.tree = parse_statement(text, functions)
         self.embedded: list[Any] = embedding.embed(self.tree) if embedding else []
         """The queries of views and variables in it."""
@@ -64,33 +73,70 @@ class Statement:
         for node in self.tree.find_all(exp.Anonymous):
             if node.name.lower() in functions:
                 self.calls.setdefault(node.name.lower(), self.position(node))
-        self.macros: set[str] = set()
-        """The macros that have to be there in DuckDB."""
-        self._say_built_in(functions)
 
-    def _say_built_in(self, functions: Collection[str]) -> None:
-        """Say literals, casts and built-in functions so that they mean in DuckDB what they mean on the service."""
+    def analyse(
+        self,
+        rules: Rules,
+        tables: Callable[[Any], KnownTable | None],
+        functions: Mapping[str, Sequence[str] | None],
+    ) -> None:
+        """
+        Refuse what the service refuses; say literals, casts and built-in functions so that they mean the same in DuckDB.
+
+        `functions` are the results of the project's functions, None of one that gives rows.
+        """
+        analysis = Analysis(self.locator, rules, tables, functions)
+        analysis.run(self.tree)
         self._drop_hints()
-        self._type_numbers()
+        self._frame_windows(rules)
         for kind in self.tree.find_all(exp.DataType):
-            complete_decimal(kind)
+            make_duckdb_type(kind)
         # The inner ones first, as in `use_functions`.
-        for cast in reversed(list(self.tree.find_all(exp.TryCast))):
-            cast.replace(self._cast(cast.this, cast.to))
         for node in reversed(list(self.tree.find_all(exp.Anonymous))):
-            if node.name.lower() not in functions and not builtins.is_said(node):
-                node.replace(builtins.say(node, self.position(node)))
-        names = [node.name for node in self.tree.find_all(exp.Anonymous) if builtins.is_said(node)]
-        self.macros = {name for name in names if name.startswith(builtins.PREFIX)}
+            choice = analysis.choices.get(id(node))
+            if choice is not None:
+                self._replace_call(node, choice)
+        self._type_numbers()
+        for cast in reversed(list(self.tree.find_all(exp.TryCast))):
+            cast.replace(self._cast(cast.this, cast.to, analysis.cast.get(id(cast)), reads_moments=rules.reads_moments))
+
+    def macros(self) -> set[str]:
+        """Return the macros that have to be there in DuckDB."""
+        return {node.name for node in self.tree.find_all(exp.Anonymous) if node.name in table.by_macro()}
+
+    def _replace_call(self, node: Any, choice: Choice) -> None:
+        arguments = node.expressions
+        distinct = is_distinct(node)
+        if distinct:
+            arguments = arguments[0].expressions
+        result = table.say(choice.row, choice.match, arguments, choice.types, self.position(node), is_distinct=distinct)
+        parent = node.parent
+        if isinstance(result, exp.Filter) and isinstance(parent, exp.Filter):
+            # FILTER (WHERE …) of the statement's own, beside that of COLLECT_LIST.
+            condition = parent.args["expression"]
+            condition.set("this", exp.and_(condition.this.copy(), result.args["expression"].this))
+            result = result.this
+        elif isinstance(parent, exp.WithinGroup):
+            last = result.expressions[-1]
+            last = last.this if isinstance(last, exp.Order) else last
+            order = exp.Order(this=last.copy(), expressions=parent.args["expression"].expressions)
+            result.set("expressions", [*result.expressions[:-1], order])
+            node = parent
+        node.replace(result)
+
+    def _frame_windows(self, rules: Rules) -> None:
+        """Say the frame of a window that says none, where the service has another one than DuckDB."""
+        for window in self.tree.find_all(exp.Window):
+            name = window.this.name.lower() if isinstance(window.this, exp.Anonymous) else ""
+            is_plain = window.args.get("order") and not window.args.get("spec")
+            if is_plain and name in COUNTED_BY_ROWS and not rules.is_hive:
+                frame = {"kind": "ROWS", "start": "UNBOUNDED", "start_side": "PRECEDING", "end": "CURRENT ROW"}
+                window.set("spec", exp.WindowSpec(**frame))
 
     def _drop_hints(self) -> None:
         """Drop what says how to run the statement, and nothing of what comes out: MAPJOIN, say."""
         for hint in list(self.tree.find_all(exp.Hint, exp.Sort, exp.Distribute, exp.Cluster)):
             hint.pop()
-        for lateral in self.tree.find_all(exp.Lateral):
-            if lateral.args.get("outer") and not isinstance(lateral.this, exp.Anonymous):
-                # sqlglot says it without OUTER, and rows would be missing.
-                raise self._refusal(lateral, "LATERAL VIEW OUTER is here for functions of the project alone")
 
     def _type_numbers(self) -> None:
         """Make 1.5 a DOUBLE, and what is too large for a BIGINT, too [doc "Data type editions"]."""
@@ -99,24 +145,25 @@ class Statement:
             if literal.is_number and not is_bigint and not isinstance(literal.parent, exp.Cast):
                 literal.replace(exp.Cast(this=literal.copy(), to=exp.DataType.build("double")))
 
-    def _cast(self, value: Any, to: Any) -> Any:
+    def _cast(self, value: Any, to: Any, kind: str | None, *, reads_moments: bool) -> Any:
         # A conversion that fails is an error, and no NULL: the service gives either, by a setting of the project.
         if to.this in exp.DataType.INTEGER_TYPES and not (isinstance(value, exp.Literal) and value.is_int):
-            value = builtins.macro("integer", [value])
+            value = call("mc_cast_integer", [value])
         elif to.this in (*exp.DataType.FLOAT_TYPES, exp.DataType.Type.DECIMAL) and not (
             isinstance(value, exp.Literal) and value.is_number
         ):
-            value = builtins.macro("number", [value])
+            value = call("mc_cast_number", [value])
         elif to.this == exp.DataType.Type.BOOLEAN:
-            value = builtins.macro("boolean", [value])
+            value = call("mc_cast_boolean", [value])
+        elif to.this == exp.DataType.Type.DATE and kind == "STRING" and not reads_moments:
+            value = call("mc_cast_day", [value])
+        elif to.this == exp.DataType.Type.TEXT and kind == "DECIMAL":
+            value = call("mc_cast_text", [value])
         return exp.Cast(this=value, to=to)
 
     def position(self, node: Any) -> SqlPosition | None:
         """Return where a node stands, as far as sqlglot keeps it."""
-        if "start" in node.meta:
-            return position_of(self.text, node.meta["start"])
-        starts = [part.meta["start"] for part in node.walk() if "start" in part.meta]
-        return position_of(self.text, min(starts)) if starts else None
+        return self.locator.of(node)
 
     def _refusal(self, node: Any, what: str) -> SqlFailed:
         return semantic_failure(self.position(node), what)
@@ -124,7 +171,7 @@ class Statement:
     def find_name(self, name: str) -> SqlPosition | None:
         """Return where a column is first named, or a function."""
         for node in self.tree.find_all(exp.Column, exp.Anonymous):
-            if node.name.removeprefix(builtins.PREFIX).lower() == name.lower():
+            if node.name.removeprefix(table.PREFIX).partition("__")[0].lower() == name.lower():
                 return self.position(node)
         return None
 
@@ -163,7 +210,7 @@ class Statement:
         # The inner ones first: a call is said anew with copies of its arguments.
         for node in reversed(list(self.tree.find_all(exp.Anonymous))):
             loaded = functions.get(node.name.lower())
-            if loaded is not None and not builtins.is_said(node):
+            if loaded is not None and not node.meta.get("said"):
                 self._call(node, loaded)
 
     def name_columns(self, table_functions: Collection[str]) -> None:
@@ -173,7 +220,10 @@ class Statement:
             while isinstance(tree, exp.SetOperation | exp.Subquery):
                 tree = tree.this
             for index, expression in enumerate(tree.expressions if isinstance(tree, exp.Select) else ()):
-                names_itself = isinstance(expression, exp.Anonymous) and expression.name.lower() in table_functions
+                names_itself = isinstance(expression, exp.Anonymous) and expression.name.lower() in (
+                    *table_functions,
+                    *COLUMNS,
+                )
                 if not isinstance(expression, exp.Alias | exp.Aliases | exp.Column | exp.Star) and not names_itself:
                     expression.replace(exp.alias_(expression.copy(), f"_c{index}"))
 
@@ -190,13 +240,17 @@ class Statement:
             loaded = functions.get(lateral.this.name.lower()) if isinstance(lateral.this, exp.Anonymous) else None
             if loaded is not None:
                 self._lateral(select, lateral, loaded)
+            elif isinstance(lateral.this, exp.Anonymous) and lateral.this.name.lower() in COLUMNS:
+                self._built_in_lateral(select, lateral)
         for expression in list(select.expressions):
-            call = expression.this if isinstance(expression, exp.Alias | exp.Aliases) else expression
-            loaded = functions.get(call.name.lower()) if isinstance(call, exp.Anonymous) else None
+            value = expression.this if isinstance(expression, exp.Alias | exp.Aliases) else expression
+            loaded = functions.get(value.name.lower()) if isinstance(value, exp.Anonymous) else None
             if loaded is not None and loaded.kind == "udtf":
-                self._project_table_function(select, expression, call, loaded)
-            elif isinstance(expression, exp.Aliases) and isinstance(call, exp.Anonymous):
-                raise self._refusal(call, f"AS (…) is for table functions, and {call.name} is none")
+                self._project_table_function(select, expression, value, loaded)
+            elif loaded is None and isinstance(value, exp.Anonymous) and value.name.lower() in COLUMNS:
+                self._project_built_in(select, expression, value)
+            elif isinstance(expression, exp.Aliases) and isinstance(value, exp.Anonymous):
+                raise self._refusal(value, f"AS (…) is for table functions, and {value.name} is none")
 
     def _lateral(self, select: Any, lateral: Any, loaded: QueryFunction) -> None:
         call, alias = lateral.this, lateral.args["alias"]
@@ -206,9 +260,31 @@ class Statement:
         form = self._form(loaded, "rows", names)
         rows = self._function(form.duckdb_name, self._arguments(call, loaded))
         shown = exp.Select(expressions=[self._unnest(rows)])
+        self._join_lateral(select, lateral, shown)
+
+    def _built_in_lateral(self, select: Any, lateral: Any) -> None:
+        alias = lateral.args["alias"]
+        result = columns(lateral.this, len(alias.columns), self.position(lateral.this))
+        names = [column.name for column in alias.columns] or [f"col{index}" for index in range(len(result))]
+        shown = exp.Select(expressions=[exp.alias_(value, name) for value, name in zip(result, names, strict=True)])
+        self._join_lateral(select, lateral, shown)
+
+    def _project_built_in(self, select: Any, expression: Any, node: Any) -> None:
+        # Nothing else stands beside it [doc "TRANS_ARRAY"].
+        if len(select.expressions) > 1:
+            raise self._refusal(node, f"beside table function {node.name} nothing else can be selected")
+        names = [alias.name for alias in expression.expressions] if isinstance(expression, exp.Aliases) else []
+        if isinstance(expression, exp.Alias):
+            names = [expression.alias]
+        result = columns(node, len(names), self.position(node))
+        names = names or [f"col{index}" for index in range(len(result))]
+        select.set("expressions", [exp.alias_(value, name) for value, name in zip(result, names, strict=True)])
+
+    def _join_lateral(self, select: Any, lateral: Any, shown: Any) -> None:
+        """Put rows beside each row of a SELECT; OUTER keeps a row that has none."""
         side = "LEFT" if lateral.args.get("outer") else None
         join = exp.Join(
-            this=exp.Lateral(this=exp.Subquery(this=shown), alias=exp.TableAlias(this=alias.this)),
+            this=exp.Lateral(this=exp.Subquery(this=shown), alias=exp.TableAlias(this=lateral.args["alias"].this)),
             **({"side": side, "on": exp.true()} if side else {"kind": "CROSS"}),
         )
         select.args["laterals"].remove(lateral)
@@ -251,13 +327,13 @@ class Statement:
             raise self._refusal(
                 node, f"table function {node.name} stands alone in SELECT, or in LATERAL VIEW; not here"
             )
-        if _is_distinct(node) and loaded.kind == "udf":
+        if is_distinct(node) and loaded.kind == "udf":
             raise self._refusal(node, f"{node.name} is no aggregate function, and DISTINCT is for those")
         arguments = self._arguments(node, loaded)
         if loaded.kind != "udaf":
             node.replace(self._function(self._form(loaded, "values").duckdb_name, arguments))
             return
-        argument = self._collect_rows(arguments, distinct=_is_distinct(node))
+        argument = self._collect_rows(arguments, distinct=is_distinct(node))
         if isinstance(node.parent, exp.Window):
             node, collected = node.parent, argument
             argument = node.copy()
@@ -267,7 +343,7 @@ class Statement:
     def _arguments(self, call: Any, loaded: QueryFunction) -> list[Any]:
         """Return the arguments of a call, their number judged; something for a function that takes none."""
         arguments = list(call.expressions)
-        if _is_distinct(call):
+        if is_distinct(call):
             arguments = list(arguments[0].expressions)
         inputs, _ = loaded.signature()
         if inputs is not None and len(arguments) != len(inputs):
@@ -311,5 +387,5 @@ class Statement:
         return exp.Anonymous(this="unnest", expressions=[rows, depth])
 
 
-def _is_distinct(call: Any) -> bool:
+def is_distinct(call: Any) -> bool:
     return len(call.expressions) == 1 and isinstance(call.expressions[0], exp.Distinct)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler.local.runner import wire
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 NULL = "\\N"
 
@@ -32,9 +32,10 @@ _NAMES = {
     "BOOLEAN": "boolean",
     "VARBINARY": "binary",
     "DATE": "date",
-    # DATETIME and TIMESTAMP are one type here; DATETIME is what most tables have.
+    # DuckDB's TIMESTAMP has microseconds, and is our DATETIME; that of the service has nanoseconds.
     "TIMESTAMPNTZ": "datetime",
     "TIMESTAMP": "datetime",
+    "TIMESTAMP_NS": "timestamp",
 }
 
 
@@ -48,14 +49,20 @@ def duckdb_type(signature_type: str) -> str:
     except SqlglotError as error:
         raise ValueError(f"{signature_type!r} is no type") from error
     for inner in kind.find_all(exp.DataType):
-        complete_decimal(inner)
+        make_duckdb_type(inner)
     return kind.sql("duckdb")
 
 
-def complete_decimal(kind: Any) -> None:
-    """Say how long a DECIMAL is of which it is not said [doc "MaxCompute V2.0 data type edition"]; DuckDB's has (18,3)."""
+def make_duckdb_type(kind: Any) -> None:
+    """
+    Make a written type, without those in it, the one that DuckDB has for it.
+
+    A TIMESTAMP has nanoseconds, and a DECIMAL of which nothing is said (38,18) [doc "MaxCompute V2.0 data type edition"].
+    """
     from sqlglot import exp
 
+    if kind.this.name in ("TIMESTAMP", "TIMESTAMPNTZ"):
+        kind.set("this", exp.DataType.Type.TIMESTAMP_NS)
     if kind.this.name == "DECIMAL" and not kind.expressions:
         kind.set("expressions", [exp.DataTypeParam(this=exp.Literal.number(n)) for n in (38, 18)])
 
@@ -115,32 +122,40 @@ def _to_arrow(value: Any, kind: Any) -> Any:
     return value
 
 
-def values_from_arrow(column: Any) -> list[Any]:
+def values_from_arrow(column: Any, make_struct: Callable[[dict[str, Any]], Any] = wire.Struct.of) -> list[Any]:
     """Return the values of a column; a map, which Arrow has as pairs, as a dict, and what Arrow has as a dict as a struct."""
     from pyarrow import types
 
+    if types.is_timestamp(column.type):
+        # What Python has no place for is cut off.
+        column = column.cast("timestamp[us]", safe=False)
     values: list[Any] = column.to_pylist()
-    return [_from_arrow(value, column.type) for value in values] if types.is_nested(column.type) else values
+    if not types.is_nested(column.type):
+        return values
+    return [_from_arrow(value, column.type, make_struct) for value in values]
 
 
-def _from_arrow(value: Any, kind: Any) -> Any:
+def _from_arrow(value: Any, kind: Any, make_struct: Callable[[dict[str, Any]], Any]) -> Any:
     from pyarrow import types
 
     if value is None:
         return None
     if types.is_map(kind):
-        return {_from_arrow(key, kind.key_type): _from_arrow(item, kind.item_type) for key, item in value}
+        return {
+            _from_arrow(key, kind.key_type, make_struct): _from_arrow(item, kind.item_type, make_struct)
+            for key, item in value
+        }
     if types.is_list(kind) or types.is_large_list(kind):
-        return [_from_arrow(item, kind.value_type) for item in value]
+        return [_from_arrow(item, kind.value_type, make_struct) for item in value]
     if types.is_struct(kind):
-        return wire.Struct.of({field.name: _from_arrow(value[field.name], field.type) for field in kind})
+        return make_struct({field.name: _from_arrow(value[field.name], field.type, make_struct) for field in kind})
     return value
 
 
 def render_csv(names: Sequence[str], types: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Return a result as the service writes it: names in the first line, texts in quotes."""
     lines = [",".join(map(_quote, names))]
-    lines += [",".join(map(_cell, row, types)) for row in rows]
+    lines += [",".join(map(render_cell, row, types)) for row in rows]
     return "\n".join(lines) + "\n"
 
 
@@ -165,11 +180,14 @@ def _shown_cell(value: Any, kind: str) -> str:
     return _shortest(value) if kind == "float" else _format_value(value)
 
 
-def _cell(value: Any, kind: str) -> str:
+def render_cell(value: Any, kind: str) -> str:
+    """Return one value as a result in CSV has it."""
     if value is None:
         return NULL
     if kind == "float":
         return _shortest(value)
+    if kind == "timestamp":
+        return str(value)
     text = _format_value(value)
     return _quote(text) if isinstance(value, str | list | dict | bytes) else text
 
@@ -182,8 +200,8 @@ def _format_value(value: Any) -> str:
     """
     Return a value as text.
 
-    DATETIME without fractions: PyODPS reads no other form. Bytes in hex, and texts inside arrays, maps and structs as JSON
-    has them, are guesses; PyODPS refuses bytes, and takes such texts with and without quotes.
+    DATETIME without fractions: PyODPS reads no other form. Bytes are as the pages of ENCODE and COMPRESS show them; texts inside arrays, maps and structs as JSON
+    has them, are a guess; PyODPS refuses bytes, and takes such texts with and without quotes.
     """
     match value:
         case bool():
@@ -193,7 +211,7 @@ def _format_value(value: Any) -> str:
         case Decimal():
             return format(value, "f")
         case bytes():
-            return value.hex().upper()
+            return "".join(chr(byte) if 32 < byte < 127 and byte != ord("=") else f"={byte:02X}" for byte in value)
         case dt.datetime():
             return f"{value:%Y-%m-%d %H:%M:%S}" if value.year >= 1000 else value.isoformat(" ", "seconds")
         case list():

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reconciler.local.sql.catalog import TableColumn
-from reconciler.local.sql.problems import parse_failure, semantic_failure
-from reconciler.local.sql.reading import position_of, read_tokens
+from reconciler.local.sql.problems import parse_failure, position_of, semantic_failure
+from reconciler.local.sql.reading import read_tokens
 from reconciler.local.sql.value_types import duckdb_type
 
 if TYPE_CHECKING:

@@ -1,0 +1,426 @@
+"""
+Analysis of a statement: one pass over its tree that resolves columns, types expressions, and refuses what the service refuses.
+
+It comes before DuckDB sees anything, and leaves behind which signature each call of a built-in function is. A type that
+is not known (of a UDF without a signature, of a field of a struct) fits everywhere: what is refused here is refused for sure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sqlglot import exp
+
+from reconciler.local.sql import refusals
+from reconciler.local.sql.built_ins import table
+from reconciler.local.sql.built_ins.signatures import INTEGERS, NULL, Match, split_types
+from reconciler.local.sql.expression_types import common, is_union, spelled, type_name, wider, written
+from reconciler.local.sql.joins import require_equality, require_partitions
+from reconciler.local.sql.table_functions import COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from reconciler.local.sql.built_ins.table import BuiltIn
+    from reconciler.local.sql.control import KnownTable
+    from reconciler.local.sql.rules import Rules
+
+_LARGEST_INT, _LARGEST = 2**31 - 1, 2**63 - 1
+
+Columns = dict[str, str | None]
+"""Folded names and types."""
+
+
+@dataclass
+class Scope:
+    """What names mean in one SELECT."""
+
+    sources: dict[str, Columns | None] = field(default_factory=dict)
+    """Columns by source, folded; None of one whose columns are not known."""
+    outer: Scope | None = None
+    aliases: Columns = field(default_factory=dict)
+    """What the SELECT list names, for the clauses that may use it."""
+
+    def find(self, name: str, source: str) -> tuple[bool, str | None]:
+        """Return whether a column is there, as far as is known, and its type."""
+        if source:
+            columns = self.sources.get(source, {})
+            if source not in self.sources:
+                return self.outer.find(name, source) if self.outer else (True, None)
+            return columns is None or name in columns, columns.get(name) if columns else None
+        is_open = False
+        for columns in self.sources.values():
+            if columns is None:
+                is_open = True
+            elif name in columns:
+                return True, columns[name]
+        if self.outer is not None:
+            is_resolved, kind = self.outer.find(name, source)
+            return is_open or is_resolved, kind
+        return is_open, None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which signature a call of a built-in function is."""
+
+    row: BuiltIn
+    match: Match
+    types: tuple[str | None, ...]
+
+
+class Analysis:
+    """The pass over one statement."""
+
+    def __init__(
+        self,
+        locator: refusals.Locator,
+        rules: Rules,
+        tables: Callable[[Any], KnownTable | None],
+        functions: Mapping[str, Sequence[str] | None],
+    ) -> None:
+        """`tables` knows the columns of a table's node, `functions` the results of the project's, None of a table function."""
+        self.locator, self.rules, self.tables, self.functions = locator, rules, tables, functions
+        self.choices: dict[int, Choice] = {}
+        """By the identity of the call's node."""
+        self.cast: dict[int, str | None] = {}
+        """What is converted, by the identity of CAST's node."""
+
+    def run(self, tree: Any) -> None:
+        """Refuse what the service refuses."""
+        self._query(tree, {}, None)
+
+    def _query(self, query: Any, shared: Mapping[str, Columns | None], outer: Scope | None) -> Columns | None:
+        """Return the columns of a query."""
+        shared = dict(shared)
+        with_ = query.args.get("with_")
+        for expression in with_.expressions if with_ else ():
+            columns = self._query(expression.this, shared, None)
+            shared[expression.alias.lower()] = _renamed(columns, expression.args["alias"].columns)
+        if isinstance(query, exp.Subquery):
+            result = self._query(query.this, shared, outer)
+        elif isinstance(query, exp.SetOperation):
+            result = self._union(query, shared, outer)
+        else:
+            result = self._select(query, shared, outer)
+        order = query.args.get("order")
+        if order and not query.args.get("limit") and self.rules.order_needs_limit:
+            raise refusals.order_without_limit(self.locator, query)
+        return result
+
+    def _union(self, query: Any, shared: Mapping[str, Columns | None], outer: Scope | None) -> Columns | None:
+        before, after = self._query(query.this, shared, outer), self._query(query.expression, shared, outer)
+        if before is None or after is None:
+            return before
+        if len(before) != len(after):
+            raise refusals.union_of_counts(self.locator, query, len(before), len(after))
+        for index, (kind, match) in enumerate(zip(before.values(), after.values(), strict=True)):
+            if kind and match and not is_union(kind, match):
+                raise refusals.union_of_types(self.locator, query, index, kind, match)
+        return {
+            name: match if kind == NULL else kind
+            for (name, kind), match in zip(before.items(), after.values(), strict=True)
+        }
+
+    def _select(self, select: Any, shared: Mapping[str, Columns | None], outer: Scope | None) -> Columns | None:
+        scope = Scope(outer=outer)
+        if isinstance(select, exp.Table | exp.Values):
+            return self._source(select, shared, outer)
+        for source in self._sources(select):
+            columns = self._source(source, shared, scope)
+            scope.sources[(source.alias_or_name or str(id(source))).lower()] = columns
+        for join in select.args.get("joins") or ():
+            for condition in (join.args.get("on"),):
+                if condition is not None:
+                    self._type(condition, scope)
+        require_equality(self.locator, self.rules, select)
+        require_partitions(self.locator, self.rules, select, lambda node: self._described(node, shared))
+        for lateral in select.args.get("laterals") or ():
+            self._lateral(lateral, scope)
+        for clause in ("where", "group", "connect"):
+            self._clause(select, clause, scope)
+        result = self._projections(select, scope)
+        scope.aliases = {name: kind for name, kind in (result or {}).items() if name} | self._names(select)
+        for clause in ("having", "qualify", "order", "sort", "distribute", "cluster", "windows", "limit", "distinct"):
+            self._clause(select, clause, scope)
+        return result
+
+    def _sources(self, select: Any) -> Iterable[Any]:
+        if from_ := select.args.get("from_"):
+            yield from_.this
+        for join in select.args.get("joins") or ():
+            yield join.this
+
+    def _source(self, source: Any, shared: Mapping[str, Columns | None], scope: Scope | None) -> Columns | None:
+        """Return the columns of what stands in FROM."""
+        alias = source.args.get("alias")
+        names = alias.columns if alias else ()
+        if isinstance(source, exp.Subquery):
+            columns = self._query(source, shared, scope.outer if scope else None)
+        elif isinstance(source, exp.Values):
+            columns = self._values(source, scope)
+        elif isinstance(source, exp.Table) and isinstance(source.this, exp.Identifier):
+            described = self._described(source, shared)
+            columns = {name.lower(): spelled(kind) for name, kind in described.columns.items()} if described else None
+            if not source.db and source.name.lower() in shared:
+                columns = shared[source.name.lower()]
+        elif isinstance(source, exp.Table):
+            raise refusals.unknown_call(self.locator, source.this)
+        else:
+            return None
+        return _renamed(columns, names)
+
+    def _described(self, node: Any, shared: Mapping[str, Columns | None]) -> KnownTable | None:
+        """Return what a name in FROM has, unless WITH made it."""
+        return None if not node.db and node.name.lower() in shared else self.tables(node)
+
+    def _values(self, source: Any, scope: Scope | None) -> Columns:
+        kinds: list[str | None] = []
+        for row in source.expressions:
+            cells = row.expressions if isinstance(row, exp.Tuple) else [row]
+            for index, cell in enumerate(cells):
+                kind = self._type(cell, scope or Scope())
+                if index == len(kinds):
+                    kinds.append(kind)
+                elif kinds[index] == NULL:
+                    kinds[index] = kind
+                elif kind not in (NULL, kinds[index]):
+                    kinds[index] = wider(kinds[index], kind)
+        return {f"_c{index}": kind for index, kind in enumerate(kinds)}
+
+    def _lateral(self, lateral: Any, scope: Scope) -> None:
+        call, alias = lateral.this, lateral.args.get("alias")
+        kinds: list[str | None] = []
+        if isinstance(call, exp.Anonymous):
+            kinds = [self._type(argument, scope) for argument in call.expressions]
+            if call.name.lower() not in COLUMNS and call.name.lower() not in self.functions:
+                raise refusals.unknown_call(self.locator, call)
+        inner = split_types(kinds[0].partition("<")[2][:-1]) if kinds and kinds[0] and "<" in kinds[0] else []
+        if alias is None:
+            return
+        columns: Columns | None = {}
+        for index, column in enumerate(alias.columns):
+            is_known = call.name.lower() == "explode" and len(inner) == len(alias.columns)
+            columns[column.name.lower()] = inner[index] if is_known and inner[index] != "?" else None  # type: ignore[index]
+        scope.sources[alias.name.lower()] = columns if alias.columns else None
+
+    def _projections(self, select: Any, scope: Scope) -> Columns | None:
+        columns: Columns | None = {}
+        for index, projection in enumerate(select.expressions):
+            if projection.is_star:
+                columns = _starred(columns, projection, scope)
+                continue
+            value = projection.this if isinstance(projection, exp.Alias | exp.Aliases) else projection
+            if self._is_table_function(value):
+                for argument in value.expressions:
+                    self._type(argument, scope)
+                columns = None
+                continue
+            kind = self._type(value, scope)
+            if isinstance(projection, exp.Aliases) or columns is None:
+                columns = None
+            else:
+                name = projection.alias_or_name.lower() or f"_c{index}"
+                columns[name if name not in columns else f"{name}{index}"] = kind
+        return columns
+
+    def _is_table_function(self, value: Any) -> bool:
+        if not isinstance(value, exp.Anonymous):
+            return False
+        name = value.name.lower()
+        return (name in self.functions and self.functions[name] is None) or (
+            name in COLUMNS and name not in self.functions
+        )
+
+    def _names(self, select: Any) -> Columns:
+        named = [name for node in select.expressions if isinstance(node, exp.Aliases) for name in node.expressions]
+        single = [node.args["alias"] for node in select.expressions if isinstance(node, exp.Alias)]
+        return {name.name.lower(): None for name in (*single, *named)}
+
+    def _clause(self, select: Any, name: str, scope: Scope) -> None:
+        clause = select.args.get(name)
+        for node in clause if isinstance(clause, list) else [clause]:
+            if node is not None:
+                self._children(node, scope)
+
+    def _children(self, node: Any, scope: Scope) -> list[str | None]:
+        return [self._type(child, scope) for child in node.iter_expressions()]
+
+    def _type(self, node: Any, scope: Scope) -> str | None:
+        """Return the type of an expression, None if it is not known."""
+        typed = _TYPED.get(type(node))
+        if typed is not None:
+            return typed(self, node, scope)
+        if type(node) in refusals.FOREIGN:
+            raise refusals.foreign(self.locator, node)
+        if isinstance(node, exp.Query):
+            columns = self._query(node, {}, scope)
+            return next(iter(columns.values()), None) if columns else None
+        self._children(node, scope)
+        return "BOOLEAN" if isinstance(node, exp.Predicate | exp.Connector | exp.Not) else None
+
+    def _literal(self, node: Any, _: Scope) -> str:
+        if node.is_string:
+            return "STRING"
+        if node.is_int and abs(int(node.name)) <= _LARGEST + 1:
+            return "INT" if int(node.name) <= _LARGEST_INT and self.rules.has_types_2 else "BIGINT"
+        return "DOUBLE"
+
+    def _column(self, node: Any, scope: Scope) -> str | None:
+        name = node.name.lower()
+        if isinstance(node.this, exp.Star):
+            return None
+        is_resolved, kind = scope.find(name, node.table.lower())
+        if is_resolved:
+            if kind is None and (refused := refusals.no_bare_word(self.locator, node)):
+                raise refused
+            return kind
+        if name in scope.aliases and not node.table:
+            return scope.aliases[name]
+        if node.db or (scope.outer is None and not scope.sources and node.table):
+            return None
+        raise refusals.no_column(self.locator, node)
+
+    def _cast(self, node: Any, scope: Scope) -> str | None:
+        self.cast[id(node)] = self._type(node.this, scope)
+        return self._target(node.to)
+
+    def _target(self, kind: Any) -> str | None:
+        """Return a written type, refused where the edition of types does not have it."""
+        for inner in kind.find_all(exp.DataType):
+            name = type_name(inner)
+            if name in refusals.TYPES_2 and not self.rules.has_types_2:
+                raise refusals.type_of_edition_2(self.locator, inner, name)
+            if name == "DECIMAL" and inner.expressions and not self.rules.has_decimal_2:
+                raise refusals.decimal_with_places(self.locator, inner)
+        return written(kind)
+
+    def _call(self, node: Any, scope: Scope) -> str | None:
+        name = node.name.lower()
+        arguments = node.expressions
+        if len(arguments) == 1 and isinstance(arguments[0], exp.Distinct):
+            arguments = arguments[0].expressions
+        types = [self._type(argument, scope) for argument in arguments]
+        if name in self.functions:
+            results = self.functions[name]
+            return spelled(results[0]) if results else None
+        if name in COLUMNS or not table.rows(name):
+            raise refusals.unknown_call(self.locator, node)
+        choice = table.choose(name, types, is_edition_1=not self.rules.has_types_2)
+        if name == "date_format" and types[:1] in (["STRING"], ["DATE"]) and not self.rules.is_hive:
+            raise refusals.hive_only(self.locator, node)
+        if choice is None:
+            raise refusals.unfit(self.locator, node, types)
+        self.choices[id(node)] = Choice(*choice, tuple(types))
+        return choice[1].result
+
+    def _window(self, node: Any, scope: Scope) -> str | None:
+        kind = self._type(node.this, scope)
+        for key in ("partition_by", "order"):
+            self._clause(node, key, scope)
+        return kind
+
+    def _first(self, node: Any, scope: Scope) -> str | None:
+        """The type of what a node is about; the rest is looked at too."""
+        kind = self._type(node.this, scope)
+        for child in node.iter_expressions():
+            if child is not node.this:
+                self._type(child, scope)
+        return kind
+
+    def _arithmetic(self, node: Any, scope: Scope) -> str | None:
+        kinds = self._children(node, scope)
+        return wider(*kinds)
+
+    def _quotient(self, node: Any, scope: Scope) -> str | None:
+        kinds = self._children(node, scope)
+        return "DECIMAL" if "DECIMAL" in kinds else "DOUBLE" if all(kind in INTEGERS for kind in kinds) else None
+
+    def _case(self, node: Any, scope: Scope) -> str | None:
+        if node.this is not None:
+            self._type(node.this, scope)
+        kinds = []
+        for branch in node.args["ifs"]:
+            self._type(branch.this, scope)
+            kinds.append(self._type(branch.args["true"], scope))
+        if node.args.get("default") is not None:
+            kinds.append(self._type(node.args["default"], scope))
+        return common(kinds)
+
+    def _if(self, node: Any, scope: Scope) -> str | None:
+        self._type(node.this, scope)
+        branches = (node.args.get("true"), node.args.get("false"))
+        return common([self._type(branch, scope) for branch in branches if branch is not None])
+
+    def _lambda(self, node: Any, scope: Scope) -> None:
+        names = dict.fromkeys(name.name.lower() for name in node.expressions)
+        self._type(node.this, Scope({"": names}, scope))
+
+    def _bracket(self, node: Any, scope: Scope) -> str | None:
+        kind = self._type(node.this, scope)
+        for index in node.expressions:
+            self._type(index, scope)
+        inner = split_types(kind.partition("<")[2][:-1]) if kind and "<" in kind else []
+        return inner[-1] if inner and inner[-1] != "?" and not (kind or "").startswith("STRUCT") else None
+
+    def _text(self, node: Any, scope: Scope) -> str:
+        self._children(node, scope)
+        return "STRING"
+
+
+_TYPED: dict[type[Any], Callable[[Analysis, Any, Scope], str | None]] = {
+    exp.Literal: Analysis._literal,
+    exp.Null: lambda *_: NULL,
+    exp.Boolean: lambda *_: "BOOLEAN",
+    exp.Star: lambda *_: None,
+    exp.Identifier: lambda *_: None,
+    exp.DataType: lambda *_: None,
+    exp.Var: lambda *_: None,
+    exp.Column: Analysis._column,
+    exp.Cast: Analysis._cast,
+    exp.TryCast: Analysis._cast,
+    exp.Anonymous: Analysis._call,
+    exp.Window: Analysis._window,
+    exp.Filter: Analysis._first,
+    exp.WithinGroup: Analysis._first,
+    exp.IgnoreNulls: Analysis._first,
+    exp.RespectNulls: Analysis._first,
+    exp.Paren: Analysis._first,
+    exp.Neg: Analysis._first,
+    exp.Alias: Analysis._first,
+    exp.Add: Analysis._arithmetic,
+    exp.Sub: Analysis._arithmetic,
+    exp.Mul: Analysis._arithmetic,
+    exp.Mod: Analysis._arithmetic,
+    exp.Div: Analysis._quotient,
+    exp.Case: Analysis._case,
+    exp.If: Analysis._if,
+    exp.Lambda: Analysis._lambda,
+    exp.Bracket: Analysis._bracket,
+    exp.DPipe: Analysis._text,
+    exp.Trim: Analysis._text,
+    exp.Interval: lambda *_: None,
+}
+
+
+def _renamed(columns: Columns | None, names: Sequence[Any]) -> Columns | None:
+    """Return columns by the names behind an alias."""
+    if not names:
+        return columns
+    if columns is None or len(columns) != len(names):
+        return {name.name.lower(): None for name in names}
+    return {name.name.lower(): kind for name, kind in zip(names, columns.values(), strict=True)}
+
+
+def _starred(columns: Columns | None, star: Any, scope: Scope) -> Columns | None:
+    if columns is None or (isinstance(star, exp.Star) and any(star.args.values())):
+        return None
+    of_source = [star.table.lower()] if isinstance(star, exp.Column) else list(scope.sources)
+    for name in of_source:
+        further = scope.sources.get(name)
+        if further is None:
+            return None
+        for column, kind in further.items():
+            columns[column if column not in columns else f"{column}{len(columns)}"] = kind
+    return columns

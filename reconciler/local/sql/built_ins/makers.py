@@ -1,0 +1,319 @@
+"""Makers of calls for which an expression of DuckDB's is not enough: parts and formats of dates, folds, names of fields."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlglot import exp
+
+from reconciler.local.sql.problems import semantic_failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from reconciler.local.sql.problems import SqlFailed, SqlPosition
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of a built-in function, with what its signature makes of it."""
+
+    name: str
+    arguments: list[Any]
+    parameters: tuple[str, ...]
+    position: SqlPosition | None
+    is_distinct: bool = False
+
+    def refusal(self, what: str) -> SqlFailed:
+        """Return what is said of a call that cannot be made here."""
+        return semantic_failure(self.position, f"{self.name.upper()}: {what}")
+
+
+def call(name: str, arguments: Sequence[Any]) -> Any:
+    """Return a call of a function of DuckDB's, marked as none of the statement's own."""
+    node = exp.Anonymous(this=name, expressions=list(arguments))
+    node.meta["said"] = True
+    return node
+
+
+def distinct(arguments: Sequence[Any]) -> list[Any]:
+    """
+    Return the arguments of an aggregate over distinct values, which come in their order.
+
+    The service promises no order; its examples have this one.
+    """
+    first, *more = arguments
+    only = exp.Distinct(expressions=[first])
+    keys = [exp.Ordered(this=first.copy())]
+    if more:
+        return [only, *more[:-1], exp.Order(this=more[-1], expressions=keys)]
+    return [exp.Order(this=only, expressions=keys)]
+
+
+def cast(value: Any, kind: str) -> Any:
+    """Return a conversion as DuckDB does it."""
+    return exp.Cast(this=value, to=exp.DataType.build(kind, dialect="duckdb"))
+
+
+PARTS = {
+    **dict.fromkeys(("yyyy", "year"), "year"),
+    **dict.fromkeys(("q", "quarter"), "quarter"),
+    **dict.fromkeys(("mm", "mon", "month"), "month"),
+    **dict.fromkeys(("w", "week"), "week"),
+    **dict.fromkeys(("dd", "day"), "day"),
+    **dict.fromkeys(("hh", "hour"), "hour"),
+    "mi": "minute",
+    "ss": "second",
+    "ff3": "millisecond",
+    "ff6": "microsecond",
+}
+"""Parts of dates [doc "DATEADD"]."""
+
+_FORMATS = {"yyyy": "%Y", "mm": "%m", "dd": "%d", "hh": "%H", "mi": "%M", "ss": "%S", "ff3": "%g", "ff6": "%f"}
+_JAVA_FORMATS = {"yyyy": "%Y", "mm": "%m", "dd": "%d", "hh": "%H", "mi": "%M", "ss": "%S", "sss": "%g"}
+"""
+DATE_FORMAT without Hive compatibility: 'mm' is the month, 'hh' has 24, 'mi' is the minute, 'SSS' the millisecond.
+
+[doc "DATE_FORMAT"]
+"""
+
+
+def _part(node: Call, index: int) -> str | None:
+    """Return a part of dates by DuckDB's name, None of NULL; on the service, too, it is a constant."""
+    part = node.arguments[index]
+    if isinstance(part, exp.Cast):
+        part = part.this
+    if isinstance(part, exp.Null):
+        return None
+    name = part.name.lower() if part.is_string else ""
+    if name not in PARTS:
+        raise node.refusal(f"a part of dates is a constant: {', '.join(PARTS)}")
+    return PARTS[name]
+
+
+def _format(node: Call, index: int, letters: dict[str, str] = _FORMATS) -> Any:
+    """Return a format of dates in DuckDB's letters; what is no letter of the format stays as it is."""
+    form = node.arguments[index]
+    if isinstance(form, exp.Cast):
+        form = form.this
+    if isinstance(form, exp.Null):
+        return exp.cast(exp.null(), "varchar")
+    if not form.is_string:
+        raise node.refusal("the format of dates is a constant")
+    order = sorted(letters, key=len, reverse=True)
+    said = re.sub(
+        "|".join(order), lambda match: letters[match[0].lower()], form.name.replace("%", "%%"), flags=re.IGNORECASE
+    )
+    return exp.Literal.string(said)
+
+
+def _moment(value: Any) -> Any:
+    return cast(value, "TIMESTAMP")
+
+
+def _of_type(result: Any, kind: str, moment: Any) -> Any:
+    """A DATE of a DATE, a TIMESTAMP of a TIMESTAMP."""
+    named = {"DATE": "DATE", "DATETIME": "TIMESTAMP", "TIMESTAMP": "TIMESTAMP_NS"}.get(kind)
+    return cast(result, named) if named else call("cast_to_type", [result, moment.copy()])
+
+
+def _dateadd(node: Call) -> Any:
+    moment, count, _ = node.arguments
+    name = _part(node, 2)
+    if name is None:
+        return _of_type(exp.null(), node.parameters[0], moment)
+    unit, factor = ("months", 3) if name == "quarter" else (f"{name}s", 1)
+    if name == "week":
+        unit, factor = "days", 7
+    number = exp.Mul(this=exp.Paren(this=count), expression=exp.Literal.number(factor)) if factor > 1 else count
+    span = call(f"to_{unit}", [cast(number, "INT" if unit in ("years", "months", "days") else "BIGINT")])
+    base = moment if node.parameters[0] == "TIMESTAMP" else _moment(moment)
+    return _of_type(exp.Paren(this=exp.Add(this=base, expression=span)), node.parameters[0], moment)
+
+
+def _datediff(node: Call) -> Any:
+    """What is smaller than the part is cut off first, and DuckDB does it like that."""
+    unit = _part(node, 2) if len(node.arguments) == 3 else "day"
+    if unit is None:
+        return cast(exp.null(), "BIGINT")
+    return call("date_diff", [exp.Literal.string(unit), _moment(node.arguments[1]), _moment(node.arguments[0])])
+
+
+def _datepart(node: Call) -> Any:
+    unit = _part(node, 1)
+    if unit is None:
+        return cast(exp.null(), "BIGINT")
+    return call("date_part", [exp.Literal.string(unit), _moment(node.arguments[0])])
+
+
+def _datetrunc(node: Call) -> Any:
+    unit = _part(node, 1)
+    cut = call("date_trunc", [exp.Literal.string(unit), _moment(node.arguments[0])]) if unit else exp.null()
+    return _of_type(cut, node.parameters[0], node.arguments[0])
+
+
+def _to_char(node: Call) -> Any:
+    return call("strftime", [_moment(node.arguments[0]), _format(node, 1)])
+
+
+def _date_format(node: Call) -> Any:
+    return call("strftime", [_moment(node.arguments[0]), _format(node, 1, _JAVA_FORMATS)])
+
+
+def _to_date(node: Call) -> Any:
+    text, form = node.arguments[0], _format(node, 1)
+    if not isinstance(form, exp.Literal):
+        return cast(exp.null(), "TIMESTAMP")
+    # DuckDB takes '1' for a month too; here it has two digits.
+    digits = {"%Y": r"\d{4}", "%g": r"\d{3}", "%f": r"\d{6}", "%%": "%"}
+    pieces = re.split("(%.)", form.name)
+    pattern = "".join(
+        (digits.get(piece, r"\d{2}") if piece.startswith("%") and len(piece) == 2 else re.escape(piece))
+        for piece in pieces
+    )
+    fits = call("regexp_full_match", [text.copy(), exp.Literal.string(pattern)])
+    message = exp.Literal.string(f"a text is no date of the format {form.name}")
+    wrong = exp.and_(exp.Not(this=fits), exp.Not(this=exp.Is(this=text.copy(), expression=exp.null())))
+    return exp.case().when(wrong, call("error", [message])).else_(call("strptime", [text, form]))
+
+
+def _isdate(node: Call) -> Any:
+    text, form = node.arguments[0], _format(node, 1)
+    parsed = exp.Not(this=exp.Is(this=call("try_strptime", [text, form]), expression=exp.null()))
+    return exp.case().when(exp.Is(this=text.copy(), expression=exp.null()), exp.null()).else_(parsed)
+
+
+def _to_json(node: Call) -> Any:
+    """The keys of a struct are in lower case [doc "TO_JSON"]; of one that is made elsewhere they stay as they are."""
+    [value] = node.arguments
+    for field in value.expressions if isinstance(value, exp.Struct) else ():
+        field.this.set("this", field.this.name.lower())
+    return call("mc_cast_json", [value])
+
+
+def _missing(node: Call) -> Any:
+    raise node.refusal("missing here with these arguments; --target asks a project")
+
+
+def _fold(join: Callable[[Any, Any], Any]) -> Callable[[Call], Any]:
+    def folded(node: Call) -> Any:
+        result, *more = node.arguments
+        for argument in more:
+            result = join(result, argument)
+        return exp.Paren(this=result)
+
+    return folded
+
+
+def _concat_with(node: Call) -> Any:
+    separator, first, *more = node.arguments
+    result = first
+    for argument in more:
+        result = exp.DPipe(this=exp.DPipe(this=result, expression=separator.copy()), expression=argument)
+    return exp.Paren(this=result)
+
+
+def _least(node: Call) -> Any:
+    """NULL counts as the least."""
+    nulls = [exp.Is(this=argument.copy(), expression=exp.null()) for argument in node.arguments]
+    return exp.case().when(exp.or_(*nulls), exp.null()).else_(call("least", node.arguments))
+
+
+def _ordinal(node: Call) -> Any:
+    """NULL counts as the least."""
+    place, *values = node.arguments
+    options = [exp.Literal.string("ASC"), exp.Literal.string("NULLS FIRST")]
+    ordered = call("list_sort", [call("list_value", values), *options])
+    return call("list_extract", [ordered, place])
+
+
+def _decode(node: Call) -> Any:
+    """NULL equals NULL here."""
+    value, *more = node.arguments
+    case = exp.case()
+    for search, result in zip(more[::2], more[1::2], strict=False):
+        case = case.when(exp.NullSafeEQ(this=value.copy(), expression=search), result)
+    return case.else_(more[-1]) if len(more) % 2 else case
+
+
+def _map(node: Call) -> Any:
+    keys, values = node.arguments[::2], node.arguments[1::2]
+    if len(keys) != len(values):
+        raise node.refusal("a value stands behind each key")
+    return call("map", [call("list_value", keys), call("list_value", values)])
+
+
+def _named_struct(node: Call) -> Any:
+    names, values = node.arguments[::2], node.arguments[1::2]
+    if len(names) != len(values) or not all(name.is_string for name in names):
+        raise semantic_failure(node.position, "NAMED_STRUCT takes names, which are texts, and a value behind each")
+    return _fields([name.name for name in names], values)
+
+
+def _struct(node: Call) -> Any:
+    return _fields([f"col{index + 1}" for index in range(len(node.arguments))], node.arguments)
+
+
+def _fields(names: Sequence[str], values: Sequence[Any]) -> Any:
+    keys = [exp.to_identifier(name, quoted=True) for name in names]
+    fields = [exp.PropertyEQ(this=key, expression=value) for key, value in zip(keys, values, strict=True)]
+    return exp.Struct(expressions=fields)
+
+
+def _collect_list(node: Call) -> Any:
+    """NULL is left out [doc "COLLECT_LIST"]."""
+    [value] = node.arguments
+    listed = call("list", distinct([value]) if node.is_distinct else [value])
+    return exp.Filter(this=listed, expression=exp.Where(this=_is_there(value)))
+
+
+def _collect_set(node: Call) -> Any:
+    [value] = node.arguments
+    return exp.Filter(this=call("list", distinct([value])), expression=exp.Where(this=_is_there(value)))
+
+
+def _is_there(value: Any) -> Any:
+    return exp.Not(this=exp.Is(this=value.copy(), expression=exp.null()))
+
+
+def _count_distinct(node: Call) -> Any:
+    """The number itself is within any error that an estimate may have."""
+    return call("count", [exp.Distinct(expressions=list(node.arguments))])
+
+
+def _ignoring_nulls(node: Call) -> Any:
+    value, ignored = node.arguments
+    plain = call(node.name, [value])
+    if not isinstance(ignored, exp.Boolean):
+        raise node.refusal("whether NULL is left out is a constant")
+    return exp.IgnoreNulls(this=plain) if ignored.this else plain
+
+
+MAKERS: dict[str, Callable[[Call], Any]] = {
+    "collect_list": _collect_list,
+    "collect_set": _collect_set,
+    "concat": _fold(lambda left, right: exp.DPipe(this=left, expression=right)),
+    "concat_arrays": _fold(lambda left, right: exp.DPipe(this=left, expression=right)),
+    "concat_with": _concat_with,
+    "count_distinct": _count_distinct,
+    "date_format": _date_format,
+    "dateadd": _dateadd,
+    "datediff": _datediff,
+    "datepart": _datepart,
+    "datetrunc": _datetrunc,
+    "decode": _decode,
+    "ignoring_nulls": _ignoring_nulls,
+    "isdate": _isdate,
+    "least": _least,
+    "map": _map,
+    "named_struct": _named_struct,
+    "ordinal": _ordinal,
+    "missing": _missing,
+    "struct": _struct,
+    "to_char": _to_char,
+    "to_date": _to_date,
+    "to_json": _to_json,
+}
+"""What `!name` in the table says, by its name."""

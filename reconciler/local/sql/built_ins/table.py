@@ -1,0 +1,206 @@
+"""
+Table of the built-in functions: found by name and types of arguments, said in DuckDB's words.
+
+One row is one signature. Where several take the arguments, the one counts that has to convert the least.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from sqlglot import exp
+
+from reconciler.local.sql.built_ins import groups, makers, moments, numbers, others, texts
+from reconciler.local.sql.built_ins.signatures import NULL, Match, Signature, matching
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reconciler.local.sql.problems import SqlPosition
+
+PREFIX = "mc_"
+"""What the names of macros begin with in DuckDB, which has functions of many of the same names."""
+_PARAMETERS = "abcde"
+
+MISSING = frozenset(
+    """
+    aes_decrypt aes_encrypt apply array_normalize array_reduce array_sort arrays_zip bround char_matchcount
+    cluster_sample clusterby_slice combinations compress crc32 current_date current_timezone decompress failif field
+    flatten from_charset from_json get_idcard_age get_idcard_birthday get_idcard_sex get_user_id hash histogram inline
+    is_encoding json_array json_exists json_extract json_format json_object json_parse json_pretty json_strip_nulls
+    json_type json_valid levenshtein_distance map_agg map_filter map_union map_union_sum map_zip_with max_pt
+    multimap_agg multimap_from_entries multinomial ngrams numeric_histogram partition_exists percentile_approx sample
+    shuffle soundex sym_decrypt sym_encrypt table_exists to_base64 to_geojson to_utc_timestamp topk transform_keys
+    transform_values typeof zip_with
+    """.split()  # noqa: SIM905
+)
+"""Functions that the service has and that are missing here, so that a message can tell them from slips of the pen."""
+
+
+_NUMBER_TEXT = r"\s*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\s*|(?i)\s*[+-]?(nan|inf(inity)?)\s*"
+# DuckDB takes '1_000' and '0x10' too. `error` has no type, so that a DECIMAL stays one.
+_REFUSING = (
+    "list_transform([a], lambda v: CASE "
+    f"WHEN typeof(v) = 'VARCHAR' AND NOT regexp_full_match(CAST(v AS VARCHAR), '{_NUMBER_TEXT}') "
+    "THEN error('Could not convert string ''' || CAST(v AS VARCHAR) || ''' to {}') "
+)
+_CONVERSIONS = {
+    # An integer of what is none loses its fraction ("decimal portion is truncated, not rounded"); of text, too.
+    "mc_cast_integer": _REFUSING.format("BIGINT")
+    + """
+        WHEN typeof(v) IN ('DOUBLE', 'FLOAT') OR (typeof(v) = 'VARCHAR' AND regexp_matches(CAST(v AS VARCHAR), '[.eE]'))
+            THEN CAST(trunc(CAST(v AS DOUBLE)) AS BIGINT)
+        WHEN starts_with(typeof(v), 'DECIMAL') THEN CAST(trunc(CAST(v AS DECIMAL(38, 18))) AS BIGINT)
+        ELSE CAST(v AS BIGINT) END)[1]""",
+    "mc_cast_number": _REFUSING.format("a number") + "ELSE v END)[1]",
+    # An empty text is false, every other one is true, 'false' too.
+    "mc_cast_boolean": """list_transform([a], lambda v: CASE
+        WHEN typeof(v) = 'VARCHAR' THEN CAST(v AS VARCHAR) <> '' ELSE TRY_CAST(v AS BOOLEAN) END)[1]""",
+    # A text with a time is no DATE, unless odps.sql.executionengine.enable.string.to.date.full.format says so [doc "CAST"].
+    "mc_cast_day": "CASE WHEN NOT regexp_full_match(a, '[0-9-]+ [0-9:.]+') THEN a END",
+    # NULL is left out of a struct [doc "TO_JSON"].
+    "mc_cast_json": "CAST(CASE WHEN starts_with(CAST(to_json(a) AS VARCHAR), '{') "
+    "THEN json_merge_patch('{}', to_json(a)) ELSE to_json(a) END AS VARCHAR)",
+    # Zeros at the end are left out [doc "CAST", odps.sql.decimal.tostring.trimzero].
+    "mc_cast_text": "regexp_replace(CAST(a AS VARCHAR), '[.]0*$|([.][0-9]*?)0+$', '\\1')",
+}
+"""What CAST does before DuckDB does the rest; by no name of the service's."""
+
+
+@dataclass(frozen=True)
+class BuiltIn:
+    """One row of the table."""
+
+    name: str
+    signature: Signature
+    body: str
+    macro: str
+    """Its name in DuckDB, where it becomes one."""
+
+    @property
+    def is_macro(self) -> bool:
+        """Whether DuckDB has to be told of it."""
+        return self.body[0] not in "@!"
+
+    def definition(self, offset: int) -> str:
+        """Return the statement that tells DuckDB the macro; `offset` is the zone's, in seconds."""
+        parameters = ", ".join(_PARAMETERS[: len(self.signature.parameters)])
+        return f"CREATE MACRO {self.macro}({parameters}) AS {self.body.replace('{offset}', str(offset))}"
+
+
+@cache
+def rows(name: str) -> tuple[BuiltIn, ...]:
+    """Return the rows of a name, folded; none of one that is no built-in function here."""
+    return tuple(_table().get(name, ()))
+
+
+@cache
+def _table() -> dict[str, list[BuiltIn]]:
+    table: dict[str, list[BuiltIn]] = defaultdict(list)
+    for line in f"{numbers.ROWS}\n{texts.ROWS}\n{moments.ROWS}\n{groups.ROWS}\n{others.ROWS}".splitlines():
+        if line.strip():
+            name, signature, body = (cell.strip() for cell in line.split(" | ", 2))
+            of_name = table[name]
+            macro = f"{PREFIX}{name}" + (f"__{len(of_name) + 1}" if of_name else "")
+            of_name.append(BuiltIn(name, Signature.read(signature), body, macro))
+    return dict(table)
+
+
+@cache
+def by_macro() -> dict[str, BuiltIn]:
+    """Return the rows that are macros, by their names in DuckDB."""
+    called = {row.macro: row for of_name in _table().values() for row in of_name if row.is_macro}
+    inner = Signature("ANY", ("ANY",))
+    return called | {macro: BuiltIn(macro, inner, body, macro) for macro, body in _CONVERSIONS.items()}
+
+
+def choose(name: str, arguments: Sequence[str | None], *, is_edition_1: bool = False) -> tuple[BuiltIn, Match] | None:
+    """Return the row that takes arguments of these types by the fewest conversions, None if there is none."""
+    best: tuple[BuiltIn, Match] | None = None
+    for row in rows(name):
+        match = matching(row.signature, arguments, is_edition_1=is_edition_1)
+        if match is not None and (best is None or match.cost < best[1].cost):
+            best = row, match
+    return best
+
+
+def definitions(names: set[str], offset: int) -> list[str]:
+    """Return the statements that tell DuckDB these macros, and those that they call, each after what it calls."""
+    statements: dict[str, str] = {}
+
+    def add(name: str) -> None:
+        row = by_macro()[name]
+        for callee in by_macro():
+            if f"{callee}(" in row.body and callee not in statements and callee != name:
+                add(callee)
+        statements[name] = row.definition(offset)
+
+    for name in sorted(names):
+        add(name)
+    return list(statements.values())
+
+
+def say(
+    row: BuiltIn,
+    match: Match,
+    arguments: Sequence[Any],
+    types: Sequence[str | None],
+    position: SqlPosition | None,
+    *,
+    is_distinct: bool = False,
+) -> Any:
+    """Return a call in DuckDB's words, its arguments converted as the signature asks."""
+    converted = [
+        convert(argument, kind, parameter)
+        for argument, kind, parameter in zip(arguments, types, match.parameters, strict=True)
+    ]
+    if row.body.startswith("!"):
+        return makers.MAKERS[row.body[1:]](makers.Call(row.name, converted, match.parameters, position, is_distinct))
+    if row.body.startswith("@"):
+        name, _, order = row.body[1:].partition("(")
+        if order:
+            converted = [converted[_PARAMETERS.index(letter.strip())] for letter in order[:-1].split(",")]
+        return makers.call(name, makers.distinct(converted) if is_distinct else converted)
+    return makers.call(row.macro, converted)
+
+
+def say_plainly(name: str, arguments: Sequence[Any]) -> Any:
+    """Return a call of a function of texts."""
+    choice = choose(name, ["STRING"] * len(arguments))
+    assert choice is not None, name
+    return say(*choice, arguments, ["STRING"] * len(arguments), None)
+
+
+def convert(argument: Any, kind: str | None, parameter: str) -> Any:
+    """Return an argument as the type that a signature wants, where it has another one."""
+    target = _DUCKDB.get(parameter)
+    if target is None or kind == parameter or isinstance(argument, exp.Star | exp.Distinct):
+        return argument
+    if kind is None and parameter != "STRING":
+        return argument
+    if kind == "STRING" and parameter == "BIGINT":
+        return makers.cast(makers.call("mc_cast_integer", [argument]), target)
+    if kind == NULL or kind is None or parameter in ("STRING", "DOUBLE", "DECIMAL", "BIGINT", "DATETIME"):
+        return makers.cast(argument, target)
+    return argument
+
+
+_DUCKDB = {
+    "STRING": "VARCHAR",
+    "DOUBLE": "DOUBLE",
+    "BIGINT": "BIGINT",
+    "INT": "INTEGER",
+    "BOOLEAN": "BOOLEAN",
+    "DATETIME": "TIMESTAMP",
+    "TIMESTAMP": "TIMESTAMP_NS",
+    "DATE": "DATE",
+    "BINARY": "BLOB",
+    "DECIMAL": "DECIMAL(38, 18)",
+    "M": "TIMESTAMP",
+    "N": "DOUBLE",
+    "I": "BIGINT",
+}
+"""What an argument is converted to; a letter that nothing told is that of a NULL."""

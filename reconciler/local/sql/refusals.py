@@ -1,0 +1,183 @@
+"""
+What the service refuses, told as it tells it, for the pass over the tree (`analysis`).
+
+How each is known stands beside it: *recorded* is an answer of the service that somebody published, [doc] the vendor's page,
+*rule* a third party's list of the dialect's rules, *inferred* a conclusion of ours.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlglot import exp
+
+from reconciler.local.sql.built_ins import table
+from reconciler.local.sql.built_ins.signatures import becomes
+from reconciler.local.sql.problems import (
+    SqlFailed,
+    SqlPosition,
+    illegal_union,
+    invalid_type,
+    no_cartesian,
+    parse_failure,
+    position_of,
+    semantic_failure,
+    unknown_function,
+    wrong_count,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FOREIGN: dict[type[Any], str] = {
+    exp.Array: "an array is ARRAY(…)",
+    exp.Struct: "a struct is STRUCT(…) or NAMED_STRUCT(…)",
+    exp.Pow: "a power is POW(…)",
+    exp.BitwiseLeftShift: "a shift is SHIFTLEFT(…)",
+    exp.BitwiseRightShift: "a shift is SHIFTRIGHT(…)",
+    exp.Fetch: "LIMIT says how many",
+}
+"""Syntax of other databases that the tree still shows [rule; the shifts and ARRAY inferred from the functions' pages]."""
+
+_BARE = {"current_date", "current_timestamp", "current_time", "localtime", "localtimestamp", "current_user", "user"}
+"""What needs its parentheses, or is not there [rule]; DuckDB takes the bare word."""
+
+TYPES_2 = frozenset(
+    {"TINYINT", "SMALLINT", "INT", "FLOAT", "VARCHAR", "CHAR", "DATE", "TIMESTAMP", "TIMESTAMP_NTZ", "BINARY"}
+)
+"""The types that V1.0 does not have [doc "SQL errors": X type is not enabled in current mode]."""
+
+
+class Locator:
+    """Where nodes stand in the text of a statement, as far as sqlglot keeps it."""
+
+    def __init__(self, text: str) -> None:
+        """`text` is what was parsed."""
+        self.text = text
+
+    def start(self, node: Any) -> int | None:
+        """Return the first offset of a node."""
+        if "start" in node.meta:
+            return int(node.meta["start"])
+        return min((part.meta["start"] for part in node.walk() if "start" in part.meta), default=None)
+
+    def of(self, node: Any) -> SqlPosition | None:
+        """Return line and column of a node."""
+        start = self.start(node)
+        return None if start is None else position_of(self.text, start)
+
+    def word_before(self, node: Any, *words: str) -> SqlPosition | None:
+        """Return the place of the last of these words in front of a node: of a keyword that sqlglot does not keep."""
+        start = self.start(node)
+        if start is None:
+            return None
+        before = self.text[:start].lower()
+        last = max(before.rfind(word) for word in words)
+        return position_of(self.text, last if last >= 0 else start)
+
+
+def order_without_limit(locator: Locator, query: Any) -> SqlFailed:
+    """Text and place are recorded; `odps.sql.validate.orderby.limit` is in the text."""
+    position = locator.word_before(query.args["order"].expressions[0], "order")
+    return semantic_failure(
+        position,
+        "ORDER BY must be used with a LIMIT clause, please set odps.sql.validate.orderby.limit=false to use it.",
+    )
+
+
+def cartesian(locator: Locator, join: Any) -> SqlFailed:
+    """[doc "ODPS-0130252"], which has the text and, in its example, the place of JOIN."""
+    position = locator.word_before(join.this, "join", "cross", ",")
+    return no_cartesian(position, "cartesian product is not allowed without mapjoin")
+
+
+def no_equality(locator: Locator, condition: Any) -> SqlFailed:
+    """A join on anything else; the text and its place are recorded. The MAPJOIN hint lifts it."""
+    message = "expect equality expression (i.e., only use '=' and 'AND') for join condition without mapjoin hint"
+    return semantic_failure(locator.of(condition), message)
+
+
+def no_column(locator: Locator, column: Any) -> SqlFailed:
+    """The text is recorded."""
+    return semantic_failure(locator.of(column), f"column {column.name} cannot be resolved")
+
+
+def no_bare_word(locator: Locator, column: Any) -> SqlFailed | None:
+    """CURRENT_TIMESTAMP without parentheses [rule]; the text is that of columns."""
+    if column.name.lower() in _BARE and not column.table and not column.this.args.get("quoted"):
+        return no_column(locator, column)
+    return None
+
+
+def foreign(locator: Locator, node: Any) -> SqlFailed:
+    """Syntax of another database; the words are ours."""
+    return parse_failure(locator.of(node), f"this is of another database: {FOREIGN[type(node)]}")
+
+
+def type_of_edition_2(locator: Locator, node: Any, kind: str) -> SqlFailed:
+    """The text is that of [doc "SQL errors"]."""
+    message = f"{kind} type is not enabled in current mode. Please set odps.sql.type.system.odps2=true to use it."
+    return semantic_failure(locator.of(node), message)
+
+
+def decimal_with_places(locator: Locator, node: Any) -> SqlFailed:
+    """The text is recorded, by a tool of the vendor's that moves statements of Hive."""
+    message = (
+        "precision and scale is not currently supported in current mode, 'set odps.sql.decimal.odps2=true' to enable"
+    )
+    return semantic_failure(locator.of(node), message)
+
+
+def union_of_types(locator: Locator, query: Any, index: int, first: str, second: str) -> SqlFailed:
+    """The code is documented; that types are not made equal is a rule. What follows the code's text is ours."""
+    position = locator.of(query.expression)
+    return illegal_union(
+        position, f"column {index + 1} is {first} on one side and {second} on the other; CAST makes them one"
+    )
+
+
+def union_of_counts(locator: Locator, query: Any, first: int, second: int) -> SqlFailed:
+    """[doc "UNION"]."""
+    return illegal_union(locator.of(query.expression), f"one side has {first} columns, the other {second}")
+
+
+def full_scan(locator: Locator, node: Any, project: str) -> SqlFailed:
+    """The text is that of [doc "SQL errors"]."""
+    message = (
+        f"physical plan generation failed: java.lang.RuntimeException: Table({project},{node.name}) is full scan with "
+        "all partitions, please specify partition predicates."
+    )
+    return semantic_failure(locator.of(node), message)
+
+
+def unknown_call(locator: Locator, node: Any) -> SqlFailed:
+    """A function that nobody has, or that is missing here."""
+    name = node.name.lower()
+    reason = "missing here: it is built into MaxCompute, and not into the local service; --target asks a project"
+    return unknown_function(locator.of(node), name, reason if name in table.MISSING else "")
+
+
+def unfit(locator: Locator, node: Any, types: Sequence[str | None]) -> SqlFailed:
+    """No signature takes the arguments: [doc "SQL errors"] of a number or one signature, recorded of several."""
+    name = node.name.lower()
+    rows = table.rows(name)
+    fitting = [row.signature for row in rows if row.signature.fits(len(types))]
+    if not fitting:
+        counts = [len(row.signature.parameters) for row in rows]
+        return wrong_count(locator.of(node), name, len(types), min(counts, key=lambda count: abs(count - len(types))))
+    if len(rows) == 1 and ";" not in fitting[0].shown(name):
+        for index, (kind, target) in enumerate(zip(types, fitting[0].expanded(len(types)), strict=True)):
+            if kind is not None and becomes(kind, target) is None:
+                message = f"invalid type {kind} of argument {index + 1} for function {name}, expect {target}"
+                return invalid_type(locator.of(node), message)
+    listed_types = ", ".join(kind or "?" for kind in types)
+    candidates = "; ".join(dict.fromkeys(row.signature.shown(name) for row in rows))
+    message = (
+        f"function {name} cannot match any overloaded functions with ({listed_types}), candidates are {candidates}"
+    )
+    return semantic_failure(locator.of(node), message)
+
+
+def hive_only(locator: Locator, node: Any) -> SqlFailed:
+    """What only a Hive-compatible project has; the text is recorded of DATE_FORMAT [rule]."""
+    return semantic_failure(locator.of(node), f"function {node.name.lower()} is not supported in current mode")

@@ -1,0 +1,139 @@
+"""What the service refuses, the local one refuses: each family with the service's code and text, and what lifts it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from odps import errors
+
+from reconciler.local.sql.control import Control, KnownTable, StatementLimits
+from reconciler.local.sql.job import run_job
+from reconciler.local.sql.problems import SqlFailed
+from tests.contract.documented.examples import SampleTables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.contract.conftest import Serve
+
+LIMIT, CARTESIAN = "odps.sql.validate.orderby.limit", "odps.sql.allow.cartesian"
+TYPES, DECIMALS = "odps.sql.type.system.odps2", "odps.sql.decimal.odps2"
+
+
+class TwoTables(SampleTables):
+    """Two tables of the same columns."""
+
+    def known_table(self, name: tuple[str, ...]) -> KnownTable | None:
+        columns = {"a": "bigint", "b": "bigint", "s": "string", "m": "datetime"}
+        return KnownTable(columns) if name in (("t",), ("u",)) else None
+
+    def table(self, name: tuple[str, ...], connection: Any) -> Any:
+        rows = "(1::BIGINT, 2::BIGINT, 'x', NULL::TIMESTAMP), (3, 4, 'y', NULL)"
+        return connection.sql(f"SELECT * FROM (VALUES {rows}) t(a, b, s, m)").to_arrow_table()
+
+
+def ask(sql: str, folder: Path, **hints: str) -> None:
+    run_job(sql, hints, TwoTables(), StatementLimits(100, 60, 500), folder, Control())
+
+
+REFUSED = {
+    "SELECT a FROM t\nORDER BY a": r"ODPS-0130071:\[2,1\] Semantic analysis exception - ORDER BY must be used with a LIMIT",
+    "SELECT a FROM (SELECT a FROM t ORDER BY a) x": r"ODPS-0130071:\[1,32\].*ORDER BY must be used with a LIMIT clause",
+    "WITH w AS (SELECT a FROM t ORDER BY a) SELECT a FROM w": "ORDER BY must be used with a LIMIT clause",
+    "SELECT a FROM t UNION ALL SELECT a FROM u ORDER BY a": "ORDER BY must be used with a LIMIT clause",
+    "SELECT t.a\nFROM t\nJOIN u": r"ODPS-0130252:\[3,1\] Cartesian product is not allowed - cartesian product is not",
+    "SELECT t.a FROM t CROSS JOIN u": "ODPS-0130252",
+    "SELECT t.a FROM t, u": "ODPS-0130252",
+    "SELECT t.a FROM t JOIN u ON 1 = 1": "ODPS-0130252",
+    "SELECT t.a FROM t JOIN u ON t.a < u.a": r"ODPS-0130071:\[1,29\].*expect equality expression \(i\.e\., only use '='",
+    "SELECT t.a FROM t JOIN u ON t.a = u.a OR t.b = u.b": "expect equality expression",
+    "SELECT DATEADD(s, 1, 'dd') FROM t": r"\[1,8\].*function dateadd cannot match any overloaded functions with "
+    r"\(STRING, INT, STRING\), candidates are DATE DATEADD\(DATE arg0, BIGINT arg1, STRING arg2\); DATETIME DATEADD",
+    "SELECT SUM(a > 1) FROM t": r"function sum cannot match any overloaded functions with \(BOOLEAN\)",
+    "SELECT a || SUBSTR(a > 1, 2) FROM t": "function substr cannot match any overloaded",
+    "SELECT LASTDAY(s) FROM t": r"ODPS-0130121:\[1,8\] Invalid argument type - invalid type STRING of argument 1 for "
+    "function lastday, expect DATETIME",
+    "SELECT DATEDIFF(m) FROM t": r"ODPS-0130221:\[1,8\] Invalid number of arguments - function datediff needs 2 parameters",
+    "SELECT a FROM t UNION ALL SELECT s FROM u": "ODPS-0130241.*column 1 is BIGINT on one side and STRING on the other",
+    "SELECT a FROM t UNION ALL SELECT a, b FROM u": "ODPS-0130241.*one side has 1 columns, the other 2",
+    "SELECT a + 1 AS n FROM t WHERE n > 1": r"ODPS-0130071:\[1,32\].*column n cannot be resolved",
+    "SELECT a + 1 AS n, n * 2 AS twice FROM t": "column n cannot be resolved",
+    "SELECT CURRENT_TIMESTAMP": "column CURRENT_TIMESTAMP cannot be resolved",
+    "SELECT a::STRING FROM t": r"ODPS-0130161:\[1,9\] Parse exception - invalid token '::'",
+    "SELECT a FROM t WHERE s ILIKE 'x%'": "ODPS-0130161.*ILIKE",
+    "SELECT s->>'x' FROM t": "ODPS-0130161",
+    "SELECT CAST(a AS TEXT) FROM t": r"ODPS-0130161:\[1,18\] Parse exception - invalid token 'TEXT'",
+    "SELECT CAST(a AS INTEGER) FROM t": "invalid token 'INTEGER'",
+    "SELECT [1, 2]": r"ODPS-0130161:.*an array is ARRAY",
+    "SELECT {'a': 1}": "ODPS-0130161:.*a struct is STRUCT",
+    "SELECT * EXCLUDE (a) FROM t": "invalid token 'EXCLUDE'",
+    "SELECT * FROM t USING SAMPLE 1": "invalid token 'USING'",
+    "SELECT a << 1 FROM t": "a shift is SHIFTLEFT",
+    "SELECT nothing FROM t": r"ODPS-0130071:\[1,8\].*column nothing cannot be resolved",
+    "SELECT CRC32('x')": "'crc32' cannot be resolved: missing here",
+}
+
+
+@pytest.mark.parametrize("sql", REFUSED)
+def test_what_the_service_refuses_is_refused_in_its_words(tmp_path: Path, sql: str) -> None:
+    with pytest.raises(SqlFailed, match=f"(?s){REFUSED[sql]}"):
+        ask(sql, tmp_path)
+
+
+PASSES: dict[str, dict[str, str]] = {
+    "SELECT a FROM t ORDER BY a LIMIT 9": {},
+    "SELECT a FROM t ORDER BY a": {LIMIT: "false"},
+    "SELECT ROW_NUMBER() OVER (ORDER BY a) FROM t": {},
+    "SELECT /*+ MAPJOIN(u) */ t.a FROM t CROSS JOIN u": {},
+    "SELECT t.a FROM t CROSS JOIN u": {CARTESIAN: "true"},
+    "SELECT /*+ MAPJOIN(u) */ t.a FROM t JOIN u ON t.a < u.a": {},
+    "SELECT t.a FROM t, u WHERE t.a = u.a": {},
+    "SELECT t.a FROM t JOIN u ON t.a = u.a AND u.b > 1": {},
+    "SELECT t.a FROM t JOIN u ON t.a + 1 = u.a": {},
+    "SELECT t.a FROM t LEFT SEMI JOIN u ON t.a = u.a": {},
+    "SELECT DATEADD('2020-01-01 00:00:00', 1, 'dd')": {TYPES: "false"},
+    "SELECT a FROM t UNION ALL SELECT CAST(s AS BIGINT) FROM u WHERE s = '1'": {},
+    "SELECT a FROM t UNION ALL SELECT NULL FROM u": {},
+    "SELECT a + 1 AS n FROM t GROUP BY a + 1 HAVING n > 1": {},
+    "SELECT a AS n FROM t ORDER BY n LIMIT 1": {},
+    "SELECT a + 1 AS b FROM t WHERE b > 1": {},
+    "SELECT x.a FROM t x WHERE EXISTS (SELECT 1 FROM u WHERE u.a = x.a)": {},
+    "SELECT * EXCEPT (a) FROM t": {},
+    "SELECT FILTER(ARRAY(1, 2, 3), x -> x > 1)": {},
+    "SELECT CONCAT(a, '-', m, 1.5) FROM t": {},
+}
+
+
+@pytest.mark.parametrize("sql", PASSES)
+def test_what_the_service_takes_is_taken(tmp_path: Path, sql: str) -> None:
+    ask(sql, tmp_path, **PASSES[sql])
+
+
+@pytest.mark.parametrize(
+    ("sql", "flag", "told"),
+    [
+        (
+            "SELECT CAST(1 AS TINYINT)",
+            TYPES,
+            r"\[1,\d+\].*TINYINT type is not enabled in current mode\. Please set odps\.sql",
+        ),
+        ("SELECT TIMESTAMP '2020-01-01 00:00:00'", TYPES, "TIMESTAMP type is not enabled in current mode"),
+        (
+            "SELECT CAST(1 AS DECIMAL(10, 2))",
+            DECIMALS,
+            "precision and scale is not currently supported in current mode",
+        ),
+    ],
+)
+def test_types_belong_to_an_edition_and_the_edition_of_a_project_is_a_switch(
+    odps: Any, serve: Serve, connect: Callable[..., Any], sql: str, flag: str, told: str
+) -> None:
+    odps.execute_sql(sql)
+    with pytest.raises(errors.ODPSError, match=told):
+        odps.execute_sql(sql, hints={flag: "false"})
+    old = connect(url=serve(sql_data_types="1.0").url)
+    with pytest.raises(errors.ODPSError, match=told):
+        old.execute_sql(sql)
+    old.execute_sql(sql, hints={flag: "true"})
