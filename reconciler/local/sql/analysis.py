@@ -97,7 +97,7 @@ class Analysis:
         with_ = query.args.get("with_")
         for expression in with_.expressions if with_ else ():
             columns = self._query(expression.this, shared, None)
-            shared[expression.alias.lower()] = _renamed(columns, expression.args["alias"].columns)
+            shared[expression.alias.lower()] = _rename_columns(columns, expression.args["alias"].columns)
         if isinstance(query, exp.Subquery):
             result = self._query(query.this, shared, outer)
         elif isinstance(query, exp.SetOperation):
@@ -135,7 +135,7 @@ class Analysis:
                 if condition is not None:
                     self._type(condition, scope)
         require_equality(self.locator, self.rules, select)
-        require_partitions(self.locator, self.rules, select, lambda node: self._described(node, shared))
+        require_partitions(self.locator, self.rules, select, lambda node: self._describe_source(node, shared))
         for lateral in select.args.get("laterals") or ():
             self._lateral(lateral, scope)
         for clause in ("where", "group", "connect"):
@@ -161,7 +161,7 @@ class Analysis:
         elif isinstance(source, exp.Values):
             columns = self._values(source, scope)
         elif isinstance(source, exp.Table) and isinstance(source.this, exp.Identifier):
-            described = self._described(source, shared)
+            described = self._describe_source(source, shared)
             columns = {name.lower(): spelled(kind) for name, kind in described.columns.items()} if described else None
             if not source.db and source.name.lower() in shared:
                 columns = shared[source.name.lower()]
@@ -169,9 +169,9 @@ class Analysis:
             raise refusals.unknown_call(self.locator, source.this)
         else:
             return None
-        return _renamed(columns, names)
+        return _rename_columns(columns, names)
 
-    def _described(self, node: Any, shared: Mapping[str, Columns | None]) -> KnownTable | None:
+    def _describe_source(self, node: Any, shared: Mapping[str, Columns | None]) -> KnownTable | None:
         """Return what a name in FROM has, unless WITH made it."""
         return None if not node.db and node.name.lower() in shared else self.tables(node)
 
@@ -209,7 +209,7 @@ class Analysis:
         columns: Columns | None = {}
         for index, projection in enumerate(select.expressions):
             if projection.is_star:
-                columns = _starred(columns, projection, scope)
+                columns = _expand_star(columns, projection, scope)
                 continue
             value = projection.this if isinstance(projection, exp.Alias | exp.Aliases) else projection
             if self._is_table_function(value):
@@ -404,7 +404,7 @@ _TYPED: dict[type[Any], Callable[[Analysis, Any, Scope], str | None]] = {
 }
 
 
-def _renamed(columns: Columns | None, names: Sequence[Any]) -> Columns | None:
+def _rename_columns(columns: Columns | None, names: Sequence[Any]) -> Columns | None:
     """Return columns by the names behind an alias."""
     if not names:
         return columns
@@ -413,7 +413,7 @@ def _renamed(columns: Columns | None, names: Sequence[Any]) -> Columns | None:
     return {name.name.lower(): kind for name, kind in zip(names, columns.values(), strict=True)}
 
 
-def _starred(columns: Columns | None, star: Any, scope: Scope) -> Columns | None:
+def _expand_star(columns: Columns | None, star: Any, scope: Scope) -> Columns | None:
     if columns is None or (isinstance(star, exp.Star) and any(star.args.values())):
         return None
     of_source = [star.table.lower()] if isinstance(star, exp.Column) else list(scope.sources)

@@ -166,7 +166,7 @@ def unfit(locator: Locator, node: Any, types: Sequence[str | None]) -> SqlFailed
         counts = [len(row.signature.parameters) for row in rows]
         return wrong_count(locator.of(node), name, len(types), min(counts, key=lambda count: abs(count - len(types))))
     if len(rows) == 1 and ";" not in fitting[0].shown(name):
-        for index, (kind, target) in enumerate(zip(types, fitting[0].expanded(len(types)), strict=True)):
+        for index, (kind, target) in enumerate(zip(types, fitting[0].expand(len(types)), strict=True)):
             if kind is not None and becomes(kind, target) is None:
                 message = f"invalid type {kind} of argument {index + 1} for function {name}, expect {target}"
                 return invalid_type(locator.of(node), message)

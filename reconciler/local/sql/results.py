@@ -66,7 +66,9 @@ class StatementResult:
     @property
     def rows(self) -> list[tuple[Any, ...]]:
         """The first rows, as many as a result has that is not read by tunnel."""
-        return [row for batch in self.batches(0, self.most) for row in zip(*map(_shown, batch.columns), strict=True)]
+        return [
+            row for batch in self.batches(0, self.most) for row in zip(*map(_shown_values, batch.columns), strict=True)
+        ]
 
     def csv(self) -> str:
         """Return it as the service writes it."""
@@ -77,7 +79,7 @@ class StatementResult:
         return render_table(self.names, self.types, self.rows)
 
 
-def _shown(column: Any) -> list[Any]:
+def _shown_values(column: Any) -> list[Any]:
     """Return the values of a column; a TIMESTAMP as text, for as a value of Python's it loses what is below a microsecond."""
     import pyarrow as pa
 

@@ -198,13 +198,13 @@ def _missing(node: Call) -> Any:
 
 
 def _fold(join: Callable[[Any, Any], Any]) -> Callable[[Call], Any]:
-    def folded(node: Call) -> Any:
+    def fold_rows(node: Call) -> Any:
         result, *more = node.arguments
         for argument in more:
             result = join(result, argument)
         return exp.Paren(this=result)
 
-    return folded
+    return fold_rows
 
 
 def _concat_with(node: Call) -> Any:

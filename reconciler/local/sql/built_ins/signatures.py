@@ -66,7 +66,7 @@ class Signature:
         """Whether it takes so many arguments."""
         return count >= len(self.parameters) - 1 if self.is_variadic else count == len(self.parameters)
 
-    def expanded(self, count: int) -> tuple[str, ...]:
+    def expand(self, count: int) -> tuple[str, ...]:
         """Return a parameter for each of `count` arguments."""
         return (*self.parameters, *self.parameters[-1:] * (count - len(self.parameters)))[:count]
 
@@ -115,7 +115,7 @@ def matching(signature: Signature, arguments: Sequence[str | None], *, is_editio
         return None
     bound: dict[str, str] = {}
     total = 0
-    parameters = signature.expanded(len(arguments))
+    parameters = signature.expand(len(arguments))
     for parameter, argument in zip(parameters, arguments, strict=True):
         cost = 0 if argument is None else _cost(parameter, argument, bound, is_edition_1=is_edition_1)
         if cost is None:
@@ -141,7 +141,7 @@ def _cost(parameter: str, argument: str, bound: dict[str, str], *, is_edition_1:
     if parameter == "ANY" or argument == NULL:
         return 0
     if "<" in parameter:
-        return _nested(parameter, argument, bound, is_edition_1=is_edition_1)
+        return _nested_match(parameter, argument, bound, is_edition_1=is_edition_1)
     if len(parameter) > 1:
         return becomes(argument, parameter, is_edition_1=is_edition_1)
     letter_type = bound.setdefault(parameter, argument)
@@ -159,19 +159,19 @@ def _cost(parameter: str, argument: str, bound: dict[str, str], *, is_edition_1:
     return forward if forward is not None else back
 
 
-def _nested(parameter: str, argument: str, bound: dict[str, str], *, is_edition_1: bool) -> int | None:
+def _nested_match(parameter: str, argument: str, bound: dict[str, str], *, is_edition_1: bool) -> int | None:
     outer, _, inner = parameter.partition("<")
     its_outer, _, its_inner = argument.partition("<")
     if outer != its_outer:
         return None
     costs = [
         0 if kind is None else _cost(part, kind, bound, is_edition_1=is_edition_1)
-        for part, kind in zip(split_types(inner[:-1]), _known(its_inner[:-1]), strict=False)
+        for part, kind in zip(split_types(inner[:-1]), _known_kind(its_inner[:-1]), strict=False)
     ]
     return None if None in costs else sum(cost or 0 for cost in costs)
 
 
-def _known(inner: str) -> Iterable[str | None]:
+def _known_kind(inner: str) -> Iterable[str | None]:
     return (None if kind == "?" else kind for kind in split_types(inner))
 
 
