@@ -13,7 +13,7 @@ from reconciler.local.sql.catalog import SessionNames, TableName
 from reconciler.local.sql.control import Control, KnownTable, StatementLimits
 from reconciler.local.sql.job import run_job
 from reconciler.local.sql.problems import SqlFailed, Stopped
-from reconciler.local.sql.rules import Rules
+from reconciler.local.sql.rules import SessionRules
 from reconciler.local.sql.translate import Statement
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ def test_no_function_of_duckdb_is_reached_that_was_not_looked_at() -> None:
         for sql in (f"SELECT {name}('x')", f"SELECT * FROM {name}('x')", f"SELECT {name}(x, 1) FROM t"):
             try:
                 statement = Statement(sql, ())
-                statement.analyse(Rules(), Project().known, {})
+                statement.analyse(SessionRules(), Project().known, {})
                 said = statement.sql()
             except SqlFailed:
                 said = ""

@@ -15,7 +15,7 @@ from sqlglot import exp
 from reconciler.local.sql import refusals
 from reconciler.local.sql.built_ins import table
 from reconciler.local.sql.built_ins.signatures import INTEGERS, NULL, Match, split_types
-from reconciler.local.sql.expression_types import common, is_union, spelled, type_name, wider, written
+from reconciler.local.sql.expression_types import common, is_union, name_of_type, read_type, type_name, wider
 from reconciler.local.sql.joins import require_equality, require_partitions
 from reconciler.local.sql.table_functions import COLUMNS
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from reconciler.local.sql.built_ins.table import BuiltIn
     from reconciler.local.sql.control import KnownTable
-    from reconciler.local.sql.rules import Rules
+    from reconciler.local.sql.rules import SessionRules
 
 _LARGEST_INT, _LARGEST = 2**31 - 1, 2**63 - 1
 
@@ -76,7 +76,7 @@ class Analysis:
     def __init__(
         self,
         locator: refusals.Locator,
-        rules: Rules,
+        rules: SessionRules,
         tables: Callable[[Any], KnownTable | None],
         functions: Mapping[str, Sequence[str] | None],
     ) -> None:
@@ -162,7 +162,7 @@ class Analysis:
             columns = self._values(source, scope)
         elif isinstance(source, exp.Table) and isinstance(source.this, exp.Identifier):
             described = self._describe_source(source, shared)
-            columns = {name.lower(): spelled(kind) for name, kind in described.columns.items()} if described else None
+            columns = {name.lower(): read_type(kind) for name, kind in described.columns.items()} if described else None
             if not source.db and source.name.lower() in shared:
                 columns = shared[source.name.lower()]
         elif isinstance(source, exp.Table):
@@ -294,7 +294,7 @@ class Analysis:
                 raise refusals.type_of_edition_2(self.locator, inner, name)
             if name == "DECIMAL" and inner.expressions and not self.rules.has_decimal_2:
                 raise refusals.decimal_with_places(self.locator, inner)
-        return written(kind)
+        return name_of_type(kind)
 
     def _call(self, node: Any, scope: Scope) -> str | None:
         name = node.name.lower()
@@ -304,7 +304,7 @@ class Analysis:
         types = [self._type(argument, scope) for argument in arguments]
         if name in self.functions:
             results = self.functions[name]
-            return spelled(results[0]) if results else None
+            return read_type(results[0]) if results else None
         if name in COLUMNS or not table.rows(name):
             raise refusals.unknown_call(self.locator, node)
         choice = table.choose(name, types, is_edition_1=not self.rules.has_types_2)

@@ -70,19 +70,22 @@ def require_own_tokens(tokens: Sequence[Any], text: str) -> None:
     casts: list[str] = []
     for token, following in pairwise(tokens):
         name, after = token.text.upper(), following.text.upper()
-        kind = token.token_type
-        if kind is TokenType.DCOLON and text.startswith("::", token.start):
-            raise _foreign(token, text, "a conversion is CAST(… AS …)")
-        if kind is TokenType.STAR and after == "EXCLUDE":
-            raise _foreign(following, text, "leaving columns out of * is EXCEPT (…)")
-        if name == "USING" and after == "SAMPLE":
-            raise _foreign(token, text, "a sample is TABLESAMPLE (…) behind a table")
+        _require_own_pair(token, following, text)
         if following.token_type is TokenType.L_PAREN:
             casts.append("cast" if name == "CAST" else "")
         elif following.token_type is TokenType.R_PAREN and casts:
             casts.pop()
-        elif kind is TokenType.ALIAS and casts and casts[-1] == "cast" and after not in _TYPE_NAMES:
+        elif token.token_type is TokenType.ALIAS and casts and casts[-1] == "cast" and after not in _TYPE_NAMES:
             raise _foreign(following, text, f"the types are {', '.join(sorted(_TYPE_NAMES))}")
+
+
+def _require_own_pair(token: Any, following: Any, text: str) -> None:
+    if token.token_type is TokenType.DCOLON and text.startswith("::", token.start):
+        raise _foreign(token, text, "a conversion is CAST(… AS …)")
+    if token.token_type is TokenType.STAR and following.text.upper() == "EXCLUDE":
+        raise _foreign(following, text, "leaving columns out of * is EXCEPT (…)")
+    if token.text.upper() == "USING" and following.text.upper() == "SAMPLE":
+        raise _foreign(token, text, "a sample is TABLESAMPLE (…) behind a table")
 
 
 def _foreign(token: Any, text: str, what: str) -> Exception:

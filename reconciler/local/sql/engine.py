@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from reconciler.local.sql.control import Control, KnownTable, SqlProject, StatementLimits
     from reconciler.local.sql.reading import Flags
-    from reconciler.local.sql.rules import Rules
+    from reconciler.local.sql.rules import SessionRules
     from reconciler.local.sql.translate import Statement
 
 T = TypeVar("T")
@@ -55,7 +55,7 @@ class QueryRun:
 
     statement: Statement
     flags: Flags
-    rules: Rules
+    rules: SessionRules
     project: SqlProject
     bounds: StatementLimits
     folder: Path

@@ -24,14 +24,14 @@ def type_name(kind: Any) -> str:
     return str(names.get(kind.this.name, kind.this.name))
 
 
-def written(kind: Any) -> str:
+def name_of_type(kind: Any) -> str:
     """Return a type of the statement as signatures of built-in functions spell it."""
     parts = [part.args["kind"] if isinstance(part, exp.ColumnDef) else part for part in kind.expressions]
-    inner = [written(part) for part in parts if isinstance(part, exp.DataType)]
+    inner = [name_of_type(part) for part in parts if isinstance(part, exp.DataType)]
     return f"{type_name(kind)}<{','.join(inner)}>" if inner else type_name(kind)
 
 
-def spelled(kind: str) -> str:
+def read_type(kind: str) -> str:
     """Return a type as signatures of built-in functions spell it: without lengths, INT for INTEGER."""
     outer, bracket, inner = kind.strip().upper().partition("<")
     outer = outer.partition("(")[0].strip()
@@ -39,7 +39,7 @@ def spelled(kind: str) -> str:
     if not bracket:
         return outer
     parts = [part.partition(":")[2] if outer == "STRUCT" else part for part in split_types(inner[:-1])]
-    return f"{outer}<{','.join(spelled(part) for part in parts)}>"
+    return f"{outer}<{','.join(read_type(part) for part in parts)}>"
 
 
 def wider(first: str | None, second: str | None) -> str | None:

@@ -11,10 +11,10 @@ from reconciler.local.sql import refusals
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from reconciler.local.sql.rules import Rules
+    from reconciler.local.sql.rules import SessionRules
 
 
-def require_equality(locator: refusals.Locator, rules: Rules, select: Any) -> None:
+def require_equality(locator: refusals.Locator, rules: SessionRules, select: Any) -> None:
     """
     Refuse a join without a condition, and one on anything but equality; the hint MAPJOIN lifts both.
 
@@ -25,28 +25,35 @@ def require_equality(locator: refusals.Locator, rules: Rules, select: Any) -> No
     if not joins or _has_mapjoin(select):
         return
     for join in joins:
-        if not isinstance(join.this, exp.Table | exp.Subquery | exp.Values) or join.args.get("using"):
-            continue
-        if join.args.get("method") == "NATURAL":
-            continue
-        joined = join.this.alias_or_name.lower()
-        condition = join.args.get("on")
-        conditions = list(_conjuncts(condition))
-        crossing = [part for part in conditions if _sides(part, joined) == {True, False}]
-        for part in crossing:
-            if not isinstance(part, exp.EQ | exp.NullSafeEQ):
-                raise refusals.no_equality(locator, part)
-        if crossing or rules.allows_cartesian:
-            continue
-        if condition is not None and any(_is_open(part) for part in conditions):
-            continue
-        where = select.args.get("where")
-        if condition is None and where is not None and any(_joins(part, joined) for part in _conjuncts(where.this)):
-            continue
+        if _needs_condition(join):
+            _require_equality_of(locator, rules, select, join)
+
+
+def _needs_condition(join: Any) -> bool:
+    is_source = isinstance(join.this, exp.Table | exp.Subquery | exp.Values)
+    return is_source and not join.args.get("using") and join.args.get("method") != "NATURAL"
+
+
+def _require_equality_of(locator: refusals.Locator, rules: SessionRules, select: Any, join: Any) -> None:
+    joined, condition, where = join.this.alias_or_name.lower(), join.args.get("on"), select.args.get("where")
+    conditions = list(_conjuncts(condition))
+    crossing = [part for part in conditions if _sides(part, joined) == {True, False}]
+    for part in crossing:
+        if not isinstance(part, exp.EQ | exp.NullSafeEQ):
+            raise refusals.no_equality(locator, part)
+    if crossing or rules.allows_cartesian:
+        return
+    if condition is not None:
+        is_joined = any(_is_open(part) for part in conditions)
+    else:
+        is_joined = where is not None and any(_joins(part, joined) for part in _conjuncts(where.this))
+    if not is_joined:
         raise refusals.cartesian(locator, join)
 
 
-def require_partitions(locator: refusals.Locator, rules: Rules, select: Any, tables: Callable[[Any], Any]) -> None:
+def require_partitions(
+    locator: refusals.Locator, rules: SessionRules, select: Any, tables: Callable[[Any], Any]
+) -> None:
     """Refuse to read all partitions of a table; any condition that names one of its partition columns is enough."""
     if rules.allows_full_scan:
         return

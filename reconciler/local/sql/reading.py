@@ -172,12 +172,7 @@ def parse_statement(text: str, functions: Collection[str]) -> Any:
         message = "SELECT, WITH and VALUES begin what the local service runs"
         raise parse_failure(position_of(text, token_list[0].start), f"invalid token '{token_list[0].text}'; {message}")
     require_own_tokens(token_list, text)
-    for token, following in pairwise(token_list):
-        name = token.text.lower()
-        is_function = name in functions or ((table.rows(name) or name in COLUMNS) and name not in WITH_SYNTAX)
-        if following.token_type.name == "L_PAREN" and is_function and token.token_type.name != "FILTER":
-            # SHOW, say, is a word of other dialects.
-            token.token_type = TokenType.VAR
+    _free_names(token_list, functions)
     parser = parser_class(frozenset(functions))(dialect=Hive())
     try:
         [tree] = parser.parse(token_list, text)
@@ -191,15 +186,28 @@ def parse_statement(text: str, functions: Collection[str]) -> Any:
         raise parse_failure(
             position_of(text, token_list[0].start), "this is no SELECT, and the local service runs nothing else"
         )
+    _require_content(tree)
     for part in list(tree.find_all(exp.Extract)):
         # EXTRACT(YEAR FROM x) is YEAR(x), of a text too [doc "EXTRACT"].
         part.replace(exp.Anonymous(this=part.name, expressions=[part.expression]))
+    return tree
+
+
+def _free_names(tokens: list[Any], functions: Collection[str]) -> None:
+    """Let the words of other dialects, SHOW say, be names of functions."""
+    for token, following in pairwise(tokens):
+        name = token.text.lower()
+        is_function = name in functions or ((table.rows(name) or name in COLUMNS) and name not in WITH_SYNTAX)
+        if following.token_type.name == "L_PAREN" and is_function and token.token_type.name != "FILTER":
+            token.token_type = TokenType.VAR
+
+
+def _require_content(tree: Any) -> None:
     if tree.find(exp.Pivot):
         raise parse_failure(None, "the local service knows neither PIVOT nor UNPIVOT")
     for select in tree.find_all(exp.Select):
         if not select.expressions:
             raise parse_failure(None, "a SELECT selects nothing")
-    return tree
 
 
 def _syntax_failure(error: Any, text: str) -> SqlFailed:

@@ -1,5 +1,5 @@
 """
-What the service refuses, told as it tells it, for the pass over the tree (`analysis`).
+Refusals of the service, told as it tells them, for the pass over the tree (`analysis`).
 
 How each is known stands beside it: *recorded* is an answer of the service that somebody published, [doc] the vendor's page,
 *rule* a third party's list of the dialect's rules, *inferred* a conclusion of ours.
@@ -165,13 +165,13 @@ def unfit(locator: Locator, node: Any, types: Sequence[str | None]) -> SqlFailed
     if not fitting:
         counts = [len(row.signature.parameters) for row in rows]
         return wrong_count(locator.of(node), name, len(types), min(counts, key=lambda count: abs(count - len(types))))
-    if len(rows) == 1 and ";" not in fitting[0].shown(name):
+    if len(rows) == 1 and ";" not in fitting[0].candidates(name):
         for index, (kind, target) in enumerate(zip(types, fitting[0].expand(len(types)), strict=True)):
             if kind is not None and becomes(kind, target) is None:
                 message = f"invalid type {kind} of argument {index + 1} for function {name}, expect {target}"
                 return invalid_type(locator.of(node), message)
     listed_types = ", ".join(kind or "?" for kind in types)
-    candidates = "; ".join(dict.fromkeys(row.signature.shown(name) for row in rows))
+    candidates = "; ".join(dict.fromkeys(row.signature.candidates(name) for row in rows))
     message = (
         f"function {name} cannot match any overloaded functions with ({listed_types}), candidates are {candidates}"
     )

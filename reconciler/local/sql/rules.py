@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Rules:
+class SessionRules:
     """What a session is held to."""
 
     order_needs_limit: bool = True
@@ -38,7 +38,7 @@ class Rules:
     """Of `odps.sql.timezone`, in seconds, as it is today."""
 
     @classmethod
-    def of(cls, settings: Mapping[str, str], zone: str, data_types: str) -> Rules:
+    def of(cls, settings: Mapping[str, str], zone: str, data_types: str) -> SessionRules:
         """Read them from a session's settings; `data_types` is the edition of the project, ``1.0`` or ``2.0``, `zone` is known."""
 
         def is_set(name: str, otherwise: bool) -> bool:

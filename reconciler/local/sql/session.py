@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.local.sql.embedding import Embedding
 from reconciler.local.sql.engine import QueryRun
-from reconciler.local.sql.rules import Rules
+from reconciler.local.sql.rules import SessionRules
 from reconciler.local.sql.translate import Statement
 
 if TYPE_CHECKING:
@@ -49,5 +49,5 @@ class SqlSession:
         statement = Statement(text, functions, Embedding(self.project, functions, self.variables))
         statement.require_names(self.settings)
         folder = self.folder / f"query {next(self._numbers)}"
-        rules = Rules.of(self.settings, self.flags.zone, self.bounds.data_types)
+        rules = SessionRules.of(self.settings, self.flags.zone, self.bounds.data_types)
         return QueryRun(statement, self.flags, rules, self.project, self.bounds, folder, self.control)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from reconciler.local.sql.control import KnownTable
     from reconciler.local.sql.embedding import Embedding
     from reconciler.local.sql.query_functions import QueryFunction
-    from reconciler.local.sql.rules import Rules
+    from reconciler.local.sql.rules import SessionRules
 
 ARGUMENT = "c{}"
 """What the fields of a row are called that a UDAF or UDTF is given."""
@@ -76,7 +76,7 @@ class Statement:
 
     def analyse(
         self,
-        rules: Rules,
+        rules: SessionRules,
         tables: Callable[[Any], KnownTable | None],
         functions: Mapping[str, Sequence[str] | None],
     ) -> None:
@@ -124,7 +124,7 @@ class Statement:
             node = parent
         node.replace(result)
 
-    def _frame_windows(self, rules: Rules) -> None:
+    def _frame_windows(self, rules: SessionRules) -> None:
         """Say the frame of a window that says none, where the service has another one than DuckDB."""
         for window in self.tree.find_all(exp.Window):
             name = window.this.name.lower() if isinstance(window.this, exp.Anonymous) else ""
@@ -244,13 +244,17 @@ class Statement:
                 self._built_in_lateral(select, lateral)
         for expression in list(select.expressions):
             value = expression.this if isinstance(expression, exp.Alias | exp.Aliases) else expression
-            loaded = functions.get(value.name.lower()) if isinstance(value, exp.Anonymous) else None
-            if loaded is not None and loaded.kind == "udtf":
-                self._project_table_function(select, expression, value, loaded)
-            elif loaded is None and isinstance(value, exp.Anonymous) and value.name.lower() in COLUMNS:
-                self._project_built_in(select, expression, value)
-            elif isinstance(expression, exp.Aliases) and isinstance(value, exp.Anonymous):
-                raise self._refusal(value, f"AS (…) is for table functions, and {value.name} is none")
+            if isinstance(value, exp.Anonymous):
+                self._selected_call(select, expression, value, functions)
+
+    def _selected_call(self, select: Any, expression: Any, call: Any, functions: dict[str, QueryFunction]) -> None:
+        loaded = functions.get(call.name.lower())
+        if loaded is not None and loaded.kind == "udtf":
+            self._project_table_function(select, expression, call, loaded)
+        elif loaded is None and call.name.lower() in COLUMNS:
+            self._project_built_in(select, expression, call)
+        elif isinstance(expression, exp.Aliases):
+            raise self._refusal(call, f"AS (…) is for table functions, and {call.name} is none")
 
     def _lateral(self, select: Any, lateral: Any, loaded: QueryFunction) -> None:
         call, alias = lateral.this, lateral.args["alias"]

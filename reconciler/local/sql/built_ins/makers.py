@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Call:
+class BuiltInCall:
     """A call of a built-in function, with what its signature makes of it."""
 
     name: str
@@ -80,7 +80,7 @@ DATE_FORMAT without Hive compatibility: 'mm' is the month, 'hh' has 24, 'mi' is 
 """
 
 
-def _part(node: Call, index: int) -> str | None:
+def _part(node: BuiltInCall, index: int) -> str | None:
     """Return a part of dates by DuckDB's name, None of NULL; on the service, too, it is a constant."""
     part = node.arguments[index]
     if isinstance(part, exp.Cast):
@@ -93,7 +93,7 @@ def _part(node: Call, index: int) -> str | None:
     return PARTS[name]
 
 
-def _format(node: Call, index: int, letters: dict[str, str] = _FORMATS) -> Any:
+def _format(node: BuiltInCall, index: int, letters: dict[str, str] = _FORMATS) -> Any:
     """Return a format of dates in DuckDB's letters; what is no letter of the format stays as it is."""
     form = node.arguments[index]
     if isinstance(form, exp.Cast):
@@ -119,7 +119,7 @@ def _of_type(result: Any, kind: str, moment: Any) -> Any:
     return cast(result, named) if named else call("cast_to_type", [result, moment.copy()])
 
 
-def _dateadd(node: Call) -> Any:
+def _dateadd(node: BuiltInCall) -> Any:
     moment, count, _ = node.arguments
     name = _part(node, 2)
     if name is None:
@@ -133,7 +133,7 @@ def _dateadd(node: Call) -> Any:
     return _of_type(exp.Paren(this=exp.Add(this=base, expression=span)), node.parameters[0], moment)
 
 
-def _datediff(node: Call) -> Any:
+def _datediff(node: BuiltInCall) -> Any:
     """What is smaller than the part is cut off first, and DuckDB does it like that."""
     unit = _part(node, 2) if len(node.arguments) == 3 else "day"
     if unit is None:
@@ -141,28 +141,28 @@ def _datediff(node: Call) -> Any:
     return call("date_diff", [exp.Literal.string(unit), _moment(node.arguments[1]), _moment(node.arguments[0])])
 
 
-def _datepart(node: Call) -> Any:
+def _datepart(node: BuiltInCall) -> Any:
     unit = _part(node, 1)
     if unit is None:
         return cast(exp.null(), "BIGINT")
     return call("date_part", [exp.Literal.string(unit), _moment(node.arguments[0])])
 
 
-def _datetrunc(node: Call) -> Any:
+def _datetrunc(node: BuiltInCall) -> Any:
     unit = _part(node, 1)
     cut = call("date_trunc", [exp.Literal.string(unit), _moment(node.arguments[0])]) if unit else exp.null()
     return _of_type(cut, node.parameters[0], node.arguments[0])
 
 
-def _to_char(node: Call) -> Any:
+def _to_char(node: BuiltInCall) -> Any:
     return call("strftime", [_moment(node.arguments[0]), _format(node, 1)])
 
 
-def _date_format(node: Call) -> Any:
+def _date_format(node: BuiltInCall) -> Any:
     return call("strftime", [_moment(node.arguments[0]), _format(node, 1, _JAVA_FORMATS)])
 
 
-def _to_date(node: Call) -> Any:
+def _to_date(node: BuiltInCall) -> Any:
     text, form = node.arguments[0], _format(node, 1)
     if not isinstance(form, exp.Literal):
         return cast(exp.null(), "TIMESTAMP")
@@ -179,13 +179,13 @@ def _to_date(node: Call) -> Any:
     return exp.case().when(wrong, call("error", [message])).else_(call("strptime", [text, form]))
 
 
-def _isdate(node: Call) -> Any:
+def _isdate(node: BuiltInCall) -> Any:
     text, form = node.arguments[0], _format(node, 1)
     parsed = exp.Not(this=exp.Is(this=call("try_strptime", [text, form]), expression=exp.null()))
     return exp.case().when(exp.Is(this=text.copy(), expression=exp.null()), exp.null()).else_(parsed)
 
 
-def _to_json(node: Call) -> Any:
+def _to_json(node: BuiltInCall) -> Any:
     """The keys of a struct are in lower case [doc "TO_JSON"]; of one that is made elsewhere they stay as they are."""
     [value] = node.arguments
     for field in value.expressions if isinstance(value, exp.Struct) else ():
@@ -193,12 +193,12 @@ def _to_json(node: Call) -> Any:
     return call("mc_cast_json", [value])
 
 
-def _missing(node: Call) -> Any:
+def _missing(node: BuiltInCall) -> Any:
     raise node.refusal("missing here with these arguments; --target asks a project")
 
 
-def _fold(join: Callable[[Any, Any], Any]) -> Callable[[Call], Any]:
-    def fold_rows(node: Call) -> Any:
+def _fold(join: Callable[[Any, Any], Any]) -> Callable[[BuiltInCall], Any]:
+    def fold_rows(node: BuiltInCall) -> Any:
         result, *more = node.arguments
         for argument in more:
             result = join(result, argument)
@@ -207,7 +207,7 @@ def _fold(join: Callable[[Any, Any], Any]) -> Callable[[Call], Any]:
     return fold_rows
 
 
-def _concat_with(node: Call) -> Any:
+def _concat_with(node: BuiltInCall) -> Any:
     separator, first, *more = node.arguments
     result = first
     for argument in more:
@@ -215,13 +215,13 @@ def _concat_with(node: Call) -> Any:
     return exp.Paren(this=result)
 
 
-def _least(node: Call) -> Any:
+def _least(node: BuiltInCall) -> Any:
     """NULL counts as the least."""
     nulls = [exp.Is(this=argument.copy(), expression=exp.null()) for argument in node.arguments]
     return exp.case().when(exp.or_(*nulls), exp.null()).else_(call("least", node.arguments))
 
 
-def _ordinal(node: Call) -> Any:
+def _ordinal(node: BuiltInCall) -> Any:
     """NULL counts as the least."""
     place, *values = node.arguments
     options = [exp.Literal.string("ASC"), exp.Literal.string("NULLS FIRST")]
@@ -229,7 +229,7 @@ def _ordinal(node: Call) -> Any:
     return call("list_extract", [ordered, place])
 
 
-def _decode(node: Call) -> Any:
+def _decode(node: BuiltInCall) -> Any:
     """NULL equals NULL here."""
     value, *more = node.arguments
     case = exp.case()
@@ -238,21 +238,21 @@ def _decode(node: Call) -> Any:
     return case.else_(more[-1]) if len(more) % 2 else case
 
 
-def _map(node: Call) -> Any:
+def _map(node: BuiltInCall) -> Any:
     keys, values = node.arguments[::2], node.arguments[1::2]
     if len(keys) != len(values):
         raise node.refusal("a value stands behind each key")
     return call("map", [call("list_value", keys), call("list_value", values)])
 
 
-def _named_struct(node: Call) -> Any:
+def _named_struct(node: BuiltInCall) -> Any:
     names, values = node.arguments[::2], node.arguments[1::2]
     if len(names) != len(values) or not all(name.is_string for name in names):
         raise semantic_failure(node.position, "NAMED_STRUCT takes names, which are texts, and a value behind each")
     return _fields([name.name for name in names], values)
 
 
-def _struct(node: Call) -> Any:
+def _struct(node: BuiltInCall) -> Any:
     return _fields([f"col{index + 1}" for index in range(len(node.arguments))], node.arguments)
 
 
@@ -262,14 +262,14 @@ def _fields(names: Sequence[str], values: Sequence[Any]) -> Any:
     return exp.Struct(expressions=fields)
 
 
-def _collect_list(node: Call) -> Any:
+def _collect_list(node: BuiltInCall) -> Any:
     """NULL is left out [doc "COLLECT_LIST"]."""
     [value] = node.arguments
     listed = call("list", distinct([value]) if node.is_distinct else [value])
     return exp.Filter(this=listed, expression=exp.Where(this=_is_there(value)))
 
 
-def _collect_set(node: Call) -> Any:
+def _collect_set(node: BuiltInCall) -> Any:
     [value] = node.arguments
     return exp.Filter(this=call("list", distinct([value])), expression=exp.Where(this=_is_there(value)))
 
@@ -278,12 +278,12 @@ def _is_there(value: Any) -> Any:
     return exp.Not(this=exp.Is(this=value.copy(), expression=exp.null()))
 
 
-def _count_distinct(node: Call) -> Any:
+def _count_distinct(node: BuiltInCall) -> Any:
     """The number itself is within any error that an estimate may have."""
     return call("count", [exp.Distinct(expressions=list(node.arguments))])
 
 
-def _ignoring_nulls(node: Call) -> Any:
+def _ignoring_nulls(node: BuiltInCall) -> Any:
     value, ignored = node.arguments
     plain = call(node.name, [value])
     if not isinstance(ignored, exp.Boolean):
@@ -291,7 +291,7 @@ def _ignoring_nulls(node: Call) -> Any:
     return exp.IgnoreNulls(this=plain) if ignored.this else plain
 
 
-MAKERS: dict[str, Callable[[Call], Any]] = {
+MAKERS: dict[str, Callable[[BuiltInCall], Any]] = {
     "collect_list": _collect_list,
     "collect_set": _collect_set,
     "concat": _fold(lambda left, right: exp.DPipe(this=left, expression=right)),

@@ -44,7 +44,7 @@ _OF_EDITION_1 = {"STRING": ("BIGINT", "DATETIME"), "DOUBLE": ("BIGINT",), "DECIM
 
 
 @dataclass(frozen=True)
-class Signature:
+class FunctionForm:
     """What a built-in function takes and gives."""
 
     result: str
@@ -54,7 +54,7 @@ class Signature:
 
     @classmethod
     @lru_cache(None)
-    def read(cls, text: str) -> Signature:
+    def read(cls, text: str) -> FunctionForm:
         """Read ``RESULT(TYPE, TYPE...)``."""
         match = re.fullmatch(r"(\S+?)\((.*)\)", text)
         assert match, text
@@ -70,16 +70,16 @@ class Signature:
         """Return a parameter for each of `count` arguments."""
         return (*self.parameters, *self.parameters[-1:] * (count - len(self.parameters)))[:count]
 
-    def shown(self, name: str) -> str:
+    def candidates(self, name: str) -> str:
         """Return it as the service lists candidates."""
         letters = [kind for kind in dict.fromkeys((*self.parameters, self.result)) if kind in _CLASSES]
         lines = [(self.result, self.parameters)]
         for letter in letters:
-            shown_types = ("BIGINT", "DOUBLE", "DECIMAL") if letter == "N" else _CLASSES[letter]
+            spellings = ("BIGINT", "DOUBLE", "DECIMAL") if letter == "N" else _CLASSES[letter]
             lines = [
                 (kind if result == letter else result, tuple(kind if p == letter else p for p in parameters))
                 for result, parameters in lines
-                for kind in shown_types
+                for kind in spellings
             ]
         return "; ".join(
             f"{result} {name.upper()}({', '.join(f'{kind} arg{index}' for index, kind in enumerate(parameters))})"
@@ -109,7 +109,7 @@ def split_types(text: str) -> list[str]:
     return [piece.strip() for piece in pieces if piece.strip()]
 
 
-def matching(signature: Signature, arguments: Sequence[str | None], *, is_edition_1: bool = False) -> Match | None:
+def matching(signature: FunctionForm, arguments: Sequence[str | None], *, is_edition_1: bool = False) -> Match | None:
     """Return how a signature takes arguments of these types, None if it does not. A type that is not letter_type fits."""
     if not signature.fits(len(arguments)):
         return None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 
 from reconciler.local.sql.built_ins import groups, makers, moments, numbers, others, texts
-from reconciler.local.sql.built_ins.signatures import NULL, Match, Signature, matching
+from reconciler.local.sql.built_ins.signatures import NULL, FunctionForm, Match, matching
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +75,7 @@ class BuiltIn:
     """One row of the table."""
 
     name: str
-    signature: Signature
+    signature: FunctionForm
     body: str
     macro: str
     """Its name in DuckDB, where it becomes one."""
@@ -105,7 +105,7 @@ def _table() -> dict[str, list[BuiltIn]]:
             name, signature, body = (cell.strip() for cell in line.split(" | ", 2))
             of_name = table[name]
             macro = f"{PREFIX}{name}" + (f"__{len(of_name) + 1}" if of_name else "")
-            of_name.append(BuiltIn(name, Signature.read(signature), body, macro))
+            of_name.append(BuiltIn(name, FunctionForm.read(signature), body, macro))
     return dict(table)
 
 
@@ -113,7 +113,7 @@ def _table() -> dict[str, list[BuiltIn]]:
 def by_macro() -> dict[str, BuiltIn]:
     """Return the rows that are macros, by their names in DuckDB."""
     called = {row.macro: row for of_name in _table().values() for row in of_name if row.is_macro}
-    inner = Signature("ANY", ("ANY",))
+    inner = FunctionForm("ANY", ("ANY",))
     return called | {macro: BuiltIn(macro, inner, body, macro) for macro, body in _CONVERSIONS.items()}
 
 
@@ -158,7 +158,9 @@ def say(
         for argument, kind, parameter in zip(arguments, types, match.parameters, strict=True)
     ]
     if row.body.startswith("!"):
-        return makers.MAKERS[row.body[1:]](makers.Call(row.name, converted, match.parameters, position, is_distinct))
+        return makers.MAKERS[row.body[1:]](
+            makers.BuiltInCall(row.name, converted, match.parameters, position, is_distinct)
+        )
     if row.body.startswith("@"):
         name, _, order = row.body[1:].partition("(")
         if order:
