@@ -239,7 +239,10 @@ def test_a_partition_is_written_and_read_by_the_tunnel(odps: Any, named: TableNa
     odps.write_table(name, [[1], [2]], partition="day=x", create_partition=True)
     odps.write_table(name, [[3]], partition="day=y", create_partition=True)
     assert [row[0] for row in values(odps, name, partition="day=y")] == [3]
-    assert ask(f"SELECT day, SUM(a) FROM {name} GROUP BY day ORDER BY day LIMIT 5") == '"day","_c1"\n"x",3\n"y",3\n'
+    assert (
+        ask(f"SELECT day, SUM(a) FROM {name} WHERE day > '' GROUP BY day ORDER BY day LIMIT 5")
+        == '"day","_c1"\n"x",3\n"y",3\n'
+    )
 
 
 def test_arrow_goes_both_ways(odps: Any, named: TableNames, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
