@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from reconciler.base.errors import Problem
 from reconciler.base.threads import gather
 from reconciler.packages.artifacts import Library, pairs, used_packages
-from reconciler.packages.carried import take_out
 from reconciler.packages.inspect import gate
 from reconciler.packages.inspect.contents import FileFacts, inspect_once
 from reconciler.packages.judged import Judged, problem_of
@@ -45,6 +44,8 @@ def find_libraries(
     problems: list[Problem] = []
     taken: dict[str, list[Library]] = {}
     for request, wheel in carriers:
+        from reconciler.packages.carried import take_out  # with all that packs archives
+
         outcome = take_out(request, wheel, cache)
         if isinstance(outcome, Problem):
             problems.append(outcome)
