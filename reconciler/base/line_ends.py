@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
-from reconciler.base.checkout import checkout_of
 from reconciler.base.inputs import SHIPPED, open_input
 
 if TYPE_CHECKING:
@@ -76,6 +75,8 @@ class LineEnds:
 
     def _checkout(self, folder: Path) -> Checkout:
         if folder not in self._checkouts:
+            from reconciler.base.checkout import checkout_of
+
             checkout = checkout_of(folder, self._folder or folder)
             self._checkouts[folder] = self._checkouts.setdefault(checkout.top, checkout)
         return self._checkouts[folder]

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from reconciler.base.names import module_name, versioned_name
 from reconciler.packages.content import OwnPackage
-from reconciler.packages.inspect.contents import FileFacts
 from reconciler.packages.inspect.gate import Part, order_libraries
 
 if TYPE_CHECKING:
@@ -23,11 +22,19 @@ if TYPE_CHECKING:
     from reconciler.manifest.model import Function
     from reconciler.manifest.runtimes import Runtime
     from reconciler.packages.content import Content
+    from reconciler.packages.inspect.contents import FileFacts
     from reconciler.packages.pack.archives import Omission, PackedArchive
 
 Role: TypeAlias = Literal["source", "resource", "module", "archive", "library"]
 Keys: TypeAlias = "tuple[str | int, ...]"
 """A place in the manifest: ``("packages", "numpy", "wheels", 0)``."""
+
+
+def _no_facts() -> FileFacts:
+    """Return the facts of a file without an inside; what opens files is imported where one is shipped that has one."""
+    from reconciler.packages.inspect.contents import FileFacts
+
+    return FileFacts()
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,7 @@ class Wheel:
     is_built: bool = False
     """Whether it was made from source, here or where the lock was made."""
 
-    facts: FileFacts = field(default_factory=FileFacts)
+    facts: FileFacts = field(default_factory=_no_facts)
     """What is inside."""
 
     keys: Keys = field(default=(), compare=False)
@@ -159,7 +166,7 @@ class Item:
     @property
     def part(self) -> Part:
         """The item as the linker sees it."""
-        facts = self.facts or FileFacts()
+        facts = self.facts or _no_facts()
         return Part(self.label, facts, "library" if facts.kind == "library" or self.role == "library" else "archive")
 
 

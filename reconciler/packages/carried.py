@@ -17,7 +17,7 @@ from reconciler.base.errors import Problem
 from reconciler.base.inputs import SHIPPED, open_input
 from reconciler.packages.artifacts import Library
 from reconciler.packages.inspect.contents import inspect_once
-from reconciler.packages.inspect.members import shorten
+from reconciler.packages.inspect.files import shorten
 from reconciler.packages.pack.archives import pack_once
 
 if TYPE_CHECKING:

@@ -22,7 +22,6 @@ from reconciler.packages.artifacts import Archive, Artifacts, ship, used_package
 from reconciler.packages.content import Content, why_no_source, why_too_large
 from reconciler.packages.fetch.cache import Digests, read_file
 from reconciler.packages.inspect import gate
-from reconciler.packages.inspect.site import useless_archives
 from reconciler.packages.judged import Judged, is_wrong, judge, problem_of
 from reconciler.packages.libraries import inspect_resources, resource_problems, soften
 from reconciler.packages.wiring import make_tails, wire_module
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from reconciler.packages.artifacts import Keys, Shipment, Wheel
     from reconciler.packages.content import OwnPackage
     from reconciler.packages.fetch.cache import Cache
-    from reconciler.packages.inspect.members import FileFinding
+    from reconciler.packages.inspect.files import FileFinding
     from reconciler.packages.pack.archives import PackedArchive
     from reconciler.packages.wheels import Supply, WheelRequest
 
@@ -257,6 +256,10 @@ def _function_problems(loaded: Loaded, shipments: Iterable[Shipment]) -> Iterato
 def _site_problems(shipment: Shipment, loaded: Loaded) -> Iterator[Problem]:
     """Yield what import does not find in a function's archives, for want of one folder for all."""
     facts = {item.name: item.facts for item in shipment.of("archive") if item.facts}
+    if not facts:
+        return
+    from reconciler.packages.inspect.site import useless_archives
+
     positions = {item.name: loaded.at(*item.keys) for item in shipment.items}
     sites = [(name, of.site, of.modules) for name, of in facts.items()]
     for archive, finding in useless_archives(sites, shipment.runtime.python_version):

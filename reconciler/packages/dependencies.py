@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 from reconciler.manifest.runtimes import fitting_names, why_not_loadable
 from reconciler.packages.artifacts import Archive
 from reconciler.packages.inspect import gate
-from reconciler.packages.inspect.contents import is_library_name
+from reconciler.packages.inspect.files import FileFinding, is_library_name
 from reconciler.packages.inspect.gate import find_needs
-from reconciler.packages.inspect.members import FileFinding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from reconciler.manifest.runtimes import Runtime
     from reconciler.packages.artifacts import Item, Shipment
-    from reconciler.packages.inspect.contents import FileFacts, FileKind, Native
+    from reconciler.packages.inspect.contents import FileFacts, Native
+    from reconciler.packages.inspect.files import FileKind
     from reconciler.packages.inspect.gate import Need, Part
     from reconciler.packages.pack.archives import Omission
 

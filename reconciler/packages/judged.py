@@ -17,7 +17,7 @@ from reconciler.base.threads import gather
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 
-    from reconciler.packages.inspect.members import FileFinding
+    from reconciler.packages.inspect.files import FileFinding
 
 _K = TypeVar("_K", bound="Hashable")
 _T = TypeVar("_T")

@@ -10,11 +10,11 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from reconciler.base.errors import Problem
+from reconciler.base.errors import PackageError, Problem
 from reconciler.base.threads import gather
 from reconciler.packages.artifacts import Library, pairs, used_packages
 from reconciler.packages.inspect import gate
-from reconciler.packages.inspect.contents import FileFacts, inspect_once
+from reconciler.packages.inspect.files import file_kind
 from reconciler.packages.judged import Judged, problem_of
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from reconciler.packages.artifacts import Artifacts, Wheel
     from reconciler.packages.content import Content
     from reconciler.packages.fetch.cache import Cache
-    from reconciler.packages.inspect.members import FileFinding
+    from reconciler.packages.inspect.contents import FileFacts
+    from reconciler.packages.inspect.files import FileFinding
     from reconciler.packages.wheels import WheelRequest
 
 _ALWAYS = {"E421", "E422", "E423"}
@@ -65,6 +66,8 @@ def find_libraries(
 
 
 def _library(path: str, number: int, content: Content, inspections: Path) -> Library:
+    from reconciler.packages.inspect.contents import inspect_once
+
     file = path.rpartition("/")[2]
     facts = inspect_once(content.path, content.sha256, inspections)
     soname = next((native.elf.soname for native in facts.natives), None) if facts.kind == "library" else None
@@ -109,14 +112,18 @@ def inspect_resources(loaded: Loaded, artifacts: Artifacts, inspections: Path) -
     """Return what is inside the archives and native files of `resources:`, by name."""
     files = {name: resource.file for name, resource in loaded.manifest.resources.items() if resource.file}
     contents = {name: artifacts.resource(name, file) for name, file in files.items()}
-    tasks = {
-        name: partial(inspect_once, content.path, content.sha256, inspections)
-        for name, content in contents.items()
-        if content
-    }
-    return {
-        name: facts for name, facts in gather(tasks).items() if isinstance(facts, FileFacts) and facts.kind != "file"
-    }
+    tasks = {name: partial(_look_inside, content, inspections) for name, content in contents.items() if content}
+    outcomes = gather(tasks).items()
+    return {name: facts for name, facts in outcomes if facts is not None and not isinstance(facts, PackageError)}
+
+
+def _look_inside(content: Content, inspections: Path) -> FileFacts | None:
+    """Return what is inside a file; None where it is none that has an inside, and needs nothing that opens one."""
+    if file_kind(content.path) == "file":
+        return None
+    from reconciler.packages.inspect.contents import inspect_once
+
+    return inspect_once(content.path, content.sha256, inspections)
 
 
 def resource_problems(loaded: Loaded, artifacts: Artifacts) -> Iterator[Problem]:

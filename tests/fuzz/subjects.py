@@ -27,7 +27,8 @@ from reconciler.engine.ledger import dump, parse
 from reconciler.packages.build import BuildSource
 from reconciler.packages.build.sources import copy_source
 from reconciler.packages.content import read_content
-from reconciler.packages.inspect.contents import file_kind, inspect_file
+from reconciler.packages.inspect.contents import inspect_file
+from reconciler.packages.inspect.files import file_kind
 from reconciler.packages.inspect.gate import Part, find_needs, misfits, missing_libraries
 from reconciler.packages.inventory import licences
 from reconciler.targets.maxcompute.jobs import parse_types

@@ -14,8 +14,9 @@ import pytest
 from reconciler.manifest.runtimes import LEVELS
 from reconciler.packages.dependencies import inspect_together
 from reconciler.packages.inspect import gate
-from reconciler.packages.inspect.contents import FileFacts, file_kind, inspect_file
+from reconciler.packages.inspect.contents import FileFacts, inspect_file
 from reconciler.packages.inspect.elf import version_key
+from reconciler.packages.inspect.files import file_kind
 from reconciler.packages.inspect.gate import Part
 from reconciler.targets.maxcompute.runtimes import RUNTIMES
 from tests import builders

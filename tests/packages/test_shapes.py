@@ -13,7 +13,8 @@ from reconciler.local.runner import InterpreterNotFound, failures, locate
 from reconciler.packages.collect import collect_from
 from reconciler.packages.fetch.cache import Cache
 from reconciler.packages.fetch.pip import PipIndex
-from reconciler.packages.inspect.contents import file_kind, inspect_file
+from reconciler.packages.inspect.contents import inspect_file
+from reconciler.packages.inspect.files import file_kind
 from reconciler.packages.wheels import Supply
 from tests.builders import unchecked
 

@@ -20,7 +20,6 @@ from reconciler.base.errors import Position, Problem
 from reconciler.base.inputs import SOURCE, read_input
 from reconciler.base.names import module_name
 from reconciler.checks import VERSION, Finding, Use
-from reconciler.checks.python.check import check_module
 from reconciler.checks.python.pythons import python_version
 from reconciler.checks.python.resources import look_into
 from reconciler.packages.artifacts import Archive
@@ -65,6 +64,8 @@ def check_sources(loaded: Loaded, artifacts: Artifacts, rules: RuleSet, cache: P
         key = hashlib.sha256(depends_on.encode()).hexdigest()
         findings = memory.get(key)
         if findings is None:
+            from reconciler.checks.python.check import check_module  # most runs find all their sources as they were
+
             with _without_collecting():
                 findings = check_module(read_input(content.path, SOURCE), uses, rules, texts.__getitem__)
         memory.put(key, findings)
@@ -118,6 +119,8 @@ def findings_by_runtime(
     name: str, loaded: Loaded, artifacts: Artifacts, rules: RuleSet
 ) -> dict[str, tuple[Finding, ...]]:
     """Return for each runtime what the files of one function tell, were it to run there; the worst first."""
+    from reconciler.checks.python.check import check_module
+
     read = [
         (read_input(artifacts.files[file].path, SOURCE), use)
         for file, use in _uses(artifacts.shipments[name], loaded, artifacts)

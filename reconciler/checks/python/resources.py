@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from reconciler.base.inputs import SOURCE, read_input
-from reconciler.packages.inspect.contents import stems_of
+from reconciler.packages.inspect.files import stems_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

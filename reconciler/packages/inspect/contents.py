@@ -17,33 +17,31 @@ import posixpath
 import re
 import tempfile
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, BinaryIO, Literal, TypeAlias, cast
+from typing import IO, TYPE_CHECKING, BinaryIO, Literal, cast
 
 from reconciler.base.inputs import SHIPPED, open_input
 from reconciler.base.names import ARCHIVE_SUFFIXES
 from reconciler.packages.fetch.cache import load_record, save_record
-from reconciler.packages.inspect.elf import MAGIC, Damaged, Elf, is_elf, read_elf
-from reconciler.packages.inspect.members import (
-    UNREADABLE,
+from reconciler.packages.inspect.elf import Damaged, Elf, read_elf
+from reconciler.packages.inspect.files import (
     FileFinding,
-    Member,
-    TooMuch,
+    FileKind,
+    file_kind,
+    is_elf,
+    is_library_name,
     shorten,
-    tar_members,
-    zip_members,
+    stems_of,
 )
+from reconciler.packages.inspect.members import UNREADABLE, Member, TooMuch, tar_members, zip_members
 from reconciler.packages.inspect.site import SiteFacts, SiteNotes, is_of_interest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-FileKind: TypeAlias = Literal["wheel", "zip", "tar", "library", "file"]
-
 VERSION = 5
 """Of what `inspect_file` finds out. Facts of another version are found out again."""
 
-_LIBRARY = re.compile(r"\.so(\.[0-9]+)*\Z")
 _MODULE = re.compile(r"(?P<name>[A-Za-z_]\w*)(\.py|(\.[\w-]+)?\.so)\Z", re.ASCII)
 _IMPORTABLE = (
     re.compile(r"([^\W\d]\w*)(?:\.py|\.pyc|(?:\.[\w-]+)?\.so)\Z"),
@@ -107,22 +105,6 @@ class FileFacts:
 
     site: SiteFacts = field(default_factory=SiteFacts)
     """What it relies on that only site-packages have."""
-
-
-def is_library_name(name: str) -> bool:
-    """Say whether a file of this name is loaded as native code: ``x.so``, ``libx.so.1.2``."""
-    return _LIBRARY.search(name) is not None
-
-
-def file_kind(path: Path) -> FileKind:
-    """Return what a file is by its name, as pip and services judge it, and by its first bytes where names say nothing."""
-    name = path.name.lower()
-    if name.endswith(".whl"):
-        return "wheel"
-    if name.endswith(ARCHIVE_SUFFIXES):
-        return "zip" if name.endswith((".zip", ".jar")) else "tar"
-    with open_input(path, SHIPPED) as stream:
-        return "library" if is_elf(stream.read(len(MAGIC))) else "file"
 
 
 def inspect_file(path: Path, kind: FileKind) -> FileFacts:
@@ -300,12 +282,6 @@ def top_level(members: Iterable[str]) -> frozenset[str]:
     """Return the names that ``import`` finds when these members lie in a folder of ``sys.path``."""
     module, package = _IMPORTABLE
     return frozenset(match[1] for name in members if (match := module.match(name) or package.match(name)))
-
-
-def stems_of(paths: Iterable[str]) -> frozenset[str]:
-    """Return the parts of paths without endings, as far as a module can be called so."""
-    stems = (part.partition(".")[0] for path in paths for part in path.split("/"))
-    return frozenset(stem for stem in stems if stem.isidentifier())
 
 
 # --- RECORD ---------------------------------------------------------------------------------------------------------------

@@ -19,10 +19,11 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
+from reconciler.packages.inspect.files import is_elf
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-MAGIC = b"\x7fELF"
 _MAX_BYTES = 96 << 20
 _MAX_STRINGS = 64 << 20
 _MAX_TAGS = 4_096
@@ -76,11 +77,6 @@ class Elf:
     The functions of Python 2's Unicode it names, ``PyUnicodeUCS2_…`` or ``PyUnicodeUCS4_…``: which of the two is how a
     narrow build (cp27m) differs from a wide one (cp27mu). Only libpython defines them, so to name one is to import it.
     """
-
-
-def is_elf(start: bytes) -> bool:
-    """Say whether a file that begins like this is, or claims to be, an ELF file."""
-    return start.startswith(MAGIC)
 
 
 def read_elf(stream: BinaryIO) -> Elf:

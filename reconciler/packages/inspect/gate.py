@@ -21,8 +21,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from reconciler.manifest.runtimes import BITS, FAMILIES, LEVELS, NUMBERLESS, platform_name
-from reconciler.packages.inspect.elf import version_key
-from reconciler.packages.inspect.members import FileFinding, shorten
+from reconciler.packages.inspect.files import FileFinding, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -184,6 +183,8 @@ def glibc_level(facts: FileFacts) -> int | None:
 
 def newest_versions(natives: Iterable[Native]) -> tuple[str, ...]:
     """Return the newest version of each family of symbols: what decides on which systems files load."""
+    from reconciler.packages.inspect.elf import version_key
+
     newest: dict[str, tuple[Version, str]] = {}
     for native in natives:
         for _, names in native.elf.versions:
@@ -232,8 +233,7 @@ def _versions(natives: Sequence[Native], facts: FileFacts, runtime: Runtime) -> 
     beyond = sorted(set(_beyond(natives, facts, runtime.ceilings, runtime.glibc[1])), reverse=True)
     if not beyond:
         return None
-    (_, _), version, path, library = beyond[0]
-    family = version_key(version)[0]
+    (family, _), version, path, library = beyond[0]
     have = f"{family}_{'.'.join(map(str, runtime.ceilings[family]))}"
     symbols = {(n.path, *key): f"{symbol} of " for n in natives for *key, symbol in n.elf.takes}
 
@@ -254,6 +254,8 @@ def _beyond(
     natives: Iterable[Native], facts: FileFacts, ceilings: Mapping[str, Version], minor: int
 ) -> Iterator[tuple[tuple[str, Version], str, str, str]]:
     """Yield each version that a system with these ceilings lacks; a library that is shipped along is not the system's."""
+    from reconciler.packages.inspect.elf import version_key
+
     shipped = {name for native in facts.natives for name in native.answers_to}
     for native in natives:
         for library, names in native.elf.versions:

@@ -47,7 +47,6 @@ UNREADABLE = (
 """What the standard library raises over archives that are none: found by fuzzing, each of them."""
 
 _ONE_READ = 64 << 20
-_SHOWN = 10
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
@@ -59,19 +58,6 @@ DATA_PARTS: Mapping[str, Literal["scripts", "headers"] | None] = {
     "headers": "headers",
 }
 """Part of a ``.data`` folder → None where it goes to the top, else why it is left out."""
-
-
-@dataclass(frozen=True)
-class FileFinding:
-    """Something about one file that a person should know; who says where it stands makes a problem of it."""
-
-    code: str
-    message: str
-    """Continues a sentence that begins with the file's name."""
-
-    hint: str | None = None
-    detail: tuple[str, ...] = ()
-    severity: Literal["error", "warning"] = "error"
 
 
 class TooMuch(ValueError):
@@ -86,12 +72,6 @@ class Member:
     size: int
     open: Callable[[], AbstractContextManager[IO[bytes]]]
     """Valid until the next member is asked for."""
-
-
-def shorten(what: list[str]) -> tuple[str, ...]:
-    """Return the first lines of a list that may be long, and how many more there are."""
-    more = [f"and {len(what) - _SHOWN} more"] if len(what) > _SHOWN else []
-    return (*what[:_SHOWN], *more)
 
 
 def zip_members(path: Path, unsafe: list[str]) -> Iterator[Member]:

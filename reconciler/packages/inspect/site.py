@@ -14,7 +14,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from reconciler.packages.inspect.members import FileFinding, data_part, packed_path, shorten
+from reconciler.packages.inspect.files import FileFinding, shorten
+from reconciler.packages.inspect.members import data_part, packed_path
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

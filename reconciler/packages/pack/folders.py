@@ -27,7 +27,8 @@ from reconciler.base.names import module_name, versioned_name
 from reconciler.base.patterns import is_litter, matcher
 from reconciler.packages.content import OwnPackage, why_no_source
 from reconciler.packages.fetch.cache import reading
-from reconciler.packages.inspect.members import MAX_MEMBERS, shorten, why_not_a_member
+from reconciler.packages.inspect.files import shorten
+from reconciler.packages.inspect.members import MAX_MEMBERS, why_not_a_member
 from reconciler.packages.pack.archives import Chooser, PackedArchive, Shape, pack_once
 from reconciler.packages.pack.zips import make_entry, write_zip
 

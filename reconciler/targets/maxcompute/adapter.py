@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from reconciler.packages.inspect.contents import is_library_name
+from reconciler.packages.inspect.files import is_library_name
 from reconciler.targets.maxcompute import desired, objects
 from reconciler.targets.maxcompute.manifest import target_of
 from reconciler.targets.maxcompute.runtimes import PLATFORMS, RUNTIMES, flags, is_native

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from reconciler.packages.inspect import contents as inspection
 from reconciler.packages.inspect import members
-from reconciler.packages.inspect.contents import FileFacts, file_kind, inspect_file, inspect_once, is_library_name
+from reconciler.packages.inspect.contents import FileFacts, inspect_file, inspect_once
+from reconciler.packages.inspect.files import file_kind, is_library_name
 from tests.builders import wheel
 from tests.natives import elf
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from reconciler.packages.inspect.members import FileFinding
+    from reconciler.packages.inspect.files import FileFinding, FileKind
 
 SYMLINK, FIFO = 0o120777 << 16, 0o010644 << 16
 
@@ -344,7 +345,7 @@ def test_archives_with_bytes_changed_anywhere_give_facts(tmp_path: Path, data: s
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
 
-    def counting(path: Path, kind: inspection.FileKind) -> FileFacts:
+    def counting(path: Path, kind: FileKind) -> FileFacts:
         seen.append(path.name)
         return inspect_file(path, kind)
 

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.packages.inspect import elf as module
-from reconciler.packages.inspect.elf import Damaged, Elf, is_elf, read_elf, version_key
+from reconciler.packages.inspect.elf import Damaged, Elf, read_elf, version_key
+from reconciler.packages.inspect.files import MAGIC, is_elf
 from tests.natives import AARCH64, I386, compiled, elf
 
 if TYPE_CHECKING:
@@ -143,4 +144,4 @@ def test_bytes_changed_anywhere_give_facts_or_damage_and_nothing_else(changes: l
 @given(st.binary(max_size=300))
 def test_anything_behind_the_magic_gives_facts_or_damage(content: bytes) -> None:
     with contextlib.suppress(Damaged):
-        facts(module.MAGIC + content)
+        facts(MAGIC + content)

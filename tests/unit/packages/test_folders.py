@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from reconciler.base.errors import PackageError
 from reconciler.manifest.model import Resource
 from reconciler.packages.fetch.cache import Cache
-from reconciler.packages.inspect.contents import file_kind, inspect_file
+from reconciler.packages.inspect.contents import inspect_file
+from reconciler.packages.inspect.files import file_kind
 from reconciler.packages.pack.folders import pack_folder
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from reconciler.targets.maxcompute.runtimes import BASE, PLATFORMS, RUNTIMES, SE
 from tests.natives import AARCH64, I386, elf
 
 if TYPE_CHECKING:
-    from reconciler.packages.inspect.members import FileFinding
+    from reconciler.packages.inspect.files import FileFinding
 
 CP37, CP27, CP311 = RUNTIMES["cp37"], RUNTIMES["cp27"], RUNTIMES["cp311"]
 
