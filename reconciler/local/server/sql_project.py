@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reconciler.local import runner
-from reconciler.local.runner import Job, ResourceFile
 from reconciler.local.server.database import FUNCTIONS, RESOURCES, Location
 from reconciler.local.server.resources import FILE_TYPES, table_of
 from reconciler.local.server.table_handlers import partition_of
@@ -21,7 +20,7 @@ from reconciler.local.sql.problems import SqlFailed, internal_failure
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reconciler.local.runner import Interpreter
+    from reconciler.local.runner import Interpreter, Job, ResourceFile
     from reconciler.local.server.catalog import StoreCatalog
     from reconciler.local.server.database import Records, StoredFunction, StoredReference
     from reconciler.local.server.service import LocalService
@@ -123,7 +122,7 @@ class JobProject:
                 self._resource(rows, reference, folder / f"resource {number}")
                 for number, reference in enumerate(record.resources)
             )
-        return Job(record.class_type or "", files, runtime)
+        return runner.Job(record.class_type or "", files, runtime)
 
     def _resource(self, rows: Records, reference: StoredReference, path: Path) -> ResourceFile:
         resource = rows.find(RESOURCES, reference.name, reference.location)
@@ -139,7 +138,7 @@ class JobProject:
             for file in self.service.store.blobs.open(rows.segments(reference.name, reference.location)):
                 with file:
                     shutil.copyfileobj(file, whole, 1 << 20)
-        return ResourceFile(resource.name, resource.type, path)  # type: ignore[arg-type]
+        return runner.ResourceFile(resource.name, resource.type, path)  # type: ignore[arg-type]
 
     def _table_resource(self, resource: str, source: str, location: Location) -> ResourceFile:
         """Lay out a table resource: the whole rows of a provided table, those of a stored one without partition keys (a guess)."""
@@ -148,14 +147,14 @@ class JobProject:
         if provided is not None:
             table = provided[1]
             types = tuple(kind for _, kind in table.columns)
-            return ResourceFile(resource, "table", None, runner.TableResource(types, table.rows))
+            return runner.ResourceFile(resource, "table", None, runner.TableResource(types, table.rows))
         name = self.full_name(tuple(parts))
         definition = self.catalog.definition(name)
         if definition is None or definition.view:
-            return ResourceFile(resource, "table", None)
+            return runner.ResourceFile(resource, "table", None)
         names, types = zip(*((column.name, column.type) for column in definition.columns), strict=True)
         values = partition_of(source, definition)
-        return ResourceFile(
+        return runner.ResourceFile(
             resource, "table", None, runner.TableResource(types, lambda: self.catalog.rows(name, names, values))
         )
 
