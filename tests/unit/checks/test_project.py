@@ -10,7 +10,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from reconciler.checks.python import project
+from reconciler.checks.python import check
 from reconciler.checks.python.project import check_sources
 from reconciler.manifest.load import load_manifest
 from reconciler.packages.collect import collect_from
@@ -143,7 +143,7 @@ def test_results_are_remembered_until_something_changes(tmp_path: Path, monkeypa
     kept = next((tmp_path / "cache" / "sources").iterdir())
     written = kept.stat().st_mtime_ns
     with monkeypatch.context() as patch:
-        patch.setattr(project, "check_module", lambda raw, uses: pytest.fail("checked again"))
+        patch.setattr(check, "check_module", lambda *_: pytest.fail("checked again"))
         assert tell(tmp_path, MANIFEST, f__py="class F: pass\n") == first
         assert kept.stat().st_mtime_ns == written
     assert tell(tmp_path, MANIFEST, f__py=GOOD.format("F", "return 1")) == ()
