@@ -307,7 +307,7 @@ class Analysis:
             return read_type(results[0]) if results else None
         if name in COLUMNS or not table.rows(name):
             raise refusals.unknown_call(self.locator, node)
-        choice = table.choose(name, types, is_edition_1=not self.rules.has_types_2)
+        choice = table.choose(name, tuple(types), is_edition_1=not self.rules.has_types_2)
         if name == "date_format" and types[:1] in (["STRING"], ["DATE"]) and not self.rules.is_hive:
             raise refusals.hive_only(self.locator, node)
         if choice is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
@@ -117,7 +117,8 @@ def by_macro() -> dict[str, BuiltIn]:
     return called | {macro: BuiltIn(macro, inner, body, macro) for macro, body in _CONVERSIONS.items()}
 
 
-def choose(name: str, arguments: Sequence[str | None], *, is_edition_1: bool = False) -> tuple[BuiltIn, Match] | None:
+@lru_cache(1024)
+def choose(name: str, arguments: tuple[str | None, ...], *, is_edition_1: bool = False) -> tuple[BuiltIn, Match] | None:
     """Return the row that takes arguments of these types by the fewest conversions, None if there is none."""
     best: tuple[BuiltIn, Match] | None = None
     for row in rows(name):
@@ -171,7 +172,7 @@ def say(
 
 def say_plainly(name: str, arguments: Sequence[Any]) -> Any:
     """Return a call of a function of texts."""
-    choice = choose(name, ["STRING"] * len(arguments))
+    choice = choose(name, ("STRING",) * len(arguments))
     assert choice is not None, name
     return say(*choice, arguments, ["STRING"] * len(arguments), None)
 
