@@ -32,7 +32,7 @@ def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Servi
     """Return a stack of 8 functions and a service that takes its time for every answer."""
     place = tmp_path_factory.mktemp("slow")
     write(place / "stack", 8)
-    with service(place / "store", latency_ms=250) as running:
+    with service(place / "store", latency_ms=500) as running:
         yield place / "stack", running
 
 
