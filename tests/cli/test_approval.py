@@ -50,7 +50,7 @@ def test_in_the_comment_on_two_targets_deletions_are_not_what_is_left_out(
 def test_a_program_is_told_every_warning_and_only_with_the_plan(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Path("f.py").write_text(f"import os\n{SOURCE.format('os.popen(1)')}")
+    Path("f.py").write_text(f"import socket\n{SOURCE.format('socket.socket()')}")
     days = "[mon, tue, wed, thu, fri, sat, sun]"
     Path("policy.yaml").write_text(f"frozen:\n  - {{days: {days}, zone: UTC, why: the year is being closed}}\n")
     write(["d.csv"], "policy: policy.yaml\n")

@@ -20,6 +20,7 @@ BY_HAND = SOURCE.replace(
 )
 MANIFEST = """\
 stack: s
+line_ends: keep
 packages: {geo: {wheels: [dist/geo-1.0-py2.py3-none-any.whl]}}
 functions:
   f: {source: f.py, class: F, packages: [geo]}

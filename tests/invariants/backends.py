@@ -94,7 +94,7 @@ class Real:
 
     def __init__(self, folder: Path) -> None:
         self.clock = Clock()
-        self.server = Server(folder, Settings(), clock=self.clock)
+        self.server = Server(folder, Settings(updater_of_new="creator"), clock=self.clock)
         self._store = ServerStore(folder)
         self.server.start()
 
