@@ -79,7 +79,9 @@ def write(folder: Path, sources: dict[str, str]) -> None:
     for number, source in enumerate(sources.values()):
         (folder / f"f{number}.py").write_text(head + source)
         result = "[[7]]" if "BaseUDTF" in source else "7"
-        lines.append(f"  f{number}:\n    source: f{number}.py\n    class: F\n    resources: [rules.txt, tools.zip]\n    isolation: true")
+        lines.append(
+            f"  f{number}:\n    source: f{number}.py\n    class: F\n    resources: [rules.txt, tools.zip]\n    isolation: true"
+        )
         lines.append(f"    tests: [{{args: [7], returns: {result}}}]")
     (folder / "udfs.yaml").write_text("\n".join(lines) + "\n")
 
