@@ -252,17 +252,16 @@ def test_a_plan_that_only_restores_is_performed_as_such(server: Server) -> None:
     assert run(["apply", "restore.json", "--yes"]) == 0
 
 
-def test_a_run_that_is_cut_off_is_carried_on_by_a_new_plan_and_not_by_the_old(
+def test_what_a_run_that_was_cut_off_left_is_done_as_approved_and_not_as_the_whole_old_plan(
     server: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
     server.faults.add({"action": "fail", "status": 400, "code": "Invalid", "method": "POST", "path": "functions"})
     assert run(["apply", "plan.json", "--yes"]) == 8
-    assert "make a new plan" in capsys.readouterr().err
+    assert "what is left of it: udfs apply --target local --approved plan.json" in capsys.readouterr().err
     server.clear_requests()
     assert run(["apply", "plan.json", "--yes"]) == 6
     assert not writes(server)
-    assert run(["plan", "--out", "next.json", "--allow-deletes", "2"]) == 0
-    assert run(["apply", "next.json", "--yes"]) == 0
+    assert run(["apply", "--approved", "plan.json", "--yes"]) == 0
     assert run(["plan", "--exit-code"]) == 0
 
 

@@ -279,7 +279,7 @@ def test_all_that_does_not_fit_is_reported_at_once(project: Folder) -> None:
     [
         ("source: a.py, class: A, resources: [Iris.csv]", "did you mean 'iris.csv'?"),
         ("source: a.py, class: A, resources: [p/zzz]", "another project's is named project/resources/name"),
-        ("source: a.py, class: A, resources: [zzz]", "declare it under `resources:`"),
+        ("source: a.py, class: A, resources: [zzz]", "write resources: {zzz: {file: zzz}} beside functions:"),
         ("source: a.py, class: b.A", "write the class alone, or a.Class"),
         ("class: m.A", "add `source:`, or m.py to the function's resources"),
     ],
