@@ -17,6 +17,7 @@ from reconciler.local.sql.built_ins import table
 from reconciler.local.sql.built_ins.signatures import INTEGERS, NULL, Match, split_types
 from reconciler.local.sql.expression_types import common, is_union, name_of_type, read_type, type_name, wider
 from reconciler.local.sql.joins import require_equality, require_partitions
+from reconciler.local.sql.reading import BUILT_IN
 from reconciler.local.sql.table_functions import COLUMNS
 
 if TYPE_CHECKING:
@@ -297,12 +298,12 @@ class Analysis:
         return name_of_type(kind)
 
     def _call(self, node: Any, scope: Scope) -> str | None:
-        name = node.name.lower()
+        name = node.name.lower().removeprefix(BUILT_IN)
         arguments = node.expressions
         if len(arguments) == 1 and isinstance(arguments[0], exp.Distinct):
             arguments = arguments[0].expressions
         types = [self._type(argument, scope) for argument in arguments]
-        if name in self.functions:
+        if name in self.functions and not node.name.startswith(BUILT_IN):
             results = self.functions[name]
             return read_type(results[0]) if results else None
         if name in COLUMNS or not table.rows(name):

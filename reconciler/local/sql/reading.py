@@ -171,6 +171,7 @@ def parse_statement(text: str, functions: Collection[str]) -> Any:
     if token_list[0].token_type.name not in _BEGINNINGS:
         message = "SELECT, WITH and VALUES begin what the local service runs"
         raise parse_failure(position_of(text, token_list[0].start), f"invalid token '{token_list[0].text}'; {message}")
+    token_list = _name_built_ins(token_list, functions)
     require_own_tokens(token_list, text)
     _free_names(token_list, functions)
     parser = parser_class(frozenset(functions))(dialect=Hive())
@@ -191,6 +192,28 @@ def parse_statement(text: str, functions: Collection[str]) -> Any:
         # EXTRACT(YEAR FROM x) is YEAR(x), of a text too [doc "EXTRACT"].
         part.replace(exp.Anonymous(this=part.name, expressions=[part.expression]))
     return tree
+
+
+BUILT_IN = "::"
+"""Before a name it calls the built-in function, whatever the project has of that name [public answers, see E377]."""
+
+_VALUE_ENDS = frozenset(
+    {"VAR", "IDENTIFIER", "NUMBER", "STRING", "R_PAREN", "R_BRACKET", "NULL", "TRUE", "FALSE", "END"}
+)
+
+
+def _name_built_ins(tokens: list[Any], functions: Collection[str]) -> list[Any]:
+    """Take `::` away from before calls; where a function of the project hides the built-in one, the name keeps it."""
+    kept: list[Any] = []
+    for index, token in enumerate(tokens):
+        is_prefix = token.token_type is TokenType.DCOLON and not (kept and kept[-1].token_type.name in _VALUE_ENDS)
+        if is_prefix and [later.token_type for later in tokens[index + 2 : index + 3]] == [TokenType.L_PAREN]:
+            name = tokens[index + 1]
+            if name.text.lower() in functions:
+                name.token_type, name.text = TokenType.VAR, BUILT_IN + name.text
+            continue
+        kept.append(token)
+    return kept
 
 
 def _free_names(tokens: list[Any], functions: Collection[str]) -> None:
