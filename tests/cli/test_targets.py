@@ -124,3 +124,8 @@ def test_an_empty_name_of_a_target_is_not_the_default_one(
     assert run([name, *NEEDED.get(name, []), "--target", empty]) == 3
     told = capsys.readouterr()
     assert (told.out, told.err.count("error[E307]"), told.err.count("  help: ")) == ("", 1, 1)
+
+
+def test_of_several_manifests_none_is_left_out_in_silence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["validate", "-f", "a.yaml", "-f", "b.yaml"]) == 3
+    assert "one manifest at a time, and 2 are named" in capsys.readouterr().err

@@ -138,8 +138,22 @@ def format_option(command: Callable[P, R]) -> Callable[P, R]:
 
 def file_option(command: Callable[P, R]) -> Callable[P, R]:
     """Add ``-f``."""
-    path, default = click.Path(path_type=Path), Path("udfs.yaml")
-    return click.option("-f", "--file", type=path, default=default, show_default=True, help="The manifest.")(command)
+    return click.option(
+        "-f",
+        "--file",
+        type=click.Path(path_type=Path),
+        default=(Path("udfs.yaml"),),
+        multiple=True,
+        callback=_only_file,
+        help="The manifest.  [default: udfs.yaml]",
+    )(command)
+
+
+def _only_file(context: click.Context, parameter: click.Parameter, files: tuple[Path, ...]) -> Path:
+    # The last of several would count, and nobody would hear that the others were not looked at.
+    if len(files) > 1:
+        raise click.BadParameter(f"one manifest at a time, and {len(files)} are named")
+    return files[0]
 
 
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
