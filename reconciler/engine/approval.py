@@ -91,7 +91,7 @@ class Approval:
         agreed = {
             change.key
             for saved in self.plans
-            if not list(guards(saved.plan, allow_deletes=max(saved.allow_deletes, allowed)))
+            if not all(list(guards(saved.plan, allow_deletes=number)) for number in (saved.allow_deletes, allowed))
             for change in saved.plan.changes
         }
         if deletes <= agreed or (self.begun and plan.deletes <= allowed):
