@@ -157,9 +157,9 @@ MANIFEST = """\
 stack: site
 packages: {p: {wheels: WHEELS}}
 functions:
-  f27: {source: f.py, class: F, packages: [p], python: cp27}
-  f37: {source: f.py, class: F, packages: [p], python: cp37}
-  f311: {source: f.py, class: F, packages: [p], python: cp311}
+  f27: {source: f.py, class: F, packages: [p], isolation: true, python: cp27}
+  f37: {source: f.py, class: F, packages: [p], isolation: true, python: cp37}
+  f311: {source: f.py, class: F, packages: [p], isolation: true, python: cp311}
 """
 FUNCTION = """\
 from odps.udf import annotate

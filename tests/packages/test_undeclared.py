@@ -23,7 +23,7 @@ MANIFEST = """\
 stack: needs
 python: {}
 packages: {{p: {{requirements: {}, prefer_binary: true}}}}
-functions: {{f: {{source: f.py, class: F, packages: [p]}}}}
+functions: {{f: {{source: f.py, class: F, packages: [p], isolation: true}}}}
 """
 FUNCTION = """\
 from odps.udf import annotate
