@@ -10,6 +10,7 @@ A build's compilers are scripts in the workspace that start `compiler`.
 from __future__ import annotations
 
 import json
+import os
 import platform
 import shlex
 import shutil
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
     from reconciler.manifest.runtimes import Runtime
     from reconciler.packages.build.environment import InterpreterFacts
+
+_LONGEST_WORK = 1 << 20
+"""Bytes: names of ten thousand files."""
 
 _NAMES = {
     "cc": ("cc", "gcc", "clang", "x86_64-linux-gnu-gcc", "aarch64-linux-gnu-gcc"),
@@ -81,8 +85,11 @@ class Compilers:
 
     def work(self) -> str:
         """Return what they were last at, and for how many files; empty before they were called."""
+        # The build may write there too: a link is not followed, nothing is waited for, and no more than a screenful counts.
         with suppress(OSError):
-            *_, last = lines = (self.marks.parent / "work").read_text(encoding="utf-8", errors="replace").splitlines()
+            descriptor = os.open(self.marks.parent / "work", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            with os.fdopen(descriptor, "rb") as stream:
+                *_, last = lines = ["", *stream.read(_LONGEST_WORK).decode(errors="replace").splitlines()]
             number = sum(line.startswith("compiling") for line in lines)
             return f"{last}, {count(number, 'file')} so far" if number > 1 else last
         return ""

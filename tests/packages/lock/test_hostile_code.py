@@ -151,7 +151,7 @@ def test_code_of_a_change_gets_no_secret(tmp_path: Path, python: str, fetch: Cal
     (project.folder / "f.py").write_text(f"DUMPS = {str(dumps)!r}\n{LOOK}\n{FUNCTION}")
     (project.folder / "udfs.yaml").write_text(
         "stack: s\npackages:\n  p: {requirements: [evil], build: {requires: [pthreq]}}\nfunctions:\n"
-        f"  f: {{source: f.py, class: F, python: {python}, packages: [p], tests: [{{args: [], returns: done}}]}}\n"
+        f"  f: {{source: f.py, class: F, python: {python}, packages: [p], isolation: true, tests: [{{args: [], returns: done}}]}}\n"
     )
     with serving(served, password=PASSWORD) as index:
         project.env["PIP_INDEX_URL"] = index.url
