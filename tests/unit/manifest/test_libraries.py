@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.base.errors import InvalidManifest
+from reconciler.base.hints import spell
 from reconciler.manifest.load import load_manifest
 from reconciler.targets.dialects import DIALECTS
 
@@ -18,6 +19,15 @@ stack: s
 packages: {{geo: {{wheels: [n-1-py3-none-any.whl], libraries: [{libraries}]}}}}
 functions: {{f: {{source: f.py, class: F, packages: [geo]}}}}
 """
+
+
+HINTS = {
+    "'scikit learn=1'": ("E470", "as in 'numpy==1.21.6'"),
+    "scikit-learn==1.0.2, of: it": (
+        "E214",
+        "a library is a path, or {library: libgomp.so.1, from: scikit-learn==1.0.2}",
+    ),
+}
 
 
 def written(folder: Path, libraries: str) -> Path:
@@ -55,3 +65,15 @@ def test_functions_of_one_class_load_the_same_libraries(tmp_path: Path) -> None:
     assert [problem.code for problem in refused.value.problems] == ["E371"]
     manifest.write_text(text.replace("class: F", "class: F, wire: false"))
     assert load_manifest(manifest, DIALECTS, env={}).manifest.functions.keys() == {"f", "g"}
+
+
+def test_a_library_of_a_wheel_is_named_with_the_requirement_that_has_it(tmp_path: Path) -> None:
+    carried = "{{library: libgomp.so.1, from: {}}}"
+    load_manifest(written(tmp_path, carried.format("scikit-learn==1.0.2")), DIALECTS, env={})
+    for wrong in ("'scikit learn=1'", "scikit-learn==1.0.2, of: it"):
+        with pytest.raises(InvalidManifest) as refused:
+            load_manifest(written(tmp_path, carried.format(wrong)), DIALECTS, env={})
+        [problem] = refused.value.problems
+        code, hint = HINTS[wrong]
+        assert problem.code == code
+        assert hint in spell(problem.hint)
