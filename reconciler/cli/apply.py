@@ -12,7 +12,7 @@ import click
 
 from reconciler.base.errors import UsageError, count
 from reconciler.base.hints import Command
-from reconciler.cli.support.confirm import Consent, ask_consent, carry_out
+from reconciler.cli.support.confirm import Consent, ask_consent, carry_out, require_agreed
 from reconciler.cli.support.files import aim_at, manifest_digest, parse_digest, read_plan
 from reconciler.cli.support.options import (
     Options,
@@ -30,7 +30,6 @@ from reconciler.cli.support.perform import Proposal, writers_option
 from reconciler.cli.support.plans import complete_plan, plan_output, restore_option
 from reconciler.cli.support.project import connect, prepare_project
 from reconciler.cli.support.several import call_each, merge_results, worst
-from reconciler.core.plan import require_allowed
 from reconciler.engine.ledger import require_free
 from reconciler.render import text
 from reconciler.workflow import planning
@@ -210,11 +209,8 @@ def _apply_several(options: Options, terms: Terms, *, keep_going: bool) -> Resul
                 # Shown even if it is refused: the refusal is about what stands here.
                 print_output(output)
                 print_problems(plan.warnings)
-            allow_deletes = terms.consent.allow_deletes
-            if approval := _approval(prepared, proposal, terms):
-                approval.require(plan, proposal.reading)
-                allow_deletes = approval.allowed_deletes(plan, allow_deletes)
-            require_allowed(plan, allow_deletes=allow_deletes)
+            approval = _approval(prepared, proposal, terms)
+            allow_deletes = require_agreed(plan, proposal.reading, approval, terms.consent.allow_deletes)
             if plan.changes:
                 require_free(proposal.reading.last, target.store.now())
         planned[prepared.loaded.target_name] = prepared, plan, allow_deletes

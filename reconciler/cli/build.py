@@ -84,11 +84,7 @@ def _hand_over(manifest: Loaded, folder: Path) -> None:
     built = {wheel.file: wheel.sha256 for group in groups for wheel in group.files if wheel.source is not None}
     kept = [(file, content.path, sha256) for file, sha256 in built.items() if (content := cache.get(sha256))]
     export_files(kept, folder)
-    note(
-        f"wrote {count(len(kept), 'wheel')} that was built here to {folder}"
-        if len(kept) == 1
-        else f"wrote {len(kept)} wheels that were built here to {folder}"
-    )
+    note(f"wrote {count(len(kept), 'built wheel')} to {folder}")
 
 
 @command()

@@ -61,7 +61,7 @@ class Approval:
         """
         if plan.digest == self.digest or not plan.changes:
             return
-        if not self.plans and not self.begun:
+        if self.digest is not None and not self.plans and not self.begun:
             message = f"sha256:{self.digest} was approved, and this plan is sha256:{plan.digest}"
             raise StalePlan("E519", message, hint="look at what differs, and have this plan approved")
         problems = [

@@ -90,8 +90,6 @@ class Session:
         self.patch.setenv("ENDPOINT", self.server.url)
         # One after the other, so that a session is the same each time it is played.
         self.patch.setenv("UDFS_WRITERS", "1")
-        # What goes on is told by the clock, and a busy machine takes longer.
-        self.patch.setenv("UDFS_PROGRESS", "off")
         # Why nobody is asked has to be the same reason in CI.
         self.patch.delenv("CI", raising=False)
         self.patch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "ann")

@@ -81,3 +81,16 @@ def test_a_time_of_rest_says_nothing_where_nothing_would_be_applied(
     assert run(["plan", "--target", "a"]) == 0
     assert "E537" not in "".join(capsys.readouterr())
     assert run(["apply", "--target", "a", "--yes"]) == 0
+
+
+def test_a_target_for_which_nobody_approved_a_plan_is_not_applied_with_the_other(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(["d.csv"])
+    assert run(["plan", "--target", "a", "--out", "a.json"]) == 0
+    capsys.readouterr()
+    assert run(["apply", "--target", "a,b", "--approved", "a.json", "--yes"]) == 6
+    told = capsys.readouterr().err
+    assert "error[E538]: nobody approved to create resource d.csv" in told
+    assert "sha256:None" not in told
+    assert run(["plan", "--target", "a", "--exit-code"]) == 2, "nothing was changed in any target"

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reconciler.local.sql.built_ins import table
-from reconciler.local.sql.catalog import SessionNames, TableName
 from reconciler.local.sql.control import Control, KnownTable, StatementLimits
 from reconciler.local.sql.job import run_job
 from reconciler.local.sql.problems import SqlFailed, Stopped
 from reconciler.local.sql.rules import SessionRules
 from reconciler.local.sql.translate import Statement
+from tests.contract.sql_project import FunctionlessProject
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,29 +22,8 @@ if TYPE_CHECKING:
 DAY, MOMENT = dt.date(2020, 1, 31), dt.datetime.fromisoformat("2020-01-31 03:04:05")
 
 
-class Project:
-    """One table, and no function."""
-
-    names = SessionNames()
-
-    @property
-    def catalog(self) -> Any:
-        return self
-
-    def commit(self) -> None:
-        pass
-
-    def in_session(self, names: SessionNames) -> Project:
-        return self
-
-    def full_name(self, parts: tuple[str, ...]) -> TableName:
-        return TableName("demo", "default", parts[-1])
-
-    def view(self, parts: tuple[str, ...]) -> None:
-        return None
-
-    def functions(self) -> list[str]:
-        return []
+class Project(FunctionlessProject):
+    """One table."""
 
     def table(self, parts: tuple[str, ...], connection: Any) -> Any:
         import pyarrow as pa
@@ -58,11 +37,6 @@ class Project:
 
     def known(self, node: Any) -> KnownTable | None:
         return self.known_table((node.name,))
-
-    def job(self, *_: Any) -> Any:
-        raise AssertionError
-
-    interpreter = job
 
 
 def ask(sql: str, folder: Path) -> list[tuple[Any, ...]]:

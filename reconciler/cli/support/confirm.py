@@ -107,11 +107,7 @@ def carry_out(
             print_lines(text.plan_lines(plan, view=options.view))
         print_problems(plan.warnings)
     # What is shown is shown even if it is refused: the refusal is about it.
-    allow_deletes = consent.allow_deletes
-    if approval is not None:
-        approval.require(plan, proposal.reading)
-        allow_deletes = approval.allowed_deletes(plan, allow_deletes)
-    require_allowed(plan, allow_deletes=allow_deletes)
+    require_agreed(plan, proposal.reading, approval, consent.allow_deletes)
     proposal = replace(proposal, plan=plan)
     if plan.changes and not consent.yes:
         # Before a person is asked for nothing.
@@ -126,6 +122,15 @@ def carry_out(
             proposal = replace(proposal, reading=look_again())
     report = _with_way_on(perform(proposal, options, consent.writers, consent.digest or ""), consent.again)
     return _report_result(plan, report, options, verification)
+
+
+def require_agreed(plan: Plan, reading: Reading, approval: Approval | None, allow_deletes: int) -> int:
+    """Raise for what nobody approved or allowed in a plan; return how many deletes are allowed in it."""
+    if approval is not None:
+        approval.require(plan, reading)
+        allow_deletes = approval.allowed_deletes(plan, allow_deletes)
+    require_allowed(plan, allow_deletes=allow_deletes)
+    return allow_deletes
 
 
 def ask_consent(options: Options, question: str, answer: str = "yes") -> None:

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reconciler.local.sql.catalog import SessionNames, TableName
 from reconciler.local.sql.control import Control, KnownTable, StatementLimits
 from reconciler.local.sql.job import run_job
 from reconciler.local.sql.problems import SqlFailed
 from reconciler.local.sql.value_types import duckdb_type, render_cell
+from tests.contract.sql_project import FunctionlessProject
 
 HERE = Path(__file__).parent
 FAMILIES = ("date", "mathematical", "window", "aggregate", "string", "other")
@@ -92,29 +92,8 @@ _TABLES = {
 }
 
 
-class SampleTables:
-    """A project of the tables that the pages use, and no function."""
-
-    names = SessionNames()
-
-    @property
-    def catalog(self) -> Any:
-        return self
-
-    def commit(self) -> None:
-        pass
-
-    def in_session(self, names: SessionNames) -> SampleTables:
-        return self
-
-    def full_name(self, parts: tuple[str, ...]) -> TableName:
-        return TableName("demo", "default", parts[-1])
-
-    def view(self, parts: tuple[str, ...]) -> None:
-        return None
-
-    def functions(self) -> list[str]:
-        return []
+class SampleTables(FunctionlessProject):
+    """The tables that the pages use."""
 
     def known_table(self, name: tuple[str, ...]) -> KnownTable | None:
         described = _TABLES.get(name[-1])
@@ -135,11 +114,6 @@ class SampleTables:
         )
         names = ", ".join(known.columns)
         return connection.sql(f"SELECT {columns} FROM (VALUES {', '.join(rows)}) t({names})").to_arrow_table()
-
-    def job(self, *_: Any) -> Any:
-        raise AssertionError
-
-    interpreter = job
 
 
 @dataclass(frozen=True)

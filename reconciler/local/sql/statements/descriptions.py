@@ -37,11 +37,7 @@ def describe(words: Words, session: SqlSession) -> JobOutcome:
         return JobOutcome(text="".join(f"{title + ':':<40}{value}\n" for title, value in facts))
     words.take("extended")
     words.take("table")
-    position = words.position()
-    name = session.table_name(words.dotted_name())
-    definition = session.catalog.definition(name)
-    if definition is None:
-        raise unknown_table(position, str(name))
+    name, definition = _read_table(words, session)
     if words.take("partition"):
         position = words.position()
         values = partition_values(definition, words.partition(), position)
@@ -49,6 +45,16 @@ def describe(words: Words, session: SqlSession) -> JobOutcome:
             raise unknown_partition(position, str(name))
     words.finish()
     return JobOutcome(text="\n".join(_table_lines(name, definition, session.catalog.describe(name))) + "\n")
+
+
+def _read_table(words: Words, session: SqlSession) -> tuple[TableName, TableDefinition]:
+    """Read the name of a table or view that is there."""
+    position = words.position()
+    name = session.table_name(words.dotted_name())
+    definition = session.catalog.definition(name)
+    if definition is None:
+        raise unknown_table(position, str(name))
+    return name, definition
 
 
 def _table_lines(name: TableName, definition: TableDefinition, facts: TableFacts | None) -> Iterable[str]:
@@ -134,10 +140,7 @@ def _show_views(words: Words, session: SqlSession) -> list[str]:
 
 def _show_partitions(words: Words, session: SqlSession) -> list[str]:
     position = words.position()
-    name = session.table_name(words.dotted_name())
-    definition = session.catalog.definition(name)
-    if definition is None:
-        raise unknown_table(position, str(name))
+    name, definition = _read_table(words, session)
     if not definition.keys:
         raise semantic_failure(position, f"table {name} is not a partitioned table")
     constraints = words.partition() if words.take("partition") else {}
@@ -151,11 +154,7 @@ def _show_partitions(words: Words, session: SqlSession) -> list[str]:
 
 
 def _show_create(words: Words, session: SqlSession) -> list[str]:
-    position = words.position()
-    name = session.table_name(words.dotted_name())
-    definition = session.catalog.definition(name)
-    if definition is None:
-        raise unknown_table(position, str(name))
+    name, definition = _read_table(words, session)
     if definition.view:
         return [f"CREATE VIEW {name} AS {definition.view};"]
     text = f"CREATE TABLE {name} ({_column_texts(definition.columns)})"
