@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import os
 import signal
+import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -23,6 +24,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _NUDGE = signal.SIGURG
 """It wakes whoever waits and means nothing."""
 
+_RAISED = 2
+"""Signals that raise: one to end the work and one to end its report, as `timeout` sends them."""
+
 _NUDGES = (0.05, 0.2, 1.0)
 """Seconds after a signal."""
 
@@ -31,13 +35,22 @@ def interruptible(all_is_said: Event) -> None:
     """
     Let a pipeline's SIGTERM, and a terminal that goes away, end a run as Ctrl-C does: with a report of what was done.
 
-    Once `all_is_said`, what still comes ends the process at once, and not with a traceback.
+    The second one ends the telling. What comes after it, or once `all_is_said`, ends the process at once: whatever catches an
+    exception can itself be interrupted, and the interpreter would report that by a traceback and a signal's exit code.
     """
+    heard = 0
 
     def interrupt(number: int, frame: Any) -> None:
-        if all_is_said.is_set():
+        nonlocal heard
+        heard += 1
+        if all_is_said.is_set() or heard > _RAISED:
             os._exit(130)
         raise KeyboardInterrupt
+
+    def end(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            os._exit(130)
+        sys.__excepthook__(kind, error, trace)
 
     def ignore() -> None:
         for number in heeded:
@@ -46,6 +59,7 @@ def interruptible(all_is_said: Event) -> None:
     heeded = _signals()
     for number in heeded:
         signal.signal(number, interrupt)
+    sys.excepthook = end
     _wake_on_signals()
     # Later than that the interpreter takes its handlers back, and a signal would kill it and hide the exit code.
     atexit.register(ignore)
@@ -85,11 +99,15 @@ def first_asks(stop: Event, heard: Callable[[], None]) -> Iterator[None]:
 
     def handle(number: int, frame: Any) -> None:
         if stop.is_set():
+            if callable(outer := before.get(signal.Signals(number))):
+                outer(number, frame)
             raise KeyboardInterrupt
         stop.set()
         heard()
 
-    before = {number: signal.signal(number, handle) for number in _signals()}
+    before = {number: signal.getsignal(number) for number in _signals()}
+    for number in before:
+        signal.signal(number, handle)
     try:
         yield
     finally:
