@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciler.base.hints import Command
-from reconciler.cli.support.options import Options, command, handover_options, refresh_option
+from reconciler.cli.support.options import Options, command, handover_options, refresh_option, view_option
 from reconciler.cli.support.output import Result, with_source
 from reconciler.cli.support.plans import CHANGES_PRESENT, diff_option, read_sources, take_snapshot
 from reconciler.cli.support.project import prepare_project
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 @command()
 @each_target("text", "json", "markdown", "sarif", "github")
+@view_option
 @handover_options
 @refresh_option
 @diff_option
@@ -58,7 +59,8 @@ def _output(drift: Drift, plan: Plan, options: Options, sources: Sequence[Source
             from reconciler.render import markdown
 
             room = markdown.target_share(options.among)
-            return markdown.add_sources(markdown.drift_markdown(drift, plan, again, room, invocation), sources, room)
+            document = markdown.drift_markdown(drift, plan, again, room, invocation, options.view)
+            return markdown.add_sources(document, sources, room)
         case "sarif" | "github":
             from reconciler.cli.support.output import findings_output
 
@@ -66,4 +68,4 @@ def _output(drift: Drift, plan: Plan, options: Options, sources: Sequence[Source
                 with_source(invocation.complete(deviation.problem for deviation in drift.drifted)), options.format
             )
         case _:
-            return text.drift_lines(drift, plan, again, invocation, sources)
+            return text.drift_lines(drift, plan, again, invocation, sources, options.view)

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import functools
+
 import click
 
 from reconciler.base.words import safe
-from reconciler.cli.support.options import Options, command, manifest_options, view_option, yes_option
+from reconciler.cli.support.options import (
+    Options,
+    command,
+    formats,
+    manifest_options,
+    view_option,
+    with_options,
+    yes_option,
+)
 from reconciler.cli.support.output import Result
 from reconciler.cli.support.project import connect, open_manifest
 from reconciler.render import records as records_text
 from reconciler.workflow import records
 
+_history_options = functools.partial(with_options, choice=formats("text", "json", "markdown"))
+
 
 @command()
-@manifest_options
+@_history_options
 @click.option("-n", "newest", type=click.IntRange(min=1), default=10, show_default=True, help="How many.")
 def history(options: Options, newest: int) -> Result:
     """Show the last applies of this stack: when, by whom, from which commit, and what came of them."""
@@ -25,6 +37,10 @@ def history(options: Options, newest: int) -> Result:
         from reconciler.render.documents.applies import history_document
 
         return Result(history_document(entries))
+    if options.format == "markdown":
+        from reconciler.render.markdown import history_markdown
+
+        return Result(history_markdown(entries, now))
     return Result(records_text.history_lines(entries, now))
 
 

@@ -8,17 +8,20 @@ rule of its kind, or what relies on something that nobody looked at.
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from reconciler.base.errors import count
-from reconciler.base.words import safe
+from reconciler.base.words import moment, safe
 from reconciler.core.diff import Action, Cause
+from reconciler.core.drift import Deviation
 from reconciler.render.differences import version_switch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from reconciler.core.diff import Change
+    from reconciler.core.drift import Drifted
 
 View: TypeAlias = Literal["auto", "summary", "full"]
 """How much is told of a plan: what fits on a screen, as little as can be, or everything."""
@@ -43,6 +46,20 @@ class ChangeGroup(NamedTuple):
     """What of the manifest they are all a part of; empty if they have none in common."""
 
     changes: tuple[Change, ...]
+
+
+class DriftGroup(NamedTuple):
+    """Objects of one kind to which the same was done by the same person."""
+
+    kind: str
+    what: str
+    """What was done to all of them, by whom, and between which times."""
+
+    drifted: tuple[Drifted, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(deviation.key.name for deviation in self.drifted)
 
 
 def is_folded(number: int, view: View) -> bool:
@@ -95,6 +112,33 @@ _CREATED = {
 }
 
 
+def fold_drift(drifted: Sequence[Drifted]) -> tuple[list[DriftGroup], list[Drifted]]:
+    """Return what is told together, and what is told one by one: a name that was taken has a way out of its own."""
+    groups: dict[tuple[str, Drifted], list[Drifted]] = {}
+    single: list[Drifted] = []
+    for deviation in drifted:
+        if deviation.kind is Deviation.TAKEN:
+            single.append(deviation)
+            continue
+        # What is left are the kind of deviation, who, and what stands in the way.
+        alike = replace(deviation, key=drifted[0].key, origin=drifted[0].origin, when=None, differences=())
+        groups.setdefault((deviation.key.kind, alike), []).append(deviation)
+    single += [members[0] for members in groups.values() if len(members) == 1]
+    return [
+        DriftGroup(kind, _in_common(alike, members), tuple(members))
+        for (kind, alike), members in groups.items()
+        if len(members) > 1
+    ], single
+
+
+def _in_common(alike: Drifted, members: Sequence[Drifted]) -> str:
+    """Return what was done to all, in words."""
+    times = sorted({moment(deviation.when) for deviation in members if deviation.when})
+    when = f", between {times[0]} and {times[-1]}" if len(times) > 1 else f" on {times[0]}" if times else ""
+    unknown = "" if alike.who or not times else " (the service does not tell by whom)"
+    return f"were{alike.sentence.removeprefix('was').removesuffix(unknown)}{when}"
+
+
 def count_changes(changes: Sequence[Change]) -> str:
     """Return ``300 functions, 600 resources``: first what needs the others."""
     numbers = Counter(change.key.kind for change in changes)
@@ -109,12 +153,11 @@ def group_names(changes: Sequence[Change]) -> str:
     return some_names([change.key.name for change in leading or changes])
 
 
-def some_names(names: Sequence[str]) -> str:
-    """Return the first names and the last."""
-    shown = [safe(name) for name in names]
-    if len(shown) <= _NAMED + 1:
-        return ", ".join(shown)
-    return f"{', '.join(shown[:_NAMED])} … {shown[-1]}"
+def some_names(names: Sequence[str], write: Callable[[str], str] = safe) -> str:
+    """Return the first names and the last, each as `write` has it."""
+    if len(names) <= _NAMED + 1:
+        return ", ".join(map(write, names))
+    return f"{', '.join(map(write, names[:_NAMED]))} … {write(names[-1])}"
 
 
 def step_groups(steps: Iterable[tuple[str, str, str]], alone: str) -> list[tuple[str, str]]:

@@ -1,38 +1,45 @@
 """
-Markdown for comments on pull requests and for tickets: a headline, a table, refusals and warnings.
+Markdown for comments on pull requests and for tickets: a headline, what may do harm, a table, and folded details.
 
-GitHub takes 65,536 characters a comment. What does not fit is counted, and loudly if an approval could depend on it:
-deletions are the last to be left out, then changes; new objects go first. Names and values stand in code spans, where no
-character of theirs can be markup or address anybody.
+A document has a room, in characters; GitHub takes 65,536 a comment. Deletions have the first claim to it, then other
+changes; of what is new the functions are named before what they need, and what is not named is counted by kind, loudly if
+an approval could depend on it.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from textwrap import shorten
 from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.base.errors import count
-from reconciler.base.hints import spell
 from reconciler.base.invocation import AS_IT_IS
-from reconciler.base.words import safe
+from reconciler.base.words import moment, safe, size
 from reconciler.core.diff import Action
 from reconciler.core.drift import Deviation
+from reconciler.core.plan import upload_size
 from reconciler.render import text
+from reconciler.render.actions import ACTIONS
 from reconciler.render.differences import difference_texts
+from reconciler.render.folding import count_changes, fold_changes, fold_drift, is_folded, some_names
+from reconciler.render.markup import code_span, count_kinds, fit_names, fold_markup, problem_item, sentence, table_row
+from reconciler.render.records import outcomes_text, standing
 from reconciler.render.source_diff import diff_markdown
+from reconciler.render.styled import merge_alike
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from reconciler.base.errors import Problem
     from reconciler.base.invocation import Invocation
     from reconciler.core.diff import Change
-    from reconciler.core.drift import Drift
+    from reconciler.core.drift import Drift, Drifted
     from reconciler.core.kind import Difference, Key
     from reconciler.core.plan import Plan
+    from reconciler.core.record import Entry
     from reconciler.core.report import SourceChange
+    from reconciler.render.folding import ChangeGroup, View
 
 MOST = 60_000
 """Characters; what a bot puts around a comment needs room too."""
@@ -50,123 +57,265 @@ _DANGER = (Action.DELETE, Action.UPDATE, Action.RECORD, Action.ADOPT, Action.REL
 
 
 class _Row(NamedTuple):
-    """A row of a table, and what is left of it where there is no room."""
+    """An object in a table, and what it is counted as where there is no room for it."""
 
-    whole: str
-    brief: str
+    line: str
+    name: str
     kind: str
+    what: str
     matters: bool
     """Whether an approval could depend on it."""
 
 
-def plan_markdown(plan: Plan, command: str | None, room: int = MOST, chosen: Collection[Key] | None = None) -> str:
-    """Return a plan; `command` is the next step. Of `chosen` objects nothing else is shown."""
-    changes = [change for change in plan.changes if chosen is None or change.key in chosen]
-    rows = [_change(change) for change in sorted(changes, key=lambda change: _DANGER.index(change.action))]
+class _Group(NamedTuple):
+    """Objects that are alike: a row of the table, and behind it their names."""
+
+    line: str
+    summary: str
+    names: Mapping[str, Sequence[str]]
+    """By kind, first what needs the others."""
+
+
+def plan_markdown(
+    plan: Plan,
+    command: str | None,
+    room: int = MOST,
+    chosen: Collection[Key] | None = None,
+    view: View = "auto",
+) -> str:
+    """Return a plan in so much `room`; `command` is the next step. Of `chosen` objects nothing else is shown."""
+    changes, shared = (
+        [change for change in side if chosen is None or change.key in chosen] for side in (plan.changes, plan.shared)
+    )
+    groups: list[_Group] = []
+    single: Sequence[Change] = changes
+    if is_folded(len(changes) + len(shared), view):
+        alike, single = fold_changes(changes)
+        groups = [_change_group(group) for group in alike if len(group.changes) > 1]
+        single = [*single, *(group.changes[0] for group in alike if len(group.changes) == 1)]
+    rows = [_change(change) for change in sorted(single, key=_urgency)]
     rows += [
-        _row(".", change.key, f"shared: stack {_code(change.live.mark.stack)} manages it", kind="shared", matters=False)
-        for change in plan.shared
-        if change.live and change.live.mark and (chosen is None or change.key in chosen)
+        _row(".", change.key, f"shared: stack {code_span(change.live.mark.stack)} manages it", "shared", matters=False)
+        for change in shared
+        if change.live and change.live.mark
     ]
-    below = []
-    if chosen is not None:
-        below.append(f"Shown: {len(changes)} of {count(len(plan.changes), 'change')}; the plan is the whole.")
+    head = [f"**{sentence(text.plan_summary(plan))}**", _place(plan)]
+    below = _plan_notes(plan, command, None if chosen is None else len(changes))
+    return _document(head, [*plan.refusals, *plan.warnings], rows, groups, below, room)
+
+
+def _plan_notes(plan: Plan, command: str | None, shown: int | None) -> list[str]:
+    """Return what stands below a plan; `shown` is the number of its changes where it is not all."""
+    notes = []
+    if shown is not None:
+        notes.append(f"Shown: {shown} of {count(len(plan.changes), 'change')}; the plan is the whole.")
     if plan.from_dump:
-        below.append("Made against a dump: the project itself was not looked at.")
+        notes.append("Made against a dump: the project itself was not looked at.")
     if plan.changes and not plan.refusals:
-        below.append(f"Digest: `sha256:{plan.digest}`")
+        notes.append(f"Digest: `sha256:{plan.digest}`")
     if command:
-        below.append(f"{text.next_step(plan)}: {_code(command)}")
-    head = [f"**{_plain(text.plan_summary(plan))}**", _place(plan)]
-    return _document(head, rows, [*plan.refusals, *plan.warnings], below, room)
+        notes.append(f"{text.next_step(plan)}: {code_span(command)}")
+    return notes
 
 
 def drift_markdown(
-    drift: Drift, plan: Plan, command: str | None, room: int = MOST, invocation: Invocation = AS_IT_IS
+    drift: Drift,
+    plan: Plan,
+    command: str | None,
+    room: int = MOST,
+    invocation: Invocation = AS_IT_IS,
+    view: View = "auto",
 ) -> str:
-    """Return what was changed outside; `command` is the next step."""
-    rows = [
-        _row(
-            deviation.kind.value,
-            deviation.key,
-            # What was taken is not brought back by any plan.
-            f"{_plain(deviation.sentence)}{_before_and_after([difference.turned for difference in deviation.differences])}"
-            f"{f'<br>{_plain(invocation.spell(deviation.problem.hint))}' if deviation.kind is Deviation.TAKEN else ''}",
-            deviation.origin,
+    """Return what was changed outside, in so much `room`; `command` is the next step."""
+    alike, single = fold_drift(drift.drifted) if is_folded(len(drift.drifted), view) else ([], drift.drifted)
+    groups = [
+        _Group(
+            table_row(
+                "~",
+                f"**{count_kinds({group.kind: len(group.drifted)})}**<br>{some_spans(group.names)}",
+                sentence(group.what),
+                "",
+            ),
+            f"~ {count_kinds({group.kind: len(group.drifted)})} {group.what}",
+            {group.kind: group.names},
         )
-        for deviation in drift.drifted
+        for group in alike
     ]
-    below = [f"Next: {_code(command)}"] if command else []
-    return _document([f"**{text.drift_summary(drift)}**", _place(plan)], rows, [], below, room)
+    rows = [_deviation(deviation, invocation) for deviation in single]
+    below = [f"Next: {code_span(command)}"] if command else []
+    return _document([f"**{text.drift_summary(drift)}**", _place(plan)], [], rows, groups, below, room)
 
 
-def targets_markdown(parts: Sequence[tuple[str, str, str]]) -> str:
+def history_markdown(entries: Sequence[Entry], now: datetime, room: int = MOST) -> str:
+    """Return the applies of a stack, the newest first, in so much `room`."""
+    if not entries:
+        return "The ledger is empty: this stack was never applied here.\n"
+    rows = [
+        table_row(
+            str(entry.epoch),
+            moment(entry.started),
+            f"**{standing(entry, now)}**" if entry.outcome != "committed" else standing(entry, now),
+            code_span(outcomes_text(entry)),
+            sentence(str(entry.holder)),
+        )
+        for entry in entries
+    ]
+    head = [f"**Applies of stack {code_span(entries[0].stack)}**", ""]
+    table = ["| epoch | started | outcome | what | who |", "|---|---|---|---|---|"]
+    return "\n".join([*head, *table, *_as_many(rows, room - _AROUND, "apply", "applies")]) + "\n"
+
+
+def targets_markdown(parts: Sequence[tuple[str, str, str]], room: int = MOST) -> str:
     """
-    Return the results of several targets: a line each, then their documents.
+    Return the results of several targets: a table with a row each, then their documents.
 
     `parts` has name, document and summary; a document is made to fit into the `target_share` of its target.
     """
-    lines = (
-        f"- target {_code(name)}: {_plain(shorten(summary, _SUMMARY, placeholder=' …'))}" for name, _, summary in parts
+    rows = (
+        table_row(code_span(name), sentence(shorten(summary, _SUMMARY, placeholder=" …"))) for name, _, summary in parts
     )
-    summary = "\n".join(_as_many(lines, MOST // 2, "target"))
+    fitting = _as_many(rows, room // 2, "target")
+    notes = [fitting.pop()] if len(fitting) and fitting[-1].startswith("**") else []
+    summary = "\n\n".join(["\n".join(["| target | outcome |", "|---|---|", *fitting]), *notes])
     documents = (document.rstrip("\n") for _, document, _ in parts if document)
-    return "\n\n".join([summary, *_as_many(documents, MOST - len(summary), "target")]) + "\n"
+    return "\n\n".join([summary, *_as_many(documents, room - len(summary), "target")]) + "\n"
 
 
-def target_share(targets: int) -> int:
+def target_share(targets: int, room: int = MOST) -> int:
     """Return how many characters the document of each of several targets may have."""
-    return MOST // targets - (2 * _SUMMARY if targets > 1 else 0)
+    return room // targets - (2 * _SUMMARY if targets > 1 else 0)
 
 
 def add_sources(document: str, sources: Sequence[SourceChange], room: int = MOST) -> str:
-    """Return a document with the changes of sources behind it, as many as there is room for."""
+    """Return a document with the changes of sources folded behind it, as many as there is room for."""
     blocks = _as_many(diff_markdown(sources), room - len(document) - _AROUND, "source change")
     return "\n".join([document, *(f"{block}\n" for block in blocks)]) if blocks else document
 
 
+def some_spans(names: Sequence[str]) -> str:
+    """Return the first names and the last, as code spans."""
+    return some_names(names, code_span)
+
+
 def _document(
-    head: Sequence[str], rows: Sequence[_Row], problems: Sequence[Problem], below: Sequence[str], room: int
+    head: Sequence[str],
+    problems: Sequence[Problem],
+    rows: Sequence[_Row],
+    groups: Sequence[_Group],
+    below: Sequence[str],
+    room: int,
 ) -> str:
     room -= len("\n\n".join([*head, *below])) + _AROUND
-    problem_list = "\n".join(
-        _as_many(map(_problem, problems), room // 2, "refusal or warning", "refusals and warnings")
-    )
-    parts = [*head, *_table(rows, room - len(problem_list)), *([problem_list] if problem_list else []), *below]
+    items = map(problem_item, merge_alike(problems))
+    problem_list = "\n".join(_as_many(items, room // 2, "refusal or warning", "refusals and warnings"))
+    room -= len(problem_list)
+    group_rows, lost = _group_rows(groups, room // 2)
+    table = _table(rows, group_rows, lost, room - sum(len(row) + 1 for row in group_rows))
+    room -= sum(len(part) + 2 for part in table)
+    parts = [*head, *([problem_list] if problem_list else []), *table, *_details(groups, room), *below]
     return "\n\n".join(parts) + "\n"
 
 
-def _table(rows: Sequence[_Row], room: int) -> list[str]:
-    """Return what there is no room for, in words, and a table; what does not matter takes the room that is left."""
+def _group_rows(groups: Sequence[_Group], room: int) -> tuple[list[str], Counter[str]]:
+    """Return the rows of groups that fit, and how many objects of each kind the others have."""
+    fits = _fitting((len(group.line) + 1 for group in groups), room)
+    lost: Counter[str] = Counter()
+    for group, fit in zip(groups, fits, strict=True):
+        if not fit:
+            lost.update({kind: len(names) for kind, names in group.names.items()})
+    return [group.line for group, fit in zip(groups, fits, strict=True) if fit], lost
+
+
+def _table(rows: Sequence[_Row], group_rows: Sequence[str], lost: Counter[str], room: int) -> list[str]:
+    """
+    Return a table, and before it what there is no room for: as names if these fit, else as numbers by kind.
+
+    What does not matter takes the room that is left.
+    """
     first, then = [row for row in rows if row.matters], [row for row in rows if not row.matters]
-    lines = _row_lines(first, room)
-    lines += _row_lines(then, room - sum(len(line) + 1 for line in lines))
-    notes = _missing([*first, *then], lines)
-    table = [line for line in lines if line]
-    if not table:
+    whole, brief, left_out = _split(first, room)
+    room -= sum(len(row.line) + 1 for row in whole) + sum(_brief_length(row) for row in brief)
+    more, named, also_left_out = _split(then, room)
+    notes = _list_names(brief, "Named without what changes, since that does not fit here", is_loud=True)
+    notes += _list_names(named, "Also", is_loud=False)
+    if numbers := _numbers([*left_out, *also_left_out]) + [
+        f"{number:,} {kind}s alike" for kind, number in lost.items()
+    ]:
+        note = f"{_LEFT_OUT}{', '.join(numbers)}"
+        notes.append(f"**{note}**" if left_out else note)
+    lines = [*(row.line for row in whole), *group_rows, *(row.line for row in more)]
+    if not lines:
         return notes
-    return [*notes, "\n".join(["| | object | what | where |", "|---|---|---|---|", *table])]
+    return [*notes, "\n".join(["| | object | what | where |", "|---|---|---|---|", *lines])]
 
 
-def _missing(rows: Sequence[_Row], lines: Sequence[str]) -> list[str]:
-    """Return sentences about the rows that are left out or cut short, loud if an approval could depend on them."""
-    notes = []
-    if lost := [row for row, line in zip(rows, lines, strict=True) if not line]:
-        kinds = ", ".join(f"{number:,} {kind}" for kind, number in Counter(row.kind for row in lost).items())
-        left_out = f"{_LEFT_OUT}{count(len(lost), 'object')} ({kinds})"
-        notes.append(f"**{left_out}**" if any(row.matters for row in lost) else left_out)
-    if brief := sum(row.matters and line == row.brief for row, line in zip(rows, lines, strict=True)):
-        notes.append(f"**{count(brief, 'object')} named without what changes, since that does not fit here**")
-    return notes
+def _split(rows: Sequence[_Row], room: int) -> tuple[list[_Row], list[_Row], list[_Row]]:
+    """Return the rows that are shown whole, those of which there is only room for the name, and those left out."""
+    lengths = [len(row.line) + 1 for row in rows]
+    if sum(lengths) <= room:
+        return [*rows], [], []
+    # Every object is named before one is described at length.
+    names = [_brief_length(row) for row in rows]
+    if sum(names) > room:
+        fits = _fitting(names, room)
+        return (
+            [],
+            [row for row, fit in zip(rows, fits, strict=True) if fit],
+            [row for row, fit in zip(rows, fits, strict=True) if not fit],
+        )
+    room -= sum(names)
+    number = 0
+    while number < len(rows) and (room := room + names[number] - lengths[number]) >= 0:
+        number += 1
+    return [*rows[:number]], [*rows[number:]], []
 
 
-def _row_lines(rows: Sequence[_Row], room: int) -> list[str]:
-    """Return each row, whole, brief or empty: every object is named before one is described at length."""
-    fits = _fitting((len(row.brief) + 1 for row in rows), room)
-    lines = [row.brief if fit else "" for row, fit in zip(rows, fits, strict=True)]
-    more = [len(row.whole) - len(line) if line else 0 for row, line in zip(rows, lines, strict=True)]
-    fits = _fitting(more, room - sum(len(line) + 1 for line in lines if line))
-    return [row.whole if line and fit else line for row, line, fit in zip(rows, lines, fits, strict=True)]
+def _brief_length(row: _Row) -> int:
+    return len(row.name) + 2
+
+
+def _list_names(rows: Sequence[_Row], words: str, *, is_loud: bool) -> list[str]:
+    """Return a folded part with the names of objects, by what is done to them."""
+    if not rows:
+        return []
+    sections = []
+    names: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        names.setdefault((row.what, row.kind), []).append(row.name)
+    for (what, kind), of_kind in names.items():
+        sections.append(f"{count_kinds({kind: len(of_kind)})} {what}: {', '.join(of_kind)}")
+    numbers = ", ".join(_numbers(rows))
+    title = f"{words}: {numbers}"
+    return [*([f"**{title}**"] if is_loud else []), fold_markup(numbers if is_loud else title, "\n\n".join(sections))]
+
+
+def _numbers(rows: Sequence[_Row]) -> list[str]:
+    numbers = Counter((row.kind, row.what) for row in rows)
+    return [f"{count_kinds({kind: number})} {what}" for (kind, what), number in numbers.items()]
+
+
+def _details(groups: Sequence[_Group], room: int) -> list[str]:
+    """Return the names in each group, folded; of all groups first those of what needs the others."""
+    around = [len(fold_markup(group.summary, "")) + 60 * len(group.names) for group in groups]
+    fits = _fitting(around, room)
+    groups = [group for group, fit in zip(groups, fits, strict=True) if fit]
+    room -= sum(length for length, fit in zip(around, fits, strict=True) if fit)
+    lists: dict[tuple[int, str], str] = {}
+    for level in range(max((len(group.names) for group in groups), default=0)):
+        for number, group in enumerate(groups):
+            for kind in [*group.names][level : level + 1]:
+                lists[number, kind] = fit_names(group.names[kind], room)
+                room -= len(lists[number, kind])
+    return [
+        fold_markup(
+            group.summary,
+            "\n\n".join(
+                f"{count_kinds({kind: len(names)})}: {lists[number, kind] or 'they do not fit here'}"
+                for kind, names in group.names.items()
+            ),
+        )
+        for number, group in enumerate(groups)
+    ]
 
 
 def _fitting(lengths: Iterable[int], room: int) -> list[bool]:
@@ -184,63 +333,56 @@ def _as_many(parts: Iterable[str], room: int, noun: str, plural: str = "") -> li
     fits = _fitting((len(text) + 2 for text in texts), room)
     fitting = [text for text, fit in zip(texts, fits, strict=True) if fit]
     lost = len(texts) - len(fitting)
-    what = f"{lost:,} {plural}" if plural and lost > 1 else count(lost, noun)
+    what = f"{lost:,} {(plural or f'{noun}s') if lost > 1 else noun}"
     return [*fitting, f"**{_LEFT_OUT}{what}**"] if lost else fitting
 
 
+def _urgency(change: Change) -> tuple[int, bool, Key]:
+    """Return what changes are sorted by: what may do harm first, then what needs the others."""
+    return _DANGER.index(change.action), not change.kind.comes_back, change.key
+
+
 def _change(change: Change) -> _Row:
-    sentence = f"{_plain(text.change_sentence(change))}{_before_and_after(change.differences)}"
     return _row(
         text.change_sign(change),
         change.key,
-        sentence,
+        f"{sentence(text.change_sentence(change))}{_before_and_after(change.differences)}",
+        f"to {change.action.value}",
         change.desired.origin if change.desired else None,
-        kind=f"to {change.action.value}",
         matters=change.action is not Action.CREATE or bool(text.from_elsewhere(change)),
     )
 
 
-def _row(sign: str, key: Key, sentence: str, where: object = None, *, kind: str = "", matters: bool = True) -> _Row:
-    name = f"{key.kind} {_code(key.name)}"
-    whole = _cells(sign, name, sentence, _code(str(where)) if where else "")
-    return _Row(whole, _cells(sign, name, "…", ""), kind or sign, matters)
+def _change_group(group: ChangeGroup) -> _Group:
+    names: dict[str, list[str]] = {}
+    for change in sorted(group.changes, key=_urgency):
+        names.setdefault(change.key.kind, []).append(change.key.name)
+    sent = sum(upload_size(change) for change in group.changes)
+    upload = f"; {size(sent)} to upload" if sent else ""
+    objects = f"{f'{safe(group.part_of)}: ' if group.part_of else ''}{count_changes(group.changes)}"
+    leading, sign = next(iter(names.values())), ACTIONS[group.action].sign
+    line = table_row(sign, f"**{sentence(objects)}**<br>{some_spans(leading)}", f"{sentence(group.what)}{upload}", "")
+    return _Group(line, f"{sign} {objects} {group.what}", names)
 
 
-def _cells(*cells: str) -> str:
-    # A table takes the backslash away before anything else reads the cell, in a code span too.
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+def _deviation(deviation: Drifted, invocation: Invocation) -> _Row:
+    # What was taken is not brought back by any plan.
+    hint = f"<br>{sentence(invocation.spell(deviation.problem.hint))}" if deviation.kind is Deviation.TAKEN else ""
+    differences = _before_and_after([difference.turned for difference in deviation.differences])
+    words = f"{sentence(deviation.sentence)}{differences}{hint}"
+    return _row(deviation.kind.value, deviation.key, words, deviation.kind.value, deviation.origin)
+
+
+def _row(sign: str, key: Key, words: str, what: str, where: object = None, *, matters: bool = True) -> _Row:
+    name = code_span(key.name)
+    line = table_row(sign, f"{key.kind} {name}", words, code_span(str(where)) if where else "")
+    return _Row(line, name, key.kind, what, matters)
 
 
 def _before_and_after(differences: Sequence[Difference]) -> str:
-    return "".join(f"<br>{field} {_code(values)}" for field, values in difference_texts(differences))
+    return "".join(f"<br>{field} {code_span(values)}" for field, values in difference_texts(differences))
 
 
 def _place(plan: Plan) -> str:
-    parts = ", ".join(f"{label} {_code(part)}" for label, part in plan.destination.parts.items())
-    return f"Stack {_code(plan.stack)} → {parts} (target {_code(plan.destination.target)})"
-
-
-def _problem(problem: Problem) -> str:
-    at = f"{_code(str(problem.at))} " if problem.at else ""
-    lines = [problem.message, *problem.detail, *spell(problem.hint).splitlines()]
-    return f"- {at}**{problem.severity} {problem.code}** {'<br>'.join(map(_plain, lines))}"
-
-
-def _code(text: str) -> str:
-    """Return text as a code span."""
-    escaped = safe(text)
-    # Longer than any run of backticks in it.
-    fence = "`" * (1 + max(map(len, re.findall("`+", escaped)), default=0))
-    # One space is taken off on either side, if there is one on both.
-    pad = " " if escaped.startswith(("`", " ")) or escaped.endswith(("`", " ")) else ""
-    return f"{fence}{pad}{escaped}{pad}{fence}"
-
-
-def _plain(text: str) -> str:
-    """Return a sentence in which nothing is markup or a link, and nobody is addressed."""
-    escaped = safe(text).replace("&", "&amp;").replace("<", "&lt;")
-    for mark in "\\`*_[]~$":
-        escaped = escaped.replace(mark, f"\\{mark}")
-    for mark in ("@", "#", "://", "www."):
-        escaped = escaped.replace(mark, f"{mark[0]}\u200b{mark[1:]}")
-    return escaped
+    parts = ", ".join(f"{label} {code_span(part)}" for label, part in plan.destination.parts.items())
+    return f"Stack {code_span(plan.stack)} → {parts} (target {code_span(plan.destination.target)})"

@@ -85,7 +85,7 @@ def history_lines(entries: Iterable[Entry], now: datetime) -> Iterator[Line]:
             ("name", f"{entry.epoch:>5}  "),
             ("", f"{moment(entry.started)}  "),
             (_STANDINGS.get(standing(entry, now), "warning"), f"{standing(entry, now):<12}"),
-            ("", f"{_outcomes(entry):<20}"),
+            ("", f"{outcomes_text(entry):<20}"),
             ("quiet", safe(str(entry.holder))),
         )
 
@@ -116,7 +116,8 @@ def standing(entry: Entry, now: datetime) -> str:
 _STANDINGS = {"committed": "create", "running": "update", "failed": "error"}
 
 
-def _outcomes(entry: Entry) -> str:
+def outcomes_text(entry: Entry) -> str:
+    """Return what came of the steps of a run: ``+3 ~1, 2 not done``."""
     if unknown := sum(step.outcome == "unknown" for step in entry.steps):
         return f"{unknown} not known"
     finished = [step for step in entry.steps if step.outcome == "done"]

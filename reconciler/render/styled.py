@@ -70,16 +70,14 @@ def problem_lines(problem: Problem) -> Iterator[Line]:
 def problems_lines(problems: Iterable[Problem]) -> Iterator[Line]:
     """Yield all problems and, for several, how many there are."""
     errors = 0
-    # One after the other, unless they can be told as one: a check may yield its findings as it goes.
-    many: dict[tuple[str, str], list[Problem]] = {}
-    for problem in problems:
-        errors += problem.severity == "error"
-        if problem.together:
-            many.setdefault((problem.code, problem.together[0]), []).append(problem)
-        else:
-            yield from problem_lines(problem)
-    for alike in many.values():
-        yield from _together_lines(alike) if len(alike) > _FEW else chain.from_iterable(map(problem_lines, alike))
+
+    def count_errors() -> Iterator[Problem]:
+        nonlocal errors
+        for problem in problems:
+            errors += problem.severity == "error"
+            yield problem
+
+    yield from chain.from_iterable(map(problem_lines, merge_alike(count_errors())))
     if errors > 1:
         yield (("error", f"{errors} problems"),)
 
@@ -88,15 +86,30 @@ _FEW = 5
 """So many problems of one kind are told each by itself."""
 
 
-def _together_lines(problems: Sequence[Problem]) -> Iterator[Line]:
-    """Yield the lines of many problems of one kind: how many, the first places, and the hint for all."""
+def merge_alike(problems: Iterable[Problem]) -> Iterator[Problem]:
+    """Yield problems; many of one kind as one, which says how many there are, the first places, and the hint for all."""
+    # One after the other, unless they can be told as one: a check may yield its findings as it goes.
+    many: dict[tuple[str, str], list[Problem]] = {}
+    for problem in problems:
+        if problem.together:
+            many.setdefault((problem.code, problem.together[0]), []).append(problem)
+        else:
+            yield problem
+    for alike in many.values():
+        if len(alike) > _FEW:
+            yield _merge(alike)
+        else:
+            yield from alike
+
+
+def _merge(problems: Sequence[Problem]) -> Problem:
     first = problems[0]
     assert first.together is not None
     words, hint = first.together
     detail = [f"{problem.at}: {problem.message}" if problem.at else problem.message for problem in problems[:_SHOWN]]
     more = f"and {len(problems) - _SHOWN:,} more; --format json has each"
-    together = replace(first, at=None, source=None, hint=hint, detail=(*detail, more))
-    yield from problem_lines(replace(together, message=f"{len(problems):,} {words}"))
+    message = f"{len(problems):,} {words}"
+    return replace(first, message=message, at=None, source=None, hint=hint, detail=(*detail, more))
 
 
 _SHOWN = 3

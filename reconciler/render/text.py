@@ -18,7 +18,15 @@ from reconciler.core.plan import upload_size
 from reconciler.core.report import Outcome
 from reconciler.render.actions import ACTIONS
 from reconciler.render.differences import difference_texts, version_switch
-from reconciler.render.folding import TOGETHER, count_changes, fold_changes, group_names, is_folded
+from reconciler.render.folding import (
+    TOGETHER,
+    count_changes,
+    fold_changes,
+    fold_drift,
+    group_names,
+    is_folded,
+    some_names,
+)
 from reconciler.render.records import step_lines
 from reconciler.render.source_diff import diff_lines
 from reconciler.render.styled import problems_lines
@@ -162,11 +170,21 @@ def drift_lines(
     command: str | None = None,
     invocation: Invocation = AS_IT_IS,
     sources: Sequence[SourceChange] = (),
+    view: View = "auto",
 ) -> Iterator[Line]:
-    """Yield what was changed outside, and who did it; `plan` is the plan for the same reading, `command` the next step."""
+    """
+    Yield what was changed outside, and who did it; `plan` is the plan for the same reading, `command` the next step.
+
+    What the same person did to many objects is one line where the `view` wants it.
+    """
     yield (("", f"Stack {plan.stack} in {plan.destination}"),)
     yield ()
-    for deviation in drift.drifted:
+    is_short = not is_folded(len(drift.drifted), view)
+    groups, single = ([], drift.drifted) if is_short else fold_drift(drift.drifted)
+    for group in groups:
+        yield ("update", "  ~ "), ("name", count(len(group.drifted), group.kind)), ("", f" {safe(group.what)}")
+        yield (("quiet", f"      {some_names(group.names)}"),)
+    for deviation in single:
         sign, style = ("-", "delete") if deviation.kind is Deviation.DELETED else ("~", "update")
         yield (
             (style, f"  {sign} "),
@@ -180,6 +198,8 @@ def drift_lines(
             yield ("help", "      help: "), ("", safe(invocation.spell(deviation.problem.hint)))
     if drift.drifted:
         yield ()
+    if groups:
+        yield (("quiet", TOGETHER),)
     yield from diff_lines(sources)
     yield (("name", drift_summary(drift)),)
     if command:

@@ -43,6 +43,6 @@ def test_a_plan_shows_how_a_source_changes(
 
 def test_a_line_of_a_source_ends_no_block_and_moves_no_cursor() -> None:
     [block] = diff_markdown([SourceChange("f.py", "a\n", "````\n\x1b[2J\n")])
-    assert block.startswith("`````diff\n")
-    assert block.endswith("\n`````")
+    assert block.startswith("<details><summary>f.py: +2 -1 lines</summary>\n\n`````diff\n")
+    assert block.endswith("\n`````\n\n</details>")
     assert "\x1b" not in block

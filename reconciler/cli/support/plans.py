@@ -93,7 +93,9 @@ def plan_output(
         from reconciler.render import markdown
 
         room = markdown.target_share(options.among)
-        return markdown.add_sources(markdown.plan_markdown(plan, next_command, room, chosen), sources, room)
+        return markdown.add_sources(
+            markdown.plan_markdown(plan, next_command, room, chosen, options.view), sources, room
+        )
     return text.plan_lines(
         plan,
         command=next_command,

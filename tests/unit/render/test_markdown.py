@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 
 from reconciler.base.errors import Position, Problem
 from reconciler.base.words import safe
-from reconciler.render import markdown, text
+from reconciler.render import markdown, markup, text
 from reconciler.targets.maxcompute.names import Reference
 from tests.unit.core.states import HERE, STACK, find, function, live, make, marker, resource, state, there, wanted
 
@@ -39,40 +39,77 @@ def big_plan(deletes: int, updates: int, creates: int, length: int = 30) -> Plan
     return make(state(*wants), have, stack=STACK, destination=HERE)
 
 
-def test_a_plan_of_any_size_fits_into_a_comment_and_says_what_was_left_out() -> None:
-    told = markdown.plan_markdown(plan_of(5_000), "udfs apply")
-    assert len(told) < 65_536
-    shown = told.count("| + | resource ")
-    left = 5_000 - shown
-    assert f"\nNot shown, since it does not fit here: {left:,} objects ({left:,} to create)\n" in told
+def functions_plan(count: int, length: int = 0) -> Plan:
+    """Plan new functions, each with a module of its own."""
+    names = [f"f{number:05}".ljust(length, "x") for number in range(count)]
+    wants = state(
+        *(wanted(function(name, f"m_{name}.py")) for name in names),
+        *(wanted(resource(f"m_{name}.py")) for name in names),
+    )
+    return make(wants, {}, stack=STACK, destination=HERE)
+
+
+def test_a_plan_of_5000_changes_fits_into_a_comment_and_names_every_function() -> None:
+    told = markdown.plan_markdown(functions_plan(2_500), "udfs apply")
+    assert len(told) < 60_000
+    assert all(f"`f{number:05}`" in told for number in range(2_500))
+    assert "| + | **2,500 functions, 2,500 resources**<br>`f00000`, `f00001`, `f00002` … `f02499` | are new" in told
+    assert "<details><summary>+ 2,500 functions, 2,500 resources are new</summary>" in told
+    assert "…" not in told.replace("`f00002` … `f02499`", ""), "no row of dots"
     assert told.endswith("Next: `udfs apply`\n"), "the next step is not what is cut off"
-    assert "Not shown" not in markdown.plan_markdown(plan_of(3), None)
+    assert "Not shown" not in told
 
 
-def test_what_is_new_is_left_out_before_what_changes_and_that_before_what_goes() -> None:
+def test_names_that_do_not_fit_are_counted_by_kind_and_functions_come_first() -> None:
+    for room in (60_000, 6_000, 2_000):
+        told = markdown.plan_markdown(functions_plan(2_500, length=60), None, room)
+        assert len(told) < room
+        assert "2,500 functions, 2,500 resources" in told
+        assert "`m_" not in told, "no resource while functions are left out"
+    named = markdown.plan_markdown(functions_plan(2_500, length=60), None).count("`f0")
+    assert named > 700
+
+
+def test_deletions_stand_before_the_rest_and_each_is_list_names() -> None:
     told = markdown.plan_markdown(big_plan(2, 100, 3_000), None)
-    assert len(told) < 65_536
+    assert len(told) < 60_000
     assert [line[:4] for line in told.splitlines() if " resource " in line][:3] == ["| - ", "| - ", "| ~ "]
     assert told.count("will be deleted: it is no longer in the manifest") == 2
     assert told.count("<br>content `") == 100, "and in what it changes"
-    assert "**Not shown" not in told
-    assert "**" not in told[told.index("Not shown") :], "what is new is no reason to be loud"
+    assert "| + | **3,000 resources**" in told
+    assert told.index("| ~ |") < told.index("| + |")
 
 
 def test_every_deletion_and_change_is_named_before_any_is_told_at_length() -> None:
     told = markdown.plan_markdown(big_plan(300, 500, 3_000), None)
-    assert (told.count("| - | resource `deleted_"), told.count("| ~ | resource `updated_")) == (300, 500)
-    assert re.search(r"\*\*[\d,]+ objects named without what changes", told)
+    assert len(told) < 60_000
+    names = {f"{what}_{number:05}" for what, count in (("deleted", 300), ("updated", 500)) for number in range(count)}
+    assert all(f"`{name}_xxx" in told for name in names)
+    named = re.search(
+        r"\*\*Named without what changes, since that does not fit here: (\d+) resources to update\*\*", told
+    )
+    assert named is not None
+    assert told.count("<br>content `") == 500 - int(named[1])
 
 
 def test_deletions_that_do_not_fit_are_counted_loudly_before_the_table() -> None:
     told = markdown.plan_markdown(big_plan(600, 10, 10, length=200), None)
-    assert len(told) < 65_536
-    left = 600 - told.count("| - | ")
-    assert (
-        f"**Not shown, since it does not fit here: {left + 20} objects ({left} to delete, 10 to update, 10 to create)**"
-        in (told[: told.index("|---|")])
+    assert len(told) < 60_000
+    left = 600 - told.count("`deleted_")
+    loud = f"**Not shown, since it does not fit here: {left} resources to delete, 10 resources to update**"
+    assert left > 300
+    assert loud in told
+    assert told.index(loud) < told.index("|---|")
+
+
+def test_changes_of_a_short_plan_have_a_row_each_deletions_first_and_functions_before_what_they_need() -> None:
+    wants = state(wanted(function("f", "a.py")), wanted(resource("a.py")))
+    told = markdown.plan_markdown(
+        make(wants, live(there(resource("old.py"), marker())), stack=STACK, destination=HERE), None
     )
+    rows = [line.split(" | ")[:2] for line in told.splitlines() if line.startswith("| ") and "`" in line]
+    assert rows == [["| -", "resource `old.py`"], ["| +", "function `f`"], ["| +", "resource `a.py`"]]
+    assert "<details>" not in told
 
 
 def test_refusals_and_warnings_without_end_neither_break_the_comment_nor_hide_what_goes() -> None:
@@ -84,6 +121,14 @@ def test_refusals_and_warnings_without_end_neither_break_the_comment_nor_hide_wh
     assert shown > 20
     assert f"**Not shown, since it does not fit here: {400 - shown} refusals and warnings**" in told
     assert told.count("| - | resource `deleted_") == 5
+    assert told.index("error E501") < told.index("|---|"), "what stands in the way comes first"
+
+
+def test_many_refusals_of_one_kind_are_one() -> None:
+    alike = tuple(Problem("E501", f"{n} is there", together=("objects are there", "adopt them")) for n in range(50))
+    told = markdown.plan_markdown(replace(big_plan(1, 0, 0), refusals=alike), None)
+    assert "- **error E501** 50 objects are there<br>0 is there<br>1 is there<br>2 is there<br>and 47 more" in told
+    assert told.count("E501") == 1
 
 
 def test_a_comment_on_many_targets_fits_into_one_and_has_the_deletions_of_each() -> None:
@@ -94,7 +139,7 @@ def test_a_comment_on_many_targets_fits_into_one_and_has_the_deletions_of_each()
         assert len(told) < 65_536
         assert "2 to delete" in told
         if number <= 20:
-            assert told.count("| - | resource `deleted_") == 2 * number
+            assert told.count("`deleted_") == 2 * number
             assert told.count("Digest: ") == number, "which an approval quotes"
         else:
             assert re.search(r"\*\*Not shown, since it does not fit here: \d+ targets\*\*", told)
@@ -106,7 +151,7 @@ def test_a_new_function_that_runs_what_is_elsewhere_is_told_like_a_change() -> N
     told = markdown.plan_markdown(make(wants, {}, stack=STACK, destination=HERE), None)
     [row] = [line for line in told.splitlines() if "function `f`" in line]
     assert "class a.F with 1 resource, from elsewhere: other/resources/evil.zip" in row
-    assert "to create)\n" in told
+    assert "| + | **3,000 resources**" in told
 
 
 def test_warnings_stand_beside_refusals_with_code_place_and_hint() -> None:
@@ -160,6 +205,33 @@ def test_values_of_others_are_read_as_they_are_and_are_no_markup(value: str) -> 
         assert {one.type for one in pieces} <= {"text", "text_special", "html_inline", "code_inline"}
         assert {one.content for one in pieces if one.type == "html_inline"} == {"<br>"}
         assert [one.content.strip() for one in pieces if one.type == "code_inline"] == [both.strip()]
+
+
+def test_what_one_person_changed_is_one_row_with_the_names_behind_it() -> None:
+    names = [f"module_{number:05}.py" for number in range(3_000)]
+    have = live(*(there(resource(name, "two"), marker())._replace(updater="bob") for name in names))
+    wants = state(*(wanted(resource(name)) for name in names))
+    found = find(wants, have, STACK, None)
+    plan = make(wants, have, stack=STACK, destination=HERE)
+    told = markdown.drift_markdown(found, plan, None)
+    assert len(told) < 60_000
+    assert (
+        "| ~ | **3,000 resources**<br>`module_00000.py`, `module_00001.py`, `module_00002.py` … `module_02999.py` | were edited by bob"
+        in told
+    )
+    assert all(f"`{name}`" in told for name in names)
+    full = markdown.drift_markdown(found, plan, None, view="full")
+    assert len(full) < 60_000
+    assert "| edited | resource " in full
+
+
+def test_what_is_folded_cannot_be_unfolded_by_a_name() -> None:
+    evil = "</details><script>@all `x` #1"
+    told = markup.fold_markup(evil, markup.fit_names([evil], 100))
+    html = MarkdownIt("commonmark").render(told)
+    assert html.count("<details>") == html.count("</details>") == 1
+    assert "<script" not in html
+    assert "@all" not in told.partition("</summary>")[0]
 
 
 def test_names_and_words_of_others_are_no_markup_and_call_nobody() -> None:
