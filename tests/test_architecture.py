@@ -55,7 +55,7 @@ ONE_DOOR = {
         "reconciler.base.barrier",
         "reconciler.base.processes",
         "reconciler.packages.build.frontend",
-        "reconciler.cli.support.identity",
+        "reconciler.cli.support.git",
     ),
     "pyarrow": (
         "reconciler.testing.row_files",

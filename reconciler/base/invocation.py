@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from reconciler.base.errors import Problem
     from reconciler.base.hints import Hint
 
-WITHOUT_FILE = frozenset({"completion", "explain", "libs", "render", "schema"})
+WITHOUT_FILE = frozenset({"ci", "completion", "explain", "libs", "render", "schema"})
 """The commands that are about no manifest."""
 
 WITHOUT_TARGET = WITHOUT_FILE | {"init", "targets"}

@@ -25,6 +25,7 @@ COMMANDS = {
     "plan": "Show what differs between the manifest and the project.",
     "render": "Show a plan that was written down, in any format.",
     "apply": "Make the project match the manifest.",
+    "ci": "Check, plan and apply the manifests of a repository in a pipeline.",
     "drift": "Show what in the project is not as the manifest says, and who changed it.",
     "destroy": "Delete everything that this stack manages.",
     "rollback": "Bring the functions back to what an earlier apply left.",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import replace
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,24 +11,21 @@ import click
 
 from reconciler.base.errors import Refused, UsageError
 from reconciler.base.hints import Command
-from reconciler.cli.support.files import manifest_digest, read_dump, save_plan
+from reconciler.cli.support.files import save_plan
 from reconciler.cli.support.options import Options, command, handover_options, refresh_option, view_option
 from reconciler.cli.support.output import Result
 from reconciler.cli.support.plans import (
     CHANGES_PRESENT,
-    Snapshot,
-    complete_plan,
+    PLAN_FORMATS,
     diff_option,
     plan_output,
+    plan_target,
     read_sources,
     restore_option,
-    take_snapshot,
 )
-from reconciler.cli.support.project import open_manifest, prepare_files
 from reconciler.cli.support.selection import names_argument, select_changes
 from reconciler.cli.support.several import each_target
 from reconciler.render import text
-from reconciler.workflow import planning
 
 if TYPE_CHECKING:
     from reconciler.core.plan import Plan
@@ -37,7 +33,7 @@ if TYPE_CHECKING:
 
 @command()
 @names_argument
-@each_target("text", "json", "markdown")
+@each_target(*PLAN_FORMATS)
 @view_option
 @handover_options
 @refresh_option
@@ -76,19 +72,11 @@ def plan(
     """
     if names and options.as_json:
         raise UsageError("E901", "names choose what people are shown, and a document has all", hint="leave them out")
-    digest = manifest_digest(options.file)
-    prepared = prepare_files(open_manifest(options, warn=False), options, warn=False)
-    if against is not None:
-        snapshot = Snapshot(read_dump(against, prepared.loaded), datetime.now(timezone.utc), is_live=False)
-    else:
-        snapshot = take_snapshot(prepared.loaded, full=refresh == "full")
-    reading = snapshot.reading
-    changes = planning.make_plan(prepared, reading, from_dump=against is not None, restoring=restore)
-    changes = complete_plan(changes, options)
+    parts = plan_target(options, full=refresh == "full", restore=restore, against=against)
+    prepared, snapshot, changes = parts.prepared, parts.snapshot, parts.plan
     if out is not None:
-        save_plan(changes, reading, out, digest, allow_deletes)
-    # A saved plan is the same at any hour, so it is written before the hour counts.
-    changes = complete_plan(planning.add_cautions(changes, prepared, snapshot.now), options)
+        # A saved plan is the same at any hour.
+        save_plan(parts.bare, snapshot.reading, out, parts.manifest, allow_deletes)
     # While somebody else applies, what would come next is refused.
     next_command = None if snapshot.rival else _next_command(changes, options, out, allow_deletes, restore=restore)
     chosen = select_changes(changes, names, prepared.loaded)

@@ -38,6 +38,8 @@ class SarifLog:
     """Problems as the results of one run."""
 
     problems: tuple[Problem, ...]
+    category: str = ""
+    """What the run is about, such as a manifest and a target: results of one category replace each other."""
 
     def text(self) -> str:
         """Return the document."""
@@ -45,6 +47,7 @@ class SarifLog:
         driver = {"name": "udfs", "version": __version__, "rules": [_rule(code) for code in codes]}
         run = {
             "tool": {"driver": driver},
+            **({"automationDetails": {"id": self.category}} if self.category else {}),
             "columnKind": "unicodeCodePoints",
             "results": [_result(problem, codes.index(problem.code)) for problem in self.problems],
         }

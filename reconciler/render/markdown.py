@@ -165,6 +165,11 @@ def history_markdown(entries: Sequence[Entry], now: datetime, room: int = MOST) 
     return "\n".join([*head, *table, *_as_many(rows, room - _AROUND, "apply", "applies")]) + "\n"
 
 
+def problems_markdown(headline: str, problems: Sequence[Problem], room: int = MOST) -> str:
+    """Return what is in the way of everything else."""
+    return _document([f"**{sentence(headline)}**"], problems, [], [], [], room)
+
+
 def targets_markdown(parts: Sequence[tuple[str, str, str]], room: int = MOST) -> str:
     """
     Return the results of several targets: a table with a row each, then their documents.

@@ -6,11 +6,10 @@ import getpass
 import os
 import secrets
 import socket
-import subprocess
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
-from reconciler.base import environments
+from reconciler.cli.support.git import ask_git
 from reconciler.core.record import Holder
 
 if TYPE_CHECKING:
@@ -22,14 +21,14 @@ _PIPELINES = ("CI_PIPELINE_URL", "BUILD_URL", "BUILD_BUILDURI", "CIRCLE_BUILD_UR
 
 def holder(folder: Path) -> Holder:
     """Return who runs this command, and on which commit of the manifest's folder."""
-    commit = _git(folder, "rev-parse", "HEAD")
+    commit = ask_git(folder, "rev-parse", "HEAD")
     return Holder(
         user=_text(os.environ.get("GITHUB_ACTOR") or os.environ.get("GITLAB_USER_LOGIN") or _user()),
         host=_text(socket.gethostname()),
         pipeline=_text(_pipeline()),
         commit=_text(commit),
         run=secrets.token_hex(4),
-        dirty=bool(commit and _git(folder, "status", "--porcelain", "--ignore-submodules=all", "--", ".")),
+        dirty=bool(commit and ask_git(folder, "status", "--porcelain", "--ignore-submodules=all", "--", ".")),
     )
 
 
@@ -60,26 +59,3 @@ def _public(url: str) -> str:
     except ValueError:
         return ""
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    """
-    Return what git says of a folder; nothing where there is no git or no repository.
-
-    The configuration of a checkout can name programs that git runs even to tell its state: a monitor, hooks, filters.
-    None of them is run.
-    """
-    filters = _run_git(folder, "config", "--includes", "--local", "--name-only", "--get-regexp", r"^filter\.")
-    off = [f"{name}={'false' if name.endswith('.required') else ''}" for name in filters.split("\n") if name]
-    return _run_git(folder, *(word for setting in off for word in ("-c", setting)), *arguments)
-
-
-def _run_git(folder: Path, *arguments: str) -> str:
-    command = ["git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-C", str(folder), *arguments]
-    env = {**environments.for_git(os.environ), "GIT_OPTIONAL_LOCKS": "0"}
-    try:
-        process = subprocess.run(command, capture_output=True, timeout=10, check=True, env=env)
-    except (OSError, ValueError, subprocess.SubprocessError):
-        return ""
-    # As the system's own names, so that what is handed back to git is to the byte what it told.
-    return os.fsdecode(process.stdout).strip()

@@ -14,7 +14,7 @@ import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Protocol, TypeAlias, TypeVar
 
 import click
 
@@ -59,6 +59,10 @@ class Options:
         said = {NO_BUILD: "1" if self.no_build else "", WHEELS: str(self.wheels or "")}
         return {**os.environ, **{name: value for name, value in said.items() if value}}
 
+    def take_wheels(self, wheels: Path | None, *, no_build: bool) -> Options:
+        """Return the options with what is said of builds."""
+        return replace(self, no_build=no_build, wheels=wheels)
+
     @property
     def as_json(self) -> bool:
         return self.format == "json"
@@ -85,6 +89,12 @@ class Options:
             raise
 
 
+class TakesHandover(Protocol):
+    """Options, or what has them, that can be told what a build made elsewhere."""
+
+    def take_wheels(self, wheels: Path | None, *, no_build: bool) -> TakesHandover: ...
+
+
 def manifest_options(command: Callable[..., R]) -> Callable[..., R]:
     """Add ``-f``, ``--target``, ``--format`` and ``-v`` to a command, which gets them as its first argument."""
     return with_options(command, format_option)
@@ -96,7 +106,7 @@ def several_options(command: Callable[..., R]) -> Callable[..., R]:
 
 
 def handover_options(command: Callable[..., R]) -> Callable[..., R]:
-    """Add ``--no-build`` and ``--wheels`` to a command that gets `Options` first."""
+    """Add ``--no-build`` and ``--wheels`` to a command that gets `Options`, or what has them, first."""
 
     @click.option(
         "--no-build",
@@ -112,8 +122,8 @@ def handover_options(command: Callable[..., R]) -> Callable[..., R]:
         help="Take what has to be built from here, where udfs build --wheels DIR put it; held to the lock's sha256.",
     )
     @functools.wraps(command)
-    def wrapper(options: Options, *, no_build: bool, wheels: Path | None, **arguments: Any) -> R:
-        return command(replace(options, no_build=no_build, wheels=wheels), **arguments)
+    def wrapper(options: TakesHandover, *, no_build: bool, wheels: Path | None, **arguments: Any) -> R:
+        return command(options.take_wheels(wheels, no_build=no_build), **arguments)
 
     return wrapper
 
@@ -239,14 +249,24 @@ def _target_names(file: Path, values: tuple[str, ...], *, all_targets: bool) -> 
         from reconciler.manifest.effective import target_names
 
         if values:
-            raise UsageError("E564", "--all-targets and --target exclude each other", hint="leave one of them out")
+            raise targets_exclude()
         return target_names(file)
+    return split_targets(values)
+
+
+def split_targets(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the targets that ``--target a,b --target c`` names, each once."""
     targets = tuple(dict.fromkeys(name for value in values for name in value.split(",")))
     if not all(targets):
         # What a pipeline gets from a variable that is not set must not mean the default.
         hint = "is its variable set? Without --target it is 'local', or the only one"
         raise InvalidManifest("E307", "--target has an empty name", hint=hint)
     return targets
+
+
+def targets_exclude() -> UsageError:
+    """Return the error for targets that are named where all are meant."""
+    return UsageError("E564", "--all-targets and --target exclude each other", hint="leave one of them out")
 
 
 def one_target_only(what: str, targets: tuple[str, ...]) -> UsageError:

@@ -82,17 +82,26 @@ def print_output(output: Output) -> None:
 
 
 def _print_output(output: Output) -> None:
-    if isinstance(output, str):
-        sys.stdout.write(output)
-    elif isinstance(output, bytes):
+    if isinstance(output, bytes):
         _print_bytes(output)
     elif isinstance(output, tuple | Iterator):
         print_lines(output)
     else:
-        from reconciler.engine.plan_file import to_json
-        from reconciler.render.findings import SarifLog
+        sys.stdout.write(output_text(output))
 
-        sys.stdout.write(output.text() if isinstance(output, SarifLog) else to_json(output))
+
+def output_text(output: Output) -> str:
+    """Return an output as the text that a file gets."""
+    if isinstance(output, str):
+        return output
+    if isinstance(output, bytes):
+        return output.decode("utf-8", "backslashreplace")
+    if isinstance(output, tuple | Iterator):
+        return plain_text(output)
+    from reconciler.engine.plan_file import to_json
+    from reconciler.render.findings import SarifLog
+
+    return output.text() if isinstance(output, SarifLog) else to_json(output)
 
 
 def print_lines(lines: Iterable[Line], stream: TextIO | None = None) -> None:

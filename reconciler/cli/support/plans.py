@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.base.errors import UsageError
-from reconciler.cli.support.output import with_source
-from reconciler.cli.support.project import connect
+from reconciler.cli.support.files import manifest_digest, read_dump
+from reconciler.cli.support.output import findings_output, with_source
+from reconciler.cli.support.project import connect, open_manifest, prepare_files
 from reconciler.render import text
+from reconciler.workflow import planning
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from reconciler.cli.support.options import Options
+    from reconciler.cli.support.options import Format, Options
     from reconciler.cli.support.output import Output
     from reconciler.core.diff import Change
     from reconciler.core.kind import Key
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
     from reconciler.workflow.preparation import Prepared
 
 CHANGES_PRESENT = 2
+
+PLAN_FORMATS: tuple[Format, ...] = ("text", "json", "markdown", "sarif", "github")
+"""In which a plan can be shown (`plan_output`)."""
 
 restore_option = click.option(
     "--restore", is_flag=True, help="Only bring back what was changed outside; nothing that the manifest changed."
@@ -71,6 +76,38 @@ def take_snapshot(manifest: Loaded, *, full: bool) -> Snapshot:
     return Snapshot(reading, now)
 
 
+@dataclass(frozen=True)
+class TargetPlan:
+    """A plan for one target, with all that it was made of."""
+
+    prepared: Prepared
+    snapshot: Snapshot
+    bare: Plan
+    """Without what depends on the hour: as it is written down."""
+
+    plan: Plan
+    """As it is shown."""
+
+    manifest: str
+    """The sha256 of the manifest's bytes."""
+
+
+def plan_target(
+    options: Options, *, full: bool = False, restore: bool = False, against: Path | None = None
+) -> TargetPlan:
+    """Make the plan of one target; `against` a dump, nothing of the project is read."""
+    digest = manifest_digest(options.file)
+    prepared = prepare_files(open_manifest(options, warn=False), options, warn=False)
+    if against is not None:
+        snapshot = Snapshot(read_dump(against, prepared.loaded), datetime.now(timezone.utc), is_live=False)
+    else:
+        snapshot = take_snapshot(prepared.loaded, full=full)
+    bare = planning.make_plan(prepared, snapshot.reading, from_dump=against is not None, restoring=restore)
+    bare = complete_plan(bare, options)
+    shown = complete_plan(planning.add_cautions(bare, prepared, snapshot.now), options)
+    return TargetPlan(prepared, snapshot, bare, shown, digest)
+
+
 def complete_plan(plan: Plan, options: Options) -> Plan:
     """Return a plan with the hints of its refusals and warnings completed."""
     complete = options.invocation.complete
@@ -89,6 +126,8 @@ def plan_output(
         from reconciler.engine.plan_file import plan_document
 
         return plan_document(plan)
+    if options.format in {"sarif", "github"}:
+        return findings_output(with_source((*plan.refusals, *plan.warnings)), options.format)
     if options.format == "markdown":
         from reconciler.render import markdown
 

@@ -1,0 +1,149 @@
+"""`udfs ci` in a monorepo: which manifests it takes, and the folder that it leaves behind."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.cli.entry import run
+
+SOURCE = """from odps.udf import annotate
+@annotate("bigint->bigint")
+class F(object):
+    def evaluate(self, x):
+        return x + {}
+"""
+MANIFEST = """stack: {stack}
+python: cp37
+targets:
+  local: {{endpoint: local, project: demo}}
+  test: {{endpoint: local, project: demo_test}}
+functions:
+  f_{stack}: {{source: src/f_{stack}.py, class: F}}
+"""
+
+
+def git(*arguments: str) -> str:
+    who = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")
+    done = subprocess.run(["git", *who, *arguments], check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def add(team: str) -> Path:
+    folder = Path("teams", team)
+    (folder / "src").mkdir(parents=True)
+    (folder / "udfs.yaml").write_text(MANIFEST.format(stack=team))
+    (folder / f"src/f_{team}.py").write_text(SOURCE.format(1))
+    return folder
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    git("init", "-q", "-b", "main")
+    Path(".gitignore").write_text(".udfs/\nout/\nignored/\n")
+    for team in ("a", "b", "c"):
+        add(team)
+    git("add", ".")
+    git("commit", "-qm", "first")
+    return tmp_path
+
+
+def index(folder: str = "out") -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(Path(folder, "index.json").read_text())
+    return document
+
+
+def outcomes(folder: str = "out") -> dict[tuple[str, str | None], str]:
+    return {(entry["manifest"], entry["target"]): entry["outcome"] for entry in index(folder)["entries"]}
+
+
+def test_every_manifest_is_planned_once_and_the_index_names_all_that_was_written(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["ci", "plan", "--out", "out", "--target", "local,test"]) == 0
+    document = index()
+    assert (document["format"], document["command"], document["exit_code"]) == ("udfs-ci/1", "plan", 2)
+    assert document["commit"] == git("rev-parse", "HEAD")
+    order = [(entry["manifest"], entry["target"]) for entry in document["entries"]]
+    assert order == [(f"teams/{team}/udfs.yaml", target) for target in ("local", "test") for team in "abc"]
+    for entry in document["entries"]:
+        assert entry["outcome"] == "changes"
+        assert entry["counts"]["create"] == 2
+        assert {"text", "json", "markdown", "sarif", "annotations", "saved"} <= set(entry["files"])
+        folder = Path("out", entry["folder"])
+        assert {path.name for path in folder.iterdir()} == set(entry["files"].values())
+        plan = json.loads((folder / entry["files"]["json"]).read_text())
+        assert plan["digest"] == f"sha256:{entry['digest']}"
+        assert run(["render", str(folder / entry["files"]["saved"])]) == 0
+    assert Path("out/summary.md").read_text().count("\n| ~ |") == 6
+    assert run(["ci", "plan", "--exit-code"]) == 2
+
+
+def test_one_manifest_that_cannot_be_read_ends_nothing_but_itself(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("teams/b/udfs.yaml").write_text("stack: b\nfunktions: {}\n")
+    assert run(["ci", "plan", "--out", "out"]) == 3
+    assert outcomes() == {
+        ("teams/a/udfs.yaml", None): "changes",
+        ("teams/b/udfs.yaml", None): "failed",
+        ("teams/c/udfs.yaml", None): "changes",
+    }
+    [entry] = [entry for entry in index()["entries"] if entry["outcome"] == "failed"]
+    assert (entry["exit_code"], entry["stack"]) == (3, None)
+    assert "E214" in entry["summary"]
+    assert "file=teams/b/udfs.yaml,line=2" in Path("out", entry["folder"], "annotations.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "teams"),
+    [
+        ([], "abcd"),
+        (["-f", "teams/a", "-f", "teams/c/udfs.yaml"], "ac"),
+        (["-f", "teams/[ab]/*.yaml"], "ab"),
+        (["-f", "**/udfs.yaml", "-f", "teams/a"], "abcd"),
+        (["-f", "teams"], "abcd"),
+    ],
+)
+def test_files_folders_and_patterns_name_manifests_each_once(
+    repository: Path, arguments: list[str], teams: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add("d")  # new, and not yet known to Git
+    Path("ignored/x").mkdir(parents=True)
+    Path("ignored/x/udfs.yaml").write_text("stack: x\n") if "**/udfs.yaml" not in arguments else None
+    assert run(["ci", "plan", *arguments, "--format", "json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [entry["manifest"] for entry in document["entries"]] == [f"teams/{team}/udfs.yaml" for team in teams]
+
+
+def test_from_a_folder_below_the_whole_repository_is_meant_and_places_begin_at_its_top(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir("teams/a")
+    assert run(["ci", "plan", "--format", "json"]) == 0
+    names = [entry["manifest"] for entry in json.loads(capsys.readouterr().out)["entries"]]
+    assert names == [f"teams/{team}/udfs.yaml" for team in "abc"]
+
+
+@pytest.mark.parametrize("name", ["empty", "none-*.yaml"])
+def test_where_there_is_no_manifest_nobody_is_told_that_all_is_well(
+    repository: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("empty").mkdir()
+    assert run(["ci", "plan", "-f", name]) == 3
+    assert "E567" in capsys.readouterr().err
+
+
+def test_a_manifest_without_the_target_is_passed_over_and_a_target_that_none_has_is_an_error(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("teams/b/udfs.yaml").write_text(MANIFEST.format(stack="b").replace("  test:", "  other:"))
+    assert run(["ci", "plan", "--out", "out", "--target", "test"]) == 0
+    assert outcomes()["teams/b/udfs.yaml", "test"] == "skipped"
+    assert run(["ci", "plan", "--target", "tset"]) == 3
+    assert "did you mean 'test'" in capsys.readouterr().err
