@@ -375,20 +375,26 @@ def choose_entries(
     if not targets and not all_targets:
         return tuple(CiEntry(manifest, None) for manifest in manifests), ()
     declared = {manifest: _targets_of(manifest) for manifest in manifests}
-    everything = [name for names in declared.values() for name in names or ()]
-    for name in targets:
-        if everything and name not in everything and all(names is not None for names in declared.values()):
-            hint = did_you_mean(name, everything) or f"declared: {', '.join(sorted(set(everything)))}"
-            raise InvalidManifest("E307", f"no manifest has a target {quote(name)}", hint=hint)
+    everything = tuple(dict.fromkeys(name for names in declared.values() for name in names or ()))
+    if None not in declared.values():
+        _require_known(targets, everything)
     entries: list[CiEntry] = []
     passed_over: list[tuple[CiEntry, str]] = []
-    for target in targets or tuple(dict.fromkeys(everything)):
+    for target in targets or everything:
         for manifest, names in declared.items():
             if names is None or target in names:
                 entries.append(CiEntry(manifest, target))
             elif targets:
                 passed_over.append((CiEntry(manifest, target), f"it has no target {quote(target)}"))
     return tuple(entries), tuple(passed_over)
+
+
+def _require_known(targets: Sequence[str], everything: Sequence[str]) -> None:
+    """Raise for a target that no manifest has: that one lacks it is in order, that all do is a slip."""
+    for name in targets:
+        if name not in everything:
+            hint = did_you_mean(name, everything) or f"declared: {', '.join(sorted(everything))}"
+            raise InvalidManifest("E307", f"no manifest has a target {quote(name)}", hint=hint)
 
 
 def _targets_of(manifest: ManifestFile) -> tuple[str, ...] | None:
