@@ -378,15 +378,12 @@ def choose_entries(
     everything = tuple(dict.fromkeys(name for names in declared.values() for name in names or ()))
     if None not in declared.values():
         _require_known(targets, everything)
-    entries: list[CiEntry] = []
-    passed_over: list[tuple[CiEntry, str]] = []
-    for target in targets or everything:
-        for manifest, names in declared.items():
-            if names is None or target in names:
-                entries.append(CiEntry(manifest, target))
-            elif targets:
-                passed_over.append((CiEntry(manifest, target), f"it has no target {quote(target)}"))
-    return tuple(entries), tuple(passed_over)
+    pairs = [CiEntry(manifest, target) for target in targets or everything for manifest in manifests]
+    lacking = {pair for pair in pairs if pair.target not in (declared[pair.manifest] or (pair.target,))}
+    passed_over = (
+        (pair, f"it has no target {quote(str(pair.target))}") for pair in pairs if pair in lacking and targets
+    )
+    return tuple(pair for pair in pairs if pair not in lacking), tuple(passed_over)
 
 
 def _require_known(targets: Sequence[str], everything: Sequence[str]) -> None:
