@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import json
 import re
 import sys
@@ -375,15 +376,17 @@ def choose_entries(
     if not targets and not all_targets:
         return tuple(CiEntry(manifest, None) for manifest in manifests), ()
     declared = {manifest: _targets_of(manifest) for manifest in manifests}
-    everything = tuple(dict.fromkeys(name for names in declared.values() for name in names or ()))
+    everything = tuple(dict.fromkeys(itertools.chain.from_iterable(filter(None, declared.values()))))
     if None not in declared.values():
         _require_known(targets, everything)
-    pairs = [CiEntry(manifest, target) for target in targets or everything for manifest in manifests]
-    lacking = {pair for pair in pairs if pair.target not in (declared[pair.manifest] or (pair.target,))}
-    passed_over = (
-        (pair, f"it has no target {quote(str(pair.target))}") for pair in pairs if pair in lacking and targets
-    )
-    return tuple(pair for pair in pairs if pair not in lacking), tuple(passed_over)
+    entries: list[CiEntry] = []
+    passed_over: list[tuple[CiEntry, str]] = []
+    for target, manifest in itertools.product(targets or everything, manifests):
+        if target in (declared[manifest] or (target,)):
+            entries.append(CiEntry(manifest, target))
+        elif targets:
+            passed_over.append((CiEntry(manifest, target), f"it has no target {quote(target)}"))
+    return tuple(entries), tuple(passed_over)
 
 
 def _require_known(targets: Sequence[str], everything: Sequence[str]) -> None:
