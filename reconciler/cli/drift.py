@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.hints import Command
 from reconciler.cli.support.options import Options, command, handover_options, refresh_option, view_option
-from reconciler.cli.support.output import Result, with_source
+from reconciler.cli.support.output import Result
 from reconciler.cli.support.plans import CHANGES_PRESENT, diff_option, read_sources, take_snapshot
 from reconciler.cli.support.project import prepare_project
 from reconciler.cli.support.several import each_target
@@ -64,8 +64,7 @@ def _output(drift: Drift, plan: Plan, options: Options, sources: Sequence[Source
         case "sarif" | "github":
             from reconciler.cli.support.output import findings_output
 
-            return findings_output(
-                with_source(invocation.complete(deviation.problem for deviation in drift.drifted)), options.format
-            )
+            problems = invocation.complete(deviation.problem for deviation in drift.drifted)
+            return findings_output(problems, options.format)
         case _:
             return text.drift_lines(drift, plan, again, invocation, sources, options.view)

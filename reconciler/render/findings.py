@@ -2,33 +2,45 @@
 Findings in the formats of those who collect them: SARIF 2.1.0, and workflow commands of GitHub Actions.
 
 *SARIF*: one run of one tool; each code is a rule with the text of ``udfs explain``, each problem a result. Columns count Unicode
-characters, which the run says (`columnKind`), because the format's own choice is UTF-16 units. Paths are relative to where
-the command ran, as the user named the manifest; absolute ones become file URIs.
+characters, which the run says (`columnKind`), because the format's own choice is UTF-16 units. Paths begin at the top of the
+repository; absolute ones, of what lies in none, become file URIs. A result has a fingerprint that lines do not move: GitHub goes by
+`primaryLocationLineHash` alone [docs.github.com, "SARIF support for code scanning"]. A run has the category of its manifest and target,
+up to the last slash of its identity, and replaces what was said in that category before.
 
 *Workflow commands*: one line a problem, which the run shows beside the line of the file,
 ``::error file=udfs/f.py,line=3,col=5,endColumn=9,title=E805::message``. What a command is made of must not end it: in the
 message ``%``, carriage return and line feed are escaped, in the properties also ``:`` and ``,`` [docs.github.com, "Workflow
-commands"; the escapes are those of its own toolkit, packages/core/src/command.ts].
+commands"; the escapes are those of its own toolkit, packages/core/src/command.ts]. A step shows ten of each kind, those that come first
+[docs.github.com, "Usage limits"; measured by others, zizmor PR #634]: of more than ten the tenth counts the rest.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from reconciler import __version__
+from reconciler.base.errors import count
 from reconciler.base.explanations import load_explanations
 from reconciler.base.hints import spell
 from reconciler.base.words import safe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from reconciler.base.errors import Position, Problem
 
+
+_FINGERPRINT = "primaryLocationLineHash"
+_PLACE = re.compile(r"\b(line|column) [0-9]+")
+MOST_ANNOTATIONS = 10
+"""Of a kind, in a step."""
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
@@ -49,7 +61,10 @@ class SarifLog:
             "tool": {"driver": driver},
             **({"automationDetails": {"id": self.category}} if self.category else {}),
             "columnKind": "unicodeCodePoints",
-            "results": [_result(problem, codes.index(problem.code)) for problem in self.problems],
+            "results": [
+                {**_result(problem, codes.index(problem.code)), "partialFingerprints": {_FINGERPRINT: fingerprint}}
+                for problem, fingerprint in zip(self.problems, _fingerprints(self.problems), strict=True)
+            ],
         }
         return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
 
@@ -59,6 +74,26 @@ def merge_logs(logs: Iterable[SarifLog]) -> SarifLog:
     # GitHub refuses several runs of one tool in a file.
     results = {json.dumps(_result(problem, 0)): problem for log in logs for problem in log.problems}
     return SarifLog(tuple(results.values()))
+
+
+def without_lines(message: str) -> str:
+    """Return a message without the numbers of lines and columns in it, which move."""
+    return _PLACE.sub(r"\1", message)
+
+
+def _fingerprints(problems: Iterable[Problem]) -> Iterator[str]:
+    """Yield what a result is known by from commit to commit: its code, file, line of text and message, and which of several it is."""
+    seen: Counter[str] = Counter()
+    for problem in problems:
+        parts = (
+            problem.code,
+            problem.at and problem.at.file,
+            (problem.source or "").strip(),
+            without_lines(problem.message),
+        )
+        digest = hashlib.sha256(json.dumps(parts).encode("utf-8", "backslashreplace")).hexdigest()[:16]
+        seen[digest] += 1
+        yield f"{digest}:{seen[digest]}"
 
 
 def _rule(code: str) -> dict[str, Any]:
@@ -92,8 +127,21 @@ def _location(at: Position, problem: Problem) -> dict[str, Any]:
 
 
 def workflow_commands(problems: Iterable[Problem]) -> str:
-    """Return the problems as commands, each ended by a newline."""
-    return "".join(f"{_command(problem)}\n" for problem in problems)
+    """Return the problems as commands, each ended by a newline: of each kind as many as are shown, and how many are not."""
+    kinds: dict[str, list[Problem]] = {}
+    for problem in problems:
+        kinds.setdefault(problem.severity, []).append(problem)
+    return "".join(f"{line}\n" for kind, members in kinds.items() for line in _cap(kind, members))
+
+
+def _cap(kind: str, problems: list[Problem]) -> Iterator[str]:
+    if len(problems) <= MOST_ANNOTATIONS:
+        yield from map(_command, problems)
+        return
+    yield from map(_command, problems[: MOST_ANNOTATIONS - 1])
+    rest = Counter(problem.code for problem in problems[MOST_ANNOTATIONS - 1 :])
+    codes = ", ".join(f"{number} × {code}" for code, number in sorted(rest.items()))
+    yield f"::{kind} title=udfs::and {count(rest.total(), f'more {kind}')} ({codes}), which the log and the other formats have"
 
 
 def _command(problem: Problem) -> str:

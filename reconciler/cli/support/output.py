@@ -197,8 +197,37 @@ def note(message: str) -> None:
     print_lines([(("quiet", safe(message)),)], sys.stderr)
 
 
+def from_top(problems: Iterable[Problem]) -> Iterator[Problem]:
+    """Yield problems with their lines, and their places from the top of the repository: wherever a step ran, that is where it counts from."""
+    tops: dict[Path, str] = {}
+    for problem in with_source(problems):
+        if problem.at is None:
+            yield problem
+            continue
+        folder = Path(problem.at.file).parent
+        if folder not in tops:
+            tops[folder] = _below_top(folder)
+        file = f"{tops[folder]}{Path(problem.at.file).name}"
+        yield replace(problem, at=replace(problem.at, file=file))
+
+
+def _below_top(folder: Path) -> str:
+    """Return how files of a folder begin, from the top of its repository; from the working directory where there is none."""
+    from reconciler.base.inputs import repository_of
+
+    try:
+        real = folder.resolve()
+        top = repository_of(real)
+    except OSError:
+        real, top = folder, None
+    if top is not None:
+        folder = real.relative_to(top)
+    return "" if folder == Path() else f"{folder.as_posix().rstrip('/')}/"
+
+
 def findings_output(problems: Iterable[Problem], form: str) -> Output:
-    """Return problems in the format that was asked for, which is not text."""
+    """Return problems in the format that was asked for, which is not text; those of collectors have places from the repository's top."""
+    problems = problems if form == "json" else from_top(problems)
     if form == "sarif":
         from reconciler.render.findings import SarifLog
 

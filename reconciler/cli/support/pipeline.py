@@ -10,7 +10,6 @@ import functools
 import hashlib
 import itertools
 import json
-import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -37,7 +36,7 @@ from reconciler.cli.support.output import (
 )
 from reconciler.cli.support.several import worst
 from reconciler.manifest.effective import target_names
-from reconciler.render.findings import SarifLog
+from reconciler.render.findings import SarifLog, without_lines
 from reconciler.render.styled import problems_lines
 from reconciler.workflow.ci.manifests import Repository, repository_at, unique_folders
 
@@ -85,7 +84,7 @@ class EntryResult:
     saved: bytes | None = None
     """The plan as `udfs apply --approved` reads it."""
 
-    more: Mapping[str, bytes] = field(default_factory=dict)
+    extra: Mapping[str, bytes] = field(default_factory=dict)
     """Further files: kind → content; the kind is the file's name."""
 
     notes: tuple[str, ...] = ()
@@ -214,8 +213,8 @@ class CiRun:
     def _write(self, entry: CiEntry, result: EntryResult, folder: str) -> dict[str, str]:
         """Write the files of an entry, and return their names by kinds."""
         assert self.out is not None
-        place = self.out / folder
-        place.mkdir(parents=True, exist_ok=True)
+        into = self.out / folder
+        into.mkdir(parents=True, exist_ok=True)
         category = f"udfs {self.command}/{entry.manifest.name}{f'@{entry.target}' if entry.target else ''}/"
         contents: dict[str, tuple[str, bytes]] = {}
         for form in result.formats:
@@ -230,9 +229,9 @@ class CiRun:
             contents[_KINDS.get(form, form)] = FILES[form].format(self.command), output_text(output).encode()
         if result.saved is not None:
             contents["saved"] = "plan.udfs.json", result.saved
-        contents |= {name.rpartition(".")[0]: (name, content) for name, content in result.more.items()}
+        contents |= {name.rpartition(".")[0]: (name, content) for name, content in result.extra.items()}
         for name, content in contents.values():
-            write_whole(place / name, content)
+            write_whole(into / name, content)
         return {kind: name for kind, (name, _) in contents.items()}
 
 
@@ -281,12 +280,9 @@ def problems_output(problems: tuple[Problem, ...], form: str, headline: str = ""
     return findings_output(problems, form)
 
 
-_PLACE = re.compile(r"\b(line|column) [0-9]+")
-
-
 def fingerprint_of(problems: Sequence[Problem], *more: object) -> str:
     """Return a sha256 of what was said, whatever the lines on which it stands."""
-    said = sorted((problem.code, _PLACE.sub(r"\1", problem.message)) for problem in problems)
+    said = sorted((problem.code, without_lines(problem.message)) for problem in problems)
     return hashlib.sha256(json.dumps([said, *more], default=str).encode()).hexdigest()
 
 

@@ -127,7 +127,7 @@ def plan_output(
 
         return plan_document(plan)
     if options.format in {"sarif", "github"}:
-        return findings_output(with_source((*plan.refusals, *plan.warnings)), options.format)
+        return findings_output((*plan.refusals, *plan.warnings), options.format)
     if options.format == "markdown":
         from reconciler.render import markdown
 

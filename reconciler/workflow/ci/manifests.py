@@ -43,7 +43,7 @@ class Repository:
     top: Path
     """Absolute, without links."""
 
-    here: Path
+    working: Path
     """The working directory; absolute, without links."""
 
     list_files: Callable[[], Sequence[str] | None]
@@ -92,7 +92,7 @@ class Repository:
         for path in paths:
             # The index still has what was deleted.
             if path.name == MANIFEST and path.is_relative_to(folder) and path.is_file():
-                yield ManifestFile(self.label(path), Path(os.path.relpath(path, self.here)))
+                yield ManifestFile(self.label(path), Path(os.path.relpath(path, self.working)))
 
     def label(self, path: Path) -> str:
         """Return how reports call an absolute path."""
@@ -102,11 +102,11 @@ class Repository:
         return path.as_posix()
 
 
-def repository_at(here: Path, list_files: Callable[[Path], Sequence[str] | None]) -> Repository:
+def repository_at(working: Path, list_files: Callable[[Path], Sequence[str] | None]) -> Repository:
     """Return the repository of a folder; where there is none, the folder itself."""
-    here = here.resolve()
-    top = repository_of(here)
-    return Repository(top or here, here, lambda: list_files(top) if top else None)
+    working = working.resolve()
+    top = repository_of(working)
+    return Repository(top or working, working, lambda: list_files(top) if top else None)
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -118,7 +118,7 @@ def _walk(folder: Path) -> Iterator[Path]:
 def unique_folders(entries: Iterable[tuple[str, str | None]]) -> dict[tuple[str, str | None], str]:
     """Return for each manifest and target the name of a folder: safe on every system, and no two alike."""
     folders: dict[tuple[str, str | None], str] = {}
-    taken: set[str] = set()
+    used: set[str] = set()
     for manifest, target in entries:
         stem = f"{manifest.removesuffix('.yaml')}{f'.{target}' if target else ''}"
         slug = "".join(char if char.isascii() and (char.isalnum() or char in "._") else "-" for char in stem).strip(
@@ -127,10 +127,10 @@ def unique_folders(entries: Iterable[tuple[str, str | None]]) -> dict[tuple[str,
         slug = slug[:_LONGEST] or "manifest"
         number = 1
         name = slug
-        while name.lower() in taken:
+        while name.lower() in used:
             number += 1
             name = f"{slug}-{number}"
-        taken.add(name.lower())
+        used.add(name.lower())
         folders[manifest, target] = name
     return folders
 
