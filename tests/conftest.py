@@ -7,6 +7,7 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.canary import _canary, pytest_runtest_makereport
 from tests.interpreters import cp27m as narrow
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["_canary", "pytest_runtest_makereport"]
+
+# How long an example takes, or takes to think of, says how busy the machine is.
+settings.register_profile("udfs", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("udfs")
 
 _FOREIGN = ("ALIBABA_CLOUD_", "ODPS_", "UDFS_", "MC_")
 

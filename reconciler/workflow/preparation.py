@@ -54,9 +54,11 @@ def prepare(loaded: Loaded, *, cache: Cache, env: Mapping[str, str], on_step: Ca
         raise InvalidManifest.of(problems)
     warnings = (*artifacts.warnings, *problems)
     if artifacts.archives:
+        from reconciler.checks.python.opened_files import opened_files
         from reconciler.checks.python.undeclared import undeclared_imports
 
         warnings += undeclared_imports(loaded, artifacts, cache.root)
+        warnings += opened_files(loaded, artifacts, adapter.source_rules, cache.root)
     return Prepared(loaded, adapter.desired_state(loaded, artifacts), artifacts, warnings)
 
 

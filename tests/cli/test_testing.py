@@ -84,6 +84,9 @@ def test_a_test_says_how_long_it_may_take(folder: Path, capsys: pytest.CaptureFi
     manifest(folder, f"{{args: ['{os.devnull}'], returns: 1, timeout: 1}}")
     assert run(["test"]) == 9
     assert "Says did not answer in 1 s, at row 1" in capsys.readouterr().out
+    assert run(["apply", "--yes"]) == 0
+    assert run(["verify"]) == 9
+    assert "Says did not answer in 1 s, at row 1" in capsys.readouterr().out
     manifest(folder, f"{{args: ['{os.devnull}'], returns: 1, timeout: 0}}")
     assert run(["validate"]) == 3
 

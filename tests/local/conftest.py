@@ -127,6 +127,7 @@ def pretend(tmp_path: Path) -> Callable[[str, Mapping[str, object]], Path]:
             "soabi": "cpython-37m-x86_64-linux-gnu",
             "pymalloc": True,
             "machine": "x86_64",
+            "site": [],
             **facts,
         }
         program.write_text(f"#!/bin/sh\ncat <<'END'\n{json.dumps(answer)}\nEND\n")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.checks.python.wheel_imports import outside_imports
+from reconciler.checks.python.wheel_imports import loading_facts
 from reconciler.cli.entry import run
 from reconciler.local.runner import InterpreterNotFound, failures, locate
 from reconciler.packages.content import read_content
@@ -119,7 +119,7 @@ def test_what_is_said_to_be_imported_is_missed_by_a_cpython(tmp_path: Path, pyth
         for module in modules:  # each is reached by itself, from a module at the top
             files[f"top_{module}.py"] = f"import {package}.{module}\n"
         made = wheel(tmp_path / package, "made", tag="py2.py3-none-any", files=files)
-        found = {needed.name for needed in outside_imports(read_content(made), python, tmp_path / "cache")}
+        found = {needed.name for needed in loading_facts(read_content(made), python, tmp_path / "cache").outside}
         assert found == ({"udfs_absent"} if package == "sure" else set())
         tops = [f"top_{module}" for module in modules]
         assert {*_failures(python, [("made.zip", made)], tops)} == ({*tops} if package == "sure" else set())
@@ -134,7 +134,7 @@ def test_each_certain_way_to_import_counts(tmp_path: Path, python: str, name: st
         "sure/plain.py": SURE["plain"],
     }
     made = wheel(tmp_path, "made", tag="py2.py3-none-any", files=files)
-    (needed,) = outside_imports(read_content(made), python, tmp_path / "cache")
+    (needed,) = loading_facts(read_content(made), python, tmp_path / "cache").outside
     assert (needed.name, needed.file) == ("udfs_absent", "sure/plain.py" if "another" in name else f"sure/{name}.py")
 
 

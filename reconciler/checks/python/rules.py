@@ -6,11 +6,11 @@ They say what the service asks beside what Python does; the common checks know n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from reconciler.checks import Finding, Use
     from reconciler.checks.python.facts import ModuleFacts
@@ -42,6 +42,9 @@ class RuleSet:
 
     Each begins with a letter of its own: then it is found many times faster than as one of several alternatives.
     """
+
+    without_files: Mapping[str, str] = field(default_factory=dict)
+    """Runtime in which a function may open no file at all, not even its own → what makes it one that may."""
 
     early_packages: frozenset[str] = frozenset()
     """Runtimes that may find packages as soon as a module is loaded: whether they do is not settled."""

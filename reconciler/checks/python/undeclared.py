@@ -15,7 +15,7 @@ from reconciler.base.errors import Problem
 from reconciler.base.names import module_name
 from reconciler.checks.python.projects import requirement_of
 from reconciler.checks.python.pythons import library_history, python_version
-from reconciler.checks.python.wheel_imports import outside_imports
+from reconciler.checks.python.wheel_imports import loading_facts
 from reconciler.packages.artifacts import Archive, Shipment
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _problems(loaded: Loaded, provisions: Iterable[Provision], cache: Path) -> I
             continue
         for wheel in provision.wheels:
             users[wheel.filename, wheel.keys].append(provision.function)
-            for outside in outside_imports(wheel.content, runtime.tag, cache):
+            for outside in loading_facts(wheel.content, runtime.tag, cache).outside:
                 if outside.name not in provision.modules:
                     lacking[wheel.filename, outside, wheel.keys, runtime.tag].append(provision.function)
     for (filename, outside, keys, tag), functions in lacking.items():

@@ -1,5 +1,5 @@
 """
-Imports that a wheel's modules make of others, found without running anything.
+Imports that a wheel's modules make of others, and files that they open meanwhile, found without running anything.
 
 From each module that somebody may import at the top of a wheel, the road goes on through what that imports of the same wheel,
 as far as nothing is in doubt: statements of a module's own level, and of its classes' and `finally`'s. What a condition or a
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from reconciler.packages.content import Content
 
-VERSION = 2
+VERSION = 3
 """Of what is found. Facts of another version are found again."""
 
 _MAX_FILES = 5_000
@@ -59,18 +59,38 @@ class OutsideImport:
     line: int
 
 
-def outside_imports(wheel: Content, runtime: str, cache: Path) -> tuple[OutsideImport, ...]:
-    """Return what a wheel imports from elsewhere in a runtime's Python, each module once; what cannot be read tells nothing."""
+@dataclass(frozen=True)
+class OpenedFile:
+    """A call that opens a file beside a module of the wheel whenever that module is imported."""
+
+    file: str
+    """The path of the module in the wheel."""
+
+    line: int
+
+
+@dataclass(frozen=True)
+class LoadingFacts:
+    """What happens for certain where the modules at the top of a wheel are imported."""
+
+    outside: tuple[OutsideImport, ...] = ()
+    """What is imported from elsewhere, each module once."""
+
+    opened: tuple[OpenedFile, ...] = ()
+
+
+def loading_facts(wheel: Content, runtime: str, cache: Path) -> LoadingFacts:
+    """Return what importing a wheel's modules does in a runtime's Python; what cannot be read tells nothing."""
     key = hashlib.sha256(f"{VERSION} {runtime} {wheel.sha256}".encode()).hexdigest()
     path = record_path(cache, "wheel-imports", key)
-    imports = load_record(path, tuple[OutsideImport, ...])
-    if imports is None:
-        imports = _read(wheel.path, runtime)
-        save_record(path, imports)
-    return imports
+    facts = load_record(path, LoadingFacts)
+    if facts is None:
+        facts = _read(wheel.path, runtime)
+        save_record(path, facts)
+    return facts
 
 
-def _read(wheel: Path, runtime: str) -> tuple[OutsideImport, ...]:
+def _read(wheel: Path, runtime: str) -> LoadingFacts:
     try:
         with open_input(wheel, SHIPPED) as stream, ZipFile(stream) as archive:
             members = {
@@ -82,8 +102,9 @@ def _read(wheel: Path, runtime: str) -> tuple[OutsideImport, ...]:
             road = _Road(runtime, _stems(members), frozenset(sources), lambda path: archive.read(members[path]))
             road.walk(_entrances(sources))
     except UNREADABLE:
-        return ()
-    return tuple(sorted(road.outside(), key=lambda outside: (outside.file, outside.line, outside.name)))
+        return LoadingFacts()
+    outside = sorted(road.outside(), key=lambda outside: (outside.file, outside.line, outside.name))
+    return LoadingFacts(tuple(outside), tuple(sorted(road.opened, key=lambda opened: (opened.file, opened.line))))
 
 
 def _stems(paths: Iterable[str]) -> frozenset[str]:
@@ -124,6 +145,7 @@ class _Road:
     read: Callable[[str], bytes]
     seen: set[str] = field(default_factory=set)
     imports: dict[str, OutsideImport] = field(default_factory=dict)
+    opened: list[OpenedFile] = field(default_factory=list)
     redirects: bool = False
     """Whether a file on the road changes how import finds things."""
 
@@ -149,7 +171,9 @@ class _Road:
         if tree is None:
             return
         inside = posixpath.dirname(path)
+        near: set[str] = {"__file__"}
         for statement in _certain(tree.body):
+            self.opened += (OpenedFile(path, call.lineno) for call in _opening_calls(statement, near))
             for base, names in _modules_of(statement, inside):
                 yield from self._load(base, names, path, statement.lineno, inside)
 
@@ -184,6 +208,31 @@ def _certain(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
             yield from _certain([*(statement.body if is_certain else ()), *statement.finalbody])
         elif isinstance(statement, ast.Raise) or _is_exit(statement):
             return
+
+
+_OPENING = frozenset({"open", "io.open", "codecs.open", "file"})
+_NOT_CERTAIN = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.IfExp, ast.BoolOp)
+
+
+def _opening_calls(statement: ast.stmt, near: set[str]) -> Iterator[ast.Call]:
+    """Yield calls that open what a name in `near` leads to, and add the names that the statement derives from those."""
+    if isinstance(statement, ast.If | ast.For | ast.While | ast.Try):
+        return
+    waiting: list[ast.AST] = [statement]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, _NOT_CERTAIN):
+            continue
+        waiting += ast.iter_child_nodes(node)
+        is_opening = isinstance(node, ast.Call) and bool(node.args) and ast.unparse(node.func) in _OPENING
+        if is_opening and _names_of(node.args[0]) & near:  # type: ignore[attr-defined]
+            yield node  # type: ignore[misc]
+    if isinstance(statement, ast.Assign) and _names_of(statement.value) & near:
+        near.update(target.id for target in statement.targets if isinstance(target, ast.Name))
+
+
+def _names_of(expression: ast.expr) -> set[str]:
+    return {node.id for node in ast.walk(expression) if isinstance(node, ast.Name)}
 
 
 def _may_catch(kind: ast.expr | None, body: list[ast.stmt]) -> bool:

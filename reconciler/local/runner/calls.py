@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import shutil
 import weakref
 from collections import deque
@@ -33,7 +34,7 @@ from reconciler.local.runner.errors import (
 from reconciler.local.runner.process import WORKER, Died, Frame, GivenUp, TimedOut, Worker, WorkerLog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from typing_extensions import Self
 
@@ -111,6 +112,8 @@ class Session:
         """Shared objects among the resources."""
         self._timeout = self._call_timeout = timeout
         self._cancelled = cancelled
+        self.absent: Mapping[str, str] = {}
+        """Distributions that the service has installed and this machine has not → the command that installs each."""
         self._fresh = True
         self.is_last = True
         """Whether nothing comes after the call at hand; so it is for a class that cannot be loaded."""
@@ -194,7 +197,7 @@ class Session:
         failure, text = _FAILURES[what]
         return failure(
             text.format(path=self.class_path, message=message, where=where),
-            hint=_sandbox_hint(header["sandbox"]) or _hint(message),
+            hint=_sandbox_hint(header["sandbox"]) or _import_hint(message, self.absent),
             row=row,
             arguments=arguments(row),
             exception=message if what == "raised" else "",
@@ -400,8 +403,11 @@ class Columns:
         return None if row is None else tuple(wire.read_column(*column)[row - first] for column in columns)
 
 
-def _hint(message: str) -> str:
+def _import_hint(message: str, absent: Mapping[str, str]) -> str:
     if message.startswith(("ImportError: No module named", "ModuleNotFoundError")):
+        for name, command in absent.items():
+            if re.search(rf"\b{re.escape(name)}\b", message):
+                return f"MaxCompute has {name} installed, and this machine not: {command}"
         return (
             "the worker sees the standard library and the function's own resources; "
             "an archive is on sys.path only after sys.path.insert(0, 'work/<its name>'), which udfs adds for `packages:` and not for "

@@ -54,6 +54,11 @@ json.dump({
     "soabi": sysconfig.get_config_var("SOABI"),
     "pymalloc": bool(sysconfig.get_config_var("WITH_PYMALLOC")),
     "machine": os.uname()[4],
+    "site": [
+        os.path.join(os.path.dirname(os.path.dirname(sys.executable)), "lib", "python%d.%d" % sys.version_info[:2], "site-packages"),
+        sysconfig.get_path("platlib"),
+        sysconfig.get_path("purelib"),
+    ],
 }, sys.stdout)
 """
 
@@ -69,6 +74,8 @@ class Interpreter:
     source: str
     """Where it was found, in words: `--python`, `pyenv`, `uv`, `PATH`, ..."""
     machine: str = ""
+    site_packages: tuple[Path, ...] = ()
+    """Where it has what is installed for it, those of a virtual environment first. Workers do not see it."""
     stands_in_for: str | None = None
     """The runtime it replaces for a pure-Python job; None when it is of that runtime itself."""
 
@@ -211,11 +218,12 @@ def _probe(path: Path, source: str) -> Interpreter:
         implementation = str(facts["implementation"])
         abi = _abi(major, minor, facts["soabi"], wide=facts["maxunicode"] > 0xFFFF, pymalloc=facts["pymalloc"])
         machine = str(facts["machine"])
+        site = tuple(map(Path, dict.fromkeys(facts["site"])))
     except (ValueError, KeyError, TypeError):
         raise _NotUsable("does not answer like a Python") from None
     if implementation != "cpython":
         raise _NotUsable(f"is {implementation}, not CPython")
-    return Interpreter(path, (major, minor, patch), abi, source, machine)
+    return Interpreter(path, (major, minor, patch), abi, source, machine, site)
 
 
 def _abi(major: int, minor: int, soabi: str | None, *, wide: bool, pymalloc: bool) -> str:

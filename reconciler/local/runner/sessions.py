@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.local.runner.calls import SANDBOXES, Call, Session, remove
 from reconciler.local.runner.errors import FunctionNotLoadable, InterpreterUnsuitable
+from reconciler.local.runner.distributions import DISTRIBUTIONS, link_distributions
 from reconciler.local.runner.interpreters import SERVICE_ABI, Interpreter, how_to_get
 from reconciler.local.runner.layout import ResourceFile, prepare_directory
 from reconciler.local.runner.process import Worker, isolation
@@ -34,6 +35,8 @@ class Job:
     """Of the workers, as `uname -m` has it: what native code among the resources was built for."""
     isolated: bool | None = None
     """Whether its SQL sets isolation, without which it runs in a sandbox; None: only where it brings native code, which needs it."""
+    distributions: tuple[str, ...] | None = None
+    """Distributions that the service has installed for it, as an image has; None: those of the runtime."""
 
 
 def call(
@@ -73,12 +76,15 @@ def session(
     try:
         layout = prepare_directory(root, job.resources)
         _check_native(interpreter, job, layout)
+        packages = root / "packages"
+        absent = _link_distributions(interpreter, job, packages)
         try:
             command = [str(interpreter.path), *isolation(interpreter.version)]
             worker = Worker(command, layout.cwd, layout.tmp, root / "progress")
         except OSError as error:
             raise InterpreterUnsuitable(f"{interpreter.path} cannot be started: {error.strerror}") from error
         new_session = Session(worker, job.class_path, layout.native, timeout, cancelled, temporary)
+        new_session.absent = absent
         is_isolated = bool(layout.native) if job.isolated is None else job.isolated
     except BaseException:
         if temporary is not None:
@@ -91,6 +97,7 @@ def session(
                 "modules": [resource.name[:-3] for resource in job.resources if resource.type == "py"],
                 "resources": {resource.name: resource.type for resource in job.resources},
                 "tables": {name: str(path) for name, path in layout.tables.items()},
+                "installed": str(packages),
                 "limits": {"memory": memory},
                 "sandboxed": not is_isolated,
                 "origins": origins,
@@ -100,6 +107,13 @@ def session(
         new_session.close()
         raise
     return new_session
+
+
+def _link_distributions(interpreter: Interpreter, job: Job, folder: Path) -> dict[str, str]:
+    """Link what the service has installed; return what is not here, with the command that installs it."""
+    names = DISTRIBUTIONS[job.runtime] if job.distributions is None else job.distributions
+    absent = link_distributions(names, interpreter.site_packages, folder)
+    return {name: f"{interpreter.path} -m pip install {name}" for name in absent}
 
 
 def find_sandbox(interpreter: Interpreter) -> str:

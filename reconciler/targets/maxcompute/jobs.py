@@ -41,8 +41,10 @@ def manifest_job(loaded: Loaded, desired: DesiredState, artifacts: Artifacts, na
     assert isinstance(function, Function)
     shipment = artifacts.shipments[function.name]
     files = tuple(_resource_file(item, loaded) for item in shipment.items)
-    is_contained = loaded.manifest.functions[function.name].is_contained
-    return Job(function.class_path, files, shipment.runtime.tag, shipment.runtime.machine, is_contained or None)
+    declared = loaded.manifest.functions[function.name]
+    distributions = tuple(loaded.manifest.installed_distributions(declared))
+    runtime = shipment.runtime
+    return Job(function.class_path, files, runtime.tag, runtime.machine, declared.is_contained or None, distributions)
 
 
 def _resource_file(item: Item, loaded: Loaded) -> ResourceFile:
@@ -72,7 +74,8 @@ def deployed_job(loaded: Loaded, target: Target, name: str, folder: Path) -> Job
     runtime = loaded.runtime_of(name)
     declared = loaded.function(name)
     is_contained = declared is not None and declared.is_contained
-    return Job(live.object.class_path, files, runtime.tag, runtime.machine, is_contained or None)
+    distributions = None if declared is None else tuple(loaded.manifest.installed_distributions(declared))
+    return Job(live.object.class_path, files, runtime.tag, runtime.machine, is_contained or None, distributions)
 
 
 def _download(ref: Reference, loaded: Loaded, target: Target, path: Path) -> ResourceFile:

@@ -26,6 +26,7 @@ from reconciler.base.activity import activity
 from reconciler.base.errors import UdfsError
 from reconciler.base.hints import Command
 from reconciler.local import runner
+from reconciler.targets.maxcompute.runtimes import FLAGS
 from reconciler.targets.maxcompute.source_rules import declared_signature
 from reconciler.targets.maxcompute.sql import require_query, run_query
 from reconciler.testing.expectations import check_result
@@ -178,6 +179,8 @@ def _from_json(value: Any, kind: Type) -> Any:
 
 __all__ = ["require_query", "run_remote_tests"]
 
+_LONGEST_SECONDS = 3600
+"""Of the setting for it [doc, see service.json]."""
 _COLUMNS = 100
 """Calls in one statement."""
 
@@ -289,7 +292,11 @@ def _call(case: Case, subject: SqlSubject) -> _Call:
         if len(row) != len(types):
             raise NoLiteral(f"{len(row)} arguments where {len(types)} are expected")
     literals = tuple(tuple(sql_literal(value, kind) for value, kind in zip(row, types, strict=True)) for row in rows)
-    return _Call(case, subject.kind, subject.signature.outputs, subject.settings, literals, types)
+    seconds = case.test.timeout
+    settings = subject.settings
+    if seconds is not None:
+        settings += ((FLAGS["seconds"], str(min(seconds, _LONGEST_SECONDS))),)
+    return _Call(case, subject.kind, subject.signature.outputs, settings, literals, types)
 
 
 def _types_of_values(rows: Sequence[Sequence[Any]]) -> tuple[Type, ...]:

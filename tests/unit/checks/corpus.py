@@ -544,6 +544,8 @@ CASES = [
         ("E818", "from xml.parsers import expat"),
         runtime="cp27",
     ),
+    _body("2.7 may open no file at all", "open('x')", ("E818", "open('x')"), runtime="cp27"),
+    _body("3 may read its own", "open('x')"),
     _module("C extensions are not held against Python 3", "import csv, zlib, ctypes\n"),
     _module("nor where there is no sandbox", "import csv, zlib, ctypes\n", runtime="cp27", isolated=True),
     _body(

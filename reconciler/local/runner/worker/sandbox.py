@@ -91,7 +91,10 @@ def may_read(path):
 
 
 def is_trusted(depth):
-    return machinery["outside"] or sys._getframe(depth).f_globals.get("__name__") in READS_FOR_PYTHON
+    frame = sys._getframe(depth)
+    while frame is not None and frame.f_globals.get("__name__") in ("posixpath", "genericpath"):
+        frame = frame.f_back  # who asks is behind them
+    return machinery["outside"] or (frame is not None and frame.f_globals.get("__name__") in READS_FOR_PYTHON)
 
 
 class BlockedCall(object):
@@ -195,10 +198,22 @@ class Gate(object):
     """Finder of modules, before all others: it leaves out extensions of 2.7, and replaces functions of what it lets in."""
 
     def find_module(self, name, path=None):
-        return self if name in (EXTENSIONS if PY2 else WHEN_IMPORTED) and not machinery["outside"] else None
+        names = EXTENSIONS if PY2 else WHEN_IMPORTED
+        is_ours = name in names or (PY2 and name.partition(".")[0] in machinery["installed"])
+        return self if is_ours and not machinery["outside"] else None
 
     def load_module(self, name):
-        raise ImportError(MISSING % name)
+        """Let what is installed have any extension of 2.7, and its importer none of them."""
+        if name in EXTENSIONS:
+            raise ImportError(MISSING % name)
+        before = EXTENSIONS.intersection(sys.modules)
+        try:
+            with outside():
+                __import__(name)
+        finally:
+            for extension in EXTENSIONS.intersection(sys.modules) - before:
+                del sys.modules[extension]
+        return sys.modules[name]
 
     def find_spec(self, name, path=None, target=None):
         if name not in WHEN_IMPORTED or machinery["outside"]:
@@ -217,10 +232,10 @@ class Gate(object):
         pass
 
 
-def enter_sandbox(folder):
-    """Put this process into the sandbox, for good, with `folder` as the function's own."""
-    roots = [os.path.dirname(os.__file__), os.path.realpath(os.path.dirname(os.__file__))]
-    machinery.update(folder=folder, readable=roots if PY2 else [folder] + roots)
+def enter_sandbox(folder, installed):
+    """Put this process into the sandbox, for good, with `folder` as the function's own and `installed` beside the standard library."""
+    roots = [os.path.dirname(os.__file__), os.path.realpath(os.path.dirname(os.__file__)), installed]
+    machinery.update(folder=folder, readable=roots if PY2 else [folder] + roots, installed=frozenset(os.listdir(installed)))
     has_filter = sys.platform.startswith("linux") and filter_calls()
     machinery["kept_by"] = "seccomp" if has_filter else "Python"
     if PY2:

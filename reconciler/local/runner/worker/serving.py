@@ -145,8 +145,10 @@ def main(requests, answers, lifeline, progress):
     cwd = os.getcwd()
     sys.argv[:] = [""]
     sys.path.insert(0, cwd)
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # NumPy's would start threads while it is imported
     channel = Channel(requests, answers)
     job = channel.receive()[0]
+    sys.path.append(job["installed"])
     mark = shared_memory(progress)
     apply_limits(job["limits"])
     TableFunction.sends_origins = job["origins"]
@@ -156,7 +158,7 @@ def main(requests, answers, lifeline, progress):
         faulthandler.enable()  # the stack of a crash, in the log
     install_odps(Resources(job["resources"], job["tables"]))
     if job["sandboxed"]:
-        enter_sandbox(cwd)
+        enter_sandbox(cwd, job["installed"])
     try:
         construct = load_class(job, channel, mark)
         function = construct()

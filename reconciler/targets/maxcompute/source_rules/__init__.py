@@ -20,7 +20,7 @@ from reconciler.checks.python.text import decode, parse_source
 from reconciler.targets.maxcompute.runtimes import SERVICE
 from reconciler.targets.maxcompute.source_rules.classes import check_class, declared_class
 from reconciler.targets.maxcompute.source_rules.references import check_references
-from reconciler.targets.maxcompute.source_rules.sandbox import check_sandbox
+from reconciler.targets.maxcompute.source_rules.sandbox import WITHOUT_FILES, check_sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,13 +33,14 @@ if TYPE_CHECKING:
 
 SOURCE_RULES = RuleSet(
     service=SERVICE,
-    version=1,
+    version=2,
     of_module=(check_references, check_sandbox),
     of_class=check_class,
     of_interest=(
         *("work/", "get_cache_", r"\.\w{1,5}['\"]"),  # names of resources
         *(r"open\b", r"os\."),  # what the sandbox minds
     ),
+    without_files=WITHOUT_FILES,
     early_packages=frozenset({"cp311"}),
 )
 

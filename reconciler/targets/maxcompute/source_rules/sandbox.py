@@ -59,13 +59,17 @@ The documentation lists the extensions that it does load [doc "Python 2 UDFs", L
 `_socket` is left alone: whether those are really missing is not known, and nobody would like to hear of them so often.
 """
 
+_LIFTS = "`isolation: true` at the function has SQL set odps.isolation.session.enable=true;"
+WITHOUT_FILES = {"cp27": _LIFTS}
+"""Runtimes whose sandbox has no files at all [doc "Python 2 UDFs", Limits]; that 3 may read a function's own is inferred from PyODPS."""
+
 _WRITING = frozenset("wax+")
 
 
 def check_sandbox(page: Page, facts: ModuleFacts, use: Use) -> Iterator[Finding]:
     """Yield the first place of each thing that the sandbox forbids."""
     reported: set[str] = set()
-    for node, what, how in [*_imports(facts, use), *_calls(facts)]:
+    for node, what, how in [*_imports(facts, use), *_calls(facts, use)]:
         is_network = what == _NETWORK
         if how in reported or (use.isolated and not is_network):
             continue
@@ -75,7 +79,7 @@ def check_sandbox(page: Page, facts: ModuleFacts, use: Use) -> Iterator[Finding]
             hint = "see the network settings of the project; pass data in as resources where that will do"
         else:
             message = f"'{how}' needs {what}, which the sandbox forbids"
-            hint = "`isolation: true` at the function has SQL set odps.isolation.session.enable=true;"
+            hint = _LIFTS
         yield page.finding(node, "E818", message, hint, "warning")
 
 
@@ -97,7 +101,7 @@ def _first_named(statement: Import, modules: Collection[str]) -> str | None:
     )
 
 
-def _calls(facts: ModuleFacts) -> Iterator[tuple[ast.AST, str, str]]:
+def _calls(facts: ModuleFacts, use: Use) -> Iterator[tuple[ast.AST, str, str]]:
     for node in facts.nodes:
         if not isinstance(node, ast.Call):
             continue
@@ -109,3 +113,5 @@ def _calls(facts: ModuleFacts) -> Iterator[tuple[ast.AST, str, str]]:
             mode = facts.text(modes[0]) if modes else None
             if mode is not None and _WRITING & set(mode.value):
                 yield node, "to write a file", name
+            elif use.runtime in WITHOUT_FILES:
+                yield node, "to read a file", name
