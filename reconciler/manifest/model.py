@@ -327,7 +327,10 @@ class Test(Section, frozen=True, kw_only=True):
     ] = None
     timeout: Annotated[
         int | None,
-        Meta(ge=1, description="How many seconds it may take, here in place of --timeout, and by SQL in place of what the service allows."),
+        Meta(
+            ge=1,
+            description="How many seconds it may take, here in place of --timeout, and by SQL in place of what the service allows.",
+        ),
     ] = None
     verify: Annotated[
         Flag, Meta(description="false: the test runs here alone (`udfs test`), and `udfs verify` leaves it out.")

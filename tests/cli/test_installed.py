@@ -98,8 +98,13 @@ def test_where_it_is_not_the_command_that_installs_it_is_named(
 ) -> None:
     assert run(["test", "shape"]) == 9
     python = os.environ["UDFS_PYTHON_CP27"]
-    assert f"MaxCompute has numpy installed, and this machine not: {python} -m pip install numpy" in capsys.readouterr().out
+    assert (
+        f"MaxCompute has numpy installed, and this machine not: {python} -m pip install numpy"
+        in capsys.readouterr().out
+    )
 
 
 def test_the_runner_and_the_checks_have_one_list() -> None:
-    assert {tag: set(names) for tag, names in DISTRIBUTIONS.items()} == {tag: set(distributions(tag)) for tag in DISTRIBUTIONS}
+    assert {tag: set(names) for tag, names in DISTRIBUTIONS.items()} == {
+        tag: set(distributions(tag)) for tag in DISTRIBUTIONS
+    }

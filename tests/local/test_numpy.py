@@ -68,7 +68,17 @@ def fetch(name: str, sha256: str, config: pytest.Config) -> Path:
         target += ["--platform", platform, "--only-binary", ":all:", "--no-deps"]
         # Downloaded beside and put in place whole: another process of the run may be waiting for it too.
         with tempfile.TemporaryDirectory(dir=directory) as beside:
-            command = [sys.executable, "-m", "pip", "download", "--quiet", *target, "--dest", beside, f"numpy=={version}"]
+            command = [
+                sys.executable,
+                "-m",
+                "pip",
+                "download",
+                "--quiet",
+                *target,
+                "--dest",
+                beside,
+                f"numpy=={version}",
+            ]
             answer = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, check=False)
             if answer.returncode != 0:
                 pytest.skip(f"the package index does not give the wheel: {answer.stderr.strip().splitlines()[-1]}")

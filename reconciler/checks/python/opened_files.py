@@ -35,7 +35,9 @@ def opened_files(loaded: Loaded, artifacts: Artifacts, rules: RuleSet, cache: Pa
     problems = []
     for filename, (wheel, runtime) in wheels.items():
         for opened in loading_facts(wheel.content, runtime, cache).opened[:1]:
-            message = f"'{filename}' opens a file as it is imported ({opened.file}:{opened.line}), which the sandbox forbids"
+            message = (
+                f"'{filename}' opens a file as it is imported ({opened.file}:{opened.line}), which the sandbox forbids"
+            )
             where = f"in {', '.join(users[filename])}"
             hint = rules.without_files[runtime]
             at = loaded.at(*wheel.keys)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reconciler.local.runner.calls import SANDBOXES, Call, Session, remove
-from reconciler.local.runner.errors import FunctionNotLoadable, InterpreterUnsuitable
 from reconciler.local.runner.distributions import DISTRIBUTIONS, link_distributions
+from reconciler.local.runner.errors import FunctionNotLoadable, InterpreterUnsuitable
 from reconciler.local.runner.interpreters import SERVICE_ABI, Interpreter, how_to_get
 from reconciler.local.runner.layout import ResourceFile, prepare_directory
 from reconciler.local.runner.process import Worker, isolation
