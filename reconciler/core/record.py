@@ -54,7 +54,7 @@ class Holder:
     user: str = ""
     host: str = ""
     pipeline: str = ""
-    """The address of the pipeline's run, where there is one."""
+    """The address of the pipeline's run, or its name where the system tells no address."""
 
     commit: str = ""
     dirty: bool = False
@@ -63,10 +63,21 @@ class Holder:
     run: str = ""
     """A random name: by it a run knows its own entry when the answer to creating it was lost."""
 
+    system: str = ""
+    """Whose pipeline that is: ``github``, ``gitlab``, … (`base.pipelines`)."""
+
+    branch: str = ""
+    """The branch that the pipeline ran for; of a pull request the one that it comes from."""
+
+    pull_request: str = ""
+    """Its number, if the pipeline ran for one."""
+
     def __str__(self) -> str:
         where = f"{self.user or 'somebody'}{f' on {self.host}' if self.host else ''}"
         commit_text = f" at {self.commit[:10]}{' with changes' if self.dirty else ''}" if self.commit else ""
-        return f"{where}{commit_text}{f' ({self.pipeline})' if self.pipeline else ''}"
+        source = f" of {self.branch}" if self.branch else ""
+        request = f", pull request {self.pull_request}" if self.pull_request else ""
+        return f"{where}{commit_text}{source}{request}{f' ({self.pipeline})' if self.pipeline else ''}"
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,7 @@ def dump(entry: Entry) -> bytes:
         "stack": entry.stack,
         "epoch": entry.epoch,
         "outcome": entry.outcome,
-        "holder": asdict(entry.holder),
+        "holder": _holder(entry.holder),
         "started": _time(entry.started),
         "expires": _time(entry.expires),
         "digest": entry.digest,
@@ -88,11 +88,17 @@ def dump(entry: Entry) -> bytes:
             {key: text for key, text in asdict(step).items() if text or key != "operation"} for step in entry.steps
         ],
         **({"back_to": entry.back_to} if entry.back_to else {}),
-        **({"ended_by": asdict(entry.ended_by)} if entry.ended_by else {}),
+        **({"ended_by": _holder(entry.ended_by)} if entry.ended_by else {}),
         **({"approved": entry.approved} if entry.approved else {}),
     }
     objects = (f"{_json(str(key))}:{_json(_encode_applied(applied))}" for key, applied in sorted(entry.objects.items()))
     return (_json(head)[:-1] + ',"objects":{\n' + ",\n".join(objects) + "\n}}\n").encode()
+
+
+def _holder(holder: Holder) -> dict[str, Any]:
+    """Return who applied; what entries did not have at first only where it says something, so that an old one stays as it is."""
+    since = ("system", "branch", "pull_request")
+    return {key: value for key, value in asdict(holder).items() if value or key not in since}
 
 
 _json = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode

@@ -6,35 +6,37 @@ import getpass
 import os
 import secrets
 import socket
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit, urlunsplit
+from pathlib import Path
 
+from reconciler.base.pipelines import Pipeline, describe_run, printable
 from reconciler.cli.support.git import ask_git
 from reconciler.core.record import Holder
 
-if TYPE_CHECKING:
-    from pathlib import Path
+_LARGEST_EVENT = 25_000_000
+"""Bytes: GitHub sends no larger one (https://docs.github.com/en/webhooks/webhook-events-and-payloads)."""
 
-_PIPELINES = ("CI_PIPELINE_URL", "BUILD_URL", "BUILD_BUILDURI", "CIRCLE_BUILD_URL")
-"""Where GitLab, Jenkins, Azure and CircleCI say where a run can be looked at; GitHub's is put together."""
+
+def pipeline() -> Pipeline:
+    """Return what the environment tells of the pipeline that this command runs in."""
+    return describe_run(os.environ, _read_event)
 
 
 def holder(folder: Path) -> Holder:
     """Return who runs this command, and on which commit of the manifest's folder."""
     commit = ask_git(folder, "rev-parse", "HEAD")
+    run = pipeline()
     return Holder(
-        user=_text(os.environ.get("GITHUB_ACTOR") or os.environ.get("GITLAB_USER_LOGIN") or _user()),
-        host=_text(socket.gethostname()),
-        pipeline=_text(_pipeline()),
-        commit=_text(commit),
+        user=run.user or printable(_user()),
+        host=printable(socket.gethostname()),
+        pipeline=run.run,
+        system=run.system,
+        branch=run.branch,
+        pull_request=run.pull_request,
+        # A checkout without Git, as an archive of the commit, is the commit that the system says it is.
+        commit=printable(commit) or run.commit,
         run=secrets.token_hex(4),
         dirty=bool(commit and ask_git(folder, "status", "--porcelain", "--ignore-submodules=all", "--", ".")),
     )
-
-
-def _text(text: str) -> str:
-    """Return what the system told with escapes for the bytes that are no text: the ledger takes nothing else."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _user() -> str:
@@ -45,17 +47,11 @@ def _user() -> str:
         return f"uid {os.getuid()}"
 
 
-def _pipeline() -> str:
-    server, repository, run = (os.environ.get(f"GITHUB_{name}") for name in ("SERVER_URL", "REPOSITORY", "RUN_ID"))
-    if server and repository and run:
-        return _public(f"{server}/{repository}/actions/runs/{run}")
-    return next((_public(url) for name in _PIPELINES if (url := os.environ.get(name))), "")
-
-
-def _public(url: str) -> str:
-    """Return a URL without what may be a secret: user, password, query and fragment. The ledger is read by many."""
+def _read_event(path: str) -> str:
+    """Return the text of the event's file; nothing of one that is not there, or so large that it is none."""
     try:
-        parts = urlsplit(url)
-    except ValueError:
+        with Path(path).open("rb") as file:
+            content = file.read(_LARGEST_EVENT + 1)
+    except (OSError, ValueError):
         return ""
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    return content.decode("utf-8", "replace") if len(content) <= _LARGEST_EVENT else ""

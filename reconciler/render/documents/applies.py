@@ -155,7 +155,10 @@ class PersonDocument(Model):
 
     user: str
     host: str
-    pipeline: str
+    pipeline: str = Field(description="The address of the pipeline's run, or its name.")
+    system: str = Field("", description="Whose pipeline: github, gitlab, yunxiao, jenkins, gitee, azure, circleci.")
+    branch: str = Field("", description="Of a pull request the one that it comes from.")
+    pull_request: str = Field("", description="Its number.")
 
 
 class RunDocument(Model):
@@ -166,7 +169,10 @@ class RunDocument(Model):
     outcome: Literal["running", "committed", "failed", "interrupted"]
     user: str
     host: str
-    pipeline: str
+    pipeline: str = Field(description="The address of the pipeline's run, or its name.")
+    system: str = Field("", description="Whose pipeline: github, gitlab, yunxiao, jenkins, gitee, azure, circleci.")
+    branch: str = Field("", description="Of a pull request the one that it comes from.")
+    pull_request: str = Field("", description="Its number.")
     commit: str
     dirty: bool
     run: str = Field("", description="A random name of the run.")

@@ -139,7 +139,7 @@ entries = st.builds(
     Entry,
     st.just("risk"),
     st.integers(1, LAST_EPOCH),
-    st.builds(Holder, texts, texts, texts, texts, st.booleans(), texts),
+    st.builds(Holder, texts, texts, texts, texts, st.booleans(), texts, texts, texts, texts),
     times,
     times,
     st.sampled_from(["running", "committed", "failed", "interrupted"]),
