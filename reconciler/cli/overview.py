@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "init": "Write a commented starter manifest and a first function.",
     "validate": "Check the manifest and every file it names, without contacting a service.",
+    "fmt": "Format manifests, with their comments and what they mean as they were.",
     "targets": "Show what each target comes to, and the line that each value comes from.",
     "lock": "Resolve the packages' requirements for their runtimes, and write udfs.lock.",
     "list": "List the functions and where each stands: applied, changed, not applied.",

@@ -1,0 +1,69 @@
+"""fmt: a manifest's text in one form, with what it means and its comments as they were."""
+
+from __future__ import annotations
+
+import difflib
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler.base.errors import InvalidManifest, count
+from reconciler.base.words import safe
+from reconciler.cli.support.options import command
+from reconciler.cli.support.output import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reconciler.base.errors import Problem
+
+
+@command()
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE]...")
+@click.option("--check", is_flag=True, help="Write nothing; exit with 2 if a file is not formatted.")
+@click.option("--diff", is_flag=True, help="Write nothing, and show what would change.")
+def fmt(files: tuple[Path, ...], check: bool, diff: bool) -> Result:
+    """Format manifests: indents of two, keys in the documented order, single empty lines. Comments and quotes stay, and so does what it means."""
+    from reconciler.manifest.formatting import format_manifest
+    from reconciler.manifest.load import content_of
+
+    changed: dict[Path, tuple[bytes, bytes]] = {}
+    problems: list[Problem] = []
+    files = tuple(dict.fromkeys(files)) or (Path("udfs.yaml"),)
+    for file in files:
+        content = content_of(file, str(file))
+        try:
+            formatted = format_manifest(content, str(file))
+        except InvalidManifest as error:
+            problems += error.problems
+            continue
+        if formatted != content:
+            changed[file] = (content, formatted)
+    # All are looked at first: of several, none is written if one cannot be read.
+    if problems:
+        raise InvalidManifest.of(problems)
+    if not check and not diff:
+        for file, (_, formatted) in changed.items():
+            _replace(file.resolve(), formatted)
+    word = "would be formatted" if check or diff else "formatted"
+    lines = [] if diff else [f"{file}: {word}" for file in changed]
+    summary = f"{count(len(changed), 'file')} {word}, {len(files) - len(changed)} unchanged"
+    shown = [line for file, contents in changed.items() for line in _difference(file, *contents)] if diff else []
+    output = "".join(f"{safe(line)}\n" for line in [*shown, *lines, *([] if diff else [summary])])
+    return Result(output, 2 if check and changed else 0, summary)
+
+
+def _replace(file: Path, content: bytes) -> None:
+    """Replace a file atomically; who may read it stays."""
+    from reconciler.base.files import replace_file
+
+    mode = stat.S_IMODE(file.stat().st_mode)
+    replace_file(file, content)
+    file.chmod(mode)
+
+
+def _difference(file: Path, old: bytes, new: bytes) -> Iterator[str]:
+    before, after = (content.decode().splitlines() for content in (old, new))
+    return difflib.unified_diff(before, after, str(file), f"{file} (formatted)", lineterm="")

@@ -1,0 +1,273 @@
+"""
+Formatting of a manifest's text: indents of two, keys in the documented order, no blanks at the ends of lines.
+
+What it means never changes. Lines are moved and indented, and nothing inside of a line is written anew, so comments, quotes
+and block scalars stay as they are; the result is parsed and held against the original, and where the two differ less is done.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from reconciler.base.errors import InvalidManifest
+from reconciler.manifest.reader import Document, read_document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+STEP = 2
+
+TOP = (
+    "stack", "target", "python", "runtimes", "rollout", "line_ends", "grace", "policy", "variables", "targets", "promote", "ignore",
+    "moved", "packages", "resources", "tables", "functions",
+)  # fmt: skip
+"""What says what this is, then where it goes, then what is shipped, as the README shows it."""
+
+FUNCTION = (
+    "source", "class", "python", "image", "isolation", "packages", "resources", "modules", "wire", "description", "protect", "tests",
+)  # fmt: skip
+
+
+def format_manifest(content: bytes, file: str) -> bytes:
+    """
+    Return a manifest's text, formatted; InvalidManifest for what is no YAML that a manifest may be.
+
+    Of line ends the file keeps those that it has; of both kinds, line feeds.
+    """
+    document = Document(file)
+    read_document(content, document)
+    if document.problems:
+        raise InvalidManifest.of(document.problems)
+    text = content.decode()
+    has_returns = "\r\n" in text and text.count("\r\n") == text.count("\n")
+    result = _format(text.replace("\r\n", "\n"))
+    return (result.replace("\n", "\r\n") if has_returns else result).encode()
+
+
+def _format(text: str) -> str:
+    meaning = _meaning(text)
+    tidied = _tidy(text)
+    for order in ((TOP, FUNCTION), None):
+        try:
+            result = _tidy(_sort(tidied, *order)) if order else tidied
+            if _meaning(result) == meaning and _tidy(result) == result:
+                return result
+        except yaml.YAMLError:
+            continue
+    return text
+
+
+def _meaning(text: str) -> object:
+    """Return what a text says, in no order of keys; lines and columns are not in it."""
+    events = yaml.parse(text, yaml.SafeLoader)
+    return list(iter(lambda: _node(events, next(events, None)), None))
+
+
+def _node(events: Iterator[Any], event: Any) -> Any:
+    if isinstance(event, yaml.ScalarEvent):
+        return (event.tag, event.implicit, event.style, event.value)
+    if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
+        values = []
+        while not isinstance(inner := next(events), (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
+            values.append(_node(events, inner))
+        if isinstance(event, yaml.MappingStartEvent):
+            return (event.tag, frozenset(zip(values[::2], values[1::2], strict=True)))
+        return (event.tag, tuple(values))
+    return event and type(event).__name__
+
+
+# --- Indents ----------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """Where the lines of a text begin a key or an item, and which belong to a scalar that began before."""
+
+    columns: dict[int, tuple[int, int]]
+    """Line → where its key or item begins, and where it is to begin."""
+
+    inside: frozenset[int]
+    """Lines whose beginning is a scalar's own."""
+
+
+def _shape(text: str) -> _Shape:
+    lines = text.split("\n")
+    columns: dict[int, tuple[int, int]] = {}
+    inside: set[int] = set()
+    around: list[tuple[int, int, bool]] = []
+    """Of each collection in blocks: where it begins, where it is to begin, and whether it is a mapping."""
+    delta = flow = 0
+    for token in yaml.scan(text, yaml.SafeLoader):
+        line, column = token.start_mark.line, token.start_mark.column
+        leads = line < len(lines) and not lines[line][:column].strip()
+        if isinstance(token, (yaml.BlockMappingStartToken, yaml.BlockSequenceStartToken)):
+            goal = (around[-1][1] + STEP if around else 0) if leads else column + delta
+            around.append((column, goal, isinstance(token, yaml.BlockMappingStartToken)))
+        elif isinstance(token, yaml.BlockEndToken):
+            around.pop()
+        elif isinstance(token, (yaml.FlowMappingStartToken, yaml.FlowSequenceStartToken)):
+            flow += 1
+        elif isinstance(token, (yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)):
+            flow -= 1
+        elif isinstance(token, yaml.ScalarToken):
+            inside.update(range(line + 1, token.end_mark.line + (1 if token.end_mark.column else 0)))
+        elif isinstance(token, (yaml.KeyToken, yaml.BlockEntryToken)) and leads and around and not flow:
+            start, goal, is_mapping = around[-1]
+            if column == start:
+                # Items may stand right below their key, without an indent of their own.
+                goal += STEP if is_mapping and isinstance(token, yaml.BlockEntryToken) else 0
+                columns[line] = (column, goal)
+                delta = goal - column
+    return _Shape(columns, frozenset(inside))
+
+
+def _tidy(text: str) -> str:
+    """Return a text with indents of two, single empty lines, and no blanks at the ends of lines."""
+    shape = _shape(text)
+    leading = sorted(shape.columns)
+    lines = text.split("\n")
+    result: list[str] = []
+    for number, line in enumerate(lines):
+        before = leading[index - 1] if (index := bisect_right(leading, number)) else None
+        after = leading[index] if index < len(leading) else None
+        delta = _delta(shape, before)
+        if number in shape.inside:
+            result.append(_shifted(line, delta))
+        elif not line.strip():
+            if result and result[-1]:
+                result.append("")
+        else:
+            if line.lstrip().startswith("#") and number not in shape.columns:
+                delta = _delta(shape, _owner(line, before, after, shape))
+            result.append(_shifted(line, delta).rstrip())
+    # What a block scalar keeps at the end is its own.
+    while result and not result[-1] and len(lines) - 1 not in shape.inside and len(lines) - 2 not in shape.inside:
+        result.pop()
+    ending = "\n".join(result)
+    return ending if ending.endswith("\n") else ending + "\n"
+
+
+def _owner(comment: str, before: int | None, after: int | None, shape: _Shape) -> int | None:
+    """Return the line that a comment goes with: the next one, if it begins where that does, else the one before."""
+    if before is None or (after is not None and _indent(comment) <= shape.columns[after][0]):
+        return after
+    return before
+
+
+def _delta(shape: _Shape, line: int | None) -> int:
+    column, goal = shape.columns.get(line, (0, 0)) if line is not None else (0, 0)
+    return goal - column
+
+
+def _shifted(line: str, delta: int) -> str:
+    if delta >= 0:
+        return " " * delta + line if line else line
+    return line[min(-delta, _indent(line)) :]
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
+
+
+# --- Order ------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """An entry of a mapping: its lines, with the comments and empty lines above it."""
+
+    key: str
+    lines: tuple[str, ...]
+
+
+def _sort(text: str, top: Sequence[str], function: Sequence[str]) -> str:
+    """Return a tidied text with its keys, and those of each function, in order."""
+    root: Any = yaml.compose(text, yaml.SafeLoader)
+    lines = text.split("\n")
+    if not _is_block(root, lines):
+        return text
+    for key, value in root.value:
+        if key.value == "functions" and _is_block(value, lines):
+            for _, entry in reversed(value.value):
+                if _is_block(entry, lines):
+                    lines = _sorted_mapping(lines, entry, function)
+    return "\n".join(_sorted_mapping(lines, root, top))
+
+
+def _is_block(node: Any, lines: Sequence[str]) -> bool:
+    """Say whether a node is a mapping each of whose keys begins a line."""
+    return (
+        isinstance(node, yaml.MappingNode)
+        and not node.flow_style
+        and all(
+            isinstance(key, yaml.ScalarNode) and not lines[key.start_mark.line][: key.start_mark.column].strip()
+            for key, _ in node.value
+        )
+    )
+
+
+def _sorted_mapping(lines: list[str], node: Any, order: Sequence[str]) -> list[str]:
+    starts = [key.start_mark.line for key, _ in node.value]
+    column = node.value[0][0].start_mark.column
+    ends = [_end(lines, key, value) for key, value in node.value]
+    above = _head(lines, starts[0], column)
+    chunks = [
+        _Chunk(key.value, tuple(lines[begin:end]))
+        for (key, _), begin, end in zip(node.value, [above, *ends[:-1]], ends, strict=True)
+    ]
+    ranked = sorted(zip(_ranks([chunk.key for chunk in chunks], order), chunks, strict=True), key=lambda pair: pair[0])
+    first, *others = [list(chunk.lines) for _, chunk in ranked]
+    while first and not first[0].strip():
+        # Empty lines stand between entries and not before the first.
+        others.append([first.pop(0)])
+    return [*lines[:above], *first, *(line for chunk in others for line in chunk), *lines[ends[-1] :]]
+
+
+def _ranks(keys: Sequence[str], order: Sequence[str]) -> list[tuple[int, int]]:
+    """Return where each key goes; one that is in no order stays behind the key that it stands behind."""
+    ranks: list[tuple[int, int]] = []
+    rank = -1
+    for number, key in enumerate(keys):
+        rank = order.index(key) if key in order else rank
+        ranks.append((rank, number))
+    return ranks
+
+
+def _head(lines: Sequence[str], first: int, column: int) -> int:
+    """Return where the first entry begins: at the comments right above it; what stands apart is about the whole."""
+    while first and lines[first - 1].strip().startswith("#") and _indent(lines[first - 1]) == column:
+        first -= 1
+    return first if first and not lines[first - 1].strip() else _first_key(lines, first)
+
+
+def _first_key(lines: Sequence[str], start: int) -> int:
+    while lines[start].strip().startswith("#"):
+        start += 1
+    return start
+
+
+def _end(lines: Sequence[str], key: Any, value: Any) -> int:
+    """Return the line behind an entry: comments that are indented more than its key are its own."""
+    end = number = max(_last_line(value), key.end_mark.line) + 1
+    while number < len(lines) and (not lines[number].strip() or _is_comment_below(lines[number], key)):
+        number += 1
+        if lines[number - 1].strip():
+            end = number
+    return end
+
+
+def _is_comment_below(line: str, key: Any) -> bool:
+    return line.lstrip().startswith("#") and _indent(line) > key.start_mark.column
+
+
+def _last_line(node: Any) -> int:
+    """Return a node's last line; of a block, whose own mark is that of what comes after it, that of its last entry."""
+    if isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
+        last: Any = node.value[-1]
+        return max(_last_line(last[1]), int(last[0].end_mark.line)) if isinstance(last, tuple) else _last_line(last)
+    end = int(node.end_mark.line) - (0 if node.end_mark.column else 1)
+    return end
