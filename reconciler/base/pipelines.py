@@ -183,7 +183,7 @@ def describe_run(env: Mapping[str, str], read_event: Callable[[str], str] = lamb
     if system is None:
         return Pipeline()
     event = _parse_event(read_event(path)) if (path := env.get(system.event, "")) else {}
-    number = _first(env, system.pull_request, _number) or _number(_at(event, "pull_request", "number"))
+    number = _first(env, system.pull_request, _number) or _number(_inner_text(event, "pull_request", "number"))
     return Pipeline(
         system=system.name,
         user=_first(env, system.user, _bounded),
@@ -243,11 +243,11 @@ def _parse_event(text: str) -> Any:
 
 def _event_base(event: Any) -> str:
     """Return GitHub's word for what an event changes: of a pull request, a merge queue's group, a push."""
-    places = (("pull_request", "base", "sha"), ("merge_group", "base_sha"), ("before",))
-    return next((commit for place in places if (commit := _commit(_at(event, *place)))), "")
+    paths = (("pull_request", "base", "sha"), ("merge_group", "base_sha"), ("before",))
+    return next((commit for path in paths if (commit := _commit(_inner_text(event, *path)))), "")
 
 
-def _at(value: Any, *place: str) -> str:
-    for key in place:
+def _inner_text(value: Any, *path: str) -> str:
+    for key in path:
         value = value.get(key) if isinstance(value, dict) else None
     return str(value) if isinstance(value, (str, int)) else ""

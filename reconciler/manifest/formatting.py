@@ -269,5 +269,5 @@ def _last_line(node: Any) -> int:
     if isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
         last: Any = node.value[-1]
         return max(_last_line(last[1]), int(last[0].end_mark.line)) if isinstance(last, tuple) else _last_line(last)
-    end = int(node.end_mark.line) - (0 if node.end_mark.column else 1)
-    return end
+    mark: Any = node.end_mark
+    return int(mark.line) if mark.column else int(mark.line) - 1
