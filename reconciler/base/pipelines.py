@@ -186,20 +186,20 @@ def describe_run(env: Mapping[str, str], read_event: Callable[[str], str] = lamb
     number = _first(env, system.pull_request, _number) or _number(_inner_text(event, "pull_request", "number"))
     return Pipeline(
         system=system.name,
-        user=_first(env, system.user, _bounded),
+        user=_first(env, system.user, _short_text),
         run=_first(env, system.run, public_address),
         commit=_first(env, system.commit, _commit),
-        branch=_first(env, system.branch, _bounded).removeprefix("refs/heads/"),
+        branch=_first(env, system.branch, _short_text).removeprefix("refs/heads/"),
         pull_request=number,
         base=_first(env, system.base_of_pull_request if number else system.base_of_push, _commit) or _event_base(event),
-        base_branch=_first(env, system.base_branch, _bounded).removeprefix("refs/heads/") if number else "",
+        base_branch=_first(env, system.base_branch, _short_text).removeprefix("refs/heads/") if number else "",
     )
 
 
 def public_address(text: str) -> str:
     """Return an address without what may be a secret: user, password, query and fragment. The ledger is read by many."""
     if "://" not in text:
-        return _bounded(text)
+        return _short_text(text)
     try:
         parts = urlsplit(text)
     except ValueError:
@@ -221,7 +221,7 @@ def _first(env: Mapping[str, str], templates: Iterable[str], take: Callable[[str
     return ""
 
 
-def _bounded(text: str) -> str:
+def _short_text(text: str) -> str:
     return printable(text)[:_LONGEST].strip()
 
 

@@ -136,14 +136,14 @@ def _tidy(text: str) -> str:
         after = leading[index] if index < len(leading) else None
         delta = _delta(shape, before)
         if number in shape.inside:
-            result.append(_shifted(line, delta))
+            result.append(_shift(line, delta))
         elif not line.strip():
             if result and result[-1]:
                 result.append("")
         else:
             if line.lstrip().startswith("#") and number not in shape.columns:
                 delta = _delta(shape, _owner(line, before, after, shape))
-            result.append(_shifted(line, delta).rstrip())
+            result.append(_shift(line, delta).rstrip())
     # What a block scalar keeps at the end is its own.
     while result and not result[-1] and len(lines) - 1 not in shape.inside and len(lines) - 2 not in shape.inside:
         result.pop()
@@ -163,7 +163,7 @@ def _delta(shape: _Shape, line: int | None) -> int:
     return goal - column
 
 
-def _shifted(line: str, delta: int) -> str:
+def _shift(line: str, delta: int) -> str:
     if delta >= 0:
         return " " * delta + line if line else line
     return line[min(-delta, _indent(line)) :]
@@ -194,8 +194,8 @@ def _sort(text: str, top: Sequence[str], function: Sequence[str]) -> str:
         if key.value == "functions" and _is_block(value, lines):
             for _, entry in reversed(value.value):
                 if _is_block(entry, lines):
-                    lines = _sorted_mapping(lines, entry, function)
-    return "\n".join(_sorted_mapping(lines, root, top))
+                    lines = _sort_mapping(lines, entry, function)
+    return "\n".join(_sort_mapping(lines, root, top))
 
 
 def _is_block(node: Any, lines: Sequence[str]) -> bool:
@@ -210,7 +210,7 @@ def _is_block(node: Any, lines: Sequence[str]) -> bool:
     )
 
 
-def _sorted_mapping(lines: list[str], node: Any, order: Sequence[str]) -> list[str]:
+def _sort_mapping(lines: list[str], node: Any, order: Sequence[str]) -> list[str]:
     starts = [key.start_mark.line for key, _ in node.value]
     column = node.value[0][0].start_mark.column
     ends = [_end(lines, key, value) for key, value in node.value]
@@ -252,7 +252,7 @@ def _first_key(lines: Sequence[str], start: int) -> int:
 
 def _end(lines: Sequence[str], key: Any, value: Any) -> int:
     """Return the line behind an entry: comments that are indented more than its key are its own."""
-    end = number = max(_last_line(value), key.end_mark.line) + 1
+    end = number = max(_last_line(value), int(key.end_mark.line)) + 1
     while number < len(lines) and (not lines[number].strip() or _is_comment_below(lines[number], key)):
         number += 1
         if lines[number - 1].strip():
@@ -268,6 +268,9 @@ def _last_line(node: Any) -> int:
     """Return a node's last line; of a block, whose own mark is that of what comes after it, that of its last entry."""
     if isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
         last: Any = node.value[-1]
-        return max(_last_line(last[1]), int(last[0].end_mark.line)) if isinstance(last, tuple) else _last_line(last)
+        if not isinstance(last, tuple):
+            return _last_line(last)
+        key, value = last
+        return max(_last_line(value), int(key.end_mark.line))
     mark: Any = node.end_mark
     return int(mark.line) if mark.column else int(mark.line) - 1
