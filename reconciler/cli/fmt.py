@@ -15,7 +15,7 @@ from reconciler.cli.support.options import command
 from reconciler.cli.support.output import Result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from reconciler.base.errors import Problem
 
@@ -26,12 +26,28 @@ if TYPE_CHECKING:
 @click.option("--diff", is_flag=True, help="Write nothing, and show what would change.")
 def fmt(files: tuple[Path, ...], check: bool, diff: bool) -> Result:
     """Format manifests: indents of two, keys in the documented order, single empty lines. Comments and quotes stay, and so does what it means."""
+    files = tuple(dict.fromkeys(files)) or (Path("udfs.yaml"),)
+    # All are looked at first: of several, none is written if one cannot be read.
+    changes = _changes(files)
+    is_dry = check or diff
+    for file, (_, formatted) in () if is_dry else changes.items():
+        _replace(file.resolve(), formatted)
+    word = "would be formatted" if is_dry else "formatted"
+    summary = f"{count(len(changes), 'file')} {word}, {len(files) - len(changes)} unchanged"
+    if diff:
+        lines = [line for file, contents in changes.items() for line in _difference(file, *contents)]
+    else:
+        lines = [*(f"{file}: {word}" for file in changes), summary]
+    return Result("".join(f"{safe(line)}\n" for line in lines), 2 if check and changes else 0, summary)
+
+
+def _changes(files: Iterable[Path]) -> dict[Path, tuple[bytes, bytes]]:
+    """Return the files that are not formatted, with what they hold and are to hold."""
     from reconciler.manifest.formatting import format_manifest
     from reconciler.manifest.load import content_of
 
-    changed: dict[Path, tuple[bytes, bytes]] = {}
+    changes: dict[Path, tuple[bytes, bytes]] = {}
     problems: list[Problem] = []
-    files = tuple(dict.fromkeys(files)) or (Path("udfs.yaml"),)
     for file in files:
         content = content_of(file, str(file))
         try:
@@ -40,19 +56,10 @@ def fmt(files: tuple[Path, ...], check: bool, diff: bool) -> Result:
             problems += error.problems
             continue
         if formatted != content:
-            changed[file] = (content, formatted)
-    # All are looked at first: of several, none is written if one cannot be read.
+            changes[file] = (content, formatted)
     if problems:
         raise InvalidManifest.of(problems)
-    if not check and not diff:
-        for file, (_, formatted) in changed.items():
-            _replace(file.resolve(), formatted)
-    word = "would be formatted" if check or diff else "formatted"
-    lines = [] if diff else [f"{file}: {word}" for file in changed]
-    summary = f"{count(len(changed), 'file')} {word}, {len(files) - len(changed)} unchanged"
-    shown = [line for file, contents in changed.items() for line in _difference(file, *contents)] if diff else []
-    output = "".join(f"{safe(line)}\n" for line in [*shown, *lines, *([] if diff else [summary])])
-    return Result(output, 2 if check and changed else 0, summary)
+    return changes
 
 
 def _replace(file: Path, content: bytes) -> None:

@@ -95,13 +95,19 @@ class _Shape:
 
 
 def _shape(text: str) -> _Shape:
-    lines = text.split("\n")
+    tokens: list[Any] = list(yaml.scan(text, yaml.SafeLoader))
+    scalars = [token for token in tokens if isinstance(token, yaml.ScalarToken)]
+    ends = ((token.start_mark.line, token.end_mark.line, token.end_mark.column) for token in scalars)
+    inside = (line for start, end, column in ends for line in range(start + 1, end + (1 if column else 0)))
+    return _Shape(_columns(tokens, text.split("\n")), frozenset(inside))
+
+
+def _columns(tokens: Sequence[Any], lines: Sequence[str]) -> dict[int, tuple[int, int]]:
     columns: dict[int, tuple[int, int]] = {}
-    inside: set[int] = set()
     around: list[tuple[int, int, bool]] = []
     """Of each collection in blocks: where it begins, where it is to begin, and whether it is a mapping."""
-    delta = flow = 0
-    for token in yaml.scan(text, yaml.SafeLoader):
+    delta = 0
+    for token in tokens:
         line, column = token.start_mark.line, token.start_mark.column
         leads = line < len(lines) and not lines[line][:column].strip()
         if isinstance(token, (yaml.BlockMappingStartToken, yaml.BlockSequenceStartToken)):
@@ -109,20 +115,13 @@ def _shape(text: str) -> _Shape:
             around.append((column, goal, isinstance(token, yaml.BlockMappingStartToken)))
         elif isinstance(token, yaml.BlockEndToken):
             around.pop()
-        elif isinstance(token, (yaml.FlowMappingStartToken, yaml.FlowSequenceStartToken)):
-            flow += 1
-        elif isinstance(token, (yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)):
-            flow -= 1
-        elif isinstance(token, yaml.ScalarToken):
-            inside.update(range(line + 1, token.end_mark.line + (1 if token.end_mark.column else 0)))
-        elif isinstance(token, (yaml.KeyToken, yaml.BlockEntryToken)) and leads and around and not flow:
-            start, goal, is_mapping = around[-1]
-            if column == start:
-                # Items may stand right below their key, without an indent of their own.
-                goal += STEP if is_mapping and isinstance(token, yaml.BlockEntryToken) else 0
-                columns[line] = (column, goal)
-                delta = goal - column
-    return _Shape(columns, frozenset(inside))
+        elif isinstance(token, (yaml.KeyToken, yaml.BlockEntryToken)) and leads and around and column == around[-1][0]:
+            _, goal, is_mapping = around[-1]
+            # Items may stand right below their key, without an indent of their own.
+            goal += STEP if is_mapping and isinstance(token, yaml.BlockEntryToken) else 0
+            columns[line] = (column, goal)
+            delta = goal - column
+    return columns
 
 
 def _tidy(text: str) -> str:
@@ -132,23 +131,25 @@ def _tidy(text: str) -> str:
     lines = text.split("\n")
     result: list[str] = []
     for number, line in enumerate(lines):
-        before = leading[index - 1] if (index := bisect_right(leading, number)) else None
-        after = leading[index] if index < len(leading) else None
-        delta = _delta(shape, before)
-        if number in shape.inside:
-            result.append(_shift(line, delta))
-        elif not line.strip():
-            if result and result[-1]:
-                result.append("")
+        if number not in shape.inside and not line.strip():
+            result += [""] if result and result[-1] else []
         else:
-            if line.lstrip().startswith("#") and number not in shape.columns:
-                delta = _delta(shape, _owner(line, before, after, shape))
-            result.append(_shift(line, delta).rstrip())
+            result.append(_tidy_line(line, number, shape, leading))
     # What a block scalar keeps at the end is its own.
-    while result and not result[-1] and len(lines) - 1 not in shape.inside and len(lines) - 2 not in shape.inside:
-        result.pop()
+    if not {len(lines) - 1, len(lines) - 2} & shape.inside:
+        result = "\n".join(result).rstrip("\n").split("\n")
     ending = "\n".join(result)
     return ending if ending.endswith("\n") else ending + "\n"
+
+
+def _tidy_line(line: str, number: int, shape: _Shape, leading: Sequence[int]) -> str:
+    index = bisect_right(leading, number)
+    before = leading[index - 1] if index else None
+    after = leading[index] if index < len(leading) else None
+    if number in shape.inside:
+        return _shift(line, _delta(shape, before))
+    is_comment = line.lstrip().startswith("#") and number not in shape.columns
+    return _shift(line, _delta(shape, _owner(line, before, after, shape) if is_comment else before)).rstrip()
 
 
 def _owner(comment: str, before: int | None, after: int | None, shape: _Shape) -> int | None:
