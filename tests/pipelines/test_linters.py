@@ -45,7 +45,9 @@ def test_schemas(schema: str, files: list[Path]) -> None:
 @pytest.mark.parametrize("path", [*WORKFLOWS, *ACTIONS], ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_action_is_pinned_by_its_commit_and_no_expression_is_pasted_into_a_script(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    pinned = re.compile(r"(actions/[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+|OWNER/udfs/\.github/actions/\w+@0{40})$")
+    pinned = re.compile(
+        r"((?:actions|pypa)/[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+|OWNER/udfs/\.github/actions/\w+@0{40})$"
+    )
     for uses in re.findall(r"uses: (.+)", text):
         assert pinned.match(uses), uses
     source = read_yaml(text)
