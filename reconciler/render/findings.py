@@ -19,7 +19,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
@@ -128,20 +128,28 @@ def _location(at: Position, problem: Problem) -> dict[str, Any]:
 
 def workflow_commands(problems: Iterable[Problem]) -> str:
     """Return the problems as commands, each ended by a newline: of each kind as many as are shown, and how many are not."""
-    kinds: dict[str, list[Problem]] = {}
-    for problem in problems:
-        kinds.setdefault(problem.severity, []).append(problem)
-    return "".join(f"{line}\n" for kind, members in kinds.items() for line in _cap(kind, members))
+    everything = list(problems)
+    totals, rest, shown = (
+        Counter(problem.severity for problem in everything),
+        defaultdict[str, list[str]](list),
+        Counter[str](),
+    )
+    lines = []
+    for problem in everything:
+        kind = problem.severity
+        # The last that is shown counts those that are not.
+        if shown[kind] < MOST_ANNOTATIONS - (totals[kind] > MOST_ANNOTATIONS):
+            shown[kind] += 1
+            lines.append(_command(problem))
+        else:
+            rest[kind].append(problem.code)
+    lines += (_count_rest(kind, codes) for kind, codes in rest.items())
+    return "".join(f"{line}\n" for line in lines)
 
 
-def _cap(kind: str, problems: list[Problem]) -> Iterator[str]:
-    if len(problems) <= MOST_ANNOTATIONS:
-        yield from map(_command, problems)
-        return
-    yield from map(_command, problems[: MOST_ANNOTATIONS - 1])
-    rest = Counter(problem.code for problem in problems[MOST_ANNOTATIONS - 1 :])
-    codes = ", ".join(f"{number} × {code}" for code, number in sorted(rest.items()))
-    yield f"::{kind} title=udfs::and {count(rest.total(), f'more {kind}')} ({codes}), which the log and the other formats have"
+def _count_rest(kind: str, codes: list[str]) -> str:
+    numbers = ", ".join(f"{number} × {code}" for code, number in sorted(Counter(codes).items()))
+    return f"::{kind} title=udfs::and {count(len(codes), f'more {kind}')} ({numbers}), which the log and the other formats have"
 
 
 def _command(problem: Problem) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -133,3 +134,26 @@ def test_which_options_a_command_takes_is_what_it_declares() -> None:
     declared = {name: {param.name for param in command.params} for name, command in commands.items()}
     assert {name for name, params in declared.items() if "file" not in params} == WITHOUT_FILE
     assert {name for name, params in declared.items() if "target" not in params} == WITHOUT_TARGET
+
+
+def test_of_more_than_ten_of_a_kind_the_tenth_counts_the_rest() -> None:
+    errors = [Problem("E101", f"m{number}", Position("udfs.yaml", number)) for number in range(1, 14)]
+    few = [Problem("E102", "w", severity="warning")]
+    lines = workflow_commands([*errors, *few]).splitlines()
+    assert sum(line.startswith("::error ") for line in lines) == 10
+    assert lines[-1].startswith("::error title=udfs::and 4 more errors (4 × E101)")
+    assert sum(line.startswith("::warning ") for line in lines) == 1
+    assert len(workflow_commands(errors[:10]).splitlines()) == 10
+
+
+@given(PROBLEMS, st.integers(1, 50))
+def test_a_fingerprint_stays_where_lines_move_and_tells_two_of_one_line_apart(problem: Problem, line: int) -> None:
+    def fingerprints(*problems: Problem) -> list[str]:
+        [run] = json.loads(SarifLog(problems).text())["runs"]
+        return [result["partialFingerprints"]["primaryLocationLineHash"] for result in run["results"]]
+
+    moved = replace(problem, at=problem.at and replace(problem.at, line=line))
+    assert fingerprints(problem) == fingerprints(moved)
+    assert len(set(fingerprints(problem, moved))) == 2
+    other = replace(problem, message=f"{problem.message}, and not as before")
+    assert fingerprints(problem) != fingerprints(other)
