@@ -150,9 +150,9 @@ def apply(
             return _apply_saved(saved, planfile, options, terms)
     prepared = prepare_project(options)
     with connect(prepared.loaded) as target:
-        proposal = _propose(prepared, target, terms)
+        proposal = propose_plan(prepared, target, terms)
         verification = terms.verification(prepared.loaded, target, options)
-        approval = _approval(prepared, proposal, terms)
+        approval = approval_of(prepared, proposal, terms)
         return carry_out(proposal, options, terms.consent, verification=verification, approval=approval)
 
 
@@ -171,7 +171,7 @@ def _require_fitting(options: Options, planfile: Path | None, terms: Terms) -> N
         raise UsageError("E901", message, hint="leave one of them out")
 
 
-def _approval(prepared: Prepared, proposal: Proposal, terms: Terms) -> Approval | None:
+def approval_of(prepared: Prepared, proposal: Proposal, terms: Terms) -> Approval | None:
     """Return what was approved for a target; None if nobody was asked."""
     from reconciler.engine import saved_plan
     from reconciler.engine.approval import Approval
@@ -187,7 +187,8 @@ def _approval(prepared: Prepared, proposal: Proposal, terms: Terms) -> Approval 
     return Approval(plans, digest, begun)
 
 
-def _propose(prepared: Prepared, target: Target, terms: Terms) -> Proposal:
+def propose_plan(prepared: Prepared, target: Target, terms: Terms) -> Proposal:
+    """Return the plan that is made now."""
     reading = terms.read(target)
     plan = planning.make_plan(prepared, reading, restoring=terms.restore)
     return Proposal(planning.apply_quiet_times(plan, prepared.loaded, target), reading, target, prepared.contents)
@@ -202,14 +203,14 @@ def _apply_several(options: Options, terms: Terms, *, keep_going: bool) -> Resul
     def show(single: Options) -> Result:
         prepared = prepare_project(single)
         with connect(prepared.loaded) as target:
-            proposal = _propose(prepared, target, terms)
+            proposal = propose_plan(prepared, target, terms)
             plan = complete_plan(proposal.plan, single)
             output = plan_output(plan, single)
             if not single.as_json:
                 # Shown even if it is refused: the refusal is about what stands here.
                 print_output(output)
                 print_problems(plan.warnings)
-            approval = _approval(prepared, proposal, terms)
+            approval = approval_of(prepared, proposal, terms)
             allow_deletes = require_agreed(plan, proposal.reading, approval, terms.consent.allow_deletes)
             if plan.changes:
                 require_free(proposal.reading.last, target.store.now())
@@ -219,7 +220,7 @@ def _apply_several(options: Options, terms: Terms, *, keep_going: bool) -> Resul
     def perform(single: Options) -> Result:
         prepared, plan, allow_deletes = planned[single.target or ""]
         with connect(prepared.loaded) as target:
-            proposal = _propose(prepared, target, terms)
+            proposal = propose_plan(prepared, target, terms)
             agreed = replace(terms.consent, yes=True, allow_deletes=allow_deletes)
             verification = terms.verification(prepared.loaded, target, single)
             shown = Approval(digest=plan.digest)
@@ -260,5 +261,5 @@ def _apply_saved(saved: Saved, file: Path, options: Options, terms: Terms) -> Re
         )
         proposal = Proposal(plan, reading, target, prepared.contents)
         verification = terms.verification(prepared.loaded, target, options)
-        approval = _approval(prepared, proposal, terms)
+        approval = approval_of(prepared, proposal, terms)
         return carry_out(proposal, options, consent, look_again=look, verification=verification, approval=approval)

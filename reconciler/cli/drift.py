@@ -17,14 +17,18 @@ from reconciler.workflow import planning
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from reconciler.cli.support.options import Format
     from reconciler.cli.support.output import Output
     from reconciler.core.drift import Drift
     from reconciler.core.plan import Plan
     from reconciler.core.report import SourceChange
 
 
+DRIFT_FORMATS: tuple[Format, ...] = ("text", "json", "markdown", "sarif", "github")
+
+
 @command()
-@each_target("text", "json", "markdown", "sarif", "github")
+@each_target(*DRIFT_FORMATS)
 @view_option
 @handover_options
 @refresh_option
@@ -44,10 +48,13 @@ def drift(options: Options, refresh: str, diff: bool) -> Result:
     # From what the manifest has to what somebody made of it.
     sources = read_sources(drifted, snapshot, prepared, options) if diff else ()
     from_manifest = [source.backwards for source in sources]
-    return Result(_output(drift, plan, options, from_manifest), code, text.drift_summary(drift), notes=snapshot.notes)
+    return Result(
+        drift_output(drift, plan, options, from_manifest), code, text.drift_summary(drift), notes=snapshot.notes
+    )
 
 
-def _output(drift: Drift, plan: Plan, options: Options, sources: Sequence[SourceChange]) -> Output:
+def drift_output(drift: Drift, plan: Plan, options: Options, sources: Sequence[SourceChange] = ()) -> Output:
+    """Return drift in the format that was asked for."""
     invocation = options.invocation
     again = invocation.command(Command("apply", "--restore")) if restoring(plan, drift).changes else None
     match options.format:

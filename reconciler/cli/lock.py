@@ -22,6 +22,7 @@ from reconciler.workflow.preparation import look_into_lock
 if TYPE_CHECKING:
     from reconciler.base.errors import Problem
     from reconciler.manifest.load import Loaded
+    from reconciler.packages.lock.file import Lock
 
 
 @command()
@@ -70,12 +71,18 @@ def lock(options: Options, names: tuple[str, ...], upgrade: bool, check: bool) -
     return Result(lock_lines(file, new, changes, written=written))
 
 
-def _check(manifest: Loaded, options: Options) -> Result:
+def require_lock(manifest: Loaded) -> Lock | None:
+    """Return the lock of a manifest, if it has one; raise with everything in which it is not what the manifest wants."""
     previous = use.read_lock(manifest)
     requests = read_requests(manifest)
     checks = (use.find_stale, use.find_unused, use.find_edited)
     if problems := [problem for check in checks for problem in check(manifest, previous, requests)]:
         raise InvalidManifest.of(problems)
+    return previous
+
+
+def _check(manifest: Loaded, options: Options) -> Result:
+    previous = require_lock(manifest)
     if options.as_json:
         from reconciler.render.documents.locks import lock_document
 

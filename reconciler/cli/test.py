@@ -41,7 +41,7 @@ from reconciler.testing.trials import Case, FunctionAbsent, LocalSubject, Trial,
 from reconciler.workflow import planning
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from reconciler.base.errors import Problem
@@ -87,22 +87,36 @@ def test(
     local_runtime(manifest)
     cases = chosen_cases(manifest, functions)
     prepared = prepare_files(manifest, options)
-    subjects = list(_subjects(prepared, cases))
-    trials: list[Trial] = []
-    for group in run_tests_here(subjects, bounds, threads=jobs or os.cpu_count() or 1, clock=time.perf_counter):
-        trials += group
-        if options.format == "text":
-            show_trials(group)
+    trials = run_here(prepared, cases, bounds, jobs, is_shown=options.format == "text")
     if junit:
         write_whole(junit, rendered.junit_xml(manifest.manifest.stack, trials).encode())
-    verdicts = {trial.verdict for trial in trials}
-    code = InterpreterError.exit_code if TrialVerdict.NOT_RUN in verdicts else 0
-    code = TestsFailed.exit_code if TrialVerdict.FAILED in verdicts else code
+    code = tests_code(trials)
     if options.as_json:
         from reconciler.render.documents.applies import test_document
 
         return Result(test_document(manifest.manifest.stack, trials), code)
-    return Result(trial_report_lines(trials, _problems(trials), options), code)
+    return Result(trial_report_lines(trials, trial_problems(trials), options), code)
+
+
+def run_here(
+    prepared: Prepared, cases: list[tuple[Case, ...]], bounds: Bounds, jobs: int | None, *, is_shown: bool
+) -> list[Trial]:
+    """Run tests here, and show each as it ends."""
+    subjects = list(_subjects(prepared, cases))
+    trials: list[Trial] = []
+    for group in run_tests_here(subjects, bounds, threads=jobs or os.cpu_count() or 1, clock=time.perf_counter):
+        trials += group
+        if is_shown:
+            show_trials(group)
+    return trials
+
+
+def tests_code(trials: Sequence[Trial]) -> int:
+    """Return the exit code of tests that ran here."""
+    verdicts = {trial.verdict for trial in trials}
+    if TrialVerdict.FAILED in verdicts:
+        return TestsFailed.exit_code
+    return InterpreterError.exit_code if TrialVerdict.NOT_RUN in verdicts else 0
 
 
 def _subjects(prepared: Prepared, groups: list[tuple[Case, ...]]) -> Iterator[LocalSubject]:
@@ -124,7 +138,8 @@ def _subjects(prepared: Prepared, groups: list[tuple[Case, ...]]) -> Iterator[Lo
         yield LocalSubject(cases, interpreter if isinstance(interpreter, RunnerError) else (interpreter, job))
 
 
-def _problems(trials: list[Trial]) -> Iterator[Problem]:
+def trial_problems(trials: Sequence[Trial]) -> Iterator[Problem]:
+    """Yield what went wrong in tests that ran here."""
     for trial in trials:
         if trial.verdict is TrialVerdict.FAILED:
             failure = rendered.test_failure(trial)

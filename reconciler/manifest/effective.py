@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from reconciler.base.errors import Position
+    from reconciler.base.errors import Position, Problem
     from reconciler.manifest.load import Dialects
     from reconciler.manifest.model import Target
 
@@ -55,6 +55,20 @@ class TargetSetting:
 def target_names(file: Path) -> tuple[str, ...]:
     """Return the targets of a manifest, in its order; the implied one if it has none."""
     return _names(_read(file))
+
+
+def read_names(file: Path, key: str, code: str) -> tuple[tuple[str, Problem], ...]:
+    """Return the texts of a list at the top of a manifest, each with a problem of this code at its place, for who has one with it."""
+    document = _read(file)
+    names = document.value(key)
+    if not isinstance(names, list | tuple):
+        return ()
+    return tuple(
+        (str(text), document.problem(code, "", mark, width=width))
+        for number, text in enumerate(names)
+        for mark, width in [document.find(key, number)]
+        if isinstance(text, str)
+    )
 
 
 def effective_targets(

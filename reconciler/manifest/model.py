@@ -438,6 +438,13 @@ class Manifest(Section, frozen=True, kw_only=True):
     policy: Annotated[
         Text | None, Meta(description="Path of a policy file, relative to the manifest: what is allowed here.")
     ] = None
+    after: Annotated[
+        Names,
+        Meta(
+            description="Manifests of the same repository that `udfs ci` applies before this one: from the repository's top, or from this "
+            "file where a path begins with ./ or ../."
+        ),
+    ] = field(default_factory=list)
     moved: Annotated[
         list[Moved],
         NULL_IS_EMPTY,

@@ -147,3 +147,102 @@ def test_a_manifest_without_the_target_is_passed_over_and_a_target_that_none_has
     assert outcomes()["teams/b/udfs.yaml", "test"] == "skipped"
     assert run(["ci", "plan", "--target", "tset"]) == 3
     assert "did you mean 'test'" in capsys.readouterr().err
+
+
+# --- apply, drift and check -----------------------------------------------------------------------------------------------
+
+
+def edit(team: str, old: str, new: str, file: str = "udfs.yaml") -> None:
+    path = Path("teams", team, file)
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+
+
+def test_what_was_planned_is_applied_and_again_when_the_job_is_run_again(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["ci", "plan", "--out", "plans"]) == 0
+    assert run(["ci", "apply", "--approved", "plans", "--out", "out"]) == 0
+    assert set(outcomes().values()) == {"changes"}
+    assert all(entry["counts"]["done"] == 2 for entry in index()["entries"])
+    # What is done is done: the same approval finds nothing left.
+    assert run(["ci", "apply", "--approved", "plans", "--out", "out"]) == 0
+    assert set(outcomes().values()) == {"clean"}
+    assert run(["ci", "drift", "--out", "night"]) == 0
+    assert set(outcomes("night").values()) == {"clean"}
+
+
+def test_what_nobody_approved_is_not_applied_and_keeps_nobody_else_back(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["ci", "apply"]) == 5
+    assert "E507" in capsys.readouterr().err
+    assert run(["ci", "plan", "--out", "plans"]) == 0
+    edit("b", "x + 1", "x + 2", "src/f_b.py")
+    assert run(["ci", "apply", "--approved", "plans", "--out", "out"]) == 6
+    told = {entry["manifest"]: (entry["outcome"], entry["exit_code"]) for entry in index()["entries"]}
+    assert told == {
+        "teams/a/udfs.yaml": ("changes", 0),
+        "teams/b/udfs.yaml": ("failed", 6),
+        "teams/c/udfs.yaml": ("changes", 0),
+    }
+    assert run(["ci", "plan", "--out", "again"]) == 0
+    assert outcomes("again") == {
+        (f"teams/{team}/udfs.yaml", None): "changes" if team == "b" else "clean" for team in "abc"
+    }
+    [digest] = [entry["digest"] for entry in index("again")["entries"] if entry["outcome"] == "changes"]
+    assert run(["ci", "apply", "--digest", f"sha256:{digest}", "-f", "teams/b"]) == 0
+
+
+def test_who_waits_for_a_failed_one_is_not_begun(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edit("a", "python: cp37\n", "python: cp37\nafter: [teams/c/udfs.yaml]\n")
+    edit("b", "python: cp37\n", "python: cp37\nafter: [../a/udfs.yaml]\n")
+    assert run(["ci", "plan", "--out", "plans", "--format", "json"]) == 0
+    order = [entry["manifest"] for entry in json.loads(capsys.readouterr().out)["entries"]]
+    assert order == [f"teams/{team}/udfs.yaml" for team in "cab"]
+    edit("c", "source:", "sauce:")
+    assert run(["ci", "apply", "--yes", "--out", "out"]) == 3
+    assert list(outcomes().values()) == ["failed", "skipped", "skipped"]
+    assert "not begun, because teams/c/udfs.yaml did not get through" in capsys.readouterr().out
+    edit("c", "sauce:", "source:")
+    assert run(["ci", "apply", "--yes", "--out", "out", "--target", "local,test"]) == 0
+    assert list(outcomes().values()) == ["changes"] * 6
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "message"),
+    [
+        ("teams/b/udfs.yaml", "teams/a/udfs.yaml", "teams/a/udfs.yaml:3:9: error[E569]"),
+        ("teams/a/udfs.yaml", "", "'teams/a/udfs.yaml' comes after itself"),
+        ("teams/x/udfs.yaml", "", "there is no manifest 'teams/x/udfs.yaml'"),
+    ],
+)
+def test_a_circle_and_a_manifest_that_is_not_there_are_refused_with_their_places(
+    repository: Path, first: str, second: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edit("a", "python: cp37\n", f"python: cp37\nafter: [{first}]\n")
+    if second:
+        edit("b", "python: cp37\n", f"python: cp37\nafter: [{second}]\n")
+    assert run(["ci", "plan"]) == 3
+    assert message in capsys.readouterr().err
+
+
+def test_a_check_runs_the_tests_and_writes_what_collectors_read(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for team, expected in (("a", 2), ("b", 3)):
+        edit(team, "class: F}", f"class: F, tests: [{{args: [1], returns: {expected}}}]}}")
+    assert run(["ci", "check", "--out", "out", "--wheels", "wheels"]) == 9
+    told = {entry["manifest"]: (entry["outcome"], entry["exit_code"]) for entry in index()["entries"]}
+    assert told == {
+        "teams/a/udfs.yaml": ("clean", 0),
+        "teams/b/udfs.yaml": ("failed", 9),
+        "teams/c/udfs.yaml": ("clean", 0),
+    }
+    [failed] = [entry for entry in index()["entries"] if entry["outcome"] == "failed"]
+    folder = Path("out", failed["folder"])
+    assert 'failures="1"' in (folder / failed["files"]["junit"]).read_text()
+    [sarif] = json.loads((folder / failed["files"]["sarif"]).read_text())["runs"]
+    assert sarif["automationDetails"]["id"] == "udfs check/teams/b/udfs.yaml/"
+    [result] = sarif["results"]
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "teams/b/udfs.yaml"

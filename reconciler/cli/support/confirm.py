@@ -120,7 +120,7 @@ def carry_out(
         # A person takes their time to answer.
         if look_again:
             proposal = replace(proposal, reading=look_again())
-    report = _with_way_on(perform(proposal, options, consent.writers, consent.digest or ""), consent.again)
+    report = tell_way_on(perform(proposal, options, consent.writers, consent.digest or ""), consent.again)
     return _report_result(plan, report, options, verification)
 
 
@@ -155,8 +155,8 @@ def _report_result(plan: Plan, report: Report, options: Options, verification: V
             report = replace(report, error=error)
     if report.error:
         report.error.problems = options.invocation.complete(report.error.problems)
-    summary = _summary(plan, report, verified)
-    code = _exit_code(report, verified)
+    summary = apply_summary(plan, report, verified)
+    code = apply_code(report, verified)
     if options.as_json:
         from reconciler.render.documents.applies import report_document
 
@@ -164,7 +164,8 @@ def _report_result(plan: Plan, report: Report, options: Options, verification: V
     return Result((), code, summary, report.error.problems if report.error else ())
 
 
-def _summary(plan: Plan, report: Report, verified: VerificationResult | None) -> str:
+def apply_summary(plan: Plan, report: Report, verified: VerificationResult | None) -> str:
+    """Return what an apply came to, in one line."""
     parts = [text.report_tally(report) if plan.changes else text.plan_summary(plan)]
     if verified and verified.summary:
         parts.append(verified.summary)
@@ -173,7 +174,8 @@ def _summary(plan: Plan, report: Report, verified: VerificationResult | None) ->
     return "; ".join(parts)
 
 
-def _exit_code(report: Report, verified: VerificationResult | None) -> int:
+def apply_code(report: Report, verified: VerificationResult | None) -> int:
+    """Return the exit code of an apply."""
     if report.interrupted:
         return 130
     if report.error:
@@ -181,7 +183,7 @@ def _exit_code(report: Report, verified: VerificationResult | None) -> int:
     return verified.code if verified else 0
 
 
-def _with_way_on(report: Report, again: Hint) -> Report:
+def tell_way_on(report: Report, again: Hint) -> Report:
     """Return a report whose error says, if some changes were made, that they were and what to do."""
     if report.error is None or not report.done:
         return report

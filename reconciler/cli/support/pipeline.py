@@ -39,6 +39,7 @@ from reconciler.manifest.effective import target_names
 from reconciler.render.findings import SarifLog, without_lines
 from reconciler.render.styled import problems_lines
 from reconciler.workflow.ci.manifests import Repository, repository_at, unique_folders
+from reconciler.workflow.ci.order import order_manifests
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,13 +118,31 @@ class CiRun:
     passed_over: tuple[tuple[CiEntry, str], ...] = ()
     """Entries that cannot be, and why: the manifest has no such target."""
 
+    before: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """For the name of each manifest, those of the manifests that come before it."""
+
+    def predecessors(self, entry: CiEntry) -> tuple[CiEntry, ...]:
+        """Return what has to have gone well before an entry: the same manifest's earlier targets, and what its `after:` names."""
+        earlier = self.entries[: self.entries.index(entry)]
+        before = self.before.get(entry.manifest.name, frozenset())
+        return tuple(
+            other
+            for other in earlier
+            if other.manifest == entry.manifest or (other.manifest.name in before and other.target == entry.target)
+        )
+
     def take_wheels(self, wheels: Path | None, *, no_build: bool) -> CiRun:
         """Return the same with what is said of builds."""
         return replace(self, options=self.options.take_wheels(wheels, no_build=no_build))
 
     def options_of(self, entry: CiEntry) -> Options:
         """Return the options of a command about one entry."""
-        return replace(self.options, file=entry.manifest.path, target=entry.target, format="text")
+        options = replace(self.options, file=entry.manifest.path, target=entry.target, format="text")
+        if options.wheels is None:
+            return options
+        # `ci check --wheels` gives each manifest a folder of its own: two may build another wheel of one name.
+        own = options.wheels / unique_folders([(entry.manifest.name, None)])[entry.manifest.name, None]
+        return replace(options, wheels=own if own.is_dir() else options.wheels)
 
     def each(self, work: Callable[[Options], EntryResult]) -> Result:
         """Do a piece of work for each entry, tell and keep what comes of it, and return the whole."""
@@ -132,6 +151,11 @@ class CiRun:
             results.append((entry, self.attempt(entry, work)))
             self.tell(*results[-1])
         return self.conclude(results)
+
+    def wheels_folder(self, wheels: Path, file: Path) -> Path:
+        """Return the folder of one manifest's wheels in that of all."""
+        names = [(entry.manifest.name, None) for entry in self.entries if entry.manifest.path == file]
+        return wheels / unique_folders(names[:1])[names[0]]
 
     def attempt(self, entry: CiEntry, work: Callable[[Options], EntryResult]) -> EntryResult:
         """Do a piece of work; what is in its way is what came of it."""
@@ -337,12 +361,15 @@ def ci_options(command: CiCommand) -> Callable[[Callable[..., Result]], Callable
                 log_requests()
             repository = repository_at(Path.cwd(), _list_files)
             manifests = repository.manifests(files)
-            entries, passed_over = choose_entries(manifests, targets, all_targets=all_targets)
+            order = order_manifests(manifests, repository)
+            entries, passed_over = choose_entries(order.manifests, targets, all_targets=all_targets)
             options = Options(Path("udfs.yaml"), None, format)
             from reconciler.cli.support.progress import showing
 
             with showing(for_people=format in {"text", "markdown"}):
-                return function(CiRun(repository, entries, command, options, out, passed_over), **arguments)
+                return function(
+                    CiRun(repository, entries, command, options, out, passed_over, order.before), **arguments
+                )
 
         return wrapper
 

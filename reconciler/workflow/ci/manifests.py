@@ -1,7 +1,7 @@
 """
 Manifests of a repository: those that stand in its list of files, or that names and patterns of a command line mean.
 
-Each comes once, in the order of its name.
+Each comes once: in the order in which they are named, those of a folder or pattern by their names.
 """
 
 from __future__ import annotations
@@ -56,15 +56,18 @@ class Repository:
                 return tuple(everything)
             hint = "name one with -f, or write a starter with `udfs init`"
             raise InvalidManifest("E567", f"there is no {MANIFEST} in {quote(str(self.top))}", hint=hint)
-        files = {file.name: file for name in reversed(names) for file in self._find(name)}
-        return tuple(sorted(files.values()))
+        files: dict[str, ManifestFile] = {}
+        for name in names:
+            for file in self._find(name):
+                files.setdefault(file.name, file)
+        return tuple(files.values())
 
     def _find(self, name: Path) -> Iterator[ManifestFile]:
         text = str(name)
         if not name.exists() and has_magic(text):
             yield from self._expand(text)
         elif name.is_dir():
-            files = list(self._below(name.resolve()))
+            files = sorted(self._below(name.resolve()))
             if not files:
                 raise InvalidManifest("E567", f"there is no {MANIFEST} in {quote(text)}", hint="name another folder")
             yield from files
