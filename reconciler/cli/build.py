@@ -64,7 +64,7 @@ def build(options: Options, out: Path | None, show: bool, wheels: Path | None, f
     if show:
         return Result(read_input(preparation.entry_module(prepared, names[0]), SHIPPED))
     if wheels is not None:
-        hand_over(manifest, wheels)
+        export_built(manifest, wheels)
     uploads = preparation.list_uploads(prepared, names)
     if out is not None:
         export_files([(upload.name, upload.content.path, upload.content.sha256) for upload in uploads], out)
@@ -77,7 +77,7 @@ def build(options: Options, out: Path | None, show: bool, wheels: Path | None, f
     return Result(inspection.build_lines(uploads), notes=(inspection.upload_total(uploads, out),))
 
 
-def hand_over(manifest: Loaded, folder: Path) -> None:
+def export_built(manifest: Loaded, folder: Path) -> None:
     """Write out the wheels that the lock says were built."""
     lock, cache = use.read_lock(manifest), user_cache()
     groups = [group for tags in lock.packages.values() for group in tags.values()] if lock else []

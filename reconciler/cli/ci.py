@@ -34,7 +34,7 @@ from reconciler.cli.support.project import connect, open_manifest, prepare_files
 from reconciler.render import text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from reconciler.base.errors import Problem
     from reconciler.cli.apply import Terms
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from reconciler.core.report import Report
     from reconciler.engine.approval import Approval
     from reconciler.engine.saved_plan import Saved
+    from reconciler.testing.trials import Trial
     from reconciler.workflow.preparation import Prepared
 
 
@@ -84,9 +85,9 @@ def ci_check(run: CiRun, wheels: Path | None, no_tests: bool, jobs: int | None) 
         checked.add(options.file)
         result = _check(options, jobs, with_tests=is_first and not no_tests)
         if wheels is not None and is_first:
-            from reconciler.cli.build import hand_over
+            from reconciler.cli.build import export_built
 
-            hand_over(open_manifest(options, warn=False), run.wheels_folder(wheels, options.file))
+            export_built(open_manifest(options, warn=False), run.wheels_folder(wheels, options.file))
         return result
 
     return run.each(work)
@@ -206,7 +207,7 @@ def plan_result(parts: TargetPlan, options: Options, allow_deletes: int) -> Entr
         lambda form: plan_output(plan, replace(options, format=cast("Format", form))),
         PLAN_FORMATS,
         stack=plan.stack,
-        counts=count_changes(plan),
+        counts=operation_counts(plan),
         fingerprint=plan.digest,
         digest=plan.digest,
         problems=(*plan.refusals, *plan.warnings),
@@ -215,7 +216,7 @@ def plan_result(parts: TargetPlan, options: Options, allow_deletes: int) -> Entr
     )
 
 
-def count_changes(plan: Plan) -> dict[str, int]:
+def operation_counts(plan: Plan) -> dict[str, int]:
     """Return the operations of a plan by their actions, and its problems."""
     counts = {action.value: number for action, number in plan.counts.items()}
     return {**counts, "unchanged": len(plan.unchanged), "problems": len(plan.refusals) + len(plan.warnings)}
@@ -288,7 +289,7 @@ class _Applies:
             lambda form: plan_output(plan, replace(options, format=cast("Format", form))),
             PLAN_FORMATS,
             stack=plan.stack,
-            counts=count_changes(plan),
+            counts=operation_counts(plan),
             fingerprint=plan.digest,
             digest=plan.digest,
         )
@@ -329,13 +330,7 @@ class _Applies:
         summary, code = confirm.apply_summary(plan, report, verified), confirm.apply_code(report, verified)
         problems = options.invocation.complete(report.error.problems) if report.error else ()
         if verified is not None:
-            from reconciler.render import trials as rendered
-            from reconciler.testing.trials import TrialVerdict
-
-            failed = [trial for trial in verified.trials if trial.verdict is TrialVerdict.FAILED]
-            problems += options.invocation.complete(map(rendered.test_failure, failed))
-            absent = [trial for trial in verified.trials if trial.verdict is TrialVerdict.NOT_RUN]
-            problems += options.invocation.complete(map(rendered.not_run, absent))
+            problems += options.invocation.complete(_verification_problems(verified.trials))
 
         def render(form: str) -> Output:
             return apply_output(plan, report, summary, problems, form)
@@ -347,11 +342,22 @@ class _Applies:
             render,
             ("text", "json", "markdown", "sarif", "github"),
             stack=plan.stack,
-            counts={**count_changes(plan), "done": len(report.done), "problems": len(problems)},
+            counts={**operation_counts(plan), "done": len(report.done), "problems": len(problems)},
             fingerprint=plan.digest,
             digest=plan.digest,
             problems=problems,
         )
+
+
+def _verification_problems(trials: Iterable[Trial]) -> Iterator[Problem]:
+    from reconciler.render import trials as rendered
+    from reconciler.testing.trials import TrialVerdict
+
+    for trial in trials:
+        if trial.verdict is TrialVerdict.FAILED:
+            yield rendered.test_failure(trial)
+        elif trial.verdict is TrialVerdict.NOT_RUN:
+            yield rendered.not_run(trial)
 
 
 def apply_output(plan: Plan, report: Report, summary: str, problems: tuple[Problem, ...], form: str) -> Output:
@@ -443,7 +449,7 @@ def ci_apply(
 
     if not (yes or approved or digests):
         hint = "--approved DIR takes the folder of udfs ci plan --out; --yes applies whatever is planned now"
-        raise Refused("E507", "nobody has approved anything, and in a pipeline nobody is asked", hint=hint)
+        raise Refused("E507", "nobody has approved anything, and udfs asks nobody in a pipeline", hint=hint)
     if rollback_on_failure and not verify:
         raise UsageError("E901", "--rollback-on-failure goes with --verify", hint="add --verify")
     consent = Consent(yes=True, allow_deletes=allow_deletes, writers=writers)

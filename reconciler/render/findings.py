@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 _FINGERPRINT = "primaryLocationLineHash"
-_PLACE = re.compile(r"\b(line|column) [0-9]+")
+_LINE_OR_COLUMN = re.compile(r"\b(line|column) [0-9]+")
 MOST_ANNOTATIONS = 10
 """Of a kind, in a step."""
 
@@ -78,7 +78,7 @@ def merge_logs(logs: Iterable[SarifLog]) -> SarifLog:
 
 def without_lines(message: str) -> str:
     """Return a message without the numbers of lines and columns in it, which move."""
-    return _PLACE.sub(r"\1", message)
+    return _LINE_OR_COLUMN.sub(r"\1", message)
 
 
 def _fingerprints(problems: Iterable[Problem]) -> Iterator[str]:

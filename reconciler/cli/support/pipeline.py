@@ -141,8 +141,8 @@ class CiRun:
         if options.wheels is None:
             return options
         # `ci check --wheels` gives each manifest a folder of its own: two may build another wheel of one name.
-        own = options.wheels / unique_folders([(entry.manifest.name, None)])[entry.manifest.name, None]
-        return replace(options, wheels=own if own.is_dir() else options.wheels)
+        folder = options.wheels / unique_folders([(entry.manifest.name, None)])[entry.manifest.name, None]
+        return replace(options, wheels=folder if folder.is_dir() else options.wheels)
 
     def each(self, work: Callable[[Options], EntryResult]) -> Result:
         """Do a piece of work for each entry, tell and keep what comes of it, and return the whole."""

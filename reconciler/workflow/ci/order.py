@@ -15,7 +15,7 @@ from reconciler.base.words import quote
 from reconciler.manifest.effective import read_names
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from reconciler.workflow.ci.manifests import ManifestFile, Repository
 
@@ -31,18 +31,8 @@ class Order:
 
 def order_manifests(manifests: Sequence[ManifestFile], repository: Repository) -> Order:
     """Return manifests in order; raises E569 for an ``after:`` that names none, or that comes back to where it began."""
-    waits: dict[str, dict[str, Problem]] = {}
     problems: list[Problem] = []
-    for manifest in manifests:
-        waits[manifest.name] = {}
-        for text, problem in _read_after(manifest):
-            base = posixpath.dirname(manifest.name) if text.startswith(("./", "../")) else ""
-            name = posixpath.normpath(posixpath.join(base, text))
-            if not (repository.top / name).is_file():
-                message = f"there is no manifest {quote(name)} in this repository"
-                hint = "after: takes paths from the repository's top, or from this file where they begin with ./ or ../"
-                problems.append(replace(problem, message=message, hint=hint))
-            waits[manifest.name][name] = problem
+    waits = {manifest.name: dict(_waits(manifest, repository, problems)) for manifest in manifests}
     if problems:
         raise InvalidManifest.of(problems)
     names = {manifest.name: manifest for manifest in manifests}
@@ -56,11 +46,20 @@ def order_manifests(manifests: Sequence[ManifestFile], repository: Repository) -
     return Order(tuple(names[name] for name in ordered), before)
 
 
-def _read_after(manifest: ManifestFile) -> Sequence[tuple[str, Problem]]:
+def _waits(manifest: ManifestFile, repository: Repository, problems: list[Problem]) -> Iterator[tuple[str, Problem]]:
+    """Yield the names of what a manifest waits for, each with a problem at its place; `problems` gets what is not there."""
     try:
-        return read_names(manifest.path, "after", "E569")
+        texts = read_names(manifest.path, "after", "E569")
     except UdfsError:
-        return ()  # told when it is its turn
+        return  # it fails when it is its turn
+    for text, problem in texts:
+        base = posixpath.dirname(manifest.name) if text.startswith(("./", "../")) else ""
+        name = posixpath.normpath(posixpath.join(base, text))
+        if not (repository.top / name).is_file():
+            message = f"there is no manifest {quote(name)} in this repository"
+            hint = "after: takes paths from the repository's top, or from this file where they begin with ./ or ../"
+            problems.append(replace(problem, message=message, hint=hint))
+        yield name, problem
 
 
 def _cycle_error(waits: Mapping[str, Mapping[str, Problem]]) -> UdfsError:
