@@ -97,6 +97,11 @@ class Loaded:
     def _functions(self) -> collections.abc.Mapping[str, Function]:
         return {name.lower(): function for name, function in self.manifest.functions.items()}
 
+    @property
+    def files(self) -> collections.abc.Mapping[str, str]:
+        """Every path of the manifest that is a file, as it is written → absolute, symbolic links resolved."""
+        return self._files
+
     def file(self, written: str) -> Path:
         """Return the file that a path of the manifest names: absolute, inside `folder`, symbolic links resolved."""
         return self.folder / self._files[written]

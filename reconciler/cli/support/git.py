@@ -12,6 +12,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from reconciler.base import environments
+from reconciler.base.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,3 +53,40 @@ def _run(folder: Path, arguments: Sequence[str], seconds: float, *, may_fail: bo
         raise GitRefused(process.stderr.decode("utf-8", "replace").strip() or f"git ended with {process.returncode}")
     # As the system's own names, so that what is handed back to git is to the byte what it told.
     return os.fsdecode(process.stdout)
+
+
+def list_files(top: Path) -> list[str] | None:
+    """Return the files of a checkout, those among them that are new and not ignored; None where Git does not say."""
+    try:
+        listing = run_git(top, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate")
+    except GitRefused:
+        return None
+    return [name for name in listing.split("\0") if name]
+
+
+def list_changes(top: Path, base: str) -> tuple[str, frozenset[str]]:
+    """
+    Return the commit at which a checkout left a base, and the files that differ from it: committed since, edited or new, and deleted.
+
+    Raises E553 where the base is not in the clone: a shallow one has none.
+    """
+    hint = (
+        "fetch it: `fetch-depth: 0` of actions/checkout, `GIT_DEPTH: 0` of GitLab, else `git fetch --unshallow`; "
+        "or leave --changed-since out, and all manifests are looked at"
+    )
+    if not base or base.startswith("-"):
+        hint = "name a commit, a branch or a tag: --changed-since origin/main"
+        raise UsageError("E553", f"'{base}' is no commit", hint=hint)
+    commit = ask_git(top, "rev-parse", "--verify", "--quiet", f"{base}^{{commit}}")
+    if not commit:
+        raise UsageError("E553", f"'{base}' is not in this clone", hint=hint)
+    fork = ask_git(top, "merge-base", commit, "HEAD")
+    if not fork and ask_git(top, "rev-parse", "--is-shallow-repository") == "true":
+        raise UsageError("E553", f"this clone is too shallow to tell where it left '{base}'", hint=hint)
+    try:
+        # Against the files as they lie here, which are what is planned.
+        changed = run_git(top, "diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", fork or commit, "--")
+        new = run_git(top, "ls-files", "-z", "--others", "--exclude-standard")
+    except GitRefused as error:
+        raise UsageError("E553", f"Git does not tell what changed since '{base}': {error}", hint=hint) from None
+    return fork or commit, frozenset(name for name in f"{changed}\0{new}".split("\0") if name)

@@ -10,6 +10,7 @@ import functools
 import hashlib
 import itertools
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -23,7 +24,7 @@ from reconciler.base.files import machine_error
 from reconciler.base.words import did_you_mean, quote, safe
 from reconciler.cli.support import identity
 from reconciler.cli.support.files import write_whole
-from reconciler.cli.support.git import GitRefused, run_git
+from reconciler.cli.support.git import list_changes, list_files
 from reconciler.cli.support.options import Options, log_requests, split_targets, targets_exclude
 from reconciler.cli.support.output import (
     Result,
@@ -38,7 +39,7 @@ from reconciler.cli.support.several import worst
 from reconciler.manifest.effective import target_names
 from reconciler.render.findings import SarifLog, without_lines
 from reconciler.render.styled import problems_lines
-from reconciler.workflow.ci.manifests import Repository, repository_at, unique_folders
+from reconciler.workflow.ci.manifests import MANIFEST, Repository, repository_at, unique_folders
 from reconciler.workflow.ci.order import order_manifests
 
 if TYPE_CHECKING:
@@ -118,6 +119,10 @@ class CiRun:
     passed_over: tuple[tuple[CiEntry, str], ...] = ()
     """Entries that cannot be, and why: the manifest has no such target."""
 
+    unchanged: tuple[str, ...] = ()
+    """Manifests of which nothing changed since `base`."""
+
+    base: str | None = None
     before: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """For the name of each manifest, those of the manifests that come before it."""
 
@@ -221,7 +226,9 @@ class CiRun:
         index = IndexDocument(
             command=self.command,
             commit=holder.pop("commit") or None,
+            base=self.base,
             run=holder,
+            unchanged=self.unchanged,
             entries=tuple(documents),
             exit_code=worst(document.exit_code for document in documents),
             files={"summary": "summary.md"} if self.out is not None else {},
@@ -334,6 +341,11 @@ def ci_options(command: CiCommand) -> Callable[[Callable[..., Result]], Callable
         )
         @click.option("--all-targets", is_flag=True, help="Each target of each manifest.")
         @click.option(
+            "--changed-since",
+            metavar="BASE",
+            help="Only manifests that read something which changed since this commit or branch, wherever it lies.",
+        )
+        @click.option(
             "--out",
             type=click.Path(path_type=Path, file_okay=False),
             metavar="DIR",
@@ -352,6 +364,7 @@ def ci_options(command: CiCommand) -> Callable[[Callable[..., Result]], Callable
             files: tuple[Path, ...],
             targets: tuple[str, ...],
             all_targets: bool,
+            changed_since: str | None,
             out: Path | None,
             format: Any,
             verbose: bool,
@@ -359,7 +372,7 @@ def ci_options(command: CiCommand) -> Callable[[Callable[..., Result]], Callable
         ) -> Result:
             if verbose:
                 log_requests()
-            repository = repository_at(Path.cwd(), _list_files)
+            repository = repository_at(Path.cwd(), list_files)
             manifests = repository.manifests(files)
             order = order_manifests(manifests, repository)
             entries, passed_over = choose_entries(order.manifests, targets, all_targets=all_targets)
@@ -367,22 +380,40 @@ def ci_options(command: CiCommand) -> Callable[[Callable[..., Result]], Callable
             from reconciler.cli.support.progress import showing
 
             with showing(for_people=format in {"text", "markdown"}):
-                return function(
-                    CiRun(repository, entries, command, options, out, passed_over, order.before), **arguments
-                )
+                run = CiRun(repository, entries, command, options, out, passed_over, before=order.before)
+                return function(run if changed_since is None else keep_changed(run, changed_since), **arguments)
 
         return wrapper
 
     return decorate
 
 
-def _list_files(top: Path) -> list[str] | None:
-    """Return the files of a checkout, those among them that are new and not ignored; None where Git does not say."""
-    try:
-        listing = run_git(top, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate")
-    except GitRefused:
-        return None
-    return [name for name in listing.split("\0") if name]
+def keep_changed(run: CiRun, since: str) -> CiRun:
+    """Return a run of those entries only whose manifests read something that changed since a base."""
+    from reconciler.targets.dialects import DIALECTS
+    from reconciler.workflow.ci.changes import reads_changes
+
+    base, changed = list_changes(run.repository.top, since)
+    targets: dict[ManifestFile, list[str | None]] = {}
+    for entry in run.entries:
+        targets.setdefault(entry.manifest, []).append(entry.target)
+    kept = {
+        manifest
+        for manifest, names in targets.items()
+        if reads_changes(manifest, names, changed, run.repository, DIALECTS, os.environ)
+    }
+    for name in sorted(changed):
+        if name.rpartition("/")[2] == MANIFEST and not (run.repository.top / name).exists():
+            note(
+                f"{name} is gone; what it managed stays where it is, until `udfs destroy` with the manifest of {base[:10]}"
+            )
+    return replace(
+        run,
+        entries=tuple(entry for entry in run.entries if entry.manifest in kept),
+        passed_over=tuple((entry, why) for entry, why in run.passed_over if entry.manifest in kept),
+        unchanged=tuple(manifest.name for manifest in targets if manifest not in kept),
+        base=base,
+    )
 
 
 def choose_entries(

@@ -76,6 +76,14 @@ def read_requests(loaded: Loaded) -> list[LockRequest]:
     return requests
 
 
+def named_files(loaded: Loaded, package: str) -> frozenset[str]:
+    """Return the files and folders that a package's requirements name: requirements files, whatever they include, and projects."""
+    reader = _Reader(loaded, package)
+    reader.read_manifest()
+    local = [requirement.path for requirement in reader.requirements.values() if requirement.path is not None]
+    return frozenset([*reader.files, *local])
+
+
 def read_request(loaded: Loaded, package: str, runtime: Runtime) -> LockRequest:
     """Read what a package wants; raises InvalidManifest with everything in its requirements files that is not accepted."""
     declared = loaded.manifest.packages[package]
@@ -160,6 +168,11 @@ class _Reader:
         for name in declared.index:
             self.places[f"index {next(iter(_canonical({name: ''})))}"] = self._at("index", name)
 
+    @property
+    def files(self) -> frozenset[str]:
+        """The requirements files that were read, or would have been."""
+        return frozenset(path for path, _ in self._seen)
+
     def carriers(self) -> dict[str, str]:
         """Return the libraries with the texts of the requirements whose wheels carry them."""
         return {library: requirement.text for library, requirement in self.carried.items()}
@@ -190,10 +203,12 @@ class _Reader:
 
     def read_file(self, path: str, into: dict[str, PackageRequirement], named_at: Position) -> None:
         constrains = into is self.constraints
-        text = self._text(path, named_at)
-        if text is None or (path, constrains) in self._seen:
+        if (path, constrains) in self._seen:
             return
         self._seen.add((path, constrains))
+        text = self._text(path, named_at)
+        if text is None:
+            return
         if len(self._seen) > _MAX_FILES:
             self.problems.append(
                 Problem("E472", f"more than {_MAX_FILES} requirements files include each other", named_at)
