@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SECRET, TOKEN, PASSWORD = (f"canary-{what}-{secrets.token_hex(12)}" for what in ("key", "token", "password"))
-WATCHED = ("acceptance", "cli", "target", "invariants", "locking")
+WATCHED = ("acceptance", "cli", "target", "invariants", "locking", "forges")
 """Folders of tests."""
 
 _SIGNATURE = re.compile(rb"\bODPS [^\s:]+:[\w+/=-]{20,}")
