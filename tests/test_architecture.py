@@ -66,7 +66,7 @@ ONE_DOOR = {
     "google_crc32c": ("reconciler.local.tunnel",),
     "duckdb": ("reconciler.local.sql",),
     "sqlglot": ("reconciler.local.sql",),
-    "requests": ("reconciler.targets.maxcompute", "reconciler.packages.fetch.downloads"),
+    "requests": ("reconciler.targets.maxcompute", "reconciler.packages.fetch.downloads", "reconciler.cli.forges"),
     "http": ("reconciler.local", "reconciler.packages.fetch.gateway"),
     "secrets": ("reconciler.cli", "reconciler.local", "reconciler.base.files", "reconciler.packages.fetch.gateway"),
     "cyclonedx": ("reconciler.render.sbom",),

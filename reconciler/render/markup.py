@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 def code_span(text: str) -> str:
     """Return text as a code span."""
-    escaped = safe(text)
+    # Of nothing at all a fence alone would be left, which opens a span that ends inside a later one.
+    escaped = safe(text) or " "
     # Longer than any run of backticks in it.
     fence = "`" * (1 + max(map(len, re.findall("`+", escaped)), default=0))
     # One space is taken off on either side, if there is one on both.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -84,6 +85,7 @@ def require_harmless(markdown: str) -> None:
             # A summary is one block with the text in it.
             rest = OURS.sub("", token.content)
             assert "<" not in rest, token.content
+            rest = html.unescape(rest)
             assert not re.search(r"[@#]\w|://|www\.", rest), token.content
         elif token.type == "link_open":
             assert token.attrs["href"] == LINK
@@ -165,6 +167,27 @@ def test_five_thousand_changes_name_every_function() -> None:
     )
     assert len(body) < 60_000
     require_harmless(body)
+
+
+def test_sections_of_one_run_stand_together_and_who_is_behind_writes_nothing() -> None:
+    def write(body: str, command: Any, run: int, attempt: int = 1) -> str | None:
+        return place_section(body, command, RunNumber(run, attempt), f"{command} of {run}.{attempt}")
+
+    body = write("", "check", 5) or ""
+    body = write(body, "plan", 5) or ""
+    assert re.findall(r"\w+ of \d\.\d", body) == ["plan of 5.1", "check of 5.1"]
+    assert write(body, "check", 4) is None
+    assert write(body, "plan", 4, 9) is None
+    body = write(body, "plan", 5, 2) or ""
+    assert write(body, "plan", 5, 1) is None
+    body = write(body, "apply", 6) or ""
+    assert re.findall(r"\w+ of \d\.\d", body) == ["apply of 6.1", "plan of 5.2", "check of 5.1"]
+    assert write(body, "apply", 5) is None
+    assert re.findall(r"\w+ of \d\.\d", write(body, "check", 7) or "") == ["check of 7.1"]
+    # A platform that numbers nothing has the last word.
+    assert "plan of 0.1" in (write(body, "plan", 0) or "")
+    # Line ends that a forge makes anew do not hide a section.
+    assert write(body.replace("\n", "\r\n"), "apply", 5) is None
 
 
 def test_longer_names_are_counted_by_kind_and_named_as_far_as_they_go() -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from reconciler.base.errors import count
 from reconciler.render.forges.reports import short
 from reconciler.render.forges.sections import without_marks
-from reconciler.render.markup import code_span, count_kinds, fit_names, folded, problem_item, sentence, table_row
+from reconciler.render.markup import code_span, count_kinds, fit_names, fold_markup, problem_item, sentence, table_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -192,12 +192,12 @@ def _all_details(targets: Sequence[TargetReport], room: int) -> list[str]:
     parts: list[str] = []
     for number, target in enumerate(telling):
         summary = f"{short(target.place)}: {short(target.entry.summary)}"
-        frame = len(folded(summary, "")) + 2
+        frame = len(fold_markup(summary, "")) + 2
         share = room // (len(telling) - number) - frame
         if share < _LEAST:
             parts.append(f"{count(len(telling) - number, 'target')} not shown in full, since that does not fit here")
             break
-        parts.append(folded(summary, compose_details(target, share)))
+        parts.append(fold_markup(summary, compose_details(target, share)))
         room -= len(parts[-1]) + 2
     return parts
 

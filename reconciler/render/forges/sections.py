@@ -55,8 +55,7 @@ def without_marks(text: str) -> str:
 def place_section(body: str, command: CiCommand, number: RunNumber, text: str) -> str | None:
     """Return a comment with the section of a command; None where a later run has written it already."""
     sections = {section.command: section for section in _sections(body)}
-    present = sections.get(command)
-    if present is not None and present.number > number > (0, 0):
+    if number.run and any(_is_ahead(section, command, number) for section in sections.values()):
         return None
     if command != "apply":
         # What an earlier push came to, nobody needs any more.
@@ -64,6 +63,13 @@ def place_section(body: str, command: CiCommand, number: RunNumber, text: str) -
         sections.pop("apply", None)
     sections[command] = _Section(command, number, text)
     return "\n\n".join([_MARKER, *(_write(sections[name]) for name in _ORDER if name in sections)])
+
+
+def _is_ahead(section: _Section, command: CiCommand, number: RunNumber) -> bool:
+    """Say whether a section is of a later run than what is to be written, which would replace it."""
+    if section.command == command:
+        return section.number > number
+    return "apply" not in {section.command, command} and section.number.run > number.run
 
 
 def _sections(body: str) -> Iterator[_Section]:
