@@ -94,7 +94,9 @@ def publish(to: Forge, source: Path, request: int | None, repository: str, organ
 
 
 def _lines(publishing: Publishing) -> Iterator[str]:
-    for line in publishing.done or ["There was nothing to publish."]:
+    for line in publishing.done or [
+        "Nothing was published." if publishing.problems else "There is nothing to publish."
+    ]:
         yield f"{line}\n"
 
 

@@ -113,7 +113,7 @@ def test_an_answer_that_never_comes_is_told_and_the_plan_stands(
     github.faults.append(Fault("POST", COMMENTS, "cut", times=9))
     out, err = publish(capsys, Run(tmp_path / "run", "plan").add(runs.plan(PLAN)).write())
     assert "Summary of the step: written." in out
-    assert "warning[E571]: the comment on pull request 7 is not up to date: GitHub says no answer" in err
+    assert "warning[E571]: the comment on pull request 7 is not up to date; GitHub: no answer" in err
     assert "it may be there all the same" in err
 
 

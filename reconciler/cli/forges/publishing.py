@@ -66,7 +66,7 @@ class Publishing:
         except ForgeFailure as failure:
             hint = _HINTS.get(failure.status or 0, "what was checked, planned or applied stands without it")
             may_be = "; it may be there all the same" if failure.outcome == "unknown" else ""
-            message = f"{what}: {FORGES[self.options.to]} says {failure}{may_be}"
+            message = f"{what}; {FORGES[self.options.to]}: {failure}{may_be}"
             self.warn("E571", message, hint)
         else:
             if sentence:
@@ -90,6 +90,9 @@ def keep_comments(publishing: Publishing, numbers: list[int], thread: Callable[[
     """Bring the one comment of each pull request up to date."""
     report, number = publishing.report, publishing.around.number
     if len(report.targets) == 0 and report.command == "check":
+        return
+    if not numbers:
+        publishing.note(f"No {noun} is known, so there is no comment.")
         return
     text = compose_section(report, ROOM[report.command])
     for request in numbers:
