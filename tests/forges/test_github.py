@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.render.forges.drift_issue import read_mark
+from tests.canary import TOKEN
 from tests.forges import runs
 from tests.forges.fakes import BOT, COMMIT, Fault
+from tests.forges.openapi import NotDescribed
 from tests.forges.runs import Run, change
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.forges.fakes import FakeGitHub
+    from tests.forges.openapi import Description
 
 COMMENTS = r"issues/\d+/comments$"
 PLAN = [change("create", "score"), change("create", "score__1a2b3c4d.py", "resource"), change("delete", "old")]
@@ -121,6 +124,7 @@ def test_an_answer_that_never_comes_is_told_and_the_plan_stands(
     ("fault", "words"),
     [
         (Fault("GET", "", status=403, body={"message": "Resource not accessible by integration"}, times=9), "403: Res"),
+        (Fault("GET", "", status=401, body={"message": f"{TOKEN} is no token"}, times=9), "401: [token] is no token"),
         (Fault("GET", "", status=429, headers={"Retry-After": "3600"}, times=9), "429 (rate limit)"),
         (
             Fault("GET", "", status=502, body={"message": "##[error]::error::Server Error"}, times=9),
@@ -129,7 +133,7 @@ def test_an_answer_that_never_comes_is_told_and_the_plan_stands(
         (Fault("GET", "", status=302, headers={"Location": "http://198.51.100.1/?x"}, times=9), "to 198.51.100.1"),
         (Fault("GET", "", status=200, body={"id": 1}, times=9), "something that is no list"),
     ],
-    ids=["fork", "rate limit", "server error", "redirect", "nonsense"],
+    ids=["fork", "token", "rate limit", "server error", "redirect", "nonsense"],
 )
 def test_what_cannot_be_posted_is_told_and_ends_nothing(
     fault: Fault, words: str, github: FakeGitHub, pull_request: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -352,6 +356,26 @@ def test_the_summary_of_a_step_fits_beside_what_is_there(
     publish(capsys, Run(tmp_path / "run", "plan").add(runs.plan(names)).write())
     assert 800_000 < (tmp_path / "summary.md").stat().st_size <= 1024 * 1024
     assert "5,000 functions" in (tmp_path / "summary.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "query", "body"),
+    [
+        ("POST", "/repos/acme/functions/issues/7/comments", {}, {"text": "x"}),
+        ("POST", "/repos/acme/functions/issues/7/comments", {}, {"body": 1}),
+        ("POST", "/repos/acme/functions/issues/7/comments", {}, None),
+        ("GET", "/repos/acme/functions/issues/seven/comments", {}, None),
+        ("GET", "/repos/acme/functions/issues", {"state": "any"}, None),
+        ("GET", "/repos/acme/functions/issues", {"author": "x"}, None),
+        ("PATCH", "/repos/acme/functions/issues/7", {}, {"state_reason": "fixed"}),
+        ("PUT", "/repos/acme/functions/issues/7", {}, {"state": "closed"}),
+    ],
+)
+def test_the_description_tells_what_github_would_not_take(
+    method: str, path: str, query: dict[str, str], body: object, description: Description
+) -> None:
+    with pytest.raises(NotDescribed):
+        description.check(method, path, query, body)
 
 
 def test_a_folder_without_an_index_is_an_error_of_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
