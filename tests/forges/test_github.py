@@ -98,6 +98,15 @@ def test_a_forged_comment_is_not_touched(
     assert "Plan: 1 to create" in github.ours(7)[0]
 
 
+def test_who_writes_by_another_name_hears_how_the_comment_is_found_again(
+    github: FakeGitHub, pull_request: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Run(tmp_path / "a", "plan").add(runs.plan(PLAN)).write()
+    _, err = publish(capsys, folder, "--author", "udfs[bot]")
+    assert "it is written as 'github-actions[bot]', and is found again only with --author" in err
+    assert len(github.ours(7)) == 1
+
+
 @pytest.mark.parametrize("kind", ["lost", "cut"])
 def test_a_lost_answer_does_not_lead_to_two_comments(
     kind: str, github: FakeGitHub, pull_request: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]

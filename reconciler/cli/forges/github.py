@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
+from reconciler.base.words import safe
 from reconciler.cli.forges.comments import Comment
 from reconciler.cli.forges.connection import ForgeConnection, ForgeFailure
 
@@ -72,7 +73,13 @@ class GitHub:
 
     def add_comment(self, number: int, body: str) -> None:
         """Write a comment."""
-        self.connection.send("POST", f"{self._path}/issues/{number}/comments", {"body": body})
+        reply = self.connection.send("POST", f"{self._path}/issues/{number}/comments", {"body": body})
+        author = _login(reply.value) if isinstance(reply.value, dict) else ""
+        if author and author != self.author:
+            # By another name it would not be found, and each push would write one more.
+            raise ForgeFailure(
+                f"it is written as '{safe(author)}', and is found again only with --author '{safe(author)}'"
+            )
 
     def edit_comment(self, comment: Comment, body: str) -> None:
         """Change a comment."""
