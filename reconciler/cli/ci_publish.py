@@ -74,10 +74,12 @@ def publish(to: Forge, source: Path, request: int | None, repository: str, organ
     match to:
         case "github":
             from reconciler.cli.forges.publish_github import publish_to_github
-            from reconciler.render.forges.annotations import annotate
+            from reconciler.render.findings import workflow_commands
 
             publish_to_github(publishing)
-            annotations = annotate(report)
+            # What several targets have in common is said once.
+            problems = dict.fromkeys(problem for target in report.targets for problem in target.problems)
+            annotations = workflow_commands(problems)
         case "gitlab":
             from reconciler.cli.forges.publish_others import publish_to_gitlab
 

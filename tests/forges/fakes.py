@@ -130,6 +130,7 @@ class Forge:
             if fault is not None and fault.kind == "answer":
                 self.reply(handler, fault.status, fault.body, fault.headers)
                 return
+            status, body = 500, None
             if fault is None or fault.kind == "lost":
                 try:
                     status, body = 200, self.answer(request)

@@ -11,9 +11,9 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from reconciler.render.forges.annotations import annotate
+from reconciler.render.findings import workflow_commands
 from reconciler.render.forges.comment import compose_section
-from reconciler.render.forges.drift_issue import issue_body, issue_title, read_mark
+from reconciler.render.forges.drift_issue import issue_body, issue_title, read_drift_mark
 from reconciler.render.forges.reports import PipelineReport, TargetReport, read_report
 from reconciler.render.forges.sections import ROOM, RunNumber, is_marked, place_section
 from reconciler.workflow.ci.index import EntryDocument
@@ -126,13 +126,13 @@ def test_nothing_of_a_pull_request_is_more_than_text(name: str, message: str, pa
     following = comment("plan", targets(runs.plan([]), entry(outcome="clean")), applied, 1002)
     assert following == comment("plan", targets(runs.plan([]), entry(outcome="clean")), "", 1002)
 
-    commands = annotate(PipelineReport("plan", "", reports)).splitlines()
+    commands = workflow_commands(reports[0].problems).splitlines()
     assert len(commands) == len({*commands}) == 2
     assert all(command.startswith(("::error ", "::warning ")) and command.count("::") >= 2 for command in commands)
 
     drifted = targets(runs.drift(name, path, who=message), named)[0]
     issue = issue_body(drifted, LINK)
-    assert read_mark(issue)
+    assert read_drift_mark(issue)
     _, _, rest = issue.partition("\n")
     require_harmless(rest)
     assert "<!--" not in rest

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.render.forges.drift_issue import read_mark
+from reconciler.render.forges.drift_issue import read_drift_mark
 from tests.canary import TOKEN
 from tests.forges import runs
 from tests.forges.fakes import BOT, COMMIT, Fault
@@ -34,7 +34,8 @@ def publish(capsys: pytest.CaptureFixture[str], folder: Path, *arguments: str, t
 
 @pytest.fixture
 def pull_request(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> int:
-    return event(monkeypatch, tmp_path, {"pull_request": {"number": 7}}) or 7
+    event(monkeypatch, tmp_path, {"pull_request": {"number": 7}})
+    return 7
 
 
 def event(monkeypatch: pytest.MonkeyPatch, folder: Path, content: object) -> None:
@@ -330,10 +331,10 @@ def test_a_lost_answer_does_not_lead_to_two_issues(
     kind: str, github: FakeGitHub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for number in range(120):
-        github.open(f"other {number}", "text", **({"pull_request": {}} if number % 2 else {}))
+        github.open(f"other {number}", "text")
     github.faults.append(Fault("POST", "issues$", kind))  # type: ignore[arg-type]
     publish(capsys, Run(tmp_path / "run", "drift").add(runs.drift("score"), fingerprint="a" * 64).write())
-    assert len([issue for issue in github.issues if read_mark(issue["body"])]) == 1
+    assert len([issue for issue in github.issues if read_drift_mark(issue["body"])]) == 1
 
 
 def test_without_the_list_of_issues_none_is_opened(
@@ -353,7 +354,7 @@ def test_ten_annotations_of_a_kind_and_the_rest_counted(
     out, _ = publish(capsys, Run(tmp_path / "run", "plan").add(runs.plan(PLAN, errors, warnings), "refused").write())
     commands = [line for line in out.splitlines() if line.startswith("::")]
     assert [command[: command.index(" ")] for command in commands] == ["::error"] * 10 + ["::warning"]
-    assert commands[9].endswith("::and 16 errors more: see the summary") or "and 16 errors" in commands[9]
+    assert "::and 16 more errors (16 × E501)" in commands[9]
     assert re.match(r"::warning file=a%3Ab%2Cc\.yaml,line=3,", commands[10])
 
 

@@ -27,7 +27,7 @@ def read_folder(folder: Path, around: Surroundings) -> tuple[PipelineReport, lis
         report = _read_target(folder, entry)
         targets.append(report)
         if report.shortfall:
-            problems.append(f"of {short(report.place)} only the outcome is known: {report.shortfall}")
+            problems.append(f"of {short(report.title)} only the outcome is known: {report.shortfall}")
     commit = around.commit or index.commit or ""
     return PipelineReport(index.command, commit, tuple(targets), len(index.unchanged), around.link), problems
 

@@ -20,7 +20,7 @@ from reconciler.render.forges.drift_issue import (
     issue_key,
     issue_news,
     issue_title,
-    read_mark,
+    read_drift_mark,
 )
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def _keep_issues(publishing: Publishing, forge: GitHub) -> None:
     def look() -> None:
         # The newest come first, and of two with one mark the older is ours: see to all of them.
         for issue in forge.issues():
-            mark = read_mark(issue.body)
+            mark = read_drift_mark(issue.body)
             if mark and mark.key in targets:
                 issues[mark.key] = issue, mark
 
@@ -162,12 +162,12 @@ def _keep_issues(publishing: Publishing, forge: GitHub) -> None:
         # Without the list a second issue would be opened for what has one.
         return
     for key, target in targets.items():
-        what = f"the issue about {target.place} is not up to date"
+        what = f"the issue about {target.title} is not up to date"
         publishing.attempt(what, _issue_writer(publishing, forge, target, issues.get(key)))
     silent = [target for target in targets.values() if target.entry.outcome not in {"clean", "changes", "skipped"}]
     if silent:
         message = f"no verdict about {count(len(silent), 'target')}, whose issues stay as they are"
-        detail = tuple(f"{target.place}: {target.entry.summary}" for target in silent)
+        detail = tuple(f"{target.title}: {target.entry.summary}" for target in silent)
         hint = "somebody applies there, or the service did not answer; the next run looks again"
         publishing.warn("E574", message, hint, detail)
 
@@ -183,7 +183,7 @@ def _issue_writer(
             if decide(target, None, is_open=False, is_dismissed=False) != "open":
                 return None
             _open_once(forge, target, body)
-            return f"Issue about {target.place}: opened."
+            return f"Issue about {target.title}: opened."
         issue, mark = present
         step = decide(target, mark, is_open=issue.is_open, is_dismissed=issue.is_dismissed)
         if step == "leave":
@@ -191,7 +191,7 @@ def _issue_writer(
         state = {"reopen": "open", "close": "closed"}.get(step)
         forge.change_issue(issue.number, body, "open" if state == "open" else "closed" if state else None)
         _comment_once(forge, issue.number, issue_news(target, link))
-        return f"Issue {issue.number} about {target.place}: {_DONE[step]}."
+        return f"Issue {issue.number} about {target.title}: {_DONE[step]}."
 
     return write
 
@@ -210,7 +210,7 @@ def _open_once(forge: GitHub, target: TargetReport, body: str) -> None:
 
 
 def _marks(issue: Issue) -> Iterator[DriftMark]:
-    mark = read_mark(issue.body)
+    mark = read_drift_mark(issue.body)
     if mark and issue.is_open:
         yield mark
 

@@ -52,12 +52,12 @@ class Publishing:
 
     def note(self, sentence: str) -> None:
         """Keep a line for the log."""
-        self.done.append(_unobeyed(sentence))
+        self.done.append(_disarm(sentence))
 
     def warn(self, code: str, message: str, hint: str | None = None, detail: tuple[str, ...] = ()) -> None:
         """Keep what could not be done."""
-        lines = tuple(f"- {_unobeyed(line)}" for line in detail)
-        self.problems.append(Problem(code, _unobeyed(message), hint=hint, severity="warning", detail=lines))
+        lines = tuple(f"- {_disarm(line)}" for line in detail)
+        self.problems.append(Problem(code, _disarm(message), hint=hint, severity="warning", detail=lines))
 
     def attempt(self, what: str, act: Callable[[], str | None]) -> None:
         """Do one thing, and note what came of it: a sentence, None for nothing, or why it could not be."""
@@ -73,7 +73,7 @@ class Publishing:
                 self.note(sentence)
 
 
-def _unobeyed(text: str) -> str:
+def _disarm(text: str) -> str:
     """Return text in one line that no runner takes for a command: GitHub's obeys ``##[…]`` wherever it stands."""
     return safe(text).replace("##[", "##\u200b[")
 

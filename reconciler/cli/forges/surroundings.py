@@ -46,24 +46,24 @@ class Surroundings:
 def at_github(env: Mapping[str, str]) -> Surroundings:
     """Return what GitHub says: by variables, and by the event in the file of ``GITHUB_EVENT_PATH``."""
     event = _read_event(env.get("GITHUB_EVENT_PATH", ""))
-    own = _dig(event, "workflow_run")
+    former = _dig(event, "workflow_run")
     commit = env.get("GITHUB_SHA", "")
     link = "/".join([env.get("GITHUB_SERVER_URL", ""), env.get("GITHUB_REPOSITORY", ""), "actions/runs"])
     link = f"{link}/{env.get('GITHUB_RUN_ID', '')}"
     run, attempt = env.get("GITHUB_RUN_ID", ""), env.get("GITHUB_RUN_ATTEMPT", "")
     branch = ""
-    if isinstance(own, dict):
+    if isinstance(former, dict):
         # This run was started by the end of another, which had no right to write: what is published is that one's.
-        commit, link = str(own.get("head_sha")), str(own.get("html_url"))
-        run, attempt = str(own.get("id")), str(own.get("run_attempt"))
-        owner = _dig(own, "head_repository", "owner", "login")
-        branch = f"{owner}:{own.get('head_branch')}" if owner else ""
+        commit, link = str(former.get("head_sha")), str(former.get("html_url"))
+        run, attempt = str(former.get("id")), str(former.get("run_attempt"))
+        owner = _dig(former, "head_repository", "owner", "login")
+        branch = f"{owner}:{former.get('head_branch')}" if owner else ""
     return Surroundings(
         commit=_commit(commit),
         number=RunNumber(whole(run), whole(attempt)),
         link=_link(link),
         request=_request(event),
-        commits=_pushed(event) | {_commit(commit)},
+        commits=_list_pushed(event) | {_commit(commit)},
         branch=branch,
     )
 
@@ -103,7 +103,7 @@ def _request(event: Mapping[str, Any]) -> int | None:
     return int(queued[1]) if queued else None
 
 
-def _pushed(event: Mapping[str, Any]) -> frozenset[str]:
+def _list_pushed(event: Mapping[str, Any]) -> frozenset[str]:
     commits = _dig(event, "commits")
     return frozenset(
         _commit(str(commit.get("id")))

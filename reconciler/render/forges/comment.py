@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from reconciler.base.errors import Problem
-    from reconciler.render.forges.reports import PipelineReport, Step, TargetReport
+    from reconciler.render.forges.reports import PipelineReport, ReportStep, TargetReport
     from reconciler.workflow.ci.index import EntryOutcome
 
 _MANY = 30
@@ -55,7 +55,7 @@ _LOST = ("failed", "unknown", "not tried")
 def compose_section(report: PipelineReport, room: int) -> str:
     """Return what a command has to say of all its targets, in so many characters."""
     targets = sorted(report.targets, key=_rank)
-    head = [f"### {sentence(headline(report))}", _place(report)]
+    head = [f"### {sentence(compose_headline(report))}", _place(report)]
     room -= sum(len(part) + 2 for part in head) + _MARGIN
     dangers = _fit([line for target in targets for line in _dangers(target)], room // 2, "danger")
     if dangers:
@@ -69,7 +69,7 @@ def compose_section(report: PipelineReport, room: int) -> str:
 _MARGIN = 200
 
 
-def headline(report: PipelineReport) -> str:
+def compose_headline(report: PipelineReport) -> str:
     """Return the sentence that counts."""
     number = len(report.targets)
     if not number:
@@ -90,10 +90,10 @@ def headline(report: PipelineReport) -> str:
             changing = f"{outcomes['changes']} of {count(number, 'target')}"
             return f"Drift: {', '.join([changing, *bad])}"
         case _:
-            return f"Plan: {' · '.join([_planned(report), *bad])}"
+            return f"Plan: {' · '.join([_count_actions(report), *bad])}"
 
 
-def _planned(report: PipelineReport) -> str:
+def _count_actions(report: PipelineReport) -> str:
     """Return ``3 to create, 1 to delete · at 2 of 3 targets``."""
     actions = Counter(step.action for target in report.targets for step in target.steps)
     parts = [f"{actions[action]:,} to {action}" for action in ("create", "update", "delete") if actions[action]]
@@ -124,7 +124,7 @@ def _rank(target: TargetReport) -> tuple[int, int]:
 
 def _dangers(target: TargetReport) -> list[str]:
     """Return lines about what may do harm, or has gone wrong."""
-    where = f"{code_span(short(target.place))}: "
+    where = f"{code_span(short(target.title))}: "
     outcome = target.entry.outcome
     lines = []
     if outcome in _BAD and not target.problems:
@@ -140,7 +140,7 @@ def _dangers(target: TargetReport) -> list[str]:
     return _limit(lines, _LINES, f"- {where}{{}} more, below")
 
 
-def _dangerous(steps: Sequence[Step]) -> Iterable[tuple[str, list[Step]]]:
+def _dangerous(steps: Sequence[ReportStep]) -> Iterable[tuple[str, list[ReportStep]]]:
     for outcome in _LOST:
         if lost := [step for step in steps if step.outcome == outcome]:
             yield outcome, lost
@@ -191,7 +191,7 @@ def _all_details(targets: Sequence[TargetReport], room: int) -> list[str]:
     telling = [target for target in targets if target.steps or target.problems]
     parts: list[str] = []
     for number, target in enumerate(telling):
-        summary = f"{short(target.place)}: {short(target.entry.summary)}"
+        summary = f"{short(target.title)}: {short(target.entry.summary)}"
         frame = len(fold_markup(summary, "")) + 2
         share = room // (len(telling) - number) - frame
         if share < _LEAST:
@@ -216,7 +216,7 @@ def compose_details(target: TargetReport, room: int) -> str:
     return without_marks("\n\n".join(part for part in (table, problems, *digest) if part))
 
 
-def _table(steps: Sequence[Step], room: int) -> str:
+def _table(steps: Sequence[ReportStep], room: int) -> str:
     """Return a row an object; where there are many, or no room, a row for those that are alike."""
     if not steps:
         return ""
@@ -233,7 +233,7 @@ def _table(steps: Sequence[Step], room: int) -> str:
     return head + "\n".join(_grouped_rows(ordered, room - len(head)))
 
 
-def _sentence(step: Step) -> str:
+def _sentence(step: ReportStep) -> str:
     fields = f" ({', '.join(step.fields)})" if step.fields else ""
     return f"{step.outcome + ': ' if step.outcome else ''}{step.why or step.action}{fields}"
 
@@ -241,10 +241,10 @@ def _sentence(step: Step) -> str:
 class _Group(NamedTuple):
     sign: str
     what: str
-    steps: list[Step]
+    steps: list[ReportStep]
 
 
-def _grouped_rows(steps: Sequence[Step], room: int) -> list[str]:
+def _grouped_rows(steps: Sequence[ReportStep], room: int) -> list[str]:
     """Return a row for those that are alike: how many of each kind, then their names as far as there is room."""
     groups: dict[tuple[str, str, str], _Group] = {}
     for step in steps:
@@ -261,11 +261,11 @@ def _grouped_rows(steps: Sequence[Step], room: int) -> list[str]:
     return rows
 
 
-def _functions_first(steps: Sequence[Step]) -> list[Step]:
+def _functions_first(steps: Sequence[ReportStep]) -> list[ReportStep]:
     return sorted(steps, key=lambda step: step.kind != "function")
 
 
-def _count(steps: Sequence[Step]) -> str:
+def _count(steps: Sequence[ReportStep]) -> str:
     """Return ``3 functions, 2 resources``."""
     return sentence(count_kinds(dict(Counter(step.kind for step in _functions_first(steps)))))
 

@@ -41,14 +41,14 @@ def issue_key(target: TargetReport) -> str:
 
 def issue_fingerprint(target: TargetReport) -> str:
     """Return what stays the same as long as the same has drifted."""
-    given = (target.entry.fingerprint or "").removeprefix("sha256:")
-    if re.fullmatch(r"[0-9a-f]{8,64}", given):
-        return given
+    fingerprint = (target.entry.fingerprint or "").removeprefix("sha256:")
+    if re.fullmatch(r"[0-9a-f]{8,64}", fingerprint):
+        return fingerprint
     lines = sorted(f"{step.kind}\0{step.name}\0{step.why}\0{','.join(step.fields)}" for step in target.steps)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def read_mark(body: str) -> DriftMark | None:
+def read_drift_mark(body: str) -> DriftMark | None:
     """Return the mark that an issue or a comment begins with."""
     match = _MARK.match(body)
     return DriftMark(match["key"], match["fingerprint"]) if match else None
@@ -56,34 +56,34 @@ def read_mark(body: str) -> DriftMark | None:
 
 def issue_title(target: TargetReport) -> str:
     """Return the title, which is plain text."""
-    return short(safe(f"Drift: {target.place}"), _LONGEST_TITLE)
+    return short(safe(f"Drift: {target.title}"), _LONGEST_TITLE)
 
 
 def issue_body(target: TargetReport, link: str) -> str:
     """Return how a target stands: of one without drift, that there is none."""
-    lines = [f"At {code_span(short(target.place))}: {sentence(short(target.entry.summary))}"]
+    lines = [f"At {code_span(short(target.title))}: {sentence(short(target.entry.summary))}"]
     details = compose_details(target, _ROOM)
     next_steps = (
         "Bring it back with `udfs apply --restore`, or take it over into the manifest. "
         "This text is kept up to date by `udfs ci publish`, and the issue is closed when there is no drift any more."
     )
-    parts = [*lines, *([details, next_steps] if target.entry.outcome == "changes" else []), *_seen(link)]
-    return _marked(target, [part for part in parts if part])
+    parts = [*lines, *([details, next_steps] if target.entry.outcome == "changes" else []), *_run_lines(link)]
+    return _with_mark(target, [part for part in parts if part])
 
 
 def issue_news(target: TargetReport, link: str) -> str:
     """Return the comment for when what has drifted is not the same any more."""
     if target.entry.outcome != "changes":
-        return _marked(target, ["There is no drift any more.", *_seen(link)])
+        return _with_mark(target, ["There is no drift any more.", *_run_lines(link)])
     parts = [f"What has drifted is not what it was: {sentence(short(target.entry.summary))}"]
-    return _marked(target, [*parts, compose_details(target, _NEWS_ROOM), *_seen(link)])
+    return _with_mark(target, [*parts, compose_details(target, _NEWS_ROOM), *_run_lines(link)])
 
 
-def _seen(link: str) -> list[str]:
+def _run_lines(link: str) -> list[str]:
     return [f"Seen by [this run]({link})."] if link else []
 
 
-def _marked(target: TargetReport, parts: list[str]) -> str:
+def _with_mark(target: TargetReport, parts: list[str]) -> str:
     fingerprint = issue_fingerprint(target) if target.entry.outcome == "changes" else ""
     mark = f"<!-- udfs:drift key={issue_key(target)} fingerprint={fingerprint} -->"
     return "\n\n".join([mark, *map(without_marks, parts)])

@@ -39,7 +39,7 @@ _CAUSES = {
 }
 
 
-class Step(NamedTuple):
+class ReportStep(NamedTuple):
     """What is done to one object, or what somebody else did to it."""
 
     action: str
@@ -58,7 +58,7 @@ class TargetReport:
     """What came of one manifest and target."""
 
     entry: EntryDocument
-    steps: tuple[Step, ...] = ()
+    steps: tuple[ReportStep, ...] = ()
     problems: tuple[Problem, ...] = ()
     shortfall: str = ""
     """Why the document could not be read, if so: then there is only what the index says."""
@@ -72,7 +72,7 @@ class TargetReport:
         return self.entry.target or ""
 
     @property
-    def place(self) -> str:
+    def title(self) -> str:
         """Return which target of which manifest it is about, as text."""
         return f"{self.target} of {self.manifest}" if self.target else self.manifest
 
@@ -169,7 +169,7 @@ class _Problems(msgspec.Struct):
 
 
 class _Contents(NamedTuple):
-    steps: tuple[Step, ...] = ()
+    steps: tuple[ReportStep, ...] = ()
     problems: tuple[Problem, ...] = ()
 
 
@@ -195,7 +195,7 @@ def read_report(entry: EntryDocument, content: bytes) -> TargetReport:
 
 def _plan(plan: _Plan) -> _Contents:
     steps = (
-        Step(
+        ReportStep(
             change.action,
             short(change.kind),
             short(change.name),
@@ -222,7 +222,7 @@ def _drift(drift: _Drift) -> _Contents:
         when = f" at {short(deviation.when)}" if deviation.when else ""
         fields = tuple(short(difference.field) for difference in deviation.differences)
         what = short(deviation.what)
-        steps.append(Step(what, short(deviation.kind), short(deviation.name), f"{what}{who}{when}", fields))
+        steps.append(ReportStep(what, short(deviation.kind), short(deviation.name), f"{what}{who}{when}", fields))
     return _Contents(tuple(steps))
 
 
