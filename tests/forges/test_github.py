@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from reconciler.cli.entry import run
 from reconciler.render.forges.drift_issue import read_drift_mark
 from tests.canary import TOKEN
 from tests.forges import runs
@@ -16,8 +19,6 @@ from tests.forges.openapi import NotDescribed
 from tests.forges.runs import Run, change
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.forges.fakes import FakeGitHub
     from tests.forges.openapi import Description
 
@@ -366,6 +367,28 @@ def test_the_summary_of_a_step_fits_beside_what_is_there(
     publish(capsys, Run(tmp_path / "run", "plan").add(runs.plan(names)).write())
     assert 800_000 < (tmp_path / "summary.md").stat().st_size <= 1024 * 1024
     assert "5,000 functions" in (tmp_path / "summary.md").read_text()
+
+
+def test_what_a_plan_of_a_repository_writes_is_what_is_published(
+    github: FakeGitHub,
+    pull_request: int,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shutil.copytree(Path(__file__).parents[2] / "examples" / "minimal", tmp_path / "repository")
+    monkeypatch.chdir(tmp_path / "repository")
+    assert run(["ci", "plan", "-f", "udfs.yaml", "--target", "local", "--out", str(tmp_path / "out")]) == 0
+    digest = re.search(r"sha256:\w+", capsys.readouterr().out)
+    _, err = publish(capsys, tmp_path / "out")
+    assert err == ""
+    (body,) = github.ours(7)
+    assert "### Plan: 5 to create" in body
+    rows = re.findall(r"^\| \+ \| (\w+) `(.*?)`", body, re.MULTILINE)
+    assert [name for kind, name in rows if kind == "function"] == [name for _, name in rows[:2]]
+    assert {name for _, name in rows[:2]} == {"slugify", "country_name"}
+    assert digest
+    assert f"`{digest[0]}`" in body
 
 
 @pytest.mark.parametrize(

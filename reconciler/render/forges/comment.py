@@ -208,7 +208,8 @@ _LEAST = 250
 
 def compose_details(target: TargetReport, room: int) -> str:
     """Return the changes and problems of a target, in so many characters."""
-    digest = [f"Digest: {code_span(short(target.entry.digest))}"] if target.entry.digest else []
+    sha256 = short(target.entry.digest or "").removeprefix("sha256:")
+    digest = [f"Digest: {code_span(f'sha256:{sha256}')}"] if sha256 else []
     room -= sum(len(line) + 2 for line in digest)
     table = _table(target.steps, room if not target.problems else room * 3 // 4)
     room -= len(table)
@@ -221,7 +222,7 @@ def _table(steps: Sequence[ReportStep], room: int) -> str:
     if not steps:
         return ""
     head = "| | object | what |\n|---|---|---|\n"
-    ordered = sorted(steps, key=lambda step: _FIRST.index(step.action) if step.action in _FIRST else len(_FIRST))
+    ordered = sorted(_functions_first(steps), key=_urgency)
     rows = [
         table_row(
             _SIGNS.get(step.action, ""), f"{sentence(step.kind)} {code_span(step.name)}", sentence(_sentence(step))
@@ -231,6 +232,10 @@ def _table(steps: Sequence[ReportStep], room: int) -> str:
     if len(steps) <= _MANY and sum(len(row) + 1 for row in rows) + len(head) <= room:
         return head + "\n".join(rows)
     return head + "\n".join(_grouped_rows(ordered, room - len(head)))
+
+
+def _urgency(step: ReportStep) -> int:
+    return _FIRST.index(step.action) if step.action in _FIRST else len(_FIRST)
 
 
 def _sentence(step: ReportStep) -> str:
