@@ -70,6 +70,7 @@ ONE_DOOR = {
     "http": ("reconciler.local", "reconciler.packages.fetch.gateway"),
     "secrets": ("reconciler.cli", "reconciler.local", "reconciler.base.files", "reconciler.packages.fetch.gateway"),
     "cyclonedx": ("reconciler.render.sbom",),
+    "jinja2": ("reconciler.render.page",),
     "random": ("reconciler.cli",),
 }
 """Which modules may import what touches the world."""

@@ -60,6 +60,7 @@ READS = {
     "packages/inspect/members.py: tarfile.open(fileobj=stream, mode='r:')": MEMBER,
     "packages/inventory.py: archive.open(name)": MEMBER,
     "manifest/runtimes.py: Path(__file__).with_name('levels.json').read_text(encoding='utf-8')": OWN_FILE,
+    "render/page/document.py: (resources.files('reconciler.render.page') / name).read_text(encoding='utf-8')": OWN_FILE,
     "targets/maxcompute/runtimes.py: Path(__file__).with_name('service.json').read_text(encoding='utf-8')": OWN_FILE,
     "targets/maxcompute/write.py: os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)": RAW,
     "targets/maxcompute/importing/draft.py: shutil.copytree(source, goal, symlinks=True, dirs_exist_ok=True)": (

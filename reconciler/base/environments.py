@@ -119,6 +119,11 @@ def for_git(env: Mapping[str, str]) -> dict[str, str]:
     return _choose(env, SYSTEM, USER, GIT)
 
 
+def for_drawing(env: Mapping[str, str]) -> dict[str, str]:
+    """Return what Graphviz sees."""
+    return _choose(env, SYSTEM)
+
+
 def for_container_engine(env: Mapping[str, str]) -> dict[str, str]:
     """Return what docker or podman sees; nothing of it is in the container."""
     return _choose(env, SYSTEM, USER, NETWORK, CONTAINERS)

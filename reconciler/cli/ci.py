@@ -12,7 +12,7 @@ from reconciler.base.errors import InvalidManifest, LeaseHeld, Refused, ServiceE
 from reconciler.base.files import machine_error
 from reconciler.cli.ci_publish import publish
 from reconciler.cli.support.files import parse_digest, read_plan
-from reconciler.cli.support.options import command, handover_options, refresh_option
+from reconciler.cli.support.options import command, handover_options, has_renderer, refresh_option
 from reconciler.cli.support.pipeline import (
     CiEntry,
     CiRun,
@@ -206,7 +206,7 @@ def plan_result(parts: TargetPlan, options: Options, allow_deletes: int) -> Entr
         Refused.exit_code if plan.refusals else CHANGES_PRESENT if plan.changes else 0,
         text.plan_summary(plan),
         lambda form: plan_output(plan, replace(options, format=cast("Format", form))),
-        PLAN_FORMATS,
+        tuple(filter(has_renderer, PLAN_FORMATS)),
         stack=plan.stack,
         counts=operation_counts(plan),
         fingerprint=plan.digest,
@@ -288,7 +288,7 @@ class _Applies:
             0,
             text.plan_summary(plan),
             lambda form: plan_output(plan, replace(options, format=cast("Format", form))),
-            PLAN_FORMATS,
+            tuple(filter(has_renderer, PLAN_FORMATS)),
             stack=plan.stack,
             counts=operation_counts(plan),
             fingerprint=plan.digest,
@@ -513,7 +513,7 @@ def _drift(options: Options, *, full: bool) -> EntryResult:
         CHANGES_PRESENT if drift.drifted else 0,
         text.drift_summary(drift),
         lambda form: drift_output(drift, plan, replace(options, format=cast("Format", form))),
-        DRIFT_FORMATS,
+        tuple(filter(has_renderer, DRIFT_FORMATS)),
         stack=plan.stack,
         counts={
             "drifted": len(drift.drifted),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from reconciler.core.report import SourceChange
 
 
-DRIFT_FORMATS: tuple[Format, ...] = ("text", "json", "markdown", "sarif", "github")
+DRIFT_FORMATS: tuple[Format, ...] = ("text", "json", "markdown", "html", "sarif", "github")
 
 
 @command()
@@ -68,6 +68,13 @@ def drift_output(drift: Drift, plan: Plan, options: Options, sources: Sequence[S
             room = markdown.target_share(options.among)
             document = markdown.drift_markdown(drift, plan, again, room, invocation, options.view)
             return markdown.add_sources(document, sources, room)
+        case "html":
+            from reconciler.render.page.document import HtmlPage
+            from reconciler.render.page.parts import drift_part, share_room
+
+            room = share_room(options.among)
+            part = drift_part(drift, plan, again, invocation, view=options.view, sources=sources, room=room)
+            return HtmlPage(f"Drift of stack {plan.stack}", (part,))
         case "sarif" | "github":
             from reconciler.cli.support.output import findings_output
 

@@ -21,7 +21,7 @@ from reconciler.cli.support.project import connect, open_manifest
 from reconciler.render import records as records_text
 from reconciler.workflow import records
 
-_history_options = functools.partial(with_options, choice=formats("text", "json", "markdown"))
+_history_options = functools.partial(with_options, choice=formats("text", "json", "markdown", "html"))
 
 
 @command()
@@ -41,6 +41,12 @@ def history(options: Options, newest: int) -> Result:
         from reconciler.render.markdown import history_markdown
 
         return Result(history_markdown(entries, now))
+    if options.format == "html":
+        from reconciler.render.page.document import HtmlPage
+        from reconciler.render.page.parts import history_part
+
+        stack = manifest.manifest.stack
+        return Result(HtmlPage(f"History of stack {stack}", (history_part(entries, now, stack),)))
     return Result(records_text.history_lines(entries, now))
 
 

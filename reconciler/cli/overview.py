@@ -45,6 +45,7 @@ COMMANDS = {
     "verify": "Run the manifest's tests by SQL in the project, over what is deployed.",
     "libs": "Show what is native in wheels and libraries, what it needs, and where it loads.",
     "deps": "Show what each function ships: wheels, native libraries, sizes, and who shares them.",
+    "graph": "Draw functions, their packages and what lies in these, by Graphviz or Mermaid.",
     "build": "Make the bytes that would be uploaded, and list them with their sha256.",
     "sbom": "List what the functions ship that others made, as CycloneDX JSON.",
     "export": "Print the Python code by which a MaxFrame job uses a package.",

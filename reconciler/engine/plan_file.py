@@ -122,6 +122,7 @@ class DesiredDocument(ObjectDocument):
 
     marker: str | None = Field(None, description="What is put on it, as text; absent where its kind keeps no mark.")
     protected: bool | None = Field(None, description="true for what must not be deleted.")
+    part_of: str | None = Field(None, description="What of the manifest brings it, for several: ``package science``.")
 
 
 class LiveDocument(ObjectDocument):
@@ -372,7 +373,12 @@ def difference_documents(differences: Iterable[Difference]) -> tuple[DifferenceD
 
 def _desired_document(want: Desired) -> DesiredDocument:
     marker = want.object.kind.write_mark(want.mark, want.object.name) if want.mark else None
-    return DesiredDocument(**object_fields(want.object), marker=marker, protected=want.protected or None)
+    return DesiredDocument(
+        **object_fields(want.object),
+        marker=marker,
+        protected=want.protected or None,
+        part_of=want.part_of or None,
+    )
 
 
 def object_fields(obj: Object) -> dict[str, Any]:

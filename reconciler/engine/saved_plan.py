@@ -217,6 +217,7 @@ def _decode_desired(document: ChangeDocument | KeptDocument, kind: Kind[Any]) ->
         Position(document.file, document.line, document.column),
         _decode_mark(document.desired.marker, obj),
         document.desired.protected is True,
+        document.desired.part_of or "",
     )
 
 

@@ -112,6 +112,15 @@ _CREATED = {
 }
 
 
+_DANGER = (Action.DELETE, Action.UPDATE, Action.RECORD, Action.ADOPT, Action.RELEASE, Action.CREATE)
+"""What is done to objects, the worst first."""
+
+
+def sort_changes(changes: Iterable[Change]) -> list[Change]:
+    """Return changes for a reader: what may do harm first, then what needs the others."""
+    return sorted(changes, key=lambda change: (_DANGER.index(change.action), not change.kind.comes_back, change.key))
+
+
 def fold_drift(drifted: Sequence[Drifted]) -> tuple[list[DriftGroup], list[Drifted]]:
     """Return what is told together, and what is told one by one: a name that was taken has a way out of its own."""
     groups: dict[tuple[str, Drifted], list[Drifted]] = {}

@@ -21,7 +21,7 @@ from reconciler.core.plan import upload_size
 from reconciler.render import text
 from reconciler.render.actions import ACTIONS
 from reconciler.render.differences import difference_texts
-from reconciler.render.folding import count_changes, fold_changes, fold_drift, is_folded, some_names
+from reconciler.render.folding import count_changes, fold_changes, fold_drift, is_folded, some_names, sort_changes
 from reconciler.render.markup import code_span, count_kinds, fit_names, fold_markup, problem_item, sentence, table_row
 from reconciler.render.records import outcomes_text, standing
 from reconciler.render.source_diff import diff_markdown
@@ -51,9 +51,6 @@ _SUMMARY = 200
 """Characters of the summary of one of several targets."""
 
 _LEFT_OUT = "Not shown, since it does not fit here: "
-
-_DANGER = (Action.DELETE, Action.UPDATE, Action.RECORD, Action.ADOPT, Action.RELEASE, Action.CREATE)
-"""What is done to objects, the worst first."""
 
 
 class _Row(NamedTuple):
@@ -93,7 +90,7 @@ def plan_markdown(
         alike, single = fold_changes(changes)
         groups = [_change_group(group) for group in alike if len(group.changes) > 1]
         single = [*single, *(group.changes[0] for group in alike if len(group.changes) == 1)]
-    rows = [_change(change) for change in sorted(single, key=_urgency)]
+    rows = [_change(change) for change in sort_changes(single)]
     rows += [
         _row(".", change.key, f"shared: stack {code_span(change.live.mark.stack)} manages it", "shared", matters=False)
         for change in shared
@@ -342,11 +339,6 @@ def _as_many(parts: Iterable[str], room: int, noun: str, plural: str = "") -> li
     return [*fitting, f"**{_LEFT_OUT}{what}**"] if lost else fitting
 
 
-def _urgency(change: Change) -> tuple[int, bool, Key]:
-    """Return what changes are sorted by: what may do harm first, then what needs the others."""
-    return _DANGER.index(change.action), not change.kind.comes_back, change.key
-
-
 def _change(change: Change) -> _Row:
     return _row(
         text.change_sign(change),
@@ -360,7 +352,7 @@ def _change(change: Change) -> _Row:
 
 def _change_group(group: ChangeGroup) -> _Group:
     names: dict[str, list[str]] = {}
-    for change in sorted(group.changes, key=_urgency):
+    for change in sort_changes(group.changes):
         names.setdefault(change.key.kind, []).append(change.key.name)
     sent = sum(upload_size(change) for change in group.changes)
     upload = f"; {size(sent)} to upload" if sent else ""

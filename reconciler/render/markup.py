@@ -64,10 +64,11 @@ def fit_names(names: Sequence[str], room: int) -> str:
     spans = [code_span(name) for name in names]
     if sum(len(span) + 2 for span in spans) <= room:
         return ", ".join(spans)
-    shown, left = [], room - len(f"and {len(names):,} more")
+    shown: list[str] = []
+    room -= len(f"and {len(names):,} more")
     for span in spans:
-        left -= len(span) + 2
-        if left < 0:
+        room -= len(span) + 2
+        if room < 0:
             break
         shown.append(span)
     rest = f"{len(names) - len(shown):,} more" if shown else ""

@@ -7,6 +7,7 @@ Everything here runs before a command does anything, so it imports little.
 from __future__ import annotations
 
 import functools
+import importlib.util
 import logging
 import os
 import shlex
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-Format: TypeAlias = Literal["text", "json", "csv", "markdown", "sarif", "github"]
+Format: TypeAlias = Literal["text", "json", "csv", "markdown", "html", "sarif", "github", "dot", "mermaid", "svg"]
 
 
 @dataclass(frozen=True)
@@ -134,11 +135,23 @@ def formats(*names: Format) -> Callable[[Callable[..., R]], Callable[..., R]]:
         "json": "json: one document on stdout, errors included",
         "csv": "csv: names, then rows, \\N for NULL",
         "markdown": "markdown: for a comment, cut to what GitHub takes",
+        "html": "html: one page, for any browser",
         "sarif": "sarif: one document on stdout",
         "github": "github: workflow commands",
     }
     text = "; ".join(meanings[name] for name in names if name != "text")
     return click.option("--format", type=click.Choice(names), default="text", show_default=True, help=f"{text}.")
+
+
+def has_renderer(format: str) -> bool:
+    """Say whether what makes a format is installed."""
+    return format != "html" or importlib.util.find_spec("jinja2") is not None
+
+
+def require_renderer(format: str) -> None:
+    """Raise `UsageError` for a format that nothing here can make, before anything is asked of a service."""
+    if not has_renderer(format):
+        raise UsageError("E740", "Jinja2, which makes pages, is not installed", hint="pip install 'udfs[report]'")
 
 
 def format_option(command: Callable[P, R]) -> Callable[P, R]:
@@ -213,6 +226,7 @@ def with_options(
     ) -> R:
         if verbose:
             log_requests()
+        require_renderer(format)
         values = (target,) if isinstance(target, str) else target or ()
         names = _target_names(file, values, all_targets=all_targets)
         if not several and len(names) > 1:

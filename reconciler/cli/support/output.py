@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TextIO, TypeAlias, runtime_checkable
 
 from reconciler.base.words import safe
 from reconciler.cli.support.status import STATUS
@@ -26,11 +26,17 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from reconciler.base.errors import Problem, UdfsError
-    from reconciler.render.findings import SarifLog
     from reconciler.render.styled import Line
 
 
-Output: TypeAlias = "BaseModel | SarifLog | str | bytes | tuple[Line, ...] | Iterator[Line]"
+@runtime_checkable
+class Writable(Protocol):
+    """A document with a text of its own, of which those of several targets can be one."""
+
+    def text(self) -> str: ...
+
+
+Output: TypeAlias = "BaseModel | Writable | str | bytes | tuple[Line, ...] | Iterator[Line]"
 """A document, text or bytes as they are, or styled lines."""
 
 
@@ -98,10 +104,11 @@ def output_text(output: Output) -> str:
         return output.decode("utf-8", "backslashreplace")
     if isinstance(output, tuple | Iterator):
         return plain_text(output)
+    if isinstance(output, Writable):
+        return output.text()
     from reconciler.engine.plan_file import to_json
-    from reconciler.render.findings import SarifLog
 
-    return output.text() if isinstance(output, SarifLog) else to_json(output)
+    return to_json(output)
 
 
 def print_lines(lines: Iterable[Line], stream: TextIO | None = None) -> None:

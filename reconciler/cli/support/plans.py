@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 CHANGES_PRESENT = 2
 
-PLAN_FORMATS: tuple[Format, ...] = ("text", "json", "markdown", "sarif", "github")
+PLAN_FORMATS: tuple[Format, ...] = ("text", "json", "markdown", "html", "sarif", "github")
 """In which a plan can be shown (`plan_output`)."""
 
 restore_option = click.option(
@@ -128,6 +128,14 @@ def plan_output(
         return plan_document(plan)
     if options.format in {"sarif", "github"}:
         return findings_output((*plan.refusals, *plan.warnings), options.format)
+    if options.format == "html":
+        from reconciler.render.page.document import HtmlPage
+        from reconciler.render.page.parts import plan_part, share_room
+
+        part = plan_part(
+            plan, next_command, chosen=chosen, view=options.view, sources=sources, room=share_room(options.among)
+        )
+        return HtmlPage(f"Plan of stack {plan.stack}", (part,))
     if options.format == "markdown":
         from reconciler.render import markdown
 
@@ -154,8 +162,8 @@ def read_sources(
     """Return the texts that differ between the project, which is asked for them, and the manifest."""
     from reconciler.workflow.sources import source_changes
 
-    if options.format not in {"text", "markdown"} or not snapshot.is_live:
-        raise UsageError("E901", "--diff is for text and markdown, and of a project that is there", hint="leave it out")
+    if options.format not in {"text", "markdown", "html"} or not snapshot.is_live:
+        raise UsageError("E901", "--diff is for what people read, and of a project that is there", hint="leave it out")
     # What is dropped may still be on its way into the folder.
     downloads = tempfile.TemporaryDirectory(prefix="udfs-", ignore_cleanup_errors=True)
     with connect(prepared.loaded) as target, downloads as folder:

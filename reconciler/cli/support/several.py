@@ -21,6 +21,7 @@ from reconciler.cli.support.output import Result, note, print_lines, print_probl
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from reconciler.render.page.document import HtmlPage
     from reconciler.render.styled import Line
 
 SEVERITY = (0, 2, 9, 7, 6, 5, 3, 4, 1, 8, 130)
@@ -142,6 +143,8 @@ def merge_results(results: Sequence[TargetResult], options: Options) -> Result:
             from reconciler.render.findings import SarifLog, merge_logs
 
             return Result(merge_logs(output for output in outputs if isinstance(output, SarifLog)), code)
+        case "html":
+            return Result(_merge_html(results), code)
         case "markdown":
             from reconciler.render import markdown
 
@@ -154,6 +157,18 @@ def merge_results(results: Sequence[TargetResult], options: Options) -> Result:
             return Result(_summary_lines(results), code)
         case _:
             return Result((), code)
+
+
+def _merge_html(results: Sequence[TargetResult]) -> HtmlPage:
+    """Return one page; of a target that has none, what came of it."""
+    from reconciler.render.page.document import HtmlPage, merge_pages
+    from reconciler.render.page.parts import failed_part
+
+    outputs = ((each, each.result.output if each.result else ()) for each in results)
+    return merge_pages(
+        output if isinstance(output, HtmlPage) else HtmlPage("udfs", (failed_part(each.target, each.summary),))
+        for each, output in outputs
+    )
 
 
 def _summary_lines(results: Sequence[TargetResult]) -> Iterator[Line]:

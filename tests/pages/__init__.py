@@ -1,0 +1,1 @@
+"""Pages and graphs: what they say, and how they look in a browser."""
