@@ -3,6 +3,9 @@ Activity: work that may take long, counted as it goes on, and told to whoever wa
 
 As with logs, who works does not know who watches: without a `Watch` nothing is kept and nothing shown. Any thread may begin
 an activity; one of the same words that goes on already is joined, so that eight threads at one thing are one activity.
+
+There are two readers: who looks at how it stands, from time to time, and a listener, who is handed each beginning and each
+end, and beside them whatever a room above wants to have heard (`announce`).
 """
 
 from __future__ import annotations
@@ -51,6 +54,18 @@ class Standing(NamedTuple):
 
     is_minor: bool
     """Whether it says less than any other that goes on."""
+
+
+class ActivityStart(NamedTuple):
+    """An activity that begins."""
+
+    words: str
+
+
+class ActivityEnd(NamedTuple):
+    """An activity that is over."""
+
+    standing: Standing
 
 
 @dataclass(eq=False)
@@ -120,10 +135,10 @@ class Activity:
 
 
 class Watch:
-    """What goes on in this process; seconds are those of its clock."""
+    """What goes on in this process; seconds are those of its clock. The listener is called by any thread."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self.clock = clock
+    def __init__(self, clock: Callable[[], float], listener: Callable[[object], None] | None = None) -> None:
+        self.clock, self.listener = clock, listener
         self._open: dict[str, Activity] = {}
         self._lock = Lock()
 
@@ -140,28 +155,45 @@ class Watch:
             joined = self._open.get(words) or Activity(words, self.clock, is_minor)
             self._open[words] = joined
             joined.members += 1
-            return joined
+            begins = joined.members == 1
+        if begins and self.listener and not is_minor:
+            self.listener(ActivityStart(words))
+        return joined
 
     def leave(self, joined: Activity) -> None:
         """End an activity, when the last has left it."""
         with self._lock:
             joined.members -= 1
-            if not joined.members:
-                del self._open[joined.words]
+            if joined.members:
+                return
+            del self._open[joined.words]
+        if self.listener and not joined.is_minor:
+            self.listener(ActivityEnd(joined.standing(self.clock())))
 
 
 _watch: Watch | None = None
 
 
 @contextmanager
-def watching(clock: Callable[[], float]) -> Iterator[Watch]:
-    """Watch what this process is at, in place of whoever else does, as long as the context lasts."""
+def watching(clock: Callable[[], float], listener: Callable[[object], None] | None = None) -> Iterator[Watch]:
+    """
+    Watch what this process is at, in place of whoever else does, as long as the context lasts.
+
+    Who listened before goes on listening, unless there is another listener.
+    """
     global _watch
-    before, _watch = _watch, Watch(clock)
+    before = _watch
+    _watch = Watch(clock, listener or (before.listener if before else None))
     try:
         yield _watch
     finally:
         _watch = before
+
+
+def announce(value: object) -> None:
+    """Hand a value to whoever listens; nothing is done where nobody does."""
+    if _watch is not None and _watch.listener is not None:
+        _watch.listener(value)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from reconciler.base.activity import announce
 from reconciler.base.errors import UsageError, count
 from reconciler.base.hints import Command
 from reconciler.cli.support.confirm import Consent, ask_consent, carry_out, require_agreed
@@ -17,6 +18,7 @@ from reconciler.cli.support.files import aim_at, manifest_digest, parse_digest, 
 from reconciler.cli.support.options import (
     Options,
     command,
+    events_option,
     handover_options,
     one_target_only,
     refresh_option,
@@ -101,6 +103,7 @@ def terms_options(command: Callable[..., R]) -> Callable[..., R]:
 @click.argument("planfile", required=False, type=click.Path(path_type=Path, dir_okay=False))
 @several_options
 @view_option
+@events_option
 @handover_options
 @refresh_option
 @restore_option
@@ -205,6 +208,7 @@ def _apply_several(options: Options, terms: Terms, *, keep_going: bool) -> Resul
         with connect(prepared.loaded) as target:
             proposal = propose_plan(prepared, target, terms)
             plan = complete_plan(proposal.plan, single)
+            announce(plan)
             output = plan_output(plan, single)
             if not single.as_json:
                 # Shown even if it is refused: the refusal is about what stands here.

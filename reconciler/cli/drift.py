@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reconciler.base.activity import announce
 from reconciler.base.hints import Command
-from reconciler.cli.support.options import Options, command, handover_options, refresh_option, view_option
+from reconciler.cli.support.options import (
+    Options,
+    command,
+    events_option,
+    handover_options,
+    refresh_option,
+    view_option,
+)
 from reconciler.cli.support.output import Result
 from reconciler.cli.support.plans import CHANGES_PRESENT, diff_option, read_sources, take_snapshot
 from reconciler.cli.support.project import prepare_project
@@ -30,6 +38,7 @@ DRIFT_FORMATS: tuple[Format, ...] = ("text", "json", "markdown", "html", "sarif"
 @command()
 @each_target(*DRIFT_FORMATS)
 @view_option
+@events_option
 @handover_options
 @refresh_option
 @diff_option
@@ -42,6 +51,7 @@ def drift(options: Options, refresh: str, diff: bool) -> Result:
     # The plan of the same reading knows what could be restored.
     snapshot = take_snapshot(prepared.loaded, full=refresh == "full")
     plan, drift = planning.make_plan(prepared, snapshot.reading), planning.find_drift(prepared, snapshot.reading)
+    announce(drift)
     code = CHANGES_PRESENT if drift.drifted else 0
     keys = {deviation.key for deviation in drift.drifted}
     drifted = [change for change in plan.changes if change.key in keys]

@@ -43,10 +43,10 @@ def init(file: Path) -> Result:
 
 
 @command()
-@click.argument("document", type=click.Choice(["udfs.yaml", "policy.yaml", "plan.json"]), default="udfs.yaml")
+@click.argument("document", type=click.Choice(["udfs.yaml", "policy.yaml", "plan.json", "events"]), default="udfs.yaml")
 @click.option("--kind", metavar="KIND", help="The kind of target that the file is for; the first one where left out.")
-def schema(document: Literal["udfs.yaml", "policy.yaml", "plan.json"], kind: str | None) -> Result:
-    """Print the JSON Schema of the manifest or the policy (for editors), or of plan.json (for programs)."""
+def schema(document: Literal["udfs.yaml", "policy.yaml", "plan.json", "events"], kind: str | None) -> Result:
+    """Print the JSON Schema of the manifest or the policy (for editors), or of plan.json or a line of events (for programs)."""
     from reconciler.targets import TARGETS
 
     if kind is None:
@@ -62,6 +62,10 @@ def schema(document: Literal["udfs.yaml", "policy.yaml", "plan.json"], kind: str
         from reconciler.manifest.policy_file import policy_schema
 
         content = policy_schema()
+    elif document == "events":
+        from reconciler.render.documents.events import events_schema
+
+        content = events_schema()
     else:
         from reconciler.engine.plan_file import plan_schema
 

@@ -12,7 +12,14 @@ import click
 from reconciler.base.errors import Refused, UsageError
 from reconciler.base.hints import Command
 from reconciler.cli.support.files import save_plan
-from reconciler.cli.support.options import Options, command, handover_options, refresh_option, view_option
+from reconciler.cli.support.options import (
+    Options,
+    command,
+    events_option,
+    handover_options,
+    refresh_option,
+    view_option,
+)
 from reconciler.cli.support.output import Result
 from reconciler.cli.support.plans import (
     CHANGES_PRESENT,
@@ -35,6 +42,7 @@ if TYPE_CHECKING:
 @names_argument
 @each_target(*PLAN_FORMATS)
 @view_option
+@events_option
 @handover_options
 @refresh_option
 @restore_option

@@ -21,7 +21,14 @@ from reconciler.cli.support.interpreter import (
     local_runtime,
     make_job,
 )
-from reconciler.cli.support.options import Options, command, junit_option, manifest_options, value_option
+from reconciler.cli.support.options import (
+    Options,
+    command,
+    events_option,
+    junit_option,
+    manifest_options,
+    value_option,
+)
 from reconciler.cli.support.output import Result
 from reconciler.cli.support.project import connect, open_manifest, prepare_files
 from reconciler.cli.support.verification import (
@@ -153,6 +160,7 @@ def trial_problems(trials: Sequence[Trial]) -> Iterator[Problem]:
 @click.argument("functions", nargs=-1, metavar="[FUNCTION…]")
 @junit_option
 @manifest_options
+@events_option
 def verify(options: Options, functions: tuple[str, ...], junit: Path | None) -> Result:
     """Run the `tests:` of the manifest by SQL in the project: those of every FUNCTION, or of all.
 

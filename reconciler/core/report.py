@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +23,20 @@ class Outcome(enum.Enum):
     DONE = "done"
     FAILED = "failed"
     NOT_TRIED = "not tried"
+
+
+class StepBegun(NamedTuple):
+    """A change that is being made."""
+
+    change: Change
+
+
+class StepEnded(NamedTuple):
+    """What became of a change."""
+
+    change: Change
+    outcome: Outcome
+    error: UdfsError | None = None
 
 
 @dataclass(frozen=True)

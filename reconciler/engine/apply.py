@@ -24,11 +24,11 @@ from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Protocol
 
-from reconciler.base.activity import BYTES, activity
+from reconciler.base.activity import BYTES, activity, announce
 from reconciler.base.errors import AccessError, LeaseHeld, ServiceError, StalePlan, UdfsError
 from reconciler.core.diff import Action
 from reconciler.core.plan import needs, observation
-from reconciler.core.report import Outcome, Report
+from reconciler.core.report import Outcome, Report, StepBegun, StepEnded
 from reconciler.core.state import Live
 from reconciler.engine.staleness import gone_stale
 
@@ -82,8 +82,14 @@ def apply(
                 applying.count(BYTES, size)
                 progress.sent(change, size)
 
-            with applying.at(f"{change.action.value} {change.key}"):
-                live = attempt(change, target, contents, sent, patience, require_lease)
+            announce(StepBegun(change))
+            try:
+                with applying.at(f"{change.action.value} {change.key}"):
+                    live = attempt(change, target, contents, sent, patience, require_lease)
+            except UdfsError as error:
+                announce(StepEnded(change, Outcome.FAILED, error))
+                raise
+            announce(StepEnded(change, Outcome.DONE))
             applying.count("objects")
             return live
 
@@ -91,7 +97,11 @@ def apply(
         run.make(change for change in plan.changes if change.action is not Action.DELETE)
         if run.is_complete_so_far:
             run.make(change for change in plan.changes if change.action is Action.DELETE)
-        return run.report()
+        report = run.report()
+        for change, outcome in report.outcomes:
+            if outcome is Outcome.NOT_TRIED:
+                announce(StepEnded(change, outcome))
+        return report
 
 
 class _Run:

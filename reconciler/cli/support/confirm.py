@@ -11,6 +11,7 @@ import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TextIO
 
+from reconciler.base.activity import announce
 from reconciler.base.errors import PartlyApplied, Problem, Refused, UdfsError, count
 from reconciler.base.words import safe
 from reconciler.cli.support.output import Result, print_lines, print_problems
@@ -103,6 +104,7 @@ def carry_out(
     """
     plan = complete_plan(proposal.plan, options)
     if not is_shown:
+        announce(plan)
         if not options.as_json:
             print_lines(text.plan_lines(plan, view=options.view))
         print_problems(plan.warnings)

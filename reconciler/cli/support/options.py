@@ -12,7 +12,7 @@ import logging
 import os
 import shlex
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Protocol, TypeAlias, TypeVar
@@ -25,6 +25,7 @@ from reconciler.base.invocation import Invocation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from reconciler.render.folding import View
 
@@ -200,6 +201,20 @@ def view_option(command: Callable[P, R]) -> Callable[P, R]:
     return _SUMMARY(_FULL(command))
 
 
+events_option = click.option(
+    "--events",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Add a line of JSON to this file for each thing that happens, as it happens (udfs schema events).",
+)
+
+
+def _recording(file: Path, options: Options) -> AbstractContextManager[Callable[[Any], None]]:
+    from reconciler.cli.support.events import recording
+
+    return recording(file, options, click.get_current_context().info_name or "")
+
+
 junit_option = click.option(
     "--junit", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write JUnit's XML too."
 )
@@ -222,6 +237,7 @@ def with_options(
         verbose: bool,
         all_targets: bool = False,
         view: View | None = None,
+        events: Path | None = None,
         **arguments: Any,
     ) -> R:
         if verbose:
@@ -236,8 +252,14 @@ def with_options(
         options = replace(options, view=view or "auto")
         from reconciler.cli.support.progress import showing
 
-        with options.completing(), showing(for_people=format not in {"json", "csv", "sarif"}):
-            return command(options, **arguments)
+        with ExitStack() as around:
+            record = around.enter_context(_recording(events, options)) if events else None
+            around.enter_context(options.completing())
+            around.enter_context(showing(for_people=format not in {"json", "csv", "sarif"}))
+            result = command(options, **arguments)
+            if record:
+                record(result)
+            return result
 
     return wrapper
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.base.activity import announce
 from reconciler.base.errors import UsageError
 from reconciler.cli.support.files import manifest_digest, read_dump
 from reconciler.cli.support.output import findings_output, with_source
@@ -105,6 +106,7 @@ def plan_target(
     bare = planning.make_plan(prepared, snapshot.reading, from_dump=against is not None, restoring=restore)
     bare = complete_plan(bare, options)
     shown = complete_plan(planning.add_cautions(bare, prepared, snapshot.now), options)
+    announce(shown)
     return TargetPlan(prepared, snapshot, bare, shown, digest)
 
 

@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from reconciler.base.activity import announce
 from reconciler.base.errors import Problem, TestsFailed, UdfsError, count
 from reconciler.cli.support.output import note, print_lines, print_problems, with_source
 from reconciler.cli.support.perform import Proposal, perform
@@ -165,6 +166,7 @@ def run_trials(
     trials: list[Trial] = []
     for trial in _trials(manifest, target, cases) if cases else ():
         trials.append(replace(trial, hint=options.invocation.spell(trial.hint) or None))
+        announce(trial)
         if not options.as_json:
             show_trials([trial])
     return tuple(sorted(trials, key=lambda trial: (trial.case.at.file, trial.case.at.line, trial.case.at.column)))
