@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.base.errors import Problem
-    from reconciler.cli.support.options import Options
     from reconciler.core.kind import Key
     from reconciler.render.documents.events import EventDocument
 
@@ -42,15 +41,12 @@ _PATIENCE_MS = 5_000
 
 
 @contextmanager
-def recording(file: Path, options: Options, command: str) -> Iterator[Callable[[object], None]]:
+def recording(file: Path, command: str, manifest: str, targets: tuple[str, ...]) -> Iterator[Callable[[object], None]]:
     """Tell a file what goes on as long as the context lasts; what is given is called with the command's `Result`."""
     descriptor = _open(file)
     try:
         log = EventLog(descriptor, time.monotonic)
-        targets = options.targets or tuple(filter(None, [options.target]))
-        log.write(
-            events.StartedEvent(command=command, version=__version__, manifest=str(options.file), targets=targets)
-        )
+        log.write(events.StartedEvent(command=command, version=__version__, manifest=manifest, targets=targets))
         code, problems = 1, tuple[events.FinishedProblem, ...]()
 
         def record(result: object) -> None:

@@ -212,7 +212,8 @@ events_option = click.option(
 def _recording(file: Path, options: Options) -> AbstractContextManager[Callable[[Any], None]]:
     from reconciler.cli.support.events import recording
 
-    return recording(file, options, click.get_current_context().info_name or "")
+    targets = options.targets or ((options.target,) if options.target else ())
+    return recording(file, click.get_current_context().info_name or "", str(options.file), targets)
 
 
 junit_option = click.option(
