@@ -40,7 +40,7 @@ _WORST = {"failed": 0, "unknown": 1, "refused": 2, "changes": 3, "clean": 4, "sk
 _OUTCOMES = {
     "plan": {"clean": "nothing to do", "changes": "changes", "unknown": "not known"},
     "check": {"clean": "passed", "changes": "passed", "unknown": "not known"},
-    "apply": {"clean": "nothing to do", "changes": "applied", "unknown": "not known"},
+    "apply": {"clean": "nothing to do", "changes": "applied", "unknown": "not known", "skipped": "not begun"},
     "drift": {"clean": "no drift", "changes": "drift", "unknown": "no verdict"},
 }
 
@@ -81,7 +81,9 @@ def compose_headline(report: PipelineReport) -> str:
         case "apply":
             partly = sum(target.entry.exit_code == _PARTLY for target in report.targets)
             verb = "Applied" if well == number else "Applied in part" if well or partly else "Not applied"
+            skipped = outcomes["skipped"]
             parts = [f"{well} of {count(number, 'target')}", *([f"{partly} in part"] if partly else []), *bad]
+            parts += [f"{skipped} not begun"] if skipped else []
             return f"{verb}: {', '.join(parts)}"
         case "check":
             verb = "Checks passed" if well == number else "Checks failed"
@@ -127,7 +129,8 @@ def _dangers(target: TargetReport) -> list[str]:
     where = f"{code_span(short(target.title))}: "
     outcome = target.entry.outcome
     lines = []
-    if outcome in _BAD and not target.problems:
+    # Of a refused plan the problems say why; an apply may have failed for more than its plan was warned of.
+    if outcome in _BAD and not (outcome == "refused" and target.problems):
         lines.append(f"- {where}**{_BAD[outcome]}**: {sentence(short(target.entry.summary))}")
     if target.shortfall:
         lines.append(f"- {where}only its outcome is known: {target.shortfall}")
