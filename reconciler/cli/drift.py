@@ -25,6 +25,7 @@ from reconciler.workflow import planning
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from reconciler.base.errors import Problem
     from reconciler.cli.support.options import Format
     from reconciler.cli.support.output import Output
     from reconciler.core.drift import Drift
@@ -50,7 +51,11 @@ def drift(options: Options, refresh: str, diff: bool) -> Result:
     prepared = prepare_project(options)
     # The plan of the same reading knows what could be restored.
     snapshot = take_snapshot(prepared.loaded, full=refresh == "full")
-    plan, drift = planning.make_plan(prepared, snapshot.reading), planning.find_drift(prepared, snapshot.reading)
+    plan, drift = (
+        planning.make_plan(prepared, snapshot.reading),
+        planning.find_drift(prepared, snapshot.reading, snapshot.copies),
+    )
+    warnings = options.invocation.complete(snapshot.copies.warnings(prepared.desired) if snapshot.copies else ())
     announce(drift)
     code = CHANGES_PRESENT if drift.drifted else 0
     keys = {deviation.key for deviation in drift.drifted}
@@ -59,11 +64,21 @@ def drift(options: Options, refresh: str, diff: bool) -> Result:
     sources = read_sources(drifted, snapshot, prepared, options) if diff else ()
     from_manifest = [source.backwards for source in sources]
     return Result(
-        drift_output(drift, plan, options, from_manifest), code, text.drift_summary(drift), notes=snapshot.notes
+        drift_output(drift, plan, options, from_manifest, warnings),
+        code,
+        text.drift_summary(drift),
+        warnings if options.format in {"text", "markdown"} else (),
+        snapshot.notes,
     )
 
 
-def drift_output(drift: Drift, plan: Plan, options: Options, sources: Sequence[SourceChange] = ()) -> Output:
+def drift_output(
+    drift: Drift,
+    plan: Plan,
+    options: Options,
+    sources: Sequence[SourceChange] = (),
+    warnings: Sequence[Problem] = (),
+) -> Output:
     """Return drift in the format that was asked for."""
     invocation = options.invocation
     again = invocation.command(Command("apply", "--restore")) if restoring(plan, drift).changes else None
@@ -71,7 +86,7 @@ def drift_output(drift: Drift, plan: Plan, options: Options, sources: Sequence[S
         case "json":
             from reconciler.render.documents.applies import drift_document
 
-            return drift_document(drift, plan)
+            return drift_document(drift, plan, warnings)
         case "markdown":
             from reconciler.render import markdown
 
@@ -89,6 +104,6 @@ def drift_output(drift: Drift, plan: Plan, options: Options, sources: Sequence[S
             from reconciler.cli.support.output import findings_output
 
             problems = invocation.complete(deviation.problem for deviation in drift.drifted)
-            return findings_output(problems, options.format)
+            return findings_output((*problems, *warnings), options.format)
         case _:
             return text.drift_lines(drift, plan, again, invocation, sources, options.view)

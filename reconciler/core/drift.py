@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from reconciler.base.errors import Position
     from reconciler.base.hints import Hint
+    from reconciler.core.copies import Copies
     from reconciler.core.diff import Clash
     from reconciler.core.kind import Difference, Key
     from reconciler.core.plan import Plan
@@ -70,6 +71,9 @@ class Drifted:
     holder: str = ""
     """The stack that has taken the name, if one has."""
 
+    deployed_from: str = ""
+    """The tool that did it, where who did it is known for its identity."""
+
     field: str = ""
     """What alone was changed, of an object that was retyped or relisted."""
 
@@ -77,9 +81,10 @@ class Drifted:
     def sentence(self) -> str:
         """What happened, as the rest of a sentence that begins with the object."""
         by = f" by {self.who}" if self.who else ""
+        tool = f", deployed from {self.deployed_from}" if self.deployed_from else ""
         on = f" on {self.when:%Y-%m-%d %H:%MZ}" if self.when else ""
         obstacle = f"; {self.obstacle}" if self.obstacle else ""
-        return f"{_TOLD[self.kind].format(field=self.field)}{by}{on or ('' if by else ' (the service does not tell by whom)')}{obstacle}"
+        return f"{_TOLD[self.kind].format(field=self.field)}{by}{on or ('' if by else ' (the service does not tell by whom)')}{tool}{obstacle}"
 
     @property
     def problem(self) -> Problem:
@@ -143,6 +148,16 @@ def find(desired: DesiredState, reading: Reading, stack: str) -> Drift:
     kept = sum(change.action is Action.KEEP for change in comparison.changes) + len(comparison.shared)
     waiting = len(comparison.changes) + len(comparison.shared) + len(comparison.clashes) - kept - len(drifted)
     return Drift(tuple(sorted(drifted, key=lambda drifted_object: drifted_object.key)), waiting, kept)
+
+
+def attribute(drift: Drift, copies: Copies) -> Drift:
+    """Return a drift that says what another tool has deployed: whatever was changed by the identity that it deploys as."""
+    identity = copies.deploys_as.lower()
+    drifted = (
+        replace(deviation, deployed_from=copies.tool) if identity and deviation.who.lower() == identity else deviation
+        for deviation in drift.drifted
+    )
+    return replace(drift, drifted=tuple(drifted))
 
 
 def restoring(plan: Plan, drift: Drift) -> Plan:

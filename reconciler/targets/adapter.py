@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         Exporting,
         Importing,
         LocalRuntime,
+        OtherTools,
         Queries,
         RemoteTests,
     )
@@ -103,6 +104,11 @@ class Adapter(Protocol):
     @property
     def embedded_service(self) -> EmbeddedService | None:
         """A service of one's own."""
+        return None
+
+    @property
+    def other_tools(self) -> OtherTools | None:
+        """Another tool that deploys to the same place."""
         return None
 
     @property

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from reconciler.core.copies import Copies
     from reconciler.core.record import Reading
     from reconciler.core.report import Imported, PackageExport
     from reconciler.core.state import DesiredState
@@ -209,6 +210,13 @@ class EmbeddedService(Protocol):
 
         OSError where it cannot listen.
         """
+
+
+class OtherTools(Protocol):
+    """Of a service that another tool deploys to from copies of its own."""
+
+    def find_copies(self, loaded: Loaded, target: Target) -> Copies | None:
+        """Return what the tool that a manifest names keeps; None if it names none. Nothing is raised where it does not answer."""
 
 
 class Exporting(Protocol):

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reconciler.base.errors import Problem
+    from reconciler.core.copies import Copies
     from reconciler.core.diff import Change
     from reconciler.core.drift import Drift
     from reconciler.core.kind import Key
@@ -125,9 +126,10 @@ def plan_again(prepared: Prepared, reading: Reading, saved: Plan, name: str) -> 
     )
 
 
-def find_drift(prepared: Prepared, reading: Reading) -> Drift:
-    """Return what was changed in the project behind the manifest's back."""
-    return drift.find(_desired_state(prepared, reading), reading, prepared.loaded.manifest.stack)
+def find_drift(prepared: Prepared, reading: Reading, copies: Copies | None = None) -> Drift:
+    """Return what was changed in the project behind the manifest's back; `copies` knows what another tool has deployed."""
+    changes = drift.find(_desired_state(prepared, reading), reading, prepared.loaded.manifest.stack)
+    return drift.attribute(changes, copies) if copies else changes
 
 
 def make_destruction(loaded: Loaded, reading: Reading) -> Plan:
@@ -177,13 +179,14 @@ def apply_quiet_times(checked: Plan, loaded: Loaded, target: Target) -> Plan:
     )
 
 
-def add_cautions(checked: Plan, prepared: Prepared, now: datetime) -> Plan:
-    """Return a plan with all that may go wrong: in the manifest, in its files, and with an apply at this moment."""
+def add_cautions(checked: Plan, prepared: Prepared, now: datetime, copies: Copies | None = None) -> Plan:
+    """Return a plan with all that may go wrong: in the manifest, in its files, with an apply at this moment, and by another tool."""
     quiet_times = policy.of_time(prepared.loaded.policies, now) if checked.changes else []
     cautions = (
         *prepared.loaded.warnings,
         *prepared.warnings,
         *(replace(problem, severity="warning") for problem in quiet_times),
+        *(copies.warnings(prepared.desired) if copies else ()),
     )
     return replace(checked, cautions=cautions)
 

@@ -18,6 +18,7 @@ from reconciler.cli.support.files import manifest_digest, read_dump
 from reconciler.cli.support.output import findings_output, with_source
 from reconciler.cli.support.project import connect, open_manifest, prepare_files
 from reconciler.render import text
+from reconciler.targets import adapter_of
 from reconciler.workflow import planning
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from reconciler.cli.support.options import Format, Options
     from reconciler.cli.support.output import Output
+    from reconciler.core.copies import Copies
     from reconciler.core.diff import Change
     from reconciler.core.kind import Key
     from reconciler.core.plan import Plan
@@ -52,6 +54,9 @@ class Snapshot:
     is_live: bool = True
     """False for a dump: who applied when it was written says nothing about now."""
 
+    copies: Copies | None = None
+    """What another tool keeps that deploys to the same place."""
+
     @property
     def rival(self) -> Entry | None:
         """The entry of whoever changes the project meanwhile."""
@@ -74,7 +79,9 @@ def take_snapshot(manifest: Loaded, *, full: bool) -> Snapshot:
         reading = target.read(full=full)
         # A service that does not tell the time is refused only where it matters.
         now = target.store.now() if reading.last or manifest.policies else datetime.now(timezone.utc)
-    return Snapshot(reading, now)
+        other_tools = adapter_of(manifest).other_tools
+        copies = other_tools.find_copies(manifest, target) if other_tools else None
+    return Snapshot(reading, now, copies=copies)
 
 
 @dataclass(frozen=True)
@@ -105,7 +112,7 @@ def plan_target(
         snapshot = take_snapshot(prepared.loaded, full=full)
     bare = planning.make_plan(prepared, snapshot.reading, from_dump=against is not None, restoring=restore)
     bare = complete_plan(bare, options)
-    shown = complete_plan(planning.add_cautions(bare, prepared, snapshot.now), options)
+    shown = complete_plan(planning.add_cautions(bare, prepared, snapshot.now, snapshot.copies), options)
     announce(shown)
     return TargetPlan(prepared, snapshot, bare, shown, digest)
 

@@ -27,6 +27,7 @@ from reconciler.testing.trials import TrialVerdict
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from reconciler.base.errors import Problem
     from reconciler.core.drift import Drift
     from reconciler.core.plan import Destination, Plan
     from reconciler.core.record import Entry
@@ -219,6 +220,9 @@ class DriftedDocument(Model):
     what: Literal["edited", "deleted", "recreated", "type changed", "list changed", "name taken"]
     who: str | None = Field(None, description="If the service says.")
     when: datetime | None = None
+    deployed_from: str | None = Field(
+        None, description="The tool that did it, if who did it is known for its identity."
+    )
     file: str
     line: int
     column: int
@@ -240,9 +244,10 @@ class DriftDocument(Open):
     drifted: tuple[DriftedDocument, ...]
     waiting: int = Field(description="Objects that the manifest has changed since, and that no apply has brought yet.")
     unchanged: int
+    warnings: tuple[ProblemDocument, ...] = Field((), description="What is about to change objects from outside.")
 
 
-def drift_document(drift: Drift, plan: Plan) -> DriftDocument:
+def drift_document(drift: Drift, plan: Plan, warnings: Iterable[Problem] = ()) -> DriftDocument:
     return DriftDocument(
         stack=plan.stack,
         target=plan.destination.target,
@@ -254,6 +259,7 @@ def drift_document(drift: Drift, plan: Plan) -> DriftDocument:
                 deviation,
                 what=deviation.kind.value,
                 who=deviation.who or None,
+                deployed_from=deviation.deployed_from or None,
                 differences=difference_documents(drift.turned for drift in deviation.differences),
                 restorable=not deviation.obstacle,
                 why_not=deviation.obstacle or None,
@@ -262,4 +268,5 @@ def drift_document(drift: Drift, plan: Plan) -> DriftDocument:
         ),
         waiting=drift.waiting,
         unchanged=drift.unchanged,
+        warnings=tuple(map(problem_document, warnings)),
     )

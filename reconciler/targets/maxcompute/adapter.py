@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         Exporting,
         Importing,
         LocalRuntime,
+        OtherTools,
         Queries,
         RemoteTests,
     )
@@ -127,6 +128,12 @@ class MaxComputeAdapter:
         from reconciler.targets.maxcompute import embedded
 
         return embedded
+
+    @property
+    def other_tools(self) -> OtherTools:
+        from reconciler.targets.maxcompute import dataworks
+
+        return dataworks
 
     @property
     def exports(self) -> Mapping[str, Exporting]:

@@ -175,6 +175,11 @@ class Client:
             self._tame(session)
         return session
 
+    @property
+    def access_key(self) -> Credentials | None:
+        """What requests are signed with, for those to another service of the same account; None where PyODPS has found it."""
+        return self._account if isinstance(self._account, Credentials) else None
+
     def _has_reloaded(self, answer: Answer) -> bool:
         """Say whether a token was refused as expired, and the account, one of PyODPS's, looked for a newer one."""
         refusal = refusal_of(answer.status, answer.headers, answer.body)

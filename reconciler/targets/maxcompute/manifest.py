@@ -84,6 +84,24 @@ class Runtimes(Section, frozen=True, kw_only=True):
         return settings
 
 
+class DataWorks(Section, frozen=True, kw_only=True):
+    """A DataWorks workspace whose Data Studio may keep copies of what the manifest has."""
+
+    workspace: Annotated[int, Meta(ge=1, description="The workspace's number, as the DataWorks console shows it.")]
+    region: Annotated[Text, Meta(pattern="^[a-z][a-z0-9-]{2,40}$", description="Its region, such as cn-shanghai.")]
+    endpoint: Annotated[
+        Text | None,
+        Meta(description="Where its API is, if not at https://dataworks.REGION.aliyuncs.com; within a VPC, say."),
+    ] = None
+    identity: Annotated[
+        Text | None,
+        Meta(
+            description="The scheduling identity, as MaxCompute names it (RAM$account:user): drift by it comes from DataWorks, and "
+            "the report says so."
+        ),
+    ] = None
+
+
 class Target(model.Target, frozen=True, kw_only=True):
     """Where a manifest is applied."""
 
@@ -101,6 +119,12 @@ class Target(model.Target, frozen=True, kw_only=True):
     schema_: Annotated[Text | None, Meta(description="The schema, in projects that have schemas.")] = field(
         default=None, name="schema"
     )
+    dataworks: Annotated[
+        DataWorks | None,
+        Meta(
+            description="A DataWorks workspace over the project: plan and drift warn of copies that Data Studio keeps."
+        ),
+    ] = None
 
     def reference(self, text: str) -> Reference:
         """Return what a function's `resources:` names, as a definition in this project has it."""
