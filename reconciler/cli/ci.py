@@ -505,14 +505,18 @@ def _drift(options: Options, *, full: bool) -> EntryResult:
     if snapshot.rival is not None:
         error = LeaseHeld("E610", snapshot.notes[0], hint="look again when that apply is over")
         return replace(failure_result(error), outcome="unknown", stack=prepared.loaded.manifest.stack)
-    plan, drift = planning.make_plan(prepared, snapshot.reading), planning.find_drift(prepared, snapshot.reading)
+    plan, drift = (
+        planning.make_plan(prepared, snapshot.reading),
+        planning.find_drift(prepared, snapshot.reading, snapshot.copies),
+    )
+    warnings = options.invocation.complete(snapshot.copies.warnings(prepared.desired) if snapshot.copies else ())
     problems = options.invocation.complete(deviation.problem for deviation in drift.drifted)
     objects = [(str(item.key), item.kind.value, [*map(tuple, item.differences)]) for item in drift.drifted]
     return EntryResult(
         "changes" if drift.drifted else "clean",
         CHANGES_PRESENT if drift.drifted else 0,
         text.drift_summary(drift),
-        lambda form: drift_output(drift, plan, replace(options, format=cast("Format", form))),
+        lambda form: drift_output(drift, plan, replace(options, format=cast("Format", form)), (), warnings),
         tuple(filter(has_renderer, DRIFT_FORMATS)),
         stack=plan.stack,
         counts={
