@@ -7,6 +7,7 @@ Printer: results to stdout, progress and errors to stderr, colour only on a term
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -61,6 +62,9 @@ class Result:
 
 
 _HANGING = 6
+
+_LABEL = re.compile(r" {2,}\S+ {2,}")
+"""What stands before a value in columns."""
 
 
 def is_lively(stream: TextIO) -> bool:
@@ -132,9 +136,11 @@ def print_styled(lines: Iterable[Line], console: Console) -> None:
         if pieces.cell_len <= console.width:
             console.print(pieces, soft_wrap=True)
             continue
-        # A sentence too long for the terminal goes on below itself, broken between words.
-        for number, part in enumerate(pieces.wrap(console, max(20, console.width - _HANGING))):
-            console.print(Text(" " * _HANGING if number else "") + part, soft_wrap=True)
+        # A sentence too long for the terminal goes on below itself, broken between words; a value below where it begins.
+        label = _LABEL.match(pieces.plain)
+        hanging = label.end() if label and label.end() <= console.width // 2 else _HANGING
+        for number, part in enumerate(pieces.wrap(console, max(20, console.width - hanging))):
+            console.print(Text(" " * hanging if number else "") + part, soft_wrap=True)
 
 
 def write_foreign(content: str, stream: TextIO) -> None:
