@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+from typing import TYPE_CHECKING
 
 import pytest
 from rich.console import Console
 
 from reconciler.cli.support.output import print_styled
-from reconciler.render.styled import Line
+
+if TYPE_CHECKING:
+    from reconciler.render.styled import Line
 
 
 @pytest.mark.parametrize("width", [40, 80, 120])
