@@ -10,6 +10,7 @@ import click
 
 from reconciler.base.errors import InvalidManifest, LeaseHeld, Refused, ServiceError, UdfsError, UsageError, count
 from reconciler.base.files import machine_error
+from reconciler.cli.ci_approvals import approvals
 from reconciler.cli.ci_publish import publish
 from reconciler.cli.support.files import parse_digest, read_plan
 from reconciler.cli.support.options import command, handover_options, has_renderer, refresh_option
@@ -535,3 +536,4 @@ ci.add_command(ci_plan, "plan")
 ci.add_command(ci_apply, "apply")
 ci.add_command(ci_drift, "drift")
 ci.add_command(publish)
+ci.add_command(approvals)
