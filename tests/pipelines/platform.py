@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 SECONDS = 300
 """How long one step may take."""
 
-_COMMAND = re.compile(r"^\s*::([\w-]+)((?: [^:]*)?)::(.*)$")
+_COMMAND = re.compile(r"^\s*::([\w-]+)((?: [^:]*)?)::(.*)$|##\[([\w-]+)((?: [^\]]*)?)\](.*)$")
+"""The form of today, at the beginning of a line, and the old one, which the runner obeys wherever it stands."""
 
 
 class Refused(Exception):
@@ -82,6 +83,8 @@ class Run:
 
     id: int
     event: Event
+    path: str
+    """Of the workflow's file."""
     workflow: dict[str, Any]
     artifacts: Path
     attempt: int = 1
@@ -116,22 +119,28 @@ class Platform:
     machine: Callable[[Job, Event], Mapping[str, str]] = lambda job, event: {}
     """What a runner's environment has beside GitHub's own, such as the session that an identity gets."""
     api: str = "http://127.0.0.1:9"
-    tokens: list[str] = field(default_factory=list)
-    """Every token that was given to a job."""
+    tokens: dict[str, Job] = field(default_factory=dict)
+    """Every token that was given to a job, and the job, which has its permissions."""
     runs: list[Run] = field(default_factory=list)
 
     @property
     def caches(self) -> Path:
         return self.folder / "caches"
 
-    def start(self, path: str, event: Event) -> Run:
-        """Run the workflow file of the event's commit to its end; raises `Refused`, too, if the event does not start it."""
+    def start(self, path: str, event: Event, kept: Mapping[str, Path] | None = None) -> Run:
+        """
+        Run the workflow file of the event's commit to its end; raises `Refused`, too, if the event does not start it.
+
+        `kept` is what jobs have left that a test passes over: artifacts by their names.
+        """
         workflow = read_yaml(self.git("show", f"{event.sha}:{path}"))
         if not triggers(workflow, event):
             raise Refused(f"{path} is not started by {event.name} of {event.ref}")
         number = 1000 + len(self.runs)
-        run = Run(number, event, workflow, self.folder / f"artifacts-{number}")
+        run = Run(number, event, path, workflow, self.folder / f"artifacts-{number}")
         run.artifacts.mkdir(parents=True)
+        for name, folder in (kept or {}).items():
+            shutil.copytree(folder, run.artifacts / name)
         self.runs.append(run)
         self._go_on(run)
         return run
@@ -172,7 +181,7 @@ class JobRunner:
         """What actions do at the job's end."""
         self.failed = False
         self.token = f"ghs_{secrets.token_hex(18)}"
-        platform.tokens.append(self.token)
+        platform.tokens[self.token] = self.job
         self._files = itertools.count()
 
     def run(self) -> Job:
@@ -334,7 +343,7 @@ class JobRunner:
             raise Refused(f"shell {shell}")
         number = next(self._files)
         script = self.temporary / f"step-{number}.sh"
-        script.write_text(fill(source["run"], contexts, status))
+        script.write_text(as_text(fill(source["run"], contexts, status)))
         files = {name: self.temporary / f"{name}-{number}" for name in ("output", "env", "path", "step_summary")}
         for file in files.values():
             file.touch()
@@ -376,6 +385,7 @@ class JobRunner:
             "GITHUB_ACTIONS": "true",
             "GITHUB_EVENT_PATH": str(event),
             "GITHUB_TRIGGERING_ACTOR": self.run_.event.actor,
+            "GITHUB_WORKFLOW_REF": f"acme/functions/{self.run_.path}@{self.run_.event.ref}",
             "GITHUB_REF_NAME": self.run_.event.ref.removeprefix("refs/heads/").removeprefix("refs/pull/"),
             **{f"GITHUB_{name.upper()}": as_text(github[name]) for name in names.split()},
             **{f"RUNNER_{name.upper()}": value for name, value in self._runner().items()},
@@ -511,14 +521,15 @@ def read_commands(log: str) -> list[Command]:
     commands: list[Command] = []
     stopped = ""
     for line in log.splitlines():
-        match = _COMMAND.match(line)
+        match = _COMMAND.search(line)
         if not match:
             continue
+        name, properties, message = (match[1], match[2], match[3]) if match[1] else (match[4], match[5], match[6])
         if stopped:
-            stopped = "" if match[1] == stopped else stopped
+            stopped = "" if name == stopped else stopped
         else:
-            commands.append(Command(match[1], match[2].strip(), match[3]))
-            stopped = match[3] if match[1] == "stop-commands" else ""
+            commands.append(Command(name, properties.strip(), message))
+            stopped = message if name == "stop-commands" else ""
     return commands
 
 

@@ -156,9 +156,10 @@ def test_what_the_platform_would_refuse_is_refused(platform: Platform) -> None:
 
 
 def test_commands_end_where_they_are_stopped() -> None:
-    log = "::notice file=a::b\n::stop-commands::word\n::error::no\n::word::\n  ::warning::yes\nnot ::error::this\n"
+    log = "::notice file=a::b\n::stop-commands::word\n::error::no\n::word::\n  ::warning::yes\nnot ::error::this\nlog ##[error]old\n"
     assert [(command.name, command.message) for command in read_commands(log)] == [
         ("notice", "b"),
         ("stop-commands", "word"),
         ("warning", "yes"),
+        ("error", "old"),
     ]
