@@ -104,8 +104,10 @@ def test_from_a_pull_request_to_the_projects_and_through_the_night(scene: Scene)
     second = scene.open(
         "comment", {"udfs.yaml": f"# A comment.\n{manifest}", "udfs/ascii_domain.py": f"# Mine.\n{source}"}
     )
-    scene.plan(second)
-    assert applied(scene.merge(second)) == DONE
+    replanned = scene.plan(second)
+    assert results(replanned)["plan"] == "success", replanned.log
+    earlier = scene.merge(second)
+    assert applied(earlier) == DONE, earlier.log
 
     # What the first was planned on is not there any more, and its plan still stands.
     merged = scene.merge(first)
