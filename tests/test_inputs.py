@@ -36,6 +36,8 @@ READS = {
     "cli/entry.py: os.fdopen(number, 'w', encoding='utf-8', closefd=False)": DESCRIPTOR,
     "cli/entry.py: os.open(os.devnull, os.O_RDWR)": DESCRIPTOR,
     "cli/entry.py: os.open(os.devnull, os.O_WRONLY)": DESCRIPTOR,
+    "cli/forges/approvals.py: archive.open(member)": MEMBER,
+    "cli/forges/approvals.py: zipfile.ZipFile(io.BytesIO(content))": "bytes that were counted as they came",
     "cli/init.py: (starter / name).read_text(encoding='utf-8')": OWN_FILE,
     "local/runner/layout.py: earlier.open('rb')": "a member that was just unpacked",
     "local/runner/layout.py: opened.open(info)": MEMBER,
