@@ -60,7 +60,7 @@ def find_plans(
 
     Artifacts are called `artifact`-N, with the number of the attempt. `workflow` is the path of the workflow's file. Raises `ForgeFailure`.
     """
-    heads = _merged(forge, repository, branch, commits)
+    heads = _list_merges(forge, repository, branch, commits)
     for number, head in heads[:_MOST_PULL_REQUESTS]:
         run = _newest_run(forge, repository, head, workflow)
         if run is None:
@@ -73,7 +73,7 @@ def find_plans(
             yield MergedPlan(number, run, identity)
 
 
-def _merged(forge: GitHub, repository: str, branch: str, commits: Collection[str]) -> list[tuple[int, str]]:
+def _list_merges(forge: GitHub, repository: str, branch: str, commits: Collection[str]) -> list[tuple[int, str]]:
     """Return the pull requests whose merge is one of the commits, with their heads, the newest first."""
     query: dict[str, str | int] = {"state": "closed", "base": branch, "sort": "updated", "direction": "desc"}
     return [
