@@ -66,7 +66,13 @@ ONE_DOOR = {
     "google_crc32c": ("reconciler.local.tunnel",),
     "duckdb": ("reconciler.local.sql",),
     "sqlglot": ("reconciler.local.sql",),
-    "requests": ("reconciler.targets.maxcompute", "reconciler.packages.fetch.downloads", "reconciler.cli.forges"),
+    "requests": (
+        "reconciler.targets.maxcompute",
+        "reconciler.targets.credentials.exchange",
+        "reconciler.packages.fetch.downloads",
+        "reconciler.cli.forges",
+    ),
+    "alibabacloud_credentials": ("reconciler.targets.credentials.cloud_sdk",),
     "http": ("reconciler.local", "reconciler.packages.fetch.gateway"),
     "secrets": ("reconciler.cli", "reconciler.local", "reconciler.base.files", "reconciler.packages.fetch.gateway"),
     "cyclonedx": ("reconciler.render.sbom",),
@@ -140,6 +146,61 @@ def test_each_effect_has_one_door(library: str) -> None:
             assert any(me == door or me.startswith(door + ".") for door in ONE_DOOR[library]), me
 
 
+STARTERS = {
+    **dict.fromkeys(("run", "Popen", "call", "check_call", "check_output"), "subprocess"),
+    "start": "the barrier",
+}
+"""What starts a program, by the name of the function."""
+
+PAST_THE_DOOR = re.compile(
+    r"os\.(system|popen|spawn\w+|posix_spawnp?|exec[lv]\w*|startfile)|create_subprocess_\w+|pty\.(spawn|fork)"
+)
+
+
+def started_by(path: Path) -> list[ast.Call]:
+    """Return the calls by which a module starts programs, of those that may."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return [
+        call
+        for call in calls
+        if (
+            isinstance(call.func, ast.Attribute)
+            and ast.unparse(call.func.value) in {"subprocess", "barrier"}
+            and call.func.attr in STARTERS
+        )
+        or (
+            isinstance(call.func, ast.Name)
+            and call.func.id in {"start", "starter"}
+            and "reconciler.base.barrier.start" in imported(path)
+        )
+    ]
+
+
+def test_whatever_is_started_gets_an_environment_that_was_chosen_for_it() -> None:
+    """Without `env=` a program would inherit every secret of a pipeline, those included that nobody knows the name of."""
+    starting = {dotted(path): started_by(path) for path in MODULES}
+    assert sum(map(len, starting.values())) >= 8
+    for module, calls in starting.items():
+        for call in calls:
+            names = [keyword.arg for keyword in call.keywords]
+            assert "env" in names, f"{module}:{call.lineno}"
+            [value] = [ast.unparse(keyword.value) for keyword in call.keywords if keyword.arg == "env"]
+            assert not re.search(r"environ\b(?!ment)", re.sub(r"for_\w+\(os\.environ\)", "", value)), (
+                f"{module}:{call.lineno}: {value}"
+            )
+
+
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
+def test_no_program_is_started_past_the_doors(path: Path) -> None:
+    calls = [node.func for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+    # Who begins again in UTF-8 is udfs itself, and the compiler's stand-in is started by a build, in the environment of that.
+    allowed = {"reconciler.cli.entry": {"os.execve"}, "reconciler.packages.build.compiler": {"os.execve"}}
+    assert {name for name in map(ast.unparse, calls) if PAST_THE_DOOR.fullmatch(name)} <= allowed.get(
+        dotted(path), set()
+    )
+
+
 BLIND = ("core", "engine", "testing", "workflow", "render", "cli")
 """Rooms that know keys, marks, kinds, states, changes and plans, and no service."""
 
@@ -198,6 +259,7 @@ def test_every_error_code_is_explained_and_every_explanation_is_used() -> None:
 HEAVY = {
     *("odps", "pydantic", "requests", "packaging", "yaml", "msgspec", "click", "rich", "deepdiff", "sqlite3"),
     *("numpy", "pandas", "pyarrow", "importlib.metadata", "email.parser", "http.client", "ssl", "asyncio"),
+    *("alibabacloud_credentials", "aiohttp", "reconciler.targets.credentials.exchange"),
 }
 """What takes longer to import than a bare interpreter takes to start, or a good part of it."""
 

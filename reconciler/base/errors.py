@@ -152,8 +152,9 @@ class ServiceError(UdfsError):
         service_code: str | None = None,
         outcome: Literal["safe", "unknown", "final"] = "final",
         retry_after: float | None = None,
+        detail: tuple[str, ...] = (),
     ) -> None:
-        super().__init__(code, message, hint=hint, at=at, source=source)
+        super().__init__(code, message, hint=hint, at=at, source=source, detail=detail)
         self.status = status
         """The HTTP status, where there was an answer."""
         self.service_code = service_code

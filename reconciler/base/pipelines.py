@@ -15,6 +15,8 @@ from string import Template
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
+from reconciler.base.redaction import redact
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -209,8 +211,8 @@ def public_address(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Return what a system told with escapes for the bytes that are no text: the ledger takes nothing else."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    """Return what a system told without secrets, and with escapes for the bytes that are no text: the ledger takes nothing else."""
+    return redact(text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"))
 
 
 def _first(env: Mapping[str, str], templates: Iterable[str], take: Callable[[str], str]) -> str:

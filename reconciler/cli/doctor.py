@@ -6,16 +6,20 @@ import json
 import os
 import platform
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib import metadata
 from typing import TYPE_CHECKING
 
+import click
+
 from reconciler import __version__
-from reconciler.base.errors import UdfsError, count
-from reconciler.base.words import safe
-from reconciler.cli.support.options import Options, command, manifest_options
+from reconciler.base.errors import UdfsError
+from reconciler.base.hints import Command
+from reconciler.cli.support.access import diagnose_access, trust_result
+from reconciler.cli.support.diagnosis import Diagnosis
+from reconciler.cli.support.options import Options, command, handover_options, manifest_options
 from reconciler.cli.support.output import Result
-from reconciler.cli.support.project import cache_folder, connect, open_manifest
+from reconciler.cli.support.project import cache_folder, open_manifest
 from reconciler.cli.support.secrecy import HINT, describe_barrier, secret_names
 from reconciler.local.runner import (
     SERVICE_ABI,
@@ -27,39 +31,39 @@ from reconciler.local.runner import (
     locate,
 )
 from reconciler.targets import TARGETS, adapter_of
-from reconciler.workflow.planning import plan_destination
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from reconciler.manifest.load import Loaded
-    from reconciler.render.styled import Line
     from reconciler.targets.powers import Equipment
 
 
-@dataclass(frozen=True)
-class Diagnosis:
-    """One thing that was looked at."""
-
-    ok: bool | None
-    """Good, bad or neither."""
-
-    subject: str
-    finding: str
-    hint: str = ""
-    """What to do."""
-
-    warns: bool = False
-    """Whether it is worth knowing before secrets are here."""
+_APART = (
+    "let a job without them run `",
+    Command("test"),
+    "` and build (udfs build --wheels DIR), and this one take what came of it: --no-build --wheels DIR",
+)
 
 
 @command()
 @manifest_options
-def doctor(options: Options) -> Result:
+@handover_options
+@click.option("--trust", is_flag=True, help="Print the policies by which a role trusts this repository's pipelines.")
+@click.option(
+    "--environment", metavar="NAME", help="With --trust: the environment of GitHub's jobs; else the target's name."
+)
+@click.option(
+    "--branch", default="main", show_default=True, metavar="NAME", help="With --trust: the branch, at GitLab."
+)
+def doctor(options: Options, trust: bool, environment: str | None, branch: str) -> Result:
     """Tell what is on this machine, what is missing, and how to get it. Reads the project, changes nothing.
 
-    Exits with 1 when something that the manifest needs is missing.
+    With --target it makes a plan, and says which permissions that needs and lacks, with the statements that grant them. Exits
+    with 1 when something that the manifest needs is missing.
     """
+    if trust:
+        return trust_result(options, environment, branch)
     manifest = _manifest(options)
     kinds = [adapter() for adapter in TARGETS.values()] if isinstance(manifest, UdfsError) else [adapter_of(manifest)]
     equipment = [adapter.equipment for adapter in kinds]
@@ -73,16 +77,7 @@ def doctor(options: Options) -> Result:
     code = 0 if all(finding.ok is not False for finding in findings) else 1
     if options.as_json:
         return Result(json.dumps([asdict(finding) for finding in findings], indent=2) + "\n", code)
-    return Result((line for finding in findings for line in _lines(finding)), code)
-
-
-def _lines(finding: Diagnosis) -> Iterator[Line]:
-    sign, style = {True: ("ok", "create"), False: ("missing", "error"), None: ("-", "quiet")}[finding.ok]
-    if finding.warns:
-        sign = style = "warning"
-    yield (style, f"{sign:<8}"), ("name", f"{finding.subject:<16} "), ("", safe(finding.finding))
-    for line in finding.hint.splitlines():
-        yield ("", " " * 25), ("help", safe(line))
+    return Result((line for finding in findings for line in finding.lines()), code)
 
 
 def _manifest(options: Options) -> Loaded | UdfsError:
@@ -98,6 +93,10 @@ def _isolation(options: Options) -> Iterator[Diagnosis]:
     beside = secret_names(os.environ)
     if is_complete:
         yield Diagnosis(True, "isolation", finding)
+        if beside and os.environ.get("CI") and not options.no_build:
+            # The kernel keeps processes apart; files, sockets and the network of the job stay within reach.
+            finding = f"this job of a pipeline holds {', '.join(beside)}, and builds and tests would run beside them"
+            yield Diagnosis(None, "secrets", finding, options.invocation.spell(_APART), warns=True)
         return
     finding += f"; secrets here: {', '.join(beside)}" if beside else "; no secrets are here"
     yield Diagnosis(None, "isolation", finding, options.invocation.spell(HINT), warns=True)
@@ -157,8 +156,7 @@ def _project(options: Options, manifest: Loaded | UdfsError) -> Iterator[Diagnos
         if isinstance(manifest, UdfsError):
             raise manifest
         yield Diagnosis(True, "manifest", f"{options.file}, stack {manifest.manifest.stack}")
-        with connect(manifest) as target:
-            live = target.read().live
+        yield from diagnose_access(options, manifest)
     except UdfsError as error:
         first = error.problems[0]
         subject = "manifest" if first.code < "E6" else "target"
@@ -166,7 +164,3 @@ def _project(options: Options, manifest: Loaded | UdfsError) -> Iterator[Diagnos
         is_ok = None if first.code == "E101" and not options.file.exists() else False
         yield Diagnosis(is_ok, subject, f"{first.code} {first.message}", options.invocation.spell(first.hint))
         return
-    settings = manifest.target.settings
-    at = f" at {settings['endpoint']}" if "endpoint" in settings else ""
-    location = f"{', '.join(f'{label} {text}' for label, text in plan_destination(manifest).parts.items())}{at}"
-    yield Diagnosis(True, "target", f"{manifest.target_name}: {location}, {count(len(live), 'object')}")

@@ -17,6 +17,7 @@ from contextlib import suppress
 from threading import Event
 from typing import TYPE_CHECKING, NoReturn
 
+from reconciler.base.redaction import RedactedStream, forget_secrets
 from reconciler.cli.overview import answer, spell_out
 from reconciler.cli.support.interrupts import interruptible
 
@@ -97,6 +98,16 @@ def _flush(code: int) -> int:
 def run(arguments: Sequence[str]) -> int:
     """Run a command and return its exit code."""
     arguments = spell_out(arguments)
+    streams = sys.stdout, sys.stderr
+    forget_secrets()
+    sys.stdout, sys.stderr = RedactedStream(sys.stdout), RedactedStream(sys.stderr)
+    try:
+        return _run(arguments)
+    finally:
+        sys.stdout, sys.stderr = streams
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
         _require_text(arguments)
         if (text := answer(arguments)) is not None:

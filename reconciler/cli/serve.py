@@ -48,6 +48,13 @@ from reconciler.targets import kinds_with, require_power
 @click.option("--latency-ms", type=click.IntRange(min=0), default=0, show_default=True, help="Wait before each answer.")
 @click.option("--control", is_flag=True, help="Serve /_control: the request log and fault rules. For tests.")
 @click.option(
+    "--deny",
+    "denied",
+    multiple=True,
+    metavar="ACTION[:KIND/NAME]",
+    help="Refuse what needs a permission, CreateFunction or Write:resource/lib*, say. For tests.",
+)
+@click.option(
     "--set", "switches", multiple=True, metavar="NAME=VALUE", help="Another switch; --list-switches names them."
 )
 @click.option("--list-switches", is_flag=True, help="List the switches for what is not settled about the service.")

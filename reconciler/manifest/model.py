@@ -68,7 +68,7 @@ class TargetKind(Section, frozen=True, kw_only=True):
 class Target(Section, frozen=True, kw_only=True):
     """Where a manifest is applied."""
 
-    credentials: ClassVar[str] = "credentials are never in a manifest"
+    advice_on_keys: ClassVar[str] = "credentials are never in a manifest"
     """The advice to somebody who writes one there."""
 
     variables: Annotated[

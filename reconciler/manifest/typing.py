@@ -228,7 +228,7 @@ def _explain_unknown(model: type[Section], path: Keys) -> Refusal:
     message = f"unknown key {quote(key)}" + (f", did you mean '{guess}'?" if guess else "")
     # A key that looks like a credential gets the advice that keeps it out of Git, not the list of keys.
     if issubclass(section, Target) and any(word in key.lower() for word in _CREDENTIALS):
-        return Refusal("E214", message, section.credentials)
+        return Refusal("E214", message, section.advice_on_keys)
     if instead := section.elsewhere.get(key):
         return Refusal("E214", message, instead)
     return Refusal("E214", message, f"keys allowed here: {', '.join(_keys(section))}")

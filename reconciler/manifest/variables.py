@@ -82,30 +82,32 @@ class _Expansion:
             self._target(chosen)
         for key in root:
             if key not in ("targets", "variables"):
-                self._walk(root, key, root.marks[key][1])
+                self._walk(root, key, root.marks[key][1], ("var",))
 
     def _target(self, target: Mapping) -> None:
         variables = target.get("variables")
         if isinstance(variables, Mapping):
             self._scalars(variables, kinds=("env",))
             self.variables.update(_texts(variables))
-        self._scalars(target, kinds=("env", "var"))
+        for key in target:
+            if key != "variables":
+                self._walk(target, key, target.marks[key][1], ("env", "var"))
 
     def _scalars(self, mapping: Mapping, *, kinds: tuple[str, ...]) -> None:
         for key, value in mapping.items():
             if isinstance(value, str) and "${" in value:
                 mapping[key] = self._replace(value, mapping.marks[key][1], kinds)
 
-    def _walk(self, container: Any, key: Any, mark: int) -> None:
+    def _walk(self, container: Any, key: Any, mark: int, kinds: tuple[str, ...]) -> None:
         value = container[key]
         if isinstance(value, Mapping):
             for inner in value:
-                self._walk(value, inner, value.marks[inner][1])
+                self._walk(value, inner, value.marks[inner][1], kinds)
         elif isinstance(value, Sequence):
             for index in range(len(value)):
-                self._walk(value, index, value.marks[index])
+                self._walk(value, index, value.marks[index], kinds)
         elif "${" in value:
-            container[key] = self._replace(value, mark, ("var",))
+            container[key] = self._replace(value, mark, kinds)
 
     def _replace(self, text: str, mark: int, kinds: tuple[str, ...]) -> str:
         ordinals = itertools.count()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from reconciler.manifest.load import Loaded
     from reconciler.packages.artifacts import Artifacts
     from reconciler.targets.powers import (
+        Accounts,
         EmbeddedService,
         Equipment,
         Exporting,
@@ -109,6 +110,11 @@ class Adapter(Protocol):
     @property
     def other_tools(self) -> OtherTools | None:
         """Another tool that deploys to the same place."""
+        return None
+
+    @property
+    def accounts(self) -> Accounts | None:
+        """Who may do what."""
         return None
 
     @property

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.core.copies import Copies
+    from reconciler.core.diff import Change
     from reconciler.core.record import Reading
     from reconciler.core.report import Imported, PackageExport
     from reconciler.core.state import DesiredState
@@ -217,6 +218,86 @@ class OtherTools(Protocol):
 
     def find_copies(self, loaded: Loaded, target: Target) -> Copies | None:
         """Return what the tool that a manifest names keeps; None if it names none. Nothing is raised where it does not answer."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Whom a service takes the sender of requests for."""
+
+    name: str
+    number: str
+    origin: str
+    """The place that gave the credentials, for people."""
+
+    remaining: float | None
+    """Seconds that the credentials have; None where no end is known."""
+
+
+@dataclass(frozen=True)
+class Permission:
+    """An action that a plan needs, and whether the service allows it."""
+
+    action: str
+    on: str
+    reason: str
+    is_allowed: bool | None
+    """None where the service does not say."""
+
+    said: str = ""
+    """Why it does not say."""
+
+    grant: str = ""
+    """The statement that grants it, for somebody who may."""
+
+    is_optional: bool = False
+    """Whether plan and apply do without."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a checkout is one of, at a platform that runs pipelines."""
+
+    platform: str
+    """``github``, ``gitlab``, or nothing where that cannot be told."""
+
+    host: str
+    name: str
+    """``owner/name``, or a longer path."""
+
+    owner_id: str = ""
+    number: str = ""
+
+
+@dataclass(frozen=True)
+class TrustPolicy:
+    """What a cloud has to be told so that a pipeline may take on a role."""
+
+    title: str
+    subject: str
+    document: Mapping[str, object]
+
+
+class Accounts(Protocol):
+    """Of a service that tells who asks and what that may do."""
+
+    def find_identity(self, target: Target) -> Identity:
+        """Ask who sends these requests; `ServiceError` where the service does not say."""
+
+    def check_permissions(
+        self, target: Target, changes: Sequence[Change], identity: Identity | None
+    ) -> Iterator[Permission]:
+        """Yield what carrying out some changes needs, each with the service's answer."""
+
+    def find_trust_policies(
+        self,
+        loaded: Loaded,
+        repository: Origin,
+        environment: Mapping[str, str],
+        *,
+        job_environment: str,
+        branch: str,
+    ) -> tuple[TrustPolicy, ...]:
+        """Return what a cloud has to be told of a repository, one policy a form in which its pipelines are named."""
 
 
 class Exporting(Protocol):

@@ -54,7 +54,7 @@ from reconciler.workflow import planning, preparation
 from reconciler.manifest.load import load_manifest
 from reconciler.targets.dialects import DIALECTS
 from reconciler.targets.maxcompute.client import Client
-from reconciler.targets.maxcompute.signing import Credentials
+from reconciler.targets.credentials.session import Credentials
 from reconciler.targets.maxcompute.target import MaxCompute
 
 collect_rarely()  # as the command does

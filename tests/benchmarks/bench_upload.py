@@ -33,7 +33,7 @@ from reconciler.core.state import Desired
 from reconciler.packages.content import read_content
 from reconciler.targets.maxcompute.client import Client
 from reconciler.targets.maxcompute.objects import Resource, resource_key
-from reconciler.targets.maxcompute.signing import Credentials
+from reconciler.targets.credentials.session import Credentials
 from reconciler.targets.maxcompute.target import MaxCompute
 
 url, file, name = sys.argv[1], Path(sys.argv[2]), sys.argv[3]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -112,3 +113,39 @@ def test_a_page_is_no_longer_than_the_service_allows(serve: Serve) -> None:
 def test_settings_that_make_no_sense_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"given together|must"):
         Settings(**settings)
+
+
+@pytest.mark.parametrize(
+    ("rule", "refused"),
+    [
+        ("List", {"GET resources"}),
+        ("CreateResource", {"POST resources"}),
+        ("Write:resource/a.*", {"PUT resources/a.txt"}),
+        ("Delete:resource/b*", set()),
+        ("Read:*/a.txt", {"GET resources/a.txt"}),
+        ("CreateFunction", {"POST registration/functions"}),
+    ],
+)
+def test_what_is_denied_is_refused_and_said_when_it_is_asked_for(serve: Serve, rule: str, refused: set[str]) -> None:
+    function = b"<Function><Alias>f</Alias><ClassType>a.F</ClassType><Resources/></Function>"
+    asked: list[tuple[str, str, bytes, str, str]] = [
+        ("POST", "resources", b"x", "CreateResource", "/projects/demo"),
+        ("GET", "resources", b"", "List", "/projects/demo"),
+        ("GET", "resources/a.txt", b"", "Read", "/projects/demo/resources/a.txt"),
+        ("PUT", "resources/a.txt", b"y", "Write", "/projects/demo/resources/a.txt"),
+        ("DELETE", "resources/a.txt", b"", "Delete", "/projects/demo/resources/a.txt"),
+        ("POST", "registration/functions", function, "CreateFunction", "/projects/demo"),
+    ]
+    headers = {"x-odps-resource-type": "file", "x-odps-resource-name": "a.txt"}
+    seen: set[str] = set()
+    with Client(serve(denied=(rule,)).url) as raw:
+        for method, path, body, action, place in asked:
+            answer = raw.ask(method, f"/projects/demo/{path}", body, headers)
+            question = json.dumps([{"Action": action, "Resource": place}]).encode()
+            said = raw.ask("POST", "/projects/demo/auth/", question).xml.findtext("Result")
+            assert (answer.status == 403) == (said == "Deny"), (method, path)
+            if answer.status == 403:
+                assert answer.xml.findtext("Code") == "NoPermission"
+                assert f"odps:{action}' on" in (answer.xml.findtext("Message") or "")
+                seen.add(f"{method} {path}")
+    assert seen == refused

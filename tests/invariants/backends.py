@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.local import Server, Settings
 from reconciler.local.server.store import ServerStore
+from reconciler.targets.credentials.session import Credentials
 from reconciler.targets.maxcompute.client import Client
 from reconciler.targets.maxcompute.objects import function_key, resource_key
-from reconciler.targets.maxcompute.signing import Credentials
 from reconciler.targets.maxcompute.target import MaxCompute
 from tests.canary import SECRET
 from tests.invariants.model import Clock, File, Modelled, Service, Wire

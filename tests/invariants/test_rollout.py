@@ -21,9 +21,9 @@ from reconciler.local.server import database
 from reconciler.local.server.database import Location
 from reconciler.manifest.load import load_manifest
 from reconciler.packages.fetch.cache import Cache
+from reconciler.targets.credentials.session import Credentials
 from reconciler.targets.dialects import DIALECTS
 from reconciler.targets.maxcompute.client import Client
-from reconciler.targets.maxcompute.signing import Credentials
 from reconciler.targets.maxcompute.target import MaxCompute
 from reconciler.workflow import applying, planning, preparation
 from tests.builders import Silent

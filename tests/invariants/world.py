@@ -23,8 +23,8 @@ from reconciler.local import Server, Settings
 from reconciler.local.server import database
 from reconciler.local.server.database import Location, StoredFunction, StoredResource
 from reconciler.local.server.store import ServerStore
+from reconciler.targets.credentials.session import Credentials
 from reconciler.targets.maxcompute.client import Client
-from reconciler.targets.maxcompute.signing import Credentials
 from reconciler.targets.maxcompute.target import MaxCompute
 from tests.canary import SECRET, require_absent_under
 

@@ -17,9 +17,9 @@ import pytest
 from reconciler.base.errors import StalePlan
 from reconciler.core.record import Holder
 from reconciler.engine.apply import Patience
+from reconciler.targets.credentials.session import Credentials
 from reconciler.targets.maxcompute.client import Client
 from reconciler.targets.maxcompute.objects import resource_key
-from reconciler.targets.maxcompute.signing import Credentials
 from reconciler.targets.maxcompute.target import MaxCompute
 from reconciler.workflow import applying
 from tests.builders import Silent

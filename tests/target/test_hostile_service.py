@@ -22,11 +22,11 @@ from reconciler.core.diff import Action, Change
 from reconciler.core.kind import Key, Mark
 from reconciler.core.state import Desired, Live
 from reconciler.local import Server
+from reconciler.targets.credentials.session import Credentials
 from reconciler.targets.maxcompute import client, jobs, read, write
 from reconciler.targets.maxcompute.client import Client
 from reconciler.targets.maxcompute.names import Reference
 from reconciler.targets.maxcompute.objects import Function, Resource, resource_key
-from reconciler.targets.maxcompute.signing import Credentials
 from reconciler.targets.maxcompute.target import MaxCompute
 
 if TYPE_CHECKING:

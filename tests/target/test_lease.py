@@ -18,10 +18,10 @@ from reconciler.core.diff import Cause
 from reconciler.core.record import Applied, Entry, Holder, Reading, Step
 from reconciler.engine import lease, ledger
 from reconciler.engine.ledger import dump, epoch_of, is_entry, parse
+from reconciler.targets.credentials.session import Credentials
 from reconciler.targets.maxcompute.client import Client
 from reconciler.targets.maxcompute.names import Reference, mark_text
 from reconciler.targets.maxcompute.objects import KINDS, Function, Resource, function_key, resource_key
-from reconciler.targets.maxcompute.signing import Credentials
 from reconciler.targets.maxcompute.target import MaxCompute
 from reconciler.workflow import applying
 from tests.builders import Silent

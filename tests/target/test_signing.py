@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from odps.accounts import CloudAccount, StsAccount
 
 from reconciler.local import Server
+from reconciler.targets.credentials.links import open_source
+from reconciler.targets.credentials.session import Credentials
 from reconciler.targets.maxcompute.client import Client
 from reconciler.targets.maxcompute.objects import resource_key
-from reconciler.targets.maxcompute.signing import Credentials
+from reconciler.targets.maxcompute.signing import put_signature
 from reconciler.targets.maxcompute.target import MaxCompute
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 ENDPOINT = "https://service.example/api"
 DATE = "Sun, 29 Nov 2026 08:00:00 GMT"
@@ -45,7 +45,7 @@ def test_a_request_is_signed_as_pyodps_signs_it(
     method: str, name: str, query: dict[str, str], told: dict[str, str], key: str, secret: str, token: str | None
 ) -> None:
     ours, theirs = prepared(method, name, query, told), prepared(method, name, query, told)
-    Credentials(key, secret, token).sign_request(ours, ENDPOINT)
+    put_signature(Credentials(key, secret, token), ours, ENDPOINT)
     account = StsAccount(key, secret, token) if token else CloudAccount(key, secret)
     account.sign_request(theirs, ENDPOINT)
     # When PyODPS looked for a token is told to the service, and is not signed.
@@ -53,16 +53,16 @@ def test_a_request_is_signed_as_pyodps_signs_it(
     assert dict(ours.headers) == dict(theirs.headers)
 
 
-def test_a_token_that_has_expired_is_looked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_that_has_expired_is_looked_for_again(tmp_path: Path) -> None:
     file = tmp_path / "token.json"
 
     def hand_out(key: str) -> None:
         file.write_text(json.dumps({"accessKeyId": key, "accessKeySecret": "s", "securityToken": "t"}))
 
     hand_out("old")
-    monkeypatch.setenv("ODPS_STS_ACCOUNT_FILE", str(file))
     with Server(tmp_path / "store") as server:
-        target = MaxCompute(Client(server.url, "demo", None, None, "test"), "risk", str)
+        source = open_source(None, {"ODPS_STS_ACCOUNT_FILE": str(file)})
+        target = MaxCompute(Client(server.url, "demo", None, source, "test"), "risk", str)
         server.faults.add({"action": "fail", "status": 401, "code": "AuthenticationRequestExpired", "method": "POST"})
         hand_out("new")
         assert target.store.create("udfs.risk.1.json", b"{}", "")

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from reconciler.base.errors import UdfsError
 from reconciler.local import Server
+from reconciler.targets.credentials.session import Credentials
 from reconciler.targets.maxcompute.client import Client
 from reconciler.targets.maxcompute.signature import parse_signature as signature
-from reconciler.targets.maxcompute.signing import Credentials
 from reconciler.targets.maxcompute.sql import called_functions, read_query, run_query, settings_of
 from reconciler.targets.maxcompute.sql_tests import NoLiteral, csv_expression, read_cell, sql_literal
 from reconciler.targets.maxcompute.target import MaxCompute

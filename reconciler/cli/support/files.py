@@ -18,6 +18,7 @@ from reconciler.base import files
 from reconciler.base.errors import MachineError, UsageError
 from reconciler.base.hints import Command
 from reconciler.base.inputs import MANIFEST, PLAN, read_named
+from reconciler.base.redaction import redact_bytes
 from reconciler.cli.support.output import note
 
 if TYPE_CHECKING:
@@ -45,11 +46,11 @@ def read_whole(file: Path) -> bytes:
 
 
 def write_whole(file: Path, content: bytes) -> None:
-    """Write a file, but never over a manifest."""
+    """Write a file of text without any secret, but never over a manifest."""
     if file.suffix in {".yaml", ".yml"}:
         raise UsageError("E521", f"'{file}' is not overwritten: it looks like a manifest", hint="name a .json file")
     try:
-        files.replace_file(file, content, durable=True)
+        files.replace_file(file, redact_bytes(content), durable=True)
     except OSError as error:
         message = f"'{file}' cannot be written: {error.strerror or error}"
         if error.errno in _WRONG_NAME:

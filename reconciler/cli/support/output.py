@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO, TypeAlias, runtime_checkable
 
+from reconciler.base.redaction import redact
 from reconciler.base.words import safe
 from reconciler.cli.support.status import STATUS
 from reconciler.render import styled
@@ -132,7 +133,8 @@ def print_styled(lines: Iterable[Line], console: Console) -> None:
     from rich.text import Text
 
     for line in lines:
-        pieces = Text.assemble(*((piece, styled.STYLES[style]) for style, piece in line))
+        # Before a long one is broken: no stream knows a secret by its halves.
+        pieces = Text.assemble(*((redact(piece), styled.STYLES[style]) for style, piece in line))
         if pieces.cell_len <= console.width:
             console.print(pieces, soft_wrap=True)
             continue

@@ -32,6 +32,7 @@ from reconciler.local.server.exchange import (
 from reconciler.local.server.faults import FaultAnswer, Faults, Severed, Strike
 from reconciler.local.server.head import MalformedRequest, RequestHead, malformation, read_head
 from reconciler.local.server.pace import PacedReader
+from reconciler.local.server.permissions import require_permission
 from reconciler.local.server.protocol import HttpRefusal, http_date, invalid, same_name
 from reconciler.local.server.room import NO_ROOM, refuse_for_room
 from reconciler.local.server.web_guard import require_own_host
@@ -237,6 +238,7 @@ class Connection(StreamRequestHandler):
         if turn.method in {"POST", "PUT"} and not {"content-length", "transfer-encoding"} & _names_of(head):
             self.close_connection = True  # there may be a body after all, and no telling where it ends
             raise HttpRefusal(411, "MissingContentLength", "ODPS-0420021: Missing Content-Length in HTTP request")
+        require_permission(turn.method, path, service.settings.denied)
         request = Request(
             method=turn.method,
             path=path,

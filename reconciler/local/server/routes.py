@@ -8,7 +8,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from reconciler.local.server import functions, instances, projects, resources, table_handlers, table_tunnel
+from reconciler.local.server import functions, instances, permissions, projects, resources, table_handlers, table_tunnel
 from reconciler.local.server.protocol import HttpRefusal, invalid, legible, object_name
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ ROUTES: Mapping[tuple[str | None, ...], Mapping[str, Handler]] = {
     ("projects",): {"GET": projects.list_projects},
     ("projects", None): {"GET": projects.get_project},
     ("projects", None, "authorization"): {"GET": projects.who_am_i, "POST": projects.authorize},
+    # The clients' address ends in a slash.
+    ("projects", None, "auth", ""): {"POST": permissions.check_permission},
     ("projects", None, "schemas"): {"GET": projects.list_schemas, "POST": projects.create_schema},
     ("projects", None, "schemas", None): {"GET": projects.get_schema, "DELETE": projects.delete_schema},
     ("projects", None, "tables"): {"GET": table_handlers.list_tables},

@@ -25,6 +25,12 @@ class User:
     owner: str
     """The name objects are owned by, such as ``ALIYUN$bob``."""
 
+    token: str | None = None
+    """Of a session: requests carry it beside the signature."""
+
+    expires: float | None = None
+    """Of a session: its end, in seconds since 1970."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -48,6 +54,9 @@ class Settings:
 
     projects: tuple[str, ...] | None = None
     """The projects that exist. None: any name comes into being when it is first used."""
+
+    denied: tuple[str, ...] = ()
+    """What nobody may do: ``ACTION``, or ``ACTION:KIND/NAME`` with * and ? in the name. Nothing is denied by default."""
 
     tables: tuple[str, ...] | None = None
     """Tables that a table resource may point at, as ``project.table`` or ``project.schema.table``. None: any."""
@@ -160,6 +169,11 @@ class Settings:
             return self.access_key
         user = self.users.get(access_id)
         return user.secret if user else None
+
+    def session_of(self, access_id: str) -> User | None:
+        """The session of `access_id`, if it is that of one."""
+        user = self.users.get(access_id)
+        return user if user is not None and user.token is not None else None
 
     def owner_of(self, access_id: str | None) -> str:
         """The owner name of what `access_id` creates."""

@@ -76,6 +76,22 @@ def require_valid(method: str, target: str, headers: Message, settings: Settings
         raise HttpRefusal(
             401, "InvalidAuthorization", "ODPS-0410042:Invalid signature value - User signature does not match"
         )
+    _require_session(headers, credential.access_id, settings)
+
+
+def _require_session(headers: Message, access_id: str, settings: Settings) -> None:
+    """Refuse a session's key without its own token, or after its end. The code of an end is PyODPS's, the texts are guesses."""
+    session = settings.session_of(access_id)
+    if session is None:
+        return
+    if headers.get("authorization-sts-token") != session.token:
+        raise HttpRefusal(
+            401, "InvalidAuthorization", "ODPS-0410051:Invalid credentials - the token is not that of the key"
+        )
+    if session.expires is not None and time.time() >= session.expires:
+        raise HttpRefusal(
+            401, "AuthenticationRequestExpired", "ODPS-0410031:Authentication request expired - the token ended"
+        )
 
 
 def _require_recent(headers: Message, credential: Credential) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from reconciler.packages.artifacts import Artifacts
     from reconciler.targets.adapter import Access
     from reconciler.targets.powers import (
+        Accounts,
         EmbeddedService,
         Equipment,
         Exporting,
@@ -134,6 +135,12 @@ class MaxComputeAdapter:
         from reconciler.targets.maxcompute import dataworks
 
         return dataworks
+
+    @property
+    def accounts(self) -> Accounts:
+        from reconciler.targets.maxcompute import accounts
+
+        return accounts
 
     @property
     def exports(self) -> Mapping[str, Exporting]:

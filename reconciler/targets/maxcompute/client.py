@@ -25,14 +25,18 @@ from urllib3.exceptions import NewConnectionError
 from reconciler.base.activity import activity
 from reconciler.base.errors import AccessError, ServiceError
 from reconciler.base.files import ROOM
+from reconciler.base.hints import Command
 from reconciler.base.numbers import is_countable
+from reconciler.base.redaction import redact_foreign
 from reconciler.targets.maxcompute.refusal import ServiceRefusal, refusal_of
-from reconciler.targets.maxcompute.signing import Credentials
+from reconciler.targets.maxcompute.signing import put_signature
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
     from xml.etree.ElementTree import Element
+
+    from reconciler.targets.credentials.session import Credentials, KeySource
 
 # PyODPS logs each request with its headers at DEBUG, Authorization included, and a token that it reloads at INFO.
 logging.getLogger("odps").setLevel(logging.WARNING)
@@ -48,9 +52,6 @@ _BLOCK = 1024 * 1024
 _SMALL_BLOCK = 16 * 1024
 """What is read at once of an answer with a bound: 16 KiB of deflate hold at most 16 MiB."""
 
-_SIGNATURE = re.compile(r"\bODPS\s+[^\s:]+:[\w+/=-]{16,}")
-_SHORTEST_SECRET = 8
-"""Below this it is no secret but a word, such as the local service's, and may stand in a message."""
 _TIMEOUT = (10.0, 120.0)
 """Seconds to connect, and between two pieces of an answer. A merge of parts answers only when it is done."""
 
@@ -80,15 +81,15 @@ class Client:
     """One project, and a schema in it, at one endpoint."""
 
     def __init__(
-        self, endpoint: str, project: str, schema: str | None, credentials: Credentials | None, user_agent: str
+        self, endpoint: str, project: str, schema: str | None, credentials: KeySource, user_agent: str
     ) -> None:
-        """Without credentials, use what PyODPS finds in its own environment variables (E607 if nothing)."""
+        """Each request is signed with what `credentials` has at that moment."""
         self.endpoint, self.project, self.schema = endpoint.rstrip("/"), project, schema
-        self._account = credentials or _found_by_pyodps()
+        self.credentials = credentials
         self._agent = user_agent
         # A session is not safe to be shared by threads.
         self._sessions = threading.local()
-        self._date = ""
+        self._date = self._origin = ""
 
     def get(self, path: str, **params: str) -> Answer:
         """Read; repeated when the connection fails or the answer is 502, 503 or 504."""
@@ -136,7 +137,7 @@ class Client:
             with activity(f"waiting for {self._host}", is_minor=True):
                 answer = self._patiently(request, streaming) if again else self._once(request, streaming)
             # Nothing was done, so a write may be sent again, if its body can be.
-            if not answer.is_ok and (data is None or isinstance(data, bytes)) and self._has_reloaded(answer):
+            if not answer.is_ok and _can_repeat(data) and self._has_renewed(answer):
                 answer = self._once(request, streaming)
         except requests.RequestException as cause:
             never_left = again or isinstance(cause, requests.ConnectTimeout)
@@ -161,12 +162,14 @@ class Client:
 
     def _once(self, request: requests.Request, streaming: bool) -> Answer:
         prepared = request.prepare()
-        self._account.sign_request(prepared, self.endpoint)
+        credentials = self.credentials.current()
+        self._origin = credentials.origin
+        put_signature(credentials, prepared, self.endpoint)
         session = self._session()
         settings: Any = session.merge_environment_settings(prepared.url, {}, True, None, None)
         # Not by the session, which would read a redirect's body to its end before anybody sees that it is one.
         response = session.get_adapter(prepared.url or "").send(prepared, timeout=_TIMEOUT, **settings)
-        return self._read_bounded(response, streaming=streaming)
+        return self._read_bounded(response, credentials, streaming=streaming)
 
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._sessions, "session", None)
@@ -177,26 +180,22 @@ class Client:
 
     @property
     def access_key(self) -> Credentials | None:
-        """What requests are signed with, for those to another service of the same account; None where PyODPS has found it."""
-        return self._account if isinstance(self._account, Credentials) else None
+        """What requests are signed with now, for those to another service of the same account; None where a token alone is sent."""
+        credentials = self.credentials.current()
+        return None if credentials.is_bearer else credentials
 
-    def _has_reloaded(self, answer: Answer) -> bool:
-        """Say whether a token was refused as expired, and the account, one of PyODPS's, looked for a newer one."""
+    def _has_renewed(self, answer: Answer) -> bool:
+        """Say whether a session was refused as expired, and there is another one now."""
         refusal = refusal_of(answer.status, answer.headers, answer.body)
-        if isinstance(self._account, Credentials) or refusal.code != "AuthenticationRequestExpired":
-            return False
-        self._account.reload(True)
-        return True
+        return is_expiry(refusal) and self.credentials.renew(answer.signed_with)
 
     def entry(self) -> Any:
         """Return PyODPS's entry object, for what needs its models: SQL."""
         from odps import ODPS
-        from odps.accounts import CloudAccount, StsAccount
 
-        account = self._account
-        if isinstance(account, Credentials):
-            key = (account.access_id, account.secret)
-            account = StsAccount(*key, account.token) if account.token else CloudAccount(*key)
+        from reconciler.targets.maxcompute.account import SessionAccount
+
+        account = SessionAccount(self.credentials)
         # Without a host for Logview it would ask for one at once, before it is tamed.
         odps = ODPS(
             account=account,
@@ -216,7 +215,7 @@ class Client:
             # A proxy's loopback is another machine, and what is signed for this one is none of its business.
             session.trust_env = False
 
-    def _read_bounded(self, response: requests.Response, *, streaming: bool) -> Answer:
+    def _read_bounded(self, response: requests.Response, credentials: Credentials, *, streaming: bool) -> Answer:
         """Return an answer with its body, unless that is to be streamed; a redirect is an error, and a body without end."""
         if 300 <= response.status_code < 400:
             response.close()
@@ -229,7 +228,7 @@ class Client:
             # A refusal tells the time as well: while nothing but refusals come, leases run out all the same.
             self._date = response.headers.get("Date") or self._date
         if streaming and response.ok and named:
-            return Answer(self, response)
+            return Answer(self, response, credentials)
         body = bytearray()
         for piece in response.iter_content(_SMALL_BLOCK):
             body += piece
@@ -239,13 +238,11 @@ class Client:
                 raise self.garbage(f"the answer has more than {_MAX_ANSWER >> 20} MiB", code=code)
         if response.ok and not named:
             raise self.garbage(repr(" ".join(body[:200].decode("utf-8", "replace").split())))
-        return Answer(self, response, bytes(body))
+        return Answer(self, response, credentials, bytes(body))
 
     def redact(self, text: str) -> str:
         """Take out what a service, or a library, may echo of the credentials."""
-        for secret in _secrets_of(self._account):
-            text = text.replace(secret, "…")
-        return _SIGNATURE.sub("ODPS …", text)
+        return redact_foreign(text)
 
     def garbage(self, text: str = "", status: int | None = None, code: str = "") -> ServiceError:
         """Return the error for an answer that is not one; `text` is what there was instead."""
@@ -282,10 +279,15 @@ class Client:
                 "E601", f"{self._host} does not answer: {message[:300]}", hint=_REACH, outcome="safe"
             ) from cause
         if status == 401 or code in _BAD_CREDENTIALS:
-            raise AccessError("E602", f"{self._host} refuses the credentials: {reason}", hint=_KEYS, status=status)
+            hint = f"they come from {self._origin}; see `udfs doctor`" if self._origin not in {"", _KEY_ID} else _KEYS
+            raise AccessError("E602", f"{self._host} refuses the credentials: {reason}", hint=hint, status=status)
         if status == 403 or code in _NO_PERMISSION:
             raise AccessError(
-                "E603", f"not permitted in project '{self.project}': {reason}", status=status, service_code=code
+                "E603",
+                f"not permitted in project '{self.project}': {reason}",
+                hint=("what a plan needs and lacks: `", Command("doctor"), "`, with its --target"),
+                status=status,
+                service_code=code,
             )
         if code == "NoSuchProject" or "ODPS-0420111" in message:
             raise ServiceError(
@@ -346,6 +348,7 @@ class Answer:
 
     client: Client
     response: requests.Response
+    signed_with: Credentials
     body: bytes = b""
     """Empty where the response is streamed."""
 
@@ -382,6 +385,7 @@ class Answer:
         return element
 
 
+_KEY_ID = "ALIBABA_CLOUD_ACCESS_KEY_ID"
 _KEYS = "check ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET and, for temporary ones, ALIBABA_CLOUD_SECURITY_TOKEN"
 _BAD_CREDENTIALS = {"Unauthorized", "InvalidAuthorization", "MissingAuthorization", "SignatureNotMatch"}
 _NO_PERMISSION = {"NoPermission", "AccessDenied"}
@@ -397,19 +401,16 @@ def resource_headers(name: str, kind: str) -> dict[str, str]:
     }
 
 
-def _found_by_pyodps() -> Any:
-    """Return the account that PyODPS makes of its own environment variables; E607 if it makes none."""
-    from odps.accounts import from_environments
+def is_expiry(refusal: ServiceRefusal) -> bool:
+    """Say whether credentials were refused because they ended: PyODPS's word for it, and a text that is a guess."""
+    return refusal.code == "AuthenticationRequestExpired" or (
+        refusal.status in {401, 403} and "token" in refusal.message.lower() and "expire" in refusal.message.lower()
+    )
 
-    account = from_environments()
-    if account is None:
-        raise AccessError(
-            "E607",
-            "no credentials were found in the environment",
-            hint="set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET; temporary ones also have "
-            "an ALIBABA_CLOUD_SECURITY_TOKEN",
-        )
-    return account
+
+def _can_repeat(data: object) -> bool:
+    """Say whether a body can be sent once more: bytes can, and what begins anew whenever it is gone through."""
+    return data is None or isinstance(data, bytes) or iter(data) is not data  # type: ignore[call-overload]
 
 
 @lru_cache(maxsize=4096)
@@ -422,14 +423,6 @@ def moment(text: str) -> datetime | None:
         return when if is_countable(when) else None
     except (TypeError, ValueError, IndexError, OverflowError):
         return None
-
-
-def _secrets_of(account: Any) -> tuple[str, ...]:
-    """Return what no message may hold, also as `repr` writes it, the longest first."""
-    names = ("secret", "secret_access_key", "sts_token", "token")
-    secrets = {value for name in names if isinstance(value := getattr(account, name, None), str)}
-    secrets |= {repr(value)[1:-1] for value in secrets}
-    return tuple(sorted((secret for secret in secrets if len(secret) >= _SHORTEST_SECRET), key=len, reverse=True))
 
 
 def _is_loopback(endpoint: str) -> bool:

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from reconciler.core.kind import Key
     from reconciler.core.target import Target
     from reconciler.manifest.load import Loaded
+    from reconciler.targets.credentials.session import Credentials
     from reconciler.targets.maxcompute.manifest import DataWorks
-    from reconciler.targets.maxcompute.signing import Credentials
 
 TOOL = "DataWorks"
 VERSION = "2024-05-18"

@@ -14,6 +14,7 @@ from reconciler.manifest.checks.names import check_file, check_names, check_patt
 from reconciler.manifest.checks.packages import check_packages
 from reconciler.manifest.dialect import Code, Dialect, Draft, Flaw
 from reconciler.manifest.model import ROW_FILES
+from reconciler.targets.credentials.choice import arns_of
 from reconciler.targets.maxcompute.manifest import IMPLICIT_TARGET, Manifest
 from reconciler.targets.maxcompute.names import is_qualified, why_not_a_function_name, why_not_a_resource_name
 from reconciler.targets.maxcompute.runtimes import IMAGES, PLATFORMS, RUNTIMES
@@ -50,6 +51,10 @@ def check_targets(draft: _Draft) -> Iterator[Flaw]:
             if hint is not None:
                 message = f"the {key} of the target {quote(name)} cannot be used"
                 yield Flaw("E203", message, ("targets", name, key), hint)
+        for key, value, form in arns_of(target.credentials):
+            if form is not None and (name == draft.target_name or "${" not in value):
+                message = f"the {key} of the target {quote(name)} is no name of that kind"
+                yield Flaw("E203", message, ("targets", name, "credentials", "oidc", key), form)
 
 
 def _why_not_an_endpoint(endpoint: str) -> str | None:

@@ -12,6 +12,7 @@ from reconciler.base.errors import UsageError
 from reconciler.base.hints import Command
 from reconciler.base.numbers import whole_number
 from reconciler.local import Server, Settings, UnguardedServer
+from reconciler.local.server.permissions import ACTIONS
 from reconciler.targets.maxcompute.endpoint import local_store, provide_tables
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ _OF_THEIR_OWN = {
     "latency_ms",
     "page_size",
     "projects",
+    "denied",
     "tables",
 }
 
@@ -70,6 +72,8 @@ def _settings(options: Mapping[str, Any]) -> Settings:
         raise UsageError(
             "E901", "--access-id and --access-key are given together", hint="or neither, for no signatures"
         )
+    if strange := [rule for rule in values["denied"] if rule.partition(":")[0] not in ACTIONS]:
+        raise UsageError("E901", f"there is no action '{strange[0]}' to deny", hint=f"it takes {', '.join(ACTIONS)}")
     try:
         return Settings(**values, **switches)
     except ValueError as error:

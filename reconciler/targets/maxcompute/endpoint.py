@@ -5,32 +5,35 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from reconciler.base.errors import AccessError, MachineError
+from reconciler.base.errors import MachineError
 from reconciler.base.files import ROOM, has_no_room, replace_file
 from reconciler.base.inputs import follow_links
+from reconciler.targets.credentials.links import open_source
+from reconciler.targets.credentials.session import Credentials
 from reconciler.targets.maxcompute.manifest import manifest_of, target_of
-from reconciler.targets.maxcompute.signing import Credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
     from reconciler.local import Server
     from reconciler.manifest.load import Loaded
     from reconciler.targets.adapter import Access
+    from reconciler.targets.credentials.session import KeySource
 
 _STORE = "maxcompute"
 
 
 @contextmanager
-def endpoint_of(loaded: Loaded, access: Access) -> Iterator[tuple[str, Credentials | None]]:
+def endpoint_of(loaded: Loaded, access: Access) -> Iterator[tuple[str, KeySource]]:
     """Yield the address of a manifest's target and the keys for it; ``endpoint: local`` starts the service built in."""
-    if target_of(loaded).endpoint != "local":
-        yield target_of(loaded).endpoint, _credentials(access.environment)
+    target = target_of(loaded)
+    if target.endpoint != "local":
+        yield target.endpoint, open_source(target.credentials, access.environment)
         return
     server = _start_local(loaded, access)
     try:
-        yield server.url, Credentials("local", "local", None)
+        yield server.url, Credentials("local", "local", origin="the service built in, which needs none")
     finally:
         server.close()
 
@@ -79,15 +82,3 @@ def local_store(folder: Path) -> Path:
     if not ignore.is_symlink() and not ignore.exists():
         replace_file(ignore, b"# Made by udfs: the store of `endpoint: local`.\n*\n")
     return folder / _STORE
-
-
-def _credentials(environment: Mapping[str, str]) -> Credentials | None:
-    """Return the access key of the environment, or None where others are looked for."""
-    access_id = environment.get("ALIBABA_CLOUD_ACCESS_KEY_ID")
-    secret = environment.get("ALIBABA_CLOUD_ACCESS_KEY_SECRET")
-    if access_id and secret:
-        return Credentials(access_id, secret, environment.get("ALIBABA_CLOUD_SECURITY_TOKEN") or None)
-    if access_id or secret:
-        missing = "ALIBABA_CLOUD_ACCESS_KEY_SECRET" if access_id else "ALIBABA_CLOUD_ACCESS_KEY_ID"
-        raise AccessError("E607", f"{missing} is not set, its other half is", hint="set both or neither")
-    return None

@@ -24,6 +24,7 @@ from reconciler.manifest.model import (
 )
 from reconciler.manifest.runtimes import Runtime, Service
 from reconciler.manifest.section import NULL_IS_EMPTY, Section
+from reconciler.targets.credentials.choice import NEVER_HERE, Choice
 from reconciler.targets.maxcompute.names import Reference, parse_reference
 from reconciler.targets.maxcompute.runtimes import PLATFORMS, RUNTIMES, SERVICE, distributions, modules
 
@@ -105,9 +106,7 @@ class DataWorks(Section, frozen=True, kw_only=True):
 class Target(model.Target, frozen=True, kw_only=True):
     """Where a manifest is applied."""
 
-    credentials: ClassVar[str] = (
-        "credentials are never in a manifest: set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET"
-    )
+    advice_on_keys: ClassVar[str] = f"{NEVER_HERE}; set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET"
     endpoint: Annotated[
         Text,
         Meta(
@@ -123,6 +122,14 @@ class Target(model.Target, frozen=True, kw_only=True):
         DataWorks | None,
         Meta(
             description="A DataWorks workspace over the project: plan and drift warn of copies that Data Studio keeps."
+        ),
+    ] = None
+    credentials: Annotated[
+        Choice | None,
+        Meta(
+            description="Where the credentials come from. 'default': the environment's key, then a pipeline's identity token (oidc), "
+            "PyODPS's variables, odpscmd's odps_config.ini, and the chain of alibabacloud-credentials, if it is installed. "
+            "A word takes one of these alone; {oidc: {role_arn, provider_arn}} says which role."
         ),
     ] = None
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import hmac
-from dataclasses import dataclass
 from email.utils import formatdate
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote, urlparse
@@ -17,29 +16,23 @@ from urllib.parse import parse_qsl, unquote, urlparse
 if TYPE_CHECKING:
     from requests import PreparedRequest
 
+    from reconciler.targets.credentials.session import Credentials
+
 _SIGNED = ("content-md5", "content-type", "date")
 _SIGNED_PREFIX = "x-odps-"
 
 
-@dataclass(frozen=True, repr=False)
-class Credentials:
-    """An access key; never printed."""
-
-    access_id: str
-    secret: str
-    token: str | None = None
-
-    def __repr__(self) -> str:
-        return "Credentials(…)"
-
-    def sign_request(self, request: PreparedRequest, endpoint: str) -> None:
-        """Put the signature into a request's headers, and the time and the security token; named as PyODPS's accounts do."""
-        request.headers.setdefault("Date", formatdate(usegmt=True))
-        text = canonical_text(request, endpoint)
-        signature = base64.b64encode(hmac.digest(self.secret.encode(), text.encode(), "sha1")).decode()
-        request.headers["Authorization"] = f"ODPS {self.access_id}:{signature}"
-        if self.token:
-            request.headers["authorization-sts-token"] = self.token
+def put_signature(credentials: Credentials, request: PreparedRequest, endpoint: str) -> None:
+    """Put the signature into a request's headers, and the time and the security token; of a bearer the token alone."""
+    request.headers.setdefault("Date", formatdate(usegmt=True))
+    if credentials.is_bearer:
+        request.headers["x-odps-bearer-token"] = credentials.token or ""
+        return
+    text = canonical_text(request, endpoint)
+    signature = base64.b64encode(hmac.digest(credentials.secret.encode(), text.encode(), "sha1")).decode()
+    request.headers["Authorization"] = f"ODPS {credentials.access_id}:{signature}"
+    if credentials.token:
+        request.headers["authorization-sts-token"] = credentials.token
 
 
 def canonical_text(request: PreparedRequest, endpoint: str) -> str:

@@ -12,6 +12,7 @@ from reconciler.manifest.load import load_manifest
 from reconciler.manifest.reader import Document
 from reconciler.manifest.section import Mismatch
 from reconciler.manifest.typing import _finding
+from reconciler.targets.credentials.choice import NEVER_HERE
 from reconciler.targets.dialects import DIALECTS
 from reconciler.targets.maxcompute.manifest import Manifest
 from tests.unit.manifest.folder import underlined
@@ -141,7 +142,7 @@ def test_duplicate_keys_do_not_hide_what_else_is_wrong(folder: Folder) -> None:
         ),
         (
             S + F + "targets: {local: {project: p, access_id: x}}\n",
-            "credentials are never in a manifest: set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET",
+            f"{NEVER_HERE}; set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET",
         ),
     ],
 )
