@@ -45,7 +45,14 @@ def init(file: Path) -> Result:
 @command()
 @click.argument("document", type=click.Choice(["udfs.yaml", "policy.yaml", "plan.json", "events"]), default="udfs.yaml")
 @click.option("--kind", metavar="KIND", help="The kind of target that the file is for; the first one where left out.")
-def schema(document: Literal["udfs.yaml", "policy.yaml", "plan.json", "events"], kind: str | None) -> Result:
+@click.option(
+    "--install", type=click.Choice(["vscode"]), help="Write it into .vscode, and name it in the settings there."
+)
+def schema(
+    document: Literal["udfs.yaml", "policy.yaml", "plan.json", "events"],
+    kind: str | None,
+    install: Literal["vscode"] | None,
+) -> Result:
     """Print the JSON Schema of the manifest or the policy (for editors), or of plan.json or a line of events (for programs)."""
     from reconciler.targets import TARGETS
 
@@ -53,6 +60,8 @@ def schema(document: Literal["udfs.yaml", "policy.yaml", "plan.json", "events"],
         kind = next(iter(TARGETS))
     elif kind not in TARGETS:
         raise UsageError("E901", f"there is no kind of target '{kind}'", hint=f"kinds: {', '.join(TARGETS)}")
+    if install and not document.endswith(".yaml"):
+        raise UsageError("E901", f"an editor has no use for the schema of {document}", hint="leave --install out")
     if document == "udfs.yaml":
         from reconciler.manifest.schema import manifest_schema
         from reconciler.targets.dialects import DIALECTS
@@ -70,6 +79,10 @@ def schema(document: Literal["udfs.yaml", "policy.yaml", "plan.json", "events"],
         from reconciler.engine.plan_file import plan_schema
 
         content = plan_schema(TARGETS[kind]().catalog)
+    if install:
+        from reconciler.cli.support.editors import install_for_vscode
+
+        return Result("".join(f"{line}\n" for line in install_for_vscode(document, content)))
     return Result(json.dumps(content, indent=2) + "\n")
 
 
