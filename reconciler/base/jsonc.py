@@ -30,7 +30,7 @@ def insert_entry(text: str, path: tuple[str, ...], key: str, value: object) -> s
     node = root
     for depth, name in enumerate(path):
         if isinstance(node, dict) and name not in node:
-            return insert_entry(text, path[:depth], name, _nested(path[depth + 1 :], key, value))
+            return insert_entry(text, path[:depth], name, _nest(path[depth + 1 :], key, value))
         node = node[name] if isinstance(node, dict) else None
     if not isinstance(node, dict) or key in node:
         raise ValueError(f"there is no object that could get '{key}'")
@@ -45,7 +45,7 @@ def insert_entry(text: str, path: tuple[str, ...], key: str, value: object) -> s
     return result
 
 
-def _nested(path: tuple[str, ...], key: str, value: object) -> object:
+def _nest(path: tuple[str, ...], key: str, value: object) -> object:
     nested = {key: value}
     for name in reversed(path):
         nested = {name: nested}
