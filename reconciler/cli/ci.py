@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from reconciler.core.report import Report
     from reconciler.engine.approval import Approval
     from reconciler.engine.saved_plan import Saved
+    from reconciler.manifest.load import Loaded
     from reconciler.testing.trials import Trial
     from reconciler.workflow.preparation import Prepared
 
@@ -73,8 +74,14 @@ def ci() -> None:
     help="Write the wheels that were built into this folder, for --no-build --wheels DIR where credentials are.",
 )
 @click.option("--no-tests", is_flag=True, help="Run no tests.")
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    metavar="DIR",
+    help="Run only tests of functions that differ from dumps, STACK.TARGET.json each.",
+)
 @click.option("-j", "--jobs", type=click.IntRange(1, 256), metavar="N", help="Functions tested at a time.")
-def ci_check(run: CiRun, wheels: Path | None, no_tests: bool, jobs: int | None) -> Result:
+def ci_check(run: CiRun, wheels: Path | None, no_tests: bool, against: Path | None, jobs: int | None) -> Result:
     """Check each manifest: its files, lock, sources and policy, and run its tests here. No service is contacted.
 
     It runs code of the change, so give it no credentials, and those to a job of its own.
@@ -85,7 +92,7 @@ def ci_check(run: CiRun, wheels: Path | None, no_tests: bool, jobs: int | None) 
         # What is the same for each target is looked at once.
         is_first = options.file not in checked
         checked.add(options.file)
-        result = _check(options, jobs, with_tests=is_first and not no_tests)
+        result = _check(options, jobs, against, with_tests=is_first and not no_tests)
         if wheels is not None and is_first:
             from reconciler.cli.build import export_built
 
@@ -95,7 +102,7 @@ def ci_check(run: CiRun, wheels: Path | None, no_tests: bool, jobs: int | None) 
     return run.each(work)
 
 
-def _check(options: Options, jobs: int | None, *, with_tests: bool) -> EntryResult:
+def _check(options: Options, jobs: int | None, against: Path | None, *, with_tests: bool) -> EntryResult:
     from reconciler.workflow import preparation
 
     loaded = open_manifest(options, warn=False)
@@ -122,14 +129,20 @@ def _check(options: Options, jobs: int | None, *, with_tests: bool) -> EntryResu
         fingerprint=fingerprint_of(warnings),
         problems=warnings,
     )
-    return _test(result, prepared, options, jobs) if with_tests else result
+    return _test(result, prepared, options, jobs, against) if with_tests else result
 
 
-def _test(result: EntryResult, prepared: Prepared, options: Options, jobs: int | None) -> EntryResult:
+def _test(
+    result: EntryResult, prepared: Prepared, options: Options, jobs: int | None, against: Path | None
+) -> EntryResult:
     """Return the result of a check with that of the manifest's tests."""
     from reconciler.cli.support.verification import chosen_cases
 
     cases = chosen_cases(prepared.loaded, ())
+    if cases and against is not None:
+        from reconciler.cli.test import changed_cases
+
+        cases = changed_cases(prepared, cases, _dump_of(prepared.loaded, against))
     if not cases:
         return result
     from reconciler.cli.support.interpreter import SECONDS, bounds_of, local_runtime
@@ -162,6 +175,11 @@ def _test(result: EntryResult, prepared: Prepared, options: Options, jobs: int |
     )
 
 
+def _dump_of(loaded: Loaded, folder: Path) -> Path:
+    """Return where the dump of a stack and target lies among those of all."""
+    return folder / f"{loaded.manifest.stack}.{loaded.target_name}.json"
+
+
 # --- plan -----------------------------------------------------------------------------------------------------------------
 
 
@@ -186,7 +204,7 @@ def ci_plan(run: CiRun, refresh: str, exit_code: bool, allow_deletes: int, again
         dump = None
         if against is not None:
             loaded = open_manifest(options, warn=False)
-            dump = against / f"{loaded.manifest.stack}.{loaded.target_name}.json"
+            dump = _dump_of(loaded, against)
         return plan_result(plan_target(options, full=refresh == "full", against=dump), options, allow_deletes)
 
     return _forgive(run.each(work), exit_code=exit_code)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.base.errors import InterpreterError, TestsFailed
-from reconciler.cli.support.files import write_whole
+from reconciler.base.errors import InterpreterError, TestsFailed, UsageError, count
+from reconciler.cli.support.files import read_dump, write_whole
 from reconciler.cli.support.interpreter import (
     LONGER,
     SECONDS,
@@ -29,7 +30,7 @@ from reconciler.cli.support.options import (
     manifest_options,
     value_option,
 )
-from reconciler.cli.support.output import Result
+from reconciler.cli.support.output import Result, note
 from reconciler.cli.support.project import connect, open_manifest, prepare_files
 from reconciler.cli.support.verification import (
     WAY_BACK,
@@ -49,7 +50,6 @@ from reconciler.workflow import planning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from reconciler.base.errors import Problem
     from reconciler.local.runner import Interpreter
@@ -75,6 +75,17 @@ if TYPE_CHECKING:
     metavar="N",
     help="Functions tested at a time; as many as there are cores.",
 )
+@click.option(
+    "--changed",
+    is_flag=True,
+    help="Only of functions whose uploaded bytes differ from what is deployed, or from a dump.",
+)
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="DUMP",
+    help="With --changed: what udfs dump wrote; the project is not read.",
+)
 @junit_option
 @manifest_options
 @value_option("bounds", bounds_of, "timeout", "memory")
@@ -84,16 +95,22 @@ def test(
     bounds: Bounds,
     jobs: int | None,
     junit: Path | None,
+    changed: bool,
+    against: Path | None,
 ) -> Result:
     """Run the `tests:` of the manifest here: those of every FUNCTION, in which * and ? stand for other characters, or of all.
 
     They run in the CPython of each function's runtime, over the very files that an apply would upload, laid out as
     MaxCompute lays them out. No service is contacted. Exits with 9 if a test fails, and with 3 if one cannot be run.
     """
+    if against is not None and not changed:
+        raise UsageError("E901", "--against goes with --changed", hint="add --changed")
     manifest = open_manifest(options)
     local_runtime(manifest)
     cases = chosen_cases(manifest, functions)
     prepared = prepare_files(manifest, options)
+    if changed:
+        cases = changed_cases(prepared, cases, against)
     trials = run_here(prepared, cases, bounds, jobs, is_shown=options.format == "text")
     if junit:
         write_whole(junit, rendered.junit_xml(manifest.manifest.stack, trials).encode())
@@ -103,6 +120,23 @@ def test(
 
         return Result(test_document(manifest.manifest.stack, trials), code)
     return Result(trial_report_lines(trials, trial_problems(trials), options), code)
+
+
+def changed_cases(prepared: Prepared, cases: list[tuple[Case, ...]], against: Path | None) -> list[tuple[Case, ...]]:
+    """Return the tests of functions that are not as they are deployed, or as they stand in a dump."""
+    from reconciler.cli.support.plans import take_snapshot
+    from reconciler.workflow.standing import list_standings
+
+    reading = read_dump(against, prepared.loaded) if against else take_snapshot(prepared.loaded, full=False).reading
+    plan = planning.make_plan(prepared, reading, from_dump=against is not None)
+    same = {
+        standing.name.lower()
+        for standing in list_standings(plan, prepared.loaded.manifest.functions)
+        if standing.standing == "applied"
+    }
+    rest = [group for group in cases if group[0].function.lower() not in same]
+    note(f"{count(len(rest), 'function')} of {len(cases)} with tests changed")
+    return rest
 
 
 def run_here(

@@ -246,3 +246,58 @@ def test_a_check_runs_the_tests_and_writes_what_collectors_read(
     assert sarif["automationDetails"]["id"] == "udfs check/teams/b/udfs.yaml/"
     [result] = sarif["results"]
     assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "teams/b/udfs.yaml"
+
+
+# --- A monorepo -----------------------------------------------------------------------------------------------------------
+
+
+def test_of_thirty_manifests_and_three_targets_only_the_changed_one_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    git("init", "-q", "-b", "main")
+    Path(".gitignore").write_text(".udfs/\n*-out/\n")
+    teams = [f"t{number:02}" for number in range(30)]
+    for team in teams:
+        (add(team) / "udfs.yaml").write_text(
+            MANIFEST.format(stack=team).replace(
+                "functions:", "  prod: {endpoint: local, project: demo_prod}\nfunctions:"
+            )
+        )
+    git("add", ".")
+    git("commit", "-qm", "first")
+    git("update-ref", "refs/remotes/origin/main", "HEAD")
+    git("checkout", "-qb", "change")
+    edit("t17", "x + 1", "x + 2", "src/f_t17.py")
+    git("commit", "-qam", "one changes")
+    arguments = ["--changed-since", "origin/main", "--target", "local,test,prod"]
+    assert run(["ci", "plan", "--exit-code", "--out", "plan-out", *arguments]) == 2
+    document = index("plan-out")
+    assert [(entry["manifest"], entry["target"], entry["outcome"]) for entry in document["entries"]] == [
+        ("teams/t17/udfs.yaml", target, "changes") for target in ("local", "test", "prod")
+    ]
+    assert len(document["unchanged"]) == 29
+    assert document["base"] == git("rev-parse", "origin/main")
+    assert "29 manifests unchanged" in Path("plan-out/summary.md").read_text()
+    assert run(["ci", "apply", "--approved", "plan-out", *arguments, "--out", "apply-out"]) == 0
+    assert run(["ci", "drift", *arguments]) == 0
+    assert run(["ci", "plan", "--exit-code", *arguments]) == 0
+
+
+def test_only_tests_of_functions_whose_bytes_are_not_those_deployed_are_run(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    functions = "".join(
+        f"  g{number}: {{source: g{number}.py, class: F, tests: [{{args: [1], returns: 2}}]}}\n" for number in (1, 2)
+    )
+    Path("udfs.yaml").write_text(MANIFEST.format(stack="top").partition("functions:")[0] + f"functions:\n{functions}")
+    for number in (1, 2):
+        Path(f"g{number}.py").write_text(SOURCE.format(1) + f"# {number}\n")
+    assert run(["apply", "--yes"]) == 0
+    assert run(["dump", "--out", "dump.json"]) == 0
+    capsys.readouterr()
+    Path("g2.py").write_text(SOURCE.format(1) + "# another\n")
+    for more in ([], ["--against", "dump.json"]):
+        assert run(["test", "--changed", "--format", "json", *more]) == 0
+        assert [trial["function"] for trial in json.loads(capsys.readouterr().out)["tests"]] == ["g2"]
+    assert run(["test", "--against", "dump.json"]) == 3

@@ -343,7 +343,8 @@ def ci_options(command: CiCommand) -> Callable[[Callable[..., Result]], Callable
         @click.option(
             "--changed-since",
             metavar="BASE",
-            help="Only manifests that read something which changed since this commit or branch, wherever it lies.",
+            help="Only manifests that read something which changed since this commit or branch; auto: since what the pipeline tells "
+            "of the pull request or push.",
         )
         @click.option(
             "--out",
@@ -388,11 +389,21 @@ def ci_options(command: CiCommand) -> Callable[[Callable[..., Result]], Callable
     return decorate
 
 
+def _pipeline_base() -> str:
+    """Return what the pipeline says that the change is to be compared with; empty outside of one, and of a first push."""
+    facts = identity.pipeline()
+    commit = facts.base if facts.base.strip("0") else ""
+    return commit or (f"origin/{facts.base_branch}" if facts.base_branch else "")
+
+
 def keep_changed(run: CiRun, since: str) -> CiRun:
     """Return a run of those entries only whose manifests read something that changed since a base."""
     from reconciler.targets.dialects import DIALECTS
     from reconciler.workflow.ci.changes import reads_changes
 
+    if since == "auto" and not (since := _pipeline_base()):
+        note("the pipeline names no base, so every manifest is looked at")
+        return run
     base, changed = list_changes(run.repository.top, since)
     targets: dict[ManifestFile, list[str | None]] = {}
     for entry in run.entries:
