@@ -176,7 +176,7 @@ def file_option(command: Callable[P, R]) -> Callable[P, R]:
 def _only_file(context: click.Context, parameter: click.Parameter, files: tuple[Path, ...]) -> Path:
     # The last of several would count, and nobody would hear that the others were not looked at.
     if len(files) > 1:
-        raise click.BadParameter(f"one manifest at a time, and {len(files)} are named")
+        raise click.BadParameter(f"one manifest at a time, and {len(files)} are named; udfs ci takes several")
     return files[0]
 
 
