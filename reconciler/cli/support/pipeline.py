@@ -343,8 +343,8 @@ def ci_options(command: CiCommand) -> Callable[[Callable[..., Result]], Callable
         @click.option(
             "--changed-since",
             metavar="BASE",
-            help="Only manifests that read something which changed since this commit or branch; auto: since what the pipeline tells "
-            "of the pull request or push.",
+            help="Only manifests that read something which changed since this commit or branch; auto: since the base that "
+            "the pipeline gives for its pull request or push.",
         )
         @click.option(
             "--out",
