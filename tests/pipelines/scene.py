@@ -148,15 +148,10 @@ class Scene:
         origin = self.platform.origin
         before = git(origin, "rev-parse", "main")
         for pull_request in pull_requests:
-            git(
-                origin,
-                "merge",
-                "-q",
-                "--no-ff",
-                "-m",
-                f"Merge pull request #{pull_request.number}",
-                pull_request.branch,
-            )
+            message = f"Merge pull request #{pull_request.number}"
+            git(origin, "merge", "-q", "--no-ff", "-m", message, pull_request.branch)
+            if self.hub is not None:
+                self.hub.merged(pull_request.number, pull_request.head, git(origin, "rev-parse", "HEAD"))
         after = git(origin, "rev-parse", "main")
         return self.platform.start(
             WORKFLOW, Event("push", after, "refs/heads/main", {"before": before, "after": after})
