@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.pipelines.test_gitops import function, set_up
+from tests.pipelines.test_gitops import function
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,7 +99,6 @@ def attack(scene: Scene, mark: Path) -> dict[str, str | None]:
 
 
 def test_code_of_a_pull_request_meets_no_secret_and_runs_only_where_there_is_none(scene: Scene, tmp_path: Path) -> None:
-    set_up(scene)
     mark = tmp_path / "mark"
     ran: dict[str, int] = {}
     machine = scene.platform.machine
@@ -122,7 +121,3 @@ def test_code_of_a_pull_request_meets_no_secret_and_runs_only_where_there_is_non
     assert len(comments) == 1
     assert comments[0].count(MARKER) == 1
     assert "http://evil.example)" not in comments[0]
-
-
-def test_a_wheel_that_is_not_the_one_of_the_lock_is_not_taken(scene: Scene) -> None:
-    set_up(scene)

@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import secrets
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
-from reconciler.local import Server, Settings
-from tests.forges import openapi
-from tests.pipelines.hub import Hub
-from tests.pipelines.scene import USERS, PullRequest, Scene
+from tests.pipelines.scene import PullRequest, Scene
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from tests.pipelines.platform import Run
 
 SHOUT = """
@@ -29,18 +19,6 @@ class Shout(object):
     def evaluate(self, text):
         return text and text.upper() + "!"
 """
-
-
-@pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    settings = Settings(control=True, users=USERS, access_id="root", access_key=secrets.token_hex(12))
-    with Server(tmp_path / "store", settings, environment=os.environ) as server:
-        scene = Scene.begin(tmp_path, server)
-        with Hub(openapi.load(), scene.platform) as hub:
-            scene.connect(hub)
-            yield scene
-            assert hub.complaints == []
-        assert [*scene.leaks()] == []
 
 
 def function(name: str, source: str) -> str:
