@@ -6,12 +6,17 @@ Every secret is a canary, and the scene's end looks for each in logs, summaries,
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
+from reconciler.cli.entry import run as udfs
+from tests.pipelines.scene import EXAMPLE
 from tests.pipelines.test_gitops import function
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
     from tests.pipelines.platform import Event, Job
     from tests.pipelines.scene import Scene
@@ -40,7 +45,7 @@ def look():
 BACKEND = (
     LOOK
     + """
-import base64, zipfile
+import zipfile
 
 def build_wheel(folder, config_settings=None, metadata_directory=None):
     text = look()
@@ -51,7 +56,7 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
             open(os.environ[name], "a").write("UDFS_NO_BUILD=\\n")
     name = "evil-1.0-py3-none-any.whl"
     with zipfile.ZipFile(os.path.join(folder, name), "w") as wheel:
-        wheel.writestr("evil.py", "STOLEN = %r\\n" % base64.b64encode(text.encode()).decode())
+        wheel.writestr("evil.py", "")
         wheel.writestr("evil-1.0.dist-info/METADATA", "Metadata-Version: 2.1\\nName: evil\\nVersion: 1.0\\n")
         wheel.writestr("evil-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\\nGenerator: e\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
         wheel.writestr("evil-1.0.dist-info/RECORD", "")
@@ -98,7 +103,22 @@ def attack(scene: Scene, mark: Path) -> dict[str, str | None]:
     }
 
 
-def test_code_of_a_pull_request_meets_no_secret_and_runs_only_where_there_is_none(scene: Scene, tmp_path: Path) -> None:
+def locked(files: dict[str, str | None], home: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str | None]:
+    """Return the files with the lock that belongs to them, as whoever opens the pull request makes it at home."""
+    for name, text in files.items():
+        path = home / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text or "")
+    shutil.copytree(EXAMPLE / "udfs", home / "udfs", dirs_exist_ok=True)
+    with monkeypatch.context() as patch:
+        patch.chdir(home)
+        assert udfs(["lock"]) == 0
+    return {**files, "udfs.lock": (home / "udfs.lock").read_text()}
+
+
+def test_code_of_a_pull_request_meets_no_secret_and_runs_only_where_there_is_none(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     mark = tmp_path / "mark"
     ran: dict[str, int] = {}
     machine = scene.platform.machine
@@ -108,8 +128,9 @@ def test_code_of_a_pull_request_meets_no_secret_and_runs_only_where_there_is_non
         return machine(job, event)
 
     scene.platform.machine = watch  # type: ignore[assignment]
-    pull_request = scene.open("attack", attack(scene, mark))
+    pull_request = scene.open("attack", locked(attack(scene, mark), tmp_path / "home", monkeypatch))
     run = scene.plan(pull_request)
+    assert run.result == "success", run.log
     assert ran["plan"] > 0, "it ran in the check"
     assert len(mark.read_text()) == ran["plan"], "and nowhere else"
     assert run.jobs["check"].permissions == {"contents": "read"}
