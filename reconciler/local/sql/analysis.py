@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from reconciler.local.sql import refusals
 from reconciler.local.sql.built_ins import table
-from reconciler.local.sql.built_ins.signatures import INTEGERS, NULL, Match, split_types
+from reconciler.local.sql.built_ins.signatures import INTEGERS, NULL, NUMBERS, TEXTS, Match, becomes, split_types
 from reconciler.local.sql.expression_types import common, is_union, name_of_type, read_type, type_name, wider
 from reconciler.local.sql.joins import require_equality, require_partitions
 from reconciler.local.sql.reading import BUILT_IN
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from reconciler.local.sql.control import KnownTable
     from reconciler.local.sql.rules import SessionRules
 
+_COMPARISONS = (exp.EQ, exp.NEQ, exp.NullSafeEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.In, exp.Between)
 _LARGEST_INT, _LARGEST = 2**31 - 1, 2**63 - 1
 
 Columns = dict[str, str | None]
@@ -80,9 +81,16 @@ class Analysis:
         rules: SessionRules,
         tables: Callable[[Any], KnownTable | None],
         functions: Mapping[str, Sequence[str] | None],
+        inputs: Mapping[str, Sequence[str] | None],
     ) -> None:
-        """`tables` knows the columns of a table's node, `functions` the results of the project's, None of a table function."""
+        """
+        `tables` knows the columns of a table's node, `functions` the results of the project's, None of a table function,
+        and `inputs` their arguments, None of any.
+        """
         self.locator, self.rules, self.tables, self.functions = locator, rules, tables, functions
+        self.inputs = inputs
+        self.texts: list[tuple[Any, str]] = []
+        """Texts in the place of numbers, and the type that each becomes by itself; STRING where it becomes none."""
         self.choices: dict[int, Choice] = {}
         """By the identity of the call's node."""
         self.cast: dict[int, str | None] = {}
@@ -258,7 +266,11 @@ class Analysis:
         if isinstance(node, exp.Query):
             columns = self._query(node, {}, scope)
             return next(iter(columns.values()), None) if columns else None
-        self._children(node, scope)
+        kinds = self._children(node, scope)
+        if isinstance(node, _COMPARISONS) and not set(kinds).isdisjoint(NUMBERS):
+            # A text beside a number becomes a DOUBLE, as the number does [doc "Data type conversion", relational operators].
+            children = zip(node.iter_expressions(), kinds, strict=True)
+            self.texts += ((child, "DOUBLE") for child, kind in children if kind in TEXTS)
         return "BOOLEAN" if isinstance(node, exp.Predicate | exp.Connector | exp.Not) else None
 
     def _literal(self, node: Any, _: Scope) -> str:
@@ -305,6 +317,7 @@ class Analysis:
         types = [self._type(argument, scope) for argument in arguments]
         if name in self.functions and not node.name.startswith(BUILT_IN):
             results = self.functions[name]
+            self._take_texts(arguments, types, self.inputs.get(name) or ())
             return read_type(results[0]) if results else None
         if name in COLUMNS or not table.rows(name):
             raise refusals.unknown_call(self.locator, node)
@@ -315,6 +328,14 @@ class Analysis:
             raise refusals.unfit(self.locator, node, types)
         self.choices[id(node)] = Choice(*choice, tuple(types))
         return choice[1].result
+
+    def _take_texts(self, arguments: Sequence[Any], types: Sequence[str | None], inputs: Sequence[str]) -> None:
+        """Note which texts a function of the project takes as numbers."""
+        is_edition_1 = not self.rules.has_types_2
+        for argument, kind, parameter in zip(arguments, types, map(read_type, inputs), strict=False):
+            if kind in TEXTS and parameter in NUMBERS:
+                fits = becomes(str(kind), parameter, is_edition_1=is_edition_1) is not None
+                self.texts.append((argument, parameter if fits else "STRING"))
 
     def _window(self, node: Any, scope: Scope) -> str | None:
         kind = self._type(node.this, scope)
@@ -341,18 +362,23 @@ class Analysis:
     def _case(self, node: Any, scope: Scope) -> str | None:
         if node.this is not None:
             self._type(node.this, scope)
-        kinds = []
+        branches = []
         for branch in node.args["ifs"]:
             self._type(branch.this, scope)
-            kinds.append(self._type(branch.args["true"], scope))
-        if node.args.get("default") is not None:
-            kinds.append(self._type(node.args["default"], scope))
-        return common(kinds)
+            branches.append(branch.args["true"])
+        return self._common([*branches, node.args.get("default")], scope)
 
     def _if(self, node: Any, scope: Scope) -> str | None:
         self._type(node.this, scope)
-        branches = (node.args.get("true"), node.args.get("false"))
-        return common([self._type(branch, scope) for branch in branches if branch is not None])
+        return self._common([node.args.get("true"), node.args.get("false")], scope)
+
+    def _common(self, nodes: Sequence[Any], scope: Scope) -> str | None:
+        """Return the type of several branches; a text beside numbers is taken for none, as a column of texts is not."""
+        branches = [(node, self._type(node, scope)) for node in nodes if node is not None]
+        kinds = [kind for _, kind in branches]
+        if not set(kinds).isdisjoint(NUMBERS):
+            self.texts += ((node, "STRING") for node, kind in branches if kind in TEXTS)
+        return common(kinds)
 
     def _lambda(self, node: Any, scope: Scope) -> None:
         names = dict.fromkeys(name.name.lower() for name in node.expressions)

@@ -22,6 +22,10 @@ class TableColumn(NamedTuple):
     type: str
     """As a signature spells it, in small letters."""
     comment: str = ""
+    required: bool = False
+    """Whether it is NOT NULL."""
+    default: str | None = None
+    """What it is where an INSERT leaves it out, as text that CAST reads."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import duckdb
 
 from reconciler.local import runner
 from reconciler.local.sql import problems
-from reconciler.local.sql.built_ins.table import definitions
+from reconciler.local.sql.built_ins.table import NUMBER_MACROS, definitions
 from reconciler.local.sql.error_translation import duckdb_failure, runner_failure
 from reconciler.local.sql.problems import Stopped, unknown_function
 from reconciler.local.sql.query_functions import NO_ARGUMENT, QueryFunction
@@ -113,7 +113,8 @@ class QueryRun:
                 name: None if loaded.kind == "udtf" else loaded.description.outputs or ()
                 for name, loaded in functions.items()
             }
-            statement.analyse(self.rules, self._known_table, results)
+            inputs = {name: loaded.description.inputs for name, loaded in functions.items()}
+            statement.analyse(self.rules, self._known_table, results, inputs)
             connection = open_connection(self.bounds, self.folder)
             stack.callback(connection.close)
             stack.enter_context(self.control.watching(connection))
@@ -122,7 +123,7 @@ class QueryRun:
             register_tables(statement, self.project, connection)
             statement.name_columns({name for name, function in functions.items() if function.kind == "udtf"})
             statement.use_functions(functions)
-            for definition in definitions(statement.macros(), self.rules.offset):
+            for definition in definitions(statement.macros() | {*NUMBER_MACROS.values()}, self.rules.offset):
                 connection.execute(definition)
             for form in statement.forms:
                 declare_function(form, connection, failures)

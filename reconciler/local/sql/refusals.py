@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 
 from reconciler.local.sql.built_ins import table
+from reconciler.local.sql.built_ins.names import BUILT_IN
 from reconciler.local.sql.built_ins.signatures import becomes
 from reconciler.local.sql.problems import (
     SqlFailed,
@@ -46,6 +47,14 @@ TYPES_2 = frozenset(
     {"TINYINT", "SMALLINT", "INT", "FLOAT", "VARCHAR", "CHAR", "DATE", "TIMESTAMP", "TIMESTAMP_NTZ", "BINARY"}
 )
 """The types that V1.0 does not have [doc "SQL errors": X type is not enabled in current mode]."""
+
+
+TYPE_OF_EDITION_2 = "{} type is not enabled in current mode. Please set odps.sql.type.system.odps2=true to use it."
+"""The text is that of [doc "SQL errors"]."""
+DECIMAL_WITH_PLACES = (
+    "precision and scale is not currently supported in current mode, 'set odps.sql.decimal.odps2=true' to enable"
+)
+"""The text is recorded, by a tool of the vendor's that moves statements of Hive."""
 
 
 class Locator:
@@ -115,17 +124,13 @@ def foreign(locator: Locator, node: Any) -> SqlFailed:
 
 
 def type_of_edition_2(locator: Locator, node: Any, kind: str) -> SqlFailed:
-    """The text is that of [doc "SQL errors"]."""
-    message = f"{kind} type is not enabled in current mode. Please set odps.sql.type.system.odps2=true to use it."
-    return semantic_failure(locator.of(node), message)
+    """Refuse a type in an expression."""
+    return semantic_failure(locator.of(node), TYPE_OF_EDITION_2.format(kind))
 
 
 def decimal_with_places(locator: Locator, node: Any) -> SqlFailed:
-    """The text is recorded, by a tool of the vendor's that moves statements of Hive."""
-    message = (
-        "precision and scale is not currently supported in current mode, 'set odps.sql.decimal.odps2=true' to enable"
-    )
-    return semantic_failure(locator.of(node), message)
+    """Refuse a DECIMAL with places in an expression."""
+    return semantic_failure(locator.of(node), DECIMAL_WITH_PLACES)
 
 
 def union_of_types(locator: Locator, query: Any, index: int, first: str, second: str) -> SqlFailed:
@@ -154,7 +159,7 @@ def unknown_call(locator: Locator, node: Any) -> SqlFailed:
     """A function that nobody has, or that is missing here."""
     name = node.name.lower()
     reason = "missing here: it is built into MaxCompute, and not into the local service; --target asks a project"
-    return unknown_function(locator.of(node), name, reason if name in table.MISSING else "")
+    return unknown_function(locator.of(node), name, reason if name in BUILT_IN else "")
 
 
 def unfit(locator: Locator, node: Any, types: Sequence[str | None]) -> SqlFailed:

@@ -79,14 +79,17 @@ class Statement:
         rules: SessionRules,
         tables: Callable[[Any], KnownTable | None],
         functions: Mapping[str, Sequence[str] | None],
+        inputs: Mapping[str, Sequence[str] | None] | None = None,
     ) -> None:
         """
         Refuse what the service refuses; say literals, casts and built-in functions so that they mean the same in DuckDB.
 
-        `functions` are the results of the project's functions, None of one that gives rows.
+        `functions` are the results of the project's functions, None of one that gives rows; `inputs` their arguments.
         """
-        analysis = Analysis(self.locator, rules, tables, functions)
+        analysis = Analysis(self.locator, rules, tables, functions, inputs or {})
         analysis.run(self.tree)
+        for node, kind in analysis.texts:
+            self._convert_text(node, kind)
         self._drop_hints()
         self._frame_windows(rules)
         for kind in self.tree.find_all(exp.DataType):
@@ -144,6 +147,12 @@ class Statement:
             is_bigint = literal.is_int and int(literal.name) <= _LARGEST + isinstance(literal.parent, exp.Neg)
             if literal.is_number and not is_bigint and not isinstance(literal.parent, exp.Cast):
                 literal.replace(exp.Cast(this=literal.copy(), to=exp.DataType.build("double")))
+
+    def _convert_text(self, node: Any, kind: str) -> None:
+        """Convert a text as CAST does, where DuckDB would by rules of its own."""
+        conversion = exp.TryCast(to=exp.DataType.build("text" if kind == "STRING" else kind.lower()))
+        node.replace(conversion)
+        conversion.set("this", node)
 
     def _cast(self, value: Any, to: Any, kind: str | None, *, reads_moments: bool) -> Any:
         # A conversion that fails is an error, and no NULL: the service gives either, by a setting of the project.

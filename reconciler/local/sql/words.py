@@ -215,16 +215,19 @@ class Words:
         return f"{name}:{self._type()}"
 
     def column(self) -> TableColumn:
-        """Read a column's definition. That NOT NULL and DEFAULT are taken and not kept is a gap here."""
+        """Read a column's definition."""
         name, kind, comment = self.identifier().lower(), self.type(), ""
+        required, default = False, None
         while not (self.before(",") or self.before(")")):
             if self.take("comment"):
                 comment = self.literal()
             elif self.take("default"):
-                self.value()
-            elif not (self.take("not", "null") or self.take("null")):
+                default = self.value()
+            elif self.take("not", "null"):
+                required = True
+            elif not self.take("null"):
                 raise self.syntax_failure()
-        return TableColumn(name, kind, comment)
+        return TableColumn(name, kind, comment, required, default)
 
     def partition(self) -> dict[str, str | None]:
         """Read ``(key='value', other)``; None for a key without a value."""

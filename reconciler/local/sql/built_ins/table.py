@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 
 from reconciler.local.sql.built_ins import groups, makers, moments, numbers, others, texts
-from reconciler.local.sql.built_ins.signatures import NULL, FunctionForm, Match, matching
+from reconciler.local.sql.built_ins.signatures import INTEGERS, NULL, TEXTS, FunctionForm, Match, matching
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,21 +24,6 @@ if TYPE_CHECKING:
 PREFIX = "mc_"
 """What the names of macros begin with in DuckDB, which has functions of many of the same names."""
 _PARAMETERS = "abcde"
-
-MISSING = frozenset(
-    """
-    aes_decrypt aes_encrypt apply array_normalize array_reduce array_sort arrays_zip bround char_matchcount
-    cluster_sample clusterby_slice combinations compress crc32 current_date current_timezone decompress failif field
-    flatten from_charset from_json get_idcard_age get_idcard_birthday get_idcard_sex get_user_id hash histogram inline
-    is_encoding json_array json_exists json_extract json_format json_object json_parse json_pretty json_strip_nulls
-    json_type json_valid levenshtein_distance map_agg map_filter map_union map_union_sum map_zip_with max_pt
-    multimap_agg multimap_from_entries multinomial ngrams numeric_histogram partition_exists percentile_approx sample
-    shuffle soundex sym_decrypt sym_encrypt table_exists to_base64 to_geojson to_utc_timestamp topk transform_keys
-    transform_values typeof zip_with
-    """.split()  # noqa: SIM905
-)
-"""Functions that the service has and that are missing here, so that a message can tell them from slips of the pen."""
-
 
 _NUMBER_TEXT = r"\s*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\s*|(?i)\s*[+-]?(nan|inf(inity)?)\s*"
 # DuckDB takes '1_000' and '0x10' too. `error` has no type, so that a DECIMAL stays one.
@@ -68,6 +53,11 @@ _CONVERSIONS = {
     "mc_cast_text": "regexp_replace(CAST(a AS VARCHAR), '[.]0*$|([.][0-9]*?)0+$', '\\1')",
 }
 """What CAST does before DuckDB does the rest; by no name of the service's."""
+NUMBER_MACROS = {
+    **dict.fromkeys(INTEGERS, "mc_cast_integer"),
+    **dict.fromkeys(("FLOAT", "DOUBLE", "DECIMAL"), "mc_cast_number"),
+}
+"""What makes each type of number of a text or of another number, before DuckDB's CAST."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +97,11 @@ def _table() -> dict[str, list[BuiltIn]]:
             macro = f"{PREFIX}{name}" + (f"__{len(of_name) + 1}" if of_name else "")
             of_name.append(BuiltIn(name, FunctionForm.read(signature), body, macro))
     return dict(table)
+
+
+def names() -> frozenset[str]:
+    """Return the names of all rows."""
+    return frozenset(_table())
 
 
 @cache
@@ -184,8 +179,8 @@ def convert(argument: Any, kind: str | None, parameter: str) -> Any:
         return argument
     if kind is None and parameter != "STRING":
         return argument
-    if kind == "STRING" and parameter == "BIGINT":
-        return makers.cast(makers.call("mc_cast_integer", [argument]), target)
+    if kind in TEXTS and parameter in NUMBER_MACROS:
+        return makers.cast(makers.call(NUMBER_MACROS[parameter], [argument]), target)
     if kind == NULL or kind is None or parameter in ("STRING", "DOUBLE", "DECIMAL", "BIGINT", "DATETIME"):
         return makers.cast(argument, target)
     return argument

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from reconciler.local.sql.statements import descriptions, functions, inserts, partitions, queries, tables, views
+from reconciler.local.sql.statements import changes, descriptions, functions, inserts, partitions, queries, tables, views
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +37,9 @@ _KINDS: dict[tuple[str, ...], StatementKind] = {
     ("insert",): StatementKind(inserts.insert),
     ("with",): StatementKind(inserts.insert_or_select),
     ("from",): StatementKind(inserts.insert_or_select),
+    ("update",): StatementKind(changes.change_rows),
+    ("delete", "from"): StatementKind(changes.change_rows),
+    ("merge", "into"): StatementKind(changes.change_rows),
     ("@",): StatementKind(queries.assign),
     ("create", "function"): StatementKind(functions.register_function),
     ("drop", "function"): StatementKind(functions.drop_function),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.local.sql.engine import JobOutcome
 from reconciler.local.sql.problems import partition_exists, semantic_failure, table_exists, unknown_partition
-from reconciler.local.sql.statements.targets import existing_table, partition_values
+from reconciler.local.sql.statements.targets import existing_table, partition_values, require_types
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,6 +68,7 @@ def _add_columns(
             added.append(column)
         elif not tolerant:
             raise semantic_failure(position, f"column {column.name} already exists in table {name}")
+    require_types(session, added, position)
     session.catalog.alter(name, replace(definition, columns=(*definition.columns, *added)))
 
 

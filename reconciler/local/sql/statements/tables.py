@@ -19,7 +19,7 @@ from reconciler.local.sql.problems import (
     unknown_partition,
     unknown_table,
 )
-from reconciler.local.sql.statements.targets import existing_table, partition_values, require_changeable
+from reconciler.local.sql.statements.targets import existing_table, partition_values, require_changeable, require_types
 from reconciler.local.sql.statements.writing import write_query
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def create_table(words: Words, session: SqlSession, *, replaces: bool = False) -
                 session.query(clauses.query).read(lambda columns, _: columns)
             return JobOutcome()
         raise table_exists(position, f"table {name}")
+    require_types(session, (*clauses.columns, *clauses.keys), position)
     session.catalog.require_place(name)
     if existing is not None:
         require_changeable(name, session, position)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from reconciler.local.sql.problems import semantic_failure, unknown_table
+from reconciler.local.sql.refusals import DECIMAL_WITH_PLACES, TYPE_OF_EDITION_2, TYPES_2
+from reconciler.local.sql.rules import SessionRules
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-    from reconciler.local.sql.catalog import PartitionValues, TableDefinition, TableName
+    from reconciler.local.sql.catalog import PartitionValues, TableColumn, TableDefinition, TableName
     from reconciler.local.sql.problems import SqlPosition
     from reconciler.local.sql.session import SqlSession
     from reconciler.local.sql.words import Words
@@ -34,6 +37,18 @@ def require_changeable(name: TableName, session: SqlSession, position: SqlPositi
         raise semantic_failure(
             position, f"{name} stands under tables: in the manifest, and no statement changes it here"
         )
+
+
+def require_types(session: SqlSession, columns: Iterable[TableColumn], position: SqlPosition) -> None:
+    """Refuse columns of types that the session's edition does not have, in the words for expressions (a guess)."""
+    rules = SessionRules.of(session.settings, session.flags.zone, session.bounds.data_types)
+    for column in columns:
+        kinds = {kind.upper() for kind in re.findall(r"\w+(?![\w:])", column.type)}
+        missing = sorted(kinds & TYPES_2)
+        if missing and not rules.has_types_2:
+            raise semantic_failure(position, TYPE_OF_EDITION_2.format(missing[0]))
+        if re.search(r"\bdecimal\(", column.type) and not rules.has_decimal_2:
+            raise semantic_failure(position, DECIMAL_WITH_PLACES)
 
 
 def partition_values(

@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from reconciler.local.sql.built_ins.signatures import INTEGERS
+from reconciler.local.sql.built_ins.table import NUMBER_MACROS
 from reconciler.local.sql.catalog import TableColumn
-from reconciler.local.sql.problems import SqlFailed, illegal_cast, semantic_failure
+from reconciler.local.sql.expression_types import read_type
+from reconciler.local.sql.problems import SqlFailed, illegal_cast, null_in_column, semantic_failure
 from reconciler.local.sql.row_files import arrow_schema, quote_name, write_parquet
 from reconciler.local.sql.value_types import duckdb_type
 
@@ -88,16 +91,19 @@ def insert_rows(session: SqlSession, run: QueryRun, target: InsertTarget, positi
         if len(columns) != len(sources):
             message = f"column count mismatch: table {target.name} takes {len(sources)} columns, and the query has"
             raise semantic_failure(position, f"{message} {len(columns)}")
-        places = {column.name: f"c{index}" for index, column in enumerate(sources)}
+        places = {
+            column.name: _converted(f"c{index}", kind, column.type)
+            for index, (column, (_, kind)) in enumerate(zip(sources, columns, strict=True))
+        }
         values = [
-            f"CAST({places.get(column.name, 'NULL')} AS {duckdb_type(column.type)}) AS {quote_name(column.name)}"
+            f"CAST({places.get(column.name) or _default(column)} AS {duckdb_type(column.type)}) AS {quote_name(column.name)}"
             for column in target.definition.columns
         ]
         values += [
             f"CAST(CAST({places[key.name]} AS {duckdb_type(key.type)}) AS VARCHAR) AS {quote_name(key.name)}"
             for key in target.dynamic
         ]
-        return f"SELECT {', '.join(values)} FROM ({sql}) AS q({', '.join(places.values())})"
+        return f"SELECT {', '.join(values)} FROM ({sql}) AS q({', '.join(f'c{index}' for index in range(len(sources)))})"
 
     files = run.read(lambda _, open_batches: list(_write(session, target, open_batches())), say)
     touched = [file.values for file in files] if target.dynamic else [target.static]
@@ -106,14 +112,38 @@ def insert_rows(session: SqlSession, run: QueryRun, target: InsertTarget, positi
     session.catalog.put_rows(target.name, files, touched if target.overwrites else ())
 
 
+def _default(column: TableColumn) -> str:
+    """Say what a column is that an INSERT leaves out [doc "CREATE TABLE", DEFAULT]."""
+    if column.default is None:
+        return "NULL"
+    text = column.default if read_type(column.type) not in NUMBER_MACROS else column.default.rstrip("LlSsYyBbDd")
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _require_filled(columns: Iterable[TableColumn], rows: Any) -> Any:
+    """Return rows, refused where a column that is NOT NULL has none of a value."""
+    for column in columns:
+        if column.required and rows.column(column.name).null_count:
+            raise null_in_column(column.name)
+    return rows
+
+
+def _converted(value: str, kind: str, wanted: str) -> str:
+    """Say a value as what DuckDB's CAST reads by the rules of the service."""
+    macro = NUMBER_MACROS.get(read_type(wanted))
+    return f"{macro}({value})" if macro and read_type(kind) not in INTEGERS else value
+
+
 def _write(session: SqlSession, target: InsertTarget, reader: Any) -> Iterator[WrittenRows]:
-    schema = arrow_schema(target.definition.columns)
+    columns = target.definition.columns
+    schema = arrow_schema(columns)
     if not target.dynamic:
+        batches = map(partial(_require_filled, columns), reader)
         yield session.catalog.write_rows(
-            target.static, lambda file: write_parquet(_convert(reader, schema), schema, file)
+            target.static, lambda file: write_parquet(_convert(batches, schema), schema, file)
         )
         return
-    table = reader.read_all()
+    table = _require_filled(columns, reader.read_all())
     names = [key.name for key in target.dynamic]
     for values in table.select(names).group_by(names).aggregate([]).to_pylist():
         _require_value(values)
