@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 NO_BUILD = "UDFS_NO_BUILD"
 """Set where credentials are: nothing is built there, and no code of a package is run."""
 
+_NO = frozenset({"", "0", "f", "false", "n", "no", "off"})
+
+
+def says_yes(env: Mapping[str, str], name: str) -> bool:
+    """Return whether a variable that says yes or no says yes, as click reads those of options: ``0`` and ``false`` are no."""
+    return env.get(name, "").strip().lower() not in _NO
+
+
 WHEELS = "UDFS_WHEELS"
 """Names the folder of wheels that were built elsewhere; each is taken by its sha256 in the lock."""
 

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from reconciler.base.activity import activity
-from reconciler.base.environments import NO_BUILD
+from reconciler.base.environments import NO_BUILD, says_yes
 from reconciler.base.errors import PackageError, Position, Problem
 from reconciler.base.line_ends import LineEnds
 from reconciler.base.names import is_package, module_name
@@ -89,7 +89,7 @@ def _supply(loaded: Loaded, cache: Cache, env: Mapping[str, str], on_step: Calla
             index,
             locks,
             workshop,
-            None if env.get(NO_BUILD) else importer_of(env, on_step),
+            None if says_yes(env, NO_BUILD) else importer_of(env, on_step),
             lambda requirement: on_step(f"fetching {requirement}"),
         )
 

@@ -53,6 +53,10 @@ def test_a_column_has_a_type_of_the_edition_alone(odps: Any) -> None:
 def test_rows_are_changed_in_transactional_tables_alone_and_here_not_yet(odps: Any, statement: str) -> None:
     odps.execute_sql("CREATE TABLE plain (n BIGINT)")
     odps.execute_sql("CREATE TABLE changing (n BIGINT) TBLPROPERTIES ('transactional'='true')")
-    for table, words in {"plain": "no transactional table", "changing": "missing here", "absent": "cannot be resolved"}.items():
+    for table, words in {
+        "plain": "no transactional table",
+        "changing": "missing here",
+        "absent": "cannot be resolved",
+    }.items():
         with pytest.raises(errors.ODPSError, match=words):
             odps.execute_sql(statement.format(table))

@@ -15,7 +15,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NUMBERS = {" 1 ": 1.0, "+1": 1.0, "1.6": 1.6, ".5": 0.5, "1.": 1.0, "1e3": 1000.0, "-0": 0.0}
-NONE = ("1_000", "_1", "1__0", "\uff11\uff12", "\u0661", "0x10", "0b1", "1\u00a0", "", "1,000", "1e", "--1", "one", "1L")
+NONE = (
+    "1_000",
+    "_1",
+    "1__0",
+    "\uff11\uff12",
+    "\u0661",
+    "0x10",
+    "0b1",
+    "1\u00a0",
+    "",
+    "1,000",
+    "1e",
+    "--1",
+    "one",
+    "1L",
+)
 """What Python's `int` or `float` takes, or DuckDB's casts, and the service's CAST does not; and what nobody takes."""
 
 ROADS = {
@@ -66,7 +81,11 @@ def test_functions_and_tables_take_texts_as_cast_does(odps: Any) -> None:
         odps.execute_sql(f"INSERT OVERWRITE TABLE taken SELECT '{text}', '{text}'")
         assert rows(odps, "SELECT * FROM taken") == [[int(number), number]]
     for text in NONE:
-        for statement in (f"SELECT f('{text}')", f"INSERT INTO taken SELECT '{text}', 1.0", f"INSERT INTO taken SELECT 1, '{text}'"):
+        for statement in (
+            f"SELECT f('{text}')",
+            f"INSERT INTO taken SELECT '{text}', 1.0",
+            f"INSERT INTO taken SELECT 1, '{text}'",
+        ):
             with pytest.raises(errors.ODPSError):
                 odps.execute_sql(statement, hints=HINTS)
         with pytest.raises(errors.ODPSError):

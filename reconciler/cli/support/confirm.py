@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TextIO
 
 from reconciler.base.activity import announce
+from reconciler.base.environments import says_yes
 from reconciler.base.errors import PartlyApplied, Problem, Refused, UdfsError, count
 from reconciler.base.words import safe
 from reconciler.cli.support.output import Result, print_lines, print_problems
@@ -49,7 +50,7 @@ def require_consent(question: str, answer: str = "yes", *, unseen: str = "", hin
 
 def _why_nobody_answers() -> str | None:
     """Return why nobody can be asked; None if somebody types at a terminal and sees the question on one."""
-    if os.environ.get("CI"):
+    if says_yes(os.environ, "CI"):
         # Some CI systems give their jobs a terminal; a question there would wait for an answer until the job is killed.
         return "the environment variable CI is set"
     if _visible_stream() is None:

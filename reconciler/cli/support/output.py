@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO, TypeAlias, runtime_checkable
 
+from reconciler.base.environments import says_yes
 from reconciler.base.redaction import redact
 from reconciler.base.words import safe
 from reconciler.cli.support.status import STATUS
@@ -70,7 +71,7 @@ _LABEL = re.compile(r" {2,}\S+ {2,}")
 
 def is_lively(stream: TextIO) -> bool:
     """Say whether a stream is a terminal that may be coloured and redrawn."""
-    return stream.isatty() and not os.environ.get("CI") and os.environ.get("TERM") != "dumb"
+    return stream.isatty() and not says_yes(os.environ, "CI") and os.environ.get("TERM") != "dumb"
 
 
 def print_result(result: Result) -> int:

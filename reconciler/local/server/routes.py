@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
 from itertools import chain
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from reconciler.local.server import functions, instances, permissions, projects, resources, table_handlers, table_tunnel
+from reconciler.local.server import functions, permissions, projects, resources
 from reconciler.local.server.protocol import HttpRefusal, invalid, legible, object_name
 
 if TYPE_CHECKING:
@@ -17,10 +19,28 @@ if TYPE_CHECKING:
 
 Handler = Callable[["LocalService", "Request"], "Response"]
 
+
+@dataclass(frozen=True)
+class LateHandler:
+    """A handler whose module is imported by the first request: a plan asks for no SQL and for no rows."""
+
+    module: str
+    name: str
+
+    def resolve(self) -> Handler:
+        """Import the handler."""
+        handler: Handler = getattr(import_module(f"reconciler.local.server.{self.module}"), self.name)
+        return handler
+
+    def __call__(self, service: LocalService, request: Request) -> Response:
+        """Answer a request."""
+        return self.resolve()(service, request)
+
+
 _TABLE: Mapping[str, Handler] = {
-    "GET": table_tunnel.get_table,
-    "POST": table_tunnel.post_table,
-    "PUT": table_tunnel.put_block,
+    "GET": LateHandler("table_tunnel", "get_table"),
+    "POST": LateHandler("table_tunnel", "post_table"),
+    "PUT": LateHandler("table_tunnel", "put_block"),
 }
 
 # In a pattern None stands for any one name.
@@ -34,14 +54,17 @@ ROUTES: Mapping[tuple[str | None, ...], Mapping[str, Handler]] = {
     ("projects", None, "auth", ""): {"POST": permissions.check_permission},
     ("projects", None, "schemas"): {"GET": projects.list_schemas, "POST": projects.create_schema},
     ("projects", None, "schemas", None): {"GET": projects.get_schema, "DELETE": projects.delete_schema},
-    ("projects", None, "tables"): {"GET": table_handlers.list_tables},
+    ("projects", None, "tables"): {"GET": LateHandler("table_handlers", "list_tables")},
     ("projects", None, "tables", None): _TABLE,
     ("projects", None, "schemas", None, "tables", None): _TABLE,
-    ("projects", None, "instances"): {"GET": instances.list_instances, "POST": instances.create_instance},
+    ("projects", None, "instances"): {
+        "GET": LateHandler("instances", "list_instances"),
+        "POST": LateHandler("instances", "create_instance"),
+    },
     ("projects", None, "instances", None): {
-        "GET": instances.read_instance,
-        "POST": instances.start_download,
-        "PUT": instances.stop_instance,
+        "GET": LateHandler("instances", "read_instance"),
+        "POST": LateHandler("instances", "start_download"),
+        "PUT": LateHandler("instances", "stop_instance"),
     },
     ("projects", None, "tunnel"): {"GET": projects.tunnel_address},
     ("projects", None, "resources"): {"GET": resources.list_resources, "POST": resources.create_resource},

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, unquote, urlsplit
 
+from reconciler.base.environments import says_yes
 from reconciler.base.errors import PackageError
 from reconciler.base.inputs import REQUIREMENTS, read_input
 
@@ -269,7 +270,7 @@ def _of_uv_file(env: Mapping[str, str]) -> tuple[NamedIndex, ...]:
 
 
 def _files_of_uv(env: Mapping[str, str]) -> tuple[Path, ...]:
-    if env.get("UV_NO_CONFIG"):
+    if says_yes(env, "UV_NO_CONFIG"):
         return ()
     if named := env.get("UV_CONFIG_FILE"):
         return (Path(named),)

@@ -145,13 +145,14 @@ MAX_COUNT = 256
 CARRIERS = {
     "libgomp.so.1": "scikit-learn",
     "libgfortran.so.5": "numpy",
-    "libgfortran.so.3": "numpy",
+    "libgfortran.so.3": "numpy<1.20",
     "libquadmath.so.0": "numpy",
 }
 """
 Library → a distribution whose manylinux wheels carry it for themselves, built for as old a glibc as they are.
 
-Seen in the wheels of scikit-learn 1.0.2, and of numpy 1.21 [looked into here]; that of `libgfortran.so.3` is in older numpy (a guess); another version may have another.
+Looked into: the wheels of scikit-learn 1.0.2 and numpy 1.21.6, and for `libgfortran.so.3` those of numpy 1.16.6, 1.17.5 and 1.19.2 for manylinux1. Another version
+may have another.
 """
 
 

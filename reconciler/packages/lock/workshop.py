@@ -180,7 +180,7 @@ class Workshop:
         return built.content
 
     def _require_building_here(self, label: str, file: str = "") -> None:
-        if not self.env.get(environments.NO_BUILD):
+        if not environments.says_yes(self.env, environments.NO_BUILD):
             return
         what = f"{label} has to be built, and {environments.NO_BUILD} says that nothing is built here"
         build, plan = Command("build", "--wheels DIR"), Command("plan", "--wheels DIR")

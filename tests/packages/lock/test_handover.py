@@ -85,3 +85,9 @@ def test_a_wheel_with_other_bytes_is_not_taken(
     monkeypatch.setenv("UDFS_NO_BUILD", "1")
     assert run(["lock", "--upgrade", "own"]) == 3
     assert "E487" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("value", ["0", "false", "off", "1", "true", "yes"])
+def test_a_variable_that_says_no_is_as_good_as_none(builds: Path, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UDFS_NO_BUILD", value)
+    assert run(["lock", "--upgrade", "own"]) == (0 if value in ("0", "false", "off") else 3)

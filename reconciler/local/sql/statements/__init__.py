@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from reconciler.local.sql.statements import changes, descriptions, functions, inserts, partitions, queries, tables, views
+from reconciler.local.sql.statements import (
+    changes,
+    descriptions,
+    functions,
+    inserts,
+    partitions,
+    queries,
+    tables,
+    views,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
