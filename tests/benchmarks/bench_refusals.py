@@ -40,7 +40,7 @@ def main() -> int:
         parsing.append(time.perf_counter() - started)
         tree = parse_statement(STATEMENT, ())
         started = time.perf_counter()
-        Analysis(Locator(STATEMENT), SessionRules(), lambda _: TABLE, {}).run(tree)
+        Analysis(Locator(STATEMENT), SessionRules(), lambda _: TABLE, {}, {}).run(tree)
         passing.append(time.perf_counter() - started)
     share = min(passing) / min(parsing)
     print(

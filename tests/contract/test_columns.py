@@ -8,11 +8,14 @@ import pytest
 from odps import errors
 
 from tests.contract.test_service_sql import rows
+from tests.contract.test_service_tables import text
 
 
 def test_a_column_that_is_not_null_takes_no_null_and_a_default_fills_what_is_left_out(odps: Any) -> None:
     columns = "n BIGINT NOT NULL, s STRING DEFAULT 'it\\'s', d DATETIME DEFAULT '2026-01-02 03:04:05', m BIGINT DEFAULT 7L, x DOUBLE"
     odps.execute_sql(f"CREATE TABLE held ({columns}) PARTITIONED BY (p STRING)")
+    assert "n BIGINT NOT NULL, s STRING DEFAULT 'it\\'s'" in text(odps, "SHOW CREATE TABLE held")
+    assert "| n               | bigint" in text(odps, "DESC held")
     odps.execute_sql("INSERT INTO held PARTITION (p='a') (n) VALUES (1), (2)")
     odps.execute_sql("INSERT INTO held PARTITION (p) (n, s) SELECT 3, NULL, 'b'")
     for into in ("PARTITION (p='a') (x) VALUES (1.5)", "PARTITION (p) (n) SELECT CAST(NULL AS BIGINT), 'b'"):

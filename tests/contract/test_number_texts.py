@@ -12,6 +12,7 @@ from tests.contract.test_service_sql import HINTS, deploy, rows
 from tests.contract.test_sql_functions import ask
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 NUMBERS = {" 1 ": 1.0, "+1": 1.0, "1.6": 1.6, ".5": 0.5, "1.": 1.0, "1e3": 1000.0, "-0": 0.0}
@@ -33,7 +34,7 @@ NONE = (
 )
 """What Python's `int` or `float` takes, or DuckDB's casts, and the service's CAST does not; and what nobody takes."""
 
-ROADS = {
+ROADS: dict[str, Callable[[float], float]] = {
     "CAST({} AS DOUBLE)": lambda number: number,
     "CAST({} AS DECIMAL(20,2))": lambda number: number,
     "CAST({} AS BIGINT)": int,

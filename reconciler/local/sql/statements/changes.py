@@ -21,5 +21,7 @@ def change_rows(words: Words, session: SqlSession) -> NoReturn:
     position = words.position()
     name, definition = existing_table(words, session)
     if dict(definition.properties).get("transactional", "").lower() != "true":
-        raise semantic_failure(position, f"{name} is no transactional table, and UPDATE, DELETE and MERGE are for those")
+        raise semantic_failure(
+            position, f"{name} is no transactional table, and UPDATE, DELETE and MERGE are for those"
+        )
     raise internal_failure("missing here: UPDATE, DELETE and MERGE; --target asks a project")

@@ -18,7 +18,7 @@ from reconciler.local.sql.statements.targets import partition_values
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from reconciler.local.sql.catalog import TableDefinition, TableFacts, TableName
+    from reconciler.local.sql.catalog import TableColumn, TableDefinition, TableFacts, TableName
     from reconciler.local.sql.session import SqlSession
     from reconciler.local.sql.words import Words
 
@@ -84,12 +84,12 @@ def _table_lines(name: TableName, definition: TableDefinition, facts: TableFacts
         yield from _column_lines(definition.keys)
 
 
-def _column_lines(columns: Iterable[tuple[str, str, str]]) -> Iterable[str]:
+def _column_lines(columns: Iterable[TableColumn]) -> Iterable[str]:
     yield _LINE
     yield f"| {'Field':<15} | {'Type':<10} | {'Label':<5} | {'Comment':<{_WIDTH - 41}} |"
     yield _LINE
-    for column, kind, comment in columns:
-        yield f"| {column:<15} | {kind:<10} | {'':<5} | {comment:<{_WIDTH - 41}} |"
+    for column in columns:
+        yield f"| {column.name:<15} | {column.type:<10} | {'':<5} | {column.comment:<{_WIDTH - 41}} |"
     yield _LINE
 
 
@@ -163,8 +163,18 @@ def _show_create(words: Words, session: SqlSession) -> list[str]:
     return [text + (f" LIFECYCLE {definition.lifecycle}" if definition.lifecycle else "") + ";"]
 
 
-def _column_texts(columns: Iterable[tuple[str, str, str]]) -> str:
-    return ", ".join(f"{name} {kind.upper()}" + (f" COMMENT '{note}'" if note else "") for name, kind, note in columns)
+def _column_texts(columns: Iterable[TableColumn]) -> str:
+    return ", ".join(map(_column_text, columns))
+
+
+def _column_text(column: TableColumn) -> str:
+    default = None if column.default is None else column.default.replace("'", "\\'")
+    return (
+        f"{column.name} {column.type.upper()}"
+        + (" NOT NULL" if column.required else "")
+        + ("" if default is None else f" DEFAULT '{default}'")
+        + (f" COMMENT '{column.comment}'" if column.comment else "")
+    )
 
 
 def _show_functions(words: Words, session: SqlSession) -> list[str]:

@@ -103,7 +103,9 @@ def insert_rows(session: SqlSession, run: QueryRun, target: InsertTarget, positi
             f"CAST(CAST({places[key.name]} AS {duckdb_type(key.type)}) AS VARCHAR) AS {quote_name(key.name)}"
             for key in target.dynamic
         ]
-        return f"SELECT {', '.join(values)} FROM ({sql}) AS q({', '.join(f'c{index}' for index in range(len(sources)))})"
+        return (
+            f"SELECT {', '.join(values)} FROM ({sql}) AS q({', '.join(f'c{index}' for index in range(len(sources)))})"
+        )
 
     files = run.read(lambda _, open_batches: list(_write(session, target, open_batches())), say)
     touched = [file.values for file in files] if target.dynamic else [target.static]
@@ -138,9 +140,9 @@ def _write(session: SqlSession, target: InsertTarget, reader: Any) -> Iterator[W
     columns = target.definition.columns
     schema = arrow_schema(columns)
     if not target.dynamic:
-        batches = map(partial(_require_filled, columns), reader)
+        filled = map(partial(_require_filled, columns), reader)
         yield session.catalog.write_rows(
-            target.static, lambda file: write_parquet(_convert(batches, schema), schema, file)
+            target.static, lambda file: write_parquet(_convert(filled, schema), schema, file)
         )
         return
     table = _require_filled(columns, reader.read_all())
