@@ -92,7 +92,7 @@ def insert_rows(session: SqlSession, run: QueryRun, target: InsertTarget, positi
             message = f"column count mismatch: table {target.name} takes {len(sources)} columns, and the query has"
             raise semantic_failure(position, f"{message} {len(columns)}")
         places = {
-            column.name: _converted(f"c{index}", kind, column.type)
+            column.name: _convert_value(f"c{index}", kind, column.type)
             for index, (column, (_, kind)) in enumerate(zip(sources, columns, strict=True))
         }
         values = [
@@ -130,7 +130,7 @@ def _require_filled(columns: Iterable[TableColumn], rows: Any) -> Any:
     return rows
 
 
-def _converted(value: str, kind: str, wanted: str) -> str:
+def _convert_value(value: str, kind: str, wanted: str) -> str:
     """Say a value as what DuckDB's CAST reads by the rules of the service."""
     macro = NUMBER_MACROS.get(read_type(wanted))
     return f"{macro}({value})" if macro and read_type(kind) not in INTEGERS else value
