@@ -18,6 +18,9 @@ class Command:
     arguments: str = ""
     """What follows the options that say which stack is meant."""
 
+    target: str = ""
+    """Where it is to be typed for another target than the command that hints at it."""
+
     def __str__(self) -> str:
         return f"udfs {self.name} {self.arguments}".rstrip()
 

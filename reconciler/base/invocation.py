@@ -7,6 +7,7 @@ another stack.
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,8 @@ class Invocation:
     def command(self, command: Command) -> str:
         """Return a command as it has to be typed."""
         file = "" if command.name in WITHOUT_FILE else self.file
-        target = "" if command.name in WITHOUT_TARGET else self.target
+        named = f" --target {shlex.quote(command.target)}" if command.target else self.target
+        target = "" if command.name in WITHOUT_TARGET else named
         return f"udfs {command.name}{file}{target}{f' {command.arguments}' if command.arguments else ''}"
 
     def spell(self, hint: Hint | None) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from reconciler.base.activity import announce
-from reconciler.base.errors import UsageError, count
+from reconciler.base.errors import UsageError, count, sort_problems
 from reconciler.base.hints import Command
 from reconciler.cli.support.confirm import Consent, ask_consent, carry_out, require_agreed
 from reconciler.cli.support.files import aim_at, manifest_digest, parse_digest, read_plan
@@ -31,6 +31,7 @@ from reconciler.cli.support.output import Result, print_output, print_problems
 from reconciler.cli.support.perform import Proposal, writers_option
 from reconciler.cli.support.plans import complete_plan, plan_output, restore_option
 from reconciler.cli.support.project import connect, prepare_project
+from reconciler.cli.support.promotion import find_unpromoted
 from reconciler.cli.support.several import call_each, merge_results, worst
 from reconciler.engine.ledger import require_free
 from reconciler.render import text
@@ -38,7 +39,7 @@ from reconciler.workflow import planning
 from reconciler.workflow.records import find_begun
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from reconciler.cli.support.verification import Verification
     from reconciler.core.plan import Plan
@@ -153,7 +154,7 @@ def apply(
             return _apply_saved(saved, planfile, options, terms)
     prepared = prepare_project(options)
     with connect(prepared.loaded) as target:
-        proposal = propose_plan(prepared, target, terms)
+        proposal = propose_plan(prepared, target, terms, options)
         verification = terms.verification(prepared.loaded, target, options)
         approval = approval_of(prepared, proposal, terms)
         return carry_out(proposal, options, terms.consent, verification=verification, approval=approval)
@@ -190,11 +191,32 @@ def approval_of(prepared: Prepared, proposal: Proposal, terms: Terms) -> Approva
     return Approval(plans, digest, begun)
 
 
-def propose_plan(prepared: Prepared, target: Target, terms: Terms) -> Proposal:
-    """Return the plan that is made now."""
+def propose_plan(
+    prepared: Prepared, target: Target, terms: Terms, options: Options, earlier: Collection[str] = ()
+) -> Proposal:
+    """
+    Make the plan of a target, refused for what the time or the target before has against it.
+
+    What one of the `earlier` targets of the same command has not yet, it may have when this one's turn comes: a warning.
+    """
     reading = terms.read(target)
-    plan = planning.make_plan(prepared, reading, restoring=terms.restore)
-    return Proposal(planning.apply_quiet_times(plan, prepared.loaded, target), reading, target, prepared.contents)
+    now = target.store.now() if prepared.loaded.manifest.ignore else None
+    plan = planning.make_plan(prepared, reading, now=now, restoring=terms.restore)
+    plan = _refuse_unpromoted(planning.apply_quiet_times(plan, prepared.loaded, target), prepared, reading, options)
+    promotion = prepared.loaded.manifest.promote.get(prepared.loaded.target_name)
+    if promotion and promotion.after in earlier:
+        waiting = [problem for problem in plan.refusals if problem.code == "E582"]
+        plan = replace(
+            plan,
+            refusals=tuple(problem for problem in plan.refusals if problem not in waiting),
+            cautions=(*plan.cautions, *(replace(problem, severity="warning") for problem in waiting)),
+        )
+    return Proposal(plan, reading, target, prepared.contents)
+
+
+def _refuse_unpromoted(plan: Plan, prepared: Prepared, reading: Reading, options: Options) -> Plan:
+    unpromoted = find_unpromoted(plan, prepared, reading, options)
+    return replace(plan, refusals=tuple(sort_problems((*plan.refusals, *unpromoted)))) if unpromoted else plan
 
 
 def _apply_several(options: Options, terms: Terms, *, keep_going: bool) -> Result:
@@ -206,7 +228,8 @@ def _apply_several(options: Options, terms: Terms, *, keep_going: bool) -> Resul
     def show(single: Options) -> Result:
         prepared = prepare_project(single)
         with connect(prepared.loaded) as target:
-            proposal = propose_plan(prepared, target, terms)
+            earlier = options.targets[: options.targets.index(prepared.loaded.target_name)]
+            proposal = propose_plan(prepared, target, terms, single, earlier)
             plan = complete_plan(proposal.plan, single)
             announce(plan)
             output = plan_output(plan, single)
@@ -224,7 +247,7 @@ def _apply_several(options: Options, terms: Terms, *, keep_going: bool) -> Resul
     def perform(single: Options) -> Result:
         prepared, plan, allow_deletes = planned[single.target or ""]
         with connect(prepared.loaded) as target:
-            proposal = propose_plan(prepared, target, terms)
+            proposal = propose_plan(prepared, target, terms, single)
             agreed = replace(terms.consent, yes=True, allow_deletes=allow_deletes)
             verification = terms.verification(prepared.loaded, target, single)
             shown = Approval(digest=plan.digest)
@@ -261,8 +284,9 @@ def _apply_saved(saved: Saved, file: Path, options: Options, terms: Terms) -> Re
 
         reading = look()
         plan = planning.apply_quiet_times(
-            planning.plan_again(prepared, reading, saved.plan, str(file)), prepared.loaded, target
+            planning.plan_again(prepared, reading, saved.plan, str(file), target.store.now()), prepared.loaded, target
         )
+        plan = _refuse_unpromoted(plan, prepared, reading, options)
         proposal = Proposal(plan, reading, target, prepared.contents)
         verification = terms.verification(prepared.loaded, target, options)
         approval = approval_of(prepared, proposal, terms)

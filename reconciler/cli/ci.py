@@ -295,7 +295,7 @@ class _Applies:
 
         prepared = prepare_files(open_manifest(options, warn=False), options, warn=False)
         with connect(prepared.loaded) as target:
-            proposal = propose_plan(prepared, target, self.terms)
+            proposal = propose_plan(prepared, target, self.terms, options)
             plan = complete_plan(proposal.plan, options)
             approval, _ = self.approve(prepared, proposal)
             require_agreed(plan, proposal.reading, approval, self.terms.consent.allow_deletes)
@@ -331,7 +331,7 @@ class _Applies:
 
         prepared = prepare_files(open_manifest(options, warn=False), options, warn=False)
         with connect(prepared.loaded) as target:
-            proposal = propose_plan(prepared, target, self.terms)
+            proposal = propose_plan(prepared, target, self.terms, options)
             plan = complete_plan(proposal.plan, options)
             verification = self.terms.verification(prepared.loaded, target, replace(options, format="json"))
             approval, digest = self.approve(prepared, proposal)
@@ -524,13 +524,15 @@ def _drift(options: Options, *, full: bool) -> EntryResult:
     if snapshot.rival is not None:
         error = LeaseHeld("E610", snapshot.notes[0], hint="look again when that apply is over")
         return replace(failure_result(error), outcome="unknown", stack=prepared.loaded.manifest.stack)
-    plan, drift = (
-        planning.make_plan(prepared, snapshot.reading),
-        planning.find_drift(prepared, snapshot.reading, snapshot.copies),
+    plan = planning.make_plan(prepared, snapshot.reading, now=snapshot.now)
+    drift = planning.find_drift(prepared, snapshot.reading, snapshot.copies, snapshot.now)
+    warnings = options.invocation.complete(
+        (
+            *(snapshot.copies.warnings(prepared.desired) if snapshot.copies else ()),
+            *planning.idle_exemptions(prepared.loaded, drift.tolerations, snapshot.now),
+        )
     )
-    warnings = options.invocation.complete(snapshot.copies.warnings(prepared.desired) if snapshot.copies else ())
     problems = options.invocation.complete(deviation.problem for deviation in drift.drifted)
-    objects = [(str(item.key), item.kind.value, [*map(tuple, item.differences)]) for item in drift.drifted]
     return EntryResult(
         "changes" if drift.drifted else "clean",
         CHANGES_PRESENT if drift.drifted else 0,
@@ -544,7 +546,7 @@ def _drift(options: Options, *, full: bool) -> EntryResult:
             "unchanged": drift.unchanged,
             "problems": len(problems),
         },
-        fingerprint=fingerprint_of((), sorted(objects)),
+        fingerprint=drift.fingerprint or fingerprint_of((), []),
         problems=problems,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciler.base.activity import announce
+from reconciler.base.errors import UdfsError
 from reconciler.base.hints import Command
 from reconciler.cli.support.options import (
     Options,
@@ -18,7 +19,8 @@ from reconciler.cli.support.output import Result
 from reconciler.cli.support.plans import CHANGES_PRESENT, diff_option, read_sources, take_snapshot
 from reconciler.cli.support.project import prepare_project
 from reconciler.cli.support.several import each_target
-from reconciler.core.drift import restoring
+from reconciler.core.plan import restoring
+from reconciler.engine.ledger import require_free
 from reconciler.render import text
 from reconciler.workflow import planning
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from reconciler.core.drift import Drift
     from reconciler.core.plan import Plan
     from reconciler.core.report import SourceChange
+    from reconciler.manifest.load import Loaded
 
 
 DRIFT_FORMATS: tuple[Format, ...] = ("text", "json", "markdown", "html", "sarif", "github")
@@ -46,16 +49,24 @@ DRIFT_FORMATS: tuple[Format, ...] = ("text", "json", "markdown", "html", "sarif"
 def drift(options: Options, refresh: str, diff: bool) -> Result:
     """Show what was changed in the project behind the manifest's back, and as far as the service tells, by whom and when.
 
-    Exits with 2 when there is drift. What the manifest itself has changed since the last apply is none.
+    Exits with 2 when there is drift. What the manifest itself has changed since the last apply is none. While somebody applies
+    (7), and where the service does not answer, there is no verdict.
     """
     prepared = prepare_project(options)
-    # The plan of the same reading knows what could be restored.
-    snapshot = take_snapshot(prepared.loaded, full=refresh == "full")
-    plan, drift = (
-        planning.make_plan(prepared, snapshot.reading),
-        planning.find_drift(prepared, snapshot.reading, snapshot.copies),
+    try:
+        # The plan of the same reading knows what could be restored.
+        snapshot = take_snapshot(prepared.loaded, full=refresh == "full")
+        require_free(snapshot.rival, snapshot.now)
+    except UdfsError as error:
+        return _without_verdict(error, prepared.loaded, options)
+    plan = planning.make_plan(prepared, snapshot.reading, now=snapshot.now)
+    drift = planning.find_drift(prepared, snapshot.reading, snapshot.copies, snapshot.now)
+    warnings = options.invocation.complete(
+        (
+            *(snapshot.copies.warnings(prepared.desired) if snapshot.copies else ()),
+            *planning.idle_exemptions(prepared.loaded, drift.tolerations, snapshot.now),
+        )
     )
-    warnings = options.invocation.complete(snapshot.copies.warnings(prepared.desired) if snapshot.copies else ())
     announce(drift)
     code = CHANGES_PRESENT if drift.drifted else 0
     keys = {deviation.key for deviation in drift.drifted}
@@ -68,8 +79,26 @@ def drift(options: Options, refresh: str, diff: bool) -> Result:
         code,
         text.drift_summary(drift),
         warnings if options.format in {"text", "markdown"} else (),
-        snapshot.notes,
     )
+
+
+def _without_verdict(error: UdfsError, loaded: Loaded, options: Options) -> Result:
+    """Return what is said where nothing can be said; other formats have no word for it, and nothing would mean clean."""
+    problems = options.invocation.complete(error.problems)
+    summary = text.no_verdict(error)
+    if options.as_json:
+        from reconciler.render.documents.applies import unknown_drift_document
+
+        destination = planning.plan_destination(loaded)
+        output: Output = unknown_drift_document(loaded.manifest.stack, destination, problems)
+        return Result(output, error.exit_code, summary)
+    if options.format == "markdown":
+        from reconciler.render import markdown
+
+        return Result(markdown.problems_markdown(summary, problems), error.exit_code, summary, problems)
+    if options.format == "text":
+        return Result(((("warning", summary),),), error.exit_code, summary, problems)
+    raise error
 
 
 def drift_output(
@@ -81,12 +110,13 @@ def drift_output(
 ) -> Output:
     """Return drift in the format that was asked for."""
     invocation = options.invocation
-    again = invocation.command(Command("apply", "--restore")) if restoring(plan, drift).changes else None
+    restored = restoring(plan, drift)
+    again = invocation.command(Command("apply", "--restore")) if restored.changes else None
     match options.format:
         case "json":
             from reconciler.render.documents.applies import drift_document
 
-            return drift_document(drift, plan, warnings)
+            return drift_document(drift, plan, restored, warnings)
         case "markdown":
             from reconciler.render import markdown
 

@@ -34,7 +34,7 @@ def list_(options: Options, names: tuple[str, ...]) -> Result:
     prepared = prepare_files(open_manifest(options, warn=False), options, warn=False)
     snapshot = take_snapshot(prepared.loaded, full=False)
     manifest = prepared.loaded.manifest
-    standings = list_standings(planning.make_plan(prepared, snapshot.reading), manifest.functions)
+    standings = list_standings(planning.make_plan(prepared, snapshot.reading, now=snapshot.now), manifest.functions)
     chosen = select_names(names, [standing.name for standing in standings], "the manifest and its stack have")
     standings = tuple(standing for standing in standings if standing.name in chosen)
     destination = planning.plan_destination(prepared.loaded)

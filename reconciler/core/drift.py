@@ -8,24 +8,26 @@ a number, because the next apply makes it. Of what is gone, and of some kinds, t
 from __future__ import annotations
 
 import enum
+import hashlib
+import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import Problem
 from reconciler.base.hints import Command
 from reconciler.core.diff import Action, Cause, Change, compare, differences
-from reconciler.core.plan import needs
+from reconciler.core.kind import fits_name
 from reconciler.core.state import Live
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from reconciler.base.errors import Position
     from reconciler.base.hints import Hint
     from reconciler.core.copies import Copies
     from reconciler.core.diff import Clash
-    from reconciler.core.kind import Difference, Key
-    from reconciler.core.plan import Plan
+    from reconciler.core.kind import Difference, Key, Kinds
     from reconciler.core.record import Entry, Reading
     from reconciler.core.state import Desired, DesiredState
 
@@ -123,6 +125,33 @@ _TAKEN = "the name was taken"
 
 
 @dataclass(frozen=True)
+class Exemption:
+    """What the manifest says to leave as somebody made it, for a reason and until a day."""
+
+    pattern: str
+    """Of names, in which * and ? stand for other characters."""
+
+    reason: str
+    until: str
+    """The last day: 2026-12-31."""
+
+    origin: Position
+
+
+@dataclass(frozen=True)
+class Toleration:
+    """An object that is not as it was left, and that an exemption leaves so."""
+
+    deviation: Drifted
+    exemption: Exemption
+
+    @property
+    def sentence(self) -> str:
+        """What happened and why it stays, as the rest of a sentence that begins with the object."""
+        return f"{self.deviation.sentence}; ignored until {self.exemption.until}: {self.exemption.reason}"
+
+
+@dataclass(frozen=True)
 class Drift:
     """What `find` found."""
 
@@ -131,6 +160,23 @@ class Drift:
     """Objects that the next apply changes because the manifest says so."""
 
     unchanged: int
+    tolerations: tuple[Toleration, ...] = ()
+    """What was changed outside, and is left so; none of it is among `drifted`."""
+
+    @property
+    def fingerprint(self) -> str | None:
+        """
+        The sha256 of the objects and of what is otherwise with them; None where nothing is.
+
+        Who did it and when, places in the manifest and what that wants are not in it: it stays while the project stays.
+        """
+        if not self.drifted:
+            return None
+        body = [
+            [str(each.key.kind), each.key.folded, each.kind.value, sorted([d.field, d.old] for d in each.differences)]
+            for each in self.drifted
+        ]
+        return hashlib.sha256(json.dumps(body).encode()).hexdigest()
 
     @property
     def restorable(self) -> frozenset[Key]:
@@ -160,17 +206,22 @@ def attribute(drift: Drift, copies: Copies) -> Drift:
     return replace(drift, drifted=tuple(drifted))
 
 
-def restoring(plan: Plan, drift: Drift) -> Plan:
+def tolerate(drift: Drift, exemptions: Sequence[Exemption], kinds: Kinds) -> Drift:
     """
-    Return the part of a plan that brings back what was changed outside.
+    Return drift without what exemptions leave as it is.
 
-    What stands in the way of the rest of the plan does not stand in the way of this; an object whose needs are not all
-    there, or brought back with it, waits for the whole plan.
+    A name that somebody took is no edit: whose an object is, no exemption says.
     """
-    restored = {change.key: change for change in plan.changes if change.key in drift.restorable}
-    available = {c.key for c in (*plan.changes, *plan.unchanged, *plan.shared) if c.live is not None} | restored.keys()
-    changes = [c for c in restored.values() if c.desired and all(need in available for need in needs(c.desired.object))]
-    return replace(plan, changes=tuple(changes), refusals=())
+    drifted: list[Drifted] = []
+    tolerations: list[Toleration] = []
+    for deviation in drift.drifted:
+        fits = (each for each in exemptions if fits_name(deviation.key, each.pattern, kinds))
+        exemption = None if deviation.kind is Deviation.TAKEN else next(fits, None)
+        if exemption is None:
+            drifted.append(deviation)
+        else:
+            tolerations.append(Toleration(deviation, exemption))
+    return replace(drift, drifted=tuple(drifted), tolerations=tuple(tolerations))
 
 
 def _find_drifted(change: Change, last: Entry | None) -> Drifted | None:

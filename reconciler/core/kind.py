@@ -149,6 +149,12 @@ class Kind(Generic[S]):
     needs: Callable[[S], tuple[Key, ...]] = lambda obj: ()
     """Return the objects that must be there before this one."""
 
+    portable: Callable[[S], tuple[object, ...]] | None = None
+    """
+    Return what of an object, beside its name, its content and what it needs, is the same in every target that the same
+    artifacts are applied to; None where that is all that is observed.
+    """
+
     elsewhere: Callable[[S], tuple[str, ...]] = lambda obj: ()
     """Return what an object relies on outside of the plan's destination, where nobody looks."""
 

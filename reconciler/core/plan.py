@@ -23,6 +23,8 @@ from reconciler.core.kind import CONTENT, Difference
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from reconciler.core.diff import Comparison
+    from reconciler.core.drift import Drift, Toleration
     from reconciler.core.kind import Catalog, Key
     from reconciler.core.record import Entry, Reading
     from reconciler.core.state import DesiredState, Live, LiveState, Object
@@ -87,6 +89,9 @@ class Plan:
     superseded: int = 0
     """Versions of this stack that are no longer wanted, and stay until they are collected."""
 
+    tolerations: tuple[Toleration, ...] = ()
+    """What was changed outside and is left so, because the manifest says it."""
+
     empty_manifest: bool = False
     from_dump: bool = False
     """Whether the live side came from a dump: nobody has looked at the project itself."""
@@ -133,14 +138,17 @@ def make(
     moved: Mapping[Key, Key] | None = None,
     cause: Cause | None = None,
     from_dump: bool = False,
+    tolerations: tuple[Toleration, ...] = (),
 ) -> Plan:
     """
     Plan how a project becomes `desired`, as far as it belongs to `stack`.
 
-    `moved` leads from old names to new ones; `cause` is why, where it is not the manifest that wants it so.
+    `moved` leads from old names to new ones; `cause` is why, where it is not the manifest that wants it so. What
+    `tolerations` name is left as it is.
     """
     comparison = compare(desired, reading, stack, retire=cause not in {Cause.DESTROYED, Cause.SUPERSEDED})
     operations = [change for change in comparison.changes if change.action is not Action.KEEP]
+    tolerations, operations = _leave(tolerations, operations)
     operations = _mark_moves(operations, desired, moved or {})
     if cause is not None:
         operations = [
@@ -149,14 +157,7 @@ def make(
             for change in operations
         ]
     empty = not desired and cause is None
-    refusals = [
-        *(_refuse_empty(operations, stack) if empty else ()),
-        *map(_refuse_clash, comparison.clashes),
-        *(problem for change in operations for problem in _refuse_fixed(change)),
-        *filter(None, map(_refuse_spelling, (*comparison.changes, *comparison.shared))),
-        *needed_by_strangers(operations, reading.live),
-        *_refuse_protected(operations, reading.last),
-    ]
+    refusals = [*(_refuse_empty(operations, stack) if empty else ()), *_refuse(operations, comparison, reading)]
     return Plan(
         stack=stack,
         destination=destination,
@@ -166,9 +167,51 @@ def make(
         refusals=tuple(sort_problems(refusals)),
         foreign=comparison.foreign,
         superseded=len(comparison.superseded),
+        tolerations=tolerations,
         empty_manifest=empty,
         from_dump=from_dump,
     )
+
+
+def _refuse(operations: Sequence[Change], comparison: Comparison, reading: Reading) -> Iterator[Problem]:
+    """Yield why operations can never be made, and why what is wanted cannot be had."""
+    yield from map(_refuse_clash, comparison.clashes)
+    for change in operations:
+        yield from _refuse_fixed(change)
+    yield from filter(None, map(_refuse_spelling, (*comparison.changes, *comparison.shared)))
+    yield from needed_by_strangers(operations, reading.live)
+    yield from _refuse_protected(operations, reading.last)
+
+
+def _leave(
+    tolerations: tuple[Toleration, ...], operations: Sequence[Change]
+) -> tuple[tuple[Toleration, ...], list[Change]]:
+    """Return what is left as it is, and the operations that remain."""
+    tolerations = _keep_needed(tolerations, operations)
+    exempt = {toleration.deviation.key for toleration in tolerations}
+    return tolerations, [change for change in operations if change.key not in exempt]
+
+
+def _keep_needed(tolerations: tuple[Toleration, ...], operations: Sequence[Change]) -> tuple[Toleration, ...]:
+    """Return what can be left as it is: what is gone, and something to be written needs, comes back all the same."""
+    exempt = {toleration.deviation.key for toleration in tolerations}
+    written = [change.desired.object for change in operations if change.desired and change.key not in exempt]
+    needed = {need for obj in written for need in needs(obj)}
+    absent = {change.key for change in operations if change.live is None}
+    return tuple(each for each in tolerations if each.deviation.key not in needed & absent)
+
+
+def restoring(plan: Plan, drift: Drift) -> Plan:
+    """
+    Return the part of a plan that brings back what was changed outside.
+
+    What stands in the way of the rest of the plan does not stand in the way of this; an object whose needs are not all
+    there, or brought back with it, waits for the whole plan.
+    """
+    restored = {change.key: change for change in plan.changes if change.key in drift.restorable}
+    available = {c.key for c in (*plan.changes, *plan.unchanged, *plan.shared) if c.live is not None} | restored.keys()
+    changes = [c for c in restored.values() if c.desired and all(need in available for need in needs(c.desired.object))]
+    return replace(plan, changes=tuple(changes), refusals=())
 
 
 def require_allowed(plan: Plan, *, allow_deletes: int) -> None:

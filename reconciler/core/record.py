@@ -94,6 +94,28 @@ class Step:
     """Fingerprint of the operation and what it rests on, until the run got through: whoever goes on holds theirs against it."""
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """What came of the tests by SQL of one object, while it was as this entry's run left it."""
+
+    kind: str
+    name: str
+    """Folded, as the service looks it up."""
+
+    passed: int
+    failed: int
+    not_run: int
+    when: datetime
+    """By the clock of the service."""
+
+    who: str = ""
+
+    @property
+    def has_passed(self) -> bool:
+        """Whether there was a test, and each came out as the manifest says."""
+        return self.passed > 0 and not self.failed and not self.not_run
+
+
 class Applied(NamedTuple):
     """An object as the last apply left it, or was about to."""
 
@@ -106,6 +128,9 @@ class Applied(NamedTuple):
 
     protected: bool = False
     """Whether it must not be deleted: so a protection outlives its entry in the manifest."""
+
+    sha256: str = ""
+    """Of the content; none where there is no content, and in entries of the versions that did not write it down."""
 
     def is_same(self, have: Live) -> bool:
         """
@@ -148,6 +173,9 @@ class Entry:
     approved: str = ""
     """The digest that was approved, if this run went on with what another left of that plan."""
 
+    verdicts: tuple[Verdict, ...] = ()
+    """The last one of each object whose tests ran since, by name."""
+
     @property
     def name(self) -> str:
         return entry_name(self.stack, self.epoch)
@@ -159,6 +187,10 @@ class Entry:
         A run that was cut off, or a write that failed, leaves behind what was wanted, which may never have come about.
         """
         return None if key in self._uncertain else self.objects.get(key)
+
+    def verdict(self, key: Key) -> Verdict | None:
+        """Return what came of the tests of an object, if they ran since."""
+        return next((each for each in self.verdicts if (each.kind, each.name) == (key.kind, key.folded)), None)
 
     @functools.cached_property
     def _uncertain(self) -> frozenset[Key]:

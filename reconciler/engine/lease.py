@@ -207,4 +207,7 @@ def _applied(change: Change, want: Desired, seen: Live | None = None) -> Applied
     # An object without a mark is known by its creation, and replacing it does not create it anew.
     sides = () if change.kind.has_mark else (change.live, seen)
     created = next((live.created for live in sides if live and live.created), None)
-    return Applied(want.object, modified, created, want.protected)
+    # A mark that somebody left on other content does not say what is in it.
+    is_marked = want.mark is not None and want.mark.digest == change.kind.digest(want.object)
+    sha256 = want.mark.sha256 if want.mark and is_marked else None
+    return Applied(want.object, modified, created, want.protected, sha256 or "")

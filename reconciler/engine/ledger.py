@@ -30,7 +30,7 @@ import msgspec
 
 from reconciler.base.errors import LeaseHeld, Refused, ServiceError, count
 from reconciler.base.hints import Command
-from reconciler.core.record import Applied, Entry, Holder, Outcome, Step, entry_name
+from reconciler.core.record import Applied, Entry, Holder, Outcome, Step, Verdict, entry_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -90,6 +90,7 @@ def dump(entry: Entry) -> bytes:
         **({"back_to": entry.back_to} if entry.back_to else {}),
         **({"ended_by": _holder(entry.ended_by)} if entry.ended_by else {}),
         **({"approved": entry.approved} if entry.approved else {}),
+        **({"verdicts": [_encode_verdict(verdict) for verdict in entry.verdicts]} if entry.verdicts else {}),
     }
     objects = (f"{_json(str(key))}:{_json(_encode_applied(applied))}" for key, applied in sorted(entry.objects.items()))
     return (_json(head)[:-1] + ',"objects":{\n' + ",\n".join(objects) + "\n}}\n").encode()
@@ -146,6 +147,20 @@ def unreadable(name: str, why: str = "") -> ServiceError:
 _Text: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
 """Text that is left out where there is none; then the default stands in for it, which is not validated."""
 
+_Sha256: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Verdict(msgspec.Struct, frozen=True):
+    """A verdict as it is written."""
+
+    kind: str
+    name: str
+    passed: Annotated[int, msgspec.Meta(ge=0)]
+    failed: Annotated[int, msgspec.Meta(ge=0)]
+    not_run: Annotated[int, msgspec.Meta(ge=0)]
+    when: str
+    who: str
+
 
 class _Head(msgspec.Struct, frozen=True, kw_only=True):
     """An entry as it is written; msgspec reads it strictly, so that nothing passes for what udfs does not write."""
@@ -162,6 +177,7 @@ class _Head(msgspec.Struct, frozen=True, kw_only=True):
     back_to: Annotated[int, msgspec.Meta(ge=1)] | msgspec.UnsetType = msgspec.UNSET
     ended_by: Holder | msgspec.UnsetType = msgspec.UNSET
     approved: _Text | msgspec.UnsetType = msgspec.UNSET
+    verdicts: Annotated[tuple[_Verdict, ...], msgspec.Meta(min_length=1)] | msgspec.UnsetType = msgspec.UNSET
 
 
 class _Reader(NamedTuple):
@@ -196,6 +212,7 @@ def _record(kind: Kind[Any]) -> type:
     if not kind.has_mark:
         fields.append(("created", _Text, ""))
     fields.append(("protected", bool, False))
+    fields.append(("sha256", _Sha256, ""))
     return msgspec.defstruct(
         kind.name,
         fields,
@@ -215,11 +232,19 @@ def _decode_entry(written: Any, kinds: Mapping[type, Kind[Any]]) -> Entry:
         obj = kind.read_back(record)
         modified = _moment(record.modified) if kind.tells_updater and record.modified else None
         created = _moment(record.created) if not kind.has_mark and record.created else None
-        objects[obj.key] = Applied(obj, modified, created, record.protected)
+        objects[obj.key] = Applied(obj, modified, created, record.protected, record.sha256)
     fields = {name: value for name, value in msgspec.structs.asdict(written).items() if value is not msgspec.UNSET}
     moments = {name: _moment(fields[name]) for name in ("started", "expires")}
     del fields["format"]
-    return Entry(**{**fields, **moments, "objects": objects})
+    verdicts = tuple(
+        Verdict(**{**msgspec.structs.asdict(verdict), "when": _moment(verdict.when)})
+        for verdict in fields.get("verdicts", ())
+    )
+    return Entry(**{**fields, **moments, "objects": objects, "verdicts": verdicts})
+
+
+def _encode_verdict(verdict: Verdict) -> dict[str, Any]:
+    return {**asdict(verdict), "when": _time(verdict.when)}
 
 
 def _encode_applied(applied: Applied) -> dict[str, Any]:
@@ -234,6 +259,8 @@ def _encode_applied(applied: Applied) -> dict[str, Any]:
         written["modified"] = _time(applied.modified)
     if applied.created:
         written["created"] = _time(applied.created)
+    if applied.sha256:
+        written["sha256"] = applied.sha256
     return written
 
 
@@ -339,6 +366,20 @@ def finish_entry(
 def unlock_entry(entry: Entry, by: Holder, now: datetime) -> Entry:
     """Return the entry with its lease ended by somebody else, who does not know what came of the steps."""
     return replace(finish_entry(entry, "interrupted", entry.steps, entry.objects, now), ended_by=by)
+
+
+def add_verdicts(store: Store, entry: Entry, verdicts: Iterable[Verdict], kinds: Kinds) -> Entry:
+    """
+    Write verdicts into the entry of a run that is over, and return it; those of other objects stay.
+
+    Nobody holds a lease by such an entry: the next one is taken by creating the epoch after it, whatever stands here.
+    """
+    merged = {(verdict.kind, verdict.name): verdict for verdict in (*entry.verdicts, *verdicts)}
+    amended = replace(entry, verdicts=tuple(merged[name] for name in sorted(merged)))
+    content = dump(amended)
+    _require_readable(amended, content, kinds)
+    store.replace(amended.name, content, comment_of(amended))
+    return amended
 
 
 def comment_of(entry: Entry) -> str:

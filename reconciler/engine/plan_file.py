@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from reconciler.base.errors import Position, Problem
     from reconciler.base.hints import Hint
     from reconciler.core.diff import Change
+    from reconciler.core.drift import Toleration
     from reconciler.core.kind import Catalog, Difference
     from reconciler.core.plan import Plan
     from reconciler.core.state import Desired, Live, Object
@@ -211,6 +212,19 @@ class SavedDocument(Model):
     )
 
 
+class IgnoredDocument(Model):
+    """An object that was changed outside, and is left so because the manifest says it."""
+
+    kind: str
+    name: str
+    what: str
+    reason: str
+    until: str = Field(description="The last day, in UTC.")
+    file: str
+    line: int
+    column: int
+
+
 class PlanDocument(Open):
     """What an apply would do, in this order."""
 
@@ -226,6 +240,9 @@ class PlanDocument(Open):
     superseded: int = Field(default=0, description="Versions no longer wanted, which stay until they are collected.")
     upload_bytes: int
     from_dump: bool = Field(default=False, description="Made against a dump; nobody has looked at the project itself.")
+    ignored: tuple[IgnoredDocument, ...] | None = Field(
+        None, description="What is left as somebody made it; of the day, so not in what `plan --out` writes."
+    )
     refusals: tuple[ProblemDocument, ...] = Field((), description="Why the plan can never be applied.")
     warnings: tuple[ProblemDocument, ...] | None = Field(
         None, description="What may go wrong and need not; of the moment, so not in what `plan --out` writes."
@@ -304,9 +321,24 @@ def plan_document(plan: Plan) -> PlanDocument:
         superseded=plan.superseded,
         upload_bytes=plan.upload_bytes,
         from_dump=plan.from_dump,
+        ignored=ignored_documents(plan.tolerations) or None,
         refusals=tuple(map(problem_document, plan.refusals)),
         warnings=tuple(map(problem_document, plan.warnings)),
         digest=f"sha256:{plan.digest}",
+    )
+
+
+def ignored_documents(tolerations: Iterable[Toleration]) -> tuple[IgnoredDocument, ...]:
+    return tuple(
+        IgnoredDocument(
+            kind=each.deviation.key.kind,
+            name=each.deviation.key.name,
+            what=each.deviation.kind.value,
+            reason=each.exemption.reason,
+            until=each.exemption.until,
+            **_place(each.exemption.origin),
+        )
+        for each in tolerations
     )
 
 

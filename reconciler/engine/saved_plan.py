@@ -90,7 +90,7 @@ def write(saved: Saved) -> bytes:
         checksum="",
     )
     # The same inputs give the same bytes: what is warned of now is told anew when the plan is performed.
-    document = plan_file.plan_document(plan).model_copy(update={"saved": beside, "warnings": None})
+    document = plan_file.plan_document(plan).model_copy(update={"saved": beside, "warnings": None, "ignored": None})
     checksum = _checksum(json.loads(plan_file.to_json(document)))
     sealed = beside.model_copy(update={"checksum": checksum})
     return plan_file.to_json(document.model_copy(update={"saved": sealed})).encode()

@@ -19,7 +19,9 @@ from reconciler.base.errors import InvalidManifest, Position
 from reconciler.base.hints import Command
 from reconciler.base.inputs import MANIFEST, FileRefused, LeadsOut, read_named
 from reconciler.base.words import did_you_mean, quote
+from reconciler.manifest.checks.ignored import check_ignored
 from reconciler.manifest.checks.names import check_moved, check_policy
+from reconciler.manifest.checks.promotion import check_promotion
 from reconciler.manifest.dialect import Draft, choose_dialect, run_checks
 from reconciler.manifest.paths import Folder
 from reconciler.manifest.reader import Document, Mapping, TooManyProblems, read_document
@@ -185,7 +187,7 @@ def _judge(
     if manifest is None:
         return None
     draft = Draft(dialect, document, manifest, name, Folder(folder))
-    run_checks(draft, (*dialect.checks, check_moved, check_policy))
+    run_checks(draft, (*dialect.checks, check_moved, check_policy, check_promotion, check_ignored))
     # The policy is read even when something is wrong already, so that its own mistakes are reported in the same run.
     policies = _policies(document, manifest.policy, folder, draft.files, env.get(POLICY))
     if document.problems:

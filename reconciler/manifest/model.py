@@ -33,6 +33,7 @@ TEXT = rf"^[^{UNPRINTABLE}\r]*$"
 SHA256 = r"^[0-9a-f]{64}$"
 STACK = r"^[a-z][a-z0-9-]{0,39}$"
 ASCII = r"^[\x20-\x7e]*$"
+DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 DURATION = r"^[0-9]{1,4}[mhd]$"
 LABEL = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$"
 BUNDLE = r"^(single|.{1,200}\.zip)$"
@@ -402,11 +403,33 @@ class Moved(Section, frozen=True, kw_only=True):
     to: Annotated[Text, Meta(description="The name it has in this manifest, under `functions:` or `resources:`.")]
 
 
+class Promotion(Section, frozen=True, kw_only=True):
+    """What has to be true of another target before something is applied to this one."""
+
+    short: ClassVar[str] = "after"
+
+    after: Annotated[
+        Text,
+        Meta(description="The target that has to hold the same artifacts: for each function the same class and bytes."),
+    ]
+    verified: Annotated[
+        Flag,
+        Meta(description="true: and each function has passed its tests there (`udfs apply --verify`, `udfs verify`)."),
+    ] = False
+
+
 class Ignored(Section, frozen=True, kw_only=True):
     """What is left as somebody made it in the project."""
 
     object: Annotated[Text, Meta(description="The name of a function or resource; * and ? stand for other characters.")]
-    what: Annotated[Sequence[str], Meta(description="The fields that may differ.")]
+    what: Annotated[Sequence[str], Meta(description="The fields that may differ.")] = ()
+    reason: Annotated[
+        Text | None, Meta(description="Why it is left so; shown by plan and drift. Needed where `what` is left out.")
+    ] = None
+    until: Annotated[
+        Annotated[str, Meta(pattern=DAY)] | None,
+        Meta(description="The last day, such as 2026-12-31, in UTC. Needed where `what` is left out."),
+    ] = None
 
 
 class Manifest(Section, frozen=True, kw_only=True):
@@ -434,6 +457,11 @@ class Manifest(Section, frozen=True, kw_only=True):
         dict[VariableName, VariableValue], NULL_IS_EMPTY, Meta(description="Values of ${var:NAME}.")
     ] = field(default_factory=dict)
     targets: Mapping[str, Target] = field(default_factory=dict)
+    promote: Annotated[
+        dict[Label, Promotion],
+        NULL_IS_EMPTY,
+        Meta(description="Target → the target before it, which has to hold the same artifacts first."),
+    ] = field(default_factory=dict)
     ignore: Sequence[Ignored] = ()
     policy: Annotated[
         Text | None, Meta(description="Path of a policy file, relative to the manifest: what is allowed here.")

@@ -144,7 +144,8 @@ def _what(model: type[Section], path: Keys) -> str:
     if isinstance(last, int):
         return f"item {last + 1} of '{path[-2]}'"
     if len(path) == 2 and _section(model, path) is not None:
-        return f"the {str(path[0])[:-1]} {quote(last)}"
+        section = str(path[0])
+        return f"the {section[:-1]} {quote(last)}" if section.endswith("s") else f"{quote(last)} of `{section}:`"
     return quote(last)
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from reconciler.base.errors import Problem
     from reconciler.base.invocation import Invocation
     from reconciler.core.diff import Change
-    from reconciler.core.drift import Drift, Drifted
+    from reconciler.core.drift import Drift, Drifted, Toleration
     from reconciler.core.kind import Difference, Key
     from reconciler.core.plan import Plan
     from reconciler.core.record import Entry
@@ -106,6 +106,7 @@ def _plan_notes(plan: Plan, command: str | None, shown: int | None) -> list[str]
     notes = []
     if shown is not None:
         notes.append(f"Shown: {shown} of {count(len(plan.changes), 'change')}; the plan is the whole.")
+    notes += _tolerations(plan.tolerations)
     if plan.from_dump:
         notes.append("Made against a dump: the project itself was not looked at.")
     if plan.changes and not plan.refusals:
@@ -139,8 +140,17 @@ def drift_markdown(
         for group in alike
     ]
     rows = [_deviation(deviation, invocation) for deviation in single]
-    below = [f"Next: {code_span(command)}"] if command else []
+    below = [*_tolerations(drift.tolerations), *([f"Next: {code_span(command)}"] if command else [])]
     return _document([f"**{text.drift_summary(drift)}**", _place(plan)], [], rows, groups, below, room)
+
+
+def _tolerations(tolerations: Sequence[Toleration]) -> list[str]:
+    """Return a line for each thing that is left as somebody made it."""
+    lines = [
+        f"- {each.deviation.key.kind} {code_span(each.deviation.key.name)} {sentence(each.sentence)}"
+        for each in tolerations
+    ]
+    return ["\n".join(["Left as it is:", "", *_as_many(lines, MOST // 8, "object")])] if lines else []
 
 
 def history_markdown(entries: Sequence[Entry], now: datetime, room: int = MOST) -> str:

@@ -87,7 +87,17 @@ def history_lines(entries: Iterable[Entry], now: datetime) -> Iterator[Line]:
             (_STANDINGS.get(standing(entry, now), "warning"), f"{standing(entry, now):<12}"),
             ("", f"{outcomes_text(entry):<20}"),
             ("quiet", safe(str(entry.holder))),
+            *_verdict_tally(entry),
         )
+
+
+def _verdict_tally(entry: Entry) -> Iterator[tuple[str, str]]:
+    """Yield how many functions passed their tests since, if any ran."""
+    if entry.verdicts:
+        passed = sum(verdict.has_passed for verdict in entry.verdicts)
+        is_whole = passed == len(entry.verdicts)
+        of_all = str(passed) if is_whole else f"{passed} of {len(entry.verdicts)}"
+        yield ("create" if is_whole else "error", f"  {of_all} verified")
 
 
 def run_lines(entry: Entry, now: datetime, view: View = "auto") -> Iterator[Line]:
@@ -100,6 +110,13 @@ def run_lines(entry: Entry, now: datetime, view: View = "auto") -> Iterator[Line
         yield (("", f"  goal    back to epoch {entry.back_to}"),)
     if entry.ended_by:
         yield (("", f"  ended   by {safe(str(entry.ended_by))}"),)
+    for verdict in entry.verdicts:
+        tests = f"{verdict.passed} passed, {verdict.failed} failed, {verdict.not_run} not run"
+        style = "create" if verdict.has_passed else "error"
+        yield (
+            (style, f"  tests   of {verdict.kind} {safe(verdict.name)}: {tests}"),
+            ("quiet", f"  {moment(verdict.when)} by {safe(verdict.who)}"),
+        )
     yield ()
     steps = [(f"{step.outcome:<10}{step.action:<7}", step.kind, step.name) for step in entry.steps]
     yield from step_lines(steps, 18, view)

@@ -34,10 +34,10 @@ from reconciler.render.styled import problems_lines
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from reconciler.base.errors import Problem
+    from reconciler.base.errors import Problem, UdfsError
     from reconciler.base.invocation import Invocation
     from reconciler.core.diff import Change
-    from reconciler.core.drift import Drift
+    from reconciler.core.drift import Drift, Toleration
     from reconciler.core.kind import Difference, Key
     from reconciler.core.plan import Plan
     from reconciler.core.report import Report, SourceChange
@@ -64,6 +64,7 @@ def plan_lines(
         yield (("warning", "Made against a dump: the project itself was not looked at"),)
     yield ()
     yield from _change_lines(plan, view, chosen)
+    yield from _toleration_lines(plan.tolerations)
     yield from diff_lines(sources)
     if lines := list(problems_lines(refusals)):
         yield from lines
@@ -139,7 +140,10 @@ def _holder(change: Change) -> str:
 
 def next_step(plan: Plan) -> str:
     """Return what the command is called that comes next: an apply that would be refused now has to wait."""
-    return "Next, when the time of rest is over" if any(warning.code == "E537" for warning in plan.warnings) else "Next"
+    codes = {warning.code for warning in plan.warnings}
+    if codes & {"E582", "E583"}:
+        return "Next, when the target before has them"
+    return "Next, when the time of rest is over" if "E537" in codes else "Next"
 
 
 def plan_summary(plan: Plan) -> str:
@@ -147,6 +151,7 @@ def plan_summary(plan: Plan) -> str:
     upload = f" · {size(plan.upload_bytes)} to upload" if plan.upload_bytes else ""
     old = f" · {count(plan.superseded, 'old version')} kept" if plan.superseded else ""
     foreign = f" · {count(plan.foreign, 'object')} of others left alone" if plan.foreign else ""
+    old = f" · {len(plan.tolerations)} ignored{old}" if plan.tolerations else old
     if not plan.changes:
         refused = ", but the plan is refused" if plan.refusals else ""
         return f"Nothing to do: {count(len(plan.unchanged), 'object')} as the manifest says{refused}{old}{foreign}"
@@ -200,15 +205,36 @@ def drift_lines(
         yield ()
     if groups:
         yield (("quiet", TOGETHER),)
+    yield from _toleration_lines(drift.tolerations)
     yield from diff_lines(sources)
     yield (("name", drift_summary(drift)),)
     if command:
         yield ("help", "Next: "), ("", command)
 
 
+def no_verdict(error: UdfsError) -> str:
+    """Return what is said of drift where nothing can be said of it."""
+    return f"No verdict: {error.problems[0].message}"
+
+
+def _toleration_lines(tolerations: Sequence[Toleration]) -> Iterator[Line]:
+    """Yield what is left as somebody made it, with the reason and the last day."""
+    for toleration in tolerations:
+        key = toleration.deviation.key
+        yield (
+            ("quiet", "  . "),
+            ("name", f"{key.kind} {safe(key.name)}"),
+            ("", f" {safe(toleration.sentence)}"),
+            ("quiet", f"  {safe(str(toleration.exemption.origin))}"),
+        )
+    if tolerations:
+        yield ()
+
+
 def drift_summary(drift: Drift) -> str:
     """Return the one line that counts."""
     waiting = f" · {count(drift.waiting, 'change')} of the manifest not applied yet" if drift.waiting else ""
+    waiting = f" · {len(drift.tolerations)} ignored{waiting}" if drift.tolerations else waiting
     if not drift.drifted:
         return f"No drift: {count(drift.unchanged, 'object')} as the manifest says{waiting}"
     drifted = count(len(drift.drifted), "object")

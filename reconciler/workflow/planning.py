@@ -26,7 +26,7 @@ from reconciler.workflow.preparation import policy_breaches
 from reconciler.workflow.records import LedgerEntries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from reconciler.base.errors import Problem
@@ -49,12 +49,22 @@ def plan_destination(loaded: Loaded) -> plan.Destination:
 
 
 @activity("comparing")
-def make_plan(prepared: Prepared, reading: Reading, *, from_dump: bool = False, restoring: bool = False) -> Plan:
+def make_plan(
+    prepared: Prepared,
+    reading: Reading,
+    *,
+    now: datetime | None = None,
+    from_dump: bool = False,
+    restoring: bool = False,
+) -> Plan:
     """
     Plan how a project becomes what the manifest says; `from_dump` if it was not the project that was read.
 
-    With `restoring`, only what was changed outside is brought back.
+    With `restoring`, only what was changed outside is brought back. What is ignored until a day is ignored by the clock of
+    `now`; without one, it is not.
     """
+    is_exempting = bool(list(_exemptions(prepared.loaded, now)))
+    outside = find_drift(prepared, reading, now=now) if restoring or is_exempting else None
     new_plan = plan.make(
         _desired_state(prepared, reading),
         reading,
@@ -62,8 +72,9 @@ def make_plan(prepared: Prepared, reading: Reading, *, from_dump: bool = False, 
         destination=plan_destination(prepared.loaded),
         moved=_moved_keys(prepared),
         from_dump=from_dump,
+        tolerations=outside.tolerations if outside else (),
     )
-    new_plan = drift.restoring(new_plan, find_drift(prepared, reading)) if restoring else new_plan
+    new_plan = plan.restoring(new_plan, outside) if restoring and outside else new_plan
     new_plan = replace(new_plan, changes=tuple(note_line_ends(new_plan.changes, prepared, reading)))
     return apply_policy(new_plan, prepared.loaded, policy_breaches(prepared))
 
@@ -108,7 +119,7 @@ def _other_line_ends(source: Content, added: str) -> Iterator[tuple[str, str, Co
             yield called, here, hash_blocks(source.path, text)
 
 
-def plan_again(prepared: Prepared, reading: Reading, saved: Plan, name: str) -> Plan:
+def plan_again(prepared: Prepared, reading: Reading, saved: Plan, name: str, now: datetime | None = None) -> Plan:
     """
     Return a plan that was written down in the file `name` as manifest and project give it again; E516 if they do not.
 
@@ -116,7 +127,7 @@ def plan_again(prepared: Prepared, reading: Reading, saved: Plan, name: str) -> 
     to it: who can write the file can seal it.
     """
     for restoring in (False, True):
-        new_plan = make_plan(prepared, reading, restoring=restoring)
+        new_plan = make_plan(prepared, reading, now=now, restoring=restoring)
         if new_plan.digest == saved.digest:
             return new_plan
     raise UsageError(
@@ -126,10 +137,38 @@ def plan_again(prepared: Prepared, reading: Reading, saved: Plan, name: str) -> 
     )
 
 
-def find_drift(prepared: Prepared, reading: Reading, copies: Copies | None = None) -> Drift:
-    """Return what was changed in the project behind the manifest's back; `copies` knows what another tool has deployed."""
-    changes = drift.find(_desired_state(prepared, reading), reading, prepared.loaded.manifest.stack)
-    return drift.attribute(changes, copies) if copies else changes
+def find_drift(
+    prepared: Prepared, reading: Reading, copies: Copies | None = None, now: datetime | None = None
+) -> Drift:
+    """
+    Return what was changed in the project behind the manifest's back; what is ignored today, by the clock of `now`, apart.
+
+    `copies` knows what another tool has deployed.
+    """
+    outside = drift.find(_desired_state(prepared, reading), reading, prepared.loaded.manifest.stack)
+    outside = drift.attribute(outside, copies) if copies else outside
+    kinds = adapter_of(prepared.loaded).catalog.kinds
+    return drift.tolerate(outside, list(_exemptions(prepared.loaded, now)), kinds)
+
+
+def _exemptions(loaded: Loaded, now: datetime | None) -> Iterator[drift.Exemption]:
+    """Yield what the manifest ignores as a whole on this day."""
+    for number, rule in enumerate(loaded.manifest.ignore):
+        if not rule.what and now is not None and f"{now:%Y-%m-%d}" <= (rule.until or ""):
+            yield drift.Exemption(rule.object, rule.reason or "", rule.until or "", loaded.at("ignore", number))
+
+
+def idle_exemptions(loaded: Loaded, tolerations: Sequence[drift.Toleration], now: datetime) -> Iterator[Problem]:
+    """Yield a warning for each thing that the manifest ignores no longer, or that there is no reason to ignore."""
+    used = {toleration.exemption.origin for toleration in tolerations}
+    for number, rule in enumerate(loaded.manifest.ignore):
+        if rule.until and f"{now:%Y-%m-%d}" > rule.until:
+            message = f"'{rule.object}' was ignored until {rule.until}, and is not any more"
+            hint = "take the line out, or give it another last day"
+            yield loaded.problem("E587", message, "ignore", number, hint=hint, severity="warning")
+        elif not rule.what and loaded.at("ignore", number) not in used:
+            message = f"nothing is left as it is for '{rule.object}': no object of this name was changed outside"
+            yield loaded.problem("E588", message, "ignore", number, hint="take the line out", severity="warning")
 
 
 def make_destruction(loaded: Loaded, reading: Reading) -> Plan:
@@ -187,13 +226,15 @@ def add_cautions(checked: Plan, prepared: Prepared, now: datetime, copies: Copie
         *prepared.warnings,
         *(replace(problem, severity="warning") for problem in quiet_times),
         *(copies.warnings(prepared.desired) if copies else ()),
+        *idle_exemptions(prepared.loaded, checked.tolerations, now),
     )
     return replace(checked, cautions=cautions)
 
 
 def _desired_state(prepared: Prepared, reading: Reading) -> DesiredState:
     """Return the desired state, with what the manifest ignores as it is."""
-    return ignoring(prepared.desired, reading.live, prepared.loaded.manifest.ignore)
+    rules = [rule for rule in prepared.loaded.manifest.ignore if rule.what]
+    return ignoring(prepared.desired, reading.live, rules)
 
 
 def _moved_keys(prepared: Prepared) -> Mapping[Key, Key]:

@@ -35,7 +35,12 @@ def load_deployed(loaded: Loaded, target: Target, only: Sequence[str] = ()) -> t
 
     A name in full means a function whoever manages it.
     """
-    reading, stack = target.read(), loaded.manifest.stack
+    return deployed_functions(loaded, target.read(), only)
+
+
+def deployed_functions(loaded: Loaded, reading: Reading, only: Sequence[str] = ()) -> tuple[Deployed, ...]:
+    """As `load_deployed`, of a project that was read already."""
+    stack = loaded.manifest.stack
     adapter = adapter_of(loaded)
     kinds = adapter.catalog.kinds
     named = {kind.key(name) for kind in kinds.values() for name in only}

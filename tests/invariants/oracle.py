@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciler.engine import ledger
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from reconciler.core.kind import Key, Kinds
-    from reconciler.core.record import Entry
+    from reconciler.core.record import Entry, Verdict
     from tests.invariants.history import Run
     from tests.invariants.model import Service, Thing
 
@@ -173,6 +174,12 @@ class Oracle:
                 self.made.update((k, run.stack) for k in taken if k in self.service.things)
             return
         was = ledger.parse(self.content(before) or b"", before.name, self.kinds)
+        if run.command == "verify":
+            assert was.outcome != "running", f"{run} writes into a lease"
+            assert replace(now, verdicts=was.verdicts) == was, f"{run} writes more than verdicts"
+            for verdict in {*now.verdicts} - {*was.verdicts}:
+                self._verdict(verdict, now)
+            return
         assert was.holder == now.holder
         if run.command != "unlock":
             assert was.holder.run == run.who, f"{run} writes {was.holder}'s entry"
@@ -186,6 +193,16 @@ class Oracle:
         if run.command.startswith("disown") and now.outcome != "running":
             for k in [k for k in self.made if k not in now.objects and k.folded in run.named]:
                 del self.made[k]
+
+    def _verdict(self, verdict: Verdict, entry: Entry) -> None:
+        """What a verdict speaks of is there, and is what the entry says that it is."""
+        applied = entry.objects[self.kinds[verdict.kind].key(verdict.name)]
+        assert applied.object.key in self.service.things, f"{verdict} on what is not there"
+        for need in applied.object.kind.needs(applied.object):
+            content = self.content(self.service.things.get(need))
+            if need in entry.objects:
+                sha256 = hashlib.sha256(content or b"").hexdigest()
+                assert sha256 == entry.objects[need].sha256, f"{verdict} on other bytes than the entry's {need}"
 
     def _object(self, run: Run, key: Key, before: Thing | None, after: Thing | None) -> None:
         self.objects_written += 1

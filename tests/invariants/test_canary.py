@@ -43,3 +43,22 @@ def test_a_secret_is_seen_wherever_it_turns_up(
 
 def test_what_is_no_secret_is_let_through() -> None:
     require_absent("a ledger", "ALIYUN$ann applied, 2 created; a canary is a bird")
+
+
+def test_a_saved_plan_holds_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.invariants.world import SOURCE, World
+
+    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "ann")
+    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", SECRET)
+    monkeypatch.setenv("PRIVATE_INDEX", f"https://ann:{PASSWORD}@127.0.0.1:1/simple")
+    with World(tmp_path) as world:
+        manifest = 'stack: risk\ntargets: {local: {endpoint: "${env:ENDPOINT}", project: demo}}\n'
+        world.write(f_py=SOURCE.format("F", "first"))
+        world.write(udfs_yaml=f"{manifest}functions: {{f: {{source: f.py, class: F}}}}\n")
+        for content in ("first", "second"):
+            world.write(f_py=SOURCE.format("F", content))
+            world.must("plan", "--out", f"{content}.json")
+            plan = (world.project / f"{content}.json").read_bytes()
+            require_absent("the plan", plan)
+            assert content.encode() not in plan, "what is uploaded is named by its digest, and not in the file"
+            world.must("apply", f"{content}.json", "--yes")

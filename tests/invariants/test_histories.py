@@ -308,6 +308,17 @@ class Histories(RuleBasedStateMachine):
         told = tuple(name.split(" ")[1] for name in names)
         self.command(lambda world: world.own("disown", stack, told, met), met)
 
+    @rule(stack=stacks, meanwhile=st.none() | wishes)
+    def verify(self, stack: str, meanwhile: Wish | None) -> None:
+        self.step(lambda world: world.verify(stack, meanwhile))
+
+    @rule(wish=wishes)
+    def change_apply_and_verify(self, wish: Wish) -> None:
+        self.change_and_apply(STACKS[0], wish)
+        end, _ = self.step(lambda world: world.verify(STACKS[0]))
+        # The entry of what was just applied takes the verdicts, unless another stack's hands are in it.
+        assert end == "done" or self.world.report is None or self.world.report.error or not wish.functions, end
+
     @rule(stack=stacks)
     def unlock(self, stack: str) -> None:
         self.step(lambda world: world.unlock(stack))

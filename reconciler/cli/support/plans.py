@@ -17,6 +17,7 @@ from reconciler.base.errors import UsageError
 from reconciler.cli.support.files import manifest_digest, read_dump
 from reconciler.cli.support.output import findings_output, with_source
 from reconciler.cli.support.project import connect, open_manifest, prepare_files
+from reconciler.cli.support.promotion import find_unpromoted
 from reconciler.render import text
 from reconciler.targets import adapter_of
 from reconciler.workflow import planning
@@ -78,7 +79,8 @@ def take_snapshot(manifest: Loaded, *, full: bool) -> Snapshot:
     with connect(manifest) as target:
         reading = target.read(full=full)
         # A service that does not tell the time is refused only where it matters.
-        now = target.store.now() if reading.last or manifest.policies else datetime.now(timezone.utc)
+        is_dated = bool(reading.last or manifest.policies or manifest.manifest.ignore)
+        now = target.store.now() if is_dated else datetime.now(timezone.utc)
         other_tools = adapter_of(manifest).other_tools
         copies = other_tools.find_copies(manifest, target) if other_tools else None
     return Snapshot(reading, now, copies=copies)
@@ -110,9 +112,15 @@ def plan_target(
         snapshot = Snapshot(read_dump(against, prepared.loaded), datetime.now(timezone.utc), is_live=False)
     else:
         snapshot = take_snapshot(prepared.loaded, full=full)
-    bare = planning.make_plan(prepared, snapshot.reading, from_dump=against is not None, restoring=restore)
+    bare = planning.make_plan(
+        prepared, snapshot.reading, now=snapshot.now, from_dump=against is not None, restoring=restore
+    )
     bare = complete_plan(bare, options)
-    shown = complete_plan(planning.add_cautions(bare, prepared, snapshot.now, snapshot.copies), options)
+    shown = planning.add_cautions(bare, prepared, snapshot.now, snapshot.copies)
+    # What has to be true of another target may become so until the plan is performed.
+    unpromoted = find_unpromoted(bare, prepared, snapshot.reading, options)
+    warnings = (replace(problem, severity="warning") for problem in unpromoted)
+    shown = complete_plan(replace(shown, cautions=(*shown.cautions, *warnings)), options)
     announce(shown)
     return TargetPlan(prepared, snapshot, bare, shown, digest)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.activity import announce
 from reconciler.base.errors import Problem, TestsFailed, UdfsError, count
+from reconciler.cli.support import identity
 from reconciler.cli.support.output import note, print_lines, print_problems, with_source
 from reconciler.cli.support.perform import Proposal, perform
 from reconciler.cli.support.selection import select_names
@@ -21,12 +22,14 @@ from reconciler.render import trials as rendered
 from reconciler.targets import require_power
 from reconciler.testing.trials import Case, TrialVerdict
 from reconciler.workflow import planning, records
+from reconciler.workflow.promotion import write_verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from reconciler.cli.support.options import Options
     from reconciler.core.plan import Plan
+    from reconciler.core.record import Reading
     from reconciler.core.target import Target
     from reconciler.manifest.load import Loaded
     from reconciler.render.documents.applies import VerifyDocument
@@ -162,18 +165,24 @@ def make_verification(
 def run_trials(
     manifest: Loaded, target: Target, options: Options, cases: Sequence[tuple[Case, ...]]
 ) -> tuple[Trial, ...]:
-    """Run tests by SQL, show each as it ends, and return them in the order of the manifest."""
+    """Run tests by SQL, show each as it ends, write the verdicts down, and return them in the order of the manifest."""
+    if not cases:
+        return ()
+    reading = target.read()
     trials: list[Trial] = []
-    for trial in _trials(manifest, target, cases) if cases else ():
+    for trial in _trials(manifest, target, cases, reading):
         trials.append(replace(trial, hint=options.invocation.spell(trial.hint) or None))
         announce(trial)
         if not options.as_json:
             show_trials([trial])
+    for why in write_verdicts(manifest, target, reading, trials, str(identity.holder(options.file.parent))):
+        note(why)
     return tuple(sorted(trials, key=lambda trial: (trial.case.at.file, trial.case.at.line, trial.case.at.column)))
 
 
-def _trials(manifest: Loaded, target: Target, cases: Sequence[tuple[Case, ...]]) -> Iterator[Trial]:
-    settings = {have.function.object.name.lower(): have.settings for have in records.load_deployed(manifest, target)}
+def _trials(manifest: Loaded, target: Target, cases: Sequence[tuple[Case, ...]], reading: Reading) -> Iterator[Trial]:
+    deployed = records.deployed_functions(manifest, reading)
+    settings = {have.function.object.name.lower(): have.settings for have in deployed}
     return require_tests(manifest).run_remote_tests(manifest, target, cases, settings, time.perf_counter)
 
 

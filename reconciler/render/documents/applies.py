@@ -11,12 +11,14 @@ from reconciler.base.hints import spell
 from reconciler.engine.plan_file import (
     Action,
     DifferenceDocument,
+    IgnoredDocument,
     Model,
     ObjectDocument,
     Open,
     PlanDocument,
     ProblemDocument,
     difference_documents,
+    ignored_documents,
     object_fields,
     plan_document,
     problem_document,
@@ -162,6 +164,19 @@ class PersonDocument(Model):
     pull_request: str = Field("", description="Its number.")
 
 
+class FunctionVerdictDocument(Model):
+    """What came of the tests by SQL of one function, as this run left it."""
+
+    kind: str
+    name: str = Field(description="As the service looks it up.")
+    verified: bool = Field(description="Whether there was a test, and each passed.")
+    passed: int
+    failed: int
+    not_run: int
+    when: datetime
+    who: str
+
+
 class RunDocument(Model):
     """One apply, as the ledger keeps it."""
 
@@ -183,6 +198,10 @@ class RunDocument(Model):
     back_to: int | None = Field(None, description="The epoch that a rollback went back to.")
     ended_by: PersonDocument | None = Field(None, description="Who ended the lease by unlock.")
     steps: tuple[OutcomeDocument, ...]
+    verified: bool | None = Field(None, description="Whether all tests that ran since have passed; absent if none ran.")
+    verdicts: tuple[FunctionVerdictDocument, ...] | None = Field(
+        None, description="Of each function whose tests ran since."
+    )
     objects: tuple[ObjectDocument, ...] | None = Field(
         None, description="What the stack managed afterwards; of one run."
     )
@@ -206,6 +225,9 @@ def run_document(entry: Entry, *, objects: bool = True) -> RunDocument:
         digest=f"sha256:{entry.digest}",
         ended_by=entry.ended_by and PersonDocument.of(entry.ended_by),
         steps=tuple(map(OutcomeDocument.of, entry.steps)),
+        verified=all(verdict.has_passed for verdict in entry.verdicts) if entry.verdicts else None,
+        verdicts=tuple(FunctionVerdictDocument.of(verdict, verified=verdict.has_passed) for verdict in entry.verdicts)
+        or None,
         objects=tuple(ObjectDocument(**object_fields(record.object)) for record in entry.objects.values())
         if objects
         else None,
@@ -241,17 +263,49 @@ class DriftDocument(Open):
     format: Literal["udfs.drift/1"] = "udfs.drift/1"
     stack: str
     target: str
+    outcome: Literal["clean", "drift", "unknown"] = Field(
+        description="unknown: somebody was applying, or the service did not answer; then nothing else is said."
+    )
+    fingerprint: str | None = Field(
+        None, description="sha256 of the objects and of what is otherwise with them; it stays while the drift stays."
+    )
+    restore_digest: str | None = Field(None, description="Of the plan of `udfs apply --restore`, for --digest.")
     drifted: tuple[DriftedDocument, ...]
+    ignored: tuple[IgnoredDocument, ...] | None = Field(None, description="What the manifest says to leave as it is.")
+    problems: tuple[ProblemDocument, ...] | None = Field(
+        None, description="Why there is no verdict; and what the manifest ignores in vain."
+    )
     waiting: int = Field(description="Objects that the manifest has changed since, and that no apply has brought yet.")
     unchanged: int
     warnings: tuple[ProblemDocument, ...] = Field((), description="What is about to change objects from outside.")
 
 
-def drift_document(drift: Drift, plan: Plan, warnings: Iterable[Problem] = ()) -> DriftDocument:
+def unknown_drift_document(stack: str, destination: Destination, problems: Iterable[Problem]) -> DriftDocument:
+    """Return the document where nothing can be said: no object is in it, neither as drifted nor as unchanged."""
+    return DriftDocument(
+        stack=stack,
+        target=destination.target,
+        **destination.parts,
+        outcome="unknown",
+        drifted=(),
+        problems=tuple(map(problem_document, problems)),
+        waiting=0,
+        unchanged=0,
+    )
+
+
+def drift_document(
+    drift: Drift, plan: Plan, restoring: Plan | None = None, warnings: Iterable[Problem] = ()
+) -> DriftDocument:
     return DriftDocument(
         stack=plan.stack,
         target=plan.destination.target,
         **plan.destination.parts,
+        outcome="drift" if drift.drifted else "clean",
+        fingerprint=drift.fingerprint and f"sha256:{drift.fingerprint}",
+        restore_digest=f"sha256:{restoring.digest}" if restoring and restoring.changes else None,
+        ignored=ignored_documents(drift.tolerations) or None,
+        problems=tuple(map(problem_document, warnings)) or None,
         drifted=tuple(
             DriftedDocument.of(
                 deviation.key,

@@ -198,9 +198,12 @@ class Ignored(model.Ignored, frozen=True, kw_only=True):
 
     what: Annotated[
         list[IgnoredField],
-        Meta(min_length=1),
-        Meta(description="class and resources of functions, comment of resources."),
-    ]
+        NULL_IS_EMPTY,
+        Meta(
+            description="class and resources of functions, comment of resources: these fields may differ for good. Left out, any edit is "
+            "left as it is, with a reason and until a day."
+        ),
+    ] = field(default_factory=list)
 
 
 class Manifest(model.Manifest, frozen=True, kw_only=True):

@@ -144,6 +144,8 @@ RESOURCE = Kind[Resource](
     # The comment is left out where the content stands for it: `?meta` and the listing show the same one.
     observe=lambda resource: (resource.type, resource.md5, resource.size, fold_table(resource.table)),
     show=lambda resource: (("type", resource.type), ("holds", resource.table or size(resource.size))),
+    # A table is another one in each project.
+    portable=lambda resource: (resource.type,),
     rank=0,
     forms={"comment": "quoted"},
     fixed={
@@ -232,6 +234,7 @@ FUNCTION = Kind[Function](
     show=lambda function: (("class", function.class_path),),
     brief=lambda function: f"class {function.class_path} with {count(len(function.resources), 'resource')}",
     needs=lambda function: tuple(resource_key(ref.name) for ref in function.resources if ref.is_own),
+    portable=lambda function: (function.class_path,),
     elsewhere=lambda function: tuple(str(ref) for ref in function.resources if not ref.is_own),
     rank=1,
     renamed={"class_path": "class"},

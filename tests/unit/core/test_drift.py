@@ -10,7 +10,8 @@ import pytest
 
 from reconciler.base.hints import spell
 from reconciler.core.diff import ignoring
-from reconciler.core.drift import Deviation, Drift, restoring
+from reconciler.core.drift import Deviation, Drift
+from reconciler.core.plan import restoring
 from reconciler.core.record import Applied, Entry, Holder, Step
 from reconciler.manifest.section import read_section
 from reconciler.targets.maxcompute.manifest import Ignored

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from reconciler.base.errors import ServiceError
 from reconciler.base.hints import spell
-from reconciler.core.record import Applied, Entry, Holder, Step, Swap, entry_name
+from reconciler.core.record import Applied, Entry, Holder, Step, Swap, Verdict, entry_name
 from reconciler.engine.ledger import KEPT, LAST_EPOCH, LEASE, collectable, dump, epoch_of, lease_held, parse, take
 from reconciler.targets.maxcompute.names import Reference, parse_reference
 from reconciler.targets.maxcompute.objects import KINDS, Function, Resource, function_key
@@ -26,11 +26,11 @@ def entry(epoch: int = 7) -> Entry:
     module = Resource("f.py", "py", "0" * 32, 12, "words")
     table = Resource("rates", "table", table="demo.rates")
     function = Function("f", "f.F", (Reference("f.py"),))
-    objects = [Applied(module, NOON), Applied(table), Applied(function, created=NOON, protected=True)]
+    objects = [Applied(module, NOON, sha256="a" * 64), Applied(table), Applied(function, created=NOON, protected=True)]
     return Entry(
         "risk", epoch, Holder("ann", "ci", "https://ci/7", "c0ffee", dirty=True, run="1"), NOON, NOON, "committed",
         "d" * 64, (Step("create", "function", "f", "done"),), {one.object.key: one for one in objects}, 3,
-        Holder("eve", "laptop"),
+        Holder("eve", "laptop"), verdicts=(Verdict("function", "f", 3, 0, 1, NOON, "ann on ci"),),
     )  # fmt: skip
 
 

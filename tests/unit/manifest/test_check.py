@@ -64,6 +64,23 @@ WRONG = {
         "2:52 E530 'A' has another new name already",
         "2:59 E530 there is no 'g' that anything could be called now",
     ]),
+    # promotion
+    "targets that are not declared": (S + "targets: {local: {project: a}, prod: {project: b}}\npromote: {prdo: {after: local}, prod: {after: locla}}\nfunctions: {}\n", [
+        "3:11 E580 there is no target 'prdo' under `targets:`",
+        "3:47 E580 there is no target 'locla' under `targets:`",
+    ]),
+    "a target where none is declared": (S + "promote: {prod: {after: local}}\nfunctions: {}\n", [
+        "2:11 E580 there is no target 'prod' under `targets:`",
+    ]),
+    "targets that wait for each other": (
+        S + "targets: {a: {project: a}, b: {project: b}, c: {project: c}, local: {project: d}}\n"
+        "promote: {local: {after: b}, a: {after: c}, b: {after: a}, c: {after: b}}\nfunctions: {}\n", [
+            "3:71 E581 'b' waits for 'a' waits for 'c' waits for 'b': nothing could ever be applied to them",
+        ],
+    ),
+    "a target that waits for itself": (S + "promote: {local: {after: local}}\nfunctions: {}\n", [
+        "2:26 E581 'local' waits for 'local': nothing could ever be applied to them",
+    ]),
     # tests
     "a test that says too much, or nothing": (
         function("source: a.py, class: A, tests: [{args: [], rows: [], returns: 1, raises: x}, {args: [1]}, {returns: ~}]"), [

@@ -126,7 +126,7 @@ def test_duplicate_keys_do_not_hide_what_else_is_wrong(folder: Folder) -> None:
         (S, "functions: SQL name → function."),
         (
             S + F + "zzz: 1\n",
-            "keys allowed here: stack, functions, target, rollout, line_ends, grace, variables, targets, ignore, policy, after, moved, python, packages, resources, runtimes, tables",
+            "keys allowed here: stack, functions, target, rollout, line_ends, grace, variables, targets, promote, ignore, policy, after, moved, python, packages, resources, runtimes, tables",
         ),
         (S + F + "python: cp39\n", "one of cp27, cp37 or cp311"),
         ("stack: A\n" + F, "a stack's name: lower-case letters, digits and -, beginning with a letter, 40 at most"),
