@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 _FINGERPRINT = "primaryLocationLineHash"
 _LINE_OR_COLUMN = re.compile(r"\b(line|column) [0-9]+")
+_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}Z")
 MOST_ANNOTATIONS = 10
 """Of a kind, in a step."""
 
@@ -77,8 +78,8 @@ def merge_logs(logs: Iterable[SarifLog]) -> SarifLog:
 
 
 def without_lines(message: str) -> str:
-    """Return a message without the numbers of lines and columns in it, which move."""
-    return _LINE_OR_COLUMN.sub(r"\1", message)
+    """Return a message without the numbers of lines and columns in it, which move, and without times: who edits again says no other thing."""
+    return _MOMENT.sub("", _LINE_OR_COLUMN.sub(r"\1", message))
 
 
 def _fingerprints(problems: Iterable[Problem]) -> Iterator[str]:
