@@ -122,6 +122,11 @@ def for_resolver(env: Mapping[str, str]) -> dict[str, str]:
     return _choose(env, SYSTEM, PIP_WITHOUT_INDEXES, UV_WITHOUT_INDEXES, PEX) | passed_to_builds(env)
 
 
+def for_verifier(env: Mapping[str, str]) -> dict[str, str]:
+    """Return what gpgv sees: its keys are named on its command line, and nobody's own are its business."""
+    return _choose(env, SYSTEM)
+
+
 def for_git(env: Mapping[str, str]) -> dict[str, str]:
     """Return what git sees."""
     return _choose(env, SYSTEM, USER, GIT)
