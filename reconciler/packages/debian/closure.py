@@ -28,7 +28,7 @@ _MERGED = ("usr-is-merged",)
 
 
 @dataclass(frozen=True)
-class Chosen:
+class Member:
     """A package of a closure."""
 
     stanza: Stanza
@@ -42,7 +42,7 @@ class _Choice:
 
     index: Index
     recommends: bool
-    chosen: dict[str, Chosen] = field(default_factory=dict)
+    chosen: dict[str, Member] = field(default_factory=dict)
     reason: str = ""
     """Why the last step failed that nothing could replace."""
 
@@ -54,7 +54,7 @@ class _Choice:
         if (rival := self._rival(stanza)) is not None:
             self.reason = f"{stanza.name} {stanza.version} and {rival} exclude each other"
             return False
-        self.chosen[stanza.name] = Chosen(stanza, because)
+        self.chosen[stanza.name] = Member(stanza, because)
         for name in _names_of(stanza):
             self._providers.setdefault(name, []).append(stanza)
         for (relation,) in stanza.relations(*_EXCLUDES):
@@ -127,7 +127,7 @@ def find_base(index: Index, more: Iterable[str] = ()) -> frozenset[str]:
 
 def find_closure(
     index: Index, names: Sequence[str], base: Iterable[str] = (), *, recommends: bool = False
-) -> list[Chosen]:
+) -> list[Member]:
     """
     Return what belongs to these packages and is not in the base, in the order in which it was chosen.
 
@@ -139,7 +139,7 @@ def find_closure(
         if (stanza := index.stanza(name)) is not None:
             choice.take(stanza, None)
     present = len(choice.chosen)
-    asked = [_find_asked(index, name) for name in names]
+    asked = [_find_package(index, name) for name in names]
     for stanza in asked:
         if stanza.name not in choice.chosen and not choice.take(stanza, None):
             raise _impossible(stanza, choice.reason)
@@ -149,7 +149,7 @@ def find_closure(
     return [*choice.chosen.values()][present:]
 
 
-def _find_asked(index: Index, name: str) -> Stanza:
+def _find_package(index: Index, name: str) -> Stanza:
     """Return the package that is meant."""
     try:
         ((relation,),) = parse_relations(name)

@@ -66,7 +66,7 @@ NOTICES = frozenset(("copyright", "NOTICE", "NOTICE.gz"))
 
 
 @dataclass(frozen=True)
-class Placed:
+class LayerFile:
     """A file of the layer."""
 
     path: str
@@ -86,7 +86,7 @@ class Placed:
 class Layer:
     """All files of a layer, and what is to be told about it."""
 
-    files: tuple[Placed, ...]
+    files: tuple[LayerFile, ...]
     undone: Mapping[str, tuple[str, ...]]
     """Package → what its scripts would have done."""
 
@@ -109,7 +109,7 @@ def lay_out(
     """
     excluded, is_kept = matcher([*(SLIM if slim else ()), *exclude]), matcher(keep)
     system = _System(debs)
-    placed: dict[str, Placed] = {}
+    placed: dict[str, LayerFile] = {}
     clashes: list[str] = []
     for origin, package, file in system.files():
         documentation = _DOC.fullmatch(origin)
@@ -122,7 +122,7 @@ def lay_out(
         path = origin if tree else flat_path(origin, elf)
         if path is None:
             continue
-        candidate = Placed(path, origin, package, file.source, file.size, file.is_executable, elf)
+        candidate = LayerFile(path, origin, package, file.source, file.size, file.is_executable, elf)
         rival = placed.get(path)
         if rival is None or _is_preferred(candidate, rival):
             placed[path] = candidate
@@ -159,7 +159,7 @@ def _is_linked(folder: str, soname: str) -> bool:
     return folder in _LIBRARY_FOLDERS or (posixpath.dirname(folder) in _LIBRARY_FOLDERS and ".so." in soname)
 
 
-def _is_preferred(candidate: Placed, rival: Placed) -> bool:
+def _is_preferred(candidate: LayerFile, rival: LayerFile) -> bool:
     """Say whether of two libraries of one SONAME the first lies where the system looks, and the other does not."""
     first, second = (posixpath.dirname(placed.origin) in _LIBRARY_FOLDERS for placed in (candidate, rival))
     return first and not second
