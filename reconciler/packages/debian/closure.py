@@ -139,11 +139,11 @@ def find_closure(
         if (stanza := index.stanza(name)) is not None:
             choice.take(stanza, None)
     present = len(choice.chosen)
-    asked = [_find_package(index, name) for name in names]
-    for stanza in asked:
+    roots = [_find_package(index, name) for name in names]
+    for stanza in roots:
         if stanza.name not in choice.chosen and not choice.take(stanza, None):
             raise _impossible(stanza, choice.reason)
-    for stanza in asked:
+    for stanza in roots:
         if not choice.complete(stanza):
             raise _impossible(stanza, choice.reason)
     return [*choice.chosen.values()][present:]

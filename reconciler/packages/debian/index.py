@@ -100,8 +100,8 @@ class Stanza:
 
     def provided_version(self, name: str) -> tuple[str | None, ...]:
         """Return by which versions it may stand for a name: its own, and those that it states."""
-        own = (self.version,) if name == self.name else ()
-        return (*own, *(relation.version for relation in self.provides if relation.name == name))
+        itself = (self.version,) if name == self.name else ()
+        return (*itself, *(relation.version for relation in self.provides if relation.name == name))
 
     def meets(self, relation: Relation) -> bool:
         """Say whether a relation is met by it."""
@@ -165,10 +165,10 @@ class Index:
 
     def _first_mention(self, name: str) -> tuple[int, int, int]:
         """Return where a name is met first: stanza, field as apt reads them, place in the field."""
-        own = self._starts[name]
+        stanza = self._starts[name]
         is_named = re.compile(rf"(?<![a-z0-9+.-]){re.escape(name)}(?![a-z0-9+.-])").search
         offset = 0
-        while (offset := self._text.find(name, offset, own)) >= 0:
+        while (offset := self._text.find(name, offset, stanza)) >= 0:
             start = self._start_of(offset)
             places = [
                 (start, RELATIONS.index(label), match.start())
@@ -178,7 +178,7 @@ class Index:
             if places:
                 return min(places)
             offset += len(name)
-        return own, -1, 0
+        return stanza, -1, 0
 
     def _start_of(self, offset: int) -> int:
         blank = self._text.rfind("\n\n", 0, offset)

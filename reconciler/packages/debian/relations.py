@@ -72,8 +72,8 @@ def _parse_relation(text: str) -> Relation:
 
 def compare_versions(first: str, second: str) -> int:
     """Return a number below, at or above zero, as the first version is older than, equal to or newer than the second; ValueError."""
-    one, other = _key(first), _key(second)
-    return (one > other) - (one < other)
+    keys = _key(first), _key(second)
+    return (keys[0] > keys[1]) - (keys[0] < keys[1])
 
 
 @lru_cache(8192)
