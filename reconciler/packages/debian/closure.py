@@ -18,7 +18,7 @@ from reconciler.packages.debian.relations import parse_relations
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from reconciler.packages.debian.index import Index, Stanza
+    from reconciler.packages.debian.index import PackageIndex, Stanza
     from reconciler.packages.debian.relations import Relation
 
 _NEEDS = ("Pre-Depends", "Depends")
@@ -28,7 +28,7 @@ _MERGED = ("usr-is-merged",)
 
 
 @dataclass(frozen=True)
-class Member:
+class ClosurePackage:
     """A package of a closure."""
 
     stanza: Stanza
@@ -40,9 +40,9 @@ class Member:
 class _Choice:
     """What is chosen so far; a step that fails is taken back."""
 
-    index: Index
+    index: PackageIndex
     recommends: bool
-    chosen: dict[str, Member] = field(default_factory=dict)
+    chosen: dict[str, ClosurePackage] = field(default_factory=dict)
     reason: str = ""
     """Why the last step failed that nothing could replace."""
 
@@ -54,7 +54,7 @@ class _Choice:
         if (rival := self._rival(stanza)) is not None:
             self.reason = f"{stanza.name} {stanza.version} and {rival} exclude each other"
             return False
-        self.chosen[stanza.name] = Member(stanza, because)
+        self.chosen[stanza.name] = ClosurePackage(stanza, because)
         for name in _names_of(stanza):
             self._providers.setdefault(name, []).append(stanza)
         for (relation,) in stanza.relations(*_EXCLUDES):
@@ -111,7 +111,7 @@ def _names_of(stanza: Stanza) -> list[str]:
     return [stanza.name, *{relation.name for relation in stanza.provides} - {stanza.name}]
 
 
-def find_base(index: Index, more: Iterable[str] = ()) -> frozenset[str]:
+def find_base(index: PackageIndex, more: Iterable[str] = ()) -> frozenset[str]:
     """
     Return the packages that a runtime's system certainly has: what Debian calls essential, and what that needs.
 
@@ -126,8 +126,8 @@ def find_base(index: Index, more: Iterable[str] = ()) -> frozenset[str]:
 
 
 def find_closure(
-    index: Index, names: Sequence[str], base: Iterable[str] = (), *, recommends: bool = False
-) -> list[Member]:
+    index: PackageIndex, names: Sequence[str], base: Iterable[str] = (), *, recommends: bool = False
+) -> list[ClosurePackage]:
     """
     Return what belongs to these packages and is not in the base, in the order in which it was chosen.
 
@@ -149,7 +149,7 @@ def find_closure(
     return [*choice.chosen.values()][present:]
 
 
-def _find_package(index: Index, name: str) -> Stanza:
+def _find_package(index: PackageIndex, name: str) -> Stanza:
     """Return the package that is meant."""
     try:
         ((relation,),) = parse_relations(name)

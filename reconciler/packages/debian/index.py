@@ -1,5 +1,5 @@
 """
-Index of a Debian suite: the stanzas of a ``Packages`` file, found by name and by what they provide.
+PackageIndex of a Debian suite: the stanzas of a ``Packages`` file, found by name and by what they provide.
 
 Such a file has 63,000 stanzas and 47 MiB, of which a closure reads some hundred. `reduce_index` keeps the fields that are read
 here, in a third of the space; who calls keeps that text by the sha256 of the file.
@@ -116,7 +116,7 @@ class Stanza:
         return None if self.fields.get("Size", "").isdecimal() else "it has no size"
 
 
-class Index:
+class PackageIndex:
     """The packages of one suite, component and architecture."""
 
     def __init__(self, text: str) -> None:

@@ -94,7 +94,7 @@ class Layer:
     """Links that lead nowhere in these packages: path and target."""
 
 
-def lay_out(
+def make_layer(
     debs: Sequence[Deb],
     *,
     tree: bool = False,

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 from reconciler.base.errors import PackageError
 from reconciler.base.hints import Command
 from reconciler.base.inputs import RECORD, REQUIREMENTS, SHIPPED, read_input
-from reconciler.packages.debian.index import Index, reduce_index
+from reconciler.packages.debian.index import PackageIndex, reduce_index
 from reconciler.packages.debian.release import (
     Release,
     parse_release,
-    require_fresh,
+    require_current,
     unpack_index,
     unsigned_text,
     verify_release,
@@ -63,7 +63,7 @@ class Mirror:
         locked: datetime | None = None,
         component: str = "main",
         machine: str = "amd64",
-    ) -> tuple[Release, Index]:
+    ) -> tuple[Release, PackageIndex]:
         """
         Return a suite's release and its packages.
 
@@ -74,14 +74,14 @@ class Mirror:
             content = self._fetch(f"dists/{suite}/InRelease", folder, f"suite '{suite}'")
             release = self._trust(content, folder)
             if not (self.allow_unsigned and locked is None):
-                require_fresh(release, suite, now, locked)
+                require_current(release, suite, now, locked)
             path = f"{component}/binary-{machine}/Packages.xz"
             if path not in release.files:
                 known = ", ".join(sorted(release.components)) or "none"
                 raise PackageError(
                     "E454", f"'{suite}' has no {component} for {machine}", hint=f"its components are {known}"
                 )
-            return release, Index(self._index(release, suite, path, folder))
+            return release, PackageIndex(self._index(release, suite, path, folder))
 
     def fetch(self, path: str, sha256: str, name: str) -> Content:
         """Return a .deb, from the cache or the mirror; raises E454 if neither has it, E451 if the mirror has other bytes."""

@@ -106,7 +106,7 @@ def parse_release(text: str, content: bytes, *, is_signed: bool) -> Release:
     return Release(suite, fields.get("Version", ""), date, until, components, sha256, files, is_signed)
 
 
-def require_fresh(release: Release, suite: str, now: datetime, locked: datetime | None) -> None:
+def require_current(release: Release, suite: str, now: datetime, locked: datetime | None) -> None:
     """Raise E450 for another suite than was asked for, for a release that has expired, or that is older than the one in the lock."""
     if release.suite != suite:
         raise PackageError("E450", f"the mirror answers with '{release.suite}', and '{suite}' was asked for")

@@ -19,7 +19,7 @@ from reconciler.packages.fetch.indexes import pip_settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from reconciler.packages.debian.index import Index
+    from reconciler.packages.debian.index import PackageIndex
 
 NOW = datetime(2026, 11, 30, tzinfo=timezone.utc)
 """Before any release of Debian that a test meets expires; the suites here have no date of that kind."""
@@ -48,6 +48,6 @@ def mirror(open_mirror: Callable[..., Mirror]) -> Mirror:
 
 
 @pytest.fixture(scope="session")
-def bookworm(mirror: Mirror) -> Index:
+def bookworm(mirror: Mirror) -> PackageIndex:
     """Return the packages of Debian 12."""
     return mirror.read_suite("bookworm", now=NOW)[1]

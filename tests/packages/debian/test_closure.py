@@ -12,7 +12,7 @@ import pytest
 
 from reconciler.base.errors import PackageError
 from reconciler.packages.debian.closure import find_base, find_closure
-from reconciler.packages.debian.index import Index
+from reconciler.packages.debian.index import PackageIndex
 from reconciler.packages.debian.mirror import find_keyring
 from reconciler.packages.debian.relations import compare_versions
 
@@ -39,7 +39,7 @@ SAMPLE, SEED = 40 if WHOLE else 6, 16
 class Apt:
     """apt-get over one suite, with a state folder in which the base is what is installed."""
 
-    def __init__(self, folder: Path, address: str, suite: str, index: Index, base: frozenset[str]) -> None:
+    def __init__(self, folder: Path, address: str, suite: str, index: PackageIndex, base: frozenset[str]) -> None:
         for name in ("state/lists/partial", "cache/archives/partial", "etc", "dpkg"):
             (folder / name).mkdir(parents=True)
         keyring = find_keyring({})
@@ -76,7 +76,7 @@ class Apt:
 
 
 @needs_apt
-def test_the_closure_is_that_of_apt(mirror: Mirror, bookworm: Index, tmp_path: Path) -> None:
+def test_the_closure_is_that_of_apt(mirror: Mirror, bookworm: PackageIndex, tmp_path: Path) -> None:
     """For five sets that people want, and packages that a seed chose: forty of them every night."""
     base = find_base(bookworm)
     apt = Apt(tmp_path, mirror.address, "bookworm", bookworm, base)
@@ -138,7 +138,7 @@ Version: 1
 
 
 def closure(*names: str, base: tuple[str, ...] = (), recommends: bool = False) -> list[str]:
-    return [chosen.stanza.name for chosen in find_closure(Index(INDEX), names, base, recommends=recommends)]
+    return [chosen.stanza.name for chosen in find_closure(PackageIndex(INDEX), names, base, recommends=recommends)]
 
 
 def test_an_alternative_of_the_wrong_version_is_passed_over_and_so_is_what_would_exclude_a_choice() -> None:

@@ -14,13 +14,13 @@ import pytest
 from reconciler.base.errors import PackageError
 from reconciler.packages.debian.archive import Deb, DebFile, unpack_deb
 from reconciler.packages.debian.closure import find_base, find_closure
-from reconciler.packages.debian.layout import lay_out
+from reconciler.packages.debian.layout import make_layer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from reconciler.packages.debian.index import Index
+    from reconciler.packages.debian.index import PackageIndex
     from reconciler.packages.debian.layout import Layer
     from reconciler.packages.debian.mirror import Mirror
 
@@ -32,7 +32,7 @@ IS_DEBIAN_12 = platform.machine() == "x86_64" and platform.libc_ver()[1] == "2.3
 class Real:
     """Packages of Debian 12, laid out."""
 
-    def __init__(self, mirror: Mirror, index: Index) -> None:
+    def __init__(self, mirror: Mirror, index: PackageIndex) -> None:
         self.mirror, self.index = mirror, index
 
     def debs(self, names: Sequence[str], folder: Path) -> list[Deb]:
@@ -46,7 +46,7 @@ class Real:
 
 
 @pytest.fixture
-def real(mirror: Mirror, bookworm: Index) -> Real:
+def real(mirror: Mirror, bookworm: PackageIndex) -> Real:
     return Real(mirror, bookworm)
 
 
@@ -76,7 +76,7 @@ def made_up(folder: Path, package: str, files: dict[str, bytes], links: dict[str
 
 
 def test_a_library_lies_once_under_its_soname_and_loads_from_there(real: Real, tmp_path: Path) -> None:
-    layer = lay_out(real.debs(["libmagic1"], tmp_path / "debs"), slim=True)
+    layer = make_layer(real.debs(["libmagic1"], tmp_path / "debs"), slim=True)
     paths = {file.path for file in layer.files}
     assert {"lib/libmagic.so.1", "share/doc/libmagic1/copyright"} <= paths
     assert not any(path.startswith("lib/libmagic.so.1.") for path in paths)
@@ -89,7 +89,7 @@ def test_a_library_lies_once_under_its_soname_and_loads_from_there(real: Real, t
 @pytest.mark.skipif(not WHOLE, reason="fetches and unpacks a hundred packages: every night")
 def test_gdal_registers_its_drivers(real: Real, tmp_path: Path) -> None:
     """libblas.so.3 lies in a folder of its own, which Debian leaves to update-alternatives."""
-    layer = lay_out(real.debs(["libgdal32"], tmp_path / "debs"), slim=True)
+    layer = make_layer(real.debs(["libgdal32"], tmp_path / "debs"), slim=True)
     assert "update-alternatives" in layer.undone["libblas3"]
     write_out(layer, tmp_path / "opt")
     program = "import ctypes; g = ctypes.CDLL('libgdal.so.32'); g.GDALAllRegister(); print(g.GDALGetDriverCount())"
@@ -112,7 +112,7 @@ def test_links_to_data_and_programs_become_what_they_lead_to(tmp_path: Path) -> 
         "usr/share/round": "usr/share/round",
         "usr/share/gone": "usr/share/nowhere",
     }
-    layer = lay_out([made_up(tmp_path, "p", files, links)])
+    layer = make_layer([made_up(tmp_path, "p", files, links)])
     assert {file.path: file.source.read_bytes() for file in layer.files} == {
         "bin/p": b"#!",
         "bin/q": b"#!",
@@ -138,20 +138,20 @@ def test_what_no_function_reads_is_left_out_and_licences_are_not(tmp_path: Path)
         "usr/share/p/more": b"",
     }
     debs = [made_up(tmp_path, "p", files)]
-    paths = [file.path for file in lay_out(debs, slim=True, exclude=["more"], keep=["usr/share/locale/de/"]).files]
+    paths = [file.path for file in make_layer(debs, slim=True, exclude=["more"], keep=["usr/share/locale/de/"]).files]
     assert paths == ["share/doc/p/copyright", "share/locale/de/p.mo", "share/p/data"]
-    assert len(lay_out(debs).files) == len(files)
+    assert len(make_layer(debs).files) == len(files)
 
 
 def test_the_tree_keeps_the_paths_of_debian(tmp_path: Path) -> None:
     files = {"usr/bin/p": b"", "lib/x86_64-linux-gnu/p.conf": b""}
-    layer = lay_out([made_up(tmp_path, "p", files)], tree=True)
+    layer = make_layer([made_up(tmp_path, "p", files)], tree=True)
     assert {file.path for file in layer.files} == set(files)
 
 
 def test_two_files_of_one_place_are_refused_unless_they_are_the_same(tmp_path: Path) -> None:
     one, other = ({"usr/bin/p": b"1", "bin/q": b"x"}, {"bin/p": b"2", "usr/bin/q": b"x"})
     with pytest.raises(PackageError) as raised:
-        lay_out([made_up(tmp_path, "a", one), made_up(tmp_path, "b", other)])
+        make_layer([made_up(tmp_path, "a", one), made_up(tmp_path, "b", other)])
     (problem,) = raised.value.problems
     assert (problem.code, problem.detail) == ("E456", ("bin/p: usr/bin/p of a, bin/p of b",))

@@ -17,7 +17,7 @@ from tests.packages.debian.conftest import NOW
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from reconciler.packages.debian.index import Index
+    from reconciler.packages.debian.index import PackageIndex
 
 pytestmark = pytest.mark.skipif(shutil.which("gpgv") is None, reason="needs gpgv")
 
@@ -27,7 +27,7 @@ SMALL = "libmagic1"
 class Copy:
     """A mirror in a folder, with a suite and one package as Debian has them."""
 
-    def __init__(self, folder: Path, mirror: Mirror, index: Index) -> None:
+    def __init__(self, folder: Path, mirror: Mirror, index: PackageIndex) -> None:
         stanza = index.stanza(SMALL)
         assert stanza is not None
         self.stanza, self.folder = stanza, folder
@@ -47,7 +47,7 @@ class Copy:
 
 
 @pytest.fixture(scope="module")
-def original(mirror: Mirror, bookworm: Index, tmp_path_factory: pytest.TempPathFactory) -> Copy:
+def original(mirror: Mirror, bookworm: PackageIndex, tmp_path_factory: pytest.TempPathFactory) -> Copy:
     return Copy(tmp_path_factory.mktemp("mirror"), mirror, bookworm)
 
 
@@ -79,7 +79,7 @@ def refusal(action: Callable[[], object]) -> str:
 
 
 def test_two_mirrors_give_the_same_packages(
-    copy: Copy, bookworm: Index, open_mirror: Callable[..., Mirror], tmp_path: Path
+    copy: Copy, bookworm: PackageIndex, open_mirror: Callable[..., Mirror], tmp_path: Path
 ) -> None:
     other = open_mirror(copy.address, tmp_path / "cold")
     release, index = other.read_suite("bookworm", now=NOW)
