@@ -209,26 +209,30 @@ class _Reader:
                 self._take(archive, member, path)
 
     def _why_not(self, path: str, member: tarfile.TarInfo) -> str | None:
+        return (
+            _why_no_path(path, path.split("/")) or self._why_no_place(path, member) or self._why_no_kind(path, member)
+        )
+
+    def _why_no_place(self, path: str, member: tarfile.TarInfo) -> str | None:
         parts = path.split("/")
-        if reason := _why_no_path(path, parts):
-            return reason
-        if any("/".join(parts[:depth]) in self.links for depth in range(1, len(parts))):
+        above = ["/".join(parts[:depth]) for depth in range(1, len(parts))]
+        if any(folder in self.links for folder in above):
             return "it lies behind a link"
-        if any("/".join(parts[:depth]) in self.files for depth in range(1, len(parts))):
+        if any(folder in self.files for folder in above):
             return "it lies below a file"
         if path in self.files or path in self.links:
             return "it is there twice"
-        if member.issym() and _target(path, member.linkname) == "":
-            return f"its link leads out: {member.linkname[:100]!r}"
-        if member.islnk() and member.linkname.removeprefix("./") not in self.files:
-            return f"it is another name of {member.linkname[:100]!r}, which is no file before it"
-        if path in self._folders and not member.isdir():
-            return "it takes a folder's place"
+        return "it takes a folder's place" if path in self._folders and not member.isdir() else None
+
+    def _why_no_kind(self, path: str, member: tarfile.TarInfo) -> str | None:
+        if member.issym():
+            return None if _target(path, member.linkname) else f"its link leads out: {member.linkname[:100]!r}"
+        if member.islnk():
+            is_before = member.linkname.removeprefix("./") in self.files
+            return None if is_before else f"it is another name of {member.linkname[:100]!r}, which is no file before it"
         if member.issparse():
             return "it is sparse"
-        return (
-            None if member.isfile() or member.isdir() or member.issym() or member.islnk() else "it is a device or pipe"
-        )
+        return None if member.isfile() or member.isdir() else "it is a device or pipe"
 
     def _take(self, archive: tarfile.TarFile, member: tarfile.TarInfo, path: str) -> None:
         self._size += member.size

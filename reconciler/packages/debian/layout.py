@@ -107,22 +107,20 @@ def make_layer(
 
     Raises E456 for two files of one place, or two libraries of one SONAME, that are not the same.
     """
-    excluded, is_kept = matcher([*(SLIM if slim else ()), *exclude]), matcher(keep)
+    is_excluded, is_kept = matcher([*(SLIM if slim else ()), *exclude]), matcher(keep)
     system = _System(debs)
     placed: dict[str, LayerFile] = {}
     clashes: list[str] = []
     for origin, package, file in system.files():
-        documentation = _DOC.fullmatch(origin)
-        is_notice = documentation is not None and documentation["file"] in NOTICES
-        if documentation and not is_notice and slim and not is_kept(origin):
-            continue
-        if excluded(origin) and not is_notice and not is_kept(origin):
-            continue
         elf = system.elf(file)
         path = origin if tree else flat_path(origin, elf)
-        if path is None:
-            continue
         candidate = LayerFile(path, origin, package, file.source, file.size, file.is_executable, elf)
+        documentation = _DOC.fullmatch(origin)
+        if documentation is not None and documentation["file"] in NOTICES:
+            placed.setdefault(path, candidate)
+            continue
+        if not is_kept(origin) and (is_excluded(origin) or (slim and documentation is not None)):
+            continue
         rival = placed.get(path)
         if rival is None or _is_preferred(candidate, rival):
             placed[path] = candidate
@@ -136,8 +134,8 @@ def make_layer(
     return Layer(files, undone, tuple(system.omitted))
 
 
-def flat_path(origin: str, elf: Elf | None) -> str | None:
-    """Return where a file goes in the flat layout; None for a name of a library other than that by which it is needed."""
+def flat_path(origin: str, elf: Elf | None) -> str:
+    """Return where a file goes in the flat layout."""
     folder, name = posixpath.split(origin)
     if elf is not None and elf.soname is not None and _is_linked(folder, elf.soname):
         return f"lib/{elf.soname}"

@@ -109,9 +109,9 @@ def parse_release(text: str, content: bytes, *, is_signed: bool) -> Release:
 def require_current(release: Release, suite: str, now: datetime, locked: datetime | None) -> None:
     """Raise E450 for another suite than was asked for, for a release that has expired, or that is older than the one in the lock."""
     if release.suite != suite:
-        raise PackageError("E450", f"the mirror answers with '{release.suite}', and '{suite}' was asked for")
+        raise PackageError("E450", f"the mirror answers with '{release.suite}' where the manifest says '{suite}'")
     if release.valid_until is not None and release.valid_until < now:
-        hint = "the mirror is behind, or somebody keeps it there; a frozen snapshot is told by --allow-unsigned"
+        hint = "the mirror is behind, or somebody keeps it there; with --allow-unsigned udfs takes a snapshot as it is"
         raise PackageError(
             "E450", f"the release of '{suite}' was valid until {release.valid_until:%Y-%m-%d}", hint=hint
         )
