@@ -19,7 +19,7 @@ from reconciler.base.patterns import matcher
 from reconciler.packages.inspect.elf import Damaged, read_elf
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from reconciler.packages.debian.archive import Deb, DebFile
@@ -107,20 +107,16 @@ def make_layer(
 
     Raises E456 for two files of one place, or two libraries of one SONAME, that are not the same.
     """
-    is_excluded, is_kept = matcher([*(SLIM if slim else ()), *exclude]), matcher(keep)
+    is_left_out, is_kept = _left_out(slim=slim, exclude=exclude), matcher(keep)
     system = _System(debs)
     placed: dict[str, LayerFile] = {}
     clashes: list[str] = []
     for origin, package, file in system.files():
+        if is_left_out(origin) and not is_kept(origin):
+            continue
         elf = system.elf(file)
         path = origin if tree else flat_path(origin, elf)
         candidate = LayerFile(path, origin, package, file.source, file.size, file.is_executable, elf)
-        documentation = _DOC.fullmatch(origin)
-        if documentation is not None and documentation["file"] in NOTICES:
-            placed.setdefault(path, candidate)
-            continue
-        if not is_kept(origin) and (is_excluded(origin) or (slim and documentation is not None)):
-            continue
         rival = placed.get(path)
         if rival is None or _is_preferred(candidate, rival):
             placed[path] = candidate
@@ -132,6 +128,19 @@ def make_layer(
     files = tuple(placed[path] for path in sorted(placed))
     undone = {deb.name: deb.undone for deb in debs if deb.undone}
     return Layer(files, undone, tuple(system.omitted))
+
+
+def _left_out(*, slim: bool, exclude: Sequence[str]) -> Callable[[str], bool]:
+    """Return what says of a path of Debian's whether no function reads it; a licence is always kept."""
+    is_excluded = matcher([*(SLIM if slim else ()), *exclude])
+
+    def is_left_out(origin: str) -> bool:
+        documentation = _DOC.fullmatch(origin)
+        if documentation is None:
+            return is_excluded(origin)
+        return documentation["file"] not in NOTICES and (slim or is_excluded(origin))
+
+    return is_left_out
 
 
 def flat_path(origin: str, elf: Elf | None) -> str:
