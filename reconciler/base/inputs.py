@@ -41,6 +41,12 @@ PLAN = Limit("a saved plan or dump", 256 << 20)
 
 INDEX = Limit("an index of Git", 1 << 30)
 ATTRIBUTES = Limit("a .gitattributes", 1 << 20)
+SETTING = Limit("a file of settings", 1 << 20)
+"""A token, keys or a configuration of the machine's."""
+
+EVENT = Limit("the event of a pipeline", 25_000_000)
+"""GitHub sends none that is larger."""
+
 RECORD = Limit("a record of the cache", 256 << 20)
 REPORT = Limit("the report of a tool", 256 << 20)
 """What a resolver, a build or its log leaves in a folder of ours."""

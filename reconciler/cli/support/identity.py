@@ -8,12 +8,10 @@ import secrets
 import socket
 from pathlib import Path
 
+from reconciler.base.inputs import EVENT, read_input
 from reconciler.base.pipelines import Pipeline, describe_run, printable
 from reconciler.cli.support.git import ask_git
 from reconciler.core.record import Holder
-
-_LARGEST_EVENT = 25_000_000
-"""Bytes: GitHub sends no larger one (https://docs.github.com/en/webhooks/webhook-events-and-payloads)."""
 
 
 def pipeline() -> Pipeline:
@@ -50,8 +48,6 @@ def _user() -> str:
 def _read_event(path: str) -> str:
     """Return the text of the event's file; nothing of one that is not there, or so large that it is none."""
     try:
-        with Path(path).open("rb") as file:
-            content = file.read(_LARGEST_EVENT + 1)
+        return read_input(Path(path), EVENT).decode("utf-8", "replace")
     except (OSError, ValueError):
         return ""
-    return content.decode("utf-8", "replace") if len(content) <= _LARGEST_EVENT else ""

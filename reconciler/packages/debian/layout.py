@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import PackageError
+from reconciler.base.inputs import SHIPPED, open_input, read_input
 from reconciler.base.patterns import matcher
 from reconciler.packages.inspect.elf import Damaged, read_elf
 
@@ -120,7 +121,9 @@ def make_layer(
         rival = placed.get(path)
         if rival is None or _is_preferred(candidate, rival):
             placed[path] = candidate
-        elif not _is_preferred(rival, candidate) and rival.source.read_bytes() != file.source.read_bytes():
+        elif not _is_preferred(rival, candidate) and read_input(rival.source, SHIPPED) != read_input(
+            file.source, SHIPPED
+        ):
             clashes.append(f"{path}: {rival.origin} of {rival.package}, {origin} of {package}")
     if clashes:
         hint = "leave one out by `exclude:`, or keep Debian's paths by `layout: tree`"
@@ -207,7 +210,7 @@ class _System:
     def elf(self, file: DebFile) -> Elf | None:
         """Return what a file needs and offers, if it is an ELF file that can be read."""
         if file.source not in self._elves:
-            with file.source.open("rb") as stream:
+            with open_input(file.source, SHIPPED) as stream:
                 is_elf = stream.read(len(_MAGIC)) == _MAGIC
                 stream.seek(0)
                 try:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.environments import for_verifier
 from reconciler.base.errors import PackageError
+from reconciler.base.inputs import REPORT, read_input
 from reconciler.base.processes import CutOff, Output, Tools
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def verify_release(content: bytes, keyring: Path, gpgv: str, *, folder: Path, en
         reason = "a signature is bad" if states & _BAD else "none of its signatures is by a key of the ring"
         hint = f"nothing was read of it. The keys are those in {keyring}: a newer debian-archive-keyring may be needed"
         raise PackageError("E450", f"the release of the mirror cannot be trusted: {reason}", hint=hint, detail=messages)
-    return (folder / "Release").read_bytes().decode("utf-8", "replace")
+    return read_input(folder / "Release", REPORT).decode("utf-8", "replace")
 
 
 def unsigned_text(content: bytes) -> str:

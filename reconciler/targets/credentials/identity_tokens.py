@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from reconciler.base.errors import AccessError
+from reconciler.base.inputs import SETTING, read_input
 from reconciler.base.redaction import conceal
 from reconciler.targets.credentials.exchange import ask, no_answer
 
@@ -53,7 +54,7 @@ def identity_token(audience: str, environment: Mapping[str, str]) -> str:
         return _of_github(audience, environment[_URL], environment[_REQUEST_TOKEN])
     file = environment[_FILE]
     try:
-        return _require_token(Path(file).read_text(encoding="ascii").strip(), file)
+        return _require_token(read_input(Path(file), SETTING).decode("ascii").strip(), file)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise AccessError("E592", f"{_PURPOSE}: {file}: {reason}", hint=_HINT) from None

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.errors import AccessError
 from reconciler.base.hints import Command
+from reconciler.base.inputs import SETTING, read_input
 from reconciler.base.numbers import is_countable
 from reconciler.base.redaction import conceal
 from reconciler.targets.credentials.choice import OidcChoice, OidcRole
@@ -152,7 +153,7 @@ def _seconds_until(moment: object) -> float | None:
 
 def _content(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        return read_input(file, SETTING).decode()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
         raise AccessError("E593", f"{file}: {reason}", hint="name another file") from None

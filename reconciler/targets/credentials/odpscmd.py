@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import AccessError
+from reconciler.base.inputs import SETTING, read_input
 from reconciler.targets.credentials.session import Credentials
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ FILE = "UDFS_ODPS_CONFIG"
 """Names the file, wherever it is."""
 
 _NAME = "odps_config.ini"
-_MAX_BYTES = 1 << 20
 
 
 def find_config(environment: Mapping[str, str]) -> Path | None:
@@ -40,8 +40,7 @@ def _places(environment: Mapping[str, str]) -> Iterator[Path]:
 def read_config(path: Path) -> Credentials | str:
     """Return the keys of a configuration, or why it has none; E593 for a file that cannot be read or means something else."""
     try:
-        with path.open("rb") as file:
-            text = file.read(_MAX_BYTES).decode("utf-8-sig")
+        text = read_input(path, SETTING).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
         raise AccessError("E593", f"{path}: {reason}", hint=f"name another file in {FILE}") from None
