@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import time
@@ -11,6 +12,8 @@ import pytest
 
 from reconciler.cli.entry import run as udfs
 from reconciler.local import Server, Settings
+from tests.forges import openapi
+from tests.pipelines.hub import Hub
 from tests.pipelines.platform import Event, Run
 from tests.pipelines.scene import USERS, WORKFLOW, WRITER, Scene
 
@@ -75,8 +78,12 @@ def test_a_job_that_dies_at_any_request_is_run_again_and_does_the_rest(
     ahead = [0.0]
     settings = Settings(control=True, users=USERS, access_id="root", access_key=secrets.token_hex(12))
     files = {"udfs.yaml": manifest(), "shout.py": SHOUT, WORKFLOW: APPLY}
-    with Server(tmp_path / "store", settings, clock=lambda: time.time() + ahead[0], environment=os.environ) as server:
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(
+            Server(tmp_path / "store", settings, clock=lambda: time.time() + ahead[0], environment=os.environ)
+        )
         scene = Scene.begin(tmp_path, server, files)
+        scene.connect(hub := stack.enter_context(Hub(openapi.load(), scene.platform)))
         plans, wheels = tmp_path / "plans", tmp_path / "wheels"
         (wheels / "wheels").mkdir(parents=True)
         for name, value in {
@@ -113,3 +120,4 @@ def test_a_job_that_dies_at_any_request_is_run_again_and_does_the_rest(
             assert udfs(["plan", "--target", f"k{number}", "--exit-code"]) == 0, f"request {number} left something"
             capsys.readouterr()
         assert [*scene.leaks()] == []
+        assert hub.complaints == []
