@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 STEP = 2
 
 TOP = (
-    "stack", "target", "python", "runtimes", "rollout", "line_ends", "grace", "policy", "variables", "targets", "promote", "ignore",
+    "stack", "target", "python", "runtimes", "rollout", "line_ends", "grace", "policy", "variables", "targets", "after", "promote", "ignore",
     "moved", "packages", "resources", "tables", "functions",
 )  # fmt: skip
 """What says what this is, then where it goes, then what is shipped, as the README shows it."""

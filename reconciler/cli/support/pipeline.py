@@ -416,7 +416,7 @@ def keep_changed(run: CiRun, since: str) -> CiRun:
     for name in sorted(changed):
         if name.rpartition("/")[2] == MANIFEST and not (run.repository.top / name).exists():
             note(
-                f"{name} is gone; what it managed stays where it is, until `udfs destroy` with the manifest of {base[:10]}"
+                f"{name} is gone, and what it managed stays where it is; the manifest of {base[:10]} still says what that is"
             )
     return replace(
         run,

@@ -145,7 +145,7 @@ def main(requests, answers, lifeline, progress):
     cwd = os.getcwd()
     sys.argv[:] = [""]
     sys.path.insert(0, cwd)
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # NumPy's would start threads while it is imported
+    os.putenv("OPENBLAS_NUM_THREADS", "1")  # NumPy's would start threads while it is imported; not for the function to see
     channel = Channel(requests, answers)
     job = channel.receive()[0]
     sys.path.append(job["installed"])
