@@ -8,6 +8,7 @@ and block scalars stay as they are; the result is parsed and held against the or
 from __future__ import annotations
 
 from bisect import bisect_right
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -52,12 +53,10 @@ def _format(text: str) -> str:
     meaning = _meaning(text)
     tidied = _tidy(text)
     for order in ((TOP, FUNCTION), None):
-        try:
+        with suppress(yaml.YAMLError):
             result = _tidy(_sort(tidied, *order)) if order else tidied
             if _meaning(result) == meaning and _tidy(result) == result:
                 return result
-        except yaml.YAMLError:
-            continue
     return text
 
 

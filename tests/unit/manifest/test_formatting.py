@@ -92,6 +92,11 @@ def test_each_key_of_a_manifest_has_its_place(kind: str) -> None:
     assert set(schema["$defs"]["Function"]["properties"]) <= set(FUNCTION)
 
 
+def test_a_manifest_that_is_one_line_stays_one() -> None:
+    line = b"{stack: s, functions: {f: {source: f.py, class: F}}}\n"
+    assert format_manifest(line, "udfs.yaml") == line
+
+
 # --- Any manifest -----------------------------------------------------------------------------------------------------------
 
 NAMES = st.sampled_from([*TOP, *FUNCTION, "f", "p1", "数据", "é"])
