@@ -220,6 +220,16 @@ def plan_result(parts: TargetPlan, options: Options, allow_deletes: int) -> Entr
         saved = saved_plan.write(
             saved_plan.save(parts.bare, parts.snapshot.reading, parts.manifest, allow_deletes=allow_deletes)
         )
+    return replace(
+        describe_plan(plan, options),
+        problems=(*plan.refusals, *plan.warnings),
+        saved=saved,
+        notes=parts.snapshot.notes,
+    )
+
+
+def describe_plan(plan: Plan, options: Options) -> EntryResult:
+    """Return what a plan says, and how it is written in each format."""
     return EntryResult(
         "refused" if plan.refusals else "changes" if plan.changes else "clean",
         Refused.exit_code if plan.refusals else CHANGES_PRESENT if plan.changes else 0,
@@ -230,9 +240,6 @@ def plan_result(parts: TargetPlan, options: Options, allow_deletes: int) -> Entr
         counts=operation_counts(plan),
         fingerprint=plan.digest,
         digest=plan.digest,
-        problems=(*plan.refusals, *plan.warnings),
-        saved=saved,
-        notes=parts.snapshot.notes,
     )
 
 
@@ -302,17 +309,7 @@ class _Applies:
             if plan.changes:
                 require_free(proposal.reading.last, target.store.now())
         self.agreed[entry] = plan.digest
-        return EntryResult(
-            "changes" if plan.changes else "clean",
-            0,
-            text.plan_summary(plan),
-            lambda form: plan_output(plan, replace(options, format=cast("Format", form))),
-            tuple(filter(has_renderer, PLAN_FORMATS)),
-            stack=plan.stack,
-            counts=operation_counts(plan),
-            fingerprint=plan.digest,
-            digest=plan.digest,
-        )
+        return replace(describe_plan(plan, options), code=0)
 
     def perform(self, entry: CiEntry, results: dict[CiEntry, EntryResult]) -> EntryResult:
         """Apply an entry, unless something that comes before it is not there."""

@@ -8,7 +8,6 @@ Yunxiao (``operations/codeup``). Not tried on Codeup. A person's access token is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -44,10 +43,6 @@ class Codeup:
         if not isinstance(user, dict) or not user.get("id"):
             raise ForgeFailure("the forge does not say whose the token is")
         return str(user["id"])
-
-    def thread(self, number: int) -> ChangeRequest:
-        """Return the comments of a change request."""
-        return ChangeRequest(self, number)
 
     def comments(self, number: int) -> Iterator[Comment]:
         """Yield the comments of a change request."""
@@ -102,24 +97,3 @@ class Codeup:
 
     def _request(self, number: int) -> str:
         return f"{self._path}/changeRequests/{number}"
-
-
-@dataclass(frozen=True)
-class ChangeRequest:
-    """The comments of one change request."""
-
-    forge: Codeup
-    number: int
-
-    @property
-    def author(self) -> str:
-        return self.forge.author
-
-    def comments(self) -> Iterator[Comment]:
-        return self.forge.comments(self.number)
-
-    def add(self, body: str) -> None:
-        self.forge.add_comment(self.number, body)
-
-    def edit(self, comment: Comment, body: str) -> None:
-        self.forge.edit_comment(self.number, comment, body)

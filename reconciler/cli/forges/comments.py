@@ -28,54 +28,54 @@ class Comment:
     body: str
 
 
-class Thread(Protocol):
-    """The comments of one pull request."""
+class Discussions(Protocol):
+    """What GitHub, GitLab and Codeup alike let us do to the comments of a pull request."""
 
     @property
     def author(self) -> str:
         """Who we are there."""
 
-    def comments(self) -> Iterable[Comment]:
-        """Yield all comments, the oldest first."""
+    def comments(self, number: int) -> Iterable[Comment]:
+        """Yield all comments of a pull request, the oldest first."""
 
-    def add(self, body: str) -> None:
+    def add_comment(self, number: int, body: str) -> None:
         """Write a comment."""
 
-    def edit(self, comment: Comment, body: str) -> None:
+    def edit_comment(self, number: int, comment: Comment, body: str) -> None:
         """Change a comment."""
 
 
-def keep_comment(thread: Thread, compose: Callable[[str], str | None]) -> str:
+def keep_comment(forge: Discussions, number: int, compose: Callable[[str], str | None]) -> str:
     """
     Write or edit our comment, and return what was done in a word for the log; raises ForgeFailure.
 
     `compose` gets the text of the comment as it stands, empty if there is none, and returns None to leave it so.
     """
-    comment = _ours(thread)
+    comment = _ours(forge, number)
     body = compose(comment.body if comment else "")
     if body is None:
         return "left"
     if comment is not None:
-        return _bring_up_to_date(thread, comment, body)
+        return _bring_up_to_date(forge, number, comment, body)
     try:
-        thread.add(body)
+        forge.add_comment(number, body)
     except ForgeFailure as failure:
         if failure.outcome != "unknown":
             raise
-        comment = _ours(thread)
+        comment = _ours(forge, number)
         if comment is not None:
-            return _bring_up_to_date(thread, comment, body)
-        thread.add(body)
+            return _bring_up_to_date(forge, number, comment, body)
+        forge.add_comment(number, body)
     return "written"
 
 
-def _bring_up_to_date(thread: Thread, comment: Comment, body: str) -> str:
+def _bring_up_to_date(forge: Discussions, number: int, comment: Comment, body: str) -> str:
     if comment.body == body:
         return "unchanged"
-    thread.edit(comment, body)
+    forge.edit_comment(number, comment, body)
     return "edited"
 
 
-def _ours(thread: Thread) -> Comment | None:
-    comments = thread.comments()
-    return next((comment for comment in comments if comment.author == thread.author and is_marked(comment.body)), None)
+def _ours(forge: Discussions, number: int) -> Comment | None:
+    comments = forge.comments(number)
+    return next((comment for comment in comments if comment.author == forge.author and is_marked(comment.body)), None)

@@ -53,10 +53,6 @@ class GitHub:
         self.connection = ForgeConnection(api, token, "Authorization", "Bearer ", headers)
         self._path = f"/repos/{repository}"
 
-    def thread(self, number: int) -> PullRequest:
-        """Return the comments of a pull request or an issue."""
-        return PullRequest(self, number)
-
     def pull_requests_of(self, commit: str) -> list[Mapping[str, Any]]:
         """Return the pull requests that brought a commit, or have it."""
         return _objects(self.connection.get(f"{self._path}/commits/{quote(commit, safe='')}/pulls", per_page=100))
@@ -81,7 +77,7 @@ class GitHub:
                 f"it is written as '{safe(author)}', and is found again only with --author '{safe(author)}'"
             )
 
-    def edit_comment(self, comment: Comment, body: str) -> None:
+    def edit_comment(self, number: int, comment: Comment, body: str) -> None:
         """Change a comment."""
         self.connection.send("PATCH", f"{self._path}/issues/comments/{int(comment.id)}", {"body": body})
 
@@ -141,27 +137,6 @@ class GitHub:
         query = {"sha": commit, "task": TASK, "environment": environment}
         items = _objects(self.connection.get(f"{self._path}/deployments", **query, per_page=100))
         return next((_number(item) for item in items if item.get("payload") == {"run": run}), None)
-
-
-@dataclass(frozen=True)
-class PullRequest:
-    """The comments of one pull request."""
-
-    forge: GitHub
-    number: int
-
-    @property
-    def author(self) -> str:
-        return self.forge.author
-
-    def comments(self) -> Iterator[Comment]:
-        return self.forge.comments(self.number)
-
-    def add(self, body: str) -> None:
-        self.forge.add_comment(self.number, body)
-
-    def edit(self, comment: Comment, body: str) -> None:
-        self.forge.edit_comment(comment, body)
 
 
 def merged_by(commits: Collection[str], pulls: list[Mapping[str, Any]]) -> list[int]:

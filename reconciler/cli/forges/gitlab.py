@@ -7,7 +7,6 @@ of a job (``CI_JOB_TOKEN``) may write no notes; a project's or a group's access 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -39,11 +38,7 @@ class GitLab:
             raise ForgeFailure("the forge does not say whose the token is")
         return str(user["id"])
 
-    def thread(self, number: int) -> MergeRequest:
-        """Return the notes of a merge request."""
-        return MergeRequest(self, number)
-
-    def notes(self, number: int) -> Iterator[Comment]:
+    def comments(self, number: int) -> Iterator[Comment]:
         """Yield the notes of a merge request, the oldest first."""
         path = f"{self._path}/merge_requests/{number}/notes"
         for item in self.connection.pages(path, sort="asc", order_by="created_at"):
@@ -53,11 +48,11 @@ class GitLab:
                 whose = str(author.get("id")) if isinstance(author, dict) else ""
                 yield Comment(str(item.get("id")), whose, str(item.get("body") or ""))
 
-    def add_note(self, number: int, body: str) -> None:
+    def add_comment(self, number: int, body: str) -> None:
         """Write a note."""
         self.connection.send("POST", f"{self._path}/merge_requests/{number}/notes", {"body": body})
 
-    def edit_note(self, number: int, comment: Comment, body: str) -> None:
+    def edit_comment(self, number: int, comment: Comment, body: str) -> None:
         """Change a note."""
         self.connection.send("PUT", f"{self._path}/merge_requests/{number}/notes/{int(comment.id)}", {"body": body})
 
@@ -76,24 +71,3 @@ class GitLab:
             **({"target_url": link} if link else {}),
         }
         self.connection.send("POST", f"{self._path}/statuses/{quote(commit, safe='')}", fields)
-
-
-@dataclass(frozen=True)
-class MergeRequest:
-    """The notes of one merge request."""
-
-    forge: GitLab
-    number: int
-
-    @property
-    def author(self) -> str:
-        return self.forge.author
-
-    def comments(self) -> Iterator[Comment]:
-        return self.forge.notes(self.number)
-
-    def add(self, body: str) -> None:
-        self.forge.add_note(self.number, body)
-
-    def edit(self, comment: Comment, body: str) -> None:
-        self.forge.edit_note(self.number, comment, body)

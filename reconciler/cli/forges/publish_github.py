@@ -65,7 +65,7 @@ def publish_to_github(publishing: Publishing) -> None:
         return
     numbers: list[int] = []
     publishing.attempt("the pull request is not known", lambda: numbers.extend(_pull_requests(publishing, forge)))
-    keep_comments(publishing, numbers, forge.thread, "pull request")
+    keep_comments(publishing, numbers, forge, "pull request")
     if command == "apply":
         _record_deployments(publishing, forge)
 

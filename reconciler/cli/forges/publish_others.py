@@ -40,7 +40,7 @@ def publish_to_gitlab(publishing: Publishing, folder: Path) -> None:
     elif publishing.around.commit:
         commit = publishing.around.commit
         publishing.attempt("the merge request is not known", lambda: numbers.extend(forge.merge_requests_of(commit)))
-    keep_comments(publishing, numbers, forge.thread, "merge request")
+    keep_comments(publishing, numbers, forge, "merge request")
     _set_status(publishing, forge)
 
 
@@ -59,7 +59,7 @@ def publish_to_codeup(publishing: Publishing) -> None:
     except ForgeFailure as failure:
         _report_no_forge(publishing, failure, "set YUNXIAO_TOKEN to a personal access token, and name --repository")
         return
-    keep_comments(publishing, [options.request] if options.request else [], forge.thread, "change request")
+    keep_comments(publishing, [options.request] if options.request else [], forge, "change request")
     _set_status(publishing, forge)
 
 

@@ -19,7 +19,7 @@ from reconciler.render.forges.sections import ROOM, place_section
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from reconciler.cli.forges.comments import Thread
+    from reconciler.cli.forges.comments import Discussions
     from reconciler.cli.forges.surroundings import Surroundings
     from reconciler.render.forges.reports import PipelineReport
 
@@ -86,7 +86,7 @@ _HINTS = {
 }
 
 
-def keep_comments(publishing: Publishing, numbers: list[int], thread: Callable[[int], Thread], noun: str) -> None:
+def keep_comments(publishing: Publishing, numbers: list[int], forge: Discussions, noun: str) -> None:
     """Bring the one comment of each pull request up to date."""
     report, number = publishing.report, publishing.around.number
     if len(report.targets) == 0 and report.command == "check":
@@ -98,7 +98,7 @@ def keep_comments(publishing: Publishing, numbers: list[int], thread: Callable[[
     for request in numbers:
 
         def write(request: int = request) -> str:
-            outcome = keep_comment(thread(request), lambda body: place_section(body, report.command, number, text))
+            outcome = keep_comment(forge, request, lambda body: place_section(body, report.command, number, text))
             if outcome == "left":
                 return f"Comment on {noun} {request}: a later run has written it, so it stays."
             return f"Comment on {noun} {request}: {outcome}."
