@@ -20,6 +20,7 @@ from typing import IO, TYPE_CHECKING
 
 from reconciler.base.errors import PackageError
 from reconciler.base.inputs import SHIPPED, open_input
+from reconciler.packages.inspect.members import why_not_a_member
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +34,7 @@ _MAGIC = b"!<arch>\n"
 _HEAD = re.compile(rb"(.{16})\d[\d ]{11}[\d ]{6}[\d ]{6}[\d ]{8}(\d[\d ]{9})`\n", re.DOTALL)
 _MAX_CONTROL = 16 << 20
 _BLOCK = 1 << 20
+_LONGEST_PATH = 1024
 _DEEDS = {
     "update-alternatives": "update-alternatives",
     "ldconfig": "ldconfig",
@@ -209,9 +211,7 @@ class _Reader:
                 self._take(archive, member, path)
 
     def _why_not(self, path: str, member: tarfile.TarInfo) -> str | None:
-        return (
-            _why_no_path(path, path.split("/")) or self._why_no_place(path, member) or self._why_no_kind(path, member)
-        )
+        return _why_no_path(path) or self._why_no_place(path, member) or self._why_no_kind(path, member)
 
     def _why_no_place(self, path: str, member: tarfile.TarInfo) -> str | None:
         parts = path.split("/")
@@ -248,14 +248,12 @@ class _Reader:
         self.files[path] = DebFile(path, source, member.size, bool(member.mode & stat.S_IXUSR))
 
 
-def _why_no_path(path: str, parts: list[str]) -> str | None:
-    if path.startswith("/") or "\\" in path:
-        return "its path is absolute, or another system's"
-    if any(part in {"", ".", ".."} for part in parts):
-        return "its path leads elsewhere"
-    if not path.isprintable():
-        return "its path has characters that cannot be shown"
-    return "its path is too long" if len(path) > 1024 else None
+def _why_no_path(path: str) -> str | None:
+    if reason := why_not_a_member(path):
+        return f"it {reason}"
+    if any(part in {"", "."} for part in path.split("/")):
+        return "its path is written in a way of its own"
+    return "its path is too long" if len(path) > _LONGEST_PATH else None
 
 
 def _target(path: str, link: str) -> str:
